@@ -1,0 +1,69 @@
+//! The hooks of [`crate::platform`] on a host: a context per `std` thread,
+//! no interrupts, and a rule broken is a panic.
+
+use crate::context::{Context, Violation};
+use alloc::sync::Arc;
+use alloc::task::Wake;
+use core::task::Waker;
+use std::cell::Cell;
+use std::sync::OnceLock;
+use std::thread::{self, Thread};
+use std::time::{Duration, Instant};
+
+std::thread_local! {
+    static CONTEXT: &'static Context = Box::leak(Box::new(Context::new()));
+    static IRQS_OFF: Cell<bool> = const { Cell::new(false) };
+}
+
+struct Unpark(Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+}
+
+pub fn context() -> &'static Context {
+    CONTEXT.with(|context| *context)
+}
+
+pub fn irq_save() -> usize {
+    usize::from(IRQS_OFF.with(|off| off.replace(true)))
+}
+
+pub fn irq_restore(saved: usize) {
+    IRQS_OFF.with(|off| off.set(saved != 0));
+}
+
+pub fn irqs_enabled() -> bool {
+    !IRQS_OFF.with(Cell::get)
+}
+
+pub fn reschedule() {
+    thread::yield_now();
+}
+
+pub fn current_waker() -> Waker {
+    Waker::from(Arc::new(Unpark(thread::current())))
+}
+
+pub fn park(deadline: u64) {
+    if deadline == u64::MAX {
+        thread::park();
+    } else {
+        thread::park_timeout(Duration::from_nanos(deadline.saturating_sub(now())));
+    }
+}
+
+pub fn now() -> u64 {
+    static START: OnceLock<Instant> = OnceLock::new();
+    START.get_or_init(Instant::now).elapsed().as_nanos() as u64
+}
+
+pub fn interrupted() -> bool {
+    false
+}
+
+pub fn violation(violation: &Violation) {
+    panic!("{violation}");
+}

@@ -1,0 +1,41 @@
+//! Contexts, guards, locks and wait queues: who may block where, and how.
+//!
+//! There are four contexts (see `docs/CONCURRENCY.md`): interrupt, atomic,
+//! async poll and thread. Only the last may block, and every blocking entry
+//! begins with [`might_sleep`]. Two kinds of lock exist: [`SpinLock`], which
+//! turns preemption (or interrupts) off for as long as it is held, and the
+//! sleeping [`Mutex`] and [`RwLock`]. Everything that waits stands on
+//! [`WaitQueue`], whose register-recheck-park loop is written once.
+//!
+//! The machine is reached through the hooks of [`platform`]; on a host they
+//! are ordinary `std` threads, so that the same code runs under `cargo test`.
+
+#![cfg_attr(all(target_os = "none", not(test)), no_std)]
+
+extern crate alloc;
+
+pub mod context;
+#[cfg(not(target_os = "none"))]
+#[allow(missing_docs, reason = "documented where the kernel declares the same hooks")]
+mod host;
+mod meta;
+mod mutex;
+mod once;
+pub mod platform;
+pub mod poll;
+mod rank;
+mod rwlock;
+mod spin;
+mod try_box;
+mod wait_queue;
+
+pub use context::{Context, IrqGuard, PollGuard, PreemptGuard, Violation, might_sleep};
+pub use meta::LockMeta;
+pub use mutex::{Mutex, MutexGuard};
+pub use once::OnceCell;
+pub use poll::{Pollable, Ready};
+pub use rank::Rank;
+pub use rwlock::{ReadGuard, RwLock, WriteGuard};
+pub use spin::{IrqOff, PreemptOff, SpinContext, SpinLock, SpinLockGuard};
+pub use try_box::{try_arc, try_box};
+pub use wait_queue::{Deadline, NO_DEADLINE, Registration, WaitError, WaitQueue};

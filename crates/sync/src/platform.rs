@@ -1,0 +1,77 @@
+//! What this crate needs of the machine, as a handful of link-time hooks.
+//!
+//! The kernel defines these symbols once; on a host they stand on `std`
+//! threads. Link-time hooks rather than a trait object keep an uncontended
+//! lock free of indirect calls.
+
+#[cfg(target_os = "none")]
+#[allow(missing_docs, reason = "thin forwarding")]
+mod hooks {
+    use crate::context::{Context, Violation};
+    use core::task::Waker;
+
+    unsafe extern "Rust" {
+        /// The context of the code that is running now. The reference is good
+        /// for as long as that thread (or boot phase) runs.
+        safe fn paddock_sync_context() -> &'static Context;
+        /// Masks interrupts on this CPU; returns the previous mask.
+        safe fn paddock_sync_irq_save() -> usize;
+        /// Restores a mask that `paddock_sync_irq_save` returned.
+        safe fn paddock_sync_irq_restore(saved: usize);
+        /// Whether this CPU takes interrupts now.
+        safe fn paddock_sync_irqs_enabled() -> bool;
+        /// Preemption has just become possible and was asked for.
+        safe fn paddock_sync_reschedule();
+        /// A waker that unparks the calling thread.
+        safe fn paddock_sync_current_waker() -> Waker;
+        /// Blocks the calling thread until it is unparked (at once if that
+        /// has happened since the last park) or the monotonic clock reaches
+        /// `deadline` nanoseconds.
+        safe fn paddock_sync_park(deadline: u64);
+        /// The monotonic clock in nanoseconds.
+        safe fn paddock_sync_now() -> u64;
+        /// Whether the calling thread has a signal to handle.
+        safe fn paddock_sync_interrupted() -> bool;
+        /// Reports a broken rule; does not return in test kernels.
+        safe fn paddock_sync_violation(violation: &Violation);
+    }
+
+    pub fn context() -> &'static Context {
+        paddock_sync_context()
+    }
+    pub fn irq_save() -> usize {
+        paddock_sync_irq_save()
+    }
+    pub fn irq_restore(saved: usize) {
+        paddock_sync_irq_restore(saved);
+    }
+    pub fn irqs_enabled() -> bool {
+        paddock_sync_irqs_enabled()
+    }
+    pub fn reschedule() {
+        paddock_sync_reschedule();
+    }
+    pub fn current_waker() -> Waker {
+        paddock_sync_current_waker()
+    }
+    pub fn park(deadline: u64) {
+        paddock_sync_park(deadline);
+    }
+    pub fn now() -> u64 {
+        paddock_sync_now()
+    }
+    pub fn interrupted() -> bool {
+        paddock_sync_interrupted()
+    }
+    pub fn violation(violation: &Violation) {
+        paddock_sync_violation(violation);
+    }
+}
+
+#[cfg(not(target_os = "none"))]
+use crate::host as hooks;
+
+pub use hooks::{
+    context, current_waker, interrupted, irq_restore, irq_save, irqs_enabled, now, park,
+    reschedule, violation,
+};

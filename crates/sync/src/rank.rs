@@ -1,0 +1,102 @@
+//! The order in which locks are taken: the one list of all lock classes.
+
+macro_rules! ranks {
+    ($($(#[doc = $doc:literal])* $name:ident $kind:ident $(($nests:ident))?,)*) => {
+        /// A lock's place in the order: a thread may only take a lock whose
+        /// rank comes later in this list than those of all it holds.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[repr(u8)]
+        pub enum Rank {
+            $($(#[doc = $doc])* $name,)*
+        }
+
+        impl Rank {
+            /// All ranks with their kind ("sleeping" or "spinning") and what
+            /// they protect, outermost first. `docs/LOCKS.md` is made of this.
+            pub const ALL: &'static [(Rank, &'static str, &'static str)] = &[
+                $((Rank::$name, stringify!($kind), concat!($($doc),*)),)*
+            ];
+
+            /// Whether several locks of this rank may be held at once.
+            pub const fn nests(self) -> bool {
+                match self { $($(Rank::$name => ranks!(@$nests),)?)* _ => false }
+            }
+        }
+    };
+    (@nests) => { true };
+}
+
+ranks! {
+    /// The family of a process: parent, children, groups and sessions, exit.
+    ProcessTree sleeping,
+    /// One execve or fork of a process at a time.
+    Exec sleeping,
+    /// A process's table of descriptors.
+    FdTable sleeping,
+    /// A process's working directory, root and file mode mask.
+    FsInfo sleeping,
+    /// An open file description: its offset and flags.
+    OpenFile sleeping,
+    /// A user address space: its areas and page tables.
+    AddressSpace sleeping,
+    /// A socket's system-call side.
+    Socket sleeping (nests),
+    /// The tree of mounts.
+    MountTable sleeping,
+    /// Renames across directories, one at a time for a filesystem.
+    Rename sleeping,
+    /// A file or directory of a filesystem.
+    Inode sleeping (nests),
+    /// The pages of a file, and the list of dirty ones.
+    PageCache sleeping (nests),
+    /// A whole on-disk filesystem's metadata.
+    Filesystem sleeping,
+    /// A block device's request slots.
+    BlockQueue sleeping,
+    /// Anything else that sleeps and takes no further sleeping lock.
+    LeafMutex sleeping,
+    /// A terminal: line discipline and buffers.
+    Tty spinning (nests),
+    /// A pipe or output channel.
+    Pipe spinning (nests),
+    /// A network stack: held for one poll of embassy-net.
+    NetStack spinning (nests),
+    /// A network device's rings.
+    NetDevice spinning,
+    /// The process table: from PID to process.
+    ProcessTable spinning,
+    /// A process's signals and its threads' masks.
+    Signals spinning (nests),
+    /// Futex buckets.
+    Futex spinning,
+    /// Small state of one object, with nothing but wake-ups inside.
+    Leaf spinning (nests),
+    /// The Embassy time driver's queue of wakers.
+    TimeQueue spinning,
+    /// Embassy's critical section.
+    CriticalSection spinning,
+    /// A list of waiters.
+    WaitQueue spinning (nests),
+    /// The table of threads.
+    ThreadTable spinning,
+    /// Run queues and the heap of deadlines.
+    Scheduler spinning,
+    /// A virtio device's queue, shared with its interrupt handler.
+    Virtio spinning,
+    /// The table of interrupt handlers.
+    Interrupts spinning,
+    /// Kernel page tables.
+    KernelMap spinning,
+    /// Address-space identifiers.
+    Asid spinning,
+    /// The kernel heap.
+    Heap spinning,
+    /// Free page frames.
+    Frames spinning,
+    /// The random generator.
+    Random spinning,
+    /// The log ring.
+    Log spinning,
+    /// The console's transmit ring.
+    Console spinning,
+}
