@@ -1,0 +1,79 @@
+//! The way from the boot loader's jump to `kernel_main`.
+
+use crate::arch::cpu;
+use core::arch::global_asm;
+
+global_asm!(include_str!("boot.s"), options(raw));
+
+unsafe extern "C" {
+    static __image_start: u8;
+    static __image_end: u8;
+    static __text_start: u8;
+    static __text_end: u8;
+    static __rodata_start: u8;
+    static __rodata_end: u8;
+    static __data_start: u8;
+    static __boot_stack_guard: u8;
+    static __boot_stack_bottom: u8;
+    static __boot_stack_top: u8;
+}
+
+/// Where the parts of the kernel's image are, as link (virtual) addresses.
+#[derive(Clone, Copy, Debug)]
+pub struct ImageLayout {
+    /// First byte of the image; page-aligned.
+    pub start: usize,
+    /// End of the executable part.
+    pub text_end: usize,
+    /// End of the read-only data.
+    pub rodata_end: usize,
+    /// The page below the boot stack, to be left unmapped.
+    pub boot_stack_guard: usize,
+    /// End of everything, the boot stack included.
+    pub end: usize,
+}
+
+/// The image's layout, from the linker script.
+pub fn image_layout() -> ImageLayout {
+    ImageLayout {
+        start: (&raw const __image_start).addr(),
+        text_end: (&raw const __text_end).addr(),
+        rodata_end: (&raw const __rodata_end).addr(),
+        boot_stack_guard: (&raw const __boot_stack_guard).addr(),
+        end: (&raw const __image_end).addr(),
+    }
+}
+
+/// The first CPU's boot stack, which its idle thread keeps: (bottom, top).
+pub fn boot_stack() -> (usize, usize) {
+    (
+        (&raw const __boot_stack_bottom).addr(),
+        (&raw const __boot_stack_top).addr(),
+    )
+}
+
+/// What the boot code found.
+#[derive(Clone, Copy, Debug)]
+pub struct BootInfo {
+    /// Physical address of the device tree; 0 if there is none.
+    pub fdt: u64,
+    /// Physical address of the image's first byte.
+    pub image: u64,
+}
+
+/// The boot code's call: MMU on with the early tables, interrupts masked.
+#[unsafe(no_mangle)]
+extern "C" fn kernel_entry(fdt: u64, image: u64) -> ! {
+    cpu::install_vectors();
+    cpu::set_current(crate::thread::boot_thread());
+    crate::kernel_main(BootInfo { fdt, image })
+}
+
+/// A secondary CPU's first call. Only one CPU is started for now, so nothing
+/// ever points a CPU here.
+#[unsafe(no_mangle)]
+extern "C" fn secondary_entry(_argument: u64) -> ! {
+    loop {
+        cpu::wait_for_interrupt();
+    }
+}

@@ -1,0 +1,84 @@
+//! Switching from one thread's stack to another's.
+
+use core::arch::global_asm;
+use core::mem::offset_of;
+
+global_asm!(
+    ".equ THREAD_EMERGENCY_STACK, {emergency}",
+    include_str!("vectors.s"),
+    emergency = const offset_of!(crate::thread::Thread, emergency_stack),
+);
+
+unsafe extern "C" {
+    fn switch_context(save_sp: *mut usize, load_sp: usize);
+    fn thread_trampoline();
+    fn fp_save(area: *mut FpState);
+    fn fp_load(area: *const FpState);
+}
+
+/// Bytes of a kernel stack; a power of two that `vectors.s` knows.
+pub const STACK_SIZE: usize = 1 << 15;
+
+/// What `switch_context` keeps on the stack: x19-x28, x29, x30.
+const SAVED_BYTES: usize = 96;
+
+/// A user thread's floating-point registers: v0-v31, FPSR, FPCR.
+#[repr(C, align(16))]
+#[derive(Clone, Debug)]
+pub struct FpState {
+    /// v0 to v31.
+    pub v: [u128; 32],
+    /// Status.
+    pub fpsr: u32,
+    /// Control.
+    pub fpcr: u32,
+}
+
+impl FpState {
+    /// All zero: what a new program finds.
+    pub const fn new() -> Self {
+        FpState { v: [0; 32], fpsr: 0, fpcr: 0 }
+    }
+
+    /// Stores the CPU's registers here.
+    pub fn save(&mut self) {
+        // SAFETY: the area is 528 bytes, as the routine writes.
+        unsafe { fp_save(self) };
+    }
+
+    /// Loads the CPU's registers from here.
+    pub fn load(&self) {
+        // SAFETY: the area is 528 bytes, as the routine reads; the kernel
+        // itself keeps nothing in these registers.
+        unsafe { fp_load(self) };
+    }
+}
+
+/// Prepares a stack so that switching to it calls
+/// `thread_begin(entry, argument)`. Returns the stack pointer to switch to.
+///
+/// # Safety
+/// `stack_top` is the 16-byte-aligned end of a mapped stack nobody uses.
+pub unsafe fn prepare_stack(stack_top: usize, entry: usize, argument: usize) -> usize {
+    let sp = stack_top - SAVED_BYTES;
+    let slots = core::ptr::with_exposed_provenance_mut::<usize>(sp);
+    // SAFETY: the frame lies within the stack. Order as in `switch_context`.
+    unsafe {
+        slots.write(0); // x29
+        slots.add(1).write(thread_trampoline as *const () as usize); // x30
+        slots.add(2).write(entry); // x19
+        slots.add(3).write(argument); // x20
+    }
+    sp
+}
+
+/// Leaves the running thread (its stack pointer goes to `save_sp`) and
+/// continues the one whose stack pointer is `load_sp`.
+///
+/// # Safety
+/// Interrupts are masked; `load_sp` was saved by this function or made by
+/// [`prepare_stack`], and its thread runs on no CPU.
+pub unsafe fn switch_stacks(save_sp: *mut usize, load_sp: usize) {
+    // SAFETY: handed on to the caller.
+    unsafe { switch_context(save_sp, load_sp) };
+}

@@ -1,0 +1,103 @@
+//! The processor's own registers: interrupt mask, current thread, waiting.
+
+use crate::thread::Thread;
+use aarch64_cpu::registers::{
+    DAIF, MPIDR_EL1, Readable, TPIDR_EL0, TPIDR_EL1, TPIDRRO_EL0, VBAR_EL1, Writeable,
+};
+use core::arch::asm;
+
+const DAIF_IRQ: usize = 1 << 7;
+
+/// Masks interrupts on this CPU; returns the mask that was there.
+#[inline]
+pub fn irq_save() -> usize {
+    let saved: usize;
+    // SAFETY: masking interrupts breaks no memory; the missing `nomem` keeps
+    // the compiler from moving accesses out of the masked section.
+    unsafe { asm!("mrs {}, daif", "msr daifset, #2", out(reg) saved, options(nostack)) };
+    saved
+}
+
+/// Puts back what `irq_save` returned.
+#[inline]
+pub fn irq_restore(saved: usize) {
+    // SAFETY: restores an earlier state of the mask.
+    unsafe { asm!("msr daif, {}", in(reg) saved, options(nostack)) };
+}
+
+/// Unmasks interrupts on this CPU.
+#[inline]
+pub fn irq_enable() {
+    // SAFETY: whoever calls this is ready for interrupts.
+    unsafe { asm!("msr daifclr, #2", options(nostack)) };
+}
+
+/// Masks interrupts on this CPU.
+#[inline]
+pub fn irq_disable() {
+    // SAFETY: as in `irq_save`.
+    unsafe { asm!("msr daifset, #2", options(nostack)) };
+}
+
+/// Whether interrupts are taken.
+#[inline]
+pub fn irqs_enabled() -> bool {
+    DAIF.get() as usize & DAIF_IRQ == 0
+}
+
+/// Sleeps until an interrupt is pending, even a masked one.
+pub fn wait_for_interrupt() {
+    // SAFETY: only waits. The barrier makes earlier stores visible first.
+    unsafe { asm!("dsb sy", "wfi", options(nostack)) };
+}
+
+/// Stops this CPU for ever.
+pub fn halt() -> ! {
+    irq_disable();
+    loop {
+        wait_for_interrupt();
+    }
+}
+
+/// Points the CPU at the exception vectors.
+pub fn install_vectors() {
+    unsafe extern "C" {
+        static exception_vectors: u8;
+    }
+    VBAR_EL1.set((&raw const exception_vectors).addr() as u64);
+    TPIDRRO_EL0.set(0);
+    // SAFETY: makes the new vector base take effect.
+    unsafe { asm!("isb", options(nostack)) };
+}
+
+/// The running thread.
+#[inline]
+pub fn current() -> &'static Thread {
+    let pointer: *const Thread;
+    // `pure`: within one thread the register never changes.
+    // SAFETY: reading the register has no effect.
+    unsafe { asm!("mrs {}, tpidr_el1", out(reg) pointer, options(pure, nomem, nostack, preserves_flags)) };
+    // SAFETY: set by `set_current` to a thread that is alive while it runs.
+    unsafe { &*pointer }
+}
+
+/// Makes `thread` the one that runs on this CPU.
+#[inline]
+pub fn set_current(thread: &Thread) {
+    TPIDR_EL1.set(core::ptr::from_ref(thread).addr() as u64);
+}
+
+/// The user's thread pointer (TLS).
+pub fn user_tls() -> u64 {
+    TPIDR_EL0.get()
+}
+
+/// Sets the user's thread pointer (TLS).
+pub fn set_user_tls(value: u64) {
+    TPIDR_EL0.set(value);
+}
+
+/// This CPU's affinity (MPIDR without the flag bits).
+pub fn affinity() -> u64 {
+    MPIDR_EL1.get() & 0xff_00ff_ffff
+}

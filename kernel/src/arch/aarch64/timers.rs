@@ -1,0 +1,106 @@
+//! The generic timer (Arm ARM D11): the clock, the scheduler's timer (CNTP,
+//! PPI 30) and Embassy's timer (CNTV, PPI 27). Each timer has one type, and
+//! that type one owner.
+
+use aarch64_cpu::registers::{
+    CNTFRQ_EL0, CNTP_CTL_EL0, CNTP_CVAL_EL0, CNTPCT_EL0, CNTV_CTL_EL0, CNTV_CVAL_EL0, CNTVCT_EL0, Readable,
+    Writeable,
+};
+use core::arch::asm;
+use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+const ENABLE: u64 = 1;
+const NANOS: u64 = 1_000_000_000;
+
+/// Counter values at which the clocks read zero, and the factors between
+/// counts and nanoseconds, as 32.32 fixed point. Written once, early at boot.
+static PHYSICAL_START: AtomicU64 = AtomicU64::new(0);
+static VIRTUAL_START: AtomicU64 = AtomicU64::new(0);
+static NANOS_PER_TICK: AtomicU64 = AtomicU64::new(0);
+static TICKS_PER_NANO: AtomicU64 = AtomicU64::new(0);
+
+/// Starts the clock at zero. Once, before anybody asks for the time.
+pub fn init_clock() {
+    let frequency = CNTFRQ_EL0.get().max(1);
+    NANOS_PER_TICK.store(((NANOS as u128) << 32).div_euclid(frequency as u128) as u64, Relaxed);
+    TICKS_PER_NANO.store(((frequency as u128) << 32).div_euclid(NANOS as u128) as u64 + 1, Relaxed);
+    PHYSICAL_START.store(CNTPCT_EL0.get(), Relaxed);
+    VIRTUAL_START.store(CNTVCT_EL0.get(), Relaxed);
+}
+
+fn barrier() {
+    // SAFETY: orders the counter read (or timer write); nothing else.
+    unsafe { asm!("isb", options(nostack, preserves_flags)) };
+}
+
+fn scale(value: u64, factor: &AtomicU64) -> u64 {
+    ((value as u128 * factor.load(Relaxed) as u128) >> 32) as u64
+}
+
+/// Nanoseconds since boot. Any context.
+#[inline]
+pub fn now() -> u64 {
+    barrier();
+    scale(CNTPCT_EL0.get() - PHYSICAL_START.load(Relaxed), &NANOS_PER_TICK)
+}
+
+/// The counter value that corresponds to a time, rounded up.
+fn ticks(nanos: u64) -> u64 {
+    scale(nanos, &TICKS_PER_NANO) + 1
+}
+
+/// The scheduler's timer: one deadline on each CPU.
+#[derive(Debug)]
+pub struct SchedulerTimer(());
+
+/// Embassy's timer.
+#[derive(Debug)]
+pub struct EmbassyTimer(());
+
+/// The two timers' owners' keys: to be taken once each.
+pub const SCHEDULER: SchedulerTimer = SchedulerTimer(());
+/// See [`SCHEDULER`].
+pub const EMBASSY: EmbassyTimer = EmbassyTimer(());
+
+impl SchedulerTimer {
+    /// Its interrupt (PPI), per the usual binding; see the device tree.
+    pub const INTERRUPT: u32 = 30;
+
+    /// Fires at `deadline` (ns since boot) on this CPU; `u64::MAX` disables.
+    pub fn set(&self, deadline: u64) {
+        if deadline == u64::MAX {
+            CNTP_CTL_EL0.set(0);
+        } else {
+            CNTP_CVAL_EL0.set(PHYSICAL_START.load(Relaxed).saturating_add(ticks(deadline)));
+            CNTP_CTL_EL0.set(ENABLE);
+        }
+        barrier();
+    }
+}
+
+impl EmbassyTimer {
+    /// Its interrupt (PPI).
+    pub const INTERRUPT: u32 = 27;
+
+    /// Nanoseconds since boot by the virtual counter.
+    pub fn now(&self) -> u64 {
+        barrier();
+        scale(CNTVCT_EL0.get() - VIRTUAL_START.load(Relaxed), &NANOS_PER_TICK)
+    }
+
+    /// Fires at `deadline` (ns since boot); `u64::MAX` disables the timer.
+    pub fn set(&self, deadline: u64) {
+        if deadline == u64::MAX {
+            CNTV_CTL_EL0.set(0);
+        } else {
+            CNTV_CVAL_EL0.set(VIRTUAL_START.load(Relaxed).saturating_add(ticks(deadline)));
+            CNTV_CTL_EL0.set(ENABLE);
+        }
+        barrier();
+    }
+
+    /// Whether the timer is armed.
+    pub fn is_enabled(&self) -> bool {
+        CNTV_CTL_EL0.get() & ENABLE != 0
+    }
+}

@@ -1,0 +1,353 @@
+// Exception vectors (Arm ARM D1.10.2) and the way in and out of the kernel.
+// TrapFrame: x0-x30, sp_el0, elr, spsr, esr, far (see trap.rs).
+
+.equ FRAME_SIZE, 288
+.equ STACK_SHIFT, 15                // stacks are 2^15 bytes, aligned to 2^16
+
+.macro save_frame
+    stp     x0, x1, [sp, #0]
+    stp     x2, x3, [sp, #16]
+    stp     x4, x5, [sp, #32]
+    stp     x6, x7, [sp, #48]
+    stp     x8, x9, [sp, #64]
+    stp     x10, x11, [sp, #80]
+    stp     x12, x13, [sp, #96]
+    stp     x14, x15, [sp, #112]
+    stp     x16, x17, [sp, #128]
+    stp     x18, x19, [sp, #144]
+    stp     x20, x21, [sp, #160]
+    stp     x22, x23, [sp, #176]
+    stp     x24, x25, [sp, #192]
+    stp     x26, x27, [sp, #208]
+    stp     x28, x29, [sp, #224]
+    mrs     x21, sp_el0
+    stp     x30, x21, [sp, #240]
+    mrs     x22, elr_el1
+    mrs     x23, spsr_el1
+    stp     x22, x23, [sp, #256]
+    mrs     x24, esr_el1
+    mrs     x25, far_el1
+    stp     x24, x25, [sp, #272]
+.endm
+
+.macro restore_frame
+    ldp     x21, x22, [sp, #256]
+    msr     elr_el1, x21
+    msr     spsr_el1, x22
+    ldp     x30, x21, [sp, #240]
+    msr     sp_el0, x21
+    ldp     x0, x1, [sp, #0]
+    ldp     x2, x3, [sp, #16]
+    ldp     x4, x5, [sp, #32]
+    ldp     x6, x7, [sp, #48]
+    ldp     x8, x9, [sp, #64]
+    ldp     x10, x11, [sp, #80]
+    ldp     x12, x13, [sp, #96]
+    ldp     x14, x15, [sp, #112]
+    ldp     x16, x17, [sp, #128]
+    ldp     x18, x19, [sp, #144]
+    ldp     x20, x21, [sp, #160]
+    ldp     x22, x23, [sp, #176]
+    ldp     x24, x25, [sp, #192]
+    ldp     x26, x27, [sp, #208]
+    ldp     x28, x29, [sp, #224]
+    add     sp, sp, #FRAME_SIZE
+.endm
+
+// An exception taken in the kernel: the stack may have overflown. Bit 15 of a
+// good stack pointer is clear.
+.macro kernel_entry_to target
+    .balign 128
+    sub     sp, sp, #FRAME_SIZE
+    add     sp, sp, x0              // sp' = sp + x0
+    sub     x0, sp, x0              // x0' = sp
+    tbnz    x0, #STACK_SHIFT, 1f
+    sub     x0, sp, x0              // x0 = x0 again
+    sub     sp, sp, x0
+    b       \target
+1:  msr     tpidrro_el0, x0         // the bad stack pointer
+    b       stack_overflow
+.endm
+
+.macro user_entry_to target
+    .balign 128
+    sub     sp, sp, #FRAME_SIZE
+    b       \target
+.endm
+
+.macro bad_entry kind
+    .balign 128
+    sub     sp, sp, #FRAME_SIZE
+    stp     x0, x1, [sp, #0]
+    mov     x0, #\kind
+    b       bad_exception
+.endm
+
+.section .text.vectors, "ax"
+.balign 2048
+.global exception_vectors
+exception_vectors:
+    bad_entry 0                     // current EL with SP_EL0
+    bad_entry 1
+    bad_entry 2
+    bad_entry 3
+    kernel_entry_to kernel_sync     // current EL with SP_ELx
+    kernel_entry_to kernel_irq
+    bad_entry 6
+    kernel_entry_to kernel_serror
+    user_entry_to user_sync         // lower EL, AArch64
+    user_entry_to user_irq
+    bad_entry 10
+    user_entry_to user_serror
+    bad_entry 12                    // lower EL, AArch32
+    bad_entry 13
+    bad_entry 14
+    bad_entry 15
+
+kernel_sync:
+    save_frame
+    add     x29, sp, #224
+    mov     x0, sp
+    bl      trap_kernel_sync
+    b       return_to_kernel
+kernel_irq:
+    save_frame
+    add     x29, sp, #224
+    mov     x0, sp
+    bl      trap_kernel_irq
+return_to_kernel:
+    restore_frame
+    eret
+kernel_serror:
+    save_frame
+    mov     x0, sp
+    bl      trap_serror
+    b       return_to_kernel
+
+user_sync:
+    save_frame
+    mov     x29, xzr
+    mov     x0, sp
+    bl      trap_user_sync
+    b       return_to_user
+user_irq:
+    save_frame
+    mov     x29, xzr
+    mov     x0, sp
+    bl      trap_user_irq
+    b       return_to_user
+user_serror:
+    save_frame
+    mov     x29, xzr
+    mov     x0, sp
+    bl      trap_serror
+.global return_to_user
+return_to_user:
+    restore_frame
+    eret
+
+stack_overflow:
+    // The frame goes to this CPU's emergency stack.
+    mrs     x0, tpidr_el1
+    ldr     x0, [x0, #THREAD_EMERGENCY_STACK]
+    mov     sp, x0
+    sub     sp, sp, #FRAME_SIZE
+    save_frame
+    mrs     x1, tpidrro_el0
+    mov     x0, sp
+    bl      trap_stack_overflow
+    b       .
+
+bad_exception:
+    mrs     x1, esr_el1
+    mrs     x2, elr_el1
+    mrs     x3, far_el1
+    bl      trap_bad_exception
+    b       .
+
+// switch_context(save_sp: *mut usize, load_sp: usize): saves the callee-saved
+// registers of the running thread on its stack and continues the other.
+.global switch_context
+switch_context:
+    stp     x29, x30, [sp, #-96]!
+    stp     x19, x20, [sp, #16]
+    stp     x21, x22, [sp, #32]
+    stp     x23, x24, [sp, #48]
+    stp     x25, x26, [sp, #64]
+    stp     x27, x28, [sp, #80]
+    mov     x9, sp
+    str     x9, [x0]
+    mov     sp, x1
+    ldp     x19, x20, [sp, #16]
+    ldp     x21, x22, [sp, #32]
+    ldp     x23, x24, [sp, #48]
+    ldp     x25, x26, [sp, #64]
+    ldp     x27, x28, [sp, #80]
+    ldp     x29, x30, [sp], #96
+    ret
+
+// The first thing a new thread runs: x19 = entry, x20 = argument.
+.global thread_trampoline
+thread_trampoline:
+    mov     x29, xzr
+    mov     x30, xzr
+    mov     x0, x19
+    mov     x1, x20
+    bl      thread_begin
+    b       .
+
+// fp_save(area: *mut FpState) / fp_load(area: *const FpState)
+.arch_extension fp
+.arch_extension simd
+.global fp_save
+fp_save:
+    stp     q0, q1, [x0, #0]
+    stp     q2, q3, [x0, #32]
+    stp     q4, q5, [x0, #64]
+    stp     q6, q7, [x0, #96]
+    stp     q8, q9, [x0, #128]
+    stp     q10, q11, [x0, #160]
+    stp     q12, q13, [x0, #192]
+    stp     q14, q15, [x0, #224]
+    stp     q16, q17, [x0, #256]
+    stp     q18, q19, [x0, #288]
+    stp     q20, q21, [x0, #320]
+    stp     q22, q23, [x0, #352]
+    stp     q24, q25, [x0, #384]
+    stp     q26, q27, [x0, #416]
+    stp     q28, q29, [x0, #448]
+    stp     q30, q31, [x0, #480]
+    mrs     x1, fpsr
+    mrs     x2, fpcr
+    stp     w1, w2, [x0, #512]
+    ret
+.global fp_load
+fp_load:
+    ldp     q0, q1, [x0, #0]
+    ldp     q2, q3, [x0, #32]
+    ldp     q4, q5, [x0, #64]
+    ldp     q6, q7, [x0, #96]
+    ldp     q8, q9, [x0, #128]
+    ldp     q10, q11, [x0, #160]
+    ldp     q12, q13, [x0, #192]
+    ldp     q14, q15, [x0, #224]
+    ldp     q16, q17, [x0, #256]
+    ldp     q18, q19, [x0, #288]
+    ldp     q20, q21, [x0, #320]
+    ldp     q22, q23, [x0, #352]
+    ldp     q24, q25, [x0, #384]
+    ldp     q26, q27, [x0, #416]
+    ldp     q28, q29, [x0, #448]
+    ldp     q30, q31, [x0, #480]
+    ldp     w1, w2, [x0, #512]
+    msr     fpsr, x1
+    msr     fpcr, x2
+    ret
+
+// Copies between the kernel and a user address. A fault that cannot be
+// repaired continues at the fixup with the count of bytes not copied in x0.
+// copy_user(to: *mut u8, from: *const u8, length: usize) -> usize
+.global copy_user
+copy_user:
+    add     x3, x1, x2              // end of source, to know what is left
+    cmp     x2, #64
+    b.lo    2f
+1:  
+91: ldp     x4, x5, [x1]
+92: ldp     x6, x7, [x1, #16]
+93: ldp     x8, x9, [x1, #32]
+94: ldp     x10, x11, [x1, #48]
+95: stp     x4, x5, [x0]
+96: stp     x6, x7, [x0, #16]
+97: stp     x8, x9, [x0, #32]
+98: stp     x10, x11, [x0, #48]
+    add     x0, x0, #64
+    add     x1, x1, #64
+    sub     x2, x2, #64
+    cmp     x2, #64
+    b.hs    1b
+2:  cmp     x2, #8
+    b.lo    3f
+81: ldr     x4, [x1]
+82: str     x4, [x0]
+    add     x0, x0, #8
+    add     x1, x1, #8
+    sub     x2, x2, #8
+    b       2b
+3:  cbz     x2, 4f
+83: ldrb    w4, [x1]
+84: strb    w4, [x0]
+    add     x0, x0, #1
+    add     x1, x1, #1
+    sub     x2, x2, #1
+    b       3b
+4:  mov     x0, xzr
+    ret
+copy_user_fixup:
+    sub     x0, x3, x1
+    ret
+
+// clear_user(to: *mut u8, length: usize) -> usize
+.global clear_user
+clear_user:
+    cmp     x1, #16
+    b.lo    2f
+85: stp     xzr, xzr, [x0]
+    add     x0, x0, #16
+    sub     x1, x1, #16
+    b       clear_user
+2:  cbz     x1, 3f
+86: strb    wzr, [x0]
+    add     x0, x0, #1
+    sub     x1, x1, #1
+    b       2b
+3:  mov     x0, xzr
+    ret
+clear_user_fixup:
+    mov     x0, x1
+    ret
+
+// user_load_u32(from: *const u32) -> u64: the value, or all ones.
+.global user_load_u32
+user_load_u32:
+87: ldr     w0, [x0]
+    ret
+user_load_fixup:
+    mov     x0, #-1
+    ret
+
+// user_cas_u32(at: *mut u32, old: u32, new: u32) -> u64: what was there, or
+// all ones for a fault.
+.global user_cas_u32
+user_cas_u32:
+88: ldaxr   w3, [x0]
+    cmp     w3, w1
+    b.ne    1f
+89: stlxr   w4, w2, [x0]
+    cbnz    w4, 88b
+1:  clrex
+    mov     w0, w3
+    ret
+
+.macro fixup at, to
+    .quad   \at
+    .quad   \to
+.endm
+.section .fixups, "a"
+    fixup 91b, copy_user_fixup
+    fixup 92b, copy_user_fixup
+    fixup 93b, copy_user_fixup
+    fixup 94b, copy_user_fixup
+    fixup 95b, copy_user_fixup
+    fixup 96b, copy_user_fixup
+    fixup 97b, copy_user_fixup
+    fixup 98b, copy_user_fixup
+    fixup 81b, copy_user_fixup
+    fixup 82b, copy_user_fixup
+    fixup 83b, copy_user_fixup
+    fixup 84b, copy_user_fixup
+    fixup 85b, clear_user_fixup
+    fixup 86b, clear_user_fixup
+    fixup 87b, user_load_fixup
+    fixup 88b, user_load_fixup
+    fixup 89b, user_load_fixup

@@ -1,0 +1,5 @@
+//! The processor's room: the rest of the kernel sees it through these names.
+
+pub mod aarch64;
+
+pub use aarch64::{boot, context, cpu, gic, mmu, timers, trap, user_access};

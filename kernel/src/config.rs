@@ -1,0 +1,29 @@
+//! Build-time choices, all in one place.
+
+/// Whether the kernel starts herd when the command line does not say.
+pub const AUTO_START_HERD: bool = true;
+
+/// Path of process 1 unless `init=` names another.
+pub const DEFAULT_INIT: &str = "/bin/herd";
+
+/// How long a thread runs while its peers wait, in nanoseconds.
+pub const TIME_SLICE_NS: u64 = 10_000_000;
+
+/// Preemption off for longer than this is a warning, in nanoseconds.
+pub const WATCHDOG_WARNING_NS: u64 = 100_000_000;
+
+/// Preemption off for longer than this is a full report, in nanoseconds.
+pub const WATCHDOG_REPORT_NS: u64 = 5_000_000_000;
+
+/// Port of the SSH server.
+pub const SSH_PORT: u16 = 22;
+
+/// Most SSH connections at once.
+pub const SSH_CONNECTIONS: usize = 32;
+
+/// What uname(2) calls the system.
+pub const SYSNAME: &str = "Paddock";
+
+/// What uname(2) gives as the release. Programs read it to learn which
+/// Linux interfaces to expect, hence the leading Linux version.
+pub const RELEASE: &str = concat!("6.1.0-paddock-", env!("CARGO_PKG_VERSION"));

@@ -1,0 +1,60 @@
+//! The end: panics and faults of the kernel itself.
+//!
+//! This path takes no lock and allocates nothing. A second panic inside it
+//! stops the machine at once.
+
+use crate::arch::{cpu, trap::TrapFrame};
+use crate::console::{self, safe_println};
+use crate::{backtrace, main_loop, power, thread};
+use core::panic::PanicInfo;
+use core::sync::atomic::{AtomicU32, Ordering};
+
+static PANICS: AtomicU32 = AtomicU32::new(0);
+
+#[panic_handler]
+fn on_panic(info: &PanicInfo<'_>) -> ! {
+    begin();
+    match info.location() {
+        Some(at) => safe_println!("PANIC at {at}: {}", info.message()),
+        None => safe_println!("PANIC: {}", info.message()),
+    }
+    describe_thread();
+    backtrace::print_current();
+    finish()
+}
+
+/// An exception that the kernel itself caused.
+pub fn kernel_fault(frame: &TrapFrame, what: &str) -> ! {
+    begin();
+    safe_println!("PANIC: {what}: esr {:#010x} far {:#018x} pc {:#018x}", frame.esr, frame.far, frame.pc);
+    describe_thread();
+    for (index, pair) in frame.x.chunks(2).enumerate() {
+        let second = pair.get(1).copied().unwrap_or(frame.sp);
+        safe_println!("  x{:<2} {:#018x}  x{:<2} {second:#018x}", 2 * index, pair[0], 2 * index + 1);
+    }
+    backtrace::print_from(frame.x[29] as usize);
+    finish()
+}
+
+fn begin() {
+    cpu::irq_disable();
+    if PANICS.fetch_add(1, Ordering::SeqCst) > 0 {
+        cpu::halt();
+    }
+    console::enter_panic_mode();
+}
+
+fn describe_thread() {
+    let thread = thread::current();
+    let (bottom, top) = thread.stack_range();
+    safe_println!(
+        "thread {:#x} ({:?}), stack {bottom:#x}..{top:#x}, main loop step {:?}",
+        thread.id().to_u64(),
+        thread.class(),
+        main_loop::current_step(),
+    );
+}
+
+fn finish() -> ! {
+    power::exit_after_panic()
+}

@@ -1,0 +1,62 @@
+//! The hooks of `paddock_sync::platform`, on real threads.
+
+use super::{current, current_arc, scheduler};
+use crate::arch::{cpu, timers};
+use crate::{user, violations};
+use core::task::Waker;
+use paddock_sync::{Context, Violation};
+
+#[unsafe(no_mangle)]
+#[inline]
+fn paddock_sync_context() -> &'static Context {
+    &current().context
+}
+
+#[unsafe(no_mangle)]
+#[inline]
+fn paddock_sync_irq_save() -> usize {
+    cpu::irq_save()
+}
+
+#[unsafe(no_mangle)]
+#[inline]
+fn paddock_sync_irq_restore(saved: usize) {
+    cpu::irq_restore(saved);
+}
+
+#[unsafe(no_mangle)]
+#[inline]
+fn paddock_sync_irqs_enabled() -> bool {
+    cpu::irqs_enabled()
+}
+
+#[unsafe(no_mangle)]
+fn paddock_sync_reschedule() {
+    scheduler::preempt();
+}
+
+#[unsafe(no_mangle)]
+fn paddock_sync_current_waker() -> Waker {
+    Waker::from(current_arc())
+}
+
+#[unsafe(no_mangle)]
+fn paddock_sync_park(deadline: u64) {
+    scheduler::park(deadline);
+}
+
+#[unsafe(no_mangle)]
+#[inline]
+fn paddock_sync_now() -> u64 {
+    timers::now()
+}
+
+#[unsafe(no_mangle)]
+fn paddock_sync_interrupted() -> bool {
+    user::signal_pending()
+}
+
+#[unsafe(no_mangle)]
+fn paddock_sync_violation(violation: &Violation) {
+    violations::report(violation);
+}

@@ -1,0 +1,275 @@
+//! Threads: what they are, how they begin and end.
+//!
+//! Everything per thread lives in one [`Thread`], dropped whole by the reaper
+//! after the last reference is gone. The scheduler (`scheduler.rs`) alone
+//! changes a thread's state.
+
+mod hooks;
+mod scheduler;
+mod stack;
+
+use crate::arch::{boot, context, cpu};
+use crate::config;
+use crate::user::UserThread;
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::task::Wake;
+use core::cell::UnsafeCell;
+use core::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use paddock_abi::{Errno, Result};
+use paddock_sched::{Class, Id, State};
+use paddock_sync::{Context, SpinLock, Rank, WaitQueue, might_sleep, try_box};
+use stack::KernelStack;
+
+pub use scheduler::{on_timer, preempt, preempt_from_interrupt, start_scheduling, context_switches};
+
+/// The most threads there can be at once.
+pub const MAX_THREADS: usize = 4096;
+
+/// A thread of execution, in the kernel or of a process.
+///
+/// `TPIDR_EL1` points at the running one; its `context` comes first because
+/// `paddock-sync` reads it through that pointer.
+#[repr(C)]
+pub struct Thread {
+    context: Context,
+    /// Where `vectors.s` goes when this thread's stack has overflowed.
+    pub(crate) emergency_stack: AtomicUsize,
+    /// The stack pointer while the thread does not run. Written by the switch
+    /// itself, with the thread's `on_cpu` set.
+    sp: UnsafeCell<usize>,
+    /// From being picked until the switch away from it is complete.
+    on_cpu: AtomicBool,
+    /// Under the scheduler's lock.
+    state: AtomicU8,
+    /// An unpark that the next park will find. Under the scheduler's lock.
+    notified: AtomicBool,
+    id: Id,
+    class: Class,
+    name: SpinLock<String>,
+    stack: Option<KernelStack>,
+    user: Option<Arc<UserThread>>,
+    run_time: AtomicU64,
+    /// What is left of the slice, in nanoseconds. A thread that blocks early
+    /// keeps the rest and, once woken, runs ahead of its peers for as long;
+    /// with nothing left it queues up behind them.
+    budget: AtomicU64,
+}
+
+// SAFETY: `sp` is only touched by the context switch, which the `on_cpu` flag
+// and the scheduler's lock serialise; all else is Sync by itself.
+unsafe impl Sync for Thread {}
+
+impl Thread {
+    const fn boot() -> Self {
+        Thread {
+            context: Context::new_atomic(),
+            emergency_stack: AtomicUsize::new(0),
+            sp: UnsafeCell::new(0),
+            on_cpu: AtomicBool::new(true),
+            state: AtomicU8::new(State::Running as u8),
+            notified: AtomicBool::new(false),
+            id: Id::none(),
+            class: Class::Idle,
+            name: SpinLock::new(Rank::Leaf, String::new()),
+            stack: None,
+            user: None,
+            run_time: AtomicU64::new(0),
+            budget: AtomicU64::new(config::TIME_SLICE_NS),
+        }
+    }
+
+    /// The thread's id.
+    pub fn id(&self) -> Id {
+        self.id
+    }
+
+    /// What kind of thread it is.
+    pub fn class(&self) -> Class {
+        self.class
+    }
+
+    /// The thread's name; "idle" for the boot's own.
+    pub fn name(&self) -> String {
+        if self.class == Class::Idle {
+            return String::from("idle");
+        }
+        self.name.lock().clone()
+    }
+
+    /// The state, as of now.
+    pub fn state(&self) -> State {
+        State::from_u8(self.state.load(Ordering::Relaxed)).unwrap_or(State::Dead)
+    }
+
+    /// What the guards know of this thread.
+    pub fn context(&self) -> &Context {
+        &self.context
+    }
+
+    /// The process side, for a user thread.
+    pub fn user(&self) -> Option<&Arc<UserThread>> {
+        self.user.as_ref()
+    }
+
+    /// Time spent running, in nanoseconds.
+    pub fn run_time(&self) -> u64 {
+        self.run_time.load(Ordering::Relaxed)
+    }
+
+    /// The range of the kernel stack, (bottom, top).
+    pub fn stack_range(&self) -> (usize, usize) {
+        self.stack.as_ref().map_or_else(boot::boot_stack, |stack| (stack.bottom(), stack.top()))
+    }
+
+    /// Lets the thread's present or next park return. Any context.
+    pub fn unpark(self: &Arc<Self>) {
+        scheduler::unpark(self);
+    }
+}
+
+impl Wake for Thread {
+    fn wake(self: Arc<Self>) {
+        scheduler::unpark(&self);
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        scheduler::unpark(self);
+    }
+}
+
+/// The boot's thread of control, which becomes the first CPU's idle thread.
+static BOOT_THREAD: Thread = Thread::boot();
+
+/// See [`BOOT_THREAD`].
+pub fn boot_thread() -> &'static Thread {
+    &BOOT_THREAD
+}
+
+/// The running thread.
+#[inline]
+pub fn current() -> &'static Thread {
+    cpu::current()
+}
+
+/// The running thread as an owned reference. Not for the idle thread, which
+/// is not counted and never waits.
+pub fn current_arc() -> Arc<Thread> {
+    let thread = current();
+    assert!(thread.class != Class::Idle, "the idle thread cannot be waited for");
+    let pointer = core::ptr::from_ref(thread);
+    // SAFETY: every thread but the idle one lives in an `Arc`, of which the
+    // scheduler holds one while the thread runs.
+    unsafe {
+        Arc::increment_strong_count(pointer);
+        Arc::from_raw(pointer)
+    }
+}
+
+/// Starts a kernel thread. Thread context; needs memory for a stack.
+///
+/// # Errors
+/// `ENOMEM`, or `EAGAIN` when there are [`MAX_THREADS`] threads.
+pub fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> Result<Arc<Thread>> {
+    start(name, Class::System, None, body)
+}
+
+/// Starts a thread of a process: `body` runs in the kernel first and enters
+/// user mode at its end.
+///
+/// # Errors
+/// As for [`spawn`].
+pub fn spawn_user(
+    user: Arc<UserThread>,
+    name: &str,
+    body: impl FnOnce() + Send + 'static,
+) -> Result<Arc<Thread>> {
+    start(name, Class::User, Some(user), body)
+}
+
+type Body = Box<dyn FnOnce() + Send>;
+
+fn start(
+    name: &str,
+    class: Class,
+    user: Option<Arc<UserThread>>,
+    body: impl FnOnce() + Send + 'static,
+) -> Result<Arc<Thread>> {
+    let body: Body = try_box(body)?;
+    let body = try_box(body)?;
+    let stack = KernelStack::new()?;
+    let mut owned_name = String::new();
+    owned_name.try_reserve(name.len()).map_err(|_| Errno::ENOMEM)?;
+    owned_name.push_str(name);
+    let argument = Box::into_raw(body);
+    // SAFETY: the stack is new and nobody's.
+    let sp = unsafe { context::prepare_stack(stack.top(), run_body as *const () as usize, argument.expose_provenance()) };
+    let made = scheduler::add(|id| {
+        Thread {
+            context: Context::new_atomic(),
+            emergency_stack: AtomicUsize::new(0),
+            sp: UnsafeCell::new(sp),
+            on_cpu: AtomicBool::new(false),
+            state: AtomicU8::new(State::New as u8),
+            notified: AtomicBool::new(false),
+            id,
+            class,
+            name: SpinLock::new(Rank::Leaf, owned_name),
+            stack: Some(stack),
+            user,
+            run_time: AtomicU64::new(0),
+            budget: AtomicU64::new(config::TIME_SLICE_NS),
+        }
+    });
+    made.inspect_err(|_| {
+        // SAFETY: the thread was not made, so nobody else will take the box.
+        drop(unsafe { Box::from_raw(argument) });
+    })
+}
+
+fn run_body(argument: usize) {
+    // SAFETY: `start` made the box for this thread alone.
+    let body = unsafe { Box::from_raw(core::ptr::with_exposed_provenance_mut::<Body>(argument)) };
+    (*body)();
+}
+
+/// First Rust code of every new thread, called by `thread_trampoline`.
+#[unsafe(no_mangle)]
+extern "C" fn thread_begin(entry: fn(usize), argument: usize) -> ! {
+    scheduler::finish_switch();
+    cpu::irq_enable();
+    if current().context.end_section() {
+        preempt();
+    }
+    entry(argument);
+    exit()
+}
+
+/// Ends the running thread. Its caller's frames must own nothing.
+pub fn exit() -> ! {
+    might_sleep();
+    scheduler::exit()
+}
+
+/// Lets others run. Thread context.
+pub fn yield_now() {
+    might_sleep();
+    scheduler::yield_slice();
+}
+
+/// Sleeps until the clock reads `deadline` nanoseconds. Thread context.
+pub fn sleep_until(deadline: u64) {
+    let nobody = WaitQueue::new();
+    let _ = nobody.wait_deadline(deadline, || None::<()>);
+}
+
+/// Sleeps for some milliseconds. Thread context.
+pub fn sleep_ms(milliseconds: u64) {
+    sleep_until(crate::time::now() + milliseconds * 1_000_000);
+}
+
+/// Calls `visit` for every thread. Thread context.
+pub fn for_each(mut visit: impl FnMut(&Arc<Thread>)) {
+    scheduler::snapshot().iter().for_each(&mut visit);
+}
