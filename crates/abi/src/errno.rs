@@ -158,12 +158,22 @@ errnos! {
     EOWNERDEAD = 130, "Owner died";
     ENOTRECOVERABLE = 131, "State not recoverable";
     ERFKILL = 132, "Operation not possible due to RF-kill";
+    ERESTARTSYS = 512, "Interrupted: restart if the handler says SA_RESTART";
+    ERESTARTNOINTR = 513, "Interrupted: restart always";
+    ERESTARTNOHAND = 514, "Interrupted: restart unless a handler runs";
+    ERESTART_RESTARTBLOCK = 516, "Interrupted: restart with the time that is left";
 }
 
 impl Errno {
     /// The number, as a system call returns it negated.
     pub const fn number(self) -> i32 {
         self.0 as i32
+    }
+
+    /// Whether it asks for the system call to be restarted. Such a number
+    /// never reaches a program.
+    pub const fn is_restart(self) -> bool {
+        matches!(self.0, 512 | 513 | 514 | 516)
     }
 
     /// The value that a failing system call leaves in `x0`.

@@ -4,6 +4,17 @@
 #![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]
 
+pub mod dirent;
 pub mod errno;
+pub mod fcntl;
+pub mod mman;
+pub mod nr;
+pub mod process;
+pub mod signal;
+pub mod socket;
+pub mod stat;
+pub mod termios;
+pub mod time;
+pub mod uio;
 
 pub use errno::{Errno, Result};

@@ -1,0 +1,117 @@
+//! Flags of open(2), fcntl(2) and the `*at` calls, with AArch64's values.
+
+bitflags::bitflags! {
+    /// Flags of openat(2), as `<asm/fcntl.h>` of arm64 numbers them.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct OpenFlags: u32 {
+        /// Open for writing only.
+        const WRONLY = 0o1;
+        /// Open for reading and writing.
+        const RDWR = 0o2;
+        /// Create the file if it is missing.
+        const CREAT = 0o100;
+        /// With `CREAT`: fail if the file exists.
+        const EXCL = 0o200;
+        /// Do not make a terminal the controlling one.
+        const NOCTTY = 0o400;
+        /// Cut a regular file to no bytes.
+        const TRUNC = 0o1000;
+        /// Write at the end, always.
+        const APPEND = 0o2000;
+        /// Never wait.
+        const NONBLOCK = 0o4000;
+        /// Data reaches the disk before a write returns.
+        const DSYNC = 0o10000;
+        /// Signal-driven I/O.
+        const ASYNC = 0o20000;
+        /// Fail unless it is a directory.
+        const DIRECTORY = 0o40000;
+        /// Do not follow a symbolic link at the end of the path.
+        const NOFOLLOW = 0o100000;
+        /// Bypass the page cache.
+        const DIRECT = 0o200000;
+        /// 64-bit offsets, implied here.
+        const LARGEFILE = 0o400000;
+        /// Do not touch the access time.
+        const NOATIME = 0o1000000;
+        /// Close on execve.
+        const CLOEXEC = 0o2000000;
+        /// Data and metadata reach the disk before a write returns.
+        const SYNC = 0o4010000;
+        /// Name a place, open nothing.
+        const PATH = 0o10000000;
+        /// An unnamed file in a directory.
+        const TMPFILE = 0o20040000;
+    }
+}
+
+impl OpenFlags {
+    /// The two bits of the access mode.
+    pub const ACCESS_MODE: u32 = 0o3;
+
+    /// Whether the access mode lets one read.
+    pub const fn readable(self) -> bool {
+        !self.contains(OpenFlags::PATH) && matches!(self.bits() & Self::ACCESS_MODE, 0 | 2)
+    }
+
+    /// Whether the access mode lets one write.
+    pub const fn writable(self) -> bool {
+        !self.contains(OpenFlags::PATH) && matches!(self.bits() & Self::ACCESS_MODE, 1 | 2)
+    }
+}
+
+/// The working directory in place of a directory descriptor.
+pub const AT_FDCWD: i32 = -100;
+/// Do not follow a symbolic link at the end of the path.
+pub const AT_SYMLINK_NOFOLLOW: u32 = 0x100;
+/// faccessat2(2): check with the effective identity.
+pub const AT_EACCESS: u32 = 0x200;
+/// unlinkat(2): remove a directory.
+pub const AT_REMOVEDIR: u32 = 0x200;
+/// linkat(2): follow a symbolic link at the end of the old path.
+pub const AT_SYMLINK_FOLLOW: u32 = 0x400;
+/// Do not trigger automounts.
+pub const AT_NO_AUTOMOUNT: u32 = 0x800;
+/// An empty path means the descriptor itself.
+pub const AT_EMPTY_PATH: u32 = 0x1000;
+
+/// renameat2(2): fail if the new name exists.
+pub const RENAME_NOREPLACE: u32 = 1;
+/// renameat2(2): exchange the two names.
+pub const RENAME_EXCHANGE: u32 = 2;
+
+/// lseek(2): from the start.
+pub const SEEK_SET: u32 = 0;
+/// lseek(2): from the current offset.
+pub const SEEK_CUR: u32 = 1;
+/// lseek(2): from the end.
+pub const SEEK_END: u32 = 2;
+/// lseek(2): to the next data.
+pub const SEEK_DATA: u32 = 3;
+/// lseek(2): to the next hole.
+pub const SEEK_HOLE: u32 = 4;
+
+/// fcntl(2): duplicate, lowest descriptor at or above the argument.
+pub const F_DUPFD: u32 = 0;
+/// fcntl(2): descriptor flags.
+pub const F_GETFD: u32 = 1;
+/// fcntl(2): set descriptor flags.
+pub const F_SETFD: u32 = 2;
+/// fcntl(2): status flags.
+pub const F_GETFL: u32 = 3;
+/// fcntl(2): set status flags.
+pub const F_SETFL: u32 = 4;
+/// fcntl(2): is a record locked?
+pub const F_GETLK: u32 = 5;
+/// fcntl(2): lock a record, or fail.
+pub const F_SETLK: u32 = 6;
+/// fcntl(2): lock a record, waiting.
+pub const F_SETLKW: u32 = 7;
+/// fcntl(2): as `F_DUPFD`, with close-on-exec.
+pub const F_DUPFD_CLOEXEC: u32 = 1030;
+/// fcntl(2): capacity of a pipe.
+pub const F_SETPIPE_SZ: u32 = 1031;
+/// fcntl(2): capacity of a pipe.
+pub const F_GETPIPE_SZ: u32 = 1032;
+/// The one descriptor flag: close on execve.
+pub const FD_CLOEXEC: u32 = 1;
