@@ -1,0 +1,124 @@
+//! `enable`, `disable` and `config`: what is on the disk. They work without
+//! the daemon; with it, it follows.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+
+use super::{Failure, Outcome, client, show};
+use crate::config;
+use crate::paths::Paths;
+use crate::proto::Request;
+
+fn failed(path: &Path) -> impl Fn(io::Error) -> Failure + '_ {
+    move |error| Failure::Failed(format!("{}: {error}", path.display()))
+}
+
+pub(super) fn enable(paths: &Paths, name: &str) -> Outcome {
+    let definition = paths.available_file(name);
+    if !definition.exists() {
+        return Err(Failure::Unknown(format!(
+            "{} is not there: write the definition first",
+            definition.display()
+        )));
+    }
+    config::load_one(&definition).map_err(|error| Failure::Invalid(error.to_string()))?;
+    let link = paths.enabled_file(name);
+    fs::create_dir_all(paths.enabled()).map_err(failed(&link))?;
+    let target = Path::new("../available").join(format!("{name}.conf"));
+    match symlink(target, &link) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+            return Err(failed(&link)(error));
+        }
+        _ => {}
+    }
+    let start = Request::Start {
+        name: name.to_owned(),
+    };
+    follow_up(paths, &start, &format!("{name} is enabled"))
+}
+
+pub(super) fn disable(paths: &Paths, name: &str) -> Outcome {
+    let link = paths.enabled_file(name);
+    match fs::remove_file(&link) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            if !paths.available_file(name).exists() {
+                return Err(Failure::Unknown(format!(
+                    "no service is called {name}; `herd status` lists them"
+                )));
+            }
+        }
+        Err(error) => return Err(failed(&link)(error)),
+        Ok(()) => {}
+    }
+    let stop = Request::Stop {
+        name: name.to_owned(),
+    };
+    follow_up(paths, &stop, &format!("{name} is disabled"))
+}
+
+/// Has a running daemon read the change and act on it.
+fn follow_up(paths: &Paths, request: &Request, text: &str) -> Outcome {
+    match client::done(paths, &Request::Reload) {
+        Ok(_) => {
+            let then = match client::done(paths, request) {
+                // What has gone entirely has stopped, too.
+                Err(Failure::Unknown(_)) if matches!(request, Request::Stop { .. }) => {
+                    "it is gone".to_owned()
+                }
+                other => other?,
+            };
+            show::print(&format!("{text}; {then}\n"));
+            Ok(())
+        }
+        Err(Failure::NoDaemon(_)) => {
+            show::print(&format!("{text}; herd does not run now\n"));
+            Ok(())
+        }
+        Err(failure) => Err(failure),
+    }
+}
+
+/// Shows one definition with every default filled in.
+pub(super) fn show_config(paths: &Paths, name: &str) -> Outcome {
+    let enabled = paths.enabled_file(name);
+    let file = if enabled.symlink_metadata().is_ok() {
+        enabled
+    } else {
+        paths.available_file(name)
+    };
+    if file.symlink_metadata().is_err() {
+        return Err(Failure::Unknown(format!("{} is not there", file.display())));
+    }
+    let service = config::load_one(&file).map_err(|error| Failure::Invalid(error.to_string()))?;
+    show::print(&format!(
+        "# {}\n{}",
+        file.display(),
+        show::definition(&service)
+    ));
+    Ok(())
+}
+
+/// Checks every definition.
+pub(super) fn check_all(paths: &Paths) -> Outcome {
+    let loaded = config::load(paths).map_err(failed(paths.root()))?;
+    let mut wrong = 0;
+    for found in &loaded {
+        let enabled = if found.enabled { "enabled" } else { "disabled" };
+        match &found.definition {
+            Ok(_) => show::print(&format!("{}: good, {enabled}\n", found.name)),
+            Err(error) => {
+                wrong += 1;
+                show::print(&format!("{}: invalid, {enabled}: {error}\n", found.name));
+            }
+        }
+    }
+    match wrong {
+        0 => Ok(()),
+        _ => Err(Failure::Invalid(format!(
+            "{wrong} of {} definitions have a mistake",
+            loaded.len()
+        ))),
+    }
+}

@@ -1,0 +1,176 @@
+//! What is shown, and how.
+
+use std::fmt::Write as _;
+use std::io::{self, Write as _};
+
+use crate::config::{Millis, Service};
+use crate::machine::Phase;
+use crate::proto::Status;
+
+/// Prints; a reader that has gone is no error.
+pub(super) fn print(text: &str) {
+    let mut out = io::stdout().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
+
+pub(super) fn print_json(services: &[Status]) {
+    // The type has nothing that JSON cannot say.
+    let mut text = serde_json::to_string_pretty(services).unwrap_or_default();
+    text.push('\n');
+    print(&text);
+}
+
+pub(super) fn table(services: &[Status]) -> String {
+    if services.is_empty() {
+        return "no services are defined in /etc/herd/available\n".to_owned();
+    }
+    let name = |service: &Status| service.name.len();
+    let width = services.iter().map(name).max().unwrap_or(0).max(4);
+    let mut text = format!(
+        "{:<width$}  {:<8}  {:<8}  {:>7}  {:>8}  {:>8}  NOTE\n",
+        "NAME", "STATE", "ENABLED", "PID", "UPTIME", "RESTARTS"
+    );
+    for service in services {
+        let line = format!(
+            "{:<width$}  {:<8}  {:<8}  {:>7}  {:>8}  {:>8}  {}",
+            service.name,
+            service.state.word(),
+            if service.enabled { "yes" } else { "no" },
+            service.pid.map_or("-".to_owned(), |pid| pid.to_string()),
+            service.running_ms.map_or("-".to_owned(), duration),
+            service.restarts,
+            remark(service),
+        );
+        text.push_str(line.trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+/// The most useful thing to know about a service beside its state.
+fn remark(service: &Status) -> String {
+    if let Some(error) = &service.error {
+        return error.clone();
+    }
+    match (service.state, &service.last_end, service.due_ms) {
+        (Phase::Backoff, Some(end), Some(due)) => format!("{end}; again in {}", Millis(due)),
+        (Phase::Stopping, _, Some(due)) => format!("killed in {}", Millis(due)),
+        (Phase::Running, ..) if service.changed => {
+            "definition changed; takes effect on restart".to_owned()
+        }
+        (_, Some(end), _) => format!("last: {end}"),
+        _ => String::new(),
+    }
+}
+
+pub(super) fn one(service: &Status) -> String {
+    let mut lines = vec![
+        ("name", service.name.clone()),
+        ("state", service.state.word().to_owned()),
+        (
+            "enabled",
+            if service.enabled { "yes" } else { "no" }.to_owned(),
+        ),
+    ];
+    if let Some(pid) = service.pid {
+        lines.push(("pid", pid.to_string()));
+    }
+    if let Some(ms) = service.running_ms {
+        lines.push(("uptime", duration(ms)));
+    }
+    lines.push(("restarts", service.restarts.to_string()));
+    if let Some(end) = &service.last_end {
+        lines.push(("last end", end.clone()));
+    }
+    if let Some(error) = &service.error {
+        lines.push(("mistake", error.clone()));
+    }
+    if service.changed {
+        lines.push(("changed", "yes; takes effect on restart".to_owned()));
+    }
+    lines
+        .iter()
+        .map(|(key, value)| format!("{:<10}{value}\n", format!("{key}:")))
+        .collect()
+}
+
+/// A length of time in at most two units.
+fn duration(ms: u64) -> String {
+    let s = ms / 1_000;
+    match (s / 86_400, s / 3_600 % 24, s / 60 % 60, s % 60) {
+        (0, 0, 0, s) => format!("{s}s"),
+        (0, 0, m, s) => format!("{m}m{s}s"),
+        (0, h, m, _) => format!("{h}h{m}m"),
+        (d, h, _, _) => format!("{d}d{h}h"),
+    }
+}
+
+/// A definition as it would be written with every key.
+pub(super) fn definition(service: &Service) -> String {
+    let mut text = String::new();
+    let restart = serde_json::to_string(&service.restart).unwrap_or_default();
+    let mut line = |key: &str, value: String| {
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "{key} = {value}");
+    };
+    line("command", list(&service.command.0));
+    line("cwd", quoted(&service.cwd.to_string_lossy()));
+    if let Some(user) = &service.user {
+        line("user", quoted(user));
+    }
+    line("restart", restart);
+    let ms = |time: Millis| quoted(&format!("{}ms", time.0));
+    line("restart_delay", ms(service.restart_delay));
+    line("restart_delay_max", ms(service.restart_delay_max));
+    line("healthy_after", ms(service.healthy_after));
+    line("stop_signal", quoted(&service.stop_signal.name()));
+    line("stop_timeout", ms(service.stop_timeout));
+    line("after", list(&service.after.0));
+    text.push_str("\n[env]\n");
+    for (key, value) in &service.env {
+        let _ = writeln!(text, "{} = {}", quoted(key), quoted(value));
+    }
+    let _ = writeln!(
+        text,
+        "\n[log]\nmax_size = {}\nkeep = {}",
+        service.log.max_size.0, service.log.keep
+    );
+    text
+}
+
+/// Text as a TOML string; JSON's escapes are all among TOML's.
+fn quoted(text: &str) -> String {
+    serde_json::to_string(text).unwrap_or_default()
+}
+
+fn list(words: &[String]) -> String {
+    let words: Vec<String> = words.iter().map(|word| quoted(word)).collect();
+    format!("[{}]", words.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::Path;
+
+    #[test]
+    fn a_shown_definition_reads_back_the_same() {
+        let text = "command = ['a b', \"c\\n\\\"d\\u0001\"]\nuser = 'x'\nstop_signal = 'HUP'\n\
+            restart = 'on-failure'\nafter = ['n']\nstop_timeout = '1h'\n[env]\n'A-1' = 'v\\'\n";
+        let service = Service::parse(Path::new("x"), text).unwrap();
+        let shown = definition(&service);
+        assert_eq!(
+            Service::parse(Path::new("x"), &shown),
+            Ok(service),
+            "{shown}"
+        );
+    }
+
+    #[test]
+    fn durations_are_short() {
+        assert_eq!(duration(59_999), "59s");
+        assert_eq!(duration(61_000), "1m1s");
+        assert_eq!(duration(3_700_000), "1h1m");
+        assert_eq!(duration(90_000_000), "1d1h");
+    }
+}

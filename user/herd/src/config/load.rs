@@ -1,0 +1,100 @@
+//! Finds the definitions on the disk. One bad file never hides another.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use super::{ConfigError, Loaded, Service, valid_name};
+use crate::paths::Paths;
+
+/// A definition is a page of text; anything longer is a mistake.
+const MAX_BYTES: u64 = 64 << 10;
+
+/// Reads every definition in `available` and `enabled`.
+///
+/// # Errors
+/// A folder that exists but cannot be listed; a missing folder is empty.
+pub(crate) fn load(paths: &Paths) -> io::Result<Vec<Loaded>> {
+    let mut files: BTreeMap<String, (bool, PathBuf)> = BTreeMap::new();
+    for (folder, enabled) in [(paths.available(), false), (paths.enabled(), true)] {
+        for file in conf_files(&folder)? {
+            if let Some(name) = file.file_stem().and_then(|stem| stem.to_str()) {
+                files.insert(name.to_owned(), (enabled, file.clone()));
+            }
+        }
+    }
+    Ok(files.into_iter().map(loaded).collect())
+}
+
+fn loaded((name, (enabled, file)): (String, (bool, PathBuf))) -> Loaded {
+    let definition = if valid_name(&name) {
+        load_one(&file)
+    } else {
+        Err(mistake(
+            &file,
+            "the file's name is not a service name (letters, digits, '_', '-', '.')",
+        ))
+    };
+    Loaded {
+        name,
+        enabled,
+        definition,
+    }
+}
+
+/// Reads one definition.
+pub(crate) fn load_one(file: &Path) -> Result<Service, ConfigError> {
+    let text = read_text(file).map_err(|error| {
+        let target = fs::read_link(file).ok();
+        match (error.kind(), target) {
+            (io::ErrorKind::NotFound, Some(target)) => mistake(
+                file,
+                &format!("is a link to {}, which is not there", target.display()),
+            ),
+            _ => mistake(file, &error.to_string()),
+        }
+    })?;
+    Service::parse(file, &text)
+}
+
+fn mistake(file: &Path, message: &str) -> ConfigError {
+    ConfigError {
+        file: file.to_owned(),
+        line: None,
+        message: message.to_owned(),
+    }
+}
+
+fn read_text(file: &Path) -> io::Result<String> {
+    let mut bytes = Vec::new();
+    File::open(file)?
+        .take(MAX_BYTES + 1)
+        .read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > MAX_BYTES {
+        return Err(io::Error::other("is longer than 64 KiB"));
+    }
+    String::from_utf8(bytes).map_err(|error| {
+        let offset = error.utf8_error().valid_up_to();
+        io::Error::other(format!("is not UTF-8 text (byte {offset})"))
+    })
+}
+
+fn conf_files(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error),
+    };
+    let mut files = Vec::new();
+    for entry in entries {
+        let path = entry?.path();
+        let hidden = path
+            .file_name()
+            .is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+        if !hidden && path.extension().is_some_and(|end| end == "conf") {
+            files.push(path);
+        }
+    }
+    Ok(files)
+}

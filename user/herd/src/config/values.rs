@@ -1,0 +1,157 @@
+//! The values of a definition that have rules of their own. Each checks
+//! itself while it is read, so that a mistake is reported with its line.
+
+use serde::{Deserialize, Serialize};
+
+use super::valid_name;
+
+/// A program and its arguments: never empty, no NUL inside.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "RawCommand", into = "Vec<String>")]
+pub struct Command(pub Vec<String>);
+
+#[derive(Deserialize)]
+#[serde(
+    untagged,
+    expecting = "command is a list of strings, or one string split as a shell would"
+)]
+enum RawCommand {
+    Text(String),
+    List(Vec<String>),
+}
+
+impl TryFrom<RawCommand> for Command {
+    type Error = String;
+
+    fn try_from(raw: RawCommand) -> Result<Self, String> {
+        let words = match raw {
+            RawCommand::List(words) => words,
+            RawCommand::Text(text) => {
+                shlex::split(&text).ok_or("command has a quote that is not closed")?
+            }
+        };
+        match words.first() {
+            None => return Err("command is empty".to_owned()),
+            Some(program) if program.is_empty() => {
+                return Err("command names an empty program".to_owned());
+            }
+            Some(_) => {}
+        }
+        if words.iter().any(|word| word.contains('\0')) {
+            return Err("command contains a NUL byte".to_owned());
+        }
+        Ok(Command(words))
+    }
+}
+
+impl From<Command> for Vec<String> {
+    fn from(command: Command) -> Self {
+        command.0
+    }
+}
+
+/// A list of service names.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Vec<String>")]
+pub struct Names(pub Vec<String>);
+
+impl TryFrom<Vec<String>> for Names {
+    type Error = String;
+
+    fn try_from(names: Vec<String>) -> Result<Self, String> {
+        match names.iter().find(|name| !valid_name(name)) {
+            Some(name) => Err(format!("{name:?} is not a service name")),
+            None => Ok(Names(names)),
+        }
+    }
+}
+
+/// When a service that ended by itself is started again.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Restart {
+    /// However it ended.
+    #[default]
+    Always,
+    /// Unless it ended with status 0.
+    OnFailure,
+    /// Never.
+    Never,
+}
+
+/// A signal by its Linux number, the same on AArch64 and x86-64.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Signal(pub i32);
+
+impl Signal {
+    /// Kill, which cannot be caught.
+    pub const KILL: Signal = Signal(9);
+    /// The usual request to end.
+    pub const TERM: Signal = Signal(15);
+
+    const NAMES: [(&'static str, i32); 28] = [
+        ("HUP", 1),
+        ("INT", 2),
+        ("QUIT", 3),
+        ("ILL", 4),
+        ("TRAP", 5),
+        ("ABRT", 6),
+        ("BUS", 7),
+        ("FPE", 8),
+        ("KILL", 9),
+        ("USR1", 10),
+        ("SEGV", 11),
+        ("USR2", 12),
+        ("PIPE", 13),
+        ("ALRM", 14),
+        ("TERM", 15),
+        ("STKFLT", 16),
+        ("CHLD", 17),
+        ("CONT", 18),
+        ("STOP", 19),
+        ("TSTP", 20),
+        ("TTIN", 21),
+        ("TTOU", 22),
+        ("URG", 23),
+        ("XCPU", 24),
+        ("XFSZ", 25),
+        ("WINCH", 28),
+        ("PWR", 30),
+        ("SYS", 31),
+    ];
+
+    /// The name with `SIG` in front, or the number.
+    pub fn name(self) -> String {
+        match Self::NAMES.iter().find(|(_, number)| *number == self.0) {
+            Some((name, _)) => format!("SIG{name}"),
+            None => format!("signal {}", self.0),
+        }
+    }
+}
+
+impl Default for Signal {
+    fn default() -> Self {
+        Signal::TERM
+    }
+}
+
+impl TryFrom<String> for Signal {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let upper = text.to_ascii_uppercase();
+        let name = upper.strip_prefix("SIG").unwrap_or(&upper);
+        Self::NAMES
+            .iter()
+            .find(|(known, _)| *known == name)
+            .map(|(_, number)| Signal(*number))
+            .ok_or_else(|| format!("{text:?} is not a signal; write it like \"TERM\" or \"INT\""))
+    }
+}
+
+impl From<Signal> for String {
+    fn from(signal: Signal) -> Self {
+        signal.name()
+    }
+}

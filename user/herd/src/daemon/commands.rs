@@ -1,0 +1,192 @@
+//! What is done for each request, and when it is answered: `start`, `stop`
+//! and `restart` are answered when they have come true, or cannot.
+
+use super::control::Stage;
+use super::{Daemon, Ending};
+use crate::machine::{Command, Generation, Phase, Refusal, Time, View};
+use crate::proto::{Answer, Fault, Request, Status};
+use crate::sys::Power;
+
+/// A request whose answer waits.
+pub(super) struct Pending {
+    name: String,
+    command: Command,
+    /// The instance there was when it was asked.
+    before: Generation,
+}
+
+impl Daemon {
+    /// Reads and writes for the connection at `index`.
+    pub(super) fn serve(&mut self, index: usize) {
+        let Some(client) = self.control.get(index) else {
+            return;
+        };
+        client.write();
+        let Some(line) = client.read() else {
+            return;
+        };
+        let answer = match serde_json::from_slice(&line) {
+            Ok(request) => self.request(index, request),
+            Err(error) => Some(Answer::refused(
+                Fault::Failed,
+                format!("not a request: {error}"),
+            )),
+        };
+        if let (Some(answer), Some(client)) = (answer, self.control.get(index)) {
+            client.answer(&answer);
+        }
+    }
+
+    /// The answer, or `None` if it comes later.
+    fn request(&mut self, index: usize, request: Request) -> Option<Answer> {
+        match request {
+            Request::Status { name: None } => {
+                let views = self.machine.views();
+                Some(self.services(views))
+            }
+            Request::Status { name: Some(name) } => Some(match self.machine.view(&name) {
+                Some(view) => self.services(vec![view]),
+                None => unknown(&name),
+            }),
+            Request::Start { name } => self.command(index, name, Command::Start),
+            Request::Stop { name } => self.command(index, name, Command::Stop),
+            Request::Restart { name } => self.command(index, name, Command::Restart),
+            Request::Reload => Some(match self.reload() {
+                Ok(enabled) => done(format!("{enabled} services are enabled")),
+                Err(text) => Answer::refused(Fault::Failed, text),
+            }),
+            Request::Follow { name } => self.follow(index, &name),
+            Request::Poweroff => Some(self.power(Power::Off)),
+            Request::Reboot => Some(self.power(Power::Reboot)),
+            Request::Halt => Some(self.power(Power::Halt)),
+        }
+    }
+
+    fn services(&self, views: Vec<View>) -> Answer {
+        let now = self.now();
+        Answer::Services {
+            services: views.into_iter().map(|view| status(view, now)).collect(),
+        }
+    }
+
+    fn command(&mut self, index: usize, name: String, command: Command) -> Option<Answer> {
+        let before = self.machine.view(&name);
+        if command == Command::Start
+            && let Some(view) = &before
+            && view.phase == Phase::Running
+        {
+            return Some(done(format!("{name} is running already")));
+        }
+        match self.machine.command(self.now(), &name, command) {
+            Ok(actions) => self.perform(actions),
+            Err(refusal) => return Some(refused(&name, refusal)),
+        }
+        let before = before.map_or(0, |view| view.generation);
+        let pending = Pending {
+            name,
+            command,
+            before,
+        };
+        if let Some(client) = self.control.get(index) {
+            client.stage = Stage::Pending(pending);
+        }
+        None
+    }
+
+    fn follow(&mut self, index: usize, name: &str) -> Option<Answer> {
+        if self.machine.view(name).is_none() {
+            return Some(unknown(name));
+        }
+        // Nothing may be written between the position and the following.
+        let (inode, position) = crate::log::position(&self.paths.log_file(name));
+        let client = self.control.get(index)?;
+        client.stage = Stage::Following(name.to_owned());
+        client.send(&Answer::Following { inode, position }.to_line());
+        None
+    }
+
+    fn power(&mut self, what: Power) -> Answer {
+        if !self.is_first {
+            return Answer::refused(
+                Fault::Failed,
+                "herd is not process 1 here, so this machine is not its to stop",
+            );
+        }
+        self.end(Ending::Power(what));
+        done(String::new())
+    }
+
+    /// Answers what has come true since the last look.
+    pub(super) fn answer_pending(&mut self) {
+        let machine = &self.machine;
+        for client in self.control.all() {
+            if let Stage::Pending(pending) = &client.stage
+                && let Some(answer) = verdict(pending, machine.view(&pending.name))
+            {
+                client.answer(&answer);
+            }
+        }
+    }
+}
+
+/// Whether a request has come true or cannot any more; `None` if not yet.
+fn verdict(pending: &Pending, view: Option<View>) -> Option<Answer> {
+    let name = &pending.name;
+    let Some(view) = view else {
+        return Some(done(format!("{name} is stopped")));
+    };
+    let newer = view.generation > pending.before;
+    match (pending.command, view.phase) {
+        (_, Phase::Waiting | Phase::Starting | Phase::Stopping) => None,
+        (Command::Stop, Phase::Running | Phase::Backoff) => Some(Answer::refused(
+            Fault::Failed,
+            format!("{name} was started again by someone else"),
+        )),
+        (Command::Stop, _) => Some(done(format!("{name} is stopped"))),
+        (_, Phase::Running) if newer => {
+            let pid = view.pid.unwrap_or_default();
+            Some(done(format!("{name} is running, pid {pid}")))
+        }
+        (_, Phase::Running) => None,
+        (_, Phase::Stopped) if view.last_end.as_deref() == Some("exited with status 0") => {
+            Some(done(format!("{name} ran and exited with status 0")))
+        }
+        (_, phase) => {
+            let why = view.error.or(view.last_end).unwrap_or_default();
+            let text = format!("{name} does not run ({}): {why}", phase.word());
+            Some(Answer::refused(Fault::Failed, text))
+        }
+    }
+}
+
+fn done(text: String) -> Answer {
+    Answer::Done { text }
+}
+
+fn unknown(name: &str) -> Answer {
+    let text = format!("no service is called {name}; `herd status` lists them");
+    Answer::refused(Fault::Unknown, text)
+}
+
+fn refused(name: &str, refusal: Refusal) -> Answer {
+    match refusal {
+        Refusal::Unknown => unknown(name),
+        Refusal::Invalid(error) => Answer::refused(Fault::Invalid, error),
+        Refusal::ShuttingDown => Answer::refused(Fault::Failed, "herd is stopping everything"),
+    }
+}
+
+fn status(view: View, now: Time) -> Status {
+    Status {
+        name: view.name,
+        state: view.phase,
+        enabled: view.enabled,
+        pid: view.pid,
+        running_ms: view.since.map(|since| now.saturating_sub(since)),
+        due_ms: view.due.map(|due| due.saturating_sub(now)),
+        restarts: view.restarts,
+        last_end: view.last_end,
+        error: view.error,
+        changed: view.changed,
+    }
+}

@@ -1,0 +1,61 @@
+//! The last steps, when no service is left.
+
+use std::fs;
+use std::time::{Duration, Instant};
+
+use super::{Daemon, Ending, say};
+use crate::config::Signal;
+use crate::sys::{self, Interest, Power};
+
+/// What other processes get between the request to end and being killed.
+const GRACE: Duration = Duration::from_secs(2);
+
+impl Daemon {
+    pub(super) fn finish(&mut self) -> Result<(), String> {
+        self.answer_pending();
+        let _ = fs::remove_file(self.paths.socket());
+        match self.ending {
+            Some(Ending::Power(what)) => self.end_the_run(what),
+            _ => {
+                say("all services have stopped");
+                Ok(())
+            }
+        }
+    }
+
+    fn end_the_run(&mut self, what: Power) -> Result<(), String> {
+        sys::signal_everyone(Signal::TERM);
+        self.wait_for_children();
+        sys::signal_everyone(Signal::KILL);
+        say("writing everything to the disks");
+        sys::sync_disks();
+        say(match what {
+            Power::Off => "powering off",
+            Power::Reboot => "rebooting",
+            Power::Halt => "halting",
+        });
+        sys::power(what).map_err(|error| format!("the kernel refuses: {error}"))
+    }
+
+    /// Collects children until there are none or their time is over.
+    fn wait_for_children(&mut self) {
+        let end = Instant::now() + GRACE;
+        loop {
+            self.signals.take();
+            self.collect_ended();
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() || !sys::has_children() {
+                return;
+            }
+            let interest = Interest {
+                fd: self.signals.fd(),
+                read: true,
+                write: false,
+            };
+            let left = u64::try_from(left.as_millis()).unwrap_or(0) + 1;
+            if sys::poll(&[interest], Some(left)).is_err() {
+                return;
+            }
+        }
+    }
+}

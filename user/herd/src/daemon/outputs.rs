@@ -1,0 +1,113 @@
+//! What services write to their outputs, on its way to their logs.
+
+use std::io::{ErrorKind, PipeReader, Read};
+use std::os::fd::AsFd;
+
+use super::Daemon;
+use crate::log::Origin;
+use crate::machine::Generation;
+use crate::sys::{Interest, Spawned};
+
+/// One output of one instance.
+struct Output {
+    name: String,
+    generation: Generation,
+    origin: Origin,
+    pipe: PipeReader,
+    ended: bool,
+}
+
+#[derive(Default)]
+pub(super) struct Outputs {
+    open: Vec<Output>,
+}
+
+/// What one turn reads of one output, so that no service holds up the others.
+const TURN: usize = 64 << 10;
+
+/// More than any pipe holds: what is read after an instance's end, at most.
+const REST: usize = 2 << 20;
+
+impl Output {
+    /// What is there now, at most one turn; nothing if nothing is there.
+    fn read(&mut self) -> Vec<u8> {
+        let mut bytes = vec![0; TURN];
+        loop {
+            match self.pipe.read(&mut bytes) {
+                Ok(0) => self.ended = true,
+                Ok(count) => {
+                    bytes.truncate(count);
+                    return bytes;
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                Err(_) => self.ended = true,
+            }
+            return Vec::new();
+        }
+    }
+}
+
+impl Outputs {
+    pub(super) fn add(&mut self, name: &str, generation: Generation, spawned: Spawned) {
+        for (origin, pipe) in [(Origin::Out, spawned.out), (Origin::Err, spawned.err)] {
+            self.open.push(Output {
+                name: name.to_owned(),
+                generation,
+                origin,
+                pipe,
+                ended: false,
+            });
+        }
+    }
+
+    pub(super) fn interests(&self) -> impl Iterator<Item = (usize, Interest<'_>)> {
+        self.open.iter().enumerate().map(|(index, output)| {
+            let interest = Interest {
+                fd: output.pipe.as_fd(),
+                read: true,
+                write: false,
+            };
+            (index, interest)
+        })
+    }
+
+    /// Closes the outputs that have ended; the others change their index.
+    pub(super) fn forget_ended(&mut self) {
+        self.open.retain(|output| !output.ended);
+    }
+}
+
+impl Daemon {
+    pub(super) fn read_output(&mut self, index: usize) {
+        let Some(output) = self.outputs.open.get_mut(index) else {
+            return;
+        };
+        let bytes = output.read();
+        let (name, origin) = (output.name.clone(), output.origin);
+        if !bytes.is_empty() {
+            self.write_log(&name, origin, &bytes);
+        }
+    }
+
+    /// Reads what is left of an instance that has ended, so that its last
+    /// words stand before the note of its end.
+    pub(super) fn drain(&mut self, name: &str, generation: Generation) {
+        for index in 0..self.outputs.open.len() {
+            let mut left = REST;
+            while let Some(output) = self.outputs.open.get_mut(index)
+                && output.name == name
+                && output.generation == generation
+                && left > 0
+            {
+                let bytes = output.read();
+                if bytes.is_empty() {
+                    break;
+                }
+                left = left.saturating_sub(bytes.len());
+                let origin = output.origin;
+                self.write_log(name, origin, &bytes);
+            }
+        }
+    }
+}

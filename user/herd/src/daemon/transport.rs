@@ -1,0 +1,64 @@
+//! How commands reach the daemon: a Unix stream socket. Everything else only
+//! knows [`Listener`] and [`Stream`].
+
+use std::fs;
+use std::io::{self, ErrorKind, Read, Write};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::Path;
+
+/// A connection; neither reading nor writing waits.
+pub(crate) trait Stream: Read + Write {
+    fn fd(&self) -> BorrowedFd<'_>;
+}
+
+impl Stream for UnixStream {
+    fn fd(&self) -> BorrowedFd<'_> {
+        self.as_fd()
+    }
+}
+
+/// Where connections come from; accepting does not wait.
+pub(crate) trait Listener {
+    fn fd(&self) -> BorrowedFd<'_>;
+    /// The next connection; `None` if nobody is waiting.
+    fn accept(&self) -> io::Result<Option<Box<dyn Stream>>>;
+}
+
+impl Listener for UnixListener {
+    fn fd(&self) -> BorrowedFd<'_> {
+        self.as_fd()
+    }
+
+    fn accept(&self) -> io::Result<Option<Box<dyn Stream>>> {
+        match UnixListener::accept(self) {
+            Ok((stream, _)) => {
+                stream.set_nonblocking(true)?;
+                Ok(Some(Box::new(stream)))
+            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// Listens at `path`, for this user only. A socket that nobody listens to any
+/// more is replaced.
+///
+/// # Errors
+/// `AddrInUse` if another program listens there.
+pub(crate) fn listen(path: &Path) -> io::Result<Box<dyn Listener>> {
+    if UnixStream::connect(path).is_ok() {
+        return Err(ErrorKind::AddrInUse.into());
+    }
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let listener = UnixListener::bind(path)?;
+    // The folder is root's; this narrows the socket as well.
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
+    listener.set_nonblocking(true)?;
+    Ok(Box::new(listener))
+}

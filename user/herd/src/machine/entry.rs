@@ -1,0 +1,312 @@
+//! One service: its definition, its wishes and its one instance.
+
+use std::sync::Arc;
+
+use super::{Action, End, Event, Generation, Phase, Time, View};
+use crate::config::{ConfigError, Millis, Restart, Service, Signal};
+
+/// The one instance of a service, or the place where it would be.
+#[derive(Debug, Default)]
+pub(super) enum State {
+    /// None, and none is to come.
+    #[default]
+    Down,
+    /// None; one is to be started as soon as it is its turn.
+    Waiting,
+    /// One of this definition has been asked for and not been reported yet.
+    Starting(Arc<Service>),
+    Running(Instance),
+    /// None; the next is due at a time.
+    Backoff(Time),
+    /// It was told to stop, and is killed at the deadline.
+    Stopping {
+        instance: Instance,
+        kill_at: Option<Time>,
+    },
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Instance {
+    pub(super) pid: u32,
+    pub(super) since: Time,
+    pub(super) service: Arc<Service>,
+}
+
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub(super) enabled: bool,
+    /// The file is no longer there; the entry goes with its instance.
+    pub(super) gone: bool,
+    pub(super) definition: Result<Arc<Service>, String>,
+    /// The last definition without a mistake: a torn edit takes nothing down.
+    pub(super) usable: Option<Arc<Service>>,
+    /// Whether it is to run.
+    pub(super) wanted: bool,
+    pub(super) generation: Generation,
+    pub(super) state: State,
+    /// Quick failures in a row.
+    failures: u32,
+    restarts: u64,
+    last_end: Option<Result<End, String>>,
+}
+
+impl Default for Entry {
+    fn default() -> Self {
+        Entry {
+            enabled: false,
+            gone: false,
+            definition: Err("not read yet".to_owned()),
+            usable: None,
+            wanted: false,
+            generation: 0,
+            state: State::Down,
+            failures: 0,
+            restarts: 0,
+            last_end: None,
+        }
+    }
+}
+
+fn note(name: &str, text: impl Into<String>, out: &mut Vec<Action>) {
+    out.push(Action::Note {
+        name: name.to_owned(),
+        text: text.into(),
+    });
+}
+
+/// The wait before restart number `failures + 1` in a row.
+pub(super) fn backoff(service: &Service, failures: u32) -> u64 {
+    let first = service.restart_delay.0;
+    let doubled = first.saturating_mul(1u64.checked_shl(failures).unwrap_or(u64::MAX));
+    doubled.min(service.restart_delay_max.0)
+}
+
+impl Entry {
+    pub(super) fn is_live(&self) -> bool {
+        matches!(
+            self.state,
+            State::Starting(_) | State::Running(_) | State::Stopping { .. }
+        )
+    }
+
+    pub(super) fn define(
+        &mut self,
+        name: &str,
+        definition: Result<Service, ConfigError>,
+        out: &mut Vec<Action>,
+    ) {
+        let definition = definition.map(Arc::new).map_err(|error| error.to_string());
+        self.gone = false;
+        match &definition {
+            Ok(service) => self.usable = Some(service.clone()),
+            Err(error) if self.definition.as_ref().err() != Some(error) => {
+                note(name, format!("invalid definition: {error}"), out);
+            }
+            Err(_) => {}
+        }
+        self.definition = definition;
+    }
+
+    /// Wants it to run. A wait for a restart ends; an instance that is
+    /// stopping is followed by a new one.
+    pub(super) fn start(&mut self) {
+        self.wanted = true;
+        self.failures = 0;
+        if matches!(self.state, State::Down | State::Backoff(_)) {
+            self.state = State::Waiting;
+        }
+    }
+
+    /// Wants it not to run, and tells the instance so.
+    pub(super) fn stop(&mut self, name: &str, now: Time, out: &mut Vec<Action>) {
+        self.wanted = false;
+        match std::mem::take(&mut self.state) {
+            State::Down | State::Waiting | State::Backoff(_) => {}
+            State::Running(instance) => self.ask_to_stop(name, now, instance, out),
+            state @ (State::Starting(_) | State::Stopping { .. }) => self.state = state,
+        }
+    }
+
+    fn ask_to_stop(&mut self, name: &str, now: Time, instance: Instance, out: &mut Vec<Action>) {
+        let signal = instance.service.stop_signal;
+        note(
+            name,
+            format!("stopping pid {} with {}", instance.pid, signal.name()),
+            out,
+        );
+        out.push(Action::Signal {
+            name: name.to_owned(),
+            pid: instance.pid,
+            signal,
+        });
+        let kill_at = Some(now.saturating_add(instance.service.stop_timeout.0));
+        self.state = State::Stopping { instance, kill_at };
+    }
+
+    /// Asks for a new instance. Only called in `Waiting`.
+    pub(super) fn launch(&mut self, name: &str, out: &mut Vec<Action>) {
+        if let (State::Waiting, Some(service)) = (&self.state, &self.usable) {
+            let service = service.clone();
+            self.generation += 1;
+            out.push(Action::Start {
+                name: name.to_owned(),
+                generation: self.generation,
+                service: service.clone(),
+            });
+            self.state = State::Starting(service);
+        }
+    }
+
+    /// An event of the present generation.
+    pub(super) fn event(&mut self, name: &str, now: Time, event: Event, out: &mut Vec<Action>) {
+        match (std::mem::take(&mut self.state), event) {
+            (State::Starting(service), Event::Started(pid)) => {
+                let since = now;
+                let instance = Instance {
+                    pid,
+                    since,
+                    service,
+                };
+                self.started(name, now, instance, out);
+            }
+            (State::Starting(_), Event::NotStarted(error)) => {
+                note(name, format!("cannot start: {error}"), out);
+                self.last_end = Some(Err(error));
+                self.after_end(name, now, 0, false, out);
+            }
+            (State::Running(instance), Event::Ended(end)) => {
+                let ran = now.saturating_sub(instance.since);
+                self.ended(name, &instance, end, ran, out);
+                self.after_end(name, now, ran, end.is_success(), out);
+            }
+            (State::Stopping { instance, .. }, Event::Ended(end)) => {
+                let ran = now.saturating_sub(instance.since);
+                self.ended(name, &instance, end, ran, out);
+                if self.wanted {
+                    self.state = State::Waiting;
+                }
+            }
+            (state, _) => self.state = state,
+        }
+    }
+
+    fn started(&mut self, name: &str, now: Time, instance: Instance, out: &mut Vec<Action>) {
+        note(name, format!("started, pid {}", instance.pid), out);
+        if self.wanted {
+            self.state = State::Running(instance);
+        } else {
+            self.ask_to_stop(name, now, instance, out);
+        }
+    }
+
+    fn ended(
+        &mut self,
+        name: &str,
+        instance: &Instance,
+        end: End,
+        ran: u64,
+        out: &mut Vec<Action>,
+    ) {
+        let (pid, ran) = (instance.pid, Millis(ran));
+        note(name, format!("pid {pid} {end} after {ran}"), out);
+        self.last_end = Some(Ok(end));
+    }
+
+    /// Chooses what follows an end that nobody asked for.
+    fn after_end(&mut self, name: &str, now: Time, ran: u64, success: bool, out: &mut Vec<Action>) {
+        let Some(service) = self.usable.clone().filter(|_| self.wanted) else {
+            return;
+        };
+        let again = match service.restart {
+            Restart::Always => true,
+            Restart::OnFailure => !success,
+            Restart::Never => false,
+        };
+        if !again {
+            self.wanted = false;
+            return note(name, "not restarted, as its definition says", out);
+        }
+        if ran >= service.healthy_after.0 {
+            self.failures = 0;
+        }
+        let delay = backoff(&service, self.failures);
+        self.failures = self.failures.saturating_add(1);
+        self.restarts += 1;
+        note(name, format!("restarting in {}", Millis(delay)), out);
+        self.state = State::Backoff(now.saturating_add(delay));
+    }
+
+    pub(super) fn tick(&mut self, name: &str, now: Time, out: &mut Vec<Action>) {
+        match &mut self.state {
+            State::Backoff(at) if *at <= now => self.state = State::Waiting,
+            State::Stopping { instance, kill_at } if kill_at.is_some_and(|at| at <= now) => {
+                *kill_at = None;
+                let (pid, limit) = (instance.pid, instance.service.stop_timeout);
+                note(
+                    name,
+                    format!("pid {pid} did not stop within {limit}: killing it"),
+                    out,
+                );
+                out.push(Action::Signal {
+                    name: name.to_owned(),
+                    pid,
+                    signal: Signal::KILL,
+                });
+            }
+            _ => {}
+        }
+    }
+
+    pub(super) fn deadline(&self) -> Option<Time> {
+        match self.state {
+            State::Backoff(at) => Some(at),
+            State::Stopping { kill_at, .. } => kill_at,
+            _ => None,
+        }
+    }
+
+    fn instance(&self) -> Option<&Instance> {
+        match &self.state {
+            State::Running(instance) | State::Stopping { instance, .. } => Some(instance),
+            _ => None,
+        }
+    }
+
+    fn phase(&self) -> Phase {
+        match (&self.state, &self.last_end) {
+            (State::Waiting, _) if self.usable.is_none() => Phase::Invalid,
+            (State::Waiting, _) => Phase::Waiting,
+            (State::Starting(_), _) => Phase::Starting,
+            (State::Running(_), _) => Phase::Running,
+            (State::Backoff(_), _) => Phase::Backoff,
+            (State::Stopping { .. }, _) => Phase::Stopping,
+            (State::Down, _) if self.definition.is_err() => Phase::Invalid,
+            (State::Down, Some(Err(_))) => Phase::Failed,
+            (State::Down, _) => Phase::Stopped,
+        }
+    }
+
+    pub(super) fn view(&self, name: &str) -> View {
+        let instance = self.instance();
+        View {
+            name: name.to_owned(),
+            enabled: self.enabled,
+            phase: self.phase(),
+            wanted: self.wanted,
+            generation: self.generation,
+            pid: instance.map(|instance| instance.pid),
+            since: instance.map(|instance| instance.since),
+            due: self.deadline(),
+            restarts: self.restarts,
+            last_end: self.last_end.as_ref().map(|end| match end {
+                Ok(end) => end.to_string(),
+                Err(error) => format!("could not start: {error}"),
+            }),
+            error: self.definition.as_ref().err().cloned(),
+            changed: instance.is_some_and(|running| match &self.definition {
+                Ok(newest) => *newest != running.service,
+                Err(_) => false,
+            }),
+        }
+    }
+}

@@ -1,0 +1,282 @@
+//! What herd decides, apart from how it is done.
+//!
+//! The machine takes events with the present time (milliseconds of any
+//! monotonic clock) and gives back actions. It performs no I/O and has no
+//! clock, so every sequence of events can be tried in a test.
+//!
+//! Invariants:
+//! - A service has at most one instance: a new one is only asked for after
+//!   the end of the one before was reported.
+//! - Each instance has a generation of its own; an event of another
+//!   generation changes nothing.
+//! - After [`Machine::shut_down`] nothing is started.
+#![forbid(unsafe_code)]
+
+mod entry;
+mod order;
+mod view;
+
+#[cfg(test)]
+mod properties;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::config::{Loaded, Service, Signal};
+use entry::{Entry, State};
+pub use view::{Phase, View};
+
+/// Milliseconds of a monotonic clock.
+pub type Time = u64;
+
+/// Counts the instances of one service; 0 is "none yet".
+pub type Generation = u64;
+
+/// How an instance ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// It left with this status.
+    Exited(i32),
+    /// A signal killed it.
+    Killed(Signal),
+}
+
+impl End {
+    /// Whether it is an end that `restart = "on-failure"` accepts.
+    pub fn is_success(self) -> bool {
+        self == End::Exited(0)
+    }
+}
+
+impl std::fmt::Display for End {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            End::Exited(code) => write!(f, "exited with status {code}"),
+            End::Killed(signal) => write!(f, "killed by {}", signal.name()),
+        }
+    }
+}
+
+/// Something that happened to an instance.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// The instance that was asked for runs.
+    Started(u32),
+    /// The instance that was asked for could not be started, and why.
+    NotStarted(String),
+    /// The instance ended.
+    Ended(End),
+}
+
+/// Something to be done for the machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Action {
+    /// Start an instance; answer with [`Event::Started`] or
+    /// [`Event::NotStarted`].
+    Start {
+        /// The service.
+        name: String,
+        /// The new instance.
+        generation: Generation,
+        /// What to start.
+        service: Arc<Service>,
+    },
+    /// Send a signal to the whole process group of an instance.
+    Signal {
+        /// The service.
+        name: String,
+        /// The group: the process id of the instance's first process.
+        pid: u32,
+        /// What to send.
+        signal: Signal,
+    },
+    /// Tell the operator, in the service's log and on the console.
+    Note {
+        /// The service.
+        name: String,
+        /// One line.
+        text: String,
+    },
+}
+
+/// Why a command was refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refusal {
+    /// No definition of this name.
+    Unknown,
+    /// The definition has a mistake.
+    Invalid(String),
+    /// herd is stopping everything.
+    ShuttingDown,
+}
+
+/// What an operator asks of one service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Command {
+    /// Run it, if it does not run.
+    Start,
+    /// Stop it, and leave it stopped.
+    Stop,
+    /// Stop it if it runs, then start it.
+    Restart,
+}
+
+/// All services and what is to become of them.
+#[derive(Debug, Default)]
+pub struct Machine {
+    entries: BTreeMap<String, Entry>,
+    shutting_down: bool,
+}
+
+impl Machine {
+    /// A machine without services.
+    pub fn new() -> Self {
+        Machine::default()
+    }
+
+    /// Takes over the definitions found on the disk: what is newly enabled
+    /// starts, what is no longer enabled stops, what runs goes on with the
+    /// definition it was started with until its next start.
+    pub fn load(&mut self, now: Time, loaded: Vec<Loaded>) -> Vec<Action> {
+        let mut out = Vec::new();
+        let loaded = order::refuse_cycles(loaded);
+        for (name, entry) in &mut self.entries {
+            if !loaded.iter().any(|found| found.name == *name) {
+                entry.gone = true;
+                entry.enabled = false;
+                entry.stop(name, now, &mut out);
+            }
+        }
+        for found in loaded {
+            let entry = self.entries.entry(found.name.clone()).or_default();
+            entry.define(&found.name, found.definition, &mut out);
+            let was_enabled = std::mem::replace(&mut entry.enabled, found.enabled);
+            match (was_enabled, found.enabled) {
+                (false, true) => entry.start(),
+                (true, false) => entry.stop(&found.name, now, &mut out),
+                _ => {}
+            }
+        }
+        self.settle(now, &mut out);
+        out
+    }
+
+    /// Does what an operator asks.
+    ///
+    /// # Errors
+    /// [`Refusal`]; nothing has changed then.
+    pub fn command(
+        &mut self,
+        now: Time,
+        name: &str,
+        command: Command,
+    ) -> Result<Vec<Action>, Refusal> {
+        if self.shutting_down {
+            return Err(Refusal::ShuttingDown);
+        }
+        let entry = self.entries.get_mut(name).filter(|entry| !entry.gone);
+        let entry = entry.ok_or(Refusal::Unknown)?;
+        if command != Command::Stop
+            && let Err(error) = &entry.definition
+        {
+            return Err(Refusal::Invalid(error.clone()));
+        }
+        let mut out = Vec::new();
+        match command {
+            Command::Start => entry.start(),
+            Command::Stop => entry.stop(name, now, &mut out),
+            Command::Restart => {
+                entry.stop(name, now, &mut out);
+                entry.start();
+            }
+        }
+        self.settle(now, &mut out);
+        Ok(out)
+    }
+
+    /// Takes note of what happened to instance `generation` of `name`.
+    /// Events of any other instance are ignored.
+    pub fn event(
+        &mut self,
+        now: Time,
+        name: &str,
+        generation: Generation,
+        event: Event,
+    ) -> Vec<Action> {
+        let mut out = Vec::new();
+        if let Some(entry) = self.entries.get_mut(name)
+            && entry.generation == generation
+        {
+            entry.event(name, now, event, &mut out);
+        }
+        self.settle(now, &mut out);
+        out
+    }
+
+    /// Does what is due at `now`; see [`Machine::deadline`].
+    pub fn tick(&mut self, now: Time) -> Vec<Action> {
+        let mut out = Vec::new();
+        for (name, entry) in &mut self.entries {
+            entry.tick(name, now, &mut out);
+        }
+        self.settle(now, &mut out);
+        out
+    }
+
+    /// When [`Machine::tick`] must be called next, if ever.
+    pub fn deadline(&self) -> Option<Time> {
+        self.entries.values().filter_map(Entry::deadline).min()
+    }
+
+    /// Stops everything, a service before those it is `after`.
+    pub fn shut_down(&mut self, now: Time) -> Vec<Action> {
+        let mut out = Vec::new();
+        self.shutting_down = true;
+        self.settle(now, &mut out);
+        out
+    }
+
+    /// Whether no instance exists.
+    pub fn is_quiet(&self) -> bool {
+        !self.entries.values().any(Entry::is_live)
+    }
+
+    /// What to show of one service.
+    pub fn view(&self, name: &str) -> Option<View> {
+        self.entries.get(name).map(|entry| entry.view(name))
+    }
+
+    /// What to show of all services, in the order of their names.
+    pub fn views(&self) -> Vec<View> {
+        self.entries
+            .iter()
+            .map(|(name, entry)| entry.view(name))
+            .collect()
+    }
+
+    /// The newest usable definition of `name`.
+    pub fn service(&self, name: &str) -> Option<&Arc<Service>> {
+        self.entries.get(name)?.usable.as_ref()
+    }
+
+    /// Lets everything happen that waits for nothing but its turn.
+    fn settle(&mut self, now: Time, out: &mut Vec<Action>) {
+        if self.shutting_down {
+            for name in order::may_stop(&self.entries) {
+                if let Some(entry) = self.entries.get_mut(&name) {
+                    entry.stop(&name, now, out);
+                }
+            }
+        } else {
+            for name in order::may_start(&self.entries) {
+                if let Some(entry) = self.entries.get_mut(&name) {
+                    entry.launch(&name, out);
+                }
+            }
+        }
+        self.entries
+            .retain(|_, entry| !(entry.gone && matches!(entry.state, State::Down)));
+    }
+}

@@ -1,0 +1,210 @@
+//! The machine under any sequence of events.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use proptest::prelude::*;
+
+use super::*;
+
+/// What happens next in a random history.
+#[derive(Debug, Clone)]
+enum Step {
+    Command(u8, Command),
+    /// The world answers for a live instance.
+    Answer(u8, Answer),
+    /// An event of a generation that may be any.
+    Stray(u8, Generation, bool),
+    Load(u8, u8),
+    Advance(u16),
+    ShutDown,
+}
+
+#[derive(Debug, Clone)]
+enum Answer {
+    Start,
+    Fail,
+    End(bool),
+}
+
+/// The outside world: at most one instance per service may exist in it.
+#[derive(Default)]
+struct World {
+    machine: Machine,
+    live: HashMap<String, (Generation, bool)>,
+    now: Time,
+    next_pid: u32,
+    shut: bool,
+}
+
+const NAMES: [&str; 4] = ["a", "b", "c", "d"];
+
+fn definitions(present: u8, enabled: u8) -> Vec<Loaded> {
+    let one = |(i, name): (usize, &&str)| {
+        let text = match i {
+            0 => "command = 'x'",
+            1 => "command = 'x'\nafter = ['a']\nrestart = 'on-failure'",
+            2 => "command = 'x'\nafter = ['b']\nrestart = 'never'",
+            _ => "command = 'x'\nbroken",
+        };
+        Loaded {
+            name: (*name).to_owned(),
+            enabled: enabled & (1 << i) != 0,
+            definition: Service::parse(Path::new("x"), text),
+        }
+    };
+    NAMES
+        .iter()
+        .enumerate()
+        .filter(|(i, _)| present & (1 << i) != 0)
+        .map(one)
+        .collect()
+}
+
+impl World {
+    fn step(&mut self, step: Step) {
+        let now = self.now;
+        let name = |i: u8| NAMES[usize::from(i) % NAMES.len()];
+        let actions = match step {
+            Step::Command(i, command) => self
+                .machine
+                .command(now, name(i), command)
+                .unwrap_or_default(),
+            Step::Answer(i, answer) => self.answer(name(i), answer),
+            Step::Stray(i, generation, start) => self.stray(name(i), generation, start),
+            Step::Load(present, enabled) => self.machine.load(now, definitions(present, enabled)),
+            Step::Advance(ms) => {
+                self.now += u64::from(ms);
+                self.machine.tick(self.now)
+            }
+            Step::ShutDown => {
+                self.shut = true;
+                self.machine.shut_down(now)
+            }
+        };
+        self.perform(actions);
+    }
+
+    fn answer(&mut self, name: &str, answer: Answer) -> Vec<Action> {
+        let Some((generation, started)) = self.live.get(name).copied() else {
+            return Vec::new();
+        };
+        let event = match (started, answer) {
+            (false, Answer::Fail) => {
+                self.live.remove(name);
+                Event::NotStarted("no".to_owned())
+            }
+            (false, _) => {
+                self.live.insert(name.to_owned(), (generation, true));
+                self.next_pid += 1;
+                Event::Started(self.next_pid)
+            }
+            (true, Answer::End(well)) => {
+                self.live.remove(name);
+                Event::Ended(End::Exited(i32::from(!well)))
+            }
+            (true, _) => return Vec::new(),
+        };
+        self.machine.event(self.now, name, generation, event)
+    }
+
+    fn stray(&mut self, name: &str, generation: Generation, start: bool) -> Vec<Action> {
+        if self.live.get(name).is_some_and(|live| live.0 == generation) {
+            return Vec::new();
+        }
+        let event = match start {
+            true => Event::Started(9_999),
+            false => Event::Ended(End::Exited(0)),
+        };
+        let before = self.machine.views();
+        let actions = self.machine.event(self.now, name, generation, event);
+        assert_eq!(
+            before,
+            self.machine.views(),
+            "a stray event changed something"
+        );
+        actions
+    }
+
+    fn perform(&mut self, actions: Vec<Action>) {
+        for action in actions {
+            match action {
+                Action::Start {
+                    name, generation, ..
+                } => {
+                    assert!(!self.shut, "started {name} in a shutdown");
+                    let old = self.live.insert(name.clone(), (generation, false));
+                    assert!(old.is_none(), "two instances of {name}");
+                }
+                Action::Signal { name, .. } => {
+                    let live = self.live.get(&name);
+                    assert!(live.is_some_and(|live| live.1), "signal to no process");
+                }
+                Action::Note { .. } => {}
+            }
+        }
+        let views = self.machine.views();
+        assert_eq!(self.machine.is_quiet(), self.live.is_empty());
+        for view in views {
+            assert_eq!(
+                view.pid.is_some(),
+                self.live.get(&view.name).is_some_and(|l| l.1)
+            );
+        }
+    }
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let command = prop_oneof![
+        Just(Command::Start),
+        Just(Command::Stop),
+        Just(Command::Restart)
+    ];
+    let answer = prop_oneof![
+        Just(Answer::Start),
+        Just(Answer::Fail),
+        any::<bool>().prop_map(Answer::End)
+    ];
+    prop_oneof![
+        3 => (any::<u8>(), command).prop_map(|(i, c)| Step::Command(i, c)),
+        6 => (any::<u8>(), answer).prop_map(|(i, a)| Step::Answer(i, a)),
+        1 => (any::<u8>(), 0..9u64, any::<bool>()).prop_map(|(i, g, s)| Step::Stray(i, g, s)),
+        2 => (any::<u8>(), any::<u8>()).prop_map(|(p, e)| Step::Load(p, e)),
+        3 => (0..8_000u16).prop_map(Step::Advance),
+        1 => Just(Step::ShutDown),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Never two instances, never a signal to nobody, nothing starts after a
+    /// shutdown, strays change nothing.
+    #[test]
+    fn at_most_one_instance(steps in prop::collection::vec(step(), 1..120)) {
+        let mut world = World::default();
+        world.step(Step::Load(0xff, 0x07));
+        for step in steps {
+            world.step(step);
+        }
+    }
+
+    /// From anywhere, a shutdown in which every instance ends comes to rest.
+    #[test]
+    fn a_shutdown_comes_to_rest(steps in prop::collection::vec(step(), 1..60)) {
+        let mut world = World::default();
+        world.step(Step::Load(0xff, 0x07));
+        for step in steps {
+            world.step(step);
+        }
+        world.step(Step::ShutDown);
+        for _ in 0..16 {
+            for i in 0..4 {
+                world.step(Step::Answer(i, Answer::Start));
+                world.step(Step::Answer(i, Answer::End(true)));
+            }
+        }
+        prop_assert!(world.machine.is_quiet());
+        prop_assert_eq!(world.machine.deadline(), None);
+    }
+}

@@ -1,0 +1,54 @@
+//! Where herd's files are, below a root that tests may move.
+#![forbid(unsafe_code)]
+
+use std::path::{Path, PathBuf};
+
+/// The folders herd uses, all below one root (`/` unless told otherwise).
+#[derive(Debug, Clone)]
+pub(crate) struct Paths {
+    root: PathBuf,
+}
+
+impl Paths {
+    pub(crate) fn new(root: impl Into<PathBuf>) -> Self {
+        Paths { root: root.into() }
+    }
+
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Every definition herd knows, enabled or not.
+    pub(crate) fn available(&self) -> PathBuf {
+        self.root.join("etc/herd/available")
+    }
+
+    /// Links to the definitions that are to run.
+    pub(crate) fn enabled(&self) -> PathBuf {
+        self.root.join("etc/herd/enabled")
+    }
+
+    pub(crate) fn logs(&self) -> PathBuf {
+        self.root.join("var/log/herd")
+    }
+
+    pub(crate) fn run(&self) -> PathBuf {
+        self.root.join("run/herd")
+    }
+
+    pub(crate) fn socket(&self) -> PathBuf {
+        self.run().join("control.sock")
+    }
+
+    pub(crate) fn available_file(&self, name: &str) -> PathBuf {
+        self.available().join(format!("{name}.conf"))
+    }
+
+    pub(crate) fn enabled_file(&self, name: &str) -> PathBuf {
+        self.enabled().join(format!("{name}.conf"))
+    }
+
+    pub(crate) fn log_file(&self, name: &str) -> PathBuf {
+        self.logs().join(format!("{name}.log"))
+    }
+}

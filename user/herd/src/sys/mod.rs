@@ -1,0 +1,14 @@
+//! The system calls, each behind a safe function. The unsafe code of herd is
+//! in `raw` and nowhere else.
+
+mod power;
+mod raw;
+mod signals;
+mod spawn;
+mod wait;
+
+pub(crate) use power::{Power, power, sync_disks};
+pub(crate) use raw::{Interest, poll};
+pub(crate) use signals::{Signals, signal_everyone, signal_group};
+pub(crate) use spawn::{Spawned, spawn};
+pub(crate) use wait::{has_children, next_ended, reap};

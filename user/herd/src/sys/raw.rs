@@ -1,0 +1,147 @@
+//! Calls that Rust's own library does not offer.
+#![allow(unsafe_code)]
+
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
+use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
+
+/// One file to wait for, and what is awaited of it.
+#[derive(Clone, Copy)]
+pub(crate) struct Interest<'a> {
+    pub(crate) fd: BorrowedFd<'a>,
+    pub(crate) read: bool,
+    pub(crate) write: bool,
+}
+
+/// Waits until one of `files` is ready or `timeout` milliseconds are over
+/// (`None`: for ever), and tells of each file whether it is ready for
+/// anything. A signal ends the wait early with nothing ready.
+pub(crate) fn poll(files: &[Interest<'_>], timeout: Option<u64>) -> io::Result<Vec<bool>> {
+    let mut fds: Vec<libc::pollfd> = files
+        .iter()
+        .map(|file| libc::pollfd {
+            fd: file.fd.as_raw_fd(),
+            events: (if file.read { libc::POLLIN } else { 0 })
+                | (if file.write { libc::POLLOUT } else { 0 }),
+            revents: 0,
+        })
+        .collect();
+    let timeout = timeout.map_or(-1, |ms| i32::try_from(ms).unwrap_or(i32::MAX));
+    // SAFETY: `fds` is an array of that many pollfd for the whole call.
+    let count = unsafe { libc::poll(fds.as_mut_ptr(), fds.len() as libc::nfds_t, timeout) };
+    if count < 0 {
+        let error = io::Error::last_os_error();
+        if error.kind() != io::ErrorKind::Interrupted {
+            return Err(error);
+        }
+        return Ok(vec![false; files.len()]);
+    }
+    Ok(fds.iter().map(|fd| fd.revents != 0).collect())
+}
+
+/// Makes reads and writes through this open file return at once.
+pub(crate) fn set_nonblocking(fd: BorrowedFd<'_>) -> io::Result<()> {
+    let fd = fd.as_raw_fd();
+    // SAFETY: F_GETFL takes no argument and touches no memory.
+    let flags = check(unsafe { libc::fcntl(fd, libc::F_GETFL) })?;
+    // SAFETY: F_SETFL takes an int and touches no memory.
+    check(unsafe { libc::fcntl(fd, libc::F_SETFL, flags | libc::O_NONBLOCK) })?;
+    Ok(())
+}
+
+pub(super) fn check(result: libc::c_int) -> io::Result<libc::c_int> {
+    if result < 0 {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok(result)
+    }
+}
+
+/// Signals that arrived and were not taken yet, by bit.
+static PENDING: AtomicU32 = AtomicU32::new(0);
+/// The writing end of the pipe that wakes `poll`.
+static WAKE: AtomicI32 = AtomicI32::new(-1);
+
+extern "C" fn on_signal(signal: libc::c_int) {
+    PENDING.fetch_or(1 << (signal as u32 & 31), Ordering::SeqCst);
+    // SAFETY: `write` may be called in a signal handler; the byte lives for
+    // the call. errno is put back, as the interrupted code may be reading it.
+    unsafe {
+        let errno = libc::__errno_location();
+        let saved = *errno;
+        libc::write(WAKE.load(Ordering::SeqCst), (&raw const PENDING).cast(), 1);
+        *errno = saved;
+    }
+}
+
+/// Has `signals` noted in a set and a byte written to `wake` for each, which
+/// must not block and must stay open for the life of the program.
+pub(super) fn catch(signals: &[i32], wake: RawFd) -> io::Result<()> {
+    WAKE.store(wake, Ordering::SeqCst);
+    for signal in signals {
+        // SAFETY: an all-zero sigaction is a valid one, with an empty mask.
+        let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
+        action.sa_sigaction = on_signal as *const () as libc::sighandler_t;
+        action.sa_flags = libc::SA_RESTART;
+        // SAFETY: `action` is valid; the handler only does what is allowed in
+        // a signal handler.
+        check(unsafe { libc::sigaction(*signal, &action, std::ptr::null_mut()) })?;
+    }
+    Ok(())
+}
+
+/// Takes the set of signals that arrived since the last call.
+pub(super) fn take_pending() -> u32 {
+    PENDING.swap(0, Ordering::SeqCst)
+}
+
+/// `kill(2)`: a negative `pid` names a process group, -1 everyone.
+pub(super) fn kill(pid: i32, signal: i32) -> io::Result<()> {
+    // SAFETY: `kill` touches no memory of ours.
+    check(unsafe { libc::kill(pid, signal) }).map(drop)
+}
+
+/// Process id of a child that ended, which is left as it is; `None` if none
+/// has. ECHILD if there are no children at all.
+pub(super) fn peek_ended() -> io::Result<Option<i32>> {
+    // SAFETY: an all-zero siginfo is valid and means "no child".
+    let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
+    let flags = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT;
+    // SAFETY: `info` is ours to write to for the call.
+    check(unsafe { libc::waitid(libc::P_ALL, 0, &mut info, flags) })?;
+    // SAFETY: waitid filled `info` in the form of SIGCHLD, or left it zero.
+    let pid = unsafe { info.si_pid() };
+    Ok((pid != 0).then_some(pid))
+}
+
+/// Collects a child that ended, any with `pid` -1. `None` if none has.
+pub(super) fn wait_for(pid: i32) -> io::Result<Option<(i32, i32)>> {
+    let mut status = 0;
+    // SAFETY: `status` is ours to write to for the call.
+    let pid = check(unsafe { libc::waitpid(pid, &mut status, libc::WNOHANG) })?;
+    Ok((pid != 0).then_some((pid, status)))
+}
+
+/// Runs in a new process between fork and exec: makes it the leader of a new
+/// session and process group.
+pub(super) fn new_session() -> io::Result<()> {
+    // SAFETY: `setsid` takes nothing and may be called after fork.
+    check(unsafe { libc::setsid() }).map(drop)
+}
+
+/// Adds [`new_session`] to what `command` does in the new process.
+pub(super) fn in_new_session(command: &mut std::process::Command) {
+    use std::os::unix::process::CommandExt;
+    // SAFETY: the closure makes one system call and allocates nothing.
+    unsafe { command.pre_exec(new_session) };
+}
+
+pub(super) fn sync() {
+    // SAFETY: `sync` takes nothing and cannot fail.
+    unsafe { libc::sync() }
+}
+
+pub(super) fn reboot(how: i32) -> io::Result<()> {
+    // SAFETY: `reboot` touches no memory of ours.
+    check(unsafe { libc::reboot(how) }).map(drop)
+}
