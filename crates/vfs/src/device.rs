@@ -1,0 +1,24 @@
+//! Block devices, as filesystems see them.
+
+use crate::Result;
+
+/// A disk. All calls are of whole blocks, may sleep, and are complete when
+/// they return; only [`flush`](BlockDevice::flush) makes writes durable.
+pub trait BlockDevice: Send + Sync {
+    /// Bytes in a block: a power of two, usually 512.
+    fn block_size(&self) -> usize;
+
+    /// The number of blocks.
+    fn blocks(&self) -> u64;
+
+    /// Reads `buf.len() / block_size` blocks from `block` on. `EIO` if the
+    /// device fails or the range lies outside it.
+    fn read(&self, block: u64, buf: &mut [u8]) -> Result<()>;
+
+    /// Writes `buf.len() / block_size` blocks from `block` on. `EROFS` on a
+    /// read-only device.
+    fn write(&self, block: u64, buf: &[u8]) -> Result<()>;
+
+    /// Returns when all completed writes would survive a loss of power.
+    fn flush(&self) -> Result<()>;
+}

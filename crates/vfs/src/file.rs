@@ -1,0 +1,144 @@
+//! [`File`]: what an open file description does.
+
+use crate::{EmitEntry, Errno, Inode, Metadata, OpenFlags, Result};
+use alloc::sync::Arc;
+use core::any::Any;
+use paddock_sync::Pollable;
+
+/// The argument of an ioctl: a number, or the address of something in user
+/// memory. The kernel implements it with checked copies.
+pub trait IoctlArg {
+    /// The argument itself.
+    fn value(&self) -> u64;
+
+    /// Copies in what the argument points to, from `offset` on. `EFAULT`.
+    fn read(&self, offset: usize, buf: &mut [u8]) -> Result<()>;
+
+    /// Copies out to what the argument points to, from `offset` on. `EFAULT`.
+    fn write(&mut self, offset: usize, buf: &[u8]) -> Result<()>;
+}
+
+impl dyn IoctlArg + '_ {
+    /// The `int` that the argument points to.
+    pub fn read_i32(&self) -> Result<i32> {
+        let mut bytes = [0; 4];
+        self.read(0, &mut bytes)?;
+        Ok(i32::from_le_bytes(bytes))
+    }
+
+    /// Sets the `int` that the argument points to.
+    pub fn write_i32(&mut self, value: i32) -> Result<()> {
+        self.write(0, &value.to_le_bytes())
+    }
+}
+
+/// An argument that is a mere number.
+#[derive(Clone, Copy, Debug)]
+pub struct NoArg(pub u64);
+
+impl IoctlArg for NoArg {
+    fn value(&self) -> u64 {
+        self.0
+    }
+
+    fn read(&self, _: usize, _: &mut [u8]) -> Result<()> {
+        Err(Errno::EFAULT)
+    }
+
+    fn write(&mut self, _: usize, _: &[u8]) -> Result<()> {
+        Err(Errno::EFAULT)
+    }
+}
+
+/// What an open file description does. Dropping it is the last close.
+///
+/// Calls may sleep on locks and for the disk, but never wait for readiness:
+/// they give `EAGAIN`, and the caller waits through [`Pollable`]. Access modes
+/// have been checked by [`crate::OpenFile`].
+pub trait File: Pollable {
+    /// Whether it has offsets. If so, `pos` is the shared offset, and calls
+    /// with it are made one at a time; if not, `pos` means nothing, and calls
+    /// run side by side.
+    fn seekable(&self) -> bool {
+        false
+    }
+
+    /// lseek(2) of a file that is not [`seekable`](Self::seekable) but keeps
+    /// an offset of its own. `ESPIPE`, `EINVAL`.
+    fn seek(&self, offset: i64, whence: u32) -> Result<u64> {
+        let _ = (offset, whence);
+        Err(Errno::ESPIPE)
+    }
+
+    /// pread(2) of such a file. `ESPIPE`.
+    fn pread(&self, offset: u64, buf: &mut [u8]) -> Result<usize> {
+        let _ = (offset, buf);
+        Err(Errno::ESPIPE)
+    }
+
+    /// Reads at `pos` and moves it on. 0 at the end. `EINVAL` if it cannot be
+    /// read, `EISDIR`, `EAGAIN`.
+    fn read(&self, pos: &mut u64, buf: &mut [u8]) -> Result<usize> {
+        let _ = (pos, buf);
+        Err(Errno::EINVAL)
+    }
+
+    /// Writes at `pos` and moves it on. `EINVAL` if it cannot be written,
+    /// `EPIPE`, `EAGAIN`.
+    fn write(&self, pos: &mut u64, buf: &[u8]) -> Result<usize> {
+        let _ = (pos, buf);
+        Err(Errno::EINVAL)
+    }
+
+    /// Writes at the end, atomically, and moves `pos` after it.
+    fn append(&self, pos: &mut u64, buf: &[u8]) -> Result<usize> {
+        self.write(pos, buf)
+    }
+
+    /// The length that `SEEK_END` counts from. `ESPIPE`.
+    fn seek_end(&self) -> Result<u64> {
+        Err(Errno::ESPIPE)
+    }
+
+    /// ioctl(2): the number that it returns. `ENOTTY` if `cmd` means nothing
+    /// here.
+    fn ioctl(&self, cmd: u32, arg: &mut dyn IoctlArg) -> Result<u64> {
+        let _ = (cmd, arg);
+        Err(Errno::ENOTTY)
+    }
+
+    /// getdents64(2): hands out entries (with `.` and `..`) from the cursor
+    /// `pos` on, until `emit` refuses one, and moves it. `emit` runs under
+    /// locks: it must not touch user memory. `ENOTDIR`.
+    fn readdir(&self, pos: &mut u64, emit: &mut EmitEntry<'_>) -> Result<()> {
+        let _ = (pos, emit);
+        Err(Errno::ENOTDIR)
+    }
+
+    /// fstat(2).
+    fn metadata(&self) -> Result<Metadata>;
+
+    /// ftruncate(2). `EINVAL`.
+    fn truncate(&self, size: u64) -> Result<()> {
+        let _ = size;
+        Err(Errno::EINVAL)
+    }
+
+    /// fsync(2). `EINVAL` where there is nothing to sync.
+    fn sync(&self) -> Result<()> {
+        Err(Errno::EINVAL)
+    }
+
+    /// Told after fcntl(2) changed the status flags. Never sleeps.
+    fn set_flags(&self, flags: OpenFlags) {
+        let _ = flags;
+    }
+
+    /// The inode behind it, if there is one.
+    fn inode(&self) -> Option<&Arc<dyn Inode>> {
+        None
+    }
+
+    /// For owners of concrete types: sockets, pipes, terminals.
+    fn as_any(&self) -> &dyn Any;
+}

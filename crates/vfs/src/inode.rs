@@ -1,0 +1,260 @@
+//! [`Inode`]: one file or directory of one filesystem.
+
+use crate::{
+    Credentials, Errno, File, FileKind, FsStats, Metadata, OpenFlags, PageRef, Result, SetMetadata,
+};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::any::Any;
+
+/// An entry that [`Inode::readdir`] hands out.
+#[derive(Clone, Copy, Debug)]
+pub struct DirEntry<'a> {
+    /// The name, without slashes.
+    pub name: &'a [u8],
+    /// The inode number.
+    pub ino: u64,
+    /// What it is.
+    pub kind: FileKind,
+    /// The cursor that goes on after this entry.
+    pub next: u64,
+}
+
+/// Takes an entry; false if it has no room for it, which ends the reading
+/// before that entry.
+pub type EmitEntry<'a> = dyn FnMut(&DirEntry<'_>) -> bool + 'a;
+
+/// What [`Inode::create`] makes.
+#[derive(Clone, Copy, Debug)]
+pub struct NewNode {
+    /// Any kind but a symbolic link.
+    pub kind: FileKind,
+    /// Permission bits (`0o7777`), the mask already applied.
+    pub mode: u32,
+    /// The owner.
+    pub uid: u32,
+    /// The owning group (already the directory's if that is setgid).
+    pub gid: u32,
+    /// The device number of a device node.
+    pub rdev: u64,
+}
+
+impl NewNode {
+    /// A node that belongs to `who`.
+    pub fn new(kind: FileKind, mode: u32, who: &Credentials) -> NewNode {
+        NewNode {
+            kind,
+            mode,
+            uid: who.uid,
+            gid: who.gid,
+            rdev: 0,
+        }
+    }
+}
+
+/// A mounted filesystem. All calls may sleep.
+pub trait FileSystem: Send + Sync {
+    /// The root directory.
+    fn root(&self) -> Arc<dyn Inode>;
+
+    /// The name of the kind, as in `/proc/mounts`: "ext4", "tmpfs", …
+    fn kind(&self) -> &'static str;
+
+    /// Sizes and free space.
+    fn stats(&self) -> Result<FsStats>;
+
+    /// Makes all that was written before durable.
+    fn sync(&self) -> Result<()> {
+        Ok(())
+    }
+
+    /// Called once, when the last mount goes: leaves the disk clean. Nothing
+    /// may be written afterwards.
+    fn unmount(&self) -> Result<()> {
+        self.sync()
+    }
+
+    /// Whether it refuses every change.
+    fn read_only(&self) -> bool {
+        false
+    }
+}
+
+/// A file or directory. There is one object for an inode as long as anyone
+/// holds it; it stays usable after its last name is gone.
+///
+/// All calls may sleep unless they say otherwise. A filesystem does its own
+/// locking: each call is atomic against every other. Names hold 1 to 255
+/// bytes, none of them `/` or zero, and are neither `.` nor `..`. Permissions
+/// have been checked by the caller.
+pub trait Inode: Send + Sync {
+    /// The inode number. Never sleeps.
+    fn ino(&self) -> u64;
+
+    /// The kind, which never changes. Never sleeps.
+    fn kind(&self) -> FileKind;
+
+    /// What stat(2) tells.
+    fn metadata(&self) -> Result<Metadata>;
+
+    /// Changes what is `Some`, and the change time. `size` applies to regular
+    /// files only: `EISDIR` or `EINVAL` for others; `EFBIG`, `ENOSPC`.
+    fn set_metadata(&self, change: &SetMetadata) -> Result<()>;
+
+    /// Sizes and free space of the filesystem.
+    fn fs_stats(&self) -> Result<FsStats>;
+
+    /// For owners of concrete types.
+    fn as_any(&self) -> &dyn Any;
+
+    /// The file that opening makes, or `None` for the ordinary one
+    /// ([`crate::InodeFile`]). Device nodes, fifos and generated files have
+    /// their own. `ENXIO` for a node that nothing stands behind.
+    fn open(self: Arc<Self>, flags: OpenFlags) -> Result<Option<Arc<dyn File>>> {
+        let _ = flags;
+        match self.kind() {
+            FileKind::Regular | FileKind::Directory => Ok(None),
+            _ => Err(Errno::ENXIO),
+        }
+    }
+
+    /// Reads from `offset` on; 0 bytes at or past the end. `EISDIR`.
+    fn read_at(&self, offset: u64, buf: &mut [u8]) -> Result<usize> {
+        let _ = (offset, buf);
+        Err(self.not_data())
+    }
+
+    /// Writes at `offset`, making the file longer as needed. Short when the
+    /// space ends in the middle; `ENOSPC`, `EFBIG` when nothing fits.
+    fn write_at(&self, offset: u64, buf: &[u8]) -> Result<usize> {
+        let _ = (offset, buf);
+        Err(self.not_data())
+    }
+
+    /// Writes at the end, atomically against other appends. Gives the offset
+    /// after the last byte, and the number of bytes.
+    fn append(&self, buf: &[u8]) -> Result<(u64, usize)> {
+        let _ = buf;
+        Err(self.not_data())
+    }
+
+    /// The page `index` of the data, for mapping: `write` if it is going to
+    /// be written through the mapping, in which case a hole gets its place on
+    /// the disk. `EFAULT` (a bus error to the program) past the end; `ENODEV`
+    /// if it cannot be mapped.
+    fn page(&self, index: u64, write: bool) -> Result<PageRef> {
+        let _ = (index, write);
+        Err(Errno::ENODEV)
+    }
+
+    /// Makes data and metadata durable.
+    fn sync(&self) -> Result<()> {
+        Ok(())
+    }
+
+    /// Sets space aside (fallocate(2), mode 0 without `KEEP_SIZE`): the file
+    /// is at least `offset + len` long afterwards.
+    fn allocate(&self, offset: u64, len: u64) -> Result<()> {
+        let _ = (offset, len);
+        Err(Errno::EOPNOTSUPP)
+    }
+
+    /// The target of a symbolic link. `EINVAL` for anything else.
+    fn readlink(&self) -> Result<Vec<u8>> {
+        Err(Errno::EINVAL)
+    }
+
+    /// The place that a magic link (`/proc/PID/fd/N`) jumps to, where
+    /// following the text would not do.
+    fn link_target(&self) -> Option<crate::Path> {
+        None
+    }
+
+    /// The inode of that name. `ENOENT`, `ENOTDIR`.
+    fn lookup(&self, name: &[u8]) -> Result<Arc<dyn Inode>> {
+        let _ = name;
+        Err(Errno::ENOTDIR)
+    }
+
+    /// Whether names in this directory only change through this trait, so
+    /// that lookups may be remembered. A directory that says no is generated,
+    /// and nothing in it can be made or taken away. Never sleeps.
+    fn cacheable(&self) -> bool {
+        true
+    }
+
+    /// Hands out entries from `cursor` on (0 is the start), without `.` and
+    /// `..`, until `emit` refuses one; gives the cursor to go on from. `emit`
+    /// runs under the directory's lock: it must not touch user memory.
+    /// Entries that neither came nor went meanwhile come exactly once.
+    fn readdir(&self, cursor: u64, emit: &mut EmitEntry<'_>) -> Result<u64> {
+        let _ = (cursor, emit);
+        Err(Errno::ENOTDIR)
+    }
+
+    /// Makes a new inode with a name. `EEXIST`, `ENOSPC`, `EMLINK`; `ENOENT`
+    /// in a directory that has been removed.
+    fn create(&self, name: &[u8], node: &NewNode) -> Result<Arc<dyn Inode>> {
+        let _ = (name, node);
+        Err(self.not_dir())
+    }
+
+    /// Makes a symbolic link.
+    fn symlink(&self, name: &[u8], target: &[u8], node: &NewNode) -> Result<Arc<dyn Inode>> {
+        let _ = (name, target, node);
+        Err(self.not_dir())
+    }
+
+    /// Makes a regular file without a name, for `O_TMPFILE`.
+    fn create_unnamed(&self, node: &NewNode) -> Result<Arc<dyn Inode>> {
+        let _ = node;
+        Err(Errno::EOPNOTSUPP)
+    }
+
+    /// Gives `target`, an inode of the same filesystem and no directory,
+    /// another name. `EEXIST`, `EMLINK`, `EPERM`, `EXDEV`.
+    fn link(&self, name: &[u8], target: &Arc<dyn Inode>) -> Result<()> {
+        let _ = (name, target);
+        Err(self.not_dir())
+    }
+
+    /// Takes a name that is not a directory's away. `ENOENT`, `EISDIR`.
+    fn unlink(&self, name: &[u8]) -> Result<()> {
+        let _ = name;
+        Err(self.not_dir())
+    }
+
+    /// Removes an empty directory. `ENOENT`, `ENOTDIR`, `ENOTEMPTY`.
+    fn rmdir(&self, name: &[u8]) -> Result<()> {
+        let _ = name;
+        Err(self.not_dir())
+    }
+
+    /// Moves `old` of this directory to `new` of `new_dir`, which is a
+    /// directory of the same filesystem and not inside `old`; replaces what
+    /// is there (`RENAME_NOREPLACE`: `EEXIST`; `RENAME_EXCHANGE`: swaps).
+    /// `ENOENT`, `EISDIR`, `ENOTDIR`, `ENOTEMPTY`, `EXDEV`. Two names of one
+    /// inode stay as they are.
+    fn rename(&self, old: &[u8], new_dir: &Arc<dyn Inode>, new: &[u8], flags: u32) -> Result<()> {
+        let _ = (old, new_dir, new, flags);
+        Err(self.not_dir())
+    }
+
+    /// The error of data operations on something without data.
+    #[doc(hidden)]
+    fn not_data(&self) -> Errno {
+        match self.kind() {
+            FileKind::Directory => Errno::EISDIR,
+            _ => Errno::EINVAL,
+        }
+    }
+
+    /// The error of changes to a directory that takes none.
+    #[doc(hidden)]
+    fn not_dir(&self) -> Errno {
+        match self.kind() {
+            FileKind::Directory => Errno::EPERM,
+            _ => Errno::ENOTDIR,
+        }
+    }
+}

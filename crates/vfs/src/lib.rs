@@ -1,0 +1,48 @@
+//! Paths, mounts, open files; memory, device and proc filesystems; the page
+//! cache.
+//!
+//! The layers, from the bottom:
+//! - [`Inode`]: one file or directory of one filesystem ([`FileSystem`]).
+//! - [`File`]: what an open file description does; sockets and pipes have
+//!   their own, files of a filesystem share [`InodeFile`].
+//! - [`OpenFile`]: Linux's open file description (offset, status flags), and
+//!   [`FdTable`]: a process's descriptors.
+//! - [`Namespace`]: the mount table and everything that takes a path.
+//!
+//! Everything here may sleep (locks, disk) unless it says otherwise, and
+//! nothing here waits for readiness: an operation that cannot go on returns
+//! `EAGAIN`, and its caller waits through [`paddock_sync::Pollable`].
+
+#![cfg_attr(all(target_os = "none", not(test)), no_std)]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+
+pub mod cache;
+mod credentials;
+pub mod dev_fs;
+mod device;
+mod fd_table;
+mod file;
+mod inode;
+mod inode_file;
+pub mod mem_fs;
+mod metadata;
+mod open_file;
+mod page;
+pub mod path;
+pub mod proc_fs;
+
+pub use credentials::{Access, Credentials};
+pub use device::BlockDevice;
+pub use fd_table::{FdEntry, FdTable};
+pub use file::{File, IoctlArg, NoArg};
+pub use inode::{DirEntry, EmitEntry, FileSystem, Inode, NewNode};
+pub use inode_file::InodeFile;
+pub use metadata::{Clock, FileKind, FsStats, Metadata, SetMetadata, Timestamp};
+pub use open_file::OpenFile;
+pub use page::{CachePage, HeapPages, PAGE_SIZE, PageRef, PageSource};
+pub use path::{Namespace, Path, PathContext};
+
+pub use paddock_abi::fcntl::OpenFlags;
+pub use paddock_abi::{Errno, Result};

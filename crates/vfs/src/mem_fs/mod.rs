@@ -1,0 +1,137 @@
+//! The memory filesystem: everything in pages of memory, up to a limit.
+
+mod data;
+mod dir;
+mod node;
+#[cfg(test)]
+mod tests;
+
+use crate::{
+    Clock, Credentials, Errno, FileKind, FileSystem, FsStats, Inode, NewNode, PAGE_SIZE, PageRef,
+    PageSource, Result,
+};
+use alloc::sync::Arc;
+use core::sync::atomic::{AtomicU64, Ordering};
+use node::Node;
+use paddock_abi::stat::TMPFS_MAGIC;
+use paddock_sync::{Mutex, Rank};
+
+/// Nodes counted as one page of memory when the limit is checked.
+const NODES_PER_PAGE: u64 = 4;
+
+/// What all nodes of one filesystem share.
+struct Shared {
+    device: u64,
+    clock: Arc<dyn Clock>,
+    pages: Arc<dyn PageSource>,
+    page_limit: u64,
+    used_pages: AtomicU64,
+    nodes: AtomicU64,
+    next_ino: AtomicU64,
+    /// Held while names change anywhere. Each node has a lock of its own for
+    /// its data; while names change those are taken one at a time.
+    tree: Mutex<()>,
+}
+
+impl Shared {
+    fn node_limit(&self) -> u64 {
+        self.page_limit.saturating_mul(NODES_PER_PAGE)
+    }
+
+    /// Counts one page more. `ENOSPC`.
+    fn charge_page(&self) -> Result<()> {
+        charge(&self.used_pages, self.page_limit)
+    }
+
+    fn refund_pages(&self, count: u64) {
+        self.used_pages.fetch_sub(count, Ordering::Relaxed);
+    }
+
+    /// Counts one node more. `ENOSPC`.
+    fn charge_node(&self) -> Result<()> {
+        charge(&self.nodes, self.node_limit())
+    }
+
+    fn refund_node(&self) {
+        self.nodes.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// A page, counted. `ENOSPC`, `ENOMEM`.
+    fn allocate_page(&self) -> Result<PageRef> {
+        self.charge_page()?;
+        self.pages.allocate().inspect_err(|_| self.refund_pages(1))
+    }
+
+    fn stats(&self) -> FsStats {
+        let used = self.used_pages.load(Ordering::Relaxed);
+        let nodes = self.nodes.load(Ordering::Relaxed);
+        let free = self.page_limit.saturating_sub(used);
+        FsStats {
+            magic: TMPFS_MAGIC,
+            block_size: PAGE_SIZE as u64,
+            blocks: self.page_limit,
+            blocks_free: free,
+            blocks_available: free,
+            files: self.node_limit(),
+            files_free: self.node_limit().saturating_sub(nodes),
+            name_max: 255,
+        }
+    }
+}
+
+fn charge(counter: &AtomicU64, limit: u64) -> Result<()> {
+    let more = |used: u64| (used < limit).then_some(used + 1);
+    let result = counter.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
+    result.map(drop).map_err(|_| Errno::ENOSPC)
+}
+
+/// A memory filesystem.
+pub struct MemFs {
+    shared: Arc<Shared>,
+    root: Arc<Node>,
+}
+
+impl MemFs {
+    /// An empty filesystem of at most `byte_limit` bytes of data, with the
+    /// device number `device` and a root directory of mode `root_mode`.
+    /// `ENOMEM`.
+    pub fn new(
+        device: u64,
+        byte_limit: u64,
+        root_mode: u32,
+        clock: Arc<dyn Clock>,
+        pages: Arc<dyn PageSource>,
+    ) -> Result<Arc<MemFs>> {
+        let shared = paddock_sync::try_arc(Shared {
+            device,
+            clock,
+            pages,
+            page_limit: byte_limit.div_ceil(PAGE_SIZE as u64).max(1),
+            used_pages: AtomicU64::new(0),
+            nodes: AtomicU64::new(0),
+            next_ino: AtomicU64::new(1),
+            tree: Mutex::new(Rank::Inode, ()),
+        })?;
+        let owner = Credentials::root();
+        let node = NewNode::new(FileKind::Directory, root_mode, &owner);
+        let root = Node::new(&shared, &node, None)?;
+        // The root is its own parent: it has both links from the start.
+        root.add_link();
+        root.add_link();
+        paddock_sync::try_arc(MemFs { shared, root })
+    }
+}
+
+impl FileSystem for MemFs {
+    fn root(&self) -> Arc<dyn Inode> {
+        self.root.clone()
+    }
+
+    fn kind(&self) -> &'static str {
+        "tmpfs"
+    }
+
+    fn stats(&self) -> Result<FsStats> {
+        Ok(self.shared.stats())
+    }
+}

@@ -1,0 +1,308 @@
+//! One file, directory or other node.
+
+use super::Shared;
+use super::data::FileData;
+use super::dir::Entries;
+use crate::{
+    EmitEntry, Errno, FileKind, FsStats, Inode, Metadata, NewNode, PAGE_SIZE, PageRef, Result,
+    SetMetadata, Timestamp,
+};
+use alloc::sync::{Arc, Weak};
+use alloc::vec::Vec;
+use core::any::Any;
+use core::sync::atomic::Ordering;
+use paddock_sync::{Mutex, MutexGuard, Rank};
+
+pub(super) enum Content {
+    File(FileData),
+    Dir(Entries),
+    Link(Vec<u8>),
+    Special,
+}
+
+pub(super) struct State {
+    mode: u32,
+    uid: u32,
+    gid: u32,
+    pub links: u32,
+    atime: Timestamp,
+    mtime: Timestamp,
+    ctime: Timestamp,
+    pub content: Content,
+}
+
+impl State {
+    /// The data, if it is a regular file.
+    fn file(&mut self) -> Result<&mut FileData> {
+        match &mut self.content {
+            Content::File(data) => Ok(data),
+            Content::Dir(_) => Err(Errno::EISDIR),
+            _ => Err(Errno::EINVAL),
+        }
+    }
+
+    /// The entries, if it is a directory.
+    pub fn entries(&mut self) -> Result<&mut Entries> {
+        match &mut self.content {
+            Content::Dir(entries) => Ok(entries),
+            _ => Err(Errno::ENOTDIR),
+        }
+    }
+
+    fn modified(&mut self, now: Timestamp) {
+        self.mtime = now;
+        self.ctime = now;
+    }
+
+    fn size_and_pages(&self) -> (u64, u64) {
+        match &self.content {
+            Content::File(data) => (data.size(), data.pages()),
+            Content::Dir(entries) => (entries.len() as u64 * 32, 0),
+            Content::Link(target) => (target.len() as u64, 0),
+            Content::Special => (0, 0),
+        }
+    }
+}
+
+pub(super) struct Node {
+    /// Itself: a second name needs an owner from a mere reference.
+    me: Weak<Node>,
+    pub shared: Arc<Shared>,
+    pub ino: u64,
+    pub kind: FileKind,
+    rdev: u64,
+    state: Mutex<State>,
+}
+
+impl Node {
+    /// A node without links; a symbolic link has a `target`. `ENOSPC`,
+    /// `ENOMEM`.
+    pub fn new(shared: &Arc<Shared>, new: &NewNode, target: Option<&[u8]>) -> Result<Arc<Node>> {
+        let content = match (new.kind, target) {
+            (FileKind::Symlink, Some(target)) => Content::Link(copy(target)?),
+            (FileKind::Symlink, None) => return Err(Errno::EINVAL),
+            (FileKind::Regular, _) => Content::File(FileData::default()),
+            (FileKind::Directory, _) => Content::Dir(Entries::default()),
+            _ => Content::Special,
+        };
+        shared.charge_node()?;
+        let now = shared.clock.now();
+        let state = State {
+            mode: new.mode,
+            uid: new.uid,
+            gid: new.gid,
+            links: 0,
+            atime: now,
+            mtime: now,
+            ctime: now,
+            content,
+        };
+        // From here on the node's `Drop` gives the charge back.
+        Ok(Arc::new_cyclic(|me| Node {
+            me: me.clone(),
+            shared: shared.clone(),
+            ino: shared.next_ino.fetch_add(1, Ordering::Relaxed),
+            kind: new.kind,
+            rdev: new.rdev,
+            state: Mutex::new(Rank::Inode, state),
+        }))
+    }
+
+    pub fn own_arc(&self) -> Result<Arc<Node>> {
+        self.me.upgrade().ok_or(Errno::ENOENT)
+    }
+
+    pub fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock()
+    }
+
+    pub fn add_link(&self) {
+        let now = self.shared.clock.now();
+        let mut state = self.state.lock();
+        state.links += 1;
+        state.ctime = now;
+    }
+
+    pub fn drop_link(&self) {
+        let now = self.shared.clock.now();
+        let mut state = self.state.lock();
+        state.links = state.links.saturating_sub(1);
+        state.ctime = now;
+    }
+
+    /// Records a change of its entries.
+    pub fn touch(&self) {
+        let now = self.shared.clock.now();
+        self.state.lock().modified(now);
+    }
+
+    /// Takes out what must be dropped after the node.
+    fn take_children(&mut self) -> Vec<Arc<Node>> {
+        match &mut self.state.get_mut().content {
+            Content::Dir(entries) => entries.take_all(),
+            _ => Vec::new(),
+        }
+    }
+}
+
+fn copy(bytes: &[u8]) -> Result<Vec<u8>> {
+    let mut copy = Vec::new();
+    copy.try_reserve_exact(bytes.len())
+        .map_err(|_| Errno::ENOMEM)?;
+    copy.extend_from_slice(bytes);
+    Ok(copy)
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        if let Content::File(data) = &self.state.get_mut().content {
+            self.shared.refund_pages(data.pages());
+        }
+        self.shared.refund_node();
+        // One by one: recursion would need a stack as deep as the tree.
+        let mut doomed = self.take_children();
+        while let Some(child) = doomed.pop() {
+            if let Some(mut node) = Arc::into_inner(child) {
+                doomed.append(&mut node.take_children());
+            }
+        }
+    }
+}
+
+impl Inode for Node {
+    fn ino(&self) -> u64 {
+        self.ino
+    }
+
+    fn kind(&self) -> FileKind {
+        self.kind
+    }
+
+    fn metadata(&self) -> Result<Metadata> {
+        let state = self.state.lock();
+        let (size, pages) = state.size_and_pages();
+        Ok(Metadata {
+            device: self.shared.device,
+            ino: self.ino,
+            kind: self.kind,
+            mode: state.mode,
+            links: state.links,
+            uid: state.uid,
+            gid: state.gid,
+            rdev: self.rdev,
+            size,
+            blocks: pages * (PAGE_SIZE as u64 / 512),
+            block_size: PAGE_SIZE as u32,
+            atime: state.atime,
+            mtime: state.mtime,
+            ctime: state.ctime,
+        })
+    }
+
+    fn set_metadata(&self, change: &SetMetadata) -> Result<()> {
+        let now = self.shared.clock.now();
+        let mut state = self.state.lock();
+        if let Some(size) = change.size {
+            state.file()?.resize(size, &self.shared)?;
+            state.mtime = now;
+        }
+        state.mode = change.mode.unwrap_or(state.mode);
+        state.uid = change.uid.unwrap_or(state.uid);
+        state.gid = change.gid.unwrap_or(state.gid);
+        state.atime = change.atime.unwrap_or(state.atime);
+        state.mtime = change.mtime.unwrap_or(state.mtime);
+        state.ctime = now;
+        Ok(())
+    }
+
+    fn fs_stats(&self) -> Result<FsStats> {
+        Ok(self.shared.stats())
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+
+    fn read_at(&self, offset: u64, buf: &mut [u8]) -> Result<usize> {
+        self.state.lock().file()?.read(offset, buf)
+    }
+
+    fn write_at(&self, offset: u64, buf: &[u8]) -> Result<usize> {
+        let now = self.shared.clock.now();
+        let mut state = self.state.lock();
+        let count = state.file()?.write(offset, buf, &self.shared)?;
+        state.modified(now);
+        Ok(count)
+    }
+
+    fn append(&self, buf: &[u8]) -> Result<(u64, usize)> {
+        let now = self.shared.clock.now();
+        let mut state = self.state.lock();
+        let data = state.file()?;
+        let offset = data.size();
+        let count = data.write(offset, buf, &self.shared)?;
+        state.modified(now);
+        Ok((offset + count as u64, count))
+    }
+
+    fn page(&self, index: u64, _write: bool) -> Result<PageRef> {
+        let mut state = self.state.lock();
+        let data = state.file().map_err(|_| Errno::ENODEV)?;
+        data.page(index, &self.shared)
+    }
+
+    fn allocate(&self, offset: u64, len: u64) -> Result<()> {
+        let now = self.shared.clock.now();
+        let mut state = self.state.lock();
+        state.file()?.allocate(offset, len, &self.shared)?;
+        state.modified(now);
+        Ok(())
+    }
+
+    fn readlink(&self) -> Result<Vec<u8>> {
+        match &self.state.lock().content {
+            Content::Link(target) => copy(target),
+            _ => Err(Errno::EINVAL),
+        }
+    }
+
+    fn lookup(&self, name: &[u8]) -> Result<Arc<dyn Inode>> {
+        Ok(self.find(name)?)
+    }
+
+    fn readdir(&self, cursor: u64, emit: &mut EmitEntry<'_>) -> Result<u64> {
+        Ok(self.state.lock().entries()?.read(cursor, emit))
+    }
+
+    fn create(&self, name: &[u8], node: &NewNode) -> Result<Arc<dyn Inode>> {
+        Ok(self.make(name, node, None)?)
+    }
+
+    fn symlink(&self, name: &[u8], target: &[u8], node: &NewNode) -> Result<Arc<dyn Inode>> {
+        let node = NewNode {
+            kind: FileKind::Symlink,
+            ..*node
+        };
+        Ok(self.make(name, &node, Some(target))?)
+    }
+
+    fn create_unnamed(&self, node: &NewNode) -> Result<Arc<dyn Inode>> {
+        Ok(Node::new(&self.shared, node, None)?)
+    }
+
+    fn link(&self, name: &[u8], target: &Arc<dyn Inode>) -> Result<()> {
+        self.add_name(name, target)
+    }
+
+    fn unlink(&self, name: &[u8]) -> Result<()> {
+        self.remove_name(name, false)
+    }
+
+    fn rmdir(&self, name: &[u8]) -> Result<()> {
+        self.remove_name(name, true)
+    }
+
+    fn rename(&self, old: &[u8], new_dir: &Arc<dyn Inode>, new: &[u8], flags: u32) -> Result<()> {
+        self.move_name(old, new_dir, new, flags)
+    }
+}

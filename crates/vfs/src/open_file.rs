@@ -1,0 +1,274 @@
+//! [`OpenFile`]: Linux's open file description.
+
+use crate::{EmitEntry, Errno, File, FileKind, Inode, IoctlArg, Metadata, OpenFlags, Path, Result};
+use alloc::sync::Arc;
+use core::fmt;
+use core::sync::atomic::{AtomicU32, Ordering};
+use paddock_abi::fcntl::{SEEK_CUR, SEEK_DATA, SEEK_END, SEEK_HOLE, SEEK_SET};
+use paddock_sync::{Mutex, Rank};
+
+/// The flags that fcntl(2) may change.
+const SETTABLE: OpenFlags = OpenFlags::APPEND
+    .union(OpenFlags::NONBLOCK)
+    .union(OpenFlags::ASYNC)
+    .union(OpenFlags::DIRECT)
+    .union(OpenFlags::NOATIME);
+
+/// The flags that only matter while opening.
+const CREATION: OpenFlags = OpenFlags::CREAT
+    .union(OpenFlags::EXCL)
+    .union(OpenFlags::NOCTTY)
+    .union(OpenFlags::TRUNC)
+    .union(OpenFlags::CLOEXEC);
+
+/// The largest offset.
+const MAX_OFFSET: u64 = i64::MAX as u64;
+
+/// An open file description: shared by dup(2) and fork(2), it holds the
+/// offset, the access mode and the status flags. Its calls may sleep.
+pub struct OpenFile {
+    file: Arc<dyn File>,
+    path: Option<Path>,
+    flags: AtomicU32,
+    pos: Mutex<u64>,
+}
+
+impl fmt::Debug for OpenFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "OpenFile({:?})", self.flags())
+    }
+}
+
+impl OpenFile {
+    /// Describes `file`, opened with `flags`; `path` is what it was opened
+    /// by, if it has a name. `ENOMEM`.
+    pub fn new(file: Arc<dyn File>, path: Option<Path>, flags: OpenFlags) -> Result<Arc<OpenFile>> {
+        let kept = flags.difference(CREATION);
+        paddock_sync::try_arc(OpenFile {
+            file,
+            path,
+            flags: AtomicU32::new(kept.bits()),
+            pos: Mutex::new(Rank::OpenFile, 0),
+        })
+    }
+
+    /// What it does.
+    pub fn file(&self) -> &Arc<dyn File> {
+        &self.file
+    }
+
+    /// The place it was opened by: what fchdir(2) and `*at` calls start from.
+    pub fn path(&self) -> Option<&Path> {
+        self.path.as_ref()
+    }
+
+    /// The inode behind it, if there is one.
+    pub fn inode(&self) -> Option<&Arc<dyn Inode>> {
+        self.file.inode()
+    }
+
+    /// Access mode and status flags.
+    pub fn flags(&self) -> OpenFlags {
+        OpenFlags::from_bits_retain(self.flags.load(Ordering::Relaxed))
+    }
+
+    /// Whether calls must not wait (`O_NONBLOCK`).
+    pub fn nonblocking(&self) -> bool {
+        self.flags().contains(OpenFlags::NONBLOCK)
+    }
+
+    /// fcntl(2) `F_SETFL`: changes the status flags that can be changed.
+    /// Never sleeps.
+    pub fn set_flags(&self, flags: OpenFlags) {
+        let wanted = flags.intersection(SETTABLE).bits();
+        let _ = self
+            .flags
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |old| {
+                Some((old & !SETTABLE.bits()) | wanted)
+            });
+        self.file.set_flags(self.flags());
+    }
+
+    fn check_readable(&self) -> Result<()> {
+        match self.flags().readable() {
+            true => Ok(()),
+            false => Err(Errno::EBADF),
+        }
+    }
+
+    fn check_writable(&self) -> Result<()> {
+        match self.flags().writable() {
+            true => Ok(()),
+            false => Err(Errno::EBADF),
+        }
+    }
+
+    fn check_not_path(&self) -> Result<()> {
+        match self.flags().contains(OpenFlags::PATH) {
+            true => Err(Errno::EBADF),
+            false => Ok(()),
+        }
+    }
+
+    /// read(2). `EBADF` if it is not open for reading; else as
+    /// [`File::read`].
+    pub fn read(&self, buf: &mut [u8]) -> Result<usize> {
+        self.check_readable()?;
+        if !self.file.seekable() {
+            return self.file.read(&mut 0, buf);
+        }
+        self.file.read(&mut self.pos.lock(), buf)
+    }
+
+    /// write(2), at the end with `O_APPEND`. `EBADF` if it is not open for
+    /// writing; else as [`File::write`].
+    pub fn write(&self, buf: &[u8]) -> Result<usize> {
+        self.check_writable()?;
+        let count = if !self.file.seekable() {
+            self.file.write(&mut 0, buf)?
+        } else {
+            let mut pos = self.pos.lock();
+            match self.flags().contains(OpenFlags::APPEND) {
+                true => self.file.append(&mut pos, buf)?,
+                false => {
+                    let buf = bounded(*pos, buf)?;
+                    self.file.write(&mut pos, buf)?
+                }
+            }
+        };
+        self.sync_after_write()?;
+        Ok(count)
+    }
+
+    /// pread(2). `ESPIPE` if it has no offsets.
+    pub fn pread(&self, offset: u64, buf: &mut [u8]) -> Result<usize> {
+        self.check_readable()?;
+        match (self.file.seekable(), offset <= MAX_OFFSET) {
+            (_, false) => Err(Errno::EINVAL),
+            (true, _) => self.file.read(&mut offset.clone(), buf),
+            (false, _) => self.file.pread(offset, buf),
+        }
+    }
+
+    /// pwrite(2). `ESPIPE` if it has no offsets. With `O_APPEND` it writes at
+    /// the end, as Linux does (see BUGS in pwrite(2)).
+    pub fn pwrite(&self, offset: u64, buf: &[u8]) -> Result<usize> {
+        self.check_writable()?;
+        self.check_seekable(offset)?;
+        let mut pos = offset;
+        let count = match self.flags().contains(OpenFlags::APPEND) {
+            true => self.file.append(&mut pos, buf)?,
+            false => self.file.write(&mut pos, bounded(offset, buf)?)?,
+        };
+        self.sync_after_write()?;
+        Ok(count)
+    }
+
+    fn check_seekable(&self, offset: u64) -> Result<()> {
+        match (self.file.seekable(), offset <= MAX_OFFSET) {
+            (false, _) => Err(Errno::ESPIPE),
+            (_, false) => Err(Errno::EINVAL),
+            _ => Ok(()),
+        }
+    }
+
+    /// `O_SYNC` and `O_DSYNC`.
+    fn sync_after_write(&self) -> Result<()> {
+        if self.flags().intersects(OpenFlags::DSYNC) && self.file.inode().is_some() {
+            return self.file.sync();
+        }
+        Ok(())
+    }
+
+    /// lseek(2): the new offset. Data is taken to be everywhere up to the
+    /// end. `ESPIPE`, `EINVAL`, `ENXIO`.
+    pub fn seek(&self, offset: i64, whence: u32) -> Result<u64> {
+        self.check_not_path()?;
+        if !self.file.seekable() {
+            return self.file.seek(offset, whence);
+        }
+        let mut pos = self.pos.lock();
+        let base = match whence {
+            SEEK_SET => 0,
+            SEEK_CUR => *pos as i64,
+            SEEK_END => self.file.seek_end()? as i64,
+            SEEK_DATA | SEEK_HOLE => {
+                *pos = self.seek_data(offset, whence)?;
+                return Ok(*pos);
+            }
+            _ => return Err(Errno::EINVAL),
+        };
+        let target = base.checked_add(offset).ok_or(Errno::EOVERFLOW)?;
+        *pos = u64::try_from(target).map_err(|_| Errno::EINVAL)?;
+        Ok(*pos)
+    }
+
+    fn seek_data(&self, offset: i64, whence: u32) -> Result<u64> {
+        let end = self.file.seek_end()?;
+        let offset = u64::try_from(offset).map_err(|_| Errno::ENXIO)?;
+        match (offset < end, whence) {
+            (false, _) => Err(Errno::ENXIO),
+            (true, SEEK_DATA) => Ok(offset),
+            (true, _) => Ok(end),
+        }
+    }
+
+    /// getdents64(2): hands out entries from the offset on until `emit`
+    /// refuses one. `ENOTDIR`, `EBADF`.
+    pub fn readdir(&self, emit: &mut EmitEntry<'_>) -> Result<()> {
+        self.check_not_path()?;
+        if !self.file.seekable() {
+            return self.file.readdir(&mut 0, emit);
+        }
+        self.file.readdir(&mut self.pos.lock(), emit)
+    }
+
+    /// ioctl(2). `ENOTTY` if it means nothing to this file.
+    pub fn ioctl(&self, cmd: u32, arg: &mut dyn IoctlArg) -> Result<u64> {
+        self.check_not_path()?;
+        self.file.ioctl(cmd, arg)
+    }
+
+    /// fstat(2).
+    pub fn metadata(&self) -> Result<Metadata> {
+        self.file.metadata()
+    }
+
+    /// ftruncate(2). `EINVAL` if it is not open for writing or not a regular
+    /// file.
+    pub fn truncate(&self, size: u64) -> Result<()> {
+        self.check_not_path()?;
+        if !self.flags().writable() || size > MAX_OFFSET {
+            return Err(Errno::EINVAL);
+        }
+        self.file.truncate(size)
+    }
+
+    /// fallocate(2) with mode 0. `EBADF`, `ENODEV`, `EOPNOTSUPP`, `ENOSPC`.
+    pub fn allocate(&self, offset: u64, len: u64) -> Result<()> {
+        self.check_writable()?;
+        let inode = self.inode().ok_or(Errno::ESPIPE)?;
+        let end = offset.checked_add(len).ok_or(Errno::EFBIG)?;
+        match (inode.kind(), end <= MAX_OFFSET && len > 0) {
+            (FileKind::Regular, true) => inode.allocate(offset, len),
+            (FileKind::Regular, false) => Err(Errno::EINVAL),
+            _ => Err(Errno::ENODEV),
+        }
+    }
+
+    /// fsync(2) and fdatasync(2).
+    pub fn sync(&self) -> Result<()> {
+        self.check_not_path()?;
+        self.file.sync()
+    }
+}
+
+/// As much of `buf` as fits below the largest offset; `EFBIG` if none does.
+fn bounded(pos: u64, buf: &[u8]) -> Result<&[u8]> {
+    let room = MAX_OFFSET.saturating_sub(pos);
+    if room == 0 && !buf.is_empty() {
+        return Err(Errno::EFBIG);
+    }
+    let len = usize::try_from(room).map_or(buf.len(), |room| room.min(buf.len()));
+    Ok(&buf[..len])
+}

@@ -1,0 +1,89 @@
+//! Pages of file data: what the page cache holds and mappings share.
+
+use crate::{Errno, Result};
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+use core::any::Any;
+use paddock_sync::{PreemptOff, Rank, SpinLock};
+
+/// Bytes in a page.
+pub const PAGE_SIZE: usize = 4096;
+
+/// One page of memory. It may be mapped by user programs, which read and
+/// write it at any time; the two copies below are not atomic against them,
+/// nor against one another. None of its calls sleeps.
+pub trait CachePage: Send + Sync {
+    /// Copies out from `offset` on; the range lies within the page.
+    fn read(&self, offset: usize, buf: &mut [u8]);
+
+    /// Copies in from `offset` on; the range lies within the page.
+    fn write(&self, offset: usize, buf: &[u8]);
+
+    /// Sets `len` bytes from `offset` on to zero.
+    fn zero(&self, offset: usize, len: usize);
+
+    /// Whether anything but this object refers to the memory, such as a
+    /// user's mapping.
+    fn is_mapped(&self) -> bool;
+
+    /// For the owner of the concrete type, which maps the page.
+    fn as_any(&self) -> &dyn Any;
+}
+
+/// A page that is shared between the cache and those who use it.
+pub type PageRef = Arc<dyn CachePage>;
+
+/// Where pages come from.
+pub trait PageSource: Send + Sync {
+    /// A page of zeroes. `ENOMEM` if there is none. Never sleeps.
+    fn allocate(&self) -> Result<PageRef>;
+}
+
+/// Pages from the heap, which cannot be mapped.
+#[derive(Debug, Default)]
+pub struct HeapPages;
+
+struct HeapPage(SpinLock<Box<[u8; PAGE_SIZE]>, PreemptOff>);
+
+impl PageSource for HeapPages {
+    fn allocate(&self) -> Result<PageRef> {
+        let bytes = zeroed_box()?;
+        let page = HeapPage(SpinLock::new(Rank::Leaf, bytes));
+        Ok(paddock_sync::try_arc(page).map_err(|_| Errno::ENOMEM)?)
+    }
+}
+
+/// A page of zeroes that never passes through the stack.
+fn zeroed_box() -> Result<Box<[u8; PAGE_SIZE]>> {
+    let mut bytes = alloc::vec::Vec::new();
+    bytes
+        .try_reserve_exact(PAGE_SIZE)
+        .map_err(|_| Errno::ENOMEM)?;
+    bytes.resize(PAGE_SIZE, 0);
+    bytes
+        .into_boxed_slice()
+        .try_into()
+        .map_err(|_| Errno::ENOMEM)
+}
+
+impl CachePage for HeapPage {
+    fn read(&self, offset: usize, buf: &mut [u8]) {
+        buf.copy_from_slice(&self.0.lock()[offset..offset + buf.len()]);
+    }
+
+    fn write(&self, offset: usize, buf: &[u8]) {
+        self.0.lock()[offset..offset + buf.len()].copy_from_slice(buf);
+    }
+
+    fn zero(&self, offset: usize, len: usize) {
+        self.0.lock()[offset..offset + len].fill(0);
+    }
+
+    fn is_mapped(&self) -> bool {
+        false
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}

@@ -1,0 +1,253 @@
+//! [`Dentry`]: a name in a directory, and the cache of names.
+//!
+//! For each name of a directory there is at most one live dentry, found
+//! through its parent; a dentry keeps its parent alive. That makes the way
+//! back to the root (getcwd, `..`) right even after renames. The cache keeps
+//! the dentries used last alive.
+
+use crate::{Errno, FileKind, Inode, Result};
+use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
+use alloc::sync::{Arc, Weak};
+use alloc::vec::Vec;
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use paddock_sync::{Mutex, PreemptOff, Rank, SpinLock};
+
+type Children = BTreeMap<Box<[u8]>, Weak<Dentry>>;
+
+struct Place {
+    name: Box<[u8]>,
+    /// `None` only for the root of a filesystem.
+    parent: Option<Arc<Dentry>>,
+    removed: bool,
+}
+
+/// A name in a directory and the inode it leads to.
+pub struct Dentry {
+    inode: Arc<dyn Inode>,
+    fs: u64,
+    place: SpinLock<Place, PreemptOff>,
+    children: SpinLock<Children, PreemptOff>,
+    /// Held while the directory's names change, or are looked up on disk, so
+    /// that the cache and the filesystem never disagree.
+    pub(super) dir_lock: Mutex<()>,
+    cache_slot: AtomicU64,
+    used: AtomicBool,
+}
+
+pub(super) fn boxed(name: &[u8]) -> Result<Box<[u8]>> {
+    let mut copy = Vec::new();
+    copy.try_reserve_exact(name.len())
+        .map_err(|_| Errno::ENOMEM)?;
+    copy.extend_from_slice(name);
+    Ok(copy.into_boxed_slice())
+}
+
+impl Dentry {
+    pub(super) fn new(
+        inode: Arc<dyn Inode>,
+        fs: u64,
+        name: &[u8],
+        parent: Option<Arc<Dentry>>,
+    ) -> Result<Arc<Dentry>> {
+        let name = boxed(name)?;
+        paddock_sync::try_arc(Dentry {
+            inode,
+            fs,
+            place: SpinLock::new(
+                Rank::Leaf,
+                Place {
+                    name,
+                    parent,
+                    removed: false,
+                },
+            ),
+            children: SpinLock::new(Rank::Leaf, BTreeMap::new()),
+            dir_lock: Mutex::new(Rank::Inode, ()),
+            cache_slot: AtomicU64::new(0),
+            used: AtomicBool::new(false),
+        })
+    }
+
+    /// What the name leads to.
+    pub fn inode(&self) -> &Arc<dyn Inode> {
+        &self.inode
+    }
+
+    /// The filesystem, by the number of its first mount.
+    pub(super) fn fs(&self) -> u64 {
+        self.fs
+    }
+
+    /// The last component; empty for the root of a filesystem.
+    pub fn name(&self) -> Vec<u8> {
+        self.place.lock().name.to_vec()
+    }
+
+    /// The directory it is in; `None` for the root of a filesystem.
+    pub fn parent(&self) -> Option<Arc<Dentry>> {
+        self.place.lock().parent.clone()
+    }
+
+    /// Whether the name has been taken away.
+    pub fn is_removed(&self) -> bool {
+        self.place.lock().removed
+    }
+
+    pub(super) fn same_as(&self, other: &Dentry) -> bool {
+        core::ptr::eq(self, other) || (self.fs == other.fs && self.is_same_dir(other))
+    }
+
+    /// Directories have one name, so the inode tells.
+    fn is_same_dir(&self, other: &Dentry) -> bool {
+        self.inode.kind() == FileKind::Directory && self.inode.ino() == other.inode.ino()
+    }
+
+    /// Whether `self` is `other` or lies inside it.
+    pub(super) fn is_within(self: &Arc<Dentry>, other: &Dentry) -> bool {
+        let mut at = Some(self.clone());
+        while let Some(dentry) = at {
+            if dentry.same_as(other) {
+                return true;
+            }
+            at = dentry.parent();
+        }
+        false
+    }
+
+    /// The live dentry of that name, if there is one.
+    pub(super) fn cached_child(&self, name: &[u8]) -> Option<Arc<Dentry>> {
+        let child = self.children.lock().get(name).and_then(Weak::upgrade)?;
+        child.used.store(true, Ordering::Relaxed);
+        Some(child)
+    }
+
+    /// Makes `child` the dentry of `name`. The caller holds `dir_lock`.
+    pub(super) fn adopt(&self, name: &[u8], child: &Arc<Dentry>) -> Result<()> {
+        let name = boxed(name)?;
+        self.children.lock().insert(name, Arc::downgrade(child));
+        Ok(())
+    }
+
+    /// Forgets `name`; its dentry, if there was a live one. The caller holds
+    /// `dir_lock`.
+    pub(super) fn forget_child(&self, name: &[u8]) -> Option<Arc<Dentry>> {
+        let weak = self.children.lock().remove(name)?;
+        weak.upgrade()
+    }
+
+    pub(super) fn mark_removed(&self) {
+        self.place.lock().removed = true;
+    }
+
+    /// Puts it elsewhere, after a rename.
+    pub(super) fn relocate(&self, name: Box<[u8]>, parent: &Arc<Dentry>) {
+        let old = {
+            let mut place = self.place.lock();
+            let old_name = core::mem::replace(&mut place.name, name);
+            (old_name, place.parent.replace(parent.clone()))
+        };
+        drop(old);
+    }
+
+    /// Takes it out of its parent's list; the parent.
+    fn detach(&mut self) -> Option<Arc<Dentry>> {
+        let this: *const Dentry = self;
+        let place = self.place.get_mut();
+        let parent = place.parent.take()?;
+        {
+            let mut children = parent.children.lock();
+            let listed = children.get(&place.name);
+            if listed.is_some_and(|weak| core::ptr::eq(weak.as_ptr(), this)) {
+                children.remove(&place.name);
+            }
+        }
+        Some(parent)
+    }
+}
+
+impl Drop for Dentry {
+    /// Lets go of the chain of parents one by one: dropping it by recursion
+    /// would need a stack as deep as the tree.
+    fn drop(&mut self) {
+        let mut parent = self.detach();
+        while let Some(mut dentry) = parent.and_then(Arc::into_inner) {
+            parent = dentry.detach();
+        }
+    }
+}
+
+/// Keeps the dentries that were used last alive.
+pub(super) struct DentryCache {
+    limit: usize,
+    next_slot: AtomicU64,
+    slots: SpinLock<BTreeMap<u64, Arc<Dentry>>, PreemptOff>,
+}
+
+impl DentryCache {
+    pub fn new(limit: usize) -> DentryCache {
+        DentryCache {
+            limit,
+            next_slot: AtomicU64::new(1),
+            slots: SpinLock::new(Rank::Leaf, BTreeMap::new()),
+        }
+    }
+
+    /// Keeps `dentry` for a while.
+    pub fn add(&self, dentry: &Arc<Dentry>) {
+        let slot = self.next_slot.fetch_add(1, Ordering::Relaxed);
+        let evicted = {
+            let mut slots = self.slots.lock();
+            dentry.cache_slot.store(slot, Ordering::Relaxed);
+            slots.insert(slot, dentry.clone());
+            match slots.len() > self.limit {
+                true => self.evict(&mut slots),
+                false => None,
+            }
+        };
+        drop(evicted);
+    }
+
+    /// The dentry that was added first and not used since; one round at most.
+    fn evict(&self, slots: &mut BTreeMap<u64, Arc<Dentry>>) -> Option<Arc<Dentry>> {
+        for _ in 0..slots.len() {
+            let (_, dentry) = slots.pop_first()?;
+            if !dentry.used.swap(false, Ordering::Relaxed) {
+                dentry.cache_slot.store(0, Ordering::Relaxed);
+                return Some(dentry);
+            }
+            let slot = self.next_slot.fetch_add(1, Ordering::Relaxed);
+            dentry.cache_slot.store(slot, Ordering::Relaxed);
+            slots.insert(slot, dentry);
+        }
+        slots.pop_first().map(|(_, dentry)| dentry)
+    }
+
+    /// No longer keeps `dentry`.
+    pub fn remove(&self, dentry: &Dentry) {
+        let removed = {
+            let mut slots = self.slots.lock();
+            let slot = dentry.cache_slot.swap(0, Ordering::Relaxed);
+            slots.remove(&slot)
+        };
+        drop(removed);
+    }
+
+    /// No longer keeps anything of the filesystem `fs` (`None`: of any).
+    pub fn purge(&self, fs: Option<u64>) {
+        loop {
+            let found = {
+                let mut slots = self.slots.lock();
+                let matches = |dentry: &Arc<Dentry>| fs.is_none_or(|fs| dentry.fs == fs);
+                let slot = slots
+                    .iter()
+                    .find(|(_, d)| matches(d))
+                    .map(|(slot, _)| *slot);
+                slot.and_then(|slot| slots.remove(&slot))
+            };
+            if found.is_none() {
+                return;
+            }
+        }
+    }
+}

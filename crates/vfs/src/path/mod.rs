@@ -1,0 +1,107 @@
+//! Paths: from bytes to [`Path`]s, through mounts and symbolic links.
+
+mod change;
+mod dentry;
+mod mount;
+mod name;
+mod namespace;
+mod open;
+mod rename;
+#[cfg(test)]
+mod tests;
+mod walk;
+
+pub use change::SetTime;
+pub use dentry::Dentry;
+pub use mount::{Mount, MountFlags, MountInfo};
+pub use namespace::{Namespace, NoSpecialNodes, NodeOpener};
+
+use crate::{Credentials, FileKind, Inode};
+use alloc::sync::Arc;
+use core::fmt;
+
+/// A place in the tree: a name's dentry as seen through a mount.
+#[derive(Clone)]
+pub struct Path {
+    pub(crate) mount: Arc<Mount>,
+    pub(crate) dentry: Arc<Dentry>,
+}
+
+impl Path {
+    /// What is there.
+    pub fn inode(&self) -> &Arc<dyn Inode> {
+        self.dentry.inode()
+    }
+
+    /// The mount it is seen through.
+    pub fn mount(&self) -> &Arc<Mount> {
+        &self.mount
+    }
+
+    /// Whether its name has been taken away.
+    pub fn is_removed(&self) -> bool {
+        self.dentry.is_removed()
+    }
+
+    /// Whether both are the same place.
+    pub fn same_as(&self, other: &Path) -> bool {
+        Arc::ptr_eq(&self.mount, &other.mount) && self.dentry.same_as(&other.dentry)
+    }
+
+    /// Whether it is a directory. Never sleeps.
+    pub fn is_dir(&self) -> bool {
+        self.inode().kind() == FileKind::Directory
+    }
+
+    fn at(&self, dentry: Arc<Dentry>) -> Path {
+        Path {
+            mount: self.mount.clone(),
+            dentry,
+        }
+    }
+
+    fn is_mount_root(&self) -> bool {
+        self.dentry.same_as(&self.mount.root)
+    }
+}
+
+impl fmt::Debug for Path {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = alloc::string::String::from_utf8_lossy(&self.dentry.name()).into_owned();
+        write!(f, "Path({}:{name})", self.mount.id)
+    }
+}
+
+/// Where a path starts and who walks it.
+#[derive(Clone, Debug)]
+pub struct PathContext {
+    /// What `/` is, and `..` never leaves.
+    pub root: Path,
+    /// What relative paths start from: the working directory, or that of an
+    /// `*at` call's descriptor.
+    pub base: Path,
+    /// Who asks.
+    pub credentials: Credentials,
+    /// The mode bits that new files do not get.
+    pub umask: u32,
+}
+
+impl PathContext {
+    /// The superuser's, at `root`.
+    pub fn root_at(root: Path) -> PathContext {
+        PathContext {
+            base: root.clone(),
+            root,
+            credentials: Credentials::root(),
+            umask: 0o022,
+        }
+    }
+
+    /// The same with another start for relative paths.
+    pub fn with_base(&self, base: Path) -> PathContext {
+        PathContext {
+            base,
+            ..self.clone()
+        }
+    }
+}

@@ -1,0 +1,331 @@
+//! [`Namespace`]: the tree of mounts, and looking things up in it.
+
+use super::dentry::{Dentry, DentryCache};
+use super::mount::{Mount, MountFlags, MountInfo, MountTable};
+use super::walk::Walk;
+use super::{Path, PathContext};
+use crate::{Errno, File, FileSystem, Inode, Metadata, OpenFlags, Result};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::sync::atomic::{AtomicU64, Ordering};
+use paddock_sync::{Mutex, Rank};
+
+/// Names that are kept when nobody uses them.
+const CACHED_NAMES: usize = 2048;
+
+/// Opens what a filesystem cannot open by itself: fifos and device nodes.
+pub trait NodeOpener: Send + Sync {
+    /// A file for the fifo or device node `inode`. `ENXIO` if nothing stands
+    /// behind it. May sleep.
+    fn open(
+        &self,
+        inode: &Arc<dyn Inode>,
+        meta: &Metadata,
+        flags: OpenFlags,
+    ) -> Result<Arc<dyn File>>;
+}
+
+/// Opens nothing: `ENXIO`.
+#[derive(Debug)]
+pub struct NoSpecialNodes;
+
+impl NodeOpener for NoSpecialNodes {
+    fn open(&self, _: &Arc<dyn Inode>, _: &Metadata, _: OpenFlags) -> Result<Arc<dyn File>> {
+        Err(Errno::ENXIO)
+    }
+}
+
+/// The tree that all paths are walked in. Its calls may sleep.
+pub struct Namespace {
+    mounts: MountTable,
+    /// Held while mounts come and go.
+    mounting: Mutex<()>,
+    /// Held while a directory moves.
+    pub(super) renaming: Mutex<()>,
+    pub(super) cache: DentryCache,
+    pub(super) opener: Arc<dyn NodeOpener>,
+    next_mount: AtomicU64,
+}
+
+impl Namespace {
+    /// A tree with `root` mounted at its root. `ENOMEM`.
+    pub fn new(
+        root: Arc<dyn FileSystem>,
+        source: &str,
+        opener: Arc<dyn NodeOpener>,
+    ) -> Result<Arc<Namespace>> {
+        let namespace = Namespace {
+            mounts: MountTable::new(),
+            mounting: Mutex::new(Rank::MountTable, ()),
+            renaming: Mutex::new(Rank::Rename, ()),
+            cache: DentryCache::new(CACHED_NAMES),
+            opener,
+            next_mount: AtomicU64::new(1),
+        };
+        namespace.add_mount(root, source, MountFlags::empty(), None)?;
+        paddock_sync::try_arc(namespace)
+    }
+
+    /// The root of all, with everything that is mounted over it.
+    pub fn root(&self) -> Path {
+        let mounts = self.mounts.all();
+        // The first mount is made by `new` and never taken away while the
+        // tree is in use.
+        let first = &mounts[0];
+        self.cross(Path {
+            mount: first.clone(),
+            dentry: first.root.clone(),
+        })
+    }
+
+    fn add_mount(
+        &self,
+        fs: Arc<dyn FileSystem>,
+        source: &str,
+        flags: MountFlags,
+        covers: Option<Path>,
+    ) -> Result<()> {
+        let id = self.next_mount.fetch_add(1, Ordering::Relaxed);
+        let root = Dentry::new(fs.root(), id, b"", None)?;
+        self.mounts
+            .push(Mount::new(id, fs, root, covers, source, flags)?)
+    }
+
+    /// Steps into what is mounted on `path`, if anything is.
+    pub(super) fn cross(&self, mut path: Path) -> Path {
+        while let Some(mount) = self.mounts.on(&path) {
+            path = Path {
+                dentry: mount.root.clone(),
+                mount,
+            };
+        }
+        path
+    }
+
+    /// The dentry of `name` in `dir`, from the cache or from the filesystem.
+    /// `ENOENT`, `EIO`.
+    pub(super) fn child(&self, dir: &Arc<Dentry>, name: &[u8]) -> Result<Arc<Dentry>> {
+        if !dir.inode().cacheable() {
+            let inode = dir.inode().lookup(name)?;
+            return Dentry::new(inode, dir.fs(), name, Some(dir.clone()));
+        }
+        if let Some(child) = dir.cached_child(name) {
+            return Ok(child);
+        }
+        let _names = dir.dir_lock.lock();
+        self.child_locked(dir, name)
+    }
+
+    /// As [`child`](Self::child), for the holder of the directory's lock,
+    /// which is not a generated one.
+    pub(super) fn child_locked(&self, dir: &Arc<Dentry>, name: &[u8]) -> Result<Arc<Dentry>> {
+        if let Some(child) = dir.cached_child(name) {
+            return Ok(child);
+        }
+        let inode = dir.inode().lookup(name)?;
+        self.remember(dir, name, inode)
+    }
+
+    /// Makes and keeps the dentry of `name`; the caller holds the directory's
+    /// lock.
+    pub(super) fn remember(
+        &self,
+        dir: &Arc<Dentry>,
+        name: &[u8],
+        inode: Arc<dyn Inode>,
+    ) -> Result<Arc<Dentry>> {
+        let child = Dentry::new(inode, dir.fs(), name, Some(dir.clone()))?;
+        dir.adopt(name, &child)?;
+        self.cache.add(&child);
+        Ok(child)
+    }
+
+    /// Walks `path`; a symbolic link at its end is followed if `follow`.
+    /// `ENOENT`, `ENOTDIR`, `EACCES`, `ELOOP`, `ENAMETOOLONG`.
+    pub fn resolve(&self, context: &PathContext, path: &[u8], follow: bool) -> Result<Path> {
+        Walk::new(self, context, path)?.to_end(follow)
+    }
+
+    /// The names from `root` to `path`, as getcwd(2) and `/proc/PID/fd` show
+    /// them: "(unreachable)" before what is outside `root`, " (deleted)"
+    /// after what has no name any more.
+    pub fn path_of(&self, path: &Path, root: &Path) -> Vec<u8> {
+        let mut reversed: Vec<Vec<u8>> = Vec::new();
+        let mut at = path.clone();
+        let mut reachable = true;
+        while !at.same_as(root) {
+            if at.is_mount_root() {
+                match &at.mount.covers {
+                    Some(covered) => at = covered.clone(),
+                    None => {
+                        reachable = root.dentry.same_as(&at.dentry);
+                        break;
+                    }
+                }
+                continue;
+            }
+            let Some(parent) = at.dentry.parent() else {
+                break;
+            };
+            reversed.push(at.dentry.name());
+            at = at.at(parent);
+        }
+        join(&reversed, reachable, path.is_removed())
+    }
+
+    /// Mounts `fs` on the directory `path`. `ENOTDIR`, `EPERM`, `ENOMEM`.
+    pub fn mount(
+        &self,
+        context: &PathContext,
+        path: &[u8],
+        fs: Arc<dyn FileSystem>,
+        source: &str,
+        flags: MountFlags,
+    ) -> Result<()> {
+        check_superuser(context)?;
+        let _one = self.mounting.lock();
+        let covers = self.resolve(context, path, true)?;
+        match covers.is_dir() {
+            true => self.add_mount(fs, source, flags, Some(covers)),
+            false => Err(Errno::ENOTDIR),
+        }
+    }
+
+    /// Shows the tree at `from` also at `to` (a bind mount). `ENOTDIR` if one
+    /// is a directory and the other is not.
+    pub fn bind(
+        &self,
+        context: &PathContext,
+        from: &[u8],
+        to: &[u8],
+        flags: MountFlags,
+    ) -> Result<()> {
+        check_superuser(context)?;
+        let _one = self.mounting.lock();
+        let from = self.resolve(context, from, true)?;
+        let covers = self.resolve(context, to, true)?;
+        if from.is_dir() != covers.is_dir() {
+            return Err(Errno::ENOTDIR);
+        }
+        let id = self.next_mount.fetch_add(1, Ordering::Relaxed);
+        let fs = from.mount.fs.clone();
+        let flags = flags | from.mount.flags();
+        let source = alloc::string::String::from(from.mount.source());
+        let mount = Mount::new(id, fs, from.dentry.clone(), Some(covers), &source, flags)?;
+        self.mounts.push(mount)
+    }
+
+    /// umount(2). `EINVAL` if nothing is mounted at `path`, `EBUSY` if
+    /// something in it is in use.
+    pub fn unmount(&self, context: &PathContext, path: &[u8]) -> Result<()> {
+        check_superuser(context)?;
+        let _one = self.mounting.lock();
+        let at = self.resolve(context, path, true)?;
+        if !at.is_mount_root() {
+            return Err(Errno::EINVAL);
+        }
+        if at.mount.covers.is_none() {
+            return Err(Errno::EBUSY);
+        }
+        let mount = at.mount.clone();
+        drop(at);
+        drop(self.mounts.remove_unused(&mount, 1)?);
+        self.release(mount)
+    }
+
+    /// Unmounts the filesystem of a mount that is out of the table, unless
+    /// another mount still shows it.
+    fn release(&self, mount: Arc<Mount>) -> Result<()> {
+        let fs_id = mount.root.fs();
+        let fs = mount.fs.clone();
+        drop(mount);
+        match self.mounts.shows(fs_id) {
+            true => Ok(()),
+            false => {
+                self.cache.purge(Some(fs_id));
+                fs.unmount()
+            }
+        }
+    }
+
+    /// Unmounts everything, newest first, for power-off: user programs are
+    /// gone, and whatever still holds a file fails from now on. The first
+    /// error, after all have been tried. The tree is not used afterwards.
+    pub fn unmount_all(&self) -> Result<()> {
+        let _one = self.mounting.lock();
+        self.cache.purge(None);
+        let mut result = Ok(());
+        while let Some(mount) = self.mounts.pop() {
+            result = result.and(self.release(mount));
+        }
+        result
+    }
+
+    /// sync(2): makes everything written before durable. The first error.
+    pub fn sync(&self) -> Result<()> {
+        let mut result = Ok(());
+        for mount in self.mounts.all() {
+            result = result.and(mount.fs.sync());
+        }
+        result
+    }
+
+    /// Lets go of the names that nobody uses, to free memory.
+    pub fn shrink(&self) {
+        self.cache.purge(None);
+    }
+
+    /// What `/proc/mounts` shows.
+    pub fn mounts(&self) -> Vec<MountInfo> {
+        let Some(top) = self.mounts.all().first().cloned() else {
+            return Vec::new();
+        };
+        let root = Path {
+            dentry: top.root.clone(),
+            mount: top,
+        };
+        let info = |mount: Arc<Mount>| MountInfo {
+            source: mount.source().into(),
+            target: match &mount.covers {
+                Some(covered) => self.path_of(covered, &root),
+                None => b"/".to_vec(),
+            },
+            kind: mount.fs.kind(),
+            flags: mount.flags(),
+        };
+        self.mounts.all().into_iter().map(info).collect()
+    }
+
+    /// Whether something is mounted on `dentry`: it must keep its name.
+    pub(super) fn check_not_mount_point(&self, dentry: &Dentry) -> Result<()> {
+        match self.mounts.covers_dentry(dentry) {
+            true => Err(Errno::EBUSY),
+            false => Ok(()),
+        }
+    }
+}
+
+fn check_superuser(context: &PathContext) -> Result<()> {
+    match context.credentials.uid {
+        0 => Ok(()),
+        _ => Err(Errno::EPERM),
+    }
+}
+
+fn join(reversed: &[Vec<u8>], reachable: bool, deleted: bool) -> Vec<u8> {
+    let mut text = Vec::new();
+    if !reachable {
+        text.extend_from_slice(b"(unreachable)");
+    }
+    for name in reversed.iter().rev() {
+        text.push(b'/');
+        text.extend_from_slice(name);
+    }
+    if reversed.is_empty() {
+        text.push(b'/');
+    }
+    if deleted {
+        text.extend_from_slice(b" (deleted)");
+    }
+    text
+}

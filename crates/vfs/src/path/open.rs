@@ -1,0 +1,206 @@
+//! open(2).
+
+use super::dentry::Dentry;
+use super::walk::{Last, Walk};
+use super::{MountFlags, Namespace, Path, PathContext};
+use crate::{
+    Access, Errno, File, FileKind, InodeFile, NewNode, OpenFile, OpenFlags, Result, SetMetadata,
+};
+use alloc::sync::Arc;
+
+impl Namespace {
+    /// Opens `path`; `mode` (before the mask) is for a file that is made.
+    /// The errors of open(2).
+    pub fn open(
+        &self,
+        context: &PathContext,
+        path: &[u8],
+        flags: OpenFlags,
+        mode: u32,
+    ) -> Result<Arc<OpenFile>> {
+        if flags.contains(OpenFlags::TMPFILE) {
+            return self.open_unnamed(context, path, flags, mode);
+        }
+        let creating = flags.contains(OpenFlags::CREAT) && !flags.contains(OpenFlags::PATH);
+        if creating {
+            if flags.contains(OpenFlags::DIRECTORY) {
+                return Err(Errno::EINVAL);
+            }
+            return self.open_or_create(context, path, flags, mode);
+        }
+        let at = self.resolve(context, path, !flags.contains(OpenFlags::NOFOLLOW))?;
+        self.open_existing(context, at, flags)
+    }
+
+    /// Opens what is at `at`, after the checks of open(2); also for
+    /// `/proc/PID/fd/N`, which opens a place anew.
+    pub fn open_existing(
+        &self,
+        context: &PathContext,
+        at: Path,
+        flags: OpenFlags,
+    ) -> Result<Arc<OpenFile>> {
+        if flags.contains(OpenFlags::DIRECTORY) && !at.is_dir() {
+            return Err(Errno::ENOTDIR);
+        }
+        if flags.contains(OpenFlags::PATH) {
+            return describe(at, None, flags);
+        }
+        check_open(context, &at, flags)?;
+        let truncate = flags.contains(OpenFlags::TRUNC);
+        if truncate && at.inode().kind() == FileKind::Regular {
+            let cut = SetMetadata {
+                size: Some(0),
+                ..SetMetadata::default()
+            };
+            at.inode().set_metadata(&cut)?;
+        }
+        let file = self.file_of(&at, flags)?;
+        describe(at, file, flags)
+    }
+
+    /// The inode's own file, or `None` for the ordinary one.
+    fn file_of(&self, at: &Path, flags: OpenFlags) -> Result<Option<Arc<dyn File>>> {
+        let inode = at.inode();
+        if let Some(file) = inode.clone().open(flags)? {
+            return Ok(Some(file));
+        }
+        match inode.kind() {
+            FileKind::Regular | FileKind::Directory => Ok(None),
+            FileKind::Symlink => Err(Errno::ELOOP),
+            FileKind::Socket => Err(Errno::ENXIO),
+            FileKind::Fifo | FileKind::CharDevice | FileKind::BlockDevice => {
+                let meta = inode.metadata()?;
+                self.opener.open(inode, &meta, flags).map(Some)
+            }
+        }
+    }
+
+    fn open_or_create(
+        &self,
+        context: &PathContext,
+        path: &[u8],
+        flags: OpenFlags,
+        mode: u32,
+    ) -> Result<Arc<OpenFile>> {
+        let exclusive = flags.contains(OpenFlags::EXCL);
+        let follow = !exclusive && !flags.contains(OpenFlags::NOFOLLOW);
+        let mut walk = Walk::new(self, context, path)?;
+        loop {
+            let Last::Name(name) = walk.to_last()? else {
+                return match exclusive {
+                    true => Err(Errno::EEXIST),
+                    false => self.open_existing(context, walk.at, flags),
+                };
+            };
+            if walk.trailing_slash() {
+                return Err(Errno::EISDIR);
+            }
+            match walk.lookup(&name) {
+                Ok(_) if exclusive => return Err(Errno::EEXIST),
+                Ok(found) if follow && found.inode().kind() == FileKind::Symlink => {
+                    walk.follow(&found)?;
+                }
+                Ok(found) => {
+                    walk.enter(found);
+                    return self.open_existing(context, walk.at, flags);
+                }
+                Err(Errno::ENOENT) => match self.create_file(context, &walk.at, &name, mode) {
+                    Ok(dentry) => return self.open_created(walk.at.at(dentry), flags),
+                    // Someone else made it meanwhile: look again.
+                    Err(Errno::EEXIST) if !exclusive => {
+                        let found = walk.lookup(&name)?;
+                        walk.enter(found);
+                        return self.open_existing(context, walk.at, flags);
+                    }
+                    Err(error) => return Err(error),
+                },
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    fn create_file(
+        &self,
+        context: &PathContext,
+        dir: &Path,
+        name: &[u8],
+        mode: u32,
+    ) -> Result<Arc<Dentry>> {
+        let node = self.prepare_create(context, dir, FileKind::Regular, mode)?;
+        self.change_dir(dir, |inode| inode.create(name, &node), name)
+    }
+
+    /// A file just made is open whatever its mode says.
+    fn open_created(&self, at: Path, flags: OpenFlags) -> Result<Arc<OpenFile>> {
+        let file = at.inode().clone().open(flags)?;
+        describe(at, file, flags)
+    }
+
+    fn open_unnamed(
+        &self,
+        context: &PathContext,
+        path: &[u8],
+        flags: OpenFlags,
+        mode: u32,
+    ) -> Result<Arc<OpenFile>> {
+        if !flags.writable() {
+            return Err(Errno::EINVAL);
+        }
+        let dir = self.resolve(context, path, true)?;
+        if !dir.is_dir() {
+            return Err(Errno::ENOTDIR);
+        }
+        let node = NewNode::new(FileKind::Regular, 0, &context.credentials);
+        let node = NewNode {
+            mode: mode & 0o7777 & !context.umask,
+            ..node
+        };
+        self.prepare_create(context, &dir, FileKind::Regular, mode)?;
+        let inode = dir.inode().create_unnamed(&node)?;
+        let dentry = Dentry::new(
+            inode,
+            dir.dentry.fs(),
+            b"#tmpfile",
+            Some(dir.dentry.clone()),
+        )?;
+        dentry.mark_removed();
+        describe(dir.at(dentry), None, flags.difference(OpenFlags::DIRECTORY))
+    }
+}
+
+fn describe(at: Path, file: Option<Arc<dyn File>>, flags: OpenFlags) -> Result<Arc<OpenFile>> {
+    let file = match file {
+        Some(file) => file,
+        None => {
+            let parent = at.dentry.parent();
+            let parent_ino = parent.map_or(at.inode().ino(), |dir| dir.inode().ino());
+            paddock_sync::try_arc(InodeFile::new(at.inode().clone(), parent_ino))?
+        }
+    };
+    OpenFile::new(file, Some(at), flags)
+}
+
+fn check_open(context: &PathContext, at: &Path, flags: OpenFlags) -> Result<()> {
+    let inode = at.inode();
+    let truncate = flags.contains(OpenFlags::TRUNC);
+    let writing = flags.writable() || truncate;
+    match inode.kind() {
+        FileKind::Symlink => return Err(Errno::ELOOP),
+        FileKind::Directory if writing => return Err(Errno::EISDIR),
+        FileKind::CharDevice | FileKind::BlockDevice
+            if at.mount.flags().contains(MountFlags::NODEV) =>
+        {
+            return Err(Errno::EACCES);
+        }
+        FileKind::Regular if writing => at.mount.check_writable()?,
+        _ => {}
+    }
+    let mut access = Access::empty();
+    access.set(Access::READ, flags.readable());
+    access.set(Access::WRITE, writing);
+    if context.credentials.uid == 0 {
+        return Ok(());
+    }
+    context.credentials.check(&inode.metadata()?, access)
+}

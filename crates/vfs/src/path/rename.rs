@@ -1,0 +1,133 @@
+//! rename(2).
+
+use super::change::{Place, check_change, check_delete};
+use super::dentry::{Dentry, boxed};
+use super::{Namespace, PathContext};
+use crate::{Errno, FileKind, Result};
+use alloc::sync::Arc;
+use paddock_abi::fcntl::{RENAME_EXCHANGE, RENAME_NOREPLACE};
+
+impl Namespace {
+    /// renameat2(2): each path with its own start. `EXDEV`, `EINVAL` (a
+    /// directory into itself), `EBUSY` (a mount point), and the errors of
+    /// [`crate::Inode::rename`].
+    pub fn rename(
+        &self,
+        old_context: &PathContext,
+        old: &[u8],
+        new_context: &PathContext,
+        new: &[u8],
+        flags: u32,
+    ) -> Result<()> {
+        check_flags(flags)?;
+        let from = self.place(old_context, old, Errno::EBUSY)?;
+        let to = self.place(new_context, new, Errno::EBUSY)?;
+        if from.dir.mount.id != to.dir.mount.id {
+            return Err(Errno::EXDEV);
+        }
+        let _one = self.renaming.lock();
+        let replaced = self.rename_locked(old_context, &from, &to, flags)?;
+        if let Some(replaced) = replaced {
+            self.cache.remove(&replaced);
+        }
+        Ok(())
+    }
+
+    /// The dentry that lost its name.
+    fn rename_locked(
+        &self,
+        context: &PathContext,
+        from: &Place,
+        to: &Place,
+        flags: u32,
+    ) -> Result<Option<Arc<Dentry>>> {
+        check_change(context, &from.dir)?;
+        check_change(context, &to.dir)?;
+        let same_dir = Arc::ptr_eq(&from.dir.dentry, &to.dir.dentry);
+        let _from_names = from.dir.dentry.dir_lock.lock();
+        let _to_names = (!same_dir).then(|| to.dir.dentry.dir_lock.lock());
+        let source = self.child_locked(&from.dir.dentry, &from.name)?;
+        let target = match self.child_locked(&to.dir.dentry, &to.name) {
+            Ok(target) => Some(target),
+            Err(Errno::ENOENT) => None,
+            Err(error) => return Err(error),
+        };
+        self.check_rename(context, from, to, &source, target.as_ref())?;
+        let new_dir = to.dir.inode();
+        from.dir
+            .inode()
+            .rename(&from.name, new_dir, &to.name, flags)?;
+        if target
+            .as_ref()
+            .is_some_and(|target| same_inode(target, &source))
+        {
+            return Ok(None);
+        }
+        move_dentries(from, to, &source, target.as_ref(), flags)?;
+        Ok(target.filter(|_| flags & RENAME_EXCHANGE == 0))
+    }
+
+    fn check_rename(
+        &self,
+        context: &PathContext,
+        from: &Place,
+        to: &Place,
+        source: &Arc<Dentry>,
+        target: Option<&Arc<Dentry>>,
+    ) -> Result<()> {
+        let is_dir = source.inode().kind() == FileKind::Directory;
+        if (from.slash || to.slash) && !is_dir {
+            return Err(Errno::ENOTDIR);
+        }
+        check_delete(context, &from.dir, source.inode())?;
+        self.check_not_mount_point(source)?;
+        if is_dir && to.dir.dentry.is_within(source) {
+            return Err(Errno::EINVAL);
+        }
+        let Some(target) = target else {
+            return Ok(());
+        };
+        check_delete(context, &to.dir, target.inode())?;
+        self.check_not_mount_point(target)?;
+        match from.dir.dentry.is_within(target) {
+            true if target.inode().kind() == FileKind::Directory => Err(Errno::ENOTEMPTY),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn check_flags(flags: u32) -> Result<()> {
+    match flags {
+        0 | RENAME_NOREPLACE | RENAME_EXCHANGE => Ok(()),
+        _ => Err(Errno::EINVAL),
+    }
+}
+
+fn same_inode(a: &Dentry, b: &Dentry) -> bool {
+    a.inode().ino() == b.inode().ino()
+}
+
+/// Makes the dentries follow what the filesystem has done.
+fn move_dentries(
+    from: &Place,
+    to: &Place,
+    source: &Arc<Dentry>,
+    target: Option<&Arc<Dentry>>,
+    flags: u32,
+) -> Result<()> {
+    let (old_dir, new_dir) = (&from.dir.dentry, &to.dir.dentry);
+    let new_name = boxed(&to.name)?;
+    drop(old_dir.forget_child(&from.name));
+    drop(new_dir.forget_child(&to.name));
+    new_dir.adopt(&to.name, source)?;
+    source.relocate(new_name, new_dir);
+    match target {
+        Some(target) if flags & RENAME_EXCHANGE != 0 => {
+            old_dir.adopt(&from.name, target)?;
+            target.relocate(boxed(&from.name)?, old_dir);
+        }
+        Some(target) => target.mark_removed(),
+        None => {}
+    }
+    Ok(())
+}

@@ -1,0 +1,234 @@
+//! A filesystem of generated files, such as `/proc`.
+//!
+//! The kernel gives a tree of [`ProcNode`]s: directories that look names up
+//! and list them, files whose text is generated once per open, links.
+
+mod dir_file;
+mod file;
+mod node;
+mod static_dir;
+#[cfg(test)]
+mod tests;
+
+pub use static_dir::StaticDir;
+
+use crate::{Clock, Errno, File, FileKind, FileSystem, FsStats, Inode, OpenFlags, Path, Result};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use node::ProcInode;
+
+/// A generated directory. Its calls may sleep; no lock is held around them.
+pub trait ProcDir: Send + Sync {
+    /// What stands behind `name`. `ENOENT`.
+    fn lookup(&self, name: &[u8]) -> Result<ProcNode>;
+
+    /// The entries in ascending order of key. A key stays with its entry, so
+    /// that reading goes on at the right place when others come and go.
+    fn list(&self) -> Result<Vec<ProcName>>;
+}
+
+/// An entry of a generated directory.
+#[derive(Clone, Debug)]
+pub struct ProcName {
+    /// Its place in the order.
+    pub key: u64,
+    /// The name.
+    pub name: Vec<u8>,
+    /// What it is.
+    pub kind: FileKind,
+}
+
+/// A generated file. Its calls may sleep.
+pub trait ProcFile: Send + Sync {
+    /// Appends the text, as it is now. Called by the first read of an open
+    /// file, and again by reads at the start. No lock is held.
+    fn generate(&self, out: &mut Vec<u8>) -> Result<()>;
+
+    /// Takes what is written in one write(2).
+    fn write(&self, data: &[u8]) -> Result<usize> {
+        let _ = data;
+        Err(Errno::EACCES)
+    }
+}
+
+impl<F> ProcFile for F
+where
+    F: Fn(&mut Vec<u8>) -> Result<()> + Send + Sync,
+{
+    fn generate(&self, out: &mut Vec<u8>) -> Result<()> {
+        self(out)
+    }
+}
+
+/// A generated symbolic link. Its calls may sleep.
+pub trait ProcLink: Send + Sync {
+    /// The text of the link.
+    fn target(&self) -> Result<Vec<u8>>;
+
+    /// The place it jumps to, where walking the text would not do.
+    fn jump(&self) -> Option<Path> {
+        None
+    }
+}
+
+impl<F> ProcLink for F
+where
+    F: Fn() -> Result<Vec<u8>> + Send + Sync,
+{
+    fn target(&self) -> Result<Vec<u8>> {
+        self()
+    }
+}
+
+/// A node whose opening the kernel decides: pseudo-terminals and the like.
+pub trait ProcDevice: Send + Sync {
+    /// The device number.
+    fn rdev(&self) -> u64;
+
+    /// Opens it.
+    fn open(&self, flags: OpenFlags) -> Result<Arc<dyn File>>;
+}
+
+/// What a name of a generated directory leads to.
+#[derive(Clone)]
+pub struct ProcNode {
+    /// The thing itself.
+    pub body: ProcBody,
+    /// Permission bits.
+    pub mode: u32,
+    /// The owner.
+    pub uid: u32,
+    /// The owning group.
+    pub gid: u32,
+}
+
+/// The kinds of [`ProcNode`].
+#[derive(Clone)]
+pub enum ProcBody {
+    /// A directory.
+    Dir(Arc<dyn ProcDir>),
+    /// A file.
+    File(Arc<dyn ProcFile>),
+    /// A symbolic link.
+    Link(Arc<dyn ProcLink>),
+    /// A character device.
+    Device(Arc<dyn ProcDevice>),
+}
+
+impl ProcBody {
+    /// What kind of file it shows as.
+    pub fn kind(&self) -> FileKind {
+        match self {
+            ProcBody::Dir(_) => FileKind::Directory,
+            ProcBody::File(_) => FileKind::Regular,
+            ProcBody::Link(_) => FileKind::Symlink,
+            ProcBody::Device(_) => FileKind::CharDevice,
+        }
+    }
+}
+
+impl ProcNode {
+    fn new(body: ProcBody, mode: u32) -> ProcNode {
+        ProcNode {
+            body,
+            mode,
+            uid: 0,
+            gid: 0,
+        }
+    }
+
+    /// A directory that anyone may list.
+    pub fn dir(dir: impl ProcDir + 'static) -> ProcNode {
+        ProcNode::new(ProcBody::Dir(Arc::new(dir)), 0o555)
+    }
+
+    /// A file that anyone may read.
+    pub fn file(file: impl ProcFile + 'static) -> ProcNode {
+        ProcNode::new(ProcBody::File(Arc::new(file)), 0o444)
+    }
+
+    /// A file of the text that `generate` appends.
+    pub fn text(generate: impl Fn(&mut Vec<u8>) -> Result<()> + Send + Sync + 'static) -> ProcNode {
+        ProcNode::file(generate)
+    }
+
+    /// A symbolic link.
+    pub fn link(link: impl ProcLink + 'static) -> ProcNode {
+        ProcNode::new(ProcBody::Link(Arc::new(link)), 0o777)
+    }
+
+    /// A character device.
+    pub fn device(device: impl ProcDevice + 'static) -> ProcNode {
+        ProcNode::new(ProcBody::Device(Arc::new(device)), 0o620)
+    }
+
+    /// The same with other permission bits.
+    pub fn with_mode(self, mode: u32) -> ProcNode {
+        ProcNode { mode, ..self }
+    }
+
+    /// The same with another owner.
+    pub fn owned_by(self, uid: u32, gid: u32) -> ProcNode {
+        ProcNode { uid, gid, ..self }
+    }
+}
+
+/// What all inodes of one generated filesystem share.
+struct Shared {
+    device: u64,
+    magic: u64,
+    clock: Arc<dyn Clock>,
+}
+
+impl Shared {
+    fn stats(&self) -> FsStats {
+        FsStats {
+            magic: self.magic,
+            block_size: 4096,
+            name_max: 255,
+            ..FsStats::default()
+        }
+    }
+}
+
+/// A filesystem of generated files.
+pub struct ProcFs {
+    kind: &'static str,
+    shared: Arc<Shared>,
+    root: Arc<dyn Inode>,
+}
+
+impl ProcFs {
+    /// A filesystem of the kind `kind` ("proc", "devpts") with the given root
+    /// directory; `magic` is its `f_type`. `ENOMEM`.
+    pub fn new(
+        kind: &'static str,
+        magic: u64,
+        device: u64,
+        clock: Arc<dyn Clock>,
+        root: Arc<dyn ProcDir>,
+    ) -> Result<Arc<ProcFs>> {
+        let shared = paddock_sync::try_arc(Shared {
+            device,
+            magic,
+            clock,
+        })?;
+        let node = ProcNode::new(ProcBody::Dir(root), 0o555);
+        let root: Arc<dyn Inode> = ProcInode::new(&shared, 1, node)?;
+        paddock_sync::try_arc(ProcFs { kind, shared, root })
+    }
+}
+
+impl FileSystem for ProcFs {
+    fn root(&self) -> Arc<dyn Inode> {
+        self.root.clone()
+    }
+
+    fn kind(&self) -> &'static str {
+        self.kind
+    }
+
+    fn stats(&self) -> Result<FsStats> {
+        Ok(self.shared.stats())
+    }
+}
