@@ -5,7 +5,6 @@ fn main() {
     if std::env::var("CARGO_CFG_TARGET_OS").as_deref() == Ok("none") {
         let folder = std::env::var("CARGO_MANIFEST_DIR").expect("cargo sets it");
         println!("cargo::rustc-link-arg-bins=-T{folder}/kernel.ld");
-        println!("cargo::rustc-link-arg-bins=--no-warn-rwx-segments");
         println!("cargo::rustc-link-arg-bins=-zmax-page-size=4096");
     }
 }

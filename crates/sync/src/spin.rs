@@ -7,6 +7,7 @@ use crate::rank::Rank;
 use core::cell::UnsafeCell;
 use core::fmt;
 use core::marker::PhantomData;
+use core::mem::ManuallyDrop;
 use core::ops::{Deref, DerefMut};
 use core::panic::Location;
 use core::sync::atomic::{AtomicBool, Ordering};
@@ -120,6 +121,13 @@ impl<T, G: SpinContext> SpinLock<T, G> {
         context.wait_end();
     }
 
+    #[inline]
+    fn unlock(&self) {
+        platform::context().pop_held(&self.meta);
+        self.meta.released();
+        self.locked.store(false, Ordering::Release);
+    }
+
     /// Who holds the lock and where it was taken.
     pub fn meta(&self) -> &LockMeta {
         &self.meta
@@ -150,6 +158,18 @@ pub struct SpinLockGuard<'a, T, G: SpinContext> {
     _section: G::Guard,
 }
 
+impl<T, G: SpinContext> SpinLockGuard<'_, T, G> {
+    /// Gives the lock back, but stays in its section: for a switch that must
+    /// not be interrupted between the two.
+    pub fn release(self) -> G::Guard {
+        let guard = ManuallyDrop::new(self);
+        guard.lock.unlock();
+        // SAFETY: the wrapped guard is not dropped, so its section is read
+        // out once.
+        unsafe { core::ptr::read(&raw const guard._section) }
+    }
+}
+
 impl<T, G: SpinContext> Deref for SpinLockGuard<'_, T, G> {
     type Target = T;
     #[inline]
@@ -170,8 +190,6 @@ impl<T, G: SpinContext> DerefMut for SpinLockGuard<'_, T, G> {
 impl<T, G: SpinContext> Drop for SpinLockGuard<'_, T, G> {
     #[inline]
     fn drop(&mut self) {
-        platform::context().pop_held(&self.lock.meta);
-        self.lock.meta.released();
-        self.lock.locked.store(false, Ordering::Release);
+        self.lock.unlock();
     }
 }

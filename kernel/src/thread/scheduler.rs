@@ -111,11 +111,13 @@ impl Scheduler {
         }
     }
 
-    /// The timer serves the earliest deadline, and the slice's end if anyone
-    /// else is ready; otherwise it is off.
+    /// The timer serves the earliest deadline, and the slice's end if a peer
+    /// is ready and no switch is due yet; otherwise it is off. So it is never
+    /// armed for a time that has passed and been dealt with.
     fn arm_timer(&mut self) {
         let mut next = self.deadlines.earliest().unwrap_or(u64::MAX);
-        if !self.ready.is_empty() {
+        let peer = self.ready.best().is_some_and(|best| best <= self.running_class());
+        if peer && !current().context.need_resched() {
             next = next.min(self.slice_end);
         }
         if next != self.armed {
@@ -282,8 +284,7 @@ fn switch(mut scheduler: SpinLockGuard<'_, Scheduler, paddock_sync::IrqOff>) {
     }
     // SAFETY: kept alive by `running`, or static.
     let next = unsafe { &*next_pointer };
-    let section = paddock_sync::IrqGuard::new();
-    drop(scheduler);
+    let section = scheduler.release();
     drop(old);
     change_threads(previous, next);
     drop(section);

@@ -17,7 +17,7 @@ _start:
     b       1f
     nop
     .quad   0                       // text_offset
-    .quad   __image_end - __image_start
+    .quad   __image_size
     .quad   0xa                     // little endian, 4K pages, anywhere
     .quad   0
     .quad   0
@@ -102,7 +102,8 @@ enter_el1:
     ubfx    x0, x0, #24, #4
     cbz     x0, 2f
     mrs     x0, s3_4_c12_c9_5       // ICC_SRE_EL2
-    orr     x0, x0, #9
+    orr     x0, x0, #1
+    orr     x0, x0, #8
     msr     s3_4_c12_c9_5, x0
     isb
 2:  mov     x0, #0x3c5              // EL1h, all masked

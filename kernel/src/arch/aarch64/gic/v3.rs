@@ -1,0 +1,279 @@
+//! GICv3: distributor and redistributors in memory, the CPU interface in
+//! system registers (Arm IHI 0069H). Everything is in non-secure group 1.
+
+use super::{FIRST_SHARED, PRIORITIES, PRIORITY_MASK, SgiTarget, field};
+use crate::arch::cpu;
+use crate::drivers::mmio::Mmio;
+use crate::machine::{MAX_CPUS, Region, Trigger};
+use core::arch::asm;
+
+const GICD_CTLR: usize = 0x0000;
+const GICD_TYPER: usize = 0x0004;
+const GICD_IROUTER: usize = 0x6000;
+
+/// These are at the same offsets in the distributor and, for the private
+/// interrupts, in a redistributor's second frame.
+const IGROUPR: usize = 0x080;
+const ISENABLER: usize = 0x100;
+const ICENABLER: usize = 0x180;
+const ICPENDR: usize = 0x280;
+const ICACTIVER: usize = 0x380;
+const IPRIORITYR: usize = 0x400;
+const ICFGR: usize = 0xc00;
+const IGRPMODR: usize = 0xd00;
+
+const GICR_TYPER: usize = 0x0008;
+const GICR_WAKER: usize = 0x0014;
+const FRAME: u64 = 0x1_0000;
+
+/// ARE_NS, EnableGrp1A and EnableGrp1 of the non-secure view; with a single
+/// security state the same bits are ARE and the enables of both groups.
+const CTLR_ON: u32 = 1 << 4 | 1 << 1 | 1;
+const CTLR_ARE: u32 = 1 << 4;
+const CTLR_RWP: u32 = 1 << 31;
+
+const WAKER_PROCESSOR_SLEEP: u32 = 1 << 1;
+const WAKER_CHILDREN_ASLEEP: u32 = 1 << 2;
+
+/// How often a status bit of the controller is read before giving up: these
+/// bits settle within a few bus cycles.
+const PATIENCE: u32 = 1_000_000;
+
+#[derive(Clone, Copy, Debug)]
+struct Redistributor {
+    /// The CPU's affinity as in GICR_TYPER: four packed bytes.
+    affinity: u32,
+    control: Mmio,
+    /// The frame with the private interrupts' registers.
+    private: Mmio,
+}
+
+#[derive(Debug)]
+pub struct GicV3 {
+    distributor: Mmio,
+    redistributors: [Option<Redistributor>; MAX_CPUS],
+    lines: u32,
+}
+
+impl GicV3 {
+    pub fn new(distributor: Region, regions: &[Region], stride: Option<u64>) -> Option<Self> {
+        let distributor = Mmio::map(distributor)?;
+        let lines = ((distributor.read32(GICD_TYPER) & 0x1f) + 1) * 32;
+        let mut gic = GicV3 {
+            distributor,
+            redistributors: [None; MAX_CPUS],
+            lines: lines.min(super::FIRST_SPECIAL),
+        };
+        let mut slots = gic.redistributors.iter_mut();
+        for region in regions {
+            find_redistributors(region, stride, &mut slots)?;
+        }
+        gic.init_distributor();
+        Some(gic)
+    }
+
+    pub fn lines(&self) -> u32 {
+        self.lines
+    }
+
+    /// All shared interrupts off and routed to the calling CPU.
+    fn init_distributor(&self) {
+        let gicd = &self.distributor;
+        gicd.write32(GICD_CTLR, 0);
+        self.settle();
+        for irq in (FIRST_SHARED..self.lines).step_by(32) {
+            quiet(gicd, field(irq, 1).0);
+            gicd.write32(ICFGR + field(irq, 2).0, 0);
+            gicd.write32(ICFGR + field(irq + 16, 2).0, 0);
+        }
+        for irq in (FIRST_SHARED..self.lines).step_by(4) {
+            gicd.write32(IPRIORITYR + irq as usize, PRIORITIES);
+        }
+        // Affinity routing first: the routes exist only with it.
+        gicd.write32(GICD_CTLR, CTLR_ARE);
+        self.settle();
+        for irq in FIRST_SHARED..self.lines {
+            gicd.write64(GICD_IROUTER + 8 * irq as usize, cpu::affinity());
+        }
+        gicd.write32(GICD_CTLR, CTLR_ON);
+        self.settle();
+    }
+
+    fn settle(&self) {
+        wait_clear(&self.distributor, GICD_CTLR, CTLR_RWP);
+    }
+
+    /// This CPU's redistributor.
+    fn own(&self) -> Option<&Redistributor> {
+        let own = packed_affinity(cpu::affinity());
+        let mut known = self.redistributors.iter().flatten();
+        known.find(|redistributor| redistributor.affinity == own)
+    }
+
+    pub fn init_cpu(&self) {
+        if let Some(own) = self.own() {
+            own.init();
+        }
+        init_cpu_interface();
+    }
+
+    /// The registers that hold `irq`'s bits.
+    fn registers(&self, irq: u32) -> Option<Mmio> {
+        if irq < FIRST_SHARED {
+            self.own().map(|own| own.private)
+        } else {
+            (irq < self.lines).then_some(self.distributor)
+        }
+    }
+
+    pub fn enable(&self, irq: u32, trigger: Trigger) {
+        let Some(registers) = self.registers(irq) else {
+            return;
+        };
+        if irq >= 16 {
+            let (offset, shift) = field(irq, 2);
+            let config = registers.read32(ICFGR + offset) & !(2 << shift);
+            let edge = u32::from(trigger == Trigger::Edge);
+            registers.write32(ICFGR + offset, config | edge << (shift + 1));
+        }
+        let (offset, shift) = field(irq, 1);
+        registers.write32(ISENABLER + offset, 1 << shift);
+    }
+
+    pub fn disable(&self, irq: u32) {
+        if let Some(registers) = self.registers(irq) {
+            let (offset, shift) = field(irq, 1);
+            registers.write32(ICENABLER + offset, 1 << shift);
+        }
+    }
+}
+
+impl Redistributor {
+    fn init(&self) {
+        let waker = self.control.read32(GICR_WAKER);
+        self.control
+            .write32(GICR_WAKER, waker & !WAKER_PROCESSOR_SLEEP);
+        wait_clear(&self.control, GICR_WAKER, WAKER_CHILDREN_ASLEEP);
+        quiet(&self.private, 0);
+        for irq in (0..FIRST_SHARED).step_by(4) {
+            self.private.write32(IPRIORITYR + irq as usize, PRIORITIES);
+        }
+    }
+}
+
+/// Takes in the redistributors of one region: they follow each other up to
+/// the one that says it is the last.
+fn find_redistributors<'a>(
+    region: &Region,
+    stride: Option<u64>,
+    slots: &mut impl Iterator<Item = &'a mut Option<Redistributor>>,
+) -> Option<()> {
+    let mut base = region.base;
+    while base + 2 * FRAME <= region.end() {
+        let frames = Mmio::map(Region {
+            base,
+            size: FRAME,
+        })?;
+        let kind = frames.read64(GICR_TYPER);
+        let private = Mmio::map(Region {
+            base: base + FRAME,
+            size: FRAME,
+        })?;
+        if let Some(slot) = slots.next() {
+            *slot = Some(Redistributor {
+                affinity: (kind >> 32) as u32,
+                control: frames,
+                private,
+            });
+        }
+        if kind & 1 << 4 != 0 {
+            break;
+        }
+        let has_virtual = kind & 1 << 1 != 0;
+        base += stride.unwrap_or(if has_virtual { 4 * FRAME } else { 2 * FRAME });
+    }
+    Some(())
+}
+
+/// Disables 32 interrupts, forgets what is pending, puts them in group 1.
+fn quiet(registers: &Mmio, offset: usize) {
+    for register in [ICENABLER, ICPENDR, ICACTIVER, IGROUPR] {
+        registers.write32(register + offset, u32::MAX);
+    }
+    registers.write32(IGRPMODR + offset, 0);
+}
+
+fn wait_clear(registers: &Mmio, offset: usize, bit: u32) {
+    for _ in 0..PATIENCE {
+        if registers.read32(offset) & bit == 0 {
+            return;
+        }
+    }
+}
+
+/// Affinity as in MPIDR packed into four bytes, as GICR_TYPER has it.
+fn packed_affinity(affinity: u64) -> u32 {
+    (affinity & 0xff_ffff | affinity >> 8 & 0xff00_0000) as u32
+}
+
+fn init_cpu_interface() {
+    // SAFETY: sets up this CPU's interrupt interface: system registers on,
+    // all priorities let through, no preemption levels, one-step end of
+    // interrupt, group 1 enabled. Interrupts are masked here.
+    unsafe {
+        asm!(
+            "msr s3_0_c12_c12_5, {sre}", // ICC_SRE_EL1
+            "isb",
+            "msr s3_0_c4_c6_0, {pmr}",   // ICC_PMR_EL1
+            "msr s3_0_c12_c12_3, {bpr}", // ICC_BPR1_EL1
+            "msr s3_0_c12_c12_4, xzr",   // ICC_CTLR_EL1
+            "msr s3_0_c12_c12_7, {one}", // ICC_IGRPEN1_EL1
+            "isb",
+            sre = in(reg) 7u64,
+            pmr = in(reg) u64::from(PRIORITY_MASK),
+            bpr = in(reg) 7u64,
+            one = in(reg) 1u64,
+            options(nostack),
+        );
+    }
+}
+
+/// Reads ICC_IAR1_EL1.
+pub fn acknowledge() -> u32 {
+    let raw: u64;
+    // SAFETY: takes a pending interrupt; the barrier makes the read complete
+    // before the handler looks at its device.
+    unsafe { asm!("mrs {}, s3_0_c12_c12_0", "dsb sy", out(reg) raw, options(nostack)) };
+    raw as u32
+}
+
+/// Writes ICC_EOIR1_EL1.
+pub fn end(raw: u32) {
+    // SAFETY: ends an interrupt that this CPU took; the barrier makes the
+    // drop of priority happen before interrupts are unmasked.
+    unsafe { asm!("msr s3_0_c12_c12_1, {}", "isb", in(reg) u64::from(raw), options(nostack)) };
+}
+
+/// Makes earlier stores visible to the CPUs that are interrupted next.
+pub fn store_barrier() {
+    // SAFETY: only a barrier.
+    unsafe { asm!("dsb ishst", options(nostack)) };
+}
+
+/// Writes ICC_SGI1R_EL1.
+pub fn send_sgi(sgi: u32, target: SgiTarget) {
+    let target = match target {
+        SgiTarget::AllOthers => 1 << 40,
+        SgiTarget::Cpu(affinity) => {
+            let aff0 = affinity & 0xff;
+            let above = (affinity & 0xff_0000_0000) << 16
+                | (affinity & 0xff_0000) << 16
+                | (affinity & 0xff00) << 8;
+            above | (aff0 >> 4) << 44 | 1 << (aff0 & 0xf)
+        }
+    };
+    store_barrier();
+    let value = target | u64::from(sgi) << 24;
+    // SAFETY: interrupts other CPUs, which are ready for it.
+    unsafe { asm!("msr s3_0_c12_c11_5, {}", "isb", in(reg) value, options(nostack)) };
+}

@@ -1,0 +1,210 @@
+//! Who handles which interrupt, and how often each has fired.
+//!
+//! Private interrupts (below 32) have a slot on every CPU; shared ones have
+//! one. A handler is copied out of the table before it runs: no lock is held
+//! meanwhile, so it may take any lock that turns interrupts off.
+
+mod table;
+
+use crate::arch::{cpu, gic};
+use crate::console::safe_println;
+use crate::machine::{Machine, Trigger};
+use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use paddock_abi::{Errno, Result};
+use paddock_sync::{IrqOff, Rank, SpinLock};
+use table::{Slot, Table};
+
+/// The most CPUs whose interrupts are told apart.
+pub const MAX_CPUS: usize = 8;
+
+/// What runs when an interrupt fires: in interrupt context, masked.
+#[derive(Clone, Copy)]
+pub struct Handler {
+    name: &'static str,
+    trigger: Trigger,
+    call: Call,
+}
+
+#[derive(Clone, Copy)]
+enum Call {
+    Function(fn()),
+    Object(&'static (dyn Fn() + Sync)),
+}
+
+impl Handler {
+    /// A function, for a level-triggered interrupt.
+    pub const fn new(name: &'static str, function: fn()) -> Self {
+        Handler {
+            name,
+            trigger: Trigger::Level,
+            call: Call::Function(function),
+        }
+    }
+
+    /// A closure with a device's own state.
+    pub const fn with(name: &'static str, object: &'static (dyn Fn() + Sync)) -> Self {
+        Handler {
+            name,
+            trigger: Trigger::Level,
+            call: Call::Object(object),
+        }
+    }
+
+    /// The same, for an interrupt that signals in this way.
+    pub const fn triggered(mut self, trigger: Trigger) -> Self {
+        self.trigger = trigger;
+        self
+    }
+
+    fn run(&self) {
+        match self.call {
+            Call::Function(function) => function(),
+            Call::Object(object) => object(),
+        }
+    }
+}
+
+static TABLE: SpinLock<Table, IrqOff> = SpinLock::new(Rank::Interrupts, Table::new());
+/// Interrupts taken, by slot and CPU.
+static COUNTS: [[AtomicU64; MAX_CPUS]; table::SLOTS] =
+    [const { [const { AtomicU64::new(0) }; MAX_CPUS] }; table::SLOTS];
+/// Interrupts that were gone when asked for.
+static SPURIOUS: AtomicU64 = AtomicU64::new(0);
+/// Interrupts without a handler.
+static UNHANDLED: AtomicU64 = AtomicU64::new(0);
+/// Affinity plus one of each CPU that has set up its interrupts.
+static CPUS: [AtomicU64; MAX_CPUS] = [const { AtomicU64::new(0) }; MAX_CPUS];
+static CPU_COUNT: AtomicUsize = AtomicUsize::new(0);
+
+/// Sets up the controller and this (the boot) CPU. Once, interrupts masked.
+pub fn init(machine: &Machine) {
+    gic::init(machine);
+    add_cpu();
+    log::info!("interrupts: {} with {} lines", gic::name(), gic::lines());
+}
+
+/// Sets up another CPU's part: each calls this, with interrupts masked.
+pub fn init_cpu() {
+    gic::init_cpu();
+    add_cpu();
+}
+
+fn add_cpu() {
+    let own = cpu::affinity() + 1;
+    for slot in &CPUS {
+        match slot.compare_exchange(0, own, Relaxed, Relaxed) {
+            Ok(_) => {
+                CPU_COUNT.fetch_add(1, Relaxed);
+                return;
+            }
+            Err(known) if known == own => return,
+            Err(_) => {}
+        }
+    }
+}
+
+/// This CPU's place in the tables of counts.
+fn this_cpu() -> usize {
+    if CPU_COUNT.load(Relaxed) <= 1 {
+        return 0;
+    }
+    let own = cpu::affinity() + 1;
+    let known = CPUS.iter().position(|slot| slot.load(Relaxed) == own);
+    known.unwrap_or(0)
+}
+
+/// How many CPUs have columns in the counts.
+pub fn cpus() -> usize {
+    CPU_COUNT.load(Relaxed).max(1)
+}
+
+/// Makes `handler` the one for `irq` (for a private one on this CPU) and
+/// enables the interrupt. `EINVAL` for a number that the controller does not
+/// have, `EBUSY` if there is a handler, `ENOSPC` if the table is full.
+pub fn register(irq: u32, handler: Handler) -> Result<()> {
+    if irq >= gic::lines() {
+        return Err(Errno::EINVAL);
+    }
+    TABLE.lock().insert(irq, this_cpu(), handler)?;
+    gic::enable(irq, handler.trigger);
+    Ok(())
+}
+
+/// Disables `irq` and forgets its handler (for a private one on this CPU).
+/// The handler may still be running on another CPU.
+pub fn unregister(irq: u32) {
+    gic::disable(irq);
+    TABLE.lock().remove(irq, this_cpu());
+}
+
+/// Handles what is pending. The exception vector calls this with interrupts
+/// masked, in interrupt context.
+pub fn dispatch() {
+    let cpu = this_cpu();
+    let mut any = false;
+    while let Some(taken) = gic::acknowledge() {
+        any = true;
+        handle(taken.irq(), cpu);
+        gic::end(taken);
+    }
+    if !any {
+        SPURIOUS.fetch_add(1, Relaxed);
+    }
+}
+
+fn handle(irq: u32, cpu: usize) {
+    let found = TABLE.lock().find(irq, cpu);
+    let Some((slot, handler)) = found else {
+        return unhandled(irq);
+    };
+    if let Some(count) = COUNTS.get(slot).and_then(|row| row.get(cpu)) {
+        count.fetch_add(1, Relaxed);
+    }
+    handler.run();
+}
+
+/// Nobody wants it: off, so that it cannot fire for ever. It is reported this
+/// once, because it does not come again.
+#[cold]
+fn unhandled(irq: u32) {
+    gic::disable(irq);
+    UNHANDLED.fetch_add(1, Relaxed);
+    safe_println!("interrupt {irq} has no handler; disabled");
+}
+
+/// How often `irq` has fired on all CPUs since it was registered.
+pub fn count(irq: u32) -> u64 {
+    let slot = TABLE.lock().slot(irq);
+    slot.map_or(0, |slot| total(slot))
+}
+
+fn total(slot: Slot) -> u64 {
+    let row = COUNTS.get(slot).into_iter().flatten();
+    row.map(|count| count.load(Relaxed)).sum()
+}
+
+/// Interrupts taken since boot, on all CPUs, with or without a handler.
+pub fn taken() -> u64 {
+    let handled: u64 = (0..table::SLOTS).map(total).sum();
+    handled + SPURIOUS.load(Relaxed) + UNHANDLED.load(Relaxed)
+}
+
+/// Interrupts that were gone when asked for, and those without a handler.
+pub fn strays() -> (u64, u64) {
+    (SPURIOUS.load(Relaxed), UNHANDLED.load(Relaxed))
+}
+
+/// Calls `visit` with number, name and counts by CPU of each interrupt that
+/// has a handler, by rising number; no lock is held meanwhile.
+pub fn for_each(mut visit: impl FnMut(u32, &'static str, &[u64])) {
+    for irq in 0..gic::lines() {
+        let Some((slot, handler)) = TABLE.lock().find_any(irq) else {
+            continue;
+        };
+        let mut counts = [0; MAX_CPUS];
+        for (to, from) in counts.iter_mut().zip(&COUNTS[slot]) {
+            *to = from.load(Relaxed);
+        }
+        visit(irq, handler.name, &counts[..cpus().min(MAX_CPUS)]);
+    }
+}

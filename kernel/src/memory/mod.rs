@@ -1,0 +1,178 @@
+//! Physical memory, the kernel's heap and its mappings.
+//!
+//! At boot this takes over from the early tables: everything comes from the
+//! device tree, and what is reserved there is left alone.
+
+mod boot;
+mod heap;
+
+use crate::arch::mmu::{DEVICE_MAP, KernelTables, Protection, STACKS};
+use alloc::vec::Vec;
+use paddock_abi::{Errno, Result};
+use paddock_frames::{FRAME_SIZE, Frames};
+use paddock_sync::{Rank, SpinLock};
+
+pub use crate::arch::mmu::phys_to_virt;
+pub use boot::{emergency_stack_top, init};
+
+const PAGE: usize = FRAME_SIZE as usize;
+
+static FRAMES: SpinLock<Frames> = SpinLock::new(Rank::Frames, Frames::empty());
+static KERNEL_MAP: SpinLock<KernelMap> = SpinLock::new(Rank::KernelMap, KernelMap::new());
+
+/// The kernel's tables, and which addresses for stacks and devices are free.
+struct KernelMap {
+    tables: Option<KernelTables>,
+    next_device: usize,
+    next_stack: usize,
+    /// Addresses of stacks that were given up, with their table entries.
+    free_stacks: Vec<usize>,
+}
+
+impl KernelMap {
+    const fn new() -> Self {
+        KernelMap { tables: None, next_device: DEVICE_MAP, next_stack: STACKS, free_stacks: Vec::new() }
+    }
+}
+
+/// `2^order` contiguous frames, not cleared: their physical address. Any
+/// context.
+pub fn allocate_frames(order: usize) -> Option<u64> {
+    FRAMES.lock().allocate(order)
+}
+
+/// Gives back what [`allocate_frames`] gave.
+///
+/// # Safety
+/// Nobody uses or maps the frames any more.
+pub unsafe fn free_frames(physical: u64, order: usize) {
+    FRAMES.lock().free(physical, order);
+}
+
+/// One frame filled with zeros.
+pub fn allocate_zeroed_frame() -> Option<u64> {
+    let frame = allocate_frames(0)?;
+    // SAFETY: the frame is ours and in the direct map.
+    unsafe { phys_to_virt(frame).write_bytes(0, PAGE) };
+    Some(frame)
+}
+
+/// Contiguous zeroed memory for a device's use.
+pub fn alloc_contiguous(pages: usize) -> Option<u64> {
+    let order = pages.next_power_of_two().trailing_zeros() as usize;
+    let block = allocate_frames(order)?;
+    // SAFETY: the block is ours and in the direct map.
+    unsafe { phys_to_virt(block).write_bytes(0, PAGE << order) };
+    Some(block)
+}
+
+/// Gives back what [`alloc_contiguous`] gave for as many pages.
+///
+/// # Safety
+/// Neither the kernel nor a device uses the memory any more.
+pub unsafe fn free_contiguous(physical: u64, pages: usize) {
+    let order = pages.next_power_of_two().trailing_zeros() as usize;
+    // SAFETY: handed on to the caller.
+    unsafe { free_frames(physical, order) };
+}
+
+/// The physical address behind a pointer into the direct map (heap memory
+/// and frames, not stacks).
+pub fn virt_to_phys(pointer: *const u8) -> u64 {
+    let address = pointer.addr();
+    assert!((crate::arch::mmu::DIRECT_MAP..DEVICE_MAP).contains(&address), "{address:#x} is not in the direct map");
+    (address - crate::arch::mmu::DIRECT_MAP) as u64
+}
+
+/// (total, free, fewest ever free) frames.
+pub fn frame_counts() -> (usize, usize, usize) {
+    let frames = FRAMES.lock();
+    (frames.total(), frames.free_frames(), frames.least_free())
+}
+
+/// Bytes of the heap: (claimed from the frames, in use).
+pub fn heap_bytes() -> (usize, usize) {
+    heap::bytes()
+}
+
+/// Maps device registers. Never unmapped.
+pub fn map_device(physical: u64, length: usize) -> *mut u8 {
+    let offset = physical as usize % PAGE;
+    let start = physical - offset as u64;
+    let length = (offset + length).next_multiple_of(PAGE);
+    let mut map = KERNEL_MAP.lock();
+    let at = map.next_device;
+    map.next_device += length + PAGE;
+    let mapped = map
+        .tables
+        .as_mut()
+        .and_then(|tables| tables.map(at, start, length, Protection::Device, &mut allocate_zeroed_frame));
+    assert!(mapped.is_some(), "no memory to map the device at {physical:#x}");
+    core::ptr::with_exposed_provenance_mut(at + offset)
+}
+
+/// Maps a kernel stack of `size` bytes (a power of two), aligned to twice its
+/// size, with unmapped pages below it.
+///
+/// # Errors
+/// `ENOMEM`.
+pub fn map_stack(size: usize) -> Result<usize> {
+    let order = (size / PAGE).trailing_zeros() as usize;
+    let physical = allocate_frames(order).ok_or(Errno::ENOMEM)?;
+    let mut map = KERNEL_MAP.lock();
+    let at = match map.free_stacks.pop() {
+        Some(at) => at,
+        None => {
+            // So that giving a stack up never needs memory.
+            let all = (map.next_stack - STACKS) / (2 * size) + 1;
+            let more = all.saturating_sub(map.free_stacks.len());
+            if map.free_stacks.try_reserve(more).is_err() {
+                drop(map);
+                // SAFETY: just allocated, used by nobody.
+                unsafe { free_frames(physical, order) };
+                return Err(Errno::ENOMEM);
+            }
+            let at = map.next_stack;
+            map.next_stack += 2 * size;
+            at
+        }
+    };
+    let mapped = map
+        .tables
+        .as_mut()
+        .and_then(|tables| tables.map(at, physical, size, Protection::ReadWrite, &mut allocate_zeroed_frame));
+    if mapped.is_none() {
+        if let Some(tables) = map.tables.as_mut() {
+            (0..size).step_by(PAGE).for_each(|offset| {
+                tables.unmap_page(at + offset);
+            });
+        }
+        map.free_stacks.push(at);
+        drop(map);
+        // SAFETY: no longer mapped.
+        unsafe { free_frames(physical, order) };
+        return Err(Errno::ENOMEM);
+    }
+    Ok(at)
+}
+
+/// Unmaps and frees a stack.
+///
+/// # Safety
+/// `bottom` came from [`map_stack`] with this size, and no thread is on it.
+pub unsafe fn unmap_stack(bottom: usize, size: usize) {
+    let order = (size / PAGE).trailing_zeros() as usize;
+    let mut map = KERNEL_MAP.lock();
+    let mut physical = None;
+    if let Some(tables) = map.tables.as_mut() {
+        for offset in (0..size).step_by(PAGE).rev() {
+            physical = tables.unmap_page(bottom + offset);
+        }
+    }
+    map.free_stacks.push(bottom);
+    drop(map);
+    if let Some(physical) = physical {
+        // SAFETY: unmapped above, and the caller has left it.
+        unsafe { free_frames(physical, order) };
+    }
+}
