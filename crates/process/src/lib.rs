@@ -1,0 +1,28 @@
+//! Processes without the hardware: who is whose child, which signal does
+//! what, how an ELF file becomes memory, and the objects through which
+//! processes talk (pipes, output channels, futexes).
+//!
+//! Everything here is plain data or an object with its own short lock; the
+//! kernel decides when, and in which address space.
+
+#![cfg_attr(all(target_os = "none", not(test)), no_std)]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+
+mod channel;
+pub mod elf;
+pub mod futex;
+mod pipe;
+mod ring;
+pub mod script;
+pub mod signal;
+pub mod stack;
+mod status;
+mod tree;
+
+pub use channel::{ChannelReader, ChannelWriter, OutputChannel, channel};
+pub use pipe::{Fifo, FifoEnd, PIPE_BUF, PIPE_SIZE, PipeReader, PipeWriter, pipe};
+pub use ring::{Ring, TryRead};
+pub use status::{Usage, WaitStatus};
+pub use tree::{ExitEffects, Selector, Tree, Waited};

@@ -1,0 +1,419 @@
+//! Pipes and fifos (pipe(7)).
+
+use crate::ring::{Ring, TryRead};
+use alloc::sync::Arc;
+use core::any::Any;
+use core::sync::atomic::{AtomicU64, Ordering};
+use paddock_abi::termios::FIONREAD;
+use paddock_abi::{Errno, Result};
+use paddock_sync::{Pollable, PreemptOff, Rank, Ready, SpinLock, WaitQueue, try_arc};
+use paddock_vfs::{File, FileKind, IoctlArg, Metadata, OpenFlags, Timestamp};
+
+/// Bytes that a pipe holds.
+pub const PIPE_SIZE: usize = 65536;
+/// A write of no more bytes than this goes in whole or not at all.
+pub const PIPE_BUF: usize = 4096;
+/// The largest capacity that `F_SETPIPE_SZ` gives.
+const PIPE_MAX: usize = 1 << 20;
+
+static NEXT_INO: AtomicU64 = AtomicU64::new(1);
+
+/// The bytes under way, and who is at either end.
+struct State {
+    ring: Ring,
+    readers: usize,
+    writers: usize,
+    /// Counts openings, so that a fifo's open can wait for "somebody came".
+    reader_openings: u64,
+    writer_openings: u64,
+}
+
+struct Pipe {
+    state: SpinLock<State, PreemptOff>,
+    changed: WaitQueue,
+    ino: u64,
+}
+
+impl Pipe {
+    fn new(readers: usize, writers: usize) -> Pipe {
+        let state = State {
+            ring: Ring::new(PIPE_SIZE),
+            readers,
+            writers,
+            reader_openings: readers as u64,
+            writer_openings: writers as u64,
+        };
+        Pipe {
+            state: SpinLock::new(Rank::Pipe, state),
+            changed: WaitQueue::new(),
+            ino: NEXT_INO.fetch_add(1, Ordering::Relaxed),
+        }
+    }
+
+    fn try_read(&self, buf: &mut [u8]) -> TryRead {
+        if buf.is_empty() {
+            return TryRead::Data(0);
+        }
+        let mut state = self.state.lock();
+        if state.ring.is_empty() {
+            return match state.writers {
+                0 => TryRead::Eof,
+                _ => TryRead::Pending,
+            };
+        }
+        let count = state.ring.pop(buf);
+        drop(state);
+        self.changed.wake_all();
+        TryRead::Data(count)
+    }
+
+    fn try_write(&self, buf: &[u8]) -> Result<usize> {
+        let mut state = self.state.lock();
+        if state.readers == 0 {
+            return Err(Errno::EPIPE);
+        }
+        if buf.is_empty() {
+            return Ok(0);
+        }
+        let whole = buf.len() <= PIPE_BUF;
+        if state.ring.room() == 0 || (whole && state.ring.room() < buf.len()) {
+            return Err(Errno::EAGAIN);
+        }
+        let count = state.ring.push(buf)?;
+        debug_assert!(!whole || count == buf.len());
+        drop(state);
+        self.changed.wake_all();
+        Ok(count)
+    }
+
+    fn ready_to_read(&self) -> Ready {
+        let state = self.state.lock();
+        let mut ready = Ready::empty();
+        ready.set(Ready::IN, !state.ring.is_empty());
+        ready.set(Ready::HUP, state.writers == 0);
+        ready
+    }
+
+    fn ready_to_write(&self) -> Ready {
+        let state = self.state.lock();
+        let mut ready = Ready::empty();
+        ready.set(
+            Ready::OUT,
+            state.ring.room() >= PIPE_BUF.min(state.ring.limit()),
+        );
+        ready.set(Ready::ERR, state.readers == 0);
+        ready
+    }
+
+    fn close(&self, reading: bool, writing: bool) {
+        let mut state = self.state.lock();
+        state.readers -= usize::from(reading);
+        state.writers -= usize::from(writing);
+        if state.readers == 0 && state.writers == 0 {
+            state.ring.clear();
+        }
+        drop(state);
+        self.changed.wake_all();
+    }
+
+    fn ioctl(&self, cmd: u32, arg: &mut dyn IoctlArg) -> Result<u64> {
+        match cmd {
+            FIONREAD => {
+                let count = self.state.lock().ring.len() as i32;
+                arg.write_i32(count)?;
+                Ok(0)
+            }
+            _ => Err(Errno::ENOTTY),
+        }
+    }
+
+    fn metadata(&self) -> Metadata {
+        let now = Timestamp::default();
+        Metadata {
+            device: 0xc,
+            ino: self.ino,
+            kind: FileKind::Fifo,
+            mode: 0o600,
+            links: 1,
+            uid: 0,
+            gid: 0,
+            rdev: 0,
+            size: 0,
+            blocks: 0,
+            block_size: PIPE_BUF as u32,
+            atime: now,
+            mtime: now,
+            ctime: now,
+        }
+    }
+
+    fn set_capacity(&self, bytes: usize) -> Result<usize> {
+        if bytes > PIPE_MAX {
+            return Err(Errno::EPERM);
+        }
+        let limit = bytes.max(PIPE_BUF).next_power_of_two();
+        self.state.lock().ring.set_limit(limit)?;
+        self.changed.wake_all();
+        Ok(limit)
+    }
+}
+
+/// A new pipe: its reading and its writing end. `ENOMEM`.
+pub fn pipe() -> Result<(Arc<PipeReader>, Arc<PipeWriter>)> {
+    let pipe = try_arc(Pipe::new(1, 1))?;
+    // An end that cannot be made drops the other, which closes it: no count
+    // is ever wrong, since nobody else knows the pipe yet.
+    let reader = try_arc(PipeReader(pipe.clone()))?;
+    let writer = try_arc(PipeWriter(pipe))?;
+    Ok((reader, writer))
+}
+
+/// The end that is read.
+pub struct PipeReader(Arc<Pipe>);
+
+/// The end that is written.
+pub struct PipeWriter(Arc<Pipe>);
+
+impl PipeReader {
+    /// Reads what is there. Never sleeps.
+    pub fn try_read(&self, buf: &mut [u8]) -> TryRead {
+        self.0.try_read(buf)
+    }
+
+    /// Bytes that are waiting.
+    pub fn len(&self) -> usize {
+        self.0.state.lock().ring.len()
+    }
+
+    /// Whether no byte is waiting.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// How many bytes the pipe holds (`F_GETPIPE_SZ`).
+    pub fn capacity(&self) -> usize {
+        self.0.state.lock().ring.limit()
+    }
+
+    /// `F_SETPIPE_SZ`; the new capacity. `EBUSY`, `EPERM`.
+    pub fn set_capacity(&self, bytes: usize) -> Result<usize> {
+        self.0.set_capacity(bytes)
+    }
+}
+
+impl PipeWriter {
+    /// Writes what fits (all or nothing up to [`PIPE_BUF`]). Never sleeps.
+    /// `EAGAIN`, `EPIPE`, `ENOMEM`.
+    pub fn try_write(&self, buf: &[u8]) -> Result<usize> {
+        self.0.try_write(buf)
+    }
+
+    /// How many bytes the pipe holds (`F_GETPIPE_SZ`).
+    pub fn capacity(&self) -> usize {
+        self.0.state.lock().ring.limit()
+    }
+
+    /// `F_SETPIPE_SZ`; the new capacity. `EBUSY`, `EPERM`.
+    pub fn set_capacity(&self, bytes: usize) -> Result<usize> {
+        self.0.set_capacity(bytes)
+    }
+}
+
+impl Drop for PipeReader {
+    fn drop(&mut self) {
+        self.0.close(true, false);
+    }
+}
+
+impl Drop for PipeWriter {
+    fn drop(&mut self) {
+        self.0.close(false, true);
+    }
+}
+
+impl Pollable for PipeReader {
+    fn ready(&self) -> Ready {
+        self.0.ready_to_read()
+    }
+
+    fn wait_queue(&self) -> Option<&WaitQueue> {
+        Some(&self.0.changed)
+    }
+}
+
+impl Pollable for PipeWriter {
+    fn ready(&self) -> Ready {
+        self.0.ready_to_write()
+    }
+
+    fn wait_queue(&self) -> Option<&WaitQueue> {
+        Some(&self.0.changed)
+    }
+}
+
+pub(crate) fn read_result(read: TryRead) -> Result<usize> {
+    match read {
+        TryRead::Data(count) => Ok(count),
+        TryRead::Eof => Ok(0),
+        TryRead::Pending => Err(Errno::EAGAIN),
+    }
+}
+
+impl File for PipeReader {
+    fn read(&self, _: &mut u64, buf: &mut [u8]) -> Result<usize> {
+        read_result(self.0.try_read(buf))
+    }
+
+    fn ioctl(&self, cmd: u32, arg: &mut dyn IoctlArg) -> Result<u64> {
+        self.0.ioctl(cmd, arg)
+    }
+
+    fn metadata(&self) -> Result<Metadata> {
+        Ok(self.0.metadata())
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
+impl File for PipeWriter {
+    fn write(&self, _: &mut u64, buf: &[u8]) -> Result<usize> {
+        self.0.try_write(buf)
+    }
+
+    fn ioctl(&self, cmd: u32, arg: &mut dyn IoctlArg) -> Result<u64> {
+        self.0.ioctl(cmd, arg)
+    }
+
+    fn metadata(&self) -> Result<Metadata> {
+        Ok(self.0.metadata())
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
+/// What stands behind a fifo's inode for as long as anyone has it open.
+pub struct Fifo(Arc<Pipe>);
+
+impl Fifo {
+    /// A fifo that nobody has open. `ENOMEM`.
+    pub fn new() -> Result<Fifo> {
+        Ok(Fifo(try_arc(Pipe::new(0, 0))?))
+    }
+
+    /// One more opening. `ENXIO` if it is for writing only, `NONBLOCK`, and
+    /// nobody reads. The caller then waits with [`FifoEnd::partner_came`].
+    pub fn open(&self, flags: OpenFlags, metadata: Metadata) -> Result<FifoEnd> {
+        let (reading, writing) = (flags.readable(), flags.writable());
+        let mut state = self.0.state.lock();
+        if writing && !reading && flags.contains(OpenFlags::NONBLOCK) && state.readers == 0 {
+            return Err(Errno::ENXIO);
+        }
+        state.readers += usize::from(reading);
+        state.writers += usize::from(writing);
+        state.reader_openings += u64::from(reading);
+        state.writer_openings += u64::from(writing);
+        let partner_at = if reading {
+            state.writer_openings
+        } else {
+            state.reader_openings
+        };
+        let partnered = match (reading, writing) {
+            (true, false) => state.writers > 0,
+            (false, true) => state.readers > 0,
+            _ => true,
+        };
+        drop(state);
+        self.0.changed.wake_all();
+        let pipe = self.0.clone();
+        Ok(FifoEnd {
+            pipe,
+            reading,
+            writing,
+            partner_at,
+            partnered,
+            metadata,
+        })
+    }
+}
+
+/// One opening of a fifo.
+pub struct FifoEnd {
+    pipe: Arc<Pipe>,
+    reading: bool,
+    writing: bool,
+    partner_at: u64,
+    partnered: bool,
+    metadata: Metadata,
+}
+
+impl FifoEnd {
+    /// Whether somebody has opened the other end since this opening, or had
+    /// it open then: what open(2) without `O_NONBLOCK` waits for, on the
+    /// object's own wait queue. Never sleeps.
+    pub fn partner_came(&self) -> bool {
+        let state = self.pipe.state.lock();
+        let openings = if self.reading {
+            state.writer_openings
+        } else {
+            state.reader_openings
+        };
+        self.partnered || openings != self.partner_at
+    }
+}
+
+impl Drop for FifoEnd {
+    fn drop(&mut self) {
+        self.pipe.close(self.reading, self.writing);
+    }
+}
+
+impl Pollable for FifoEnd {
+    fn ready(&self) -> Ready {
+        let mut ready = Ready::empty();
+        if self.reading {
+            ready |= self.pipe.ready_to_read();
+            // Nobody has written yet: that is no hang-up.
+            ready.set(
+                Ready::HUP,
+                ready.contains(Ready::HUP) && self.partner_came(),
+            );
+        }
+        if self.writing {
+            ready |= self.pipe.ready_to_write();
+        }
+        ready
+    }
+
+    fn wait_queue(&self) -> Option<&WaitQueue> {
+        Some(&self.pipe.changed)
+    }
+}
+
+impl File for FifoEnd {
+    fn read(&self, _: &mut u64, buf: &mut [u8]) -> Result<usize> {
+        read_result(self.pipe.try_read(buf))
+    }
+
+    fn write(&self, _: &mut u64, buf: &[u8]) -> Result<usize> {
+        self.pipe.try_write(buf)
+    }
+
+    fn ioctl(&self, cmd: u32, arg: &mut dyn IoctlArg) -> Result<u64> {
+        self.pipe.ioctl(cmd, arg)
+    }
+
+    fn metadata(&self) -> Result<Metadata> {
+        Ok(self.metadata)
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests;

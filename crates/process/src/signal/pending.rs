@@ -1,0 +1,75 @@
+//! [`Pending`]: signals that wait.
+
+use super::SignalSet;
+use alloc::vec::Vec;
+use paddock_abi::signal::{SI_USER, SIGRTMIN, Siginfo};
+use paddock_abi::{Errno, Result};
+
+/// How many queued real-time signals one process or thread may have.
+const MAX_QUEUED: usize = 1024;
+
+/// Signals that wait, with what is known about each. An ordinary signal
+/// waits at most once; real-time signals queue.
+#[derive(Clone, Debug, Default)]
+pub struct Pending {
+    set: SignalSet,
+    infos: Vec<Siginfo>,
+}
+
+impl Pending {
+    /// None.
+    pub const fn new() -> Pending {
+        Pending {
+            set: SignalSet::EMPTY,
+            infos: Vec::new(),
+        }
+    }
+
+    /// The signals that wait.
+    pub fn set(&self) -> SignalSet {
+        self.set
+    }
+
+    /// Adds a signal. Never fails for an ordinary one, and at worst forgets
+    /// its details; `EAGAIN` if too many real-time signals wait.
+    pub fn add(&mut self, info: &Siginfo) -> Result<()> {
+        let signal = info.signal();
+        let queues = signal >= SIGRTMIN;
+        if !queues && self.set.contains(signal) {
+            return Ok(());
+        }
+        let room = self.infos.len() < MAX_QUEUED && self.infos.try_reserve(1).is_ok();
+        match room {
+            true => self.infos.push(*info),
+            false if queues && info.si_code != SI_USER => return Err(Errno::EAGAIN),
+            false => {}
+        }
+        self.set = self.set.union(SignalSet::of(signal));
+        Ok(())
+    }
+
+    /// Takes out one instance of a signal that waits.
+    pub fn take(&mut self, signal: u32) -> Option<Siginfo> {
+        if !self.set.contains(signal) {
+            return None;
+        }
+        let is_it = |info: &Siginfo| info.signal() == signal;
+        let info = self
+            .infos
+            .iter()
+            .position(is_it)
+            .map(|at| self.infos.remove(at));
+        if !self.infos.iter().any(is_it) {
+            self.set = self.set.minus(SignalSet::of(signal));
+        }
+        Some(info.unwrap_or_else(|| Siginfo::from_process(signal, SI_USER, 0, 0)))
+    }
+
+    /// Forgets all instances of these signals.
+    pub fn discard(&mut self, signals: SignalSet) {
+        if !self.set.intersection(signals).is_empty() {
+            self.set = self.set.minus(signals);
+            self.infos.retain(|info| !signals.contains(info.signal()));
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! How a process ended, and what it used.
+
+use paddock_abi::process::Rusage;
+use paddock_abi::signal::{CLD_CONTINUED, CLD_DUMPED, CLD_EXITED, CLD_KILLED, CLD_STOPPED};
+use paddock_abi::time::Timeval;
+
+/// What wait4(2) tells about a child. An exit code and a death by signal
+/// cannot be confused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WaitStatus {
+    /// It called exit with this code.
+    Exited(u8),
+    /// A signal killed it; whether it would have dumped core.
+    Signaled {
+        /// The signal.
+        signal: u8,
+        /// Whether the signal is one that dumps core.
+        core: bool,
+    },
+    /// A signal stopped it.
+    Stopped(u8),
+    /// `SIGCONT` continued it.
+    Continued,
+}
+
+impl WaitStatus {
+    /// The `int` that wait4(2) stores.
+    pub const fn to_raw(self) -> i32 {
+        match self {
+            WaitStatus::Exited(code) => (code as i32) << 8,
+            WaitStatus::Signaled { signal, core } => signal as i32 | if core { 0x80 } else { 0 },
+            WaitStatus::Stopped(signal) => (signal as i32) << 8 | 0x7f,
+            WaitStatus::Continued => 0xffff,
+        }
+    }
+
+    /// `si_code` and `si_status` of waitid(2) and of `SIGCHLD`.
+    pub const fn to_siginfo(self) -> (i32, i32) {
+        match self {
+            WaitStatus::Exited(code) => (CLD_EXITED, code as i32),
+            WaitStatus::Signaled {
+                signal,
+                core: false,
+            } => (CLD_KILLED, signal as i32),
+            WaitStatus::Signaled { signal, core: true } => (CLD_DUMPED, signal as i32),
+            WaitStatus::Stopped(signal) => (CLD_STOPPED, signal as i32),
+            WaitStatus::Continued => (CLD_CONTINUED, 18),
+        }
+    }
+
+    /// Whether the process is gone.
+    pub const fn is_end(self) -> bool {
+        matches!(self, WaitStatus::Exited(_) | WaitStatus::Signaled { .. })
+    }
+
+    /// The exit code as a shell gives it: 128 and the signal for a death.
+    pub const fn shell_code(self) -> i32 {
+        match self {
+            WaitStatus::Exited(code) => code as i32,
+            WaitStatus::Signaled { signal, .. } => 128 + signal as i32,
+            WaitStatus::Stopped(signal) => 128 + signal as i32,
+            WaitStatus::Continued => 0,
+        }
+    }
+}
+
+/// What a process (or its ended children) used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Nanoseconds in user mode.
+    pub user_ns: u64,
+    /// Nanoseconds in the kernel.
+    pub system_ns: u64,
+    /// The most memory it had, in KiB.
+    pub max_rss_kib: u64,
+    /// Page faults that needed no disk.
+    pub minor_faults: u64,
+    /// Page faults that did.
+    pub major_faults: u64,
+}
+
+impl Usage {
+    /// Adds another process's use; the memory is the larger of the two.
+    pub fn add(&mut self, other: &Usage) {
+        self.user_ns += other.user_ns;
+        self.system_ns += other.system_ns;
+        self.max_rss_kib = self.max_rss_kib.max(other.max_rss_kib);
+        self.minor_faults += other.minor_faults;
+        self.major_faults += other.major_faults;
+    }
+
+    /// As getrusage(2) tells it.
+    pub fn to_rusage(&self) -> Rusage {
+        Rusage {
+            ru_utime: Timeval::from_nanos(self.user_ns),
+            ru_stime: Timeval::from_nanos(self.system_ns),
+            ru_maxrss: self.max_rss_kib as i64,
+            ru_minflt: self.minor_faults as i64,
+            ru_majflt: self.major_faults as i64,
+            ..Rusage::default()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_death_by_signal_is_not_an_exit() {
+        assert_eq!(WaitStatus::Exited(0).to_raw(), 0);
+        assert_eq!(WaitStatus::Exited(7).to_raw(), 0x700);
+        let killed = WaitStatus::Signaled {
+            signal: 9,
+            core: false,
+        };
+        assert_eq!(killed.to_raw(), 9);
+        assert_eq!(killed.to_siginfo(), (CLD_KILLED, 9));
+        let dumped = WaitStatus::Signaled {
+            signal: 11,
+            core: true,
+        };
+        assert_eq!(dumped.to_raw(), 0x8b);
+        assert_eq!(WaitStatus::Stopped(20).to_raw(), 0x147f);
+        assert_eq!(WaitStatus::Continued.to_raw(), 0xffff);
+    }
+}

@@ -1,0 +1,328 @@
+//! [`Tree`]: which processes there are, and who is whose child, group member
+//! and session member (credentials(7), wait(2)).
+//!
+//! Plain data for one short lock: nothing here sleeps. What a process
+//! consists of is the caller's `P`; it is only ever handed out, never dropped
+//! here, so that its destructor runs outside the lock.
+
+mod groups;
+mod wait;
+
+pub use wait::{Selector, Waited};
+
+use crate::status::{Usage, WaitStatus};
+use alloc::sync::Arc;
+use hashbrown::HashMap;
+use paddock_abi::{Errno, Result};
+
+/// The largest process number, as on Linux with default settings.
+const PID_MAX: u32 = 32768;
+/// The process that inherits orphans.
+const REAPER: u32 = 1;
+
+enum State {
+    Running,
+    Stopped,
+    Zombie {
+        status: WaitStatus,
+        usage: Usage,
+        order: u64,
+    },
+}
+
+struct Node<P> {
+    process: Arc<P>,
+    parent: u32,
+    group: u32,
+    session: u32,
+    uid: u32,
+    /// Sent to the parent at the end; zero for none.
+    exit_signal: u32,
+    /// Has called execve since its fork.
+    execed: bool,
+    state: State,
+    /// A stop or continuation that nobody has waited for yet.
+    news: Option<WaitStatus>,
+    /// What its reaped children used.
+    children_usage: Usage,
+}
+
+impl<P> Node<P> {
+    fn is_zombie(&self) -> bool {
+        matches!(self.state, State::Zombie { .. })
+    }
+}
+
+/// Whom an end concerns.
+#[derive(Debug)]
+pub struct ExitEffects<P> {
+    /// The parent, to be woken and sent `exit_signal`.
+    pub parent: Option<Arc<P>>,
+    /// The signal for the parent; zero for none.
+    pub exit_signal: u32,
+    /// Process 1, if it has inherited a zombie and should be woken.
+    pub reaper: Option<Arc<P>>,
+    /// The process itself, if it left no zombie: drop it outside the lock.
+    pub gone: Option<Arc<P>>,
+}
+
+/// All processes, and the numbers of all threads.
+pub struct Tree<P> {
+    nodes: HashMap<u32, Node<P>>,
+    /// From the number of a thread (or one that is reserved for a process to
+    /// come) to its process.
+    threads: HashMap<u32, u32>,
+    last: u32,
+    ends: u64,
+}
+
+impl<P> Default for Tree<P> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<P> Tree<P> {
+    /// No processes.
+    pub fn new() -> Tree<P> {
+        Tree {
+            nodes: HashMap::new(),
+            threads: HashMap::new(),
+            last: 0,
+            ends: 0,
+        }
+    }
+
+    /// Reserves a number for a thread of process `owner`, or for a new
+    /// process (`None`). [`Self::release`] gives it back. `EAGAIN` if there
+    /// is none; `ENOMEM`.
+    pub fn reserve(&mut self, owner: Option<u32>) -> Result<u32> {
+        self.threads.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
+        for _ in 0..PID_MAX {
+            self.last = if self.last >= PID_MAX {
+                2
+            } else {
+                self.last + 1
+            };
+            let id = self.last;
+            if !self.in_use(id) {
+                self.threads.insert(id, owner.unwrap_or(id));
+                return Ok(id);
+            }
+        }
+        Err(Errno::EAGAIN)
+    }
+
+    fn in_use(&self, id: u32) -> bool {
+        self.threads.contains_key(&id)
+            || self.nodes.contains_key(&id)
+            || self
+                .nodes
+                .values()
+                .any(|node| node.group == id || node.session == id)
+    }
+
+    /// Gives back the number of a thread that has ended, or of a process
+    /// that was never added. A process keeps its own number.
+    pub fn release(&mut self, id: u32) {
+        if !self.nodes.contains_key(&id) {
+            self.threads.remove(&id);
+        }
+    }
+
+    /// Adds a process under its reserved number. It joins its parent's group
+    /// and session; without a parent it leads its own. `ENOMEM`; `ESRCH` if
+    /// the parent is gone.
+    pub fn add(
+        &mut self,
+        pid: u32,
+        parent: Option<u32>,
+        process: Arc<P>,
+        exit_signal: u32,
+    ) -> Result<()> {
+        self.nodes.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
+        let (group, session, uid) = match parent {
+            None => (pid, pid, 0),
+            Some(parent) => {
+                let parent = self.node(parent)?;
+                (parent.group, parent.session, parent.uid)
+            }
+        };
+        let node = Node {
+            process,
+            parent: parent.unwrap_or(0),
+            group,
+            session,
+            uid,
+            exit_signal,
+            execed: false,
+            state: State::Running,
+            news: None,
+            children_usage: Usage::default(),
+        };
+        self.nodes.insert(pid, node);
+        Ok(())
+    }
+
+    fn node(&self, pid: u32) -> Result<&Node<P>> {
+        self.nodes.get(&pid).ok_or(Errno::ESRCH)
+    }
+
+    fn node_mut(&mut self, pid: u32) -> Result<&mut Node<P>> {
+        self.nodes.get_mut(&pid).ok_or(Errno::ESRCH)
+    }
+
+    /// The process of that number; a zombie too.
+    pub fn get(&self, pid: u32) -> Option<Arc<P>> {
+        self.nodes.get(&pid).map(|node| node.process.clone())
+    }
+
+    /// The process that a thread belongs to.
+    pub fn process_of(&self, tid: u32) -> Option<Arc<P>> {
+        self.get(*self.threads.get(&tid)?)
+    }
+
+    /// How many processes there are, zombies too.
+    pub fn len(&self) -> usize {
+        self.nodes.len()
+    }
+
+    /// Whether there are no processes.
+    pub fn is_empty(&self) -> bool {
+        self.nodes.is_empty()
+    }
+
+    /// The lowest number of a process at or above `pid`, for going through
+    /// all of them bit by bit.
+    pub fn next_pid(&self, pid: u32) -> Option<u32> {
+        self.nodes
+            .keys()
+            .copied()
+            .filter(|&other| other >= pid)
+            .min()
+    }
+
+    /// Calls `each` for every process that is no zombie. It must not sleep.
+    pub fn for_each(&self, mut each: impl FnMut(u32, &Arc<P>)) {
+        for (pid, node) in self.nodes.iter().filter(|(_, node)| !node.is_zombie()) {
+            each(*pid, &node.process);
+        }
+    }
+
+    /// The parent's number; zero for process 1. `ESRCH`.
+    pub fn parent(&self, pid: u32) -> Result<u32> {
+        Ok(self.node(pid)?.parent)
+    }
+
+    /// The state's letter, as in `/proc/PID/stat`, but for sleeping threads.
+    /// `ESRCH`.
+    pub fn state_letter(&self, pid: u32) -> Result<char> {
+        Ok(match self.node(pid)?.state {
+            State::Running => 'R',
+            State::Stopped => 'T',
+            State::Zombie { .. } => 'Z',
+        })
+    }
+
+    /// What the process's reaped children used. `ESRCH`.
+    pub fn children_usage(&self, pid: u32) -> Result<Usage> {
+        Ok(self.node(pid)?.children_usage)
+    }
+
+    /// The process has called execve(2). From now on its parent cannot
+    /// change its group.
+    pub fn set_execed(&mut self, pid: u32) {
+        if let Ok(node) = self.node_mut(pid) {
+            node.execed = true;
+            node.exit_signal = paddock_abi::signal::SIGCHLD;
+        }
+    }
+
+    /// The user that waitid(2) reports. `ESRCH`.
+    pub fn set_uid(&mut self, pid: u32, uid: u32) -> Result<()> {
+        self.node_mut(pid)?.uid = uid;
+        Ok(())
+    }
+
+    /// The process has stopped; its parent, to be told. `ESRCH`.
+    pub fn set_stopped(&mut self, pid: u32, signal: u8) -> Result<Option<Arc<P>>> {
+        let node = self.node_mut(pid)?;
+        if node.is_zombie() {
+            return Err(Errno::ESRCH);
+        }
+        node.state = State::Stopped;
+        node.news = Some(WaitStatus::Stopped(signal));
+        let parent = node.parent;
+        Ok(self.get(parent))
+    }
+
+    /// The process goes on; its parent, to be told, if it was stopped.
+    /// `ESRCH`.
+    pub fn set_continued(&mut self, pid: u32) -> Result<Option<Arc<P>>> {
+        let node = self.node_mut(pid)?;
+        if !matches!(node.state, State::Stopped) {
+            return Ok(None);
+        }
+        node.state = State::Running;
+        node.news = Some(WaitStatus::Continued);
+        let parent = node.parent;
+        Ok(self.get(parent))
+    }
+
+    /// The process has ended, all its threads and what it owned are gone.
+    /// Its children pass to process 1; `hang_up` is called for every process
+    /// of a group that this leaves orphaned with a stopped member (they get
+    /// `SIGHUP` and `SIGCONT`). With `reap` it leaves no zombie. `ESRCH`.
+    pub fn exit(
+        &mut self,
+        pid: u32,
+        status: WaitStatus,
+        usage: Usage,
+        reap: bool,
+        mut hang_up: impl FnMut(&Arc<P>),
+    ) -> Result<ExitEffects<P>> {
+        let affected = self.linked_groups(pid)?;
+        self.ends += 1;
+        let order = self.ends;
+        let node = self.node_mut(pid)?;
+        node.state = State::Zombie {
+            status,
+            usage,
+            order,
+        };
+        node.news = None;
+        let (parent, exit_signal) = (node.parent, node.exit_signal);
+        let inherited_zombie = self.reparent(pid);
+        self.hang_up_orphans(&affected, &mut hang_up);
+        let mut effects = ExitEffects {
+            parent: self.get(parent),
+            exit_signal,
+            reaper: self.get(REAPER).filter(|_| inherited_zombie),
+            gone: None,
+        };
+        if reap || effects.parent.is_none() {
+            effects.gone = self.remove(pid);
+        }
+        Ok(effects)
+    }
+
+    /// Passes a process's children to process 1; whether a zombie is among
+    /// them.
+    fn reparent(&mut self, pid: u32) -> bool {
+        let mut zombie = false;
+        for child in self.nodes.values_mut().filter(|node| node.parent == pid) {
+            child.parent = REAPER;
+            child.exit_signal = paddock_abi::signal::SIGCHLD;
+            zombie |= child.is_zombie();
+        }
+        zombie
+    }
+
+    fn remove(&mut self, pid: u32) -> Option<Arc<P>> {
+        self.threads.remove(&pid);
+        self.nodes.remove(&pid).map(|node| node.process)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,223 @@
+use super::*;
+use paddock_abi::process::WaitOptions;
+use paddock_abi::signal::SIGCHLD;
+use proptest::prelude::*;
+
+const END: WaitOptions = WaitOptions::EXITED;
+
+fn fork(tree: &mut Tree<u32>, parent: Option<u32>) -> u32 {
+    let pid = tree.reserve(None).unwrap();
+    tree.add(pid, parent, Arc::new(pid), SIGCHLD).unwrap();
+    pid
+}
+
+fn exit(tree: &mut Tree<u32>, pid: u32, code: u8) -> ExitEffects<u32> {
+    tree.exit(
+        pid,
+        WaitStatus::Exited(code),
+        Usage::default(),
+        false,
+        |_| {},
+    )
+    .unwrap()
+}
+
+fn family() -> (Tree<u32>, u32, u32, u32) {
+    let mut tree = Tree::new();
+    let init = fork(&mut tree, None);
+    let shell = fork(&mut tree, Some(init));
+    let child = fork(&mut tree, Some(shell));
+    (tree, init, shell, child)
+}
+
+#[test]
+fn the_first_process_is_number_one() {
+    let (tree, init, shell, child) = family();
+    assert_eq!((init, shell, child), (1, 2, 3));
+    assert_eq!(tree.parent(child), Ok(shell));
+    assert_eq!(tree.next_pid(3), Some(3));
+    assert_eq!(tree.next_pid(4), None);
+}
+
+#[test]
+fn a_child_is_waited_for_once() {
+    let (mut tree, _, shell, child) = family();
+    assert!(tree.wait(shell, Selector::Any, END).unwrap().is_none());
+    let effects = exit(&mut tree, child, 7);
+    assert_eq!(effects.parent.as_deref(), Some(&shell));
+    assert_eq!(effects.exit_signal, SIGCHLD);
+    let peek = tree
+        .wait(shell, Selector::Any, END | WaitOptions::NOWAIT)
+        .unwrap()
+        .unwrap();
+    assert_eq!((peek.pid, peek.status), (child, WaitStatus::Exited(7)));
+    let waited = tree
+        .wait(shell, Selector::Pid(child), END)
+        .unwrap()
+        .unwrap();
+    assert_eq!(waited.gone.as_deref(), Some(&child));
+    assert_eq!(
+        tree.wait(shell, Selector::Any, END).err(),
+        Some(Errno::ECHILD)
+    );
+    assert!(tree.get(child).is_none() && tree.process_of(child).is_none());
+}
+
+#[test]
+fn orphans_pass_to_process_one() {
+    let (mut tree, init, shell, child) = family();
+    exit(&mut tree, child, 1);
+    let effects = exit(&mut tree, shell, 2);
+    assert_eq!(effects.reaper.as_deref(), Some(&init));
+    let first = tree.wait(init, Selector::Any, END).unwrap().unwrap();
+    let second = tree.wait(init, Selector::Any, END).unwrap().unwrap();
+    assert_eq!((first.pid, second.pid), (child, shell));
+}
+
+#[test]
+fn an_ignored_child_leaves_no_zombie() {
+    let (mut tree, _, shell, child) = family();
+    let status = WaitStatus::Signaled {
+        signal: 9,
+        core: false,
+    };
+    let effects = tree
+        .exit(child, status, Usage::default(), true, |_| {})
+        .unwrap();
+    assert_eq!(effects.gone.as_deref(), Some(&child));
+    assert_eq!(
+        tree.wait(shell, Selector::Any, END).err(),
+        Some(Errno::ECHILD)
+    );
+}
+
+#[test]
+fn stops_and_continuations_are_news_once() {
+    let (mut tree, _, shell, child) = family();
+    assert_eq!(
+        tree.set_stopped(child, 20).unwrap().as_deref(),
+        Some(&shell)
+    );
+    assert!(tree.wait(shell, Selector::Any, END).unwrap().is_none());
+    let both = END | WaitOptions::UNTRACED | WaitOptions::CONTINUED;
+    let waited = tree.wait(shell, Selector::Any, both).unwrap().unwrap();
+    assert_eq!(waited.status, WaitStatus::Stopped(20));
+    assert!(tree.wait(shell, Selector::Any, both).unwrap().is_none());
+    assert!(tree.set_continued(child).unwrap().is_some());
+    assert!(tree.set_continued(child).unwrap().is_none());
+    let waited = tree.wait(shell, Selector::Any, both).unwrap().unwrap();
+    assert_eq!(waited.status, WaitStatus::Continued);
+}
+
+#[test]
+fn usage_adds_up() {
+    let (mut tree, init, shell, child) = family();
+    let used = Usage {
+        user_ns: 5,
+        max_rss_kib: 9,
+        ..Usage::default()
+    };
+    tree.exit(child, WaitStatus::Exited(0), used, false, |_| {})
+        .unwrap();
+    tree.wait(shell, Selector::Any, END).unwrap();
+    assert_eq!(tree.children_usage(shell).unwrap().user_ns, 5);
+    tree.exit(shell, WaitStatus::Exited(0), used, false, |_| {})
+        .unwrap();
+    let waited = tree.wait(init, Selector::Any, END).unwrap().unwrap();
+    assert_eq!((waited.usage.user_ns, waited.usage.max_rss_kib), (10, 9));
+}
+
+#[test]
+fn groups_and_sessions_follow_the_rules() {
+    let (mut tree, init, shell, child) = family();
+    assert_eq!(tree.new_session(init), Err(Errno::EPERM));
+    assert_eq!(tree.new_session(shell), Ok(shell));
+    // The child is still in the old session.
+    assert_eq!(tree.set_group(shell, child, child), Err(Errno::EPERM));
+    let job = fork(&mut tree, Some(shell));
+    assert_eq!(tree.set_group(shell, job, job), Ok(()));
+    assert_eq!(tree.set_group(job, job, init), Err(Errno::EPERM));
+    assert_eq!(tree.set_group(child, job, job), Err(Errno::ESRCH));
+    assert_eq!(tree.set_group(shell, shell, job), Err(Errno::EPERM));
+    tree.set_execed(job);
+    assert_eq!(tree.set_group(shell, job, shell), Err(Errno::EACCES));
+    let mut members = Vec::new();
+    assert!(tree.for_each_in_group(job, |member| members.push(**member)));
+    assert_eq!(members, [job]);
+    assert!(!tree.for_each_in_group(999, |_| {}));
+}
+
+#[test]
+fn an_orphaned_stopped_group_is_hung_up() {
+    let (mut tree, _, shell, _) = family();
+    tree.new_session(shell).unwrap();
+    let job = fork(&mut tree, Some(shell));
+    tree.set_group(shell, job, job).unwrap();
+    assert!(!tree.is_orphaned(job));
+    tree.set_stopped(job, 20).unwrap();
+    let mut told = Vec::new();
+    let status = WaitStatus::Exited(0);
+    tree.exit(shell, status, Usage::default(), false, |member| {
+        told.push(**member)
+    })
+    .unwrap();
+    assert_eq!(told, [job]);
+}
+
+#[test]
+fn numbers_are_not_reused_while_a_group_has_them() {
+    let (mut tree, _, shell, child) = family();
+    tree.new_session(shell).unwrap();
+    let member = fork(&mut tree, Some(shell));
+    exit(&mut tree, shell, 0);
+    tree.wait(1, Selector::Pid(shell), END).unwrap();
+    for _ in 0..PID_MAX {
+        let id = tree.reserve(None).unwrap();
+        assert!(id != shell && id != child && id != member);
+        tree.release(id);
+    }
+}
+
+#[test]
+fn threads_lead_to_their_process() {
+    let (mut tree, _, shell, _) = family();
+    let tid = tree.reserve(Some(shell)).unwrap();
+    assert_eq!(tree.process_of(tid).as_deref(), Some(&shell));
+    assert!(tree.get(tid).is_none());
+    tree.release(tid);
+    assert!(tree.process_of(tid).is_none());
+    tree.release(shell);
+    assert!(tree.process_of(shell).is_some());
+}
+
+proptest! {
+    /// Every process that ends is reaped exactly once, by its parent or by
+    /// process 1.
+    #[test]
+    fn everyone_is_reaped(ops in proptest::collection::vec((0u8..3, any::<u32>()), 0..200)) {
+        let mut tree: Tree<u32> = Tree::new();
+        let init = fork(&mut tree, None);
+        let mut living = vec![init];
+        let mut ended = 0;
+        let mut reaped = 0;
+        for (what, pick) in ops {
+            let pid = living[pick as usize % living.len()];
+            match what {
+                0 => living.push(fork(&mut tree, Some(pid))),
+                1 if pid != init => {
+                    exit(&mut tree, pid, 0);
+                    living.retain(|&other| other != pid);
+                    ended += 1;
+                }
+                _ => while let Ok(Some(_)) = tree.wait(pid, Selector::Any, END) { reaped += 1; },
+            }
+        }
+        for pid in living.drain(..).rev().filter(|&pid| pid != init) {
+            exit(&mut tree, pid, 0);
+            ended += 1;
+        }
+        while let Ok(Some(_)) = tree.wait(init, Selector::Any, END) { reaped += 1; }
+        prop_assert_eq!(ended, reaped);
+        prop_assert_eq!(tree.len(), 1);
+    }
+}
