@@ -102,12 +102,20 @@ fn a_service_that_ignores_the_signal_is_killed_with_its_group() {
          stop_timeout = '300ms'\n",
     );
     let log = herd.wait_log("deaf", "child ");
-    let child = log.split("child ").nth(1).unwrap().split_whitespace().next();
+    let child = log
+        .split("child ")
+        .nth(1)
+        .unwrap()
+        .split_whitespace()
+        .next();
     let child: i32 = child.unwrap().parse().unwrap();
     assert!(alive(child));
     herd.ok(&["stop", "deaf"]);
     let log = herd.wait_log("deaf", "killed by SIGKILL");
-    assert!(log.contains("did not stop within 300 ms: killing it"), "{log}");
+    assert!(
+        log.contains("did not stop within 300 ms: killing it"),
+        "{log}"
+    );
     eventually("the child is gone", || (!alive(child)).then_some(()));
 }
 
@@ -118,19 +126,33 @@ fn what_a_dead_service_leaves_running_is_killed() {
         "command = ['sh', '-c', 'sleep 1000 & echo child $!']\nrestart = 'never'\n",
     );
     let log = herd.wait_log("leaver", "not restarted");
-    let child = log.split("child ").nth(1).unwrap().split_whitespace().next();
+    let child = log
+        .split("child ")
+        .nth(1)
+        .unwrap()
+        .split_whitespace()
+        .next();
     let child: i32 = child.unwrap().parse().unwrap();
     eventually("the child is gone", || (!alive(child)).then_some(()));
 }
 
 #[test]
 fn a_missing_program_is_told_and_tried_again() {
-    let herd = Herd::with("gone", "command = '/nowhere/program'\nrestart_delay = '10ms'\n");
+    let herd = Herd::with(
+        "gone",
+        "command = '/nowhere/program'\nrestart_delay = '10ms'\n",
+    );
     herd.wait_log("gone", "restarting in 20 ms");
     let log = herd.log("gone");
-    assert!(log.contains("cannot start: /nowhere/program: No such file"), "{log}");
+    assert!(
+        log.contains("cannot start: /nowhere/program: No such file"),
+        "{log}"
+    );
     let error = herd.fails(&["start", "gone"], 1);
-    assert!(error.contains("does not run") && error.contains("No such file"), "{error}");
+    assert!(
+        error.contains("does not run") && error.contains("No such file"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -186,8 +208,14 @@ fn a_torn_definition_is_named_and_the_others_run() {
     assert_eq!(status["state"], "invalid");
     let error = status["error"].as_str().unwrap();
     assert!(error.contains("torn.conf:2: "), "{error}");
-    let error = herd.status("dangling")["error"].as_str().unwrap().to_owned();
-    assert!(error.contains("../available/dangling.conf, which is not there"), "{error}");
+    let error = herd.status("dangling")["error"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    assert!(
+        error.contains("../available/dangling.conf, which is not there"),
+        "{error}"
+    );
     assert!(herd.fails(&["start", "torn"], 6).contains("torn.conf:2"));
     assert!(herd.fails(&["config"], 6).contains("2 of 3"));
     herd.define("good", "command = [");
@@ -242,8 +270,14 @@ fn environment_folder_and_input_are_as_defined() {
 #[test]
 fn an_unusable_user_or_folder_is_an_honest_error() {
     let mut herd = Herd::new();
-    herd.define("user", "command = 'true'\nuser = 'nobody-of-this-name'\nrestart = 'never'\n");
-    herd.define("folder", "command = 'true'\ncwd = '/nowhere'\nrestart = 'never'\n");
+    herd.define(
+        "user",
+        "command = 'true'\nuser = 'nobody-of-this-name'\nrestart = 'never'\n",
+    );
+    herd.define(
+        "folder",
+        "command = 'true'\ncwd = '/nowhere'\nrestart = 'never'\n",
+    );
     herd.link("user");
     herd.link("folder");
     herd.start();
@@ -271,7 +305,11 @@ fn a_stop_in_order_ends_everything() {
     assert!(pids.iter().all(|pid| !alive(*pid)));
     assert!(!herd.root.join("run/herd/control.sock").exists());
     let console = fs::read_to_string(herd.root.join("console")).unwrap();
-    let place = |text: &str| console.find(text).unwrap_or_else(|| panic!("{text}: {console}"));
+    let place = |text: &str| {
+        console
+            .find(text)
+            .unwrap_or_else(|| panic!("{text}: {console}"))
+    };
     assert!(place("base: started") < place("top: started"));
     assert!(place("top: stopping") < place("base: stopping"));
     assert!(place("all services have stopped") > place("base: stopping"));

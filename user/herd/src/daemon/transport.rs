@@ -8,6 +8,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 
+use crate::sys::set_nonblocking;
+
 /// A connection; neither reading nor writing waits.
 pub(crate) trait Stream: Read + Write {
     fn fd(&self) -> BorrowedFd<'_>;
@@ -34,7 +36,7 @@ impl Listener for UnixListener {
     fn accept(&self) -> io::Result<Option<Box<dyn Stream>>> {
         match UnixListener::accept(self) {
             Ok((stream, _)) => {
-                stream.set_nonblocking(true)?;
+                set_nonblocking(stream.as_fd())?;
                 Ok(Some(Box::new(stream)))
             }
             Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(None),
@@ -59,6 +61,6 @@ pub(crate) fn listen(path: &Path) -> io::Result<Box<dyn Listener>> {
     let listener = UnixListener::bind(path)?;
     // The folder is root's; this narrows the socket as well.
     fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
-    listener.set_nonblocking(true)?;
+    set_nonblocking(listener.as_fd())?;
     Ok(Box::new(listener))
 }

@@ -1,6 +1,7 @@
 //! The system calls, each behind a safe function. The unsafe code of herd is
-//! in `raw` and nowhere else.
+//! in `raw` and `fork` and nowhere else.
 
+mod fork;
 mod power;
 mod raw;
 mod signals;
@@ -8,7 +9,7 @@ mod spawn;
 mod wait;
 
 pub(crate) use power::{Power, power, sync_disks};
-pub(crate) use raw::{Interest, poll};
+pub(crate) use raw::{Interest, poll, set_nonblocking};
 pub(crate) use signals::{Signals, signal_everyone, signal_group};
 pub(crate) use spawn::{Spawned, spawn};
 pub(crate) use wait::{has_children, next_ended, reap};

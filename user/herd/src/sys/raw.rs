@@ -122,20 +122,6 @@ pub(super) fn wait_for(pid: i32) -> io::Result<Option<(i32, i32)>> {
     Ok((pid != 0).then_some((pid, status)))
 }
 
-/// Runs in a new process between fork and exec: makes it the leader of a new
-/// session and process group.
-pub(super) fn new_session() -> io::Result<()> {
-    // SAFETY: `setsid` takes nothing and may be called after fork.
-    check(unsafe { libc::setsid() }).map(drop)
-}
-
-/// Adds [`new_session`] to what `command` does in the new process.
-pub(super) fn in_new_session(command: &mut std::process::Command) {
-    use std::os::unix::process::CommandExt;
-    // SAFETY: the closure makes one system call and allocates nothing.
-    unsafe { command.pre_exec(new_session) };
-}
-
 pub(super) fn sync() {
     // SAFETY: `sync` takes nothing and cannot fail.
     unsafe { libc::sync() }

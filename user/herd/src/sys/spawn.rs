@@ -1,14 +1,12 @@
 //! Starting a service's process.
-//!
-//! Rust's library forks (`clone` with SIGCHLD) and executes, as herd has
-//! something to do in between; a close-on-exec pipe brings back the error if
-//! the program cannot be executed.
 
-use std::io::{self, PipeReader};
+use std::ffi::CString;
+use std::fs::{self, File};
+use std::io::{self, PipeReader, Read};
 use std::os::fd::AsFd;
-use std::os::unix::process::CommandExt;
-use std::process::{Command, Stdio};
+use std::path::Path;
 
+use super::fork::{self, Image, Step};
 use super::raw;
 use crate::config::Service;
 
@@ -27,61 +25,106 @@ pub(crate) struct Spawned {
 /// # Errors
 /// A text that says which part of the definition could not be followed.
 pub(crate) fn spawn(name: &str, service: &Service) -> Result<Spawned, String> {
-    let [program, arguments @ ..] = service.command.0.as_slice() else {
-        return Err("the command is empty".to_owned());
-    };
-    let mut command = Command::new(program);
-    command.args(arguments).env_clear();
-    command.env("PATH", PATH).env("HERD_SERVICE", name);
-    identity(&mut command, service)?;
-    command.envs(&service.env);
-    check_folder(service)?;
-    command.current_dir(&service.cwd).stdin(Stdio::null());
-    raw::in_new_session(&mut command);
-
+    let image = image(name, service)?;
     let pipes = |error: io::Error| format!("a pipe for its output: {error}");
+    let null = File::open("/dev/null").map_err(|error| format!("/dev/null: {error}"))?;
     let (out, out_end) = io::pipe().map_err(pipes)?;
     let (err, err_end) = io::pipe().map_err(pipes)?;
     raw::set_nonblocking(out.as_fd()).map_err(pipes)?;
     raw::set_nonblocking(err.as_fd()).map_err(pipes)?;
-    command.stdout(out_end).stderr(err_end);
-    // The child is collected by its number when it ends; dropping the handle
-    // leaves it alone. Dropping `command` closes the writing ends here.
-    let child = command
-        .spawn()
-        .map_err(|error| format!("{program}: {error}"))?;
-    Ok(Spawned {
-        pid: child.id(),
-        out,
-        err,
-    })
-}
-
-fn check_folder(service: &Service) -> Result<(), String> {
-    match std::fs::metadata(&service.cwd) {
-        Ok(data) if data.is_dir() => Ok(()),
-        Ok(_) => Err(format!("cwd: {} is not a folder", service.cwd.display())),
-        Err(error) => Err(format!("cwd: {}: {error}", service.cwd.display())),
+    let (mut report, report_end) = io::pipe().map_err(pipes)?;
+    let files = [null.as_fd(), out_end.as_fd(), err_end.as_fd()];
+    let pid = fork::fork(&image, files, report_end.as_fd())
+        .map_err(|error| format!("a new process: {error}"))?;
+    drop(report_end);
+    match failure(&mut report) {
+        None => Ok(Spawned { pid, out, err }),
+        // The child has ended and is collected like any other.
+        Some((step, error)) => Err(explain(service, step, &error)),
     }
 }
 
-/// Sets user, group and HOME. Without `user`, herd's own remain.
-fn identity(command: &mut Command, service: &Service) -> Result<(), String> {
-    let Some(user) = &service.user else {
-        command.env("HOME", "/root");
-        return Ok(());
-    };
-    let (uid, gid, home) = look_up(user)?;
-    command.env("HOME", home).env("USER", user);
-    command.uid(uid).gid(gid);
-    Ok(())
+/// What the new process reports: nothing, if it became the program.
+fn failure(report: &mut PipeReader) -> Option<(Step, io::Error)> {
+    let mut bytes = [0; fork::REPORT];
+    report.read_exact(&mut bytes).ok()?;
+    Some(fork::read_report(bytes))
 }
 
-/// The numbers and home of a user, by name or number, from `/etc/passwd`.
-/// A number that is not listed is its own group.
-fn look_up(user: &str) -> Result<(u32, u32, String), String> {
-    let list = std::fs::read_to_string("/etc/passwd")
-        .map_err(|error| format!("user {user}: /etc/passwd: {error}"))?;
+fn explain(service: &Service, step: Step, error: &io::Error) -> String {
+    let program = service.command.0.first().map_or("", String::as_str);
+    match step {
+        Step::Session => format!("a session of its own: {error}"),
+        Step::Files => format!("its input and outputs: {error}"),
+        Step::Folder => format!("cwd: {}: {error}", service.cwd.display()),
+        Step::User => format!(
+            "user: becoming {}: {error}",
+            service.user.as_deref().unwrap_or("nobody")
+        ),
+        Step::Program => format!("{program}: {error}"),
+    }
+}
+
+fn image(name: &str, service: &Service) -> Result<Image, String> {
+    let user = service.user.as_deref().map(look_up).transpose()?;
+    let mut variables = vec![
+        ("PATH".to_owned(), PATH.to_owned()),
+        ("HERD_SERVICE".to_owned(), name.to_owned()),
+    ];
+    match (&user, &service.user) {
+        (Some(user), Some(name)) => {
+            variables.push(("HOME".to_owned(), user.home.clone()));
+            variables.push(("USER".to_owned(), name.clone()));
+        }
+        _ => variables.push(("HOME".to_owned(), "/root".to_owned())),
+    }
+    variables.retain(|(key, _)| !service.env.contains_key(key));
+    variables.extend(service.env.iter().map(|(k, v)| (k.clone(), v.clone())));
+    let path = variables.iter().find(|(key, _)| key == "PATH");
+    let path = path.map_or(PATH, |(_, value)| value.as_str());
+    let words = &service.command.0;
+    let program = words.first().ok_or("the command is empty")?;
+    Ok(Image {
+        programs: candidates(program, path)?,
+        arguments: words
+            .iter()
+            .map(|word| c_text(word))
+            .collect::<Result<_, _>>()?,
+        variables: variables
+            .iter()
+            .map(|(key, value)| c_text(&format!("{key}={value}")))
+            .collect::<Result<_, _>>()?,
+        folder: c_text(&service.cwd.to_string_lossy())?,
+        user: user.map(|user| (user.uid, user.gid)),
+    })
+}
+
+fn c_text(text: &str) -> Result<CString, String> {
+    CString::new(text).map_err(|_| format!("{text:?} contains a NUL byte"))
+}
+
+/// Where the program may be: as given if it has a `/`, else in each folder
+/// of `path`.
+fn candidates(program: &str, path: &str) -> Result<Vec<CString>, String> {
+    if program.contains('/') {
+        return Ok(vec![c_text(program)?]);
+    }
+    let folders = path.split(':').filter(|folder| !folder.is_empty());
+    let inside = |folder| c_text(&Path::new(folder).join(program).to_string_lossy());
+    folders.map(inside).collect()
+}
+
+struct User {
+    uid: u32,
+    gid: u32,
+    home: String,
+}
+
+/// A user by name or number, from `/etc/passwd`. A number that is not listed
+/// is its own group.
+fn look_up(user: &str) -> Result<User, String> {
+    let list = fs::read_to_string("/etc/passwd")
+        .map_err(|error| format!("user: {user}: /etc/passwd: {error}"))?;
     for line in list.lines() {
         let fields: Vec<&str> = line.split(':').collect();
         let [name, _, uid, gid, _, home, ..] = fields.as_slice() else {
@@ -90,11 +133,16 @@ fn look_up(user: &str) -> Result<(u32, u32, String), String> {
         if (*name == user || *uid == user)
             && let (Ok(uid), Ok(gid)) = (uid.parse(), gid.parse())
         {
-            return Ok((uid, gid, (*home).to_owned()));
+            let home = (*home).to_owned();
+            return Ok(User { uid, gid, home });
         }
     }
     match user.parse() {
-        Ok(number) => Ok((number, number, "/".to_owned())),
-        Err(_) => Err(format!("user {user}: not listed in /etc/passwd")),
+        Ok(number) => Ok(User {
+            uid: number,
+            gid: number,
+            home: "/".to_owned(),
+        }),
+        Err(_) => Err(format!("user: {user}: not listed in /etc/passwd")),
     }
 }
