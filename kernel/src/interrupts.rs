@@ -7,7 +7,7 @@
 mod table;
 
 use crate::arch::{cpu, gic};
-use crate::console::safe_println;
+use crate::console::{self, safe_println};
 use crate::machine::{Machine, Trigger};
 use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use paddock_abi::{Errno, Result};
@@ -150,6 +150,7 @@ pub fn dispatch() {
     if !any {
         SPURIOUS.fetch_add(1, Relaxed);
     }
+    console::announce();
 }
 
 fn handle(irq: u32, cpu: usize) {

@@ -1,0 +1,60 @@
+//! The console: printing from any context, the log ring behind it, and the
+//! UART's two directions.
+//!
+//! [`safe_print!`] and [`safe_println!`] format into a buffer of fixed size
+//! on the stack, never allocate and never block. Their bytes, like those of
+//! processes ([`write_bytes`]), go through one transmit ring, which whoever
+//! prints moves on while the UART has room and the transmit interrupt moves
+//! on after that. Before interrupts run, and in a panic, bytes are polled out
+//! instead.
+
+mod input;
+mod line;
+mod log_ring;
+mod logger;
+mod output;
+mod transmit;
+mod uart;
+
+pub use input::{input_queue, read_input, set_input_hook};
+pub use line::Line;
+pub use log_ring::{LOG_CAPACITY, Record, announce, first_record, log_queue, next_sequence, read_record};
+pub use logger::set_level;
+pub use output::{
+    enter_panic_mode, init, lost, room, start_interrupts, write_bytes, write_room, write_text,
+};
+
+use core::fmt;
+
+/// Prints to the console, without the log ring. Any context.
+macro_rules! safe_print {
+    ($($argument:tt)*) => {
+        $crate::console::print(::core::format_args!($($argument)*))
+    };
+}
+
+/// Prints a line to the console and the log ring. Any context.
+macro_rules! safe_println {
+    ($($argument:tt)*) => {
+        $crate::console::print_line(::core::format_args!($($argument)*))
+    };
+}
+
+#[allow(unused_imports, reason = "part of the console's interface")]
+pub(crate) use {safe_print, safe_println};
+
+/// See [`safe_print!`].
+pub fn print(arguments: fmt::Arguments<'_>) {
+    let mut line = Line::new();
+    line.format(arguments);
+    output::emit(line.bytes());
+}
+
+/// See [`safe_println!`].
+pub fn print_line(arguments: fmt::Arguments<'_>) {
+    let mut line = Line::new();
+    line.format(arguments);
+    log_ring::append(log::Level::Info, line.bytes());
+    line.end();
+    output::emit(line.bytes());
+}

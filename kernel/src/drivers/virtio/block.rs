@@ -1,0 +1,216 @@
+//! Disks (virtio 1.2, 5.2): several requests in flight, completed by
+//! interrupt; threads sleep meanwhile.
+
+mod queue;
+
+use super::is_shareable;
+use super::transport::{self, DeviceType, Found};
+use crate::interrupts::{self, Handler};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use paddock_abi::{Errno, Result};
+use paddock_sync::{OnceCell, might_sleep, platform, try_arc, try_box};
+use paddock_vfs::BlockDevice;
+use queue::{Command, RequestQueue, Ticket};
+
+/// Bytes of a sector, the unit of all of virtio's block addresses.
+pub const SECTOR: usize = 512;
+/// Most bytes of one request; longer transfers become several.
+const MAX_REQUEST: usize = 512 * 1024;
+/// Most requests that one caller has in flight.
+const WINDOW: usize = 8;
+/// Bytes copied at a time for callers whose memory the device cannot reach.
+const BOUNCE: usize = 64 * 1024;
+/// How long the first request may take, in nanoseconds.
+const FIRST_REQUEST_NS: u64 = 2_000_000_000;
+
+/// A disk.
+pub struct Disk {
+    queue: RequestQueue,
+    sectors: u64,
+    read_only: bool,
+}
+
+static DISKS: OnceCell<Vec<Arc<Disk>>> = OnceCell::new();
+
+/// All disks, "vda" first. Empty before [`init`].
+pub fn disks() -> &'static [Arc<Disk>] {
+    DISKS.get().map_or(&[], Vec::as_slice)
+}
+
+/// The disk with this name: "vda", or with "/dev/" in front.
+pub fn by_name(name: &str) -> Option<&'static Arc<Disk>> {
+    let name = name.strip_prefix("/dev/").unwrap_or(name);
+    let letter = name.strip_prefix("vd")?;
+    let [letter @ b'a'..=b'z'] = letter.as_bytes() else {
+        return None;
+    };
+    disks().get(usize::from(letter - b'a'))
+}
+
+/// Starts all disks. Once, in a thread; sleeps.
+pub fn init() {
+    let mut disks = Vec::new();
+    while let Some(found) = transport::take(DeviceType::Block) {
+        let letter = char::from(b'a' + disks.len().min(25) as u8);
+        let interrupt = found.interrupt.number;
+        let started = start(found).and_then(|disk| {
+            disks.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
+            Ok(disk)
+        });
+        match started {
+            Ok(disk) => {
+                let mode = if disk.read_only { ", read-only" } else { "" };
+                log::info!("vd{letter}: {} KiB{mode}", disk.sectors / 2);
+                disks.push(disk);
+            }
+            Err(error) => {
+                log::error!("virtio-blk: the device at interrupt {interrupt} fails: {error}");
+            }
+        }
+    }
+    let _ = DISKS.set(disks);
+}
+
+fn start(found: Found) -> Result<Arc<Disk>> {
+    let interrupt = found.interrupt;
+    let (queue, config) = RequestQueue::new(found.transport)?;
+    let disk = try_arc(Disk {
+        queue,
+        sectors: config.sectors,
+        read_only: config.read_only,
+    })?;
+    // The handler's reference is never given back: interrupts outlive all.
+    let shared = disk.clone();
+    let handler = alloc::boxed::Box::leak(try_box(move || shared.queue.on_interrupt())?);
+    let handler = Handler::with("virtio-blk", handler).triggered(interrupt.trigger);
+    interrupts::register(interrupt.number, handler)?;
+    disk.check_interrupt()?;
+    Ok(disk)
+}
+
+impl Disk {
+    /// Reads the first sector and sees whether the answer comes by interrupt.
+    fn check_interrupt(&self) -> Result<()> {
+        if self.sectors == 0 {
+            return Ok(());
+        }
+        let mut sector = bounce_buffer(SECTOR)?;
+        let ticket = self.queue.submit(Command::Read, 0, &raw mut sector[..])?;
+        let deadline = platform::now() + FIRST_REQUEST_NS;
+        match self.queue.wait_deadline(&ticket, deadline) {
+            Some(result) => result,
+            None => {
+                if self.queue.has_answer() {
+                    log::error!("virtio-blk: the device answers, but its interrupt never fires");
+                }
+                self.queue.reset();
+                Err(Errno::EIO)
+            }
+        }
+    }
+
+    fn check(&self, sector: u64, length: usize) -> Result<()> {
+        might_sleep();
+        let count = (length / SECTOR) as u64;
+        let end = sector.checked_add(count).ok_or(Errno::EIO)?;
+        if !length.is_multiple_of(SECTOR) || end > self.sectors {
+            return Err(Errno::EIO);
+        }
+        Ok(())
+    }
+
+    /// Moves `buffer`, which the device can reach, in requests of at most
+    /// [`MAX_REQUEST`] with up to [`WINDOW`] in flight. All are complete when
+    /// this returns, failed or not; the first failure is the result.
+    fn transfer(&self, command: Command, sector: u64, buffer: *mut [u8]) -> Result<()> {
+        let mut tickets: [Option<Ticket>; WINDOW] = [const { None }; WINDOW];
+        let mut result = Ok(());
+        let mut offset = 0;
+        let mut turn = 0;
+        while offset < buffer.len() && result.is_ok() {
+            let length = MAX_REQUEST.min(buffer.len() - offset);
+            let start = buffer.cast::<u8>().wrapping_add(offset);
+            let part = core::ptr::slice_from_raw_parts_mut(start, length);
+            let slot = &mut tickets[turn % WINDOW];
+            result = self.finish(slot.take());
+            match self.queue.submit(command, sector + (offset / SECTOR) as u64, part) {
+                Ok(ticket) => *slot = Some(ticket),
+                Err(error) => result = Err(error),
+            }
+            offset += length;
+            turn += 1;
+        }
+        for ticket in tickets {
+            result = result.and(self.finish(ticket));
+        }
+        result
+    }
+
+    fn finish(&self, ticket: Option<Ticket>) -> Result<()> {
+        ticket.map_or(Ok(()), |ticket| self.queue.wait(&ticket))
+    }
+}
+
+/// Heap memory, which the device can reach.
+fn bounce_buffer(length: usize) -> Result<Vec<u8>> {
+    let mut buffer = Vec::new();
+    buffer
+        .try_reserve_exact(length)
+        .map_err(|_| Errno::ENOMEM)?;
+    buffer.resize(length, 0);
+    Ok(buffer)
+}
+
+impl BlockDevice for Disk {
+    fn block_size(&self) -> usize {
+        SECTOR
+    }
+
+    fn blocks(&self) -> u64 {
+        self.sectors
+    }
+
+    fn read(&self, block: u64, buf: &mut [u8]) -> Result<()> {
+        self.check(block, buf.len())?;
+        if is_shareable(buf) {
+            return self.transfer(Command::Read, block, &raw mut *buf);
+        }
+        let mut bounce = bounce_buffer(buf.len().min(BOUNCE))?;
+        for (index, chunk) in buf.chunks_mut(BOUNCE).enumerate() {
+            let sector = block + (index * BOUNCE / SECTOR) as u64;
+            let part = &mut bounce[..chunk.len()];
+            self.transfer(Command::Read, sector, &raw mut *part)?;
+            chunk.copy_from_slice(part);
+        }
+        Ok(())
+    }
+
+    fn write(&self, block: u64, buf: &[u8]) -> Result<()> {
+        self.check(block, buf.len())?;
+        if self.read_only {
+            return Err(Errno::EROFS);
+        }
+        if is_shareable(buf) {
+            // The device only reads it.
+            return self.transfer(Command::Write, block, (&raw const *buf).cast_mut());
+        }
+        let mut bounce = bounce_buffer(buf.len().min(BOUNCE))?;
+        for (index, chunk) in buf.chunks(BOUNCE).enumerate() {
+            let sector = block + (index * BOUNCE / SECTOR) as u64;
+            let part = &mut bounce[..chunk.len()];
+            part.copy_from_slice(chunk);
+            self.transfer(Command::Write, sector, &raw mut *part)?;
+        }
+        Ok(())
+    }
+
+    fn flush(&self) -> Result<()> {
+        might_sleep();
+        if !self.queue.can_flush() {
+            return Ok(());
+        }
+        let ticket = self.queue.submit(Command::Flush, 0, &raw mut [])?;
+        self.queue.wait(&ticket)
+    }
+}
