@@ -1,0 +1,100 @@
+//! The cases, by name.
+
+mod bad_pointers;
+mod bench;
+mod elf_hostile;
+mod fault;
+mod files;
+mod fp;
+mod memory;
+mod pipes;
+mod poll;
+mod processes;
+mod signals;
+mod sleep;
+mod stream;
+mod tcp;
+mod threads;
+mod unix;
+mod wait;
+
+use crate::report::Report;
+
+/// What a case ends with: an error is a check that could not be made.
+pub type Outcome = Result<(), String>;
+
+/// One case.
+pub struct Case {
+    pub name: &'static str,
+    pub usage: &'static str,
+    pub run: fn(&mut Report, &[String]) -> Outcome,
+    /// It needs no arguments and is part of `all`.
+    pub alone: bool,
+    /// Its own output is the result; no last line.
+    pub quiet: bool,
+}
+
+const fn case(name: &'static str, run: fn(&mut Report, &[String]) -> Outcome) -> Case {
+    Case {
+        name,
+        usage: "",
+        run,
+        alone: true,
+        quiet: false,
+    }
+}
+
+const fn tool(
+    name: &'static str,
+    usage: &'static str,
+    run: fn(&mut Report, &[String]) -> Outcome,
+) -> Case {
+    Case {
+        name,
+        usage,
+        run,
+        alone: false,
+        quiet: true,
+    }
+}
+
+pub const CASES: &[Case] = &[
+    tool("sleep", "COUNT MS", sleep::run),
+    tool("fault", "null|read-kernel|kernel|undef|recurse|oom", fault::run),
+    tool("exit", "STATUS", processes::exit),
+    tool("exec-chain", "COUNT", processes::chain),
+    tool("hash-stream", "[COUNT SEED]", stream::hash),
+    tool("make-stream", "COUNT SEED", stream::make),
+    tool("bench", "syscall|fork|exec|pipe|file COUNT", bench::run),
+    case("faults", fault::all),
+    case("fork-cow", processes::fork_cow),
+    case("exec-many", processes::exec_many),
+    case("pipes", pipes::run),
+    case("threads", threads::run),
+    case("signals", signals::run),
+    case("mmap", memory::run),
+    case("fp", fp::run),
+    case("files", files::run),
+    case("bad-pointers", bad_pointers::run),
+    case("tcp-loopback", tcp::run),
+    case("unix", unix::run),
+    case("poll", poll::run),
+    case("wait", wait::run),
+    case("elf-hostile", elf_hostile::run),
+];
+
+/// Argument number `index` as a number, or a default.
+fn number<T: std::str::FromStr>(words: &[String], index: usize, default: T) -> Result<T, String> {
+    match words.get(index) {
+        None => Ok(default),
+        Some(word) => word.parse().map_err(|_| format!("{word} is not a number")),
+    }
+}
+
+/// A folder of its own for a case, below argument 0 or `/tmp`.
+fn folder(words: &[String], name: &str) -> Result<std::path::PathBuf, String> {
+    let base = words.first().map_or("/tmp", String::as_str);
+    let folder = std::path::Path::new(base).join(format!("{name}-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+    Ok(folder)
+}

@@ -1,0 +1,141 @@
+//! poll over everything that can be waited for.
+
+use std::fs::File;
+use std::io::Write;
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::os::fd::AsRawFd;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::Outcome;
+use crate::report::Report;
+use crate::sys::{self, Errno, call};
+
+const IN: i16 = libc::POLLIN;
+const OUT: i16 = libc::POLLOUT;
+const HUP: i16 = libc::POLLHUP;
+const ERR: i16 = libc::POLLERR;
+
+/// What one file is ready for, at once.
+fn ready(fd: i32) -> Result<i16, Errno> {
+    poll(fd, IN | OUT, 0).map(|(_, ready)| ready)
+}
+
+fn poll(fd: i32, events: i16, ms: i32) -> Result<(i32, i16), Errno> {
+    let mut one = libc::pollfd {
+        fd,
+        events,
+        revents: 0,
+    };
+    let count = call!(libc::poll(&mut one, 1, ms))?;
+    Ok((count, one.revents))
+}
+
+pub fn run(report: &mut Report, _: &[String]) -> Outcome {
+    pipes(report)?;
+    others(report)?;
+    sockets(report).map_err(|error| error.to_string())?;
+    time(report)?;
+    woken(report)
+}
+
+fn pipes(report: &mut Report) -> Outcome {
+    let [reader, writer] = sys::pipe()?;
+    report.same("an empty pipe is not read", ready(reader), Ok(0));
+    report.same("but written", ready(writer), Ok(OUT));
+    sys::write_all(writer, b"x")?;
+    report.same("then read", ready(reader), Ok(IN));
+    sys::set_nonblocking(writer, true)?;
+    while sys::write(writer, &[0; 4096]).is_ok() {}
+    report.same("a full pipe is not written", ready(writer), Ok(0));
+    sys::close(writer)?;
+    report.same("the last bytes and the end", ready(reader), Ok(IN | HUP));
+    sys::read_to_end(reader)?;
+    report.same("the end", ready(reader), Ok(HUP));
+    sys::close(reader)?;
+    let [reader, writer] = sys::pipe()?;
+    sys::close(reader)?;
+    report.same("nobody reads", ready(writer), Ok(OUT | ERR));
+    sys::close(writer)?;
+    Ok(())
+}
+
+fn others(report: &mut Report) -> Outcome {
+    report.same("no file", ready(900), Ok(libc::POLLNVAL));
+    report.same("left out", poll(-1, IN, 0), Ok((0, 0)));
+    let open = |name: &str| File::open(name).map_err(|error| format!("{name}: {error}"));
+    for name in ["/dev/null", "/dev/zero", "/etc/passwd", "/proc/self/stat"] {
+        let file = open(name)?;
+        report.same(name, ready(file.as_raw_fd()), Ok(IN | OUT));
+    }
+    let folder = open("/")?;
+    report.same("a folder", ready(folder.as_raw_fd()), Ok(IN | OUT));
+    let mut list = [libc::pollfd {
+        fd: folder.as_raw_fd(),
+        events: IN,
+        revents: 0,
+    }; 300];
+    let count = call!(libc::poll(list.as_mut_ptr(), 300, 0));
+    report.same("three hundred", count, Ok(300));
+    Ok(())
+}
+
+fn sockets(report: &mut Report) -> std::io::Result<()> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+    report.same("nobody calls", ready(listener.as_raw_fd()), Ok(0));
+    let mut client = TcpStream::connect(listener.local_addr()?)?;
+    let called = poll(listener.as_raw_fd(), IN, 2_000);
+    report.same("somebody calls", called, Ok((1, IN)));
+    let (server, _) = listener.accept()?;
+    report.same("connected", ready(server.as_raw_fd()), Ok(OUT));
+    client.write_all(b"x")?;
+    let found = poll(server.as_raw_fd(), IN, 2_000);
+    report.same("a byte has come", found, Ok((1, IN)));
+    drop(client);
+    let gone = poll(server.as_raw_fd(), libc::POLLRDHUP, 2_000);
+    report.same("it has left", gone, Ok((1, libc::POLLRDHUP)));
+    Ok(())
+}
+
+fn time(report: &mut Report) -> Outcome {
+    let [reader, writer] = sys::pipe()?;
+    for ms in [0, 1, 20, 100] {
+        let begin = Instant::now();
+        let found = poll(reader, IN, ms);
+        let took = begin.elapsed();
+        let due = Duration::from_millis(ms.unsigned_abs().into());
+        let good = took >= due && took < due + Duration::from_millis(500);
+        report.same(&format!("{ms} ms"), (found, good), (Ok((0, 0)), true));
+    }
+    sys::close(reader)?;
+    sys::close(writer)?;
+    Ok(())
+}
+
+fn woken(report: &mut Report) -> Outcome {
+    let [reader, writer] = sys::pipe()?;
+    let [other, other_writer] = sys::pipe()?;
+    let thread = thread::spawn(move || {
+        sys::sleep_ms(30);
+        sys::write(writer, b"x").is_ok()
+    });
+    let entry = |fd| libc::pollfd {
+        fd,
+        events: IN,
+        revents: 0,
+    };
+    let mut two = [entry(other), entry(reader)];
+    let count = call!(libc::poll(two.as_mut_ptr(), 2, 10_000));
+    report.same("woken by a thread", (count, two[0].revents, two[1].revents), (Ok(1), 0, IN));
+    report.check("which wrote", thread.join().unwrap_or(false));
+    let thread = thread::spawn(move || {
+        sys::sleep_ms(30);
+        sys::close(other_writer).is_ok()
+    });
+    report.same("woken by the end", poll(other, IN, 10_000), Ok((1, HUP)));
+    report.check("which came", thread.join().unwrap_or(false));
+    for fd in [reader, writer, other] {
+        sys::close(fd)?;
+    }
+    Ok(())
+}
