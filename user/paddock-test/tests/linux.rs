@@ -53,7 +53,11 @@ fn faults_kill_by_their_signal() {
         ("undef", libc::SIGILL),
         ("recurse", libc::SIGSEGV),
     ] {
-        assert_eq!(run(&["fault", kind]).status.signal(), Some(signal), "{kind}");
+        assert_eq!(
+            run(&["fault", kind]).status.signal(),
+            Some(signal),
+            "{kind}"
+        );
     }
 }
 

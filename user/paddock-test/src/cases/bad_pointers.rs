@@ -9,8 +9,18 @@ use crate::report::Report;
 use crate::sys::{self, Errno, Map, call};
 
 pub fn run(report: &mut Report, _: &[String]) -> Outcome {
-    let page = Map::new(4096, libc::PROT_NONE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS, -1)?;
-    let read_only = Map::new(4096, libc::PROT_READ, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS, -1)?;
+    let page = Map::new(
+        4096,
+        libc::PROT_NONE,
+        libc::MAP_PRIVATE | libc::MAP_ANONYMOUS,
+        -1,
+    )?;
+    let read_only = Map::new(
+        4096,
+        libc::PROT_READ,
+        libc::MAP_PRIVATE | libc::MAP_ANONYMOUS,
+        -1,
+    )?;
     for (kind, address) in [
         ("page 0", 8),
         ("a protected page", page.start.addr()),

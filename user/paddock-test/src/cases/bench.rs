@@ -10,9 +10,17 @@ pub fn run(_: &mut Report, words: &[String]) -> Outcome {
     let kind = words.first().map_or("syscall", String::as_str);
     let count: u64 = number(words, 1, 1_000)?;
     let work: fn() -> Result<(), String> = match kind {
-        "syscall" => || call!(libc::syscall(libc::SYS_getppid)).map(drop).map_err(String::from),
+        "syscall" => || {
+            call!(libc::syscall(libc::SYS_getppid))
+                .map(drop)
+                .map_err(String::from)
+        },
         "fork" => || sys::in_child(|| 0).map(drop).map_err(String::from),
-        "exec" => || sys::run_self(&["exit", "0"]).map(drop).map_err(String::from),
+        "exec" => || {
+            sys::run_self(&["exit", "0"])
+                .map(drop)
+                .map_err(String::from)
+        },
         "pipe" => pipe,
         "file" => file,
         _ => return Err(format!("no bench is called {kind:?}")),

@@ -41,8 +41,20 @@ fn checks(report: &mut Report, folder: &Path, program: &[u8]) -> Outcome {
         attempt(report, folder, &name, &program[..length], NoHarm)?;
     }
     attempt(report, folder, "zeroes", &[0; 4096], NoProgram)?;
-    attempt(report, folder, "text", b"echo this is no program\n", NoProgram)?;
-    attempt(report, folder, "a script without an interpreter", b"#!\n", NoProgram)?;
+    attempt(
+        report,
+        folder,
+        "text",
+        b"echo this is no program\n",
+        NoProgram,
+    )?;
+    attempt(
+        report,
+        folder,
+        "a script without an interpreter",
+        b"#!\n",
+        NoProgram,
+    )?;
     for (name, offset, bytes, expected) in header_lies() {
         let mut image = program.to_vec();
         image[offset..offset + bytes.len()].copy_from_slice(&bytes);
@@ -69,11 +81,21 @@ fn header_lies() -> Vec<HeaderLie> {
         ("a relocatable file", 16, half(1), NoProgram),
         ("a core file", 16, half(4), NoProgram),
         ("headers beyond the end", 32, word(1 << 40), NoProgram),
-        ("headers at the end of all", 32, word(u64::MAX - 8), NoProgram),
+        (
+            "headers at the end of all",
+            32,
+            word(u64::MAX - 8),
+            NoProgram,
+        ),
         ("headers of another size", 54, half(8), NoProgram),
         ("no headers", 56, half(0), NoProgram),
         ("too many headers", 56, half(0xffff), NoProgram),
-        ("it begins in the kernel", 24, word(0xffff_ff80_0000_0000), NoHarm),
+        (
+            "it begins in the kernel",
+            24,
+            word(0xffff_ff80_0000_0000),
+            NoHarm,
+        ),
         ("it begins nowhere", 24, word(8), NoHarm),
     ]
 }
@@ -112,10 +134,13 @@ fn with_segment_lie(program: &[u8], offset: usize, value: u64) -> Option<Vec<u8>
 }
 
 fn interpreters(report: &mut Report, folder: &Path) -> Outcome {
-    let name = folder.join("script");
-    fs::write(&name, "#!/nowhere/shell\n").map_err(|error| error.to_string())?;
-    let found = execute(&name)?;
-    report.same("a script's interpreter is missing", found, refusal(libc::ENOENT));
+    write(folder, b"#!/nowhere/shell\n")?;
+    let found = execute(&folder.join("program"))?;
+    report.same(
+        "a script's interpreter is missing",
+        found,
+        refusal(libc::ENOENT),
+    );
     Ok(())
 }
 

@@ -35,7 +35,7 @@ pub fn touch(address: usize) {
         #[cfg(target_arch = "aarch64")]
         std::arch::asm!("ldrb {0:w}, [{1}]", out(reg) _, in(reg) address);
         #[cfg(target_arch = "x86_64")]
-        std::arch::asm!("mov {0:l}, dword ptr [{1}]", out(reg) _, in(reg) address);
+        std::arch::asm!("mov {0:e}, dword ptr [{1}]", out(reg) _, in(reg) address);
     }
 }
 

@@ -40,7 +40,9 @@ fn checks(report: &mut Report, folder: &Path) -> io::Result<()> {
 
 fn contents(report: &mut Report, folder: &Path) -> io::Result<()> {
     let name = folder.join("contents");
-    let text: Vec<u8> = (0..300_000u32).flat_map(|n| (n * 7) .to_le_bytes()).collect();
+    let text: Vec<u8> = (0..300_000u32)
+        .flat_map(|n| (n * 7).to_le_bytes())
+        .collect();
     fs::write(&name, &text)?;
     report.check("what is written is read", fs::read(&name)? == text);
     let mut file = OpenOptions::new().read(true).write(true).open(&name)?;
@@ -59,10 +61,17 @@ fn contents(report: &mut Report, folder: &Path) -> io::Result<()> {
     report.same("nothing behind the end", file.read(&mut found)?, 0);
     file.set_len(5_000)?;
     let rest = fs::read(&name)?;
-    report.check("made longer by zeroes", rest[10..].iter().all(|byte| *byte == 0));
+    report.check(
+        "made longer by zeroes",
+        rest[10..].iter().all(|byte| *byte == 0),
+    );
     report.check("with the start as it was", rest[..10] == text[..10]);
     File::create(&name)?;
-    report.same("emptied by creating it again", fs::metadata(&name)?.len(), 0);
+    report.same(
+        "emptied by creating it again",
+        fs::metadata(&name)?.len(),
+        0,
+    );
     Ok(())
 }
 
@@ -105,7 +114,10 @@ fn names(report: &mut Report, folder: &Path) -> io::Result<()> {
     let odd = folder.join("a \u{e4}\u{1f404}\n'b");
     fs::write(&odd, b"moo")?;
     report.same("an odd name", fs::read(&odd)?, b"moo".to_vec());
-    let way = folder.join(".").join("..").join(folder.file_name().unwrap_or_default());
+    let way = folder
+        .join(".")
+        .join("..")
+        .join(folder.file_name().unwrap_or_default());
     report.same("dots", fs::read(way.join(&long))?, b"x".to_vec());
     let before = std::env::current_dir()?;
     std::env::set_current_dir(folder)?;
@@ -118,7 +130,11 @@ fn names(report: &mut Report, folder: &Path) -> io::Result<()> {
 }
 
 fn links(report: &mut Report, folder: &Path) -> io::Result<()> {
-    let (file, hard, soft) = (folder.join("file"), folder.join("hard"), folder.join("soft"));
+    let (file, hard, soft) = (
+        folder.join("file"),
+        folder.join("hard"),
+        folder.join("soft"),
+    );
     fs::write(&file, b"one")?;
     fs::hard_link(&file, &hard)?;
     let (a, b) = (fs::metadata(&file)?, fs::metadata(&hard)?);
@@ -128,24 +144,40 @@ fn links(report: &mut Report, folder: &Path) -> io::Result<()> {
     report.same("and is alone", fs::metadata(&hard)?.nlink(), 1);
     symlink("hard", &soft)?;
     report.same("a link is followed", fs::read(&soft)?, b"one".to_vec());
-    report.same("or read", fs::read_link(&soft)?, Path::new("hard").to_owned());
+    report.same(
+        "or read",
+        fs::read_link(&soft)?,
+        Path::new("hard").to_owned(),
+    );
     report.check("or seen", fs::symlink_metadata(&soft)?.is_symlink());
     fs::remove_file(&hard)?;
     report.refused("a link to nothing", code(fs::read(&soft)), libc::ENOENT);
     fs::write(&soft, b"made")?;
-    report.same("makes what it points to", fs::read(&hard)?, b"made".to_vec());
+    report.same(
+        "makes what it points to",
+        fs::read(&hard)?,
+        b"made".to_vec(),
+    );
     let ring = folder.join("ring");
     symlink("ring", &ring)?;
     report.refused("a link to itself", code(fs::read(&ring)), libc::ELOOP);
     let long = format!("{}hard", "./".repeat(1_000));
     symlink(&long, folder.join("long"))?;
-    report.same("a long link", fs::read(folder.join("long"))?, b"made".to_vec());
+    report.same(
+        "a long link",
+        fs::read(folder.join("long"))?,
+        b"made".to_vec(),
+    );
     Ok(())
 }
 
 fn unlinked(report: &mut Report, folder: &Path) -> io::Result<()> {
     let name = folder.join("gone");
-    let mut file = OpenOptions::new().read(true).write(true).create_new(true).open(&name)?;
+    let mut file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create_new(true)
+        .open(&name)?;
     file.write_all(b"still ")?;
     fs::remove_file(&name)?;
     file.write_all(b"here")?;
@@ -166,11 +198,19 @@ fn renames(report: &mut Report, folder: &Path) -> io::Result<()> {
     fs::rename(&a, &b)?;
     report.same("renamed over another", fs::read(&b)?, b"new".to_vec());
     report.check("the first name is gone", !a.exists());
-    report.same("who had it open reads the old", io::read_to_string(old)?.as_str(), "old");
+    report.same(
+        "who had it open reads the old",
+        io::read_to_string(old)?.as_str(),
+        "old",
+    );
     fs::create_dir_all(folder.join("d1/sub"))?;
     fs::write(folder.join("d1/sub/x"), b"deep")?;
     fs::rename(folder.join("d1"), folder.join("d2"))?;
-    report.same("a folder moves whole", fs::read(folder.join("d2/sub/x"))?, b"deep".to_vec());
+    report.same(
+        "a folder moves whole",
+        fs::read(folder.join("d2/sub/x"))?,
+        b"deep".to_vec(),
+    );
     fs::rename(folder.join("d2/sub"), folder.join("moved"))?;
     let up = fs::metadata(folder.join("moved/.."))?.ino();
     report.same("its .. goes with it", up, fs::metadata(folder)?.ino());
@@ -208,7 +248,11 @@ fn many(report: &mut Report, folder: &Path) -> io::Result<()> {
         fs::remove_file(folder.join(name(n)))?;
     }
     report.same("those removed are not listed", list()?.len(), 200);
-    report.refused("a full folder stays", code(fs::remove_dir(&folder)), libc::ENOTEMPTY);
+    report.refused(
+        "a full folder stays",
+        code(fs::remove_dir(&folder)),
+        libc::ENOTEMPTY,
+    );
     for entry in fs::read_dir(&folder)? {
         fs::remove_file(entry?.path())?;
     }
@@ -222,15 +266,26 @@ fn modes(report: &mut Report, folder: &Path) -> io::Result<()> {
     let new = fs::metadata(&name)?.permissions().mode();
     report.same("a file's mode", new & 0o7777, 0o644);
     fs::set_permissions(&name, fs::Permissions::from_mode(0o600))?;
-    report.same("changed", fs::metadata(&name)?.permissions().mode(), 0o100_600);
+    report.same(
+        "changed",
+        fs::metadata(&name)?.permissions().mode(),
+        0o100_600,
+    );
     fs::create_dir(folder.join("dir"))?;
     let mode = fs::metadata(folder.join("dir"))?.permissions().mode();
     report.same("a folder's mode", mode, 0o040_755);
     let before = fs::metadata(&name)?.mtime();
     fs::write(&name, b"x")?;
     let data = fs::metadata(&name)?;
-    report.check("a write sets its time", data.mtime() >= before && data.mtime() > 1_000_000);
-    report.same("no one else's", (data.uid(), data.len()), (fs::metadata(folder)?.uid(), 1));
+    report.check(
+        "a write sets its time",
+        data.mtime() >= before && data.mtime() > 1_000_000,
+    );
+    report.same(
+        "no one else's",
+        (data.uid(), data.len()),
+        (fs::metadata(folder)?.uid(), 1),
+    );
     Ok(())
 }
 
@@ -239,20 +294,48 @@ fn errors(report: &mut Report, folder: &Path) -> io::Result<()> {
     fs::write(&file, b"x")?;
     fs::create_dir(&sub)?;
     report.refused("not there", code(fs::read(folder.join("no"))), libc::ENOENT);
-    report.refused("below a file", code(fs::read(file.join("x"))), libc::ENOTDIR);
-    report.refused("a folder is not written", code(fs::write(&sub, b"x")), libc::EISDIR);
+    report.refused(
+        "below a file",
+        code(fs::read(file.join("x"))),
+        libc::ENOTDIR,
+    );
+    report.refused(
+        "a folder is not written",
+        code(fs::write(&sub, b"x")),
+        libc::EISDIR,
+    );
     report.refused("nor read", code(fs::read(&sub)), libc::EISDIR);
     report.refused("nor unlinked", code(fs::remove_file(&sub)), libc::EISDIR);
-    report.refused("a file is no folder", code(fs::remove_dir(&file)), libc::ENOTDIR);
-    report.refused("nor listed", code(fs::read_dir(&file).map(drop)), libc::ENOTDIR);
+    report.refused(
+        "a file is no folder",
+        code(fs::remove_dir(&file)),
+        libc::ENOTDIR,
+    );
+    report.refused(
+        "nor listed",
+        code(fs::read_dir(&file).map(drop)),
+        libc::ENOTDIR,
+    );
     report.refused("there already", code(fs::create_dir(&sub)), libc::EEXIST);
-    report.refused("nowhere", code(fs::create_dir(folder.join("no/x"))), libc::ENOENT);
+    report.refused(
+        "nowhere",
+        code(fs::create_dir(folder.join("no/x"))),
+        libc::ENOENT,
+    );
     report.refused("no name", code(fs::metadata("")), libc::ENOENT);
     report.refused("no link", code(fs::read_link(&file)), libc::EINVAL);
     let folder_link = fs::hard_link(&sub, folder.join("sub2"));
-    report.refused("no second name for a folder", code(folder_link), libc::EPERM);
+    report.refused(
+        "no second name for a folder",
+        code(folder_link),
+        libc::EPERM,
+    );
     let open = File::open(&file)?;
-    report.refused("before the start", call!(libc::lseek(open.as_raw_fd(), -1, 0)), libc::EINVAL);
+    report.refused(
+        "before the start",
+        call!(libc::lseek(open.as_raw_fd(), -1, 0)),
+        libc::EINVAL,
+    );
     report.refused("opened for reading", code((&open).write(b"x")), libc::EBADF);
     Ok(())
 }

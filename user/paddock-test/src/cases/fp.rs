@@ -23,7 +23,9 @@ pub fn run(report: &mut Report, _: &[String]) -> Outcome {
         report.same("and theirs", sys::wait(child)?, End::Exited(0));
     }
     let good = thread::scope(|scope| {
-        let threads: Vec<_> = (20..24).map(|n| scope.spawn(move || registers(n))).collect();
+        let threads: Vec<_> = (20..24)
+            .map(|n| scope.spawn(move || registers(n)))
+            .collect();
         threads.into_iter().all(|t| t.join().unwrap_or(false))
     });
     report.check("registers in four threads", good);

@@ -44,8 +44,12 @@ fn anonymous(report: &mut Report) -> Outcome {
     report.same("it begins on a page", map.start.addr() % PAGE, 0);
     let zero = (0..1 << 20).step_by(PAGE / 2).all(|at| map.read(at) == 0);
     report.check("new memory is zero", zero);
-    (0..1 << 20).step_by(PAGE).for_each(|at| map.write(at, (at / PAGE) as u8));
-    let kept = (0..1 << 20).step_by(PAGE).all(|at| map.read(at) == (at / PAGE) as u8);
+    (0..1 << 20)
+        .step_by(PAGE)
+        .for_each(|at| map.write(at, (at / PAGE) as u8));
+    let kept = (0..1 << 20)
+        .step_by(PAGE)
+        .all(|at| map.read(at) == (at / PAGE) as u8);
     report.check("memory keeps what is written", kept);
     let huge = Map::new(
         1 << 32,
@@ -63,7 +67,9 @@ fn protection(report: &mut Report) -> Outcome {
     map.write(PAGE, 7);
     map.protect(PAGE, PAGE, READ)?;
     report.same("read-only memory is read", map.read(PAGE), 7);
-    dies(report, "but not written", libc::SIGSEGV, || map.write(PAGE, 1))?;
+    dies(report, "but not written", libc::SIGSEGV, || {
+        map.write(PAGE, 1)
+    })?;
     map.write(0, 1);
     map.write(2 * PAGE, 1);
     report.check("its neighbours are as they were", true);
@@ -94,7 +100,10 @@ fn holes(report: &mut Report) -> Outcome {
     })?;
     let across = call!(libc::mprotect(map.start.cast(), 4 * PAGE, READ));
     report.refused("mprotect across it", across, libc::ENOMEM);
-    report.works("munmap across it", call!(libc::munmap(map.start.cast(), 4 * PAGE)));
+    report.works(
+        "munmap across it",
+        call!(libc::munmap(map.start.cast(), 4 * PAGE)),
+    );
     dies(report, "then nothing is left", libc::SIGSEGV, || {
         map.read(0);
     })
@@ -123,7 +132,9 @@ fn code(report: &mut Report) -> Outcome {
     // mov eax, 5; ret
     let code = [0xb8, 0x05, 0x00, 0x00, 0x00, 0xc3, 0x90, 0x90];
     let map = Map::memory(PAGE)?;
-    code.iter().enumerate().for_each(|(at, byte)| map.write(at, *byte));
+    code.iter()
+        .enumerate()
+        .for_each(|(at, byte)| map.write(at, *byte));
     #[cfg(target_arch = "aarch64")]
     publish(map.start);
     dies(report, "data is not executed", libc::SIGSEGV, || {
@@ -133,7 +144,9 @@ fn code(report: &mut Report) -> Outcome {
     // SAFETY: the page holds a function of this type and may be executed.
     let function: extern "C" fn() -> i32 = unsafe { std::mem::transmute(map.start) };
     report.same("code is", function(), 5);
-    dies(report, "code is not written", libc::SIGSEGV, || map.write(0, 0))
+    dies(report, "code is not written", libc::SIGSEGV, || {
+        map.write(0, 0)
+    })
 }
 
 #[cfg(target_arch = "aarch64")]
@@ -150,33 +163,62 @@ fn publish(start: *const u8) {
 fn heap(report: &mut Report) -> Outcome {
     let now = call!(libc::sbrk(0))?;
     let raw = |address: usize| call!(libc::syscall(libc::SYS_brk, address));
-    report.same("brk grows", raw(now.addr() + 4 * PAGE)?, (now.addr() + 4 * PAGE) as i64);
+    report.same(
+        "brk grows",
+        raw(now.addr() + 4 * PAGE)?,
+        (now.addr() + 4 * PAGE) as i64,
+    );
     let byte: *mut u8 = now.cast();
     // SAFETY: brk has just made these bytes ours; the library does not know.
     let (first, last) = unsafe { (byte.read(), byte.add(4 * PAGE - 1).read()) };
     report.same("by zeroes", (first, last), (0, 0));
     report.same("brk shrinks", raw(now.addr())?, now.addr() as i64);
-    report.same("brk refuses by staying", raw(super::fault::KERNEL)?, now.addr() as i64);
+    report.same(
+        "brk refuses by staying",
+        raw(super::fault::KERNEL)?,
+        now.addr() as i64,
+    );
     let mut list: Vec<Vec<u8>> = Vec::new();
     for n in 0..200 {
         list.push(vec![n as u8; (n + 1) * 1_000]);
     }
     list.retain(|one| one[0] % 2 == 0);
-    let whole = list.iter().all(|one| one.iter().all(|byte| *byte == one[0]));
+    let whole = list
+        .iter()
+        .all(|one| one.iter().all(|byte| *byte == one[0]));
     report.check("an allocator on top of it", whole);
     Ok(())
 }
 
 fn refusals(report: &mut Report) -> Outcome {
     let map = |length, flags, fd, offset| {
-        call!(libc::mmap(std::ptr::null_mut(), length, READ, flags, fd, offset))
+        call!(libc::mmap(
+            std::ptr::null_mut(),
+            length,
+            READ,
+            flags,
+            fd,
+            offset
+        ))
     };
     let anonymous = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
     report.refused("no length", map(0, anonymous, -1, 0), libc::EINVAL);
-    report.refused("neither private nor shared", map(PAGE, libc::MAP_ANONYMOUS, -1, 0), libc::EINVAL);
-    report.refused("more than there is room for", map(1 << 62, anonymous, -1, 0), libc::ENOMEM);
+    report.refused(
+        "neither private nor shared",
+        map(PAGE, libc::MAP_ANONYMOUS, -1, 0),
+        libc::EINVAL,
+    );
+    report.refused(
+        "more than there is room for",
+        map(1 << 62, anonymous, -1, 0),
+        libc::ENOMEM,
+    );
     report.refused("no file", map(PAGE, libc::MAP_PRIVATE, 900, 0), libc::EBADF);
-    report.refused("an odd offset", map(PAGE, libc::MAP_PRIVATE, 0, 5), libc::EINVAL);
+    report.refused(
+        "an odd offset",
+        map(PAGE, libc::MAP_PRIVATE, 0, 5),
+        libc::EINVAL,
+    );
     let crooked = call!(libc::munmap(std::ptr::without_provenance_mut(5), PAGE));
     report.refused("an odd address", crooked, libc::EINVAL);
     Ok(())
@@ -187,7 +229,11 @@ fn of_files(report: &mut Report, folder: &std::path::Path) -> Outcome {
     let name = folder.join("file");
     let text: Vec<u8> = (0..2 * PAGE + 100).map(|n| (n / 7) as u8).collect();
     fs::write(&name, &text).map_err(error)?;
-    let file = OpenOptions::new().read(true).write(true).open(&name).map_err(error)?;
+    let file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open(&name)
+        .map_err(error)?;
     let map = Map::new(4 * PAGE, READ | WRITE, libc::MAP_PRIVATE, file.as_raw_fd())?;
     let same = (0..text.len()).all(|at| map.read(at) == text[at]);
     report.check("a file in memory", same);
@@ -197,9 +243,16 @@ fn of_files(report: &mut Report, folder: &std::path::Path) -> Outcome {
         map.read(3 * PAGE);
     })?;
     map.write(10, 0xee);
-    report.check("writing stays private", fs::read(&name).map_err(error)? == text);
+    report.check(
+        "writing stays private",
+        fs::read(&name).map_err(error)? == text,
+    );
     drop(file);
     fs::remove_file(&name).map_err(error)?;
-    report.same("it outlives its file", (map.read(10), map.read(5000)), (0xee, text[5000]));
+    report.same(
+        "it outlives its file",
+        (map.read(10), map.read(5000)),
+        (0xee, text[5000]),
+    );
     Ok(())
 }

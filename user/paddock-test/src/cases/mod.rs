@@ -60,7 +60,11 @@ const fn tool(
 
 pub const CASES: &[Case] = &[
     tool("sleep", "COUNT MS", sleep::run),
-    tool("fault", "null|read-kernel|kernel|undef|recurse|oom", fault::run),
+    tool(
+        "fault",
+        "null|read-kernel|kernel|undef|recurse|oom",
+        fault::run,
+    ),
     tool("exit", "STATUS", processes::exit),
     tool("exec-chain", "COUNT", processes::chain),
     tool("hash-stream", "[COUNT SEED]", stream::hash),

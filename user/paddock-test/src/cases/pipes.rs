@@ -24,9 +24,17 @@ fn ends(report: &mut Report) -> Outcome {
     sys::close(writer)?;
     report.same("a copy keeps it open", sys::write(copy, b"x"), Ok(1));
     sys::close(copy)?;
-    report.same("what was written stays", sys::read(reader, &mut bytes), Ok(1));
+    report.same(
+        "what was written stays",
+        sys::read(reader, &mut bytes),
+        Ok(1),
+    );
     report.same("then the end", sys::read(reader, &mut bytes), Ok(0));
-    report.refused("no writing to the reading end", sys::write(reader, b"x"), libc::EBADF);
+    report.refused(
+        "no writing to the reading end",
+        sys::write(reader, b"x"),
+        libc::EBADF,
+    );
     report.refused("no seeking", call!(libc::lseek(reader, 0, 0)), libc::ESPIPE);
     sys::close(reader)?;
     report.refused("a closed file", sys::read(reader, &mut bytes), libc::EBADF);
@@ -58,7 +66,11 @@ fn limits(report: &mut Report) -> Outcome {
     let mut count = 0;
     call!(libc::ioctl(reader, libc::FIONREAD, &mut count))?;
     report.same("FIONREAD", count, 65_536);
-    report.same("room for one page", sys::read(reader, &mut bytes[..4096]), Ok(4096));
+    report.same(
+        "room for one page",
+        sys::read(reader, &mut bytes[..4096]),
+        Ok(4096),
+    );
     report.same("is taken at once", sys::write(writer, &[1; 4096]), Ok(4096));
     report.refused("and is all", sys::write(writer, &[1; 4096]), libc::EAGAIN);
     report.same("all of it", sys::read(reader, &mut bytes), Ok(65_536));
@@ -110,7 +122,10 @@ fn parts(report: &mut Report) -> Outcome {
     let count = call!(libc::readv(reader, list.as_ptr(), 2))?;
     report.same("readv", count, 65_536);
     report.same("its first part", &start, b"one,");
-    report.check("its second part", rest[..65_532].iter().all(|byte| *byte == b'x'));
+    report.check(
+        "its second part",
+        rest[..65_532].iter().all(|byte| *byte == b'x'),
+    );
     sys::close(reader)?;
     sys::close(writer)?;
     Ok(())
@@ -124,7 +139,11 @@ fn descriptors(report: &mut Report) -> Outcome {
     report.same("the lowest from 100 on", copy, 100);
     let flags = call!(libc::fcntl(copy, libc::F_GETFD))?;
     report.same("a copy does not inherit it", flags, 0);
-    report.same("dup3", call!(libc::dup3(writer, 101, libc::O_CLOEXEC)), Ok(101));
+    report.same(
+        "dup3",
+        call!(libc::dup3(writer, 101, libc::O_CLOEXEC)),
+        Ok(101),
+    );
     report.refused("onto itself", call!(libc::dup3(101, 101, 0)), libc::EINVAL);
     report.refused("of nothing", call!(libc::dup2(900, 5)), libc::EBADF);
     sys::set_nonblocking(writer, true)?;

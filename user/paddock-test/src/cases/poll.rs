@@ -126,7 +126,11 @@ fn woken(report: &mut Report) -> Outcome {
     };
     let mut two = [entry(other), entry(reader)];
     let count = call!(libc::poll(two.as_mut_ptr(), 2, 10_000));
-    report.same("woken by a thread", (count, two[0].revents, two[1].revents), (Ok(1), 0, IN));
+    report.same(
+        "woken by a thread",
+        (count, two[0].revents, two[1].revents),
+        (Ok(1), 0, IN),
+    );
     report.check("which wrote", thread.join().unwrap_or(false));
     let thread = thread::spawn(move || {
         sys::sleep_ms(30);

@@ -35,11 +35,23 @@ pub fn exec_many(report: &mut Report, words: &[String]) -> Outcome {
     let end = sys::run_self(&["exit", "3", &long])?;
     report.same("a long argument", end, End::Exited(3));
     let nothing = c"/nowhere/program".to_owned();
-    report.same("a missing program", sys::exec(&nothing, &[]), sys::Errno(libc::ENOENT));
+    report.same(
+        "a missing program",
+        sys::exec(&nothing, &[]),
+        sys::Errno(libc::ENOENT),
+    );
     let folder = c"/".to_owned();
-    report.same("a folder", sys::exec(&folder, &[]), sys::Errno(libc::EACCES));
+    report.same(
+        "a folder",
+        sys::exec(&folder, &[]),
+        sys::Errno(libc::EACCES),
+    );
     let below = c"/dev/null/x".to_owned();
-    report.same("below a file", sys::exec(&below, &[]), sys::Errno(libc::ENOTDIR));
+    report.same(
+        "below a file",
+        sys::exec(&below, &[]),
+        sys::Errno(libc::ENOTDIR),
+    );
     closed_on_exec(report)
 }
 
@@ -81,7 +93,11 @@ pub fn fork_cow(report: &mut Report, _: &[String]) -> Outcome {
     memory[SIZE / 2] ^= 0xff;
     on_stack[0] = 2;
     sys::write_all(writer, b"x")?;
-    report.same("the child keeps what was", sys::wait(child)?, End::Exited(0));
+    report.same(
+        "the child keeps what was",
+        sys::wait(child)?,
+        End::Exited(0),
+    );
     memory[SIZE / 2] ^= 0xff;
     report.check("the parent keeps its own", Hash::of(&memory) == before);
     report.same("its stack, too", (on_stack[0], on_stack[255]), (2, 1));
@@ -123,7 +139,10 @@ fn many_at_once(report: &mut Report, memory: &[u8]) -> Outcome {
         .into_iter()
         .map(sys::wait)
         .collect::<Result<_, _>>()?;
-    report.check("sixteen at once", ends.iter().all(|end| *end == End::Exited(0)));
+    report.check(
+        "sixteen at once",
+        ends.iter().all(|end| *end == End::Exited(0)),
+    );
     let none = call!(libc::waitpid(-1, std::ptr::null_mut(), libc::WNOHANG));
     report.refused("nobody is left", none, libc::ECHILD);
     Ok(())

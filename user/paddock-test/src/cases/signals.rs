@@ -177,7 +177,11 @@ fn interrupted(report: &mut Report) -> Outcome {
     let mut byte = [0];
     catch(libc::SIGUSR1, handler, 0)?;
     let child = helper(libc::SIGUSR1, writer)?;
-    report.refused("a read is interrupted", sys::read(reader, &mut byte), libc::EINTR);
+    report.refused(
+        "a read is interrupted",
+        sys::read(reader, &mut byte),
+        libc::EINTR,
+    );
     report.same("and can be made again", sys::read(reader, &mut byte), Ok(1));
     sys::wait(child)?;
 
@@ -215,7 +219,11 @@ fn interrupted(report: &mut Report) -> Outcome {
     // SAFETY: to be ignored needs nothing of ours.
     unsafe { libc::signal(libc::SIGUSR2, libc::SIG_IGN) };
     let child = helper(libc::SIGUSR2, writer)?;
-    report.same("an ignored signal interrupts nothing", sys::wait(child)?, End::Exited(0));
+    report.same(
+        "an ignored signal interrupts nothing",
+        sys::wait(child)?,
+        End::Exited(0),
+    );
     sys::close(reader)?;
     sys::close(writer)?;
     Ok(())
@@ -231,7 +239,12 @@ fn suspended(report: &mut Report) -> Outcome {
     report.same("lets it in", count(), before + 1);
     sys::kill(own_pid(), libc::SIGUSR1)?;
     report.same("and closes again", count(), before + 1);
-    let polled = call!(libc::ppoll(std::ptr::null_mut(), 0, std::ptr::null(), &open));
+    let polled = call!(libc::ppoll(
+        std::ptr::null_mut(),
+        0,
+        std::ptr::null(),
+        &open
+    ));
     report.refused("ppoll lets it in, too", polled, libc::EINTR);
     report.same("once", count(), before + 2);
     mask(libc::SIG_UNBLOCK, &[libc::SIGUSR1])?;
@@ -239,7 +252,12 @@ fn suspended(report: &mut Report) -> Outcome {
 }
 
 fn faults(report: &mut Report) -> Outcome {
-    let page = Map::new(4096, libc::PROT_NONE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS, -1)?;
+    let page = Map::new(
+        4096,
+        libc::PROT_NONE,
+        libc::MAP_PRIVATE | libc::MAP_ANONYMOUS,
+        -1,
+    )?;
     let stack = Map::memory(ALTERNATE)?;
     ADDRESS.store(page.start.addr() + 5, Ordering::SeqCst);
     STACK.store(0, Ordering::SeqCst);
@@ -366,6 +384,10 @@ fn over_exec(report: &mut Report) -> Outcome {
     let none = sys::wait_with(child, libc::WNOHANG)?;
     report.same("what is ignored stays so over execve", none.0, 0);
     sys::kill(child, libc::SIGTERM)?;
-    report.same("a handler does not", sys::wait(child)?, End::Killed(libc::SIGTERM));
+    report.same(
+        "a handler does not",
+        sys::wait(child)?,
+        End::Killed(libc::SIGTERM),
+    );
     Ok(())
 }

@@ -34,7 +34,9 @@ pub fn hash(_: &mut Report, words: &[String]) -> Outcome {
 
 /// Writes COUNT bytes that depend on SEED to standard output.
 pub fn make(_: &mut Report, words: &[String]) -> Outcome {
-    pieces(words, |bytes| sys::write_all(1, bytes).map_err(String::from))
+    pieces(words, |bytes| {
+        sys::write_all(1, bytes).map_err(String::from)
+    })
 }
 
 fn pieces(words: &[String], mut take: impl FnMut(&[u8]) -> Outcome) -> Outcome {

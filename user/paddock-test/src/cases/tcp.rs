@@ -25,7 +25,11 @@ fn checks(report: &mut Report) -> io::Result<()> {
     nonblocking(report, &listener, address)?;
     drop(listener);
     let refused = TcpStream::connect(address).map_err(|error| error.kind());
-    report.same("nobody listens", refused.err(), Some(ErrorKind::ConnectionRefused));
+    report.same(
+        "nobody listens",
+        refused.err(),
+        Some(ErrorKind::ConnectionRefused),
+    );
     let again = TcpListener::bind(address);
     report.check("the port can be used again", again.is_ok());
     let twice = TcpListener::bind(address).map_err(|error| error.kind());
@@ -66,10 +70,18 @@ fn halves(report: &mut Report, listener: &TcpListener, address: SocketAddr) -> i
     report.same("who was called", server.local_addr()?, client.peer_addr()?);
     client.write_all(b"question")?;
     client.shutdown(Shutdown::Write)?;
-    report.same("a half is closed", io::read_to_string(&mut server)?.as_str(), "question");
+    report.same(
+        "a half is closed",
+        io::read_to_string(&mut server)?.as_str(),
+        "question",
+    );
     server.write_all(b"answer")?;
     drop(server);
-    report.same("the other is open", io::read_to_string(&mut client)?.as_str(), "answer");
+    report.same(
+        "the other is open",
+        io::read_to_string(&mut client)?.as_str(),
+        "answer",
+    );
     Ok(())
 }
 
@@ -128,7 +140,11 @@ fn nonblocking(report: &mut Report, listener: &TcpListener, address: SocketAddr)
     let (server, _) = listener.accept()?;
     client.set_nonblocking(true)?;
     let nothing = (&client).read(&mut [0; 4]).map_err(|error| error.kind());
-    report.same("nothing to read", nothing.err(), Some(ErrorKind::WouldBlock));
+    report.same(
+        "nothing to read",
+        nothing.err(),
+        Some(ErrorKind::WouldBlock),
+    );
     let text = vec![1; 1 << 20];
     let mut sent = 0;
     let full = loop {
@@ -152,7 +168,10 @@ fn nonblocking(report: &mut Report, listener: &TcpListener, address: SocketAddr)
     let begin = Instant::now();
     let late = (&client).read(&mut [0; 4]).map_err(|error| error.kind());
     report.same("a time-out", late.err(), Some(ErrorKind::WouldBlock));
-    report.check("after its time", begin.elapsed() >= Duration::from_millis(50));
+    report.check(
+        "after its time",
+        begin.elapsed() >= Duration::from_millis(50),
+    );
     client.set_nodelay(true)?;
     report.check("TCP_NODELAY", client.nodelay()?);
     let unknown = call!(libc::setsockopt(

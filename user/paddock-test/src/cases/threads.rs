@@ -92,7 +92,10 @@ fn handing_over(report: &mut Report) {
 
     let begin = Instant::now();
     let guard = pair.0.lock().unwrap();
-    let (_guard, result) = pair.1.wait_timeout(guard, Duration::from_millis(30)).unwrap();
+    let (_guard, result) = pair
+        .1
+        .wait_timeout(guard, Duration::from_millis(30))
+        .unwrap();
     let late = begin.elapsed() >= Duration::from_millis(30);
     report.check("a condition that never comes", result.timed_out() && late);
 }
@@ -127,13 +130,20 @@ fn local_data(report: &mut Report) {
         })
         .collect();
     let good = threads.into_iter().all(|t| t.join().unwrap());
-    report.check("thread-local data is a thread's own", good && OWN.get() == 1);
+    report.check(
+        "thread-local data is a thread's own",
+        good && OWN.get() == 1,
+    );
     report.same("and is dropped with it", DROPPED.load(Ordering::SeqCst), 10);
 }
 
 fn many(report: &mut Report) {
     let main = call!(libc::syscall(libc::SYS_gettid));
-    report.same("the first thread's number", main, Ok(i64::from(std::process::id())));
+    report.same(
+        "the first thread's number",
+        main,
+        Ok(i64::from(std::process::id())),
+    );
     let mut numbers = HashSet::new();
     for _ in 0..10 {
         let threads: Vec<_> = (0..10)
@@ -143,13 +153,20 @@ fn many(report: &mut Report) {
             numbers.insert(thread.join().unwrap().unwrap_or(-1));
         }
     }
-    report.check("a hundred threads", !numbers.contains(&-1) && numbers.len() >= 10);
+    report.check(
+        "a hundred threads",
+        !numbers.contains(&-1) && numbers.len() >= 10,
+    );
     let parked = thread::spawn(thread::park);
     sys::sleep_ms(10);
     parked.thread().unpark();
     report.check("park and unpark", parked.join().is_ok());
     let panicked = thread::Builder::new().stack_size(256 << 10).spawn(|| 5);
-    report.same("a stack of its own size", panicked.unwrap().join().ok(), Some(5));
+    report.same(
+        "a stack of its own size",
+        panicked.unwrap().join().ok(),
+        Some(5),
+    );
 }
 
 fn futex_call(word: &AtomicU32, operation: i32, value: u32, ns: i64) -> Result<i64, sys::Errno> {
@@ -172,11 +189,21 @@ fn futex(report: &mut Report) {
     report.refused("another value", other, libc::EAGAIN);
     let late = futex_call(&word, libc::FUTEX_WAIT, 1, 5_000_000);
     report.refused("nobody wakes", late, libc::ETIMEDOUT);
-    report.same("nobody waits", futex_call(&word, libc::FUTEX_WAKE, 9, 0), Ok(0));
+    report.same(
+        "nobody waits",
+        futex_call(&word, libc::FUTEX_WAKE, 9, 0),
+        Ok(0),
+    );
     let bad = call!(libc::syscall(libc::SYS_futex, &raw const word, 99, 1, 0));
     report.refused("an unknown operation", bad, libc::ENOSYS);
     let crooked = word.as_ptr().wrapping_byte_add(1);
-    let bad = call!(libc::syscall(libc::SYS_futex, crooked, libc::FUTEX_WAKE, 1, 0));
+    let bad = call!(libc::syscall(
+        libc::SYS_futex,
+        crooked,
+        libc::FUTEX_WAKE,
+        1,
+        0
+    ));
     report.refused("an odd address", bad, libc::EINVAL);
     let woken = AtomicUsize::new(0);
     thread::scope(|scope| {

@@ -22,7 +22,11 @@ fn checks(report: &mut Report, folder: &Path) -> io::Result<()> {
     pair(report)?;
     let name = folder.join("socket");
     let kind = |result: io::Result<UnixStream>| result.map(drop).map_err(|error| error.kind());
-    report.same("nothing there", kind(UnixStream::connect(&name)), Err(ErrorKind::NotFound));
+    report.same(
+        "nothing there",
+        kind(UnixStream::connect(&name)),
+        Err(ErrorKind::NotFound),
+    );
     let listener = UnixListener::bind(&name)?;
     let twice = UnixListener::bind(&name).map(drop).map_err(|e| e.kind());
     report.same("a name is taken once", twice, Err(ErrorKind::AddrInUse));
@@ -32,7 +36,10 @@ fn checks(report: &mut Report, folder: &Path) -> io::Result<()> {
     let refused = kind(UnixStream::connect(&name));
     report.same("nobody listens", refused, Err(ErrorKind::ConnectionRefused));
     fs::remove_file(&name)?;
-    report.works("the name is free again", UnixListener::bind(&name).map_err(|_| sys::Errno(0)));
+    report.works(
+        "the name is free again",
+        UnixListener::bind(&name).map_err(|_| sys::Errno(0)),
+    );
     Ok(())
 }
 

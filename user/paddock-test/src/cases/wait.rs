@@ -49,7 +49,10 @@ fn looking(report: &mut Report) -> Outcome {
     sys::close(reader)?;
     let child = sys::fork(|| 0)?;
     sys::sleep_ms(30);
-    report.works("a child that has ended still has its number", sys::kill(child, 0));
+    report.works(
+        "a child that has ended still has its number",
+        sys::kill(child, 0),
+    );
     report.same("until it is waited for", sys::wait(child)?, End::Exited(0));
     report.refused("then it has not", sys::kill(child, 0), libc::ESRCH);
     Ok(())
@@ -68,7 +71,9 @@ fn choosing(report: &mut Report) -> Outcome {
         seen.push((pid, end));
     }
     seen.sort_by_key(|(pid, _)| children.iter().position(|child| child == pid));
-    let expected: Vec<_> = (0..9).map(|n| (children[n], End::Exited(n as i32))).collect();
+    let expected: Vec<_> = (0..9)
+        .map(|n| (children[n], End::Exited(n as i32)))
+        .collect();
     report.check("the others in any order", seen == expected);
     let child = sys::fork(|| {
         sys::sleep_ms(30);
@@ -96,7 +101,11 @@ fn by_waitid(report: &mut Report) -> Outcome {
     let exited = (child, libc::CLD_EXITED, 6);
     let found = waitid(libc::P_ALL, 0, flags | libc::WNOWAIT);
     report.same("looked at", found, Ok(exited));
-    report.same("and left there", waitid(libc::P_PID, child, flags), Ok(exited));
+    report.same(
+        "and left there",
+        waitid(libc::P_PID, child, flags),
+        Ok(exited),
+    );
     let child = sys::fork(|| {
         sys::sleep_ms(10_000);
         0
@@ -105,7 +114,11 @@ fn by_waitid(report: &mut Report) -> Outcome {
     report.same("nothing yet", found, Ok((0, 0, 0)));
     sys::kill(child, libc::SIGTERM)?;
     let found = waitid(libc::P_PID, child, flags);
-    report.same("killed", found, Ok((child, libc::CLD_KILLED, libc::SIGTERM)));
+    report.same(
+        "killed",
+        found,
+        Ok((child, libc::CLD_KILLED, libc::SIGTERM)),
+    );
     let none = waitid(libc::P_ALL, 0, flags);
     report.refused("nobody", none, libc::ECHILD);
     report.refused("for nothing", waitid(libc::P_ALL, 0, 0), libc::EINVAL);
@@ -125,7 +138,11 @@ fn stopped(report: &mut Report) -> Outcome {
     let none = sys::wait_with(child, libc::WNOHANG)?;
     report.same("a stopped one waits with its end", none.0, 0);
     sys::kill(child, libc::SIGCONT)?;
-    report.same("until it goes on", sys::wait(child)?, End::Killed(libc::SIGTERM));
+    report.same(
+        "until it goes on",
+        sys::wait(child)?,
+        End::Killed(libc::SIGTERM),
+    );
     Ok(())
 }
 
@@ -145,7 +162,11 @@ fn orphans(report: &mut Report) -> Outcome {
     })?;
     report.same("the parent ends", end, End::Exited(0));
     sys::close(writer)?;
-    report.same("the child lives on", sys::read_to_end(reader)?, b"orphan".to_vec());
+    report.same(
+        "the child lives on",
+        sys::read_to_end(reader)?,
+        b"orphan".to_vec(),
+    );
     sys::close(reader)?;
     Ok(())
 }
