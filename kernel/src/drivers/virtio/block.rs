@@ -210,7 +210,8 @@ impl BlockDevice for Disk {
         if !self.queue.can_flush() {
             return Ok(());
         }
-        let ticket = self.queue.submit(Command::Flush, 0, &raw mut [])?;
+        let nothing = core::ptr::slice_from_raw_parts_mut(core::ptr::null_mut(), 0);
+        let ticket = self.queue.submit(Command::Flush, 0, nothing)?;
         self.queue.wait(&ticket)
     }
 }

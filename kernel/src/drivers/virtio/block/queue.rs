@@ -18,6 +18,8 @@ const SLOTS: usize = 16;
 const CELL: usize = 32;
 const HEADER: usize = 16;
 
+type Queue = VirtQueue<PaddockHal, QUEUE_SIZE>;
+
 const FEATURE_READ_ONLY: u64 = 1 << 5;
 const FEATURE_FLUSH: u64 = 1 << 9;
 const FEATURE_VERSION_1: u64 = 1 << 32;
@@ -61,7 +63,7 @@ enum State {
 
 struct Inner {
     transport: MmioTransport<'static>,
-    queue: VirtQueue<PaddockHal, QUEUE_SIZE>,
+    queue: Queue,
     states: [State; SLOTS],
     /// Headers and status bytes, shared with the device for good.
     cells: NonNull<u8>,
@@ -208,7 +210,7 @@ impl Inner {
         slot: usize,
         command: Command,
         data: *mut [u8],
-        action: impl FnOnce(&mut VirtQueue<PaddockHal, QUEUE_SIZE>, &[&[u8]], &mut [&mut [u8]]) -> T,
+        action: impl for<'a> FnOnce(&mut Queue, &'a [&'a [u8]], &'a mut [&'a mut [u8]]) -> T,
     ) -> T {
         let cell = self.header(slot);
         // SAFETY: the cell is inside its page and, like the data, the
