@@ -104,9 +104,9 @@ fn header_lies() -> Vec<HeaderLie> {
 fn segment_lies() -> Vec<(&'static str, usize, u64)> {
     vec![
         ("a segment beyond the file", 8, 1 << 40),
-        ("a segment at the end of all", 8, u64::MAX & !0xfff),
+        ("a segment at the end of all", 8, !0xfff),
         ("a segment in the kernel", 16, 0xffff_ff80_0000_0000),
-        ("a segment across the end", 16, u64::MAX & !0xfff),
+        ("a segment across the end", 16, !0xfff),
         ("more in the file than in memory", 32, 1 << 40),
         ("all of memory", 40, 1 << 46),
         ("more than all of memory", 40, u64::MAX),
