@@ -105,7 +105,7 @@ pub const CLD_STOPPED: i32 = 5;
 pub const CLD_CONTINUED: i32 = 6;
 
 /// `siginfo_t`, 128 bytes: the head, and a union of 112 bytes.
-#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[derive(Clone, Copy, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct Siginfo {
     pub si_signo: i32,
@@ -113,18 +113,6 @@ pub struct Siginfo {
     pub si_code: i32,
     pub pad: i32,
     pub fields: [u64; 14],
-}
-
-impl Default for Siginfo {
-    fn default() -> Self {
-        Siginfo {
-            si_signo: 0,
-            si_errno: 0,
-            si_code: 0,
-            pad: 0,
-            fields: [0; 14],
-        }
-    }
 }
 
 impl Siginfo {
