@@ -301,7 +301,7 @@ fn a_stop_in_order_ends_everything() {
     herd.start();
     let pids = [herd.pid("base"), herd.pid("top")];
     herd.signal(libc::SIGTERM);
-    assert_eq!(herd.left(), Some(0));
+    assert_eq!(herd.left().code(), Some(0));
     assert!(pids.iter().all(|pid| !alive(*pid)));
     assert!(!herd.root.join("run/herd/control.sock").exists());
     let console = fs::read_to_string(herd.root.join("console")).unwrap();
@@ -332,7 +332,7 @@ fn a_herd_that_was_killed_is_followed_by_another() {
     let mut herd = Herd::with("web", FOREVER);
     let orphan = herd.pid("web");
     herd.signal(libc::SIGKILL);
-    assert_eq!(herd.left(), None);
+    assert_eq!(herd.left().code(), None);
     herd.start();
     herd.pid("web");
     kill(orphan, libc::SIGKILL);

@@ -192,10 +192,11 @@ pub fn sleep_ms(ms: u64) {
 /// Executes this program with other arguments in place of this process.
 /// Returns only on failure.
 pub fn exec_self(words: &[&str]) -> Errno {
-    let Ok(program) = std::env::current_exe() else {
+    let program = std::env::current_exe().map(Into::into);
+    let Some(program) = program.ok().or_else(|| std::env::args_os().next()) else {
         return Errno(libc::ENOENT);
     };
-    let Ok(program) = CString::new(program.as_os_str().as_bytes()) else {
+    let Ok(program) = CString::new(program.as_bytes()) else {
         return Errno(libc::EINVAL);
     };
     exec(&program, words)

@@ -17,9 +17,19 @@ struct Output {
     ended: bool,
 }
 
-#[derive(Default)]
 pub(super) struct Outputs {
     open: Vec<Output>,
+    /// Where one turn is read to.
+    buffer: Vec<u8>,
+}
+
+impl Default for Outputs {
+    fn default() -> Self {
+        Outputs {
+            open: Vec::new(),
+            buffer: vec![0; TURN],
+        }
+    }
 }
 
 /// What one turn reads of one output, so that no service holds up the others.
@@ -30,15 +40,11 @@ const REST: usize = 2 << 20;
 
 impl Output {
     /// What is there now, at most one turn; nothing if nothing is there.
-    fn read(&mut self) -> Vec<u8> {
-        let mut bytes = vec![0; TURN];
+    fn read(&mut self, buffer: &mut [u8]) -> Vec<u8> {
         loop {
-            match self.pipe.read(&mut bytes) {
+            match self.pipe.read(buffer) {
                 Ok(0) => self.ended = true,
-                Ok(count) => {
-                    bytes.truncate(count);
-                    return bytes;
-                }
+                Ok(count) => return buffer.iter().take(count).copied().collect(),
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {}
                 Err(_) => self.ended = true,
@@ -83,7 +89,7 @@ impl Daemon {
         let Some(output) = self.outputs.open.get_mut(index) else {
             return;
         };
-        let bytes = output.read();
+        let bytes = output.read(&mut self.outputs.buffer);
         let (name, origin) = (output.name.clone(), output.origin);
         if !bytes.is_empty() {
             self.write_log(&name, origin, &bytes);
@@ -100,7 +106,7 @@ impl Daemon {
                 && output.generation == generation
                 && left > 0
             {
-                let bytes = output.read();
+                let bytes = output.read(&mut self.outputs.buffer);
                 if bytes.is_empty() {
                     break;
                 }

@@ -1,8 +1,9 @@
 //! A herd below a folder of its own, and what tests ask of it.
+#![allow(dead_code, reason = "no test file uses all of it")]
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
@@ -59,8 +60,29 @@ impl Herd {
     }
 
     pub fn start(&mut self) {
-        let daemon = self
-            .command(&["daemon"])
+        let command = self.command(&["daemon"]);
+        self.start_as(command);
+    }
+
+    /// Runs herd as process 1 of a process space of its own. `false` if this
+    /// system or user may not make one.
+    pub fn start_as_first(&mut self) -> bool {
+        let unshare = |program: &str| {
+            let mut command = Command::new("unshare");
+            command.args(["--pid", "--fork", "--mount-proc", "--kill-child", program]);
+            command
+        };
+        if !unshare("true").status().is_ok_and(|s| s.success()) {
+            return false;
+        }
+        let mut command = unshare(env!("CARGO_BIN_EXE_herd"));
+        command.env("HERD_ROOT", &self.root);
+        self.start_as(command);
+        true
+    }
+
+    fn start_as(&mut self, mut command: Command) {
+        let daemon = command
             .stdin(Stdio::null())
             .stdout(fs::File::create(self.root.join("console")).unwrap())
             .stderr(fs::File::create(self.root.join("errors")).unwrap())
@@ -150,10 +172,10 @@ impl Herd {
         i32::try_from(self.daemon.as_ref().unwrap().id()).unwrap()
     }
 
-    /// Waits for the daemon to leave by itself; its exit status.
-    pub fn left(&mut self) -> Option<i32> {
+    /// Waits for the daemon to leave by itself; how it did.
+    pub fn left(&mut self) -> ExitStatus {
         let mut daemon = self.daemon.take().unwrap();
-        eventually("the daemon leaves", || daemon.try_wait().unwrap()).code()
+        eventually("the daemon leaves", || daemon.try_wait().unwrap())
     }
 }
 
