@@ -1,0 +1,74 @@
+//! The lines of `/proc/PID/maps` (proc_pid_maps(5)).
+
+use crate::address::PAGE_SIZE;
+use crate::area::{Area, AreaKind, Backing};
+use crate::hardware::Hardware;
+use core::fmt;
+use paddock_abi::mman::Prot;
+
+/// One line, without its end.
+pub struct MapsLine<'a, H: Hardware> {
+    area: &'a Area<H>,
+}
+
+impl<'a, H: Hardware> MapsLine<'a, H> {
+    pub(crate) fn new(area: &'a Area<H>) -> Self {
+        MapsLine { area }
+    }
+
+    fn write_name(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = match (&self.area.backing, self.area.kind) {
+            (_, AreaKind::Stack) => "[stack]",
+            (_, AreaKind::Heap) => "[heap]",
+            (Backing::Anonymous, AreaKind::Plain) => return Ok(()),
+            (Backing::Source { source, .. }, AreaKind::Plain) => {
+                return source.describe(f);
+            }
+        };
+        f.write_str(name)
+    }
+}
+
+impl<H: Hardware> fmt::Debug for MapsLine<'_, H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl<H: Hardware> fmt::Display for MapsLine<'_, H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let area = self.area;
+        let flag = |prot: Prot, letter: char| {
+            if area.prot.contains(prot) {
+                letter
+            } else {
+                '-'
+            }
+        };
+        let (offset, (device, inode)) = match &area.backing {
+            Backing::Anonymous => (0, (0, 0)),
+            Backing::Source { source, first } => (first * PAGE_SIZE, source.identity()),
+        };
+        let named = !matches!(
+            (&area.backing, area.kind),
+            (Backing::Anonymous, AreaKind::Plain)
+        );
+        write!(
+            f,
+            "{:08x}-{:08x} {}{}{}{} {offset:08x} {:02x}:{:02x} {inode:<26}",
+            area.range.start(),
+            area.range.end(),
+            flag(Prot::READ, 'r'),
+            flag(Prot::WRITE, 'w'),
+            flag(Prot::EXEC, 'x'),
+            if area.shared { 's' } else { 'p' },
+            device >> 8,
+            device & 0xff,
+        )?;
+        if named {
+            f.write_str(" ")?;
+            self.write_name(f)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,287 @@
+//! mprotect(2), madvise(2) and msync(2).
+
+use super::AddressSpace;
+use crate::activate::Root;
+use crate::address::PageRange;
+use crate::area::{Area, Backing};
+use crate::entry::{Entry, Rights};
+use crate::frame::SharedFrame;
+use crate::gather::Gather;
+use crate::hardware::Hardware;
+use crate::source::MapSource;
+use crate::tables::{Flush, Slot, Tables};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::fmt;
+use core::mem::ManuallyDrop;
+use paddock_abi::mman::{
+    MADV_COLD, MADV_DODUMP, MADV_DOFORK, MADV_DONTDUMP, MADV_DONTFORK, MADV_DONTNEED, MADV_FREE,
+    MADV_HUGEPAGE, MADV_NOHUGEPAGE, MADV_NORMAL, MADV_PAGEOUT, MADV_RANDOM, MADV_SEQUENTIAL,
+    MADV_WILLNEED, Prot,
+};
+use paddock_abi::{Errno, Result};
+
+/// A part of a file that msync(2) is to write out: done by the caller,
+/// without the address space's lock.
+pub struct SyncTarget<H: Hardware> {
+    /// The file.
+    pub source: Arc<dyn MapSource<H>>,
+    /// Its first page.
+    pub first: u64,
+    /// How many pages.
+    pub pages: u64,
+}
+
+impl<H: Hardware> fmt::Debug for SyncTarget<H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "SyncTarget({:?}, {}+{})",
+            self.source.identity(),
+            self.first,
+            self.pages
+        )
+    }
+}
+
+/// Tells a file which of its pages in `range`, a part of `area`, may have
+/// changed.
+pub(super) fn report_written<H: Hardware>(tables: &Tables<H>, area: &Area<H>, range: PageRange) {
+    let Some(source) = area.tracked() else {
+        return;
+    };
+    tables.visit(range, |address, slot| {
+        if slot.get().rights().contains(Rights::WRITE) {
+            source.written(area.index_of(address));
+        }
+    });
+}
+
+/// Calls `with` with a frame that stays in its entry.
+pub(super) fn borrow_frame<H: Hardware, T>(
+    entry: Entry,
+    with: impl FnOnce(&SharedFrame<H>) -> T,
+) -> T {
+    // SAFETY: the entry owns a share; this value is never dropped.
+    let frame = ManuallyDrop::new(unsafe { SharedFrame::from_address(entry.frame()) });
+    with(&frame)
+}
+
+/// The entry that `area` now allows for a page that is there. A page that
+/// others share, or whose file must hear of writes, stays read-only until a
+/// fault.
+fn allowed<H: Hardware>(area: &Area<H>, entry: Entry) -> Entry {
+    let mut rights = area.rights();
+    let may_write = if area.shared {
+        area.tracked().is_none() || entry.rights().contains(Rights::WRITE)
+    } else {
+        entry.is_own() && borrow_frame(entry, SharedFrame::<H>::is_unique)
+    };
+    if !may_write {
+        rights.remove(Rights::WRITE);
+    }
+    entry.with_rights(rights)
+}
+
+fn change_entry<H: Hardware>(area: &Area<H>, slot: Slot<'_>) -> Flush {
+    let old = slot.get();
+    let new = allowed(area, old);
+    if new == old {
+        return Flush::nothing();
+    }
+    if new.rights().contains(Rights::EXECUTE) {
+        borrow_frame(new, SharedFrame::<H>::publish_code);
+    }
+    slot.set(new)
+}
+
+impl<H: Hardware> AddressSpace<H> {
+    /// mprotect(2). May sleep.
+    ///
+    /// # Errors
+    /// `EINVAL`, `EACCES`, `ENOMEM` as in the manual. Areas below the one
+    /// that makes it fail are changed, as on Linux.
+    pub fn protect(&mut self, address: u64, length: u64, prot: Prot) -> Result<()> {
+        if length == 0 && address.is_multiple_of(crate::PAGE_SIZE) {
+            return Ok(());
+        }
+        let range = checked_range(address, length)?;
+        let prot = prot & (Prot::READ | Prot::WRITE | Prot::EXEC);
+        if !self.areas.cover(range) {
+            return Err(Errno::ENOMEM);
+        }
+        let indices = self.areas.isolate(range)?;
+        let root = self.tables.root().clone();
+        let mut flush = Flush::nothing();
+        let mut result = Ok(());
+        for index in indices {
+            result = self.protect_area(index, prot, &root, &mut flush);
+            if result.is_err() {
+                break;
+            }
+        }
+        flush.run(&root);
+        H::publish_entries();
+        self.areas.merge(range);
+        result
+    }
+
+    fn protect_area(
+        &mut self,
+        index: usize,
+        prot: Prot,
+        root: &Root<H>,
+        flush: &mut Flush,
+    ) -> Result<()> {
+        let Some(area) = self.areas.get_mut(index) else {
+            return Ok(());
+        };
+        if !area.may.contains(prot) {
+            return Err(Errno::EACCES);
+        }
+        let loses_write = area.prot.contains(Prot::WRITE) && !prot.contains(Prot::WRITE);
+        if loses_write && area.tracked().is_some() {
+            // From here on the entries do not tell which pages were written;
+            // a write between this and the flush is still by an old
+            // translation, hence flushed before it is reported.
+            let entries = area.rights().difference(Rights::WRITE);
+            self.tables.visit(area.range, |address, slot| {
+                let old = slot.get();
+                if old.rights().contains(Rights::WRITE) {
+                    slot.set(old.with_rights(entries)).run(root);
+                    if let Some(source) = area.tracked() {
+                        source.written(area.index_of(address));
+                    }
+                }
+            });
+        }
+        self.counters.area_went(area);
+        area.prot = prot;
+        self.counters.area_came(area);
+        self.tables
+            .visit(area.range, |_, slot| flush.add(change_entry(area, slot)));
+        Ok(())
+    }
+
+    /// madvise(2). May sleep. What only would speed things up is accepted and
+    /// ignored; `MADV_POPULATE_*` is the caller's, see [`crate::populate`].
+    ///
+    /// # Errors
+    /// `EINVAL` for advice that is not known or does not fit, `ENOMEM` for
+    /// unmapped pages.
+    pub fn advise(&mut self, address: u64, length: u64, advice: u32) -> Result<()> {
+        let known = matches!(
+            advice,
+            MADV_NORMAL
+                | MADV_RANDOM
+                | MADV_SEQUENTIAL
+                | MADV_WILLNEED
+                | MADV_DONTNEED
+                | MADV_FREE
+                | MADV_DONTFORK
+                | MADV_DOFORK
+                | MADV_HUGEPAGE
+                | MADV_NOHUGEPAGE
+                | MADV_DONTDUMP
+                | MADV_DODUMP
+                | MADV_COLD
+                | MADV_PAGEOUT
+        );
+        if !known {
+            return Err(Errno::EINVAL);
+        }
+        if length == 0 && address.is_multiple_of(crate::PAGE_SIZE) {
+            return Ok(());
+        }
+        let range = checked_range(address, length)?;
+        match advice {
+            MADV_DONTNEED => self.discard(range),
+            MADV_FREE => {
+                let overlapping = &self.areas.as_slice()[self.areas.overlapping(range)];
+                if overlapping
+                    .iter()
+                    .any(|area| area.shared || !matches!(area.backing, Backing::Anonymous))
+                {
+                    return Err(Errno::EINVAL);
+                }
+                self.discard(range);
+            }
+            MADV_DONTFORK | MADV_DOFORK => self.set_no_fork(range, advice == MADV_DONTFORK)?,
+            _ => {}
+        }
+        if self.areas.cover(range) {
+            Ok(())
+        } else {
+            Err(Errno::ENOMEM)
+        }
+    }
+
+    /// Forgets the pages of a range: the next touch finds zeros, or the
+    /// file's page.
+    fn discard(&mut self, range: PageRange) {
+        let mut gather = Gather::new(self.tables.root());
+        for area in &self.areas.as_slice()[self.areas.overlapping(range)] {
+            if let Some(part) = area.range.intersect(&range) {
+                report_written(&self.tables, area, part);
+            }
+        }
+        self.zap(range, &mut gather);
+    }
+
+    fn set_no_fork(&mut self, range: PageRange, no_fork: bool) -> Result<()> {
+        for index in self.areas.isolate(range)? {
+            if let Some(area) = self.areas.get_mut(index) {
+                area.no_fork = no_fork;
+            }
+        }
+        self.areas.merge(range);
+        Ok(())
+    }
+
+    /// The first half of msync(2): marks the written pages of a range as
+    /// changed, and says what to write out. With `collect` false it only
+    /// marks (`MS_ASYNC`).
+    ///
+    /// # Errors
+    /// `EINVAL`; `ENOMEM` for unmapped pages, or without memory.
+    pub fn sync_targets(
+        &mut self,
+        address: u64,
+        length: u64,
+        collect: bool,
+    ) -> Result<Vec<SyncTarget<H>>> {
+        let mut targets = Vec::new();
+        if length == 0 && address.is_multiple_of(crate::PAGE_SIZE) {
+            return Ok(targets);
+        }
+        let range = checked_range(address, length)?;
+        for area in &self.areas.as_slice()[self.areas.overlapping(range)] {
+            let (Some(part), Some(source)) = (area.range.intersect(&range), area.tracked()) else {
+                continue;
+            };
+            report_written(&self.tables, area, part);
+            if collect {
+                targets.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
+                targets.push(SyncTarget {
+                    source: source.clone(),
+                    first: area.index_of(part.start()),
+                    pages: part.pages(),
+                });
+            }
+        }
+        if self.areas.cover(range) {
+            Ok(targets)
+        } else {
+            Err(Errno::ENOMEM)
+        }
+    }
+}
+
+/// A range for the calls that answer `EINVAL` to a bad start and `ENOMEM` to
+/// a bad end.
+fn checked_range(address: u64, length: u64) -> Result<PageRange> {
+    if !address.is_multiple_of(crate::PAGE_SIZE) {
+        return Err(Errno::EINVAL);
+    }
+    PageRange::new(address, length).ok_or(Errno::ENOMEM)
+}

@@ -1,0 +1,176 @@
+//! mremap(2).
+
+use super::AddressSpace;
+use crate::address::{PAGE_SIZE, PageRange};
+use crate::area::{Area, AreaKind, Backing};
+use crate::entry::Entry;
+use crate::gather::Gather;
+use crate::hardware::Hardware;
+use paddock_abi::mman::{MREMAP_FIXED, MREMAP_MAYMOVE, MapFlags};
+use paddock_abi::{Errno, Result};
+
+impl<H: Hardware> AddressSpace<H> {
+    /// mremap(2): makes a mapping longer or shorter, or moves it, with its
+    /// pages. `MREMAP_DONTUNMAP` is refused. May sleep.
+    ///
+    /// # Errors
+    /// `EINVAL`, `EFAULT`, `ENOMEM` as in the manual.
+    pub fn remap(
+        &mut self,
+        address: u64,
+        old_length: u64,
+        new_length: u64,
+        flags: u32,
+        new_address: u64,
+    ) -> Result<u64> {
+        let fixed = flags & MREMAP_FIXED != 0;
+        let may_move = flags & MREMAP_MAYMOVE != 0;
+        if flags & !(MREMAP_FIXED | MREMAP_MAYMOVE) != 0 || fixed && !may_move {
+            return Err(Errno::EINVAL);
+        }
+        let new = PageRange::new(address, new_length).ok_or(Errno::EINVAL)?;
+        if old_length == 0 {
+            return self.duplicate(new, may_move, fixed.then_some(new_address));
+        }
+        let old = PageRange::new(address, old_length).ok_or(Errno::EINVAL)?;
+        if fixed {
+            return self.move_fixed(old, new.len(), new_address);
+        }
+        if new.len() <= old.len() {
+            if !self.areas.cover(old) {
+                return Err(Errno::EFAULT);
+            }
+            if new.len() < old.len() {
+                self.unmap(new.end(), old.len() - new.len())?;
+            }
+            return Ok(address);
+        }
+        self.grow(old, new, may_move)
+    }
+
+    /// The one area that holds all of `range`.
+    fn single_area(&self, range: PageRange) -> Result<&Area<H>> {
+        let area = self.areas.find(range.start()).ok_or(Errno::EFAULT)?;
+        if area.range.end() < range.end() {
+            return Err(Errno::EFAULT);
+        }
+        Ok(area)
+    }
+
+    fn grow(&mut self, old: PageRange, new: PageRange, may_move: bool) -> Result<u64> {
+        let area = self.single_area(old)?;
+        let growth = PageRange::of(old.end(), new.end());
+        let added = area.part_at(growth, old.end());
+        self.check_limits(&added, true)?;
+        if area.range.end() == old.end() && self.areas.overlapping(growth).is_empty() {
+            self.put(added)?;
+            return Ok(old.start());
+        }
+        if !may_move {
+            return Err(Errno::ENOMEM);
+        }
+        let target = self.place(0, new.len(), MapFlags::empty())?;
+        self.move_to(old, target)
+    }
+
+    fn move_fixed(&mut self, old: PageRange, length: u64, address: u64) -> Result<u64> {
+        let target = PageRange::new(address, length).ok_or(Errno::EINVAL)?;
+        if target.intersect(&old).is_some() {
+            return Err(Errno::EINVAL);
+        }
+        self.single_area(old)?;
+        self.unmap(target.start(), target.len())?;
+        let mut old = old;
+        if length < old.len() {
+            self.unmap(old.start() + length, old.len() - length)?;
+            old = PageRange::of(old.start(), old.start() + length);
+        } else if length > old.len() {
+            let growth = PageRange::of(old.start(), old.start() + length - old.len());
+            self.check_limits(&self.single_area(old)?.part_at(growth, old.start()), true)?;
+        }
+        self.move_to(old, target)
+    }
+
+    /// Moves the pages of `old` to the start of `target`, which is free and
+    /// at least as long.
+    fn move_to(&mut self, old: PageRange, target: PageRange) -> Result<u64> {
+        let area = self.single_area(old)?.part_at(target, old.start());
+        self.areas.reserve(4)?;
+        let indices = self.areas.isolate(old)?;
+        if let Err(error) = self.prepare_tables(old, target) {
+            self.areas.merge(old);
+            return Err(error);
+        }
+        let mut gather = Gather::new(self.tables.root());
+        let tables = &self.tables;
+        tables.visit(old, |address, slot| {
+            let entry = slot.get();
+            if let Some(new_slot) = tables.slot(address - old.start() + target.start()) {
+                gather.add_flush(slot.set(Entry::EMPTY));
+                gather.add_flush(new_slot.set(entry));
+            }
+        });
+        H::publish_entries();
+        for area in &self.areas.as_slice()[indices.clone()] {
+            self.counters.area_went(area);
+        }
+        self.areas.remove(indices);
+        let hole = self.areas.hole_around(old);
+        self.tables.prune(hole, &mut gather);
+        drop(gather);
+        self.put(area)?;
+        Ok(target.start())
+    }
+
+    /// Makes the tables that the pages of `old` need at `target`.
+    fn prepare_tables(&mut self, old: PageRange, target: PageRange) -> Result<()> {
+        const TABLE: u64 = 512 * PAGE_SIZE;
+        let end = target.start() + old.len();
+        let mut at = target.start();
+        while at < end {
+            let next = ((at | (TABLE - 1)) + 1).min(end);
+            let from = PageRange::of(
+                at - target.start() + old.start(),
+                next - target.start() + old.start(),
+            );
+            let mut held = false;
+            self.tables.visit(from, |_, _| held = true);
+            if held {
+                self.tables.slot_or_new(at).ok_or(Errno::ENOMEM)?;
+            }
+            at = next;
+        }
+        Ok(())
+    }
+
+    /// An old length of 0 maps the same pages of a shared mapping once more.
+    fn duplicate(&mut self, new: PageRange, may_move: bool, fixed: Option<u64>) -> Result<u64> {
+        let area = self.areas.find(new.start()).ok_or(Errno::EFAULT)?;
+        if !area.shared || !may_move {
+            return Err(Errno::EINVAL);
+        }
+        let target = match fixed {
+            Some(address) => PageRange::new(address, new.len()).ok_or(Errno::EINVAL)?,
+            None => self.place(0, new.len(), MapFlags::empty())?,
+        };
+        let copy = area.part_at(target, new.start());
+        self.check_limits(&copy, true)?;
+        self.put(copy)?;
+        Ok(target.start())
+    }
+}
+
+impl<H: Hardware> Area<H> {
+    /// An area like this over `range`, whose first page has the content that
+    /// this one has (or would have, if it were longer) at `content`.
+    fn part_at(&self, range: PageRange, content: u64) -> Self {
+        let mut part = self.part(range);
+        if let Backing::Source { first, .. } = &mut part.backing {
+            *first = self.index_of(content);
+        }
+        if part.kind == AreaKind::Stack {
+            part.kind = AreaKind::Plain;
+        }
+        part
+    }
+}
