@@ -68,6 +68,13 @@ pub trait FileSystem: Send + Sync {
         Ok(())
     }
 
+    /// Makes durable what was written more than `age_ms` milliseconds ago, if
+    /// there is any. A kernel thread calls it every few seconds.
+    fn flush_older_than(&self, age_ms: u64) -> Result<()> {
+        let _ = age_ms;
+        Ok(())
+    }
+
     /// Called once, when the last mount goes: leaves the disk clean. Nothing
     /// may be written afterwards.
     fn unmount(&self) -> Result<()> {

@@ -1,1 +1,107 @@
-//! The page cache.
+//! The page cache: pages of file data above a disk filesystem.
+//!
+//! Each file of such a filesystem holds a [`FilePages`]; all of them share
+//! one [`PageCache`], which bounds how many pages there are and takes clean
+//! ones back. Finding a page takes one short spin lock and never the
+//! filesystem's sleeping lock, so that reading what is cached goes on while
+//! the disk is busy.
+
+mod file_pages;
+#[cfg(test)]
+mod tests;
+
+pub use file_pages::FilePages;
+
+use crate::{Errno, PageRef, PageSource, Result};
+use alloc::collections::VecDeque;
+use alloc::sync::{Arc, Weak};
+use core::sync::atomic::{AtomicUsize, Ordering};
+use paddock_sync::{PreemptOff, Rank, SpinLock};
+
+/// Pages taken back at once.
+const EVICT_BATCH: usize = 64;
+
+/// The bound on all cached pages.
+pub struct PageCache {
+    source: Arc<dyn PageSource>,
+    limit: usize,
+    count: AtomicUsize,
+    dirty: AtomicUsize,
+    files: SpinLock<VecDeque<Weak<FilePages>>, PreemptOff>,
+}
+
+impl PageCache {
+    /// A cache that holds about `limit` pages from `source`; more while that
+    /// many are dirty or mapped.
+    pub fn new(source: Arc<dyn PageSource>, limit: usize) -> PageCache {
+        PageCache {
+            source,
+            limit: limit.max(EVICT_BATCH),
+            count: AtomicUsize::new(0),
+            dirty: AtomicUsize::new(0),
+            files: SpinLock::new(Rank::Leaf, VecDeque::new()),
+        }
+    }
+
+    /// The number of cached pages.
+    pub fn pages(&self) -> usize {
+        self.count.load(Ordering::Relaxed)
+    }
+
+    /// The number of pages that are to be written.
+    pub fn dirty_pages(&self) -> usize {
+        self.dirty.load(Ordering::Relaxed)
+    }
+
+    /// Whether so much is dirty that a writer should write some of it first.
+    pub fn is_dirty_over_limit(&self) -> bool {
+        self.dirty_pages() > self.limit / 2
+    }
+
+    /// A page of zeroes, not yet in any file; makes room for it if need be.
+    /// `ENOMEM`. Never sleeps.
+    pub fn allocate(&self) -> Result<PageRef> {
+        if self.pages() >= self.limit {
+            self.shrink(EVICT_BATCH);
+        }
+        match self.source.allocate() {
+            Err(Errno::ENOMEM) if self.shrink(EVICT_BATCH) > 0 => self.source.allocate(),
+            result => result,
+        }
+    }
+
+    /// Takes up to `wanted` pages back that are clean and unused; how many.
+    /// The kernel calls it when memory runs out. Never sleeps.
+    pub fn shrink(&self, wanted: usize) -> usize {
+        let mut freed = 0;
+        // Twice around: the first visit takes away a page's second chance.
+        let files = self.files.lock().len();
+        for _ in 0..files * 2 {
+            if freed >= wanted {
+                break;
+            }
+            let Some(file) = self.next_file() else { break };
+            if let Some(file) = file.upgrade() {
+                freed += file.evict(wanted - freed);
+            }
+        }
+        freed
+    }
+
+    /// The file whose turn it is; it goes to the end of the line.
+    fn next_file(&self) -> Option<Weak<FilePages>> {
+        let mut files = self.files.lock();
+        let file = files.pop_front()?;
+        if file.strong_count() > 0 {
+            files.push_back(file.clone());
+        }
+        Some(file)
+    }
+
+    fn enlist(&self, file: &Arc<FilePages>) -> Result<()> {
+        let mut files = self.files.lock();
+        files.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
+        files.push_back(Arc::downgrade(file));
+        Ok(())
+    }
+}

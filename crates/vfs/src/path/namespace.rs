@@ -270,6 +270,16 @@ impl Namespace {
         result
     }
 
+    /// Makes durable what was written more than `age_ms` milliseconds ago;
+    /// for the thread that does so every few seconds. The first error.
+    pub fn flush_older_than(&self, age_ms: u64) -> Result<()> {
+        let mut result = Ok(());
+        for mount in self.mounts.all() {
+            result = result.and(mount.fs.flush_older_than(age_ms));
+        }
+        result
+    }
+
     /// Lets go of the names that nobody uses, to free memory.
     pub fn shrink(&self) {
         self.cache.purge(None);

@@ -1,0 +1,163 @@
+//! [`FilePages`]: the cached pages of one file.
+
+use super::PageCache;
+use crate::{PageRef, Result};
+use alloc::collections::BTreeMap;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::sync::atomic::Ordering;
+use paddock_sync::{PreemptOff, Rank, SpinLock};
+
+struct Slot {
+    page: PageRef,
+    /// Changed since it was last written to the disk.
+    dirty: bool,
+    /// May be changed through a mapping at any time: stays dirty until
+    /// nothing maps it any more.
+    mapped: bool,
+    /// Used since eviction last looked at it.
+    used: bool,
+}
+
+impl Slot {
+    fn is_evictable(&self) -> bool {
+        !self.dirty && !self.mapped && Arc::strong_count(&self.page) == 1 && !self.page.is_mapped()
+    }
+}
+
+/// The cached pages of one file, by index. None of its calls sleeps.
+pub struct FilePages {
+    cache: Arc<PageCache>,
+    slots: SpinLock<BTreeMap<u64, Slot>, PreemptOff>,
+}
+
+impl FilePages {
+    /// No pages yet. `ENOMEM`.
+    pub fn new(cache: &Arc<PageCache>) -> Result<Arc<FilePages>> {
+        let pages = paddock_sync::try_arc(FilePages {
+            cache: cache.clone(),
+            slots: SpinLock::new(Rank::Leaf, BTreeMap::new()),
+        })?;
+        cache.enlist(&pages)?;
+        Ok(pages)
+    }
+
+    /// The cache that bounds it.
+    pub fn cache(&self) -> &Arc<PageCache> {
+        &self.cache
+    }
+
+    /// The page, if it is cached.
+    pub fn get(&self, index: u64) -> Option<PageRef> {
+        let mut slots = self.slots.lock();
+        let slot = slots.get_mut(&index)?;
+        slot.used = true;
+        Some(slot.page.clone())
+    }
+
+    /// Whether the page is cached.
+    pub fn contains(&self, index: u64) -> bool {
+        self.slots.lock().contains_key(&index)
+    }
+
+    /// Puts a page in; the page that is there afterwards, which is another
+    /// one if there was one before.
+    pub fn insert(&self, index: u64, page: PageRef) -> PageRef {
+        let mut slots = self.slots.lock();
+        let slot = slots.entry(index).or_insert_with(|| {
+            self.cache.count.fetch_add(1, Ordering::Relaxed);
+            Slot {
+                page,
+                dirty: false,
+                mapped: false,
+                used: false,
+            }
+        });
+        slot.page.clone()
+    }
+
+    /// Marks a cached page as changed.
+    pub fn set_dirty(&self, index: u64) {
+        if let Some(slot) = self.slots.lock().get_mut(&index)
+            && !core::mem::replace(&mut slot.dirty, true)
+        {
+            self.cache.dirty.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Marks a cached page as changing through a mapping.
+    pub fn set_mapped_writable(&self, index: u64) {
+        self.set_dirty(index);
+        if let Some(slot) = self.slots.lock().get_mut(&index) {
+            slot.mapped = true;
+        }
+    }
+
+    /// Up to `max` dirty pages from `from` on, in order, which are clean from
+    /// now on: the caller writes them, and marks them again if that fails.
+    pub fn take_dirty(&self, from: u64, max: usize) -> Vec<(u64, PageRef)> {
+        let mut taken = Vec::new();
+        if taken.try_reserve(max).is_err() && taken.try_reserve(1).is_err() {
+            return taken;
+        }
+        let mut slots = self.slots.lock();
+        for (index, slot) in slots.range_mut(from..).filter(|(_, slot)| slot.dirty) {
+            if taken.len() == taken.capacity().min(max) {
+                break;
+            }
+            taken.push((*index, slot.page.clone()));
+            slot.mapped = slot.mapped && slot.page.is_mapped();
+            if !slot.mapped {
+                slot.dirty = false;
+                self.cache.dirty.fetch_sub(1, Ordering::Relaxed);
+            }
+        }
+        taken
+    }
+
+    /// Whether any page is dirty.
+    pub fn is_dirty(&self) -> bool {
+        self.slots.lock().values().any(|slot| slot.dirty)
+    }
+
+    /// Drops the pages from `first` on, dirty or not.
+    pub fn truncate(&self, first: u64) {
+        let dropped = self.slots.lock().split_off(&first);
+        self.uncount(&dropped);
+    }
+
+    fn uncount(&self, dropped: &BTreeMap<u64, Slot>) {
+        let dirty = dropped.values().filter(|slot| slot.dirty).count();
+        self.cache.count.fetch_sub(dropped.len(), Ordering::Relaxed);
+        self.cache.dirty.fetch_sub(dirty, Ordering::Relaxed);
+    }
+
+    /// Gives up to `wanted` pages back that nobody uses; how many.
+    pub(super) fn evict(&self, wanted: usize) -> usize {
+        let mut evicted = Vec::new();
+        if evicted.try_reserve(wanted).is_err() {
+            return 0;
+        }
+        let mut slots = self.slots.lock();
+        slots.retain(|_, slot| {
+            if evicted.len() >= wanted || !slot.is_evictable() {
+                return true;
+            }
+            if core::mem::take(&mut slot.used) {
+                return true;
+            }
+            evicted.push(slot.page.clone());
+            false
+        });
+        drop(slots);
+        self.cache.count.fetch_sub(evicted.len(), Ordering::Relaxed);
+        evicted.len()
+    }
+}
+
+impl Drop for FilePages {
+    fn drop(&mut self) {
+        let slots = core::mem::take(self.slots.get_mut());
+        self.uncount(&slots);
+    }
+}

@@ -1,0 +1,45 @@
+use super::*;
+use crate::HeapPages;
+use alloc::vec::Vec;
+
+fn cache(limit: usize) -> Arc<PageCache> {
+    Arc::new(PageCache::new(Arc::new(HeapPages), limit))
+}
+
+fn fill(pages: &FilePages, count: u64) {
+    for index in 0..count {
+        pages.insert(index, pages.cache().allocate().unwrap());
+    }
+}
+
+#[test]
+fn the_bound_holds_for_clean_pages() {
+    let cache = cache(100);
+    let (one, two) = (
+        FilePages::new(&cache).unwrap(),
+        FilePages::new(&cache).unwrap(),
+    );
+    fill(&one, 150);
+    fill(&two, 150);
+    assert!(cache.pages() <= 100, "{}", cache.pages());
+    drop((one, two));
+    assert_eq!(cache.pages(), 0);
+}
+
+#[test]
+fn dirty_and_used_pages_stay() {
+    let cache = cache(64);
+    let pages = FilePages::new(&cache).unwrap();
+    fill(&pages, 60);
+    (0..30).for_each(|index| pages.set_dirty(index));
+    let held = pages.get(59).unwrap();
+    assert_eq!(cache.shrink(1000), 29);
+    assert_eq!(cache.dirty_pages(), 30);
+    let taken = pages.take_dirty(10, 15);
+    let indices: Vec<u64> = taken.iter().map(|(index, _)| *index).collect();
+    assert_eq!(indices, (10..25).collect::<Vec<_>>());
+    drop((taken, held));
+    assert_eq!(cache.shrink(1000), 16);
+    pages.truncate(5);
+    assert_eq!((cache.pages(), cache.dirty_pages()), (5, 5));
+}
