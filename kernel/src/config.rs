@@ -27,3 +27,6 @@ pub const SYSNAME: &str = "Paddock";
 /// What uname(2) gives as the release. Programs read it to learn which
 /// Linux interfaces to expect, hence the leading Linux version.
 pub const RELEASE: &str = concat!("6.1.0-paddock-", env!("CARGO_PKG_VERSION"));
+
+/// The largest stack that is planned for, whatever the limit says.
+pub const MAX_STACK: u64 = 1 << 30;

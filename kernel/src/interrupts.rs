@@ -130,13 +130,6 @@ pub fn register(irq: u32, handler: Handler) -> Result<()> {
     Ok(())
 }
 
-/// Disables `irq` and forgets its handler (for a private one on this CPU).
-/// The handler may still be running on another CPU.
-pub fn unregister(irq: u32) {
-    gic::disable(irq);
-    TABLE.lock().remove(irq, this_cpu());
-}
-
 /// Handles what is pending. The exception vector calls this with interrupts
 /// masked, in interrupt context.
 pub fn dispatch() {

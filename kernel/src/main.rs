@@ -20,9 +20,11 @@ mod memory;
 mod panic;
 mod power;
 mod random;
+mod syscall;
 mod thread;
 mod time;
 mod user;
+mod user_memory;
 mod violations;
 mod watchdog;
 

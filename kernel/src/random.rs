@@ -31,9 +31,11 @@ pub fn init(machine: &Machine) {
         mix(machine.rng_seed);
         SEEDED.store(true, Relaxed);
     }
-    entropy::wait(timers::now() + FIRST_SEED_NS);
-    jitter();
     if !is_seeded() {
+        entropy::wait(timers::now() + FIRST_SEED_NS);
+    }
+    if !is_seeded() {
+        jitter();
         log::warn!(
             "random: no entropy device and no seed from the boot loader; \
              keys made now rest on timer jitter and can be guessed"
@@ -90,6 +92,24 @@ pub fn fill(buffer: &mut [u8]) {
         generator.fill_bytes(chunk);
     }
     reseed_when_due();
+}
+
+/// The `getrandom` crate's source, for crates that want their own numbers.
+///
+/// # Safety
+/// `start` is valid for writes of `length` bytes.
+#[unsafe(no_mangle)]
+unsafe extern "Rust" fn __getrandom_v03_custom(
+    start: *mut u8,
+    length: usize,
+) -> core::result::Result<(), getrandom::Error> {
+    // SAFETY: the caller's promise; zeroed first, so that it is initialised.
+    let buffer = unsafe {
+        start.write_bytes(0, length);
+        core::slice::from_raw_parts_mut(start, length)
+    };
+    fill(buffer);
+    Ok(())
 }
 
 /// A random number. Any context.

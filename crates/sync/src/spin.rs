@@ -161,8 +161,8 @@ pub struct SpinLockGuard<'a, T, G: SpinContext> {
 impl<T, G: SpinContext> SpinLockGuard<'_, T, G> {
     /// Gives the lock back, but stays in its section: for a switch that must
     /// not be interrupted between the two.
-    pub fn release(self) -> G::Guard {
-        let guard = ManuallyDrop::new(self);
+    pub fn release(this: Self) -> G::Guard {
+        let guard = ManuallyDrop::new(this);
         guard.lock.unlock();
         // SAFETY: the wrapped guard is not dropped, so its section is read
         // out once.

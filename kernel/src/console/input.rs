@@ -6,7 +6,7 @@ use core::sync::atomic::{
     AtomicU8, AtomicUsize,
     Ordering::{Acquire, Relaxed, Release},
 };
-use paddock_sync::{IrqOff, OnceCell, Rank, SpinLock, WaitQueue};
+use paddock_sync::{IrqOff, Rank, SpinLock, WaitQueue};
 
 /// Bytes that wait for a reader at most.
 const CAPACITY: usize = 1024;
@@ -17,15 +17,6 @@ static HEAD: AtomicUsize = AtomicUsize::new(0);
 static TAIL: AtomicUsize = AtomicUsize::new(0);
 static READER: SpinLock<(), IrqOff> = SpinLock::new(Rank::Leaf, ());
 static ARRIVED: WaitQueue = WaitQueue::new();
-static HOOK: OnceCell<fn(u8)> = OnceCell::new();
-
-/// Calls `hook` with each byte from now on, in interrupt context, instead of
-/// keeping it for [`read_input`]. Once.
-pub fn set_input_hook(hook: fn(u8)) {
-    if HOOK.set(hook).is_err() {
-        log::warn!("console: the input hook was set twice");
-    }
-}
 
 /// Where input is announced.
 pub fn input_queue() -> &'static WaitQueue {
@@ -56,10 +47,7 @@ pub fn read_input(buffer: &mut [u8]) -> usize {
 pub fn receive(uart: &Uart) {
     let mut any = false;
     while let Some(byte) = uart.receive() {
-        match HOOK.get() {
-            Some(hook) => hook(byte),
-            None => any |= keep(byte),
-        }
+        any |= keep(byte);
     }
     if any {
         ARRIVED.wake_all();

@@ -3,8 +3,8 @@
 
 use super::{Line, log_ring, output};
 use crate::machine::LogLevel;
-use log::{Level, LevelFilter, Log, Metadata, Record};
 use core::sync::atomic::{AtomicU8, Ordering::Relaxed};
+use log::{Level, LevelFilter, Log, Metadata, Record};
 use paddock_sync::platform;
 
 struct Logger;
@@ -63,6 +63,10 @@ impl Log for Logger {
 fn show(text: &[u8]) {
     let micros = platform::now() / 1_000;
     let mut stamp = Line::new();
-    stamp.format(format_args!("[{:5}.{:06}] ", micros / 1_000_000, micros % 1_000_000));
+    stamp.format(format_args!(
+        "[{:5}.{:06}] ",
+        micros / 1_000_000,
+        micros % 1_000_000
+    ));
     output::emit_parts(&[stamp.bytes(), text]);
 }

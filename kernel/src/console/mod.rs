@@ -16,9 +16,11 @@ mod output;
 mod transmit;
 mod uart;
 
-pub use input::{input_queue, read_input, set_input_hook};
+pub use input::{input_queue, read_input};
 pub use line::Line;
-pub use log_ring::{LOG_CAPACITY, Record, announce, first_record, log_queue, next_sequence, read_record};
+pub use log_ring::{
+    LOG_CAPACITY, Record, announce, first_record, log_queue, next_sequence, read_record,
+};
 pub use logger::set_level;
 pub use output::{
     enter_panic_mode, init, lost, room, start_interrupts, write_bytes, write_room, write_text,

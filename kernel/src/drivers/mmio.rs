@@ -33,11 +33,6 @@ impl Mmio {
         self.base
     }
 
-    /// Bytes in the range.
-    pub fn size(&self) -> usize {
-        self.size
-    }
-
     fn at<T>(&self, offset: usize) -> *mut T {
         assert!(
             offset.is_multiple_of(align_of::<T>()) && offset + size_of::<T>() <= self.size,

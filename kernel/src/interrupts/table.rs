@@ -19,9 +19,8 @@ const NONE: u8 = u8::MAX;
 pub struct Table {
     private: [[Option<Handler>; PRIVATE]; MAX_CPUS],
     shared: [Option<Handler>; MAX_SHARED],
-    /// Where in `shared` an interrupt's handler is; an index stays an
-    /// interrupt's own even when its handler is removed, so that its counts
-    /// never become another's.
+    /// Where in `shared` an interrupt's handler is; handlers
+    /// stay for good.
     index: [u8; SHARED],
     used: u8,
 }
@@ -76,12 +75,6 @@ impl Table {
         }
         *place = Some(handler);
         Ok(())
-    }
-
-    pub fn remove(&mut self, irq: u32, cpu: usize) {
-        if let Some(place) = self.place(irq, cpu) {
-            *place = None;
-        }
     }
 
     /// The handler for `irq` on `cpu`, and its row of counts.

@@ -1,10 +1,10 @@
 //! Taking memory over at boot: direct map, final page tables, frame table.
 
-use super::{FRAMES, KERNEL_MAP, PAGE};
+use super::{FRAMES, OWNERS, Owners, KERNEL_MAP, PAGE};
 use crate::arch::boot::{BootInfo, image_layout};
 use crate::arch::context::STACK_SIZE;
 use crate::arch::mmu::{self, DIRECT_MAP, KernelTables, Protection, phys_to_virt};
-use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering::Relaxed};
 use paddock_frames::{FRAME_SIZE, FrameInfo, Frames, MAX_ORDER};
 use paddock_machine::{Machine, Region};
 
@@ -111,6 +111,13 @@ fn build_frames(machine: &Machine<'_>, early: &mut Early) -> Option<Frames> {
     }
     // SAFETY: initialised above, and given to nobody else.
     let info = unsafe { core::slice::from_raw_parts_mut(first, count) };
+    let owners = early.take(count * size_of::<AtomicU32>())?;
+    // SAFETY: zeroed memory with room for `count` counters, given to nobody
+    // else and never freed.
+    let owners = unsafe { core::slice::from_raw_parts(phys_to_virt(owners).cast_const().cast(), count) };
+    if OWNERS.set(Owners { base: start, counts: owners }).is_err() {
+        panic!("memory was taken over twice");
+    }
     Some(Frames::new(start, info))
 }
 

@@ -10,7 +10,8 @@ use crate::arch::mmu::{DEVICE_MAP, KernelTables, Protection, STACKS};
 use alloc::vec::Vec;
 use paddock_abi::{Errno, Result};
 use paddock_frames::{FRAME_SIZE, Frames};
-use paddock_sync::{Rank, SpinLock};
+use core::sync::atomic::AtomicU32;
+use paddock_sync::{OnceCell, Rank, SpinLock};
 
 pub use crate::arch::mmu::phys_to_virt;
 pub use boot::{emergency_stack_top, init};
@@ -32,6 +33,22 @@ struct KernelMap {
 impl KernelMap {
     const fn new() -> Self {
         KernelMap { tables: None, next_device: DEVICE_MAP, next_stack: STACKS, free_stacks: Vec::new() }
+    }
+}
+
+/// How many owners each frame has that users' pages may share.
+static OWNERS: OnceCell<Owners> = OnceCell::new();
+
+struct Owners {
+    base: u64,
+    counts: &'static [AtomicU32],
+}
+
+/// The count of owners of a frame.
+pub fn owners_of(frame: u64) -> &'static AtomicU32 {
+    match OWNERS.get() {
+        Some(owners) => &owners.counts[((frame - owners.base) / FRAME_SIZE) as usize],
+        None => panic!("there is no memory yet"),
     }
 }
 

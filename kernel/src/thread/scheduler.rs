@@ -284,7 +284,7 @@ fn switch(mut scheduler: SpinLockGuard<'_, Scheduler, paddock_sync::IrqOff>) {
     }
     // SAFETY: kept alive by `running`, or static.
     let next = unsafe { &*next_pointer };
-    let section = scheduler.release();
+    let section = SpinLockGuard::release(scheduler);
     drop(old);
     change_threads(previous, next);
     drop(section);

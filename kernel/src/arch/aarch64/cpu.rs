@@ -101,3 +101,7 @@ pub fn set_user_tls(value: u64) {
 pub fn affinity() -> u64 {
     MPIDR_EL1.get() & 0xff_00ff_ffff
 }
+
+/// What AT_HWCAP tells programs: floating point and Advanced SIMD, which
+/// every AArch64 CPU for Linux has (`<asm/hwcap.h>`).
+pub const HWCAP: u64 = 0b11;

@@ -168,8 +168,5 @@ pub fn send_sgi(sgi: u32, target: SgiTarget) {
 /// the first, and the field's shift in it.
 const fn field(irq: u32, bits: u32) -> (usize, u32) {
     let per_register = 32 / bits;
-    (
-        (irq / per_register * 4) as usize,
-        irq % per_register * bits,
-    )
+    ((irq / per_register * 4) as usize, irq % per_register * bits)
 }

@@ -6,6 +6,7 @@ mod queue;
 use super::is_shareable;
 use super::transport::{self, DeviceType, Found};
 use crate::interrupts::{self, Handler};
+use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use paddock_abi::{Errno, Result};
@@ -24,8 +25,12 @@ const BOUNCE: usize = 64 * 1024;
 /// How long the first request may take, in nanoseconds.
 const FIRST_REQUEST_NS: u64 = 2_000_000_000;
 
+/// What disks are called, in the order in which they are found.
+const NAMES: [&str; 8] = ["vda", "vdb", "vdc", "vdd", "vde", "vdf", "vdg", "vdh"];
+
 /// A disk.
 pub struct Disk {
+    name: &'static str,
     queue: RequestQueue,
     sectors: u64,
     read_only: bool,
@@ -41,55 +46,52 @@ pub fn disks() -> &'static [Arc<Disk>] {
 /// The disk with this name: "vda", or with "/dev/" in front.
 pub fn by_name(name: &str) -> Option<&'static Arc<Disk>> {
     let name = name.strip_prefix("/dev/").unwrap_or(name);
-    let letter = name.strip_prefix("vd")?;
-    let [letter @ b'a'..=b'z'] = letter.as_bytes() else {
-        return None;
-    };
-    disks().get(usize::from(letter - b'a'))
+    disks().iter().find(|disk| disk.name == name)
 }
 
 /// Starts all disks. Once, in a thread; sleeps.
 pub fn init() {
     let mut disks = Vec::new();
-    while let Some(found) = transport::take(DeviceType::Block) {
-        let letter = char::from(b'a' + disks.len().min(25) as u8);
-        let interrupt = found.interrupt.number;
-        let started = start(found).and_then(|disk| {
-            disks.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
-            Ok(disk)
-        });
-        match started {
-            Ok(disk) => {
-                let mode = if disk.read_only { ", read-only" } else { "" };
-                log::info!("vd{letter}: {} KiB{mode}", disk.sectors / 2);
-                disks.push(disk);
-            }
-            Err(error) => {
-                log::error!("virtio-blk: the device at interrupt {interrupt} fails: {error}");
+    if disks.try_reserve_exact(NAMES.len()).is_ok() {
+        for name in NAMES {
+            let Some(found) = transport::take(DeviceType::Block) else {
+                break;
+            };
+            match start(name, found) {
+                Ok(disk) => disks.push(disk),
+                Err(error) => log::error!("{name}: the disk does not work: {error}"),
             }
         }
     }
     let _ = DISKS.set(disks);
 }
 
-fn start(found: Found) -> Result<Arc<Disk>> {
+fn start(name: &'static str, found: Found) -> Result<Arc<Disk>> {
     let interrupt = found.interrupt;
     let (queue, config) = RequestQueue::new(found.transport)?;
     let disk = try_arc(Disk {
+        name,
         queue,
         sectors: config.sectors,
         read_only: config.read_only,
     })?;
     // The handler's reference is never given back: interrupts outlive all.
     let shared = disk.clone();
-    let handler = alloc::boxed::Box::leak(try_box(move || shared.queue.on_interrupt())?);
-    let handler = Handler::with("virtio-blk", handler).triggered(interrupt.trigger);
+    let handler = Box::leak(try_box(move || shared.queue.on_interrupt())?);
+    let handler = Handler::with(name, handler).triggered(interrupt.trigger);
     interrupts::register(interrupt.number, handler)?;
     disk.check_interrupt()?;
+    let mode = if disk.read_only { ", read-only" } else { "" };
+    log::info!("{name}: {} KiB{mode}", disk.sectors / 2);
     Ok(disk)
 }
 
 impl Disk {
+    /// The disk's name, such as "vda".
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
     /// Reads the first sector and sees whether the answer comes by interrupt.
     fn check_interrupt(&self) -> Result<()> {
         if self.sectors == 0 {
@@ -102,9 +104,12 @@ impl Disk {
             Some(result) => result,
             None => {
                 if self.queue.has_answer() {
-                    log::error!("virtio-blk: the device answers, but its interrupt never fires");
+                    log::error!(
+                        "{}: the device answers, but its interrupt never fires",
+                        self.name
+                    );
                 }
-                self.queue.reset();
+                self.queue.stop();
                 Err(Errno::EIO)
             }
         }
@@ -134,7 +139,10 @@ impl Disk {
             let part = core::ptr::slice_from_raw_parts_mut(start, length);
             let slot = &mut tickets[turn % WINDOW];
             result = self.finish(slot.take());
-            match self.queue.submit(command, sector + (offset / SECTOR) as u64, part) {
+            match self
+                .queue
+                .submit(command, sector + (offset / SECTOR) as u64, part)
+            {
                 Ok(ticket) => *slot = Some(ticket),
                 Err(error) => result = Err(error),
             }

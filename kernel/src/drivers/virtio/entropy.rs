@@ -70,6 +70,9 @@ pub fn request() {
     let mut guard = device.lock();
     let device = &mut *guard;
     if device.token.is_some() {
+        if device.queue.can_pop() {
+            log::error!("virtio-rng: the device answers, but its interrupt never fires");
+        }
         return;
     }
     let output: &mut [u8] = device.buffer.as_mut_slice();
@@ -111,8 +114,8 @@ impl Device {
     }
 }
 
-/// Waits for the device's first answer, at most until `deadline`; reports an
-/// interrupt that never fires. In a thread; sleeps.
+/// Waits for the device's first answer, at most until `deadline`. In a
+/// thread; sleeps.
 pub fn wait(deadline: Deadline) {
     let Some(device) = DEVICE.get() else {
         return;
@@ -121,9 +124,7 @@ pub fn wait(deadline: Deadline) {
     if ANSWERED.wait_deadline(deadline, answered).is_ok() {
         return;
     }
-    if device.lock().queue.can_pop() {
-        log::error!("virtio-rng: the device answers, but its interrupt never fires");
-    } else {
-        log::warn!("virtio-rng: no answer yet");
-    }
+    log::warn!("virtio-rng: no answer yet");
+    // Reports the cause if it is an interrupt that never fires.
+    request();
 }

@@ -68,7 +68,10 @@ fn probe(slot: &Device, mapped: &mut Option<(Region, Mmio)>) -> Option<Found> {
     // mapped for good; this is the only transport for them.
     let transport = unsafe { MmioTransport::new(header, registers.size as usize) }.ok()?;
     let Some(interrupt) = slot.interrupt else {
-        log::warn!("virtio: the device at {:#x} has no interrupt", registers.base);
+        log::warn!(
+            "virtio: the device at {:#x} has no interrupt",
+            registers.base
+        );
         return None;
     };
     Some(Found {

@@ -170,10 +170,7 @@ fn find_redistributors<'a>(
 ) -> Option<()> {
     let mut base = region.base;
     while base + 2 * FRAME <= region.end() {
-        let frames = Mmio::map(Region {
-            base,
-            size: FRAME,
-        })?;
+        let frames = Mmio::map(Region { base, size: FRAME })?;
         let kind = frames.read64(GICR_TYPER);
         let private = Mmio::map(Region {
             base: base + FRAME,

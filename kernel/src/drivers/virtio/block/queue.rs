@@ -4,7 +4,7 @@ use crate::drivers::virtio::{self, PaddockHal};
 use crate::memory;
 use core::ptr::{self, NonNull};
 use paddock_abi::{Errno, Result};
-use paddock_sync::{Deadline, IrqOff, NO_DEADLINE, Rank, SpinLock, WaitQueue};
+use paddock_sync::{Deadline, IrqOff, Rank, SpinLock, WaitQueue, platform};
 use virtio_drivers::queue::VirtQueue;
 use virtio_drivers::transport::mmio::MmioTransport;
 use virtio_drivers::transport::{DeviceStatus, Transport};
@@ -14,6 +14,8 @@ const QUEUE: u16 = 0;
 const QUEUE_SIZE: usize = 64;
 /// Requests in flight at once.
 const SLOTS: usize = 16;
+/// A request that takes longer than this is reported, in nanoseconds.
+const SLOW_NS: u64 = 10_000_000_000;
 /// Bytes of shared memory for each slot: the header, then the status byte.
 const CELL: usize = 32;
 const HEADER: usize = 16;
@@ -67,6 +69,8 @@ struct Inner {
     states: [State; SLOTS],
     /// Headers and status bytes, shared with the device for good.
     cells: NonNull<u8>,
+    /// The device was stopped.
+    stopped: bool,
 }
 
 // SAFETY: the pointers in it are to memory that belongs to no thread: the
@@ -93,8 +97,7 @@ impl RequestQueue {
                 Ok(u64::from(high) << 32 | u64::from(low))
             })
             .map_err(|_| Errno::EIO)?;
-        let queue =
-            VirtQueue::new(&mut transport, QUEUE, false, false).map_err(|_| Errno::EIO)?;
+        let queue = VirtQueue::new(&mut transport, QUEUE, false, false).map_err(|_| Errno::EIO)?;
         let cells = memory::alloc_contiguous(1).ok_or(Errno::ENOMEM)?;
         let cells = NonNull::new(memory::phys_to_virt(cells)).ok_or(Errno::ENOMEM)?;
         transport.finish_init();
@@ -103,6 +106,7 @@ impl RequestQueue {
             queue,
             states: [State::Free; SLOTS],
             cells,
+            stopped: false,
         };
         let queue = RequestQueue {
             inner: SpinLock::new(Rank::Virtio, inner),
@@ -126,10 +130,21 @@ impl RequestQueue {
             .wait_until(|| self.inner.lock().submit(command, sector, data))
     }
 
-    /// Sleeps until the request is complete.
+    /// Sleeps until the request is complete. Its memory is the device's until
+    /// then, so there is no giving up; what takes long is reported.
     pub fn wait(&self, ticket: &Ticket) -> Result<()> {
-        let result = self.wait_deadline(ticket, NO_DEADLINE);
-        result.unwrap_or(Err(Errno::EIO))
+        loop {
+            let deadline = platform::now() + SLOW_NS;
+            if let Some(result) = self.wait_deadline(ticket, deadline) {
+                return result;
+            }
+            if self.has_answer() {
+                log::warn!("virtio-blk: an interrupt was lost");
+                self.on_interrupt();
+            } else {
+                log::warn!("virtio-blk: no answer for {} s", SLOW_NS / 1_000_000_000);
+            }
+        }
     }
 
     /// Sleeps until the request is complete; `None` if it is not by then, and
@@ -159,9 +174,10 @@ impl RequestQueue {
         self.inner.lock().queue.can_pop()
     }
 
-    /// Stops the device for good: it touches no memory from here on.
-    pub fn reset(&self) {
-        self.inner.lock().transport.set_status(DeviceStatus::empty());
+    /// Stops the device for good: it touches no memory from here on, and
+    /// requests fail.
+    pub fn stop(&self) {
+        self.inner.lock().stop();
     }
 }
 
@@ -172,6 +188,9 @@ impl Inner {
 
     /// Puts the request on the ring; `None` if all slots are taken.
     fn submit(&mut self, command: Command, sector: u64, data: *mut [u8]) -> Option<Result<Ticket>> {
+        if self.stopped {
+            return Some(Err(Errno::EIO));
+        }
         let mut states = self.states.iter();
         let slot = states.position(|state| matches!(state, State::Free))?;
         let mut header = [0; HEADER];
@@ -185,7 +204,11 @@ impl Inner {
             cell.add(HEADER).write(u8::MAX);
         }
         // SAFETY: the cell and the data stay untouched while in flight.
-        let token = unsafe { self.with_buffers(slot, command, data, |queue, input, output| queue.add(input, output)) };
+        let token = unsafe {
+            self.with_buffers(slot, command, data, |queue, input, output| {
+                queue.add(input, output)
+            })
+        };
         let Ok(token) = token else {
             return Some(Err(Errno::EIO));
         };
@@ -223,7 +246,11 @@ impl Inner {
         };
         match command {
             // SAFETY: the caller's promise.
-            Command::Read => action(&mut self.queue, &[header], &mut [unsafe { &mut *data }, status]),
+            Command::Read => action(
+                &mut self.queue,
+                &[header],
+                &mut [unsafe { &mut *data }, status],
+            ),
             // SAFETY: the caller's promise.
             Command::Write => action(&mut self.queue, &[header, unsafe { &*data }], &mut [status]),
             Command::Flush => action(&mut self.queue, &[header], &mut [status]),
@@ -236,11 +263,10 @@ impl Inner {
         let mut completed = 0;
         while let Some(token) = self.queue.peek_used() {
             let Some((slot, command, data)) = self.in_flight(token) else {
-                // The device answers what was never asked: it is broken, and
-                // its ring cannot be trusted any further.
-                log::error!("virtio-blk: an answer to no request");
-                self.transport.set_status(DeviceStatus::FAILED);
-                break;
+                // The device answers what was never asked: its ring cannot be
+                // trusted any further.
+                log::error!("virtio-blk: an answer to no request; the disk is stopped");
+                return completed | self.stop();
             };
             // SAFETY: these are the buffers that the token was given for, and
             // the device is done with them.
@@ -256,6 +282,20 @@ impl Inner {
             completed |= 1 << slot;
         }
         completed
+    }
+
+    /// Resets the device and fails what is in flight; a bit for each slot.
+    fn stop(&mut self) -> u32 {
+        self.transport.set_status(DeviceStatus::empty());
+        self.stopped = true;
+        let mut failed = 0;
+        for (slot, state) in self.states.iter_mut().enumerate() {
+            if matches!(state, State::InFlight { .. }) {
+                *state = State::Done(Err(Errno::EIO));
+                failed |= 1 << slot;
+            }
+        }
+        failed
     }
 
     fn in_flight(&self, wanted: u16) -> Option<(usize, Command, *mut [u8])> {

@@ -1,0 +1,178 @@
+//! clone(2): new threads and new processes.
+
+use super::hardware::Arm;
+use super::memory::{Memory, new_tag};
+use super::process::{NewProcess, Process, UserThread};
+use super::{current, spawn, tree};
+use crate::arch::trap::TrapFrame;
+use crate::arch::user_access::copy_to_user;
+use alloc::sync::Arc;
+use core::sync::atomic::Ordering;
+use paddock_abi::process::CloneFlags;
+use paddock_abi::{Errno, Result};
+use paddock_sync::{Mutex, Rank, try_arc};
+
+/// CLONE_NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID and NEWNET.
+const NAMESPACES: u64 = 0x7e02_0000;
+
+/// The arguments of clone(2).
+#[derive(Clone, Copy, Debug)]
+pub struct CloneRequest {
+    /// What is shared, and what is set.
+    pub flags: CloneFlags,
+    /// The signal at the child's end; 0 for none.
+    pub exit_signal: u32,
+    /// The child's stack pointer; 0 for the parent's.
+    pub stack: u64,
+    /// Where CLONE_PARENT_SETTID stores the new number.
+    pub parent_tid: u64,
+    /// Where CLONE_CHILD_SETTID and CLONE_CHILD_CLEARTID look.
+    pub child_tid: u64,
+    /// The child's thread pointer, with CLONE_SETTLS.
+    pub tls: u64,
+}
+
+/// Makes a thread or process that continues as a copy of the running one.
+/// Gives its number. May sleep.
+///
+/// # Errors
+/// `EINVAL` for combinations that make no sense or are not supported,
+/// `EAGAIN` when there are too many, `ENOMEM`.
+pub fn clone(frame: &TrapFrame, request: &CloneRequest) -> Result<u32> {
+    let parent = current().ok_or(Errno::ESRCH)?;
+    check(request.flags)?;
+    if request.flags.contains(CloneFlags::THREAD) {
+        let tid = tree().lock().reserve(Some(parent.process.pid))?;
+        return new_thread(parent, frame, request, tid).inspect_err(|_| tree().lock().release(tid));
+    }
+    let pid = tree().lock().reserve(None)?;
+    new_process(parent, frame, request, pid).inspect_err(|_| tree().lock().release(pid))
+}
+
+fn check(flags: CloneFlags) -> Result<()> {
+    let has = |flag| flags.contains(flag);
+    if has(CloneFlags::THREAD) && !has(CloneFlags::SIGHAND)
+        || has(CloneFlags::SIGHAND) && !has(CloneFlags::VM)
+        || has(CloneFlags::THREAD) && has(CloneFlags::VFORK)
+    {
+        return Err(Errno::EINVAL);
+    }
+    // Sharing handlers between processes, and namespaces, are not supported.
+    if has(CloneFlags::SIGHAND) && !has(CloneFlags::THREAD) || flags.bits() & NAMESPACES != 0 {
+        return Err(Errno::EINVAL);
+    }
+    Ok(())
+}
+
+fn child_frame(frame: &TrapFrame, request: &CloneRequest) -> TrapFrame {
+    let mut child = frame.clone();
+    child.x[0] = 0;
+    if request.stack != 0 {
+        child.sp = request.stack;
+    }
+    child
+}
+
+fn child_thread(
+    parent: &UserThread,
+    process: Arc<Process>,
+    frame: &TrapFrame,
+    request: &CloneRequest,
+    tid: u32,
+) -> Result<Arc<UserThread>> {
+    let tls = if request.flags.contains(CloneFlags::SETTLS) { request.tls } else { crate::arch::cpu::user_tls() };
+    let thread = UserThread::new(tid, process, child_frame(frame, request), parent.current_fp(), tls);
+    if request.flags.contains(CloneFlags::CHILD_CLEARTID) {
+        thread.clear_tid.store(request.child_tid, Ordering::Relaxed);
+    }
+    try_arc(thread)
+}
+
+fn new_thread(parent: &Arc<UserThread>, frame: &TrapFrame, request: &CloneRequest, tid: u32) -> Result<u32> {
+    let process = &parent.process;
+    let thread = child_thread(parent, process.clone(), frame, request, tid)?;
+    store_tid(request, tid)?;
+    {
+        let mut signals = process.signals.lock();
+        let mask = signals.mask(parent.tid)?;
+        signals.add_thread(tid, mask)?;
+        if signals.is_dying() {
+            signals.remove_thread(tid);
+            return Err(Errno::EAGAIN);
+        }
+    }
+    spawn::start_thread(&thread).inspect_err(|_| {
+        process.signals.lock().remove_thread(tid);
+    })?;
+    Ok(tid)
+}
+
+fn store_tid(request: &CloneRequest, tid: u32) -> Result<()> {
+    if request.flags.contains(CloneFlags::PARENT_SETTID) {
+        copy_to_user(request.parent_tid, &tid.to_le_bytes())?;
+    }
+    if request.flags.contains(CloneFlags::CHILD_SETTID) && request.flags.contains(CloneFlags::VM) {
+        copy_to_user(request.child_tid, &tid.to_le_bytes())?;
+    }
+    Ok(())
+}
+
+fn new_process(parent: &Arc<UserThread>, frame: &TrapFrame, request: &CloneRequest, pid: u32) -> Result<u32> {
+    let old = &parent.process;
+    let flags = request.flags;
+    store_tid(request, pid)?;
+    let memory = child_memory(old, flags, request, pid)?;
+    let files = old.files();
+    let files = if flags.contains(CloneFlags::FILES) {
+        files
+    } else {
+        let copy = files.lock().fork()?;
+        try_arc(Mutex::new(Rank::FdTable, copy))?
+    };
+    let keep_stack = !flags.contains(CloneFlags::VM) || flags.contains(CloneFlags::VFORK);
+    let signals = old.signals.lock().fork(parent.tid, pid, keep_stack)?;
+    let paths = old.paths.lock().clone();
+    let limits = *old.limits.lock();
+    let names = old.names.lock().clone();
+    let child = try_arc(Process::new(NewProcess { pid, memory, files, paths, signals, limits, names }))?;
+    *child.executable.lock() = old.executable.lock().clone();
+    child.trampoline.store(old.trampoline.load(Ordering::Relaxed), Ordering::Relaxed);
+    let thread = child_thread(parent, child.clone(), frame, request, pid)?;
+    tree().lock().add(pid, Some(family(old.pid, flags)), child.clone(), request.exit_signal)?;
+    if let Err(error) = spawn::start_thread(&thread) {
+        // It never ran: it goes as if it had ended, and leaves no zombie.
+        let usage = paddock_process::Usage::default();
+        let status = paddock_process::WaitStatus::Exited(0);
+        let gone = tree().lock().exit(pid, status, usage, true, |_| {});
+        drop(gone);
+        return Err(error);
+    }
+    if flags.contains(CloneFlags::VFORK) {
+        child.changed.wait_until(|| child.released_parent.load(Ordering::Acquire).then_some(()));
+    }
+    Ok(pid)
+}
+
+/// Whose child it becomes.
+fn family(pid: u32, flags: CloneFlags) -> u32 {
+    if flags.contains(CloneFlags::PARENT) { tree().lock().parent(pid).unwrap_or(1).max(1) } else { pid }
+}
+
+fn child_memory(old: &Process, flags: CloneFlags, request: &CloneRequest, pid: u32) -> Result<Arc<Memory>> {
+    let memory = old.memory()?;
+    if flags.contains(CloneFlags::VM) {
+        return Ok(memory);
+    }
+    let mut copy = {
+        let mut space = memory.space.lock();
+        space.fork(new_tag()?)?
+    };
+    if flags.contains(CloneFlags::CHILD_SETTID) {
+        write_tid(&mut copy, request.child_tid, pid)?;
+    }
+    Memory::new(copy)
+}
+
+fn write_tid(space: &mut paddock_vm::AddressSpace<Arm>, address: u64, pid: u32) -> Result<()> {
+    space.write(address, &pid.to_le_bytes())
+}

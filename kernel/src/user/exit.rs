@@ -1,0 +1,135 @@
+//! The end of threads and processes.
+//!
+//! The order matters: a process gives everything back before its parent
+//! hears of its end. Threads end only at the way back to user mode, where no
+//! frame below owns anything.
+
+use super::process::{Process, UserThread};
+use super::{current, memory, signals, tree};
+use crate::arch::user_access::copy_to_user;
+use crate::syscall::futex;
+use crate::thread;
+use alloc::sync::Arc;
+use core::sync::atomic::Ordering;
+use paddock_process::{Usage, WaitStatus};
+use paddock_sync::PreemptGuard;
+
+/// Decides how a process ends; all its threads go on their next way to user
+/// mode. Only the first call counts.
+pub fn begin_exit(process: &Process, status: WaitStatus) {
+    process.ending.lock().get_or_insert(status);
+    process.signals.lock().set_dying();
+    process.stop.lock().stopped = false;
+    process.wake_threads();
+}
+
+/// Ends the running thread, and its process with the last one. Only from the
+/// way back to user mode.
+pub fn exit_thread() -> ! {
+    if let Some(thread) = current() {
+        leave(thread);
+    }
+    thread::exit()
+}
+
+fn leave(thread: &Arc<UserThread>) {
+    let process = &thread.process;
+    clear_tid(thread);
+    futex::release_robust_list(thread);
+    let run_time = thread.kernel_thread().map_or(0, |kernel| kernel.run_time());
+    process.ended_run_time.fetch_add(run_time, Ordering::Relaxed);
+    let heir = process.signals.lock().remove_thread(thread.tid);
+    if let Some(tid) = heir {
+        process.wake_thread(tid);
+    }
+    let mut threads = process.threads.lock();
+    let position = threads.iter().position(|other| Arc::ptr_eq(other, thread));
+    let removed = position.map(|position| threads.swap_remove(position));
+    let last = threads.is_empty();
+    drop(threads);
+    drop(removed);
+    if thread.tid != process.pid {
+        tree().lock().release(thread.tid);
+    }
+    process.changed.wake_all();
+    if last {
+        end_process(process);
+    }
+}
+
+/// pthread_join(3) waits for this word to become zero.
+fn clear_tid(thread: &UserThread) {
+    let address = thread.clear_tid.swap(0, Ordering::Relaxed);
+    if address != 0 && copy_to_user(address, &0u32.to_le_bytes()).is_ok() {
+        futex::wake_address(thread, address, 1);
+    }
+}
+
+fn end_process(process: &Arc<Process>) {
+    release_memory(process);
+    let files = process.files();
+    // One share is the process's, one is `files`.
+    if Arc::strong_count(&files) <= 2 {
+        let closed = files.lock().take_all();
+        drop(closed);
+    }
+    drop(files);
+    let status = process.ending.lock().unwrap_or(WaitStatus::Exited(0));
+    release_vfork_parent(process);
+    super::spawn::on_process_end(process);
+    let reap = parent_reaps(process.pid);
+    let usage = Usage { user_ns: process.run_time(), ..Usage::default() };
+    let mut orphans = alloc::vec::Vec::new();
+    let effects = tree().lock().exit(process.pid, status, usage, reap, |member| {
+        if orphans.try_reserve(1).is_ok() {
+            orphans.push(member.clone());
+        }
+    });
+    for orphan in orphans {
+        let _ = signals::send_to_process(&orphan, &paddock_abi::signal::Siginfo::kernel(paddock_abi::signal::SIGHUP));
+        let _ = signals::send_to_process(&orphan, &paddock_abi::signal::Siginfo::kernel(paddock_abi::signal::SIGCONT));
+    }
+    if let Ok(effects) = effects {
+        if let Some(parent) = &effects.parent {
+            if effects.exit_signal != 0 {
+                let info = signals::child_info(effects.exit_signal, process, status);
+                let _ = signals::send_to_process(parent, &info);
+            }
+            parent.children.wake_all();
+        }
+        if let Some(reaper) = &effects.reaper {
+            let info = signals::child_info(paddock_abi::signal::SIGCHLD, process, status);
+            let _ = signals::send_to_process(reaper, &info);
+            reaper.children.wake_all();
+        }
+    }
+    let hook = process.on_exit.lock().take();
+    if let Some(hook) = hook {
+        hook(status);
+    }
+}
+
+/// Leaves the address space before it can be freed.
+fn release_memory(process: &Process) {
+    let old = process.memory.lock().take();
+    {
+        let _stay = PreemptGuard::new();
+        memory::activate(None);
+    }
+    drop(old);
+    *process.executable.lock() = None;
+}
+
+/// Lets the parent of a vfork go on.
+pub fn release_vfork_parent(process: &Process) {
+    process.released_parent.store(true, Ordering::Release);
+    process.changed.wake_all();
+}
+
+fn parent_reaps(pid: u32) -> bool {
+    let parent = {
+        let tree = tree().lock();
+        tree.parent(pid).ok().and_then(|parent| tree.get(parent))
+    };
+    parent.is_some_and(|parent| parent.signals.lock().reaps_children())
+}

@@ -1,0 +1,58 @@
+//! Page faults of programs, and of the kernel's copies to and from them.
+
+use super::{current, signals};
+use crate::arch::trap::{self, Abort, AbortKind, TrapFrame};
+use paddock_abi::signal::*;
+use paddock_sync::might_sleep;
+use paddock_vm::{Access, Fault};
+
+fn access_of(abort: &Abort) -> Access {
+    match abort.access {
+        trap::Access::Read => Access::Read,
+        trap::Access::Write => Access::Write,
+        trap::Access::Execute => Access::Execute,
+    }
+}
+
+fn repair(abort: &Abort) -> Result<(), Fault> {
+    might_sleep();
+    match abort.kind {
+        AbortKind::Translation | AbortKind::AccessFlag | AbortKind::Permission => {}
+        AbortKind::Alignment | AbortKind::External => return Err(Fault::Bus),
+    }
+    let memory = current().and_then(|thread| thread.process.memory().ok()).ok_or(Fault::NotMapped)?;
+    let result = memory.space.lock().fault(abort.address, access_of(abort));
+    result
+}
+
+/// A fault in user mode: repaired, or a signal.
+pub fn handle_user(frame: &mut TrapFrame) {
+    let abort = frame.abort();
+    let Err(fault) = repair(&abort) else {
+        return;
+    };
+    let (signal, code) = match fault {
+        Fault::NotMapped => (SIGSEGV, SEGV_MAPERR),
+        Fault::NotAllowed => (SIGSEGV, SEGV_ACCERR),
+        Fault::Bus if abort.kind == AbortKind::Alignment => (SIGBUS, BUS_ADRALN),
+        Fault::Bus => (SIGBUS, BUS_ADRERR),
+        Fault::OutOfMemory => return out_of_memory(),
+    };
+    signals::fault(frame, signal, code, abort.address);
+}
+
+/// The process that needs memory where there is none is the one that goes.
+fn out_of_memory() {
+    let Some(thread) = current() else {
+        return;
+    };
+    let process = &thread.process;
+    log::error!("out of memory: killed process {} ({})", process.pid, process.names.lock().comm);
+    signals::kill(process);
+}
+
+/// A fault of the kernel's copy to or from the current process: true if the
+/// access can be tried again.
+pub fn handle_kernel_access(abort: &Abort) -> bool {
+    repair(abort).is_ok()
+}

@@ -1,0 +1,68 @@
+//! Processes: their life from clone to exit, their memory, signals and traps.
+
+mod asid;
+mod clone;
+mod exec;
+mod exit;
+mod faults;
+mod hardware;
+pub mod memory;
+pub mod page_cache;
+pub mod process;
+mod program;
+mod signals;
+mod spawn;
+mod traps;
+pub mod vfs;
+
+use crate::thread;
+use alloc::sync::Arc;
+
+pub use clone::{CloneRequest, clone};
+pub use exec::exec;
+pub use exit::{begin_exit, exit_thread};
+pub use faults::handle_kernel_access;
+pub use hardware::{Arm, Page};
+pub use process::{Process, UserThread, tree};
+pub use signals::{before_return, send_to_group, send_to_process, send_to_thread, sigreturn};
+pub use spawn::{Program, spawn};
+pub use traps::handle_trap;
+
+/// The process side of the running thread; a kernel thread has none.
+pub fn current() -> Option<&'static Arc<UserThread>> {
+    thread::current().user()
+}
+
+/// Whether the running thread has something to do before user mode.
+pub fn has_work() -> bool {
+    current().is_some_and(|thread| thread.has_work())
+}
+
+/// Whether the running thread has a signal to handle. Ends interruptible
+/// waits.
+pub fn signal_pending() -> bool {
+    current().is_some_and(|thread| thread.signal_pending())
+}
+
+/// The switch between threads: user registers and address spaces. Interrupts
+/// are masked.
+pub fn switch_state(previous: Option<&Arc<UserThread>>, next: Option<&Arc<UserThread>>) {
+    if let Some(thread) = previous {
+        thread.save_state();
+    }
+    match next {
+        Some(thread) => thread.load_state(),
+        None if previous.is_some() => memory::activate(None),
+        None => {}
+    }
+}
+
+/// Makes the tables of processes. Once, at boot.
+pub fn init() {
+    memory::init();
+    program::init();
+    let tree = paddock_sync::SpinLock::new(paddock_sync::Rank::ProcessTable, paddock_process::Tree::new());
+    if process::TREE.set(tree).is_err() {
+        panic!("processes were set up twice");
+    }
+}

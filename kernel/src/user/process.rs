@@ -1,0 +1,323 @@
+//! Processes and their threads: what they own, and how they are found.
+
+use super::memory::{self, Memory};
+use crate::arch::context::FpState;
+use crate::arch::trap::TrapFrame;
+use crate::thread::Thread;
+use crate::time;
+use alloc::string::String;
+use alloc::sync::{Arc, Weak};
+use alloc::vec::Vec;
+use core::cell::UnsafeCell;
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use paddock_abi::{Errno, Result};
+use paddock_process::signal::Signals;
+use paddock_process::{Tree, WaitStatus};
+use paddock_sync::{Mutex, OnceCell, PreemptOff, Rank, SpinLock, WaitQueue};
+use paddock_vfs::{FdTable, PathContext};
+
+/// Everyone's family.
+pub static TREE: OnceCell<SpinLock<Tree<Process>, PreemptOff>> = OnceCell::new();
+
+/// The family of all processes; made at boot.
+pub fn tree() -> &'static SpinLock<Tree<Process>, PreemptOff> {
+    match TREE.get() {
+        Some(tree) => tree,
+        None => panic!("processes are asked for before there are any"),
+    }
+}
+
+/// A resource limit: (soft, hard).
+pub type Limit = (u64, u64);
+
+/// How many kinds of resource limits there are (getrlimit(2)).
+pub const LIMITS: usize = 16;
+/// Index of `RLIMIT_STACK`.
+pub const RLIMIT_STACK: usize = 3;
+/// Index of `RLIMIT_NOFILE`.
+pub const RLIMIT_NOFILE: usize = 7;
+/// No limit.
+pub const UNLIMITED: u64 = u64::MAX;
+
+/// The limits of process 1.
+pub const DEFAULT_LIMITS: [Limit; LIMITS] = {
+    let mut limits = [(UNLIMITED, UNLIMITED); LIMITS];
+    limits[RLIMIT_STACK] = (8 << 20, UNLIMITED);
+    limits[RLIMIT_NOFILE] = (1024, 4096);
+    limits[4] = (0, UNLIMITED); // no core files
+    limits
+};
+
+/// What a process is called.
+#[derive(Clone, Debug, Default)]
+pub struct Names {
+    /// The thread name, up to 15 bytes: /proc/PID/comm.
+    pub comm: String,
+    /// The arguments, each ended by a zero byte: /proc/PID/cmdline.
+    pub arguments: Vec<u8>,
+    /// The environment at execve: /proc/PID/environ.
+    pub environment: Vec<u8>,
+}
+
+/// Whether all threads are to stand still (SIGSTOP and its kind).
+#[derive(Debug, Default)]
+pub struct StopState {
+    /// Set by a stop, cleared by SIGCONT or death.
+    pub stopped: bool,
+}
+
+/// A process.
+pub struct Process {
+    /// Its number.
+    pub pid: u32,
+    /// Its memory; `None` once it has ended.
+    pub memory: SpinLock<Option<Arc<Memory>>>,
+    /// Its descriptors; shared after clone(CLONE_FILES).
+    pub files: SpinLock<Arc<Mutex<FdTable>>>,
+    /// Working directory, root, mode mask, and who it is.
+    pub paths: Mutex<PathContext>,
+    /// The program it runs.
+    pub executable: SpinLock<Option<paddock_vfs::Path>>,
+    /// Its signals.
+    pub signals: SpinLock<Signals, PreemptOff>,
+    /// Its threads that have not ended.
+    pub threads: SpinLock<Vec<Arc<UserThread>>>,
+    /// Where it waits for news of its children.
+    pub children: WaitQueue,
+    /// Where its threads wait for SIGCONT, for other threads' ends, and where
+    /// a vfork's parent waits.
+    pub changed: WaitQueue,
+    /// Whether it is stopped.
+    pub stop: SpinLock<StopState>,
+    /// How it ends, once that is decided.
+    pub ending: SpinLock<Option<WaitStatus>>,
+    /// Names, for /proc.
+    pub names: SpinLock<Names>,
+    /// Resource limits.
+    pub limits: SpinLock<[Limit; LIMITS]>,
+    /// The address of code that calls rt_sigreturn.
+    pub trampoline: AtomicU64,
+    /// Set when a vfork's child has its own memory or has ended.
+    pub released_parent: AtomicBool,
+    /// When it began, ns since boot.
+    pub started: u64,
+    /// Run time (ns) of threads that have ended.
+    pub ended_run_time: AtomicU64,
+    /// Called once when it ends, for whoever in the kernel started it.
+    pub on_exit: SpinLock<Option<ExitHook>>,
+}
+
+/// What the kernel does when a process that it started has ended.
+pub type ExitHook = alloc::boxed::Box<dyn FnOnce(WaitStatus) + Send>;
+
+/// What a new process is made of.
+pub struct NewProcess {
+    /// Its number, reserved in the tree.
+    pub pid: u32,
+    /// Its memory.
+    pub memory: Arc<Memory>,
+    /// Its descriptors.
+    pub files: Arc<Mutex<FdTable>>,
+    /// Directories and identity.
+    pub paths: PathContext,
+    /// Signal state.
+    pub signals: Signals,
+    /// Resource limits.
+    pub limits: [Limit; LIMITS],
+    /// Names.
+    pub names: Names,
+}
+
+impl Process {
+    /// A process without threads, in no family yet.
+    pub fn new(new: NewProcess) -> Process {
+        let NewProcess { pid, memory, files, paths, signals, limits, names } = new;
+        Process {
+            pid,
+            memory: SpinLock::new(Rank::Leaf, Some(memory)),
+            files: SpinLock::new(Rank::Leaf, files),
+            paths: Mutex::new(Rank::FsInfo, paths),
+            executable: SpinLock::new(Rank::Leaf, None),
+            signals: SpinLock::new(Rank::Signals, signals),
+            threads: SpinLock::new(Rank::Leaf, Vec::new()),
+            children: WaitQueue::new(),
+            changed: WaitQueue::new(),
+            stop: SpinLock::new(Rank::Leaf, StopState::default()),
+            ending: SpinLock::new(Rank::Leaf, None),
+            names: SpinLock::new(Rank::Leaf, names),
+            limits: SpinLock::new(Rank::Leaf, limits),
+            trampoline: AtomicU64::new(0),
+            released_parent: AtomicBool::new(false),
+            started: time::now(),
+            ended_run_time: AtomicU64::new(0),
+            on_exit: SpinLock::new(Rank::Leaf, None),
+        }
+    }
+
+    /// The process's memory. `ESRCH` once it has ended.
+    pub fn memory(&self) -> Result<Arc<Memory>> {
+        self.memory.lock().clone().ok_or(Errno::ESRCH)
+    }
+
+    /// The process's descriptors.
+    pub fn files(&self) -> Arc<Mutex<FdTable>> {
+        self.files.lock().clone()
+    }
+
+    /// A soft limit.
+    pub fn limit(&self, which: usize) -> u64 {
+        self.limits.lock().get(which).map_or(UNLIMITED, |limit| limit.0)
+    }
+
+    /// Time spent by all its threads, in nanoseconds.
+    pub fn run_time(&self) -> u64 {
+        let threads = self.threads.lock();
+        let live: u64 = threads.iter().filter_map(|thread| thread.kernel_thread()).map(|thread| thread.run_time()).sum();
+        live + self.ended_run_time.load(Ordering::Relaxed)
+    }
+
+    /// Makes every thread look at its signals soon.
+    pub fn wake_threads(&self) {
+        let threads = self.threads.lock();
+        for thread in threads.iter() {
+            thread.notify();
+        }
+        drop(threads);
+        self.changed.wake_all();
+    }
+
+    /// Makes one thread look at its signals soon.
+    pub fn wake_thread(&self, tid: u32) {
+        let threads = self.threads.lock();
+        if let Some(thread) = threads.iter().find(|thread| thread.tid == tid) {
+            thread.notify();
+        }
+    }
+}
+
+/// The process side of a thread.
+pub struct UserThread {
+    /// Its number.
+    pub tid: u32,
+    /// Its process.
+    pub process: Arc<Process>,
+    /// Its floating-point registers while it is not on a CPU.
+    fp: UnsafeCell<FpState>,
+    /// Its thread pointer (TPIDR_EL0) while it is not on a CPU.
+    tls: AtomicU64,
+    /// set_tid_address(2): cleared and woken at the thread's end.
+    pub clear_tid: AtomicU64,
+    /// set_robust_list(2).
+    pub robust_list: AtomicU64,
+    /// Something may have to be done before going back to user mode.
+    work: AtomicBool,
+    /// The thread alone is to end: it called exit(2), or another one calls
+    /// execve.
+    pub leaving: AtomicBool,
+    /// The interrupted system call that may have to be done again.
+    pub interrupted: SpinLock<Option<Interrupted>>,
+    /// Where it starts.
+    pub start: SpinLock<Option<TrapFrame>>,
+    /// The kernel's thread.
+    pub kernel_thread: OnceCell<Weak<Thread>>,
+}
+
+/// A system call that a signal cut short.
+#[derive(Clone, Copy, Debug)]
+pub struct Interrupted {
+    /// Its first argument, which the result has replaced.
+    pub x0: u64,
+    /// How it asked to be restarted.
+    pub how: Errno,
+}
+
+// SAFETY: `fp` is touched by the thread itself, or by the switch away from or
+// to it, which are never at the same time.
+unsafe impl Sync for UserThread {}
+
+impl UserThread {
+    /// A thread that will start with these registers.
+    pub fn new(tid: u32, process: Arc<Process>, start: TrapFrame, fp: FpState, tls: u64) -> UserThread {
+        UserThread {
+            tid,
+            process,
+            fp: UnsafeCell::new(fp),
+            tls: AtomicU64::new(tls),
+            clear_tid: AtomicU64::new(0),
+            robust_list: AtomicU64::new(0),
+            work: AtomicBool::new(false),
+            leaving: AtomicBool::new(false),
+            interrupted: SpinLock::new(Rank::Leaf, None),
+            start: SpinLock::new(Rank::Leaf, Some(start)),
+            kernel_thread: OnceCell::new(),
+        }
+    }
+
+    /// The kernel's thread, while it lives.
+    pub fn kernel_thread(&self) -> Option<Arc<Thread>> {
+        self.kernel_thread.get().and_then(Weak::upgrade)
+    }
+
+    /// Makes the thread look at its signals: wakes it if it sleeps
+    /// interruptibly. Any context.
+    pub fn notify(&self) {
+        self.work.store(true, Ordering::Release);
+        if let Some(thread) = self.kernel_thread() {
+            thread.unpark();
+        }
+    }
+
+    /// Whether there may be something to do before user mode.
+    pub fn has_work(&self) -> bool {
+        self.work.load(Ordering::Acquire)
+    }
+
+    /// Takes the note that there may be something to do.
+    pub fn take_work(&self) -> bool {
+        self.work.swap(false, Ordering::AcqRel)
+    }
+
+    /// Whether a signal waits that the thread must handle.
+    pub fn signal_pending(&self) -> bool {
+        self.has_work() && (self.leaving.load(Ordering::Acquire) || self.process.signals.lock().has_work(self.tid))
+    }
+
+    /// The registers of the running thread itself.
+    pub fn current_fp(&self) -> FpState {
+        let mut fp = FpState::new();
+        let _stay = paddock_sync::PreemptGuard::new();
+        fp.save();
+        fp
+    }
+
+    /// Gives the running thread itself other registers.
+    pub fn load_fp(&self, fp: &FpState) {
+        let _stay = paddock_sync::PreemptGuard::new();
+        fp.load();
+    }
+
+    /// Sets the thread pointer of the running thread itself.
+    pub fn set_tls(&self, value: u64) {
+        crate::arch::cpu::set_user_tls(value);
+    }
+
+    /// Has the running thread itself look again before user mode.
+    pub fn notify_self(&self) {
+        self.work.store(true, Ordering::Release);
+    }
+
+    /// Called by the switch away from this thread, interrupts masked.
+    pub fn save_state(&self) {
+        // SAFETY: this thread is the one being left; nobody else touches it.
+        unsafe { (*self.fp.get()).save() };
+        self.tls.store(crate::arch::cpu::user_tls(), Ordering::Relaxed);
+    }
+
+    /// Called by the switch to this thread, interrupts masked.
+    pub fn load_state(&self) {
+        // SAFETY: this thread is the one being entered.
+        unsafe { (*self.fp.get()).load() };
+        crate::arch::cpu::set_user_tls(self.tls.load(Ordering::Relaxed));
+        memory::activate(self.process.memory.lock().as_deref());
+    }
+}

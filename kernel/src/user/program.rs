@@ -1,0 +1,305 @@
+//! Loading a program: from a path and its arguments to an address space.
+
+use super::hardware::{Arm, Page};
+use super::memory::{FilePages, FixedPage, Memory, new_tag};
+use super::vfs::namespace;
+use crate::{config, random};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use paddock_abi::mman::Prot;
+use paddock_abi::process::*;
+use paddock_abi::{Errno, Result};
+use paddock_process::elf::{Image, Source};
+use paddock_process::script;
+use paddock_process::stack::{self, Start, Strings};
+use paddock_sync::{OnceCell, try_arc};
+use paddock_vfs::{Access, FileKind, Inode, Path, PathContext};
+use paddock_vm::{AddressSpace, Backing, MapRequest, MapSource, PAGE_SIZE, Placement, Protection, USER_END};
+
+/// Where position-independent programs go.
+const PROGRAM_BASE: u64 = 0x5555_5555_0000;
+/// Where the dynamic linker goes.
+const INTERPRETER_BASE: u64 = 0x7fff_0000_0000 - (1 << 30);
+/// One past the highest address of the stack.
+const STACK_TOP: u64 = USER_END - (16 << 20);
+/// The page with the way back from signal handlers.
+const TRAMPOLINE: u64 = STACK_TOP + (8 << 20);
+/// How many scripts may name one another.
+const MAX_SCRIPTS: usize = 4;
+/// Bytes of stack that are there from the start.
+const FIRST_STACK: u64 = 128 << 10;
+
+/// `mov x8, #139` (rt_sigreturn), `svc #0`.
+const TRAMPOLINE_CODE: [u32; 2] = [0xd280_1168, 0xd400_0001];
+
+static TRAMPOLINE_PAGE: OnceCell<Arc<FixedPage>> = OnceCell::new();
+
+/// Makes the page that all programs share. Once, at boot.
+pub fn init() {
+    let page = Page::zeroed().map(|page| {
+        for (index, word) in TRAMPOLINE_CODE.iter().enumerate() {
+            page.write(4 * index, &word.to_le_bytes());
+        }
+        FixedPage::new(page, "[vdso]")
+    });
+    match page.ok_or(Errno::ENOMEM).and_then(try_arc) {
+        Ok(page) => {
+            let _ = TRAMPOLINE_PAGE.set(page);
+        }
+        Err(_) => panic!("no memory for the signal trampoline"),
+    }
+}
+
+/// What to load.
+pub struct Request<'a> {
+    /// Where paths start, and who asks.
+    pub context: &'a PathContext,
+    /// The program's path.
+    pub path: &'a [u8],
+    /// Its arguments.
+    pub arguments: Strings,
+    /// Its environment.
+    pub environment: Strings,
+    /// How large its stack may become.
+    pub stack_limit: u64,
+}
+
+/// A program that is ready to run.
+pub struct Loaded {
+    /// Its memory.
+    pub memory: Arc<Memory>,
+    /// Where it begins.
+    pub entry: u64,
+    /// Its first stack pointer.
+    pub sp: u64,
+    /// The way back from signal handlers.
+    pub trampoline: u64,
+    /// The file.
+    pub executable: Path,
+    /// Its arguments, each ended by a zero byte.
+    pub arguments: Vec<u8>,
+    /// Its environment, likewise.
+    pub environment: Vec<u8>,
+}
+
+struct FileSource<'a> {
+    inode: &'a Arc<dyn Inode>,
+    length: u64,
+}
+
+impl Source for FileSource<'_> {
+    fn read_exact_at(&self, offset: u64, buf: &mut [u8]) -> Result<()> {
+        let mut done = 0;
+        while done < buf.len() {
+            let count = self.inode.read_at(offset + done as u64, &mut buf[done..])?;
+            if count == 0 {
+                return Err(Errno::ENOEXEC);
+            }
+            done += count;
+        }
+        Ok(())
+    }
+
+    fn len(&self) -> u64 {
+        self.length
+    }
+}
+
+/// Finds an executable file. The errors of execve(2).
+fn find(context: &PathContext, path: &[u8]) -> Result<(Path, u64)> {
+    let place = namespace().resolve(context, path, true)?;
+    let metadata = place.inode().metadata()?;
+    if metadata.kind != FileKind::Regular {
+        return Err(Errno::EACCES);
+    }
+    namespace().access(context, &place, Access::EXECUTE)?;
+    Ok((place, metadata.size))
+}
+
+/// Loads a program. May sleep; the caller is left as it was if it fails.
+///
+/// # Errors
+/// Those of execve(2).
+pub fn load(mut request: Request<'_>) -> Result<Loaded> {
+    let mut path = Vec::new();
+    path.try_reserve(request.path.len()).map_err(|_| Errno::ENOMEM)?;
+    path.extend_from_slice(request.path);
+    let (place, length) = through_scripts(&mut request, &mut path)?;
+    let source = FileSource { inode: place.inode(), length };
+    let image = Image::read(&source)?;
+    let mut space = AddressSpace::<Arm>::new(new_tag()?)?;
+    space.set_stack_limit(request.stack_limit);
+    let base = image.base_for(PROGRAM_BASE)?;
+    map_image(&mut space, &image, base, &place)?;
+    space.set_heap_start(image.brk(base));
+    let interpreter = map_interpreter(&mut space, &request, &image)?;
+    map_trampoline(&mut space)?;
+    let auxv = auxiliary_vector(&image, base, interpreter.map(|(base, _)| base));
+    let sp = build_stack(&mut space, &request, &path, &auxv, image.executable_stack)?;
+    Ok(Loaded {
+        memory: Memory::new(space)?,
+        entry: interpreter.map_or(image.entry + base, |(_, entry)| entry),
+        sp,
+        trampoline: TRAMPOLINE,
+        executable: place,
+        arguments: request.arguments.bytes().to_vec(),
+        environment: request.environment.bytes().to_vec(),
+    })
+}
+
+/// Follows `#!` lines to a program; the arguments change accordingly.
+fn through_scripts(request: &mut Request<'_>, path: &mut Vec<u8>) -> Result<(Path, u64)> {
+    for _ in 0..=MAX_SCRIPTS {
+        let (place, length) = find(request.context, path)?;
+        let mut head = [0; script::SCRIPT_HEAD];
+        let count = place.inode().read_at(0, &mut head)?;
+        let Some(script) = script::parse(&head[..count]) else {
+            return Ok((place, length));
+        };
+        let mut arguments = Strings::new();
+        arguments.push(script.interpreter)?;
+        if let Some(argument) = script.argument {
+            arguments.push(argument)?;
+        }
+        arguments.push(path)?;
+        for argument in request.arguments.iter().skip(1) {
+            arguments.push(argument)?;
+        }
+        request.arguments = arguments;
+        path.clear();
+        path.try_reserve(script.interpreter.len()).map_err(|_| Errno::ENOMEM)?;
+        path.extend_from_slice(script.interpreter);
+    }
+    Err(Errno::ELOOP)
+}
+
+fn protection(prot: Prot) -> Protection {
+    Protection::from_bits_truncate(prot.bits())
+}
+
+fn map_image(space: &mut AddressSpace<Arm>, image: &Image, base: u64, place: &Path) -> Result<()> {
+    let source: Arc<dyn MapSource<Arm>> =
+        try_arc(FilePages::new(place.inode().clone(), Some(place.clone()), false))?;
+    for segment in &image.segments {
+        let mapping = segment.mapping(base);
+        let area = |start: u64, end: u64, backing| MapRequest {
+            placement: Placement::FixedFree(start),
+            length: end - start,
+            protection: protection(mapping.prot),
+            shared: false,
+            grows_down: false,
+            backing,
+            label: "",
+        };
+        if !mapping.file.is_empty() {
+            let backing = Backing::Source { source: source.clone(), first: mapping.offset / PAGE_SIZE };
+            let wanted = area(mapping.file.start, mapping.file.end, backing);
+            space.map(wanted).map_err(bad_layout)?;
+        }
+        if !mapping.anonymous.is_empty() {
+            let wanted = area(mapping.anonymous.start, mapping.anonymous.end, Backing::Anonymous);
+            space.map(wanted).map_err(bad_layout)?;
+        }
+        if !mapping.zero.is_empty() {
+            space.clear(mapping.zero.start, mapping.zero.end - mapping.zero.start).map_err(bad_file)?;
+        }
+    }
+    Ok(())
+}
+
+/// Addresses that cannot be mapped are the file's fault.
+fn bad_layout(error: Errno) -> Errno {
+    if error == Errno::ENOMEM { error } else { Errno::ENOEXEC }
+}
+
+fn bad_file(error: Errno) -> Errno {
+    if error == Errno::ENXIO { Errno::ENOEXEC } else { error }
+}
+
+/// Maps the dynamic linker, if the program asks for one: (base, entry).
+fn map_interpreter(
+    space: &mut AddressSpace<Arm>,
+    request: &Request<'_>,
+    image: &Image,
+) -> Result<Option<(u64, u64)>> {
+    let Some(path) = &image.interpreter else {
+        return Ok(None);
+    };
+    let (place, length) = find(request.context, path)?;
+    let linker = Image::read(&FileSource { inode: place.inode(), length }).map_err(|error| {
+        if error == Errno::ENOEXEC { Errno::ELIBBAD } else { error }
+    })?;
+    let base = linker.base_for(INTERPRETER_BASE)?;
+    map_image(space, &linker, base, &place)?;
+    Ok(Some((base, linker.entry + base)))
+}
+
+fn map_trampoline(space: &mut AddressSpace<Arm>) -> Result<()> {
+    let page = TRAMPOLINE_PAGE.get().ok_or(Errno::ENOMEM)?;
+    space.map(MapRequest {
+        placement: Placement::Fixed(TRAMPOLINE),
+        length: PAGE_SIZE,
+        protection: Protection::READ | Protection::EXECUTE,
+        shared: true,
+        grows_down: false,
+        backing: Backing::Source { source: page.clone(), first: 0 },
+        label: "[vdso]",
+    })?;
+    Ok(())
+}
+
+fn auxiliary_vector(image: &Image, base: u64, interpreter: Option<u64>) -> Vec<Auxv> {
+    let entry = |key, value| Auxv { key, value };
+    let mut vector = alloc::vec![
+        entry(AT_PAGESZ, PAGE_SIZE),
+        entry(AT_CLKTCK, 100),
+        entry(AT_HWCAP, crate::arch::cpu::HWCAP),
+        entry(AT_PHENT, 56),
+        entry(AT_PHNUM, image.program_header_count),
+        entry(AT_BASE, interpreter.unwrap_or(0)),
+        entry(AT_FLAGS, 0),
+        entry(AT_ENTRY, image.entry + base),
+        entry(AT_UID, 0),
+        entry(AT_EUID, 0),
+        entry(AT_GID, 0),
+        entry(AT_EGID, 0),
+        entry(AT_SECURE, 0),
+    ];
+    if let Some(headers) = image.program_headers {
+        vector.push(entry(AT_PHDR, headers + base));
+    }
+    vector
+}
+
+fn build_stack(
+    space: &mut AddressSpace<Arm>,
+    request: &Request<'_>,
+    path: &[u8],
+    auxv: &[Auxv],
+    executable: bool,
+) -> Result<u64> {
+    let mut seed = [0; 16];
+    random::fill(&mut seed);
+    let start = Start {
+        arguments: &request.arguments,
+        environment: &request.environment,
+        path,
+        random: seed,
+        auxv,
+    };
+    let limit = request.stack_limit.clamp(FIRST_STACK, config::MAX_STACK);
+    let image = stack::build(&start, STACK_TOP, limit)?;
+    let size = FIRST_STACK.max((STACK_TOP - image.sp).next_multiple_of(PAGE_SIZE) + PAGE_SIZE);
+    let execute = if executable { Protection::EXECUTE } else { Protection::empty() };
+    space.map(MapRequest {
+        placement: Placement::Fixed(STACK_TOP - size),
+        length: size,
+        protection: Protection::READ | Protection::WRITE | execute,
+        shared: false,
+        grows_down: true,
+        backing: Backing::Anonymous,
+        label: "[stack]",
+    })?;
+    space.write(image.sp, &image.bytes)?;
+    Ok(image.sp)
+}

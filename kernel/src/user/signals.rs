@@ -1,0 +1,299 @@
+//! Signals: sending them, and what a thread does about them on its way back
+//! to user mode.
+
+use super::process::{Interrupted, Process, UserThread};
+use super::{current, exit, tree};
+use crate::arch::context::FpState;
+use crate::arch::trap::TrapFrame;
+use crate::arch::user_access::{copy_from_user, copy_to_user};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::sync::atomic::Ordering;
+use paddock_abi::signal::*;
+use paddock_abi::{Errno, Result};
+use paddock_process::WaitStatus;
+use paddock_process::signal::{self, Delivery, FrameRequest, Registers, Sent, SignalSet};
+use zerocopy::{FromZeros, IntoBytes};
+
+/// Size of an A64 instruction: an SVC is done again by going back one.
+const INSTRUCTION: u64 = 4;
+
+/// Sends a signal to a process. Any context but an interrupt.
+///
+/// # Errors
+/// `EINVAL`, `EAGAIN` when too many are queued.
+pub fn send_to_process(process: &Process, info: &Siginfo) -> Result<()> {
+    deliver(process, info, None)
+}
+
+/// Sends a signal to one thread of a process.
+///
+/// # Errors
+/// `ESRCH`, `EINVAL`, `EAGAIN`.
+pub fn send_to_thread(process: &Process, tid: u32, info: &Siginfo) -> Result<()> {
+    deliver(process, info, Some(tid))
+}
+
+/// Sends a signal to every process of a group; whether there was one.
+pub fn send_to_group(group: u32, info: &Siginfo) -> bool {
+    let mut members: Vec<Arc<Process>> = Vec::new();
+    let found = tree().lock().for_each_in_group(group, |process| {
+        if members.try_reserve(1).is_ok() {
+            members.push(process.clone());
+        }
+    });
+    for process in &members {
+        let _ = send_to_process(process, info);
+    }
+    found
+}
+
+fn deliver(process: &Process, info: &Siginfo, tid: Option<u32>) -> Result<()> {
+    let signal = info.signal();
+    if signal == SIGCONT || signal == SIGKILL {
+        resume(process);
+    }
+    let sent = process.signals.lock().send(info, tid)?;
+    if let Sent::Wake(tid) = sent {
+        process.wake_thread(tid);
+    }
+    if signal == SIGKILL {
+        process.wake_threads();
+    }
+    Ok(())
+}
+
+/// Ends a stop.
+fn resume(process: &Process) {
+    let was_stopped = core::mem::replace(&mut process.stop.lock().stopped, false);
+    if was_stopped {
+        let parent = tree().lock().set_continued(process.pid);
+        process.changed.wake_all();
+        if let Ok(Some(parent)) = parent {
+            tell_parent(&parent, process, WaitStatus::Continued);
+        }
+    }
+}
+
+/// `SIGKILL`, from the kernel itself.
+pub fn kill(process: &Process) {
+    let _ = send_to_process(process, &Siginfo::kernel(SIGKILL));
+}
+
+/// The running thread's own instruction has led to a signal, which cannot be
+/// ignored or blocked.
+pub fn fault(frame: &TrapFrame, signal: u32, code: i32, address: u64) {
+    let Some(thread) = current() else {
+        return;
+    };
+    let mut info = Siginfo::kernel(signal);
+    info.si_code = code;
+    info.fields[0] = address;
+    log::debug!(
+        "process {}: signal {signal} at {:#x}, address {address:#x}, syndrome {:#x}",
+        thread.process.pid,
+        frame.pc,
+        frame.esr
+    );
+    let forced = thread.process.signals.lock().force(&info, thread.tid);
+    if forced.is_err() {
+        kill(&thread.process);
+    }
+    thread.notify();
+}
+
+/// Tells a parent of a child's news.
+pub fn tell_parent(parent: &Arc<Process>, child: &Process, status: WaitStatus) {
+    let hears = status.is_end() || parent.signals.lock().hears_stops();
+    if hears {
+        let _ = send_to_process(parent, &child_info(SIGCHLD, child, status));
+    }
+    parent.children.wake_all();
+}
+
+/// What SIGCHLD (or another exit signal) says of a child.
+pub fn child_info(signal: u32, child: &Process, status: WaitStatus) -> Siginfo {
+    let (code, value) = status.to_siginfo();
+    let mut info = Siginfo::from_process(signal, code, child.pid as i32, 0);
+    // si_status follows si_pid and si_uid.
+    info.fields[1] = u64::from(value as u32);
+    info
+}
+
+/// All that is to be done before going back to user mode. May not return.
+pub fn before_return(frame: &mut TrapFrame) {
+    let Some(thread) = current() else {
+        return;
+    };
+    while thread.take_work() {
+        if thread.leaving.load(Ordering::Acquire) {
+            exit::exit_thread();
+        }
+        let next = {
+            let mut signals = thread.process.signals.lock();
+            if signals.is_dying() {
+                drop(signals);
+                exit::exit_thread();
+            }
+            signals.next(thread.tid)
+        };
+        match next {
+            Some(delivery) => act(thread, frame, delivery),
+            None => thread.process.signals.lock().restore_mask(thread.tid),
+        }
+        wait_while_stopped(thread);
+    }
+    restart(thread, frame, None);
+}
+
+fn act(thread: &Arc<UserThread>, frame: &mut TrapFrame, delivery: Delivery) {
+    // There may be more behind this one.
+    thread.notify_self();
+    match delivery {
+        Delivery::Terminate { signal, core } => {
+            let status = WaitStatus::Signaled { signal: signal as u8, core };
+            exit::begin_exit(&thread.process, status);
+        }
+        Delivery::Stop(signal) => stop(thread, signal),
+        Delivery::Handler { action, info, old_mask } => {
+            restart(thread, frame, Some(&action));
+            if call_handler(thread, frame, &action, &info, old_mask).is_err() {
+                let _ = thread.process.signals.lock().force(&Siginfo::kernel(SIGSEGV), thread.tid);
+            }
+        }
+    }
+}
+
+/// Decides what becomes of an interrupted system call: with a handler about
+/// to run, only `SA_RESTART` lets it be done again.
+fn restart(thread: &UserThread, frame: &mut TrapFrame, action: Option<&Sigaction>) {
+    let Some(Interrupted { x0, how }) = thread.interrupted.lock().take() else {
+        return;
+    };
+    let again = match action {
+        None => true,
+        Some(_) if how == Errno::ERESTARTNOINTR => true,
+        Some(action) => {
+            how == Errno::ERESTARTSYS
+                && SaFlags::from_bits_retain(action.flags).contains(SaFlags::RESTART)
+        }
+    };
+    if again {
+        frame.x[0] = x0;
+        frame.pc -= INSTRUCTION;
+    } else {
+        frame.x[0] = Errno::EINTR.to_return_value();
+    }
+}
+
+fn stop(thread: &UserThread, signal: u32) {
+    let process = &thread.process;
+    process.stop.lock().stopped = true;
+    let parent = tree().lock().set_stopped(process.pid, signal as u8);
+    if let Ok(Some(parent)) = parent {
+        tell_parent(&parent, process, WaitStatus::Stopped(signal as u8));
+    }
+    process.wake_threads();
+}
+
+fn wait_while_stopped(thread: &UserThread) {
+    let process = &thread.process;
+    process.changed.wait_until(|| {
+        let running = !process.stop.lock().stopped;
+        (running || process.signals.lock().is_dying()).then_some(())
+    });
+}
+
+fn registers_of(frame: &TrapFrame) -> Registers {
+    Registers { x: frame.x, sp: frame.sp, pc: frame.pc, pstate: frame.pstate }
+}
+
+fn set_registers(frame: &mut TrapFrame, registers: &Registers) {
+    frame.x = registers.x;
+    frame.sp = registers.sp;
+    frame.pc = registers.pc;
+    frame.pstate = registers.pstate;
+}
+
+fn fp_to_frame(fp: &FpState) -> signal::FpState {
+    let mut vregs = [0; 64];
+    for (index, value) in fp.v.iter().enumerate() {
+        vregs[2 * index] = *value as u64;
+        vregs[2 * index + 1] = (*value >> 64) as u64;
+    }
+    signal::FpState { vregs, fpsr: fp.fpsr, fpcr: fp.fpcr }
+}
+
+fn fp_from_frame(fp: &signal::FpState) -> FpState {
+    let mut state = FpState::new();
+    for (index, value) in state.v.iter_mut().enumerate() {
+        *value = u128::from(fp.vregs[2 * index]) | u128::from(fp.vregs[2 * index + 1]) << 64;
+    }
+    state.fpsr = fp.fpsr;
+    state.fpcr = fp.fpcr;
+    state
+}
+
+fn call_handler(
+    thread: &UserThread,
+    frame: &mut TrapFrame,
+    action: &Sigaction,
+    info: &Siginfo,
+    old_mask: SignalSet,
+) -> Result<()> {
+    let alt_stack = thread.process.signals.lock().alt_stack(thread.tid)?;
+    let fp = fp_to_frame(&thread.current_fp());
+    let fault_address = if info.si_code > 0 { info.fields[0] } else { 0 };
+    let request = FrameRequest {
+        registers: &registers_of(frame),
+        fp: &fp,
+        action,
+        info,
+        old_mask,
+        alt_stack,
+        trampoline: thread.process.trampoline.load(Ordering::Relaxed),
+        fault_address,
+        esr: frame.esr,
+    };
+    let (signal_frame, record, registers) = signal::build_frame(&request)?;
+    copy_to_user(registers.sp, signal_frame.as_bytes())?;
+    copy_to_user(registers.sp + RT_SIGFRAME_SIZE, record.as_bytes())?;
+    set_registers(frame, &registers);
+    Ok(())
+}
+
+/// rt_sigreturn(2): back to where the handler interrupted. A frame that makes
+/// no sense is a SIGSEGV.
+pub fn sigreturn(frame: &mut TrapFrame) {
+    let Some(thread) = current() else {
+        return;
+    };
+    if restore(thread, frame).is_err() {
+        fault(frame, SIGSEGV, SEGV_MAPERR, frame.sp);
+    }
+}
+
+fn restore(thread: &UserThread, frame: &mut TrapFrame) -> Result<()> {
+    let mut saved = RtSigframe::new_zeroed();
+    copy_from_user(saved.as_mut_bytes(), frame.sp)?;
+    let (registers, fp, mask) = signal::restore_frame(&saved)?;
+    let mut signals = thread.process.signals.lock();
+    signals.set_mask(thread.tid, mask)?;
+    signals.restore_alt_stack(thread.tid, saved.uc.uc_stack)?;
+    drop(signals);
+    set_registers(frame, &registers);
+    thread.load_fp(&fp_from_frame(&fp));
+    // The mask may let something through that waited.
+    thread.notify_self();
+    Ok(())
+}
+
+/// Ends all threads of the process but the running one, which then calls
+/// execve.
+pub fn end_other_threads(thread: &UserThread) {
+    let threads = thread.process.threads.lock();
+    for other in threads.iter().filter(|other| other.tid != thread.tid) {
+        other.leaving.store(true, Ordering::Release);
+        other.notify();
+    }
+}

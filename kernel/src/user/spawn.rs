@@ -1,0 +1,127 @@
+//! Processes that the kernel itself starts (process 1, SSH sessions), and the
+//! first steps of every user thread.
+
+use super::process::{DEFAULT_LIMITS, ExitHook, Names, NewProcess, Process, UserThread};
+use super::program::{self, Request};
+use super::{exec, tree};
+use crate::arch::context::FpState;
+use crate::arch::trap::{self, TrapFrame};
+use crate::thread;
+use alloc::sync::Arc;
+use core::arch::asm;
+use core::sync::atomic::Ordering;
+use paddock_abi::signal::SIGCHLD;
+use paddock_abi::{Errno, Result};
+use paddock_process::signal::Signals;
+use paddock_process::stack::Strings;
+use paddock_sync::{Mutex, Rank, try_arc};
+use paddock_vfs::{FdTable, PathContext};
+
+/// A program for [`spawn`].
+pub struct Program<'a> {
+    /// Its path.
+    pub path: &'a [u8],
+    /// Its arguments, its own name first.
+    pub arguments: Strings,
+    /// Its environment.
+    pub environment: Strings,
+    /// Its descriptors.
+    pub files: FdTable,
+    /// Root, working directory, identity.
+    pub paths: PathContext,
+    /// Whether it leads a session of its own.
+    pub new_session: bool,
+    /// What to do when it has ended; any locks it takes may sleep.
+    pub on_exit: Option<ExitHook>,
+}
+
+/// Starts a program as a child of process 1, or as process 1 itself if there
+/// is none yet. Thread context.
+///
+/// # Errors
+/// Those of execve(2) and fork(2).
+pub fn spawn(program: Program<'_>) -> Result<Arc<Process>> {
+    let loaded = program::load(Request {
+        context: &program.paths,
+        path: program.path,
+        arguments: program.arguments,
+        environment: program.environment,
+        stack_limit: DEFAULT_LIMITS[super::process::RLIMIT_STACK].0,
+    })?;
+    let pid = tree().lock().reserve(None)?;
+    let parent = (pid != 1 && tree().lock().get(1).is_some()).then_some(1);
+    let made = Signals::new(pid, pid == 1).and_then(|signals| {
+        try_arc(Process::new(NewProcess {
+            pid,
+            memory: loaded.memory,
+            files: try_arc(Mutex::new(Rank::FdTable, program.files))?,
+            paths: program.paths,
+            signals,
+            limits: DEFAULT_LIMITS,
+            names: Names {
+                comm: exec::comm_of(program.path),
+                arguments: loaded.arguments,
+                environment: loaded.environment,
+            },
+        }))
+    });
+    let process = made.inspect_err(|_| tree().lock().release(pid))?;
+    *process.executable.lock() = Some(loaded.executable);
+    process.trampoline.store(loaded.trampoline, Ordering::Relaxed);
+    *process.on_exit.lock() = program.on_exit;
+    let frame = TrapFrame::new_user(loaded.entry, loaded.sp);
+    let thread = try_arc(UserThread::new(pid, process.clone(), frame, FpState::new(), 0))?;
+    {
+        let mut tree = tree().lock();
+        tree.add(pid, parent, process.clone(), SIGCHLD)?;
+        if program.new_session {
+            let _ = tree.new_session(pid);
+        }
+    }
+    start_thread(&thread)?;
+    Ok(process)
+}
+
+/// Gives a user thread its kernel thread and lets it run.
+///
+/// # Errors
+/// `EAGAIN`, `ENOMEM`.
+pub fn start_thread(thread: &Arc<UserThread>) -> Result<()> {
+    let process = &thread.process;
+    let mut threads = process.threads.lock();
+    threads.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
+    threads.push(thread.clone());
+    drop(threads);
+    let name = process.names.lock().comm.clone();
+    let started = thread::spawn_user(thread.clone(), &name, run);
+    if started.is_err() {
+        process.threads.lock().retain(|other| !Arc::ptr_eq(other, thread));
+    }
+    started.map(|_| ())
+}
+
+/// The kernel's side of a new user thread: on to user mode. Owns nothing when
+/// it leaves.
+fn run() {
+    let Some(thread) = super::current() else {
+        return;
+    };
+    let _ = thread.kernel_thread.set(Arc::downgrade(&thread::current_arc()));
+    let Some(mut frame) = thread.start.lock().take() else {
+        return;
+    };
+    thread.notify_self();
+    trap::finish_user(&mut frame);
+    // SAFETY: interrupts are masked, and the frame lies on this thread's
+    // stack, whose part above it is never used again.
+    unsafe {
+        asm!("mov sp, {}", "b return_to_user", in(reg) &raw mut frame, options(noreturn));
+    }
+}
+
+/// Called when a process has given back what it owned.
+pub fn on_process_end(process: &Arc<Process>) {
+    if process.pid == 1 {
+        log::error!("process 1 has ended; the kernel goes on without it");
+    }
+}

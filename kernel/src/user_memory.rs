@@ -1,0 +1,131 @@
+//! Typed access to the memory of the running process.
+//!
+//! A user address is a number until it is copied through here; every copy is
+//! checked, may sleep, and fails with `EFAULT` rather than fault.
+
+use crate::arch::user_access::{copy_from_user, copy_to_user};
+use alloc::vec::Vec;
+use core::marker::PhantomData;
+use paddock_abi::{Errno, Result};
+use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes};
+
+/// An address that a user program gave for a `T`.
+#[derive(Debug)]
+pub struct UserPtr<T> {
+    address: u64,
+    kind: PhantomData<fn() -> T>,
+}
+
+impl<T> Clone for UserPtr<T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for UserPtr<T> {}
+
+impl<T> UserPtr<T> {
+    /// Takes a system call's argument for an address.
+    pub const fn new(address: u64) -> Self {
+        UserPtr { address, kind: PhantomData }
+    }
+
+    /// The address.
+    pub const fn address(self) -> u64 {
+        self.address
+    }
+
+    /// Whether it is the null pointer.
+    pub const fn is_null(self) -> bool {
+        self.address == 0
+    }
+
+    /// `None` for the null pointer.
+    pub fn non_null(self) -> Option<Self> {
+        (!self.is_null()).then_some(self)
+    }
+
+    /// The address of the element `index` further on.
+    ///
+    /// # Errors
+    /// `EFAULT` if there is no such address.
+    pub fn at(self, index: usize) -> Result<Self> {
+        let offset = index.checked_mul(size_of::<T>()).ok_or(Errno::EFAULT)?;
+        let address = self.address.checked_add(offset as u64).ok_or(Errno::EFAULT)?;
+        Ok(UserPtr::new(address))
+    }
+
+    /// The same address, for something else.
+    pub const fn cast<U>(self) -> UserPtr<U> {
+        UserPtr::new(self.address)
+    }
+}
+
+impl<T: FromBytes + IntoBytes> UserPtr<T> {
+    /// Copies the value in.
+    ///
+    /// # Errors
+    /// `EFAULT`.
+    pub fn read(self) -> Result<T> {
+        let mut value = T::new_zeroed();
+        copy_from_user(value.as_mut_bytes(), self.address)?;
+        Ok(value)
+    }
+}
+
+impl<T: IntoBytes + Immutable> UserPtr<T> {
+    /// Copies a value out.
+    ///
+    /// # Errors
+    /// `EFAULT`.
+    pub fn write(self, value: &T) -> Result<()> {
+        copy_to_user(self.address, value.as_bytes())
+    }
+}
+
+/// Copies `length` bytes in.
+///
+/// # Errors
+/// `EFAULT`, `ENOMEM`.
+pub fn read_bytes(address: u64, length: usize) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    bytes.try_reserve_exact(length).map_err(|_| Errno::ENOMEM)?;
+    bytes.resize(length, 0);
+    copy_from_user(&mut bytes, address)?;
+    Ok(bytes)
+}
+
+/// Copies a string in, without its zero byte. `too_long` if none comes within
+/// `limit` bytes.
+///
+/// # Errors
+/// `EFAULT`, `ENOMEM`, `too_long`.
+pub fn read_string(address: u64, limit: usize, too_long: Errno) -> Result<Vec<u8>> {
+    const CHUNK: usize = 256;
+    let mut bytes = Vec::new();
+    let mut at = address;
+    while bytes.len() < limit {
+        // Never beyond the page: the string may end at its end.
+        let to_page_end = 4096 - (at % 4096) as usize;
+        let count = CHUNK.min(to_page_end).min(limit - bytes.len());
+        let mut chunk = [0; CHUNK];
+        copy_from_user(&mut chunk[..count], at)?;
+        let end = chunk[..count].iter().position(|&byte| byte == 0);
+        let part = &chunk[..end.unwrap_or(count)];
+        bytes.try_reserve(part.len()).map_err(|_| Errno::ENOMEM)?;
+        bytes.extend_from_slice(part);
+        if end.is_some() {
+            return Ok(bytes);
+        }
+        at += count as u64;
+    }
+    Err(too_long)
+}
+
+/// Copies a path in.
+///
+/// # Errors
+/// `EFAULT`, `ENOMEM`, `ENAMETOOLONG`.
+pub fn read_path(address: u64) -> Result<Vec<u8>> {
+    read_string(address, 4096, Errno::ENAMETOOLONG)
+}
