@@ -1,0 +1,108 @@
+//! Building the kernel, the guest's programs and the default disk.
+
+use crate::disk::{self, Contents, Programs};
+use crate::process::run;
+use crate::step::{note, timed};
+use crate::toolchain::{KERNEL_TARGET, Toolchain};
+use crate::{flat, paths, setup};
+use anyhow::{Context, Result};
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+/// The guest's own programs.
+const PROGRAMS: &[&str] = &["herd", "paddock-test"];
+
+/// Whether a disk that is there already is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DiskPolicy {
+    /// A disk is made only if there is none: it persists between runs.
+    Keep,
+    /// A new disk in any case.
+    Fresh,
+}
+
+/// What a build leaves, under the lock of the output folder.
+pub struct Built {
+    /// The toolchain that was used.
+    pub toolchain: Toolchain,
+    /// The guest's own programs.
+    pub programs: Vec<(&'static str, PathBuf)>,
+    /// Nobody else builds while this is held.
+    pub lock: File,
+}
+
+/// Sets up, then builds the kernel and the guest's programs.
+pub fn programs() -> Result<Built> {
+    let lock = paths::lock_out()?;
+    let toolchain = setup::ensure()?;
+    timed("Building the kernel", || kernel(toolchain))?;
+    let programs = timed("Building the programs of the guest", || user(toolchain))?;
+    Ok(Built {
+        toolchain,
+        programs,
+        lock,
+    })
+}
+
+/// Everything: also the default disk.
+pub fn all(policy: DiskPolicy) -> Result<Built> {
+    let built = programs()?;
+    let disk = paths::disk();
+    let stale = disk.exists() && policy == DiskPolicy::Keep && is_older(&disk, &built.programs);
+    if policy == DiskPolicy::Fresh || !disk.exists() {
+        disk::make(&disk, &Contents::default(), &built.programs)?;
+    } else if stale {
+        note("the disk is older than its programs; `--fresh` makes it anew and loses its changes");
+    }
+    Ok(built)
+}
+
+fn kernel(toolchain: Toolchain) -> Result<()> {
+    run(toolchain
+        .build_kernel()
+        .args(["--package", "paddock-kernel"]))?;
+    let elf = toolchain.built(KERNEL_TARGET).join("paddock-kernel");
+    let fresh = paths::kernel_elf().with_extension("new");
+    fs::copy(&elf, &fresh).with_context(|| format!("cannot copy {}", elf.display()))?;
+    fs::rename(&fresh, paths::kernel_elf())?;
+    let fresh = paths::image().with_extension("new");
+    flat::convert(&paths::kernel_elf(), &fresh)?;
+    fs::rename(&fresh, paths::image())?;
+    note(&format!(
+        "{} ({} KiB)",
+        paths::image().display(),
+        paths::image().metadata()?.len() >> 10
+    ));
+    Ok(())
+}
+
+fn user(toolchain: Toolchain) -> Result<Vec<(&'static str, PathBuf)>> {
+    let mut cargo = toolchain.build_user();
+    // The disk need not carry symbols.
+    cargo.env("CARGO_PROFILE_RELEASE_STRIP", "symbols");
+    for name in present_programs() {
+        cargo.args(["--package", name]);
+    }
+    run(&mut cargo)?;
+    let built = toolchain.built(toolchain.user_target());
+    Ok(present_programs()
+        .map(|name| (name, built.join(name)))
+        .collect())
+}
+
+/// Programs of the workspace; a folder may be missing in a partial checkout.
+fn present_programs() -> impl Iterator<Item = &'static str> {
+    PROGRAMS
+        .iter()
+        .copied()
+        .filter(|name| paths::workspace().join("user").join(name).exists())
+}
+
+fn is_older(disk: &Path, programs: &Programs) -> bool {
+    let time = |path: &Path| path.metadata().and_then(|meta| meta.modified()).ok();
+    let made = time(disk).unwrap_or(SystemTime::UNIX_EPOCH);
+    programs
+        .iter()
+        .any(|(_, program)| time(program).is_some_and(|built| built > made))
+}

@@ -1,0 +1,70 @@
+//! The commands, one file each.
+
+mod bench;
+mod build;
+mod check;
+mod gdb;
+mod image;
+mod options;
+mod run;
+mod setup;
+mod ssh;
+mod test;
+
+use anyhow::{Result, bail};
+use lexopt::prelude::*;
+use std::process::ExitCode;
+
+const HELP: &str = "\
+Sets up, builds, runs and tests Paddock.
+
+Usage: cargo xtask COMMAND [OPTIONS]
+
+  run      sets up, builds, makes the disk, boots, and says how to log in
+  test     all tests: on the host, and end to end in QEMU
+  ssh      logs in to the running machine, or runs a command there
+  setup    installs what is missing, saying what and why
+  build    leaves Image, kernel.elf and disk.img in target/paddock
+  image    makes another disk, with additions
+  check    formatting and lints
+  bench    measures the boot, system calls and idle load
+  gdb      a debugger on a machine that runs with `run --gdb`
+
+`cargo xtask COMMAND --help` tells more.
+";
+
+/// Runs the command that the arguments name.
+pub fn main() -> Result<ExitCode> {
+    let mut args = lexopt::Parser::from_env();
+    let Some(arg) = args.next()? else {
+        print!("{HELP}");
+        return Ok(ExitCode::from(2));
+    };
+    let command = match arg {
+        Value(name) => name.string()?,
+        Long("help") | Short('h') => "help".into(),
+        other => return Err(other.unexpected().into()),
+    };
+    match command.as_str() {
+        "run" => run::main(&mut args),
+        "test" => test::main(&mut args),
+        "ssh" => ssh::main(&mut args),
+        "setup" => setup::main(&mut args),
+        "build" => build::main(&mut args),
+        "image" => image::main(&mut args),
+        "check" => check::main(&mut args),
+        "bench" => bench::main(&mut args),
+        "gdb" => gdb::main(&mut args),
+        "help" => {
+            print!("{HELP}");
+            Ok(ExitCode::SUCCESS)
+        }
+        other => bail!("there is no command `{other}`; `cargo xtask --help` lists them"),
+    }
+}
+
+/// Prints a command's help.
+fn help(text: &str) -> Result<ExitCode> {
+    print!("{text}");
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,292 @@
+//! Making disk images: ext4 without a partition table, without mounting and
+//! without root.
+
+use crate::process::{capture, tool};
+use crate::step::{note, timed};
+use crate::{busybox, keys, paths};
+use anyhow::{Context, Result, bail, ensure};
+use std::collections::BTreeMap;
+use std::fs::{self, File, Permissions};
+use std::io::Write;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+
+/// Only what Paddock's filesystem supports, whatever this machine's
+/// `/etc/mke2fs.conf` prefers.
+const FEATURES: &str = "none,has_journal,dir_index,filetype,extent,flex_bg,sparse_super,large_file,huge_file,dir_nlink,extra_isize";
+
+/// What goes onto a disk beside the default tree.
+#[derive(Clone, Debug)]
+pub struct Contents {
+    /// Files and folders of the host, and where they go in the guest.
+    pub add: Vec<(PathBuf, PathBuf)>,
+    /// More public key files whose owners may log in.
+    pub authorized_keys: Vec<PathBuf>,
+    /// Paths of the guest that are left out, as if they had never been there.
+    pub leave_out: Vec<PathBuf>,
+    /// Size in bytes.
+    pub size: u64,
+    /// Block size in bytes: 1024, 2048 or 4096.
+    pub block_size: u32,
+}
+
+impl Default for Contents {
+    fn default() -> Self {
+        Self {
+            add: Vec::new(),
+            authorized_keys: Vec::new(),
+            leave_out: Vec::new(),
+            size: 256 << 20,
+            block_size: 4096,
+        }
+    }
+}
+
+/// The guest's own programs, as built: name in `/bin` and file on the host.
+pub type Programs = [(&'static str, PathBuf)];
+
+/// Makes the disk image `out`.
+pub fn make(out: &Path, contents: &Contents, programs: &Programs) -> Result<()> {
+    let stage = paths::out().join("rootfs");
+    let shown = out.display();
+    let modes = timed("Gathering the files of the disk", || {
+        gather(&stage, contents, programs)
+    })?;
+    timed(&format!("Making the disk {shown}"), || {
+        let fresh = out.with_extension("new");
+        make_filesystem(&fresh, &stage, contents)?;
+        give_to_root(&fresh, &stage, &modes)?;
+        fs::rename(&fresh, out).with_context(|| format!("cannot put the disk at {shown}"))
+    })?;
+    note(&format!(
+        "{} MiB ext4, {} files and folders",
+        contents.size >> 20,
+        modes.len()
+    ));
+    Ok(())
+}
+
+/// Lays out the tree below `stage`. Gives the mode of every path (relative).
+fn gather(stage: &Path, contents: &Contents, programs: &Programs) -> Result<Modes> {
+    if stage.exists() {
+        fs::remove_dir_all(stage).with_context(|| format!("cannot clear {}", stage.display()))?;
+    }
+    fs::create_dir_all(stage)?;
+    copy_tree(&paths::workspace().join("rootfs"), stage)?;
+    for dir in [
+        "dev",
+        "proc",
+        "sys",
+        "tmp",
+        "run",
+        "root/.ssh",
+        "var/log/herd",
+        "etc/herd/enabled",
+        "mnt",
+        "home",
+    ] {
+        fs::create_dir_all(stage.join(dir))?;
+    }
+    install_busybox(stage)?;
+    for (name, program) in programs {
+        copy_file(program, &stage.join("bin").join(name))?;
+    }
+    fs::write(
+        stage.join("root/.ssh/authorized_keys"),
+        authorized(contents)?,
+    )?;
+    for (from, to) in &contents.add {
+        add(stage, from, to)?;
+    }
+    for path in &contents.leave_out {
+        leave_out(stage, path)?;
+    }
+    let mut modes = Modes::new();
+    collect_modes(stage, stage, &mut modes)?;
+    Ok(modes)
+}
+
+fn authorized(contents: &Contents) -> Result<String> {
+    let mut keys = keys::authorized_keys()?;
+    for path in &contents.authorized_keys {
+        let text = fs::read_to_string(path)
+            .with_context(|| format!("cannot read the public key {}", path.display()))?;
+        keys.push_str(text.trim_end());
+        keys.push('\n');
+    }
+    Ok(keys)
+}
+
+fn install_busybox(stage: &Path) -> Result<()> {
+    let program = busybox::ensure()?;
+    copy_file(&program, &stage.join("bin/busybox"))?;
+    let applets = busybox::applets(&fs::read(&program)?)?;
+    for applet in applets
+        .iter()
+        .filter(|name| !["busybox", "linuxrc"].contains(&name.as_str()))
+    {
+        let dir = stage.join(busybox::folder_of(applet));
+        fs::create_dir_all(&dir)?;
+        let link = dir.join(applet);
+        if link.symlink_metadata().is_err() {
+            symlink("/bin/busybox", &link)?;
+        }
+    }
+    Ok(())
+}
+
+fn add(stage: &Path, from: &Path, to: &Path) -> Result<()> {
+    let inside = to.strip_prefix("/").unwrap_or(to);
+    let meta = from
+        .metadata()
+        .with_context(|| format!("cannot add {}", from.display()))?;
+    let mut target = stage.join(inside);
+    if !meta.is_dir() && (target.is_dir() || to.to_string_lossy().ends_with('/')) {
+        target.push(from.file_name().context("a file to add has no name")?);
+    }
+    ensure!(
+        target.starts_with(stage),
+        "{} leaves the disk",
+        to.display()
+    );
+    if meta.is_dir() {
+        fs::create_dir_all(&target)?;
+        return copy_tree(from, &target);
+    }
+    fs::create_dir_all(target.parent().unwrap_or(stage))?;
+    copy_file(from, &target)
+}
+
+fn leave_out(stage: &Path, path: &Path) -> Result<()> {
+    let path = stage.join(path.strip_prefix("/").unwrap_or(path));
+    match path.symlink_metadata() {
+        Ok(meta) if meta.is_dir() => Ok(fs::remove_dir_all(&path)?),
+        Ok(_) => Ok(fs::remove_file(&path)?),
+        Err(_) => bail!("there is no {} to leave out", path.display()),
+    }
+}
+
+fn copy_tree(from: &Path, to: &Path) -> Result<()> {
+    let entries = fs::read_dir(from).with_context(|| format!("cannot read {}", from.display()))?;
+    for entry in entries {
+        let entry = entry?;
+        let target = to.join(entry.file_name());
+        let kind = entry.file_type()?;
+        if kind.is_dir() {
+            fs::create_dir_all(&target)?;
+            copy_tree(&entry.path(), &target)?;
+        } else if kind.is_symlink() {
+            let _ = fs::remove_file(&target);
+            symlink(fs::read_link(entry.path())?, &target)?;
+        } else if kind.is_file() {
+            copy_file(&entry.path(), &target)?;
+        } else {
+            bail!(
+                "{} is neither file, folder nor link",
+                entry.path().display()
+            );
+        }
+    }
+    Ok(())
+}
+
+fn copy_file(from: &Path, to: &Path) -> Result<()> {
+    let _ = fs::remove_file(to);
+    fs::copy(from, to)
+        .map(drop)
+        .with_context(|| format!("cannot copy {} to {}", from.display(), to.display()))
+}
+
+/// Permission bits by path relative to the root.
+type Modes = BTreeMap<PathBuf, u32>;
+
+/// Notes the mode that everything shall have, and makes the staged files
+/// readable. Git keeps only whether a file can be executed, so the rest is
+/// decided here.
+fn collect_modes(stage: &Path, dir: &Path, modes: &mut Modes) -> Result<()> {
+    for entry in fs::read_dir(dir)? {
+        let path = entry?.path();
+        let meta = path.symlink_metadata()?;
+        let name = path.strip_prefix(stage)?.to_path_buf();
+        if meta.is_symlink() {
+            modes.insert(name, 0o777);
+            continue;
+        }
+        let mode = wanted_mode(&name, &meta);
+        fs::set_permissions(&path, Permissions::from_mode(mode | 0o400))?;
+        modes.insert(name, mode);
+        if meta.is_dir() {
+            collect_modes(stage, &path, modes)?;
+        }
+    }
+    Ok(())
+}
+
+fn wanted_mode(name: &Path, meta: &fs::Metadata) -> u32 {
+    match name.to_str() {
+        Some("tmp") => 0o1777,
+        Some("root" | "root/.ssh") => 0o700,
+        Some("root/.ssh/authorized_keys" | "etc/shadow") => 0o600,
+        _ if meta.is_dir() || meta.mode() & 0o111 != 0 => 0o755,
+        _ => 0o644,
+    }
+}
+
+fn make_filesystem(image: &Path, stage: &Path, contents: &Contents) -> Result<()> {
+    let file = File::create(image).with_context(|| format!("cannot write {}", image.display()))?;
+    file.set_len(contents.size)?;
+    let journal_mib = if contents.size >= 128 << 20 { 16 } else { 4 };
+    let mut mke2fs = tool("mke2fs")?;
+    mke2fs.args([
+        "-q", "-F", "-t", "ext4", "-O", FEATURES, "-I", "256", "-m", "0", "-L", "paddock",
+    ]);
+    mke2fs.args([
+        "-b",
+        &contents.block_size.to_string(),
+        "-J",
+        &format!("size={journal_mib}"),
+    ]);
+    mke2fs
+        .args(["-E", "root_owner=0:0", "-d"])
+        .arg(stage)
+        .arg(image);
+    capture(&mut mke2fs)
+        .context("is there enough space on this machine and on the disk (--size)?")?;
+    Ok(())
+}
+
+/// Makes root the owner of everything, whoever built the image.
+fn give_to_root(image: &Path, stage: &Path, modes: &Modes) -> Result<()> {
+    let meta = stage.metadata()?;
+    if (meta.uid(), meta.gid()) == (0, 0) {
+        return Ok(());
+    }
+    let commands = image.with_extension("debugfs");
+    let mut script = File::create(&commands)?;
+    for name in modes.keys() {
+        let name = name.display();
+        writeln!(script, "sif \"/{name}\" uid 0\nsif \"/{name}\" gid 0")?;
+    }
+    drop(script);
+    let mut debugfs = tool("debugfs")?;
+    debugfs.arg("-w").arg("-f").arg(&commands).arg(image);
+    let output = capture(&mut debugfs)?;
+    fs::remove_file(&commands)?;
+    let errors: Vec<_> = std::str::from_utf8(&output.stderr)?
+        .lines()
+        .filter(|line| !line.starts_with("debugfs "))
+        .collect();
+    ensure!(errors.is_empty(), "debugfs says: {}", errors.join("; "));
+    Ok(())
+}
+
+/// Copies a disk image, keeping its holes.
+pub fn copy(from: &Path, to: &Path) -> Result<()> {
+    let mut cp = tool("cp")?;
+    capture(
+        cp.args(["--sparse=always", "--reflink=auto"])
+            .arg(from)
+            .arg(to),
+    )?;
+    Ok(())
+}

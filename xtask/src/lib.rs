@@ -1,0 +1,16 @@
+//! What `cargo xtask` and the end-to-end tests share: how to build Paddock,
+//! how to make its disks, and how to run it in QEMU.
+
+pub mod build;
+pub mod busybox;
+pub mod disk;
+pub mod flat;
+pub mod keys;
+pub mod machine;
+pub mod packages;
+pub mod paths;
+pub mod process;
+pub mod qemu;
+pub mod setup;
+pub mod step;
+pub mod toolchain;

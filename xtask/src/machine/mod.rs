@@ -1,0 +1,3 @@
+//! Machines under test.
+
+pub mod ssh;

@@ -1,0 +1,190 @@
+//! The machine's description and the QEMU command line for it.
+
+use crate::process::tool;
+use anyhow::{Result, bail};
+use std::ffi::OsString;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Where the guest's console goes.
+#[derive(Clone, Debug)]
+pub enum Serial {
+    /// The caller's terminal, with QEMU's monitor behind Ctrl-A C and the end
+    /// at Ctrl-A X; also to this file.
+    Terminal(PathBuf),
+    /// A file; nothing is read.
+    File(PathBuf),
+    /// Standard input and output, byte for byte.
+    Pipe,
+}
+
+/// The network card of the machine and its forwarded ports, which are open to
+/// this host alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Net {
+    /// Port of the host that leads to port 22 of the guest.
+    pub ssh_port: u16,
+    /// Port of the host that leads to port 80 of the guest.
+    pub http_port: u16,
+}
+
+/// A machine of QEMU's `virt` kind.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// What `-kernel` loads: the raw image or the ELF file.
+    pub kernel: PathBuf,
+    /// The disk, if there is one.
+    pub disk: Option<PathBuf>,
+    /// The network card, if there is one.
+    pub net: Option<Net>,
+    /// Whether there is a source of randomness.
+    pub rng: bool,
+    /// The kind of CPU.
+    pub cpu: String,
+    /// The number of CPUs.
+    pub smp: u32,
+    /// Memory, in QEMU's notation.
+    pub mem: String,
+    /// Version of the interrupt controller: 2 or 3.
+    pub gic: u32,
+    /// Guest time counts instructions: one for each nanosecond.
+    pub icount: bool,
+    /// The virtio transport as it was before version 1.0.
+    pub legacy_virtio: bool,
+    /// Words for the kernel's command line.
+    pub append: Vec<String>,
+    /// Wait for a debugger on this port.
+    pub gdb: Option<u16>,
+    /// Let the guest end QEMU with a status. Only for kernels of our own: it
+    /// also opens the host's files to the guest's kernel.
+    pub semihosting: bool,
+    /// The console.
+    pub serial: Serial,
+    /// Anything else for QEMU.
+    pub extra: Vec<OsString>,
+}
+
+impl Config {
+    /// The default machine with this kernel, without disk and network.
+    pub fn new(kernel: &Path) -> Self {
+        Self {
+            kernel: kernel.to_path_buf(),
+            disk: None,
+            net: None,
+            rng: true,
+            cpu: "cortex-a72".into(),
+            smp: 1,
+            mem: "256M".into(),
+            gic: 2,
+            icount: false,
+            legacy_virtio: false,
+            append: Vec::new(),
+            gdb: None,
+            semihosting: false,
+            serial: Serial::Pipe,
+            extra: Vec::new(),
+        }
+    }
+
+    /// The command that starts it.
+    pub fn command(&self) -> Result<Command> {
+        let mut qemu = tool("qemu-system-aarch64")?;
+        if !self.kernel.exists() {
+            bail!(
+                "there is no {}; run `cargo xtask build`",
+                self.kernel.display()
+            );
+        }
+        qemu.args(["-nodefaults", "-display", "none"]);
+        qemu.args(["-machine", &format!("virt,gic-version={}", self.gic)]);
+        qemu.args([
+            "-cpu",
+            &self.cpu,
+            "-smp",
+            &self.smp.to_string(),
+            "-m",
+            &self.mem,
+        ]);
+        qemu.arg("-kernel").arg(&self.kernel);
+        qemu.args(["-append", &self.append.join(" ")]);
+        let legacy = if self.legacy_virtio { "on" } else { "off" };
+        qemu.args(["-global", &format!("virtio-mmio.force-legacy={legacy}")]);
+        self.add_devices(&mut qemu)?;
+        self.add_modes(&mut qemu);
+        qemu.args(&self.extra);
+        Ok(qemu)
+    }
+
+    fn add_devices(&self, qemu: &mut Command) -> Result<()> {
+        if let Some(disk) = &self.disk {
+            let mut drive = OsString::from("if=none,id=root,format=raw,file=");
+            drive.push(disk.to_string_lossy().replace(',', ",,"));
+            qemu.arg("-drive")
+                .arg(drive)
+                .args(["-device", "virtio-blk-device,drive=root"]);
+        }
+        if let Some(net) = self.net {
+            let forward = |host, guest| format!("hostfwd=tcp:127.0.0.1:{host}-:{guest}");
+            let user = format!(
+                "user,id=net,{},{}",
+                forward(net.ssh_port, 22),
+                forward(net.http_port, 80)
+            );
+            qemu.args(["-netdev", &user, "-device", "virtio-net-device,netdev=net"]);
+        }
+        if self.rng {
+            qemu.args(["-object", "rng-random,filename=/dev/urandom,id=rng"]);
+            qemu.args(["-device", "virtio-rng-device,rng=rng"]);
+        }
+        Ok(())
+    }
+
+    fn add_modes(&self, qemu: &mut Command) {
+        if self.icount {
+            qemu.args(["-icount", "shift=0"]);
+        }
+        if let Some(port) = self.gdb {
+            qemu.args(["-S", "-gdb", &format!("tcp:127.0.0.1:{port}")]);
+        }
+        if self.semihosting {
+            qemu.args(["-semihosting-config", "enable=on,target=native"]);
+        }
+        match &self.serial {
+            Serial::Terminal(log) => {
+                let mut stdio = OsString::from("stdio,id=console,mux=on,signal=off,logfile=");
+                stdio.push(log);
+                qemu.arg("-chardev").arg(stdio);
+                qemu.args([
+                    "-serial",
+                    "chardev:console",
+                    "-mon",
+                    "chardev=console,mode=readline",
+                ]);
+            }
+            Serial::File(log) => {
+                let mut file = OsString::from("file:");
+                file.push(log);
+                qemu.arg("-serial").arg(file);
+            }
+            Serial::Pipe => {
+                qemu.args([
+                    "-chardev",
+                    "stdio,id=console,signal=off",
+                    "-serial",
+                    "chardev:console",
+                ]);
+            }
+        }
+    }
+}
+
+/// A port of this host that nobody uses at the moment.
+pub fn free_port() -> Result<u16> {
+    Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
+}
+
+/// Whether nobody listens on a port of this host.
+pub fn is_free(port: u16) -> bool {
+    TcpListener::bind(("127.0.0.1", port)).is_ok()
+}
