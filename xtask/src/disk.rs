@@ -153,7 +153,6 @@ fn add(stage: &Path, from: &Path, to: &Path) -> Result<()> {
         fs::create_dir_all(&target)?;
         return copy_tree(from, &target);
     }
-    fs::create_dir_all(target.parent().unwrap_or(stage))?;
     copy_file(from, &target)
 }
 
@@ -191,6 +190,9 @@ fn copy_tree(from: &Path, to: &Path) -> Result<()> {
 }
 
 fn copy_file(from: &Path, to: &Path) -> Result<()> {
+    if let Some(parent) = to.parent() {
+        fs::create_dir_all(parent)?;
+    }
     let _ = fs::remove_file(to);
     fs::copy(from, to)
         .map(drop)
