@@ -1,0 +1,253 @@
+//! Logging in (RFC 4252): public keys only.
+
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use ssh_key::public::KeyData;
+
+use crate::error::{Code, Fault};
+use crate::kex::Hash;
+use crate::keys;
+use crate::message;
+use crate::wire::{Put, Reader};
+
+/// The longest user name, in bytes.
+const MAX_USER: usize = 256;
+
+/// Proof that a client has logged in. Only this file can make one, and it does
+/// so after a signature has been checked; channels cannot exist without it.
+#[derive(Debug)]
+pub(crate) struct Authenticated {
+    user: String,
+    key: KeyData,
+}
+
+impl Authenticated {
+    pub(crate) fn user(&self) -> &str {
+        &self.user
+    }
+
+    pub(crate) fn key(&self) -> &KeyData {
+        &self.key
+    }
+}
+
+/// A question for the owner of the server: may this key log in as this user?
+#[derive(Clone, Debug)]
+pub struct AuthRequest {
+    /// The name the client gave. It is not known to exist.
+    pub user: String,
+    /// The key the client claims to hold.
+    pub key: KeyData,
+}
+
+/// A key that waits for the owner's answer.
+struct Candidate {
+    request: AuthRequest,
+    algorithm: String,
+    blob: Vec<u8>,
+    /// `None` if the client asks whether signing is worth its while.
+    proof: Option<Proof>,
+}
+
+/// A signature, and what it must be over.
+struct Proof {
+    signature: Vec<u8>,
+    text: Vec<u8>,
+}
+
+impl Candidate {
+    fn proved_by(&self, proof: &Proof) -> bool {
+        keys::verify(
+            &self.request.key,
+            &self.algorithm,
+            &proof.signature,
+            &proof.text,
+        )
+    }
+}
+
+/// What a message leads to.
+pub(crate) enum Step {
+    /// Send this and go on.
+    Reply(Vec<u8>),
+    /// Ask the owner, then call [`Auth::decide`].
+    Ask(AuthRequest),
+}
+
+/// The state before the client has logged in.
+pub(crate) struct Auth {
+    max_tries: u32,
+    tries: u32,
+    /// The client has asked for the service of authentication.
+    begun: bool,
+    candidate: Option<Candidate>,
+}
+
+impl Auth {
+    pub(crate) fn new(max_tries: u32) -> Self {
+        Self {
+            max_tries,
+            tries: 0,
+            begun: false,
+            candidate: None,
+        }
+    }
+
+    /// Whether the owner's answer is awaited; no message is taken meanwhile.
+    pub(crate) fn asking(&self) -> bool {
+        self.candidate.is_some()
+    }
+
+    /// Takes a message; `None` if it is not of this layer.
+    pub(crate) fn message(
+        &mut self,
+        payload: &[u8],
+        session: &Hash,
+    ) -> Result<Option<Step>, Fault> {
+        let mut reader = Reader::new(payload);
+        match reader.u8()? {
+            message::SERVICE_REQUEST => self.service(reader).map(Some),
+            message::EXT_INFO => Ok(Some(Step::Reply(Vec::new()))),
+            message::USERAUTH_REQUEST if self.begun => self.request(reader, session).map(Some),
+            80.. => Err(Fault::protocol("not logged in")),
+            _ => Ok(None),
+        }
+    }
+
+    fn service(&mut self, mut reader: Reader<'_>) -> Result<Step, Fault> {
+        let name = reader.string()?;
+        reader.end()?;
+        if name != b"ssh-userauth" {
+            return Err(Fault::new(
+                Code::ServiceNotAvailable,
+                "service not available",
+            ));
+        }
+        self.begun = true;
+        let mut out = Vec::new();
+        out.put_u8(message::SERVICE_ACCEPT);
+        out.put_string(name);
+        Ok(Step::Reply(out))
+    }
+
+    fn request(&mut self, mut reader: Reader<'_>, session: &Hash) -> Result<Step, Fault> {
+        let user = reader.text()?;
+        let service = reader.string()?;
+        let method = reader.string()?;
+        if service != b"ssh-connection" {
+            return Err(Fault::new(
+                Code::ServiceNotAvailable,
+                "service not available",
+            ));
+        }
+        if user.len() > MAX_USER {
+            return Err(Fault::protocol("user name too long"));
+        }
+        match method {
+            b"none" => Ok(Step::Reply(failure())),
+            b"publickey" => self.public_key(user, reader, session),
+            _ => self.refuse().map(Step::Reply),
+        }
+    }
+
+    fn public_key(
+        &mut self,
+        user: &str,
+        mut reader: Reader<'_>,
+        session: &Hash,
+    ) -> Result<Step, Fault> {
+        let signed = reader.bool()?;
+        let algorithm = reader.text()?;
+        let blob = reader.string()?;
+        let signature = match signed {
+            true => Some(reader.string()?),
+            false => None,
+        };
+        reader.end()?;
+        let Ok(key) = ssh_key::PublicKey::from_bytes(blob) else {
+            return self.refuse().map(Step::Reply);
+        };
+        let key = key.key_data().clone();
+        if !keys::matches_algorithm(&key, algorithm) {
+            return self.refuse().map(Step::Reply);
+        }
+        let proof = signature.map(|signature| Proof {
+            signature: signature.to_vec(),
+            text: signed_text(session, user, algorithm, blob),
+        });
+        let request = AuthRequest {
+            user: user.to_string(),
+            key,
+        };
+        self.candidate = Some(Candidate {
+            request: request.clone(),
+            algorithm: algorithm.to_string(),
+            blob: blob.to_vec(),
+            proof,
+        });
+        Ok(Step::Ask(request))
+    }
+
+    /// Takes the owner's answer: a reply, and the proof once it is complete.
+    pub(crate) fn decide(
+        &mut self,
+        allowed: bool,
+    ) -> Result<(Vec<u8>, Option<Authenticated>), Fault> {
+        let Some(candidate) = self.candidate.take() else {
+            return Ok((Vec::new(), None));
+        };
+        match (allowed, candidate.proof.as_ref()) {
+            (true, None) => Ok((acceptable(&candidate), None)),
+            (true, Some(proof)) if candidate.proved_by(proof) => {
+                let AuthRequest { user, key } = candidate.request;
+                let login = Authenticated { user, key };
+                Ok((alloc::vec![message::USERAUTH_SUCCESS], Some(login)))
+            }
+            _ => self.refuse().map(|reply| (reply, None)),
+        }
+    }
+
+    /// Counts a refusal.
+    fn refuse(&mut self) -> Result<Vec<u8>, Fault> {
+        self.tries += 1;
+        match self.tries >= self.max_tries {
+            true => Err(Fault::new(
+                Code::NoMoreAuthMethods,
+                "too many authentication failures",
+            )),
+            false => Ok(failure()),
+        }
+    }
+}
+
+/// SSH_MSG_USERAUTH_FAILURE: what may go on, and that it was no partial success.
+fn failure() -> Vec<u8> {
+    let mut out = Vec::new();
+    out.put_u8(message::USERAUTH_FAILURE);
+    out.put_string(b"publickey");
+    out.put_bool(false);
+    out
+}
+
+fn acceptable(candidate: &Candidate) -> Vec<u8> {
+    let mut out = Vec::new();
+    out.put_u8(message::USERAUTH_PK_OK);
+    out.put_string(candidate.algorithm.as_bytes());
+    out.put_string(&candidate.blob);
+    out
+}
+
+/// What the client signs (RFC 4252, section 7).
+fn signed_text(session: &Hash, user: &str, algorithm: &str, blob: &[u8]) -> Vec<u8> {
+    let mut out = Vec::new();
+    out.put_string(session);
+    out.put_u8(message::USERAUTH_REQUEST);
+    out.put_string(user.as_bytes());
+    out.put_string(b"ssh-connection");
+    out.put_string(b"publickey");
+    out.put_bool(true);
+    out.put_string(algorithm.as_bytes());
+    out.put_string(blob);
+    out
+}

@@ -1,0 +1,339 @@
+//! The connection protocol (RFC 4254): session channels of a logged-in client.
+
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::ops::Range;
+
+use crate::auth::Authenticated;
+use crate::channel::{self, Channel, ChannelId, MAX_DATA, SpawnRequest, Stage, WindowSize};
+use crate::error::Fault;
+use crate::message;
+use crate::wire::{Put, Reader};
+
+/// What a message means to the owner of the programs.
+#[derive(Clone, Debug)]
+pub(crate) enum Effect {
+    None,
+    Start(ChannelId, SpawnRequest),
+    /// Input for a program: where it lies in the message.
+    Input(ChannelId, Range<usize>),
+    InputEnd(ChannelId),
+    Resize(ChannelId, WindowSize),
+    Signal(ChannelId, String),
+    Closed(ChannelId),
+}
+
+/// The answer to send, possibly empty, and what else follows.
+pub(crate) type Outcome = Result<(Vec<u8>, Effect), Fault>;
+
+/// The channels of one client. Takes the proof of its login to make one.
+pub(crate) struct Connection {
+    login: Authenticated,
+    channels: Vec<Option<Channel>>,
+    max_channels: usize,
+    window: u32,
+    /// The client has promised to open no more.
+    no_more_sessions: bool,
+}
+
+const NOTHING: (Vec<u8>, Effect) = (Vec::new(), Effect::None);
+
+impl Connection {
+    pub(crate) fn new(login: Authenticated, max_channels: usize, window: u32) -> Self {
+        Self {
+            login,
+            channels: Vec::new(),
+            max_channels,
+            window,
+            no_more_sessions: false,
+        }
+    }
+
+    pub(crate) fn login(&self) -> &Authenticated {
+        &self.login
+    }
+
+    pub(crate) fn channel(&mut self, id: ChannelId) -> Option<&mut Channel> {
+        self.channels.get_mut(id.0 as usize)?.as_mut()
+    }
+
+    /// Takes a message; `None` if it means nothing here.
+    pub(crate) fn message(&mut self, payload: &[u8]) -> Result<Option<(Vec<u8>, Effect)>, Fault> {
+        let mut reader = Reader::new(payload);
+        let outcome = match reader.u8()? {
+            message::GLOBAL_REQUEST => self.global_request(reader),
+            message::REQUEST_SUCCESS | message::REQUEST_FAILURE => Ok(NOTHING),
+            message::CHANNEL_OPEN => self.open(reader),
+            message::CHANNEL_WINDOW_ADJUST => self.adjust(reader),
+            message::CHANNEL_DATA => self.data(reader, payload.len()),
+            message::CHANNEL_EXTENDED_DATA => self.extended_data(reader),
+            message::CHANNEL_EOF => self.eof(reader),
+            message::CHANNEL_CLOSE => self.close(reader),
+            message::CHANNEL_REQUEST => self.request(reader),
+            message::CHANNEL_SUCCESS | message::CHANNEL_FAILURE => Ok(NOTHING),
+            message::USERAUTH_REQUEST | message::EXT_INFO => Ok(NOTHING),
+            _ => return Ok(None),
+        };
+        outcome.map(Some)
+    }
+
+    fn global_request(&mut self, mut reader: Reader<'_>) -> Outcome {
+        let name = reader.string()?;
+        let reply = reader.bool()?;
+        if name == b"no-more-sessions@openssh.com" {
+            self.no_more_sessions = true;
+        }
+        Ok(match reply {
+            true => (alloc::vec![message::REQUEST_FAILURE], Effect::None),
+            false => NOTHING,
+        })
+    }
+
+    fn open(&mut self, mut reader: Reader<'_>) -> Outcome {
+        let kind = reader.string()?;
+        let peer = reader.u32()?;
+        let peer_window = reader.u32()?;
+        let peer_max = reader.u32()?;
+        let refusal = match kind {
+            b"session" if self.no_more_sessions => {
+                Some((message::OPEN_PROHIBITED, "no more sessions"))
+            }
+            b"session" => None,
+            _ => Some((message::OPEN_UNKNOWN_TYPE, "only sessions are served")),
+        };
+        if let Some((code, text)) = refusal {
+            return Ok((open_failure(peer, code, text), Effect::None));
+        }
+        let Some(id) = self.free_slot() else {
+            let refusal = open_failure(peer, message::OPEN_SHORTAGE, "too many channels");
+            return Ok((refusal, Effect::None));
+        };
+        let channel = Channel::new(peer, peer_window, peer_max, self.window);
+        if let Some(slot) = self.channels.get_mut(id.0 as usize) {
+            *slot = Some(channel);
+        }
+        let mut out = to_peer(message::CHANNEL_OPEN_CONFIRMATION, peer);
+        out.put_u32(id.0);
+        out.put_u32(self.window);
+        out.put_u32(MAX_DATA);
+        Ok((out, Effect::None))
+    }
+
+    fn free_slot(&mut self) -> Option<ChannelId> {
+        let free = self.channels.iter().position(Option::is_none);
+        let index = free.unwrap_or(self.channels.len());
+        if index >= self.max_channels {
+            return None;
+        }
+        if free.is_none() {
+            self.channels.push(None);
+        }
+        u32::try_from(index).ok().map(ChannelId)
+    }
+
+    /// The channel that a message names by this side's number.
+    fn named(&mut self, reader: &mut Reader<'_>) -> Result<(ChannelId, &mut Channel), Fault> {
+        let id = ChannelId(reader.u32()?);
+        match self.channel(id) {
+            Some(channel) => Ok((id, channel)),
+            None => Err(Fault::protocol("no such channel")),
+        }
+    }
+
+    fn adjust(&mut self, mut reader: Reader<'_>) -> Outcome {
+        let (_, channel) = self.named(&mut reader)?;
+        let more = reader.u32()?;
+        reader.end()?;
+        channel.peer_window = channel
+            .peer_window
+            .checked_add(more)
+            .ok_or(Fault::protocol("window too large"))?;
+        Ok(NOTHING)
+    }
+
+    fn data(&mut self, mut reader: Reader<'_>, size: usize) -> Outcome {
+        let (id, channel) = self.named(&mut reader)?;
+        let data = reader.string()?;
+        reader.end()?;
+        take_window(channel, data.len())?;
+        Ok(match channel.close_sent {
+            true => NOTHING,
+            false => (Vec::new(), Effect::Input(id, size - data.len()..size)),
+        })
+    }
+
+    /// Clients have no second stream to send; it is taken and forgotten.
+    fn extended_data(&mut self, mut reader: Reader<'_>) -> Outcome {
+        let window = self.window;
+        let (_, channel) = self.named(&mut reader)?;
+        reader.u32()?;
+        let count = reader.string()?.len();
+        reader.end()?;
+        take_window(channel, count)?;
+        Ok((consumed(channel, count, window), Effect::None))
+    }
+
+    fn eof(&mut self, mut reader: Reader<'_>) -> Outcome {
+        let (id, channel) = self.named(&mut reader)?;
+        reader.end()?;
+        channel.eof_received = true;
+        Ok((Vec::new(), Effect::InputEnd(id)))
+    }
+
+    fn close(&mut self, mut reader: Reader<'_>) -> Outcome {
+        let (id, channel) = self.named(&mut reader)?;
+        reader.end()?;
+        let out = match channel.close_sent {
+            true => Vec::new(),
+            false => to_peer(message::CHANNEL_CLOSE, channel.peer),
+        };
+        if let Some(slot) = self.channels.get_mut(id.0 as usize) {
+            *slot = None;
+        }
+        Ok((out, Effect::Closed(id)))
+    }
+
+    fn request(&mut self, mut reader: Reader<'_>) -> Outcome {
+        let id = ChannelId(reader.u32()?);
+        let name = reader.string()?;
+        let reply = reader.bool()?;
+        let user = self.login.user().to_string();
+        let channel = self.channel(id).ok_or(Fault::protocol("no such channel"))?;
+        let start = match name {
+            b"exec" => Some(Some(reader.string()?.to_vec())),
+            b"shell" => Some(None),
+            _ => None,
+        };
+        if let Some(command) = start
+            && !channel.close_sent
+            && let Some(request) = channel.start(&user, command, reply)
+        {
+            return Ok((Vec::new(), Effect::Start(id, request)));
+        }
+        let (granted, effect) = small_request(id, channel, name, &mut reader)?;
+        let answer = match granted {
+            true => message::CHANNEL_SUCCESS,
+            false => message::CHANNEL_FAILURE,
+        };
+        let out = match reply && !channel.close_sent {
+            true => to_peer(answer, channel.peer),
+            false => Vec::new(),
+        };
+        Ok((out, effect))
+    }
+
+    /// The owner's answer to a request for a program.
+    pub(crate) fn started(&mut self, id: ChannelId, granted: bool) -> Vec<u8> {
+        let Some(channel) = self.channel(id) else {
+            return Vec::new();
+        };
+        let stage = core::mem::replace(&mut channel.stage, Stage::Started);
+        match (stage, granted) {
+            (Stage::Starting { reply: true }, true) => {
+                to_peer(message::CHANNEL_SUCCESS, channel.peer)
+            }
+            (Stage::Starting { reply: true }, false) => {
+                to_peer(message::CHANNEL_FAILURE, channel.peer)
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// `count` bytes of input have left memory; the client may send as many more.
+    pub(crate) fn consumed(&mut self, id: ChannelId, count: usize) -> Vec<u8> {
+        let window = self.window;
+        match self.channel(id) {
+            Some(channel) => consumed(channel, count, window),
+            None => Vec::new(),
+        }
+    }
+
+    /// No more output will come.
+    pub(crate) fn output_end(&mut self, id: ChannelId) -> Vec<u8> {
+        match self.channel(id) {
+            Some(channel) if !channel.eof_sent && !channel.close_sent => {
+                channel.eof_sent = true;
+                to_peer(message::CHANNEL_EOF, channel.peer)
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// This side is done with the channel.
+    pub(crate) fn close_from_here(&mut self, id: ChannelId) -> Vec<u8> {
+        match self.channel(id) {
+            Some(channel) if !channel.close_sent => {
+                channel.close_sent = true;
+                to_peer(message::CHANNEL_CLOSE, channel.peer)
+            }
+            _ => Vec::new(),
+        }
+    }
+}
+
+/// Requests that are answered at once: whether granted, and what follows.
+fn small_request(
+    id: ChannelId,
+    channel: &mut Channel,
+    name: &[u8],
+    reader: &mut Reader<'_>,
+) -> Result<(bool, Effect), Fault> {
+    Ok(match name {
+        b"env" => {
+            let (name, value) = (reader.string()?, reader.string()?);
+            (channel.variable(name, value), Effect::None)
+        }
+        b"pty-req" => (
+            channel.terminal(channel::pty_request(reader)?),
+            Effect::None,
+        ),
+        b"window-change" => {
+            let size = channel::window_size(reader)?;
+            (true, Effect::Resize(id, size))
+        }
+        b"signal" => (true, Effect::Signal(id, reader.text()?.to_string())),
+        _ => (false, Effect::None),
+    })
+}
+
+/// A message that begins with the client's number for a channel.
+pub(crate) fn to_peer(kind: u8, peer: u32) -> Vec<u8> {
+    let mut out = Vec::new();
+    out.put_u8(kind);
+    out.put_u32(peer);
+    out
+}
+
+fn open_failure(peer: u32, code: u32, text: &str) -> Vec<u8> {
+    let mut out = to_peer(message::CHANNEL_OPEN_FAILURE, peer);
+    out.put_u32(code);
+    out.put_string(text.as_bytes());
+    out.put_string(b"");
+    out
+}
+
+/// Counts data against what the client was allowed to send.
+fn take_window(channel: &mut Channel, count: usize) -> Result<(), Fault> {
+    if channel.eof_received {
+        return Err(Fault::protocol("data after its end"));
+    }
+    let left = u32::try_from(count)
+        .ok()
+        .and_then(|count| channel.window.checked_sub(count));
+    channel.window = left.ok_or(Fault::protocol("window exceeded"))?;
+    Ok(())
+}
+
+/// Gives the client its window back, in large steps.
+fn consumed(channel: &mut Channel, count: usize, window: u32) -> Vec<u8> {
+    channel.consumed = channel.consumed.saturating_add(count as u32);
+    let due = channel.consumed >= window / 4 || channel.consumed >= 8 * MAX_DATA;
+    if !due || channel.eof_received || channel.close_sent {
+        return Vec::new();
+    }
+    let more = core::mem::take(&mut channel.consumed);
+    channel.window = channel.window.saturating_add(more);
+    let mut out = to_peer(message::CHANNEL_WINDOW_ADJUST, channel.peer);
+    out.put_u32(more);
+    out
+}

@@ -1,0 +1,324 @@
+//! The protocol engine: bytes go in, bytes and events come out. It does no
+//! I/O, keeps no time, and never waits.
+
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::ops::Range;
+
+use rand_core::CryptoRng;
+
+use crate::auth::{Auth, AuthRequest, Step};
+use crate::channel::{ChannelId, ExitStatus, SpawnRequest, WindowSize};
+use crate::config::Config;
+use crate::connection::{Connection, Effect, to_peer};
+use crate::error::{Ended, Fault};
+use crate::keys;
+use crate::message;
+use crate::transport::Transport;
+use crate::wire::Put;
+
+/// Before and after the login. Channels are part of the second state only.
+enum Phase {
+    Auth(Auth),
+    Open(Connection),
+}
+
+/// Something for the owner of the engine to act upon.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// To be answered with [`Engine::authorize`].
+    Authorize(AuthRequest),
+    /// To be answered with [`Engine::started`].
+    Start(ChannelId, SpawnRequest),
+    /// Input for a program. [`Engine::input`] has it until the next call of
+    /// [`Engine::poll`] or [`Engine::space`]; to be given back by [`Engine::consumed`].
+    Input(ChannelId, Range<usize>),
+    /// No more input will come.
+    InputEnd(ChannelId),
+    /// The client's window has a new size.
+    Resize(ChannelId, WindowSize),
+    /// A signal for the program, by its name without `SIG`.
+    Signal(ChannelId, String),
+    /// The channel is gone; its program is to be hung up.
+    Closed(ChannelId),
+}
+
+/// The two streams of a program's output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Output {
+    /// Standard output, or the terminal.
+    Stdout,
+    /// Standard error.
+    Stderr,
+}
+
+/// One connection, from this side's version line on.
+pub struct Engine<R> {
+    transport: Transport<R>,
+    phase: Phase,
+    config: Arc<Config>,
+}
+
+impl<R: CryptoRng> Engine<R> {
+    /// Begins a connection. `rng` must be a generator fit for keys.
+    pub fn new(config: Arc<Config>, rng: R) -> Result<Self, Fault> {
+        Ok(Self {
+            transport: Transport::new(config.clone(), rng)?,
+            phase: Phase::Auth(Auth::new(config.max_auth_tries)),
+            config,
+        })
+    }
+
+    /// Where received bytes go. Not empty once [`Self::poll`] has given `None`.
+    pub fn space(&mut self) -> Result<&mut [u8], Fault> {
+        self.transport.space()
+    }
+
+    /// Says that `count` bytes of the space have been filled.
+    pub fn received(&mut self, count: usize) {
+        self.transport.received(count);
+    }
+
+    /// Bytes for the peer.
+    pub fn pending(&self) -> &[u8] {
+        self.transport.pending()
+    }
+
+    /// Says that the first `count` of them are on their way.
+    pub fn sent(&mut self, count: usize) {
+        self.transport.sent(count);
+    }
+
+    /// Whether so much waits to be sent that nothing more should be produced.
+    pub fn is_congested(&self) -> bool {
+        self.transport.pending().len() >= self.config.output_limit
+    }
+
+    /// Whether the client has logged in, and how: the user's name and the
+    /// key's fingerprint.
+    pub fn login(&self) -> Option<(&str, String)> {
+        match &self.phase {
+            Phase::Auth(_) => None,
+            Phase::Open(connection) => {
+                let login = connection.login();
+                Some((login.user(), keys::fingerprint(login.key())))
+            }
+        }
+    }
+
+    /// Goes on with what has been received, up to the next event. `None` asks
+    /// for more bytes, or for the answer to [`Event::Authorize`].
+    pub fn poll(&mut self) -> Result<Option<Event>, Ended> {
+        loop {
+            if let Phase::Auth(auth) = &self.phase
+                && auth.asking()
+            {
+                return Ok(None);
+            }
+            let Some(payload) = self.transport.receive()? else {
+                return Ok(None);
+            };
+            let start = payload.start;
+            if let Some(event) = self.dispatch(payload, start)? {
+                return Ok(Some(event));
+            }
+            if self.is_congested() {
+                return Ok(None);
+            }
+        }
+    }
+
+    fn dispatch(&mut self, payload: Range<usize>, start: usize) -> Result<Option<Event>, Fault> {
+        let bytes = self.transport.payload(payload);
+        match &mut self.phase {
+            Phase::Auth(auth) => {
+                let Some(session) = self.transport.session() else {
+                    return Err(Fault::protocol("message out of order"));
+                };
+                match auth.message(bytes, session)? {
+                    Some(Step::Ask(request)) => return Ok(Some(Event::Authorize(request))),
+                    Some(Step::Reply(reply)) => self.reply(&reply)?,
+                    None => self.transport.unimplemented()?,
+                }
+                Ok(None)
+            }
+            Phase::Open(connection) => match connection.message(bytes)? {
+                Some((reply, effect)) => {
+                    self.reply(&reply)?;
+                    Ok(event(effect, start))
+                }
+                None => self.transport.unimplemented().map(|()| None),
+            },
+        }
+    }
+
+    /// Sends a message unless it is empty.
+    fn reply(&mut self, reply: &[u8]) -> Result<(), Fault> {
+        match reply {
+            [] => Ok(()),
+            _ => self.transport.send(reply),
+        }
+    }
+
+    /// The bytes of [`Event::Input`].
+    pub fn input(&self, range: Range<usize>) -> &[u8] {
+        self.transport.payload(range)
+    }
+
+    /// Answers [`Event::Authorize`].
+    pub fn authorize(&mut self, allowed: bool) -> Result<(), Fault> {
+        let Phase::Auth(auth) = &mut self.phase else {
+            return Ok(());
+        };
+        let (reply, login) = auth.decide(allowed)?;
+        self.reply(&reply)?;
+        if let Some(login) = login {
+            let Config {
+                max_channels,
+                window,
+                ..
+            } = *self.config;
+            self.phase = Phase::Open(Connection::new(login, max_channels, window));
+        }
+        Ok(())
+    }
+
+    fn connection(&mut self) -> Option<&mut Connection> {
+        match &mut self.phase {
+            Phase::Auth(_) => None,
+            Phase::Open(connection) => Some(connection),
+        }
+    }
+
+    /// Sends what `message` makes of the channels, if there are any.
+    fn with_connection(
+        &mut self,
+        message: impl FnOnce(&mut Connection) -> Vec<u8>,
+    ) -> Result<(), Fault> {
+        let reply = self.connection().map(message).unwrap_or_default();
+        self.reply(&reply)
+    }
+
+    /// Answers [`Event::Start`].
+    pub fn started(&mut self, channel: ChannelId, granted: bool) -> Result<(), Fault> {
+        self.with_connection(|connection| connection.started(channel, granted))
+    }
+
+    /// Says that a program took `count` bytes of input, or will never want them.
+    pub fn consumed(&mut self, channel: ChannelId, count: usize) -> Result<(), Fault> {
+        self.with_connection(|connection| connection.consumed(channel, count))
+    }
+
+    /// How many bytes of output can be sent now; 0 while the client's window
+    /// is used up, keys are exchanged, or too much waits for the stream.
+    pub fn room(&mut self, channel: ChannelId) -> usize {
+        if self.is_congested() || !self.transport.open() {
+            return 0;
+        }
+        let channel = self
+            .connection()
+            .and_then(|connection| connection.channel(channel));
+        channel.map_or(0, |channel| channel.room())
+    }
+
+    /// Sends output that `read` writes into the packet itself: into a slice of
+    /// at most [`Self::room`] bytes. `read` returns how many; `None` if there is
+    /// nothing. Returns what `read` returned.
+    pub fn output(
+        &mut self,
+        channel: ChannelId,
+        output: Output,
+        read: impl FnOnce(&mut [u8]) -> Option<usize>,
+    ) -> Result<Option<usize>, Fault> {
+        let room = self.room(channel);
+        let Phase::Open(connection) = &mut self.phase else {
+            return Ok(None);
+        };
+        let Some(channel) = connection.channel(channel).filter(|_| room > 0) else {
+            return Ok(None);
+        };
+        let header = output_header(channel.peer, output);
+        let field = header.len() + 4;
+        let count = self.transport.fill(field + room, |space| {
+            let (prefix, data) = space.split_at_mut(field);
+            let count = read(data).filter(|count| *count > 0)?.min(room);
+            prefix[..header.len()].copy_from_slice(&header);
+            prefix[header.len()..].copy_from_slice(&(count as u32).to_be_bytes());
+            Some((field + count, count))
+        })?;
+        channel.peer_window -= count.unwrap_or(0) as u32;
+        Ok(count)
+    }
+
+    /// Says that no more output will come.
+    pub fn output_end(&mut self, channel: ChannelId) -> Result<(), Fault> {
+        self.with_connection(|connection| connection.output_end(channel))
+    }
+
+    /// Reports how the program ended and closes the channel.
+    pub fn finish(&mut self, channel: ChannelId, status: &ExitStatus) -> Result<(), Fault> {
+        self.output_end(channel)?;
+        self.with_connection(|connection| match connection.channel(channel) {
+            Some(channel) if !channel.close_sent => exit_report(channel.peer, status),
+            _ => Vec::new(),
+        })?;
+        self.close(channel)
+    }
+
+    /// Closes the channel.
+    pub fn close(&mut self, channel: ChannelId) -> Result<(), Fault> {
+        self.with_connection(|connection| connection.close_from_here(channel))
+    }
+
+    /// Tells the peer why this side gives up. Only [`Self::pending`] and
+    /// [`Self::sent`] make sense after that.
+    pub fn disconnect(&mut self, fault: Fault) {
+        self.transport.disconnect(fault);
+    }
+}
+
+fn event(effect: Effect, start: usize) -> Option<Event> {
+    Some(match effect {
+        Effect::None => return None,
+        Effect::Start(id, request) => Event::Start(id, request),
+        Effect::Input(id, range) => Event::Input(id, range.start + start..range.end + start),
+        Effect::InputEnd(id) => Event::InputEnd(id),
+        Effect::Resize(id, size) => Event::Resize(id, size),
+        Effect::Signal(id, name) => Event::Signal(id, name),
+        Effect::Closed(id) => Event::Closed(id),
+    })
+}
+
+/// A data message up to the length of the data.
+fn output_header(peer: u32, output: Output) -> Vec<u8> {
+    match output {
+        Output::Stdout => to_peer(message::CHANNEL_DATA, peer),
+        Output::Stderr => {
+            let mut out = to_peer(message::CHANNEL_EXTENDED_DATA, peer);
+            out.put_u32(message::DATA_STDERR);
+            out
+        }
+    }
+}
+
+/// "exit-status" or "exit-signal" (RFC 4254, section 6.10).
+fn exit_report(peer: u32, status: &ExitStatus) -> Vec<u8> {
+    let mut out = to_peer(message::CHANNEL_REQUEST, peer);
+    match status {
+        ExitStatus::Code(code) => {
+            out.put_string(b"exit-status");
+            out.put_bool(false);
+            out.put_u32(*code);
+        }
+        ExitStatus::Signal { name, core_dumped } => {
+            out.put_string(b"exit-signal");
+            out.put_bool(false);
+            out.put_string(name.as_bytes());
+            out.put_bool(*core_dumped);
+            out.put_string(b"");
+            out.put_string(b"");
+        }
+    }
+    out
+}

@@ -1,0 +1,36 @@
+//! An SSH-2 server.
+//!
+//! [`Engine`] is the protocol without I/O: bytes go in, bytes and events come
+//! out. [`serve`] drives one over a byte stream and a [`Backend`] that starts
+//! programs, as one future that needs no particular runtime.
+//!
+//! Public keys are the only way in; sessions with a command or a shell, with or
+//! without a terminal, are all that is served.
+#![cfg_attr(not(test), no_std)]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+
+mod auth;
+mod channel;
+mod cipher;
+mod config;
+mod connection;
+mod engine;
+mod error;
+mod kex;
+mod keys;
+mod message;
+mod negotiate;
+mod server;
+mod transport;
+mod wire;
+
+pub use auth::AuthRequest;
+pub use channel::{ChannelId, ExitStatus, PtyRequest, SpawnRequest, WindowSize};
+pub use config::Config;
+pub use engine::{Engine, Event, Output};
+pub use error::{Code, Ended, Fault};
+pub use keys::{AuthorizedKeys, BadLine, HostKey, HostKeyError, fingerprint};
+pub use server::{Backend, ByteStream, IoError, ProcessIo, SpawnError, serve};
+pub use ssh_key::public::KeyData;

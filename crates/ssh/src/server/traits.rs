@@ -1,0 +1,94 @@
+//! What the server needs from the system it runs on.
+//!
+//! A `poll_` method that returns `Pending` keeps the context's waker and wakes
+//! it once the call is worth repeating. None of these methods may block.
+
+use core::fmt;
+use core::future::Future;
+use core::task::{Context, Poll};
+
+use crate::auth::AuthRequest;
+use crate::channel::{ExitStatus, SpawnRequest, WindowSize};
+
+/// A stream or a program's descriptor is broken for good.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct IoError;
+
+/// A program could not be started, for a reason fit for the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SpawnError(pub &'static str);
+
+/// The client's connection.
+pub trait ByteStream: Unpin {
+    /// Reads at least one byte; 0 is the end.
+    fn poll_read(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffer: &mut [u8],
+    ) -> Poll<Result<usize, IoError>>;
+
+    /// Takes at least one byte.
+    fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<Result<usize, IoError>>;
+
+    /// Sends the end after everything written, and lets go of the stream.
+    fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), IoError>>;
+}
+
+/// A running program. Dropping it hangs the program up.
+pub trait ProcessIo: Unpin {
+    /// Reads standard output or the terminal; 0 is the end.
+    fn poll_stdout(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffer: &mut [u8],
+    ) -> Poll<Result<usize, IoError>>;
+
+    /// Reads standard error; 0 is the end, which a terminal's program has at once.
+    fn poll_stderr(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffer: &mut [u8],
+    ) -> Poll<Result<usize, IoError>>;
+
+    /// Writes standard input or the terminal; an error says that nobody reads.
+    fn poll_stdin(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<Result<usize, IoError>>;
+
+    /// No more input will come.
+    fn close_stdin(&mut self);
+
+    /// The terminal has a new size.
+    fn resize(&mut self, size: WindowSize);
+
+    /// Sends a signal, by its name without `SIG`; an unknown one does nothing.
+    fn signal(&mut self, name: &str);
+
+    /// Waits for the program's end. Not called again after that.
+    fn poll_exit(&mut self, cx: &mut Context<'_>) -> Poll<ExitStatus>;
+}
+
+/// The system that lets users in and runs their programs.
+pub trait Backend: Unpin {
+    /// A running program.
+    type Process: ProcessIo;
+    /// The decision about a key.
+    type Authorize: Future<Output = bool>;
+    /// A program being started.
+    type Spawn: Future<Output = Result<Self::Process, SpawnError>>;
+    /// The passing of time.
+    type Timer: Future<Output = ()>;
+
+    /// Decides whether a key may log in. That the client holds the key is
+    /// checked by the server, before or after.
+    fn authorize(&self, request: &AuthRequest) -> Self::Authorize;
+
+    /// Starts a program.
+    fn spawn(&self, request: SpawnRequest) -> Self::Spawn;
+
+    /// Ends after that many milliseconds.
+    fn timer(&self, milliseconds: u64) -> Self::Timer;
+
+    /// Takes a line for the log, without an end of line. Must not block.
+    fn log(&self, line: fmt::Arguments<'_>) {
+        let _ = line;
+    }
+}
