@@ -174,7 +174,7 @@ impl<'a> CommandLine<'a> {
             ("root" | "init", value) => value.is_none_or(str::is_empty),
             ("herd", value) => value.and_then(switch).is_none(),
             ("loglevel", value) => value.and_then(LogLevel::from_word).is_none(),
-            ("ip", value) => !value.is_some_and(|v| v.parse::<IpConfig>().is_ok()),
+            ("ip", value) => value.is_none_or(|v| v.parse::<IpConfig>().is_err()),
             _ => false,
         })
     }

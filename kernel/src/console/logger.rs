@@ -1,10 +1,11 @@
 //! The `log` crate's messages: into the log ring, and onto the console if
 //! their level is wanted there.
 
-use super::{Line, log_ring, output};
+use super::{log_ring, output};
 use crate::machine::LogLevel;
 use core::sync::atomic::{AtomicU8, Ordering::Relaxed};
 use log::{Level, LevelFilter, Log, Metadata, Record};
+use paddock_console::Line;
 use paddock_sync::platform;
 
 struct Logger;

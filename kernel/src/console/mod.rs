@@ -9,24 +9,20 @@
 //! instead.
 
 mod input;
-mod line;
-mod log_ring;
+pub mod log_ring;
 mod logger;
 mod output;
-mod transmit;
 mod uart;
 
 pub use input::{input_queue, read_input};
-pub use line::Line;
-pub use log_ring::{
-    LOG_CAPACITY, Record, announce, first_record, log_queue, next_sequence, read_record,
-};
+pub use log_ring::announce;
 pub use logger::set_level;
 pub use output::{
     enter_panic_mode, init, lost, room, start_interrupts, write_bytes, write_room, write_text,
 };
 
 use core::fmt;
+use paddock_console::Line;
 
 /// Prints to the console, without the log ring. Any context.
 macro_rules! safe_print {

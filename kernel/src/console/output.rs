@@ -1,14 +1,16 @@
 //! The way out: the transmit ring, who moves it on, and the panic's short
 //! cut.
 
-use super::transmit::Ring;
 use super::uart::Uart;
 use super::{input, logger};
 use crate::interrupts::{self, Handler};
 use crate::machine::Machine;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use paddock_console::ByteRing;
 use paddock_sync::{IrqOff, OnceCell, Rank, SpinLock, WaitQueue};
 
+/// Bytes that may be on their way.
+const CAPACITY: usize = 16 * 1024;
 /// Bytes of the ring that only the kernel's own messages may use.
 const RESERVE: usize = 4 * 1024;
 /// Writers are woken when at least this much room is theirs.
@@ -16,7 +18,8 @@ const WAKE_ROOM: usize = 2 * 1024;
 /// See `log_ring`: the lock is held for the copy of one message.
 const PATIENCE: u32 = 100_000;
 
-static RING: Ring = Ring::new();
+/// Read without the lock in a panic alone.
+static RING: ByteRing<CAPACITY> = ByteRing::new();
 static LOCK: SpinLock<(), IrqOff> = SpinLock::new(Rank::Console, ());
 static UART: OnceCell<Uart> = OnceCell::new();
 static ROOM: WaitQueue = WaitQueue::new();
@@ -166,7 +169,9 @@ pub fn lost() -> u64 {
 pub fn write_bytes(bytes: &[u8]) -> usize {
     let _lock = LOCK.lock();
     let taken = bytes.len().min(RING.room().saturating_sub(RESERVE));
-    bytes[..taken].iter().for_each(|&byte| RING.push(byte));
+    bytes[..taken].iter().for_each(|&byte| {
+        RING.push(byte);
+    });
     drain();
     taken
 }

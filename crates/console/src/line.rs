@@ -8,6 +8,7 @@ const CAPACITY: usize = 512;
 const CUT: &[u8] = "…".as_bytes();
 
 /// Text that is cut off, visibly, where the buffer ends.
+#[derive(Debug)]
 pub struct Line {
     bytes: [u8; CAPACITY + CUT.len() + 1],
     length: usize,
@@ -26,8 +27,9 @@ impl Line {
 
     /// Adds formatted text. A formatter that fails leaves what it wrote.
     pub fn format(&mut self, arguments: fmt::Arguments<'_>) {
+        let was_cut = self.cut;
         let _ = self.write_fmt(arguments);
-        if self.cut {
+        if self.cut && !was_cut {
             self.push(CUT);
         }
     }
@@ -39,7 +41,7 @@ impl Line {
 
     /// The text so far.
     pub fn bytes(&self) -> &[u8] {
-        &self.bytes[..self.length]
+        self.bytes.get(..self.length).unwrap_or(&[])
     }
 
     fn push(&mut self, text: &[u8]) {
@@ -51,15 +53,56 @@ impl Line {
     }
 }
 
+impl Default for Line {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Write for Line {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         if self.cut {
             return Ok(());
         }
-        let room = CAPACITY - self.length.min(CAPACITY);
+        let room = CAPACITY.saturating_sub(self.length);
         let fits = text.floor_char_boundary(room);
         self.cut = fits < text.len();
-        self.push(&text.as_bytes()[..fits]);
+        self.push(text.get(..fits).unwrap_or("").as_bytes());
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(text: &str) -> Line {
+        let mut line = Line::new();
+        line.format(format_args!("{text}"));
+        line
+    }
+
+    #[test]
+    fn short_text_is_whole() {
+        let mut line = line("one");
+        line.format(format_args!(", {}", 2));
+        line.end();
+        assert_eq!(line.bytes(), b"one, 2\n");
+    }
+
+    #[test]
+    fn what_just_fits_is_not_marked() {
+        let text = "x".repeat(CAPACITY);
+        assert_eq!(line(&text).bytes(), text.as_bytes());
+    }
+
+    #[test]
+    fn long_text_is_cut_between_characters_and_marked() {
+        let text = "ä".repeat(CAPACITY);
+        let mut line = line(&format!("x{text}"));
+        line.format(format_args!("more"));
+        line.end();
+        let shown = core::str::from_utf8(line.bytes()).unwrap();
+        assert_eq!(shown, format!("x{}…\n", "ä".repeat(CAPACITY / 2 - 1)));
     }
 }
