@@ -112,6 +112,12 @@ impl<H: Hardware> Area<H> {
 
     /// The same area over a part of its range.
     pub(crate) fn part(&self, range: PageRange) -> Self {
+        self.over(range, range.start())
+    }
+
+    /// An area like this over `range`, whose first page has the content that
+    /// this one has (or would have, if it were longer) at `content`.
+    pub(crate) fn over(&self, range: PageRange, content: u64) -> Self {
         let Area {
             range: _,
             prot,
@@ -123,7 +129,7 @@ impl<H: Hardware> Area<H> {
         } = self;
         let mut backing = backing.share();
         if let Backing::Source { first, .. } = &mut backing {
-            *first = self.index_of(range.start());
+            *first = self.index_of(content);
         }
         Area {
             range,
@@ -216,13 +222,13 @@ impl<H: Hardware> Areas<H> {
         at >= range.end()
     }
 
-    /// The free addresses around `range`, in which no area lies.
+    /// The free addresses around `range`, in which no area lies; from 0 on.
     pub(crate) fn hole_around(&self, range: PageRange) -> PageRange {
         let position = self.position(range.start());
         let below = position.checked_sub(1).and_then(|at| self.list.get(at));
         let above = self.list.get(position);
         PageRange::of(
-            below.map_or(crate::USER_MIN, |area| area.range.end()),
+            below.map_or(0, |area| area.range.end()),
             above.map_or(crate::USER_END, |area| area.range.start()),
         )
     }

@@ -277,7 +277,7 @@ mod tests {
         assert_eq!(frame.write(4090, b"0123456789"), 6);
         let mut back = [0; 10];
         assert_eq!(frame.read(4088, &mut back), 8);
-        assert_eq!(&back, b"\0\0012345\0\0");
+        assert_eq!(back, [0, 0, b'0', b'1', b'2', b'3', b'4', b'5', 0, 0]);
         assert_eq!(frame.read(5000, &mut back), 0);
         frame.zero(4090, 100);
         assert_eq!(frame.read(4090, &mut back), 6);

@@ -34,6 +34,8 @@ mod shared;
 mod source;
 mod space;
 pub mod tables;
+#[cfg(test)]
+mod tests;
 
 pub use activate::{Activator, Root};
 pub use address::{PAGE_SIZE, PageRange, PhysAddr, USER_END, USER_MIN, user_range_ok};

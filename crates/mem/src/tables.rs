@@ -286,12 +286,13 @@ fn prune_table<H: Hardware>(table: &Table, level: u32, hole: PageRange, gather: 
 /// Hands an unlinked table without held entries, and those below it, to
 /// `gather`.
 fn gather_tables<H: Hardware>(table: PhysAddr, level: u32, gather: &mut Gather<H>) {
-    if level < LAST {
-        // SAFETY: the table is alive until it is handed over below.
-        for word in unsafe { table_at::<H>(table) } {
-            if let Some(below) = entry::table_of(word.load(Ordering::Relaxed)) {
-                gather_tables(below, level + 1, gather);
-            }
+    // SAFETY: the table is alive until it is handed over below.
+    for word in unsafe { table_at::<H>(table) } {
+        let value = word.load(Ordering::Relaxed);
+        if level == LAST {
+            debug_assert_eq!(value, 0, "a table is freed with a page in it");
+        } else if let Some(below) = entry::table_of(value) {
+            gather_tables(below, level + 1, gather);
         }
     }
     // SAFETY: unlinked by the caller, and it came from `slot_or_new`.

@@ -61,6 +61,55 @@ impl<H: Hardware> AddressSpace<H> {
         })
     }
 
+    /// Puts bytes in private memory on the kernel's own account, whatever the
+    /// protection: execve's part. May sleep.
+    ///
+    /// # Errors
+    /// [`FaultError`]; `NotAllowed` for shared mappings.
+    pub fn place_bytes(&mut self, address: u64, from: &[u8]) -> Result<(), FaultError> {
+        self.each_own_page(address, from.len(), |page, offset, range| {
+            page.write(offset, &from[range]);
+        })
+    }
+
+    /// Clears bytes as [`AddressSpace::place_bytes`] puts them.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn place_zeros(&mut self, address: u64, length: usize) -> Result<(), FaultError> {
+        self.each_own_page(address, length, |page, offset, range| {
+            page.zero(offset, range.len());
+        })
+    }
+
+    fn each_own_page(
+        &mut self,
+        address: u64,
+        length: usize,
+        mut with: impl FnMut(&SharedFrame<H>, usize, core::ops::Range<usize>),
+    ) -> Result<(), FaultError> {
+        self.each_part(address, length, |space, at, offset, range| {
+            let entry = space.bring_own(at)?;
+            borrow_frame(entry, |page| with(page, offset, range));
+            Ok(())
+        })
+    }
+
+    /// Makes one page the process's own, without more rights than before.
+    fn bring_own(&mut self, address: u64) -> Result<Entry, FaultError> {
+        loop {
+            let entry = self.tables.get(page_of(address));
+            let unique = || borrow_frame(entry, SharedFrame::<H>::is_unique);
+            if entry.is_own() && unique() {
+                return Ok(entry);
+            }
+            if let Some(request) = self.make_own(address)? {
+                let page = request.fetch()?;
+                self.commit_own(&request, page)?;
+            }
+        }
+    }
+
     /// Calls `with` for each page of a range: the frame, the offset in it,
     /// and which bytes of the whole these are.
     fn each_page(
@@ -70,6 +119,21 @@ impl<H: Hardware> AddressSpace<H> {
         access: Access,
         mut with: impl FnMut(&SharedFrame<H>, usize, core::ops::Range<usize>),
     ) -> Result<(), FaultError> {
+        self.each_part(address, length, |space, at, offset, range| {
+            let entry = space.bring_in(at, access)?;
+            borrow_frame(entry, |page| with(page, offset, range));
+            Ok(())
+        })
+    }
+
+    /// Calls `with` for the part of a range in each page: its address, its
+    /// offset in the page, and which bytes of the whole it is.
+    fn each_part(
+        &mut self,
+        address: u64,
+        length: usize,
+        mut with: impl FnMut(&mut Self, u64, usize, core::ops::Range<usize>) -> Result<(), FaultError>,
+    ) -> Result<(), FaultError> {
         if !user_range_ok(address, length as u64) {
             return Err(FaultError::NotMapped);
         }
@@ -78,8 +142,7 @@ impl<H: Hardware> AddressSpace<H> {
             let at = address + done as u64;
             let offset = (at - page_of(at)) as usize;
             let part = (PAGE_SIZE as usize - offset).min(length - done);
-            let entry = self.bring_in(at, access)?;
-            borrow_frame(entry, |page| with(page, offset, done..done + part));
+            with(self, at, offset, done..done + part)?;
             done += part;
         }
         Ok(())

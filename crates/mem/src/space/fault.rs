@@ -205,14 +205,49 @@ impl<H: Hardware> AddressSpace<H> {
         Ok(true)
     }
 
+    /// Gives the page at `address`, of a private area, a frame of its own,
+    /// whatever the protection; or says what to fetch for that.
+    pub(super) fn make_own(&mut self, address: u64) -> Result<Option<PageRequest<H>>, FaultError> {
+        let mut site = self.site_for(address, Rights::empty())?;
+        if site.area.shared {
+            return Err(FaultError::NotAllowed);
+        }
+        let entry = site.slot.get();
+        if entry.is_held() {
+            site.break_copy_on_write(entry)?;
+        } else if site.source().is_none() {
+            site.install_new()?;
+        } else if let Step::Fetch(request) = site.request(Access::Write)? {
+            return Ok(Some(request));
+        }
+        Ok(None)
+    }
+
+    /// Puts a copy of what the request got in place.
+    pub(super) fn commit_own(
+        &mut self,
+        request: &PageRequest<H>,
+        page: SharedFrame<H>,
+    ) -> Result<(), FaultError> {
+        let mut site = self.site_for(request.address, Rights::empty())?;
+        if site.area.shared || site.slot.get().is_held() {
+            return Ok(());
+        }
+        site.install_from_source(page, Access::Write)
+    }
+
     fn site(&mut self, address: u64, access: Access) -> Result<Site<'_, H>, FaultError> {
+        self.site_for(address, access.needs())
+    }
+
+    fn site_for(&mut self, address: u64, needs: Rights) -> Result<Site<'_, H>, FaultError> {
         let address = page_of(address);
         if !user_range_ok(address, PAGE_SIZE) {
             return Err(FaultError::NotMapped);
         }
         let index = self.area_for(address)?;
         let area = self.areas.get(index).ok_or(FaultError::NotMapped)?;
-        if !area.rights().contains(access.needs()) {
+        if !area.rights().contains(needs) {
             return Err(FaultError::NotAllowed);
         }
         let (slot, root) = self

@@ -2,7 +2,7 @@
 
 use super::AddressSpace;
 use crate::address::{PAGE_SIZE, PageRange};
-use crate::area::{Area, AreaKind, Backing};
+use crate::area::{Area, AreaKind};
 use crate::entry::Entry;
 use crate::gather::Gather;
 use crate::hardware::Hardware;
@@ -115,10 +115,10 @@ impl<H: Hardware> AddressSpace<H> {
             self.counters.area_went(area);
         }
         self.areas.remove(indices);
+        // Before the pruning, which must not take the target's tables.
+        self.put(area)?;
         let hole = self.areas.hole_around(old);
         self.tables.prune(hole, &mut gather);
-        drop(gather);
-        self.put(area)?;
         Ok(target.start())
     }
 
@@ -161,13 +161,9 @@ impl<H: Hardware> AddressSpace<H> {
 }
 
 impl<H: Hardware> Area<H> {
-    /// An area like this over `range`, whose first page has the content that
-    /// this one has (or would have, if it were longer) at `content`.
+    /// As [`Area::over`]; what moves or is added is no stack.
     fn part_at(&self, range: PageRange, content: u64) -> Self {
-        let mut part = self.part(range);
-        if let Backing::Source { first, .. } = &mut part.backing {
-            *first = self.index_of(content);
-        }
+        let mut part = self.over(range, content);
         if part.kind == AreaKind::Stack {
             part.kind = AreaKind::Plain;
         }
