@@ -2,14 +2,11 @@
 //!
 //! Words are separated by white space; double quotes keep white space inside
 //! a word (`init="/bin/my program"`). A word given twice counts as given last.
-//! Unknown words are no error: [`CommandLine::unknown`] lists them.
+//! Unknown words are no error: [`CommandLine::problems`] lists them.
 
 use core::fmt;
 use core::net::IpAddr;
 use core::str::FromStr;
-
-/// The words `CommandLine::parse` knows, for messages.
-const KNOWN: &[&str] = &["root", "init", "herd", "loglevel", "ip", "paddock.test"];
 
 /// How much is printed, by the numbers of syslog(2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -160,24 +157,40 @@ impl<'a> CommandLine<'a> {
         self.words().any(|(name, _)| name == key)
     }
 
-    /// Words whose key is not known here. Words with a dot (`paddock.x`) are
-    /// left to the module they name.
-    pub fn unknown(&self) -> impl Iterator<Item = &'a str> + use<'a> {
-        self.words().map(|(key, _)| key).filter(|key| {
-            !KNOWN.contains(key) && !matches!(*key, "quiet" | "debug") && !key.contains('.')
+    /// Words that were not used: unknown ones, without a reason, and those
+    /// whose value makes no sense, with what is expected. Words with a dot
+    /// (`module.key`) are left to the module they name.
+    pub fn problems(&self) -> impl Iterator<Item = (&'a str, Option<&'static str>)> + use<'a> {
+        self.words().filter_map(|(key, value)| match key {
+            "root" | "init" => {
+                complain(key, value.is_some_and(|v| !v.is_empty()), "expected a path")
+            }
+            "herd" => complain(key, value.and_then(switch).is_some(), "expected on or off"),
+            "loglevel" => {
+                let good = value.and_then(LogLevel::from_word).is_some();
+                complain(
+                    key,
+                    good,
+                    "expected 0 to 8, or error, warning, info or debug",
+                )
+            }
+            "ip" => {
+                let good = value.is_some_and(|v| v.parse::<IpConfig>().is_ok());
+                complain(key, good, "expected ADDRESS/PREFIX[,GATEWAY]")
+            }
+            "quiet" | "debug" => None,
+            _ => (!key.contains('.')).then_some((key, None)),
         })
     }
+}
 
-    /// Known words whose value makes no sense and was not used.
-    pub fn problems(&self) -> impl Iterator<Item = (&'a str, Option<&'a str>)> + use<'a> {
-        self.words().filter(|(key, value)| match (*key, *value) {
-            ("root" | "init", value) => value.is_none_or(str::is_empty),
-            ("herd", value) => value.and_then(switch).is_none(),
-            ("loglevel", value) => value.and_then(LogLevel::from_word).is_none(),
-            ("ip", value) => value.is_none_or(|v| v.parse::<IpConfig>().is_err()),
-            _ => false,
-        })
-    }
+/// The problem with a known word, if its value is not good.
+fn complain<'a>(
+    key: &'a str,
+    good: bool,
+    expected: &'static str,
+) -> Option<(&'a str, Option<&'static str>)> {
+    (!good).then_some((key, Some(expected)))
 }
 
 fn switch(word: &str) -> Option<bool> {
@@ -265,7 +278,6 @@ mod tests {
         assert_eq!(line.herd, Some(false));
         assert_eq!(line.log_level, Some(LogLevel::Warning));
         assert!(line.test);
-        assert_eq!(line.unknown().count(), 0);
         assert_eq!(line.problems().count(), 0);
     }
 
@@ -274,11 +286,12 @@ mod tests {
         let line = CommandLine::parse("herd=on herd=off herd=perhaps x=1 x=2");
         assert_eq!(line.herd, Some(false));
         assert_eq!(line.value("x"), Some("2"));
-        assert_eq!(
-            line.problems().collect::<Vec<_>>(),
-            [("herd", Some("perhaps"))]
-        );
-        assert_eq!(line.unknown().collect::<Vec<_>>(), ["x", "x"]);
+        let expected = [
+            ("herd", Some("expected on or off")),
+            ("x", None),
+            ("x", None),
+        ];
+        assert_eq!(line.problems().collect::<Vec<_>>(), expected);
     }
 
     #[test]
