@@ -114,7 +114,7 @@ impl ProgramHeader {
         let file_end = self.offset.checked_add(self.file_size)?;
         let end = self.vaddr.checked_add(self.mem_size)?;
         let sane = self.file_size <= self.mem_size
-            && file_end <= file_len
+            && (file_end <= file_len || self.file_size == 0)
             && end <= USER_TOP
             && self.offset % PAGE == self.vaddr % PAGE
             && (self.align <= 1 || self.align.is_power_of_two());
