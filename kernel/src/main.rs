@@ -13,6 +13,8 @@ mod config;
 mod console;
 mod critical;
 mod drivers;
+mod fs;
+mod init;
 mod interrupts;
 mod machine;
 mod main_loop;
@@ -28,8 +30,10 @@ mod user_memory;
 mod violations;
 mod watchdog;
 
-use arch::{boot::BootInfo, gic, timers};
+use arch::{boot::BootInfo, timers};
 use interrupts::Handler;
+use machine::CommandLine;
+use main_loop::{MainLoop, Step};
 
 /// First phase, on the boot stack with interrupts masked: from nothing to a
 /// scheduler.
@@ -41,7 +45,7 @@ fn kernel_main(boot: BootInfo) -> ! {
     log::info!("Paddock {} on {}", env!("CARGO_PKG_VERSION"), machine.model);
     interrupts::init(machine);
     start_timers();
-    if let Err(error) = thread::spawn("init", start_up) {
+    if let Err(error) = thread::spawn("main-loop", move || start_up(machine)) {
         panic!("no memory for the first thread: {error}");
     }
     thread::start_scheduling()
@@ -56,7 +60,36 @@ fn start_timers() {
 
 /// Second phase, in a thread of its own that becomes the main loop:
 /// everything that may sleep.
-fn start_up() {
-    let main_loop = main_loop::MainLoop::new();
+fn start_up(machine: &'static machine::Machine) {
+    let command_line = machine::command_line();
+    report_command_line(&command_line);
+    user::init();
+    drivers::init(machine);
+    start_clock(machine);
+    if let Err(error) = async_fs::start() {
+        panic!("no memory for the worker threads: {error}");
+    }
+    fs::mount_root(&command_line);
+    let main_loop = MainLoop::new();
+    init::start(&command_line, main_loop.spawner(Step::HerdOutput));
     main_loop.run()
+}
+
+fn report_command_line(command_line: &CommandLine<'_>) {
+    if let Some(level) = command_line.log_level {
+        console::set_level(level);
+    }
+    if command_line.test {
+        violations::set_fatal();
+    }
+    for (word, why) in command_line.problems() {
+        log::warn!("command line: {word}: {}", why.unwrap_or("unknown, ignored"));
+    }
+}
+
+fn start_clock(machine: &machine::Machine) {
+    match drivers::rtc::seconds(machine) {
+        Some(seconds) => time::set_wall(seconds * 1_000_000_000),
+        None => log::warn!("no clock: the time of day starts at 1970; set it with date -s"),
+    }
 }

@@ -1,0 +1,112 @@
+//! Process 1: started by the kernel when all else is up (SPEC S16).
+//!
+//! Its output comes through a channel to the console. Its exit is noticed,
+//! the rest of its output drained and its exit code logged; the kernel goes
+//! on.
+
+mod output;
+
+use crate::machine::CommandLine;
+use crate::user::vfs::namespace;
+use crate::user::{self, Program};
+use crate::{config, fs};
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use embassy_executor::Spawner;
+use paddock_abi::{Errno, Result};
+use paddock_process::stack::Strings;
+use paddock_process::{ChannelWriter, channel};
+use paddock_sync::OnceCell;
+use paddock_vfs::{FdTable, File, OpenFile, OpenFlags, PathContext};
+
+/// The environment of process 1.
+const ENVIRONMENT: [&[u8]; 4] = [
+    b"PATH=/bin:/sbin:/usr/bin:/usr/sbin",
+    b"HOME=/root",
+    b"TERM=vt100",
+    b"USER=root",
+];
+
+/// What process 1 is to be.
+static PATH: OnceCell<Option<String>> = OnceCell::new();
+
+/// Starts process 1, if the command line does not say otherwise, and the task
+/// that carries its output. Thread context.
+pub fn start(command_line: &CommandLine<'_>, spawner: Spawner) {
+    let path = chosen(command_line);
+    let _ = PATH.set(path.clone());
+    let Some(path) = path else {
+        log::info!("init: herd=off: no process 1 is started");
+        return;
+    };
+    match run(&path, spawner) {
+        Ok(()) => log::info!("init: {path} started as process 1"),
+        Err(Errno::ENOENT) => log::warn!(
+            "init: {path} is missing: no services run. Put it on the root filesystem, or name another program with init=PATH"
+        ),
+        Err(error) => log::warn!("init: {path} cannot be started: {error}. Name another program with init=PATH"),
+    }
+}
+
+fn chosen(command_line: &CommandLine<'_>) -> Option<String> {
+    if let Some(path) = command_line.init {
+        return Some(String::from(path));
+    }
+    command_line.herd.unwrap_or(config::AUTO_START_HERD).then(|| String::from(config::DEFAULT_INIT))
+}
+
+fn run(path: &str, spawner: Spawner) -> Result<()> {
+    let context = PathContext::root_at(namespace().root());
+    let (reader, writer) = channel()?;
+    let shared = reader.shared();
+    let mut environment = Strings::new();
+    for variable in ENVIRONMENT {
+        environment.push(variable)?;
+    }
+    let mut arguments = Strings::new();
+    arguments.push(path.as_bytes())?;
+    user::spawn(Program {
+        path: path.as_bytes(),
+        arguments,
+        environment,
+        files: standard_files(&context, writer)?,
+        paths: context,
+        new_session: true,
+        on_exit: Some(paddock_sync::try_box(move |status| shared.set_exit(status))?),
+    })?;
+    match output::carry(reader) {
+        Ok(token) => spawner.spawn(token),
+        Err(_) => log::error!("init: the output of process 1 has no task"),
+    }
+    Ok(())
+}
+
+/// Standard input from nowhere; output and errors to the channel.
+fn standard_files(context: &PathContext, writer: Arc<ChannelWriter>) -> Result<FdTable> {
+    let mut files = FdTable::new();
+    let input = namespace().open(context, b"/dev/null", OpenFlags::empty(), 0)?;
+    let file: Arc<dyn File> = writer;
+    let output = OpenFile::new(file, None, OpenFlags::WRONLY)?;
+    for (number, file) in [input, output.clone(), output].into_iter().enumerate() {
+        files.replace(number as i32, file, false, number + 1)?;
+    }
+    Ok(files)
+}
+
+/// A list of strings for a program.
+///
+/// # Errors
+/// `ENOMEM`, `E2BIG`.
+pub fn strings(list: &[Vec<u8>]) -> Result<Strings> {
+    let mut strings = Strings::new();
+    for string in list {
+        strings.push(string)?;
+    }
+    Ok(strings)
+}
+
+/// Before the machine goes off: everything on the disk.
+pub fn shut_down() {
+    fs::shut_down();
+}

@@ -1,0 +1,65 @@
+//! Carries the output of process 1 to the console.
+
+use crate::console;
+use paddock_process::{ChannelReader, TryRead, WaitStatus};
+
+/// Runs until process 1 has ended and all it wrote is out.
+#[embassy_executor::task]
+pub async fn carry(reader: ChannelReader) {
+    let mut buffer = [0; 512];
+    loop {
+        match next(&reader, &mut buffer).await {
+            Some(count) => print(&buffer[..count]).await,
+            None => break,
+        }
+    }
+    report(reader.exit_status());
+}
+
+/// The next piece of output; `None` when the process has ended and nothing is
+/// left.
+async fn next(reader: &ChannelReader, buffer: &mut [u8]) -> Option<usize> {
+    let mut registration = None;
+    core::future::poll_fn(|cx| {
+        use core::task::Poll;
+        // Registered first, looked at second: nothing slips through between.
+        registration = match reader.register(cx.waker()) {
+            Ok(registration) => Some(registration),
+            Err(_) => {
+                cx.waker().wake_by_ref();
+                None
+            }
+        };
+        match reader.try_read(buffer) {
+            TryRead::Data(count) => Poll::Ready(Some(count)),
+            TryRead::Pending if reader.has_exited() => Poll::Ready(None),
+            TryRead::Eof if reader.has_exited() => Poll::Ready(None),
+            TryRead::Pending | TryRead::Eof => Poll::Pending,
+        }
+    })
+    .await
+}
+
+async fn print(mut text: &[u8]) {
+    while !text.is_empty() {
+        let accepted = console::room()
+            .wait_async(|| {
+                let accepted = console::write_text(text);
+                (accepted > 0).then_some(accepted)
+            })
+            .await;
+        match accepted {
+            Ok(count) => text = &text[count..],
+            // Without memory to wait, the rest of this piece is lost.
+            Err(_) => return,
+        }
+    }
+}
+
+fn report(status: Option<WaitStatus>) {
+    match status {
+        Some(WaitStatus::Exited(code)) => log::warn!("init: process 1 exited with code {code}"),
+        Some(WaitStatus::Signaled { signal, .. }) => log::warn!("init: process 1 was killed by signal {signal}"),
+        other => log::warn!("init: process 1 has ended: {other:?}"),
+    }
+}
