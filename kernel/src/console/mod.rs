@@ -12,6 +12,7 @@ mod input;
 pub mod log_ring;
 mod logger;
 mod output;
+pub mod terminal;
 mod uart;
 
 pub use input::{input_queue, read_input};
