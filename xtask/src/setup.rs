@@ -28,7 +28,7 @@ const GDB: Package = Package {
 const CLIPPY: Package = Package {
     name: "rust-web-clippy",
     why: "checks the kernel with Debian's compiler",
-    provides: Provides::Path("/usr/bin/cargo-clippy"),
+    provides: Provides::Path("/usr/bin/clippy-driver"),
 };
 
 /// Installs what building, running and testing need, and picks a compiler.

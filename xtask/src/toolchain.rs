@@ -111,13 +111,29 @@ impl Toolchain {
     /// `cargo build` for the kernel, without the package's name.
     pub fn build_kernel(self) -> Command {
         let mut cargo = self.cargo("build");
-        cargo.args(["--release", "--target", KERNEL_TARGET]);
         self.for_kernel(&mut cargo);
         cargo
     }
 
-    /// What every cargo command for the kernel's target needs.
-    pub fn for_kernel(self, cargo: &mut Command) {
+    /// `cargo clippy` for the kernel's target, without the package's name.
+    /// Debian's takes warnings for errors; the other's needs `-- -Dwarnings`.
+    pub fn clippy_for_kernel(self) -> Command {
+        let mut cargo = self.cargo(match self {
+            Self::Rustup => "clippy",
+            Self::Debian => "check",
+        });
+        self.for_kernel(&mut cargo);
+        if self == Self::Debian {
+            // What `cargo clippy` itself does, without asking PATH which
+            // clippy is meant.
+            cargo.env("CLIPPY_ARGS", "-Dwarnings__CLIPPY_HACKERY__");
+            cargo.env("RUSTC_WORKSPACE_WRAPPER", "/usr/bin/clippy-driver");
+        }
+        cargo
+    }
+
+    fn for_kernel(self, cargo: &mut Command) {
+        cargo.args(["--release", "--target", KERNEL_TARGET]);
         if self == Self::Debian {
             cargo.args(["-Zbuild-std=core,alloc,compiler_builtins"]);
             cargo.arg("-Zbuild-std-features=compiler-builtins-mem");

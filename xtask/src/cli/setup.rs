@@ -17,11 +17,11 @@ otherwise it is rustup's if it can get the targets, else Debian's.
 ";
 
 pub fn main(args: &mut lexopt::Parser) -> Result<ExitCode> {
-    while let Some(arg) = args.next()? {
-        match arg {
-            Long("help") | Short('h') => return super::help(HELP),
-            other => return Err(other.unexpected().into()),
-        }
+    if let Some(arg) = args.next()? {
+        return match arg {
+            Long("help") | Short('h') => super::help(HELP),
+            other => Err(other.unexpected().into()),
+        };
     }
     let _lock = paths::lock_out()?;
     setup::ensure()?;

@@ -1,8 +1,218 @@
 //! `cargo xtask test`.
 
-use anyhow::Result;
-use std::process::ExitCode;
+use super::check;
+use anyhow::{Context, Result, bail};
+use lexopt::prelude::*;
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::process::{Command, ExitCode, Stdio};
+use xtask::disk::Contents;
+use xtask::toolchain::host_cargo;
+use xtask::{build, disk, machine, paths, step};
 
-pub fn main(_args: &mut lexopt::Parser) -> Result<ExitCode> {
-    anyhow::bail!("not yet")
+const HELP: &str = "\
+Runs the tests: formatting and lints, the libraries and herd on the host, then
+the system end to end in QEMU. The last line says how many passed and failed.
+
+Usage: cargo xtask test [--only PART]... [NAME]
+
+  NAME             only tests whose names contain it
+  --only check     formatting and lints
+  --only host      the libraries and herd on the host
+  --only e2e       end to end
+  --no-build       end to end with what was built last
+";
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Part {
+    Check,
+    Host,
+    EndToEnd,
+}
+
+struct Options {
+    parts: Vec<Part>,
+    name: Option<String>,
+    build: bool,
+}
+
+/// How many tests passed and failed, and what failed.
+#[derive(Default)]
+struct Tally {
+    passed: u64,
+    failed: u64,
+    failures: Vec<String>,
+}
+
+pub fn main(args: &mut lexopt::Parser) -> Result<ExitCode> {
+    let Some(options) = parse(args)? else {
+        return super::help(HELP);
+    };
+    let mut tally = Tally::default();
+    for part in &options.parts {
+        match part {
+            Part::Check => tally.add_checks()?,
+            Part::Host => tally.add_cargo_test("on the host", host_tests(&options))?,
+            Part::EndToEnd => {
+                prepare(&options)?;
+                tally.add_cargo_test("end to end", end_to_end_tests(&options))?;
+            }
+        }
+    }
+    Ok(tally.close())
+}
+
+fn parse(args: &mut lexopt::Parser) -> Result<Option<Options>> {
+    let mut options = Options {
+        parts: Vec::new(),
+        name: None,
+        build: true,
+    };
+    while let Some(arg) = args.next()? {
+        match arg {
+            Long("only") => options.parts.push(match args.value()?.string()?.as_str() {
+                "check" => Part::Check,
+                "host" => Part::Host,
+                "e2e" => Part::EndToEnd,
+                other => bail!("--only may be check, host or e2e; not `{other}`"),
+            }),
+            Long("no-build") => options.build = false,
+            Long("help") | Short('h') => return Ok(None),
+            Value(name) if options.name.is_none() => options.name = Some(name.string()?),
+            other => return Err(other.unexpected().into()),
+        }
+    }
+    if options.parts.is_empty() {
+        options.parts = match options.name {
+            Some(_) => vec![Part::Host, Part::EndToEnd],
+            None => vec![Part::Check, Part::Host, Part::EndToEnd],
+        };
+    }
+    Ok(Some(options))
+}
+
+fn host_tests(options: &Options) -> Command {
+    let mut cargo = host_cargo();
+    cargo.args(["test", "--no-fail-fast", "--workspace"]);
+    cargo.args(["--exclude", "paddock-kernel", "--exclude", "paddock-tests"]);
+    cargo.args(&options.name);
+    cargo
+}
+
+/// Puts what the tests boot into a folder that no later build changes.
+fn prepare(options: &Options) -> Result<()> {
+    let dir = machine::test_folder();
+    fs::create_dir_all(dir.join("bin"))?;
+    if !options.build && dir.join("disk.img").exists() {
+        return Ok(());
+    }
+    let built = build::programs()?;
+    for file in [paths::image(), paths::kernel_elf()] {
+        let name = file.file_name().context("a file has a name")?;
+        fs::copy(&file, dir.join(name))?;
+    }
+    for (name, program) in &built.programs {
+        fs::copy(program, dir.join("bin").join(name))?;
+    }
+    disk::make(&dir.join("disk.img"), &Contents::default(), &built.programs)
+}
+
+/// Two machines at a time: more would only wait for each other.
+fn end_to_end_tests(options: &Options) -> Command {
+    let mut cargo = host_cargo();
+    cargo.args(["test", "--no-fail-fast", "--package", "paddock-tests"]);
+    cargo
+        .args(&options.name)
+        .args(["--", "--test-threads", "2"]);
+    cargo
+}
+
+impl Tally {
+    fn add_checks(&mut self) -> Result<()> {
+        step::step("Checks");
+        for check in check::all()? {
+            let name = check.name();
+            match check.run() {
+                Ok(()) => self.passed += 1,
+                Err(error) => {
+                    eprintln!("{error:#}");
+                    self.failed += 1;
+                    self.failures.push(format!("check: {name}"));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Runs `cargo test`, shows its output as it comes, and counts.
+    fn add_cargo_test(&mut self, what: &str, mut cargo: Command) -> Result<()> {
+        step::step(&format!("Tests {what}"));
+        cargo
+            .current_dir(paths::workspace())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped());
+        let mut child = cargo.spawn().context("cannot start cargo")?;
+        let failed_before = self.failed;
+        for line in BufReader::new(child.stdout.take().context("cargo has an output")?).lines() {
+            let line = line?;
+            println!("{line}");
+            self.count(&line);
+        }
+        let status = child.wait()?;
+        if !status.success() && self.failed == failed_before {
+            self.failed += 1;
+            self.failures.push(format!(
+                "the tests {what} did not run to their end ({status})"
+            ));
+        }
+        Ok(())
+    }
+
+    /// Takes in a line such as `test NAME ... FAILED` or `test result: ok.
+    /// 3 passed; 0 failed; ...`.
+    fn count(&mut self, line: &str) {
+        if let Some(counts) = line.strip_prefix("test result: ") {
+            self.passed += number_before(counts, " passed");
+            self.failed += number_before(counts, " failed");
+        } else if let Some(name) = line
+            .strip_prefix("test ")
+            .and_then(|l| l.strip_suffix(" ... FAILED"))
+        {
+            self.failures.push(name.to_owned());
+        }
+    }
+
+    fn close(self) -> ExitCode {
+        for failure in &self.failures {
+            println!("failed: {failure}");
+        }
+        println!("{} passed, {} failed", self.passed, self.failed);
+        ExitCode::from(u8::from(self.failed > 0))
+    }
+}
+
+fn number_before(text: &str, unit: &str) -> u64 {
+    let digits = text
+        .split(unit)
+        .next()
+        .and_then(|before| before.rsplit(' ').next());
+    digits.and_then(|digits| digits.parse().ok()).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn results_are_counted() {
+        let mut tally = Tally::default();
+        tally.count("test a::b ... ok");
+        tally.count("test a::c ... FAILED");
+        tally.count(
+            "test result: FAILED. 1 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out",
+        );
+        tally.count("test result: ok. 12 passed; 0 failed; 1 ignored; 0 measured");
+        assert_eq!((tally.passed, tally.failed), (13, 1));
+        assert_eq!(tally.failures, ["a::c"]);
+    }
 }

@@ -1,3 +1,393 @@
-//! Machines under test.
+//! Machines under test: QEMU with a disk of its own, its console captured,
+//! and the real clients aimed at it.
 
+mod console;
+mod folder;
+mod limited;
 pub mod ssh;
+
+pub use console::Console;
+pub use limited::{Reply, run_limited};
+
+use crate::build::PROGRAMS;
+use crate::process::{find, tool};
+use crate::qemu::{Config, Net, Serial, free_port};
+use crate::{disk, keys, paths};
+use anyhow::{Context, Result, anyhow, bail};
+use folder::Folder;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::{Duration, Instant};
+
+/// For how long a boot, a command or a power-off may take before the test
+/// fails. Generous: the host may be slow and shared.
+pub const LIMIT: Duration = Duration::from_secs(90);
+
+/// Machines share the host; one that measures time has it alone.
+static HOST: RwLock<()> = RwLock::new(());
+
+enum Share {
+    Shared {
+        _guard: RwLockReadGuard<'static, ()>,
+    },
+    Alone {
+        _guard: RwLockWriteGuard<'static, ()>,
+    },
+}
+
+/// The folder with what tests boot: `Image`, `kernel.elf` and `disk.img`.
+pub fn test_folder() -> PathBuf {
+    paths::out().join("test")
+}
+
+/// The guest's programs, as they are on the disk that tests boot.
+pub fn test_programs() -> Result<Vec<(&'static str, PathBuf)>> {
+    let dir = test_folder().join("bin");
+    let programs: Vec<_> = PROGRAMS
+        .iter()
+        .map(|name| (*name, dir.join(name)))
+        .collect();
+    match programs.iter().all(|(_, path)| path.exists()) {
+        true => Ok(programs),
+        false => bail!(
+            "nothing is built in {}; run `cargo xtask test`",
+            dir.display()
+        ),
+    }
+}
+
+/// A machine to be.
+pub struct Builder {
+    name: String,
+    /// What QEMU is told. `disk` and `net` are filled in at the start.
+    pub config: Config,
+    base: Option<PathBuf>,
+    disk: bool,
+    net: bool,
+    alone: bool,
+}
+
+/// Begins to describe a machine for the test `name`: the default machine with
+/// a copy of the default disk.
+pub fn machine(name: &str) -> Builder {
+    let mut config = Config::new(&test_folder().join("Image"));
+    config.append.push("paddock.test".into());
+    config.semihosting = true;
+    Builder {
+        name: name.into(),
+        config,
+        base: None,
+        disk: true,
+        net: true,
+        alone: false,
+    }
+}
+
+impl Builder {
+    /// Changes what QEMU is told.
+    pub fn with(mut self, change: impl FnOnce(&mut Config)) -> Self {
+        change(&mut self.config);
+        self
+    }
+
+    /// Adds words to the kernel's command line.
+    pub fn append(self, words: &str) -> Self {
+        self.with(|config| config.append.push(words.into()))
+    }
+
+    /// Copies this disk instead of the default one.
+    pub fn disk(mut self, base: &Path) -> Self {
+        self.base = Some(base.to_path_buf());
+        self
+    }
+
+    /// No disk.
+    pub fn no_disk(mut self) -> Self {
+        self.disk = false;
+        self
+    }
+
+    /// No network card.
+    pub fn no_net(mut self) -> Self {
+        self.net = false;
+        self
+    }
+
+    /// Has the host to itself: for tests that measure time.
+    pub fn alone(mut self) -> Self {
+        self.alone = true;
+        self
+    }
+
+    /// Starts it, and waits until the SSH server greets.
+    pub fn up(self) -> Result<Machine> {
+        let mut machine = self.start()?;
+        machine.wait_for_ssh()?;
+        Ok(machine)
+    }
+
+    /// Starts it.
+    pub fn start(mut self) -> Result<Machine> {
+        let share = match self.alone {
+            true => Share::Alone {
+                _guard: HOST.write().unwrap_or_else(|e| e.into_inner()),
+            },
+            false => Share::Shared {
+                _guard: HOST.read().unwrap_or_else(|e| e.into_inner()),
+            },
+        };
+        let folder = Folder::new(&self.name)?;
+        if self.disk {
+            let own = folder.path().join("disk.img");
+            disk::copy(
+                &self
+                    .base
+                    .take()
+                    .unwrap_or_else(|| test_folder().join("disk.img")),
+                &own,
+            )
+            .context("run the tests with `cargo xtask test`, which makes their disk")?;
+            self.config.disk = Some(own);
+        }
+        if self.net {
+            self.config.net = Some(Net {
+                ssh_port: free_port()?,
+                http_port: free_port()?,
+            });
+        }
+        self.config.serial = Serial::Pipe;
+        let (child, console) = spawn(&self.config, folder.path())?;
+        Ok(Machine {
+            started: Instant::now(),
+            config: self.config,
+            child,
+            console,
+            folder,
+            _share: share,
+        })
+    }
+}
+
+fn spawn(config: &Config, folder: &Path) -> Result<(Child, Console)> {
+    let mut qemu = with_parent(config.command()?);
+    qemu.stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let mut child = qemu.spawn().context("cannot start QEMU")?;
+    let console = Console::capture(&mut child, &folder.join("console.log"))?;
+    Ok((child, console))
+}
+
+/// The same command, killed when the thread that starts it ends, where the
+/// host has setpriv(1): no machine outlives its test.
+fn with_parent(command: Command) -> Command {
+    let Some(setpriv) = find("setpriv") else {
+        return command;
+    };
+    let mut wrapped = Command::new(setpriv);
+    wrapped
+        .args(["--pdeathsig", "KILL"])
+        .arg(command.get_program())
+        .args(command.get_args());
+    wrapped
+}
+
+/// A running machine. Dropped, it is killed; its folder stays if the test
+/// failed.
+pub struct Machine {
+    config: Config,
+    child: Child,
+    console: Console,
+    started: Instant,
+    folder: Folder,
+    _share: Share,
+}
+
+impl Machine {
+    /// What it has printed, and its keyboard.
+    pub fn console(&mut self) -> &mut Console {
+        &mut self.console
+    }
+
+    /// QEMU's process id.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// The machine's own folder on the host.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// The image of its disk.
+    ///
+    /// # Panics
+    /// If it was built without one.
+    pub fn disk(&self) -> &Path {
+        self.config
+            .disk
+            .as_deref()
+            .expect("this machine has no disk")
+    }
+
+    fn net(&self) -> Result<Net> {
+        self.config
+            .net
+            .ok_or_else(|| anyhow!("this machine has no network"))
+    }
+
+    /// Port of the host for the guest's port 80.
+    ///
+    /// # Panics
+    /// If it was built without a network card.
+    pub fn http_port(&self) -> u16 {
+        self.config
+            .net
+            .expect("this machine has no network")
+            .http_port
+    }
+
+    /// Port of the host for the guest's SSH server.
+    ///
+    /// # Panics
+    /// If it was built without a network card.
+    pub fn ssh_port(&self) -> u16 {
+        self.config
+            .net
+            .expect("this machine has no network")
+            .ssh_port
+    }
+
+    /// Waits until the console shows `text` (after what was waited for
+    /// before). An error tells what it showed instead.
+    pub fn expect(&mut self, text: &str) -> Result<()> {
+        self.console.wait_for(text, LIMIT)
+    }
+
+    /// Waits until the SSH server greets, and gives the time since QEMU's
+    /// start.
+    pub fn wait_for_ssh(&mut self) -> Result<Duration> {
+        let port = self.net()?.ssh_port;
+        while self.started.elapsed() < LIMIT {
+            if let Some(status) = self.child.try_wait()? {
+                bail!(
+                    "QEMU ended with {status} before there was an SSH server\n{}",
+                    self.console.tail()
+                );
+            }
+            if ssh::banner(port, Duration::from_secs(3)).is_ok() {
+                return Ok(self.started.elapsed());
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        bail!("no SSH server after {LIMIT:?}\n{}", self.console.tail())
+    }
+
+    /// An `ssh` command for this machine with more options for ssh, without
+    /// the remote command.
+    pub fn ssh_command(&self, options: &[&str]) -> Result<Command> {
+        let known_hosts = self.folder().join("known_hosts");
+        ssh::command_with(
+            self.net()?.ssh_port,
+            &keys::own_key(),
+            &known_hosts,
+            options,
+        )
+    }
+
+    /// Runs a command in the guest with no input.
+    pub fn ssh(&self, remote: &str) -> Result<Reply> {
+        self.ssh_with_input(remote, Vec::new())
+    }
+
+    /// Runs a command in the guest with this input.
+    pub fn ssh_with_input(&self, remote: &str, input: Vec<u8>) -> Result<Reply> {
+        let mut command = self.ssh_command(&[])?;
+        run_limited(command.arg(remote), input, LIMIT)
+            .with_context(|| format!("in the guest: {remote}"))
+    }
+
+    /// Runs a command that must succeed, and gives its output as text.
+    pub fn sh(&self, remote: &str) -> Result<String> {
+        let reply = self.ssh(remote)?;
+        if !reply.status.success() {
+            bail!("`{remote}` in the guest: {reply}\n{}", self.console.tail());
+        }
+        Ok(reply.text())
+    }
+
+    /// Waits until QEMU has ended by itself.
+    pub fn wait_for_end(&mut self) -> Result<ExitStatus> {
+        let start = Instant::now();
+        while start.elapsed() < LIMIT {
+            if let Some(status) = self.child.try_wait()? {
+                return Ok(status);
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        bail!(
+            "the machine is still on after {LIMIT:?}\n{}",
+            self.console.tail()
+        )
+    }
+
+    /// Powers off from inside and waits for the end.
+    pub fn power_off(&mut self) -> Result<()> {
+        // The connection may end before the command's status arrives.
+        let _ = self.ssh("poweroff");
+        let status = self.wait_for_end()?;
+        if !status.success() {
+            bail!(
+                "after poweroff QEMU ended with {status}\n{}",
+                self.console.tail()
+            );
+        }
+        Ok(())
+    }
+
+    /// Pulls the plug.
+    pub fn pull_plug(&mut self) -> Result<()> {
+        self.child.kill()?;
+        self.child.wait()?;
+        Ok(())
+    }
+
+    /// Starts the machine again with the disk as it is, after it has ended.
+    pub fn start_again(&mut self) -> Result<()> {
+        if self.child.try_wait()?.is_none() {
+            bail!("the machine is still on");
+        }
+        (self.child, self.console) = spawn(&self.config, self.folder.path())?;
+        self.started = Instant::now();
+        Ok(())
+    }
+
+    /// What `e2fsck -fn` finds wrong with the disk, after the machine's end.
+    pub fn check_disk(&self) -> Result<()> {
+        check_disk(self.disk())
+    }
+}
+
+/// Checks a disk image without changing it.
+pub fn check_disk(image: &Path) -> Result<()> {
+    let reply = run_limited(tool("e2fsck")?.arg("-fn").arg(image), Vec::new(), LIMIT)?;
+    if !reply.status.success() {
+        bail!("e2fsck -fn {}: {reply}", image.display());
+    }
+    Ok(())
+}
+
+impl Drop for Machine {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if std::thread::panicking() {
+            eprintln!(
+                "{}\nsee {}",
+                self.console.tail(),
+                self.folder.path().display()
+            );
+        }
+    }
+}

@@ -1,0 +1,5 @@
+//! Helpers of the end-to-end tests. The machines themselves are described in
+//! `xtask::machine`.
+
+pub mod http;
+pub mod terminal;

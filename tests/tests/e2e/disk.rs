@@ -1,0 +1,101 @@
+//! What is written stays.
+
+use anyhow::Result;
+use xtask::disk::{self, Contents};
+use xtask::machine::{Machine, machine, ssh};
+
+fn fingerprint(machine: &mut Machine) -> String {
+    ssh::fingerprint(&machine.console().text())
+        .unwrap_or_default()
+        .to_owned()
+}
+
+fn write_files(machine: &Machine) -> Result<String> {
+    machine.sh(
+        "mkdir -p /root/d && cd /root/d && for i in $(seq 1 200); do echo $i > f$i; done && \
+         rm f7 && mv f8 g8 && ln g8 h8 && ln -s g8 s8 && dd if=/dev/urandom of=big bs=4096 count=500 2>/dev/null && \
+         sync && cat $(ls f* g* big) | sha256sum",
+    )
+}
+
+fn sum_files(machine: &Machine) -> Result<String> {
+    machine.sh("cd /root/d && cat $(ls f* g* big) | sha256sum")
+}
+
+#[test]
+fn files_survive_reboot_and_power_off() -> Result<()> {
+    let mut machine = machine("persist").up()?;
+    let key = fingerprint(&mut machine);
+    assert!(!key.is_empty(), "no host key on the console");
+    let sum = write_files(&machine)?;
+    let _ = machine.ssh("reboot");
+    machine.expect("Paddock")?;
+    machine.expect("ssh: listening")?;
+    machine.wait_for_ssh()?;
+    assert_eq!(sum_files(&machine)?, sum);
+    assert_eq!(fingerprint(&mut machine), key);
+    machine.sh("echo more > /root/d/more")?;
+    machine.power_off()?;
+    machine.check_disk()?;
+
+    machine.start_again()?;
+    machine.wait_for_ssh()?;
+    assert_eq!(sum_files(&machine)?, sum);
+    assert_eq!(machine.sh("cat /root/d/more")?, "more\n");
+    assert_eq!(fingerprint(&mut machine), key);
+    machine.power_off()?;
+    machine.check_disk()
+}
+
+#[test]
+fn sync_leaves_nothing_to_mend() -> Result<()> {
+    let mut machine = machine("sync").up()?;
+    let sum = write_files(&machine)?;
+    machine.pull_plug()?;
+    machine.start_again()?;
+    machine.wait_for_ssh()?;
+    assert_eq!(sum_files(&machine)?, sum);
+    machine.power_off()?;
+    machine.check_disk()
+}
+
+#[test]
+fn a_pulled_plug_during_writes_is_survived() -> Result<()> {
+    let mut machine = machine("plug").up()?;
+    let sum = write_files(&machine)?;
+    for round in 0..3 {
+        let mut writer = machine.ssh_command(&[])?;
+        writer.arg("cd /root; i=0; while :; do i=$((i+1)); mkdir -p w$i; echo $i > w$i/a; mv w$i/a w$i/b; rm -rf w$((i-3)); done");
+        let mut writer = writer.spawn()?;
+        std::thread::sleep(std::time::Duration::from_millis(2500 + 700 * round));
+        machine.pull_plug()?;
+        writer.wait()?;
+        machine.start_again()?;
+        machine.wait_for_ssh()?;
+        assert_eq!(sum_files(&machine)?, sum, "round {round}");
+    }
+    machine.power_off()?;
+    machine.check_disk()
+}
+
+#[test]
+fn every_block_size() -> Result<()> {
+    for block_size in [1024, 2048] {
+        let folder = xtask::machine::test_folder();
+        let image = folder.join(format!("disk-{block_size}.img"));
+        let programs = xtask::machine::test_programs()?;
+        disk::make(
+            &image,
+            &Contents {
+                block_size,
+                ..Contents::default()
+            },
+            &programs,
+        )?;
+        let mut machine = machine("blocks").disk(&image).up()?;
+        write_files(&machine)?;
+        machine.power_off()?;
+        machine.check_disk()?;
+    }
+    Ok(())
+}

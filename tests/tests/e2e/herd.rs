@@ -1,0 +1,69 @@
+//! The supervisor and the first real service.
+
+use anyhow::{Context, Result};
+use paddock_tests::http;
+use std::time::Duration;
+use xtask::machine::{Machine, machine};
+
+const SOON: Duration = Duration::from_secs(30);
+
+#[test]
+fn the_page_is_served() -> Result<()> {
+    let machine = machine("httpd").up()?;
+    http::wait_for(machine.http_port(), "/", "It grazes", SOON)?;
+    let status = machine.sh("herd status")?;
+    assert!(
+        status
+            .lines()
+            .any(|line| line.contains("httpd") && line.contains("running")),
+        "{status}"
+    );
+    assert!(http::get(machine.http_port(), "/no-such-page")?.contains("404"));
+    Ok(())
+}
+
+fn pid_of(machine: &Machine) -> Result<u32> {
+    let pids = machine.sh("pidof httpd || pgrep -f 'busybox httpd'")?;
+    pids.split_whitespace()
+        .next()
+        .and_then(|pid| pid.parse().ok())
+        .with_context(|| format!("pids: {pids:?}"))
+}
+
+#[test]
+fn a_killed_service_comes_back_twenty_times() -> Result<()> {
+    let machine = machine("killed").up()?;
+    http::wait_for(machine.http_port(), "/", "It grazes", SOON)?;
+    let mut last = 0;
+    for time in 1..=20 {
+        let pid = pid_of(&machine)?;
+        assert_ne!(pid, last, "the service was not started anew");
+        last = pid;
+        machine.sh(&format!("kill -9 {pid}"))?;
+        machine.sh(&format!(
+            "i=0; until herd status httpd | grep -q running && [ \"$(pidof httpd)\" != {pid} ]; do \
+             i=$((i+1)); [ $i -lt 300 ] || exit 1; sleep 0.1; done"
+        ))?;
+        http::wait_for(machine.http_port(), "/", "It grazes", SOON)
+            .with_context(|| format!("after kill number {time}"))?;
+    }
+    let log = machine.sh("herd log httpd -n all")?;
+    let deaths = log.lines().filter(|line| line.contains("KILL")).count();
+    assert!(deaths >= 20, "{deaths} deaths in the log:\n{log}");
+    Ok(())
+}
+
+#[test]
+fn services_are_enabled_and_disabled() -> Result<()> {
+    let machine = machine("enable").up()?;
+    http::wait_for(machine.http_port(), "/", "It grazes", SOON)?;
+    machine.sh("printf 'command = \"sh -c \\\\\"echo I tick; sleep 1000\\\\\"\"\\n' > /etc/herd/available/tick.conf")?;
+    machine.sh("herd config tick && herd enable tick")?;
+    machine.sh("herd status tick")?;
+    machine.sh("i=0; until herd log tick | grep -q 'I tick'; do i=$((i+1)); [ $i -lt 50 ] || exit 1; sleep 0.1; done")?;
+    machine.sh("herd stop tick")?;
+    assert_eq!(machine.ssh("herd status tick")?.status.code(), Some(3));
+    machine.sh("herd start tick && herd disable tick")?;
+    assert_ne!(machine.ssh("herd status tick")?.status.code(), Some(0));
+    Ok(())
+}

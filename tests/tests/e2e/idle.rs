@@ -1,0 +1,85 @@
+//! With nothing to do, nothing is done.
+
+use anyhow::{Context, Result};
+use paddock_tests::http;
+use std::time::Duration;
+use xtask::machine::{Machine, machine};
+
+/// Processor time that a process of this host has used, in clock ticks of
+/// 10 ms (proc(5), fields 14 and 15).
+fn ticks(pid: u32) -> Result<u64> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
+    let fields = stat.rsplit_once(") ").context("no name in stat")?.1;
+    let number = |n: usize| {
+        fields
+            .split(' ')
+            .nth(n)
+            .and_then(|field| field.parse::<u64>().ok())
+    };
+    Ok(number(11).context("utime")? + number(12).context("stime")?)
+}
+
+/// Interrupts that the guest has taken: the sum of the counts in
+/// `/proc/interrupts`.
+fn interrupts(machine: &Machine) -> Result<u64> {
+    let text = machine.sh("cat /proc/interrupts")?;
+    let counts = text
+        .lines()
+        .filter_map(|line| line.split_once(':'))
+        .flat_map(|(_, rest)| {
+            rest.split_whitespace()
+                .map_while(|word| word.parse::<u64>().ok())
+                .collect::<Vec<_>>()
+        });
+    Ok(counts.sum())
+}
+
+#[test]
+fn an_idle_machine_rests() -> Result<()> {
+    let machine = machine("idle").alone().up()?;
+    http::wait_for(
+        machine.http_port(),
+        "/",
+        "It grazes",
+        Duration::from_secs(30),
+    )?;
+    std::thread::sleep(Duration::from_secs(3));
+    let before = ticks(machine.pid())?;
+    std::thread::sleep(Duration::from_secs(10));
+    let used = ticks(machine.pid())? - before;
+    println!("processor time in 10 s of idling: {} ms", used * 10);
+    assert!(used < 20, "{} ms in 10 s", used * 10);
+
+    // One login between the two readings costs some interrupts itself; two
+    // readings in a row tell how many.
+    let first = interrupts(&machine)?;
+    let second = interrupts(&machine)?;
+    std::thread::sleep(Duration::from_secs(10));
+    let third = interrupts(&machine)?;
+    let idle = (third - second).saturating_sub(second - first);
+    println!(
+        "interrupts in 10 s of idling: {idle}; for one login: {}",
+        second - first
+    );
+    assert!(idle < 200, "{idle} interrupts in 10 s");
+    Ok(())
+}
+
+/// A session that waits at its prompt costs nothing either.
+#[test]
+fn waiting_programs_rest() -> Result<()> {
+    let machine = machine("waiting").alone().up()?;
+    let mut waiting = machine.ssh_command(&[])?;
+    let mut waiting = waiting
+        .arg("cat")
+        .stdin(std::process::Stdio::piped())
+        .spawn()?;
+    std::thread::sleep(Duration::from_secs(4));
+    let before = ticks(machine.pid())?;
+    std::thread::sleep(Duration::from_secs(5));
+    let used = ticks(machine.pid())? - before;
+    drop(waiting.stdin.take());
+    waiting.wait()?;
+    assert!(used < 10, "{} ms in 5 s", used * 10);
+    Ok(())
+}

@@ -1,0 +1,15 @@
+//! The system from outside: each test boots machines of its own in QEMU.
+//! `cargo xtask test --only e2e [NAME]` builds what they boot and runs them.
+
+mod boot;
+mod broken;
+mod disk;
+mod faults;
+mod herd;
+mod idle;
+mod power;
+mod programs;
+mod ssh;
+mod terminal;
+mod time;
+mod transfer;

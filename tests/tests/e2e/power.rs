@@ -1,0 +1,26 @@
+//! Off and on.
+
+use anyhow::Result;
+use xtask::machine::machine;
+
+#[test]
+fn halting_and_powering_off_end_the_machine() -> Result<()> {
+    let mut machine = machine("off").up()?;
+    machine.sh("echo kept > /root/kept")?;
+    machine.power_off()?;
+    machine.check_disk()
+}
+
+#[test]
+fn ten_reboots_in_a_row() -> Result<()> {
+    let mut machine = machine("reboots").up()?;
+    for _ in 0..10 {
+        let _ = machine.ssh("reboot");
+        machine.expect("Paddock 0.")?;
+        machine.expect("ssh: listening")?;
+        machine.wait_for_ssh()?;
+        machine.sh("true")?;
+    }
+    machine.power_off()?;
+    machine.check_disk()
+}

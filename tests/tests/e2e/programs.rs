@@ -1,0 +1,81 @@
+//! What programs may expect of the kernel: the same program passes on Linux.
+
+use anyhow::Result;
+use xtask::machine::{machine, run_limited};
+
+#[test]
+fn every_case_of_paddock_test_passes() -> Result<()> {
+    let machine = machine("programs").up()?;
+    let cases = machine.sh("paddock-test list")?;
+    let mut failed = Vec::new();
+    for case in cases
+        .split_whitespace()
+        .filter(|case| !["fault", "sleep", "oom"].contains(case))
+    {
+        let argument = if case == "elf-hostile" { "/tmp" } else { "" };
+        let mut command = machine.ssh_command(&[])?;
+        command.arg(format!("cd /tmp; paddock-test {case} {argument}"));
+        match run_limited(&mut command, Vec::new(), std::time::Duration::from_secs(60)) {
+            // Wrong usage: the case is a part of other tests.
+            Ok(reply) if [Some(0), Some(2)].contains(&reply.status.code()) => {}
+            Ok(reply) => failed.push(format!("{case}: {reply}")),
+            Err(error) => failed.push(format!("{case}: {error:#}")),
+        }
+    }
+    assert!(
+        failed.is_empty(),
+        "{} of {}:\n{}",
+        failed.len(),
+        cases.lines().count(),
+        failed.join("\n")
+    );
+    Ok(())
+}
+
+#[test]
+fn the_shell_and_its_tools() -> Result<()> {
+    let machine = machine("tools").up()?;
+    let cases = [
+        ("echo a b c | tr a-z A-Z | cut -d' ' -f2", "B\n"),
+        ("seq 1 1000 | sort -rn | head -3 | xargs", "1000 999 998\n"),
+        (
+            "for i in 3 1 2; do echo $i; done | sort | tr -d '\\n'",
+            "123",
+        ),
+        ("x=$(cat /etc/hostname); echo ${#x}", "7\n"),
+        (
+            "awk 'BEGIN { for (i = 0; i < 5; i++) s += i; print s }'",
+            "10\n",
+        ),
+        (
+            "echo hello | sed 's/l*o/p/' | md5sum | cut -c1-8",
+            "62cd25bc\n",
+        ),
+        (
+            "cd /tmp && tar cf t.tar /etc/passwd 2>/dev/null && tar tf t.tar",
+            "etc/passwd\n",
+        ),
+        ("echo compress me | gzip | gunzip", "compress me\n"),
+        ("(sleep 0.1; echo later) & echo now; wait", "now\nlater\n"),
+        (
+            "find /srv -name '*.html' -exec basename {} ';'",
+            "index.html\n",
+        ),
+        ("stat -c '%a %u' /root/.ssh/authorized_keys", "600 0\n"),
+        ("cat < /proc/self/stat | cut -d' ' -f2", "(cat)\n"),
+        (
+            "readlink /etc/herd/enabled/httpd.conf",
+            "../available/httpd.conf\n",
+        ),
+        ("wget -q -O - http://127.0.0.1/ | grep -c grazes", "1\n"),
+    ];
+    let mut wrong = Vec::new();
+    for (command, expected) in cases {
+        let reply = machine.ssh(command)?;
+        if reply.text() != expected {
+            wrong.push(format!("`{command}` gives {reply}, not {expected:?}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    Ok(())
+}
