@@ -2,7 +2,33 @@
 
 mod host;
 
-use host::client::{Pair, complaints, text};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use host::client::{Folder, Pair, complaints, keygen, output, output_of, text};
+use paddock_ssh::{Ended, HostKey};
+
+/// Bytes without a pattern that a lost or doubled block would keep.
+fn noise(size: usize) -> Vec<u8> {
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    let words = (0..size.div_ceil(8)).flat_map(|_| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state.to_le_bytes()
+    });
+    words.take(size).collect()
+}
+
+/// Waits until something holds.
+fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+    let end = Instant::now() + Duration::from_secs(10);
+    while !holds() {
+        assert!(Instant::now() < end, "never: {what}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
 
 #[test]
 fn a_command_and_its_status() {
@@ -11,4 +37,479 @@ fn a_command_and_its_status() {
     assert_eq!(complaints(&done), "err\n");
     assert_eq!(text(&done), "out\n");
     assert_eq!(done.status.code(), Some(7));
+    eventually("the good-bye", || {
+        matches!(
+            pair.server.endings.lock().unwrap()[..],
+            [Ended::ByPeer { code: 11, .. }]
+        )
+    });
+    assert!(pair.server.log.lock().unwrap()[0].starts_with("root logged in with SHA256:"));
+}
+
+#[test]
+fn a_death_by_signal_is_told() {
+    let pair = Pair::new();
+    let done = pair.run(&["-v"], "kill -TERM $$");
+    assert_eq!(done.status.code(), Some(255));
+    let talk = complaints(&done);
+    assert!(talk.contains("rtype exit-signal"), "{talk}");
+}
+
+#[test]
+fn input_and_its_end_reach_the_program() {
+    let pair = Pair::new();
+    let mut ssh = pair.ssh(&[]);
+    ssh.arg("sort; echo done");
+    let done = output_of(ssh, b"pear\napple\n".to_vec());
+    assert_eq!(text(&done), "apple\npear\ndone\n");
+}
+
+#[test]
+fn output_goes_on_after_the_input_s_end_and_input_after_the_output_s() {
+    let pair = Pair::new();
+    let mut ssh = pair.ssh(&[]);
+    ssh.arg("cat >/dev/null; sleep 0.2; echo late");
+    assert_eq!(text(&output_of(ssh, b"x".to_vec())), "late\n");
+
+    let mut ssh = pair.ssh(&[]);
+    let file = pair.folder.0.join("kept");
+    ssh.arg(format!("exec >&- 2>&-; cat > {}", file.display()));
+    let done = output_of(ssh, b"all of it".to_vec());
+    assert_eq!(done.status.code(), Some(0));
+    assert_eq!(std::fs::read(file).unwrap(), b"all of it");
+}
+
+#[test]
+fn a_program_that_reads_no_input_does_not_hold_things_up() {
+    let pair = Pair::new();
+    let mut ssh = pair.ssh(&[]);
+    ssh.arg("exec <&-; echo fine");
+    let done = output_of(ssh, noise(8 << 20));
+    assert_eq!(
+        (text(&done).as_str(), done.status.code()),
+        ("fine\n", Some(0))
+    );
+
+    let mut ssh = pair.ssh(&[]);
+    ssh.arg("sleep 0.5; wc -c");
+    let done = output_of(ssh, noise(5 << 20));
+    assert_eq!(text(&done).trim(), (5 << 20).to_string());
+}
+
+#[test]
+fn the_environment_is_passed_on() {
+    let pair = Pair::new();
+    let options = ["-o", "SetEnv=GREETING=hi LC_X=1"];
+    let done = pair.run(&options, "echo $GREETING $LC_X");
+    assert_eq!(text(&done), "hi 1\n");
+}
+
+#[test]
+fn subsystems_and_forwardings_are_refused_politely() {
+    let pair = Pair::new();
+    let mut ssh = pair.ssh(&["-s"]);
+    ssh.arg("sftp");
+    let done = output(ssh);
+    assert_eq!(done.status.code(), Some(255));
+    assert!(
+        complaints(&done).contains("subsystem request failed"),
+        "{}",
+        complaints(&done)
+    );
+    let done = pair.run(&["-A", "-R", "0:127.0.0.1:1"], "echo fine");
+    assert_eq!(text(&done), "fine\n");
+}
+
+/// Two windows' worth and more in both directions at once.
+fn through_cat(pair: &Pair, options: &[&str], size: usize) {
+    let data = noise(size);
+    let mut ssh = pair.ssh(options);
+    ssh.arg("cat");
+    let done = output_of(ssh, data.clone());
+    assert_eq!(done.status.code(), Some(0), "{}", complaints(&done));
+    assert_eq!(done.stdout.len(), data.len());
+    assert!(done.stdout == data, "changed on the way");
+}
+
+#[test]
+fn sixty_four_mebibytes_each_way() {
+    through_cat(&Pair::new(), &[], 64 << 20);
+}
+
+#[test]
+fn every_cipher_and_key_exchange() {
+    let pair = Pair::new();
+    for kex in ["curve25519-sha256", "curve25519-sha256@libssh.org"] {
+        for (cipher, mac) in [
+            ("chacha20-poly1305@openssh.com", "hmac-sha1"),
+            ("aes256-gcm@openssh.com", "hmac-sha1"),
+            ("aes256-ctr", "hmac-sha2-256-etm@openssh.com"),
+        ] {
+            let kex = format!("KexAlgorithms={kex}");
+            through_cat(&pair, &["-o", &kex, "-c", cipher, "-m", mac], 300_000);
+        }
+    }
+    let done = pair.run(&["-c", "aes128-cbc"], "true");
+    assert!(
+        complaints(&done).contains("no matching cipher"),
+        "{}",
+        complaints(&done)
+    );
+}
+
+#[test]
+fn the_client_asks_for_new_keys() {
+    let pair = Pair::new();
+    for cipher in [
+        "chacha20-poly1305@openssh.com",
+        "aes256-gcm@openssh.com",
+        "aes256-ctr",
+    ] {
+        through_cat(&pair, &["-o", "RekeyLimit=1M", "-c", cipher], 6 << 20);
+    }
+}
+
+#[test]
+fn the_server_asks_for_new_keys() {
+    let pair = Pair::with(&["ed25519"], usize::MAX, |config| {
+        config.rekey_bytes = 1 << 20
+    });
+    for cipher in [
+        "chacha20-poly1305@openssh.com",
+        "aes256-gcm@openssh.com",
+        "aes256-ctr",
+    ] {
+        through_cat(&pair, &["-c", cipher], 6 << 20);
+    }
+    through_cat(&pair, &["-o", "RekeyLimit=700K"], 6 << 20);
+    let done = pair.run(&["-v"], "head -c 3000000 /dev/zero");
+    assert!(
+        complaints(&done)
+            .matches("SSH2_MSG_NEWKEYS received")
+            .count()
+            >= 3
+    );
+}
+
+#[test]
+fn small_windows_and_small_reads() {
+    let pair = Pair::with(&["ed25519"], 7, |config| {
+        config.window = 4096;
+        config.output_limit = 1000;
+    });
+    through_cat(&pair, &[], 200_000);
+}
+
+#[test]
+fn segments_of_one_byte() {
+    let pair = Pair::with(&["ed25519"], 1, |_| {});
+    let done = pair.run(&[], "echo slow but sure");
+    assert_eq!(text(&done), "slow but sure\n");
+}
+
+#[test]
+fn other_types_of_client_keys() {
+    for kind in [&["ecdsa", "-b", "256"], &["rsa", "-b", "2048"]] {
+        let pair = Pair::with(kind, usize::MAX, |_| {});
+        let done = pair.run(&[], "echo in");
+        assert_eq!(text(&done), "in\n", "{kind:?}: {}", complaints(&done));
+    }
+    let pair = Pair::with(&["rsa", "-b", "3072"], usize::MAX, |_| {});
+    let done = pair.run(&["-o", "PubkeyAcceptedAlgorithms=rsa-sha2-256"], "echo in");
+    assert_eq!(text(&done), "in\n", "{}", complaints(&done));
+}
+
+#[test]
+fn another_key_or_user_is_refused() {
+    let pair = Pair::new();
+    keygen(&pair.folder.0.join("other"), &["ed25519"]);
+    let mut ssh = pair.ssh_with_key("other", &[]);
+    ssh.arg("echo in");
+    let done = output(ssh);
+    assert_eq!((text(&done).as_str(), done.status.code()), ("", Some(255)));
+    assert!(
+        complaints(&done).contains("Permission denied (publickey)"),
+        "{}",
+        complaints(&done)
+    );
+    let done = pair.run(&["-l", "guest"], "echo in");
+    assert!(
+        complaints(&done).contains("Permission denied (publickey)"),
+        "{}",
+        complaints(&done)
+    );
+}
+
+#[test]
+fn attempts_are_counted() {
+    let pair = Pair::with(&["ed25519"], usize::MAX, |config| config.max_auth_tries = 2);
+    let mut options = Vec::new();
+    for name in ["a", "b", "c"] {
+        let file = pair.folder.0.join(name);
+        keygen(&file, &["ed25519"]);
+        options.extend(["-i".to_string(), file.display().to_string()]);
+    }
+    let options: Vec<&str> = options.iter().map(String::as_str).collect();
+    let mut ssh = pair.ssh_with_key("a", &options);
+    ssh.arg("true");
+    let done = output(ssh);
+    assert!(
+        complaints(&done).contains("too many authentication failures"),
+        "{}",
+        complaints(&done)
+    );
+}
+
+#[test]
+fn the_host_key_file_is_one_that_ssh_keygen_reads() {
+    let folder = Folder::new();
+    let file = folder.0.join("host");
+    let key = HostKey::generate(&mut host::server::random());
+    std::fs::write(&file, key.to_openssh("root@paddock").unwrap().as_bytes()).unwrap();
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+    std::fs::set_permissions(&file, mode).unwrap();
+    let print = |option| {
+        output({
+            let mut command = Command::new("ssh-keygen");
+            command.arg(option).arg("-f").arg(&file);
+            command
+        })
+    };
+    assert!(text(&print("-y")).starts_with(key.public_line().trim()));
+    assert!(text(&print("-l")).contains(&key.fingerprint()));
+
+    keygen(&folder.0.join("made"), &["ed25519"]);
+    let made = std::fs::read_to_string(folder.0.join("made")).unwrap();
+    let public = std::fs::read_to_string(folder.0.join("made.pub")).unwrap();
+    let line = HostKey::from_openssh(&made).unwrap().public_line();
+    assert!(public.starts_with(line.trim()));
+}
+
+#[test]
+fn several_channels_in_one_connection() {
+    let pair = Pair::new();
+    let control = pair.folder.0.join("control");
+    let control = format!("ControlPath={}", control.display());
+    let mut master = pair.ssh(&["-M", "-N", "-o", &control]).spawn().unwrap();
+    eventually("the master", || {
+        pair.ssh(&["-O", "check", "-o", &control])
+            .status()
+            .unwrap()
+            .success()
+    });
+    let shared = ["-o", control.as_str()];
+    let clients: Vec<_> = (0..6)
+        .map(|number| {
+            let mut ssh = pair.ssh(&shared);
+            ssh.arg(format!("cat; echo {number} >&2; exit {number}"));
+            (
+                number,
+                std::thread::spawn(move || output_of(ssh, noise(1 << 20))),
+            )
+        })
+        .collect();
+    for (number, client) in clients {
+        let done = client.join().unwrap();
+        assert!(done.stdout == noise(1 << 20), "channel {number}");
+        assert_eq!(complaints(&done), format!("{number}\n"));
+        assert_eq!(done.status.code(), Some(number));
+    }
+    // Numbers are used again.
+    for _ in 0..40 {
+        assert_eq!(text(&pair.run(&shared, "echo again")), "again\n");
+    }
+    assert_eq!(pair.server.endings.lock().unwrap().len(), 0);
+    let stopped = output(pair.ssh(&["-O", "exit", "-o", &control]));
+    assert!(stopped.status.success());
+    master.wait().unwrap();
+}
+
+#[test]
+fn one_busy_channel_leaves_room_for_others() {
+    let pair = Pair::new();
+    let control = format!("ControlPath={}", pair.folder.0.join("control").display());
+    let mut busy = pair.ssh(&["-M", "-o", &control]);
+    let mut busy = busy.arg("yes").stdout(Stdio::null()).spawn().unwrap();
+    eventually("the master", || {
+        pair.ssh(&["-O", "check", "-o", &control])
+            .status()
+            .unwrap()
+            .success()
+    });
+    let begun = Instant::now();
+    assert_eq!(
+        text(&pair.run(&["-o", &control], "echo through")),
+        "through\n"
+    );
+    assert!(begun.elapsed() < Duration::from_secs(5));
+    busy.kill().unwrap();
+    busy.wait().unwrap();
+}
+
+#[test]
+fn a_program_dies_with_its_connection() {
+    let pair = Pair::new();
+    for options in [&[][..], &["-tt"]] {
+        let mut ssh = pair
+            .ssh(options)
+            .arg("echo $$; exec sleep 1000")
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(ssh.stdout.take().unwrap())
+            .read_line(&mut line)
+            .unwrap();
+        let number: i32 = line.trim().parse().unwrap();
+        let entry = std::path::PathBuf::from(format!("/proc/{number}"));
+        assert!(entry.exists());
+        ssh.kill().unwrap();
+        ssh.wait().unwrap();
+        eventually("the program's end", || !entry.exists());
+    }
+}
+
+#[test]
+fn an_idle_connection_is_not_polled() {
+    let pair = Pair::new();
+    let mut ssh = pair
+        .ssh(&[])
+        .arg("echo up; exec sleep 1000")
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(ssh.stdout.take().unwrap())
+        .read_line(&mut line)
+        .unwrap();
+    assert_eq!(line, "up\n");
+    ssh.kill().unwrap();
+    ssh.wait().unwrap();
+}
+
+/// A client with a terminal of its own, made by script(1)'s rules: the test
+/// holds the master side.
+struct Terminal {
+    process: host::process::HostProcess,
+}
+
+impl Terminal {
+    fn new(pair: &Pair) -> Self {
+        let ssh = pair.ssh(&["-t"]);
+        let words = std::iter::once(ssh.get_program()).chain(ssh.get_args());
+        let quoted: Vec<String> = words
+            .map(|word| format!("'{}'", word.to_str().unwrap()))
+            .collect();
+        let request = paddock_ssh::SpawnRequest {
+            command: Some(format!("TERM=vt100 exec {}", quoted.join(" ")).into_bytes()),
+            pty: Some(paddock_ssh::PtyRequest {
+                size: size(80, 24),
+                ..Default::default()
+            }),
+            ..Default::default()
+        };
+        let process = host::process::HostProcess::spawn(&request).unwrap();
+        Self { process }
+    }
+
+    fn say(&mut self, bytes: &[u8]) {
+        assert!(self.process.write_now(bytes));
+    }
+
+    /// Reads until the text has come.
+    fn expect(&mut self, wanted: &str) -> String {
+        let end = Instant::now() + Duration::from_secs(10);
+        let mut seen = Vec::new();
+        loop {
+            let text = String::from_utf8_lossy(&seen).into_owned();
+            if text.contains(wanted) {
+                return text;
+            }
+            assert!(Instant::now() < end, "no {wanted:?} in {text:?}");
+            seen.extend(self.process.read_now());
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+fn size(columns: u32, rows: u32) -> paddock_ssh::WindowSize {
+    paddock_ssh::WindowSize {
+        columns,
+        rows,
+        ..Default::default()
+    }
+}
+
+#[test]
+fn a_shell_with_a_terminal() {
+    use paddock_ssh::ProcessIo;
+    let pair = Pair::new();
+    let mut terminal = Terminal::new(&pair);
+    terminal.say(b"PS1='rea''dy> '\n");
+    terminal.expect("ready> ");
+    terminal.say(b"echo $TERM; stty size; tty\n");
+    let seen = terminal.expect("/dev/pts/");
+    assert!(seen.contains("vt100") && seen.contains("24 80"), "{seen}");
+    terminal.process.resize(size(132, 43));
+    terminal.expect("ready> ");
+    std::thread::sleep(Duration::from_millis(200));
+    terminal.say(b"stty size\n");
+    terminal.expect("43 132");
+    terminal.say(b"sleep 1000; echo st$((40+2))\n");
+    std::thread::sleep(Duration::from_millis(300));
+    terminal.say(b"\x03");
+    terminal.expect("ready> ");
+    terminal.say(b"exit 5\n");
+    terminal.expect("closed");
+    eventually("the client's end", || {
+        let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+        terminal.process.poll_exit(&mut cx)
+            == std::task::Poll::Ready(paddock_ssh::ExitStatus::Code(5))
+    });
+}
+
+/// Sends bytes as a client and returns what the server says until it hangs up.
+fn talk(pair: &Pair, parts: &[&[u8]]) -> Vec<u8> {
+    let mut stream = std::net::TcpStream::connect(pair.server.address).unwrap();
+    stream
+        .set_read_timeout(Some(Duration::from_secs(10)))
+        .unwrap();
+    for part in parts {
+        let _ = stream.write_all(part);
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let mut heard = Vec::new();
+    let _ = stream.read_to_end(&mut heard);
+    heard
+}
+
+#[test]
+fn rubbish_is_answered_with_the_reason_and_the_end() {
+    let pair = Pair::new();
+    let heard = |parts: &[&[u8]]| String::from_utf8_lossy(&talk(&pair, parts)).into_owned();
+    assert!(heard(&[b"GET / HTTP/1.1\r\n\r\n"]).contains("not an SSH-2 client"));
+    assert!(heard(&[b"SSH-1.5-old\r\n"]).contains("not an SSH-2 client"));
+    assert!(heard(&[b"SSH-2.0-", &[b'x'; 300]]).contains("not an SSH-2 client"));
+    assert!(heard(&[b"SSH-2.0-x\r\n", &[255; 64]]).contains("bad packet length"));
+    assert!(heard(&[b"SSH-2.0-x\r\n\0\0\0\x0c\x0a\x14", &[0; 10]]).contains("malformed message"));
+    // A command before any login, and before any keys.
+    let open = b"\0\0\0\x0c\x0a\x5a";
+    assert!(heard(&[b"SSH-2.0-x\r\n", open, &[0; 10]]).contains("message out of order"));
+}
+
+#[test]
+fn a_client_that_does_not_log_in_is_sent_away() {
+    let pair = Pair::with(&["ed25519"], usize::MAX, |config| {
+        config.login_grace_ms = 300
+    });
+    let begun = Instant::now();
+    let heard = talk(&pair, &[b"SSH-2.0-idle\r\n"]);
+    assert!(begun.elapsed() < Duration::from_secs(5));
+    assert!(String::from_utf8_lossy(&heard).contains("login took too long"));
+}
+
+#[test]
+fn keep_alives_are_answered() {
+    let pair = Pair::new();
+    let options = ["-o", "ServerAliveInterval=1", "-o", "ServerAliveCountMax=1"];
+    let done = pair.run(&options, "sleep 3.5; echo alive");
+    assert_eq!(text(&done), "alive\n");
 }

@@ -132,6 +132,22 @@ impl HostProcess {
         })
     }
 
+    /// Writes without waiting; whether everything was taken.
+    pub fn write_now(&mut self, bytes: &[u8]) -> bool {
+        let stdin = self.stdin.as_mut().expect("a terminal");
+        matches!(stdin.poll_write(bytes), Poll::Ready(Ok(count)) if count == bytes.len())
+    }
+
+    /// Reads what is there.
+    pub fn read_now(&mut self) -> Vec<u8> {
+        let mut buffer = vec![0; 4096];
+        match self.stdout.poll_read(&mut buffer) {
+            Poll::Ready(Ok(count)) => buffer.truncate(count),
+            _ => buffer.clear(),
+        }
+        buffer
+    }
+
     fn kill(&self, signal: i32) {
         // SAFETY: no memory is involved; the child has not been waited for, or
         // the group of its number still exists.
