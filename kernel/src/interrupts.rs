@@ -17,6 +17,9 @@ use table::{Slot, Table};
 /// The most CPUs whose interrupts are told apart.
 pub const MAX_CPUS: usize = 8;
 
+/// An interrupt that fires this often with nothing in between is stuck.
+const STORM: u32 = 10_000;
+
 /// What runs when an interrupt fires: in interrupt context, masked.
 #[derive(Clone, Copy)]
 pub struct Handler {
@@ -134,16 +137,35 @@ pub fn register(irq: u32, handler: Handler) -> Result<()> {
 /// masked, in interrupt context.
 pub fn dispatch() {
     let cpu = this_cpu();
-    let mut any = false;
+    let mut last = u32::MAX;
+    let mut repeats = 0;
     while let Some(taken) = gic::acknowledge() {
-        any = true;
-        handle(taken.irq(), cpu);
+        let irq = taken.irq();
+        repeats = if irq == last { repeats + 1 } else { 0 };
+        last = irq;
+        handle(irq, cpu);
         gic::end(taken);
+        if repeats == STORM {
+            report_storm(irq);
+        }
     }
-    if !any {
+    if last == u32::MAX {
         SPURIOUS.fetch_add(1, Relaxed);
     }
     console::announce();
+}
+
+/// An interrupt whose handler does not quiet it would keep this CPU for ever.
+/// A device's is disabled; a private one, which the system cannot do without,
+/// is only reported.
+#[cold]
+fn report_storm(irq: u32) {
+    if irq >= gic::FIRST_SHARED {
+        gic::disable(irq);
+        safe_println!("interrupt {irq} does not stop; disabled");
+    } else {
+        safe_println!("interrupt {irq} does not stop");
+    }
 }
 
 fn handle(irq: u32, cpu: usize) {
