@@ -1,8 +1,166 @@
 //! `cargo xtask bench`.
 
-use anyhow::Result;
+use anyhow::{Context, Result};
+use lexopt::prelude::*;
 use std::process::ExitCode;
+use std::time::{Duration, Instant};
+use xtask::machine::{Machine, machine};
+use xtask::step;
 
-pub fn main(_args: &mut lexopt::Parser) -> Result<ExitCode> {
-    anyhow::bail!("not yet")
+const HELP: &str = "\
+Measures the system that `cargo xtask test` or `bench` built last, and prints
+a table. Times of programs are guest time under `-icount`, where an
+instruction takes a nanosecond: they repeat within a few per mille, whatever
+the host does. The boot, transfers and the idle load are real time.
+
+Usage: cargo xtask bench [--no-build]
+";
+
+/// One line of the table.
+struct Row {
+    what: &'static str,
+    value: String,
+}
+
+pub fn main(args: &mut lexopt::Parser) -> Result<ExitCode> {
+    let mut build = true;
+    while let Some(arg) = args.next()? {
+        match arg {
+            Long("no-build") => build = false,
+            Long("help") | Short('h') => return super::help(HELP),
+            other => return Err(other.unexpected().into()),
+        }
+    }
+    super::test::prepare(build)?;
+    let mut rows = vec![boot()?];
+    rows.extend(programs()?);
+    rows.extend(real_time()?);
+    let width = rows.iter().map(|row| row.what.len()).max().unwrap_or(0);
+    for row in rows {
+        println!("{:width$}  {:>16}", row.what, row.value);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// From QEMU's start to the SSH server's greeting: the median of five.
+fn boot() -> Result<Row> {
+    step::step("Booting five times");
+    let mut times = Vec::new();
+    for _ in 0..5 {
+        times.push(machine("bench-boot").alone().start()?.wait_for_ssh()?);
+    }
+    times.sort();
+    Ok(Row {
+        what: "boot to SSH banner",
+        value: format!("{} ms", times[2].as_millis()),
+    })
+}
+
+/// A program in the guest that does something a number of times.
+struct Loop {
+    what: &'static str,
+    times: u32,
+    script: &'static str,
+}
+
+const LOOPS: &[Loop] = &[
+    Loop {
+        what: "read and write of one byte",
+        times: 20_000,
+        script: "dd if=/dev/zero of=/dev/null bs=1 count=20000",
+    },
+    Loop {
+        what: "start of a program from the shell",
+        times: 100,
+        script: "i=0; while [ $i -lt 100 ]; do /bin/true; i=$((i+1)); done",
+    },
+    Loop {
+        what: "64 KiB through a pipe",
+        times: 200,
+        script: "dd if=/dev/zero bs=64k count=200 | cat > /dev/null",
+    },
+    Loop {
+        what: "file made and removed in /tmp",
+        times: 500,
+        script: "cd /tmp; i=0; while [ $i -lt 500 ]; do : > f; rm f; i=$((i+1)); done",
+    },
+];
+
+fn programs() -> Result<Vec<Row>> {
+    step::step("Counting instructions of programs");
+    let machine = machine("bench-icount")
+        .alone()
+        .with(|config| config.icount = true)
+        .up()?;
+    let idle = guest_time(&machine, ":")?;
+    LOOPS
+        .iter()
+        .map(|measured| {
+            let time = guest_time(&machine, measured.script)?.saturating_sub(idle);
+            Ok(Row {
+                what: measured.what,
+                value: format!("{} ns", (time / measured.times).as_nanos()),
+            })
+        })
+        .collect()
+}
+
+/// Guest time that a script takes, to 10 ms.
+fn guest_time(machine: &Machine, script: &str) -> Result<Duration> {
+    let command = format!(
+        "read a b < /proc/uptime; ({script}) > /dev/null 2>&1; read c d < /proc/uptime; echo $a $c"
+    );
+    let output = machine.sh(&command)?;
+    let mut seconds = output.split_whitespace().map(str::parse::<f64>);
+    let (Some(Ok(from)), Some(Ok(to))) = (seconds.next(), seconds.next()) else {
+        anyhow::bail!("no times in {output:?}");
+    };
+    Ok(Duration::from_secs_f64((to - from).max(0.0)))
+}
+
+fn real_time() -> Result<Vec<Row>> {
+    step::step("Measuring transfers and the idle load");
+    let machine = machine("bench-real").alone().up()?;
+    const SIZE: usize = 16 << 20;
+    machine.sh("true")?;
+    let start = Instant::now();
+    machine.ssh_with_input("cat > /dev/null", vec![0x5a; SIZE])?;
+    let upload = start.elapsed();
+    let start = Instant::now();
+    machine.ssh(&format!("head -c {SIZE} /dev/zero"))?;
+    let download = start.elapsed();
+    let free = machine.sh("grep -E 'MemTotal|MemFree' /proc/meminfo")?;
+    std::thread::sleep(Duration::from_secs(2));
+    let before = machine.host_ticks()?;
+    std::thread::sleep(Duration::from_secs(10));
+    let idle = (machine.host_ticks()? - before) as f64 / 10.0;
+    let speed = |time: Duration| format!("{:.1} MiB/s", (SIZE >> 20) as f64 / time.as_secs_f64());
+    Ok(vec![
+        Row {
+            what: "SSH, host to guest",
+            value: speed(upload),
+        },
+        Row {
+            what: "SSH, guest to host",
+            value: speed(download),
+        },
+        Row {
+            what: "memory in use",
+            value: format!("{} KiB", in_use(&free)?),
+        },
+        Row {
+            what: "idle: of one core",
+            value: format!("{idle:.1} %"),
+        },
+    ])
+}
+
+/// From the two lines of /proc/meminfo, in KiB.
+fn in_use(lines: &str) -> Result<u64> {
+    let number = |name: &str| {
+        let line = lines.lines().find(|line| line.starts_with(name))?;
+        line.split_whitespace().nth(1)?.parse::<u64>().ok()
+    };
+    let total = number("MemTotal").context("no MemTotal")?;
+    Ok(total.saturating_sub(number("MemFree").context("no MemFree")?))
 }

@@ -54,7 +54,7 @@ pub fn main(args: &mut lexopt::Parser) -> Result<ExitCode> {
             Part::Check => tally.add_checks()?,
             Part::Host => tally.add_cargo_test("on the host", host_tests(&options))?,
             Part::EndToEnd => {
-                prepare(&options)?;
+                prepare(options.build)?;
                 tally.add_cargo_test("end to end", end_to_end_tests(&options))?;
             }
         }
@@ -100,10 +100,10 @@ fn host_tests(options: &Options) -> Command {
 }
 
 /// Puts what the tests boot into a folder that no later build changes.
-fn prepare(options: &Options) -> Result<()> {
+pub fn prepare(build: bool) -> Result<()> {
     let dir = machine::test_folder();
     fs::create_dir_all(dir.join("bin"))?;
-    if !options.build && dir.join("disk.img").exists() {
+    if !build && dir.join("disk.img").exists() {
         return Ok(());
     }
     let built = build::programs()?;

@@ -210,9 +210,21 @@ impl Machine {
         &mut self.console
     }
 
-    /// QEMU's process id.
-    pub fn pid(&self) -> u32 {
-        self.child.id()
+    /// Processor time of this host that the machine has used, in clock ticks
+    /// of 10 ms (proc(5), utime and stime in /proc/PID/stat).
+    pub fn host_ticks(&self) -> Result<u64> {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
+        let fields = stat
+            .rsplit_once(") ")
+            .context("no name in /proc/PID/stat")?
+            .1;
+        let number = |n: usize| {
+            fields
+                .split(' ')
+                .nth(n)
+                .and_then(|field| field.parse::<u64>().ok())
+        };
+        Ok(number(11).context("no utime")? + number(12).context("no stime")?)
     }
 
     /// The machine's own folder on the host.
