@@ -87,6 +87,7 @@ pub fn init(machine: &Machine) {
 }
 
 /// Sets up another CPU's part: each calls this, with interrupts masked.
+#[allow(dead_code, reason = "for the other CPUs")]
 pub fn init_cpu() {
     gic::init_cpu();
     add_cpu();
