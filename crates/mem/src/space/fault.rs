@@ -62,6 +62,16 @@ impl From<MapError> for FaultError {
     }
 }
 
+impl From<FaultError> for paddock_abi::Errno {
+    /// What a system call says whose argument points there.
+    fn from(error: FaultError) -> Self {
+        match error {
+            FaultError::NotMapped | FaultError::NotAllowed | FaultError::Bus => Self::EFAULT,
+            FaultError::OutOfMemory => Self::ENOMEM,
+        }
+    }
+}
+
 /// What a fault came to.
 #[derive(Debug)]
 pub enum Step<H: Hardware> {
