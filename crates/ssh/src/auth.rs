@@ -23,6 +23,16 @@ pub(crate) struct Authenticated {
 }
 
 impl Authenticated {
+    /// A login that never was, to test what follows it.
+    #[cfg(test)]
+    pub(crate) fn for_tests() -> Self {
+        let key = ssh_key::public::Ed25519PublicKey([0; 32]);
+        Self {
+            user: "root".into(),
+            key: KeyData::Ed25519(key),
+        }
+    }
+
     pub(crate) fn user(&self) -> &str {
         &self.user
     }

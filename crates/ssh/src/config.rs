@@ -42,7 +42,7 @@ impl Config {
             window: 2 << 20,
             rekey_bytes: 1 << 30,
             rekey_packets: 1 << 31,
-            output_limit: 256 * 1024,
+            output_limit: 128 * 1024,
             farewell_ms: 5_000,
         }
     }

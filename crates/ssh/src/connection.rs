@@ -337,3 +337,6 @@ fn consumed(channel: &mut Channel, count: usize, window: u32) -> Vec<u8> {
     out.put_u32(more);
     out
 }
+
+#[cfg(test)]
+mod tests;

@@ -171,3 +171,74 @@ impl KeyStream<'_> {
         out
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ml_kem::kem::{Decapsulate, KeyExport};
+    use ml_kem::ml_kem_768::DecapsulationKey;
+    use rand_chacha::ChaCha20Rng;
+    use rand_chacha::rand_core::SeedableRng;
+
+    fn rng() -> ChaCha20Rng {
+        ChaCha20Rng::from_seed([5; 32])
+    }
+
+    #[test]
+    fn both_sides_of_curve25519_agree() {
+        let private = StaticSecret::from([8; 32]);
+        let public = PublicKey::from(&private);
+        let answer = Method::Curve25519
+            .respond(public.as_bytes(), &mut rng())
+            .unwrap();
+        let point: [u8; 32] = answer.public.try_into().unwrap();
+        let mut expected = Vec::new();
+        expected.put_mpint(private.diffie_hellman(&PublicKey::from(point)).as_bytes());
+        assert_eq!(*answer.secret, expected);
+    }
+
+    #[test]
+    fn both_sides_of_the_hybrid_agree() {
+        let private = StaticSecret::from([8; 32]);
+        let decapsulation = DecapsulationKey::from_seed([4; 64].into());
+        let mut public = decapsulation.encapsulation_key().to_bytes().to_vec();
+        public.put_bytes(PublicKey::from(&private).as_bytes());
+        let answer = Method::MlKem768X25519.respond(&public, &mut rng()).unwrap();
+        let (ciphertext, point) = answer.public.split_at(1088);
+        let point: [u8; 32] = point.try_into().unwrap();
+        let mut both = Sha256::new();
+        both.update(decapsulation.decapsulate(ciphertext.try_into().unwrap()));
+        both.update(private.diffie_hellman(&PublicKey::from(point)).as_bytes());
+        let mut expected = Vec::new();
+        expected.put_string(&both.finalize());
+        assert_eq!(*answer.secret, expected);
+    }
+
+    #[test]
+    fn bad_public_values_are_refused() {
+        let hybrid = Method::MlKem768X25519;
+        for (method, size) in [
+            (Method::Curve25519, 31),
+            (Method::Curve25519, 33),
+            (hybrid, 1215),
+        ] {
+            assert!(method.respond(&alloc::vec![9; size], &mut rng()).is_err());
+        }
+        // A point of small order, and coefficients that are not reduced.
+        assert!(Method::Curve25519.respond(&[0; 32], &mut rng()).is_err());
+        assert!(hybrid.respond(&[255; 1216], &mut rng()).is_err());
+    }
+
+    #[test]
+    fn long_keys_begin_like_short_ones() {
+        let keys = KeyStream {
+            secret: b"k",
+            exchange: &[1; 32],
+            session: &[1; 32],
+        };
+        let long = keys.derive::<64>(b'C');
+        assert_eq!(long[..12], *keys.derive::<12>(b'C'));
+        assert_ne!(long[..32], long[32..]);
+        assert_ne!(long[..32], *keys.derive::<32>(b'D'));
+    }
+}

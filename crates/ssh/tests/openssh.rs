@@ -381,6 +381,11 @@ fn an_idle_connection_is_not_polled() {
         .read_line(&mut line)
         .unwrap();
     assert_eq!(line, "up\n");
+    std::thread::sleep(Duration::from_millis(200));
+    let polls = || pair.server.polls.load(std::sync::atomic::Ordering::Relaxed);
+    let before = polls();
+    std::thread::sleep(Duration::from_secs(1));
+    assert_eq!(polls(), before);
     ssh.kill().unwrap();
     ssh.wait().unwrap();
 }
@@ -389,6 +394,8 @@ fn an_idle_connection_is_not_polled() {
 /// holds the master side.
 struct Terminal {
     process: host::process::HostProcess,
+    /// What has come and not been looked at.
+    seen: String,
 }
 
 impl Terminal {
@@ -407,24 +414,27 @@ impl Terminal {
             ..Default::default()
         };
         let process = host::process::HostProcess::spawn(&request).unwrap();
-        Self { process }
+        Self {
+            process,
+            seen: String::new(),
+        }
     }
 
     fn say(&mut self, bytes: &[u8]) {
         assert!(self.process.write_now(bytes));
     }
 
-    /// Reads until the text has come.
+    /// Reads until the text has come; what has come up to its end.
     fn expect(&mut self, wanted: &str) -> String {
         let end = Instant::now() + Duration::from_secs(10);
-        let mut seen = Vec::new();
         loop {
-            let text = String::from_utf8_lossy(&seen).into_owned();
-            if text.contains(wanted) {
-                return text;
+            if let Some(at) = self.seen.find(wanted) {
+                let rest = self.seen.split_off(at + wanted.len());
+                return std::mem::replace(&mut self.seen, rest);
             }
-            assert!(Instant::now() < end, "no {wanted:?} in {text:?}");
-            seen.extend(self.process.read_now());
+            assert!(Instant::now() < end, "no {wanted:?} in {:?}", self.seen);
+            let more = self.process.read_now();
+            self.seen.push_str(&String::from_utf8_lossy(&more));
             std::thread::sleep(Duration::from_millis(5));
         }
     }

@@ -6,6 +6,8 @@
 mod chacha;
 mod ctr;
 mod gcm;
+#[cfg(test)]
+mod tests;
 
 use crate::error::{Code, Fault};
 use crate::kex::KeyStream;

@@ -107,12 +107,12 @@ impl Outbound {
 
     /// Makes room behind `tail`. What is there is initialised, but stale.
     fn reserve(&mut self, count: usize) -> Result<(), Fault> {
-        if self.buffer.len() - self.tail >= count {
-            return Ok(());
+        // Moving costs no more than what has been sent since the last move.
+        if self.buffer.len() - self.tail < count && self.head >= self.tail - self.head {
+            self.buffer.copy_within(self.head..self.tail, 0);
+            self.tail -= self.head;
+            self.head = 0;
         }
-        self.buffer.copy_within(self.head..self.tail, 0);
-        self.tail -= self.head;
-        self.head = 0;
         let wanted = self.tail + count;
         if wanted > self.buffer.len() {
             let more = wanted - self.buffer.len();

@@ -9,9 +9,6 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
-/// How often futures have been polled, to notice one that spins.
-pub static POLLS: AtomicUsize = AtomicUsize::new(0);
-
 #[derive(Default)]
 struct Interests {
     descriptors: Vec<libc::pollfd>,
@@ -63,14 +60,15 @@ impl Wake for Flag {
     }
 }
 
-/// Polls the future only when something it asked for has happened.
-pub fn block_on<F: Future>(future: F) -> F::Output {
+/// Polls the future only when something it asked for has happened, and counts
+/// how often that is.
+pub fn block_on<F: Future>(future: F, polls: &AtomicUsize) -> F::Output {
     let mut future = Box::pin(future);
     let flag = Arc::new(Flag(AtomicBool::new(false)));
     let waker = Waker::from(flag.clone());
     loop {
         INTERESTS.take();
-        POLLS.fetch_add(1, Ordering::Relaxed);
+        polls.fetch_add(1, Ordering::Relaxed);
         if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
             return output;
         }

@@ -5,6 +5,7 @@ use std::future::{Ready, ready};
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::AsRawFd;
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
@@ -107,6 +108,8 @@ pub struct Server {
     pub host_key: String,
     pub log: Arc<Mutex<Vec<String>>>,
     pub endings: Arc<Mutex<Vec<Ended>>>,
+    /// How often the connections have been polled, to notice one that spins.
+    pub polls: Arc<AtomicUsize>,
 }
 
 impl Server {
@@ -122,21 +125,26 @@ impl Server {
             host_key: config.host_key.public_line(),
             log: Arc::default(),
             endings: Arc::default(),
+            polls: Arc::default(),
         };
         let host = Host {
             keys: Arc::new(keys),
             log: server.log.clone(),
         };
         let endings = server.endings.clone();
+        let polls = server.polls.clone();
         let config = Arc::new(config);
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                let (host, config, endings) = (host.clone(), config.clone(), endings.clone());
+                let (host, config) = (host.clone(), config.clone());
+                let (endings, polls) = (endings.clone(), polls.clone());
                 std::thread::spawn(move || {
                     stream.set_nonblocking(true).expect("non-blocking");
                     stream.set_nodelay(true).expect("no delay");
-                    let ended =
-                        reactor::block_on(serve(Tcp { stream, most }, host, config, random()));
+                    let ended = reactor::block_on(
+                        serve(Tcp { stream, most }, host, config, random()),
+                        &polls,
+                    );
                     endings.lock().unwrap().push(ended);
                 });
             }

@@ -1,0 +1,137 @@
+use super::*;
+use proptest::prelude::*;
+
+fn connection() -> Connection {
+    Connection::new(Authenticated::for_tests(), 2, 1000)
+}
+
+fn open(connection: &mut Connection, window: u32) -> Vec<u8> {
+    let mut message = alloc::vec![message::CHANNEL_OPEN];
+    message.put_string(b"session");
+    message.put_u32(77);
+    message.put_u32(window);
+    message.put_u32(500);
+    reply(connection, &message)
+}
+
+fn reply(connection: &mut Connection, message: &[u8]) -> Vec<u8> {
+    connection.message(message).unwrap().unwrap().0
+}
+
+fn data(id: u32, count: usize) -> Vec<u8> {
+    let mut message = to_peer(message::CHANNEL_DATA, id);
+    message.put_string(&alloc::vec![0; count]);
+    message
+}
+
+fn request(id: u32, name: &[u8]) -> Vec<u8> {
+    let mut message = to_peer(message::CHANNEL_REQUEST, id);
+    message.put_string(name);
+    message.put_bool(true);
+    message
+}
+
+#[test]
+fn only_so_many_channels() {
+    let mut connection = connection();
+    assert_eq!(
+        open(&mut connection, 10)[0],
+        message::CHANNEL_OPEN_CONFIRMATION
+    );
+    assert_eq!(
+        open(&mut connection, 10)[0],
+        message::CHANNEL_OPEN_CONFIRMATION
+    );
+    assert_eq!(open(&mut connection, 10)[0], message::CHANNEL_OPEN_FAILURE);
+    let closing = to_peer(message::CHANNEL_CLOSE, 0);
+    assert_eq!(reply(&mut connection, &closing)[0], message::CHANNEL_CLOSE);
+    assert_eq!(
+        open(&mut connection, 10)[0],
+        message::CHANNEL_OPEN_CONFIRMATION
+    );
+}
+
+#[test]
+fn the_window_binds_the_client_and_is_given_back() {
+    let mut connection = connection();
+    open(&mut connection, 10);
+    assert!(connection.message(&data(0, 600)).is_ok());
+    assert!(connection.message(&data(0, 401)).is_err());
+    assert!(connection.message(&data(0, 400)).is_ok());
+    assert!(connection.message(&data(0, 1)).is_err());
+    let id = ChannelId(0);
+    assert!(connection.consumed(id, 249).is_empty());
+    assert_eq!(
+        connection.consumed(id, 1)[0],
+        message::CHANNEL_WINDOW_ADJUST
+    );
+    assert!(connection.message(&data(0, 250)).is_ok());
+    assert!(connection.message(&data(0, 1)).is_err());
+}
+
+#[test]
+fn the_client_s_window_cannot_overflow() {
+    let mut connection = connection();
+    open(&mut connection, u32::MAX - 1);
+    let mut more = to_peer(message::CHANNEL_WINDOW_ADJUST, 0);
+    more.put_u32(1);
+    assert!(connection.message(&more).is_ok());
+    assert!(connection.message(&more).is_err());
+}
+
+#[test]
+fn one_program_for_each_channel() {
+    let mut connection = connection();
+    open(&mut connection, 10);
+    let shell = request(0, b"shell");
+    let first = connection.message(&shell).unwrap().unwrap();
+    assert!(matches!(first.1, Effect::Start(ChannelId(0), _)));
+    assert_eq!(reply(&mut connection, &shell)[0], message::CHANNEL_FAILURE);
+    assert_eq!(
+        connection.started(ChannelId(0), true)[0],
+        message::CHANNEL_SUCCESS
+    );
+    assert_eq!(reply(&mut connection, &shell)[0], message::CHANNEL_FAILURE);
+}
+
+#[test]
+fn no_data_after_the_end() {
+    let mut connection = connection();
+    open(&mut connection, 10);
+    assert!(
+        connection
+            .message(&to_peer(message::CHANNEL_EOF, 0))
+            .is_ok()
+    );
+    assert!(connection.message(&data(0, 1)).is_err());
+}
+
+proptest! {
+    #[test]
+    fn any_messages_end_well(
+        messages in prop::collection::vec(
+            (80u8..101, 0u32..3, prop::collection::vec(any::<u8>(), 0..60)), 0..40),
+    ) {
+        let mut connection = connection();
+        open(&mut connection, 10);
+        for (kind, id, rest) in messages {
+            let mut message = to_peer(kind, id);
+            message.put_bytes(&rest);
+            if connection.message(&message).is_err() {
+                break;
+            }
+        }
+    }
+
+    #[test]
+    fn any_requests_end_well(
+        name in prop::sample::select(alloc::vec!["pty-req", "env", "exec", "window-change", "signal"]),
+        rest in prop::collection::vec(any::<u8>(), 0..80),
+    ) {
+        let mut connection = connection();
+        open(&mut connection, 10);
+        let mut message = request(0, name.as_bytes());
+        message.put_bytes(&rest);
+        let _ = connection.message(&message);
+    }
+}
