@@ -12,8 +12,10 @@ use std::sync::Arc;
 
 /// Pages of the window in which all happens. It lies across the end of a
 /// last-level table's range and of one a level up.
-const WINDOW: u64 = 48;
-const BASE: u64 = (7 << 30) - 20 * PAGE_SIZE;
+const WINDOW: u64 = 28;
+const BASE: u64 = (7 << 30) - 14 * PAGE_SIZE;
+/// Where most accesses go, so that they meet.
+const BUSY: std::ops::Range<u64> = 12..16;
 const FILE_PAGES: u64 = 20;
 const FRAMES: usize = 600;
 
@@ -82,7 +84,8 @@ struct Task {
 }
 
 fn action() -> impl Strategy<Value = Action> {
-    let at = || 0..WINDOW;
+    let at = || prop_oneof![1 => 0..WINDOW, 1 => BUSY];
+    let busy = || prop_oneof![1 => 0..WINDOW, 4 => BUSY];
     let pages = || 1u64..12;
     let prot = || {
         prop_oneof![
@@ -102,9 +105,9 @@ fn action() -> impl Strategy<Value = Action> {
         1 => (at(), pages()).prop_map(|(at, pages)| Action::Discard { at, pages }),
         2 => (at(), pages(), at(), pages()).prop_map(|(at, pages, to, new_pages)| Action::Move { at, pages, to, new_pages }),
         1 => (at(), pages(), pages()).prop_map(|(at, pages, new_pages)| Action::Resize { at, pages, new_pages }),
-        12 => at().prop_map(|at| Action::Load { at }),
-        14 => (at(), any::<u8>()).prop_map(|(at, value)| Action::Store { at, value }),
-        2 => at().prop_map(|at| Action::Execute { at }),
+        12 => busy().prop_map(|at| Action::Load { at }),
+        14 => (busy(), any::<u8>()).prop_map(|(at, value)| Action::Store { at, value }),
+        2 => busy().prop_map(|at| Action::Execute { at }),
         2 => Just(Action::Fork),
         1 => Just(Action::Exit),
         1 => Just(Action::Sync),
@@ -464,7 +467,7 @@ fn finish_resize(
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: if cfg!(miri) { 4 } else { 1500 }, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: if cfg!(miri) { 4 } else { 600 }, ..ProptestConfig::default() })]
     #[test]
     fn random_programs_see_what_the_model_says(tasks in prop::collection::vec(task(), 1..120)) {
         let mut run = Run::new();
