@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 /// Only what Paddock's filesystem supports, whatever this machine's
 /// `/etc/mke2fs.conf` prefers.
-const FEATURES: &str = "none,has_journal,dir_index,filetype,extent,flex_bg,sparse_super,large_file,huge_file,dir_nlink,extra_isize";
+const FEATURES: &str = "none,has_journal,filetype,extent,flex_bg,sparse_super,large_file,huge_file,dir_nlink,extra_isize";
 
 /// What goes onto a disk beside the default tree.
 #[derive(Clone, Debug)]
