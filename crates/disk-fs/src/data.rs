@@ -1,0 +1,246 @@
+//! File data between the page cache and the disk.
+
+use crate::disk::zeroed;
+use crate::extents::Extent;
+use crate::raw_inode::RawInode;
+use crate::transaction::Core;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use paddock_vfs::cache::FilePages;
+use paddock_vfs::{Errno, PAGE_SIZE, PageRef, Result};
+
+const PAGE: u64 = PAGE_SIZE as u64;
+/// Bytes written to the disk in one go.
+const WRITE_RUN: usize = 256 << 10;
+/// Dirty pages looked at in one go.
+const WRITE_BATCH: usize = 64;
+
+/// A run of blocks to write, growing as long as they are neighbours.
+struct WriteRun {
+    first: u64,
+    bytes: Vec<u8>,
+}
+
+impl Core {
+    /// The number of a block within a file. `EFBIG`.
+    pub fn logical(&self, offset: u64) -> Result<u32> {
+        let logical = offset / self.disk.block_size as u64;
+        // The last number stays free: lengths must fit as well.
+        match u32::try_from(logical) {
+            Ok(logical) if logical < u32::MAX => Ok(logical),
+            _ => Err(Errno::EFBIG),
+        }
+    }
+
+    fn blocks_per_page(&self) -> u32 {
+        (PAGE_SIZE / self.disk.block_size) as u32
+    }
+
+    /// Reads the pages `first` and up to `count - 1` more after it into the
+    /// cache, as far as they are not there and lie within the file. `ENOMEM`
+    /// or `EIO` only for the first.
+    pub fn load_pages(
+        &mut self,
+        raw: &RawInode,
+        pages: &FilePages,
+        first: u64,
+        count: u64,
+    ) -> Result<()> {
+        let end = raw.size().div_ceil(PAGE).min(first + count).max(first + 1);
+        let mut fresh: Vec<PageRef> = Vec::new();
+        for index in first..end {
+            if pages.contains(index) {
+                break;
+            }
+            match pages.cache().allocate() {
+                Ok(page) => fresh.push(page),
+                Err(error) if index == first => return Err(error),
+                Err(_) => break,
+            }
+        }
+        self.fill_pages(raw, first, &fresh)?;
+        for (index, page) in (first..).zip(fresh) {
+            pages.insert(index, page);
+        }
+        Ok(())
+    }
+
+    /// Reads what lies behind `pages`, the first of which is page `first`.
+    fn fill_pages(&mut self, raw: &RawInode, first: u64, pages: &[PageRef]) -> Result<()> {
+        let per_page = u64::from(self.blocks_per_page());
+        let start = self.logical(first * PAGE)?;
+        let count = (pages.len() as u64 * per_page) as u32;
+        let mut done = 0;
+        while done < count {
+            let logical = start.checked_add(done).ok_or(Errno::EFBIG)?;
+            let left = count - done;
+            match self.map(raw, logical)? {
+                Ok(extent) if !extent.unwritten => {
+                    let skip = logical - extent.logical;
+                    let run = left.min(extent.len - skip);
+                    let from = extent.physical + u64::from(skip);
+                    self.read_run(from, run, done, pages)?;
+                    done += run;
+                }
+                Ok(extent) => done += left.min(extent.len - (logical - extent.logical)),
+                Err(hole) => done += left.min(hole.max(1)),
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads `run` blocks of the disk into `pages`, from their block `at` on.
+    fn read_run(&self, from: u64, run: u32, at: u32, pages: &[PageRef]) -> Result<()> {
+        let size = self.disk.block_size;
+        let mut bytes = zeroed(run as usize * size)?;
+        self.disk.read(from, &mut bytes)?;
+        for (index, block) in bytes.chunks_exact(size).enumerate() {
+            let byte = (at as usize + index) * size;
+            if let Some(page) = pages.get(byte / PAGE_SIZE) {
+                page.write(byte % PAGE_SIZE, block);
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives every block from `first` to `last` a place on the disk: part of
+    /// an operation, whose caller writes the inode back. `ENOSPC`.
+    pub fn ensure_blocks(&mut self, raw: &mut RawInode, first: u32, last: u32) -> Result<()> {
+        let mut at = first;
+        while at <= last {
+            match self.map(raw, at)? {
+                Ok(extent) => {
+                    if extent.unwritten {
+                        self.write_zeroes(extent)?;
+                        self.mark_written(raw, extent.logical)?;
+                    }
+                    at = extent.logical + extent.len;
+                }
+                Err(hole) => {
+                    let want = hole.min(last - at + 1).max(1);
+                    at += self.fill_hole(raw, at, want)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Allocates up to `want` blocks at `at`; how many.
+    fn fill_hole(&mut self, raw: &mut RawInode, at: u32, want: u32) -> Result<u32> {
+        let before = match at.checked_sub(1) {
+            Some(before) => self.map(raw, before)?.ok(),
+            None => None,
+        };
+        let goal = match before {
+            Some(extent) => extent.physical + u64::from(extent.len),
+            None => self.data_goal(raw.ino),
+        };
+        let (physical, len) = self.allocate_blocks(goal, want.min(16_384))?;
+        let extent = Extent {
+            logical: at,
+            len,
+            physical,
+            unwritten: false,
+        };
+        self.insert_extent(raw, extent)?;
+        raw.add_blocks(i64::from(len), self.disk.block_size);
+        Ok(len)
+    }
+
+    fn write_zeroes(&mut self, extent: Extent) -> Result<()> {
+        let zeroes = zeroed(self.disk.block_size)?;
+        for index in 0..u64::from(extent.len) {
+            self.disk.write(extent.physical + index, &zeroes)?;
+        }
+        Ok(())
+    }
+
+    /// Remembers that a file has pages to write, and keeps them alive.
+    pub fn note_dirty(&mut self, ino: u32, pages: &Arc<FilePages>) {
+        if self.dirty_since.is_none() {
+            self.dirty_since = Some(self.clock.now());
+        }
+        self.dirty_files.insert(u64::from(ino), pages.clone());
+    }
+
+    /// Writes all dirty pages.
+    pub fn write_all_data(&mut self) -> Result<()> {
+        let mut from = 0;
+        while let Some((&ino, pages)) = self.dirty_files.range(from..).next() {
+            let pages = pages.clone();
+            self.write_data(ino as u32, &pages)?;
+            if !pages.is_dirty() {
+                self.dirty_files.remove(&ino);
+            }
+            from = ino + 1;
+        }
+        Ok(())
+    }
+
+    fn write_data(&mut self, ino: u32, pages: &FilePages) -> Result<()> {
+        let raw = self.inode(ino)?;
+        let mut from = 0;
+        loop {
+            let batch = pages.take_dirty(from, WRITE_BATCH);
+            let Some((last, _)) = batch.last() else {
+                return Ok(());
+            };
+            from = last + 1;
+            if let Err(error) = self.write_batch(&raw, &batch) {
+                batch.iter().for_each(|(index, _)| pages.set_dirty(*index));
+                return Err(error);
+            }
+        }
+    }
+
+    fn write_batch(&mut self, raw: &RawInode, batch: &[(u64, PageRef)]) -> Result<()> {
+        let mut run = WriteRun {
+            first: 0,
+            bytes: Vec::new(),
+        };
+        let mut known: Option<Extent> = None;
+        for (index, page) in batch {
+            for part in 0..self.blocks_per_page() {
+                let offset = index * PAGE + u64::from(part) * self.disk.block_size as u64;
+                if offset >= raw.size() {
+                    break;
+                }
+                let logical = self.logical(offset)?;
+                if known.is_none_or(|e| logical < e.logical || logical - e.logical >= e.len) {
+                    known = self.map(raw, logical)?.ok();
+                }
+                // What has no place on the disk is a hole of zeroes.
+                if let Some(extent) = known.filter(|extent| !extent.unwritten) {
+                    let block = extent.physical + u64::from(logical - extent.logical);
+                    self.add_to_run(&mut run, block, page, part)?;
+                }
+            }
+        }
+        self.write_run(&mut run)
+    }
+
+    fn add_to_run(&self, run: &mut WriteRun, block: u64, page: &PageRef, part: u32) -> Result<()> {
+        let size = self.disk.block_size;
+        let next = run.first + (run.bytes.len() / size) as u64;
+        if next != block || run.bytes.len() >= WRITE_RUN {
+            self.write_run(run)?;
+        }
+        if run.bytes.is_empty() {
+            run.first = block;
+        }
+        let at = run.bytes.len();
+        run.bytes.try_reserve(size).map_err(|_| Errno::ENOMEM)?;
+        run.bytes.resize(at + size, 0);
+        page.read(part as usize * size, &mut run.bytes[at..]);
+        Ok(())
+    }
+
+    fn write_run(&self, run: &mut WriteRun) -> Result<()> {
+        if run.bytes.is_empty() {
+            return Ok(());
+        }
+        self.disk.write(run.first, &run.bytes)?;
+        run.bytes.clear();
+        Ok(())
+    }
+}

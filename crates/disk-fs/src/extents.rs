@@ -1,0 +1,387 @@
+//! The map from a file's blocks to the disk's: a tree of extents.
+
+use crate::bytes::{get_u16, get_u32, put_u16, put_u32};
+use crate::raw_inode::{FLAG_EXTENTS, I_BLOCK_LEN, RawInode};
+use crate::transaction::Core;
+use alloc::vec::Vec;
+use paddock_vfs::{Errno, Result};
+
+const MAGIC: u16 = 0xf30a;
+const HEADER: usize = 12;
+const ENTRY: usize = 12;
+const MAX_DEPTH: u16 = 5;
+/// The longest extent; longer numbers mean "allocated but not written".
+const MAX_LEN: u32 = 32_768;
+
+/// Blocks of a file that are one run on the disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Extent {
+    /// The first block in the file.
+    pub logical: u32,
+    pub len: u32,
+    /// The first block on the disk.
+    pub physical: u64,
+    /// Allocated, but holds nothing: reads as zeroes.
+    pub unwritten: bool,
+}
+
+/// An entry of a node: an extent, or (with `len` 0) a child.
+type Entry = Extent;
+
+/// A node of the tree, unpacked.
+struct Node {
+    depth: u16,
+    max: usize,
+    entries: Vec<Entry>,
+}
+
+/// A half of a node that was split: a new child of its parent.
+type Sibling = Option<Entry>;
+
+fn capacity(bytes: usize) -> usize {
+    (bytes - HEADER) / ENTRY
+}
+
+impl Node {
+    fn parse(bytes: &[u8]) -> Result<Node> {
+        let count = usize::from(get_u16(bytes, 2));
+        let max = usize::from(get_u16(bytes, 4));
+        let depth = get_u16(bytes, 6);
+        let sane = count <= max && max <= capacity(bytes.len()) && depth <= MAX_DEPTH;
+        if get_u16(bytes, 0) != MAGIC || !sane {
+            return Err(Errno::EUCLEAN);
+        }
+        let mut entries = Vec::new();
+        entries.try_reserve(count + 1).map_err(|_| Errno::ENOMEM)?;
+        let records = bytes[HEADER..].chunks_exact(ENTRY).take(count);
+        entries.extend(records.map(|record| parse_entry(record, depth)));
+        let ordered = entries.is_sorted_by(|a: &Entry, b| a.logical < b.logical);
+        match ordered {
+            true => Ok(Node {
+                depth,
+                max,
+                entries,
+            }),
+            false => Err(Errno::EUCLEAN),
+        }
+    }
+
+    fn write(&self, bytes: &mut [u8]) {
+        put_u16(bytes, 0, MAGIC);
+        put_u16(bytes, 2, self.entries.len() as u16);
+        put_u16(bytes, 4, self.max as u16);
+        put_u16(bytes, 6, self.depth);
+        bytes[HEADER..].fill(0);
+        let records = bytes[HEADER..].chunks_exact_mut(ENTRY);
+        for (record, entry) in records.zip(&self.entries) {
+            write_entry(record, entry, self.depth);
+        }
+    }
+
+    /// The entry that `logical` falls into, or the one before.
+    fn find(&self, logical: u32) -> Option<usize> {
+        let after = self.entries.partition_point(|e| e.logical <= logical);
+        after.checked_sub(1)
+    }
+}
+
+fn parse_entry(record: &[u8], depth: u16) -> Entry {
+    let logical = get_u32(record, 0);
+    if depth > 0 {
+        return Entry {
+            logical,
+            len: 0,
+            physical: u64::from(get_u32(record, 4)) | u64::from(get_u16(record, 8)) << 32,
+            unwritten: false,
+        };
+    }
+    let len = u32::from(get_u16(record, 4));
+    let unwritten = len > MAX_LEN;
+    Entry {
+        logical,
+        len: if unwritten { len - MAX_LEN } else { len },
+        physical: u64::from(get_u32(record, 8)) | u64::from(get_u16(record, 6)) << 32,
+        unwritten,
+    }
+}
+
+fn write_entry(record: &mut [u8], entry: &Entry, depth: u16) {
+    put_u32(record, 0, entry.logical);
+    if depth > 0 {
+        put_u32(record, 4, entry.physical as u32);
+        put_u16(record, 8, (entry.physical >> 32) as u16);
+        return;
+    }
+    let flag = if entry.unwritten { MAX_LEN } else { 0 };
+    put_u16(record, 4, (entry.len + flag) as u16);
+    put_u16(record, 6, (entry.physical >> 32) as u16);
+    put_u32(record, 8, entry.physical as u32);
+}
+
+/// Whether `b` goes on where `a` ends, and both fit into one extent.
+fn joins(a: &Extent, b: &Extent) -> bool {
+    let max = if a.unwritten { MAX_LEN - 1 } else { MAX_LEN };
+    a.unwritten == b.unwritten
+        && a.logical.checked_add(a.len) == Some(b.logical)
+        && a.physical + u64::from(a.len) == b.physical
+        && a.len + b.len <= max
+}
+
+impl RawInode {
+    /// Makes the map empty.
+    pub fn init_extents(&mut self) {
+        let root = Node {
+            depth: 0,
+            max: capacity(I_BLOCK_LEN),
+            entries: Vec::new(),
+        };
+        root.write(self.i_block_mut());
+        self.set_flags(self.flags() | FLAG_EXTENTS);
+    }
+
+    fn root(&self) -> Result<Node> {
+        match self.flags() & FLAG_EXTENTS != 0 {
+            true => Node::parse(self.i_block()),
+            false => Err(Errno::EUCLEAN),
+        }
+    }
+}
+
+impl Core {
+    fn node(&mut self, block: u64, parent_depth: u16) -> Result<Node> {
+        self.geometry.locate_block(block)?;
+        let node = Node::parse(self.read(block)?)?;
+        match node.depth + 1 == parent_depth {
+            true => Ok(node),
+            false => Err(Errno::EUCLEAN),
+        }
+    }
+
+    /// The extent that holds block `logical` of the file, or the length of
+    /// the hole there (at least 1).
+    pub fn map(
+        &mut self,
+        raw: &RawInode,
+        logical: u32,
+    ) -> Result<core::result::Result<Extent, u32>> {
+        let mut node = raw.root()?;
+        let mut hole_end = u32::MAX;
+        loop {
+            let at = node.find(logical);
+            if let Some(next) = node.entries.get(at.map_or(0, |at| at + 1)) {
+                hole_end = hole_end.min(next.logical);
+            }
+            let Some(entry) = at.and_then(|at| node.entries.get(at).copied()) else {
+                return Ok(Err(hole_end - logical));
+            };
+            if node.depth > 0 {
+                node = self.node(entry.physical, node.depth)?;
+                continue;
+            }
+            if logical - entry.logical >= entry.len {
+                return Ok(Err(hole_end - logical));
+            }
+            self.geometry.locate_block(entry.physical)?;
+            self.geometry
+                .locate_block(entry.physical + u64::from(entry.len) - 1)?;
+            return Ok(Ok(entry));
+        }
+    }
+
+    /// Adds an extent to the map, where there is a hole. The caller writes
+    /// the inode back, and counts the blocks of the extent itself. `ENOSPC`.
+    pub fn insert_extent(&mut self, raw: &mut RawInode, extent: Extent) -> Result<()> {
+        let mut root = raw.root()?;
+        if let Some(right) = self.insert_into(raw, &mut root, extent)? {
+            // The root is full: both halves move below a new one.
+            let left = self.add_node(raw, root.depth, core::mem::take(&mut root.entries))?;
+            root.depth += 1;
+            root.entries = alloc::vec![left, right];
+        }
+        root.write(raw.i_block_mut());
+        Ok(())
+    }
+
+    fn insert_into(
+        &mut self,
+        raw: &mut RawInode,
+        node: &mut Node,
+        extent: Extent,
+    ) -> Result<Sibling> {
+        let at = match node.depth {
+            0 => match insert_into_leaf(node, extent) {
+                Some(at) => at,
+                None => return Ok(None),
+            },
+            _ => match self.insert_into_child(raw, node, extent)? {
+                Some(at) => at,
+                None => return Ok(None),
+            },
+        };
+        if node.entries.len() <= node.max {
+            return Ok(None);
+        }
+        // A file that grows at its end fills its nodes.
+        let middle = match at + 1 == node.entries.len() {
+            true => at,
+            false => node.entries.len() / 2,
+        };
+        let right = node.entries.split_off(middle);
+        self.add_node(raw, node.depth, right).map(Some)
+    }
+
+    /// Where a new child was added to `node`, if one was.
+    fn insert_into_child(
+        &mut self,
+        raw: &mut RawInode,
+        node: &mut Node,
+        extent: Extent,
+    ) -> Result<Option<usize>> {
+        let at = node.find(extent.logical).unwrap_or(0);
+        let entry = node.entries.get_mut(at).ok_or(Errno::EUCLEAN)?;
+        entry.logical = entry.logical.min(extent.logical);
+        let block = entry.physical;
+        let mut child = self.node(block, node.depth)?;
+        let sibling = self.insert_into(raw, &mut child, extent)?;
+        child.write(self.modify(block)?);
+        Ok(sibling.map(|sibling| {
+            node.entries.insert(at + 1, sibling);
+            at + 1
+        }))
+    }
+
+    /// A new block of the tree with these entries, as its parent's entry.
+    fn add_node(&mut self, raw: &mut RawInode, depth: u16, entries: Vec<Entry>) -> Result<Entry> {
+        let logical = entries.first().ok_or(Errno::EUCLEAN)?.logical;
+        let goal = self.data_goal(raw.ino);
+        let (physical, _) = self.allocate_blocks(goal, 1)?;
+        let block_size = self.disk.block_size;
+        let max = capacity(block_size);
+        let node = Node {
+            depth,
+            max,
+            entries,
+        };
+        node.write(self.fresh(physical)?);
+        raw.add_blocks(1, block_size);
+        Ok(Entry {
+            logical,
+            len: 0,
+            physical,
+            unwritten: false,
+        })
+    }
+
+    /// Takes everything from block `from` on out of the map and frees it. The
+    /// caller writes the inode back.
+    pub fn cut_extents(&mut self, raw: &mut RawInode, from: u32, metadata: bool) -> Result<()> {
+        let mut root = raw.root()?;
+        self.cut_node(raw, &mut root, from, metadata)?;
+        if root.entries.is_empty() {
+            root.depth = 0;
+        }
+        root.write(raw.i_block_mut());
+        Ok(())
+    }
+
+    fn cut_node(
+        &mut self,
+        raw: &mut RawInode,
+        node: &mut Node,
+        from: u32,
+        metadata: bool,
+    ) -> Result<()> {
+        while let Some(last) = node.entries.last_mut() {
+            if node.depth == 0 {
+                let kept = from.saturating_sub(last.logical).min(last.len);
+                let gone = last.len - kept;
+                let start = last.physical + u64::from(kept);
+                last.len = kept;
+                if kept == 0 {
+                    node.entries.pop();
+                }
+                self.free_run(raw, start, gone, metadata)?;
+                if kept > 0 {
+                    return Ok(());
+                }
+                continue;
+            }
+            let (block, depth) = (last.physical, node.depth);
+            let mut child = self.node(block, depth)?;
+            self.cut_node(raw, &mut child, from, metadata)?;
+            if !child.entries.is_empty() {
+                child.write(self.modify(block)?);
+                return Ok(());
+            }
+            node.entries.pop();
+            self.free_run(raw, block, 1, true)?;
+        }
+        Ok(())
+    }
+
+    fn free_run(&mut self, raw: &mut RawInode, start: u64, len: u32, metadata: bool) -> Result<()> {
+        if len == 0 {
+            return Ok(());
+        }
+        self.geometry.locate_block(start)?;
+        self.geometry.locate_block(start + u64::from(len) - 1)?;
+        match metadata {
+            true => (start..start + u64::from(len)).for_each(|block| self.free_metadata(block)),
+            false => self.free_data(start, u64::from(len)),
+        }
+        raw.add_blocks(-i64::from(len), self.disk.block_size);
+        Ok(())
+    }
+
+    /// Marks an extent as written, after zeroes were written to it.
+    pub fn mark_written(&mut self, raw: &mut RawInode, logical: u32) -> Result<()> {
+        let mut root = raw.root()?;
+        if root.depth == 0 {
+            mark_written(&mut root, logical)?;
+            root.write(raw.i_block_mut());
+            return Ok(());
+        }
+        let mut node = root;
+        loop {
+            let at = node.find(logical).ok_or(Errno::EUCLEAN)?;
+            let block = node.entries[at].physical;
+            node = self.node(block, node.depth)?;
+            if node.depth == 0 {
+                mark_written(&mut node, logical)?;
+                node.write(self.modify(block)?);
+                return Ok(());
+            }
+        }
+    }
+}
+
+fn mark_written(leaf: &mut Node, logical: u32) -> Result<()> {
+    let at = leaf.find(logical).ok_or(Errno::EUCLEAN)?;
+    leaf.entries[at].unwritten = false;
+    Ok(())
+}
+
+/// Where the extent was added as a new entry; `None` if it was joined to
+/// another.
+fn insert_into_leaf(node: &mut Node, extent: Extent) -> Option<usize> {
+    let at = node
+        .entries
+        .partition_point(|e| e.logical <= extent.logical);
+    if at > 0 && joins(&node.entries[at - 1], &extent) {
+        node.entries[at - 1].len += extent.len;
+        if at < node.entries.len() && joins(&node.entries[at - 1], &node.entries[at]) {
+            node.entries[at - 1].len += node.entries[at].len;
+            node.entries.remove(at);
+        }
+        return None;
+    }
+    if at < node.entries.len() && joins(&extent, &node.entries[at]) {
+        let next = &mut node.entries[at];
+        next.logical = extent.logical;
+        next.physical = extent.physical;
+        next.len += extent.len;
+        return None;
+    }
+    node.entries.insert(at, extent);
+    Some(at)
+}

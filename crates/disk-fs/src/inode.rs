@@ -1,0 +1,501 @@
+//! [`Ext4Inode`]: the vfs trait over one inode.
+
+use crate::fs::Shared;
+use crate::names::Place;
+use crate::raw_inode::{ATIME, CTIME, MTIME, RawInode};
+use crate::transaction::Core;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::any::Any;
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use paddock_vfs::cache::FilePages;
+use paddock_vfs::{
+    EmitEntry, Errno, FileKind, FsStats, Inode, Metadata, NewNode, PAGE_SIZE, PageRef, Result,
+    SetMetadata,
+};
+
+const PAGE: u64 = PAGE_SIZE as u64;
+/// Pages written in one operation.
+const WRITE_PAGES: u64 = 64;
+/// Pages read ahead of a sequential reader, and of any other.
+const READ_AHEAD: u64 = 32;
+const READ_AROUND: u64 = 4;
+
+/// An inode in use. There is one object for a number at a time.
+pub(crate) struct Ext4Inode {
+    pub fs: Arc<Shared>,
+    pub ino: u32,
+    pub kind: FileKind,
+    /// Of a regular file.
+    pub pages: Option<Arc<FilePages>>,
+    /// The size on the disk; changes under the filesystem's lock.
+    pub size: AtomicU64,
+    /// The page after the one that was read last.
+    pub read_next: AtomicU64,
+    /// The last name is gone: to be freed with this object.
+    pub nameless: AtomicBool,
+}
+
+impl Drop for Ext4Inode {
+    fn drop(&mut self) {
+        self.fs.forget(self);
+    }
+}
+
+impl Ext4Inode {
+    fn pages(&self) -> Result<&Arc<FilePages>> {
+        self.pages.as_ref().ok_or(match self.kind {
+            FileKind::Directory => Errno::EISDIR,
+            _ => Errno::EINVAL,
+        })
+    }
+
+    fn place<'a>(&self, name: &'a [u8]) -> Place<'a> {
+        Place {
+            dir: self.ino,
+            name,
+        }
+    }
+
+    /// The page `index`, read from the disk if need be.
+    fn cached_page(&self, pages: &Arc<FilePages>, index: u64) -> Result<PageRef> {
+        if let Some(page) = pages.get(index) {
+            return Ok(page);
+        }
+        let sequential = self.read_next.load(Ordering::Relaxed) == index;
+        let window = if sequential { READ_AHEAD } else { READ_AROUND };
+        let mut core = self.fs.core.lock();
+        if let Some(page) = pages.get(index) {
+            return Ok(page);
+        }
+        let raw = core.inode(self.ino)?;
+        core.load_pages(&raw, pages, index, window)?;
+        core.trim();
+        pages.get(index).ok_or(Errno::ENOMEM)
+    }
+
+    fn read(&self, offset: u64, buf: &mut [u8]) -> Result<usize> {
+        let pages = self.pages()?;
+        let mut done = 0;
+        while done < buf.len() {
+            let at = offset + done as u64;
+            let left = self.size.load(Ordering::Acquire).saturating_sub(at);
+            let start = (at % PAGE) as usize;
+            let len = (PAGE_SIZE - start).min(buf.len() - done);
+            let len = usize::try_from(left).map_or(len, |left| left.min(len));
+            if len == 0 {
+                break;
+            }
+            match self.cached_page(pages, at / PAGE) {
+                Ok(page) => page.read(start, &mut buf[done..done + len]),
+                Err(error) if done == 0 => return Err(error),
+                Err(_) => break,
+            }
+            self.read_next.store(at / PAGE + 1, Ordering::Relaxed);
+            done += len;
+        }
+        Ok(done)
+    }
+
+    /// Writes at `offset`, or at the end; the offset it was. Short if the
+    /// space ends.
+    fn write(&self, offset: Option<u64>, buf: &[u8]) -> Result<(u64, usize)> {
+        let pages = self.pages()?;
+        let mut core = self.fs.core.lock();
+        self.fs.reap(&mut core);
+        core.check_writable()?;
+        let offset = offset.unwrap_or_else(|| self.size.load(Ordering::Acquire));
+        let mut done = 0;
+        while done < buf.len() {
+            match self.write_some(&mut core, pages, offset + done as u64, &buf[done..]) {
+                Ok(count) => done += count,
+                Err(error) if done == 0 => return Err(error),
+                Err(_) => break,
+            }
+        }
+        Ok((offset, done))
+    }
+
+    /// Writes as much as one operation takes; when space is short, one page.
+    fn write_some(
+        &self,
+        core: &mut Core,
+        pages: &Arc<FilePages>,
+        offset: u64,
+        buf: &[u8],
+    ) -> Result<usize> {
+        let most = (WRITE_PAGES * PAGE - offset % PAGE) as usize;
+        let part = &buf[..most.min(buf.len())];
+        match self.write_part(core, pages, offset, part) {
+            Err(Errno::ENOSPC) => {}
+            result => return result,
+        }
+        if core.freed_blocks() > 0 {
+            core.commit()?;
+        }
+        let page_left = (PAGE - offset % PAGE) as usize;
+        let part = &part[..page_left.min(part.len())];
+        self.write_part(core, pages, offset, part)
+    }
+
+    fn write_part(
+        &self,
+        core: &mut Core,
+        pages: &Arc<FilePages>,
+        offset: u64,
+        buf: &[u8],
+    ) -> Result<usize> {
+        if pages.cache().is_dirty_over_limit() {
+            core.write_all_data()?;
+        }
+        let end = offset + buf.len() as u64;
+        let (first, last) = (core.logical(offset)?, core.logical(end - 1)?);
+        let targets = self.target_pages(core, pages, offset, end)?;
+        let size = core.operation(|core| {
+            let now = core.clock.now();
+            core.change_inode(self.ino, |core, raw| {
+                core.ensure_blocks(raw, first, last)?;
+                raw.set_size(raw.size().max(end));
+                raw.modified(now);
+                Ok(raw.size())
+            })
+        })?;
+        let mut done = 0;
+        for (index, page) in targets {
+            let at = offset + done as u64;
+            let start = (at % PAGE) as usize;
+            let len = (PAGE_SIZE - start).min(buf.len() - done);
+            let page = pages.insert(index, page);
+            page.write(start, &buf[done..done + len]);
+            pages.set_dirty(index);
+            done += len;
+        }
+        core.note_dirty(self.ino, pages);
+        self.size.store(size, Ordering::Release);
+        Ok(done)
+    }
+
+    /// The pages from `offset` to `end`. Those that are not overwritten whole
+    /// are read first: before blocks are allocated, which hold garbage.
+    fn target_pages(
+        &self,
+        core: &mut Core,
+        pages: &Arc<FilePages>,
+        offset: u64,
+        end: u64,
+    ) -> Result<Vec<(u64, PageRef)>> {
+        let range = offset / PAGE..end.div_ceil(PAGE);
+        let mut targets = Vec::new();
+        targets
+            .try_reserve((range.end - range.start) as usize)
+            .map_err(|_| Errno::ENOMEM)?;
+        for index in range {
+            let whole = index * PAGE >= offset && (index + 1) * PAGE <= end;
+            let page = match pages.get(index) {
+                Some(page) => page,
+                None if whole => pages.cache().allocate()?,
+                None => self.load_page(core, pages, index)?,
+            };
+            targets.push((index, page));
+        }
+        Ok(targets)
+    }
+
+    fn load_page(&self, core: &mut Core, pages: &FilePages, index: u64) -> Result<PageRef> {
+        if let Some(page) = pages.get(index) {
+            return Ok(page);
+        }
+        let raw = core.inode(self.ino)?;
+        core.load_pages(&raw, pages, index, 1)?;
+        pages.get(index).ok_or(Errno::ENOMEM)
+    }
+
+    fn resize(&self, core: &mut Core, size: u64) -> Result<()> {
+        let pages = self.pages()?;
+        let cut = core.logical(size.saturating_add(core.disk.block_size as u64 - 1))?;
+        let shrinks = size < self.size.load(Ordering::Acquire);
+        let tail = match shrinks && size % PAGE > 0 {
+            true => Some(self.load_page(core, pages, size / PAGE)?),
+            false => None,
+        };
+        core.operation(|core| {
+            let now = core.clock.now();
+            core.change_inode(self.ino, |core, raw| {
+                if shrinks {
+                    core.cut_extents(raw, cut, false)?;
+                }
+                raw.set_size(size);
+                raw.modified(now);
+                Ok(())
+            })
+        })?;
+        self.size.store(size, Ordering::Release);
+        if shrinks {
+            pages.truncate(size.div_ceil(PAGE));
+        }
+        if let Some(tail) = tail {
+            let start = (size % PAGE) as usize;
+            tail.zero(start, PAGE_SIZE - start);
+            pages.set_dirty(size / PAGE);
+            core.note_dirty(self.ino, pages);
+        }
+        Ok(())
+    }
+
+    fn apply(&self, core: &mut Core, change: &SetMetadata) -> Result<()> {
+        core.operation(|core| {
+            let now = core.clock.now();
+            core.change_inode(self.ino, |_, raw| {
+                if let Some(mode) = change.mode {
+                    raw.set_mode(mode);
+                }
+                let uid = change.uid.unwrap_or(raw.uid());
+                raw.set_owner(uid, change.gid.unwrap_or(raw.gid()));
+                if let Some(time) = change.atime {
+                    raw.set_time(ATIME, time);
+                }
+                if let Some(time) = change.mtime {
+                    raw.set_time(MTIME, time);
+                }
+                raw.set_time(CTIME, now);
+                Ok(())
+            })
+        })
+    }
+
+    fn describe(&self, raw: &RawInode, block_size: usize) -> Metadata {
+        let is_device = matches!(self.kind, FileKind::CharDevice | FileKind::BlockDevice);
+        Metadata {
+            device: self.fs.device_number,
+            ino: u64::from(self.ino),
+            kind: self.kind,
+            mode: raw.mode(),
+            links: raw.links(),
+            uid: raw.uid(),
+            gid: raw.gid(),
+            rdev: if is_device { raw.rdev() } else { 0 },
+            size: raw.size(),
+            blocks: raw.sectors(),
+            block_size: block_size as u32,
+            atime: raw.time(ATIME),
+            mtime: raw.time(MTIME),
+            ctime: raw.time(CTIME),
+        }
+    }
+
+    /// The same filesystem's inode behind a trait object. `EXDEV`.
+    fn sibling<'a>(&self, inode: &'a Arc<dyn Inode>) -> Result<&'a Ext4Inode> {
+        let inode = inode.as_any().downcast_ref::<Ext4Inode>();
+        let same = inode.filter(|inode| Arc::ptr_eq(&inode.fs, &self.fs));
+        same.ok_or(Errno::EXDEV)
+    }
+
+    fn make(&self, name: &[u8], node: &NewNode, target: &[u8]) -> Result<Arc<dyn Inode>> {
+        let place = self.place(name);
+        let mut core = self.fs.core.lock();
+        let ino = self
+            .fs
+            .change(&mut core, |core| core.create(place, node, target))?;
+        Ok(self.fs.inode(&mut core, ino)?)
+    }
+}
+
+impl Inode for Ext4Inode {
+    fn ino(&self) -> u64 {
+        u64::from(self.ino)
+    }
+
+    fn kind(&self) -> FileKind {
+        self.kind
+    }
+
+    fn metadata(&self) -> Result<Metadata> {
+        let mut core = self.fs.core.lock();
+        let raw = core.inode(self.ino)?;
+        Ok(self.describe(&raw, core.disk.block_size))
+    }
+
+    fn set_metadata(&self, change: &SetMetadata) -> Result<()> {
+        let mut core = self.fs.core.lock();
+        self.fs.reap(&mut core);
+        if let Some(size) = change.size {
+            self.resize(&mut core, size)?;
+        }
+        let others = SetMetadata {
+            size: None,
+            ..*change
+        };
+        let nothing_else = others.mode.is_none()
+            && others.uid.is_none()
+            && others.gid.is_none()
+            && others.atime.is_none()
+            && others.mtime.is_none();
+        match change.size.is_some() && nothing_else {
+            true => Ok(()),
+            false => self.apply(&mut core, &others),
+        }
+    }
+
+    fn fs_stats(&self) -> Result<FsStats> {
+        self.fs.stats()
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+
+    fn read_at(&self, offset: u64, buf: &mut [u8]) -> Result<usize> {
+        self.read(offset, buf)
+    }
+
+    fn write_at(&self, offset: u64, buf: &[u8]) -> Result<usize> {
+        self.write(Some(offset), buf).map(|(_, count)| count)
+    }
+
+    fn append(&self, buf: &[u8]) -> Result<(u64, usize)> {
+        let (offset, count) = self.write(None, buf)?;
+        Ok((offset + count as u64, count))
+    }
+
+    fn page(&self, index: u64, write: bool) -> Result<PageRef> {
+        let pages = self.pages.as_ref().ok_or(Errno::ENODEV)?;
+        let size = self.size.load(Ordering::Acquire);
+        if index >= size.div_ceil(PAGE) {
+            return Err(Errno::EFAULT);
+        }
+        let page = self.cached_page(pages, index)?;
+        if !write {
+            return Ok(page);
+        }
+        let mut core = self.fs.core.lock();
+        let first = core.logical(index * PAGE)?;
+        let last = core.logical(((index + 1) * PAGE).min(size) - 1)?;
+        self.fs.change(&mut core, |core| {
+            core.change_inode(self.ino, |core, raw| core.ensure_blocks(raw, first, last))
+        })?;
+        let page = pages.insert(index, page);
+        pages.set_mapped_writable(index);
+        core.note_dirty(self.ino, pages);
+        Ok(page)
+    }
+
+    fn sync(&self) -> Result<()> {
+        self.fs.sync()
+    }
+
+    fn allocate(&self, offset: u64, len: u64) -> Result<()> {
+        let end = offset.checked_add(len).ok_or(Errno::EFBIG)?;
+        let pages = self.pages()?;
+        let mut core = self.fs.core.lock();
+        // New blocks hold garbage: their pages are written, as zeroes where
+        // there was a hole.
+        for index in offset / PAGE..end.div_ceil(PAGE) {
+            let (from, to) = ((index * PAGE).max(offset), ((index + 1) * PAGE).min(end));
+            let page = self.load_page(&mut core, pages, index)?;
+            let (first, last) = (core.logical(from)?, core.logical(to - 1)?);
+            let size = self.fs.change(&mut core, |core| {
+                core.change_inode(self.ino, |core, raw| {
+                    core.ensure_blocks(raw, first, last)?;
+                    raw.set_size(raw.size().max(to));
+                    Ok(raw.size())
+                })
+            })?;
+            pages.insert(index, page);
+            pages.set_dirty(index);
+            core.note_dirty(self.ino, pages);
+            self.size.store(size, Ordering::Release);
+            if pages.cache().is_dirty_over_limit() {
+                core.write_all_data()?;
+            }
+        }
+        Ok(())
+    }
+
+    fn readlink(&self) -> Result<Vec<u8>> {
+        if self.kind != FileKind::Symlink {
+            return Err(Errno::EINVAL);
+        }
+        let mut core = self.fs.core.lock();
+        let raw = core.inode(self.ino)?;
+        core.read_target(&raw)
+    }
+
+    fn lookup(&self, name: &[u8]) -> Result<Arc<dyn Inode>> {
+        let mut core = self.fs.core.lock();
+        let (ino, _) = core.look_up(self.place(name))?;
+        let inode = self.fs.inode(&mut core, ino)?;
+        core.trim();
+        Ok(inode)
+    }
+
+    fn readdir(&self, cursor: u64, emit: &mut EmitEntry<'_>) -> Result<u64> {
+        if self.kind != FileKind::Directory {
+            return Err(Errno::ENOTDIR);
+        }
+        let mut core = self.fs.core.lock();
+        let raw = core.inode(self.ino)?;
+        core.read_dir(&raw, cursor, emit)
+    }
+
+    fn create(&self, name: &[u8], node: &NewNode) -> Result<Arc<dyn Inode>> {
+        self.make(name, node, b"")
+    }
+
+    fn symlink(&self, name: &[u8], target: &[u8], node: &NewNode) -> Result<Arc<dyn Inode>> {
+        let node = NewNode {
+            kind: FileKind::Symlink,
+            ..*node
+        };
+        self.make(name, &node, target)
+    }
+
+    fn create_unnamed(&self, node: &NewNode) -> Result<Arc<dyn Inode>> {
+        let mut core = self.fs.core.lock();
+        let ino = self
+            .fs
+            .change(&mut core, |core| core.create_unnamed(self.ino, node))?;
+        let inode = self.fs.inode(&mut core, ino)?;
+        inode.nameless.store(true, Ordering::Relaxed);
+        Ok(inode)
+    }
+
+    fn link(&self, name: &[u8], target: &Arc<dyn Inode>) -> Result<()> {
+        let target = self.sibling(target)?;
+        let mut core = self.fs.core.lock();
+        self.fs
+            .change(&mut core, |core| core.link(self.place(name), target.ino))?;
+        target.nameless.store(false, Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn unlink(&self, name: &[u8]) -> Result<()> {
+        let mut core = self.fs.core.lock();
+        let place = self.place(name);
+        let (ino, last) = self.fs.change(&mut core, |core| core.unlink(place))?;
+        if last {
+            self.fs.mark_nameless(ino);
+        }
+        Ok(())
+    }
+
+    fn rmdir(&self, name: &[u8]) -> Result<()> {
+        let mut core = self.fs.core.lock();
+        let place = self.place(name);
+        let (ino, _) = self.fs.change(&mut core, |core| core.rmdir(place))?;
+        self.fs.mark_nameless(ino);
+        Ok(())
+    }
+
+    fn rename(&self, old: &[u8], new_dir: &Arc<dyn Inode>, new: &[u8], flags: u32) -> Result<()> {
+        let new = self.sibling(new_dir)?.place(new);
+        let old = self.place(old);
+        let mut core = self.fs.core.lock();
+        let lost = self
+            .fs
+            .change(&mut core, |core| core.rename(old, new, flags))?;
+        if let Some(lost) = lost {
+            self.fs.mark_nameless(lost);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,262 @@
+//! The JBD2 log (Linux, Documentation/filesystems/ext4/journal): a circle of
+//! transactions, each of descriptors with copies of blocks, revocations, and
+//! a commit record. Numbers are big-endian.
+
+mod recover;
+
+use crate::bytes::{get_be32, put_be16, put_be32};
+use crate::disk::{Disk, zeroed};
+use alloc::vec::Vec;
+use paddock_vfs::{Errno, Result};
+
+const MAGIC: u32 = 0xc03b_3998;
+const DESCRIPTOR: u32 = 1;
+const COMMIT: u32 = 2;
+const SUPERBLOCK_V2: u32 = 4;
+const REVOKE: u32 = 5;
+
+const FLAG_ESCAPED: u16 = 1;
+const FLAG_SAME_UUID: u16 = 2;
+const FLAG_LAST: u16 = 8;
+
+const INCOMPAT_REVOKE: u32 = 0x1;
+const INCOMPAT_64BIT: u32 = 0x2;
+
+// Offsets in the log's superblock.
+const JSB_BLOCK_SIZE: usize = 12;
+const JSB_LENGTH: usize = 16;
+const JSB_FIRST: usize = 20;
+const JSB_SEQUENCE: usize = 24;
+const JSB_START: usize = 28;
+const JSB_INCOMPAT: usize = 40;
+const JSB_UUID: usize = 48;
+
+const HEADER: usize = 12;
+const UUID: usize = 16;
+
+/// The log of a mounted filesystem.
+pub(crate) struct Journal {
+    /// Where each block of the log lies: runs of (first, count).
+    runs: Vec<(u64, u32)>,
+    superblock: Vec<u8>,
+    first: u32,
+    length: u32,
+    /// The next block to write.
+    head: u32,
+    /// Blocks from the oldest needed transaction up to `head`.
+    used: u32,
+    sequence: u32,
+    wide: bool,
+}
+
+impl Journal {
+    /// Opens the log that lies at `runs`. `EUCLEAN` if it makes no sense or
+    /// has features (such as checksums) that are not known.
+    pub fn open(disk: &Disk, runs: Vec<(u64, u32)>) -> Result<Journal> {
+        let first_block = runs.first().ok_or(Errno::EUCLEAN)?.0;
+        let mut superblock = zeroed(disk.block_size)?;
+        disk.read(first_block, &mut superblock)?;
+        let field = |at| get_be32(&superblock, at);
+        let incompat = field(JSB_INCOMPAT);
+        let blocks: u64 = runs.iter().map(|run| u64::from(run.1)).sum();
+        let (first, length) = (field(JSB_FIRST), field(JSB_LENGTH));
+        let known = incompat & !(INCOMPAT_REVOKE | INCOMPAT_64BIT) == 0;
+        if field(0) != MAGIC
+            || field(4) != SUPERBLOCK_V2
+            || field(JSB_BLOCK_SIZE) as usize != disk.block_size
+            || !known
+            || first == 0
+            || u64::from(length) > blocks
+            || length < first + 64
+            || (field(JSB_START) != 0 && !(first..length).contains(&field(JSB_START)))
+        {
+            return Err(Errno::EUCLEAN);
+        }
+        Ok(Journal {
+            first,
+            length,
+            head: first,
+            used: 0,
+            sequence: field(JSB_SEQUENCE),
+            wide: incompat & INCOMPAT_64BIT != 0,
+            runs,
+            superblock,
+        })
+    }
+
+    /// Metadata blocks that one transaction should not exceed.
+    pub fn transaction_limit(&self) -> usize {
+        (self.length - self.first) as usize / 4
+    }
+
+    fn needs_replay(&self) -> bool {
+        get_be32(&self.superblock, JSB_START) != 0
+    }
+
+    /// Where a block of the log lies on the disk.
+    fn place(&self, at: u32) -> Result<u64> {
+        let mut left = at;
+        for &(start, count) in &self.runs {
+            if left < count {
+                return Ok(start + u64::from(left));
+            }
+            left -= count;
+        }
+        Err(Errno::EUCLEAN)
+    }
+
+    fn next(&self, at: u32) -> u32 {
+        match at + 1 {
+            next if next >= self.length => self.first,
+            next => next,
+        }
+    }
+
+    fn tag_size(&self) -> usize {
+        if self.wide { 12 } else { 8 }
+    }
+
+    /// Writes one block of the log at the head.
+    fn append(&mut self, disk: &Disk, block: &[u8]) -> Result<()> {
+        disk.write(self.place(self.head)?, block)?;
+        self.head = self.next(self.head);
+        self.used += 1;
+        Ok(())
+    }
+
+    fn write_superblock(&mut self, disk: &Disk, start: u32) -> Result<()> {
+        put_be32(&mut self.superblock, JSB_START, start);
+        put_be32(&mut self.superblock, JSB_SEQUENCE, self.sequence);
+        let incompat = get_be32(&self.superblock, JSB_INCOMPAT) | INCOMPAT_REVOKE;
+        put_be32(&mut self.superblock, JSB_INCOMPAT, incompat);
+        disk.write(self.place(0)?, &self.superblock)
+    }
+
+    fn header(&self, disk: &Disk, kind: u32) -> Result<Vec<u8>> {
+        let mut block = zeroed(disk.block_size)?;
+        put_be32(&mut block, 0, MAGIC);
+        put_be32(&mut block, 4, kind);
+        put_be32(&mut block, 8, self.sequence);
+        Ok(block)
+    }
+
+    fn tags_per_descriptor(&self, disk: &Disk) -> usize {
+        (disk.block_size - HEADER - UUID) / self.tag_size()
+    }
+
+    fn revocations_per_block(&self, disk: &Disk) -> usize {
+        (disk.block_size - HEADER - 4) / self.revocation_size()
+    }
+
+    fn revocation_size(&self) -> usize {
+        if self.wide { 8 } else { 4 }
+    }
+
+    /// Makes a transaction durable. What it copies may be written to its
+    /// place afterwards. `EIO`; `EFBIG` if the log is too small for it.
+    pub fn commit(&mut self, disk: &Disk, blocks: &[(u64, &[u8])], revoked: &[u64]) -> Result<()> {
+        let descriptors = blocks.len().div_ceil(self.tags_per_descriptor(disk));
+        let revocations = revoked.len().div_ceil(self.revocations_per_block(disk));
+        self.make_room(disk, blocks.len() + descriptors + revocations + 1)?;
+        for part in revoked.chunks(self.revocations_per_block(disk)) {
+            self.write_revocations(disk, part)?;
+        }
+        for part in blocks.chunks(self.tags_per_descriptor(disk)) {
+            self.write_copies(disk, part)?;
+        }
+        disk.flush()?;
+        let commit = self.header(disk, COMMIT)?;
+        self.append(disk, &commit)?;
+        disk.flush()?;
+        self.sequence = self.sequence.wrapping_add(1);
+        Ok(())
+    }
+
+    /// Sees to it that the log has room, and that its superblock points at
+    /// the oldest transaction that a replay needs.
+    fn make_room(&mut self, disk: &Disk, blocks: usize) -> Result<()> {
+        let capacity = (self.length - self.first) as usize;
+        if blocks >= capacity {
+            return Err(Errno::EFBIG);
+        }
+        if self.used as usize + blocks >= capacity {
+            // What was committed is written to its place already: once that
+            // is durable, the log is not needed.
+            disk.flush()?;
+            self.used = 0;
+            self.write_superblock(disk, self.head)?;
+            return disk.flush();
+        }
+        match self.used {
+            0 => self.write_superblock(disk, self.head),
+            _ => Ok(()),
+        }
+    }
+
+    fn write_revocations(&mut self, disk: &Disk, revoked: &[u64]) -> Result<()> {
+        let mut block = self.header(disk, REVOKE)?;
+        let size = self.revocation_size();
+        let bytes = HEADER + 4 + size * revoked.len();
+        put_be32(&mut block, HEADER, bytes as u32);
+        for (index, revoked) in revoked.iter().enumerate() {
+            let at = HEADER + 4 + index * size;
+            if self.wide {
+                put_be32(&mut block, at, (revoked >> 32) as u32);
+            }
+            put_be32(&mut block, at + size - 4, *revoked as u32);
+        }
+        self.append(disk, &block)
+    }
+
+    /// A descriptor and the blocks that it describes.
+    fn write_copies(&mut self, disk: &Disk, blocks: &[(u64, &[u8])]) -> Result<()> {
+        let mut descriptor = self.header(disk, DESCRIPTOR)?;
+        let mut at = HEADER;
+        for (index, (block, data)) in blocks.iter().enumerate() {
+            let mut flags = 0;
+            if get_be32(data, 0) == MAGIC {
+                flags |= FLAG_ESCAPED;
+            }
+            if index > 0 {
+                flags |= FLAG_SAME_UUID;
+            }
+            if index + 1 == blocks.len() {
+                flags |= FLAG_LAST;
+            }
+            put_be32(&mut descriptor, at, *block as u32);
+            put_be16(&mut descriptor, at + 6, flags);
+            if self.wide {
+                put_be32(&mut descriptor, at + 8, (block >> 32) as u32);
+            }
+            at += self.tag_size();
+            if index == 0 {
+                let uuid = &self.superblock[JSB_UUID..JSB_UUID + UUID];
+                descriptor[at..at + UUID].copy_from_slice(uuid);
+                at += UUID;
+            }
+        }
+        self.append(disk, &descriptor)?;
+        blocks
+            .iter()
+            .try_for_each(|(_, data)| self.append_copy(disk, data))
+    }
+
+    /// A block that looks like one of the log's own is escaped.
+    fn append_copy(&mut self, disk: &Disk, data: &[u8]) -> Result<()> {
+        if get_be32(data, 0) != MAGIC {
+            return self.append(disk, data);
+        }
+        let mut escaped = zeroed(data.len())?;
+        escaped.copy_from_slice(data);
+        put_be32(&mut escaped, 0, 0);
+        self.append(disk, &escaped)
+    }
+
+    /// Leaves the log empty, after everything has reached its place.
+    pub fn close(&mut self, disk: &Disk) -> Result<()> {
+        disk.flush()?;
+        self.used = 0;
+        self.write_superblock(disk, 0)?;
+        disk.flush()
+    }
+}

@@ -1,0 +1,161 @@
+//! The superblock, and where things are (Linux, Documentation/filesystems/
+//! ext4).
+
+use crate::bytes::{get_split, get_u16, get_u32};
+use paddock_vfs::{Errno, Result};
+
+/// Where the superblock begins, in bytes.
+pub const SUPERBLOCK_OFFSET: u64 = 1024;
+pub const SUPERBLOCK_SIZE: usize = 1024;
+const MAGIC: u16 = 0xef53;
+
+// Offsets in the superblock.
+pub const SB_FREE_BLOCKS: usize = 12;
+pub const SB_FREE_INODES: usize = 16;
+pub const SB_WTIME: usize = 48;
+pub const SB_INCOMPAT: usize = 96;
+pub const SB_LAST_ORPHAN: usize = 232;
+pub const SB_FREE_BLOCKS_HIGH: usize = 344;
+
+pub const COMPAT_HAS_JOURNAL: u32 = 0x4;
+pub const INCOMPAT_FILETYPE: u32 = 0x2;
+pub const INCOMPAT_RECOVER: u32 = 0x4;
+const INCOMPAT_EXTENTS: u32 = 0x40;
+const INCOMPAT_64BIT: u32 = 0x80;
+const INCOMPAT_FLEX_BG: u32 = 0x200;
+const INCOMPAT_CSUM_SEED: u32 = 0x2000;
+const INCOMPAT_KNOWN: u32 = INCOMPAT_FILETYPE
+    | INCOMPAT_RECOVER
+    | INCOMPAT_EXTENTS
+    | INCOMPAT_64BIT
+    | INCOMPAT_FLEX_BG
+    | INCOMPAT_CSUM_SEED;
+const INCOMPAT_NEEDED: u32 = INCOMPAT_FILETYPE | INCOMPAT_EXTENTS;
+
+const RO_COMPAT_SPARSE_SUPER: u32 = 0x1;
+const RO_COMPAT_LARGE_FILE: u32 = 0x2;
+const RO_COMPAT_HUGE_FILE: u32 = 0x8;
+const RO_COMPAT_DIR_NLINK: u32 = 0x20;
+const RO_COMPAT_EXTRA_ISIZE: u32 = 0x40;
+/// With any other feature it can be read, but not written.
+const RO_COMPAT_WRITABLE: u32 = RO_COMPAT_SPARSE_SUPER
+    | RO_COMPAT_LARGE_FILE
+    | RO_COMPAT_HUGE_FILE
+    | RO_COMPAT_DIR_NLINK
+    | RO_COMPAT_EXTRA_ISIZE;
+
+/// What the superblock says and never changes while mounted.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Geometry {
+    pub block_size: usize,
+    pub blocks: u64,
+    pub first_data_block: u64,
+    pub blocks_per_group: u32,
+    pub inodes: u32,
+    pub inodes_per_group: u32,
+    pub inode_size: usize,
+    pub first_inode: u32,
+    pub desc_size: usize,
+    pub groups: u32,
+    pub journal_inode: u32,
+    pub incompat: u32,
+    /// Every feature is one that can be written.
+    pub writable: bool,
+}
+
+impl Geometry {
+    /// `EINVAL` if it is no ext4, or one that cannot be read; `EUCLEAN` if
+    /// its numbers make no sense.
+    pub fn parse(sb: &[u8]) -> Result<Geometry> {
+        let incompat = get_u32(sb, SB_INCOMPAT);
+        let log_size = get_u32(sb, 24);
+        if get_u16(sb, 56) != MAGIC
+            || incompat & !INCOMPAT_KNOWN != 0
+            || incompat & INCOMPAT_NEEDED != INCOMPAT_NEEDED
+            || log_size > 2
+        {
+            return Err(Errno::EINVAL);
+        }
+        let wide = incompat & INCOMPAT_64BIT != 0;
+        let has_journal = get_u32(sb, 92) & COMPAT_HAS_JOURNAL != 0;
+        let mut geometry = Geometry {
+            block_size: 1024 << log_size,
+            blocks: match wide {
+                true => get_split(sb, 4, 336),
+                false => u64::from(get_u32(sb, 4)),
+            },
+            first_data_block: u64::from(get_u32(sb, 20)),
+            blocks_per_group: get_u32(sb, 32),
+            inodes: get_u32(sb, 0),
+            inodes_per_group: get_u32(sb, 40),
+            inode_size: usize::from(get_u16(sb, 88)),
+            first_inode: get_u32(sb, 84),
+            desc_size: match wide {
+                true => usize::from(get_u16(sb, 254)),
+                false => 32,
+            },
+            groups: 0,
+            journal_inode: if has_journal { get_u32(sb, 224) } else { 0 },
+            incompat,
+            writable: has_journal && get_u32(sb, 100) & !RO_COMPAT_WRITABLE == 0,
+        };
+        geometry.groups = geometry.count_groups().ok_or(Errno::EUCLEAN)?;
+        Ok(geometry)
+    }
+
+    /// The number of groups, if all numbers make sense.
+    fn count_groups(&self) -> Option<u32> {
+        let bits = self.block_size as u32 * 8;
+        let sane = self.blocks > self.first_data_block
+            && (1..=bits).contains(&self.blocks_per_group)
+            && (1..=bits).contains(&self.inodes_per_group)
+            && (128..=self.block_size).contains(&self.inode_size)
+            && self.inode_size.is_power_of_two()
+            && (32..=1024).contains(&self.desc_size)
+            && self.desc_size.is_power_of_two();
+        let blocks = self.blocks.checked_sub(self.first_data_block)?;
+        let groups = blocks.div_ceil(u64::from(self.blocks_per_group.max(1)));
+        let groups = u32::try_from(groups).ok()?;
+        let inodes = u64::from(groups) * u64::from(self.inodes_per_group);
+        (sane && inodes == u64::from(self.inodes)).then_some(groups)
+    }
+
+    /// The number of blocks in a group; the last may be shorter.
+    pub fn blocks_in_group(&self, group: u32) -> u32 {
+        let before = u64::from(group) * u64::from(self.blocks_per_group);
+        let left = self.blocks - self.first_data_block - before;
+        left.min(u64::from(self.blocks_per_group)) as u32
+    }
+
+    /// The group of a block and its number in it. `EUCLEAN`.
+    pub fn locate_block(&self, block: u64) -> Result<(u32, u32)> {
+        if block < self.first_data_block || block >= self.blocks {
+            return Err(Errno::EUCLEAN);
+        }
+        let at = block - self.first_data_block;
+        let per_group = u64::from(self.blocks_per_group);
+        Ok(((at / per_group) as u32, (at % per_group) as u32))
+    }
+
+    /// The first block of a group.
+    pub fn group_start(&self, group: u32) -> u64 {
+        self.first_data_block + u64::from(group) * u64::from(self.blocks_per_group)
+    }
+
+    /// The block that holds the superblock, and where in it.
+    pub fn superblock_place(&self) -> (u64, usize) {
+        let size = self.block_size as u64;
+        (
+            SUPERBLOCK_OFFSET / size,
+            (SUPERBLOCK_OFFSET % size) as usize,
+        )
+    }
+
+    /// The block that holds a group's descriptor, and where in it.
+    pub fn descriptor_place(&self, group: u32) -> (u64, usize) {
+        let per_block = self.block_size / self.desc_size;
+        let table = self.superblock_place().0 + 1;
+        let block = table + (group as usize / per_block) as u64;
+        (block, group as usize % per_block * self.desc_size)
+    }
+}

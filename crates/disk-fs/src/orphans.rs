@@ -1,0 +1,124 @@
+//! Inodes without a name that are still open: a list on the disk, from which
+//! a mount after a loss of power frees them.
+
+use crate::bytes::{get_u32, put_u32};
+use crate::layout::SB_LAST_ORPHAN;
+use crate::raw_inode::FLAG_EXTENTS;
+use crate::transaction::Core;
+use paddock_vfs::{Errno, FileKind, Result};
+
+/// Where the count of users is in a block of extended attributes.
+const ATTRIBUTE_USERS: usize = 4;
+
+impl Core {
+    fn first_orphan(&mut self) -> Result<u32> {
+        Ok(get_u32(self.superblock()?, SB_LAST_ORPHAN))
+    }
+
+    fn set_first_orphan(&mut self, ino: u32) -> Result<()> {
+        put_u32(self.superblock_mut()?, SB_LAST_ORPHAN, ino);
+        Ok(())
+    }
+
+    /// Puts an inode at the head of the list.
+    pub fn add_orphan(&mut self, ino: u32) -> Result<()> {
+        let next = self.first_orphan()?;
+        self.change_inode(ino, |_, raw| {
+            raw.set_dtime(next);
+            Ok(())
+        })?;
+        self.set_first_orphan(ino)
+    }
+
+    /// Takes an inode out of the list, if it is there.
+    pub fn remove_orphan(&mut self, ino: u32) -> Result<()> {
+        let next = self.inode(ino)?.dtime();
+        let mut at = self.first_orphan()?;
+        if at == ino {
+            self.set_first_orphan(next)?;
+        } else {
+            // Bounded: a damaged list could be a circle.
+            for _ in 0..self.geometry.inodes {
+                if at == 0 {
+                    return Ok(());
+                }
+                let after = self.inode(at)?.dtime();
+                if after == ino {
+                    self.change_inode(at, |_, raw| {
+                        raw.set_dtime(next);
+                        Ok(())
+                    })?;
+                    break;
+                }
+                at = after;
+            }
+        }
+        self.change_inode(ino, |_, raw| {
+            raw.set_dtime(0);
+            Ok(())
+        })
+    }
+
+    /// Frees an inode that has no name, and all that it holds: the body of an
+    /// operation.
+    pub fn free_inode(&mut self, ino: u32) -> Result<()> {
+        self.remove_orphan(ino)?;
+        let mut raw = self.inode(ino)?;
+        let kind = raw.kind()?;
+        if raw.flags() & FLAG_EXTENTS != 0 {
+            self.cut_extents(&mut raw, 0, kind != FileKind::Regular)?;
+        }
+        self.drop_attributes(raw.attribute_block())?;
+        raw.clear_attribute_block();
+        raw.set_size(0);
+        raw.add_blocks(-(raw.sectors() as i64), 512);
+        let now = self.clock.now().seconds as u32;
+        raw.set_dtime(now.max(1));
+        self.put_inode(&raw)?;
+        self.release_inode(ino, kind == FileKind::Directory)
+    }
+
+    /// Takes one user of a block of extended attributes away.
+    fn drop_attributes(&mut self, block: u64) -> Result<()> {
+        if block == 0 {
+            return Ok(());
+        }
+        self.geometry.locate_block(block)?;
+        let users = get_u32(self.read(block)?, ATTRIBUTE_USERS);
+        if users > 1 {
+            put_u32(self.modify(block)?, ATTRIBUTE_USERS, users - 1);
+        } else {
+            self.free_metadata(block);
+        }
+        Ok(())
+    }
+
+    /// Frees everything in the list, at mount. `EUCLEAN` if it is damaged.
+    pub fn free_orphans(&mut self) -> Result<()> {
+        for _ in 0..self.geometry.inodes {
+            let ino = self.first_orphan()?;
+            if ino == 0 {
+                return Ok(());
+            }
+            self.operation(|core| match core.inode(ino)?.links() {
+                0 => core.free_inode(ino),
+                _ => core.cut_orphan(ino),
+            })?;
+        }
+        Err(Errno::EUCLEAN)
+    }
+
+    /// Finishes cutting a file that has a name.
+    fn cut_orphan(&mut self, ino: u32) -> Result<()> {
+        self.remove_orphan(ino)?;
+        let block_size = self.disk.block_size as u64;
+        self.change_inode(ino, |core, raw| {
+            let from = raw.size().div_ceil(block_size);
+            let from = u32::try_from(from).map_err(|_| Errno::EUCLEAN)?;
+            match raw.flags() & FLAG_EXTENTS != 0 {
+                true => core.cut_extents(raw, from, false),
+                false => Ok(()),
+            }
+        })
+    }
+}

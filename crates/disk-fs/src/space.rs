@@ -1,0 +1,284 @@
+//! Free blocks and inodes: bitmaps, group descriptors, counts.
+
+use crate::bytes::{get_split, get_u16, get_u32, put_u16, put_u32};
+use crate::layout::{
+    INCOMPAT_RECOVER, SB_FREE_BLOCKS, SB_FREE_BLOCKS_HIGH, SB_FREE_INODES, SB_INCOMPAT,
+    SUPERBLOCK_SIZE,
+};
+use crate::transaction::Core;
+use core::ops::Range;
+use paddock_vfs::{Errno, Result};
+
+/// A number in a group's descriptor: offsets of its halves; the high one is
+/// only there in wide descriptors.
+#[derive(Clone, Copy)]
+struct Field {
+    low: usize,
+    high: usize,
+}
+
+const BLOCK_BITMAP: Field = Field { low: 0, high: 32 };
+const INODE_BITMAP: Field = Field { low: 4, high: 36 };
+const INODE_TABLE: Field = Field { low: 8, high: 40 };
+const FREE_BLOCKS: Field = Field { low: 12, high: 44 };
+const FREE_INODES: Field = Field { low: 14, high: 46 };
+const USED_DIRS: Field = Field { low: 16, high: 48 };
+
+impl Core {
+    pub fn superblock(&mut self) -> Result<&[u8]> {
+        let (block, at) = self.geometry.superblock_place();
+        Ok(&self.read(block)?[at..at + SUPERBLOCK_SIZE])
+    }
+
+    pub fn superblock_mut(&mut self) -> Result<&mut [u8]> {
+        let (block, at) = self.geometry.superblock_place();
+        Ok(&mut self.modify(block)?[at..at + SUPERBLOCK_SIZE])
+    }
+
+    /// Sets or clears the flag that says the log is in use; on the disk, at
+    /// once and outside any transaction.
+    pub fn set_recover_flag(&mut self, on: bool) -> Result<()> {
+        let (block, at) = self.geometry.superblock_place();
+        let data = self.modify(block)?;
+        let flags = get_u32(data, at + SB_INCOMPAT);
+        let flags = match on {
+            true => flags | INCOMPAT_RECOVER,
+            false => flags & !INCOMPAT_RECOVER,
+        };
+        put_u32(data, at + SB_INCOMPAT, flags);
+        self.write_home(&[block])?;
+        self.disk.flush()
+    }
+
+    fn wide(&self) -> bool {
+        self.geometry.desc_size >= 64
+    }
+
+    /// A block number in a group's descriptor.
+    fn group_block(&mut self, group: u32, field: Field) -> Result<u64> {
+        let wide = self.wide();
+        let (block, at) = self.geometry.descriptor_place(group);
+        let data = self.read(block)?;
+        let number = match wide {
+            true => get_split(data, at + field.low, at + field.high),
+            false => u64::from(get_u32(data, at + field.low)),
+        };
+        self.geometry.locate_block(number).map(|_| number)
+    }
+
+    fn group_count(&mut self, group: u32, field: Field) -> Result<u32> {
+        let wide = self.wide();
+        let (block, at) = self.geometry.descriptor_place(group);
+        let data = self.read(block)?;
+        let high = match wide {
+            true => u32::from(get_u16(data, at + field.high)),
+            false => 0,
+        };
+        Ok(u32::from(get_u16(data, at + field.low)) | high << 16)
+    }
+
+    fn add_group_count(&mut self, group: u32, field: Field, change: i64) -> Result<()> {
+        let count = i64::from(self.group_count(group, field)?) + change;
+        let count = u32::try_from(count).map_err(|_| Errno::EUCLEAN)?;
+        let wide = self.wide();
+        let (block, at) = self.geometry.descriptor_place(group);
+        let data = self.modify(block)?;
+        put_u16(data, at + field.low, count as u16);
+        if wide {
+            put_u16(data, at + field.high, (count >> 16) as u16);
+        }
+        Ok(())
+    }
+
+    /// Free blocks, as the superblock counts them.
+    pub fn free_blocks(&mut self) -> Result<u64> {
+        let wide = self.wide();
+        let sb = self.superblock()?;
+        Ok(match wide {
+            true => get_split(sb, SB_FREE_BLOCKS, SB_FREE_BLOCKS_HIGH),
+            false => u64::from(get_u32(sb, SB_FREE_BLOCKS)),
+        })
+    }
+
+    fn add_free_blocks(&mut self, group: u32, change: i64) -> Result<()> {
+        self.add_group_count(group, FREE_BLOCKS, change)?;
+        let count = self.free_blocks()?.checked_add_signed(change);
+        let count = count.ok_or(Errno::EUCLEAN)?;
+        let wide = self.wide();
+        let sb = self.superblock_mut()?;
+        put_u32(sb, SB_FREE_BLOCKS, count as u32);
+        if wide {
+            put_u32(sb, SB_FREE_BLOCKS_HIGH, (count >> 32) as u32);
+        }
+        Ok(())
+    }
+
+    /// Allocates a run of 1 to `want` blocks, near `goal` if possible: the
+    /// first and the number. `ENOSPC`.
+    pub fn allocate_blocks(&mut self, goal: u64, want: u32) -> Result<(u64, u32)> {
+        let (goal_group, goal_bit) = self.geometry.locate_block(goal).unwrap_or((0, 0));
+        let groups = self.geometry.groups;
+        for step in 0..=groups {
+            let group = (goal_group + step) % groups;
+            let from = if step == 0 { goal_bit } else { 0 };
+            if self.group_count(group, FREE_BLOCKS)? == 0 {
+                continue;
+            }
+            if let Some(run) = self.take_blocks(group, from, want)? {
+                return Ok(run);
+            }
+        }
+        Err(Errno::ENOSPC)
+    }
+
+    fn take_blocks(&mut self, group: u32, from: u32, want: u32) -> Result<Option<(u64, u32)>> {
+        let bits = self.geometry.blocks_in_group(group);
+        let bitmap = self.group_block(group, BLOCK_BITMAP)?;
+        let Some(first) = find_clear(self.read(bitmap)?, from, bits) else {
+            return Ok(None);
+        };
+        let data = self.modify(bitmap)?;
+        let mut count = 0;
+        while count < want && first + count < bits && !is_set(data, first + count) {
+            set(data, first + count);
+            count += 1;
+        }
+        self.add_free_blocks(group, -i64::from(count))?;
+        Ok(Some((
+            self.geometry.group_start(group) + u64::from(first),
+            count,
+        )))
+    }
+
+    /// Clears the bits of a run of blocks. Bits that are clear already are
+    /// left: the disk was not clean.
+    pub fn release_blocks(&mut self, run: Range<u64>) -> Result<()> {
+        let mut at = run.start;
+        while at < run.end {
+            let (group, bit) = self.geometry.locate_block(at)?;
+            let in_group = u64::from(self.geometry.blocks_in_group(group) - bit);
+            let count = (run.end - at).min(in_group) as u32;
+            let bitmap = self.group_block(group, BLOCK_BITMAP)?;
+            let data = self.modify(bitmap)?;
+            let cleared = (bit..bit + count).filter(|&bit| clear(data, bit)).count();
+            self.add_free_blocks(group, cleared as i64)?;
+            at += u64::from(count);
+        }
+        Ok(())
+    }
+
+    /// Allocates an inode, near the directory `parent` if possible.
+    /// `ENOSPC`.
+    pub fn allocate_inode(&mut self, parent: u32, directory: bool) -> Result<u32> {
+        let per_group = self.geometry.inodes_per_group;
+        let groups = self.geometry.groups;
+        let home = (parent - 1) / per_group;
+        for step in 0..groups {
+            let group = (home + step) % groups;
+            if self.group_count(group, FREE_INODES)? == 0 {
+                continue;
+            }
+            let reserved = self.geometry.first_inode.saturating_sub(1);
+            let from = if group == 0 { reserved } else { 0 };
+            let bitmap = self.group_block(group, INODE_BITMAP)?;
+            let Some(bit) = find_clear(self.read(bitmap)?, from, per_group) else {
+                continue;
+            };
+            set(self.modify(bitmap)?, bit);
+            self.count_inode(group, -1, directory)?;
+            return Ok(group * per_group + bit + 1);
+        }
+        Err(Errno::ENOSPC)
+    }
+
+    /// Gives an inode back.
+    pub fn release_inode(&mut self, ino: u32, directory: bool) -> Result<()> {
+        let per_group = self.geometry.inodes_per_group;
+        let (group, bit) = ((ino - 1) / per_group, (ino - 1) % per_group);
+        let bitmap = self.group_block(group, INODE_BITMAP)?;
+        match clear(self.modify(bitmap)?, bit) {
+            true => self.count_inode(group, 1, directory),
+            false => Ok(()),
+        }
+    }
+
+    fn count_inode(&mut self, group: u32, change: i64, directory: bool) -> Result<()> {
+        self.add_group_count(group, FREE_INODES, change)?;
+        if directory {
+            self.add_group_count(group, USED_DIRS, -change)?;
+        }
+        let sb = self.superblock_mut()?;
+        let count = i64::from(get_u32(sb, SB_FREE_INODES)) + change;
+        put_u32(sb, SB_FREE_INODES, count as u32);
+        Ok(())
+    }
+
+    /// The block that holds an inode, and where in it. `EUCLEAN`.
+    pub fn inode_place(&mut self, ino: u32) -> Result<(u64, usize)> {
+        if ino == 0 || ino > self.geometry.inodes {
+            return Err(Errno::EUCLEAN);
+        }
+        let group = (ino - 1) / self.geometry.inodes_per_group;
+        let index = ((ino - 1) % self.geometry.inodes_per_group) as usize;
+        let per_block = self.geometry.block_size / self.geometry.inode_size;
+        let table = self.group_block(group, INODE_TABLE)?;
+        let block = table + (index / per_block) as u64;
+        Ok((block, index % per_block * self.geometry.inode_size))
+    }
+
+    /// A place for the data of `ino`: the start of its group.
+    pub fn data_goal(&self, ino: u32) -> u64 {
+        let group = ino.saturating_sub(1) / self.geometry.inodes_per_group;
+        self.geometry.group_start(group)
+    }
+}
+
+fn is_set(bitmap: &[u8], bit: u32) -> bool {
+    let byte = bitmap.get(bit as usize / 8);
+    byte.is_none_or(|byte| byte & (1 << (bit % 8)) != 0)
+}
+
+fn set(bitmap: &mut [u8], bit: u32) {
+    if let Some(byte) = bitmap.get_mut(bit as usize / 8) {
+        *byte |= 1 << (bit % 8);
+    }
+}
+
+/// Whether the bit was set.
+fn clear(bitmap: &mut [u8], bit: u32) -> bool {
+    let was_set = is_set(bitmap, bit);
+    if let Some(byte) = bitmap.get_mut(bit as usize / 8) {
+        *byte &= !(1 << (bit % 8));
+    }
+    was_set
+}
+
+/// The first clear bit from `from` on and below `end`.
+fn find_clear(bitmap: &[u8], from: u32, end: u32) -> Option<u32> {
+    let mut bit = from;
+    while bit < end {
+        if bit % 8 == 0 && bitmap.get(bit as usize / 8) == Some(&0xff) {
+            bit += 8;
+        } else if is_set(bitmap, bit) {
+            bit += 1;
+        } else {
+            return Some(bit);
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clear_bits_are_found() {
+        let mut bitmap = vec![0xff; 8];
+        assert_eq!(find_clear(&bitmap, 0, 64), None);
+        clear(&mut bitmap, 37);
+        assert_eq!(find_clear(&bitmap, 3, 64), Some(37));
+        assert_eq!(find_clear(&bitmap, 38, 64), None);
+        assert_eq!(find_clear(&bitmap, 0, 37), None);
+    }
+}

@@ -1,0 +1,182 @@
+//! Power cuts: after any prefix of the writes, in any order between flushes.
+
+use super::disk::Event;
+use super::*;
+
+/// The disk as the power cut after `count` events leaves it. What came after
+/// the last flush may or may not have been written: `choice` decides.
+fn cut(start: &[u8], log: &[Event], count: usize, choice: u64) -> Vec<u8> {
+    let mut image = start.to_vec();
+    let done = &log[..count];
+    let flushed = done.iter().rposition(|event| matches!(event, Event::Flush));
+    let flushed = flushed.unwrap_or(0);
+    let mut state = choice | 1;
+    for (index, event) in done.iter().enumerate() {
+        let Event::Write(offset, data) = event else {
+            continue;
+        };
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        let written = index < flushed || choice == 0 || state >> 63 == 1;
+        if written {
+            image[*offset..offset + data.len()].copy_from_slice(data);
+        }
+    }
+    image
+}
+
+/// Does things to a filesystem; gives the length of the log and the number of
+/// complete rounds after each sync.
+fn work(fs: &Ext4, disk: &MemDisk) -> Vec<(usize, u64)> {
+    let root = fs.root();
+    let mut synced = Vec::new();
+    for round in 0..6_u64 {
+        let dir = format!("dir-{round}");
+        let dir = root
+            .create(dir.as_bytes(), &node(FileKind::Directory))
+            .unwrap();
+        for index in 0..12_u64 {
+            let name = format!("file-{index}");
+            let file = dir
+                .create(name.as_bytes(), &node(FileKind::Regular))
+                .unwrap();
+            let len = (index as usize * 3_001) % 20_000;
+            write_all(&*file, 0, &pattern(round * 100 + index, len)).unwrap();
+        }
+        root.symlink(
+            format!("link-{round}").as_bytes(),
+            &[b'z'; 300],
+            &node(FileKind::Symlink),
+        )
+        .unwrap();
+        if round >= 2 {
+            // Everything of an older round goes, and its blocks are used
+            // again by the next.
+            let old = root
+                .lookup(format!("dir-{}", round - 2).as_bytes())
+                .unwrap();
+            for name in names(&*old) {
+                old.unlink(name.as_bytes()).unwrap();
+            }
+            drop(old);
+            root.rmdir(format!("dir-{}", round - 2).as_bytes()).unwrap();
+            root.unlink(format!("link-{}", round - 2).as_bytes())
+                .unwrap();
+        }
+        fs.sync().unwrap();
+        synced.push((disk.log_len(), round));
+    }
+    synced
+}
+
+/// The files of a synced round are there, unless a later round removed them.
+fn check_round(fs: &Ext4, round: u64) {
+    let root = fs.root();
+    let dir = root.lookup(format!("dir-{round}").as_bytes()).unwrap();
+    for index in 0..12_u64 {
+        let file = dir.lookup(format!("file-{index}").as_bytes()).unwrap();
+        let len = (index as usize * 3_001) % 20_000;
+        assert!(read_all(&*file) == pattern(round * 100 + index, len));
+    }
+    let link = root.lookup(format!("link-{round}").as_bytes()).unwrap();
+    assert_eq!(link.readlink().unwrap(), [b'z'; 300]);
+}
+
+fn replayed_by_e2fsck(image: &[u8]) -> Vec<u8> {
+    let dir = TempDir::new();
+    let path = dir.0.join("image");
+    std::fs::write(&path, image).unwrap();
+    let output = tool("e2fsck").arg("-fy").arg(&path).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    // What a replay leaves to do: free the orphans, nothing else.
+    let complaints: Vec<_> = text.lines().filter(|line| line.contains("? yes")).collect();
+    assert!(complaints.is_empty(), "{text}");
+    std::fs::read(&path).unwrap()
+}
+
+#[test]
+fn a_power_cut_at_any_moment_leaves_a_clean_disk() {
+    for block_size in [1024, 4096] {
+        let start = make_image(block_size, 12 << 10, None);
+        let disk = Arc::new(MemDisk::new(start.clone()));
+        disk.start_log();
+        let fs = mount(&disk);
+        let synced = work(&fs, &disk);
+        drop(fs);
+        let log = disk.take_log();
+        let step = (log.len() / 60).max(1);
+        for count in (0..=log.len()).step_by(step) {
+            for choice in [0, count as u64 * 77 + 5] {
+                let image = cut(&start, &log, count, choice);
+                let disk = Arc::new(MemDisk::new(image.clone()));
+                let fs = mount(&disk);
+                let last = synced.iter().rev().find(|(at, _)| *at <= count);
+                if let Some((_, round)) = last {
+                    check_round(&fs, *round);
+                }
+                fs.unmount().unwrap();
+                check_clean(&disk.image(), &format!("cut at {count}/{}", log.len()));
+                if choice != 0 && count % 4 == 0 {
+                    check_clean(&replayed_by_e2fsck(&image), "replayed by e2fsck");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn orphans_are_freed_after_a_power_cut() {
+    let disk = Arc::new(MemDisk::new(make_image(4096, 12 << 10, None)));
+    let fs = mount(&disk);
+    let free = fs.stats().unwrap().blocks_free;
+    let open: Vec<_> = (0..5_u8)
+        .map(|index| {
+            let file = fs
+                .root()
+                .create(&[b'a' + index], &node(FileKind::Regular))
+                .unwrap();
+            write_all(&*file, 0, &[index; 50_000]).unwrap();
+            fs.root().unlink(&[b'a' + index]).unwrap();
+            file
+        })
+        .collect();
+    drop(fs.root().create_unnamed(&node(FileKind::Regular)).unwrap());
+    fs.sync().unwrap();
+    let after = Arc::new(MemDisk::new(disk.image()));
+    let again = mount(&after);
+    assert_eq!(again.stats().unwrap().blocks_free, free);
+    again.unmount().unwrap();
+    check_clean(&after.image(), "orphans freed");
+    drop(open);
+    fs.unmount().unwrap();
+    check_clean(&disk.image(), "orphans closed");
+}
+
+#[test]
+fn the_log_wraps_around_many_times() {
+    let start = make_image(1024, 16 << 10, None);
+    let disk = Arc::new(MemDisk::new(start));
+    let fs = mount(&disk);
+    let root = fs.root();
+    for round in 0..400_u32 {
+        let name = format!("f{}", round % 37);
+        if round >= 37 {
+            root.unlink(name.as_bytes()).unwrap();
+        }
+        let file = root
+            .create(name.as_bytes(), &node(FileKind::Regular))
+            .unwrap();
+        write_all(&*file, 0, &pattern(u64::from(round), 30_000)).unwrap();
+        fs.sync().unwrap();
+        if round % 50 == 49 {
+            let copy = Arc::new(MemDisk::new(disk.image()));
+            let again = mount(&copy);
+            let file = again.root().lookup(name.as_bytes()).unwrap();
+            assert!(read_all(&*file) == pattern(u64::from(round), 30_000));
+            drop(file);
+            again.unmount().unwrap();
+            check_clean(&copy.image(), "wrapped");
+        }
+    }
+}

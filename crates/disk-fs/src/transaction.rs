@@ -1,0 +1,335 @@
+//! Metadata in memory: buffers, operations that are undone when they fail,
+//! and transactions.
+
+use crate::bytes::put_u32;
+use crate::disk::{Disk, zeroed};
+use crate::journal::Journal;
+use crate::layout::{Geometry, SB_WTIME};
+use alloc::collections::BTreeMap;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::ops::Range;
+use paddock_vfs::cache::FilePages;
+use paddock_vfs::{Clock, Errno, Result, Timestamp};
+
+/// Clean metadata blocks that are kept, in bytes.
+const KEPT_BYTES: usize = 2 << 20;
+
+struct Buffer {
+    data: Vec<u8>,
+    /// Changed in the running transaction.
+    dirty: bool,
+    /// The operation that changed it last.
+    changed_by: u64,
+    /// When it was used last.
+    used: u64,
+}
+
+/// How a buffer was before the running operation: `None` if it was not there.
+struct Undo {
+    block: u64,
+    before: Option<Buffer>,
+}
+
+/// The state of a mounted filesystem, guarded by its one lock.
+pub(crate) struct Core {
+    pub disk: Disk,
+    pub geometry: Geometry,
+    pub clock: Arc<dyn Clock>,
+    buffers: BTreeMap<u64, Buffer>,
+    undo: Vec<Undo>,
+    /// Counts uses of buffers.
+    serial: u64,
+    /// The running operation, by the count at which it began.
+    operation: u64,
+    /// Runs of blocks freed by the running transaction. They stay taken until
+    /// it commits: whoever got them before could destroy what a power cut
+    /// brings back.
+    freed: Vec<Range<u64>>,
+    /// Metadata blocks among them, which a replay must leave alone.
+    revoked: Vec<u64>,
+    pub journal: Option<Journal>,
+    /// Files with pages to write.
+    pub dirty_files: BTreeMap<u64, Arc<FilePages>>,
+    /// The oldest change that is not on the disk.
+    pub dirty_since: Option<Timestamp>,
+    /// Writing has failed: nothing more is changed.
+    failed: bool,
+}
+
+impl Core {
+    pub fn new(disk: Disk, geometry: Geometry, clock: Arc<dyn Clock>) -> Core {
+        Core {
+            disk,
+            geometry,
+            clock,
+            buffers: BTreeMap::new(),
+            undo: Vec::new(),
+            serial: 0,
+            operation: 0,
+            freed: Vec::new(),
+            revoked: Vec::new(),
+            journal: None,
+            dirty_files: BTreeMap::new(),
+            dirty_since: None,
+            failed: false,
+        }
+    }
+
+    /// `EROFS` if nothing may be changed (any more).
+    pub fn check_writable(&self) -> Result<()> {
+        match self.journal.is_none() || self.failed {
+            true => Err(Errno::EROFS),
+            false => Ok(()),
+        }
+    }
+
+    /// The block's content. `EIO`, `EUCLEAN`.
+    pub fn read(&mut self, block: u64) -> Result<&[u8]> {
+        self.load(block)?;
+        self.serial += 1;
+        let serial = self.serial;
+        let buffer = self.buffers.get_mut(&block).ok_or(Errno::EIO)?;
+        buffer.used = serial;
+        Ok(&buffer.data)
+    }
+
+    fn load(&mut self, block: u64) -> Result<()> {
+        if self.buffers.contains_key(&block) {
+            return Ok(());
+        }
+        let mut data = zeroed(self.disk.block_size)?;
+        self.disk.read(block, &mut data)?;
+        let buffer = Buffer {
+            data,
+            dirty: false,
+            changed_by: 0,
+            used: self.serial,
+        };
+        self.buffers.insert(block, buffer);
+        Ok(())
+    }
+
+    /// The block's content, to change within [`operation`](Self::operation).
+    pub fn modify(&mut self, block: u64) -> Result<&mut [u8]> {
+        self.load(block)?;
+        let serial = self.operation;
+        let buffer = self.buffers.get_mut(&block).ok_or(Errno::EIO)?;
+        if buffer.changed_by != serial {
+            let before = Buffer {
+                data: copy(&buffer.data)?,
+                ..*buffer
+            };
+            self.undo.push(Undo {
+                block,
+                before: Some(before),
+            });
+            buffer.changed_by = serial;
+        }
+        buffer.dirty = true;
+        buffer.used = serial;
+        Ok(&mut buffer.data)
+    }
+
+    /// A block that was just allocated, all zeroes.
+    pub fn fresh(&mut self, block: u64) -> Result<&mut [u8]> {
+        let serial = self.operation;
+        let buffer = Buffer {
+            data: zeroed(self.disk.block_size)?,
+            dirty: true,
+            changed_by: serial,
+            used: serial,
+        };
+        let before = self.buffers.insert(block, buffer);
+        self.undo.push(Undo { block, before });
+        let buffer = self.buffers.get_mut(&block).ok_or(Errno::EIO)?;
+        Ok(&mut buffer.data)
+    }
+
+    /// Frees a run of blocks of file data when the transaction commits.
+    pub fn free_data(&mut self, start: u64, count: u64) {
+        self.freed.push(start..start + count);
+    }
+
+    /// Frees a metadata block when the transaction commits.
+    pub fn free_metadata(&mut self, block: u64) {
+        let before = self.buffers.remove(&block);
+        self.undo.push(Undo { block, before });
+        self.freed.push(block..block + 1);
+        self.revoked.push(block);
+    }
+
+    /// Blocks that will be free when the transaction commits.
+    pub fn freed_blocks(&self) -> u64 {
+        self.freed.iter().map(|run| run.end - run.start).sum()
+    }
+
+    /// Makes changes that are undone if `change` fails. Commits first if the
+    /// running transaction has become large. `EROFS`.
+    pub fn operation<T>(&mut self, change: impl FnOnce(&mut Core) -> Result<T>) -> Result<T> {
+        self.check_writable()?;
+        if self.is_transaction_large() {
+            self.commit()?;
+        }
+        self.begin();
+        let (freed, revoked) = (self.freed.len(), self.revoked.len());
+        let result = change(self);
+        if result.is_err() {
+            self.roll_back();
+            self.freed.truncate(freed);
+            self.revoked.truncate(revoked);
+        }
+        self.undo.clear();
+        result
+    }
+
+    fn begin(&mut self) {
+        self.serial += 1;
+        self.operation = self.serial;
+        self.undo.clear();
+        if self.dirty_since.is_none() {
+            self.dirty_since = Some(self.clock.now());
+        }
+    }
+
+    fn roll_back(&mut self) {
+        while let Some(Undo { block, before }) = self.undo.pop() {
+            match before {
+                Some(buffer) => self.buffers.insert(block, buffer),
+                None => self.buffers.remove(&block),
+            };
+        }
+    }
+
+    fn is_transaction_large(&self) -> bool {
+        let limit = self.journal.as_ref().map_or(0, Journal::transaction_limit);
+        let dirty = self.buffers.values().filter(|buffer| buffer.dirty).count();
+        dirty + self.freed.len() / 64 > limit
+    }
+
+    /// Makes everything done before durable: first data, then metadata.
+    /// After an error nothing more is changed.
+    pub fn commit(&mut self) -> Result<()> {
+        self.check_writable()?;
+        let result = self.try_commit();
+        if result.is_err() {
+            self.failed = true;
+        }
+        result
+    }
+
+    fn try_commit(&mut self) -> Result<()> {
+        self.write_all_data()?;
+        self.release_freed()?;
+        let blocks = self.dirty_blocks();
+        if blocks.is_empty() {
+            self.dirty_since = None;
+            return self.disk.flush();
+        }
+        self.stamp_superblock()?;
+        let blocks = self.dirty_blocks();
+        let revoked = core::mem::take(&mut self.revoked);
+        let mut journal = self.journal.take().ok_or(Errno::EROFS)?;
+        let result = journal.commit(&self.disk, &self.contents(&blocks), &revoked);
+        self.journal = Some(journal);
+        result?;
+        self.write_home(&blocks)?;
+        self.dirty_since = None;
+        self.evict();
+        Ok(())
+    }
+
+    /// Clears the bits of what was freed, as part of the transaction.
+    fn release_freed(&mut self) -> Result<()> {
+        self.begin();
+        for run in core::mem::take(&mut self.freed) {
+            self.release_blocks(run)?;
+        }
+        self.undo.clear();
+        Ok(())
+    }
+
+    fn stamp_superblock(&mut self) -> Result<()> {
+        let now = self.clock.now().seconds as u32;
+        self.begin();
+        put_u32(self.superblock_mut()?, SB_WTIME, now);
+        self.undo.clear();
+        Ok(())
+    }
+
+    fn dirty_blocks(&self) -> Vec<u64> {
+        let dirty = self.buffers.iter().filter(|(_, buffer)| buffer.dirty);
+        dirty.map(|(block, _)| *block).collect()
+    }
+
+    fn contents(&self, blocks: &[u64]) -> Vec<(u64, &[u8])> {
+        let content = |block: &u64| Some((*block, &self.buffers.get(block)?.data[..]));
+        blocks.iter().filter_map(content).collect()
+    }
+
+    /// Writes committed blocks to their places; neighbours in one go.
+    pub fn write_home(&mut self, blocks: &[u64]) -> Result<()> {
+        const RUN: usize = 64;
+        for run in blocks.chunk_by(|a, b| a + 1 == *b) {
+            for run in run.chunks(RUN) {
+                let mut bytes = Vec::new();
+                bytes
+                    .try_reserve_exact(run.len() * self.disk.block_size)
+                    .map_err(|_| Errno::ENOMEM)?;
+                for (_, data) in self.contents(run) {
+                    bytes.extend_from_slice(data);
+                }
+                self.disk.write(run[0], &bytes)?;
+            }
+        }
+        for block in blocks {
+            if let Some(buffer) = self.buffers.get_mut(block) {
+                buffer.dirty = false;
+            }
+        }
+        Ok(())
+    }
+
+    /// Forgets clean buffers that were not used lately, if there are many.
+    fn evict(&mut self) {
+        let kept = KEPT_BYTES / self.disk.block_size;
+        if self.buffers.len() <= kept {
+            return;
+        }
+        let mut ages: Vec<u64> = self.buffers.values().map(|buffer| buffer.used).collect();
+        let middle = ages.len() - kept / 2;
+        let (_, oldest_kept, _) = ages.select_nth_unstable(middle);
+        let oldest_kept = *oldest_kept;
+        self.buffers
+            .retain(|_, buffer| buffer.dirty || buffer.used >= oldest_kept);
+    }
+
+    /// As [`evict`](Self::evict), for those who only read.
+    pub fn trim(&mut self) {
+        if self.buffers.len() > 2 * KEPT_BYTES / self.disk.block_size {
+            self.evict();
+        }
+    }
+
+    /// Forgets all buffers, none of which is dirty.
+    pub fn forget_buffers(&mut self) {
+        self.buffers.clear();
+    }
+
+    /// Commits, and marks the disk as clean. Nothing is written afterwards.
+    pub fn shut_down(&mut self) -> Result<()> {
+        self.commit()?;
+        self.dirty_files.clear();
+        let mut journal = self.journal.take().ok_or(Errno::EROFS)?;
+        journal.close(&self.disk)?;
+        self.set_recover_flag(false)
+    }
+}
+
+fn copy(bytes: &[u8]) -> Result<Vec<u8>> {
+    let mut copy = Vec::new();
+    copy.try_reserve_exact(bytes.len())
+        .map_err(|_| Errno::ENOMEM)?;
+    copy.extend_from_slice(bytes);
+    Ok(copy)
+}
