@@ -9,6 +9,7 @@ mod table;
 use crate::arch::{cpu, gic};
 use crate::console::{self, safe_println};
 use crate::machine::{Machine, Trigger};
+use core::fmt;
 use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use paddock_abi::{Errno, Result};
 use paddock_sync::{IrqOff, Rank, SpinLock};
@@ -189,12 +190,6 @@ fn unhandled(irq: u32) {
     safe_println!("interrupt {irq} has no handler; disabled");
 }
 
-/// How often `irq` has fired on all CPUs since it was registered.
-pub fn count(irq: u32) -> u64 {
-    let slot = TABLE.lock().slot(irq);
-    slot.map_or(0, |slot| total(slot))
-}
-
 fn total(slot: Slot) -> u64 {
     let row = COUNTS.get(slot).into_iter().flatten();
     row.map(|count| count.load(Relaxed)).sum()
@@ -224,4 +219,31 @@ pub fn for_each(mut visit: impl FnMut(u32, &'static str, &[u64])) {
         }
         visit(irq, handler.name, &counts[..cpus().min(MAX_CPUS)]);
     }
+}
+
+/// Writes the text of `/proc/interrupts`: a line for each interrupt with its
+/// counts by CPU, the controller and the handler's name, then those that had
+/// no handler or were gone when asked for.
+pub fn show(out: &mut dyn fmt::Write) -> fmt::Result {
+    write!(out, "     ")?;
+    for cpu in 0..cpus() {
+        write!(out, " {:>11}", format_args!("CPU{cpu}"))?;
+    }
+    writeln!(out)?;
+    let mut result = Ok(());
+    for_each(|irq, name, counts| {
+        result = result.and_then(|()| show_row(out, irq, name, counts));
+    });
+    result?;
+    let (spurious, unhandled) = strays();
+    writeln!(out, " ERR: {unhandled:>11}")?;
+    writeln!(out, " SPU: {spurious:>11}")
+}
+
+fn show_row(out: &mut dyn fmt::Write, irq: u32, name: &str, counts: &[u64]) -> fmt::Result {
+    write!(out, "{irq:>4}:")?;
+    for count in counts {
+        write!(out, " {count:>11}")?;
+    }
+    writeln!(out, "  {} {irq:>4}  {name}", gic::name())
 }

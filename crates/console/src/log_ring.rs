@@ -31,6 +31,13 @@ pub struct Cursor {
     position: u64,
 }
 
+impl Cursor {
+    /// The number of the message that is read next, if it is still kept.
+    pub fn sequence(&self) -> u64 {
+        self.sequence
+    }
+}
+
 /// One message of the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Record {

@@ -9,6 +9,7 @@
 //! instead.
 
 mod input;
+pub mod kmsg;
 pub mod log_ring;
 mod logger;
 mod output;

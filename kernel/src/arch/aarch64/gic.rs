@@ -24,6 +24,7 @@ const PRIORITIES: u32 = 0x0101_0101 * PRIORITY;
 const PRIORITY_MASK: u32 = 0xf0;
 
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "there is one, in a static")]
 enum Controller {
     V2(GicV2),
     V3(GicV3),
