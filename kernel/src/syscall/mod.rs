@@ -1,48 +1,38 @@
-//! System calls: the one table, and the way in.
+//! System calls: the one table ([`table`]), and the way in.
 //!
 //! Each call is a function of the [`Call`] in the file of its family. Its
 //! error is a Linux error number; the restart numbers never reach a program.
 
+mod args;
+mod block;
+mod buffers;
+mod clock;
+mod credentials;
+mod descriptors;
+mod directories;
+mod epoll;
+mod event;
 pub mod futex;
+mod io;
+mod memory;
+mod names;
+mod poll;
 mod process;
+mod scheduling;
+mod signals;
+mod stat;
+mod system;
+mod table;
+mod transfer;
+mod wait;
 
 use crate::arch::trap::TrapFrame;
-use crate::user::process::{Interrupted, Process, UserThread};
-use crate::user::{self};
-use alloc::sync::Arc;
+use crate::user;
+use crate::user::process::{Interrupted, UserThread};
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use paddock_abi::{Errno, Result};
 
-/// A system call under way.
-pub struct Call<'a> {
-    /// The user's registers; only execve, clone and rt_sigreturn look there.
-    pub frame: &'a mut TrapFrame,
-    /// Its six arguments.
-    pub args: [u64; 6],
-    /// The calling thread.
-    pub thread: &'static Arc<UserThread>,
-}
-
-impl Call<'_> {
-    /// The calling process.
-    pub fn process(&self) -> &'static Arc<Process> {
-        &self.thread.process
-    }
-}
-
-type Entry = fn(&mut Call<'_>) -> Result<u64>;
-
-/// What is done for a system call's number.
-fn entry(number: u64) -> Option<Entry> {
-    use paddock_abi::nr::*;
-    Some(match number {
-        EXIT => process::exit,
-        EXIT_GROUP => process::exit_group,
-        GETPID => process::getpid,
-        GETPPID => process::getppid,
-        _ => return None,
-    })
-}
+pub use args::Call;
 
 /// How many calls of unknown numbers there have been, to limit what is said
 /// of them.
@@ -60,10 +50,15 @@ pub fn dispatch(frame: &mut TrapFrame) {
         return;
     }
     let args = [frame.x[0], frame.x[1], frame.x[2], frame.x[3], frame.x[4], frame.x[5]];
-    let result = match entry(number) {
-        Some(entry) => entry(&mut Call { frame, args, thread }),
+    let mut call = Call { frame, args, thread, replaced: false };
+    let result = match table::entry(number) {
+        Some(entry) => entry(&mut call),
         None => unknown(thread, number),
     };
+    if call.replaced {
+        // A new program starts with what execve put into its registers.
+        return;
+    }
     match result {
         Ok(value) => frame.x[0] = value,
         Err(error) if error.is_restart() => {
@@ -77,7 +72,8 @@ pub fn dispatch(frame: &mut TrapFrame) {
 
 fn unknown(thread: &UserThread, number: u64) -> Result<u64> {
     if UNKNOWN.fetch_add(1, Relaxed) < UNKNOWN_LOGGED {
-        log::info!("process {}: unknown system call {number}", thread.process.pid);
+        let name = paddock_abi::nr::name(number).unwrap_or("?");
+        log::info!("process {}: unknown system call {number} ({name})", thread.process.pid);
     }
     Err(Errno::ENOSYS)
 }

@@ -1,10 +1,13 @@
-//! Processes: identity and end.
+//! The life of processes and threads: clone(2), execve(2), exit(2).
 
 use super::Call;
-use crate::user::{self, tree};
+use crate::user::{self, CloneRequest};
+use crate::user_memory::{UserPtr, read_path, read_string};
 use core::sync::atomic::Ordering;
-use paddock_abi::Result;
+use paddock_abi::process::{CSIGNAL, CloneFlags};
+use paddock_abi::{Errno, Result};
 use paddock_process::WaitStatus;
+use paddock_process::stack::{MAX_STRING, Strings};
 
 /// exit(2): the thread ends; with the last one the process.
 pub fn exit(call: &mut Call<'_>) -> Result<u64> {
@@ -24,12 +27,91 @@ pub fn exit_group(call: &mut Call<'_>) -> Result<u64> {
     Ok(0)
 }
 
-/// getpid(2).
-pub fn getpid(call: &mut Call<'_>) -> Result<u64> {
-    Ok(u64::from(call.process().pid))
+/// clone(2), with arm64's order of arguments.
+pub fn clone(call: &mut Call<'_>) -> Result<u64> {
+    let flags = call.word(0);
+    let request = CloneRequest {
+        flags: CloneFlags::from_bits(flags & !CSIGNAL).ok_or(Errno::EINVAL)?,
+        exit_signal: (flags & CSIGNAL) as u32,
+        stack: call.word(1),
+        parent_tid: call.word(2),
+        tls: call.word(3),
+        child_tid: call.word(4),
+    };
+    if flags & CloneFlags::PIDFD.bits() != 0 {
+        return Err(Errno::EINVAL);
+    }
+    Ok(u64::from(user::clone(call.frame, &request)?))
 }
 
-/// getppid(2).
-pub fn getppid(call: &mut Call<'_>) -> Result<u64> {
-    Ok(u64::from(tree().lock().parent(call.process().pid)?))
+/// clone3(2): what clone(2) can do too. `ENOSYS` otherwise, which makes
+/// libraries use the older call.
+pub fn clone3(call: &mut Call<'_>) -> Result<u64> {
+    let size = call.word(1);
+    if size < 64 {
+        return Err(Errno::EINVAL);
+    }
+    let [flags, _, child_tid, parent_tid, exit_signal, stack, stack_size, tls] =
+        call.pointer::<[u64; 8]>(0).read()?;
+    let supported = CloneFlags::from_bits(flags).ok_or(Errno::EINVAL)?;
+    let special = CloneFlags::PIDFD | CloneFlags::CLEAR_SIGHAND | CloneFlags::INTO_CGROUP;
+    if supported.intersects(special) || exit_signal > 64 {
+        return Err(Errno::ENOSYS);
+    }
+    let request = CloneRequest {
+        flags: supported,
+        exit_signal: exit_signal as u32,
+        stack: if stack == 0 { 0 } else { stack.checked_add(stack_size).ok_or(Errno::EINVAL)? },
+        parent_tid,
+        tls,
+        child_tid,
+    };
+    Ok(u64::from(user::clone(call.frame, &request)?))
+}
+
+/// An array of strings that ends with a null pointer; null is none.
+/// `E2BIG`, `EFAULT`, `ENOMEM`.
+fn strings(array: UserPtr<u64>) -> Result<Strings> {
+    let mut strings = Strings::new();
+    if array.is_null() {
+        return Ok(strings);
+    }
+    loop {
+        let address = array.at(strings.len())?.read()?;
+        if address == 0 {
+            return Ok(strings);
+        }
+        strings.push(&read_string(address, MAX_STRING, Errno::E2BIG)?)?;
+    }
+}
+
+/// execve(2).
+pub fn execve(call: &mut Call<'_>) -> Result<u64> {
+    let path = read_path(call.word(0))?;
+    let mut arguments = strings(call.pointer(1))?;
+    let environment = strings(call.pointer(2))?;
+    if arguments.is_empty() {
+        arguments.push(b"")?;
+    }
+    user::exec(call.frame, &path, arguments, environment)?;
+    call.replaced = true;
+    Ok(0)
+}
+
+/// set_tid_address(2).
+pub fn set_tid_address(call: &mut Call<'_>) -> Result<u64> {
+    call.thread.clear_tid.store(call.word(0), Ordering::Relaxed);
+    Ok(u64::from(call.thread.tid))
+}
+
+/// Bytes of `struct robust_list_head`.
+const ROBUST_HEAD: u64 = 24;
+
+/// set_robust_list(2).
+pub fn set_robust_list(call: &mut Call<'_>) -> Result<u64> {
+    if call.word(1) != ROBUST_HEAD {
+        return Err(Errno::EINVAL);
+    }
+    call.thread.robust_list.store(call.word(0), Ordering::Relaxed);
+    Ok(0)
 }

@@ -1,0 +1,119 @@
+//! [`Call`]: a system call's arguments, and what most calls need of them.
+
+use crate::arch::trap::TrapFrame;
+use crate::user::process::{Process, RLIMIT_NOFILE, UserThread};
+use crate::user_memory::{UserPtr, read_path};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use paddock_abi::fcntl::AT_FDCWD;
+use paddock_abi::{Errno, Result};
+use paddock_vfs::{FdEntry, OpenFile, OpenFlags, PathContext};
+
+/// A system call under way.
+pub struct Call<'a> {
+    /// The user's registers; only execve and clone look there.
+    pub frame: &'a mut TrapFrame,
+    /// Its six arguments.
+    pub args: [u64; 6],
+    /// The calling thread.
+    pub thread: &'static Arc<UserThread>,
+    /// Whether `frame` starts another program now.
+    pub replaced: bool,
+}
+
+impl Call<'_> {
+    /// The calling process.
+    pub fn process(&self) -> &'static Arc<Process> {
+        &self.thread.process
+    }
+
+    /// An argument of type `long`, `size_t` or the like.
+    pub fn word(&self, index: usize) -> u64 {
+        self.args[index]
+    }
+
+    /// An argument of type `int`.
+    pub fn int(&self, index: usize) -> i32 {
+        self.args[index] as i32
+    }
+
+    /// An argument of type `unsigned int`.
+    pub fn uint(&self, index: usize) -> u32 {
+        self.args[index] as u32
+    }
+
+    /// An address.
+    pub fn pointer<T>(&self, index: usize) -> UserPtr<T> {
+        UserPtr::new(self.args[index])
+    }
+
+    /// A path. `EFAULT`, `ENAMETOOLONG`.
+    pub fn path(&self, index: usize) -> Result<Vec<u8>> {
+        read_path(self.args[index])
+    }
+
+    /// The open file of a descriptor. `EBADF`.
+    pub fn file(&self, index: usize) -> Result<Arc<OpenFile>> {
+        self.file_of(self.int(index))
+    }
+
+    /// The open file of a descriptor's number. `EBADF`.
+    pub fn file_of(&self, fd: i32) -> Result<Arc<OpenFile>> {
+        let files = self.process().files();
+        let table = files.lock();
+        table.get(fd)
+    }
+
+    /// The open file of a descriptor that is not merely a place. `EBADF`.
+    pub fn usable_file(&self, index: usize) -> Result<Arc<OpenFile>> {
+        let file = self.file(index)?;
+        match file.flags().contains(OpenFlags::PATH) {
+            true => Err(Errno::EBADF),
+            false => Ok(file),
+        }
+    }
+
+    /// Gives an open file the lowest free descriptor. `EMFILE`, `ENOMEM`.
+    pub fn install(&self, file: Arc<OpenFile>, flags: OpenFlags) -> Result<i32> {
+        self.install_from(file, flags.contains(OpenFlags::CLOEXEC), 0)
+    }
+
+    /// Gives an open file the lowest free descriptor at or above `from`.
+    pub fn install_from(&self, file: Arc<OpenFile>, close_on_exec: bool, from: i32) -> Result<i32> {
+        let limit = self.descriptor_limit();
+        let files = self.process().files();
+        let mut table = files.lock();
+        table.insert(file, close_on_exec, from, limit)
+    }
+
+    /// How many descriptors the process may have.
+    pub fn descriptor_limit(&self) -> usize {
+        self.process().limit(RLIMIT_NOFILE).min(1 << 20) as usize
+    }
+
+    /// Takes a descriptor away. What it named is the caller's to drop,
+    /// outside all locks. `EBADF`.
+    pub fn take_descriptor(&self, fd: i32) -> Result<FdEntry> {
+        let files = self.process().files();
+        let mut table = files.lock();
+        table.remove(fd)
+    }
+
+    /// Where paths start for this process.
+    pub fn context(&self) -> PathContext {
+        self.process().paths.lock().clone()
+    }
+
+    /// Where `path` starts for a call with a directory's descriptor. `EBADF`,
+    /// `ENOTDIR`.
+    pub fn context_at(&self, index: usize, path: &[u8]) -> Result<PathContext> {
+        let context = self.context();
+        let fd = self.int(index);
+        if fd == AT_FDCWD || path.first() == Some(&b'/') {
+            return Ok(context);
+        }
+        let file = self.file_of(fd)?;
+        let base = file.path().filter(|path| path.is_dir()).ok_or(Errno::ENOTDIR)?;
+        Ok(context.with_base(base.clone()))
+    }
+}

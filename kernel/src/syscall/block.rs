@@ -1,0 +1,54 @@
+//! Blocking, written once: an object's operation is tried, and while it would
+//! block the thread waits for the object's readiness.
+
+use paddock_abi::{Errno, Result};
+use paddock_sync::{Deadline, NO_DEADLINE, Pollable, Ready, WaitError};
+use paddock_vfs::OpenFile;
+
+/// Does `operation` on an open file; if it would block, waits for `events`
+/// (or an error, or a hang-up) and tries again. `EAGAIN` at once if the file
+/// is not to block. May sleep.
+///
+/// # Errors
+/// `ERESTARTSYS` if a signal comes first; the operation's own.
+pub fn block_on<T>(
+    file: &OpenFile,
+    events: Ready,
+    nonblocking: bool,
+    operation: impl FnMut() -> Result<T>,
+) -> Result<T> {
+    block_until(file, events, nonblocking, NO_DEADLINE, operation)
+}
+
+/// As [`block_on`], but no longer than until `deadline`: `EAGAIN` then.
+pub fn block_until<T>(
+    file: &OpenFile,
+    events: Ready,
+    nonblocking: bool,
+    deadline: Deadline,
+    mut operation: impl FnMut() -> Result<T>,
+) -> Result<T> {
+    loop {
+        match operation() {
+            Err(Errno::EAGAIN) if !nonblocking => {}
+            result => return result,
+        }
+        wait_ready(&**file.file(), events, deadline)?;
+    }
+}
+
+/// Waits until an object is ready for one of `events`, has an error, or has
+/// hung up.
+///
+/// # Errors
+/// `ERESTARTSYS`, `EAGAIN` once the deadline has passed.
+pub fn wait_ready(object: &(impl Pollable + ?Sized), events: Ready, deadline: Deadline) -> Result<()> {
+    let wanted = events | Ready::ERR | Ready::HUP;
+    // An object without a queue is always ready: its EAGAIN is final.
+    let queue = object.wait_queue().ok_or(Errno::EAGAIN)?;
+    let ready = || object.ready().intersects(wanted).then_some(());
+    queue.wait_interruptible(deadline, ready).map_err(|error| match error {
+        WaitError::Interrupted => Errno::ERESTARTSYS,
+        WaitError::TimedOut => Errno::EAGAIN,
+    })
+}

@@ -1,0 +1,178 @@
+//! Descriptors: close(2), dup(2), fcntl(2), ioctl(2), pipe(2).
+
+use super::Call;
+use super::epoll;
+use crate::arch::user_access::{copy_from_user, copy_to_user};
+use crate::user_memory::UserPtr;
+use alloc::sync::Arc;
+use paddock_abi::fcntl::*;
+use paddock_abi::termios::{FIOCLEX, FIONBIO, FIONCLEX};
+use paddock_abi::{Errno, Result};
+use paddock_process::{PipeReader, PipeWriter, pipe};
+use paddock_vfs::{FdEntry, File, IoctlArg, OpenFile, OpenFlags};
+
+/// Lets go of what a descriptor named, outside all locks.
+fn release(entry: FdEntry) {
+    epoll::closing(&entry.file);
+    drop(entry);
+}
+
+/// close(2).
+pub fn close(call: &mut Call<'_>) -> Result<u64> {
+    release(call.take_descriptor(call.int(0))?);
+    Ok(0)
+}
+
+const CLOSE_RANGE_CLOEXEC: u32 = 4;
+
+/// close_range(2). Unsharing is not supported: `EINVAL`.
+pub fn close_range(call: &mut Call<'_>) -> Result<u64> {
+    let (first, last, flags) = (call.uint(0) as usize, call.uint(1) as usize, call.uint(2));
+    if first > last || flags & !CLOSE_RANGE_CLOEXEC != 0 {
+        return Err(Errno::EINVAL);
+    }
+    let files = call.process().files();
+    if flags & CLOSE_RANGE_CLOEXEC != 0 {
+        let mut table = files.lock();
+        let highest = table.iter().map(|(fd, _)| fd as usize).max().unwrap_or(0);
+        for fd in first..=last.min(highest) {
+            // Numbers without a descriptor are passed over.
+            let _ = table.set_close_on_exec(fd as i32, true);
+        }
+        return Ok(0);
+    }
+    loop {
+        let taken = files.lock().take_in_range(first, last);
+        match taken {
+            Some(entry) => release(entry),
+            None => return Ok(0),
+        }
+    }
+}
+
+/// dup(2).
+pub fn dup(call: &mut Call<'_>) -> Result<u64> {
+    let file = call.file(0)?;
+    Ok(call.install_from(file, false, 0)? as u64)
+}
+
+/// dup3(2).
+pub fn dup3(call: &mut Call<'_>) -> Result<u64> {
+    let (old, new) = (call.int(0), call.int(1));
+    let flags = OpenFlags::from_bits(call.uint(2)).ok_or(Errno::EINVAL)?;
+    if old == new || !OpenFlags::CLOEXEC.contains(flags) {
+        return Err(Errno::EINVAL);
+    }
+    let file = call.file(0)?;
+    let limit = call.descriptor_limit();
+    let files = call.process().files();
+    let replaced = files.lock().replace(new, file, flags.contains(OpenFlags::CLOEXEC), limit)?;
+    if let Some(entry) = replaced {
+        release(entry);
+    }
+    Ok(new as u64)
+}
+
+/// fcntl(2). Record locks are not supported: `ENOLCK`.
+pub fn fcntl(call: &mut Call<'_>) -> Result<u64> {
+    let file = call.file(0)?;
+    let argument = call.word(2);
+    match call.uint(1) {
+        F_DUPFD => Ok(call.install_from(file, false, call.int(2))? as u64),
+        F_DUPFD_CLOEXEC => Ok(call.install_from(file, true, call.int(2))? as u64),
+        F_GETFD => {
+            let files = call.process().files();
+            let marked = files.lock().entry(call.int(0))?.close_on_exec;
+            Ok(u64::from(marked))
+        }
+        F_SETFD => {
+            let files = call.process().files();
+            files.lock().set_close_on_exec(call.int(0), argument as u32 & FD_CLOEXEC != 0)?;
+            Ok(0)
+        }
+        F_GETFL => Ok(u64::from((file.flags() | OpenFlags::LARGEFILE).bits())),
+        F_SETFL => {
+            file.set_flags(OpenFlags::from_bits_retain(argument as u32));
+            Ok(0)
+        }
+        F_GETPIPE_SZ | F_SETPIPE_SZ => pipe_size(&file, call.uint(1), argument),
+        F_GETLK | F_SETLK | F_SETLKW => Err(Errno::ENOLCK),
+        _ => Err(Errno::EINVAL),
+    }
+}
+
+fn pipe_size(file: &OpenFile, command: u32, argument: u64) -> Result<u64> {
+    let any = file.file().as_any();
+    let size = usize::try_from(argument).map_err(|_| Errno::EINVAL)?;
+    let result = match (any.downcast_ref::<PipeReader>(), any.downcast_ref::<PipeWriter>()) {
+        (Some(end), _) if command == F_GETPIPE_SZ => Ok(end.capacity()),
+        (_, Some(end)) if command == F_GETPIPE_SZ => Ok(end.capacity()),
+        (Some(end), _) => end.set_capacity(size),
+        (_, Some(end)) => end.set_capacity(size),
+        _ => Err(Errno::EBADF),
+    };
+    result.map(|size| size as u64)
+}
+
+/// An ioctl's argument: a number, or an address in the caller's memory.
+struct UserArg(u64);
+
+impl UserArg {
+    fn at(&self, offset: usize) -> Result<u64> {
+        self.0.checked_add(offset as u64).ok_or(Errno::EFAULT)
+    }
+}
+
+impl IoctlArg for UserArg {
+    fn value(&self) -> u64 {
+        self.0
+    }
+
+    fn read(&self, offset: usize, buf: &mut [u8]) -> Result<()> {
+        copy_from_user(buf, self.at(offset)?)
+    }
+
+    fn write(&mut self, offset: usize, buf: &[u8]) -> Result<()> {
+        copy_to_user(self.at(offset)?, buf)
+    }
+}
+
+/// ioctl(2).
+pub fn ioctl(call: &mut Call<'_>) -> Result<u64> {
+    let file = call.usable_file(0)?;
+    let files = call.process().files();
+    match call.uint(1) {
+        FIOCLEX => files.lock().set_close_on_exec(call.int(0), true).map(|()| 0),
+        FIONCLEX => files.lock().set_close_on_exec(call.int(0), false).map(|()| 0),
+        FIONBIO => {
+            let on = UserPtr::<i32>::new(call.word(2)).read()? != 0;
+            let flags = file.flags() - OpenFlags::NONBLOCK;
+            file.set_flags(if on { flags | OpenFlags::NONBLOCK } else { flags });
+            Ok(0)
+        }
+        command => file.ioctl(command, &mut UserArg(call.word(2))),
+    }
+}
+
+/// pipe2(2).
+pub fn pipe2(call: &mut Call<'_>) -> Result<u64> {
+    let flags = OpenFlags::from_bits(call.uint(1)).ok_or(Errno::EINVAL)?;
+    let known = OpenFlags::CLOEXEC | OpenFlags::NONBLOCK | OpenFlags::DIRECT;
+    if !known.contains(flags) || flags.contains(OpenFlags::DIRECT) {
+        return Err(Errno::EINVAL);
+    }
+    let (reader, writer) = pipe()?;
+    let read = install_end(call, reader, flags)?;
+    let write = install_end(call, writer, flags | OpenFlags::WRONLY)
+        .inspect_err(|_| drop(call.take_descriptor(read)))?;
+    let stored = call.pointer::<[i32; 2]>(0).write(&[read, write]);
+    stored.inspect_err(|_| {
+        drop(call.take_descriptor(read));
+        drop(call.take_descriptor(write));
+    })?;
+    Ok(0)
+}
+
+fn install_end(call: &Call<'_>, end: Arc<dyn File>, flags: OpenFlags) -> Result<i32> {
+    call.install(OpenFile::new(end, None, flags)?, flags)
+}

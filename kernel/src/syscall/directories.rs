@@ -1,0 +1,90 @@
+//! Directories and mounts: getdents64(2), getcwd(2), mount(2).
+
+use super::Call;
+use crate::arch::user_access::copy_to_user;
+use crate::user::vfs::namespace;
+use crate::user_memory::{read_path, read_string};
+use alloc::vec::Vec;
+use paddock_abi::dirent::put_dirent64;
+use paddock_abi::{Errno, Result};
+use paddock_vfs::DirEntry;
+use paddock_vfs::path::MountFlags;
+
+/// The most bytes of entries that one call gives.
+const MAX_ENTRIES: u64 = 32768;
+
+/// getdents64(2).
+pub fn getdents64(call: &mut Call<'_>) -> Result<u64> {
+    let file = call.file(0)?;
+    let size = call.word(2).min(MAX_ENTRIES) as usize;
+    let mut buffer = Vec::new();
+    buffer.try_reserve_exact(size).map_err(|_| Errno::ENOMEM)?;
+    buffer.resize(size, 0);
+    let mut used = 0;
+    let mut refused = false;
+    file.readdir(&mut |entry: &DirEntry<'_>| {
+        let kind = entry.kind.dirent_type();
+        let written = put_dirent64(&mut buffer[used..], entry.ino, entry.next, kind, entry.name);
+        used += written.unwrap_or(0);
+        refused |= written.is_none();
+        written.is_some()
+    })?;
+    if used == 0 && refused {
+        return Err(Errno::EINVAL);
+    }
+    copy_to_user(call.word(1), &buffer[..used])?;
+    Ok(used as u64)
+}
+
+/// getcwd(2): the length, with the zero byte.
+pub fn getcwd(call: &mut Call<'_>) -> Result<u64> {
+    let context = call.context();
+    if context.base.is_removed() {
+        return Err(Errno::ENOENT);
+    }
+    let mut path = namespace().path_of(&context.base, &context.root);
+    path.push(0);
+    if path.len() as u64 > call.word(1) {
+        return Err(Errno::ERANGE);
+    }
+    copy_to_user(call.word(0), &path)?;
+    Ok(path.len() as u64)
+}
+
+const MS_REMOUNT: u64 = 0x20;
+const MS_BIND: u64 = 0x1000;
+/// Flags that change nothing here: silent, recursive, private and the like.
+const MS_IGNORED: u64 = 0x8000 | 0x4000 | (1 << 18) | (1 << 21) | (1 << 10);
+
+/// mount(2): bind mounts. `ENODEV` for other kinds: filesystems are mounted
+/// by the kernel itself.
+pub fn mount(call: &mut Call<'_>) -> Result<u64> {
+    let target = call.path(1)?;
+    let context = call.context();
+    let bits = call.word(3) & !MS_IGNORED;
+    if bits & MS_BIND != 0 && bits & MS_REMOUNT == 0 {
+        let flags = MountFlags::from_bits(bits & !MS_BIND).ok_or(Errno::EINVAL)?;
+        let source = read_path(call.word(0))?;
+        namespace().bind(&context, &source, &target, flags)?;
+        return Ok(0);
+    }
+    if context.credentials.uid != 0 {
+        return Err(Errno::EPERM);
+    }
+    if bits & MS_REMOUNT != 0 {
+        return Err(Errno::EOPNOTSUPP);
+    }
+    read_string(call.word(2), 256, Errno::EINVAL)?;
+    Err(Errno::ENODEV)
+}
+
+/// umount2(2).
+pub fn umount2(call: &mut Call<'_>) -> Result<u64> {
+    let path = call.path(0)?;
+    let context = call.context();
+    if context.credentials.uid != 0 {
+        return Err(Errno::EPERM);
+    }
+    namespace().unmount(&context, &path)?;
+    Ok(0)
+}

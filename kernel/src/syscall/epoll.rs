@@ -1,0 +1,405 @@
+//! epoll(7).
+//!
+//! Every watched file wakes its entry, which notes that there may be news and
+//! wakes the epoll. A wait looks at the entries with news only. What an entry
+//! sees is read after the note is taken and the entry waits again, so that no
+//! change is lost; an edge-triggered entry is reported once for each note, a
+//! level-triggered one as long as it is ready.
+
+use super::Call;
+use super::poll::with_mask;
+use crate::time;
+use crate::user_memory::UserPtr;
+use alloc::sync::{Arc, Weak};
+use alloc::task::Wake;
+use alloc::vec::Vec;
+use core::any::Any;
+use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use core::task::Waker;
+use paddock_abi::time::Timespec;
+use paddock_abi::uio::*;
+use paddock_abi::{Errno, Result};
+use paddock_sync::{
+    Deadline, NO_DEADLINE, Pollable, PreemptOff, Rank, Ready, Registration, SpinLock, WaitError,
+    WaitQueue, try_arc,
+};
+use paddock_vfs::{File, FileKind, Metadata, OpenFile, OpenFlags, Timestamp};
+
+/// The most events that one wait gives.
+const MAX_EVENTS: usize = 1024;
+/// How deep one epoll may watch another.
+const MAX_DEPTH: usize = 4;
+/// Flags that say how to report, not what.
+const MODES: u32 = EPOLLET | EPOLLONESHOT | EPOLLWAKEUP | EPOLLEXCLUSIVE;
+
+/// What is awaited of a file, and what the program calls it.
+#[derive(Clone, Copy)]
+struct Interest {
+    events: u32,
+    data: u64,
+}
+
+/// What the waker of an entry touches.
+struct Note {
+    news: AtomicBool,
+    epoll: Weak<Epoll>,
+}
+
+impl Wake for Note {
+    fn wake(self: Arc<Self>) {
+        self.news.store(true, Ordering::Release);
+        if let Some(epoll) = self.epoll.upgrade() {
+            epoll.changed.wake_all();
+        }
+    }
+}
+
+/// A watched descriptor.
+struct Entry {
+    fd: i32,
+    interest: SpinLock<Interest, PreemptOff>,
+    note: Arc<Note>,
+    waker: Waker,
+    // Before `file`: it refers to the file's queue.
+    registration: SpinLock<Option<Registration<'static>>, PreemptOff>,
+    file: Arc<OpenFile>,
+}
+
+/// An epoll instance.
+pub struct Epoll {
+    entries: SpinLock<Vec<Arc<Entry>>, PreemptOff>,
+    changed: WaitQueue,
+}
+
+/// How many entries there are in all epolls, so that closing a file is
+/// cheap while nobody uses any.
+static ENTRIES: AtomicUsize = AtomicUsize::new(0);
+/// All epolls.
+static EPOLLS: SpinLock<Vec<Weak<Epoll>>, PreemptOff> = SpinLock::new(Rank::Leaf, Vec::new());
+
+impl Entry {
+    fn new(epoll: &Arc<Epoll>, fd: i32, file: Arc<OpenFile>, interest: Interest) -> Result<Arc<Entry>> {
+        let note = try_arc(Note { news: AtomicBool::new(true), epoll: Arc::downgrade(epoll) })?;
+        let waker = Waker::from(note.clone());
+        let registration = match file.file().wait_queue() {
+            Some(queue) => Some(queue.register(&waker)?),
+            None => None,
+        };
+        // SAFETY: the queue belongs to `file`, which the entry holds for as
+        // long as the registration: fields are dropped in order.
+        let registration = registration.map(|registration| unsafe {
+            core::mem::transmute::<Registration<'_>, Registration<'static>>(registration)
+        });
+        ENTRIES.fetch_add(1, Ordering::Relaxed);
+        let interest = SpinLock::new(Rank::Leaf, interest);
+        let registration = SpinLock::new(Rank::Leaf, registration);
+        try_arc(Entry { fd, interest, note, waker, registration, file })
+    }
+
+    /// What to report, if there is news. Takes the note; leaves it where the
+    /// next wait must look again.
+    fn take_events(&self) -> Option<EpollEvent> {
+        if !self.note.news.swap(false, Ordering::AcqRel) {
+            return None;
+        }
+        if let Some(registration) = &*self.registration.lock() {
+            registration.renew(&self.waker);
+        }
+        let interest = *self.interest.lock();
+        let found = ready_bits(&self.file) & (interest.events | POLLERR | POLLHUP) & !MODES;
+        // Switched off after a one-shot report: nothing is awaited any more.
+        if found == 0 || interest.events & !MODES == 0 && interest.events & EPOLLONESHOT != 0 {
+            return None;
+        }
+        if interest.events & EPOLLONESHOT != 0 {
+            self.interest.lock().events &= MODES;
+        } else if interest.events & EPOLLET == 0 {
+            self.note.news.store(true, Ordering::Release);
+        }
+        Some(EpollEvent { events: found, pad: 0, data: interest.data })
+    }
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        ENTRIES.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+fn ready_bits(file: &OpenFile) -> u32 {
+    let mut ready = file.file().ready().bits();
+    ready |= if ready & POLLIN != 0 { POLLRDNORM } else { 0 };
+    ready | if ready & POLLOUT != 0 { POLLWRNORM } else { 0 }
+}
+
+impl Epoll {
+    fn entry(&self, index: usize) -> Option<Arc<Entry>> {
+        self.entries.lock().get(index).cloned()
+    }
+
+    fn find(&self, fd: i32, file: &Arc<OpenFile>) -> Option<Arc<Entry>> {
+        let entries = self.entries.lock();
+        entries.iter().find(|entry| entry.fd == fd && Arc::ptr_eq(&entry.file, file)).cloned()
+    }
+
+    fn add(&self, entry: Arc<Entry>) -> Result<()> {
+        let mut entries = self.entries.lock();
+        entries.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
+        entries.push(entry);
+        Ok(())
+    }
+
+    /// Takes one entry out that `matches`; the caller drops it.
+    fn take(&self, matches: impl Fn(&Entry) -> bool) -> Option<Arc<Entry>> {
+        let mut entries = self.entries.lock();
+        let at = entries.iter().position(|entry| matches(entry))?;
+        Some(entries.swap_remove(at))
+    }
+
+    /// Moves an entry that was reported to the end, so that a short list of
+    /// events does not starve the others.
+    fn rotate(&self, entry: &Arc<Entry>) {
+        let mut entries = self.entries.lock();
+        if let Some(at) = entries.iter().position(|other| Arc::ptr_eq(other, entry)) {
+            let entry = entries.remove(at);
+            entries.push(entry);
+        }
+    }
+
+    /// Collects events, no more than `events` has room for without growing.
+    fn collect(&self, events: &mut Vec<EpollEvent>) {
+        let mut index = 0;
+        let mut reported: Option<Arc<Entry>> = None;
+        while events.len() < events.capacity() {
+            let Some(entry) = self.entry(index) else {
+                return;
+            };
+            if let Some(event) = entry.take_events() {
+                events.push(event);
+                reported = Some(entry);
+            }
+            index += 1;
+        }
+        if let Some(entry) = reported {
+            self.rotate(&entry);
+        }
+    }
+
+    /// How deep the epolls that it watches are nested.
+    fn depth(&self, limit: usize) -> usize {
+        let mut deepest = 0;
+        let mut index = 0;
+        while let Some(entry) = self.entry(index).filter(|_| limit > 0) {
+            if let Some(inner) = epoll_of(&entry.file) {
+                deepest = deepest.max(1 + inner.depth(limit - 1));
+            }
+            index += 1;
+        }
+        deepest
+    }
+}
+
+impl Pollable for Epoll {
+    fn ready(&self) -> Ready {
+        let mut index = 0;
+        while let Some(entry) = self.entry(index) {
+            let wanted = entry.interest.lock().events | POLLERR | POLLHUP;
+            let news = entry.note.news.load(Ordering::Acquire);
+            if news && ready_bits(&entry.file) & wanted & !MODES != 0 {
+                return Ready::IN;
+            }
+            index += 1;
+        }
+        Ready::empty()
+    }
+
+    fn wait_queue(&self) -> Option<&WaitQueue> {
+        Some(&self.changed)
+    }
+}
+
+/// The file in front of an epoll.
+struct EpollFile(Arc<Epoll>);
+
+impl Pollable for EpollFile {
+    fn ready(&self) -> Ready {
+        self.0.ready()
+    }
+
+    fn wait_queue(&self) -> Option<&WaitQueue> {
+        self.0.wait_queue()
+    }
+}
+
+impl File for EpollFile {
+    fn metadata(&self) -> Result<Metadata> {
+        Ok(anonymous_metadata())
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
+/// What fstat(2) says of a file without a name.
+pub fn anonymous_metadata() -> Metadata {
+    let never = Timestamp::default();
+    Metadata {
+        device: 0xd,
+        ino: 1,
+        kind: FileKind::Regular,
+        mode: 0o600,
+        links: 1,
+        uid: 0,
+        gid: 0,
+        rdev: 0,
+        size: 0,
+        blocks: 0,
+        block_size: 4096,
+        atime: never,
+        mtime: never,
+        ctime: never,
+    }
+}
+
+fn epoll_of(file: &OpenFile) -> Option<&Arc<Epoll>> {
+    file.file().as_any().downcast_ref::<EpollFile>().map(|file| &file.0)
+}
+
+/// epoll_create1(2).
+pub fn epoll_create1(call: &mut Call<'_>) -> Result<u64> {
+    if call.uint(0) & !EPOLL_CLOEXEC != 0 {
+        return Err(Errno::EINVAL);
+    }
+    let entries = SpinLock::new(Rank::Leaf, Vec::new());
+    let epoll = try_arc(Epoll { entries, changed: WaitQueue::new() })?;
+    {
+        let mut all = EPOLLS.lock();
+        all.retain(|epoll| epoll.strong_count() > 0);
+        all.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
+        all.push(Arc::downgrade(&epoll));
+    }
+    let flags = OpenFlags::from_bits_truncate(call.uint(0)) | OpenFlags::RDWR;
+    let file = OpenFile::new(try_arc(EpollFile(epoll))?, None, flags)?;
+    Ok(call.install(file, flags)? as u64)
+}
+
+/// epoll_ctl(2).
+pub fn epoll_ctl(call: &mut Call<'_>) -> Result<u64> {
+    let (holder, file) = (call.file(0)?, call.file(2)?);
+    let epoll = epoll_of(&holder).ok_or(Errno::EINVAL)?;
+    let fd = call.int(2);
+    if Arc::ptr_eq(&holder, &file) {
+        return Err(Errno::EINVAL);
+    }
+    let operation = call.uint(1);
+    if operation == EPOLL_CTL_DEL {
+        let gone = epoll.take(|entry| entry.fd == fd && Arc::ptr_eq(&entry.file, &file));
+        return gone.map(|_| 0).ok_or(Errno::ENOENT);
+    }
+    let event = call.pointer::<EpollEvent>(3).read()?;
+    let interest = Interest { events: event.events, data: event.data };
+    match (operation, epoll.find(fd, &file)) {
+        (EPOLL_CTL_ADD, Some(_)) => Err(Errno::EEXIST),
+        (EPOLL_CTL_ADD, None) => add(epoll, fd, file, interest),
+        (EPOLL_CTL_MOD, None) => Err(Errno::ENOENT),
+        (EPOLL_CTL_MOD, Some(entry)) => {
+            *entry.interest.lock() = interest;
+            entry.note.wake_by_ref();
+            Ok(0)
+        }
+        _ => Err(Errno::EINVAL),
+    }
+}
+
+fn add(epoll: &Arc<Epoll>, fd: i32, file: Arc<OpenFile>, interest: Interest) -> Result<u64> {
+    if file.file().wait_queue().is_none() {
+        // Regular files and directories are always ready: Linux says so too.
+        return Err(Errno::EPERM);
+    }
+    if epoll_of(&file).is_some_and(|inner| inner.depth(MAX_DEPTH) + 1 >= MAX_DEPTH) {
+        return Err(Errno::ELOOP);
+    }
+    epoll.add(Entry::new(epoll, fd, file, interest)?)?;
+    epoll.changed.wake_all();
+    Ok(0)
+}
+
+/// epoll_pwait(2).
+pub fn epoll_pwait(call: &mut Call<'_>) -> Result<u64> {
+    let deadline = match call.int(3) {
+        timeout if timeout < 0 => NO_DEADLINE,
+        timeout => time::now() + timeout as u64 * 1_000_000,
+    };
+    wait(call, deadline)
+}
+
+/// epoll_pwait2(2).
+pub fn epoll_pwait2(call: &mut Call<'_>) -> Result<u64> {
+    let deadline = match call.pointer::<Timespec>(3).non_null() {
+        Some(timeout) => time::now().saturating_add(timeout.read()?.to_nanos()?),
+        None => NO_DEADLINE,
+    };
+    wait(call, deadline)
+}
+
+fn wait(call: &Call<'_>, deadline: Deadline) -> Result<u64> {
+    let holder = call.file(0)?;
+    let epoll = epoll_of(&holder).ok_or(Errno::EINVAL)?;
+    let count = usize::try_from(call.int(2)).ok().filter(|&count| count > 0).ok_or(Errno::EINVAL)?;
+    let mut events = Vec::new();
+    events.try_reserve_exact(count.min(MAX_EVENTS)).map_err(|_| Errno::ENOMEM)?;
+    with_mask(call, call.pointer(4), || collect_until(epoll, &mut events, deadline))?;
+    let array: UserPtr<EpollEvent> = call.pointer(1);
+    for (index, event) in events.iter().take(count).enumerate() {
+        array.at(index)?.write(event)?;
+    }
+    Ok(events.len().min(count) as u64)
+}
+
+fn collect_until(epoll: &Epoll, events: &mut Vec<EpollEvent>, deadline: Deadline) -> Result<()> {
+    let waited = epoll.changed.wait_interruptible(deadline, || {
+        epoll.collect(events);
+        (!events.is_empty()).then_some(())
+    });
+    match waited {
+        Ok(()) | Err(WaitError::TimedOut) => Ok(()),
+        Err(WaitError::Interrupted) => Err(Errno::EINTR),
+    }
+}
+
+/// A descriptor of `file` has been closed. If epolls alone still hold the
+/// file, they let go of it.
+pub fn closing(file: &Arc<OpenFile>) {
+    if ENTRIES.load(Ordering::Relaxed) == 0 {
+        return;
+    }
+    let mut watching = 0;
+    for_each_epoll(|epoll| {
+        let entries = epoll.entries.lock();
+        watching += entries.iter().filter(|entry| Arc::ptr_eq(&entry.file, file)).count();
+    });
+    // One share is the caller's.
+    if Arc::strong_count(file) > watching + 1 {
+        return;
+    }
+    for_each_epoll(|epoll| {
+        while let Some(entry) = epoll.take(|entry| Arc::ptr_eq(&entry.file, file)) {
+            drop(entry);
+        }
+    });
+}
+
+/// Calls `each` for all epolls, with no lock held.
+fn for_each_epoll(mut each: impl FnMut(&Epoll)) {
+    let mut index = 0;
+    loop {
+        let Some(epoll) = EPOLLS.lock().get(index).cloned() else {
+            return;
+        };
+        if let Some(epoll) = epoll.upgrade() {
+            each(&epoll);
+        }
+        index += 1;
+    }
+}

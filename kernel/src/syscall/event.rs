@@ -1,0 +1,85 @@
+//! eventfd(2).
+
+use super::Call;
+use super::epoll::anonymous_metadata;
+use core::any::Any;
+use paddock_abi::uio::{EFD_CLOEXEC, EFD_NONBLOCK, EFD_SEMAPHORE};
+use paddock_abi::{Errno, Result};
+use paddock_sync::{Pollable, PreemptOff, Rank, Ready, SpinLock, WaitQueue, try_arc};
+use paddock_vfs::{File, Metadata, OpenFile, OpenFlags};
+
+/// The largest value of a counter.
+const MAX: u64 = u64::MAX - 1;
+
+struct EventFile {
+    count: SpinLock<u64, PreemptOff>,
+    semaphore: bool,
+    changed: WaitQueue,
+}
+
+impl Pollable for EventFile {
+    fn ready(&self) -> Ready {
+        let count = *self.count.lock();
+        let mut ready = Ready::empty();
+        ready.set(Ready::IN, count > 0);
+        ready.set(Ready::OUT, count < MAX);
+        ready
+    }
+
+    fn wait_queue(&self) -> Option<&WaitQueue> {
+        Some(&self.changed)
+    }
+}
+
+impl File for EventFile {
+    fn read(&self, _: &mut u64, buf: &mut [u8]) -> Result<usize> {
+        let buf = buf.get_mut(..8).ok_or(Errno::EINVAL)?;
+        let mut count = self.count.lock();
+        let value = match (*count, self.semaphore) {
+            (0, _) => return Err(Errno::EAGAIN),
+            (_, true) => 1,
+            (all, false) => all,
+        };
+        *count -= value;
+        drop(count);
+        self.changed.wake_all();
+        buf.copy_from_slice(&value.to_le_bytes());
+        Ok(8)
+    }
+
+    fn write(&self, _: &mut u64, buf: &[u8]) -> Result<usize> {
+        let bytes = buf.first_chunk::<8>().ok_or(Errno::EINVAL)?;
+        let value = u64::from_le_bytes(*bytes);
+        if value > MAX {
+            return Err(Errno::EINVAL);
+        }
+        let mut count = self.count.lock();
+        *count = count.checked_add(value).filter(|&sum| sum <= MAX).ok_or(Errno::EAGAIN)?;
+        drop(count);
+        self.changed.wake_all();
+        Ok(8)
+    }
+
+    fn metadata(&self) -> Result<Metadata> {
+        Ok(anonymous_metadata())
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
+/// eventfd2(2).
+pub fn eventfd2(call: &mut Call<'_>) -> Result<u64> {
+    let flags = call.uint(1);
+    if flags & !(EFD_SEMAPHORE | EFD_NONBLOCK | EFD_CLOEXEC) != 0 {
+        return Err(Errno::EINVAL);
+    }
+    let file = try_arc(EventFile {
+        count: SpinLock::new(Rank::Leaf, u64::from(call.uint(0))),
+        semaphore: flags & EFD_SEMAPHORE != 0,
+        changed: WaitQueue::new(),
+    })?;
+    let open = OpenFlags::from_bits_truncate(flags & !EFD_SEMAPHORE) | OpenFlags::RDWR;
+    Ok(call.install(OpenFile::new(file, None, open)?, open)? as u64)
+}

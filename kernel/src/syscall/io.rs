@@ -1,0 +1,193 @@
+//! Reading and writing: read(2), readv(2), pread(2), lseek(2) and their kin.
+
+use super::Call;
+use super::block::block_until;
+use super::buffers::{UserBuffers, with_chunk};
+use crate::time;
+use crate::user;
+use alloc::sync::Arc;
+use paddock_abi::signal::{SIGPIPE, Siginfo};
+use paddock_abi::{Errno, Result};
+use paddock_sync::{NO_DEADLINE, Ready};
+use paddock_tty::TtyFile;
+use paddock_vfs::OpenFile;
+
+/// read(2).
+pub fn read(call: &mut Call<'_>) -> Result<u64> {
+    let file = call.file(0)?;
+    read_into(&file, UserBuffers::single(call.word(1), call.word(2)), None)
+}
+
+/// write(2).
+pub fn write(call: &mut Call<'_>) -> Result<u64> {
+    let file = call.file(0)?;
+    write_from(call, &file, UserBuffers::single(call.word(1), call.word(2)), None)
+}
+
+/// readv(2).
+pub fn readv(call: &mut Call<'_>) -> Result<u64> {
+    let file = call.file(0)?;
+    read_into(&file, UserBuffers::vector(call.pointer(1), call.word(2))?, None)
+}
+
+/// writev(2).
+pub fn writev(call: &mut Call<'_>) -> Result<u64> {
+    let file = call.file(0)?;
+    let buffers = UserBuffers::vector(call.pointer(1), call.word(2))?;
+    write_from(call, &file, buffers, None)
+}
+
+/// pread64(2).
+pub fn pread64(call: &mut Call<'_>) -> Result<u64> {
+    let file = call.file(0)?;
+    let offset = offset(call.word(3))?;
+    read_into(&file, UserBuffers::single(call.word(1), call.word(2)), Some(offset))
+}
+
+/// pwrite64(2).
+pub fn pwrite64(call: &mut Call<'_>) -> Result<u64> {
+    let file = call.file(0)?;
+    let offset = offset(call.word(3))?;
+    let buffers = UserBuffers::single(call.word(1), call.word(2));
+    write_from(call, &file, buffers, Some(offset))
+}
+
+/// preadv(2).
+pub fn preadv(call: &mut Call<'_>) -> Result<u64> {
+    let file = call.file(0)?;
+    let offset = offset(call.word(3))?;
+    read_into(&file, UserBuffers::vector(call.pointer(1), call.word(2))?, Some(offset))
+}
+
+/// pwritev(2).
+pub fn pwritev(call: &mut Call<'_>) -> Result<u64> {
+    let file = call.file(0)?;
+    let offset = offset(call.word(3))?;
+    let buffers = UserBuffers::vector(call.pointer(1), call.word(2))?;
+    write_from(call, &file, buffers, Some(offset))
+}
+
+/// preadv2(2). No flag is supported; offset -1 is the file's own.
+pub fn preadv2(call: &mut Call<'_>) -> Result<u64> {
+    check_no_flags(call)?;
+    if call.word(3) == u64::MAX { readv(call) } else { preadv(call) }
+}
+
+/// pwritev2(2), likewise.
+pub fn pwritev2(call: &mut Call<'_>) -> Result<u64> {
+    check_no_flags(call)?;
+    if call.word(3) == u64::MAX { writev(call) } else { pwritev(call) }
+}
+
+fn check_no_flags(call: &Call<'_>) -> Result<()> {
+    if call.uint(5) == 0 { Ok(()) } else { Err(Errno::EOPNOTSUPP) }
+}
+
+fn offset(value: u64) -> Result<u64> {
+    if i64::try_from(value).is_ok() { Ok(value) } else { Err(Errno::EINVAL) }
+}
+
+/// lseek(2).
+pub fn lseek(call: &mut Call<'_>) -> Result<u64> {
+    let file = call.file(0)?;
+    file.seek(call.word(1) as i64, call.uint(2))
+}
+
+/// How long a read waits: terminals can be set to give up.
+fn read_deadline(file: &OpenFile) -> (u64, bool) {
+    let terminal = file.file().as_any().downcast_ref::<TtyFile>();
+    match terminal.and_then(|file| file.tty().read_timeout()) {
+        Some(timeout) if timeout > 0 => (time::now().saturating_add(timeout), true),
+        _ => (NO_DEADLINE, false),
+    }
+}
+
+/// Reads until the buffers are full, the file ends, or it would block after
+/// the first bytes.
+pub fn read_into(file: &Arc<OpenFile>, mut buffers: UserBuffers, at: Option<u64>) -> Result<u64> {
+    let more = file.file().seekable();
+    let (deadline, timed) = read_deadline(file);
+    with_chunk(buffers.left(), |chunk| {
+        let mut total = 0;
+        loop {
+            let want = buffers.left().min(chunk.len() as u64) as usize;
+            let read = || match at {
+                None => file.read(&mut chunk[..want]),
+                Some(offset) => file.pread(offset + total, &mut chunk[..want]),
+            };
+            let result = block_until(file, Ready::IN, file.nonblocking(), deadline, read);
+            let count = match result {
+                Ok(count) => count,
+                Err(Errno::EAGAIN) if timed && !file.nonblocking() => 0,
+                Err(_) if total > 0 => break,
+                Err(error) => return Err(error),
+            };
+            match buffers.copy_out(&chunk[..count]) {
+                Ok(()) => total += count as u64,
+                Err(_) if total > 0 => break,
+                Err(error) => return Err(error),
+            }
+            if count == 0 || count < want || buffers.left() == 0 || !more {
+                break;
+            }
+        }
+        Ok(total)
+    })
+}
+
+/// Writes all of the buffers, or as much as goes before something is in the
+/// way. A broken pipe also sends `SIGPIPE`.
+pub fn write_from(
+    call: &Call<'_>,
+    file: &Arc<OpenFile>,
+    buffers: UserBuffers,
+    at: Option<u64>,
+) -> Result<u64> {
+    let write = |bytes: &[u8], done: u64| match at {
+        None => file.write(bytes),
+        Some(offset) => file.pwrite(offset + done, bytes),
+    };
+    let result = write_with(file, file.nonblocking(), buffers, write);
+    if result == Err(Errno::EPIPE) {
+        let info = Siginfo::kernel(SIGPIPE);
+        let _ = user::send_to_thread(call.process(), call.thread.tid, &info);
+    }
+    result
+}
+
+/// Feeds the buffers to `write`, which is told how much went before.
+pub fn write_with(
+    file: &Arc<OpenFile>,
+    nonblocking: bool,
+    mut buffers: UserBuffers,
+    write: impl Fn(&[u8], u64) -> Result<usize>,
+) -> Result<u64> {
+    with_chunk(buffers.left(), |chunk| {
+        let mut total = 0;
+        loop {
+            let filled = match buffers.copy_in(chunk) {
+                Ok(filled) => filled,
+                Err(_) if total > 0 => return Ok(total),
+                Err(error) => return Err(error),
+            };
+            let mut done = 0;
+            loop {
+                let rest = &chunk[done..filled];
+                let tried = || write(rest, total);
+                let count = match block_until(file, Ready::OUT, nonblocking, NO_DEADLINE, tried) {
+                    Ok(count) => count,
+                    Err(_) if total > 0 => return Ok(total),
+                    Err(error) => return Err(error),
+                };
+                done += count;
+                total += count as u64;
+                if count == 0 || done == filled {
+                    break;
+                }
+            }
+            if done < filled || buffers.left() == 0 {
+                return Ok(total);
+            }
+        }
+    })
+}

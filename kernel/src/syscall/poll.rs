@@ -1,0 +1,203 @@
+//! Waiting for several files: ppoll(2), pselect6(2).
+
+use super::Call;
+use crate::arch::user_access::{copy_from_user, copy_to_user};
+use crate::time;
+use crate::user_memory::UserPtr;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use paddock_abi::time::Timespec;
+use paddock_abi::uio::*;
+use paddock_abi::{Errno, Result};
+use paddock_process::signal::SignalSet;
+use paddock_sync::{Deadline, NO_DEADLINE, platform};
+use paddock_vfs::OpenFile;
+
+/// A file, and what is awaited of it (poll(2)'s bits).
+struct Watched {
+    file: Arc<OpenFile>,
+    events: u32,
+}
+
+impl Watched {
+    /// What of it is the case now, with errors and hang-ups.
+    fn ready(&self) -> u32 {
+        let mut ready = self.file.file().ready().bits();
+        ready |= if ready & POLLIN != 0 { POLLRDNORM } else { 0 };
+        ready |= if ready & POLLOUT != 0 { POLLWRNORM } else { 0 };
+        ready & (self.events | POLLERR | POLLHUP)
+    }
+}
+
+/// Waits until one of the files is ready, or `deadline`. May sleep.
+///
+/// # Errors
+/// `ERESTARTNOHAND` on a signal, `ENOMEM`.
+fn wait_any(watched: &[Watched], deadline: Deadline) -> Result<()> {
+    paddock_sync::might_sleep();
+    let is_ready = || watched.iter().any(|watched| watched.ready() != 0);
+    if is_ready() || (deadline != NO_DEADLINE && platform::now() >= deadline) {
+        return Ok(());
+    }
+    let waker = platform::current_waker();
+    let mut registrations = Vec::new();
+    registrations.try_reserve_exact(watched.len()).map_err(|_| Errno::ENOMEM)?;
+    for watched in watched {
+        if let Some(queue) = watched.file.file().wait_queue() {
+            registrations.push(queue.register(&waker)?);
+        }
+    }
+    loop {
+        if is_ready() {
+            return Ok(());
+        }
+        if platform::interrupted() {
+            return Err(Errno::ERESTARTNOHAND);
+        }
+        if deadline != NO_DEADLINE && platform::now() >= deadline {
+            return Ok(());
+        }
+        platform::park(deadline);
+        registrations.iter().for_each(|registration| registration.renew(&waker));
+    }
+}
+
+/// The time at which a wait ends: never without a timeout.
+fn deadline(timeout: UserPtr<Timespec>) -> Result<Deadline> {
+    match timeout.non_null() {
+        Some(timeout) => Ok(time::now().saturating_add(timeout.read()?.to_nanos()?)),
+        None => Ok(NO_DEADLINE),
+    }
+}
+
+/// Does `wait` under another signal mask, if there is one.
+pub fn with_mask<T>(
+    call: &Call<'_>,
+    mask: UserPtr<u64>,
+    wait: impl FnOnce() -> Result<T>,
+) -> Result<T> {
+    let Some(mask) = mask.non_null() else {
+        return wait();
+    };
+    let mask = SignalSet(mask.read()?);
+    let tid = call.thread.tid;
+    call.process().signals.lock().suspend_mask(tid, mask)?;
+    call.thread.notify_self();
+    let result = wait();
+    // With a signal to handle, the handler ends the temporary mask.
+    if !matches!(result, Err(error) if error.is_restart() || error == Errno::EINTR) {
+        call.process().signals.lock().restore_mask(tid);
+    }
+    result
+}
+
+/// ppoll(2).
+pub fn ppoll(call: &mut Call<'_>) -> Result<u64> {
+    let array: UserPtr<Pollfd> = call.pointer(0);
+    let count = usize::try_from(call.word(1)).map_err(|_| Errno::EINVAL)?;
+    if count > call.descriptor_limit().max(64) {
+        return Err(Errno::EINVAL);
+    }
+    let deadline = deadline(call.pointer(2))?;
+    let mut fds = Vec::new();
+    fds.try_reserve_exact(count).map_err(|_| Errno::ENOMEM)?;
+    for index in 0..count {
+        fds.push(array.at(index)?.read()?);
+    }
+    let found = with_mask(call, call.pointer(3), || poll(call, &mut fds, deadline))?;
+    for (index, fd) in fds.iter().enumerate() {
+        array.at(index)?.write(fd)?;
+    }
+    Ok(found)
+}
+
+/// Fills in `revents`; how many are not zero.
+fn poll(call: &Call<'_>, fds: &mut [Pollfd], deadline: Deadline) -> Result<u64> {
+    let mut watched = Vec::new();
+    watched.try_reserve_exact(fds.len()).map_err(|_| Errno::ENOMEM)?;
+    let mut invalid = false;
+    for fd in fds.iter_mut() {
+        fd.revents = 0;
+        match call.file_of(fd.fd) {
+            _ if fd.fd < 0 => {}
+            Ok(file) => watched.push(Watched { file, events: u32::from(fd.events as u16) }),
+            Err(_) => {
+                fd.revents = POLLNVAL as i16;
+                invalid = true;
+            }
+        }
+    }
+    if !invalid {
+        wait_any(&watched, deadline)?;
+    }
+    let mut results = watched.iter();
+    for fd in fds.iter_mut().filter(|fd| fd.fd >= 0 && fd.revents == 0) {
+        fd.revents = results.next().map_or(0, |watched| watched.ready() as i16);
+    }
+    Ok(fds.iter().filter(|fd| fd.revents != 0).count() as u64)
+}
+
+const IN_EVENTS: u32 = POLLIN | POLLRDNORM | POLLHUP | POLLERR;
+const OUT_EVENTS: u32 = POLLOUT | POLLWRNORM | POLLERR;
+/// What each of select's three sets stands for.
+const SETS: [u32; 3] = [IN_EVENTS, OUT_EVENTS, POLLPRI];
+
+type FdSet = [u8; FD_SETSIZE / 8];
+
+/// pselect6(2).
+pub fn pselect6(call: &mut Call<'_>) -> Result<u64> {
+    let count = usize::try_from(call.int(0)).map_err(|_| Errno::EINVAL)?.min(FD_SETSIZE);
+    let bytes = count.div_ceil(64) * 8;
+    let mut sets: [FdSet; 3] = [[0; FD_SETSIZE / 8]; 3];
+    for (index, set) in sets.iter_mut().enumerate() {
+        if call.word(index + 1) != 0 {
+            copy_from_user(&mut set[..bytes], call.word(index + 1))?;
+        }
+    }
+    let deadline = deadline(call.pointer(4))?;
+    // The sixth argument points at the mask's address and size.
+    let mask = match call.pointer::<[u64; 2]>(5).non_null() {
+        Some(argument) => UserPtr::new(argument.read()?[0]),
+        None => UserPtr::new(0),
+    };
+    let found = with_mask(call, mask, || select(call, count, &mut sets, deadline))?;
+    for (index, set) in sets.iter().enumerate() {
+        if call.word(index + 1) != 0 {
+            copy_to_user(call.word(index + 1), &set[..bytes])?;
+        }
+    }
+    Ok(found)
+}
+
+fn has(set: &FdSet, fd: usize) -> bool {
+    set[fd / 8] & (1 << (fd % 8)) != 0
+}
+
+/// Leaves in the sets what is ready; how many bits are left. `EBADF`.
+fn select(call: &Call<'_>, count: usize, sets: &mut [FdSet; 3], deadline: Deadline) -> Result<u64> {
+    let mut watched = Vec::new();
+    let mut numbers = Vec::new();
+    for fd in 0..count {
+        let wanted = (0..3).filter(|&index| has(&sets[index], fd));
+        let events = wanted.fold(0, |events, index| events | SETS[index]);
+        if events != 0 {
+            watched.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
+            numbers.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
+            watched.push(Watched { file: call.file_of(fd as i32)?, events });
+            numbers.push(fd);
+        }
+    }
+    wait_any(&watched, deadline)?;
+    let wanted = core::mem::replace(sets, [[0; FD_SETSIZE / 8]; 3]);
+    let mut found = 0;
+    for (fd, watched) in numbers.into_iter().zip(&watched) {
+        let ready = watched.ready();
+        for index in (0..3).filter(|&index| has(&wanted[index], fd)) {
+            if ready & SETS[index] != 0 {
+                sets[index][fd / 8] |= 1 << (fd % 8);
+                found += 1;
+            }
+        }
+    }
+    Ok(found)
+}

@@ -1,0 +1,273 @@
+//! Signals: rt_sigaction(2), rt_sigprocmask(2), kill(2), sigaltstack(2),
+//! rt_sigsuspend(2), rt_sigtimedwait(2).
+
+use super::Call;
+use crate::time;
+use crate::user::{self, Process, tree};
+use crate::user_memory::UserPtr;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use paddock_abi::signal::*;
+use paddock_abi::time::Timespec;
+use paddock_abi::{Errno, Result};
+use paddock_process::signal::{SignalSet, is_signal};
+use paddock_sync::{NO_DEADLINE, WaitError, WaitQueue};
+
+/// Bytes of the kernel's `sigset_t`.
+const SET_SIZE: u64 = 8;
+
+fn check_size(size: u64) -> Result<()> {
+    if size == SET_SIZE { Ok(()) } else { Err(Errno::EINVAL) }
+}
+
+/// rt_sigaction(2).
+pub fn rt_sigaction(call: &mut Call<'_>) -> Result<u64> {
+    check_size(call.word(3))?;
+    let signal = call.uint(0);
+    let new = match call.pointer::<Sigaction>(1).non_null() {
+        Some(new) => Some(new.read()?),
+        None => None,
+    };
+    let old = {
+        let mut signals = call.process().signals.lock();
+        let old = signals.action(signal)?;
+        if let Some(new) = new {
+            signals.set_action(signal, new)?;
+        }
+        old
+    };
+    if let Some(place) = call.pointer::<Sigaction>(2).non_null() {
+        place.write(&old)?;
+    }
+    Ok(0)
+}
+
+/// rt_sigprocmask(2).
+pub fn rt_sigprocmask(call: &mut Call<'_>) -> Result<u64> {
+    check_size(call.word(3))?;
+    let set = match call.pointer::<u64>(1).non_null() {
+        Some(set) => Some(SignalSet(set.read()?)),
+        None => None,
+    };
+    let tid = call.thread.tid;
+    let old = {
+        let mut signals = call.process().signals.lock();
+        match set {
+            Some(set) => signals.change_mask(tid, call.uint(0), set)?,
+            None => signals.mask(tid)?,
+        }
+    };
+    // What was blocked may be due now.
+    call.thread.notify_self();
+    if let Some(place) = call.pointer::<u64>(2).non_null() {
+        place.write(&old.0)?;
+    }
+    Ok(0)
+}
+
+/// rt_sigpending(2).
+pub fn rt_sigpending(call: &mut Call<'_>) -> Result<u64> {
+    check_size(call.word(1))?;
+    let tid = call.thread.tid;
+    let blocked = {
+        let signals = call.process().signals.lock();
+        signals.pending(tid)?.intersection(signals.mask(tid)?)
+    };
+    call.pointer::<u64>(0).write(&blocked.0)?;
+    Ok(0)
+}
+
+/// rt_sigsuspend(2).
+pub fn rt_sigsuspend(call: &mut Call<'_>) -> Result<u64> {
+    check_size(call.word(1))?;
+    let mask = SignalSet(call.pointer::<u64>(0).read()?);
+    call.process().signals.lock().suspend_mask(call.thread.tid, mask)?;
+    // What the old mask blocked may be due under this one.
+    call.thread.notify_self();
+    let nobody = WaitQueue::new();
+    let _ = nobody.wait_interruptible(NO_DEADLINE, || None::<()>);
+    Err(Errno::ERESTARTNOHAND)
+}
+
+/// rt_sigtimedwait(2).
+pub fn rt_sigtimedwait(call: &mut Call<'_>) -> Result<u64> {
+    check_size(call.word(3))?;
+    let wanted = SignalSet(call.pointer::<u64>(0).read()?);
+    let deadline = match call.pointer::<Timespec>(2).non_null() {
+        Some(timeout) => time::now().saturating_add(timeout.read()?.to_nanos()?),
+        None => NO_DEADLINE,
+    };
+    let (process, tid) = (call.process(), call.thread.tid);
+    let queue = WaitQueue::new();
+    let taken = queue.wait_interruptible(deadline, || {
+        process.signals.lock().await_signal(tid, wanted)
+    });
+    process.signals.lock().stop_awaiting(tid);
+    let info = taken.map_err(|error| match error {
+        WaitError::Interrupted => Errno::EINTR,
+        WaitError::TimedOut => Errno::EAGAIN,
+    })?;
+    if let Some(place) = call.pointer::<Siginfo>(1).non_null() {
+        place.write(&info)?;
+    }
+    Ok(u64::from(info.signal()))
+}
+
+/// sigaltstack(2).
+pub fn sigaltstack(call: &mut Call<'_>) -> Result<u64> {
+    let new = match call.pointer::<StackT>(0).non_null() {
+        Some(new) => Some(new.read()?),
+        None => None,
+    };
+    let (tid, sp) = (call.thread.tid, call.frame.sp);
+    let old = {
+        let mut signals = call.process().signals.lock();
+        let mut old = signals.alt_stack(tid)?;
+        if old.ss_flags & SS_DISABLE == 0 && sp.wrapping_sub(old.ss_sp).wrapping_sub(1) < old.ss_size {
+            old.ss_flags |= SS_ONSTACK;
+        }
+        if let Some(new) = new {
+            signals.set_alt_stack(tid, new, sp)?;
+        }
+        old
+    };
+    if let Some(place) = call.pointer::<StackT>(1).non_null() {
+        place.write(&old)?;
+    }
+    Ok(0)
+}
+
+fn sender(call: &Call<'_>, signal: u32, code: i32) -> Siginfo {
+    let uid = call.process().paths.lock().credentials.uid;
+    Siginfo::from_process(signal, code, call.process().pid as i32, uid)
+}
+
+fn check_signal(signal: u32) -> Result<()> {
+    if signal == 0 || is_signal(signal) { Ok(()) } else { Err(Errno::EINVAL) }
+}
+
+/// Sends a signal, or for signal zero only asks whether one could. `EPERM`
+/// to a process of another user.
+fn send(call: &Call<'_>, target: &Process, info: &Siginfo, tid: Option<u32>) -> Result<()> {
+    let own = call.process().paths.lock().credentials.uid;
+    if own != 0 && own != target.paths.lock().credentials.uid {
+        return Err(Errno::EPERM);
+    }
+    if info.signal() == 0 {
+        return Ok(());
+    }
+    match tid {
+        Some(tid) => user::send_to_thread(target, tid, info),
+        None => user::send_to_process(target, info),
+    }
+}
+
+fn find(pid: u32) -> Result<Arc<Process>> {
+    tree().lock().get(pid).ok_or(Errno::ESRCH)
+}
+
+/// kill(2).
+pub fn kill(call: &mut Call<'_>) -> Result<u64> {
+    let signal = call.uint(1);
+    check_signal(signal)?;
+    let info = sender(call, signal, SI_USER);
+    match call.int(0) {
+        pid if pid > 0 => send(call, &*find(pid as u32)?, &info, None).map(|()| 0),
+        -1 => send_to_all(call, &info),
+        0 => {
+            let group = tree().lock().group(call.process().pid)?;
+            send_to_group(call, group, &info)
+        }
+        group => send_to_group(call, group.unsigned_abs(), &info),
+    }
+}
+
+/// Success if one could be sent to; `ESRCH` if there was nobody.
+fn send_to_each(call: &Call<'_>, targets: &[Arc<Process>], info: &Siginfo) -> Result<u64> {
+    let mut outcome = Err(Errno::ESRCH);
+    for target in targets {
+        let sent = send(call, target, info, None);
+        if outcome.is_err() {
+            outcome = sent.map(|()| 0);
+        }
+    }
+    outcome
+}
+
+fn send_to_group(call: &Call<'_>, group: u32, info: &Siginfo) -> Result<u64> {
+    let mut members = Vec::new();
+    let found = tree().lock().for_each_in_group(group, |process| {
+        if members.try_reserve(1).is_ok() {
+            members.push(process.clone());
+        }
+    });
+    match members.is_empty() && found {
+        // Zombies alone: they are there, and nothing can be done to them.
+        true => Ok(0),
+        false => send_to_each(call, &members, info),
+    }
+}
+
+/// To everyone but process 1 and the caller.
+fn send_to_all(call: &Call<'_>, info: &Siginfo) -> Result<u64> {
+    let own = call.process().pid;
+    let mut targets = Vec::new();
+    tree().lock().for_each(|pid, process| {
+        if pid != 1 && pid != own && targets.try_reserve(1).is_ok() {
+            targets.push(process.clone());
+        }
+    });
+    send_to_each(call, &targets, info)
+}
+
+/// tkill(2).
+pub fn tkill(call: &mut Call<'_>) -> Result<u64> {
+    to_thread(call, None, call.int(0), call.uint(1))
+}
+
+/// tgkill(2).
+pub fn tgkill(call: &mut Call<'_>) -> Result<u64> {
+    let group = u32::try_from(call.int(0)).ok().filter(|&pid| pid > 0).ok_or(Errno::EINVAL)?;
+    to_thread(call, Some(group), call.int(1), call.uint(2))
+}
+
+fn to_thread(call: &Call<'_>, group: Option<u32>, tid: i32, signal: u32) -> Result<u64> {
+    check_signal(signal)?;
+    let tid = u32::try_from(tid).ok().filter(|&tid| tid > 0).ok_or(Errno::EINVAL)?;
+    let target = tree().lock().process_of(tid).ok_or(Errno::ESRCH)?;
+    if group.is_some_and(|group| group != target.pid) {
+        return Err(Errno::ESRCH);
+    }
+    send(call, &target, &sender(call, signal, SI_TKILL), Some(tid))?;
+    Ok(0)
+}
+
+/// The siginfo that a program gives for another: it cannot pretend to come
+/// from the kernel or from kill(2).
+fn given_info(call: &Call<'_>, target: u32, signal: u32, place: UserPtr<Siginfo>) -> Result<Siginfo> {
+    let mut info = place.read()?;
+    info.si_signo = signal as i32;
+    let forged = info.si_code >= 0 || info.si_code == SI_TKILL;
+    if forged && target != call.process().pid {
+        return Err(Errno::EPERM);
+    }
+    Ok(info)
+}
+
+/// rt_sigqueueinfo(2).
+pub fn rt_sigqueueinfo(call: &mut Call<'_>) -> Result<u64> {
+    let (pid, signal) = (call.uint(0), call.uint(1));
+    check_signal(signal)?;
+    let info = given_info(call, pid, signal, call.pointer(2))?;
+    send(call, &*find(pid)?, &info, None)?;
+    Ok(0)
+}
+
+/// rt_tgsigqueueinfo(2).
+pub fn rt_tgsigqueueinfo(call: &mut Call<'_>) -> Result<u64> {
+    let (pid, tid, signal) = (call.uint(0), call.uint(1), call.uint(2));
+    check_signal(signal)?;
+    let info = given_info(call, pid, signal, call.pointer(3))?;
+    send(call, &*find(pid)?, &info, Some(tid))?;
+    Ok(0)
+}

@@ -1,0 +1,118 @@
+//! What is known of files: stat(2), statx(2), statfs(2), access(2).
+
+use super::Call;
+use super::names::place;
+use crate::user::vfs::namespace;
+use paddock_abi::fcntl::*;
+use paddock_abi::stat::*;
+use paddock_abi::{Errno, Result};
+use paddock_vfs::{Access, Metadata, Timestamp};
+use zerocopy::FromZeros;
+
+/// fstat(2).
+pub fn fstat(call: &mut Call<'_>) -> Result<u64> {
+    let metadata = call.file(0)?.metadata()?;
+    call.pointer::<Stat>(1).write(&metadata.to_stat())?;
+    Ok(0)
+}
+
+/// What a descriptor and a path name, for the calls of this file.
+fn metadata(call: &Call<'_>, flags: u32) -> Result<Metadata> {
+    const KNOWN: u32 = AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_EMPTY_PATH | 0x6000;
+    if flags & !KNOWN != 0 {
+        return Err(Errno::EINVAL);
+    }
+    let path = match call.word(1) {
+        // As newer systems have it: no path is the empty path.
+        0 if flags & AT_EMPTY_PATH != 0 => alloc::vec::Vec::new(),
+        _ => call.path(1)?,
+    };
+    if path.is_empty() && flags & AT_EMPTY_PATH != 0 && call.int(0) != AT_FDCWD {
+        return call.file(0)?.metadata();
+    }
+    let at = place(call, 0, &path, flags, flags & AT_SYMLINK_NOFOLLOW == 0)?;
+    at.inode().metadata()
+}
+
+/// newfstatat(2).
+pub fn newfstatat(call: &mut Call<'_>) -> Result<u64> {
+    let metadata = metadata(call, call.uint(3))?;
+    call.pointer::<Stat>(2).write(&metadata.to_stat())?;
+    Ok(0)
+}
+
+/// statx(2): the basic fields, whatever is asked for.
+pub fn statx(call: &mut Call<'_>) -> Result<u64> {
+    let metadata = metadata(call, call.uint(2))?;
+    call.pointer::<Statx>(4).write(&to_statx(&metadata))?;
+    Ok(0)
+}
+
+fn to_statx(metadata: &Metadata) -> Statx {
+    let mut all = Statx::new_zeroed();
+    all.stx_mask = STATX_BASIC_STATS;
+    all.stx_blksize = metadata.block_size;
+    all.stx_nlink = metadata.links;
+    all.stx_uid = metadata.uid;
+    all.stx_gid = metadata.gid;
+    all.stx_mode = metadata.full_mode() as u16;
+    all.stx_ino = metadata.ino;
+    all.stx_size = metadata.size;
+    all.stx_blocks = metadata.blocks;
+    all.stx_atime = statx_time(metadata.atime);
+    all.stx_mtime = statx_time(metadata.mtime);
+    all.stx_ctime = statx_time(metadata.ctime);
+    all.stx_rdev_major = device_major(metadata.rdev);
+    all.stx_rdev_minor = device_minor(metadata.rdev);
+    all.stx_dev_major = device_major(metadata.device);
+    all.stx_dev_minor = device_minor(metadata.device);
+    all
+}
+
+fn statx_time(time: Timestamp) -> StatxTimestamp {
+    StatxTimestamp { tv_sec: time.seconds, tv_nsec: time.nanos, reserved: 0 }
+}
+
+/// statfs(2).
+pub fn statfs(call: &mut Call<'_>) -> Result<u64> {
+    let path = call.path(0)?;
+    let at = namespace().resolve(&call.context(), &path, true)?;
+    let stats = at.inode().fs_stats()?;
+    call.pointer::<Statfs>(1).write(&stats.to_statfs())?;
+    Ok(0)
+}
+
+/// fstatfs(2).
+pub fn fstatfs(call: &mut Call<'_>) -> Result<u64> {
+    const PIPEFS_MAGIC: u64 = 0x5049_5045;
+    let file = call.file(0)?;
+    let statfs = match file.inode().or(file.path().map(|path| path.inode())) {
+        Some(inode) => inode.fs_stats()?.to_statfs(),
+        None => Statfs { f_type: PIPEFS_MAGIC, f_bsize: 4096, f_namelen: 255, ..Statfs::default() },
+    };
+    call.pointer::<Statfs>(1).write(&statfs)?;
+    Ok(0)
+}
+
+/// faccessat(2), whose system call has no flags.
+pub fn faccessat(call: &mut Call<'_>) -> Result<u64> {
+    access(call, 0)
+}
+
+/// faccessat2(2).
+pub fn faccessat2(call: &mut Call<'_>) -> Result<u64> {
+    access(call, call.uint(3))
+}
+
+fn access(call: &Call<'_>, flags: u32) -> Result<u64> {
+    let wanted = Access::from_bits(call.uint(2)).ok_or(Errno::EINVAL)?;
+    if flags & !(AT_EACCESS | AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH) != 0 {
+        return Err(Errno::EINVAL);
+    }
+    let path = call.path(1)?;
+    let at = place(call, 0, &path, flags, flags & AT_SYMLINK_NOFOLLOW == 0)?;
+    if !wanted.is_empty() {
+        namespace().access(&call.context(), &at, wanted)?;
+    }
+    Ok(0)
+}

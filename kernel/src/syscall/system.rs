@@ -1,0 +1,203 @@
+//! The system as a whole: uname(2), sysinfo(2), reboot(2), getrandom(2),
+//! prctl(2), syslog(2).
+
+use super::Call;
+use super::buffers::with_chunk;
+use crate::arch::user_access::copy_to_user;
+use crate::console::{kmsg, log_ring::LOG_CAPACITY};
+use crate::user::tree;
+use crate::user_memory::{UserPtr, read_bytes, read_string};
+use crate::{config, init, memory, power, random, time};
+use alloc::string::String;
+use alloc::vec::Vec;
+use paddock_abi::process::*;
+use paddock_abi::time::NANOS;
+use paddock_abi::{Errno, Result};
+use paddock_sync::{PreemptOff, Rank, SpinLock};
+
+/// The longest host name.
+const NAME_MAX: usize = 64;
+
+/// The name of the host and its domain; empty until they are set.
+static NAMES: SpinLock<[Vec<u8>; 2], PreemptOff> =
+    SpinLock::new(Rank::Leaf, [Vec::new(), Vec::new()]);
+
+/// The host's name.
+pub fn hostname() -> Vec<u8> {
+    let name = NAMES.lock()[0].clone();
+    if name.is_empty() { b"paddock".to_vec() } else { name }
+}
+
+/// uname(2).
+pub fn uname(call: &mut Call<'_>) -> Result<u64> {
+    let domain = NAMES.lock()[1].clone();
+    call.pointer::<Utsname>(0).write(&Utsname {
+        sysname: Utsname::field(config::SYSNAME.as_bytes()),
+        nodename: Utsname::field(&hostname()),
+        release: Utsname::field(config::RELEASE.as_bytes()),
+        version: Utsname::field(concat!("Paddock ", env!("CARGO_PKG_VERSION")).as_bytes()),
+        machine: Utsname::field(b"aarch64"),
+        domainname: Utsname::field(if domain.is_empty() { b"(none)" } else { &domain }),
+    })?;
+    Ok(0)
+}
+
+fn set_name(call: &Call<'_>, which: usize) -> Result<u64> {
+    check_superuser(call)?;
+    let length = usize::try_from(call.int(1)).ok().filter(|&length| length <= NAME_MAX);
+    let name = read_bytes(call.word(0), length.ok_or(Errno::EINVAL)?)?;
+    let old = core::mem::replace(&mut NAMES.lock()[which], name);
+    drop(old);
+    Ok(0)
+}
+
+/// sethostname(2).
+pub fn sethostname(call: &mut Call<'_>) -> Result<u64> {
+    set_name(call, 0)
+}
+
+/// setdomainname(2).
+pub fn setdomainname(call: &mut Call<'_>) -> Result<u64> {
+    set_name(call, 1)
+}
+
+fn check_superuser(call: &Call<'_>) -> Result<()> {
+    match call.process().paths.lock().credentials.uid {
+        0 => Ok(()),
+        _ => Err(Errno::EPERM),
+    }
+}
+
+/// sysinfo(2).
+pub fn sysinfo(call: &mut Call<'_>) -> Result<u64> {
+    const PAGE: u64 = 4096;
+    let (total, free, _) = memory::frame_counts();
+    call.pointer::<Sysinfo>(0).write(&Sysinfo {
+        uptime: (time::now() / NANOS) as i64,
+        totalram: total as u64 * PAGE,
+        freeram: free as u64 * PAGE,
+        procs: tree().lock().len().min(usize::from(u16::MAX)) as u16,
+        mem_unit: 1,
+        ..Sysinfo::default()
+    })?;
+    Ok(0)
+}
+
+/// reboot(2). Programs are the caller's care, the disk is the kernel's.
+pub fn reboot(call: &mut Call<'_>) -> Result<u64> {
+    let (first, second, command) = (call.uint(0), call.uint(1), call.uint(2));
+    if first != REBOOT_MAGIC1 || !REBOOT_MAGIC2.contains(&second) {
+        return Err(Errno::EINVAL);
+    }
+    check_superuser(call)?;
+    match command {
+        REBOOT_CAD_ON | REBOOT_CAD_OFF => Ok(0),
+        REBOOT_RESTART | REBOOT_RESTART2 => {
+            log::info!("reboot: asked for by process {}", call.process().pid);
+            init::shut_down();
+            power::reset()
+        }
+        REBOOT_HALT | REBOOT_POWER_OFF => {
+            log::info!("power off: asked for by process {}", call.process().pid);
+            init::shut_down();
+            power::off()
+        }
+        _ => Err(Errno::EINVAL),
+    }
+}
+
+/// getrandom(2).
+pub fn getrandom(call: &mut Call<'_>) -> Result<u64> {
+    if call.uint(2) & !(GRND_NONBLOCK | GRND_RANDOM | GRND_INSECURE) != 0 {
+        return Err(Errno::EINVAL);
+    }
+    let length = call.word(1).min(0x1ff_ffff);
+    with_chunk(length, |chunk| {
+        let mut done = 0;
+        while done < length {
+            let count = (length - done).min(chunk.len() as u64) as usize;
+            random::fill(&mut chunk[..count]);
+            copy_to_user(call.word(0).wrapping_add(done), &chunk[..count])?;
+            done += count as u64;
+        }
+        Ok(done)
+    })
+}
+
+/// Bytes of a thread's name with its zero byte.
+const COMM: usize = 16;
+
+/// prctl(2): names, and settings that have one value here.
+pub fn prctl(call: &mut Call<'_>) -> Result<u64> {
+    let argument = call.word(1);
+    match call.uint(0) {
+        PR_SET_NAME => {
+            let name = read_string(argument, COMM, Errno::EINVAL).or_else(|error| match error {
+                // Longer names are cut.
+                Errno::EINVAL => read_bytes(argument, COMM - 1),
+                error => Err(error),
+            })?;
+            let name = String::from_utf8_lossy(&name).into_owned();
+            if call.thread.tid == call.process().pid {
+                call.process().names.lock().comm = name;
+            }
+            Ok(0)
+        }
+        PR_GET_NAME => {
+            let mut bytes = [0; COMM];
+            let name = call.process().names.lock().comm.clone();
+            let length = name.len().min(COMM - 1);
+            bytes[..length].copy_from_slice(&name.as_bytes()[..length]);
+            UserPtr::<[u8; COMM]>::new(argument).write(&bytes)?;
+            Ok(0)
+        }
+        PR_GET_DUMPABLE => Ok(1),
+        PR_SET_DUMPABLE if argument <= 1 => Ok(0),
+        PR_GET_KEEPCAPS | PR_GET_NO_NEW_PRIVS => Ok(0),
+        PR_GET_TIMERSLACK => Ok(50_000),
+        PR_SET_TIMERSLACK => Ok(0),
+        // Set-user programs are run as anyone else's: nobody gains anything.
+        PR_SET_NO_NEW_PRIVS if argument == 1 => Ok(0),
+        _ => Err(Errno::EINVAL),
+    }
+}
+
+const SYSLOG_READ_ALL: u32 = 3;
+const SYSLOG_READ_CLEAR: u32 = 4;
+const SYSLOG_SIZE_UNREAD: u32 = 9;
+const SYSLOG_SIZE_BUFFER: u32 = 10;
+
+/// syslog(2): reading the kernel's log.
+pub fn syslog(call: &mut Call<'_>) -> Result<u64> {
+    match call.uint(0) {
+        SYSLOG_READ_ALL | SYSLOG_READ_CLEAR => read_log(call),
+        SYSLOG_SIZE_UNREAD => Ok(0),
+        SYSLOG_SIZE_BUFFER => Ok(LOG_CAPACITY as u64),
+        0 | 1 | 5..=8 => Ok(0),
+        _ => Err(Errno::EINVAL),
+    }
+}
+
+fn read_log(call: &Call<'_>) -> Result<u64> {
+    let room = usize::try_from(call.int(2)).map_err(|_| Errno::EINVAL)?;
+    let mut text = Vec::new();
+    let size = room.min(kmsg::text_size());
+    text.try_reserve_exact(size).map_err(|_| Errno::ENOMEM)?;
+    text.resize(size, 0);
+    // The newest, if there is not room for all.
+    let count = kmsg::read_all(&mut text);
+    copy_to_user(call.word(1), &text[..count])?;
+    Ok(count as u64)
+}
+
+/// membarrier(2): the commands that one CPU makes trivial. Programs run on
+/// one CPU at a time, and a system call is a barrier on it.
+pub fn membarrier(call: &mut Call<'_>) -> Result<u64> {
+    const QUERY: u32 = 0;
+    const SUPPORTED: u64 = 0x1f;
+    match (call.uint(0), call.uint(1)) {
+        (QUERY, 0) => Ok(SUPPORTED),
+        (command, 0) if command.is_power_of_two() && u64::from(command) & SUPPORTED != 0 => Ok(0),
+        _ => Err(Errno::EINVAL),
+    }
+}

@@ -1,0 +1,118 @@
+//! From one file to another, and to the disk: sendfile(2), fsync(2),
+//! ftruncate(2), fallocate(2).
+
+use super::Call;
+use super::block::block_on;
+use super::buffers::with_chunk;
+use crate::user::vfs::namespace;
+use paddock_abi::{Errno, Result};
+use paddock_sync::Ready;
+use paddock_vfs::OpenFile;
+
+/// sendfile(2).
+pub fn sendfile(call: &mut Call<'_>) -> Result<u64> {
+    let (output, input) = (call.file(0)?, call.file(1)?);
+    if !input.file().seekable() {
+        return Err(Errno::EINVAL);
+    }
+    let place = call.pointer::<u64>(2).non_null();
+    let mut offset = match place {
+        Some(place) => place.read()?,
+        None => input.seek(0, paddock_abi::fcntl::SEEK_CUR)?,
+    };
+    let sent = copy(&output, &input, &mut offset, call.word(3).min(0x7fff_f000));
+    match place {
+        Some(place) => place.write(&offset)?,
+        None => {
+            input.seek(offset as i64, paddock_abi::fcntl::SEEK_SET)?;
+        }
+    }
+    sent
+}
+
+/// Copies up to `count` bytes; short where the input ends or the output would
+/// block.
+fn copy(output: &OpenFile, input: &OpenFile, offset: &mut u64, count: u64) -> Result<u64> {
+    with_chunk(count, |chunk| {
+        let mut total = 0;
+        while total < count {
+            let want = (count - total).min(chunk.len() as u64) as usize;
+            let got = input.pread(*offset, &mut chunk[..want])?;
+            let mut done = 0;
+            while done < got {
+                let write = || output.write(&chunk[done..got]);
+                match block_on(output, Ready::OUT, output.nonblocking(), write) {
+                    Ok(written) => done += written,
+                    Err(_) if total + done as u64 > 0 => break,
+                    Err(error) => return Err(error),
+                }
+            }
+            *offset += done as u64;
+            total += done as u64;
+            if got == 0 || done < got {
+                break;
+            }
+        }
+        Ok(total)
+    })
+}
+
+/// fsync(2).
+pub fn fsync(call: &mut Call<'_>) -> Result<u64> {
+    call.file(0)?.sync()?;
+    Ok(0)
+}
+
+/// sync(2).
+pub fn sync(_: &mut Call<'_>) -> Result<u64> {
+    namespace().sync()?;
+    Ok(0)
+}
+
+/// syncfs(2).
+pub fn syncfs(call: &mut Call<'_>) -> Result<u64> {
+    let file = call.file(0)?;
+    if let Some(path) = file.path() {
+        path.mount().fs().sync()?;
+    }
+    Ok(0)
+}
+
+/// ftruncate(2).
+pub fn ftruncate(call: &mut Call<'_>) -> Result<u64> {
+    let file = call.file(0)?;
+    file.truncate(length(call.word(1))?)?;
+    Ok(0)
+}
+
+/// truncate(2).
+pub fn truncate(call: &mut Call<'_>) -> Result<u64> {
+    let (context, path) = (call.context(), call.path(0)?);
+    let at = namespace().resolve(&context, &path, true)?;
+    namespace().truncate(&context, &at, length(call.word(1))?)?;
+    Ok(0)
+}
+
+fn length(value: u64) -> Result<u64> {
+    if i64::try_from(value).is_ok() { Ok(value) } else { Err(Errno::EINVAL) }
+}
+
+/// fallocate(2): mode 0 only; `EOPNOTSUPP` for holes and the like.
+pub fn fallocate(call: &mut Call<'_>) -> Result<u64> {
+    let file = call.file(0)?;
+    if call.uint(1) != 0 {
+        return Err(Errno::EOPNOTSUPP);
+    }
+    let (offset, len) = (length(call.word(2))?, length(call.word(3))?);
+    file.allocate(offset, len)?;
+    Ok(0)
+}
+
+/// fadvise64(2): advice that there is no use for here.
+pub fn fadvise64(call: &mut Call<'_>) -> Result<u64> {
+    let file = call.file(0)?;
+    if !file.file().seekable() {
+        return Err(Errno::ESPIPE);
+    }
+    if call.uint(3) > 5 { Err(Errno::EINVAL) } else { Ok(0) }
+}

@@ -1,0 +1,81 @@
+//! Waiting for children: wait4(2), waitid(2).
+
+use super::Call;
+use crate::user::{Process, tree};
+use paddock_abi::process::{P_ALL, P_PGID, P_PID, Rusage, WaitOptions};
+use paddock_abi::signal::{SIGCHLD, Siginfo};
+use paddock_abi::{Errno, Result};
+use paddock_process::{Selector, Waited};
+use paddock_sync::NO_DEADLINE;
+
+/// wait4(2).
+pub fn wait4(call: &mut Call<'_>) -> Result<u64> {
+    let given = WaitOptions::from_bits(call.uint(2)).ok_or(Errno::EINVAL)?;
+    if given.intersects(WaitOptions::EXITED | WaitOptions::NOWAIT) {
+        return Err(Errno::EINVAL);
+    }
+    let which = match call.int(0) {
+        -1 => Selector::Any,
+        0 => own_group(call)?,
+        pid if pid > 0 => Selector::Pid(pid as u32),
+        group => Selector::Group(group.unsigned_abs()),
+    };
+    let Some(child) = wait(call, which, given | WaitOptions::EXITED)? else {
+        return Ok(0);
+    };
+    if let Some(status) = call.pointer::<i32>(1).non_null() {
+        status.write(&child.status.to_raw())?;
+    }
+    if let Some(usage) = call.pointer::<Rusage>(3).non_null() {
+        usage.write(&child.usage.to_rusage())?;
+    }
+    Ok(u64::from(child.pid))
+}
+
+fn own_group(call: &Call<'_>) -> Result<Selector> {
+    Ok(Selector::Group(tree().lock().group(call.process().pid)?))
+}
+
+/// Waits for a child, or looks for one; `None` if there is no news and the
+/// call is not to wait. May sleep.
+fn wait(call: &Call<'_>, which: Selector, options: WaitOptions) -> Result<Option<Waited<Process>>> {
+    let process = call.process();
+    let look = || tree().lock().wait(process.pid, which, options).transpose();
+    if options.contains(WaitOptions::NOHANG) {
+        return look().transpose();
+    }
+    let found = process.children.wait_interruptible(NO_DEADLINE, look);
+    found.map_err(|_| Errno::ERESTARTSYS)?.map(Some)
+}
+
+/// waitid(2).
+pub fn waitid(call: &mut Call<'_>) -> Result<u64> {
+    let options = WaitOptions::from_bits(call.uint(3)).ok_or(Errno::EINVAL)?;
+    let kinds = WaitOptions::EXITED | WaitOptions::UNTRACED | WaitOptions::CONTINUED;
+    if !options.intersects(kinds) {
+        return Err(Errno::EINVAL);
+    }
+    let id = call.uint(1);
+    let which = match call.uint(0) {
+        P_ALL => Selector::Any,
+        P_PID if id != 0 => Selector::Pid(id),
+        P_PGID if id == 0 => own_group(call)?,
+        P_PGID => Selector::Group(id),
+        _ => return Err(Errno::EINVAL),
+    };
+    let child = wait(call, which, options)?;
+    if let Some(info) = call.pointer::<Siginfo>(2).non_null() {
+        info.write(&child.as_ref().map_or_else(Siginfo::default, siginfo))?;
+    }
+    if let (Some(child), Some(usage)) = (&child, call.pointer::<Rusage>(4).non_null()) {
+        usage.write(&child.usage.to_rusage())?;
+    }
+    Ok(0)
+}
+
+fn siginfo(child: &Waited<Process>) -> Siginfo {
+    let (code, status) = child.status.to_siginfo();
+    let mut info = Siginfo::child(code, child.pid as i32, child.uid, status, (0, 0));
+    info.si_signo = SIGCHLD as i32;
+    info
+}
