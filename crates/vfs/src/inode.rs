@@ -115,14 +115,11 @@ pub trait Inode: Send + Sync {
     fn as_any(&self) -> &dyn Any;
 
     /// The file that opening makes, or `None` for the ordinary one
-    /// ([`crate::InodeFile`]). Device nodes, fifos and generated files have
-    /// their own. `ENXIO` for a node that nothing stands behind.
+    /// ([`crate::InodeFile`]), or for the one that stands behind a device
+    /// node or fifo. Generated files have their own.
     fn open(self: Arc<Self>, flags: OpenFlags) -> Result<Option<Arc<dyn File>>> {
         let _ = flags;
-        match self.kind() {
-            FileKind::Regular | FileKind::Directory => Ok(None),
-            _ => Err(Errno::ENXIO),
-        }
+        Ok(None)
     }
 
     /// Reads from `offset` on; 0 bytes at or past the end. `EISDIR`.

@@ -195,6 +195,9 @@ impl Node {
         let target = new_dir.find_optional(new)?;
         if flags & RENAME_EXCHANGE != 0 {
             let target = target.ok_or(Errno::ENOENT)?;
+            if Arc::ptr_eq(&target, &node) {
+                return Ok(());
+            }
             return self.exchange((old, node), new_dir, (new, target));
         }
         match target {
