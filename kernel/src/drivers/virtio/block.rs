@@ -2,6 +2,8 @@
 //! interrupt; threads sleep meanwhile.
 
 mod queue;
+mod slots;
+mod window;
 
 use super::is_shareable;
 use super::transport::{self, DeviceType, Found};
@@ -12,14 +14,14 @@ use alloc::vec::Vec;
 use paddock_abi::{Errno, Result};
 use paddock_sync::{OnceCell, might_sleep, platform, try_arc, try_box};
 use paddock_vfs::BlockDevice;
-use queue::{Command, RequestQueue, Ticket};
+use queue::RequestQueue;
+use slots::Command;
+use window::Window;
 
 /// Bytes of a sector, the unit of all of virtio's block addresses.
 pub const SECTOR: usize = 512;
 /// Most bytes of one request; longer transfers become several.
 const MAX_REQUEST: usize = 512 * 1024;
-/// Most requests that one caller has in flight.
-const WINDOW: usize = 8;
 /// Bytes copied at a time for callers whose memory the device cannot reach.
 const BOUNCE: usize = 64 * 1024;
 /// How long the first request may take, in nanoseconds.
@@ -126,37 +128,17 @@ impl Disk {
     }
 
     /// Moves `buffer`, which the device can reach, in requests of at most
-    /// [`MAX_REQUEST`] with up to [`WINDOW`] in flight. All are complete when
-    /// this returns, failed or not; the first failure is the result.
+    /// [`MAX_REQUEST`], several in flight. All are complete when this
+    /// returns, failed or not; the first failure is the result.
     fn transfer(&self, command: Command, sector: u64, buffer: *mut [u8]) -> Result<()> {
-        let mut tickets: [Option<Ticket>; WINDOW] = [const { None }; WINDOW];
-        let mut result = Ok(());
-        let mut offset = 0;
-        let mut turn = 0;
-        while offset < buffer.len() && result.is_ok() {
+        let mut window = Window::new(&self.queue);
+        for offset in (0..buffer.len()).step_by(MAX_REQUEST) {
             let length = MAX_REQUEST.min(buffer.len() - offset);
             let start = buffer.cast::<u8>().wrapping_add(offset);
             let part = core::ptr::slice_from_raw_parts_mut(start, length);
-            let slot = &mut tickets[turn % WINDOW];
-            result = self.finish(slot.take());
-            match self
-                .queue
-                .submit(command, sector + (offset / SECTOR) as u64, part)
-            {
-                Ok(ticket) => *slot = Some(ticket),
-                Err(error) => result = Err(error),
-            }
-            offset += length;
-            turn += 1;
+            window.submit(command, sector + (offset / SECTOR) as u64, part)?;
         }
-        for ticket in tickets {
-            result = result.and(self.finish(ticket));
-        }
-        result
-    }
-
-    fn finish(&self, ticket: Option<Ticket>) -> Result<()> {
-        ticket.map_or(Ok(()), |ticket| self.queue.wait(&ticket))
+        window.finish()
     }
 }
 

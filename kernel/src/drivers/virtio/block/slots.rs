@@ -1,0 +1,230 @@
+//! The request slots of a disk's ring, under the queue's lock.
+
+use crate::drivers::virtio::{self, PaddockHal};
+use crate::memory;
+use core::ptr::{self, NonNull};
+use paddock_abi::{Errno, Result};
+use virtio_drivers::queue::VirtQueue;
+use virtio_drivers::transport::mmio::MmioTransport;
+use virtio_drivers::transport::{DeviceStatus, Transport};
+
+const QUEUE: u16 = 0;
+/// Descriptors: three for each slot.
+const QUEUE_SIZE: usize = 64;
+/// Requests in flight at once.
+pub const SLOTS: usize = 16;
+/// Bytes of shared memory for each slot: the header, then the status byte.
+const CELL: usize = 32;
+const HEADER: usize = 16;
+
+type Queue = VirtQueue<PaddockHal, QUEUE_SIZE>;
+
+/// What a request does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Command {
+    /// From the disk into memory.
+    Read = 0,
+    /// From memory to the disk.
+    Write = 1,
+    /// Makes completed writes durable.
+    Flush = 4,
+}
+
+/// A request in flight. Its memory is the device's until it was waited for.
+#[must_use]
+#[derive(Debug)]
+pub struct Ticket {
+    pub slot: usize,
+}
+
+#[derive(Clone, Copy)]
+enum State {
+    Free,
+    InFlight {
+        token: u16,
+        command: Command,
+        data: *mut [u8],
+    },
+    Done(Result<()>),
+}
+
+/// The ring and what is on it.
+pub struct Slots {
+    transport: MmioTransport<'static>,
+    queue: Queue,
+    states: [State; SLOTS],
+    /// Headers and status bytes, shared with the device for good.
+    cells: NonNull<u8>,
+    /// The device was stopped.
+    stopped: bool,
+}
+
+// SAFETY: the pointers in it are to memory that belongs to no thread: the
+// cells, and buffers whose owners wait for the request.
+unsafe impl Send for Slots {}
+
+impl Slots {
+    /// Sets the ring up and lets the device run. `EIO`, `ENOMEM`.
+    pub fn new(mut transport: MmioTransport<'static>) -> Result<Self> {
+        let queue = VirtQueue::new(&mut transport, QUEUE, false, false).map_err(|_| Errno::EIO)?;
+        let cells = memory::alloc_contiguous(1).ok_or(Errno::ENOMEM)?;
+        let cells = NonNull::new(memory::phys_to_virt(cells)).ok_or(Errno::ENOMEM)?;
+        transport.finish_init();
+        Ok(Slots {
+            transport,
+            queue,
+            states: [State::Free; SLOTS],
+            cells,
+            stopped: false,
+        })
+    }
+
+    /// Whether there is an answer that was not taken off the ring.
+    pub fn has_answer(&self) -> bool {
+        self.queue.can_pop()
+    }
+
+    fn header(&self, slot: usize) -> *mut u8 {
+        self.cells.as_ptr().wrapping_add(slot * CELL)
+    }
+
+    /// Puts the request on the ring; `None` if all slots are taken.
+    pub fn submit(
+        &mut self,
+        command: Command,
+        sector: u64,
+        data: *mut [u8],
+    ) -> Option<Result<Ticket>> {
+        if self.stopped {
+            return Some(Err(Errno::EIO));
+        }
+        let mut states = self.states.iter();
+        let slot = states.position(|state| matches!(state, State::Free))?;
+        let mut header = [0; HEADER];
+        header[..4].copy_from_slice(&(command as u32).to_le_bytes());
+        header[8..].copy_from_slice(&sector.to_le_bytes());
+        let cell = self.header(slot);
+        // SAFETY: the slot is free, so its cell is ours; the status byte
+        // after the header is set to a value that the device never writes.
+        unsafe {
+            ptr::copy_nonoverlapping(header.as_ptr(), cell, HEADER);
+            cell.add(HEADER).write(u8::MAX);
+        }
+        // SAFETY: the cell and the data stay untouched while in flight.
+        let token = unsafe {
+            self.with_buffers(slot, command, data, |queue, input, output| {
+                queue.add(input, output)
+            })
+        };
+        let Ok(token) = token else {
+            return Some(Err(Errno::EIO));
+        };
+        if let Some(state) = self.states.get_mut(slot) {
+            *state = State::InFlight {
+                token,
+                command,
+                data,
+            };
+        }
+        virtio::notify(&mut self.transport, &self.queue, QUEUE);
+        Some(Ok(Ticket { slot }))
+    }
+
+    /// Calls `action` with the request's buffers, as the device's input and
+    /// output.
+    ///
+    /// # Safety
+    /// `data` is valid, and it and the slot's cell are used by nobody else.
+    unsafe fn with_buffers<T>(
+        &mut self,
+        slot: usize,
+        command: Command,
+        data: *mut [u8],
+        action: impl for<'a> FnOnce(&mut Queue, &'a [&'a [u8]], &'a mut [&'a mut [u8]]) -> T,
+    ) -> T {
+        let cell = self.header(slot);
+        // SAFETY: the cell is inside its page and, like the data, the
+        // caller's alone.
+        let (header, status) = unsafe {
+            (
+                core::slice::from_raw_parts(cell, HEADER),
+                core::slice::from_raw_parts_mut(cell.add(HEADER), 1),
+            )
+        };
+        match command {
+            // SAFETY: the caller's promise.
+            Command::Read => action(
+                &mut self.queue,
+                &[header],
+                &mut [unsafe { &mut *data }, status],
+            ),
+            // SAFETY: the caller's promise.
+            Command::Write => action(&mut self.queue, &[header, unsafe { &*data }], &mut [status]),
+            Command::Flush => action(&mut self.queue, &[header], &mut [status]),
+        }
+    }
+
+    /// Takes what the device has completed off the ring; a bit for each slot.
+    pub fn complete(&mut self) -> u32 {
+        self.transport.ack_interrupt();
+        let mut completed = 0;
+        while let Some(token) = self.queue.peek_used() {
+            let Some((slot, command, data)) = self.in_flight(token) else {
+                // The device answers what was never asked: its ring cannot be
+                // trusted any further.
+                log::error!("virtio-blk: an answer to no request; the disk is stopped");
+                return completed | self.stop();
+            };
+            // SAFETY: these are the buffers that the token was given for, and
+            // the device is done with them.
+            let popped = unsafe {
+                self.with_buffers(slot, command, data, |queue, input, output| {
+                    queue.pop_used(token, input, output)
+                })
+            };
+            // SAFETY: inside the slot's cell, which the device has let go.
+            let status = unsafe { self.header(slot).add(HEADER).read_volatile() };
+            let good = popped.is_ok() && status == 0;
+            self.states[slot] = State::Done(if good { Ok(()) } else { Err(Errno::EIO) });
+            completed |= 1 << slot;
+        }
+        completed
+    }
+
+    /// Resets the device and fails what is in flight; a bit for each slot.
+    pub fn stop(&mut self) -> u32 {
+        self.transport.set_status(DeviceStatus::empty());
+        self.stopped = true;
+        let mut failed = 0;
+        for (slot, state) in self.states.iter_mut().enumerate() {
+            if matches!(state, State::InFlight { .. }) {
+                *state = State::Done(Err(Errno::EIO));
+                failed |= 1 << slot;
+            }
+        }
+        failed
+    }
+
+    fn in_flight(&self, wanted: u16) -> Option<(usize, Command, *mut [u8])> {
+        let mut states = self.states.iter().enumerate();
+        states.find_map(|(slot, state)| match *state {
+            State::InFlight {
+                token,
+                command,
+                data,
+            } if token == wanted => Some((slot, command, data)),
+            _ => None,
+        })
+    }
+
+    /// The slot's result, once; frees the slot.
+    pub fn take_result(&mut self, slot: usize) -> Option<Result<()>> {
+        let state = self.states.get_mut(slot)?;
+        let State::Done(result) = *state else {
+            return None;
+        };
+        *state = State::Free;
+        Some(result)
+    }
+}
