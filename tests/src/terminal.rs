@@ -141,3 +141,23 @@ fn show(mut master: File, screen: Arc<Mutex<String>>) {
         }
     });
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shell_of_this_host_hears_keys_and_sizes() -> Result<()> {
+        let mut shell = Command::new("sh");
+        shell.arg("-i");
+        let mut terminal = Terminal::start(&shell, 24, 80)?;
+        terminal.press("stty size\r")?;
+        terminal.expect("24 80")?;
+        terminal.resize(50, 132)?;
+        terminal.press("stty size\r")?;
+        terminal.expect("50 132")?;
+        terminal.press("exit 3\r")?;
+        assert_eq!(terminal.wait()?.code(), Some(3));
+        Ok(())
+    }
+}
