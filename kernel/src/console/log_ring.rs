@@ -72,11 +72,6 @@ pub fn newest() -> Cursor {
     RING.lock().newest()
 }
 
-/// Whether there is a message after this place. Any context.
-pub fn has_more(cursor: &Cursor) -> bool {
-    RING.lock().has_more(cursor)
-}
-
 /// Copies the message at the cursor into `text`, as much as fits, and moves
 /// on. `None` if there is none yet. Any context.
 pub fn read(cursor: &mut Cursor, text: &mut [u8]) -> Option<Record> {

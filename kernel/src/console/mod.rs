@@ -16,17 +16,15 @@ mod output;
 pub mod terminal;
 mod uart;
 
-pub use input::{input_queue, read_input};
 pub use log_ring::announce;
 pub use logger::set_level;
-pub use output::{
-    enter_panic_mode, init, lost, room, start_interrupts, write_bytes, write_room, write_text,
-};
+pub use output::{enter_panic_mode, init, room, start_interrupts, write_text};
 
 use core::fmt;
 use paddock_console::Line;
 
 /// Prints to the console, without the log ring. Any context.
+#[allow(unused_macros, reason = "part of the console's interface")]
 macro_rules! safe_print {
     ($($argument:tt)*) => {
         $crate::console::print(::core::format_args!($($argument)*))
