@@ -5,14 +5,13 @@ use std::time::Duration;
 use xtask::machine::{Builder, machine, test_folder};
 
 fn answers(builder: Builder) -> Result<()> {
-    let mut machine = builder.up()?;
+    let machine = builder.up()?;
     let uname = machine.sh("uname -a")?;
     assert!(
         uname.starts_with("Paddock ") && uname.trim_end().ends_with("aarch64"),
         "{uname}"
     );
-    machine.power_off()?;
-    machine.check_disk()
+    machine.off()
 }
 
 #[test]
@@ -57,6 +56,7 @@ fn greets_soon_after_the_start() -> Result<()> {
     for _ in 0..5 {
         let mut machine = machine("fast").alone().start()?;
         times.push(machine.wait_for_ssh()?);
+        machine.done()?;
     }
     times.sort();
     println!("from QEMU's start to the SSH banner: {times:?}");

@@ -21,7 +21,7 @@ fn without_herd() -> Result<()> {
         1,
         "one warning, not more:\n{console}"
     );
-    Ok(())
+    machine.done()
 }
 
 #[test]
@@ -36,7 +36,7 @@ fn with_an_unreadable_disk() -> Result<()> {
         console.contains("ext4") || console.contains("filesystem"),
         "{console}"
     );
-    Ok(())
+    machine.done()
 }
 
 #[test]
@@ -47,7 +47,7 @@ fn without_a_disk() -> Result<()> {
         console.contains("disk") || console.contains("root"),
         "{console}"
     );
-    Ok(())
+    machine.done()
 }
 
 #[test]
@@ -55,7 +55,7 @@ fn without_a_network_card() -> Result<()> {
     let mut machine = machine("no-net").no_net().start()?;
     machine.expect("net")?;
     machine.expect("httpd")?;
-    Ok(())
+    machine.done()
 }
 
 #[test]
@@ -82,19 +82,19 @@ fn with_another_process_1() -> Result<()> {
     let mut machine = machine("init").append("init=/bin/paddock-test").start()?;
     machine.expect("usage: paddock-test")?;
     machine.wait_for_ssh()?;
-    Ok(())
+    machine.done()
 }
 
 #[test]
 fn with_herd_off() -> Result<()> {
     let machine = machine("herd-off").append("herd=off").up()?;
     assert_eq!(machine.ssh("herd status")?.status.code(), Some(5));
-    Ok(())
+    machine.done()
 }
 
 #[test]
 fn with_a_static_address() -> Result<()> {
     let machine = machine("static").append("ip=10.0.2.15/24").up()?;
     assert_eq!(machine.sh("echo here")?, "here\n");
-    Ok(())
+    machine.done()
 }

@@ -43,8 +43,7 @@ fn files_survive_reboot_and_power_off() -> Result<()> {
     assert_eq!(sum_files(&machine)?, sum);
     assert_eq!(machine.sh("cat /root/d/more")?, "more\n");
     assert_eq!(fingerprint(&mut machine), key);
-    machine.power_off()?;
-    machine.check_disk()
+    machine.off()
 }
 
 #[test]
@@ -55,8 +54,7 @@ fn sync_leaves_nothing_to_mend() -> Result<()> {
     machine.start_again()?;
     machine.wait_for_ssh()?;
     assert_eq!(sum_files(&machine)?, sum);
-    machine.power_off()?;
-    machine.check_disk()
+    machine.off()
 }
 
 #[test]
@@ -74,8 +72,7 @@ fn a_pulled_plug_during_writes_is_survived() -> Result<()> {
         machine.wait_for_ssh()?;
         assert_eq!(sum_files(&machine)?, sum, "round {round}");
     }
-    machine.power_off()?;
-    machine.check_disk()
+    machine.off()
 }
 
 #[test]
@@ -92,10 +89,9 @@ fn every_block_size() -> Result<()> {
             },
             &programs,
         )?;
-        let mut machine = machine("blocks").disk(&image).up()?;
+        let machine = machine("blocks").disk(&image).up()?;
         write_files(&machine)?;
-        machine.power_off()?;
-        machine.check_disk()?;
+        machine.off()?;
     }
     Ok(())
 }

@@ -19,7 +19,7 @@ fn bad_programs_die_with_the_right_signal() -> Result<()> {
         assert!(expected.contains(&code), "fault {fault}: {reply}");
         assert_eq!(machine.sh("echo alive")?, "alive\n");
     }
-    Ok(())
+    machine.done()
 }
 
 #[test]
@@ -40,5 +40,5 @@ fn hostile_programs_are_refused() -> Result<()> {
     let machine = machine("elf-hostile").up()?;
     let output = machine.sh("mkdir -p /tmp/elf && paddock-test elf-hostile /tmp/elf")?;
     assert!(output.contains("PASS elf-hostile"), "{output}");
-    Ok(())
+    machine.done()
 }

@@ -19,7 +19,7 @@ fn the_page_is_served() -> Result<()> {
         "{status}"
     );
     assert!(http::get(machine.http_port(), "/no-such-page")?.contains("404"));
-    Ok(())
+    machine.done()
 }
 
 fn pid_of(machine: &Machine) -> Result<u32> {
@@ -50,7 +50,7 @@ fn a_killed_service_comes_back_twenty_times() -> Result<()> {
     let log = machine.sh("herd log httpd -n all")?;
     let deaths = log.lines().filter(|line| line.contains("KILL")).count();
     assert!(deaths >= 20, "{deaths} deaths in the log:\n{log}");
-    Ok(())
+    machine.done()
 }
 
 #[test]
@@ -65,5 +65,5 @@ fn services_are_enabled_and_disabled() -> Result<()> {
     assert_eq!(machine.ssh("herd status tick")?.status.code(), Some(3));
     machine.sh("herd start tick && herd disable tick")?;
     assert_ne!(machine.ssh("herd status tick")?.status.code(), Some(0));
-    Ok(())
+    machine.done()
 }

@@ -5,10 +5,9 @@ use xtask::machine::machine;
 
 #[test]
 fn halting_and_powering_off_end_the_machine() -> Result<()> {
-    let mut machine = machine("off").up()?;
+    let machine = machine("off").up()?;
     machine.sh("echo kept > /root/kept")?;
-    machine.power_off()?;
-    machine.check_disk()
+    machine.off()
 }
 
 #[test]
@@ -21,6 +20,5 @@ fn ten_reboots_in_a_row() -> Result<()> {
         machine.wait_for_ssh()?;
         machine.sh("true")?;
     }
-    machine.power_off()?;
-    machine.check_disk()
+    machine.off()
 }

@@ -29,7 +29,7 @@ fn every_case_of_paddock_test_passes() -> Result<()> {
         cases.lines().count(),
         failed.join("\n")
     );
-    Ok(())
+    machine.done()
 }
 
 #[test]
@@ -77,5 +77,5 @@ fn the_shell_and_its_tools() -> Result<()> {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    Ok(())
+    machine.done()
 }

@@ -24,7 +24,7 @@ fn commands_and_their_ends() -> Result<()> {
 
     let echoed = machine.ssh_with_input("cat", b"through the guest".to_vec())?;
     assert_eq!(echoed.text(), "through the guest");
-    Ok(())
+    machine.done()
 }
 
 #[test]
@@ -40,7 +40,7 @@ fn death_by_a_signal_is_told() -> Result<()> {
         machine.ssh("sh -c 'kill -KILL $$'; exit $?")?.status.code(),
         Some(137)
     );
-    Ok(())
+    machine.done()
 }
 
 #[test]
@@ -61,7 +61,7 @@ fn the_key_on_the_console_is_the_servers() -> Result<()> {
         machine.sh("stat -c %a /etc/ssh/ssh_host_ed25519_key")?,
         "600\n"
     );
-    Ok(())
+    machine.done()
 }
 
 #[test]
@@ -81,7 +81,7 @@ fn a_strange_key_is_refused() -> Result<()> {
     let reply = run_limited(command.arg("id"), Vec::new(), LIMIT)?;
     assert_eq!(reply.status.code(), Some(255));
     assert!(reply.errors().contains("Permission denied"), "{reply}");
-    Ok(())
+    machine.done()
 }
 
 #[test]
@@ -99,8 +99,9 @@ fn eight_sessions_at_once() -> Result<()> {
             let text = session.join().expect("a session's thread panicked")?;
             assert_eq!(text, format!("session {number}\n"));
         }
-        Ok(())
-    })
+        anyhow::Ok(())
+    })?;
+    machine.done()
 }
 
 #[test]
@@ -117,5 +118,5 @@ fn a_session_ends_with_its_connection() -> Result<()> {
     client.kill()?;
     client.wait()?;
     machine.sh("i=0; while ps | grep -q '[s]leep 1234'; do i=$((i+1)); [ $i -lt 100 ] || exit 1; sleep 0.1; done")?;
-    Ok(())
+    machine.done()
 }

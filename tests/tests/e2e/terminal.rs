@@ -33,7 +33,7 @@ fn the_line_editor_and_the_windows_size() -> Result<()> {
     terminal.press("tty; test -t 0 && echo on a terminal\r")?;
     terminal.expect("/dev/pts/")?;
     terminal.expect("\non a terminal")?;
-    Ok(())
+    machine.done()
 }
 
 #[test]
@@ -59,5 +59,5 @@ fn control_c_and_control_d() -> Result<()> {
     let mut terminal = shell(&machine)?;
     terminal.press("\x04")?;
     terminal.wait()?;
-    Ok(())
+    machine.done()
 }

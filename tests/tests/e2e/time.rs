@@ -26,5 +26,5 @@ fn sleeps_end_on_time() -> Result<()> {
     assert!((1.0..=1.2).contains(&hundred), "{hundred} s");
     let thousand = sleeps(&machine, 1000, 1)?;
     assert!((1.0..=1.3).contains(&thousand), "{thousand} s");
-    Ok(())
+    machine.done()
 }

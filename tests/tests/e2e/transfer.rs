@@ -28,12 +28,12 @@ fn sixty_four_mebibytes_through_cat_and_back() -> Result<()> {
         "{} bytes came back, or others than were sent",
         reply.stdout.len()
     );
-    Ok(())
+    machine.done()
 }
 
 #[test]
 fn sixty_four_mebibytes_to_a_file_and_back() -> Result<()> {
-    let mut machine = machine("file").alone().up()?;
+    let machine = machine("file").alone().up()?;
     let sent = noise(SIZE);
     let sum = sum_of(&sent)?;
     let written =
@@ -46,8 +46,7 @@ fn sixty_four_mebibytes_to_a_file_and_back() -> Result<()> {
         "{} bytes came back, or others than were sent",
         read.stdout.len()
     );
-    machine.power_off()?;
-    machine.check_disk()
+    machine.off()
 }
 
 fn sum_of(bytes: &[u8]) -> Result<String> {

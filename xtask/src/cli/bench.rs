@@ -47,7 +47,9 @@ fn boot() -> Result<Row> {
     step::step("Booting five times");
     let mut times = Vec::new();
     for _ in 0..5 {
-        times.push(machine("bench-boot").alone().start()?.wait_for_ssh()?);
+        let mut machine = machine("bench-boot").alone().start()?;
+        times.push(machine.wait_for_ssh()?);
+        machine.done()?;
     }
     times.sort();
     Ok(Row {
@@ -93,16 +95,17 @@ fn programs() -> Result<Vec<Row>> {
         .with(|config| config.icount = true)
         .up()?;
     let idle = guest_time(&machine, ":")?;
-    LOOPS
-        .iter()
-        .map(|measured| {
-            let time = guest_time(&machine, measured.script)?.saturating_sub(idle);
-            Ok(Row {
-                what: measured.what,
-                value: format!("{} ns", (time / measured.times).as_nanos()),
-            })
+    let rows = LOOPS.iter().map(|measured| {
+        let time = guest_time(&machine, measured.script)?.saturating_sub(idle);
+        let each = (time / measured.times).as_nanos();
+        Ok(Row {
+            what: measured.what,
+            value: format!("{each} ns"),
         })
-        .collect()
+    });
+    let rows = rows.collect::<Result<_>>()?;
+    machine.done()?;
+    Ok(rows)
 }
 
 /// Guest time that a script takes, to 10 ms.
@@ -134,6 +137,7 @@ fn real_time() -> Result<Vec<Row>> {
     let before = machine.host_ticks()?;
     std::thread::sleep(Duration::from_secs(10));
     let idle = (machine.host_ticks()? - before) as f64 / 10.0;
+    machine.done()?;
     let speed = |time: Duration| format!("{:.1} MiB/s", (SIZE >> 20) as f64 / time.as_secs_f64());
     Ok(vec![
         Row {

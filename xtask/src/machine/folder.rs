@@ -8,8 +8,11 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 static NEXT: AtomicU32 = AtomicU32::new(0);
 
-/// Removed when dropped, unless the thread panics.
-pub struct Folder(PathBuf);
+/// Stays, for someone to look into, unless it is spent.
+pub struct Folder {
+    path: PathBuf,
+    spent: bool,
+}
 
 impl Folder {
     /// Makes a folder that nobody else uses.
@@ -18,19 +21,29 @@ impl Folder {
         let unique = format!("{name}-{}-{number}", std::process::id());
         let path = paths::out().join("machines").join(unique);
         fs::create_dir_all(&path).with_context(|| format!("cannot create {}", path.display()))?;
-        Ok(Self(path))
+        Ok(Self { path, spent: false })
     }
 
     /// Where it is.
     pub fn path(&self) -> &Path {
-        &self.0
+        &self.path
+    }
+
+    /// It is to be removed when dropped.
+    pub fn spend(&mut self) {
+        self.spent = true;
+    }
+
+    /// Whether it is to be removed.
+    pub fn is_spent(&self) -> bool {
+        self.spent
     }
 }
 
 impl Drop for Folder {
     fn drop(&mut self) {
-        if !std::thread::panicking() {
-            let _ = fs::remove_dir_all(&self.0);
+        if self.spent {
+            let _ = fs::remove_dir_all(&self.path);
         }
     }
 }

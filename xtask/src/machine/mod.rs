@@ -193,8 +193,11 @@ fn with_parent(command: Command) -> Command {
     wrapped
 }
 
-/// A running machine. Dropped, it is killed; its folder stays if the test
-/// failed.
+/// What the kernel prints when it finds a fault in itself.
+const COMPLAINTS: &[&str] = &["PANIC", "violation:", "watchdog: preemption off"];
+
+/// A running machine. [`Machine::done`] ends it; dropped without that, it is
+/// killed, shows its console and leaves its folder.
 pub struct Machine {
     config: Config,
     child: Child,
@@ -370,6 +373,7 @@ impl Machine {
         if self.child.try_wait()?.is_none() {
             bail!("the machine is still on");
         }
+        self.check_console()?;
         (self.child, self.console) = spawn(&self.config, self.folder.path())?;
         self.started = Instant::now();
         Ok(())
@@ -378,6 +382,32 @@ impl Machine {
     /// What `e2fsck -fn` finds wrong with the disk, after the machine's end.
     pub fn check_disk(&self) -> Result<()> {
         check_disk(self.disk())
+    }
+
+    /// Powers off from inside, checks the disk, and is done.
+    pub fn off(mut self) -> Result<()> {
+        self.power_off()?;
+        self.check_disk()?;
+        self.done()
+    }
+
+    /// The end of a test that went well: whatever the test looked at, the
+    /// kernel must not have complained. Clears up.
+    pub fn done(mut self) -> Result<()> {
+        self.check_console()?;
+        self.folder.spend();
+        Ok(())
+    }
+
+    fn check_console(&self) -> Result<()> {
+        let text = self.console.text();
+        match COMPLAINTS
+            .iter()
+            .find(|complaint| text.contains(**complaint))
+        {
+            Some(complaint) => bail!("the kernel complains of itself (`{complaint}`)"),
+            None => Ok(()),
+        }
     }
 }
 
@@ -394,7 +424,7 @@ impl Drop for Machine {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
-        if std::thread::panicking() {
+        if !self.folder.is_spent() {
             eprintln!(
                 "{}\nsee {}",
                 self.console.tail(),
