@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use ssh_key::public::KeyData;
 
-use crate::error::{Code, Fault};
+use crate::error::{Code, Fault, copy};
 use crate::kex::Hash;
 use crate::keys;
 use crate::message;
@@ -182,10 +182,13 @@ impl Auth {
         if !keys::matches_algorithm(&key, algorithm) {
             return self.refuse().map(Step::Reply);
         }
-        let proof = signature.map(|signature| Proof {
-            signature: signature.to_vec(),
-            text: signed_text(session, user, algorithm, blob),
-        });
+        let proof = match signature {
+            Some(signature) => Some(Proof {
+                signature: copy(signature)?,
+                text: signed_text(session, user, algorithm, blob),
+            }),
+            None => None,
+        };
         let request = AuthRequest {
             user: user.to_string(),
             key,
@@ -193,7 +196,7 @@ impl Auth {
         self.candidate = Some(Candidate {
             request: request.clone(),
             algorithm: algorithm.to_string(),
-            blob: blob.to_vec(),
+            blob: copy(blob)?,
             proof,
         });
         Ok(Step::Ask(request))

@@ -10,6 +10,8 @@ pub(crate) const MAX_DATA: u32 = 32 * 1024;
 /// Environment variables taken for one program, and their bytes in all.
 const MAX_VARIABLES: usize = 64;
 const MAX_VARIABLE_BYTES: usize = 16 * 1024;
+/// Terminal modes taken; opcodes are bytes, so that more repeat some.
+const MAX_MODES: usize = 256;
 /// The longest name of a terminal type, in bytes.
 const MAX_TERM: usize = 64;
 
@@ -212,6 +214,9 @@ fn terminal_modes(bytes: &[u8]) -> Vec<(u8, u32)> {
             break;
         };
         modes.push((opcode, value));
+        if modes.len() == MAX_MODES {
+            break;
+        }
     }
     modes
 }

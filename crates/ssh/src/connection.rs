@@ -6,7 +6,7 @@ use core::ops::Range;
 
 use crate::auth::Authenticated;
 use crate::channel::{self, Channel, ChannelId, MAX_DATA, SpawnRequest, Stage, WindowSize};
-use crate::error::Fault;
+use crate::error::{Fault, copy};
 use crate::message;
 use crate::wire::{Put, Reader};
 
@@ -200,7 +200,7 @@ impl Connection {
         let user = self.login.user().to_string();
         let channel = self.channel(id).ok_or(Fault::protocol("no such channel"))?;
         let start = match name {
-            b"exec" => Some(Some(reader.string()?.to_vec())),
+            b"exec" => Some(Some(copy(reader.string()?)?)),
             b"shell" => Some(None),
             _ => None,
         };

@@ -1,6 +1,7 @@
 //! Why a connection ends.
 
 use alloc::string::String;
+use alloc::vec::Vec;
 use core::fmt;
 
 use crate::wire::Malformed;
@@ -47,6 +48,15 @@ impl Fault {
 
     /// Memory for the connection ran out.
     pub const OUT_OF_MEMORY: Self = Self::new(Code::ByApplication, "out of memory");
+}
+
+/// Copies bytes whose number the peer decides.
+pub(crate) fn copy(bytes: &[u8]) -> Result<Vec<u8>, Fault> {
+    let mut out = Vec::new();
+    out.try_reserve_exact(bytes.len())
+        .map_err(|_| Fault::OUT_OF_MEMORY)?;
+    out.extend_from_slice(bytes);
+    Ok(out)
 }
 
 impl From<Malformed> for Fault {

@@ -6,6 +6,10 @@
 //!
 //! Public keys are the only way in; sessions with a command or a shell, with or
 //! without a terminal, are all that is served.
+//!
+//! Where floating-point registers may not be touched, the cryptography's
+//! portable code is chosen by `--cfg aes_backend="soft"`, and so for `polyval`,
+//! `sha2`, `keccak` and `poly1305`. A key exchange takes up to 48 KiB of stack.
 #![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]
 

@@ -53,7 +53,7 @@ pub trait ProcessIo: Unpin {
     /// Writes standard input or the terminal; an error says that nobody reads.
     fn poll_stdin(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<Result<usize, IoError>>;
 
-    /// No more input will come.
+    /// No more input will come. A terminal stays open for output.
     fn close_stdin(&mut self);
 
     /// The terminal has a new size.
