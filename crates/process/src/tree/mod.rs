@@ -238,6 +238,11 @@ impl<P> Tree<P> {
         }
     }
 
+    /// The user that the process belongs to. `ESRCH`.
+    pub fn uid(&self, pid: u32) -> Result<u32> {
+        Ok(self.node(pid)?.uid)
+    }
+
     /// The user that waitid(2) reports. `ESRCH`.
     pub fn set_uid(&mut self, pid: u32, uid: u32) -> Result<()> {
         self.node_mut(pid)?.uid = uid;
