@@ -149,10 +149,15 @@ pub fn write_from(
     };
     let result = write_with(file, file.nonblocking(), buffers, write);
     if result == Err(Errno::EPIPE) {
-        let info = Siginfo::kernel(SIGPIPE);
-        let _ = user::send_to_thread(call.process(), call.thread.tid, &info);
+        broken_pipe(call);
     }
     result
+}
+
+/// Sends `SIGPIPE` to the calling thread.
+pub fn broken_pipe(call: &Call<'_>) {
+    let info = Siginfo::kernel(SIGPIPE);
+    let _ = user::send_to_thread(call.process(), call.thread.tid, &info);
 }
 
 /// Feeds the buffers to `write`, which is told how much went before.
@@ -160,7 +165,7 @@ pub fn write_with(
     file: &Arc<OpenFile>,
     nonblocking: bool,
     mut buffers: UserBuffers,
-    write: impl Fn(&[u8], u64) -> Result<usize>,
+    mut write: impl FnMut(&[u8], u64) -> Result<usize>,
 ) -> Result<u64> {
     with_chunk(buffers.left(), |chunk| {
         let mut total = 0;

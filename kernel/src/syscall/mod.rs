@@ -20,6 +20,7 @@ mod poll;
 mod process;
 mod scheduling;
 mod signals;
+mod socket;
 mod stat;
 mod system;
 mod table;

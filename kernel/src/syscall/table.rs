@@ -4,7 +4,7 @@
 use super::Call;
 use super::{
     clock, credentials, descriptors, directories, epoll, event, futex, io, memory, names, poll,
-    process, scheduling, signals, stat, system, transfer, wait,
+    process, scheduling, signals, socket, stat, system, transfer, wait,
 };
 use paddock_abi::{Result, nr};
 
@@ -150,6 +150,22 @@ table! {
     EPOLL_PWAIT => epoll::epoll_pwait,
     EPOLL_PWAIT2 => epoll::epoll_pwait2,
     EVENTFD2 => event::eventfd2,
+    SOCKET => socket::socket,
+    SOCKETPAIR => socket::socketpair,
+    BIND => socket::bind,
+    LISTEN => socket::listen,
+    ACCEPT => socket::accept,
+    ACCEPT4 => socket::accept4,
+    CONNECT => socket::connect,
+    GETSOCKNAME => socket::getsockname,
+    GETPEERNAME => socket::getpeername,
+    SENDTO => socket::sendto,
+    RECVFROM => socket::recvfrom,
+    SENDMSG => socket::sendmsg,
+    RECVMSG => socket::recvmsg,
+    SETSOCKOPT => socket::setsockopt,
+    GETSOCKOPT => socket::getsockopt,
+    SHUTDOWN => socket::shutdown,
     SCHED_YIELD => scheduling::sched_yield,
     SCHED_GETAFFINITY => scheduling::sched_getaffinity,
     SCHED_SETAFFINITY => scheduling::sched_setaffinity,

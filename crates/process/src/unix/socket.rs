@@ -230,6 +230,13 @@ impl UnixSocket {
         Ok(())
     }
 
+    /// Whether a connection could be made to it, or never will be.
+    pub fn has_backlog_room(&self) -> bool {
+        let state = self.state.lock();
+        let backlog = state.backlog.as_ref();
+        backlog.is_none_or(|backlog| backlog.waiting.len() < backlog.limit)
+    }
+
     fn check_backlog(&self) -> Result<()> {
         let mut state = self.state.lock();
         let backlog = state.backlog.as_mut().ok_or(Errno::ECONNREFUSED)?;
