@@ -71,6 +71,7 @@ fn start_up(machine: &'static machine::Machine) {
     }
     fs::mount_root(&command_line);
     let main_loop = MainLoop::new();
+    fs::start_console(main_loop.spawner(Step::DeferredInterrupts));
     init::start(&command_line, main_loop.spawner(Step::HerdOutput));
     main_loop.run()
 }

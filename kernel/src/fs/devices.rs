@@ -1,0 +1,51 @@
+//! Devices by number: what opening a node of `/dev` gives.
+
+use super::fifos::Fifos;
+use super::kmsg;
+use crate::random;
+use alloc::sync::Arc;
+use paddock_tty::{Terminals, Tty};
+use paddock_vfs::dev_fs::{Devices, NodeSpec, RandomSource};
+use paddock_vfs::{File, Inode, OpenFlags};
+
+/// Nodes beyond those of every system: the log, and the UART as a terminal
+/// that a session can have for its own, which the console is not.
+pub const EXTRA_NODES: &[NodeSpec] = &[("kmsg", 0o644, 1, 11), ("ttyAMA0", 0o600, 204, 64)];
+
+struct Random;
+
+impl RandomSource for Random {
+    fn fill(&self, buf: &mut [u8]) {
+        random::fill(buf);
+    }
+}
+
+/// The table of all devices, with `console` as the console.
+pub fn table(terminals: &Arc<Terminals>, console: &Arc<Tty>) -> Arc<Devices> {
+    let devices = Devices::new(Arc::new(Fifos::new()));
+    devices.register_simple(Arc::new(Random));
+    devices.register_char(1, 11, Arc::new(kmsg::open));
+    register_terminals(&devices, terminals, console);
+    Arc::new(devices)
+}
+
+fn register_terminals(devices: &Devices, terminals: &Arc<Terminals>, console: &Arc<Tty>) {
+    let all = terminals.clone();
+    let own = move |inode: &Arc<dyn Inode>, flags: OpenFlags| Ok(all.open_own(inode, flags)? as Arc<dyn File>);
+    devices.register_char(5, 0, Arc::new(own));
+    let (all, tty) = (terminals.clone(), console.clone());
+    let system_console = move |inode: &Arc<dyn Inode>, flags: OpenFlags| {
+        // The system's console becomes nobody's controlling terminal by being
+        // opened.
+        Ok(all.open(tty.clone(), inode, flags | OpenFlags::NOCTTY)? as Arc<dyn File>)
+    };
+    devices.register_char(5, 1, Arc::new(system_console));
+    let all = terminals.clone();
+    let master =
+        move |inode: &Arc<dyn Inode>, _: OpenFlags| Ok(all.open_master(Some(inode.clone()))? as Arc<dyn File>);
+    devices.register_char(5, 2, Arc::new(master));
+    let (all, tty) = (terminals.clone(), console.clone());
+    let uart =
+        move |inode: &Arc<dyn Inode>, flags: OpenFlags| Ok(all.open(tty.clone(), inode, flags)? as Arc<dyn File>);
+    devices.register_char(204, 64, Arc::new(uart));
+}

@@ -1,0 +1,47 @@
+//! Job control: how terminals reach processes.
+
+use crate::user;
+use paddock_abi::signal::{SIGTTIN, SIGTTOU, Siginfo};
+use paddock_tty::{Caller, JobControl};
+
+/// All processes, for terminals.
+#[derive(Debug)]
+pub struct Processes;
+
+impl JobControl for Processes {
+    fn caller(&self) -> Option<Caller> {
+        let thread = user::current()?;
+        let pid = thread.process.pid;
+        let tree = user::tree().lock();
+        let (group, session) = (tree.group(pid).ok()?, tree.session(pid).ok()?);
+        let orphaned = tree.is_orphaned(group);
+        let privileged = tree.uid(pid) == Ok(0);
+        drop(tree);
+        let signals = thread.process.signals.lock();
+        Some(Caller {
+            pid,
+            group,
+            session,
+            orphaned,
+            refuses_ttin: signals.blocks_or_ignores(thread.tid, SIGTTIN),
+            refuses_ttou: signals.blocks_or_ignores(thread.tid, SIGTTOU),
+            privileged,
+        })
+    }
+
+    fn signal_group(&self, group: u32, signal: u32) {
+        user::send_to_group(group, &Siginfo::kernel(signal));
+    }
+
+    fn signal_process(&self, pid: u32, signal: u32) {
+        let process = user::tree().lock().get(pid);
+        if let Some(process) = process {
+            // A terminal's signals are not queued: there is no error.
+            let _ = user::send_to_process(&process, &Siginfo::kernel(signal));
+        }
+    }
+
+    fn session_of_group(&self, group: u32) -> Option<u32> {
+        user::tree().lock().group_session(group)
+    }
+}

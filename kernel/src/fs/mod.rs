@@ -1,0 +1,104 @@
+//! The tree of files: what is mounted where, devices, terminals and `/proc`.
+
+mod clock;
+mod devices;
+mod fifos;
+mod initrd;
+mod job;
+mod kmsg;
+mod mounts;
+mod proc;
+mod root;
+
+use crate::console::terminal::{self, ConsoleSink};
+use crate::machine::CommandLine;
+use crate::user::vfs;
+use alloc::sync::Arc;
+use clock::WallClock;
+use embassy_executor::Spawner;
+use job::Processes;
+use paddock_sync::OnceCell;
+use paddock_tty::{Terminals, Tty};
+use paddock_vfs::{Namespace, PathContext};
+
+static TERMINALS: OnceCell<Arc<Terminals>> = OnceCell::new();
+static CONSOLE: OnceCell<Arc<Tty>> = OnceCell::new();
+
+/// All terminals. After [`mount_root`].
+pub fn terminals() -> &'static Arc<Terminals> {
+    match TERMINALS.get() {
+        Some(terminals) => terminals,
+        None => panic!("terminals are asked for before the root is mounted"),
+    }
+}
+
+/// Finds the root filesystem and mounts everything. Once, in a thread; may
+/// sleep. Without a usable disk the root is in memory; what is wrong is told
+/// in one message.
+///
+/// # Panics
+/// If there is not even memory for an empty tree.
+pub fn mount_root(command_line: &CommandLine<'_>) {
+    let clock = Arc::new(WallClock);
+    let devices = devices::table(&make_terminals(), &make_console());
+    let root = root::find(command_line, &clock);
+    let namespace = match Namespace::new(root.fs, &root.source, devices) {
+        Ok(namespace) => namespace,
+        Err(error) => panic!("no root filesystem: {error}"),
+    };
+    let context = PathContext::root_at(namespace.root());
+    if let Some(archive) = root.archive {
+        initrd::unpack(&namespace, &context, archive);
+    }
+    mounts::mount_all(&namespace, &context, &clock);
+    vfs::set_namespace(namespace);
+}
+
+fn make_terminals() -> Arc<Terminals> {
+    let terminals = Terminals::new(Arc::new(Processes));
+    let _ = TERMINALS.set(terminals.clone());
+    terminals
+}
+
+fn make_console() -> Arc<Tty> {
+    let console = Arc::new(Tty::console(Arc::new(Processes), Arc::new(ConsoleSink)));
+    let _ = CONSOLE.set(console.clone());
+    console
+}
+
+/// Starts the tasks that move the console's bytes. After [`mount_root`];
+/// `spawner` is the main loop's, of deferred interrupt work.
+pub fn start_console(spawner: Spawner) {
+    let Some(console) = CONSOLE.get() else {
+        return;
+    };
+    match (terminal::feed(console.clone()), terminal::flush(console.clone())) {
+        (Ok(feed), Ok(flush)) => {
+            spawner.spawn(feed);
+            spawner.spawn(flush);
+        }
+        _ => log::error!("console: its tasks have been started already"),
+    }
+}
+
+/// Makes everything written before durable, as sync(2) does: errors are
+/// reported in the log. May sleep.
+pub fn sync_all() {
+    let Some(namespace) = vfs::try_namespace() else {
+        return;
+    };
+    if let Err(error) = namespace.sync() {
+        log::error!("sync: not everything could be written: {error}");
+    }
+}
+
+/// Unmounts everything, before the machine goes off: the disk is clean
+/// afterwards, and files are of no use any more. May sleep.
+pub fn shut_down() {
+    let Some(namespace) = vfs::try_namespace() else {
+        return;
+    };
+    if let Err(error) = namespace.unmount_all() {
+        log::error!("unmount: not everything could be written: {error}");
+    }
+}

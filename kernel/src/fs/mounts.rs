@@ -1,0 +1,92 @@
+//! What is mounted on top of the root: `/dev`, `/proc`, `/tmp`, `/run`.
+
+use super::clock::WallClock;
+use super::devices::EXTRA_NODES;
+use super::{proc, terminals};
+use crate::memory;
+use crate::user::page_cache::FramePages;
+use alloc::sync::Arc;
+use core::sync::atomic::{AtomicU32, Ordering};
+use paddock_abi::stat::make_device;
+use paddock_abi::{Errno, Result};
+use paddock_sync::try_arc;
+use paddock_tty::DevPts;
+use paddock_vfs::dev_fs::{self, STANDARD_NODES};
+use paddock_vfs::mem_fs::MemFs;
+use paddock_vfs::path::MountFlags;
+use paddock_vfs::{FileKind, FileSystem, Namespace, PAGE_SIZE, PathContext};
+
+/// Bytes for `/dev`, where there are only nodes.
+const DEV_BYTES: u64 = 1 << 20;
+
+static NEXT_DEVICE: AtomicU32 = AtomicU32::new(1);
+
+/// A device number for a filesystem without a device.
+pub fn device_number() -> u64 {
+    make_device(0, NEXT_DEVICE.fetch_add(1, Ordering::Relaxed))
+}
+
+/// Half of the machine's memory, in bytes.
+pub fn half_of_memory() -> u64 {
+    let (frames, _, _) = memory::frame_counts();
+    (frames as u64 / 2) * PAGE_SIZE as u64
+}
+
+/// An empty filesystem in memory.
+///
+/// # Errors
+/// `ENOMEM`.
+pub fn memory_fs(clock: &Arc<WallClock>, bytes: u64, mode: u32) -> Result<Arc<dyn FileSystem>> {
+    Ok(MemFs::new(device_number(), bytes, mode, clock.clone(), Arc::new(FramePages))?)
+}
+
+/// Mounts everything. What cannot be mounted is reported and left out.
+pub fn mount_all(namespace: &Namespace, context: &PathContext, clock: &Arc<WallClock>) {
+    let half = half_of_memory();
+    let plain = MountFlags::NOSUID | MountFlags::NODEV;
+    let memory = |bytes, mode| memory_fs(clock, bytes, mode);
+    let mount = |target: &str, source: &str, flags, fs: Result<Arc<dyn FileSystem>>| {
+        let mounted = fs.and_then(|fs| mount_on(namespace, context, target, source, flags, fs));
+        if let Err(error) = mounted {
+            log::error!("mount: {target}: {error}; make sure that the root has this directory");
+        }
+    };
+    mount("/dev", "dev", MountFlags::NOSUID, memory(DEV_BYTES, 0o755));
+    if let Err(error) = fill_dev(namespace, context) {
+        log::error!("mount: /dev cannot be filled: {error}");
+    }
+    mount("/dev/pts", "devpts", MountFlags::NOSUID | MountFlags::NOEXEC, pts(clock));
+    mount("/proc", "proc", plain | MountFlags::NOEXEC, proc::filesystem(clock));
+    mount("/tmp", "tmp", plain, memory(half, 0o1777));
+    mount("/run", "run", plain, memory(half / 2, 0o755));
+}
+
+fn pts(clock: &Arc<WallClock>) -> Result<Arc<dyn FileSystem>> {
+    Ok(try_arc(DevPts::new(terminals().clone(), clock.clone(), device_number()))?)
+}
+
+fn mount_on(
+    namespace: &Namespace,
+    context: &PathContext,
+    target: &str,
+    source: &str,
+    flags: MountFlags,
+    fs: Arc<dyn FileSystem>,
+) -> Result<()> {
+    match namespace.mkdir(context, target.as_bytes(), 0o755) {
+        Ok(_) | Err(Errno::EEXIST | Errno::EROFS) => {}
+        Err(error) => return Err(error),
+    }
+    namespace.mount(context, target.as_bytes(), fs, source, flags)
+}
+
+fn fill_dev(namespace: &Namespace, context: &PathContext) -> Result<()> {
+    let dev = namespace.resolve(context, b"/dev", true)?;
+    let inside = context.with_base(dev);
+    dev_fs::populate(namespace, &inside, STANDARD_NODES)?;
+    for &(name, mode, major, minor) in EXTRA_NODES {
+        let number = make_device(major, minor);
+        namespace.mknod(&inside, name.as_bytes(), FileKind::CharDevice, mode, number)?;
+    }
+    Ok(())
+}
