@@ -59,7 +59,7 @@ impl Entry {
             code: block.get(at + 7).map_or(0, |&code| code),
         };
         let fits = entry.len >= entry_len(entry.name_len)
-            && entry.len % 4 == 0
+            && entry.len.is_multiple_of(4)
             && at + entry.len <= block.len();
         match fits {
             true => Ok(entry),

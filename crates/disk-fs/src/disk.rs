@@ -23,7 +23,7 @@ impl Disk {
     /// `EINVAL` if the device's blocks are larger than the filesystem's.
     pub fn new(device: Arc<dyn BlockDevice>, block_size: usize) -> Result<Disk> {
         let own = device.block_size();
-        if own == 0 || block_size % own != 0 {
+        if own == 0 || !block_size.is_multiple_of(own) {
             return Err(Errno::EINVAL);
         }
         let ratio = (block_size / own) as u64;

@@ -12,9 +12,13 @@ use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use paddock_abi::stat::EXT4_SUPER_MAGIC;
 use paddock_sync::{Mutex, PreemptOff, Rank, SpinLock};
 use paddock_vfs::cache::{FilePages, PageCache};
-use paddock_vfs::{BlockDevice, Clock, Errno, FileKind, FileSystem, FsStats, Inode, Result};
+use paddock_vfs::{
+    BlockDevice, Clock, Errno, FileKind, FileSystem, FsStats, Inode, PAGE_SIZE, Result,
+};
 
 const ROOT: u32 = 2;
+/// Clean metadata that is kept at most, in bytes.
+const MOST_METADATA: usize = 4 << 20;
 
 /// What all inodes of a mounted filesystem share.
 pub(crate) struct Shared {
@@ -162,6 +166,7 @@ impl Ext4 {
         let geometry = read_geometry(&*device)?;
         let disk = Disk::new(device, geometry.block_size)?;
         let mut core = Core::new(disk, geometry, clock);
+        core.keep_bytes((cache.limit() * PAGE_SIZE / 8).min(MOST_METADATA));
         let read_only = read_only || !geometry.writable;
         open_journal(&mut core, read_only)?;
         let shared = paddock_sync::try_arc(Shared {

@@ -19,7 +19,7 @@ const PAGE: u64 = PAGE_SIZE as u64;
 const WRITE_PAGES: u64 = 64;
 /// Pages read ahead of a sequential reader, and of any other.
 const READ_AHEAD: u64 = 32;
-const READ_AROUND: u64 = 4;
+const READ_AROUND: u64 = 16;
 
 /// An inode in use. There is one object for a number at a time.
 pub(crate) struct Ext4Inode {
@@ -214,7 +214,7 @@ impl Ext4Inode {
         let pages = self.pages()?;
         let cut = core.logical(size.saturating_add(core.disk.block_size as u64 - 1))?;
         let shrinks = size < self.size.load(Ordering::Acquire);
-        let tail = match shrinks && size % PAGE > 0 {
+        let tail = match shrinks && !size.is_multiple_of(PAGE) {
             true => Some(self.load_page(core, pages, size / PAGE)?),
             false => None,
         };
@@ -363,11 +363,15 @@ impl Inode for Ext4Inode {
         if index >= size.div_ceil(PAGE) {
             return Err(Errno::EFAULT);
         }
-        let page = self.cached_page(pages, index)?;
         if !write {
-            return Ok(page);
+            return self.cached_page(pages, index);
         }
         let mut core = self.fs.core.lock();
+        let size = self.size.load(Ordering::Acquire);
+        if index >= size.div_ceil(PAGE) {
+            return Err(Errno::EFAULT);
+        }
+        let page = self.load_page(&mut core, pages, index)?;
         let first = core.logical(index * PAGE)?;
         let last = core.logical(((index + 1) * PAGE).min(size) - 1)?;
         self.fs.change(&mut core, |core| {

@@ -257,7 +257,7 @@ fn clear(bitmap: &mut [u8], bit: u32) -> bool {
 fn find_clear(bitmap: &[u8], from: u32, end: u32) -> Option<u32> {
     let mut bit = from;
     while bit < end {
-        if bit % 8 == 0 && bitmap.get(bit as usize / 8) == Some(&0xff) {
+        if bit.is_multiple_of(8) && bitmap.get(bit as usize / 8) == Some(&0xff) {
             bit += 8;
         } else if is_set(bitmap, bit) {
             bit += 1;

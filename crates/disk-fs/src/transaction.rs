@@ -12,9 +12,6 @@ use core::ops::Range;
 use paddock_vfs::cache::FilePages;
 use paddock_vfs::{Clock, Errno, Result, Timestamp};
 
-/// Clean metadata blocks that are kept, in bytes.
-const KEPT_BYTES: usize = 2 << 20;
-
 struct Buffer {
     data: Vec<u8>,
     /// Changed in the running transaction.
@@ -37,6 +34,10 @@ pub(crate) struct Core {
     pub geometry: Geometry,
     pub clock: Arc<dyn Clock>,
     buffers: BTreeMap<u64, Buffer>,
+    /// How many of them are dirty.
+    dirty: usize,
+    /// Clean buffers that are kept.
+    kept: usize,
     undo: Vec<Undo>,
     /// Counts uses of buffers.
     serial: u64,
@@ -64,6 +65,8 @@ impl Core {
             geometry,
             clock,
             buffers: BTreeMap::new(),
+            dirty: 0,
+            kept: 0,
             undo: Vec::new(),
             serial: 0,
             operation: 0,
@@ -74,6 +77,11 @@ impl Core {
             dirty_since: None,
             failed: false,
         }
+    }
+
+    /// Sets how many bytes of clean metadata are kept.
+    pub fn keep_bytes(&mut self, bytes: usize) {
+        self.kept = (bytes / self.disk.block_size).max(32);
     }
 
     /// `EROFS` if nothing may be changed (any more).
@@ -126,9 +134,23 @@ impl Core {
             });
             buffer.changed_by = serial;
         }
-        buffer.dirty = true;
+        if !core::mem::replace(&mut buffer.dirty, true) {
+            self.dirty += 1;
+        }
         buffer.used = serial;
         Ok(&mut buffer.data)
+    }
+
+    /// Puts a buffer in, or takes it out; what was there before.
+    fn put_buffer(&mut self, block: u64, buffer: Option<Buffer>) -> Option<Buffer> {
+        let is_dirty = |buffer: &Option<Buffer>| buffer.as_ref().is_some_and(|b| b.dirty);
+        self.dirty += usize::from(is_dirty(&buffer));
+        let before = match buffer {
+            Some(buffer) => self.buffers.insert(block, buffer),
+            None => self.buffers.remove(&block),
+        };
+        self.dirty -= usize::from(is_dirty(&before));
+        before
     }
 
     /// A block that was just allocated, all zeroes.
@@ -140,7 +162,7 @@ impl Core {
             changed_by: serial,
             used: serial,
         };
-        let before = self.buffers.insert(block, buffer);
+        let before = self.put_buffer(block, Some(buffer));
         self.undo.push(Undo { block, before });
         let buffer = self.buffers.get_mut(&block).ok_or(Errno::EIO)?;
         Ok(&mut buffer.data)
@@ -153,7 +175,7 @@ impl Core {
 
     /// Frees a metadata block when the transaction commits.
     pub fn free_metadata(&mut self, block: u64) {
-        let before = self.buffers.remove(&block);
+        let before = self.put_buffer(block, None);
         self.undo.push(Undo { block, before });
         self.freed.push(block..block + 1);
         self.revoked.push(block);
@@ -194,17 +216,13 @@ impl Core {
 
     fn roll_back(&mut self) {
         while let Some(Undo { block, before }) = self.undo.pop() {
-            match before {
-                Some(buffer) => self.buffers.insert(block, buffer),
-                None => self.buffers.remove(&block),
-            };
+            self.put_buffer(block, before);
         }
     }
 
     fn is_transaction_large(&self) -> bool {
         let limit = self.journal.as_ref().map_or(0, Journal::transaction_limit);
-        let dirty = self.buffers.values().filter(|buffer| buffer.dirty).count();
-        dirty + self.freed.len() / 64 > limit
+        self.dirty + self.freed.len() / 64 > limit
     }
 
     /// Makes everything done before durable: first data, then metadata.
@@ -283,8 +301,10 @@ impl Core {
             }
         }
         for block in blocks {
-            if let Some(buffer) = self.buffers.get_mut(block) {
-                buffer.dirty = false;
+            if let Some(buffer) = self.buffers.get_mut(block)
+                && core::mem::take(&mut buffer.dirty)
+            {
+                self.dirty -= 1;
             }
         }
         Ok(())
@@ -292,7 +312,7 @@ impl Core {
 
     /// Forgets clean buffers that were not used lately, if there are many.
     fn evict(&mut self) {
-        let kept = KEPT_BYTES / self.disk.block_size;
+        let kept = self.kept;
         if self.buffers.len() <= kept {
             return;
         }
@@ -306,7 +326,7 @@ impl Core {
 
     /// As [`evict`](Self::evict), for those who only read.
     pub fn trim(&mut self) {
-        if self.buffers.len() > 2 * KEPT_BYTES / self.disk.block_size {
+        if self.buffers.len() > 2 * self.kept {
             self.evict();
         }
     }
@@ -314,6 +334,7 @@ impl Core {
     /// Forgets all buffers, none of which is dirty.
     pub fn forget_buffers(&mut self) {
         self.buffers.clear();
+        self.dirty = 0;
     }
 
     /// Commits, and marks the disk as clean. Nothing is written afterwards.

@@ -218,3 +218,29 @@ fn other_disks_are_refused() {
     let disk = Arc::new(MemDisk::new(image));
     assert_eq!(mount_with(&disk, 64).err(), Some(Errno::EUCLEAN));
 }
+
+#[test]
+fn large_files_pass_through_a_small_cache() {
+    let disk = Arc::new(MemDisk::new(make_image(4096, 96 << 10, None)));
+    let data = pattern(9, 1 << 20);
+    {
+        let fs = mount_with(&disk, 512).unwrap();
+        let file = fs.root().create(b"f", &node(FileKind::Regular)).unwrap();
+        for part in 0..64 {
+            write_all(&*file, part << 20, &data).unwrap();
+        }
+        drop(file);
+        fs.unmount().unwrap();
+    }
+    let fs = mount_with(&disk, 512).unwrap();
+    let file = fs.root().lookup(b"f").unwrap();
+    let mut buf = vec![0; 1 << 16];
+    for offset in (0..64 << 20).step_by(1 << 16) {
+        assert_eq!(file.read_at(offset, &mut buf), Ok(1 << 16));
+        let at = offset as usize % (1 << 20);
+        assert!(buf == data[at..at + (1 << 16)]);
+    }
+    drop(file);
+    fs.unmount().unwrap();
+    check_clean(&disk.image(), "large file");
+}

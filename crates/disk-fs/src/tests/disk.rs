@@ -43,7 +43,7 @@ impl MemDisk {
 
     fn range(&self, block: u64, len: usize) -> Result<core::ops::Range<usize>> {
         let start = block as usize * BLOCK;
-        match len % BLOCK == 0 && start + len <= self.data.lock().unwrap().len() {
+        match len.is_multiple_of(BLOCK) && start + len <= self.data.lock().unwrap().len() {
             true => Ok(start..start + len),
             false => Err(Errno::EIO),
         }

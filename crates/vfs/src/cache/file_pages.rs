@@ -1,11 +1,11 @@
 //! [`FilePages`]: the cached pages of one file.
 
-use super::PageCache;
+use super::{PageCache, VISIT};
 use crate::{PageRef, Result};
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::sync::atomic::Ordering;
+use core::sync::atomic::{AtomicU64, Ordering};
 use paddock_sync::{PreemptOff, Rank, SpinLock};
 
 struct Slot {
@@ -29,6 +29,8 @@ impl Slot {
 pub struct FilePages {
     cache: Arc<PageCache>,
     slots: SpinLock<BTreeMap<u64, Slot>, PreemptOff>,
+    /// Where eviction goes on looking.
+    hand: AtomicU64,
 }
 
 impl FilePages {
@@ -37,6 +39,7 @@ impl FilePages {
         let pages = paddock_sync::try_arc(FilePages {
             cache: cache.clone(),
             slots: SpinLock::new(Rank::Leaf, BTreeMap::new()),
+            hand: AtomicU64::new(0),
         })?;
         cache.enlist(&pages)?;
         Ok(pages)
@@ -132,24 +135,31 @@ impl FilePages {
         self.cache.dirty.fetch_sub(dirty, Ordering::Relaxed);
     }
 
-    /// Gives up to `wanted` pages back that nobody uses; how many.
+    /// Gives up to `wanted` pages back that nobody uses, of the next few that
+    /// it has not looked at lately; how many.
     pub(super) fn evict(&self, wanted: usize) -> usize {
+        let mut victims: Vec<u64> = Vec::new();
         let mut evicted = Vec::new();
-        if evicted.try_reserve(wanted).is_err() {
+        if victims.try_reserve(wanted).is_err() || evicted.try_reserve(wanted).is_err() {
             return 0;
         }
+        let hand = self.hand.load(Ordering::Relaxed);
         let mut slots = self.slots.lock();
-        slots.retain(|_, slot| {
-            if evicted.len() >= wanted || !slot.is_evictable() {
-                return true;
+        let mut next = 0;
+        for (index, slot) in slots.range_mut(hand..).take(VISIT) {
+            next = index + 1;
+            if victims.len() == wanted {
+                break;
             }
-            if core::mem::take(&mut slot.used) {
-                return true;
+            if slot.is_evictable() && !core::mem::take(&mut slot.used) {
+                victims.push(*index);
             }
-            evicted.push(slot.page.clone());
-            false
-        });
+        }
+        let more = slots.range(next..).next().is_some();
+        evicted.extend(victims.iter().filter_map(|index| slots.remove(index)));
         drop(slots);
+        self.hand
+            .store(if more { next } else { 0 }, Ordering::Relaxed);
         self.cache.count.fetch_sub(evicted.len(), Ordering::Relaxed);
         evicted.len()
     }

@@ -20,6 +20,8 @@ use paddock_sync::{PreemptOff, Rank, SpinLock};
 
 /// Pages taken back at once.
 const EVICT_BATCH: usize = 64;
+/// Pages of a file that are looked at in one visit.
+const VISIT: usize = 512;
 
 /// The bound on all cached pages.
 pub struct PageCache {
@@ -41,6 +43,11 @@ impl PageCache {
             dirty: AtomicUsize::new(0),
             files: SpinLock::new(Rank::Leaf, VecDeque::new()),
         }
+    }
+
+    /// The bound, in pages.
+    pub fn limit(&self) -> usize {
+        self.limit
     }
 
     /// The number of cached pages.
@@ -74,9 +81,11 @@ impl PageCache {
     /// The kernel calls it when memory runs out. Never sleeps.
     pub fn shrink(&self, wanted: usize) -> usize {
         let mut freed = 0;
-        // Twice around: the first visit takes away a page's second chance.
+        // Twice around, as the first visit takes away a page's second chance;
+        // and on through files too large for one visit.
         let files = self.files.lock().len();
-        for _ in 0..files * 2 {
+        let visits = files * 2 + self.pages() / VISIT * 2;
+        for _ in 0..visits {
             if freed >= wanted {
                 break;
             }
@@ -99,6 +108,10 @@ impl PageCache {
     }
 
     fn enlist(&self, file: &Arc<FilePages>) -> Result<()> {
+        // Two steps for each newcomer keep the line free of files that are
+        // gone.
+        self.next_file();
+        self.next_file();
         let mut files = self.files.lock();
         files.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
         files.push_back(Arc::downgrade(file));

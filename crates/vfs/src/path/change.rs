@@ -2,7 +2,7 @@
 
 use super::dentry::Dentry;
 use super::name::Name;
-use super::walk::{Last, Walk};
+use super::walk::Walk;
 use super::{Namespace, Path, PathContext};
 use crate::{Access, Errno, FileKind, Inode, Metadata, NewNode, Result, SetMetadata, Timestamp};
 use alloc::sync::Arc;
@@ -41,13 +41,13 @@ impl Namespace {
     /// (`.`, `..`, `/`).
     pub(super) fn place(&self, context: &PathContext, path: &[u8], here: Errno) -> Result<Place> {
         let mut walk = Walk::new(self, context, path)?;
-        match walk.to_last()? {
-            Last::Name(name) => Ok(Place {
+        match walk.advance()? {
+            Some(name) => Ok(Place {
                 name,
                 slash: walk.trailing_slash(),
                 dir: walk.at,
             }),
-            Last::Here => Err(here),
+            None => Err(here),
         }
     }
 

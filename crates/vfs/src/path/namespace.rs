@@ -143,7 +143,7 @@ impl Namespace {
     /// Walks `path`; a symbolic link at its end is followed if `follow`.
     /// `ENOENT`, `ENOTDIR`, `EACCES`, `ELOOP`, `ENAMETOOLONG`.
     pub fn resolve(&self, context: &PathContext, path: &[u8], follow: bool) -> Result<Path> {
-        Walk::new(self, context, path)?.to_end(follow)
+        Walk::new(self, context, path)?.finish(follow)
     }
 
     /// The names from `root` to `path`, as getcwd(2) and `/proc/PID/fd` show

@@ -1,7 +1,7 @@
 //! open(2).
 
 use super::dentry::Dentry;
-use super::walk::{Last, Walk};
+use super::walk::Walk;
 use super::{MountFlags, Namespace, Path, PathContext};
 use crate::{
     Access, Errno, File, FileKind, InodeFile, NewNode, OpenFile, OpenFlags, Result, SetMetadata,
@@ -87,7 +87,7 @@ impl Namespace {
         let follow = !exclusive && !flags.contains(OpenFlags::NOFOLLOW);
         let mut walk = Walk::new(self, context, path)?;
         loop {
-            let Last::Name(name) = walk.to_last()? else {
+            let Some(name) = walk.advance()? else {
                 return match exclusive {
                     true => Err(Errno::EEXIST),
                     false => self.open_existing(context, walk.at, flags),

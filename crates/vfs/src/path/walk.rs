@@ -25,14 +25,6 @@ pub(super) struct Walk<'a> {
     links: u32,
 }
 
-/// Where a walk to the last component ends.
-pub(super) enum Last {
-    /// The walk stands at a directory, and this is to be looked up in it.
-    Name(Name),
-    /// The path ends in `.`, `..` or `/`: the walk stands there.
-    Here,
-}
-
 impl<'a> Walk<'a> {
     /// `ENOENT` for the empty path, `ENAMETOOLONG`.
     pub fn new(namespace: &'a Namespace, context: &'a PathContext, path: &[u8]) -> Result<Self> {
@@ -151,8 +143,10 @@ impl<'a> Walk<'a> {
     }
 
     /// Walks to the directory of the last component. Called again after
-    /// [`follow`](Self::follow), it goes on from there.
-    pub fn to_last(&mut self) -> Result<Last> {
+    /// [`follow`](Self::follow), it goes on from there. The component is to be
+    /// looked up there; `None` if the path ends in `.`, `..` or `/`: the walk
+    /// stands at what it names.
+    pub fn advance(&mut self) -> Result<Option<Name>> {
         while let Some(name) = self.next()? {
             if name.is_dots() {
                 self.check_search()?;
@@ -162,11 +156,11 @@ impl<'a> Walk<'a> {
                 continue;
             }
             if self.is_last() {
-                return Ok(Last::Name(name));
+                return Ok(Some(name));
             }
             self.step(&name)?;
         }
-        Ok(Last::Here)
+        Ok(None)
     }
 
     fn step(&mut self, name: &[u8]) -> Result<()> {
@@ -182,9 +176,9 @@ impl<'a> Walk<'a> {
 
     /// Walks to the end; a link there is followed if `follow` says so, or if
     /// a slash comes after it.
-    pub fn to_end(mut self, follow: bool) -> Result<Path> {
+    pub fn finish(mut self, follow: bool) -> Result<Path> {
         loop {
-            let Last::Name(name) = self.to_last()? else {
+            let Some(name) = self.advance()? else {
                 return Ok(self.at);
             };
             let dentry = self.lookup(&name)?;
