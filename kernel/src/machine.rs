@@ -6,7 +6,7 @@ use paddock_machine::fdt_size;
 use paddock_sync::OnceCell;
 
 pub use paddock_machine::{
-    CommandLine, Device, Gic, Interrupt, IpConfig, LogLevel, MAX_CPUS, PsciMethod, Region, Trigger,
+    CommandLine, Device, Gic, Interrupt, LogLevel, MAX_CPUS, PsciMethod, Region, Trigger,
 };
 
 /// The machine, with text from the device tree's own memory.
