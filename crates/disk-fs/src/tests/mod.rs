@@ -1,7 +1,9 @@
 //! Tests against images made by mke2fs and judged by e2fsck.
 
 mod basic;
+mod concurrent;
 mod disk;
+mod features;
 mod power;
 mod random;
 
@@ -48,10 +50,19 @@ fn tool(name: &str) -> Command {
 
 /// A new filesystem, perhaps with the content of a folder.
 fn make_image(block_size: u32, kilobytes: u32, from: Option<&PathBuf>) -> Vec<u8> {
+    make_image_with(MKE2FS_FEATURES, block_size, kilobytes, from)
+}
+
+fn make_image_with(
+    features: &str,
+    block_size: u32,
+    kilobytes: u32,
+    from: Option<&PathBuf>,
+) -> Vec<u8> {
     let dir = TempDir::new();
     let image = dir.0.join("image");
     let mut command = tool("mke2fs");
-    command.args(["-q", "-F", "-t", "ext4", "-m", "0", "-O", MKE2FS_FEATURES]);
+    command.args(["-q", "-F", "-t", "ext4", "-m", "0", "-O", features]);
     command.args(["-b", &block_size.to_string(), "-J", "size=4"]);
     command.args(["-E", "root_owner=0:0"]);
     if let Some(from) = from {
