@@ -1,0 +1,83 @@
+//! Sockets as files.
+
+use crate::metadata::socket_metadata;
+use crate::socket::UnixSocket;
+use crate::transfer::Ancillary;
+use alloc::sync::Arc;
+use core::any::Any;
+use paddock_abi::Result;
+use paddock_abi::termios::FIONREAD;
+use paddock_sync::{Pollable, Ready, WaitQueue};
+use paddock_vfs::{Errno, File, IoctlArg, Metadata};
+
+impl Pollable for UnixSocket {
+    fn ready(&self) -> Ready {
+        self.0.ready()
+    }
+
+    fn wait_queue(&self) -> Option<&WaitQueue> {
+        Some(&self.0.changed)
+    }
+}
+
+impl File for UnixSocket {
+    fn read(&self, _: &mut u64, buf: &mut [u8]) -> Result<usize> {
+        Ok(self.receive(buf, false)?.count)
+    }
+
+    fn write(&self, _: &mut u64, buf: &[u8]) -> Result<usize> {
+        let mut ancillary = Ancillary {
+            credentials: self.maker(),
+            ..Ancillary::default()
+        };
+        self.send(buf, None, &mut ancillary)
+    }
+
+    fn ioctl(&self, cmd: u32, arg: &mut dyn IoctlArg) -> Result<u64> {
+        match cmd {
+            FIONREAD => {
+                let unread = i32::try_from(self.unread()?).unwrap_or(i32::MAX);
+                arg.write_i32(unread)?;
+                Ok(0)
+            }
+            _ => Err(Errno::ENOTTY),
+        }
+    }
+
+    fn metadata(&self) -> Result<Metadata> {
+        Ok(socket_metadata(self.ino()))
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
+/// A bound socket, for /proc/net/unix.
+#[derive(Clone, Debug)]
+pub struct Listed {
+    /// Its inode number.
+    pub ino: u64,
+    /// `SOCK_*`.
+    pub kind: u32,
+    /// Whether it takes connections.
+    pub listening: bool,
+    /// What it is bound to.
+    pub name: Arc<crate::Name>,
+}
+
+/// Calls `each` for every socket that is bound.
+pub fn for_each_bound(mut each: impl FnMut(Listed)) {
+    crate::name::for_each(|name, endpoint| {
+        let listening = matches!(
+            endpoint.state.lock().role,
+            crate::endpoint::Role::Listening { .. }
+        );
+        each(Listed {
+            ino: endpoint.ino,
+            kind: endpoint.kind.to_type(),
+            listening,
+            name: name.clone(),
+        });
+    });
+}

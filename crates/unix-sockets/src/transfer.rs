@@ -1,0 +1,286 @@
+//! Sending and receiving.
+
+use crate::endpoint::{Endpoint, Role, State, Target};
+use crate::graveyard;
+use crate::inbox::{LIMIT, Segment, Taken};
+use crate::name::Name;
+use crate::socket::{Kind, UnixSocket};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use paddock_abi::socket::Ucred;
+use paddock_abi::{Errno, Result};
+use paddock_sync::{Mutex, Rank, SpinLockGuard};
+use paddock_vfs::OpenFile;
+
+/// One passing of files at a time, so that none passes itself.
+static PASSING: Mutex<()> = Mutex::new(Rank::Socket, ());
+
+/// What goes along with the bytes (SCM_RIGHTS, SCM_CREDENTIALS).
+#[derive(Debug, Default)]
+pub struct Ancillary {
+    /// Files to pass; taken out when they are sent.
+    pub rights: Vec<Arc<OpenFile>>,
+    /// Who sends.
+    pub credentials: Ucred,
+}
+
+/// What has been received.
+#[derive(Debug, Default)]
+pub struct Received {
+    /// Bytes in the buffer.
+    pub count: usize,
+    /// Bytes of the message, which may have been cut.
+    pub length: usize,
+    /// What the sender of a datagram is bound to.
+    pub from: Option<Arc<Name>>,
+    /// Who sent it.
+    pub credentials: Ucred,
+    /// Files that were passed.
+    pub rights: Vec<Arc<OpenFile>>,
+}
+
+impl Drop for Received {
+    fn drop(&mut self) {
+        graveyard::bury(core::mem::take(&mut self.rights));
+    }
+}
+
+impl From<Taken> for Received {
+    fn from(taken: Taken) -> Received {
+        let Taken {
+            count,
+            length,
+            from,
+            credentials,
+            rights,
+        } = taken;
+        Received {
+            count,
+            length,
+            from,
+            credentials,
+            rights,
+        }
+    }
+}
+
+impl UnixSocket {
+    /// Sends bytes, or one message, to the peer or to `to`. May sleep if
+    /// files are passed.
+    ///
+    /// # Errors
+    /// `EAGAIN`, `EPIPE`, `ENOTCONN`, `EISCONN`, `ECONNREFUSED`, `EMSGSIZE`,
+    /// `EPERM`, `EPROTOTYPE`, `ETOOMANYREFS`, `ENOMEM`.
+    pub fn send(
+        &self,
+        data: &[u8],
+        to: Option<&Target>,
+        ancillary: &mut Ancillary,
+    ) -> Result<usize> {
+        let _one_at_a_time = (!ancillary.rights.is_empty()).then(|| PASSING.lock());
+        check_passing(&ancillary.rights)?;
+        match self.kind() {
+            Kind::Stream => self.send_bytes(data, to, ancillary),
+            Kind::SeqPacket => self.send_packet(data, ancillary),
+            Kind::Datagram => self.send_datagram(data, to, ancillary),
+        }
+    }
+
+    /// The peer of a connection. `ENOTCONN`, `EPIPE`.
+    fn connection(&self) -> Result<Arc<Endpoint>> {
+        let state = self.state();
+        match &state.role {
+            _ if state.sends_no_more => Err(Errno::EPIPE),
+            Role::Connected(peer) => Ok(peer.clone()),
+            _ => Err(Errno::ENOTCONN),
+        }
+    }
+
+    fn send_bytes(
+        &self,
+        data: &[u8],
+        to: Option<&Target>,
+        ancillary: &mut Ancillary,
+    ) -> Result<usize> {
+        if to.is_some() {
+            return match self.connection() {
+                Ok(_) => Err(Errno::EISCONN),
+                Err(_) => Err(Errno::EOPNOTSUPP),
+            };
+        }
+        let peer = self.connection()?;
+        if data.is_empty() {
+            return Ok(0);
+        }
+        not_itself(&ancillary.rights, &peer)?;
+        let mut state = open_state(&peer)?;
+        let sender = ancillary.credentials;
+        let count = state
+            .inbox
+            .push_bytes(data, sender, &mut ancillary.rights)?;
+        drop(state);
+        peer.changed.wake_all();
+        Ok(count)
+    }
+
+    fn send_packet(&self, data: &[u8], ancillary: &mut Ancillary) -> Result<usize> {
+        let peer = self.connection()?;
+        let segment = self.message(data, ancillary)?;
+        self.deliver(&peer, segment, ancillary)?;
+        Ok(data.len())
+    }
+
+    fn send_datagram(
+        &self,
+        data: &[u8],
+        to: Option<&Target>,
+        ancillary: &mut Ancillary,
+    ) -> Result<usize> {
+        let target = match to {
+            Some(target) if target.0.kind != Kind::Datagram => return Err(Errno::EPROTOTYPE),
+            Some(target) => target.clone(),
+            None => Target(self.connection()?),
+        };
+        if self.state().sends_no_more {
+            return Err(Errno::EPIPE);
+        }
+        let segment = self.message(data, ancillary)?;
+        if !target.accepts_from(&self.0) {
+            return Err(Errno::EPERM);
+        }
+        match self.deliver(&target.0, segment, ancillary) {
+            Err(Errno::EPIPE) if target.0.state.lock().closed => {
+                self.forget_peer(&target.0);
+                Err(Errno::ECONNREFUSED)
+            }
+            result => result.map(|()| data.len()),
+        }
+    }
+
+    fn forget_peer(&self, gone: &Arc<Endpoint>) {
+        let mut state = self.state();
+        let old = match &state.role {
+            Role::Connected(peer) if Arc::ptr_eq(peer, gone) => {
+                core::mem::replace(&mut state.role, Role::Idle)
+            }
+            _ => return,
+        };
+        drop(state);
+        drop(old);
+    }
+
+    fn message(&self, data: &[u8], ancillary: &Ancillary) -> Result<Segment> {
+        if data.len() > LIMIT {
+            return Err(Errno::EMSGSIZE);
+        }
+        Segment::new(data, self.name(), ancillary.credentials)
+    }
+
+    /// Puts a message into another socket's inbox.
+    fn deliver(
+        &self,
+        target: &Arc<Endpoint>,
+        mut segment: Segment,
+        ancillary: &mut Ancillary,
+    ) -> Result<()> {
+        not_itself(&ancillary.rights, target)?;
+        let mut state = open_state(target)?;
+        segment.rights = core::mem::take(&mut ancillary.rights);
+        let Err((mut segment, error)) = state.inbox.push_message(segment) else {
+            drop(state);
+            target.changed.wake_all();
+            return Ok(());
+        };
+        let waits = error == Errno::EAGAIN && state.await_room(&self.0);
+        drop(state);
+        ancillary.rights = core::mem::take(&mut segment.rights);
+        if waits {
+            self.state().crowded = Some(Arc::downgrade(target));
+        }
+        Err(error)
+    }
+
+    /// Receives bytes, or one message; with `peek` they stay, and passed
+    /// files are not received. A count of 0 for a buffer with room is the
+    /// end, or an empty message. Never sleeps.
+    ///
+    /// # Errors
+    /// `EAGAIN`, `ENOTCONN`, `EINVAL` if it listens, `ECONNRESET`.
+    pub fn receive(&self, buf: &mut [u8], peek: bool) -> Result<Received> {
+        let mut state = self.state();
+        match state.role {
+            Role::Listening { .. } => return Err(Errno::EINVAL),
+            Role::Idle if self.kind().is_connected() => return Err(self.unconnected()),
+            _ => {}
+        }
+        let crowded = !state.inbox.has_room();
+        let taken = match self.kind() {
+            Kind::Stream => state.inbox.take_bytes(buf, peek),
+            _ => state.inbox.take_message(buf, peek),
+        };
+        let Some(taken) = taken else {
+            return nothing(&mut state);
+        };
+        let relieved = crowded && state.inbox.has_room();
+        let waited_for = !state.waiting_for_room.is_empty() && !state.is_crowded();
+        drop(state);
+        if relieved && let Some(peer) = self.0.peer() {
+            peer.changed.wake_all();
+        }
+        if waited_for {
+            self.0.wake_waiting();
+        }
+        Ok(taken.into())
+    }
+
+    /// The error of reading without a connection (`unix_stream_recvmsg` and
+    /// its kin of Linux: streams say `EINVAL`, packets `ENOTCONN`).
+    fn unconnected(&self) -> Errno {
+        match self.kind() {
+            Kind::Stream => Errno::EINVAL,
+            _ => Errno::ENOTCONN,
+        }
+    }
+}
+
+/// What an empty inbox means.
+fn nothing(state: &mut State) -> Result<Received> {
+    if let Some(error) = state.error.take() {
+        return Err(error);
+    }
+    match state.receives_no_more {
+        true => Ok(Received::default()),
+        false => Err(Errno::EAGAIN),
+    }
+}
+
+/// The state of a socket that still receives. `EPIPE`.
+fn open_state(target: &Endpoint) -> Result<SpinLockGuard<'_, State, paddock_sync::PreemptOff>> {
+    let state = target.state.lock();
+    match state.closed || state.receives_no_more && !target.kind.is_connected() {
+        true => Err(Errno::EPIPE),
+        false => Ok(state),
+    }
+}
+
+fn socket_of(file: &OpenFile) -> Option<&UnixSocket> {
+    file.file().as_any().downcast_ref::<UnixSocket>()
+}
+
+/// A socket that holds other files is not passed: otherwise two sockets could
+/// hold each other, and nobody could ever receive what is in them.
+fn check_passing(rights: &[Arc<OpenFile>]) -> Result<()> {
+    let mut sockets = rights.iter().filter_map(|file| socket_of(file));
+    match sockets.any(UnixSocket::holds_files) {
+        true => Err(Errno::ETOOMANYREFS),
+        false => Ok(()),
+    }
+}
+
+fn not_itself(rights: &[Arc<OpenFile>], target: &Arc<Endpoint>) -> Result<()> {
+    let mut sockets = rights.iter().filter_map(|file| socket_of(file));
+    match sockets.any(|socket| Arc::ptr_eq(&socket.0, target)) {
+        true => Err(Errno::ETOOMANYREFS),
+        false => Ok(()),
+    }
+}
