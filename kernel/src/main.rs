@@ -19,9 +19,11 @@ mod interrupts;
 mod machine;
 mod main_loop;
 mod memory;
+mod net;
 mod panic;
 mod power;
 mod random;
+mod ssh;
 mod syscall;
 mod thread;
 mod time;
@@ -45,7 +47,7 @@ fn kernel_main(boot: BootInfo) -> ! {
     log::info!("Paddock {} on {}", env!("CARGO_PKG_VERSION"), machine.model);
     interrupts::init(machine);
     start_timers();
-    if let Err(error) = thread::spawn("main-loop", move || start_up(machine)) {
+    if let Err(error) = thread::spawn_large("main-loop", move || start_up(machine)) {
         panic!("no memory for the first thread: {error}");
     }
     thread::start_scheduling()
@@ -70,8 +72,11 @@ fn start_up(machine: &'static machine::Machine) {
         panic!("no memory for the worker threads: {error}");
     }
     fs::mount_root(&command_line);
+    ssh::prepare();
     let main_loop = MainLoop::new();
     fs::start_console(main_loop.spawner(Step::DeferredInterrupts));
+    net::start(&command_line, &main_loop);
+    ssh::start(main_loop.spawner(Step::Ssh));
     init::start(&command_line, main_loop.spawner(Step::HerdOutput));
     main_loop.run()
 }

@@ -38,4 +38,4 @@ pub use rank::Rank;
 pub use rwlock::{ReadGuard, RwLock, WriteGuard};
 pub use spin::{IrqOff, PreemptOff, SpinContext, SpinLock, SpinLockGuard};
 pub use try_box::{try_arc, try_box};
-pub use wait_queue::{Deadline, NO_DEADLINE, Registration, WaitError, WaitQueue};
+pub use wait_queue::{Deadline, NO_DEADLINE, OwnedRegistration, Registration, WaitError, WaitQueue};

@@ -59,6 +59,8 @@ ranks! {
     Tty spinning (nests),
     /// A pipe or output channel.
     Pipe spinning (nests),
+    /// A socket's state: what it is bound and connected to.
+    SocketState spinning (nests),
     /// A network stack: held for one poll of embassy-net.
     NetStack spinning (nests),
     /// A network device's rings.

@@ -7,10 +7,12 @@
 
 use crate::context::might_sleep;
 use crate::platform;
+use crate::poll::Pollable;
 use crate::rank::Rank;
 use crate::spin::{IrqOff, SpinLock};
 use crate::try_box::try_box;
 use alloc::boxed::Box;
+use alloc::sync::Arc;
 use core::cell::UnsafeCell;
 use core::fmt;
 use core::future::poll_fn;
@@ -321,6 +323,8 @@ pub struct Registration<'a> {
 
 // SAFETY: the waiter is only touched under the queue's lock.
 unsafe impl Send for Registration<'_> {}
+// SAFETY: as above.
+unsafe impl Sync for Registration<'_> {}
 
 impl Registration<'_> {
     /// Joins again (a wake-up takes the waiter out), with this waker.
@@ -339,6 +343,60 @@ impl Drop for Registration<'_> {
     fn drop(&mut self) {
         // SAFETY: the waiter is alive and only ever joined this queue.
         let waker = unsafe { self.queue.list.lock().remove(&raw const *self.waiter) };
+        drop(waker);
+    }
+}
+
+/// Membership in the queue of an object that it keeps alive; ends when
+/// dropped. For futures, which cannot borrow from themselves.
+#[must_use]
+pub struct OwnedRegistration<P: Pollable + ?Sized> {
+    queue: *const WaitQueue,
+    waiter: Box<Waiter>,
+    object: Arc<P>,
+}
+
+// SAFETY: the waiter is only touched under the queue's lock, and the queue
+// belongs to `object`, which is Send and Sync as every Pollable is.
+unsafe impl<P: Pollable + ?Sized> Send for OwnedRegistration<P> {}
+// SAFETY: as above.
+unsafe impl<P: Pollable + ?Sized> Sync for OwnedRegistration<P> {}
+
+impl<P: Pollable + ?Sized> OwnedRegistration<P> {
+    /// Joins the queue of `object`; `None` if it has none.
+    ///
+    /// # Errors
+    /// `ENOMEM`.
+    pub fn new(object: Arc<P>, waker: &Waker) -> paddock_abi::Result<Option<Self>> {
+        let Some(queue) = object.wait_queue() else {
+            return Ok(None);
+        };
+        let waiter = try_box(Waiter::new())?;
+        // SAFETY: as in `WaitQueue::register`.
+        unsafe { queue.list.lock().push(&raw const *waiter, waker.clone()) };
+        Ok(Some(OwnedRegistration { queue: ptr::from_ref(queue), waiter, object }))
+    }
+
+    /// The object.
+    pub fn object(&self) -> &Arc<P> {
+        &self.object
+    }
+
+    /// Joins again (a wake-up takes the waiter out), with this waker.
+    pub fn renew(&self, waker: &Waker) {
+        // SAFETY: the queue is part of `object`, which is alive.
+        let queue = unsafe { &*self.queue };
+        // SAFETY: as in `WaitQueue::register`.
+        unsafe { queue.list.lock().push(&raw const *self.waiter, waker.clone()) };
+    }
+}
+
+impl<P: Pollable + ?Sized> Drop for OwnedRegistration<P> {
+    fn drop(&mut self) {
+        // SAFETY: the queue is part of `object`, which is alive.
+        let queue = unsafe { &*self.queue };
+        // SAFETY: the waiter is alive and only ever joined this queue.
+        let waker = unsafe { queue.list.lock().remove(&raw const *self.waiter) };
         drop(waker);
     }
 }

@@ -151,6 +151,13 @@ impl Terminals {
         self.connect(caller.session, caller.group, tty)
     }
 
+    /// Makes `tty` the controlling terminal of a session that has just been
+    /// made and has none, with its leader in the foreground. Never sleeps.
+    /// `ENOMEM`.
+    pub fn assign(&self, session: u32, tty: &Arc<Tty>) -> Result<()> {
+        self.connect(session, session, tty)
+    }
+
     fn connect(&self, session: u32, group: u32, tty: &Arc<Tty>) -> Result<()> {
         let mut sessions = self.sessions.lock();
         sessions.retain(|(_, tty)| tty.strong_count() > 0);

@@ -12,7 +12,6 @@ use crate::user::{self, Program};
 use crate::{config, fs};
 use alloc::string::String;
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 use embassy_executor::Spawner;
 use paddock_abi::{Errno, Result};
 use paddock_process::stack::Strings;
@@ -73,6 +72,7 @@ fn run(path: &str, spawner: Spawner) -> Result<()> {
         files: standard_files(&context, writer)?,
         paths: context,
         new_session: true,
+        terminal: None,
         on_exit: Some(paddock_sync::try_box(move |status| shared.set_exit(status))?),
     })?;
     match output::carry(reader) {
@@ -92,18 +92,6 @@ fn standard_files(context: &PathContext, writer: Arc<ChannelWriter>) -> Result<F
         files.replace(number as i32, file, false, number + 1)?;
     }
     Ok(files)
-}
-
-/// A list of strings for a program.
-///
-/// # Errors
-/// `ENOMEM`, `E2BIG`.
-pub fn strings(list: &[Vec<u8>]) -> Result<Strings> {
-    let mut strings = Strings::new();
-    for string in list {
-        strings.push(string)?;
-    }
-    Ok(strings)
 }
 
 /// Before the machine goes off: everything on the disk.

@@ -6,6 +6,7 @@
 mod boot;
 mod heap;
 
+use crate::arch::context::STACK_ALIGNMENT;
 use crate::arch::mmu::{DEVICE_MAP, KernelTables, Protection, STACKS};
 use alloc::vec::Vec;
 use paddock_abi::{Errno, Result};
@@ -128,8 +129,8 @@ pub fn map_device(physical: u64, length: usize) -> *mut u8 {
     core::ptr::with_exposed_provenance_mut(at + offset)
 }
 
-/// Maps a kernel stack of `size` bytes (a power of two), aligned to twice its
-/// size, with unmapped pages below it.
+/// Maps a kernel stack of `size` bytes (a power of two), aligned to
+/// [`STACK_ALIGNMENT`], with unmapped pages below it.
 ///
 /// # Errors
 /// `ENOMEM`.
@@ -141,7 +142,7 @@ pub fn map_stack(size: usize) -> Result<usize> {
         Some(at) => at,
         None => {
             // So that giving a stack up never needs memory.
-            let all = (map.next_stack - STACKS) / (2 * size) + 1;
+            let all = (map.next_stack - STACKS) / STACK_ALIGNMENT + 1;
             let more = all.saturating_sub(map.free_stacks.len());
             if map.free_stacks.try_reserve(more).is_err() {
                 drop(map);
@@ -150,7 +151,7 @@ pub fn map_stack(size: usize) -> Result<usize> {
                 return Err(Errno::ENOMEM);
             }
             let at = map.next_stack;
-            map.next_stack += 2 * size;
+            map.next_stack += STACK_ALIGNMENT;
             at
         }
     };

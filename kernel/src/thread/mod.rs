@@ -8,6 +8,7 @@ mod hooks;
 mod scheduler;
 mod stack;
 
+use crate::arch::context::{MAX_STACK_SIZE, STACK_SIZE};
 use crate::arch::{boot, context, cpu};
 use crate::config;
 use crate::user::UserThread;
@@ -172,7 +173,16 @@ pub fn current_arc() -> Arc<Thread> {
 /// # Errors
 /// `ENOMEM`, or `EAGAIN` when there are [`MAX_THREADS`] threads.
 pub fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> Result<Arc<Thread>> {
-    start(name, Class::System, None, body)
+    start(name, Class::System, STACK_SIZE, None, body)
+}
+
+/// As [`spawn`], with a stack of [`MAX_STACK_SIZE`]: for the main loop, whose
+/// key exchanges need more than an ordinary one.
+///
+/// # Errors
+/// As for [`spawn`].
+pub fn spawn_large(name: &str, body: impl FnOnce() + Send + 'static) -> Result<Arc<Thread>> {
+    start(name, Class::System, MAX_STACK_SIZE, None, body)
 }
 
 /// Starts a thread of a process: `body` runs in the kernel first and enters
@@ -185,7 +195,7 @@ pub fn spawn_user(
     name: &str,
     body: impl FnOnce() + Send + 'static,
 ) -> Result<Arc<Thread>> {
-    start(name, Class::User, Some(user), body)
+    start(name, Class::User, STACK_SIZE, Some(user), body)
 }
 
 type Body = Box<dyn FnOnce() + Send>;
@@ -193,12 +203,13 @@ type Body = Box<dyn FnOnce() + Send>;
 fn start(
     name: &str,
     class: Class,
+    stack_size: usize,
     user: Option<Arc<UserThread>>,
     body: impl FnOnce() + Send + 'static,
 ) -> Result<Arc<Thread>> {
     let body: Body = try_box(body)?;
     let body = try_box(body)?;
-    let stack = KernelStack::new()?;
+    let stack = KernelStack::new(stack_size)?;
     let mut owned_name = String::new();
     owned_name.try_reserve(name.len()).map_err(|_| Errno::ENOMEM)?;
     owned_name.push_str(name);

@@ -6,7 +6,7 @@ use super::program::{self, Request};
 use super::{exec, tree};
 use crate::arch::context::FpState;
 use crate::arch::trap::{self, TrapFrame};
-use crate::thread;
+use crate::{fs, thread};
 use alloc::sync::Arc;
 use core::arch::asm;
 use core::sync::atomic::Ordering;
@@ -15,6 +15,7 @@ use paddock_abi::{Errno, Result};
 use paddock_process::signal::Signals;
 use paddock_process::stack::Strings;
 use paddock_sync::{Mutex, Rank, try_arc};
+use paddock_tty::Tty;
 use paddock_vfs::{FdTable, PathContext};
 
 /// A program for [`spawn`].
@@ -31,6 +32,8 @@ pub struct Program<'a> {
     pub paths: PathContext,
     /// Whether it leads a session of its own.
     pub new_session: bool,
+    /// The controlling terminal of its new session.
+    pub terminal: Option<Arc<Tty>>,
     /// What to do when it has ended; any locks it takes may sleep.
     pub on_exit: Option<ExitHook>,
 }
@@ -77,6 +80,9 @@ pub fn spawn(program: Program<'_>) -> Result<Arc<Process>> {
         if program.new_session {
             let _ = tree.new_session(pid);
         }
+    }
+    if let Some(tty) = &program.terminal {
+        fs::terminals().assign(pid, tty)?;
     }
     start_thread(&thread)?;
     Ok(process)

@@ -16,8 +16,13 @@ unsafe extern "C" {
     fn fp_load(area: *const FpState);
 }
 
-/// Bytes of a kernel stack; a power of two that `vectors.s` knows.
-pub const STACK_SIZE: usize = 1 << 15;
+/// Bytes of an ordinary kernel stack.
+pub const STACK_SIZE: usize = 32 << 10;
+/// Bytes of the largest one.
+pub const MAX_STACK_SIZE: usize = 1 << 17;
+/// Stacks begin at multiples of this; `vectors.s` relies on it to notice an
+/// overflow.
+pub const STACK_ALIGNMENT: usize = 2 * MAX_STACK_SIZE;
 
 /// What `switch_context` keeps on the stack: x19-x28, x29, x30.
 const SAVED_BYTES: usize = 96;

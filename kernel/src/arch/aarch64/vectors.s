@@ -2,7 +2,7 @@
 // TrapFrame: x0-x30, sp_el0, elr, spsr, esr, far (see trap.rs).
 
 .equ FRAME_SIZE, 288
-.equ STACK_SHIFT, 15                // stacks are 2^15 bytes, aligned to 2^16
+.equ STACK_SHIFT, 17                // stacks begin at multiples of 2^18
 
 .macro save_frame
     stp     x0, x1, [sp, #0]

@@ -6,6 +6,7 @@
 
 pub mod block;
 pub mod entropy;
+pub mod net;
 pub mod transport;
 
 use crate::arch::mmu;

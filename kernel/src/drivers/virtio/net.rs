@@ -1,0 +1,278 @@
+//! The network card (virtio 1.2, 5.1): full rings in both directions, sent
+//! buffers taken back when there is need, everything else by interrupt.
+
+use super::PaddockHal;
+use super::transport::{self, DeviceType};
+use crate::interrupts::{self, Handler};
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use core::task::{Context, Waker};
+use embassy_net_driver::{Capabilities, Driver, HardwareAddress, LinkState, RxToken, TxToken};
+use paddock_sync::{IrqOff, OnceCell, Rank, SpinLock, try_box};
+use virtio_drivers::queue::VirtQueue;
+use virtio_drivers::transport::Transport;
+use virtio_drivers::transport::mmio::MmioTransport;
+
+const RECEIVE: u16 = 0;
+const TRANSMIT: u16 = 1;
+const QUEUE_SIZE: usize = 64;
+/// VIRTIO_NET_F_MAC.
+const FEATURE_MAC: u64 = 1 << 5;
+/// VIRTIO_F_VERSION_1.
+const FEATURE_VERSION_1: u64 = 1 << 32;
+/// Room for a header and the largest ethernet frame.
+const BUFFER: usize = 2048;
+/// Bytes of an IP packet.
+const MTU: usize = 1500;
+const ETHERNET_HEADER: usize = 14;
+
+type Buffer = Box<[u8; BUFFER]>;
+
+struct Device {
+    transport: MmioTransport<'static>,
+    receive: VirtQueue<PaddockHal, QUEUE_SIZE>,
+    transmit: VirtQueue<PaddockHal, QUEUE_SIZE>,
+    /// Buffers that the device owns, by their token.
+    receiving: [Option<Buffer>; QUEUE_SIZE],
+    sending: [Option<(Buffer, usize)>; QUEUE_SIZE],
+    /// Buffers for sending that are free.
+    spare: Vec<Buffer>,
+    header: usize,
+    mac: [u8; 6],
+    waker: Option<Waker>,
+    interrupts: u64,
+}
+
+static DEVICE: OnceCell<SpinLock<Device, IrqOff>> = OnceCell::new();
+
+/// The card, as embassy-net drives it.
+#[derive(Debug)]
+pub struct Card(());
+
+/// Finds the card. Once, in a thread. `None` (and a log line) if there is none
+/// or it does not work.
+pub fn init() -> Option<Card> {
+    let found = transport::take(DeviceType::Network)?;
+    let Some(device) = start(found.transport) else {
+        log::error!("virtio-net: the device does not work");
+        return None;
+    };
+    if DEVICE.set(SpinLock::new(Rank::NetDevice, device)).is_err() {
+        return None;
+    }
+    let handler = Handler::new("virtio-net", on_interrupt).triggered(found.interrupt.trigger);
+    if let Err(error) = interrupts::register(found.interrupt.number, handler) {
+        log::error!("virtio-net: no interrupt: {error}");
+        return None;
+    }
+    Some(Card(()))
+}
+
+fn start(mut transport: MmioTransport<'static>) -> Option<Device> {
+    let features = super::begin(&mut transport, FEATURE_MAC | FEATURE_VERSION_1)?;
+    let receive = VirtQueue::new(&mut transport, RECEIVE, false, false).ok()?;
+    let transmit = VirtQueue::new(&mut transport, TRANSMIT, false, false).ok()?;
+    let mut mac = [0; 6];
+    for (index, byte) in mac.iter_mut().enumerate() {
+        *byte = transport.read_config_space(index).ok()?;
+    }
+    transport.finish_init();
+    let mut spare = Vec::new();
+    spare.try_reserve_exact(QUEUE_SIZE).ok()?;
+    for _ in 0..QUEUE_SIZE {
+        spare.push(try_box([0; BUFFER]).ok()?);
+    }
+    let mut device = Device {
+        transport,
+        receive,
+        transmit,
+        receiving: [const { None }; QUEUE_SIZE],
+        sending: [const { None }; QUEUE_SIZE],
+        spare,
+        // The modern header has a count of buffers at its end.
+        header: if features & FEATURE_VERSION_1 != 0 { 12 } else { 10 },
+        mac,
+        waker: None,
+        interrupts: 0,
+    };
+    for _ in 0..QUEUE_SIZE {
+        device.offer(try_box([0; BUFFER]).ok()?);
+    }
+    Some(device)
+}
+
+fn device() -> &'static SpinLock<Device, IrqOff> {
+    match DEVICE.get() {
+        Some(device) => device,
+        None => unreachable!("a card exists only once its device does"),
+    }
+}
+
+fn on_interrupt() {
+    let Some(device) = DEVICE.get() else {
+        return;
+    };
+    let mut device = device.lock();
+    device.transport.ack_interrupt();
+    device.interrupts += 1;
+    let waker = device.waker.take();
+    drop(device);
+    if let Some(waker) = waker {
+        waker.wake();
+    }
+}
+
+impl Device {
+    /// Gives the device a buffer to receive into.
+    fn offer(&mut self, mut buffer: Buffer) {
+        let bytes: &mut [u8] = buffer.as_mut_slice();
+        // SAFETY: the buffer is heap memory that is kept in `receiving`, and
+        // not touched, until the device gives its token back.
+        if let Ok(token) = unsafe { self.receive.add(&[], &mut [bytes]) } {
+            self.receiving[usize::from(token)] = Some(buffer);
+        }
+        super::notify(&mut self.transport, &self.receive, RECEIVE);
+    }
+
+    /// A received frame: its buffer and how many bytes the device wrote.
+    fn received(&mut self) -> Option<(Buffer, usize)> {
+        let token = self.receive.peek_used()?;
+        let mut buffer = self.receiving.get_mut(usize::from(token))?.take()?;
+        let bytes: &mut [u8] = buffer.as_mut_slice();
+        // SAFETY: this is the buffer that the token was given for.
+        let length = unsafe { self.receive.pop_used(token, &[], &mut [bytes]) }.unwrap_or(0);
+        Some((buffer, (length as usize).min(BUFFER)))
+    }
+
+    /// Takes sent buffers back.
+    fn reclaim(&mut self) {
+        while let Some(token) = self.transmit.peek_used() {
+            let Some((buffer, length)) = self.sending.get_mut(usize::from(token)).and_then(Option::take) else {
+                return;
+            };
+            // SAFETY: this is the buffer that the token was given for.
+            let _ = unsafe { self.transmit.pop_used(token, &[&buffer[..length]], &mut []) };
+            self.spare.push(buffer);
+        }
+    }
+
+    fn send(&mut self, buffer: Buffer, length: usize) {
+        // SAFETY: the buffer is kept in `sending`, and not touched, until the
+        // device gives its token back.
+        match unsafe { self.transmit.add(&[&buffer[..length]], &mut []) } {
+            Ok(token) => self.sending[usize::from(token)] = Some((buffer, length)),
+            Err(_) => self.spare.push(buffer),
+        }
+        super::notify(&mut self.transport, &self.transmit, TRANSMIT);
+    }
+
+    /// A buffer to send from; without one the waker is kept.
+    fn sendable(&mut self, waker: &Waker) -> Option<Buffer> {
+        self.reclaim();
+        let buffer = if self.transmit.available_desc() > 0 { self.spare.pop() } else { None };
+        if buffer.is_none() {
+            self.waker = Some(waker.clone());
+        }
+        buffer
+    }
+}
+
+/// A received frame.
+pub struct Received {
+    buffer: Option<Buffer>,
+    length: usize,
+    header: usize,
+}
+
+impl Drop for Received {
+    fn drop(&mut self) {
+        if let Some(buffer) = self.buffer.take() {
+            device().lock().offer(buffer);
+        }
+    }
+}
+
+impl RxToken for Received {
+    fn consume<R, F: FnOnce(&mut [u8]) -> R>(mut self, f: F) -> R {
+        match &mut self.buffer {
+            Some(buffer) => {
+                let end = self.length.max(self.header);
+                f(&mut buffer[self.header..end])
+            }
+            None => f(&mut []),
+        }
+    }
+}
+
+/// Room to send a frame.
+pub struct Sendable {
+    buffer: Option<Buffer>,
+    header: usize,
+}
+
+impl Drop for Sendable {
+    fn drop(&mut self) {
+        if let Some(buffer) = self.buffer.take() {
+            device().lock().spare.push(buffer);
+        }
+    }
+}
+
+impl TxToken for Sendable {
+    fn consume<R, F: FnOnce(&mut [u8]) -> R>(mut self, length: usize, f: F) -> R {
+        let Some(mut buffer) = self.buffer.take() else {
+            return f(&mut []);
+        };
+        let end = (self.header + length).min(BUFFER);
+        buffer[..self.header].fill(0);
+        let result = f(&mut buffer[self.header..end]);
+        device().lock().send(buffer, end);
+        result
+    }
+}
+
+impl Driver for Card {
+    type RxToken<'a> = Received;
+    type TxToken<'a> = Sendable;
+
+    fn receive(&mut self, cx: &mut Context<'_>) -> Option<(Received, Sendable)> {
+        let mut device = device().lock();
+        let header = device.header;
+        if device.receive.peek_used().is_none() {
+            device.waker = Some(cx.waker().clone());
+            // Looked at again: the interrupt may have come in between.
+            device.receive.peek_used()?;
+        }
+        let reply = device.sendable(cx.waker())?;
+        let Some((buffer, length)) = device.received() else {
+            device.spare.push(reply);
+            return None;
+        };
+        Some((
+            Received { buffer: Some(buffer), length, header },
+            Sendable { buffer: Some(reply), header },
+        ))
+    }
+
+    fn transmit(&mut self, cx: &mut Context<'_>) -> Option<Sendable> {
+        let mut device = device().lock();
+        let header = device.header;
+        let buffer = device.sendable(cx.waker())?;
+        Some(Sendable { buffer: Some(buffer), header })
+    }
+
+    fn link_state(&mut self, _cx: &mut Context<'_>) -> LinkState {
+        // Without VIRTIO_NET_F_STATUS the link is taken to be up (5.1.4).
+        LinkState::Up
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        let mut capabilities = Capabilities::default();
+        capabilities.max_transmission_unit = MTU + ETHERNET_HEADER;
+        capabilities
+    }
+
+    fn hardware_address(&self) -> HardwareAddress {
+        HardwareAddress::Ethernet(device().lock().mac)
+    }
+}

@@ -1,0 +1,221 @@
+//! One TCP connection of a stack, with its buffers.
+
+use super::stack::NetStack;
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+use alloc::task::Wake;
+use alloc::vec::Vec;
+use core::future::Future;
+use core::mem::ManuallyDrop;
+use core::pin::pin;
+use core::task::{Context, Poll, Waker};
+use embassy_net::tcp::{ConnectError, Error, State, TcpSocket};
+use embassy_net::{IpEndpoint, IpListenEndpoint};
+use embassy_time::Duration;
+use paddock_abi::{Errno, Result};
+use paddock_sync::WaitQueue;
+
+/// Bytes of each of a connection's buffers.
+const BUFFER: usize = 64 * 1024;
+/// How long an unanswered connection lives.
+const TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Where those who wait for a socket are; its waker wakes them all.
+#[derive(Debug, Default)]
+pub struct Notifier {
+    /// The queue.
+    pub queue: WaitQueue,
+}
+
+impl Wake for Notifier {
+    fn wake(self: Arc<Self>) {
+        self.queue.wake_all();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.queue.wake_all();
+    }
+}
+
+/// A connection, or a socket that listens for one.
+pub struct Connection {
+    /// Borrows the buffers below, hence dropped first, and in a section.
+    socket: ManuallyDrop<TcpSocket<'static>>,
+    stack: &'static NetStack,
+    waker: Waker,
+    _receive: Box<[u8]>,
+    _send: Box<[u8]>,
+}
+
+// SAFETY: the socket is a handle into the stack, touched only in sections.
+unsafe impl Send for Connection {}
+// SAFETY: as above.
+unsafe impl Sync for Connection {}
+
+fn buffer() -> Result<Box<[u8]>> {
+    let mut bytes = Vec::new();
+    bytes.try_reserve_exact(BUFFER).map_err(|_| Errno::ENOMEM)?;
+    bytes.resize(BUFFER, 0);
+    Ok(bytes.into_boxed_slice())
+}
+
+impl Connection {
+    /// A socket that is not connected. Never sleeps.
+    ///
+    /// # Errors
+    /// `ENFILE`, `ENOMEM`.
+    pub fn new(stack: &'static NetStack, notifier: &Arc<Notifier>) -> Result<Self> {
+        let (mut receive, mut send) = (buffer()?, buffer()?);
+        stack.reserve_socket()?;
+        // SAFETY: the boxes' memory stays where it is until `drop` has
+        // removed the socket from the stack.
+        let (rx, tx): (&'static mut [u8], &'static mut [u8]) = unsafe {
+            (
+                core::slice::from_raw_parts_mut(receive.as_mut_ptr(), BUFFER),
+                core::slice::from_raw_parts_mut(send.as_mut_ptr(), BUFFER),
+            )
+        };
+        let socket = stack.section(|stack| {
+            let mut socket = TcpSocket::new(stack, rx, tx);
+            socket.set_nagle_enabled(false);
+            socket.set_timeout(Some(TIMEOUT));
+            socket.set_keep_alive(Some(Duration::from_secs(20)));
+            socket
+        });
+        Ok(Connection {
+            socket: ManuallyDrop::new(socket),
+            stack,
+            waker: Waker::from(notifier.clone()),
+            _receive: receive,
+            _send: send,
+        })
+    }
+
+    /// Another object is to be woken from now on.
+    pub fn set_notifier(&mut self, notifier: &Arc<Notifier>) {
+        self.waker = Waker::from(notifier.clone());
+    }
+
+    /// Begins to listen.
+    ///
+    /// # Errors
+    /// `EINVAL`.
+    pub fn listen(&mut self, endpoint: IpListenEndpoint) -> Result<()> {
+        let mut cx = Context::from_waker(&self.waker);
+        let socket = &mut self.socket;
+        let polled = self.stack.section(|_| pin!(socket.accept(endpoint)).poll(&mut cx));
+        match polled {
+            Poll::Pending | Poll::Ready(Ok(())) => Ok(()),
+            Poll::Ready(Err(_)) => Err(Errno::EINVAL),
+        }
+    }
+
+    /// Begins to connect.
+    ///
+    /// # Errors
+    /// `ENETUNREACH`, `EISCONN`.
+    pub fn connect(&mut self, remote: IpEndpoint) -> Result<()> {
+        let mut cx = Context::from_waker(&self.waker);
+        let socket = &mut self.socket;
+        let polled = self.stack.section(|_| pin!(socket.connect(remote)).poll(&mut cx));
+        match polled {
+            Poll::Pending | Poll::Ready(Ok(())) => Ok(()),
+            Poll::Ready(Err(ConnectError::InvalidState)) => Err(Errno::EISCONN),
+            Poll::Ready(Err(ConnectError::NoRoute)) => Err(Errno::ENETUNREACH),
+            Poll::Ready(Err(_)) => Err(Errno::ECONNREFUSED),
+        }
+    }
+
+    /// The TCP state.
+    pub fn state(&self) -> State {
+        self.stack.section(|_| self.socket.state())
+    }
+
+    /// Whether there is something to read, and whether the peer may still
+    /// send; the waker is armed for a change.
+    pub fn receive_state(&self) -> (bool, bool) {
+        let mut cx = Context::from_waker(&self.waker);
+        self.stack.section(|_| {
+            let _ = pin!(self.socket.wait_read_ready()).poll(&mut cx);
+            (self.socket.can_recv(), self.socket.may_recv())
+        })
+    }
+
+    /// Whether there is room to write, and whether this side may still send;
+    /// the waker is armed for a change.
+    pub fn send_state(&self) -> (bool, bool) {
+        let mut cx = Context::from_waker(&self.waker);
+        self.stack.section(|_| {
+            let _ = pin!(self.socket.wait_write_ready()).poll(&mut cx);
+            (self.socket.can_send(), self.socket.may_send())
+        })
+    }
+
+    /// Reads what is there; 0 at the end.
+    ///
+    /// # Errors
+    /// `EAGAIN`, with the waker armed; `ECONNRESET`.
+    pub fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
+        let mut cx = Context::from_waker(&self.waker);
+        let socket = &mut self.socket;
+        match self.stack.section(|_| pin!(socket.read(buffer)).poll(&mut cx)) {
+            Poll::Ready(Ok(count)) => Ok(count),
+            Poll::Ready(Err(Error::ConnectionReset)) => Err(Errno::ECONNRESET),
+            Poll::Pending => Err(Errno::EAGAIN),
+        }
+    }
+
+    /// Writes what there is room for.
+    ///
+    /// # Errors
+    /// `EAGAIN`, with the waker armed; `EPIPE`.
+    pub fn write(&mut self, bytes: &[u8]) -> Result<usize> {
+        if bytes.is_empty() {
+            return Ok(0);
+        }
+        let mut cx = Context::from_waker(&self.waker);
+        let socket = &mut self.socket;
+        match self.stack.section(|_| pin!(socket.write(bytes)).poll(&mut cx)) {
+            Poll::Ready(Ok(count)) => Ok(count),
+            Poll::Ready(Err(Error::ConnectionReset)) => Err(Errno::EPIPE),
+            Poll::Pending => Err(Errno::EAGAIN),
+        }
+    }
+
+    /// Sends the end after all that was written.
+    pub fn close(&mut self) {
+        let socket = &mut self.socket;
+        self.stack.section(|_| socket.close());
+    }
+
+    /// Resets the connection.
+    pub fn abort(&mut self) {
+        let socket = &mut self.socket;
+        self.stack.section(|_| socket.abort());
+    }
+
+    /// This side's address.
+    pub fn local(&self) -> Option<IpEndpoint> {
+        self.stack.section(|_| self.socket.local_endpoint())
+    }
+
+    /// The other side's address.
+    pub fn remote(&self) -> Option<IpEndpoint> {
+        self.stack.section(|_| self.socket.remote_endpoint())
+    }
+
+    /// The stack it belongs to.
+    pub fn stack(&self) -> &'static NetStack {
+        self.stack
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        let socket = &mut self.socket;
+        // SAFETY: dropped here and nowhere else; in a section, as its drop
+        // touches the stack.
+        self.stack.section(|_| unsafe { ManuallyDrop::drop(socket) });
+        self.stack.release_socket();
+    }
+}

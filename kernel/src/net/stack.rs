@@ -1,0 +1,83 @@
+//! The one door to embassy-net.
+//!
+//! Its state is in `RefCell`s, so whoever touches it (the runner's poll
+//! included) is inside a section: preemption off, the stack's spin lock held.
+//! Nothing blocking and nothing async fits inside: a section takes a closure
+//! and gives a plain value.
+
+use core::future::{Future, poll_fn};
+use core::pin::pin;
+use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use embassy_net::driver::Driver;
+use embassy_net::{Config, Runner, Stack, StackResources};
+use paddock_abi::{Errno, Result};
+use paddock_sync::{PreemptOff, Rank, SpinLock};
+
+/// Sockets that each stack has room for, its own (DHCP, DNS) included.
+pub const SOCKETS: usize = 128;
+const OWN_SOCKETS: usize = 4;
+
+/// A network stack behind its door.
+pub struct NetStack {
+    stack: SpinLock<Stack<'static>, PreemptOff>,
+    sockets: AtomicUsize,
+    /// What the interface is called.
+    pub name: &'static str,
+}
+
+// SAFETY: embassy-net's stack is only touched inside `section`, which holds
+// the spin lock: never by two at once, and never by one that was preempted
+// half-way.
+unsafe impl Sync for NetStack {}
+// SAFETY: as above.
+unsafe impl Send for NetStack {}
+
+impl NetStack {
+    /// Makes a stack over a driver. Once each, in a thread.
+    pub fn new<D: Driver>(
+        name: &'static str,
+        driver: D,
+        config: Config,
+        seed: u64,
+    ) -> (NetStack, Runner<'static, D>) {
+        let resources = alloc::boxed::Box::leak(alloc::boxed::Box::new(StackResources::<SOCKETS>::new()));
+        let (stack, runner) = embassy_net::new(driver, config, resources, seed);
+        let stack = NetStack {
+            stack: SpinLock::new(Rank::NetStack, stack),
+            sockets: AtomicUsize::new(OWN_SOCKETS),
+            name,
+        };
+        (stack, runner)
+    }
+
+    /// Runs `body` with the stack. Never sleeps; any context but an interrupt.
+    pub fn section<T>(&self, body: impl FnOnce(Stack<'static>) -> T) -> T {
+        let stack = self.stack.lock();
+        body(*stack)
+    }
+
+    /// Runs the stack's runner, each poll in a section.
+    pub async fn run<D: Driver>(&self, mut runner: Runner<'static, D>) {
+        let mut running = pin!(runner.run());
+        poll_fn(|cx| {
+            let result = self.section(|_| running.as_mut().poll(cx).map(|never| match never {}));
+            super::tcp::sweep();
+            result
+        })
+        .await
+    }
+
+    /// Takes room for a socket.
+    ///
+    /// # Errors
+    /// `ENFILE` if there is none.
+    pub fn reserve_socket(&self) -> Result<()> {
+        let more = |used| (used < SOCKETS).then_some(used + 1);
+        self.sockets.fetch_update(Relaxed, Relaxed, more).map(drop).map_err(|_| Errno::ENFILE)
+    }
+
+    /// Gives a socket's room back.
+    pub fn release_socket(&self) {
+        self.sockets.fetch_sub(1, Relaxed);
+    }
+}

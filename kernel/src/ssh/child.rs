@@ -1,0 +1,318 @@
+//! A session's program: its start, its pipes or terminal, its end.
+
+use super::accounts::{self, Account};
+use crate::fs;
+use crate::user::vfs::namespace;
+use crate::user::{self, Program, send_to_group};
+use alloc::string::String;
+use alloc::sync::Arc;
+use core::task::{Context, Poll, Waker};
+use paddock_abi::signal::{SIGCONT, SIGHUP, Siginfo, signal_name};
+use paddock_abi::termios::Winsize;
+use paddock_abi::{Errno, Result};
+use paddock_process::stack::Strings;
+use paddock_process::{PipeReader, PipeWriter, TryRead, WaitStatus, pipe};
+use paddock_ssh::{ExitStatus, IoError, ProcessIo, PtyRequest, SpawnRequest, WindowSize};
+use paddock_sync::{OwnedRegistration, Pollable, Rank, Ready, SpinLock, WaitQueue, try_arc, try_box};
+use paddock_tty::{PtyMaster, Tty};
+use paddock_vfs::{Credentials, FdTable, File, OpenFile, OpenFlags, PathContext};
+
+const PATH: &str = "/bin:/sbin:/usr/bin:/usr/sbin";
+
+/// How a program ended, and who waits to know.
+struct Exit {
+    status: SpinLock<Option<WaitStatus>>,
+    changed: WaitQueue,
+}
+
+impl Pollable for Exit {
+    fn ready(&self) -> Ready {
+        if self.status.lock().is_some() { Ready::IN } else { Ready::empty() }
+    }
+
+    fn wait_queue(&self) -> Option<&WaitQueue> {
+        Some(&self.changed)
+    }
+}
+
+/// An object with the registration of the task that waits for it.
+struct Watched<P: Pollable + ?Sized> {
+    object: Arc<P>,
+    registration: Option<OwnedRegistration<P>>,
+}
+
+impl<P: Pollable + ?Sized> Watched<P> {
+    fn new(object: Arc<P>) -> Self {
+        Watched { object, registration: None }
+    }
+
+    /// Has the waker woken at the next change. Before looking.
+    fn watch(&mut self, waker: &Waker) {
+        match &self.registration {
+            Some(registration) => registration.renew(waker),
+            None => match OwnedRegistration::new(self.object.clone(), waker) {
+                Ok(registration) => self.registration = registration,
+                // No memory to wait with: look again soon.
+                Err(_) => waker.wake_by_ref(),
+            },
+        }
+    }
+}
+
+enum Io {
+    Pipes {
+        input: Option<Watched<PipeWriter>>,
+        output: Watched<PipeReader>,
+        errors: Watched<PipeReader>,
+    },
+    Terminal {
+        output: Watched<PtyMaster>,
+        input: Watched<PtyMaster>,
+    },
+}
+
+/// A running program of a session. Dropping it hangs the program up.
+pub struct Child {
+    group: u32,
+    io: Io,
+    exit: Watched<Exit>,
+}
+
+struct Ends {
+    io: Io,
+    files: FdTable,
+    terminal: Option<Arc<Tty>>,
+}
+
+impl Child {
+    /// Starts what a client asks for. Thread context.
+    ///
+    /// # Errors
+    /// Those of execve(2) and fork(2), `ENOENT` for an unknown user.
+    pub fn start(request: SpawnRequest) -> Result<Child> {
+        let root = PathContext::root_at(namespace().root());
+        let account = accounts::find(&root, &request.user)?;
+        let paths = context_of(&root, &account)?;
+        let ends = match &request.pty {
+            Some(pty) => terminal_ends(&root, pty)?,
+            None => pipe_ends()?,
+        };
+        let exit = try_arc(Exit { status: SpinLock::new(Rank::Leaf, None), changed: WaitQueue::new() })?;
+        let noted = exit.clone();
+        let process = user::spawn(Program {
+            path: account.shell.as_bytes(),
+            arguments: arguments(&account, request.command.as_deref())?,
+            environment: environment(&account, &request)?,
+            files: ends.files,
+            paths,
+            new_session: true,
+            terminal: ends.terminal,
+            on_exit: Some(try_box(move |status| {
+                *noted.status.lock() = Some(status);
+                noted.changed.wake_all();
+            })?),
+        })?;
+        Ok(Child { group: process.pid, io: ends.io, exit: Watched::new(exit) })
+    }
+}
+
+/// Identity and home directory; `/` if there is no home.
+fn context_of(root: &PathContext, account: &Account) -> Result<PathContext> {
+    let mut context = root.clone();
+    context.credentials = Credentials { uid: account.uid, gid: account.gid, ..Credentials::root() };
+    if let Ok(home) = namespace().resolve(root, account.home.as_bytes(), true)
+        && home.is_dir()
+    {
+        context.base = home;
+    }
+    Ok(context)
+}
+
+fn arguments(account: &Account, command: Option<&[u8]>) -> Result<Strings> {
+    let name = account.shell.rsplit('/').next().unwrap_or(&account.shell);
+    let mut arguments = Strings::new();
+    match command {
+        Some(command) => {
+            arguments.push(name.as_bytes())?;
+            arguments.push(b"-c")?;
+            arguments.push(command)?;
+        }
+        // A login shell's name begins with a dash.
+        None => arguments.push(alloc::format!("-{name}").as_bytes())?,
+    }
+    Ok(arguments)
+}
+
+fn environment(account: &Account, request: &SpawnRequest) -> Result<Strings> {
+    let mut environment = Strings::new();
+    let own = [
+        ("USER", account.name.as_str()),
+        ("LOGNAME", &account.name),
+        ("HOME", &account.home),
+        ("SHELL", &account.shell),
+        ("PATH", PATH),
+    ];
+    for (name, value) in own {
+        environment.push(alloc::format!("{name}={value}").as_bytes())?;
+    }
+    if let Some(pty) = &request.pty {
+        environment.push(alloc::format!("TERM={}", pty.term).as_bytes())?;
+    }
+    for (name, value) in &request.environment {
+        // What the system sets for the account is not the client's to change.
+        if own.iter().any(|(own, _)| own.as_bytes() == name) || name.starts_with(b"LD_") {
+            continue;
+        }
+        let mut variable = name.clone();
+        variable.push(b'=');
+        variable.extend_from_slice(value);
+        environment.push(&variable)?;
+    }
+    Ok(environment)
+}
+
+fn files_of(files: [Arc<OpenFile>; 3]) -> Result<FdTable> {
+    let mut table = FdTable::new();
+    for (number, file) in files.into_iter().enumerate() {
+        table.replace(number as i32, file, false, number + 1)?;
+    }
+    Ok(table)
+}
+
+fn pipe_ends() -> Result<Ends> {
+    let (input_end, input) = pipe()?;
+    let (output, output_end) = pipe()?;
+    let (errors, errors_end) = pipe()?;
+    let reading = |file: Arc<dyn File>| OpenFile::new(file, None, OpenFlags::empty());
+    let writing = |file: Arc<dyn File>| OpenFile::new(file, None, OpenFlags::WRONLY);
+    Ok(Ends {
+        files: files_of([reading(input_end)?, writing(output_end)?, writing(errors_end)?])?,
+        io: Io::Pipes {
+            input: Some(Watched::new(input)),
+            output: Watched::new(output),
+            errors: Watched::new(errors),
+        },
+        terminal: None,
+    })
+}
+
+fn terminal_ends(context: &PathContext, pty: &PtyRequest) -> Result<Ends> {
+    let master = fs::terminals().open_master(None)?;
+    master.unlock();
+    master.set_winsize(winsize(pty.size));
+    let path = alloc::format!("/dev/pts/{}", master.number());
+    let file = namespace().open(context, path.as_bytes(), OpenFlags::RDWR | OpenFlags::NOCTTY, 0)?;
+    Ok(Ends {
+        files: files_of([file.clone(), file.clone(), file])?,
+        terminal: Some(master.tty().clone()),
+        io: Io::Terminal { output: Watched::new(master.clone()), input: Watched::new(master) },
+    })
+}
+
+fn winsize(size: WindowSize) -> Winsize {
+    Winsize {
+        ws_row: size.rows.min(0xffff) as u16,
+        ws_col: size.columns.min(0xffff) as u16,
+        ws_xpixel: size.x_pixels.min(0xffff) as u16,
+        ws_ypixel: size.y_pixels.min(0xffff) as u16,
+    }
+}
+
+fn outcome(read: TryRead) -> Poll<core::result::Result<usize, IoError>> {
+    match read {
+        TryRead::Data(count) => Poll::Ready(Ok(count)),
+        TryRead::Eof => Poll::Ready(Ok(0)),
+        TryRead::Pending => Poll::Pending,
+    }
+}
+
+fn written(result: Result<usize>) -> Poll<core::result::Result<usize, IoError>> {
+    match result {
+        Ok(count) => Poll::Ready(Ok(count)),
+        Err(Errno::EAGAIN) => Poll::Pending,
+        Err(_) => Poll::Ready(Err(IoError)),
+    }
+}
+
+impl ProcessIo for Child {
+    fn poll_stdout(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<core::result::Result<usize, IoError>> {
+        match &mut self.io {
+            Io::Pipes { output, .. } => {
+                output.watch(cx.waker());
+                outcome(output.object.try_read(buffer))
+            }
+            Io::Terminal { output, .. } => {
+                output.watch(cx.waker());
+                outcome(output.object.try_read(buffer))
+            }
+        }
+    }
+
+    fn poll_stderr(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<core::result::Result<usize, IoError>> {
+        match &mut self.io {
+            Io::Pipes { errors, .. } => {
+                errors.watch(cx.waker());
+                outcome(errors.object.try_read(buffer))
+            }
+            Io::Terminal { .. } => Poll::Ready(Ok(0)),
+        }
+    }
+
+    fn poll_stdin(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<core::result::Result<usize, IoError>> {
+        match &mut self.io {
+            Io::Pipes { input: Some(input), .. } => {
+                input.watch(cx.waker());
+                written(input.object.try_write(bytes))
+            }
+            Io::Pipes { input: None, .. } => Poll::Ready(Err(IoError)),
+            Io::Terminal { input, .. } => {
+                input.watch(cx.waker());
+                written(input.object.try_write(bytes))
+            }
+        }
+    }
+
+    fn close_stdin(&mut self) {
+        if let Io::Pipes { input, .. } = &mut self.io {
+            *input = None;
+        }
+    }
+
+    fn resize(&mut self, size: WindowSize) {
+        if let Io::Terminal { output, .. } = &self.io {
+            output.object.set_winsize(winsize(size));
+        }
+    }
+
+    fn signal(&mut self, name: &str) {
+        let number = (1..32).find(|&number| signal_name(number) == Some(name));
+        if let Some(number) = number {
+            send_to_group(self.group, &Siginfo::kernel(number));
+        }
+    }
+
+    fn poll_exit(&mut self, cx: &mut Context<'_>) -> Poll<ExitStatus> {
+        self.exit.watch(cx.waker());
+        let status = *self.exit.object.status.lock();
+        match status {
+            Some(WaitStatus::Exited(code)) => Poll::Ready(ExitStatus::Code(u32::from(code))),
+            Some(WaitStatus::Signaled { signal, core }) => {
+                let name = signal_name(u32::from(signal)).unwrap_or("TERM");
+                Poll::Ready(ExitStatus::Signal {
+                    name: String::from(name),
+                    core_dumped: core,
+                })
+            }
+            Some(WaitStatus::Stopped(_) | WaitStatus::Continued) | None => Poll::Pending,
+        }
+    }
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        if self.exit.object.status.lock().is_none() {
+            send_to_group(self.group, &Siginfo::kernel(SIGHUP));
+            send_to_group(self.group, &Siginfo::kernel(SIGCONT));
+        }
+    }
+}

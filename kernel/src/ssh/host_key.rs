@@ -1,0 +1,86 @@
+//! The host key: made once, kept on the disk, mode 0600.
+
+use super::backend::new_rng;
+use crate::user::vfs::namespace;
+use alloc::string::String;
+use alloc::vec::Vec;
+use paddock_abi::{Errno, Result};
+use paddock_ssh::HostKey;
+use paddock_vfs::{OpenFlags, PathContext};
+
+/// Where the key lives; OpenSSH's name and format.
+const PATH: &[u8] = b"/etc/ssh/ssh_host_ed25519_key";
+const PUBLIC_PATH: &[u8] = b"/etc/ssh/ssh_host_ed25519_key.pub";
+const FOLDER: &[u8] = b"/etc/ssh";
+/// A key file is a few hundred bytes.
+const MAX_SIZE: usize = 16384;
+
+/// The host key from the disk, or a new one. A key that cannot be kept is
+/// used all the same, with a warning: clients will see another next time.
+pub fn load_or_make() -> HostKey {
+    let context = PathContext::root_at(namespace().root());
+    match read(&context, PATH) {
+        Ok(text) => match HostKey::from_openssh(&text) {
+            Ok(key) => return key,
+            Err(error) => log::error!("ssh: the host key file is damaged ({error}); using a new key for this boot only"),
+        },
+        Err(Errno::ENOENT) => return make(&context),
+        Err(error) => log::error!("ssh: the host key cannot be read ({error}); using a new key for this boot only"),
+    }
+    HostKey::generate(&mut new_rng())
+}
+
+fn make(context: &PathContext) -> HostKey {
+    let key = HostKey::generate(&mut new_rng());
+    log::info!("ssh: made a new host key");
+    if let Err(error) = save(context, &key) {
+        log::warn!("ssh: the new host key cannot be kept: {error}");
+    }
+    key
+}
+
+fn save(context: &PathContext, key: &HostKey) -> Result<()> {
+    let text = key.to_openssh("paddock").map_err(|_| Errno::EINVAL)?;
+    match namespace().mkdir(context, FOLDER, 0o755) {
+        Ok(_) | Err(Errno::EEXIST) => {}
+        Err(error) => return Err(error),
+    }
+    write(context, PATH, text.as_bytes(), 0o600)?;
+    let mut line = key.public_line();
+    line.push('\n');
+    write(context, PUBLIC_PATH, line.as_bytes(), 0o644)?;
+    namespace().sync()
+}
+
+/// Reads a small text file. May sleep.
+pub fn read(context: &PathContext, path: &[u8]) -> Result<String> {
+    let file = namespace().open(context, path, OpenFlags::empty(), 0)?;
+    let mut text = Vec::new();
+    let mut buffer = [0; 512];
+    loop {
+        let count = file.read(&mut buffer)?;
+        if count == 0 {
+            return String::from_utf8(text).map_err(|_| Errno::EINVAL);
+        }
+        if text.len() + count > MAX_SIZE {
+            return Err(Errno::EFBIG);
+        }
+        text.try_reserve(count).map_err(|_| Errno::ENOMEM)?;
+        text.extend_from_slice(&buffer[..count]);
+    }
+}
+
+/// Writes a file whole: under another name first, so that a power cut leaves
+/// the old one or the new one.
+fn write(context: &PathContext, path: &[u8], mut bytes: &[u8], mode: u32) -> Result<()> {
+    let mut temporary = path.to_vec();
+    temporary.extend_from_slice(b".new");
+    let flags = OpenFlags::WRONLY | OpenFlags::CREAT | OpenFlags::TRUNC;
+    let file = namespace().open(context, &temporary, flags, mode)?;
+    while !bytes.is_empty() {
+        let count = file.write(bytes)?;
+        bytes = &bytes[count..];
+    }
+    file.file().sync()?;
+    namespace().rename(context, &temporary, context, path, 0)
+}

@@ -1,0 +1,36 @@
+//! The SSH server (SPEC S17) on the main loop: keys and settings at start-up,
+//! programs for the sessions, and the system behind `paddock-ssh`.
+//!
+//! Start-up and steady state are apart (SPEC S10): [`prepare`] does the file
+//! work before the server accepts; after that only worker threads touch
+//! files.
+
+mod accounts;
+mod backend;
+mod child;
+mod host_key;
+mod listen;
+
+use alloc::sync::Arc;
+use core::sync::atomic::{AtomicBool, Ordering};
+use paddock_ssh::Config;
+use paddock_sync::OnceCell;
+
+pub use listen::start;
+
+static CONFIG: OnceCell<Arc<Config>> = OnceCell::new();
+static INITIALIZED: AtomicBool = AtomicBool::new(false);
+
+/// Reads or makes the host key and says its fingerprint. Thread context,
+/// before the server accepts.
+pub fn prepare() {
+    let key = host_key::load_or_make();
+    log::info!("ssh: host key {} (ED25519)", key.fingerprint());
+    let _ = CONFIG.set(Arc::new(Config::new(key)));
+    INITIALIZED.store(true, Ordering::Release);
+}
+
+/// Whether the file work of start-up is done.
+pub fn is_initialized() -> bool {
+    INITIALIZED.load(Ordering::Acquire)
+}
