@@ -121,6 +121,8 @@ pub fn prepare(build: bool) -> Result<()> {
 fn end_to_end_tests(options: &Options) -> Command {
     let mut cargo = host_cargo();
     cargo.args(["test", "--no-fail-fast", "--package", "paddock-tests"]);
+    // An error says where it is from; a trace of the test runner adds nothing.
+    cargo.env("RUST_BACKTRACE", "0");
     cargo
         .args(&options.name)
         .args(["--", "--test-threads", "2"]);

@@ -296,7 +296,7 @@ impl Machine {
             }
             std::thread::sleep(Duration::from_millis(10));
         }
-        bail!("no SSH server after {LIMIT:?}\n{}", self.console.tail())
+        bail!("no SSH server after {LIMIT:?}")
     }
 
     /// An `ssh` command for this machine with more options for ssh, without
@@ -327,7 +327,7 @@ impl Machine {
     pub fn sh(&self, remote: &str) -> Result<String> {
         let reply = self.ssh(remote)?;
         if !reply.status.success() {
-            bail!("`{remote}` in the guest: {reply}\n{}", self.console.tail());
+            bail!("`{remote}` in the guest: {reply}");
         }
         Ok(reply.text())
     }
