@@ -13,7 +13,7 @@ use core::fmt;
 use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use paddock_abi::{Errno, Result};
 use paddock_sync::{IrqOff, Rank, SpinLock};
-use table::{Slot, Table};
+use table::Table;
 
 /// The most CPUs whose interrupts are told apart.
 pub const MAX_CPUS: usize = 8;
@@ -119,7 +119,7 @@ fn this_cpu() -> usize {
 }
 
 /// How many CPUs have columns in the counts.
-pub fn cpus() -> usize {
+fn cpus() -> usize {
     CPU_COUNT.load(Relaxed).max(1)
 }
 
@@ -190,25 +190,14 @@ fn unhandled(irq: u32) {
     safe_println!("interrupt {irq} has no handler; disabled");
 }
 
-fn total(slot: Slot) -> u64 {
-    let row = COUNTS.get(slot).into_iter().flatten();
-    row.map(|count| count.load(Relaxed)).sum()
-}
-
-/// Interrupts taken since boot, on all CPUs, with or without a handler.
-pub fn taken() -> u64 {
-    let handled: u64 = (0..table::SLOTS).map(total).sum();
-    handled + SPURIOUS.load(Relaxed) + UNHANDLED.load(Relaxed)
-}
-
 /// Interrupts that were gone when asked for, and those without a handler.
-pub fn strays() -> (u64, u64) {
+fn strays() -> (u64, u64) {
     (SPURIOUS.load(Relaxed), UNHANDLED.load(Relaxed))
 }
 
 /// Calls `visit` with number, name and counts by CPU of each interrupt that
 /// has a handler, by rising number; no lock is held meanwhile.
-pub fn for_each(mut visit: impl FnMut(u32, &'static str, &[u64])) {
+fn for_each(mut visit: impl FnMut(u32, &'static str, &[u64])) {
     for irq in 0..gic::lines() {
         let Some((slot, handler)) = TABLE.lock().find_any(irq) else {
             continue;

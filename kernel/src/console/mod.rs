@@ -42,6 +42,7 @@ macro_rules! safe_println {
 pub(crate) use {safe_print, safe_println};
 
 /// See [`safe_print!`].
+#[allow(dead_code, reason = "part of the console's interface")]
 pub fn print(arguments: fmt::Arguments<'_>) {
     let mut line = Line::new();
     line.format(arguments);

@@ -6,7 +6,7 @@ use super::{input, logger};
 use crate::interrupts::{self, Handler};
 use crate::machine::Machine;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
-use paddock_console::ByteRing;
+use paddock_console::{ByteRing, Line};
 use paddock_sync::{IrqOff, OnceCell, Rank, SpinLock, WaitQueue};
 
 /// Bytes that may be on their way.
@@ -28,6 +28,7 @@ static INTERRUPTS: AtomicBool = AtomicBool::new(false);
 /// There is no UART: output goes nowhere, so that nobody waits for room.
 static DISCARD: AtomicBool = AtomicBool::new(false);
 static PANICKING: AtomicBool = AtomicBool::new(false);
+/// Bytes of kernel messages that found the ring full and were not told of.
 static LOST: AtomicU64 = AtomicU64::new(0);
 
 /// Finds the UART and connects the log. From here on what is printed is
@@ -128,6 +129,7 @@ pub fn emit_parts(parts: &[&[u8]]) {
     }
     for _ in 0..PATIENCE {
         if let Some(_lock) = LOCK.try_lock() {
+            report_loss();
             parts.iter().for_each(|text| push_text(text, 0));
             drain();
             return;
@@ -135,6 +137,17 @@ pub fn emit_parts(parts: &[&[u8]]) {
         core::hint::spin_loop();
     }
     LOST.fetch_add(parts.iter().map(|text| text.len() as u64).sum(), Relaxed);
+}
+
+/// Says how much was lost, when there is room again. With the lock held.
+fn report_loss() {
+    if LOST.load(Relaxed) != 0 && RING.room() > RESERVE {
+        let mut line = Line::new();
+        let lost = LOST.swap(0, Relaxed);
+        line.format(format_args!("[{lost} bytes of messages lost]"));
+        line.end();
+        push_text(line.bytes(), 0);
+    }
 }
 
 /// Puts text into the ring, leaving `reserve` bytes free; with the lock held.
@@ -157,11 +170,6 @@ fn push_while_room(text: &[u8], reserve: usize) -> usize {
         RING.push(byte);
     }
     text.len()
-}
-
-/// Bytes of kernel messages that were never seen on the console.
-pub fn lost() -> u64 {
-    LOST.load(Relaxed)
 }
 
 /// Writes a process's bytes as they are; how many were taken. Take the rest
