@@ -55,8 +55,7 @@ impl Node {
         entries.try_reserve(count + 1).map_err(|_| Errno::ENOMEM)?;
         let records = bytes[HEADER..].chunks_exact(ENTRY).take(count);
         entries.extend(records.map(|record| parse_entry(record, depth)));
-        let ordered = entries.is_sorted_by(|a: &Entry, b| a.logical < b.logical);
-        match ordered {
+        match is_ordered(&entries, depth) {
             true => Ok(Node {
                 depth,
                 max,
@@ -83,6 +82,15 @@ impl Node {
         let after = self.entries.partition_point(|e| e.logical <= logical);
         after.checked_sub(1)
     }
+}
+
+/// Whether entries follow one another without overlap.
+fn is_ordered(entries: &[Entry], depth: u16) -> bool {
+    let ends = |entry: &Entry| entry.logical.checked_add(entry.len);
+    let whole = |entry: &Entry| depth > 0 || (entry.len > 0 && ends(entry).is_some());
+    let follows =
+        |a: &Entry, b: &Entry| a.logical < b.logical && ends(a).is_some_and(|end| end <= b.logical);
+    entries.iter().all(whole) && entries.is_sorted_by(follows)
 }
 
 fn parse_entry(record: &[u8], depth: u16) -> Entry {

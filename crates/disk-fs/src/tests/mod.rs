@@ -2,6 +2,7 @@
 
 mod basic;
 mod concurrent;
+mod damage;
 mod disk;
 mod features;
 mod power;

@@ -39,6 +39,9 @@ impl FileData {
 
     /// Short when the space ends in the middle.
     pub fn write(&mut self, offset: u64, buf: &[u8], shared: &Shared) -> Result<usize> {
+        if buf.is_empty() {
+            return Ok(0);
+        }
         let mut done = 0;
         while done < buf.len() {
             let at = offset + done as u64;

@@ -7,13 +7,31 @@
 
 use crate::{Errno, FileKind, Inode, Result};
 use alloc::boxed::Box;
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use paddock_sync::{Mutex, PreemptOff, Rank, SpinLock};
 
-type Children = BTreeMap<Box<[u8]>, Weak<Dentry>>;
+/// Names known to be absent that a directory keeps.
+const MOST_ABSENT: usize = 128;
+
+/// What is known of a directory's names.
+#[derive(Default)]
+struct Children {
+    live: BTreeMap<Box<[u8]>, Weak<Dentry>>,
+    absent: BTreeSet<Box<[u8]>>,
+}
+
+/// What is known of one name.
+pub(super) enum Known {
+    /// It has a live dentry.
+    Present(Arc<Dentry>),
+    /// There is no such name.
+    Absent,
+    /// The filesystem must be asked.
+    Nothing,
+}
 
 struct Place {
     name: Box<[u8]>,
@@ -62,7 +80,7 @@ impl Dentry {
                     removed: false,
                 },
             ),
-            children: SpinLock::new(Rank::Leaf, BTreeMap::new()),
+            children: SpinLock::new(Rank::Leaf, Children::default()),
             dir_lock: Mutex::new(Rank::Inode, ()),
             cache_slot: AtomicU64::new(0),
             used: AtomicBool::new(false),
@@ -115,24 +133,45 @@ impl Dentry {
         false
     }
 
-    /// The live dentry of that name, if there is one.
-    pub(super) fn cached_child(&self, name: &[u8]) -> Option<Arc<Dentry>> {
-        let child = self.children.lock().get(name).and_then(Weak::upgrade)?;
-        child.used.store(true, Ordering::Relaxed);
-        Some(child)
+    /// What is known of a name.
+    pub(super) fn cached_child(&self, name: &[u8]) -> Known {
+        let children = self.children.lock();
+        if let Some(child) = children.live.get(name).and_then(Weak::upgrade) {
+            child.used.store(true, Ordering::Relaxed);
+            return Known::Present(child);
+        }
+        match children.absent.contains(name) {
+            true => Known::Absent,
+            false => Known::Nothing,
+        }
+    }
+
+    /// Remembers that there is no such name. The caller holds `dir_lock`.
+    pub(super) fn note_absent(&self, name: &[u8]) {
+        let Ok(name) = boxed(name) else { return };
+        let mut children = self.children.lock();
+        let forgotten = match children.absent.len() < MOST_ABSENT {
+            true => BTreeSet::new(),
+            false => core::mem::take(&mut children.absent),
+        };
+        children.absent.insert(name);
+        drop(children);
+        drop(forgotten);
     }
 
     /// Makes `child` the dentry of `name`. The caller holds `dir_lock`.
     pub(super) fn adopt(&self, name: &[u8], child: &Arc<Dentry>) -> Result<()> {
         let name = boxed(name)?;
-        self.children.lock().insert(name, Arc::downgrade(child));
+        let mut children = self.children.lock();
+        children.absent.remove(&name);
+        children.live.insert(name, Arc::downgrade(child));
         Ok(())
     }
 
     /// Forgets `name`; its dentry, if there was a live one. The caller holds
     /// `dir_lock`.
     pub(super) fn forget_child(&self, name: &[u8]) -> Option<Arc<Dentry>> {
-        let weak = self.children.lock().remove(name)?;
+        let weak = self.children.lock().live.remove(name)?;
         weak.upgrade()
     }
 
@@ -157,9 +196,9 @@ impl Dentry {
         let parent = place.parent.take()?;
         {
             let mut children = parent.children.lock();
-            let listed = children.get(&place.name);
+            let listed = children.live.get(&place.name);
             if listed.is_some_and(|weak| core::ptr::eq(weak.as_ptr(), this)) {
-                children.remove(&place.name);
+                children.live.remove(&place.name);
             }
         }
         Some(parent)

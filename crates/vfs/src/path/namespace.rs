@@ -1,6 +1,6 @@
 //! [`Namespace`]: the tree of mounts, and looking things up in it.
 
-use super::dentry::{Dentry, DentryCache};
+use super::dentry::{Dentry, DentryCache, Known};
 use super::mount::{Mount, MountFlags, MountInfo, MountTable};
 use super::walk::Walk;
 use super::{Path, PathContext};
@@ -109,8 +109,10 @@ impl Namespace {
             let inode = dir.inode().lookup(name)?;
             return Dentry::new(inode, dir.fs(), name, Some(dir.clone()));
         }
-        if let Some(child) = dir.cached_child(name) {
-            return Ok(child);
+        match dir.cached_child(name) {
+            Known::Present(child) => return Ok(child),
+            Known::Absent => return Err(Errno::ENOENT),
+            Known::Nothing => {}
         }
         let _names = dir.dir_lock.lock();
         self.child_locked(dir, name)
@@ -119,10 +121,16 @@ impl Namespace {
     /// As [`child`](Self::child), for the holder of the directory's lock,
     /// which is not a generated one.
     pub(super) fn child_locked(&self, dir: &Arc<Dentry>, name: &[u8]) -> Result<Arc<Dentry>> {
-        if let Some(child) = dir.cached_child(name) {
-            return Ok(child);
+        match dir.cached_child(name) {
+            Known::Present(child) => return Ok(child),
+            Known::Absent => return Err(Errno::ENOENT),
+            Known::Nothing => {}
         }
-        let inode = dir.inode().lookup(name)?;
+        let found = dir.inode().lookup(name);
+        if found.as_ref().err() == Some(&Errno::ENOENT) {
+            dir.note_absent(name);
+        }
+        let inode = found?;
         self.remember(dir, name, inode)
     }
 

@@ -90,7 +90,7 @@ impl Namespace {
             let Some(name) = walk.advance()? else {
                 return match exclusive {
                     true => Err(Errno::EEXIST),
-                    false => self.open_existing(context, walk.at, flags),
+                    false => Err(Errno::EISDIR),
                 };
             };
             if walk.trailing_slash() {
@@ -100,6 +100,9 @@ impl Namespace {
                 Ok(_) if exclusive => return Err(Errno::EEXIST),
                 Ok(found) if follow && found.inode().kind() == FileKind::Symlink => {
                     walk.follow(&found)?;
+                }
+                Ok(found) if found.inode().kind() == FileKind::Directory => {
+                    return Err(Errno::EISDIR);
                 }
                 Ok(found) => {
                     walk.enter(found);
