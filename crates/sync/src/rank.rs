@@ -63,8 +63,6 @@ ranks! {
     SocketState spinning (nests),
     /// A network stack: held for one poll of embassy-net.
     NetStack spinning (nests),
-    /// A network device's rings.
-    NetDevice spinning,
     /// The process table: from PID to process.
     ProcessTable spinning,
     /// A process's signals and its threads' masks.
@@ -85,6 +83,8 @@ ranks! {
     Scheduler spinning,
     /// A virtio device's queue, shared with its interrupt handler.
     Virtio spinning,
+    /// A network device's rings, shared with its interrupt handler.
+    NetDevice spinning,
     /// The table of interrupt handlers.
     Interrupts spinning,
     /// Kernel page tables.
