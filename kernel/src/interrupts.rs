@@ -216,7 +216,7 @@ fn for_each(mut visit: impl FnMut(u32, &'static str, &[u64])) {
 pub fn show(out: &mut dyn fmt::Write) -> fmt::Result {
     write!(out, "     ")?;
     for cpu in 0..cpus() {
-        write!(out, " {:>11}", format_args!("CPU{cpu}"))?;
+        write!(out, "    CPU{cpu:<5}")?;
     }
     writeln!(out)?;
     let mut result = Ok(());
