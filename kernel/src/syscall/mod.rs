@@ -35,10 +35,11 @@ use paddock_abi::{Errno, Result};
 
 pub use args::Call;
 
-/// How many calls of unknown numbers there have been, to limit what is said
-/// of them.
-static UNKNOWN: AtomicU64 = AtomicU64::new(0);
-const UNKNOWN_LOGGED: u64 = 32;
+/// Numbers below this are remembered, one bit each, once their absence has
+/// been told of; others are never told of.
+const REMEMBERED: u64 = 512;
+static UNKNOWN: [AtomicU64; REMEMBERED as usize / 64] =
+    [const { AtomicU64::new(0) }; REMEMBERED as usize / 64];
 
 /// The way in: SVC from user mode, interrupts on.
 pub fn dispatch(frame: &mut TrapFrame) {
@@ -71,10 +72,14 @@ pub fn dispatch(frame: &mut TrapFrame) {
     }
 }
 
+/// A call that is not there: said once for each number.
 fn unknown(thread: &UserThread, number: u64) -> Result<u64> {
-    if UNKNOWN.fetch_add(1, Relaxed) < UNKNOWN_LOGGED {
-        let name = paddock_abi::nr::name(number).unwrap_or("?");
-        log::info!("process {}: unknown system call {number} ({name})", thread.process.pid);
+    if number < REMEMBERED {
+        let bit = 1 << (number % 64);
+        if UNKNOWN[(number / 64) as usize].fetch_or(bit, Relaxed) & bit == 0 {
+            let name = paddock_abi::nr::name(number).unwrap_or("?");
+            log::info!("process {}: no system call {number} ({name}) here", thread.process.pid);
+        }
     }
     Err(Errno::ENOSYS)
 }

@@ -72,11 +72,12 @@ fn check_superuser(call: &Call<'_>) -> Result<()> {
 pub fn sysinfo(call: &mut Call<'_>) -> Result<u64> {
     const PAGE: u64 = 4096;
     let (total, free, _) = memory::frame_counts();
+    let processes = tree().lock().len();
     call.pointer::<Sysinfo>(0).write(&Sysinfo {
         uptime: (time::now() / NANOS) as i64,
         totalram: total as u64 * PAGE,
         freeram: free as u64 * PAGE,
-        procs: tree().lock().len().min(usize::from(u16::MAX)) as u16,
+        procs: processes.min(usize::from(u16::MAX)) as u16,
         mem_unit: 1,
         ..Sysinfo::default()
     })?;
