@@ -3,6 +3,7 @@
 
 use crate::inbox::Inbox;
 use crate::name::Name;
+use crate::options::SocketOptions;
 use crate::socket::{Kind, UnixSocket};
 use alloc::collections::VecDeque;
 use alloc::sync::{Arc, Weak};
@@ -50,6 +51,7 @@ pub(crate) struct Endpoint {
     pub ino: u64,
     /// Who made it.
     pub maker: Ucred,
+    pub options: SocketOptions,
 }
 
 /// A socket to connect or send to.
@@ -76,6 +78,7 @@ impl Endpoint {
             changed: WaitQueue::new(),
             ino: crate::next_ino(),
             maker,
+            options: SocketOptions::default(),
         }
     }
 

@@ -19,6 +19,7 @@ mod graveyard;
 mod inbox;
 mod metadata;
 mod name;
+mod options;
 mod socket;
 #[cfg(test)]
 mod tests;
@@ -28,5 +29,6 @@ pub use endpoint::Target;
 pub use file::{Listed, for_each_bound};
 pub use metadata::{next_ino, socket_metadata};
 pub use name::Name;
+pub use options::{SocketOptions, Switch};
 pub use socket::{Kind, UnixSocket};
 pub use transfer::{Ancillary, Received};

@@ -2,6 +2,7 @@
 
 use crate::endpoint::{Endpoint, Role, State};
 use crate::name::{self, Name};
+use crate::options::SocketOptions;
 use crate::{graveyard, inbox};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -83,6 +84,11 @@ impl UnixSocket {
     /// Who made it.
     pub fn maker(&self) -> Ucred {
         self.0.maker
+    }
+
+    /// What has been set of it.
+    pub fn options(&self) -> &SocketOptions {
+        &self.0.options
     }
 
     /// What it is bound to.

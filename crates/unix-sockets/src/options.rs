@@ -1,0 +1,99 @@
+//! [`SocketOptions`]: what setsockopt(2) sets of sockets of every family.
+
+use core::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+
+/// Options that are on or off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Switch {
+    /// SO_REUSEADDR.
+    ReuseAddress,
+    /// SO_REUSEPORT.
+    ReusePort,
+    /// SO_KEEPALIVE.
+    KeepAlive,
+    /// SO_BROADCAST.
+    Broadcast,
+    /// SO_OOBINLINE.
+    UrgentInline,
+    /// SO_DONTROUTE.
+    DontRoute,
+    /// SO_PASSCRED.
+    PassCredentials,
+    /// TCP_NODELAY.
+    NoDelay,
+    /// TCP_CORK.
+    Cork,
+    /// TCP_QUICKACK.
+    QuickAck,
+    /// IPV6_V6ONLY.
+    OnlyIpv6,
+}
+
+/// What has been set of a socket, apart from what it does by itself.
+#[derive(Debug, Default)]
+pub struct SocketOptions {
+    switches: AtomicU32,
+    receive_timeout: AtomicU64,
+    send_timeout: AtomicU64,
+    send_buffer: AtomicU32,
+    receive_buffer: AtomicU32,
+}
+
+impl SocketOptions {
+    /// Whether an option is on.
+    pub fn is_on(&self, switch: Switch) -> bool {
+        self.switches.load(Relaxed) & (1 << switch as u32) != 0
+    }
+
+    /// Turns an option on or off.
+    pub fn set(&self, switch: Switch, on: bool) {
+        let bit = 1 << switch as u32;
+        match on {
+            true => self.switches.fetch_or(bit, Relaxed),
+            false => self.switches.fetch_and(!bit, Relaxed),
+        };
+    }
+
+    /// How long receiving waits (SO_RCVTIMEO), in nanoseconds; 0 is for ever.
+    pub fn receive_timeout(&self) -> u64 {
+        self.receive_timeout.load(Relaxed)
+    }
+
+    /// Sets [`Self::receive_timeout`].
+    pub fn set_receive_timeout(&self, nanos: u64) {
+        self.receive_timeout.store(nanos, Relaxed);
+    }
+
+    /// How long sending and connecting wait (SO_SNDTIMEO), likewise.
+    pub fn send_timeout(&self) -> u64 {
+        self.send_timeout.load(Relaxed)
+    }
+
+    /// Sets [`Self::send_timeout`].
+    pub fn set_send_timeout(&self, nanos: u64) {
+        self.send_timeout.store(nanos, Relaxed);
+    }
+
+    /// The size that was asked for with SO_SNDBUF, doubled as on Linux; 0 if
+    /// none was.
+    pub fn send_buffer(&self) -> u32 {
+        self.send_buffer.load(Relaxed)
+    }
+
+    /// Sets [`Self::send_buffer`].
+    pub fn set_send_buffer(&self, bytes: u32) {
+        self.send_buffer.store(bytes, Relaxed);
+    }
+
+    /// The size that was asked for with SO_RCVBUF, doubled as on Linux; 0 if
+    /// none was.
+    pub fn receive_buffer(&self) -> u32 {
+        self.receive_buffer.load(Relaxed)
+    }
+
+    /// Sets [`Self::receive_buffer`].
+    pub fn set_receive_buffer(&self, bytes: u32) {
+        self.receive_buffer.store(bytes, Relaxed);
+    }
+}
