@@ -166,7 +166,7 @@ fn hint_when_up(qemu: &mut Child, options: &Options, console: &Path, limit: Dura
             return;
         }
         let greeted = text_of(console).contains("ssh: listening")
-            && machine::ssh::banner(options.net.ssh_port, Duration::from_secs(5)).is_ok();
+            && machine::ssh::banner(options.net.ssh_port, Duration::from_millis(500)).is_ok();
         if greeted {
             return hint(options, &text_of(console));
         }

@@ -284,6 +284,7 @@ impl Machine {
     /// start.
     pub fn wait_for_ssh(&mut self) -> Result<Duration> {
         let port = self.net()?.ssh_port;
+        let mut patience = Duration::from_millis(50);
         while self.started.elapsed() < LIMIT {
             if let Some(status) = self.child.try_wait()? {
                 bail!(
@@ -291,10 +292,13 @@ impl Machine {
                     self.console.tail()
                 );
             }
-            if ssh::banner(port, Duration::from_secs(3)).is_ok() {
+            // QEMU accepts before the guest can answer, and then tries again
+            // only after seconds: so the patience begins small and grows.
+            if ssh::banner(port, patience).is_ok() {
                 return Ok(self.started.elapsed());
             }
-            std::thread::sleep(Duration::from_millis(10));
+            patience = (patience * 5 / 4).min(Duration::from_secs(5));
+            std::thread::sleep(Duration::from_millis(5));
         }
         bail!("no SSH server after {LIMIT:?}")
     }
