@@ -20,7 +20,6 @@ pub mod signal;
 pub mod stack;
 mod status;
 mod tree;
-pub mod unix;
 
 pub use channel::{ChannelReader, ChannelWriter, OutputChannel, channel};
 pub use pipe::{Fifo, FifoEnd, PIPE_BUF, PIPE_SIZE, PipeReader, PipeWriter, pipe};

@@ -1,6 +1,7 @@
 //! Reading and writing: read(2), readv(2), pread(2), lseek(2) and their kin.
 
 use super::Call;
+use super::socket;
 use super::block::block_until;
 use super::buffers::{UserBuffers, with_chunk};
 use crate::time;
@@ -8,7 +9,7 @@ use crate::user;
 use alloc::sync::Arc;
 use paddock_abi::signal::{SIGPIPE, Siginfo};
 use paddock_abi::{Errno, Result};
-use paddock_sync::{NO_DEADLINE, Ready};
+use paddock_sync::{Deadline, Ready};
 use paddock_tty::TtyFile;
 use paddock_vfs::OpenFile;
 
@@ -93,12 +94,13 @@ pub fn lseek(call: &mut Call<'_>) -> Result<u64> {
     file.seek(call.word(1) as i64, call.uint(2))
 }
 
-/// How long a read waits: terminals can be set to give up.
+/// Until when a read waits, and whether it then finds nothing rather than
+/// fail: terminals and sockets can be set to give up.
 fn read_deadline(file: &OpenFile) -> (u64, bool) {
     let terminal = file.file().as_any().downcast_ref::<TtyFile>();
     match terminal.and_then(|file| file.tty().read_timeout()) {
         Some(timeout) if timeout > 0 => (time::now().saturating_add(timeout), true),
-        _ => (NO_DEADLINE, false),
+        _ => (socket::receive_deadline(file), false),
     }
 }
 
@@ -147,7 +149,8 @@ pub fn write_from(
         None => file.write(bytes),
         Some(offset) => file.pwrite(offset + done, bytes),
     };
-    let result = write_with(file, file.nonblocking(), buffers, write);
+    let deadline = socket::send_deadline(file);
+    let result = write_with(file, file.nonblocking(), deadline, buffers, write);
     if result == Err(Errno::EPIPE) {
         broken_pipe(call);
     }
@@ -164,6 +167,7 @@ pub fn broken_pipe(call: &Call<'_>) {
 pub fn write_with(
     file: &Arc<OpenFile>,
     nonblocking: bool,
+    deadline: Deadline,
     mut buffers: UserBuffers,
     mut write: impl FnMut(&[u8], u64) -> Result<usize>,
 ) -> Result<u64> {
@@ -179,7 +183,7 @@ pub fn write_with(
             loop {
                 let rest = &chunk[done..filled];
                 let tried = || write(rest, total);
-                let count = match block_until(file, Ready::OUT, nonblocking, NO_DEADLINE, tried) {
+                let count = match block_until(file, Ready::OUT, nonblocking, deadline, tried) {
                     Ok(count) => count,
                     Err(_) if total > 0 => return Ok(total),
                     Err(error) => return Err(error),

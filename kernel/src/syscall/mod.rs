@@ -34,6 +34,7 @@ use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use paddock_abi::{Errno, Result};
 
 pub use args::Call;
+pub use system::hostname;
 
 /// Numbers below this are remembered, one bit each, once their absence has
 /// been told of; others are never told of.

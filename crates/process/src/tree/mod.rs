@@ -209,6 +209,11 @@ impl<P> Tree<P> {
         }
     }
 
+    /// The number that was given out last.
+    pub fn newest(&self) -> u32 {
+        self.last
+    }
+
     /// The parent's number; zero for process 1. `ESRCH`.
     pub fn parent(&self, pid: u32) -> Result<u32> {
         Ok(self.node(pid)?.parent)

@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 use embassy_net::{IpAddress, IpEndpoint, Ipv4Address};
 use paddock_abi::socket::*;
 use paddock_abi::{Errno, Result};
+use paddock_unix_sockets::Name;
 use zerocopy::IntoBytes;
 
 /// The longest address.
@@ -84,12 +85,14 @@ pub fn inet_bytes(endpoint: IpEndpoint) -> Vec<u8> {
 }
 
 /// A local name as programs read it.
-pub fn unix_bytes(name: &[u8]) -> Vec<u8> {
+pub fn unix_bytes(name: Option<&Name>) -> Vec<u8> {
     let mut bytes = AF_UNIX.to_le_bytes().to_vec();
-    bytes.extend_from_slice(name);
-    // A path ends with a zero byte, where there is room for it.
-    if name.first().is_some_and(|&first| first != 0) && name.last() != Some(&0) {
-        bytes.push(0);
+    if let Some(name) = name {
+        bytes.extend_from_slice(name.bytes());
+        // A path ends with a zero byte, where there is room for it.
+        if !name.is_abstract() {
+            bytes.push(0);
+        }
     }
     bytes.truncate(size_of::<SockaddrUn>());
     bytes

@@ -1,8 +1,8 @@
 //! sendto(2), recvfrom(2), sendmsg(2), recvmsg(2).
 
 use super::address::{self, Address};
-use super::{Call, Socket, find_unix, socket_of};
-use crate::syscall::block::block_on;
+use super::{Call, Socket, credentials, find_unix, receive_deadline, send_deadline, socket_of};
+use crate::syscall::block::block_until;
 use crate::syscall::buffers::{UserBuffers, with_chunk};
 use crate::syscall::io::{broken_pipe, write_with};
 use crate::user_memory::{UserPtr, read_bytes};
@@ -11,8 +11,8 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use paddock_abi::socket::*;
 use paddock_abi::{Errno, Result};
-use paddock_process::unix::{Received, UnixSocket};
 use paddock_sync::Ready;
+use paddock_unix_sockets::{Ancillary, Received, Switch, Target};
 use paddock_vfs::{OpenFile, OpenFlags};
 use zerocopy::IntoBytes;
 
@@ -36,7 +36,7 @@ pub fn sendto(call: &mut Call<'_>) -> Result<u64> {
 }
 
 /// The socket that a message is for. A connected stream has one already.
-fn destination(call: &Call<'_>, file: &OpenFile, pointer: u64, length: u32) -> Result<Option<Arc<UnixSocket>>> {
+fn destination(call: &Call<'_>, file: &OpenFile, pointer: u64, length: u32) -> Result<Option<Target>> {
     if pointer == 0 || length == 0 {
         return Ok(None);
     }
@@ -52,14 +52,16 @@ fn send(
     file: &Arc<OpenFile>,
     buffers: UserBuffers,
     flags: MsgFlags,
-    to: Option<Arc<UnixSocket>>,
-    mut files: Vec<Arc<OpenFile>>,
+    to: Option<Target>,
+    rights: Vec<Arc<OpenFile>>,
 ) -> Result<u64> {
     let nonblocking = file.nonblocking() || flags.contains(MsgFlags::DONTWAIT);
     let socket = socket_of(file)?;
-    let result = write_with(file, nonblocking, buffers, |bytes, _| match socket {
-        Socket::Tcp(socket) => socket.send(bytes),
-        Socket::Unix(socket) => socket.send(bytes, &mut files, to.as_ref()),
+    let mut ancillary = Ancillary { rights, credentials: credentials(call) };
+    let deadline = send_deadline(file);
+    let result = write_with(file, nonblocking, deadline, buffers, |bytes, _| match socket {
+        Socket::Tcp(tcp) => tcp.socket.send(bytes),
+        Socket::Unix(socket) => socket.send(bytes, to.as_ref(), &mut ancillary),
     });
     if result == Err(Errno::EPIPE) && !flags.contains(MsgFlags::NOSIGNAL) {
         broken_pipe(call);
@@ -87,8 +89,10 @@ fn sender(file: &OpenFile, received: &Received) -> Result<Vec<u8>> {
     match socket_of(file)? {
         // A stream's sender is known: no address.
         Socket::Tcp(_) => Ok(Vec::new()),
-        Socket::Unix(_) if received.from.is_empty() => Ok(Vec::new()),
-        Socket::Unix(_) => Ok(address::unix_bytes(&received.from)),
+        Socket::Unix(_) => Ok(match received.from.as_deref() {
+            Some(name) => address::unix_bytes(Some(name)),
+            None => Vec::new(),
+        }),
     }
 }
 
@@ -96,36 +100,39 @@ fn receive(file: &Arc<OpenFile>, mut buffers: UserBuffers, flags: MsgFlags) -> R
     let peek = flags.contains(MsgFlags::PEEK);
     let nonblocking = file.nonblocking() || flags.contains(MsgFlags::DONTWAIT);
     let whole = flags.contains(MsgFlags::WAITALL) && !peek && !nonblocking;
-    let socket = socket_of(file)?;
+    let (socket, deadline) = (socket_of(file)?, receive_deadline(file));
     with_chunk(buffers.left(), |chunk| {
         let mut all = Received::default();
         loop {
             let want = buffers.left().min(chunk.len() as u64) as usize;
-            let part = block_on(file, Ready::IN, nonblocking, || match socket {
+            let part = block_until(file, Ready::IN, nonblocking, deadline, || match socket {
                 Socket::Tcp(_) if peek => Err(Errno::EOPNOTSUPP),
-                Socket::Tcp(socket) => socket.receive(&mut chunk[..want]).map(|count| Received {
-                    count,
-                    length: count,
-                    ..Received::default()
-                }),
+                Socket::Tcp(tcp) => tcp.socket.receive(&mut chunk[..want]).map(plain),
                 Socket::Unix(socket) => socket.receive(&mut chunk[..want], peek),
             });
-            let part = match part {
+            let mut part = match part {
                 Ok(part) => part,
                 Err(_) if all.count > 0 => return Ok(all),
                 Err(error) => return Err(error),
             };
             buffers.copy_out(&chunk[..part.count])?;
             let ended = part.count == 0;
-            all.count += part.count;
-            all.length += part.length;
-            all.files.extend(part.files);
-            all.from = part.from;
-            if ended || !whole || buffers.left() == 0 || !all.files.is_empty() {
+            // The first part's count goes before this one's; all else is this
+            // one's, as nothing is received together with files but once.
+            part.count += all.count;
+            part.length += all.length;
+            all = part;
+            if ended || !whole || buffers.left() == 0 || !all.rights.is_empty() {
                 return Ok(all);
             }
         }
     })
+}
+
+fn plain(count: usize) -> Received {
+    let mut received = Received::default();
+    (received.count, received.length) = (count, count);
+    received
 }
 
 /// sendmsg(2).
@@ -195,38 +202,66 @@ pub fn recvmsg(call: &mut Call<'_>) -> Result<u64> {
         copy_to_user(header.msg_name, &from[..room])?;
         header.msg_namelen = from.len() as u32;
     }
-    let files = core::mem::take(&mut received.files);
-    let cut = deliver_files(call, &mut header, files, given)?;
-    result.set(MsgFlags::CTRUNC, cut);
+    let mut control = Control::new(&header);
+    if socket_of(&file)?.options().is_on(Switch::PassCredentials) {
+        control.put(SCM_CREDENTIALS, received.credentials.as_bytes())?;
+    }
+    control.deliver_files(call, &mut received, given)?;
+    result.set(MsgFlags::CTRUNC, control.cut);
+    header.msg_controllen = control.used as u64;
     header.msg_flags = result.bits();
     place.write(&header)?;
     Ok(length(&received, given))
 }
 
-/// Gives received files descriptors, as many as there is room to tell of;
-/// whether some were left over.
-fn deliver_files(call: &Call<'_>, header: &mut Msghdr, files: Vec<Arc<OpenFile>>, flags: MsgFlags) -> Result<bool> {
-    let room = header.msg_controllen as usize;
-    header.msg_controllen = 0;
-    if files.is_empty() {
-        return Ok(false);
+/// The control data of a received message, as it is put together.
+struct Control {
+    address: u64,
+    room: usize,
+    used: usize,
+    /// Something did not fit.
+    cut: bool,
+}
+
+impl Control {
+    fn new(header: &Msghdr) -> Control {
+        let room = if header.msg_control == 0 { 0 } else { header.msg_controllen.min(MAX_CONTROL) };
+        Control { address: header.msg_control, room: room as usize, used: 0, cut: false }
     }
-    let fitting = room.saturating_sub(CMSG_HEADER) / 4;
-    let cut = fitting < files.len();
-    let mut open = OpenFlags::empty();
-    open.set(OpenFlags::CLOEXEC, flags.contains(MsgFlags::CMSG_CLOEXEC));
-    let mut data = Vec::new();
-    for file in files.into_iter().take(fitting) {
-        let fd = call.install(file, open)?;
-        data.extend_from_slice(&fd.to_le_bytes());
+
+    /// Bytes of data that the next piece may have.
+    fn data_room(&self) -> usize {
+        (self.room - self.used).saturating_sub(CMSG_HEADER)
     }
-    if data.is_empty() {
-        return Ok(cut);
+
+    fn put(&mut self, kind: u32, data: &[u8]) -> Result<()> {
+        if data.len() > self.data_room() {
+            self.cut = true;
+            return Ok(());
+        }
+        let length = CMSG_HEADER + data.len();
+        let cmsg = Cmsghdr { cmsg_len: length as u64, cmsg_level: SOL_SOCKET, cmsg_type: kind };
+        let at = self.address.checked_add(self.used as u64).ok_or(Errno::EFAULT)?;
+        copy_to_user(at, cmsg.as_bytes())?;
+        copy_to_user(at + CMSG_HEADER as u64, data)?;
+        self.used = (self.used + length.next_multiple_of(8)).min(self.room);
+        Ok(())
     }
-    let length = CMSG_HEADER + data.len();
-    let cmsg = Cmsghdr { cmsg_len: length as u64, cmsg_level: SOL_SOCKET, cmsg_type: SCM_RIGHTS };
-    copy_to_user(header.msg_control, cmsg.as_bytes())?;
-    copy_to_user(header.msg_control + CMSG_HEADER as u64, &data)?;
-    header.msg_controllen = length.next_multiple_of(8).min(room) as u64;
-    Ok(cut)
+
+    /// Gives received files descriptors, as many as there is room to tell of.
+    fn deliver_files(&mut self, call: &Call<'_>, received: &mut Received, flags: MsgFlags) -> Result<()> {
+        if received.rights.is_empty() {
+            return Ok(());
+        }
+        let fitting = self.data_room() / 4;
+        self.cut |= fitting < received.rights.len();
+        let mut open = OpenFlags::empty();
+        open.set(OpenFlags::CLOEXEC, flags.contains(MsgFlags::CMSG_CLOEXEC));
+        let mut data = Vec::new();
+        let taken = fitting.min(received.rights.len());
+        for file in received.rights.drain(..taken) {
+            data.extend_from_slice(&call.install(file, open)?.to_le_bytes());
+        }
+        if data.is_empty() { Ok(()) } else { self.put(SCM_RIGHTS, &data) }
+    }
 }

@@ -1,85 +1,143 @@
 //! setsockopt(2), getsockopt(2).
 //!
 //! Options that only advise (buffer sizes, Nagle's algorithm, keep-alive
-//! probes) are accepted: what they promise holds, or is allowed to be chosen
-//! by the system. Time limits are not supported (`ENOPROTOOPT`).
+//! probes) are kept and told back: what they promise holds, or is allowed to
+//! be chosen by the system.
 
 use super::{Call, Socket, socket_of};
 use crate::arch::user_access::copy_to_user;
 use crate::user_memory::UserPtr;
 use paddock_abi::socket::*;
+use paddock_abi::time::{NANOS, Timeval};
 use paddock_abi::{Errno, Result};
-use paddock_process::unix::Kind;
+use paddock_unix_sockets::{SocketOptions, Switch};
 use zerocopy::IntoBytes;
 
 /// Bytes of each buffer of a socket.
 const BUFFER: u32 = 65536;
+/// The smallest and the largest buffer size that is told back.
+const BUFFER_RANGE: (u32, u32) = (2048, 1 << 20);
 /// Bytes of data in a segment, by default.
 const SEGMENT: u32 = 536;
+
+/// The switch that an option turns. `None` if it is no switch.
+fn switch(level: u32, option: u32, tcp: bool) -> Option<Switch> {
+    Some(match (level, option) {
+        (SOL_SOCKET, SO_REUSEADDR) => Switch::ReuseAddress,
+        (SOL_SOCKET, SO_KEEPALIVE) => Switch::KeepAlive,
+        (SOL_SOCKET, SO_BROADCAST) => Switch::Broadcast,
+        (SOL_SOCKET, SO_OOBINLINE) => Switch::UrgentInline,
+        (SOL_SOCKET, SO_DONTROUTE) => Switch::DontRoute,
+        (SOL_SOCKET, SO_PASSCRED) if !tcp => Switch::PassCredentials,
+        (IPPROTO_TCP, TCP_NODELAY) if tcp => Switch::NoDelay,
+        (IPPROTO_TCP, TCP_CORK) if tcp => Switch::Cork,
+        (IPPROTO_TCP, TCP_QUICKACK) if tcp => Switch::QuickAck,
+        _ => return None,
+    })
+}
 
 /// setsockopt(2).
 pub fn setsockopt(call: &mut Call<'_>) -> Result<u64> {
     let file = call.file(0)?;
     let socket = socket_of(&file)?;
+    let (level, option, options) = (call.uint(1), call.uint(2), socket.options());
+    let tcp = matches!(socket, Socket::Tcp(_));
+    if (level, option) == (SOL_SOCKET, SO_RCVTIMEO) || (level, option) == (SOL_SOCKET, SO_SNDTIMEO) {
+        return set_timeout(call, option, options);
+    }
     if call.uint(4) < 4 {
         return Err(Errno::EINVAL);
     }
-    UserPtr::<u32>::new(call.word(3)).read()?;
-    let tcp = matches!(socket, Socket::Tcp(_));
-    match (call.uint(1), call.uint(2)) {
-        (SOL_SOCKET, SO_REUSEADDR | SO_KEEPALIVE | SO_BROADCAST | SO_SNDBUF | SO_RCVBUF) => Ok(0),
-        (SOL_SOCKET, SO_LINGER | SO_PRIORITY | SO_OOBINLINE | SO_DONTROUTE) => Ok(0),
-        (IPPROTO_TCP, TCP_NODELAY | TCP_QUICKACK | TCP_CORK | TCP_DEFER_ACCEPT) if tcp => Ok(0),
-        (IPPROTO_TCP, TCP_KEEPIDLE | TCP_KEEPINTVL | TCP_KEEPCNT) if tcp => Ok(0),
-        (IPPROTO_IP, IP_TOS | IP_TTL) if tcp => Ok(0),
-        _ => Err(Errno::ENOPROTOOPT),
+    let value = UserPtr::<u32>::new(call.word(3)).read()?;
+    if let Some(switch) = switch(level, option, tcp) {
+        options.set(switch, value != 0);
+        return Ok(0);
     }
+    let size = value.clamp(BUFFER_RANGE.0, BUFFER_RANGE.1).saturating_mul(2);
+    match (level, option) {
+        (SOL_SOCKET, SO_SNDBUF) => options.set_send_buffer(size),
+        (SOL_SOCKET, SO_RCVBUF) => options.set_receive_buffer(size),
+        (SOL_SOCKET, SO_LINGER | SO_PRIORITY) => {}
+        (IPPROTO_TCP, TCP_DEFER_ACCEPT | TCP_KEEPIDLE | TCP_KEEPINTVL | TCP_KEEPCNT) if tcp => {}
+        (IPPROTO_IP, IP_TOS | IP_TTL) if tcp => {}
+        _ => return Err(Errno::ENOPROTOOPT),
+    }
+    Ok(0)
+}
+
+fn set_timeout(call: &Call<'_>, option: u32, options: &SocketOptions) -> Result<u64> {
+    if (call.uint(4) as usize) < size_of::<Timeval>() {
+        return Err(Errno::EINVAL);
+    }
+    let value = UserPtr::<Timeval>::new(call.word(3)).read()?;
+    let nanos = value.to_nanos().map_err(|_| Errno::EDOM)?;
+    match option {
+        SO_RCVTIMEO => options.set_receive_timeout(nanos),
+        _ => options.set_send_timeout(nanos),
+    }
+    Ok(0)
 }
 
 /// getsockopt(2).
 pub fn getsockopt(call: &mut Call<'_>) -> Result<u64> {
     let file = call.file(0)?;
     let socket = socket_of(&file)?;
-    if let (SOL_SOCKET, SO_PEERCRED, Socket::Unix(socket)) = (call.uint(1), call.uint(2), socket) {
-        let peer = socket.peer_credentials().unwrap_or(Ucred { pid: 0, uid: u32::MAX, gid: u32::MAX });
-        return store(call, peer.as_bytes());
+    let (level, option, options) = (call.uint(1), call.uint(2), socket.options());
+    match (level, option, socket) {
+        (SOL_SOCKET, SO_PEERCRED, Socket::Unix(socket)) => {
+            let nobody = Ucred { pid: 0, uid: u32::MAX, gid: u32::MAX };
+            store(call, socket.peer_credentials().unwrap_or(nobody).as_bytes())
+        }
+        (SOL_SOCKET, SO_LINGER, _) => store(call, Linger::default().as_bytes()),
+        (SOL_SOCKET, SO_RCVTIMEO, _) => store_timeout(call, options.receive_timeout()),
+        (SOL_SOCKET, SO_SNDTIMEO, _) => store_timeout(call, options.send_timeout()),
+        _ => {
+            let tcp = matches!(socket, Socket::Tcp(_));
+            let value = match (switch(level, option, tcp), level) {
+                (Some(switch), _) => u32::from(options.is_on(switch)),
+                (None, SOL_SOCKET) => socket_option(socket, option)?,
+                (None, IPPROTO_TCP) if tcp && option == TCP_MAXSEG => SEGMENT,
+                _ => return Err(Errno::ENOPROTOOPT),
+            };
+            store(call, &value.to_le_bytes())
+        }
     }
-    if (call.uint(1), call.uint(2)) == (SOL_SOCKET, SO_LINGER) {
-        return store(call, Linger::default().as_bytes());
-    }
-    let value = match (call.uint(1), socket) {
-        (SOL_SOCKET, socket) => socket_option(socket, call.uint(2))?,
-        (IPPROTO_TCP, Socket::Tcp(_)) => tcp_option(call.uint(2))?,
-        _ => return Err(Errno::ENOPROTOOPT),
-    };
-    store(call, &value.to_le_bytes())
+}
+
+fn store_timeout(call: &Call<'_>, nanos: u64) -> Result<u64> {
+    let micros = nanos % NANOS / 1000;
+    let value = Timeval { tv_sec: (nanos / NANOS) as i64, tv_usec: micros as i64 };
+    store(call, value.as_bytes())
 }
 
 fn socket_option(socket: Socket<'_>, option: u32) -> Result<u32> {
-    let tcp = matches!(socket, Socket::Tcp(_));
+    let options = socket.options();
     Ok(match (option, socket) {
-        (SO_ERROR, Socket::Tcp(socket)) => socket.take_error().map_or(0, |error| error.number() as u32),
-        (SO_ERROR, Socket::Unix(_)) => 0,
-        (SO_TYPE, Socket::Unix(socket)) if socket.kind() == Kind::Datagram => SOCK_DGRAM,
-        (SO_TYPE, _) => SOCK_STREAM,
-        (SO_DOMAIN, _) => u32::from(if tcp { AF_INET } else { AF_UNIX }),
-        (SO_PROTOCOL, _) => if tcp { IPPROTO_TCP } else { 0 },
-        (SO_ACCEPTCONN, Socket::Tcp(socket)) => u32::from(socket.is_listening()),
+        (SO_ERROR, _) => {
+            let error = match socket {
+                Socket::Tcp(file) => file.socket.take_error(),
+                Socket::Unix(socket) => socket.take_error(),
+            };
+            error.map_or(0, |error| error.number() as u32)
+        }
+        (SO_TYPE, Socket::Unix(socket)) => socket.kind().to_type(),
+        (SO_TYPE, Socket::Tcp(_)) => SOCK_STREAM,
+        (SO_DOMAIN, Socket::Tcp(_)) => u32::from(AF_INET),
+        (SO_DOMAIN, Socket::Unix(_)) => u32::from(AF_UNIX),
+        (SO_PROTOCOL, Socket::Tcp(_)) => IPPROTO_TCP,
+        (SO_PROTOCOL, Socket::Unix(_)) => 0,
+        (SO_ACCEPTCONN, Socket::Tcp(file)) => u32::from(file.socket.is_listening()),
         (SO_ACCEPTCONN, Socket::Unix(socket)) => u32::from(socket.is_listening()),
-        (SO_SNDBUF | SO_RCVBUF, _) => BUFFER,
-        (SO_REUSEADDR, _) => u32::from(tcp),
-        (SO_KEEPALIVE | SO_BROADCAST | SO_OOBINLINE | SO_DONTROUTE | SO_PRIORITY, _) => 0,
+        (SO_SNDBUF, _) => chosen(options.send_buffer()),
+        (SO_RCVBUF, _) => chosen(options.receive_buffer()),
+        (SO_PRIORITY, _) => 0,
         (SO_RCVLOWAT, _) => 1,
         _ => return Err(Errno::ENOPROTOOPT),
     })
 }
 
-fn tcp_option(option: u32) -> Result<u32> {
-    match option {
-        TCP_NODELAY | TCP_CORK | TCP_QUICKACK => Ok(0),
-        TCP_MAXSEG => Ok(SEGMENT),
-        _ => Err(Errno::ENOPROTOOPT),
-    }
+fn chosen(size: u32) -> u32 {
+    if size == 0 { BUFFER } else { size }
 }
 
 /// Stores a value, cut to the room there is, and its length.
