@@ -119,7 +119,7 @@ fn this_cpu() -> usize {
 }
 
 /// How many CPUs have columns in the counts.
-fn cpus() -> usize {
+pub fn cpus() -> usize {
     CPU_COUNT.load(Relaxed).max(1)
 }
 
@@ -193,6 +193,13 @@ fn unhandled(irq: u32) {
 /// Interrupts that were gone when asked for, and those without a handler.
 fn strays() -> (u64, u64) {
     (SPURIOUS.load(Relaxed), UNHANDLED.load(Relaxed))
+}
+
+/// Interrupts taken since boot, on all CPUs, with or without a handler.
+pub fn taken() -> u64 {
+    let handled: u64 = COUNTS.iter().flatten().map(|count| count.load(Relaxed)).sum();
+    let (spurious, unhandled) = strays();
+    handled + spurious + unhandled
 }
 
 /// Calls `visit` with number, name and counts by CPU of each interrupt that

@@ -32,6 +32,11 @@ pub fn terminals() -> &'static Arc<Terminals> {
     }
 }
 
+/// The console's terminal, after [`mount_root`].
+pub fn console() -> Option<&'static Arc<Tty>> {
+    CONSOLE.get()
+}
+
 /// Finds the root filesystem and mounts everything. Once, in a thread; may
 /// sleep. Without a usable disk the root is in memory; what is wrong is told
 /// in one message.

@@ -17,9 +17,10 @@ use paddock_vfs::cache::PageCache;
 
 /// The disk that is the root's if the command line names none.
 const DEFAULT_DISK: &str = "/dev/vda";
-/// The major number of disks, and how many minor numbers each has.
-const DISK_MAJOR: u32 = 254;
-const MINORS: u32 = 16;
+/// The major number of disks; each has [`MINORS`] minor numbers.
+pub const DISK_MAJOR: u32 = 254;
+/// See [`DISK_MAJOR`].
+pub const MINORS: u32 = 16;
 
 static CACHE: OnceCell<Arc<PageCache>> = OnceCell::new();
 

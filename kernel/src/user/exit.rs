@@ -8,7 +8,7 @@ use super::process::{Process, UserThread};
 use super::{current, memory, signals, tree};
 use crate::arch::user_access::copy_to_user;
 use crate::syscall::futex;
-use crate::thread;
+use crate::{fs, thread};
 use alloc::sync::Arc;
 use core::sync::atomic::Ordering;
 use paddock_process::{Usage, WaitStatus};
@@ -74,6 +74,7 @@ fn end_process(process: &Arc<Process>) {
         drop(closed);
     }
     drop(files);
+    end_session(process.pid);
     let status = process.ending.lock().unwrap_or(WaitStatus::Exited(0));
     release_vfork_parent(process);
     super::spawn::on_process_end(process);
@@ -106,6 +107,13 @@ fn end_process(process: &Arc<Process>) {
     let hook = process.on_exit.lock().take();
     if let Some(hook) = hook {
         hook(status);
+    }
+}
+
+/// A session whose leader ends loses its terminal.
+fn end_session(pid: u32) {
+    if tree().lock().session(pid) == Ok(pid) {
+        fs::terminals().session_ended(pid);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::thread::Thread;
 use aarch64_cpu::registers::{
-    DAIF, MPIDR_EL1, Readable, TPIDR_EL0, TPIDR_EL1, TPIDRRO_EL0, VBAR_EL1, Writeable,
+    DAIF, MIDR_EL1, MPIDR_EL1, Readable, TPIDR_EL0, TPIDR_EL1, TPIDRRO_EL0, VBAR_EL1, Writeable,
 };
 use core::arch::asm;
 
@@ -76,7 +76,9 @@ pub fn current() -> &'static Thread {
     let pointer: *const Thread;
     // `pure`: within one thread the register never changes.
     // SAFETY: reading the register has no effect.
-    unsafe { asm!("mrs {}, tpidr_el1", out(reg) pointer, options(pure, nomem, nostack, preserves_flags)) };
+    unsafe {
+        asm!("mrs {}, tpidr_el1", out(reg) pointer, options(pure, nomem, nostack, preserves_flags))
+    };
     // SAFETY: set by `set_current` to a thread that is alive while it runs.
     unsafe { &*pointer }
 }
@@ -100,6 +102,11 @@ pub fn set_user_tls(value: u64) {
 /// This CPU's affinity (MPIDR without the flag bits).
 pub fn affinity() -> u64 {
     MPIDR_EL1.get() & 0xff_00ff_ffff
+}
+
+/// This CPU's maker, part and revision (MIDR_EL1).
+pub fn main_id() -> u64 {
+    MIDR_EL1.get()
 }
 
 /// What AT_HWCAP tells programs: floating point and Advanced SIMD, which

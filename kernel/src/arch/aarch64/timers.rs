@@ -3,8 +3,8 @@
 //! that type one owner.
 
 use aarch64_cpu::registers::{
-    CNTFRQ_EL0, CNTP_CTL_EL0, CNTP_CVAL_EL0, CNTPCT_EL0, CNTV_CTL_EL0, CNTV_CVAL_EL0, CNTVCT_EL0, Readable,
-    Writeable,
+    CNTFRQ_EL0, CNTP_CTL_EL0, CNTP_CVAL_EL0, CNTPCT_EL0, CNTV_CTL_EL0, CNTV_CVAL_EL0, CNTVCT_EL0,
+    Readable, Writeable,
 };
 use core::arch::asm;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -22,10 +22,21 @@ static TICKS_PER_NANO: AtomicU64 = AtomicU64::new(0);
 /// Starts the clock at zero. Once, before anybody asks for the time.
 pub fn init_clock() {
     let frequency = CNTFRQ_EL0.get().max(1);
-    NANOS_PER_TICK.store(((NANOS as u128) << 32).div_euclid(frequency as u128) as u64, Relaxed);
-    TICKS_PER_NANO.store(((frequency as u128) << 32).div_euclid(NANOS as u128) as u64 + 1, Relaxed);
+    NANOS_PER_TICK.store(
+        ((NANOS as u128) << 32).div_euclid(frequency as u128) as u64,
+        Relaxed,
+    );
+    TICKS_PER_NANO.store(
+        ((frequency as u128) << 32).div_euclid(NANOS as u128) as u64 + 1,
+        Relaxed,
+    );
     PHYSICAL_START.store(CNTPCT_EL0.get(), Relaxed);
     VIRTUAL_START.store(CNTVCT_EL0.get(), Relaxed);
+}
+
+/// Counts a second of the timers (CNTFRQ_EL0).
+pub fn frequency() -> u64 {
+    CNTFRQ_EL0.get()
 }
 
 fn barrier() {
@@ -41,7 +52,10 @@ fn scale(value: u64, factor: &AtomicU64) -> u64 {
 #[inline]
 pub fn now() -> u64 {
     barrier();
-    scale(CNTPCT_EL0.get() - PHYSICAL_START.load(Relaxed), &NANOS_PER_TICK)
+    scale(
+        CNTPCT_EL0.get() - PHYSICAL_START.load(Relaxed),
+        &NANOS_PER_TICK,
+    )
 }
 
 /// The counter value that corresponds to a time, rounded up.
@@ -85,7 +99,10 @@ impl EmbassyTimer {
     /// Nanoseconds since boot by the virtual counter.
     pub fn now(&self) -> u64 {
         barrier();
-        scale(CNTVCT_EL0.get() - VIRTUAL_START.load(Relaxed), &NANOS_PER_TICK)
+        scale(
+            CNTVCT_EL0.get() - VIRTUAL_START.load(Relaxed),
+            &NANOS_PER_TICK,
+        )
     }
 
     /// Fires at `deadline` (ns since boot); `u64::MAX` disables the timer.

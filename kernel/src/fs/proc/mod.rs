@@ -1,19 +1,68 @@
 //! `/proc` (proc(5)).
 
+mod cpu;
+mod fds;
+mod load;
+mod memory;
+mod paddock;
+mod pids;
+mod process;
+mod settings;
+mod stat;
+mod status;
+mod system;
+mod tables;
+mod text;
+
 use super::clock::WallClock;
 use super::mounts;
+use crate::user;
+use alloc::format;
 use alloc::sync::Arc;
-use paddock_abi::Result;
+use alloc::vec::Vec;
 use paddock_abi::stat::PROC_SUPER_MAGIC;
+use paddock_abi::{Errno, Result};
 use paddock_vfs::FileSystem;
-use paddock_vfs::proc_fs::{ProcFs, StaticDir};
+use paddock_vfs::proc_fs::{ProcFs, ProcNode, StaticDir};
+use text::file;
 
 /// The filesystem.
 ///
 /// # Errors
 /// `ENOMEM`.
 pub fn filesystem(clock: &Arc<WallClock>) -> Result<Arc<dyn FileSystem>> {
-    let root = StaticDir::new();
     let number = mounts::device_number();
-    Ok(ProcFs::new("proc", PROC_SUPER_MAGIC, number, clock.clone(), Arc::new(root))?)
+    Ok(ProcFs::new("proc", PROC_SUPER_MAGIC, number, clock.clone(), Arc::new(root()))?)
+}
+
+fn root() -> StaticDir {
+    StaticDir::new()
+        .with("cmdline", file(system::command_line))
+        .with("cpuinfo", file(cpu::info))
+        .with("devices", file(system::devices))
+        .with("filesystems", file(system::filesystems))
+        .with("interrupts", file(cpu::interrupts))
+        .with("loadavg", file(load::averages))
+        .with("meminfo", file(system::memory))
+        .with("mounts", ProcNode::link(|| Ok(b"self/mounts".to_vec())))
+        .with("paddock", ProcNode::dir(paddock::directory()))
+        .with("partitions", file(system::partitions))
+        .with("self", ProcNode::link(own_process))
+        .with("stat", file(cpu::statistics))
+        .with("swaps", file(system::swaps))
+        .with("sys", ProcNode::dir(settings::directory()))
+        .with("thread-self", ProcNode::link(own_thread))
+        .with("uptime", file(system::uptime))
+        .with("version", file(system::version))
+        .with_more(pids::Processes)
+}
+
+fn own_process() -> Result<Vec<u8>> {
+    let thread = user::current().ok_or(Errno::ENOENT)?;
+    Ok(format!("{}", thread.process.pid).into_bytes())
+}
+
+fn own_thread() -> Result<Vec<u8>> {
+    let thread = user::current().ok_or(Errno::ENOENT)?;
+    Ok(format!("{}/task/{}", thread.process.pid, thread.tid).into_bytes())
 }

@@ -1,0 +1,70 @@
+//! Files about processors and their time.
+
+use super::text::Text;
+use crate::{arch, interrupts, thread, time, user};
+use alloc::sync::Arc;
+use paddock_abi::{Errno, Result};
+use paddock_abi::time::NANOS;
+use paddock_sched::{Class, State};
+use thread::Thread;
+
+/// Units of CPU time in `/proc`: `USER_HZ` is 100.
+const TICK_NS: u64 = NANOS / 100;
+
+/// Nanoseconds as ticks of `USER_HZ`.
+pub fn ticks(nanos: u64) -> u64 {
+    nanos / TICK_NS
+}
+
+/// Threads that run or could, and all there are; of processes only.
+pub fn count_threads() -> (usize, usize) {
+    let (mut running, mut all) = (0, 0);
+    thread::for_each(|thread: &Arc<Thread>| {
+        if thread.class() == Class::User {
+            all += 1;
+            running += usize::from(matches!(thread.state(), State::Ready | State::Running));
+        }
+    });
+    (running, all)
+}
+
+/// `/proc/stat`. The kernel's own threads count as system time; a process's
+/// time in system calls counts as the process's.
+pub fn statistics(out: &mut Text<'_>) -> Result<()> {
+    let mut system = 0;
+    thread::for_each(|thread: &Arc<Thread>| {
+        if thread.class() == Class::System {
+            system += thread.run_time();
+        }
+    });
+    let idle = thread::boot_thread().run_time();
+    let user = time::now().saturating_sub(idle + system);
+    let (user, system, idle) = (ticks(user), ticks(system), ticks(idle));
+    for cpu in ["cpu ", "cpu0"] {
+        out.put(format_args!("{cpu} {user} 0 {system} {idle} 0 0 0 0 0 0\n"))?;
+    }
+    let (running, _) = count_threads();
+    out.put(format_args!("intr {}\n", interrupts::taken()))?;
+    out.put(format_args!("ctxt {}\n", thread::context_switches()))?;
+    out.put(format_args!("btime {}\n", time::wall().saturating_sub(time::now()) / NANOS))?;
+    out.put(format_args!("processes {}\n", user::tree().lock().newest()))?;
+    out.put(format_args!("procs_running {running}\nprocs_blocked 0\n"))
+}
+
+pub fn interrupts(out: &mut Text<'_>) -> Result<()> {
+    interrupts::show(out).map_err(|_| Errno::ENOMEM)
+}
+
+pub fn info(out: &mut Text<'_>) -> Result<()> {
+    let id = arch::cpu::main_id();
+    let frequency = arch::timers::frequency();
+    // Linux derives the figure from the timer, too; it measures nothing.
+    let (mips, part) = (frequency / 500_000, frequency / 5_000 % 100);
+    for cpu in 0..interrupts::cpus() {
+        out.put(format_args!("processor\t: {cpu}\nBogoMIPS\t: {mips}.{part:02}\nFeatures\t: fp asimd\n"))?;
+        out.put(format_args!("CPU implementer\t: {:#04x}\nCPU architecture: 8\n", id >> 24 & 0xff))?;
+        out.put(format_args!("CPU variant\t: {:#x}\nCPU part\t: {:#05x}\n", id >> 20 & 0xf, id >> 4 & 0xfff))?;
+        out.put(format_args!("CPU revision\t: {}\n\n", id & 0xf))?;
+    }
+    Ok(())
+}

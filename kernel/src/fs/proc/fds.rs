@@ -1,0 +1,109 @@
+//! `/proc/PID/fd` and `/proc/PID/fdinfo`.
+
+use super::pids::{entries, number, push};
+use super::process::may_inspect;
+use super::text::Text;
+use crate::user::{Process, tree, vfs};
+use alloc::format;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use paddock_abi::fcntl::SEEK_CUR;
+use paddock_abi::{Errno, Result};
+use paddock_vfs::proc_fs::{ProcDir, ProcLink, ProcName, ProcNode};
+use paddock_vfs::{FileKind, OpenFile, Path};
+
+/// The descriptors of a process, as links to what they refer to.
+pub struct Fds(pub Arc<Process>);
+
+/// The descriptors of a process, as files that tell offset and flags.
+pub struct FdInfos(pub Arc<Process>);
+
+/// One of them. It holds the number, not the file: that stays closed once it
+/// is.
+#[derive(Clone)]
+struct Fd {
+    process: Arc<Process>,
+    number: i32,
+}
+
+impl Fd {
+    fn find(process: &Arc<Process>, name: &[u8]) -> Result<Fd> {
+        let number = i32::try_from(number(name)?).map_err(|_| Errno::ENOENT)?;
+        let fd = Fd { process: process.clone(), number };
+        fd.file().map(|_| fd)
+    }
+
+    fn file(&self) -> Result<Arc<OpenFile>> {
+        may_inspect(&self.process)?;
+        let files = self.process.files();
+        let file = files.lock().get(self.number);
+        file.map_err(|_| Errno::ENOENT)
+    }
+}
+
+fn list(process: &Process, kind: FileKind) -> Result<Vec<ProcName>> {
+    may_inspect(process)?;
+    let mut numbers = Vec::new();
+    let files = process.files();
+    let files = files.lock();
+    for (number, _) in files.iter() {
+        push(&mut numbers, number as u32)?;
+    }
+    drop(files);
+    entries(numbers, kind)
+}
+
+fn owned(process: &Process, node: ProcNode) -> ProcNode {
+    let uid = tree().lock().uid(process.pid).unwrap_or(0);
+    node.owned_by(uid, uid)
+}
+
+impl ProcDir for Fds {
+    fn lookup(&self, name: &[u8]) -> Result<ProcNode> {
+        let fd = Fd::find(&self.0, name)?;
+        Ok(owned(&self.0, ProcNode::link(fd)))
+    }
+
+    fn list(&self) -> Result<Vec<ProcName>> {
+        list(&self.0, FileKind::Symlink)
+    }
+}
+
+impl ProcDir for FdInfos {
+    fn lookup(&self, name: &[u8]) -> Result<ProcNode> {
+        let fd = Fd::find(&self.0, name)?;
+        let node = ProcNode::text(move |out| info(&fd, &mut Text::new(out)));
+        Ok(owned(&self.0, node.with_mode(0o400)))
+    }
+
+    fn list(&self) -> Result<Vec<ProcName>> {
+        list(&self.0, FileKind::Regular)
+    }
+}
+
+fn info(fd: &Fd, out: &mut Text<'_>) -> Result<()> {
+    let file = fd.file()?;
+    let position = file.seek(0, SEEK_CUR).unwrap_or(0);
+    out.put(format_args!("pos:\t{position}\nflags:\t0{:o}\n", file.flags().bits()))
+}
+
+impl ProcLink for Fd {
+    fn target(&self) -> Result<Vec<u8>> {
+        let file = self.file()?;
+        if let Some(place) = file.path() {
+            let namespace = vfs::namespace();
+            return Ok(namespace.path_of(place, &namespace.root()));
+        }
+        let metadata = file.metadata()?;
+        Ok(match metadata.kind {
+            FileKind::Fifo => format!("pipe:[{}]", metadata.ino),
+            FileKind::Socket => format!("socket:[{}]", metadata.ino),
+            _ => format!("anon_inode:[{}]", metadata.ino),
+        }
+        .into_bytes())
+    }
+
+    fn jump(&self) -> Option<Path> {
+        self.file().ok()?.path().cloned()
+    }
+}

@@ -1,0 +1,197 @@
+//! `/proc/PID` and `/proc/PID/task/TID`: their entries.
+
+use super::fds::{FdInfos, Fds};
+use super::pids::Threads;
+use super::text::Text;
+use super::{memory, stat, status, tables};
+use crate::user::{self, Process, UserThread, tree, vfs};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use paddock_abi::{Errno, Result};
+use paddock_sched::State;
+use paddock_vfs::proc_fs::{ProcDir, ProcLink, ProcName, ProcNode};
+use paddock_vfs::{FileKind, Path};
+
+/// Whom a directory is about: a process, or one of its threads.
+#[derive(Clone)]
+pub struct Subject {
+    /// The process.
+    pub process: Arc<Process>,
+    /// The thread, in `/proc/PID/task`.
+    pub thread: Option<Arc<UserThread>>,
+}
+
+type Generate = fn(&Subject, &mut Text<'_>) -> Result<()>;
+type Find = fn(&Process) -> Result<Path>;
+
+enum Item {
+    /// A file, with its permission bits.
+    File(u32, Generate),
+    /// A link to a place.
+    Place(Find),
+    Fds,
+    FdInfos,
+    Tasks,
+}
+
+const ITEMS: &[(&str, Item)] = &[
+    ("cmdline", Item::File(0o444, status::arguments)),
+    ("comm", Item::File(0o444, status::name)),
+    ("cwd", Item::Place(|process| Ok(process.paths.lock().base.clone()))),
+    ("environ", Item::File(0o400, status::environment)),
+    ("exe", Item::Place(executable)),
+    ("fd", Item::Fds),
+    ("fdinfo", Item::FdInfos),
+    ("limits", Item::File(0o444, tables::limits)),
+    ("maps", Item::File(0o444, memory::maps)),
+    ("mountinfo", Item::File(0o444, tables::mount_info)),
+    ("mounts", Item::File(0o444, tables::mounts)),
+    // Nothing here chooses a process when memory runs out.
+    ("oom_score", Item::File(0o444, |_, out| out.bytes(b"0\n"))),
+    ("root", Item::Place(|process| Ok(process.paths.lock().root.clone()))),
+    ("stat", Item::File(0o444, stat::stat)),
+    ("statm", Item::File(0o444, memory::statm)),
+    ("status", Item::File(0o444, status::status)),
+    ("task", Item::Tasks),
+];
+
+fn executable(process: &Process) -> Result<Path> {
+    process.executable.lock().clone().ok_or(Errno::ENOENT)
+}
+
+impl Subject {
+    /// The number in the directory's name.
+    pub fn id(&self) -> u32 {
+        self.thread.as_ref().map_or(self.process.pid, |thread| thread.tid)
+    }
+
+    /// The state's letter and what it stands for.
+    pub fn state(&self) -> (char, &'static str) {
+        let letter = tree().lock().state_letter(self.process.pid).unwrap_or('X');
+        match letter {
+            'R' if self.runs() => ('R', "running"),
+            'R' => ('S', "sleeping"),
+            'T' => ('T', "stopped"),
+            'Z' => ('Z', "zombie"),
+            _ => ('X', "dead"),
+        }
+    }
+
+    fn runs(&self) -> bool {
+        let runs = |thread: &Arc<UserThread>| {
+            let kernel = thread.kernel_thread();
+            kernel.is_some_and(|kernel| matches!(kernel.state(), State::Ready | State::Running))
+        };
+        match &self.thread {
+            Some(thread) => runs(thread),
+            None => self.process.threads.lock().iter().any(runs),
+        }
+    }
+
+    /// Time on the CPU, in nanoseconds.
+    pub fn run_time(&self) -> u64 {
+        match &self.thread {
+            Some(thread) => thread.kernel_thread().map_or(0, |kernel| kernel.run_time()),
+            None => self.process.run_time(),
+        }
+    }
+
+    /// The name of at most 15 bytes.
+    pub fn name(&self) -> alloc::string::String {
+        let of_process = || self.process.names.lock().comm.clone();
+        match &self.thread {
+            Some(thread) if thread.tid != self.process.pid => {
+                thread.kernel_thread().map_or_else(of_process, |kernel| kernel.name())
+            }
+            _ => of_process(),
+        }
+    }
+
+    fn node(&self, item: &'static Item) -> ProcNode {
+        let subject = self.clone();
+        let process = self.process.clone();
+        match item {
+            Item::File(mode, generate) => {
+                ProcNode::text(move |out| generate(&subject, &mut Text::new(out))).with_mode(*mode)
+            }
+            Item::Place(find) => ProcNode::link(PlaceLink { process, find: *find }),
+            Item::Fds => ProcNode::dir(Fds(process)).with_mode(0o500),
+            Item::FdInfos => ProcNode::dir(FdInfos(process)).with_mode(0o500),
+            Item::Tasks => ProcNode::dir(Threads(process)),
+        }
+    }
+}
+
+/// The directory of a process or thread.
+pub struct SubjectDir(Subject);
+
+impl SubjectDir {
+    /// The directory, owned by the process's user.
+    pub fn node(subject: Subject) -> ProcNode {
+        let uid = tree().lock().uid(subject.process.pid).unwrap_or(0);
+        ProcNode::dir(SubjectDir(subject)).owned_by(uid, uid)
+    }
+
+    /// Threads have no threads of their own.
+    fn items(&self) -> impl Iterator<Item = (u64, &'static (&'static str, Item))> {
+        let nested = self.0.thread.is_some();
+        let has = move |item: &(u64, &(&str, Item))| !(nested && matches!(item.1.1, Item::Tasks));
+        (0..).zip(ITEMS).filter(has)
+    }
+}
+
+impl ProcDir for SubjectDir {
+    fn lookup(&self, name: &[u8]) -> Result<ProcNode> {
+        let (_, (_, item)) = self.items().find(|(_, (own, _))| own.as_bytes() == name).ok_or(Errno::ENOENT)?;
+        let uid = tree().lock().uid(self.0.process.pid).map_err(|_| Errno::ENOENT)?;
+        Ok(self.0.node(item).owned_by(uid, uid))
+    }
+
+    fn list(&self) -> Result<Vec<ProcName>> {
+        let mut names = Vec::new();
+        names.try_reserve_exact(ITEMS.len()).map_err(|_| Errno::ENOMEM)?;
+        for (key, (name, item)) in self.items() {
+            let kind = match item {
+                Item::File(..) => FileKind::Regular,
+                Item::Place(_) => FileKind::Symlink,
+                _ => FileKind::Directory,
+            };
+            names.push(ProcName { key, name: name.as_bytes().to_vec(), kind });
+        }
+        Ok(names)
+    }
+}
+
+/// Whether the caller may see what a process uses: it is the superuser or the
+/// process's own user. `EACCES`.
+pub fn may_inspect(process: &Process) -> Result<()> {
+    let Some(caller) = user::current() else {
+        return Ok(());
+    };
+    let tree = tree().lock();
+    let own = tree.uid(caller.process.pid)?;
+    match own == 0 || tree.uid(process.pid) == Ok(own) {
+        true => Ok(()),
+        false => Err(Errno::EACCES),
+    }
+}
+
+/// A link to where a process is, or where its program is.
+struct PlaceLink {
+    process: Arc<Process>,
+    find: Find,
+}
+
+impl ProcLink for PlaceLink {
+    fn target(&self) -> Result<Vec<u8>> {
+        may_inspect(&self.process)?;
+        let place = (self.find)(&self.process)?;
+        let namespace = vfs::namespace();
+        Ok(namespace.path_of(&place, &namespace.root()))
+    }
+
+    fn jump(&self) -> Option<Path> {
+        may_inspect(&self.process).ok()?;
+        (self.find)(&self.process).ok()
+    }
+}

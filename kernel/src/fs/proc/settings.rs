@@ -1,0 +1,64 @@
+//! `/proc/sys`: what there is to know; nothing can be set here.
+
+use super::text::{Text, file};
+use crate::{config, random, syscall};
+use paddock_abi::Result;
+use paddock_sync::OnceCell;
+use paddock_vfs::proc_fs::{ProcNode, StaticDir};
+
+/// The largest process number plus one.
+const PID_MAX: u32 = 32769;
+/// The largest queue of connections that listen(2) makes.
+const SOMAXCONN: u32 = 4096;
+
+static BOOT_ID: OnceCell<[u8; 16]> = OnceCell::new();
+
+pub fn directory() -> StaticDir {
+    let random = StaticDir::new().with("boot_id", file(boot_id)).with("uuid", file(fresh_uuid));
+    let kernel = StaticDir::new()
+        .with("hostname", file(hostname))
+        .with("osrelease", file(|out| out.put(format_args!("{}\n", config::RELEASE))))
+        .with("ostype", file(|out| out.put(format_args!("{}\n", config::SYSNAME))))
+        .with("pid_max", file(|out| out.put(format_args!("{PID_MAX}\n"))))
+        .with("random", ProcNode::dir(random));
+    // Memory is promised without being set aside.
+    let vm = StaticDir::new().with("overcommit_memory", file(|out| out.bytes(b"1\n")));
+    let core = StaticDir::new().with("somaxconn", file(|out| out.put(format_args!("{SOMAXCONN}\n"))));
+    let net = StaticDir::new().with("core", ProcNode::dir(core));
+    StaticDir::new()
+        .with("kernel", ProcNode::dir(kernel))
+        .with("net", ProcNode::dir(net))
+        .with("vm", ProcNode::dir(vm))
+}
+
+fn hostname(out: &mut Text<'_>) -> Result<()> {
+    out.bytes(&syscall::hostname())?;
+    out.bytes(b"\n")
+}
+
+/// A random UUID (RFC 9562, version 4).
+fn new_uuid() -> [u8; 16] {
+    let mut bytes = [0; 16];
+    random::fill(&mut bytes);
+    bytes[6] = bytes[6] & 0x0f | 0x40;
+    bytes[8] = bytes[8] & 0x3f | 0x80;
+    bytes
+}
+
+fn put_uuid(out: &mut Text<'_>, bytes: &[u8; 16]) -> Result<()> {
+    for (at, byte) in bytes.iter().enumerate() {
+        let hyphen = if matches!(at, 4 | 6 | 8 | 10) { "-" } else { "" };
+        out.put(format_args!("{hyphen}{byte:02x}"))?;
+    }
+    out.bytes(b"\n")
+}
+
+fn fresh_uuid(out: &mut Text<'_>) -> Result<()> {
+    put_uuid(out, &new_uuid())
+}
+
+fn boot_id(out: &mut Text<'_>) -> Result<()> {
+    // Whoever comes first decides.
+    let _ = BOOT_ID.set(new_uuid());
+    put_uuid(out, BOOT_ID.get().unwrap_or(&[0; 16]))
+}

@@ -1,0 +1,82 @@
+//! `/proc/PID/stat`.
+
+use super::cpu::ticks;
+use super::memory::Sizes;
+use super::process::Subject;
+use super::status::SignalSets;
+use super::text::Text;
+use crate::fs::{console, terminals};
+use crate::user::tree;
+use alloc::sync::Arc;
+use paddock_abi::Result;
+use paddock_abi::stat::make_device;
+use paddock_process::Usage;
+
+/// The major number of pseudo-terminals, and the console's numbers.
+const PTS_MAJOR: u32 = 136;
+const CONSOLE: (u32, u32) = (204, 64);
+/// Index of `RLIMIT_RSS`.
+const RLIMIT_RSS: usize = 5;
+
+/// Who belongs to whom.
+#[derive(Default)]
+struct Family {
+    parent: u32,
+    group: u32,
+    session: u32,
+    children: Usage,
+}
+
+impl Family {
+    fn of(pid: u32) -> Family {
+        let tree = tree().lock();
+        Family {
+            parent: tree.parent(pid).unwrap_or(0),
+            group: tree.group(pid).unwrap_or(0),
+            session: tree.session(pid).unwrap_or(0),
+            children: tree.children_usage(pid).unwrap_or_default(),
+        }
+    }
+}
+
+/// The device number of a session's terminal (0: none) and its foreground
+/// group (-1: none).
+fn terminal(session: u32) -> (u64, i64) {
+    let Some(tty) = terminals().controlling(session) else {
+        return (0, -1);
+    };
+    let (major, minor) = match console().is_some_and(|console| Arc::ptr_eq(console, &tty)) {
+        true => CONSOLE,
+        false => (PTS_MAJOR, tty.number()),
+    };
+    let (_, foreground) = tty.session();
+    (make_device(major, minor), if foreground == 0 { -1 } else { i64::from(foreground) })
+}
+
+/// All 52 fields; those that nothing is known of are zero, as on Linux for
+/// readers without rights. All time on the CPU counts as user time.
+pub fn stat(subject: &Subject, out: &mut Text<'_>) -> Result<()> {
+    let process = &subject.process;
+    let family = Family::of(process.pid);
+    let (device, foreground) = terminal(family.session);
+    let (state, _) = subject.state();
+    out.put(format_args!("{} ({}) {state} ", subject.id(), subject.name()))?;
+    out.put(format_args!("{} {} {} ", family.parent, family.group, family.session))?;
+    // Then: flags, and page faults of itself and its children.
+    out.put(format_args!("{device} {foreground} 0 0 0 0 0 "))?;
+    let children = family.children;
+    out.put(format_args!("{} 0 ", ticks(subject.run_time())))?;
+    out.put(format_args!("{} {} ", ticks(children.user_ns), ticks(children.system_ns)))?;
+    let threads = process.threads.lock().len();
+    // Priority and nice value before, an unused field after.
+    out.put(format_args!("20 0 {threads} 0 {} ", ticks(process.started)))?;
+    let sizes = Sizes::of(subject);
+    let limit = process.limit(RLIMIT_RSS);
+    out.put(format_args!("{} {} {limit} ", sizes.virtual_bytes, sizes.resident_pages))?;
+    // Addresses: code, stack, stack pointer, program counter.
+    out.bytes(b"0 0 0 0 0 ")?;
+    let SignalSets { pending, blocked, ignored, caught, .. } = SignalSets::of(subject);
+    out.put(format_args!("{} {} {} {} ", pending.0, blocked.0, ignored.0, caught.0))?;
+    // Waiting channel, swaps, exit signal, CPU, scheduling, more addresses.
+    out.bytes(b"0 0 0 17 0 0 0 0 0 0 0 0 0 0 0 0 0 0\n")
+}

@@ -1,0 +1,113 @@
+//! `/proc/PID/status` and a process's names.
+
+use super::memory::Sizes;
+use super::process::{Subject, may_inspect};
+use super::text::Text;
+use crate::user::tree;
+use paddock_abi::Result;
+use paddock_abi::signal::{SIG_IGN, SIGMAX};
+use paddock_process::signal::SignalSet;
+use paddock_vfs::PAGE_SIZE;
+
+pub fn arguments(subject: &Subject, out: &mut Text<'_>) -> Result<()> {
+    let arguments = subject.process.names.lock().arguments.clone();
+    // Only a zombie has none, as it has no memory.
+    match subject.state().0 {
+        'Z' | 'X' => Ok(()),
+        _ => out.bytes(&arguments),
+    }
+}
+
+pub fn environment(subject: &Subject, out: &mut Text<'_>) -> Result<()> {
+    may_inspect(&subject.process)?;
+    let environment = subject.process.names.lock().environment.clone();
+    out.bytes(&environment)
+}
+
+pub fn name(subject: &Subject, out: &mut Text<'_>) -> Result<()> {
+    out.put(format_args!("{}\n", subject.name()))
+}
+
+/// A thread's signals.
+#[derive(Default)]
+pub struct SignalSets {
+    /// Those that wait.
+    pub pending: SignalSet,
+    /// Those that are blocked.
+    pub blocked: SignalSet,
+    /// Those that do nothing.
+    pub ignored: SignalSet,
+    /// Those with a handler.
+    pub caught: SignalSet,
+}
+
+impl SignalSets {
+    /// Those of the thread, or of the process's first one.
+    pub fn of(subject: &Subject) -> SignalSets {
+        let tid = subject.id();
+        let signals = subject.process.signals.lock();
+        let mut sets = SignalSets {
+            pending: signals.pending(tid).unwrap_or_default(),
+            blocked: signals.mask(tid).unwrap_or_default(),
+            ..SignalSets::default()
+        };
+        for signal in 1..=SIGMAX {
+            let handler = signals.action(signal).map_or(0, |action| action.handler);
+            match handler {
+                0 => {}
+                SIG_IGN => sets.ignored = sets.ignored.union(SignalSet::of(signal)),
+                _ => sets.caught = sets.caught.union(SignalSet::of(signal)),
+            }
+        }
+        sets
+    }
+}
+
+pub fn status(subject: &Subject, out: &mut Text<'_>) -> Result<()> {
+    let pid = subject.process.pid;
+    let (letter, state) = subject.state();
+    let parent = tree().lock().parent(pid).unwrap_or(0);
+    let paths = subject.process.paths.lock().clone();
+    out.put(format_args!("Name:\t{}\nUmask:\t{:04o}\n", subject.name(), paths.umask))?;
+    out.put(format_args!("State:\t{letter} ({state})\nTgid:\t{pid}\nNgid:\t0\n"))?;
+    out.put(format_args!("Pid:\t{}\nPPid:\t{parent}\nTracerPid:\t0\n", subject.id()))?;
+    let who = &paths.credentials;
+    out.put(format_args!("Uid:\t{0}\t{0}\t{0}\t{0}\nGid:\t{1}\t{1}\t{1}\t{1}\n", who.uid, who.gid))?;
+    let files = subject.process.files();
+    let descriptors = files.lock().iter().count();
+    out.put(format_args!("FDSize:\t{}\nGroups:\t", descriptors.next_multiple_of(64)))?;
+    for group in who.groups.iter() {
+        out.put(format_args!("{group} "))?;
+    }
+    out.bytes(b"\n")?;
+    sizes(subject, out)?;
+    signals(subject, out)
+}
+
+fn sizes(subject: &Subject, out: &mut Text<'_>) -> Result<()> {
+    if subject.process.memory().is_err() {
+        return Ok(());
+    }
+    let sizes = Sizes::of(subject);
+    let lines = [
+        ("VmSize", sizes.virtual_bytes),
+        ("VmRSS", sizes.resident_pages * PAGE_SIZE as u64),
+        ("VmData", sizes.data),
+        ("VmStk", sizes.stack),
+        ("VmExe", sizes.code),
+    ];
+    for (name, bytes) in lines {
+        out.put(format_args!("{name}:\t{:8} kB\n", bytes / 1024))?;
+    }
+    Ok(())
+}
+
+fn signals(subject: &Subject, out: &mut Text<'_>) -> Result<()> {
+    let threads = subject.process.threads.lock().len();
+    let sets = SignalSets::of(subject);
+    out.put(format_args!("Threads:\t{threads}\n"))?;
+    // A thread's own signals are not told apart from the process's.
+    out.put(format_args!("SigPnd:\t{:016x}\nShdPnd:\t{:016x}\n", 0, sets.pending.0))?;
+    out.put(format_args!("SigBlk:\t{:016x}\nSigIgn:\t{:016x}\n", sets.blocked.0, sets.ignored.0))?;
+    out.put(format_args!("SigCgt:\t{:016x}\n", sets.caught.0))
+}

@@ -1,0 +1,72 @@
+//! Files about the whole machine.
+
+use super::text::Text;
+use crate::drivers::virtio::block;
+use crate::fs::root;
+use crate::{config, machine, memory, thread, time};
+use paddock_abi::Result;
+use paddock_abi::time::NANOS;
+use paddock_vfs::{BlockDevice, PAGE_SIZE};
+
+const PAGE_KIB: usize = PAGE_SIZE / 1024;
+
+pub fn command_line(out: &mut Text<'_>) -> Result<()> {
+    out.put(format_args!("{}\n", machine::command_line().text()))
+}
+
+pub fn version(out: &mut Text<'_>) -> Result<()> {
+    out.put(format_args!("{} version {} aarch64\n", config::SYSNAME, config::RELEASE))
+}
+
+/// Seconds since boot, and seconds that CPUs were idle.
+pub fn uptime(out: &mut Text<'_>) -> Result<()> {
+    let (up, idle) = (time::now(), thread::boot_thread().run_time());
+    let hundredths = |nanos: u64| (nanos / NANOS, nanos % NANOS / 10_000_000);
+    let ((up, up_part), (idle, idle_part)) = (hundredths(up), hundredths(idle));
+    out.put(format_args!("{up}.{up_part:02} {idle}.{idle_part:02}\n"))
+}
+
+pub fn memory(out: &mut Text<'_>) -> Result<()> {
+    let (total, free, _) = memory::frame_counts();
+    let (heap, _) = memory::heap_bytes();
+    let (cached, dirty) = root::page_cache().map_or((0, 0), |cache| (cache.pages(), cache.dirty_pages()));
+    let lines = [
+        ("MemTotal", total * PAGE_KIB),
+        ("MemFree", free * PAGE_KIB),
+        ("MemAvailable", (free + cached.saturating_sub(dirty)) * PAGE_KIB),
+        ("Buffers", 0),
+        ("Cached", cached * PAGE_KIB),
+        ("SwapCached", 0),
+        ("SwapTotal", 0),
+        ("SwapFree", 0),
+        ("Dirty", dirty * PAGE_KIB),
+        ("Slab", heap / 1024),
+    ];
+    for (name, kib) in lines {
+        out.put(format_args!("{name:<15} {kib:>8} kB\n", name = alloc::format!("{name}:")))?;
+    }
+    Ok(())
+}
+
+pub fn filesystems(out: &mut Text<'_>) -> Result<()> {
+    out.bytes(b"nodev\tproc\nnodev\ttmpfs\nnodev\tdevpts\n\text4\n")
+}
+
+pub fn devices(out: &mut Text<'_>) -> Result<()> {
+    let characters = "  1 mem\n  5 /dev/tty\n  5 /dev/console\n  5 /dev/ptmx\n136 pts\n204 ttyAMA\n";
+    out.put(format_args!("Character devices:\n{characters}\nBlock devices:\n254 virtblk\n"))
+}
+
+pub fn partitions(out: &mut Text<'_>) -> Result<()> {
+    out.bytes(b"major minor  #blocks  name\n\n")?;
+    for (number, disk) in block::disks().iter().enumerate() {
+        let kib = disk.blocks() * disk.block_size() as u64 / 1024;
+        let minor = number * root::MINORS as usize;
+        out.put(format_args!("{:4} {minor:7} {kib:10} {}\n", root::DISK_MAJOR, disk.name()))?;
+    }
+    Ok(())
+}
+
+pub fn swaps(out: &mut Text<'_>) -> Result<()> {
+    out.bytes(b"Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n")
+}

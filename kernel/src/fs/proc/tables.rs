@@ -1,0 +1,97 @@
+//! `/proc/PID/limits`, `mounts` and `mountinfo`.
+
+use super::process::Subject;
+use super::text::Text;
+use crate::user::process::UNLIMITED;
+use crate::user::vfs;
+use alloc::string::String;
+use alloc::vec::Vec;
+use paddock_abi::{Errno, Result};
+use paddock_vfs::PathContext;
+use paddock_vfs::path::{MountFlags, MountInfo};
+
+/// Names and units, in the order of getrlimit(2)'s numbers.
+const LIMITS: [(&str, &str); 16] = [
+    ("Max cpu time", "seconds"),
+    ("Max file size", "bytes"),
+    ("Max data size", "bytes"),
+    ("Max stack size", "bytes"),
+    ("Max core file size", "bytes"),
+    ("Max resident set", "bytes"),
+    ("Max processes", "processes"),
+    ("Max open files", "files"),
+    ("Max locked memory", "bytes"),
+    ("Max address space", "bytes"),
+    ("Max file locks", "locks"),
+    ("Max pending signals", "signals"),
+    ("Max msgqueue size", "bytes"),
+    ("Max nice priority", ""),
+    ("Max realtime priority", ""),
+    ("Max realtime timeout", "us"),
+];
+
+pub fn limits(subject: &Subject, out: &mut Text<'_>) -> Result<()> {
+    let values = *subject.process.limits.lock();
+    let mut line = |name: &str, soft: &str, hard: &str, unit: &str| {
+        out.put(format_args!("{name:<25} {soft:<20} {hard:<20} {unit:<10}\n"))
+    };
+    line("Limit", "Soft Limit", "Hard Limit", "Units")?;
+    let shown = |value: u64| match value {
+        UNLIMITED => String::from("unlimited"),
+        value => alloc::format!("{value}"),
+    };
+    for ((name, unit), (soft, hard)) in LIMITS.iter().zip(values) {
+        line(name, &shown(soft), &shown(hard), unit)?;
+    }
+    Ok(())
+}
+
+/// A mount's options; a filesystem that cannot be written is told as such.
+fn options(info: &MountInfo) -> Result<String> {
+    let namespace = vfs::namespace();
+    let context = PathContext::root_at(namespace.root());
+    let place = namespace.resolve(&context, &info.target, true);
+    let writable = place.is_ok_and(|place| place.mount().check_writable().is_ok());
+    let mut text = String::from(if writable { "rw" } else { "ro" });
+    for (flag, name) in [
+        (MountFlags::NOSUID, ",nosuid"),
+        (MountFlags::NODEV, ",nodev"),
+        (MountFlags::NOEXEC, ",noexec"),
+    ] {
+        if info.flags.contains(flag) {
+            text.push_str(name);
+        }
+    }
+    text.push_str(",noatime");
+    Ok(text)
+}
+
+fn all_mounts() -> Result<Vec<MountInfo>> {
+    let mounts = vfs::namespace().mounts();
+    if mounts.is_empty() { Err(Errno::ENOENT) } else { Ok(mounts) }
+}
+
+pub fn mounts(_: &Subject, out: &mut Text<'_>) -> Result<()> {
+    for info in all_mounts()? {
+        out.escaped(info.source.as_bytes())?;
+        out.bytes(b" ")?;
+        out.escaped(&info.target)?;
+        out.put(format_args!(" {} {} 0 0\n", info.kind, options(&info)?))?;
+    }
+    Ok(())
+}
+
+/// As `mounts`, with numbers: mounts count from 1 in the order they were
+/// made, and all but the first are said to be on the first.
+pub fn mount_info(_: &Subject, out: &mut Text<'_>) -> Result<()> {
+    for (number, info) in (1..).zip(all_mounts()?) {
+        let parent = u32::from(number > 1);
+        out.put(format_args!("{number} {parent} 0:{number} / "))?;
+        out.escaped(&info.target)?;
+        let options = options(&info)?;
+        out.put(format_args!(" {options} - {} ", info.kind))?;
+        out.escaped(info.source.as_bytes())?;
+        out.put(format_args!(" {}\n", if options.starts_with("rw") { "rw" } else { "ro" }))?;
+    }
+    Ok(())
+}
