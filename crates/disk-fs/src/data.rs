@@ -6,7 +6,7 @@ use crate::raw_inode::RawInode;
 use crate::transaction::Core;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use paddock_vfs::cache::FilePages;
+use paddock_vfs::cache::{FilePages, PageCache};
 use paddock_vfs::{Errno, PAGE_SIZE, PageRef, Result};
 
 const PAGE: u64 = PAGE_SIZE as u64;
@@ -92,12 +92,17 @@ impl Core {
     /// Reads `run` blocks of the disk into `pages`, from their block `at` on.
     fn read_run(&self, from: u64, run: u32, at: u32, pages: &[PageRef]) -> Result<()> {
         let size = self.disk.block_size;
-        let mut bytes = zeroed(run as usize * size)?;
-        self.disk.read(from, &mut bytes)?;
-        for (index, block) in bytes.chunks_exact(size).enumerate() {
-            let byte = (at as usize + index) * size;
-            if let Some(page) = pages.get(byte / PAGE_SIZE) {
-                page.write(byte % PAGE_SIZE, block);
+        let run = run as usize;
+        // In one go, or block by block when memory is short.
+        let mut bytes = zeroed(run * size).or_else(|_| zeroed(size))?;
+        let step = bytes.len() / size;
+        for done in (0..run).step_by(step) {
+            self.disk.read(from + done as u64, &mut bytes)?;
+            for (index, block) in bytes.chunks_exact(size).enumerate() {
+                let byte = (at as usize + done + index) * size;
+                if let Some(page) = pages.get(byte / PAGE_SIZE) {
+                    page.write(byte % PAGE_SIZE, block);
+                }
             }
         }
         Ok(())
@@ -163,6 +168,13 @@ impl Core {
         self.dirty_files.insert(u64::from(ino), pages.clone());
     }
 
+    /// Writes what is dirty, so that its pages can be taken back.
+    pub fn free_memory(&mut self, cache: &PageCache) -> Result<()> {
+        self.write_all_data()?;
+        cache.shrink(WRITE_BATCH);
+        Ok(())
+    }
+
     /// Writes all dirty pages.
     pub fn write_all_data(&mut self) -> Result<()> {
         let mut from = 0;
@@ -222,7 +234,7 @@ impl Core {
     fn add_to_run(&self, run: &mut WriteRun, block: u64, page: &PageRef, part: u32) -> Result<()> {
         let size = self.disk.block_size;
         let next = run.first + (run.bytes.len() / size) as u64;
-        if next != block || run.bytes.len() >= WRITE_RUN {
+        if next != block || run.bytes.len() >= WRITE_RUN || run.bytes.try_reserve(size).is_err() {
             self.write_run(run)?;
         }
         if run.bytes.is_empty() {

@@ -7,7 +7,7 @@
 //!   if it fails; those of many operations make one transaction.
 //! - `space`, `extents`, `dir`, `names`, `orphans`: blocks and inodes, the
 //!   map from file to disk, directories, changes of names, files without one.
-//! - `data`: file data between the page cache and the disk.
+//! - `data`, `file_io`: file data between the page cache and the disk.
 //! - `inode`, `fs`: the vfs traits over all that.
 //!
 //! One sleeping lock guards a mounted filesystem; reading what is cached does
@@ -27,6 +27,7 @@ mod data;
 mod dir;
 mod disk;
 mod extents;
+mod file_io;
 mod fs;
 mod inode;
 mod journal;

@@ -225,12 +225,13 @@ impl Core {
         self.dirty + self.freed.len() / 64 > limit
     }
 
-    /// Makes everything done before durable: first data, then metadata.
-    /// After an error nothing more is changed.
+    /// Makes everything done before durable: first data, then metadata. When
+    /// memory is short it can be tried again (`ENOMEM`); after any other error
+    /// nothing more is changed.
     pub fn commit(&mut self) -> Result<()> {
         self.check_writable()?;
         let result = self.try_commit();
-        if result.is_err() {
+        if result.is_err_and(|error| error != Errno::ENOMEM) {
             self.failed = true;
         }
         result
@@ -246,11 +247,11 @@ impl Core {
         }
         self.stamp_superblock()?;
         let blocks = self.dirty_blocks();
-        let revoked = core::mem::take(&mut self.revoked);
         let mut journal = self.journal.take().ok_or(Errno::EROFS)?;
-        let result = journal.commit(&self.disk, &self.contents(&blocks), &revoked);
+        let result = journal.commit(&self.disk, &self.contents(&blocks), &self.revoked);
         self.journal = Some(journal);
         result?;
+        self.revoked.clear();
         self.write_home(&blocks)?;
         self.dirty_since = None;
         self.evict();
@@ -290,14 +291,7 @@ impl Core {
         const RUN: usize = 64;
         for run in blocks.chunk_by(|a, b| a + 1 == *b) {
             for run in run.chunks(RUN) {
-                let mut bytes = Vec::new();
-                bytes
-                    .try_reserve_exact(run.len() * self.disk.block_size)
-                    .map_err(|_| Errno::ENOMEM)?;
-                for (_, data) in self.contents(run) {
-                    bytes.extend_from_slice(data);
-                }
-                self.disk.write(run[0], &bytes)?;
+                self.write_run_home(run)?;
             }
         }
         for block in blocks {
@@ -308,6 +302,20 @@ impl Core {
             }
         }
         Ok(())
+    }
+
+    fn write_run_home(&self, run: &[u64]) -> Result<()> {
+        let contents = self.contents(run);
+        let mut bytes = Vec::new();
+        let len = contents.len() * self.disk.block_size;
+        if contents.len() < 2 || bytes.try_reserve_exact(len).is_err() {
+            let mut blocks = contents.into_iter();
+            return blocks.try_for_each(|(block, data)| self.disk.write(block, data));
+        }
+        for (_, data) in &contents {
+            bytes.extend_from_slice(data);
+        }
+        self.disk.write(run[0], &bytes)
     }
 
     /// Forgets clean buffers that were not used lately, if there are many.

@@ -158,6 +158,21 @@ impl Journal {
         let descriptors = blocks.len().div_ceil(self.tags_per_descriptor(disk));
         let revocations = revoked.len().div_ceil(self.revocations_per_block(disk));
         self.make_room(disk, blocks.len() + descriptors + revocations + 1)?;
+        let (head, used) = (self.head, self.used);
+        let result = self.write_transaction(disk, blocks, revoked);
+        if result.is_err() {
+            // The next attempt must begin where this one did.
+            (self.head, self.used) = (head, used);
+        }
+        result
+    }
+
+    fn write_transaction(
+        &mut self,
+        disk: &Disk,
+        blocks: &[(u64, &[u8])],
+        revoked: &[u64],
+    ) -> Result<()> {
         for part in revoked.chunks(self.revocations_per_block(disk)) {
             self.write_revocations(disk, part)?;
         }

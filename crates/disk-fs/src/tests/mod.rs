@@ -5,6 +5,7 @@ mod concurrent;
 mod damage;
 mod disk;
 mod features;
+mod memory;
 mod power;
 mod random;
 

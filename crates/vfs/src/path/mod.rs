@@ -1,5 +1,6 @@
 //! Paths: from bytes to [`Path`]s, through mounts and symbolic links.
 
+mod attributes;
 mod change;
 mod dentry;
 mod mount;
@@ -11,7 +12,7 @@ mod rename;
 mod tests;
 mod walk;
 
-pub use change::SetTime;
+pub use attributes::SetTime;
 pub use dentry::Dentry;
 pub use mount::{Mount, MountFlags, MountInfo};
 pub use namespace::{Namespace, NoSpecialNodes, NodeOpener};

@@ -1,0 +1,106 @@
+//! Damaged disks: errors, but neither panics nor endless loops.
+
+use super::*;
+use paddock_vfs::SetMetadata;
+use proptest::prelude::*;
+use std::sync::OnceLock;
+
+/// A small filesystem with something of everything.
+fn sound_image() -> &'static Vec<u8> {
+    static IMAGE: OnceLock<Vec<u8>> = OnceLock::new();
+    IMAGE.get_or_init(|| {
+        let disk = Arc::new(MemDisk::new(make_image(1024, 12 << 10, None)));
+        let fs = mount(&disk);
+        let root = fs.root();
+        for index in 0..40_u8 {
+            let file = root
+                .create(&[b'a', index + 1], &node(FileKind::Regular))
+                .unwrap();
+            write_all(&*file, u64::from(index) * 9_000, &pattern(1, 3_000)).unwrap();
+        }
+        let holes = root.create(b"holes", &node(FileKind::Regular)).unwrap();
+        (0..200).for_each(|index| write_all(&*holes, index * 3_000, b"x").unwrap());
+        let dir = root.create(b"dir", &node(FileKind::Directory)).unwrap();
+        dir.symlink(b"long", &[b'l'; 300], &node(FileKind::Symlink))
+            .unwrap();
+        dir.symlink(b"short", b"dir", &node(FileKind::Symlink))
+            .unwrap();
+        drop((holes, dir));
+        // The log is left as if the power had gone.
+        fs.sync().unwrap();
+        disk.image()
+    })
+}
+
+/// Looks at everything, to a bounded depth.
+fn explore(dir: &dyn Inode, depth: u32) {
+    let mut names = Vec::new();
+    let _ = dir.readdir(0, &mut |entry| {
+        names.push(entry.name.to_vec());
+        names.len() < 200
+    });
+    for name in names {
+        let Ok(inode) = dir.lookup(&name) else {
+            continue;
+        };
+        let _ = inode.metadata();
+        let _ = inode.readlink();
+        let mut buf = [0; 20_000];
+        let _ = inode.read_at(0, &mut buf);
+        let _ = inode.read_at(1 << 40, &mut buf);
+        if depth > 0 && inode.kind() == FileKind::Directory {
+            explore(&*inode, depth - 1);
+        }
+    }
+}
+
+/// Changes things, whatever comes of it.
+fn disturb(fs: &Ext4) {
+    let root = fs.root();
+    for index in 0..40_u8 {
+        let name = [b'a', index + 1];
+        if let Ok(file) = root.lookup(&name) {
+            let _ = file.write_at(u64::from(index) * 700, &[1; 5_000]);
+            let size = Some(u64::from(index) * 4_000);
+            let _ = file.set_metadata(&SetMetadata {
+                size,
+                ..SetMetadata::default()
+            });
+        }
+        if index % 3 == 0 {
+            let _ = root.unlink(&name);
+        }
+        let _ = root.create(&[b'n', index + 1], &node(FileKind::Directory));
+    }
+    let _ = root.unlink(b"holes");
+    let _ = root.rename(b"dir", &root, b"moved", 0);
+    let _ = fs.sync();
+    let _ = fs.stats();
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: 200,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
+
+    #[test]
+    fn damage_is_survived(
+        hits in prop::collection::vec((0..6_000_000_usize, any::<u8>(), 1..40_usize), 1..12),
+        low in prop::collection::vec((1024..900_000_usize, any::<u8>(), 1..6_usize), 0..60),
+    ) {
+        let mut image = sound_image().clone();
+        for (at, value, len) in hits.into_iter().chain(low) {
+            let end = (at + len).min(image.len());
+            image[at.min(end)..end].fill(value);
+        }
+        let disk = Arc::new(MemDisk::new(image));
+        if let Ok(fs) = mount_with(&disk, 200) {
+            explore(&*fs.root(), 3);
+            disturb(&fs);
+            explore(&*fs.root(), 3);
+            let _ = fs.unmount();
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! Memory that runs out: everything goes on with a handful of pages.
+
+use super::*;
+use paddock_vfs::{Errno, PageRef, PageSource};
+use std::sync::Mutex;
+use std::sync::Weak;
+
+/// At most so many pages at a time.
+struct FewPages {
+    most: usize,
+    given: Mutex<Vec<Weak<dyn paddock_vfs::CachePage>>>,
+}
+
+impl PageSource for FewPages {
+    fn allocate(&self) -> Result<PageRef> {
+        let mut given = self.given.lock().unwrap();
+        given.retain(|page| page.strong_count() > 0);
+        if given.len() >= self.most {
+            return Err(Errno::ENOMEM);
+        }
+        let page = HeapPages.allocate()?;
+        given.push(Arc::downgrade(&page));
+        Ok(page)
+    }
+}
+
+#[test]
+fn few_pages_are_enough() {
+    let disk = Arc::new(MemDisk::new(make_image(4096, 24 << 10, None)));
+    let source = FewPages {
+        most: 100,
+        given: Mutex::new(Vec::new()),
+    };
+    let cache = Arc::new(PageCache::new(Arc::new(source), 100_000));
+    let fs = Ext4::mount(disk.clone(), clock(), cache, 8, false).unwrap();
+    let data = pattern(5, 1 << 20);
+    let files: Vec<_> = (0..6_u8)
+        .map(|index| {
+            let file = fs
+                .root()
+                .create(&[b'a' + index], &node(FileKind::Regular))
+                .unwrap();
+            write_all(&*file, 0, &data).unwrap();
+            file
+        })
+        .collect();
+    for file in &files {
+        assert!(read_all(&**file) == data);
+    }
+    drop(files);
+    fs.unmount().unwrap();
+    check_clean(&disk.image(), "few pages");
+}
