@@ -25,7 +25,10 @@ unsafe impl critical_section::Impl for KernelSection {
             return saved | NESTED;
         }
         platform::context().begin_section(Location::caller());
-        while OWNER.compare_exchange(0, me, Ordering::Acquire, Ordering::Relaxed).is_err() {
+        while OWNER
+            .compare_exchange(0, me, Ordering::Acquire, Ordering::Relaxed)
+            .is_err()
+        {
             core::hint::spin_loop();
         }
         saved

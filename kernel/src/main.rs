@@ -46,18 +46,38 @@ fn kernel_main(boot: BootInfo) -> ! {
     console::init(machine);
     log::info!("Paddock {} on {}", env!("CARGO_PKG_VERSION"), machine.model);
     interrupts::init(machine);
-    start_timers();
+    start_timers(machine);
     if let Err(error) = thread::spawn_large("main-loop", move || start_up(machine)) {
         panic!("no memory for the first thread: {error}");
     }
     thread::start_scheduling()
 }
 
-fn start_timers() {
+/// Each timer has its own interrupt and its own owner (SPEC S3).
+fn start_timers(machine: &machine::Machine) {
     timers::SCHEDULER.set(u64::MAX);
     timers::EMBASSY.set(u64::MAX);
-    interrupts::register(timers::SchedulerTimer::INTERRUPT, Handler::new("sched-timer", thread::on_timer));
-    interrupts::register(timers::EmbassyTimer::INTERRUPT, Handler::new("embassy-timer", time::on_embassy_interrupt));
+    let tree = machine.timers.as_ref();
+    let physical = tree.and_then(|timers| timers.physical);
+    let virtual_timer = tree.and_then(|timers| timers.virtual_timer);
+    let timers = [
+        (
+            physical,
+            timers::SchedulerTimer::INTERRUPT,
+            Handler::new("sched-timer", thread::on_timer),
+        ),
+        (
+            virtual_timer,
+            timers::EmbassyTimer::INTERRUPT,
+            Handler::new("embassy-timer", time::on_embassy_interrupt),
+        ),
+    ];
+    for (described, usual, handler) in timers {
+        let number = described.map_or(usual, |interrupt| interrupt.number);
+        if let Err(error) = interrupts::register(number, handler) {
+            panic!("timer interrupt {number} cannot be used: {error}");
+        }
+    }
 }
 
 /// Second phase, in a thread of its own that becomes the main loop:
@@ -89,7 +109,10 @@ fn report_command_line(command_line: &CommandLine<'_>) {
         violations::set_fatal();
     }
     for (word, why) in command_line.problems() {
-        log::warn!("command line: {word}: {}", why.unwrap_or("unknown, ignored"));
+        log::warn!(
+            "command line: {word}: {}",
+            why.unwrap_or("unknown, ignored")
+        );
     }
 }
 

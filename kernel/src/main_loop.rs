@@ -52,7 +52,10 @@ static THREAD: OnceCell<Arc<Thread>> = OnceCell::new();
 /// The step the main loop is in. Any context.
 pub fn current_step() -> Step {
     let number = CURRENT.load(Ordering::Relaxed);
-    STEPS.into_iter().find(|step| *step as u8 == number).unwrap_or(Step::Asleep)
+    STEPS
+        .into_iter()
+        .find(|step| *step as u8 == number)
+        .unwrap_or(Step::Asleep)
 }
 
 /// How often the loop has gone around since boot. Any context.

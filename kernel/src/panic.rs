@@ -26,11 +26,21 @@ fn on_panic(info: &PanicInfo<'_>) -> ! {
 /// An exception that the kernel itself caused.
 pub fn kernel_fault(frame: &TrapFrame, what: &str) -> ! {
     begin();
-    safe_println!("PANIC: {what}: esr {:#010x} far {:#018x} pc {:#018x}", frame.esr, frame.far, frame.pc);
+    safe_println!(
+        "PANIC: {what}: esr {:#010x} far {:#018x} pc {:#018x}",
+        frame.esr,
+        frame.far,
+        frame.pc
+    );
     describe_thread();
     for (index, pair) in frame.x.chunks(2).enumerate() {
         let second = pair.get(1).copied().unwrap_or(frame.sp);
-        safe_println!("  x{:<2} {:#018x}  x{:<2} {second:#018x}", 2 * index, pair[0], 2 * index + 1);
+        safe_println!(
+            "  x{:<2} {:#018x}  x{:<2} {second:#018x}",
+            2 * index,
+            pair[0],
+            2 * index + 1
+        );
     }
     backtrace::print_from(frame.x[29] as usize);
     finish()

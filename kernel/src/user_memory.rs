@@ -7,7 +7,7 @@ use crate::arch::user_access::{copy_from_user, copy_to_user};
 use alloc::vec::Vec;
 use core::marker::PhantomData;
 use paddock_abi::{Errno, Result};
-use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes};
+use zerocopy::{FromBytes, Immutable, IntoBytes};
 
 /// An address that a user program gave for a `T`.
 #[derive(Debug)]
@@ -27,7 +27,10 @@ impl<T> Copy for UserPtr<T> {}
 impl<T> UserPtr<T> {
     /// Takes a system call's argument for an address.
     pub const fn new(address: u64) -> Self {
-        UserPtr { address, kind: PhantomData }
+        UserPtr {
+            address,
+            kind: PhantomData,
+        }
     }
 
     /// The address.
@@ -51,7 +54,10 @@ impl<T> UserPtr<T> {
     /// `EFAULT` if there is no such address.
     pub fn at(self, index: usize) -> Result<Self> {
         let offset = index.checked_mul(size_of::<T>()).ok_or(Errno::EFAULT)?;
-        let address = self.address.checked_add(offset as u64).ok_or(Errno::EFAULT)?;
+        let address = self
+            .address
+            .checked_add(offset as u64)
+            .ok_or(Errno::EFAULT)?;
         Ok(UserPtr::new(address))
     }
 

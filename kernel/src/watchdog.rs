@@ -19,10 +19,16 @@ pub fn check(now: u64) {
     };
     let off_for = now.saturating_sub(since);
     if off_for > WATCHDOG_REPORT_NS && REPORTED.swap(since, Relaxed) != since {
-        safe_println!("watchdog: preemption off for {} ms since {at}", off_for / 1_000_000);
+        safe_println!(
+            "watchdog: preemption off for {} ms since {at}",
+            off_for / 1_000_000
+        );
         report();
     } else if off_for > WATCHDOG_WARNING_NS && WARNED.swap(since, Relaxed) != since {
-        safe_println!("watchdog: warning: preemption off for {} ms since {at}", off_for / 1_000_000);
+        safe_println!(
+            "watchdog: warning: preemption off for {} ms since {at}",
+            off_for / 1_000_000
+        );
     }
 }
 

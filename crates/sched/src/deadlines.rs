@@ -17,7 +17,10 @@ pub struct Deadlines {
 impl Deadlines {
     /// An empty heap.
     pub const fn new() -> Self {
-        Deadlines { heap: Vec::new(), positions: Vec::new() }
+        Deadlines {
+            heap: Vec::new(),
+            positions: Vec::new(),
+        }
     }
 
     /// Makes room for keys below `count`, so that `set` never allocates.
@@ -26,7 +29,9 @@ impl Deadlines {
     /// `ENOMEM`.
     pub fn reserve(&mut self, count: usize) -> Result<()> {
         let more = count.saturating_sub(self.positions.len());
-        self.positions.try_reserve(more).map_err(|_| Errno::ENOMEM)?;
+        self.positions
+            .try_reserve(more)
+            .map_err(|_| Errno::ENOMEM)?;
         self.heap
             .try_reserve(count.saturating_sub(self.heap.len()))
             .map_err(|_| Errno::ENOMEM)?;

@@ -23,7 +23,9 @@ pub struct RunQueue<T> {
 impl<T> RunQueue<T> {
     /// An empty queue.
     pub const fn new() -> Self {
-        RunQueue { queues: [VecDeque::new(), VecDeque::new()] }
+        RunQueue {
+            queues: [VecDeque::new(), VecDeque::new()],
+        }
     }
 
     /// Makes room for `count` threads, so that `push` never allocates.

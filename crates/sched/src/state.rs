@@ -45,7 +45,9 @@ impl State {
     pub const fn go(self, to: State) -> Result<State, BadTransition> {
         use State::{Blocked, Dead, New, Ready, Running};
         match (self, to) {
-            (New | Running | Blocked, Ready) | (Ready, Running) | (Running, Blocked | Dead) => Ok(to),
+            (New | Running | Blocked, Ready) | (Ready, Running) | (Running, Blocked | Dead) => {
+                Ok(to)
+            }
             _ => Err(BadTransition { from: self, to }),
         }
     }

@@ -23,7 +23,10 @@ impl Id {
 
     /// An id for something that is in no table.
     pub const fn none() -> Id {
-        Id { index: u32::MAX, generation: 0 }
+        Id {
+            index: u32::MAX,
+            generation: 0,
+        }
     }
 }
 
@@ -43,7 +46,12 @@ pub struct Table<T> {
 impl<T> Table<T> {
     /// An empty table that will hold at most `limit` values.
     pub const fn new(limit: usize) -> Self {
-        Table { slots: Vec::new(), free: Vec::new(), limit, used: 0 }
+        Table {
+            slots: Vec::new(),
+            free: Vec::new(),
+            limit,
+            used: 0,
+        }
     }
 
     /// Adds the value that `make` makes for its id.
@@ -59,7 +67,10 @@ impl<T> Table<T> {
             None => self.add_slot()?,
         };
         let slot = &mut self.slots[index as usize];
-        let id = Id { index, generation: slot.generation };
+        let id = Id {
+            index,
+            generation: slot.generation,
+        };
         match make(id) {
             Ok(value) => {
                 slot.value = Some(value);
@@ -76,15 +87,22 @@ impl<T> Table<T> {
     fn add_slot(&mut self) -> Result<u32> {
         self.slots.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
         // Every slot can be free at once: removal must not allocate.
-        self.free.try_reserve(self.slots.len() + 1).map_err(|_| Errno::ENOMEM)?;
-        self.slots.push(Slot { generation: 1, value: None });
+        self.free
+            .try_reserve(self.slots.len() + 1)
+            .map_err(|_| Errno::ENOMEM)?;
+        self.slots.push(Slot {
+            generation: 1,
+            value: None,
+        });
         Ok(self.slots.len() as u32 - 1)
     }
 
     /// The value of this id, if it is still the same one.
     pub fn get(&self, id: Id) -> Option<&T> {
         let slot = self.slots.get(id.index())?;
-        slot.value.as_ref().filter(|_| slot.generation == id.generation)
+        slot.value
+            .as_ref()
+            .filter(|_| slot.generation == id.generation)
     }
 
     /// Takes the value out; its id is stale from then on.

@@ -16,7 +16,10 @@ extern crate alloc;
 
 pub mod context;
 #[cfg(not(target_os = "none"))]
-#[allow(missing_docs, reason = "documented where the kernel declares the same hooks")]
+#[allow(
+    missing_docs,
+    reason = "documented where the kernel declares the same hooks"
+)]
 mod host;
 mod meta;
 mod mutex;
@@ -38,4 +41,6 @@ pub use rank::Rank;
 pub use rwlock::{ReadGuard, RwLock, WriteGuard};
 pub use spin::{IrqOff, PreemptOff, SpinContext, SpinLock, SpinLockGuard};
 pub use try_box::{try_arc, try_box};
-pub use wait_queue::{Deadline, NO_DEADLINE, OwnedRegistration, Registration, WaitError, WaitQueue};
+pub use wait_queue::{
+    Deadline, NO_DEADLINE, OwnedRegistration, Registration, WaitError, WaitQueue,
+};

@@ -374,7 +374,11 @@ impl<P: Pollable + ?Sized> OwnedRegistration<P> {
         let waiter = try_box(Waiter::new())?;
         // SAFETY: as in `WaitQueue::register`.
         unsafe { queue.list.lock().push(&raw const *waiter, waker.clone()) };
-        Ok(Some(OwnedRegistration { queue: ptr::from_ref(queue), waiter, object }))
+        Ok(Some(OwnedRegistration {
+            queue: ptr::from_ref(queue),
+            waiter,
+            object,
+        }))
     }
 
     /// The object.
@@ -387,7 +391,12 @@ impl<P: Pollable + ?Sized> OwnedRegistration<P> {
         // SAFETY: the queue is part of `object`, which is alive.
         let queue = unsafe { &*self.queue };
         // SAFETY: as in `WaitQueue::register`.
-        unsafe { queue.list.lock().push(&raw const *self.waiter, waker.clone()) };
+        unsafe {
+            queue
+                .list
+                .lock()
+                .push(&raw const *self.waiter, waker.clone())
+        };
     }
 }
 

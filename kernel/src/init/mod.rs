@@ -44,7 +44,9 @@ pub fn start(command_line: &CommandLine<'_>, spawner: Spawner) {
         Err(Errno::ENOENT) => log::warn!(
             "init: {path} is missing: no services run. Put it on the root filesystem, or name another program with init=PATH"
         ),
-        Err(error) => log::warn!("init: {path} cannot be started: {error}. Name another program with init=PATH"),
+        Err(error) => log::warn!(
+            "init: {path} cannot be started: {error}. Name another program with init=PATH"
+        ),
     }
 }
 
@@ -52,7 +54,10 @@ fn chosen(command_line: &CommandLine<'_>) -> Option<String> {
     if let Some(path) = command_line.init {
         return Some(String::from(path));
     }
-    command_line.herd.unwrap_or(config::AUTO_START_HERD).then(|| String::from(config::DEFAULT_INIT))
+    command_line
+        .herd
+        .unwrap_or(config::AUTO_START_HERD)
+        .then(|| String::from(config::DEFAULT_INIT))
 }
 
 fn run(path: &str, spawner: Spawner) -> Result<()> {
@@ -73,7 +78,9 @@ fn run(path: &str, spawner: Spawner) -> Result<()> {
         paths: context,
         new_session: true,
         terminal: None,
-        on_exit: Some(paddock_sync::try_box(move |status| shared.set_exit(status))?),
+        on_exit: Some(paddock_sync::try_box(move |status| {
+            shared.set_exit(status)
+        })?),
     })?;
     match output::carry(reader) {
         Ok(token) => spawner.spawn(token),

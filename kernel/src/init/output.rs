@@ -59,7 +59,9 @@ async fn print(mut text: &[u8]) {
 fn report(status: Option<WaitStatus>) {
     match status {
         Some(WaitStatus::Exited(code)) => log::warn!("init: process 1 exited with code {code}"),
-        Some(WaitStatus::Signaled { signal, .. }) => log::warn!("init: process 1 was killed by signal {signal}"),
+        Some(WaitStatus::Signaled { signal, .. }) => {
+            log::warn!("init: process 1 was killed by signal {signal}")
+        }
         other => log::warn!("init: process 1 has ended: {other:?}"),
     }
 }

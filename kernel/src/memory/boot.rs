@@ -1,6 +1,6 @@
 //! Taking memory over at boot: direct map, final page tables, frame table.
 
-use super::{FRAMES, OWNERS, Owners, KERNEL_MAP, PAGE};
+use super::{FRAMES, KERNEL_MAP, OWNERS, Owners, PAGE};
 use crate::arch::boot::{BootInfo, image_layout};
 use crate::arch::context::STACK_SIZE;
 use crate::arch::mmu::{self, DIRECT_MAP, KernelTables, Protection, phys_to_virt};
@@ -40,7 +40,10 @@ impl Early {
 /// allocate.
 pub fn init(boot: &BootInfo, machine: &Machine<'_>) {
     let early_region = early_region(boot, machine);
-    let mut early = Early { next: early_region.base, end: early_region.end() };
+    let mut early = Early {
+        next: early_region.base,
+        end: early_region.end(),
+    };
     let Some(tables) = build_tables(boot, machine, &mut early) else {
         panic!("not enough memory for the kernel's page tables");
     };
@@ -61,11 +64,20 @@ pub fn init(boot: &BootInfo, machine: &Machine<'_>) {
 /// image, where the boot code mapped all.
 fn early_region(boot: &BootInfo, machine: &Machine<'_>) -> Region {
     const GIB: u64 = 1 << 30;
-    let window = Region { base: boot.image & !(GIB - 1), size: GIB };
-    let clipped = machine.free_memory().filter(|region| region.overlaps(&window)).map(|region| {
-        let base = region.base.max(window.base);
-        Region { base, size: region.end().min(window.end()) - base }
-    });
+    let window = Region {
+        base: boot.image & !(GIB - 1),
+        size: GIB,
+    };
+    let clipped = machine
+        .free_memory()
+        .filter(|region| region.overlaps(&window))
+        .map(|region| {
+            let base = region.base.max(window.base);
+            Region {
+                base,
+                size: region.end().min(window.end()) - base,
+            }
+        });
     match clipped.max_by_key(|region| region.size) {
         Some(region) => region,
         None => panic!("no free memory near the kernel's image"),
@@ -81,14 +93,32 @@ fn build_tables(boot: &BootInfo, machine: &Machine<'_>, early: &mut Early) -> Op
     for region in &machine.memory {
         // The image's code and constants are not writable by this way either.
         let parts = [
-            (region.base, region.end().min(boot.image), Protection::ReadWrite),
-            (region.base.max(boot.image), region.end().min(text_end), Protection::Read),
-            (region.base.max(text_end), region.end(), Protection::ReadWrite),
+            (
+                region.base,
+                region.end().min(boot.image),
+                Protection::ReadWrite,
+            ),
+            (
+                region.base.max(boot.image),
+                region.end().min(text_end),
+                Protection::Read,
+            ),
+            (
+                region.base.max(text_end),
+                region.end(),
+                Protection::ReadWrite,
+            ),
         ];
         for (from, to, protection) in parts {
             let (from, to) = (from.next_multiple_of(FRAME_SIZE), to & !(FRAME_SIZE - 1));
             if from < to {
-                tables.map(DIRECT_MAP + from as usize, from, (to - from) as usize, protection, &mut source)?;
+                tables.map(
+                    DIRECT_MAP + from as usize,
+                    from,
+                    (to - from) as usize,
+                    protection,
+                    &mut source,
+                )?;
             }
         }
     }
@@ -114,8 +144,15 @@ fn build_frames(machine: &Machine<'_>, early: &mut Early) -> Option<Frames> {
     let owners = early.take(count * size_of::<AtomicU32>())?;
     // SAFETY: zeroed memory with room for `count` counters, given to nobody
     // else and never freed.
-    let owners = unsafe { core::slice::from_raw_parts(phys_to_virt(owners).cast_const().cast(), count) };
-    if OWNERS.set(Owners { base: start, counts: owners }).is_err() {
+    let owners =
+        unsafe { core::slice::from_raw_parts(phys_to_virt(owners).cast_const().cast(), count) };
+    if OWNERS
+        .set(Owners {
+            base: start,
+            counts: owners,
+        })
+        .is_err()
+    {
         panic!("memory was taken over twice");
     }
     Some(Frames::new(start, info))

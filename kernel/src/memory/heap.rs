@@ -16,7 +16,9 @@ struct KernelHeap {
 }
 
 #[global_allocator]
-static HEAP: KernelHeap = KernelHeap { talc: SpinLock::new(Rank::Heap, Talc::new(Manual)) };
+static HEAP: KernelHeap = KernelHeap {
+    talc: SpinLock::new(Rank::Heap, Talc::new(Manual)),
+};
 
 static CLAIMED: AtomicUsize = AtomicUsize::new(0);
 static USED: AtomicUsize = AtomicUsize::new(0);
@@ -29,7 +31,10 @@ pub fn bytes() -> (usize, usize) {
 /// Gives the heap a block that can hold `layout`.
 fn grow(talc: &mut Talc<Manual, DefaultBinning>, layout: Layout) -> Option<()> {
     // Room for talc's own words, and for the alignment.
-    let bytes = layout.size().checked_add(layout.align())?.checked_add(4096)?;
+    let bytes = layout
+        .size()
+        .checked_add(layout.align())?
+        .checked_add(4096)?;
     let frames = bytes.div_ceil(FRAME_SIZE as usize);
     let order = (frames.next_power_of_two().trailing_zeros() as usize).max(CLAIM_ORDER);
     if order > MAX_ORDER {

@@ -9,9 +9,9 @@ mod heap;
 use crate::arch::context::STACK_ALIGNMENT;
 use crate::arch::mmu::{DEVICE_MAP, KernelTables, Protection, STACKS};
 use alloc::vec::Vec;
+use core::sync::atomic::AtomicU32;
 use paddock_abi::{Errno, Result};
 use paddock_frames::{FRAME_SIZE, Frames};
-use core::sync::atomic::AtomicU32;
 use paddock_sync::{OnceCell, Rank, SpinLock};
 
 pub use crate::arch::mmu::phys_to_virt;
@@ -33,7 +33,12 @@ struct KernelMap {
 
 impl KernelMap {
     const fn new() -> Self {
-        KernelMap { tables: None, next_device: DEVICE_MAP, next_stack: STACKS, free_stacks: Vec::new() }
+        KernelMap {
+            tables: None,
+            next_device: DEVICE_MAP,
+            next_stack: STACKS,
+            free_stacks: Vec::new(),
+        }
     }
 }
 
@@ -98,7 +103,10 @@ pub unsafe fn free_contiguous(physical: u64, pages: usize) {
 /// and frames, not stacks).
 pub fn virt_to_phys(pointer: *const u8) -> u64 {
     let address = pointer.addr();
-    assert!((crate::arch::mmu::DIRECT_MAP..DEVICE_MAP).contains(&address), "{address:#x} is not in the direct map");
+    assert!(
+        (crate::arch::mmu::DIRECT_MAP..DEVICE_MAP).contains(&address),
+        "{address:#x} is not in the direct map"
+    );
     (address - crate::arch::mmu::DIRECT_MAP) as u64
 }
 
@@ -121,11 +129,19 @@ pub fn map_device(physical: u64, length: usize) -> *mut u8 {
     let mut map = KERNEL_MAP.lock();
     let at = map.next_device;
     map.next_device += length + PAGE;
-    let mapped = map
-        .tables
-        .as_mut()
-        .and_then(|tables| tables.map(at, start, length, Protection::Device, &mut allocate_zeroed_frame));
-    assert!(mapped.is_some(), "no memory to map the device at {physical:#x}");
+    let mapped = map.tables.as_mut().and_then(|tables| {
+        tables.map(
+            at,
+            start,
+            length,
+            Protection::Device,
+            &mut allocate_zeroed_frame,
+        )
+    });
+    assert!(
+        mapped.is_some(),
+        "no memory to map the device at {physical:#x}"
+    );
     core::ptr::with_exposed_provenance_mut(at + offset)
 }
 
@@ -155,10 +171,15 @@ pub fn map_stack(size: usize) -> Result<usize> {
             at
         }
     };
-    let mapped = map
-        .tables
-        .as_mut()
-        .and_then(|tables| tables.map(at, physical, size, Protection::ReadWrite, &mut allocate_zeroed_frame));
+    let mapped = map.tables.as_mut().and_then(|tables| {
+        tables.map(
+            at,
+            physical,
+            size,
+            Protection::ReadWrite,
+            &mut allocate_zeroed_frame,
+        )
+    });
     if mapped.is_none() {
         if let Some(tables) = map.tables.as_mut() {
             (0..size).step_by(PAGE).for_each(|offset| {

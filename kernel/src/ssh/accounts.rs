@@ -27,7 +27,10 @@ pub struct Account {
 /// `ENOENT`, and those of reading the file.
 pub fn find(context: &PathContext, name: &str) -> Result<Account> {
     match read(context, b"/etc/passwd") {
-        Ok(text) => text.lines().find_map(|line| parse(line, name)).ok_or(Errno::ENOENT),
+        Ok(text) => text
+            .lines()
+            .find_map(|line| parse(line, name))
+            .ok_or(Errno::ENOENT),
         Err(Errno::ENOENT) if name == "root" => Ok(root()),
         Err(error) => Err(error),
     }
@@ -51,7 +54,10 @@ fn parse(line: &str, name: &str) -> Option<Account> {
     let uid = fields.nth(1)?.parse().ok()?;
     let gid = fields.next()?.parse().ok()?;
     let home = fields.nth(1)?;
-    let shell = fields.next().map(str::trim).filter(|shell| !shell.is_empty());
+    let shell = fields
+        .next()
+        .map(str::trim)
+        .filter(|shell| !shell.is_empty());
     Some(Account {
         name: String::from(name),
         uid,

@@ -43,7 +43,9 @@ impl Backend for System {
         let peer = self.peer.clone();
         Box::pin(async move {
             let name = user.clone();
-            let known = async_fs::run(move || is_authorized(&name, &key)).await.and_then(|known| known);
+            let known = async_fs::run(move || is_authorized(&name, &key))
+                .await
+                .and_then(|known| known);
             match known {
                 Ok(known) => known,
                 Err(error) => {
@@ -57,7 +59,9 @@ impl Backend for System {
     fn spawn(&self, request: SpawnRequest) -> Self::Spawn {
         let peer = self.peer.clone();
         Box::pin(async move {
-            let started = async_fs::run(move || Child::start(request)).await.and_then(|child| child);
+            let started = async_fs::run(move || Child::start(request))
+                .await
+                .and_then(|child| child);
             started.map_err(|error| {
                 log::warn!("ssh: {peer}: program not started: {error}");
                 SpawnError(error.describe())
@@ -94,5 +98,8 @@ fn is_authorized(user: &str, key: &KeyData) -> Result<bool> {
 }
 
 fn keys_path(account: &Account) -> String {
-    alloc::format!("{}/.ssh/authorized_keys", account.home.trim_end_matches('/'))
+    alloc::format!(
+        "{}/.ssh/authorized_keys",
+        account.home.trim_end_matches('/')
+    )
 }

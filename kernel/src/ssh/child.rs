@@ -13,7 +13,9 @@ use paddock_abi::{Errno, Result};
 use paddock_process::stack::Strings;
 use paddock_process::{PipeReader, PipeWriter, TryRead, WaitStatus, pipe};
 use paddock_ssh::{ExitStatus, IoError, ProcessIo, PtyRequest, SpawnRequest, WindowSize};
-use paddock_sync::{OwnedRegistration, Pollable, Rank, Ready, SpinLock, WaitQueue, try_arc, try_box};
+use paddock_sync::{
+    OwnedRegistration, Pollable, Rank, Ready, SpinLock, WaitQueue, try_arc, try_box,
+};
 use paddock_tty::{PtyMaster, Tty};
 use paddock_vfs::{Credentials, FdTable, File, OpenFile, OpenFlags, PathContext};
 
@@ -27,7 +29,11 @@ struct Exit {
 
 impl Pollable for Exit {
     fn ready(&self) -> Ready {
-        if self.status.lock().is_some() { Ready::IN } else { Ready::empty() }
+        if self.status.lock().is_some() {
+            Ready::IN
+        } else {
+            Ready::empty()
+        }
     }
 
     fn wait_queue(&self) -> Option<&WaitQueue> {
@@ -43,7 +49,10 @@ struct Watched<P: Pollable + ?Sized> {
 
 impl<P: Pollable + ?Sized> Watched<P> {
     fn new(object: Arc<P>) -> Self {
-        Watched { object, registration: None }
+        Watched {
+            object,
+            registration: None,
+        }
     }
 
     /// Has the waker woken at the next change. Before looking.
@@ -97,7 +106,10 @@ impl Child {
             Some(pty) => terminal_ends(&root, pty)?,
             None => pipe_ends()?,
         };
-        let exit = try_arc(Exit { status: SpinLock::new(Rank::Leaf, None), changed: WaitQueue::new() })?;
+        let exit = try_arc(Exit {
+            status: SpinLock::new(Rank::Leaf, None),
+            changed: WaitQueue::new(),
+        })?;
         let noted = exit.clone();
         let process = user::spawn(Program {
             path: account.shell.as_bytes(),
@@ -112,14 +124,22 @@ impl Child {
                 noted.changed.wake_all();
             })?),
         })?;
-        Ok(Child { group: process.pid, io: ends.io, exit: Watched::new(exit) })
+        Ok(Child {
+            group: process.pid,
+            io: ends.io,
+            exit: Watched::new(exit),
+        })
     }
 }
 
 /// Identity and home directory; `/` if there is no home.
 fn context_of(root: &PathContext, account: &Account) -> Result<PathContext> {
     let mut context = root.clone();
-    context.credentials = Credentials { uid: account.uid, gid: account.gid, ..Credentials::root() };
+    context.credentials = Credentials {
+        uid: account.uid,
+        gid: account.gid,
+        ..Credentials::root()
+    };
     if let Ok(home) = namespace().resolve(root, account.home.as_bytes(), true)
         && home.is_dir()
     {
@@ -186,7 +206,11 @@ fn pipe_ends() -> Result<Ends> {
     let reading = |file: Arc<dyn File>| OpenFile::new(file, None, OpenFlags::empty());
     let writing = |file: Arc<dyn File>| OpenFile::new(file, None, OpenFlags::WRONLY);
     Ok(Ends {
-        files: files_of([reading(input_end)?, writing(output_end)?, writing(errors_end)?])?,
+        files: files_of([
+            reading(input_end)?,
+            writing(output_end)?,
+            writing(errors_end)?,
+        ])?,
         io: Io::Pipes {
             input: Some(Watched::new(input)),
             output: Watched::new(output),
@@ -201,11 +225,19 @@ fn terminal_ends(context: &PathContext, pty: &PtyRequest) -> Result<Ends> {
     master.unlock();
     master.set_winsize(winsize(pty.size));
     let path = alloc::format!("/dev/pts/{}", master.number());
-    let file = namespace().open(context, path.as_bytes(), OpenFlags::RDWR | OpenFlags::NOCTTY, 0)?;
+    let file = namespace().open(
+        context,
+        path.as_bytes(),
+        OpenFlags::RDWR | OpenFlags::NOCTTY,
+        0,
+    )?;
     Ok(Ends {
         files: files_of([file.clone(), file.clone(), file])?,
         terminal: Some(master.tty().clone()),
-        io: Io::Terminal { output: Watched::new(master.clone()), input: Watched::new(master) },
+        io: Io::Terminal {
+            output: Watched::new(master.clone()),
+            input: Watched::new(master),
+        },
     })
 }
 
@@ -235,7 +267,11 @@ fn written(result: Result<usize>) -> Poll<core::result::Result<usize, IoError>> 
 }
 
 impl ProcessIo for Child {
-    fn poll_stdout(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<core::result::Result<usize, IoError>> {
+    fn poll_stdout(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffer: &mut [u8],
+    ) -> Poll<core::result::Result<usize, IoError>> {
         match &mut self.io {
             Io::Pipes { output, .. } => {
                 output.watch(cx.waker());
@@ -248,7 +284,11 @@ impl ProcessIo for Child {
         }
     }
 
-    fn poll_stderr(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<core::result::Result<usize, IoError>> {
+    fn poll_stderr(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffer: &mut [u8],
+    ) -> Poll<core::result::Result<usize, IoError>> {
         match &mut self.io {
             Io::Pipes { errors, .. } => {
                 errors.watch(cx.waker());
@@ -258,9 +298,15 @@ impl ProcessIo for Child {
         }
     }
 
-    fn poll_stdin(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<core::result::Result<usize, IoError>> {
+    fn poll_stdin(
+        &mut self,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<core::result::Result<usize, IoError>> {
         match &mut self.io {
-            Io::Pipes { input: Some(input), .. } => {
+            Io::Pipes {
+                input: Some(input), ..
+            } => {
                 input.watch(cx.waker());
                 written(input.object.try_write(bytes))
             }

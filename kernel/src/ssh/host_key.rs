@@ -22,10 +22,14 @@ pub fn load_or_make() -> HostKey {
     match read(&context, PATH) {
         Ok(text) => match HostKey::from_openssh(&text) {
             Ok(key) => return key,
-            Err(error) => log::error!("ssh: the host key file is damaged ({error}); using a new key for this boot only"),
+            Err(error) => log::error!(
+                "ssh: the host key file is damaged ({error}); using a new key for this boot only"
+            ),
         },
         Err(Errno::ENOENT) => return make(&context),
-        Err(error) => log::error!("ssh: the host key cannot be read ({error}); using a new key for this boot only"),
+        Err(error) => log::error!(
+            "ssh: the host key cannot be read ({error}); using a new key for this boot only"
+        ),
     }
     HostKey::generate(&mut new_rng())
 }

@@ -31,7 +31,10 @@ struct Stream {
 
 impl Stream {
     fn new(socket: Arc<TcpSocket>) -> Self {
-        Stream { socket, registration: None }
+        Stream {
+            socket,
+            registration: None,
+        }
     }
 
     /// Has the waker woken at the next change. Before looking.
@@ -55,12 +58,20 @@ fn polled(result: Result<usize>) -> Poll<core::result::Result<usize, IoError>> {
 }
 
 impl ByteStream for Stream {
-    fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<core::result::Result<usize, IoError>> {
+    fn poll_read(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffer: &mut [u8],
+    ) -> Poll<core::result::Result<usize, IoError>> {
         self.watch(cx.waker());
         polled(self.socket.receive(buffer))
     }
 
-    fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<core::result::Result<usize, IoError>> {
+    fn poll_write(
+        &mut self,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<core::result::Result<usize, IoError>> {
         self.watch(cx.waker());
         polled(self.socket.send(bytes))
     }
@@ -99,7 +110,9 @@ async fn accept_all(spawner: Spawner) {
         match accepted {
             Ok((socket, peer)) => match session(socket, alloc::format!("{peer}")) {
                 Ok(token) => spawner.spawn(token),
-                Err(_) => log::warn!("ssh: {peer}: refused, {SSH_CONNECTIONS} connections are open"),
+                Err(_) => {
+                    log::warn!("ssh: {peer}: refused, {SSH_CONNECTIONS} connections are open")
+                }
             },
             Err(error) => log::warn!("ssh: a connection could not be accepted: {error}"),
         }

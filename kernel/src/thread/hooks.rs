@@ -7,25 +7,21 @@ use core::task::Waker;
 use paddock_sync::{Context, Violation};
 
 #[unsafe(no_mangle)]
-#[inline]
 fn paddock_sync_context() -> &'static Context {
     &current().context
 }
 
 #[unsafe(no_mangle)]
-#[inline]
 fn paddock_sync_irq_save() -> usize {
     cpu::irq_save()
 }
 
 #[unsafe(no_mangle)]
-#[inline]
 fn paddock_sync_irq_restore(saved: usize) {
     cpu::irq_restore(saved);
 }
 
 #[unsafe(no_mangle)]
-#[inline]
 fn paddock_sync_irqs_enabled() -> bool {
     cpu::irqs_enabled()
 }
@@ -46,7 +42,6 @@ fn paddock_sync_park(deadline: u64) {
 }
 
 #[unsafe(no_mangle)]
-#[inline]
 fn paddock_sync_now() -> u64 {
     timers::now()
 }

@@ -20,10 +20,12 @@ use core::cell::UnsafeCell;
 use core::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use paddock_abi::{Errno, Result};
 use paddock_sched::{Class, Id, State};
-use paddock_sync::{Context, SpinLock, Rank, WaitQueue, might_sleep, try_box};
+use paddock_sync::{Context, Rank, SpinLock, WaitQueue, might_sleep, try_box};
 use stack::KernelStack;
 
-pub use scheduler::{on_timer, preempt, preempt_from_interrupt, start_scheduling, context_switches};
+pub use scheduler::{
+    context_switches, on_timer, preempt, preempt_from_interrupt, start_scheduling,
+};
 
 /// The most threads there can be at once.
 pub const MAX_THREADS: usize = 4096;
@@ -121,7 +123,9 @@ impl Thread {
 
     /// The range of the kernel stack, (bottom, top).
     pub fn stack_range(&self) -> (usize, usize) {
-        self.stack.as_ref().map_or_else(boot::boot_stack, |stack| (stack.bottom(), stack.top()))
+        self.stack
+            .as_ref()
+            .map_or_else(boot::boot_stack, |stack| (stack.bottom(), stack.top()))
     }
 
     /// Lets the thread's present or next park return. Any context.
@@ -158,7 +162,10 @@ pub fn current() -> &'static Thread {
 /// is not counted and never waits.
 pub fn current_arc() -> Arc<Thread> {
     let thread = current();
-    assert!(thread.class != Class::Idle, "the idle thread cannot be waited for");
+    assert!(
+        thread.class != Class::Idle,
+        "the idle thread cannot be waited for"
+    );
     let pointer = core::ptr::from_ref(thread);
     // SAFETY: every thread but the idle one lives in an `Arc`, of which the
     // scheduler holds one while the thread runs.
@@ -211,27 +218,33 @@ fn start(
     let body = try_box(body)?;
     let stack = KernelStack::new(stack_size)?;
     let mut owned_name = String::new();
-    owned_name.try_reserve(name.len()).map_err(|_| Errno::ENOMEM)?;
+    owned_name
+        .try_reserve(name.len())
+        .map_err(|_| Errno::ENOMEM)?;
     owned_name.push_str(name);
     let argument = Box::into_raw(body);
     // SAFETY: the stack is new and nobody's.
-    let sp = unsafe { context::prepare_stack(stack.top(), run_body as *const () as usize, argument.expose_provenance()) };
-    let made = scheduler::add(|id| {
-        Thread {
-            context: Context::new_atomic(),
-            emergency_stack: AtomicUsize::new(0),
-            sp: UnsafeCell::new(sp),
-            on_cpu: AtomicBool::new(false),
-            state: AtomicU8::new(State::New as u8),
-            notified: AtomicBool::new(false),
-            id,
-            class,
-            name: SpinLock::new(Rank::Leaf, owned_name),
-            stack: Some(stack),
-            user,
-            run_time: AtomicU64::new(0),
-            budget: AtomicU64::new(config::TIME_SLICE_NS),
-        }
+    let sp = unsafe {
+        context::prepare_stack(
+            stack.top(),
+            run_body as *const () as usize,
+            argument.expose_provenance(),
+        )
+    };
+    let made = scheduler::add(|id| Thread {
+        context: Context::new_atomic(),
+        emergency_stack: AtomicUsize::new(0),
+        sp: UnsafeCell::new(sp),
+        on_cpu: AtomicBool::new(false),
+        state: AtomicU8::new(State::New as u8),
+        notified: AtomicBool::new(false),
+        id,
+        class,
+        name: SpinLock::new(Rank::Leaf, owned_name),
+        stack: Some(stack),
+        user,
+        run_time: AtomicU64::new(0),
+        budget: AtomicU64::new(config::TIME_SLICE_NS),
     });
     made.inspect_err(|_| {
         // SAFETY: the thread was not made, so nobody else will take the box.

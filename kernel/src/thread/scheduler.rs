@@ -59,7 +59,10 @@ impl Scheduler {
     fn set_state(thread: &Thread, to: State) {
         match thread.state().go(to) {
             Ok(state) => thread.state.store(state as u8, Relaxed),
-            Err(bad) => panic!("thread {:?}: {:?} cannot become {:?}", thread.id, bad.from, bad.to),
+            Err(bad) => panic!(
+                "thread {:?}: {:?} cannot become {:?}",
+                thread.id, bad.from, bad.to
+            ),
         }
     }
 
@@ -95,7 +98,9 @@ impl Scheduler {
     }
 
     fn running_class(&self) -> Class {
-        self.running.as_ref().map_or(Class::Idle, |thread| thread.class)
+        self.running
+            .as_ref()
+            .map_or(Class::Idle, |thread| thread.class)
     }
 
     /// Asks for a switch if somebody better is ready, and sees to it that a
@@ -116,7 +121,10 @@ impl Scheduler {
     /// armed for a time that has passed and been dealt with.
     fn arm_timer(&mut self) {
         let mut next = self.deadlines.earliest().unwrap_or(u64::MAX);
-        let peer = self.ready.best().is_some_and(|best| best <= self.running_class());
+        let peer = self
+            .ready
+            .best()
+            .is_some_and(|best| best <= self.running_class());
         if peer && !current().context.need_resched() {
             next = next.min(self.slice_end);
         }
@@ -138,7 +146,9 @@ impl Scheduler {
         let count = self.threads.slots() + 1;
         self.ready.reserve(count)?;
         self.deadlines.reserve(count)?;
-        self.dead.try_reserve(count.saturating_sub(self.dead.len())).map_err(|_| Errno::ENOMEM)?;
+        self.dead
+            .try_reserve(count.saturating_sub(self.dead.len()))
+            .map_err(|_| Errno::ENOMEM)?;
         self.sleepers
             .try_reserve(count.saturating_sub(self.sleepers.len()))
             .map_err(|_| Errno::ENOMEM)?;
@@ -176,7 +186,10 @@ pub(super) fn unpark(thread: &Arc<Thread>) {
     let mut scheduler = SCHEDULER.lock();
     if thread.state() == State::Blocked {
         scheduler.deadlines.remove(thread.id.index());
-        let sleeper = scheduler.sleepers.get_mut(thread.id.index()).and_then(Option::take);
+        let sleeper = scheduler
+            .sleepers
+            .get_mut(thread.id.index())
+            .and_then(Option::take);
         scheduler.make_woken(thread);
         scheduler.note_ready();
         drop(scheduler);
@@ -261,12 +274,15 @@ fn switch(mut scheduler: SpinLockGuard<'_, Scheduler, paddock_sync::IrqOff>) {
     }
     account(&mut scheduler, previous, now);
     let next = scheduler.ready.pop();
-    if stays && previous.class != Class::Idle
+    if stays
+        && previous.class != Class::Idle
         && let Some(thread) = scheduler.running.take()
     {
         scheduler.preempted(&thread);
     }
-    let slice = next.as_ref().map_or(config::TIME_SLICE_NS, |thread| thread.budget.load(Relaxed));
+    let slice = next
+        .as_ref()
+        .map_or(config::TIME_SLICE_NS, |thread| thread.budget.load(Relaxed));
     scheduler.slice_end = now + slice;
     let next_pointer: *const Thread = match &next {
         Some(thread) => {
@@ -302,7 +318,14 @@ fn account(scheduler: &mut Scheduler, previous: &Thread, now: u64) {
     previous.run_time.fetch_add(ran, Relaxed);
     let left = previous.budget.load(Relaxed).saturating_sub(ran);
     // What is left is too short for a switch to be worth it: count it as none.
-    previous.budget.store(if left < config::TIME_SLICE_NS / 100 { 0 } else { left }, Relaxed);
+    previous.budget.store(
+        if left < config::TIME_SLICE_NS / 100 {
+            0
+        } else {
+            left
+        },
+        Relaxed,
+    );
     scheduler.running_since = now;
 }
 
@@ -314,7 +337,8 @@ fn change_threads(previous: &'static Thread, next: &'static Thread) {
     SWITCHES.fetch_add(1, Relaxed);
     user::switch_state(previous.user(), next.user());
     PREVIOUS.store(core::ptr::from_ref(previous).expose_provenance(), Relaxed);
-    next.emergency_stack.store(previous.emergency_stack.load(Relaxed), Relaxed);
+    next.emergency_stack
+        .store(previous.emergency_stack.load(Relaxed), Relaxed);
     cpu::set_current(next);
     // SAFETY: interrupts are masked; `next` is on no other CPU, and its stack
     // pointer was saved by an earlier switch or made for its first.
@@ -334,7 +358,9 @@ pub(super) fn finish_switch() {
 /// Turns the boot's thread of control into the idle thread: the scheduler
 /// owns this CPU from here.
 pub fn start_scheduling() -> ! {
-    BOOT_THREAD.emergency_stack.store(crate::memory::emergency_stack_top(), Relaxed);
+    BOOT_THREAD
+        .emergency_stack
+        .store(crate::memory::emergency_stack_top(), Relaxed);
     let reaper = super::spawn("reaper", reap);
     if let Err(error) = reaper {
         panic!("no memory for the first thread: {error}");

@@ -17,8 +17,14 @@ impl KernelStack {
     /// # Errors
     /// `ENOMEM`.
     pub fn new(size: usize) -> Result<Self> {
-        assert!(size.is_power_of_two() && size <= MAX_STACK_SIZE, "a stack of {size} bytes");
-        Ok(KernelStack { bottom: memory::map_stack(size)?, size })
+        assert!(
+            size.is_power_of_two() && size <= MAX_STACK_SIZE,
+            "a stack of {size} bytes"
+        );
+        Ok(KernelStack {
+            bottom: memory::map_stack(size)?,
+            size,
+        })
     }
 
     /// Lowest address.

@@ -34,7 +34,10 @@ impl Driver for KernelTime {
         if let Some(alarm) = alarms.iter_mut().find(|alarm| alarm.waker.will_wake(waker)) {
             alarm.at = alarm.at.min(at);
         } else if alarms.try_reserve(1).is_ok() {
-            alarms.push(Alarm { at, waker: waker.clone() });
+            alarms.push(Alarm {
+                at,
+                waker: waker.clone(),
+            });
         } else {
             // Without memory for the alarm the task is woken at once: early
             // and wasteful, but never late for ever.

@@ -20,7 +20,7 @@ use alloc::sync::Arc;
 
 pub use clone::{CloneRequest, clone};
 pub use exec::exec;
-pub use exit::{begin_exit, exit_thread};
+pub use exit::begin_exit;
 pub use faults::handle_kernel_access;
 pub use hardware::{Arm, Page};
 pub use process::{Process, UserThread, tree};

@@ -42,7 +42,11 @@ pub struct FpState {
 impl FpState {
     /// All zero: what a new program finds.
     pub const fn new() -> Self {
-        FpState { v: [0; 32], fpsr: 0, fpcr: 0 }
+        FpState {
+            v: [0; 32],
+            fpsr: 0,
+            fpcr: 0,
+        }
     }
 
     /// Stores the CPU's registers here.

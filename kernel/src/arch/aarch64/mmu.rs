@@ -93,7 +93,12 @@ impl KernelTables {
         self.root
     }
 
-    fn entry(&mut self, address: usize, last: u32, source: TableSource<'_>) -> Option<&'static mut u64> {
+    fn entry(
+        &mut self,
+        address: usize,
+        last: u32,
+        source: TableSource<'_>,
+    ) -> Option<&'static mut u64> {
         let mut table = self.root;
         for level in 0..last {
             let entry = &mut table_mut(table)[index(address, level)];
@@ -121,9 +126,14 @@ impl KernelTables {
         let mut done = 0;
         while done < length {
             let (to, from) = (virtual_at + done, physical + done as u64);
-            let block = to.is_multiple_of(BLOCK) && from.is_multiple_of(BLOCK as u64) && length - done >= BLOCK;
-            let (level, kind, size) =
-                if block { (2, BLOCK_DESCRIPTOR, BLOCK) } else { (3, PAGE_DESCRIPTOR, PAGE) };
+            let block = to.is_multiple_of(BLOCK)
+                && from.is_multiple_of(BLOCK as u64)
+                && length - done >= BLOCK;
+            let (level, kind, size) = if block {
+                (2, BLOCK_DESCRIPTOR, BLOCK)
+            } else {
+                (3, PAGE_DESCRIPTOR, PAGE)
+            };
             let entry = self.entry(to, level, source)?;
             if *entry & VALID != 0 {
                 return None;
@@ -149,12 +159,25 @@ impl KernelTables {
     }
 
     /// Maps the kernel's image W^X, with the boot stack's guard left out.
-    pub fn map_image(&mut self, boot: &BootInfo, image: &ImageLayout, source: TableSource<'_>) -> Option<()> {
+    pub fn map_image(
+        &mut self,
+        boot: &BootInfo,
+        image: &ImageLayout,
+        source: TableSource<'_>,
+    ) -> Option<()> {
         let parts = [
             (image.start, image.text_end, Protection::Execute),
             (image.text_end, image.rodata_end, Protection::Read),
-            (image.rodata_end, image.boot_stack_guard, Protection::ReadWrite),
-            (image.boot_stack_guard + PAGE, image.end, Protection::ReadWrite),
+            (
+                image.rodata_end,
+                image.boot_stack_guard,
+                Protection::ReadWrite,
+            ),
+            (
+                image.boot_stack_guard + PAGE,
+                image.end,
+                Protection::ReadWrite,
+            ),
         ];
         for (from, to, protection) in parts {
             let physical = boot.image + (from - image.start) as u64;
@@ -214,13 +237,25 @@ pub fn flush_asid(asid: u16) {
 /// Forgets all translations on all CPUs.
 pub fn flush_all() {
     // SAFETY: forgets translations.
-    unsafe { asm!("dsb ishst", "tlbi vmalle1is", "dsb ish", "isb", options(nostack)) };
+    unsafe {
+        asm!(
+            "dsb ishst",
+            "tlbi vmalle1is",
+            "dsb ish",
+            "isb",
+            options(nostack)
+        )
+    };
 }
 
 /// How many bits an address-space id has: 8 or 16.
 pub fn asid_bits() -> u32 {
     use aarch64_cpu::registers::{ID_AA64MMFR0_EL1, Readable};
-    if (ID_AA64MMFR0_EL1.get() >> 4) & 0xf == 2 { 16 } else { 8 }
+    if (ID_AA64MMFR0_EL1.get() >> 4) & 0xf == 2 {
+        16
+    } else {
+        8
+    }
 }
 
 /// Makes freshly written instructions at `start` fetchable on all CPUs: clean

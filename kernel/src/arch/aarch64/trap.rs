@@ -27,7 +27,14 @@ const _: () = assert!(size_of::<TrapFrame>() == 288);
 impl TrapFrame {
     /// A frame that starts a user program at EL0.
     pub fn new_user(pc: u64, sp: u64) -> Self {
-        TrapFrame { x: [0; 31], sp, pc, pstate: 0, esr: 0, far: 0 }
+        TrapFrame {
+            x: [0; 31],
+            sp,
+            pc,
+            pstate: 0,
+            esr: 0,
+            far: 0,
+        }
     }
 
     /// Exception class, ESR_ELx.EC (Arm ARM D24.2.40).
@@ -38,7 +45,8 @@ impl TrapFrame {
     /// What a data or instruction abort was about.
     pub fn abort(&self) -> Abort {
         let status = self.esr & 0x3f;
-        let access = if self.class() == EC_INSTRUCTION_USER || self.class() == EC_INSTRUCTION_KERNEL {
+        let access = if self.class() == EC_INSTRUCTION_USER || self.class() == EC_INSTRUCTION_KERNEL
+        {
             Access::Execute
         } else if self.esr & (1 << 6) != 0 && self.esr & (1 << 8) == 0 {
             Access::Write
@@ -56,7 +64,11 @@ impl TrapFrame {
             _ if status == 0x21 => AbortKind::Alignment,
             _ => AbortKind::External,
         };
-        Abort { address: self.far, access, kind }
+        Abort {
+            address: self.far,
+            access,
+            kind,
+        }
     }
 }
 

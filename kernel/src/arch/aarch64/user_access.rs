@@ -34,7 +34,10 @@ pub fn fixup_for(at: usize) -> Option<usize> {
     let count = ((&raw const __fixups_end).addr() - start.addr()) / size_of::<Fixup>();
     // SAFETY: the linker script gathers the table between the two symbols.
     let table = unsafe { core::slice::from_raw_parts(start, count) };
-    table.iter().find(|fixup| fixup.at == at).map(|fixup| fixup.to)
+    table
+        .iter()
+        .find(|fixup| fixup.at == at)
+        .map(|fixup| fixup.to)
 }
 
 fn check(address: u64, length: usize) -> Result<()> {
@@ -56,9 +59,17 @@ pub fn copy_from_user(to: &mut [u8], from: u64) -> Result<()> {
     // SAFETY: the target is ours, the source is checked to be a user address,
     // and faults are caught.
     let left = unsafe {
-        copy_user(to.as_mut_ptr(), core::ptr::with_exposed_provenance(from as usize), to.len())
+        copy_user(
+            to.as_mut_ptr(),
+            core::ptr::with_exposed_provenance(from as usize),
+            to.len(),
+        )
     };
-    if left == 0 { Ok(()) } else { Err(Errno::EFAULT) }
+    if left == 0 {
+        Ok(())
+    } else {
+        Err(Errno::EFAULT)
+    }
 }
 
 /// Copies to the current address space.
@@ -71,9 +82,17 @@ pub fn copy_to_user(to: u64, from: &[u8]) -> Result<()> {
     check(to, from.len())?;
     // SAFETY: the target is checked to be a user address, faults are caught.
     let left = unsafe {
-        copy_user(core::ptr::with_exposed_provenance_mut(to as usize), from.as_ptr(), from.len())
+        copy_user(
+            core::ptr::with_exposed_provenance_mut(to as usize),
+            from.as_ptr(),
+            from.len(),
+        )
     };
-    if left == 0 { Ok(()) } else { Err(Errno::EFAULT) }
+    if left == 0 {
+        Ok(())
+    } else {
+        Err(Errno::EFAULT)
+    }
 }
 
 /// Writes zeros to the current address space.
@@ -86,7 +105,11 @@ pub fn zero_user(to: u64, length: usize) -> Result<()> {
     check(to, length)?;
     // SAFETY: as in `copy_to_user`.
     let left = unsafe { clear_user(core::ptr::with_exposed_provenance_mut(to as usize), length) };
-    if left == 0 { Ok(()) } else { Err(Errno::EFAULT) }
+    if left == 0 {
+        Ok(())
+    } else {
+        Err(Errno::EFAULT)
+    }
 }
 
 /// Reads an aligned word from the current address space in one access.
@@ -118,7 +141,12 @@ pub fn compare_exchange_user_u32(at: u64, old: u32, new: u32) -> Result<u32> {
         return Err(Errno::EINVAL);
     }
     // SAFETY: a checked user address; faults are caught.
-    let value =
-        unsafe { user_cas_u32(core::ptr::with_exposed_provenance_mut(at as usize), old, new) };
+    let value = unsafe {
+        user_cas_u32(
+            core::ptr::with_exposed_provenance_mut(at as usize),
+            old,
+            new,
+        )
+    };
     u32::try_from(value).map_err(|_| Errno::EFAULT)
 }

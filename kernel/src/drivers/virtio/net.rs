@@ -90,7 +90,11 @@ fn start(mut transport: MmioTransport<'static>) -> Option<Device> {
         sending: [const { None }; QUEUE_SIZE],
         spare,
         // The modern header has a count of buffers at its end.
-        header: if features & FEATURE_VERSION_1 != 0 { 12 } else { 10 },
+        header: if features & FEATURE_VERSION_1 != 0 {
+            12
+        } else {
+            10
+        },
         mac,
         waker: None,
         interrupts: 0,
@@ -147,7 +151,11 @@ impl Device {
     /// Takes sent buffers back.
     fn reclaim(&mut self) {
         while let Some(token) = self.transmit.peek_used() {
-            let Some((buffer, length)) = self.sending.get_mut(usize::from(token)).and_then(Option::take) else {
+            let Some((buffer, length)) = self
+                .sending
+                .get_mut(usize::from(token))
+                .and_then(Option::take)
+            else {
                 return;
             };
             // SAFETY: this is the buffer that the token was given for.
@@ -169,7 +177,11 @@ impl Device {
     /// A buffer to send from; without one the waker is kept.
     fn sendable(&mut self, waker: &Waker) -> Option<Buffer> {
         self.reclaim();
-        let buffer = if self.transmit.available_desc() > 0 { self.spare.pop() } else { None };
+        let buffer = if self.transmit.available_desc() > 0 {
+            self.spare.pop()
+        } else {
+            None
+        };
         if buffer.is_none() {
             self.waker = Some(waker.clone());
         }
@@ -249,8 +261,15 @@ impl Driver for Card {
             return None;
         };
         Some((
-            Received { buffer: Some(buffer), length, header },
-            Sendable { buffer: Some(reply), header },
+            Received {
+                buffer: Some(buffer),
+                length,
+                header,
+            },
+            Sendable {
+                buffer: Some(reply),
+                header,
+            },
         ))
     }
 
@@ -258,7 +277,10 @@ impl Driver for Card {
         let mut device = device().lock();
         let header = device.header;
         let buffer = device.sendable(cx.waker())?;
-        Some(Sendable { buffer: Some(buffer), header })
+        Some(Sendable {
+            buffer: Some(buffer),
+            header,
+        })
     }
 
     fn link_state(&mut self, _cx: &mut Context<'_>) -> LinkState {
