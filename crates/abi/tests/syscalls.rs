@@ -57,8 +57,9 @@ fn documentation(before: &str) -> String {
     let lines: Vec<&str> = before.lines().rev().take_while(|line| line.starts_with("///")).collect();
     let text: Vec<&str> = lines.iter().rev().map(|line| line[3..].trim()).collect();
     let text = text.join(" ");
-    let rest = text.split_once(": ").map_or("", |(head, rest)| if head.contains("(2)") { rest } else { "" });
-    rest.to_string()
+    // The first sentence or clause names the manual page.
+    let end = [": ", ". "].iter().filter_map(|mark| text.find(mark)).min();
+    end.map_or_else(String::new, |end| text[end + 2..].to_string())
 }
 
 fn document() -> String {

@@ -4,6 +4,7 @@
 //! error is a Linux error number; the restart numbers never reach a program.
 
 mod args;
+mod attributes;
 mod block;
 mod buffers;
 mod clock;

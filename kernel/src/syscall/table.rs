@@ -3,7 +3,7 @@
 
 use super::Call;
 use super::{
-    clock, credentials, descriptors, directories, epoll, event, futex, io, memory, names, poll,
+    attributes, clock, credentials, descriptors, directories, epoll, event, futex, io, memory, names, poll,
     process, scheduling, signals, socket, stat, system, transfer, wait,
 };
 use paddock_abi::{Result, nr};
@@ -80,6 +80,18 @@ table! {
     GETCWD => directories::getcwd,
     MOUNT => directories::mount,
     UMOUNT2 => directories::umount2,
+    SETXATTR => attributes::none,
+    LSETXATTR => attributes::none,
+    FSETXATTR => attributes::none,
+    GETXATTR => attributes::none,
+    LGETXATTR => attributes::none,
+    FGETXATTR => attributes::none,
+    LISTXATTR => attributes::none,
+    LLISTXATTR => attributes::none,
+    FLISTXATTR => attributes::none,
+    REMOVEXATTR => attributes::none,
+    LREMOVEXATTR => attributes::none,
+    FREMOVEXATTR => attributes::none,
     CLONE => process::clone,
     CLONE3 => process::clone3,
     EXECVE => process::execve,
