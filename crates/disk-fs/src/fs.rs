@@ -88,7 +88,6 @@ impl Shared {
             let Some(ino) = self.doomed.lock().pop() else {
                 return;
             };
-            core.dirty_files.remove(&u64::from(ino));
             let _ = core.operation(|core| core.free_inode(ino));
         }
     }
@@ -284,6 +283,8 @@ impl FileSystem for Ext4 {
             return Ok(());
         }
         self.shared.reap(&mut core);
+        // Files without a name that are still open are of no use any more.
+        core.free_orphans()?;
         core.shut_down()
     }
 

@@ -62,6 +62,7 @@ impl Core {
     /// Frees an inode that has no name, and all that it holds: the body of an
     /// operation.
     pub fn free_inode(&mut self, ino: u32) -> Result<()> {
+        self.dirty_files.remove(&u64::from(ino));
         self.remove_orphan(ino)?;
         let mut raw = self.inode(ino)?;
         let kind = raw.kind()?;
@@ -93,7 +94,8 @@ impl Core {
         Ok(())
     }
 
-    /// Frees everything in the list, at mount. `EUCLEAN` if it is damaged.
+    /// Frees everything in the list, at mount and unmount. `EUCLEAN` if it is
+    /// damaged.
     pub fn free_orphans(&mut self) -> Result<()> {
         for _ in 0..self.geometry.inodes {
             let ino = self.first_orphan()?;

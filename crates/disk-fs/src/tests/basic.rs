@@ -244,3 +244,23 @@ fn large_files_pass_through_a_small_cache() {
     fs.unmount().unwrap();
     check_clean(&disk.image(), "large file");
 }
+
+#[test]
+fn files_that_are_open_at_unmount_leave_the_disk_clean() {
+    let disk = Arc::new(MemDisk::new(make_image(4096, 12 << 10, None)));
+    let fs = mount(&disk);
+    let root = fs.root();
+    let gone = root.create(b"gone", &node(FileKind::Regular)).unwrap();
+    let kept = root.create(b"kept", &node(FileKind::Regular)).unwrap();
+    let dir = root.create(b"dir", &node(FileKind::Directory)).unwrap();
+    write_all(&*gone, 0, &pattern(1, 100_000)).unwrap();
+    write_all(&*kept, 0, &pattern(2, 100_000)).unwrap();
+    root.unlink(b"gone").unwrap();
+    root.rmdir(b"dir").unwrap();
+    fs.unmount().unwrap();
+    check_clean(&disk.image(), "open at unmount");
+    assert_eq!(kept.write_at(0, b"late"), Err(Errno::EROFS));
+    drop((gone, kept, dir));
+    assert_eq!(fs.sync(), Ok(()));
+    check_clean(&disk.image(), "closed after unmount");
+}
