@@ -162,9 +162,7 @@ impl Core {
 
     /// Remembers that a file has pages to write, and keeps them alive.
     pub fn note_dirty(&mut self, ino: u32, pages: &Arc<FilePages>) {
-        if self.dirty_since.is_none() {
-            self.dirty_since = Some(self.clock.now());
-        }
+        self.note_change();
         self.dirty_files.insert(u64::from(ino), pages.clone());
     }
 

@@ -164,7 +164,7 @@ impl Ext4 {
     ) -> Result<Arc<Ext4>> {
         let geometry = read_geometry(&*device)?;
         let disk = Disk::new(device, geometry.block_size)?;
-        let mut core = Core::new(disk, geometry, clock);
+        let mut core = Core::new(disk, geometry, clock, cache.clone());
         core.keep_bytes((cache.limit() * PAGE_SIZE / 8).min(MOST_METADATA));
         let read_only = read_only || !geometry.writable;
         open_journal(&mut core, read_only)?;

@@ -9,7 +9,7 @@ use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::ops::Range;
-use paddock_vfs::cache::FilePages;
+use paddock_vfs::cache::{FilePages, PageCache};
 use paddock_vfs::{Clock, Errno, Result, Timestamp};
 
 struct Buffer {
@@ -33,6 +33,8 @@ pub(crate) struct Core {
     pub disk: Disk,
     pub geometry: Geometry,
     pub clock: Arc<dyn Clock>,
+    /// Whom to tell that there is something to write.
+    cache: Arc<PageCache>,
     buffers: BTreeMap<u64, Buffer>,
     /// How many of them are dirty.
     dirty: usize,
@@ -59,11 +61,12 @@ pub(crate) struct Core {
 }
 
 impl Core {
-    pub fn new(disk: Disk, geometry: Geometry, clock: Arc<dyn Clock>) -> Core {
+    pub fn new(disk: Disk, geometry: Geometry, clock: Arc<dyn Clock>, cache: Arc<PageCache>) -> Core {
         Core {
             disk,
             geometry,
             clock,
+            cache,
             buffers: BTreeMap::new(),
             dirty: 0,
             kept: 0,
@@ -209,8 +212,14 @@ impl Core {
         self.serial += 1;
         self.operation = self.serial;
         self.undo.clear();
+        self.note_change();
+    }
+
+    /// There is something to write from now on.
+    pub fn note_change(&mut self) {
         if self.dirty_since.is_none() {
             self.dirty_since = Some(self.clock.now());
+            self.cache.announce_change();
         }
     }
 

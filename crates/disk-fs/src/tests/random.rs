@@ -148,7 +148,7 @@ fn tree(fs: &dyn FileSystem) -> Vec<String> {
 
 proptest! {
     #![proptest_config(ProptestConfig {
-        cases: 40,
+        cases: 24,
         failure_persistence: None,
         ..ProptestConfig::default()
     })]
