@@ -165,6 +165,38 @@ impl Connection {
         }
     }
 
+    /// Copies what is there without taking it; 0 at the end.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub fn peek(&mut self, buffer: &mut [u8]) -> Result<usize> {
+        let mut cx = Context::from_waker(&self.waker);
+        let socket = &mut self.socket;
+        let result = self.stack.section(|_| {
+            if !socket.can_recv() {
+                // Takes nothing, as there is nothing: it tells why.
+                return pin!(socket.read(&mut buffer[..])).poll(&mut cx);
+            }
+            let copy = |bytes: &mut [u8]| {
+                let count = bytes.len().min(buffer.len());
+                buffer[..count].copy_from_slice(&bytes[..count]);
+                (0, count)
+            };
+            pin!(socket.read_with(copy)).poll(&mut cx)
+        });
+        match result {
+            Poll::Ready(Ok(count)) => Ok(count),
+            Poll::Ready(Err(Error::ConnectionReset)) => Err(Errno::ECONNRESET),
+            Poll::Pending => Err(Errno::EAGAIN),
+        }
+    }
+
+    /// Bytes that have come and not been read, and bytes that the other side
+    /// has not acknowledged.
+    pub fn queues(&self) -> (usize, usize) {
+        self.stack.section(|_| (self.socket.recv_queue(), self.socket.send_queue()))
+    }
+
     /// Writes what there is room for.
     ///
     /// # Errors

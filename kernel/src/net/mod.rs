@@ -1,10 +1,13 @@
 //! The network: two embassy-net stacks behind their doors, and sockets.
 
 mod connection;
+mod datagrams;
 mod listener;
 mod loopback;
+mod ports;
 mod stack;
 pub mod tcp;
+pub mod udp;
 
 use crate::drivers::virtio::net::{self, Card};
 use crate::machine::CommandLine;
@@ -44,14 +47,32 @@ pub fn loopback() -> Option<&'static NetStack> {
 /// The stack that leads to an address, and the address to use there: this
 /// machine's own addresses are reached through loopback.
 pub fn route(address: IpAddress) -> Option<(&'static NetStack, IpAddress)> {
-    let local = match address {
-        IpAddress::Ipv4(address) => address.is_loopback() || own_address() == Some(address),
-        IpAddress::Ipv6(address) => address.is_loopback(),
-    };
-    if local {
+    if is_own(&address) {
         return loopback().map(|stack| (stack, IpAddress::Ipv4(Ipv4Address::LOCALHOST)));
     }
     ethernet().map(|stack| (stack, address))
+}
+
+/// Whether an address is this machine's by definition.
+pub fn is_loopback(address: &IpAddress) -> bool {
+    match address {
+        IpAddress::Ipv4(address) => address.is_loopback(),
+        IpAddress::Ipv6(address) => address.is_loopback(),
+    }
+}
+
+/// Whether an address is this machine's now.
+pub fn is_own(address: &IpAddress) -> bool {
+    is_loopback(address) || matches!(address, IpAddress::Ipv4(address) if own_address() == Some(*address))
+}
+
+/// This machine's address as those at `address` see it, if that is known.
+pub fn source_towards(address: IpAddress) -> Option<IpAddress> {
+    match address {
+        address if is_loopback(&address) => Some(address),
+        IpAddress::Ipv4(_) => own_address().map(IpAddress::Ipv4),
+        IpAddress::Ipv6(_) => None,
+    }
 }
 
 /// The card's IPv4 address, once it has one.

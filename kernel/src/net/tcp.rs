@@ -3,24 +3,36 @@
 
 use super::connection::{Connection, Notifier};
 use super::listener::Listener;
-use super::route;
-use crate::random;
+use super::{ports, route};
+use crate::time;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::any::Any;
 use embassy_net::tcp::State as TcpState;
 use embassy_net::{IpAddress, IpEndpoint, Ipv4Address};
+use paddock_abi::socket::AF_INET;
+use paddock_abi::termios::{FIONREAD, TIOCOUTQ};
 use paddock_abi::{Errno, Result};
 use paddock_sync::{Pollable, PreemptOff, Rank, Ready, SpinLock, WaitQueue, try_arc};
-use paddock_vfs::{File, FileKind, Metadata, Timestamp};
+use paddock_unix_sockets::{SocketOptions, next_ino, socket_metadata};
+use paddock_vfs::{File, IoctlArg, Metadata};
 
-/// Ports given out by the system (RFC 6335).
-const EPHEMERAL: core::ops::Range<u16> = 49152..65535;
+/// How long a connection lives that nobody has open any more (as Linux's
+/// `tcp_fin_timeout`), in nanoseconds.
+const ORPHAN_LIFE: u64 = 60_000_000_000;
+/// How long one stays that is over, to acknowledge the other's end.
+const FAREWELL: u64 = 50_000_000;
 
-/// Ports that sockets are bound to.
-static PORTS: SpinLock<Vec<u16>, PreemptOff> = SpinLock::new(Rank::Leaf, Vec::new());
+/// A connection whose socket was closed.
+struct Orphan {
+    connection: Connection,
+    /// When it is given up, ns since boot.
+    until: u64,
+    aborted: bool,
+}
+
 /// Connections whose socket was closed and that still have something to send.
-static ORPHANS: SpinLock<Vec<Connection>, PreemptOff> = SpinLock::new(Rank::SocketState, Vec::new());
+static ORPHANS: SpinLock<Vec<Orphan>, PreemptOff> = SpinLock::new(Rank::SocketState, Vec::new());
 
 enum State {
     Fresh,
@@ -37,12 +49,20 @@ struct Inner {
     error: Option<Errno>,
     read_closed: bool,
     write_closed: bool,
+    /// connect(2) has reported the connection, or it was accepted.
+    told: bool,
 }
 
 /// A TCP socket.
 pub struct TcpSocket {
     inner: SpinLock<Inner, PreemptOff>,
     notifier: Arc<Notifier>,
+    /// What setsockopt(2) set.
+    pub options: SocketOptions,
+    /// `AF_INET` or `AF_INET6`.
+    pub family: u16,
+    /// What fstat(2) tells.
+    pub ino: u64,
 }
 
 impl TcpSocket {
@@ -51,12 +71,23 @@ impl TcpSocket {
     /// # Errors
     /// `ENOMEM`.
     pub fn new() -> Result<Arc<TcpSocket>> {
-        Self::with_state(State::Fresh, try_arc(Notifier::default())?)
+        Self::of_family(AF_INET)
     }
 
-    fn with_state(state: State, notifier: Arc<Notifier>) -> Result<Arc<TcpSocket>> {
-        let inner = Inner { state, bound: None, error: None, read_closed: false, write_closed: false };
-        try_arc(TcpSocket { inner: SpinLock::new(Rank::SocketState, inner), notifier })
+    /// A fresh socket whose addresses are those of `AF_INET` or `AF_INET6`.
+    ///
+    /// # Errors
+    /// `ENOMEM`.
+    pub fn of_family(family: u16) -> Result<Arc<TcpSocket>> {
+        Self::with_state(State::Fresh, family, try_arc(Notifier::default())?)
+    }
+
+    fn with_state(state: State, family: u16, notifier: Arc<Notifier>) -> Result<Arc<TcpSocket>> {
+        let told = matches!(state, State::Connected(_));
+        let inner = Inner { state, bound: None, error: None, read_closed: false, write_closed: false, told };
+        let options = SocketOptions::default();
+        let inner = SpinLock::new(Rank::SocketState, inner);
+        try_arc(TcpSocket { inner, notifier, options, family, ino: next_ino() })
     }
 
     /// bind(2). Port 0 is a port of the system's choice.
@@ -68,7 +99,7 @@ impl TcpSocket {
         if inner.bound.is_some() || !matches!(inner.state, State::Fresh) {
             return Err(Errno::EINVAL);
         }
-        inner.bound = Some((address, take_port(port)?));
+        inner.bound = Some((address, ports::TCP.take(port)?));
         Ok(())
     }
 
@@ -85,7 +116,7 @@ impl TcpSocket {
         }
         let (address, port) = match inner.bound {
             Some(bound) => bound,
-            None => (None, take_port(0)?),
+            None => (None, ports::TCP.take(0)?),
         };
         inner.bound = Some((address, port));
         inner.state = State::Listening(Listener::new(address, port, backlog, &self.notifier)?);
@@ -106,7 +137,7 @@ impl TcpSocket {
         let peer = connection.remote().unwrap_or(IpEndpoint::new(IpAddress::Ipv4(Ipv4Address::UNSPECIFIED), 0));
         let notifier = try_arc(Notifier::default())?;
         connection.set_notifier(&notifier);
-        Ok((Self::with_state(State::Connected(connection), notifier)?, peer))
+        Ok((Self::with_state(State::Connected(connection), self.family, notifier)?, peer))
     }
 
     /// connect(2): begins, or says how it went.
@@ -124,8 +155,13 @@ impl TcpSocket {
         match inner.state {
             State::Fresh => {}
             State::Connecting(_) => return Err(Errno::EALREADY),
-            State::Connected(_) => return Err(Errno::EISCONN),
-            State::Listening(_) | State::Closed => return Err(Errno::EINVAL),
+            State::Connected(_) if inner.told => return Err(Errno::EISCONN),
+            State::Connected(_) => {
+                inner.told = true;
+                return Ok(());
+            }
+            State::Listening(_) => return Err(Errno::EISCONN),
+            State::Closed => return Err(Errno::EINVAL),
         }
         let (stack, address) = route(remote.addr).ok_or(Errno::ENETUNREACH)?;
         let mut connection = Connection::new(stack, &self.notifier)?;
@@ -172,6 +208,29 @@ impl TcpSocket {
             State::Connecting(_) => Err(Errno::EAGAIN),
             State::Closed => Ok(0),
             State::Fresh | State::Listening(_) => Err(Errno::ENOTCONN),
+        }
+    }
+
+    /// Copies what has come without taking it; 0 at the end. The errors of
+    /// [`Self::receive`].
+    pub fn peek(&self, buffer: &mut [u8]) -> Result<usize> {
+        let mut inner = self.inner.lock();
+        inner.settle();
+        match &mut inner.state {
+            State::Connected(connection) => connection.peek(buffer),
+            State::Connecting(_) => Err(Errno::EAGAIN),
+            State::Closed => Ok(0),
+            State::Fresh | State::Listening(_) => Err(Errno::ENOTCONN),
+        }
+    }
+
+    /// Bytes that have come and not been read, and bytes that the other side
+    /// has not acknowledged. `EINVAL` if it listens.
+    pub fn queues(&self) -> Result<(usize, usize)> {
+        match &self.inner.lock().state {
+            State::Connected(connection) => Ok(connection.queues()),
+            State::Listening(_) => Err(Errno::EINVAL),
+            _ => Ok((0, 0)),
         }
     }
 
@@ -299,8 +358,17 @@ impl File for TcpSocket {
         self.send(buf)
     }
 
+    fn ioctl(&self, command: u32, argument: &mut dyn IoctlArg) -> Result<u64> {
+        let (unread, unsent) = match command {
+            FIONREAD | TIOCOUTQ => self.queues()?,
+            _ => return Err(Errno::ENOTTY),
+        };
+        argument.write_i32(if command == FIONREAD { unread } else { unsent } as i32)?;
+        Ok(0)
+    }
+
     fn metadata(&self) -> Result<Metadata> {
-        Ok(socket_metadata())
+        Ok(socket_metadata(self.ino))
     }
 
     fn as_any(&self) -> &dyn Any {
@@ -308,76 +376,78 @@ impl File for TcpSocket {
     }
 }
 
-/// What fstat(2) tells of a socket.
-pub fn socket_metadata() -> Metadata {
-    let now = Timestamp::default();
-    Metadata {
-        device: 0,
-        ino: 0,
-        kind: FileKind::Socket,
-        mode: 0o777,
-        links: 1,
-        uid: 0,
-        gid: 0,
-        rdev: 0,
-        size: 0,
-        blocks: 0,
-        block_size: 4096,
-        atime: now,
-        mtime: now,
-        ctime: now,
-    }
-}
-
 impl Drop for TcpSocket {
     fn drop(&mut self) {
         let inner = self.inner.get_mut();
         if let Some((_, port)) = inner.bound {
-            PORTS.lock().retain(|&other| other != port);
+            ports::TCP.release(port);
         }
-        if let State::Connected(mut connection) = core::mem::replace(&mut inner.state, State::Closed) {
-            connection.close();
-            let mut orphans = ORPHANS.lock();
-            if orphans.try_reserve(1).is_ok() {
-                orphans.push(connection);
-            } else {
-                drop(orphans);
-                connection.abort();
-            }
+        if let State::Connected(connection) = core::mem::replace(&mut inner.state, State::Closed) {
+            leave(connection);
         }
     }
+}
+
+/// Lets a connection end by itself. One with unread bytes is reset, so that
+/// the other side knows that they were lost (RFC 2525, 2.17).
+fn leave(mut connection: Connection) {
+    connection.close();
+    let mut orphans = ORPHANS.lock();
+    if orphans.try_reserve(1).is_err() {
+        drop(orphans);
+        return connection.abort();
+    }
+    let mut orphan = Orphan { connection, until: time::now() + ORPHAN_LIFE, aborted: false };
+    orphan.settle();
+    orphans.push(orphan);
 }
 
 /// Lets go of closed connections that have nothing left to do. After every
 /// poll of a stack, outside its section.
 pub fn sweep() {
-    let mut orphans = ORPHANS.lock();
+    let now = time::now();
     let mut index = 0;
-    while index < orphans.len() {
-        if matches!(orphans[index].state(), TcpState::Closed | TcpState::TimeWait) {
-            let gone = orphans.swap_remove(index);
-            drop(gone);
-        } else {
+    loop {
+        let mut orphans = ORPHANS.lock();
+        let Some(orphan) = orphans.get_mut(index) else {
+            return;
+        };
+        if !orphan.is_over(now) {
             index += 1;
+            continue;
         }
+        let gone = orphans.swap_remove(index);
+        drop(orphans);
+        drop(gone);
     }
 }
 
-fn take_port(wish: u16) -> Result<u16> {
-    let mut ports = PORTS.lock();
-    ports.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
-    let port = match wish {
-        0 => {
-            let span = EPHEMERAL.end - EPHEMERAL.start;
-            let start = (random::next_u64() % u64::from(span)) as u16;
-            (0..span)
-                .map(|step| EPHEMERAL.start + (start + step) % span)
-                .find(|port| !ports.contains(port))
-                .ok_or(Errno::EADDRINUSE)?
+impl Orphan {
+    /// Whether it can go.
+    fn is_over(&mut self, now: u64) -> bool {
+        self.settle();
+        let finished = !self.aborted && self.connection.state() == TcpState::Closed;
+        if now >= self.until && !finished && !self.aborted && self.connection.state() != TcpState::TimeWait {
+            self.abort(now);
         }
-        port if ports.contains(&port) => return Err(Errno::EADDRINUSE),
-        port => port,
-    };
-    ports.push(port);
-    Ok(port)
+        finished || now >= self.until
+    }
+
+    fn settle(&mut self) {
+        let now = time::now();
+        let (unread, _) = self.connection.queues();
+        if unread > 0 && !self.aborted {
+            self.abort(now);
+        }
+        if self.connection.state() == TcpState::TimeWait {
+            self.until = self.until.min(now + FAREWELL);
+        }
+    }
+
+    /// Resets it; the stack's next poll tells the other side.
+    fn abort(&mut self, now: u64) {
+        self.connection.abort();
+        self.aborted = true;
+        self.until = now + FAREWELL;
+    }
 }

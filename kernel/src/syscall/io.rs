@@ -145,6 +145,9 @@ pub fn write_from(
     buffers: UserBuffers,
     at: Option<u64>,
 ) -> Result<u64> {
+    if at.is_none() && socket::carries_messages(file) {
+        return socket::write(call, file, buffers);
+    }
     let write = |bytes: &[u8], done: u64| match at {
         None => file.write(bytes),
         Some(offset) => file.pwrite(offset + done, bytes),

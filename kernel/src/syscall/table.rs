@@ -175,6 +175,8 @@ table! {
     RECVFROM => socket::recvfrom,
     SENDMSG => socket::sendmsg,
     RECVMSG => socket::recvmsg,
+    SENDMMSG => socket::sendmmsg,
+    RECVMMSG => socket::recvmmsg,
     SETSOCKOPT => socket::setsockopt,
     GETSOCKOPT => socket::getsockopt,
     SHUTDOWN => socket::shutdown,

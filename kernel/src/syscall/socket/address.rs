@@ -3,7 +3,7 @@
 use crate::arch::user_access::copy_to_user;
 use crate::user_memory::{UserPtr, read_bytes};
 use alloc::vec::Vec;
-use embassy_net::{IpAddress, IpEndpoint, Ipv4Address};
+use embassy_net::{IpAddress, IpEndpoint, Ipv4Address, Ipv6Address};
 use paddock_abi::socket::*;
 use paddock_abi::{Errno, Result};
 use paddock_unix_sockets::Name;
@@ -18,34 +18,51 @@ const FAMILY: usize = 2;
 pub enum Address {
     /// None: a connection is to be undone.
     Unspecified,
-    /// IPv4.
+    /// An address and port; IPv4 inside IPv6 is IPv4.
     Inet(IpEndpoint),
     /// A local name: a path, or an abstract name with its zero byte.
     Unix(Vec<u8>),
 }
 
 impl Address {
-    /// Reads an address. `EFAULT`; `EINVAL` if it is too short or too long;
-    /// `EAFNOSUPPORT`.
-    pub fn read(pointer: u64, length: u32) -> Result<Address> {
+    /// Reads an address for a socket of `family`. `EFAULT`; `EINVAL` if it is
+    /// too short or too long, or of another family; `EAFNOSUPPORT`.
+    pub fn read(family: u16, pointer: u64, length: u32) -> Result<Address> {
         if length < FAMILY as u32 || length > MAX {
             return Err(Errno::EINVAL);
         }
         let bytes = read_bytes(pointer, length as usize)?;
-        match u16::from_le_bytes([bytes[0], bytes[1]]) {
-            AF_UNSPEC => Ok(Address::Unspecified),
-            AF_INET => {
-                let rest = bytes.get(2..8).ok_or(Errno::EINVAL)?;
-                let address = Ipv4Address::new(rest[2], rest[3], rest[4], rest[5]);
-                let port = u16::from_be_bytes([rest[0], rest[1]]);
-                Ok(Address::Inet(IpEndpoint::new(IpAddress::Ipv4(address), port)))
+        let rest = &bytes[FAMILY..];
+        match (family, u16::from_le_bytes([bytes[0], bytes[1]])) {
+            (_, AF_UNSPEC) => Ok(Address::Unspecified),
+            (AF_INET, AF_INET) => {
+                let [port @ .., a, b, c, d] = *rest.first_chunk::<6>().ok_or(Errno::EINVAL)?;
+                let address = IpAddress::Ipv4(Ipv4Address::new(a, b, c, d));
+                Ok(Address::Inet(IpEndpoint::new(address, u16::from_be_bytes(port))))
             }
-            AF_UNIX if length as usize <= size_of::<SockaddrUn>() => {
-                Ok(Address::Unix(bytes[FAMILY..].to_vec()))
+            (AF_INET6, AF_INET6) => {
+                let port = *rest.first_chunk::<2>().ok_or(Errno::EINVAL)?;
+                let octets = rest.get(6..).and_then(|rest| rest.first_chunk::<16>()).ok_or(Errno::EINVAL)?;
+                let address = plain(Ipv6Address::from(*octets));
+                Ok(Address::Inet(IpEndpoint::new(address, u16::from_be_bytes(port))))
             }
-            AF_UNIX => Err(Errno::EINVAL),
+            (AF_UNIX, AF_UNIX) if length as usize <= size_of::<SockaddrUn>() => {
+                Ok(Address::Unix(rest.to_vec()))
+            }
+            (AF_UNIX, _) => Err(Errno::EINVAL),
             _ => Err(Errno::EAFNOSUPPORT),
         }
+    }
+}
+
+/// The address that is meant: IPv4 inside IPv6 is IPv4, and so is this
+/// machine, which is only there by IPv4.
+fn plain(address: Ipv6Address) -> IpAddress {
+    match address.to_ipv4_mapped() {
+        Some(address) => IpAddress::Ipv4(address),
+        None if address.is_unspecified() => IpAddress::Ipv4(Ipv4Address::UNSPECIFIED),
+        None if address.is_loopback() => IpAddress::Ipv4(Ipv4Address::LOCALHOST),
+        None => IpAddress::Ipv6(address),
     }
 }
 
@@ -69,17 +86,33 @@ pub fn reachable(endpoint: IpEndpoint) -> IpEndpoint {
     IpEndpoint::new(address, endpoint.port)
 }
 
-/// An IPv4 address as programs read it.
-pub fn inet_bytes(endpoint: IpEndpoint) -> Vec<u8> {
-    let address = match endpoint.addr {
-        IpAddress::Ipv4(address) => address.octets(),
-        IpAddress::Ipv6(_) => [0; 4],
-    };
-    let sockaddr = SockaddrIn {
-        sin_family: AF_INET,
-        sin_port: endpoint.port.to_be_bytes(),
-        sin_addr: address,
-        sin_zero: [0; 8],
+/// An address and port as programs read them from a socket of `family`.
+pub fn inet_bytes(family: u16, endpoint: IpEndpoint) -> Vec<u8> {
+    match (family, endpoint.addr) {
+        (AF_INET6, IpAddress::Ipv4(address)) if address.is_unspecified() => {
+            inet6_bytes(Ipv6Address::UNSPECIFIED, endpoint.port)
+        }
+        (AF_INET6, IpAddress::Ipv4(address)) => inet6_bytes(address.to_ipv6_mapped(), endpoint.port),
+        (_, IpAddress::Ipv6(address)) => inet6_bytes(address, endpoint.port),
+        (_, IpAddress::Ipv4(address)) => {
+            let sockaddr = SockaddrIn {
+                sin_family: AF_INET,
+                sin_port: endpoint.port.to_be_bytes(),
+                sin_addr: address.octets(),
+                sin_zero: [0; 8],
+            };
+            sockaddr.as_bytes().to_vec()
+        }
+    }
+}
+
+fn inet6_bytes(address: Ipv6Address, port: u16) -> Vec<u8> {
+    let sockaddr = SockaddrIn6 {
+        sin6_family: AF_INET6,
+        sin6_port: port.to_be_bytes(),
+        sin6_flowinfo: 0,
+        sin6_addr: address.octets(),
+        sin6_scope_id: 0,
     };
     sockaddr.as_bytes().to_vec()
 }

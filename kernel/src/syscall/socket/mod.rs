@@ -1,81 +1,62 @@
 //! Sockets: socket(2), bind(2), connect(2), accept(2) and their kin.
 
 mod address;
+mod control;
 mod message;
 mod options;
 
-pub use message::{recvfrom, recvmsg, sendmsg, sendto};
+pub use message::{recvfrom, recvmmsg, recvmsg, sendmmsg, sendmsg, sendto, write};
 pub use options::{getsockopt, setsockopt};
 
 use super::Call;
 use super::block::{block_until, wait_ready};
 use crate::net::tcp::TcpSocket;
+use crate::net::udp::{MAX_DATAGRAM, UdpSocket};
+use crate::net;
 use crate::time;
 use crate::user::vfs::namespace;
 use address::Address;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::any::Any;
+use embassy_net::IpEndpoint;
 use paddock_abi::socket::*;
 use paddock_abi::{Errno, Result};
-use paddock_sync::{Deadline, NO_DEADLINE, Pollable, Ready, WaitQueue, try_arc};
+use paddock_sync::{Deadline, NO_DEADLINE, Ready};
 use paddock_unix_sockets::{Kind, Name, SocketOptions, Target, UnixSocket};
-use paddock_vfs::{Access, File, FileKind, IoctlArg, Metadata, OpenFile, OpenFlags};
-
-/// A TCP socket as a file, with what has been set of it.
-struct TcpFile {
-    socket: Arc<TcpSocket>,
-    options: SocketOptions,
-}
-
-fn tcp_file(socket: Arc<TcpSocket>) -> Result<Arc<dyn File>> {
-    Ok(try_arc(TcpFile { socket, options: SocketOptions::default() })?)
-}
-
-impl Pollable for TcpFile {
-    fn ready(&self) -> Ready {
-        self.socket.ready()
-    }
-
-    fn wait_queue(&self) -> Option<&WaitQueue> {
-        self.socket.wait_queue()
-    }
-}
-
-impl File for TcpFile {
-    fn read(&self, _: &mut u64, buf: &mut [u8]) -> Result<usize> {
-        self.socket.receive(buf)
-    }
-
-    fn write(&self, _: &mut u64, buf: &[u8]) -> Result<usize> {
-        self.socket.send(buf)
-    }
-
-    fn ioctl(&self, cmd: u32, arg: &mut dyn IoctlArg) -> Result<u64> {
-        self.socket.ioctl(cmd, arg)
-    }
-
-    fn metadata(&self) -> Result<Metadata> {
-        self.socket.metadata()
-    }
-
-    fn as_any(&self) -> &dyn Any {
-        self
-    }
-}
+use paddock_vfs::{Access, File, FileKind, OpenFile, OpenFlags};
 
 /// The socket behind an open file.
 #[derive(Clone, Copy)]
 enum Socket<'a> {
-    Tcp(&'a TcpFile),
+    Tcp(&'a TcpSocket),
+    Udp(&'a UdpSocket),
     Unix(&'a UnixSocket),
 }
 
 impl<'a> Socket<'a> {
     fn options(self) -> &'a SocketOptions {
         match self {
-            Socket::Tcp(file) => &file.options,
+            Socket::Tcp(socket) => &socket.options,
+            Socket::Udp(socket) => &socket.options,
             Socket::Unix(socket) => socket.options(),
+        }
+    }
+
+    fn family(self) -> u16 {
+        match self {
+            Socket::Tcp(socket) => socket.family,
+            Socket::Udp(socket) => socket.family,
+            Socket::Unix(_) => AF_UNIX,
+        }
+    }
+
+    /// The most bytes of one message; `None` if it carries a stream.
+    fn message_limit(self) -> Option<usize> {
+        match self {
+            Socket::Tcp(_) => None,
+            Socket::Udp(_) => Some(MAX_DATAGRAM),
+            Socket::Unix(socket) if socket.kind() == Kind::Stream => None,
+            Socket::Unix(socket) => Some(socket.buffer_size()),
         }
     }
 }
@@ -83,10 +64,15 @@ impl<'a> Socket<'a> {
 /// `ENOTSOCK` if it is none.
 fn socket_of(file: &OpenFile) -> Result<Socket<'_>> {
     let any = file.file().as_any();
-    if let Some(socket) = any.downcast_ref::<TcpFile>() {
-        return Ok(Socket::Tcp(socket));
-    }
-    any.downcast_ref::<UnixSocket>().map(Socket::Unix).ok_or(Errno::ENOTSOCK)
+    let tcp = any.downcast_ref::<TcpSocket>().map(Socket::Tcp);
+    let udp = || any.downcast_ref::<UdpSocket>().map(Socket::Udp);
+    let unix = || any.downcast_ref::<UnixSocket>().map(Socket::Unix);
+    tcp.or_else(udp).or_else(unix).ok_or(Errno::ENOTSOCK)
+}
+
+/// Whether each write to a file is a message of its own, sent whole.
+pub fn carries_messages(file: &OpenFile) -> bool {
+    socket_of(file).is_ok_and(|socket| socket.message_limit().is_some())
 }
 
 fn after(timeout: u64) -> Deadline {
@@ -128,15 +114,17 @@ fn unix_kind(kind: u32, protocol: u32) -> Result<Kind> {
     }
 }
 
-/// socket(2): TCP over IPv4, and local sockets.
+/// socket(2): TCP and UDP, and local sockets. Those of IPv6 also talk IPv4.
 pub fn socket(call: &mut Call<'_>) -> Result<u64> {
     let (family, kind, protocol) = (call.uint(0), call.uint(1), call.uint(2));
     let flags = open_flags(kind & !SOCK_TYPE_MASK)?;
     let file: Arc<dyn File> = match u16::try_from(family) {
         Ok(AF_UNIX) => UnixSocket::new(unix_kind(kind, protocol)?, credentials(call))?,
-        Ok(AF_INET) => match (kind & SOCK_TYPE_MASK, protocol) {
-            (SOCK_STREAM, 0 | IPPROTO_TCP) => tcp_file(TcpSocket::new()?)?,
+        Ok(family @ (AF_INET | AF_INET6)) => match (kind & SOCK_TYPE_MASK, protocol) {
+            (SOCK_STREAM, 0 | IPPROTO_TCP) => TcpSocket::of_family(family)?,
+            (SOCK_DGRAM, 0 | IPPROTO_UDP) => UdpSocket::new(family)?,
             (SOCK_STREAM | SOCK_DGRAM, _) => return Err(Errno::EPROTONOSUPPORT),
+            (SOCK_RAW, _) => return Err(Errno::EPERM),
             _ => return Err(Errno::ESOCKTNOSUPPORT),
         },
         _ => return Err(Errno::EAFNOSUPPORT),
@@ -162,15 +150,27 @@ pub fn socketpair(call: &mut Call<'_>) -> Result<u64> {
 /// bind(2).
 pub fn bind(call: &mut Call<'_>) -> Result<u64> {
     let file = call.file(0)?;
-    let address = Address::read(call.word(1), call.uint(2))?;
-    match (socket_of(&file)?, address) {
-        (Socket::Tcp(file), Address::Inet(endpoint)) => {
-            file.socket.bind(address::specified(endpoint.addr), endpoint.port)?;
-        }
+    let socket = socket_of(&file)?;
+    let address = Address::read(socket.family(), call.word(1), call.uint(2))?;
+    match (socket, address) {
+        (Socket::Tcp(_) | Socket::Udp(_), Address::Inet(endpoint)) => bind_inet(socket, endpoint)?,
         (Socket::Unix(socket), Address::Unix(name)) => bind_unix(call, socket, name)?,
         _ => return Err(Errno::EINVAL),
     }
     Ok(0)
+}
+
+/// `EADDRNOTAVAIL` for an address that is not this machine's.
+fn bind_inet(socket: Socket<'_>, endpoint: IpEndpoint) -> Result<()> {
+    let address = address::specified(endpoint.addr);
+    if address.is_some_and(|address| !net::is_own(&address)) {
+        return Err(Errno::EADDRNOTAVAIL);
+    }
+    match socket {
+        Socket::Tcp(socket) => socket.bind(address, endpoint.port),
+        Socket::Udp(socket) => socket.bind(address, endpoint.port),
+        Socket::Unix(_) => Err(Errno::EINVAL),
+    }
 }
 
 /// A local socket gets its name: a file of its own, or an abstract one.
@@ -211,7 +211,8 @@ fn find_unix(call: &Call<'_>, name: &[u8]) -> Result<Target> {
 pub fn listen(call: &mut Call<'_>) -> Result<u64> {
     let file = call.file(0)?;
     match socket_of(&file)? {
-        Socket::Tcp(file) => file.socket.listen(call.uint(1).min(SOMAXCONN) as usize)?,
+        Socket::Tcp(socket) => socket.listen(call.uint(1).min(SOMAXCONN) as usize)?,
+        Socket::Udp(_) => return Err(Errno::EOPNOTSUPP),
         Socket::Unix(socket) => socket.listen(call.int(1), credentials(call))?,
     }
     Ok(0)
@@ -220,12 +221,15 @@ pub fn listen(call: &mut Call<'_>) -> Result<u64> {
 /// connect(2).
 pub fn connect(call: &mut Call<'_>) -> Result<u64> {
     let file = call.file(0)?;
-    let address = Address::read(call.word(1), call.uint(2))?;
-    match (socket_of(&file)?, address) {
+    let socket = socket_of(&file)?;
+    let address = Address::read(socket.family(), call.word(1), call.uint(2))?;
+    match (socket, address) {
         (Socket::Tcp(tcp), Address::Inet(endpoint)) => {
             let endpoint = address::reachable(endpoint);
-            connect_tcp(&file, || tcp.socket.connect(endpoint))?;
+            connect_tcp(&file, || tcp.connect(endpoint))?;
         }
+        (Socket::Udp(udp), Address::Inet(endpoint)) => udp.connect(Some(address::reachable(endpoint)))?,
+        (Socket::Udp(udp), Address::Unspecified) => udp.connect(None)?,
         (Socket::Unix(socket), Address::Unix(name)) => {
             let (target, who) = (find_unix(call, &name)?, credentials(call));
             // A full backlog is waited for.
@@ -242,16 +246,13 @@ pub fn connect(call: &mut Call<'_>) -> Result<u64> {
 
 fn connect_tcp(file: &OpenFile, connect: impl Fn() -> Result<()>) -> Result<()> {
     let deadline = send_deadline(file);
-    let mut waited = false;
     loop {
         match connect() {
             Err(Errno::EINPROGRESS | Errno::EALREADY) if !file.nonblocking() => {}
-            Err(Errno::EISCONN) if waited => return Ok(()),
             result => return result,
         }
         let ready = wait_ready(&**file.file(), Ready::OUT, deadline);
         ready.map_err(|error| if error == Errno::EAGAIN { Errno::EINPROGRESS } else { error })?;
-        waited = true;
     }
 }
 
@@ -271,10 +272,11 @@ fn accept_with(call: &Call<'_>, kind: u32) -> Result<u64> {
     let (nonblocking, deadline) = (file.nonblocking(), receive_deadline(&file));
     let (accepted, peer): (Arc<dyn File>, Vec<u8>) = match socket_of(&file)? {
         Socket::Tcp(tcp) => {
-            let accept = || tcp.socket.accept();
+            let accept = || tcp.accept();
             let (accepted, peer) = block_until(&file, Ready::IN, nonblocking, deadline, accept)?;
-            (tcp_file(accepted)?, address::inet_bytes(peer))
+            (accepted, address::inet_bytes(tcp.family, peer))
         }
+        Socket::Udp(_) => return Err(Errno::EOPNOTSUPP),
         Socket::Unix(socket) => {
             let accept = || socket.accept();
             let accepted = block_until(&file, Ready::IN, nonblocking, deadline, accept)?;
@@ -292,7 +294,8 @@ fn accept_with(call: &Call<'_>, kind: u32) -> Result<u64> {
 pub fn getsockname(call: &mut Call<'_>) -> Result<u64> {
     let file = call.file(0)?;
     let bytes = match socket_of(&file)? {
-        Socket::Tcp(file) => address::inet_bytes(file.socket.local()),
+        Socket::Tcp(socket) => address::inet_bytes(socket.family, socket.local()),
+        Socket::Udp(socket) => address::inet_bytes(socket.family, socket.local()),
         Socket::Unix(socket) => address::unix_bytes(socket.name().as_deref()),
     };
     address::write(call.word(1), call.word(2), &bytes)?;
@@ -303,7 +306,8 @@ pub fn getsockname(call: &mut Call<'_>) -> Result<u64> {
 pub fn getpeername(call: &mut Call<'_>) -> Result<u64> {
     let file = call.file(0)?;
     let bytes = match socket_of(&file)? {
-        Socket::Tcp(file) => address::inet_bytes(file.socket.remote()?),
+        Socket::Tcp(socket) => address::inet_bytes(socket.family, socket.remote()?),
+        Socket::Udp(socket) => address::inet_bytes(socket.family, socket.remote()?),
         Socket::Unix(socket) => address::unix_bytes(socket.peer_name()?.as_deref()),
     };
     address::write(call.word(1), call.word(2), &bytes)?;
@@ -320,7 +324,8 @@ pub fn shutdown(call: &mut Call<'_>) -> Result<u64> {
         _ => return Err(Errno::EINVAL),
     };
     match socket_of(&file)? {
-        Socket::Tcp(file) => file.socket.shutdown(read, write)?,
+        Socket::Tcp(socket) => socket.shutdown(read, write)?,
+        Socket::Udp(socket) => socket.shutdown(read, write)?,
         Socket::Unix(socket) => socket.shutdown(read, write)?,
     }
     Ok(0)

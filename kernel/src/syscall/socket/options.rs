@@ -21,17 +21,20 @@ const BUFFER_RANGE: (u32, u32) = (2048, 1 << 20);
 const SEGMENT: u32 = 536;
 
 /// The switch that an option turns. `None` if it is no switch.
-fn switch(level: u32, option: u32, tcp: bool) -> Option<Switch> {
+fn switch(level: u32, option: u32, socket: Socket<'_>) -> Option<Switch> {
+    let (tcp, inet) = (matches!(socket, Socket::Tcp(_)), socket.family() != AF_UNIX);
     Some(match (level, option) {
         (SOL_SOCKET, SO_REUSEADDR) => Switch::ReuseAddress,
+        (SOL_SOCKET, SO_REUSEPORT) if inet => Switch::ReusePort,
         (SOL_SOCKET, SO_KEEPALIVE) => Switch::KeepAlive,
         (SOL_SOCKET, SO_BROADCAST) => Switch::Broadcast,
         (SOL_SOCKET, SO_OOBINLINE) => Switch::UrgentInline,
         (SOL_SOCKET, SO_DONTROUTE) => Switch::DontRoute,
-        (SOL_SOCKET, SO_PASSCRED) if !tcp => Switch::PassCredentials,
+        (SOL_SOCKET, SO_PASSCRED) if !inet => Switch::PassCredentials,
         (IPPROTO_TCP, TCP_NODELAY) if tcp => Switch::NoDelay,
         (IPPROTO_TCP, TCP_CORK) if tcp => Switch::Cork,
         (IPPROTO_TCP, TCP_QUICKACK) if tcp => Switch::QuickAck,
+        (IPPROTO_IPV6, IPV6_V6ONLY) if socket.family() == AF_INET6 => Switch::OnlyIpv6,
         _ => return None,
     })
 }
@@ -49,7 +52,7 @@ pub fn setsockopt(call: &mut Call<'_>) -> Result<u64> {
         return Err(Errno::EINVAL);
     }
     let value = UserPtr::<u32>::new(call.word(3)).read()?;
-    if let Some(switch) = switch(level, option, tcp) {
+    if let Some(switch) = switch(level, option, socket) {
         options.set(switch, value != 0);
         return Ok(0);
     }
@@ -59,10 +62,16 @@ pub fn setsockopt(call: &mut Call<'_>) -> Result<u64> {
         (SOL_SOCKET, SO_RCVBUF) => options.set_receive_buffer(size),
         (SOL_SOCKET, SO_LINGER | SO_PRIORITY) => {}
         (IPPROTO_TCP, TCP_DEFER_ACCEPT | TCP_KEEPIDLE | TCP_KEEPINTVL | TCP_KEEPCNT) if tcp => {}
-        (IPPROTO_IP, IP_TOS | IP_TTL) if tcp => {}
+        (IPPROTO_IP, IP_TOS | IP_TTL) if socket.family() != AF_UNIX => {}
+        _ if !known_level(level, socket) => return Err(Errno::EOPNOTSUPP),
         _ => return Err(Errno::ENOPROTOOPT),
     }
     Ok(0)
+}
+
+/// Local sockets have options of their own level only.
+fn known_level(level: u32, socket: Socket<'_>) -> bool {
+    level == SOL_SOCKET || socket.family() != AF_UNIX
 }
 
 fn set_timeout(call: &Call<'_>, option: u32, options: &SocketOptions) -> Result<u64> {
@@ -93,10 +102,11 @@ pub fn getsockopt(call: &mut Call<'_>) -> Result<u64> {
         (SOL_SOCKET, SO_SNDTIMEO, _) => store_timeout(call, options.send_timeout()),
         _ => {
             let tcp = matches!(socket, Socket::Tcp(_));
-            let value = match (switch(level, option, tcp), level) {
+            let value = match (switch(level, option, socket), level) {
                 (Some(switch), _) => u32::from(options.is_on(switch)),
                 (None, SOL_SOCKET) => socket_option(socket, option)?,
                 (None, IPPROTO_TCP) if tcp && option == TCP_MAXSEG => SEGMENT,
+                _ if !known_level(level, socket) => return Err(Errno::EOPNOTSUPP),
                 _ => return Err(Errno::ENOPROTOOPT),
             };
             store(call, &value.to_le_bytes())
@@ -113,27 +123,29 @@ fn store_timeout(call: &Call<'_>, nanos: u64) -> Result<u64> {
 fn socket_option(socket: Socket<'_>, option: u32) -> Result<u32> {
     let options = socket.options();
     Ok(match (option, socket) {
-        (SO_ERROR, _) => {
-            let error = match socket {
-                Socket::Tcp(file) => file.socket.take_error(),
-                Socket::Unix(socket) => socket.take_error(),
-            };
-            error.map_or(0, |error| error.number() as u32)
-        }
+        (SO_ERROR, Socket::Tcp(socket)) => number(socket.take_error()),
+        (SO_ERROR, Socket::Unix(socket)) => number(socket.take_error()),
+        (SO_ERROR, Socket::Udp(_)) => 0,
         (SO_TYPE, Socket::Unix(socket)) => socket.kind().to_type(),
         (SO_TYPE, Socket::Tcp(_)) => SOCK_STREAM,
-        (SO_DOMAIN, Socket::Tcp(_)) => u32::from(AF_INET),
-        (SO_DOMAIN, Socket::Unix(_)) => u32::from(AF_UNIX),
+        (SO_TYPE, Socket::Udp(_)) => SOCK_DGRAM,
+        (SO_DOMAIN, _) => u32::from(socket.family()),
         (SO_PROTOCOL, Socket::Tcp(_)) => IPPROTO_TCP,
+        (SO_PROTOCOL, Socket::Udp(_)) => IPPROTO_UDP,
         (SO_PROTOCOL, Socket::Unix(_)) => 0,
-        (SO_ACCEPTCONN, Socket::Tcp(file)) => u32::from(file.socket.is_listening()),
+        (SO_ACCEPTCONN, Socket::Tcp(socket)) => u32::from(socket.is_listening()),
         (SO_ACCEPTCONN, Socket::Unix(socket)) => u32::from(socket.is_listening()),
+        (SO_ACCEPTCONN, Socket::Udp(_)) => 0,
         (SO_SNDBUF, _) => chosen(options.send_buffer()),
         (SO_RCVBUF, _) => chosen(options.receive_buffer()),
         (SO_PRIORITY, _) => 0,
         (SO_RCVLOWAT, _) => 1,
         _ => return Err(Errno::ENOPROTOOPT),
     })
+}
+
+fn number(error: Option<Errno>) -> u32 {
+    error.map_or(0, |error| error.number() as u32)
 }
 
 fn chosen(size: u32) -> u32 {

@@ -1,0 +1,114 @@
+//! Control data of messages: passed files and identities (cmsg(3)).
+
+use super::Call;
+use crate::arch::user_access::copy_to_user;
+use crate::user_memory::read_bytes;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use paddock_abi::socket::*;
+use paddock_abi::{Errno, Result};
+use paddock_unix_sockets::Received;
+use paddock_vfs::{OpenFile, OpenFlags};
+use zerocopy::IntoBytes;
+
+/// The most control data that one message carries, in bytes.
+const MAX_CONTROL: u64 = 4096;
+/// The most files that one message carries.
+const MAX_FILES: usize = 253;
+const CMSG_HEADER: usize = size_of::<Cmsghdr>();
+
+/// The files of `SCM_RIGHTS`. `EINVAL` for control data that makes no sense
+/// or is not supported, `EBADF`.
+pub fn attached_files(call: &Call<'_>, header: &Msghdr) -> Result<Vec<Arc<OpenFile>>> {
+    let mut files = Vec::new();
+    if header.msg_control == 0 || header.msg_controllen == 0 {
+        return Ok(files);
+    }
+    if header.msg_controllen > MAX_CONTROL {
+        return Err(Errno::ENOBUFS);
+    }
+    let control = read_bytes(header.msg_control, header.msg_controllen as usize)?;
+    let mut rest = &control[..];
+    while rest.len() >= CMSG_HEADER {
+        let field = |at: usize| u32::from_le_bytes([rest[at], rest[at + 1], rest[at + 2], rest[at + 3]]);
+        let (length, level, kind) = (field(0) as usize, field(8), field(12));
+        if length < CMSG_HEADER || length > rest.len() || field(4) != 0 {
+            return Err(Errno::EINVAL);
+        }
+        match (level, kind) {
+            (SOL_SOCKET, SCM_RIGHTS) => take_files(call, &rest[CMSG_HEADER..length], &mut files)?,
+            // The kernel says who sends, whatever a program says.
+            (SOL_SOCKET, SCM_CREDENTIALS) => {}
+            _ => return Err(Errno::EINVAL),
+        }
+        rest = rest.get(length.next_multiple_of(8)..).unwrap_or(&[]);
+    }
+    Ok(files)
+}
+
+fn take_files(call: &Call<'_>, data: &[u8], files: &mut Vec<Arc<OpenFile>>) -> Result<()> {
+    for number in data.chunks_exact(4) {
+        let fd = i32::from_le_bytes([number[0], number[1], number[2], number[3]]);
+        if files.len() == MAX_FILES {
+            return Err(Errno::EINVAL);
+        }
+        files.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
+        files.push(call.file_of(fd)?);
+    }
+    Ok(())
+}
+
+/// The control data of a received message, as it is put together.
+pub struct Control {
+    address: u64,
+    room: usize,
+    /// Bytes that have been stored.
+    pub used: usize,
+    /// Something did not fit.
+    pub cut: bool,
+}
+
+impl Control {
+    /// Nothing yet, for a header that says where it goes.
+    pub fn new(header: &Msghdr) -> Control {
+        let room = if header.msg_control == 0 { 0 } else { header.msg_controllen.min(MAX_CONTROL) };
+        Control { address: header.msg_control, room: room as usize, used: 0, cut: false }
+    }
+
+    /// Bytes of data that the next piece may have.
+    fn data_room(&self) -> usize {
+        (self.room - self.used).saturating_sub(CMSG_HEADER)
+    }
+
+    /// Adds a piece, if it fits. `EFAULT`.
+    pub fn put(&mut self, kind: u32, data: &[u8]) -> Result<()> {
+        if data.len() > self.data_room() {
+            self.cut = true;
+            return Ok(());
+        }
+        let length = CMSG_HEADER + data.len();
+        let cmsg = Cmsghdr { cmsg_len: length as u64, cmsg_level: SOL_SOCKET, cmsg_type: kind };
+        let at = self.address.checked_add(self.used as u64).ok_or(Errno::EFAULT)?;
+        copy_to_user(at, cmsg.as_bytes())?;
+        copy_to_user(at + CMSG_HEADER as u64, data)?;
+        self.used = (self.used + length.next_multiple_of(8)).min(self.room);
+        Ok(())
+    }
+
+    /// Gives received files descriptors, as many as there is room to tell of.
+    pub fn deliver_files(&mut self, call: &Call<'_>, received: &mut Received, flags: MsgFlags) -> Result<()> {
+        if received.rights.is_empty() {
+            return Ok(());
+        }
+        let fitting = self.data_room() / 4;
+        self.cut |= fitting < received.rights.len();
+        let mut open = OpenFlags::empty();
+        open.set(OpenFlags::CLOEXEC, flags.contains(MsgFlags::CMSG_CLOEXEC));
+        let mut data = Vec::new();
+        let taken = fitting.min(received.rights.len());
+        for file in received.rights.drain(..taken) {
+            data.extend_from_slice(&call.install(file, open)?.to_le_bytes());
+        }
+        if data.is_empty() { Ok(()) } else { self.put(SCM_RIGHTS, &data) }
+    }
+}
