@@ -3,6 +3,7 @@
 mod clock;
 mod devices;
 mod fifos;
+mod flusher;
 mod initrd;
 mod job;
 mod kmsg;
@@ -20,6 +21,9 @@ use job::Processes;
 use paddock_sync::OnceCell;
 use paddock_tty::{Terminals, Tty};
 use paddock_vfs::{Namespace, PathContext};
+
+/// Pages that are taken back at once.
+const RECLAIMED: usize = 64;
 
 static TERMINALS: OnceCell<Arc<Terminals>> = OnceCell::new();
 static CONSOLE: OnceCell<Arc<Tty>> = OnceCell::new();
@@ -57,6 +61,7 @@ pub fn mount_root(command_line: &CommandLine<'_>) {
     }
     mounts::mount_all(&namespace, &context, &clock);
     vfs::set_namespace(namespace);
+    flusher::start();
 }
 
 fn make_terminals() -> Arc<Terminals> {
@@ -86,15 +91,10 @@ pub fn start_console(spawner: Spawner) {
     }
 }
 
-/// Makes everything written before durable, as sync(2) does: errors are
-/// reported in the log. May sleep.
-pub fn sync_all() {
-    let Some(namespace) = vfs::try_namespace() else {
-        return;
-    };
-    if let Err(error) = namespace.sync() {
-        log::error!("sync: not everything could be written: {error}");
-    }
+/// Takes clean pages back from the page cache; whether there were any. Never
+/// sleeps; not from interrupts.
+pub fn reclaim() -> bool {
+    root::page_cache().is_some_and(|cache| cache.shrink(RECLAIMED) > 0)
 }
 
 /// Unmounts everything, before the machine goes off: the disk is clean

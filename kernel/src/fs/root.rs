@@ -61,7 +61,7 @@ pub fn find(command_line: &CommandLine<'_>, clock: &Arc<WallClock>) -> Root {
 
 fn in_memory(clock: &Arc<WallClock>, archive: Option<&'static [u8]>) -> Root {
     match mounts::memory_fs(clock, mounts::half_of_memory(), 0o755) {
-        Ok(fs) => Root { fs, source: String::from("rootfs"), archive },
+        Ok(fs) => Root { fs, source: String::from("root"), archive },
         Err(error) => panic!("no memory for a root filesystem: {error}"),
     }
 }

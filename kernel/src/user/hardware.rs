@@ -2,6 +2,7 @@
 //! translation caches.
 
 use crate::arch::mmu;
+use crate::fs;
 use crate::memory::{self, owners_of};
 use core::sync::atomic::Ordering;
 use paddock_vm::Hardware;
@@ -12,11 +13,17 @@ pub enum Arm {}
 /// A user's page, or one of the page cache's.
 pub type Page = paddock_vm::Page<Arm>;
 
+/// A frame after the page cache has given some back.
+#[cold]
+fn reclaim() -> Option<u64> {
+    fs::reclaim().then(memory::allocate_zeroed_frame).flatten()
+}
+
 // SAFETY: frames come from the frame allocator, are reached through the direct
 // map, and are freed when their last owner goes.
 unsafe impl Hardware for Arm {
     fn allocate() -> Option<u64> {
-        let frame = memory::allocate_zeroed_frame()?;
+        let frame = memory::allocate_zeroed_frame().or_else(reclaim)?;
         owners_of(frame).store(1, Ordering::Relaxed);
         Some(frame)
     }

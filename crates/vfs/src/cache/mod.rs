@@ -15,8 +15,8 @@ pub use file_pages::FilePages;
 use crate::{Errno, PageRef, PageSource, Result};
 use alloc::collections::VecDeque;
 use alloc::sync::{Arc, Weak};
-use core::sync::atomic::{AtomicUsize, Ordering};
-use paddock_sync::{PreemptOff, Rank, SpinLock};
+use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use paddock_sync::{PreemptOff, Rank, SpinLock, WaitQueue};
 
 /// Pages taken back at once.
 const EVICT_BATCH: usize = 64;
@@ -30,6 +30,9 @@ pub struct PageCache {
     count: AtomicUsize,
     dirty: AtomicUsize,
     files: SpinLock<VecDeque<Weak<FilePages>>, PreemptOff>,
+    /// Set by changes, taken by the thread that writes them back.
+    changed: AtomicBool,
+    change: WaitQueue,
 }
 
 impl PageCache {
@@ -42,7 +45,23 @@ impl PageCache {
             count: AtomicUsize::new(0),
             dirty: AtomicUsize::new(0),
             files: SpinLock::new(Rank::Leaf, VecDeque::new()),
+            changed: AtomicBool::new(false),
+            change: WaitQueue::new(),
         }
+    }
+
+    /// Tells the thread that writes back that a filesystem, which was clean,
+    /// has something to write. Never sleeps.
+    pub fn announce_change(&self) {
+        self.changed.store(true, Ordering::Release);
+        self.change.wake_all();
+    }
+
+    /// Waits for an announcement since the last call. For the one thread that
+    /// writes back; sleeps.
+    pub fn wait_for_change(&self) {
+        self.change
+            .wait_until(|| self.changed.swap(false, Ordering::Acquire).then_some(()));
     }
 
     /// The bound, in pages.
