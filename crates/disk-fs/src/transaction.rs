@@ -61,7 +61,12 @@ pub(crate) struct Core {
 }
 
 impl Core {
-    pub fn new(disk: Disk, geometry: Geometry, clock: Arc<dyn Clock>, cache: Arc<PageCache>) -> Core {
+    pub fn new(
+        disk: Disk,
+        geometry: Geometry,
+        clock: Arc<dyn Clock>,
+        cache: Arc<PageCache>,
+    ) -> Core {
         Core {
             disk,
             geometry,
