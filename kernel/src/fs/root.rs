@@ -78,7 +78,8 @@ fn open_named(name: &str, clock: &Arc<WallClock>) -> core::result::Result<Arc<dy
     };
     open_disk(disk, clock).map_err(|error| match error {
         Errno::EINVAL => format!("{path} holds no ext4 filesystem that can be read; make one with mke2fs -t ext4"),
-        Errno::EUCLEAN | Errno::EROFS => format!("the filesystem on {path} is damaged; repair it with e2fsck -f"),
+        Errno::EUCLEAN => format!("the filesystem on {path} is damaged; repair it with e2fsck -f"),
+        Errno::EROFS => format!("{path} was not unmounted and cannot be written; let e2fsck replay its journal"),
         Errno::EIO => format!("{path} cannot be read; replace the disk, or its image"),
         Errno::ENOMEM => format!("there is not enough memory to mount {path}; give the machine more"),
         error => format!("{path} cannot be mounted: {error}"),
