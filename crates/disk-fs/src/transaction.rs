@@ -202,6 +202,7 @@ impl Core {
             self.commit()?;
         }
         self.begin();
+        self.note_change();
         let (freed, revoked) = (self.freed.len(), self.revoked.len());
         let result = change(self);
         if result.is_err() {
@@ -217,7 +218,6 @@ impl Core {
         self.serial += 1;
         self.operation = self.serial;
         self.undo.clear();
-        self.note_change();
     }
 
     /// There is something to write from now on.
@@ -275,11 +275,15 @@ impl Core {
     /// Clears the bits of what was freed, as part of the transaction.
     fn release_freed(&mut self) -> Result<()> {
         self.begin();
-        for run in core::mem::take(&mut self.freed) {
-            self.release_blocks(run)?;
+        let freed = core::mem::take(&mut self.freed);
+        let mut runs = freed.iter().cloned();
+        let result = runs.try_for_each(|run| self.release_blocks(run));
+        if result.is_err() {
+            self.roll_back();
+            self.freed = freed;
         }
         self.undo.clear();
-        Ok(())
+        result
     }
 
     fn stamp_superblock(&mut self) -> Result<()> {
