@@ -181,6 +181,14 @@ impl Namespace {
         join(&reversed, reachable, path.is_removed())
     }
 
+    /// A place for something without a name, such as a pipe, so that it can
+    /// be opened anew by way of `/proc/PID/fd`. `ENOMEM`.
+    pub fn nameless(&self, inode: Arc<dyn Inode>) -> Result<Path> {
+        let root = self.root();
+        let dentry = Dentry::new(inode, root.dentry.fs(), b"", None)?;
+        Ok(root.at(dentry))
+    }
+
     /// Mounts `fs` on the directory `path`. `ENOTDIR`, `EPERM`, `ENOMEM`.
     pub fn mount(
         &self,

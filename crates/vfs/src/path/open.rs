@@ -88,9 +88,11 @@ impl Namespace {
         let mut walk = Walk::new(self, context, path)?;
         loop {
             let Some(name) = walk.advance()? else {
-                return match exclusive {
-                    true => Err(Errno::EEXIST),
-                    false => Err(Errno::EISDIR),
+                return match (exclusive, walk.at.is_dir()) {
+                    (true, _) => Err(Errno::EEXIST),
+                    (false, true) => Err(Errno::EISDIR),
+                    // A link such as `/proc/PID/fd/N` has led to a file.
+                    (false, false) => self.open_existing(context, walk.at, flags),
                 };
             };
             if walk.trailing_slash() {

@@ -7,10 +7,12 @@ use crate::user::{Process, tree, vfs};
 use alloc::format;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::any::Any;
 use paddock_abi::fcntl::SEEK_CUR;
 use paddock_abi::{Errno, Result};
+use paddock_sync::try_arc;
 use paddock_vfs::proc_fs::{ProcDir, ProcLink, ProcName, ProcNode};
-use paddock_vfs::{FileKind, OpenFile, Path};
+use paddock_vfs::{File, FileKind, FsStats, Inode, Metadata, OpenFile, OpenFlags, Path, SetMetadata};
 
 /// The descriptors of a process, as links to what they refer to.
 pub struct Fds(pub Arc<Process>);
@@ -90,7 +92,8 @@ fn info(fd: &Fd, out: &mut Text<'_>) -> Result<()> {
 impl ProcLink for Fd {
     fn target(&self) -> Result<Vec<u8>> {
         let file = self.file()?;
-        if let Some(place) = file.path() {
+        let nameless = |place: &Path| place.inode().as_any().is::<Nameless>();
+        if let Some(place) = file.path().filter(|place| !nameless(place)) {
             let namespace = vfs::namespace();
             return Ok(namespace.path_of(place, &namespace.root()));
         }
@@ -104,6 +107,53 @@ impl ProcLink for Fd {
     }
 
     fn jump(&self) -> Option<Path> {
-        self.file().ok()?.path().cloned()
+        let file = self.file().ok()?;
+        if let Some(place) = file.path() {
+            return Some(place.clone());
+        }
+        let owner = tree().lock().uid(self.process.pid).ok()?;
+        let inode = Nameless { metadata: file.metadata().ok()?, owner, file: file.file().clone() };
+        vfs::namespace().nameless(try_arc(inode).ok()?).ok()
+    }
+}
+
+/// A pipe or the like, as something that can be opened anew: whoever opens it
+/// gets the same end.
+struct Nameless {
+    metadata: Metadata,
+    owner: u32,
+    file: Arc<dyn File>,
+}
+
+impl Inode for Nameless {
+    fn ino(&self) -> u64 {
+        self.metadata.ino
+    }
+
+    fn kind(&self) -> FileKind {
+        self.metadata.kind
+    }
+
+    fn metadata(&self) -> Result<Metadata> {
+        Ok(Metadata { uid: self.owner, gid: self.owner, ..self.metadata })
+    }
+
+    fn set_metadata(&self, _: &SetMetadata) -> Result<()> {
+        Err(Errno::EPERM)
+    }
+
+    fn fs_stats(&self) -> Result<FsStats> {
+        Ok(FsStats::default())
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+
+    fn open(self: Arc<Self>, _: OpenFlags) -> Result<Option<Arc<dyn File>>> {
+        match self.kind() {
+            FileKind::Socket => Err(Errno::ENXIO),
+            _ => Ok(Some(self.file.clone())),
+        }
     }
 }
