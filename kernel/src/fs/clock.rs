@@ -11,6 +11,9 @@ pub struct WallClock;
 impl Clock for WallClock {
     fn now(&self) -> Timestamp {
         let nanos = time::wall();
-        Timestamp { seconds: (nanos / NANOS) as i64, nanos: (nanos % NANOS) as u32 }
+        Timestamp {
+            seconds: (nanos / NANOS) as i64,
+            nanos: (nanos % NANOS) as u32,
+        }
     }
 }

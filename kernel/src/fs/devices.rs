@@ -31,7 +31,9 @@ pub fn table(terminals: &Arc<Terminals>, console: &Arc<Tty>) -> Arc<Devices> {
 
 fn register_terminals(devices: &Devices, terminals: &Arc<Terminals>, console: &Arc<Tty>) {
     let all = terminals.clone();
-    let own = move |inode: &Arc<dyn Inode>, flags: OpenFlags| Ok(all.open_own(inode, flags)? as Arc<dyn File>);
+    let own = move |inode: &Arc<dyn Inode>, flags: OpenFlags| {
+        Ok(all.open_own(inode, flags)? as Arc<dyn File>)
+    };
     devices.register_char(5, 0, Arc::new(own));
     let (all, tty) = (terminals.clone(), console.clone());
     let system_console = move |inode: &Arc<dyn Inode>, flags: OpenFlags| {
@@ -41,11 +43,13 @@ fn register_terminals(devices: &Devices, terminals: &Arc<Terminals>, console: &A
     };
     devices.register_char(5, 1, Arc::new(system_console));
     let all = terminals.clone();
-    let master =
-        move |inode: &Arc<dyn Inode>, _: OpenFlags| Ok(all.open_master(Some(inode.clone()))? as Arc<dyn File>);
+    let master = move |inode: &Arc<dyn Inode>, _: OpenFlags| {
+        Ok(all.open_master(Some(inode.clone()))? as Arc<dyn File>)
+    };
     devices.register_char(5, 2, Arc::new(master));
     let (all, tty) = (terminals.clone(), console.clone());
-    let uart =
-        move |inode: &Arc<dyn Inode>, flags: OpenFlags| Ok(all.open(tty.clone(), inode, flags)? as Arc<dyn File>);
+    let uart = move |inode: &Arc<dyn Inode>, flags: OpenFlags| {
+        Ok(all.open(tty.clone(), inode, flags)? as Arc<dyn File>)
+    };
     devices.register_char(204, 64, Arc::new(uart));
 }

@@ -54,7 +54,10 @@ impl Fifos {
         }
         self.forget_unused();
         let fifo = try_arc(Fifo::new()?)?;
-        let entry = Known { inode: Arc::downgrade(inode), fifo: fifo.clone() };
+        let entry = Known {
+            inode: Arc::downgrade(inode),
+            fifo: fifo.clone(),
+        };
         let mut known = self.0.lock();
         known.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
         known.push(entry);

@@ -15,8 +15,11 @@ type FirstNames<'a> = BTreeMap<((u32, u32), u32), &'a [u8]>;
 /// The archive that the boot loader has put into memory, if it has.
 pub fn archive() -> Option<&'static [u8]> {
     let region = machine::get()?.initrd?;
-    let length = usize::try_from(region.size).ok().filter(|&length| length > 0)?;
-    let inside = |memory: &machine::Region| memory.base <= region.base && region.end() <= memory.end();
+    let length = usize::try_from(region.size)
+        .ok()
+        .filter(|&length| length > 0)?;
+    let inside =
+        |memory: &machine::Region| memory.base <= region.base && region.end() <= memory.end();
     if !machine::get()?.memory.iter().any(inside) {
         log::warn!("root: the initial RAM disk lies outside the memory and is ignored");
         return None;
@@ -29,13 +32,20 @@ pub fn archive() -> Option<&'static [u8]> {
 /// Makes all that the archive holds below the root of `context`. What cannot
 /// be made is reported and left out. May sleep.
 pub fn unpack(namespace: &Namespace, context: &PathContext, archive: &[u8]) {
-    let context = PathContext { umask: 0, ..context.clone() };
+    let context = PathContext {
+        umask: 0,
+        ..context.clone()
+    };
     let mut first_names = FirstNames::new();
     let mut made = 0;
     for entry in Archive::new(archive) {
         let entry = match entry {
             Ok(entry) => entry,
-            Err(problem) => return log::error!("root: the initial RAM disk: {problem}; {made} files were unpacked"),
+            Err(problem) => {
+                return log::error!(
+                    "root: the initial RAM disk: {problem}; {made} files were unpacked"
+                );
+            }
         };
         match make(namespace, &context, &entry, &mut first_names) {
             Ok(()) => made += 1,
@@ -70,7 +80,11 @@ fn make<'a>(
 
 /// Makes the directories above `name` that the archive does not list first.
 fn make_parents(namespace: &Namespace, context: &PathContext, name: &[u8]) -> Result<()> {
-    for (at, _) in name.iter().enumerate().filter(|(at, byte)| **byte == b'/' && *at > 0) {
+    for (at, _) in name
+        .iter()
+        .enumerate()
+        .filter(|(at, byte)| **byte == b'/' && *at > 0)
+    {
         match namespace.mkdir(context, &name[..at], 0o755) {
             Ok(_) | Err(Errno::EEXIST) => {}
             Err(error) => return Err(error),
@@ -82,7 +96,9 @@ fn make_parents(namespace: &Namespace, context: &PathContext, name: &[u8]) -> Re
 fn make_directory(namespace: &Namespace, context: &PathContext, entry: &Entry<'_>) -> Result<()> {
     match namespace.mkdir(context, entry.name, entry.mode) {
         // The root itself, and what `make_parents` made.
-        Err(Errno::EEXIST | Errno::EBUSY | Errno::ENOENT) => place(namespace, context, entry).map(drop),
+        Err(Errno::EEXIST | Errno::EBUSY | Errno::ENOENT) => {
+            place(namespace, context, entry).map(drop)
+        }
         made => made.map(drop),
     }
 }
@@ -98,7 +114,11 @@ fn make_file<'a>(
         if let Some(first) = first_names.get(&identity) {
             let first = namespace.resolve(context, first, false)?;
             namespace.link(&first, context, entry.name)?;
-            return if entry.data.is_empty() { Ok(()) } else { write(namespace, context, entry) };
+            return if entry.data.is_empty() {
+                Ok(())
+            } else {
+                write(namespace, context, entry)
+            };
         }
         first_names.insert(identity, entry.name);
     }
@@ -120,13 +140,22 @@ fn place(namespace: &Namespace, context: &PathContext, entry: &Entry<'_>) -> Res
     namespace.resolve(context, entry.name, false)
 }
 
-fn set_owner_and_times(namespace: &Namespace, context: &PathContext, entry: &Entry<'_>) -> Result<()> {
-    let time = Timestamp { seconds: i64::from(entry.mtime), nanos: 0 };
-    place(namespace, context, entry)?.inode().set_metadata(&SetMetadata {
-        mode: Some(entry.mode & 0o7777),
-        uid: Some(entry.uid),
-        gid: Some(entry.gid),
-        mtime: Some(time),
-        ..SetMetadata::default()
-    })
+fn set_owner_and_times(
+    namespace: &Namespace,
+    context: &PathContext,
+    entry: &Entry<'_>,
+) -> Result<()> {
+    let time = Timestamp {
+        seconds: i64::from(entry.mtime),
+        nanos: 0,
+    };
+    place(namespace, context, entry)?
+        .inode()
+        .set_metadata(&SetMetadata {
+            mode: Some(entry.mode & 0o7777),
+            uid: Some(entry.uid),
+            gid: Some(entry.gid),
+            mtime: Some(time),
+            ..SetMetadata::default()
+        })
 }

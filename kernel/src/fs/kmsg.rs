@@ -23,7 +23,10 @@ struct KmsgFile {
 /// Opens the log at its oldest message.
 pub fn open(inode: &Arc<dyn Inode>, _flags: OpenFlags) -> Result<Arc<dyn File>> {
     let cursor = SpinLock::new(Rank::Leaf, log_ring::oldest());
-    Ok(try_arc(KmsgFile { cursor, inode: inode.clone() })?)
+    Ok(try_arc(KmsgFile {
+        cursor,
+        inode: inode.clone(),
+    })?)
 }
 
 /// A record as it is read: `PRIORITY,NUMBER,MICROSECONDS,-;TEXT`.
@@ -33,7 +36,10 @@ fn line(record: &Record, text: &[u8]) -> Vec<u8> {
     // Writing to a string does not fail.
     let _ = write!(head, "{},{},{micros},-;", record.severity, record.sequence);
     let mut line = head.into_bytes();
-    line.extend(text.iter().map(|&byte| if byte < b' ' { b' ' } else { byte }));
+    line.extend(
+        text.iter()
+            .map(|&byte| if byte < b' ' { b' ' } else { byte }),
+    );
     line.push(b'\n');
     line
 }
@@ -54,7 +60,8 @@ impl Pollable for KmsgFile {
 impl File for KmsgFile {
     fn read(&self, _: &mut u64, buf: &mut [u8]) -> Result<usize> {
         let mut text = Vec::new();
-        text.try_reserve_exact(MAX_TEXT).map_err(|_| Errno::ENOMEM)?;
+        text.try_reserve_exact(MAX_TEXT)
+            .map_err(|_| Errno::ENOMEM)?;
         text.resize(MAX_TEXT, 0);
         let mut cursor = *self.cursor.lock();
         let record = log_ring::read(&mut cursor, &mut text).ok_or(Errno::EAGAIN)?;
@@ -104,7 +111,9 @@ fn priority(text: &[u8]) -> (log::Level, &[u8]) {
     let Some(end) = rest.iter().position(|&byte| byte == b'>') else {
         return default;
     };
-    let number = core::str::from_utf8(&rest[..end]).ok().and_then(|digits| digits.parse::<u32>().ok());
+    let number = core::str::from_utf8(&rest[..end])
+        .ok()
+        .and_then(|digits| digits.parse::<u32>().ok());
     let level = match number.map(|number| number & 7) {
         None => return default,
         Some(0..=3) => log::Level::Error,

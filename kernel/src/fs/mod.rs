@@ -82,7 +82,10 @@ pub fn start_console(spawner: Spawner) {
     let Some(console) = CONSOLE.get() else {
         return;
     };
-    match (terminal::feed(console.clone()), terminal::flush(console.clone())) {
+    match (
+        terminal::feed(console.clone()),
+        terminal::flush(console.clone()),
+    ) {
         (Ok(feed), Ok(flush)) => {
             spawner.spawn(feed);
             spawner.spawn(flush);

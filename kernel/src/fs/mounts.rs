@@ -37,7 +37,13 @@ pub fn half_of_memory() -> u64 {
 /// # Errors
 /// `ENOMEM`.
 pub fn memory_fs(clock: &Arc<WallClock>, bytes: u64, mode: u32) -> Result<Arc<dyn FileSystem>> {
-    Ok(MemFs::new(device_number(), bytes, mode, clock.clone(), Arc::new(FramePages))?)
+    Ok(MemFs::new(
+        device_number(),
+        bytes,
+        mode,
+        clock.clone(),
+        Arc::new(FramePages),
+    )?)
 }
 
 /// Mounts everything. What cannot be mounted is reported and left out.
@@ -55,14 +61,28 @@ pub fn mount_all(namespace: &Namespace, context: &PathContext, clock: &Arc<WallC
     if let Err(error) = fill_dev(namespace, context) {
         log::error!("mount: /dev cannot be filled: {error}");
     }
-    mount("/dev/pts", "devpts", MountFlags::NOSUID | MountFlags::NOEXEC, pts(clock));
-    mount("/proc", "proc", plain | MountFlags::NOEXEC, proc::filesystem(clock));
+    mount(
+        "/dev/pts",
+        "devpts",
+        MountFlags::NOSUID | MountFlags::NOEXEC,
+        pts(clock),
+    );
+    mount(
+        "/proc",
+        "proc",
+        plain | MountFlags::NOEXEC,
+        proc::filesystem(clock),
+    );
     mount("/tmp", "tmp", plain, memory(half, 0o1777));
     mount("/run", "run", plain, memory(half / 2, 0o755));
 }
 
 fn pts(clock: &Arc<WallClock>) -> Result<Arc<dyn FileSystem>> {
-    Ok(try_arc(DevPts::new(terminals().clone(), clock.clone(), device_number()))?)
+    Ok(try_arc(DevPts::new(
+        terminals().clone(),
+        clock.clone(),
+        device_number(),
+    ))?)
 }
 
 fn mount_on(

@@ -51,9 +51,15 @@ pub fn find(command_line: &CommandLine<'_>, clock: &Arc<WallClock>) -> Root {
     }
     let name = command_line.root.unwrap_or(DEFAULT_DISK);
     match open_named(name, clock) {
-        Ok(fs) => Root { fs, source: disk_path(name), archive: None },
+        Ok(fs) => Root {
+            fs,
+            source: disk_path(name),
+            archive: None,
+        },
         Err(problem) => {
-            log::error!("root: {problem}. Until then all files are in memory, and lost at power-off");
+            log::error!(
+                "root: {problem}. Until then all files are in memory, and lost at power-off"
+            );
             in_memory(clock, archive)
         }
     }
@@ -61,7 +67,11 @@ pub fn find(command_line: &CommandLine<'_>, clock: &Arc<WallClock>) -> Root {
 
 fn in_memory(clock: &Arc<WallClock>, archive: Option<&'static [u8]>) -> Root {
     match mounts::memory_fs(clock, mounts::half_of_memory(), 0o755) {
-        Ok(fs) => Root { fs, source: String::from("root"), archive },
+        Ok(fs) => Root {
+            fs,
+            source: String::from("root"),
+            archive,
+        },
         Err(error) => panic!("no memory for a root filesystem: {error}"),
     }
 }
@@ -71,17 +81,26 @@ fn disk_path(name: &str) -> String {
 }
 
 /// The filesystem on the disk `name`, or what is wrong and what to do.
-fn open_named(name: &str, clock: &Arc<WallClock>) -> core::result::Result<Arc<dyn FileSystem>, String> {
+fn open_named(
+    name: &str,
+    clock: &Arc<WallClock>,
+) -> core::result::Result<Arc<dyn FileSystem>, String> {
     let path = disk_path(name);
     let Some(disk) = block::by_name(name) else {
         return Err(no_disk(&path));
     };
     open_disk(disk, clock).map_err(|error| match error {
-        Errno::EINVAL => format!("{path} holds no ext4 filesystem that can be read; make one with mke2fs -t ext4"),
+        Errno::EINVAL => format!(
+            "{path} holds no ext4 filesystem that can be read; make one with mke2fs -t ext4"
+        ),
         Errno::EUCLEAN => format!("the filesystem on {path} is damaged; repair it with e2fsck -f"),
-        Errno::EROFS => format!("{path} was not unmounted and cannot be written; let e2fsck replay its journal"),
+        Errno::EROFS => {
+            format!("{path} was not unmounted and cannot be written; let e2fsck replay its journal")
+        }
         Errno::EIO => format!("{path} cannot be read; replace the disk, or its image"),
-        Errno::ENOMEM => format!("there is not enough memory to mount {path}; give the machine more"),
+        Errno::ENOMEM => {
+            format!("there is not enough memory to mount {path}; give the machine more")
+        }
         error => format!("{path} cannot be mounted: {error}"),
     })
 }
@@ -93,7 +112,9 @@ fn no_disk(path: &str) -> String {
         names.push_str(disk.name());
     }
     match names.is_empty() {
-        true => format!("there is no disk; attach a virtio disk with an ext4 filesystem for {path}"),
+        true => {
+            format!("there is no disk; attach a virtio disk with an ext4 filesystem for {path}")
+        }
         false => format!("there is no disk {path}; name one of these with root=:{names}"),
     }
 }
@@ -104,9 +125,20 @@ fn no_disk(path: &str) -> String {
 /// Those of [`Ext4::mount`].
 fn open_disk(disk: &Arc<Disk>, clock: &Arc<WallClock>) -> Result<Arc<dyn FileSystem>> {
     let cache = cache()?;
-    let number = block::disks().iter().position(|other| Arc::ptr_eq(other, disk)).unwrap_or(0);
+    let number = block::disks()
+        .iter()
+        .position(|other| Arc::ptr_eq(other, disk))
+        .unwrap_or(0);
     let device = make_device(DISK_MAJOR, number as u32 * MINORS);
-    let mount = |read_only| Ext4::mount(disk.clone(), clock.clone(), cache.clone(), device, read_only);
+    let mount = |read_only| {
+        Ext4::mount(
+            disk.clone(),
+            clock.clone(),
+            cache.clone(),
+            device,
+            read_only,
+        )
+    };
     let fs = mount(false).or_else(|error| match error {
         Errno::EUCLEAN | Errno::EROFS => mount(true).map_err(|_| error),
         error => Err(error),

@@ -3,8 +3,8 @@
 use super::text::Text;
 use crate::{arch, interrupts, thread, time, user};
 use alloc::sync::Arc;
-use paddock_abi::{Errno, Result};
 use paddock_abi::time::NANOS;
+use paddock_abi::{Errno, Result};
 use paddock_sched::{Class, State};
 use thread::Thread;
 
@@ -46,7 +46,10 @@ pub fn statistics(out: &mut Text<'_>) -> Result<()> {
     let (running, _) = count_threads();
     out.put(format_args!("intr {}\n", interrupts::taken()))?;
     out.put(format_args!("ctxt {}\n", thread::context_switches()))?;
-    out.put(format_args!("btime {}\n", time::wall().saturating_sub(time::now()) / NANOS))?;
+    out.put(format_args!(
+        "btime {}\n",
+        time::wall().saturating_sub(time::now()) / NANOS
+    ))?;
     out.put(format_args!("processes {}\n", user::tree().lock().newest()))?;
     out.put(format_args!("procs_running {running}\nprocs_blocked 0\n"))
 }
@@ -61,9 +64,18 @@ pub fn info(out: &mut Text<'_>) -> Result<()> {
     // Linux derives the figure from the timer, too; it measures nothing.
     let (mips, part) = (frequency / 500_000, frequency / 5_000 % 100);
     for cpu in 0..interrupts::cpus() {
-        out.put(format_args!("processor\t: {cpu}\nBogoMIPS\t: {mips}.{part:02}\nFeatures\t: fp asimd\n"))?;
-        out.put(format_args!("CPU implementer\t: {:#04x}\nCPU architecture: 8\n", id >> 24 & 0xff))?;
-        out.put(format_args!("CPU variant\t: {:#x}\nCPU part\t: {:#05x}\n", id >> 20 & 0xf, id >> 4 & 0xfff))?;
+        out.put(format_args!(
+            "processor\t: {cpu}\nBogoMIPS\t: {mips}.{part:02}\nFeatures\t: fp asimd\n"
+        ))?;
+        out.put(format_args!(
+            "CPU implementer\t: {:#04x}\nCPU architecture: 8\n",
+            id >> 24 & 0xff
+        ))?;
+        out.put(format_args!(
+            "CPU variant\t: {:#x}\nCPU part\t: {:#05x}\n",
+            id >> 20 & 0xf,
+            id >> 4 & 0xfff
+        ))?;
         out.put(format_args!("CPU revision\t: {}\n\n", id & 0xf))?;
     }
     Ok(())

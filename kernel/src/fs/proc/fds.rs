@@ -12,7 +12,9 @@ use paddock_abi::fcntl::SEEK_CUR;
 use paddock_abi::{Errno, Result};
 use paddock_sync::try_arc;
 use paddock_vfs::proc_fs::{ProcDir, ProcLink, ProcName, ProcNode};
-use paddock_vfs::{File, FileKind, FsStats, Inode, Metadata, OpenFile, OpenFlags, Path, SetMetadata};
+use paddock_vfs::{
+    File, FileKind, FsStats, Inode, Metadata, OpenFile, OpenFlags, Path, SetMetadata,
+};
 
 /// The descriptors of a process, as links to what they refer to.
 pub struct Fds(pub Arc<Process>);
@@ -31,7 +33,10 @@ struct Fd {
 impl Fd {
     fn find(process: &Arc<Process>, name: &[u8]) -> Result<Fd> {
         let number = i32::try_from(number(name)?).map_err(|_| Errno::ENOENT)?;
-        let fd = Fd { process: process.clone(), number };
+        let fd = Fd {
+            process: process.clone(),
+            number,
+        };
         fd.file().map(|_| fd)
     }
 
@@ -86,7 +91,10 @@ impl ProcDir for FdInfos {
 fn info(fd: &Fd, out: &mut Text<'_>) -> Result<()> {
     let file = fd.file()?;
     let position = file.seek(0, SEEK_CUR).unwrap_or(0);
-    out.put(format_args!("pos:\t{position}\nflags:\t0{:o}\n", file.flags().bits()))
+    out.put(format_args!(
+        "pos:\t{position}\nflags:\t0{:o}\n",
+        file.flags().bits()
+    ))
 }
 
 impl ProcLink for Fd {
@@ -112,7 +120,11 @@ impl ProcLink for Fd {
             return Some(place.clone());
         }
         let owner = tree().lock().uid(self.process.pid).ok()?;
-        let inode = Nameless { metadata: file.metadata().ok()?, owner, file: file.file().clone() };
+        let inode = Nameless {
+            metadata: file.metadata().ok()?,
+            owner,
+            file: file.file().clone(),
+        };
         vfs::namespace().nameless(try_arc(inode).ok()?).ok()
     }
 }
@@ -135,7 +147,11 @@ impl Inode for Nameless {
     }
 
     fn metadata(&self) -> Result<Metadata> {
-        Ok(Metadata { uid: self.owner, gid: self.owner, ..self.metadata })
+        Ok(Metadata {
+            uid: self.owner,
+            gid: self.owner,
+            ..self.metadata
+        })
     }
 
     fn set_metadata(&self, _: &SetMetadata) -> Result<()> {

@@ -26,7 +26,14 @@ struct Load {
     idle: u64,
 }
 
-static LOAD: SpinLock<Load, PreemptOff> = SpinLock::new(Rank::Leaf, Load { averages: [0; 3], at: 0, idle: 0 });
+static LOAD: SpinLock<Load, PreemptOff> = SpinLock::new(
+    Rank::Leaf,
+    Load {
+        averages: [0; 3],
+        at: 0,
+        idle: 0,
+    },
+);
 
 /// `weight` to the power of `periods`.
 fn power(weight: u64, periods: u64) -> u64 {
@@ -67,7 +74,11 @@ pub fn averages(out: &mut Text<'_>) -> Result<()> {
     };
     for average in averages {
         let rounded = average + ONE / 200;
-        out.put(format_args!("{}.{:02} ", rounded / ONE, rounded % ONE * 100 / ONE))?;
+        out.put(format_args!(
+            "{}.{:02} ",
+            rounded / ONE,
+            rounded % ONE * 100 / ONE
+        ))?;
     }
     let (running, all) = count_threads();
     let newest = user::tree().lock().newest();

@@ -26,7 +26,13 @@ fn areas(subject: &Subject) -> Result<Vec<Area<Arm>>> {
 pub fn maps(subject: &Subject, out: &mut Text<'_>) -> Result<()> {
     may_inspect(&subject.process)?;
     for area in areas(subject)? {
-        let flag = |wanted, letter| if area.protection.contains(wanted) { letter } else { '-' };
+        let flag = |wanted, letter| {
+            if area.protection.contains(wanted) {
+                letter
+            } else {
+                '-'
+            }
+        };
         let read = flag(Protection::READ, 'r');
         let write = flag(Protection::WRITE, 'w');
         let execute = flag(Protection::EXECUTE, 'x');
@@ -36,7 +42,9 @@ pub fn maps(subject: &Subject, out: &mut Text<'_>) -> Result<()> {
             Backing::Source { first, .. } => first * PAGE_SIZE,
         };
         let (start, end, name) = (area.start, area.end, area.name());
-        let head = alloc::format!("{start:08x}-{end:08x} {read}{write}{execute}{shared} {offset:08x} 00:00 0 ");
+        let head = alloc::format!(
+            "{start:08x}-{end:08x} {read}{write}{execute}{shared} {offset:08x} 00:00 0 "
+        );
         match name.is_empty() {
             true => out.put(format_args!("{head}\n"))?,
             false => out.put(format_args!("{head:<NAME_COLUMN$}{name}\n"))?,
@@ -76,7 +84,9 @@ impl Sizes {
             match area.protection {
                 _ if area.grows_down => sizes.stack += bytes,
                 protection if protection.contains(Protection::EXECUTE) => sizes.code += bytes,
-                protection if protection.contains(Protection::WRITE) && !area.shared => sizes.data += bytes,
+                protection if protection.contains(Protection::WRITE) && !area.shared => {
+                    sizes.data += bytes
+                }
                 _ => {}
             }
         }
@@ -89,5 +99,8 @@ pub fn statm(subject: &Subject, out: &mut Text<'_>) -> Result<()> {
     let sizes = Sizes::of(subject);
     let (size, code) = (sizes.virtual_bytes / PAGE_SIZE, sizes.code / PAGE_SIZE);
     let data = (sizes.data + sizes.stack) / PAGE_SIZE;
-    out.put(format_args!("{size} {} 0 {code} 0 {data} 0\n", sizes.resident_pages))
+    out.put(format_args!(
+        "{size} {} 0 {code} 0 {data} 0\n",
+        sizes.resident_pages
+    ))
 }

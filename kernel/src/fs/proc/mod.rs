@@ -32,7 +32,13 @@ use text::file;
 /// `ENOMEM`.
 pub fn filesystem(clock: &Arc<WallClock>) -> Result<Arc<dyn FileSystem>> {
     let number = mounts::device_number();
-    Ok(ProcFs::new("proc", PROC_SUPER_MAGIC, number, clock.clone(), Arc::new(root()))?)
+    Ok(ProcFs::new(
+        "proc",
+        PROC_SUPER_MAGIC,
+        number,
+        clock.clone(),
+        Arc::new(root()),
+    )?)
 }
 
 fn root() -> StaticDir {

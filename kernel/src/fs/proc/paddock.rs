@@ -15,14 +15,21 @@ pub fn directory() -> StaticDir {
         .with("heap", file(heap))
         .with("steps", file(steps))
         .with("threads", file(threads))
-        .with("violations", file(|out| out.put(format_args!("{}\n", violations::count()))))
+        .with(
+            "violations",
+            file(|out| out.put(format_args!("{}\n", violations::count()))),
+        )
 }
 
 /// Physical memory in bytes.
 fn frames(out: &mut Text<'_>) -> Result<()> {
     let (total, free, fewest) = memory::frame_counts();
     let bytes = |frames: usize| frames * PAGE_SIZE;
-    out.put(format_args!("total {}\nfree {}\n", bytes(total), bytes(free)))?;
+    out.put(format_args!(
+        "total {}\nfree {}\n",
+        bytes(total),
+        bytes(free)
+    ))?;
     out.put(format_args!("fewest_free {}\n", bytes(fewest)))
 }
 
@@ -34,7 +41,11 @@ fn heap(out: &mut Text<'_>) -> Result<()> {
 
 /// The main loop: its step, and how often it has gone around.
 fn steps(out: &mut Text<'_>) -> Result<()> {
-    out.put(format_args!("step {:?}\nrounds {}\n", main_loop::current_step(), main_loop::rounds()))
+    out.put(format_args!(
+        "step {:?}\nrounds {}\n",
+        main_loop::current_step(),
+        main_loop::rounds()
+    ))
 }
 
 /// All threads: slot, class, state, process and thread number (zeroes for the
@@ -51,10 +62,14 @@ fn threads(out: &mut Text<'_>) -> Result<()> {
     }
     out.bytes(b"slot class state pid tid run_us name\n")?;
     for thread in &all {
-        let (pid, tid) = thread.user().map_or((0, 0), |user| (user.process.pid, user.tid));
+        let (pid, tid) = thread
+            .user()
+            .map_or((0, 0), |user| (user.process.pid, user.tid));
         let (class, state, run) = (thread.class(), thread.state(), thread.run_time() / 1000);
         let (slot, name) = (thread.id().index(), thread.name());
-        out.put(format_args!("{slot} {class:?} {state:?} {pid} {tid} {run} {name}\n"))?;
+        out.put(format_args!(
+            "{slot} {class:?} {state:?} {pid} {tid} {run} {name}\n"
+        ))?;
     }
     Ok(())
 }

@@ -17,21 +17,28 @@ pub struct Threads(pub Arc<Process>);
 
 /// A number as it is written: digits without a sign, or a zero in front.
 pub fn number(name: &[u8]) -> Result<u32> {
-    let proper = name.iter().all(u8::is_ascii_digit) && (name.len() == 1 || !name.starts_with(b"0"));
+    let proper =
+        name.iter().all(u8::is_ascii_digit) && (name.len() == 1 || !name.starts_with(b"0"));
     let text = core::str::from_utf8(name).ok().filter(|_| proper);
     text.and_then(|text| text.parse().ok()).ok_or(Errno::ENOENT)
 }
 
 /// The entry of a directory named by a number.
 pub fn entry(number: u32, kind: FileKind) -> ProcName {
-    ProcName { key: u64::from(number), name: format!("{number}").into_bytes(), kind }
+    ProcName {
+        key: u64::from(number),
+        name: format!("{number}").into_bytes(),
+        kind,
+    }
 }
 
 /// Entries for numbers in any order. `ENOMEM`.
 pub fn entries(mut numbers: Vec<u32>, kind: FileKind) -> Result<Vec<ProcName>> {
     numbers.sort_unstable();
     let mut names = Vec::new();
-    names.try_reserve_exact(numbers.len()).map_err(|_| Errno::ENOMEM)?;
+    names
+        .try_reserve_exact(numbers.len())
+        .map_err(|_| Errno::ENOMEM)?;
     names.extend(numbers.into_iter().map(|number| entry(number, kind)));
     Ok(names)
 }
@@ -47,7 +54,10 @@ impl ProcDir for Processes {
     fn lookup(&self, name: &[u8]) -> Result<ProcNode> {
         let pid = number(name)?;
         let process = tree().lock().get(pid).ok_or(Errno::ENOENT)?;
-        Ok(SubjectDir::node(Subject { process, thread: None }))
+        Ok(SubjectDir::node(Subject {
+            process,
+            thread: None,
+        }))
     }
 
     fn list(&self) -> Result<Vec<ProcName>> {
@@ -68,7 +78,10 @@ impl ProcDir for Threads {
         let thread = threads.iter().find(|thread| thread.tid == tid).cloned();
         drop(threads);
         let thread = thread.ok_or(Errno::ENOENT)?;
-        Ok(SubjectDir::node(Subject { process: self.0.clone(), thread: Some(thread) }))
+        Ok(SubjectDir::node(Subject {
+            process: self.0.clone(),
+            thread: Some(thread),
+        }))
     }
 
     fn list(&self) -> Result<Vec<ProcName>> {

@@ -37,7 +37,10 @@ enum Item {
 const ITEMS: &[(&str, Item)] = &[
     ("cmdline", Item::File(0o444, status::arguments)),
     ("comm", Item::File(0o444, status::name)),
-    ("cwd", Item::Place(|process| Ok(process.paths.lock().base.clone()))),
+    (
+        "cwd",
+        Item::Place(|process| Ok(process.paths.lock().base.clone())),
+    ),
     ("environ", Item::File(0o400, status::environment)),
     ("exe", Item::Place(executable)),
     ("fd", Item::Fds),
@@ -48,7 +51,10 @@ const ITEMS: &[(&str, Item)] = &[
     ("mounts", Item::File(0o444, tables::mounts)),
     // Nothing here chooses a process when memory runs out.
     ("oom_score", Item::File(0o444, |_, out| out.bytes(b"0\n"))),
-    ("root", Item::Place(|process| Ok(process.paths.lock().root.clone()))),
+    (
+        "root",
+        Item::Place(|process| Ok(process.paths.lock().root.clone())),
+    ),
     ("stat", Item::File(0o444, stat::stat)),
     ("statm", Item::File(0o444, memory::statm)),
     ("status", Item::File(0o444, status::status)),
@@ -62,7 +68,9 @@ fn executable(process: &Process) -> Result<Path> {
 impl Subject {
     /// The number in the directory's name.
     pub fn id(&self) -> u32 {
-        self.thread.as_ref().map_or(self.process.pid, |thread| thread.tid)
+        self.thread
+            .as_ref()
+            .map_or(self.process.pid, |thread| thread.tid)
     }
 
     /// The state's letter and what it stands for.
@@ -100,9 +108,9 @@ impl Subject {
     pub fn name(&self) -> alloc::string::String {
         let of_process = || self.process.names.lock().comm.clone();
         match &self.thread {
-            Some(thread) if thread.tid != self.process.pid => {
-                thread.kernel_thread().map_or_else(of_process, |kernel| kernel.name())
-            }
+            Some(thread) if thread.tid != self.process.pid => thread
+                .kernel_thread()
+                .map_or_else(of_process, |kernel| kernel.name()),
             _ => of_process(),
         }
     }
@@ -114,7 +122,10 @@ impl Subject {
             Item::File(mode, generate) => {
                 ProcNode::text(move |out| generate(&subject, &mut Text::new(out))).with_mode(*mode)
             }
-            Item::Place(find) => ProcNode::link(PlaceLink { process, find: *find }),
+            Item::Place(find) => ProcNode::link(PlaceLink {
+                process,
+                find: *find,
+            }),
             Item::Fds => ProcNode::dir(Fds(process)).with_mode(0o500),
             Item::FdInfos => ProcNode::dir(FdInfos(process)).with_mode(0o500),
             Item::Tasks => ProcNode::dir(Threads(process)),
@@ -142,21 +153,33 @@ impl SubjectDir {
 
 impl ProcDir for SubjectDir {
     fn lookup(&self, name: &[u8]) -> Result<ProcNode> {
-        let (_, (_, item)) = self.items().find(|(_, (own, _))| own.as_bytes() == name).ok_or(Errno::ENOENT)?;
-        let uid = tree().lock().uid(self.0.process.pid).map_err(|_| Errno::ENOENT)?;
+        let (_, (_, item)) = self
+            .items()
+            .find(|(_, (own, _))| own.as_bytes() == name)
+            .ok_or(Errno::ENOENT)?;
+        let uid = tree()
+            .lock()
+            .uid(self.0.process.pid)
+            .map_err(|_| Errno::ENOENT)?;
         Ok(self.0.node(item).owned_by(uid, uid))
     }
 
     fn list(&self) -> Result<Vec<ProcName>> {
         let mut names = Vec::new();
-        names.try_reserve_exact(ITEMS.len()).map_err(|_| Errno::ENOMEM)?;
+        names
+            .try_reserve_exact(ITEMS.len())
+            .map_err(|_| Errno::ENOMEM)?;
         for (key, (name, item)) in self.items() {
             let kind = match item {
                 Item::File(..) => FileKind::Regular,
                 Item::Place(_) => FileKind::Symlink,
                 _ => FileKind::Directory,
             };
-            names.push(ProcName { key, name: name.as_bytes().to_vec(), kind });
+            names.push(ProcName {
+                key,
+                name: name.as_bytes().to_vec(),
+                kind,
+            });
         }
         Ok(names)
     }

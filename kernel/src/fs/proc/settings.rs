@@ -14,16 +14,27 @@ const SOMAXCONN: u32 = 4096;
 static BOOT_ID: OnceCell<[u8; 16]> = OnceCell::new();
 
 pub fn directory() -> StaticDir {
-    let random = StaticDir::new().with("boot_id", file(boot_id)).with("uuid", file(fresh_uuid));
+    let random = StaticDir::new()
+        .with("boot_id", file(boot_id))
+        .with("uuid", file(fresh_uuid));
     let kernel = StaticDir::new()
         .with("hostname", file(hostname))
-        .with("osrelease", file(|out| out.put(format_args!("{}\n", config::RELEASE))))
-        .with("ostype", file(|out| out.put(format_args!("{}\n", config::SYSNAME))))
+        .with(
+            "osrelease",
+            file(|out| out.put(format_args!("{}\n", config::RELEASE))),
+        )
+        .with(
+            "ostype",
+            file(|out| out.put(format_args!("{}\n", config::SYSNAME))),
+        )
         .with("pid_max", file(|out| out.put(format_args!("{PID_MAX}\n"))))
         .with("random", ProcNode::dir(random));
     // Memory is promised without being set aside.
     let vm = StaticDir::new().with("overcommit_memory", file(|out| out.bytes(b"1\n")));
-    let core = StaticDir::new().with("somaxconn", file(|out| out.put(format_args!("{SOMAXCONN}\n"))));
+    let core = StaticDir::new().with(
+        "somaxconn",
+        file(|out| out.put(format_args!("{SOMAXCONN}\n"))),
+    );
     let net = StaticDir::new().with("core", ProcNode::dir(core));
     StaticDir::new()
         .with("kernel", ProcNode::dir(kernel))
@@ -47,7 +58,11 @@ fn new_uuid() -> [u8; 16] {
 
 fn put_uuid(out: &mut Text<'_>, bytes: &[u8; 16]) -> Result<()> {
     for (at, byte) in bytes.iter().enumerate() {
-        let hyphen = if matches!(at, 4 | 6 | 8 | 10) { "-" } else { "" };
+        let hyphen = if matches!(at, 4 | 6 | 8 | 10) {
+            "-"
+        } else {
+            ""
+        };
         out.put(format_args!("{hyphen}{byte:02x}"))?;
     }
     out.bytes(b"\n")

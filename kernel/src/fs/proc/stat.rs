@@ -50,7 +50,14 @@ fn terminal(session: u32) -> (u64, i64) {
         false => (PTS_MAJOR, tty.number()),
     };
     let (_, foreground) = tty.session();
-    (make_device(major, minor), if foreground == 0 { -1 } else { i64::from(foreground) })
+    (
+        make_device(major, minor),
+        if foreground == 0 {
+            -1
+        } else {
+            i64::from(foreground)
+        },
+    )
 }
 
 /// All 52 fields; those that nothing is known of are zero, as on Linux for
@@ -60,23 +67,46 @@ pub fn stat(subject: &Subject, out: &mut Text<'_>) -> Result<()> {
     let family = Family::of(process.pid);
     let (device, foreground) = terminal(family.session);
     let (state, _) = subject.state();
-    out.put(format_args!("{} ({}) {state} ", subject.id(), subject.name()))?;
-    out.put(format_args!("{} {} {} ", family.parent, family.group, family.session))?;
+    out.put(format_args!(
+        "{} ({}) {state} ",
+        subject.id(),
+        subject.name()
+    ))?;
+    out.put(format_args!(
+        "{} {} {} ",
+        family.parent, family.group, family.session
+    ))?;
     // Then: flags, and page faults of itself and its children.
     out.put(format_args!("{device} {foreground} 0 0 0 0 0 "))?;
     let children = family.children;
     out.put(format_args!("{} 0 ", ticks(subject.run_time())))?;
-    out.put(format_args!("{} {} ", ticks(children.user_ns), ticks(children.system_ns)))?;
+    out.put(format_args!(
+        "{} {} ",
+        ticks(children.user_ns),
+        ticks(children.system_ns)
+    ))?;
     let threads = process.threads.lock().len();
     // Priority and nice value before, an unused field after.
     out.put(format_args!("20 0 {threads} 0 {} ", ticks(process.started)))?;
     let sizes = Sizes::of(subject);
     let limit = process.limit(RLIMIT_RSS);
-    out.put(format_args!("{} {} {limit} ", sizes.virtual_bytes, sizes.resident_pages))?;
+    out.put(format_args!(
+        "{} {} {limit} ",
+        sizes.virtual_bytes, sizes.resident_pages
+    ))?;
     // Addresses: code, stack, stack pointer, program counter.
     out.bytes(b"0 0 0 0 0 ")?;
-    let SignalSets { pending, blocked, ignored, caught, .. } = SignalSets::of(subject);
-    out.put(format_args!("{} {} {} {} ", pending.0, blocked.0, ignored.0, caught.0))?;
+    let SignalSets {
+        pending,
+        blocked,
+        ignored,
+        caught,
+        ..
+    } = SignalSets::of(subject);
+    out.put(format_args!(
+        "{} {} {} {} ",
+        pending.0, blocked.0, ignored.0, caught.0
+    ))?;
     // Waiting channel, swaps, exit signal, CPU, scheduling, more addresses.
     out.bytes(b"0 0 0 17 0 0 0 0 0 0 0 0 0 0 0 0 0 0\n")
 }

@@ -68,14 +68,29 @@ pub fn status(subject: &Subject, out: &mut Text<'_>) -> Result<()> {
     let (letter, state) = subject.state();
     let parent = tree().lock().parent(pid).unwrap_or(0);
     let paths = subject.process.paths.lock().clone();
-    out.put(format_args!("Name:\t{}\nUmask:\t{:04o}\n", subject.name(), paths.umask))?;
-    out.put(format_args!("State:\t{letter} ({state})\nTgid:\t{pid}\nNgid:\t0\n"))?;
-    out.put(format_args!("Pid:\t{}\nPPid:\t{parent}\nTracerPid:\t0\n", subject.id()))?;
+    out.put(format_args!(
+        "Name:\t{}\nUmask:\t{:04o}\n",
+        subject.name(),
+        paths.umask
+    ))?;
+    out.put(format_args!(
+        "State:\t{letter} ({state})\nTgid:\t{pid}\nNgid:\t0\n"
+    ))?;
+    out.put(format_args!(
+        "Pid:\t{}\nPPid:\t{parent}\nTracerPid:\t0\n",
+        subject.id()
+    ))?;
     let who = &paths.credentials;
-    out.put(format_args!("Uid:\t{0}\t{0}\t{0}\t{0}\nGid:\t{1}\t{1}\t{1}\t{1}\n", who.uid, who.gid))?;
+    out.put(format_args!(
+        "Uid:\t{0}\t{0}\t{0}\t{0}\nGid:\t{1}\t{1}\t{1}\t{1}\n",
+        who.uid, who.gid
+    ))?;
     let files = subject.process.files();
     let descriptors = files.lock().iter().count();
-    out.put(format_args!("FDSize:\t{}\nGroups:\t", descriptors.next_multiple_of(64)))?;
+    out.put(format_args!(
+        "FDSize:\t{}\nGroups:\t",
+        descriptors.next_multiple_of(64)
+    ))?;
     for group in who.groups.iter() {
         out.put(format_args!("{group} "))?;
     }
@@ -107,7 +122,13 @@ fn signals(subject: &Subject, out: &mut Text<'_>) -> Result<()> {
     let sets = SignalSets::of(subject);
     out.put(format_args!("Threads:\t{threads}\n"))?;
     // A thread's own signals are not told apart from the process's.
-    out.put(format_args!("SigPnd:\t{:016x}\nShdPnd:\t{:016x}\n", 0, sets.pending.0))?;
-    out.put(format_args!("SigBlk:\t{:016x}\nSigIgn:\t{:016x}\n", sets.blocked.0, sets.ignored.0))?;
+    out.put(format_args!(
+        "SigPnd:\t{:016x}\nShdPnd:\t{:016x}\n",
+        0, sets.pending.0
+    ))?;
+    out.put(format_args!(
+        "SigBlk:\t{:016x}\nSigIgn:\t{:016x}\n",
+        sets.blocked.0, sets.ignored.0
+    ))?;
     out.put(format_args!("SigCgt:\t{:016x}\n", sets.caught.0))
 }

@@ -15,7 +15,11 @@ pub fn command_line(out: &mut Text<'_>) -> Result<()> {
 }
 
 pub fn version(out: &mut Text<'_>) -> Result<()> {
-    out.put(format_args!("{} version {} aarch64\n", config::SYSNAME, config::RELEASE))
+    out.put(format_args!(
+        "{} version {} aarch64\n",
+        config::SYSNAME,
+        config::RELEASE
+    ))
 }
 
 /// Seconds since boot, and seconds that CPUs were idle.
@@ -29,11 +33,15 @@ pub fn uptime(out: &mut Text<'_>) -> Result<()> {
 pub fn memory(out: &mut Text<'_>) -> Result<()> {
     let (total, free, _) = memory::frame_counts();
     let (heap, _) = memory::heap_bytes();
-    let (cached, dirty) = root::page_cache().map_or((0, 0), |cache| (cache.pages(), cache.dirty_pages()));
+    let (cached, dirty) =
+        root::page_cache().map_or((0, 0), |cache| (cache.pages(), cache.dirty_pages()));
     let lines = [
         ("MemTotal", total * PAGE_KIB),
         ("MemFree", free * PAGE_KIB),
-        ("MemAvailable", (free + cached.saturating_sub(dirty)) * PAGE_KIB),
+        (
+            "MemAvailable",
+            (free + cached.saturating_sub(dirty)) * PAGE_KIB,
+        ),
         ("Buffers", 0),
         ("Cached", cached * PAGE_KIB),
         ("SwapCached", 0),
@@ -43,7 +51,10 @@ pub fn memory(out: &mut Text<'_>) -> Result<()> {
         ("Slab", heap / 1024),
     ];
     for (name, kib) in lines {
-        out.put(format_args!("{name:<15} {kib:>8} kB\n", name = alloc::format!("{name}:")))?;
+        out.put(format_args!(
+            "{name:<15} {kib:>8} kB\n",
+            name = alloc::format!("{name}:")
+        ))?;
     }
     Ok(())
 }
@@ -53,8 +64,11 @@ pub fn filesystems(out: &mut Text<'_>) -> Result<()> {
 }
 
 pub fn devices(out: &mut Text<'_>) -> Result<()> {
-    let characters = "  1 mem\n  5 /dev/tty\n  5 /dev/console\n  5 /dev/ptmx\n136 pts\n204 ttyAMA\n";
-    out.put(format_args!("Character devices:\n{characters}\nBlock devices:\n254 virtblk\n"))
+    let characters =
+        "  1 mem\n  5 /dev/tty\n  5 /dev/console\n  5 /dev/ptmx\n136 pts\n204 ttyAMA\n";
+    out.put(format_args!(
+        "Character devices:\n{characters}\nBlock devices:\n254 virtblk\n"
+    ))
 }
 
 pub fn partitions(out: &mut Text<'_>) -> Result<()> {
@@ -62,7 +76,11 @@ pub fn partitions(out: &mut Text<'_>) -> Result<()> {
     for (number, disk) in block::disks().iter().enumerate() {
         let kib = disk.blocks() * disk.block_size() as u64 / 1024;
         let minor = number * root::MINORS as usize;
-        out.put(format_args!("{:4} {minor:7} {kib:10} {}\n", root::DISK_MAJOR, disk.name()))?;
+        out.put(format_args!(
+            "{:4} {minor:7} {kib:10} {}\n",
+            root::DISK_MAJOR,
+            disk.name()
+        ))?;
     }
     Ok(())
 }

@@ -33,7 +33,9 @@ const LIMITS: [(&str, &str); 16] = [
 pub fn limits(subject: &Subject, out: &mut Text<'_>) -> Result<()> {
     let values = *subject.process.limits.lock();
     let mut line = |name: &str, soft: &str, hard: &str, unit: &str| {
-        out.put(format_args!("{name:<25} {soft:<20} {hard:<20} {unit:<10}\n"))
+        out.put(format_args!(
+            "{name:<25} {soft:<20} {hard:<20} {unit:<10}\n"
+        ))
     };
     line("Limit", "Soft Limit", "Hard Limit", "Units")?;
     let shown = |value: u64| match value {
@@ -68,7 +70,11 @@ fn options(info: &MountInfo) -> Result<String> {
 
 fn all_mounts() -> Result<Vec<MountInfo>> {
     let mounts = vfs::namespace().mounts();
-    if mounts.is_empty() { Err(Errno::ENOENT) } else { Ok(mounts) }
+    if mounts.is_empty() {
+        Err(Errno::ENOENT)
+    } else {
+        Ok(mounts)
+    }
 }
 
 pub fn mounts(_: &Subject, out: &mut Text<'_>) -> Result<()> {
@@ -91,7 +97,14 @@ pub fn mount_info(_: &Subject, out: &mut Text<'_>) -> Result<()> {
         let options = options(&info)?;
         out.put(format_args!(" {options} - {} ", info.kind))?;
         out.escaped(info.source.as_bytes())?;
-        out.put(format_args!(" {}\n", if options.starts_with("rw") { "rw" } else { "ro" }))?;
+        out.put(format_args!(
+            " {}\n",
+            if options.starts_with("rw") {
+                "rw"
+            } else {
+                "ro"
+            }
+        ))?;
     }
     Ok(())
 }
