@@ -31,6 +31,9 @@ pub fn init(machine: &Machine) {
         mix(machine.rng_seed);
         SEEDED.store(true, Relaxed);
     }
+    if !entropy::is_present() {
+        log::warn!("random: no entropy device; attach a virtio-rng device for a stronger seed");
+    }
     if !is_seeded() {
         entropy::wait(timers::now() + FIRST_SEED_NS);
     }

@@ -76,7 +76,7 @@ fn run(path: &str, spawner: Spawner) -> Result<()> {
         environment,
         files: standard_files(&context, writer)?,
         paths: context,
-        new_session: true,
+        first: true,
         terminal: None,
         on_exit: Some(paddock_sync::try_box(move |status| {
             shared.set_exit(status)

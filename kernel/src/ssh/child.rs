@@ -117,7 +117,7 @@ impl Child {
             environment: environment(&account, &request)?,
             files: ends.files,
             paths,
-            new_session: true,
+            first: false,
             terminal: ends.terminal,
             on_exit: Some(try_box(move |status| {
                 *noted.status.lock() = Some(status);

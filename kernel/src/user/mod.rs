@@ -61,7 +61,11 @@ pub fn switch_state(previous: Option<&Arc<UserThread>>, next: Option<&Arc<UserTh
 pub fn init() {
     memory::init();
     program::init();
-    let tree = paddock_sync::SpinLock::new(paddock_sync::Rank::ProcessTable, paddock_process::Tree::new());
+    let mut tree = paddock_process::Tree::new();
+    if tree.reserve(None) != Ok(spawn::FIRST) {
+        panic!("number 1 is not to be had for process 1");
+    }
+    let tree = paddock_sync::SpinLock::new(paddock_sync::Rank::ProcessTable, tree);
     if process::TREE.set(tree).is_err() {
         panic!("processes were set up twice");
     }

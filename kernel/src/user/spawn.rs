@@ -13,10 +13,14 @@ use core::sync::atomic::Ordering;
 use paddock_abi::signal::SIGCHLD;
 use paddock_abi::{Errno, Result};
 use paddock_process::signal::Signals;
+use paddock_process::{Usage, WaitStatus};
 use paddock_process::stack::Strings;
 use paddock_sync::{Mutex, Rank, try_arc};
 use paddock_tty::Tty;
 use paddock_vfs::{FdTable, PathContext};
+
+/// The number of process 1.
+pub const FIRST: u32 = 1;
 
 /// A program for [`spawn`].
 pub struct Program<'a> {
@@ -30,16 +34,16 @@ pub struct Program<'a> {
     pub files: FdTable,
     /// Root, working directory, identity.
     pub paths: PathContext,
-    /// Whether it leads a session of its own.
-    pub new_session: bool,
+    /// Whether it is process 1, which nothing else ever is.
+    pub first: bool,
     /// The controlling terminal of its new session.
     pub terminal: Option<Arc<Tty>>,
     /// What to do when it has ended; any locks it takes may sleep.
     pub on_exit: Option<ExitHook>,
 }
 
-/// Starts a program as a child of process 1, or as process 1 itself if there
-/// is none yet. Thread context.
+/// Starts a program that leads a session of its own, as a child of process 1
+/// or as process 1 itself. Thread context.
 ///
 /// # Errors
 /// Those of execve(2) and fork(2).
@@ -51,9 +55,10 @@ pub fn spawn(program: Program<'_>) -> Result<Arc<Process>> {
         environment: program.environment,
         stack_limit: DEFAULT_LIMITS[super::process::RLIMIT_STACK].0,
     })?;
-    let pid = tree().lock().reserve(None)?;
-    let parent = (pid != 1 && tree().lock().get(1).is_some()).then_some(1);
-    let made = Signals::new(pid, pid == 1).and_then(|signals| {
+    // Number 1 was set aside when the tree was made.
+    let pid = if program.first { FIRST } else { tree().lock().reserve(None)? };
+    let parent = (!program.first && tree().lock().get(FIRST).is_some()).then_some(FIRST);
+    let made = Signals::new(pid, program.first).and_then(|signals| {
         try_arc(Process::new(NewProcess {
             pid,
             memory: loaded.memory,
@@ -77,15 +82,21 @@ pub fn spawn(program: Program<'_>) -> Result<Arc<Process>> {
     {
         let mut tree = tree().lock();
         tree.add(pid, parent, process.clone(), SIGCHLD)?;
-        if program.new_session {
-            let _ = tree.new_session(pid);
-        }
+        let _ = tree.new_session(pid);
     }
-    if let Some(tty) = &program.terminal {
-        fs::terminals().assign(pid, tty)?;
-    }
-    start_thread(&thread)?;
+    let assigned = match &program.terminal {
+        Some(tty) => fs::terminals().assign(pid, tty),
+        None => Ok(()),
+    };
+    assigned.and_then(|()| start_thread(&thread)).inspect_err(|_| abandon(pid))?;
     Ok(process)
+}
+
+/// Takes a process whose first thread never ran out of the family again: it
+/// leaves no zombie.
+pub fn abandon(pid: u32) {
+    let ended = tree().lock().exit(pid, WaitStatus::Exited(0), Usage::default(), true, |_| {});
+    drop(ended);
 }
 
 /// Gives a user thread its kernel thread and lets it run.
@@ -127,7 +138,7 @@ fn run() {
 
 /// Called when a process has given back what it owned.
 pub fn on_process_end(process: &Arc<Process>) {
-    if process.pid == 1 {
+    if process.pid == FIRST {
         log::error!("process 1 has ended; the kernel goes on without it");
     }
 }

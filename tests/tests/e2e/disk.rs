@@ -28,10 +28,7 @@ fn files_survive_reboot_and_power_off() -> Result<()> {
     let key = fingerprint(&mut machine);
     assert!(!key.is_empty(), "no host key on the console");
     let sum = write_files(&machine)?;
-    let _ = machine.ssh("reboot");
-    machine.expect("Paddock")?;
-    machine.expect("ssh: listening")?;
-    machine.wait_for_ssh()?;
+    machine.reboot()?;
     assert_eq!(sum_files(&machine)?, sum);
     assert_eq!(fingerprint(&mut machine), key);
     machine.sh("echo more > /root/d/more")?;

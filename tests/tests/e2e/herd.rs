@@ -22,8 +22,11 @@ fn the_page_is_served() -> Result<()> {
     machine.done()
 }
 
+/// Prints the process number of httpd, from the table that `herd status` prints.
+const PID_OF: &str = "herd status httpd | awk '$1 == \"httpd\" { print $4 }'";
+
 fn pid_of(machine: &Machine) -> Result<u32> {
-    let pids = machine.sh("pidof httpd || pgrep -f 'busybox httpd'")?;
+    let pids = machine.sh(PID_OF)?;
     pids.split_whitespace()
         .next()
         .and_then(|pid| pid.parse().ok())
@@ -41,7 +44,7 @@ fn a_killed_service_comes_back_twenty_times() -> Result<()> {
         last = pid;
         machine.sh(&format!("kill -9 {pid}"))?;
         machine.sh(&format!(
-            "i=0; until herd status httpd | grep -q running && [ \"$(pidof httpd)\" != {pid} ]; do \
+            "i=0; until herd status httpd | grep -q running && [ \"$({PID_OF})\" != {pid} ]; do \
              i=$((i+1)); [ $i -lt 300 ] || exit 1; sleep 0.1; done"
         ))?;
         http::wait_for(machine.http_port(), "/", "It grazes", SOON)

@@ -14,10 +14,7 @@ fn halting_and_powering_off_end_the_machine() -> Result<()> {
 fn ten_reboots_in_a_row() -> Result<()> {
     let mut machine = machine("reboots").up()?;
     for _ in 0..10 {
-        let _ = machine.ssh("reboot");
-        machine.expect("Paddock 0.")?;
-        machine.expect("ssh: listening")?;
-        machine.wait_for_ssh()?;
+        machine.reboot()?;
         machine.sh("true")?;
     }
     machine.off()

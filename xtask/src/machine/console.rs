@@ -96,6 +96,11 @@ impl Console {
         )
     }
 
+    /// From now on only what is yet to be printed is waited for.
+    pub fn skip(&mut self) {
+        self.seen = self.shared.text().len();
+    }
+
     /// Types.
     pub fn type_text(&mut self, text: &str) -> Result<()> {
         let keyboard = self

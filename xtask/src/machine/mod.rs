@@ -280,6 +280,16 @@ impl Machine {
         self.console.wait_for(text, LIMIT)
     }
 
+    /// Reboots the machine from inside, and waits until it is up again.
+    pub fn reboot(&mut self) -> Result<()> {
+        self.console.skip();
+        // The connection may break before the command has ended.
+        let _ = self.ssh("reboot");
+        self.expect("Paddock 0.")?;
+        self.expect("ssh: listening")?;
+        self.wait_for_ssh().map(drop)
+    }
+
     /// Waits until the SSH server greets, and gives the time since QEMU's
     /// start.
     pub fn wait_for_ssh(&mut self) -> Result<Duration> {

@@ -61,6 +61,11 @@ fn start(mut transport: MmioTransport<'static>) -> Option<Device> {
     })
 }
 
+/// Whether there is an entropy device. After [`init`].
+pub fn is_present() -> bool {
+    DEVICE.get().is_some()
+}
+
 /// Asks for entropy, unless an answer is on its way. Any context; does not
 /// wait.
 pub fn request() {
