@@ -38,6 +38,8 @@ impl NodeOpener for NoSpecialNodes {
 /// The tree that all paths are walked in. Its calls may sleep.
 pub struct Namespace {
     mounts: MountTable,
+    /// The root's mount, which outlives its place in the table.
+    first: Arc<Mount>,
     /// Held while mounts come and go.
     mounting: Mutex<()>,
     /// Held while a directory moves.
@@ -54,27 +56,27 @@ impl Namespace {
         source: &str,
         opener: Arc<dyn NodeOpener>,
     ) -> Result<Arc<Namespace>> {
+        let mounts = MountTable::new();
+        let dentry = Dentry::new(root.root(), 1, b"", None)?;
+        let first = Mount::new(1, root, dentry, None, source, MountFlags::empty())?;
+        mounts.push(first.clone())?;
         let namespace = Namespace {
-            mounts: MountTable::new(),
+            mounts,
+            first,
             mounting: Mutex::new(Rank::MountTable, ()),
             renaming: Mutex::new(Rank::Rename, ()),
             cache: DentryCache::new(CACHED_NAMES),
             opener,
-            next_mount: AtomicU64::new(1),
+            next_mount: AtomicU64::new(2),
         };
-        namespace.add_mount(root, source, MountFlags::empty(), None)?;
         paddock_sync::try_arc(namespace)
     }
 
     /// The root of all, with everything that is mounted over it.
     pub fn root(&self) -> Path {
-        let mounts = self.mounts.all();
-        // The first mount is made by `new` and never taken away while the
-        // tree is in use.
-        let first = &mounts[0];
         self.cross(Path {
-            mount: first.clone(),
-            dentry: first.root.clone(),
+            mount: self.first.clone(),
+            dentry: self.first.root.clone(),
         })
     }
 

@@ -369,3 +369,19 @@ fn the_space_of_a_full_filesystem_comes_back() {
     let stats = sh.1.root.mount().fs().stats().unwrap();
     assert_eq!(stats.blocks_free, stats.blocks);
 }
+
+#[test]
+fn the_root_is_still_a_place_when_everything_is_unmounted() {
+    let shell = Shell::new();
+    shell.mkdir("/mnt").unwrap();
+    let flags = MountFlags::empty();
+    let Shell(namespace, context) = &shell;
+    namespace
+        .mount(context, b"/mnt", mem_fs(), "second", flags)
+        .unwrap();
+    namespace.unmount_all().unwrap();
+    let root = namespace.root();
+    assert_eq!(namespace.path_of(&context.base, &root), b"/");
+    assert!(namespace.mounts().is_empty());
+    namespace.unmount_all().unwrap();
+}

@@ -143,3 +143,44 @@ fn nothing_can_be_made_or_removed() {
     let file = namespace.open(&context, b"/uptime", flags, 0).unwrap();
     assert_eq!(file.write(b"1"), Err(Errno::EACCES));
 }
+
+/// A link to a place that no path leads to.
+struct Jump(Arc<paddock_sync::OnceCell<Path>>);
+
+impl ProcLink for Jump {
+    fn target(&self) -> Result<Vec<u8>> {
+        Ok(b"pipe:[1]".to_vec())
+    }
+
+    fn jump(&self) -> Option<Path> {
+        self.0.get().cloned()
+    }
+}
+
+#[test]
+fn links_lead_to_what_has_no_name() {
+    let place = Arc::new(paddock_sync::OnceCell::new());
+    let root = StaticDir::new()
+        .with("1", ProcNode::link(Jump(place.clone())))
+        .with(
+            "text",
+            ProcNode::text(|out| {
+                out.extend_from_slice(b"found");
+                Ok(())
+            }),
+        );
+    let fs = ProcFs::new("proc", 0, 3, Arc::new(Stopped), Arc::new(root)).unwrap();
+    let text = fs.root().lookup(b"text").unwrap();
+    let namespace = Namespace::new(fs, "proc", Arc::new(NoSpecialNodes)).unwrap();
+    let context = PathContext::root_at(namespace.root());
+    let open = |flags| namespace.open(&context, b"/1", flags, 0o600);
+    assert_eq!(open(OpenFlags::empty()).unwrap_err(), Errno::ENOENT);
+    assert!(place.set(namespace.nameless(text).unwrap()).is_ok());
+    for flags in [OpenFlags::empty(), OpenFlags::CREAT] {
+        let mut buf = [0; 16];
+        assert_eq!(open(flags).unwrap().read(&mut buf), Ok(5));
+        assert_eq!(&buf[..5], b"found");
+    }
+    let exclusive = OpenFlags::CREAT | OpenFlags::EXCL;
+    assert_eq!(open(exclusive).unwrap_err(), Errno::EEXIST);
+}
