@@ -66,6 +66,8 @@ pub struct Tcp {
     /// Whose it is.
     pub phase: Phase,
     since: Instant,
+    /// What its waker was last told of: the state, and bytes to read.
+    seen: (State, usize),
 }
 
 impl Tcp {
@@ -96,11 +98,22 @@ impl Tcp {
     }
 
     /// Arms the waker for changes in both directions. A direction that has
-    /// something to tell now needs no waker.
+    /// something to tell now is left to [`Self::tell`].
     pub fn watch(&self) {
         let mut cx = Context::from_waker(&self.waker);
         let _ = pin!(self.socket.wait_read_ready()).poll(&mut cx);
         let _ = pin!(self.socket.wait_write_ready()).poll(&mut cx);
+    }
+
+    /// Tells the waker of what embassy-net tells nobody: a change of state
+    /// while there are both bytes to read and room to write, and more bytes
+    /// where there were some. After each poll of the runner.
+    pub fn tell(&mut self) {
+        let now = (self.state(), self.receive_queue());
+        let (state, unread) = core::mem::replace(&mut self.seen, now);
+        if now.0 != state || (unread > 0 && now.1 > unread) {
+            self.waker.wake_by_ref();
+        }
     }
 
     /// What reading would give. Changes nothing.
@@ -136,8 +149,14 @@ impl Tcp {
     /// `ECONNRESET`.
     pub fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
         let mut cx = Context::from_waker(&self.waker);
-        match pin!(self.socket.read(buffer)).poll(&mut cx) {
-            Poll::Ready(Ok(count)) => Ok(count),
+        let polled = pin!(self.socket.read(buffer)).poll(&mut cx);
+        self.seen.1 = self.receive_queue();
+        match polled {
+            Poll::Ready(Ok(count)) => {
+                // An edge-triggered wait follows without another look.
+                self.watch();
+                Ok(count)
+            }
             Poll::Ready(Err(Error::ConnectionReset)) => Err(Errno::ECONNRESET),
             Poll::Pending => Err(Errno::EAGAIN),
         }
@@ -146,8 +165,14 @@ impl Tcp {
     /// Writes what there is room for. `EAGAIN` (with the waker armed), `EPIPE`.
     pub fn write(&mut self, bytes: &[u8]) -> Result<usize> {
         let mut cx = Context::from_waker(&self.waker);
-        match pin!(self.socket.write(bytes)).poll(&mut cx) {
-            Poll::Ready(Ok(count)) => Ok(count),
+        let polled = pin!(self.socket.write(bytes)).poll(&mut cx);
+        match polled {
+            Poll::Ready(Ok(count)) => {
+                if count < bytes.len() {
+                    self.watch();
+                }
+                Ok(count)
+            }
             Poll::Ready(Err(Error::ConnectionReset)) => Err(Errno::EPIPE),
             Poll::Pending => Err(Errno::EAGAIN),
         }
@@ -255,7 +280,7 @@ impl Sockets {
     /// `ENFILE`.
     pub fn make_room(&mut self) -> Result<()> {
         let limit = self.limits.sockets.min(SOCKETS - OWN_SOCKETS);
-        if self.tcp.len() + self.udp.len() >= limit {
+        if self.tcp.len() + self.udp.len() >= limit && !self.drop_udp_orphan() {
             self.drop_orphan(|_| true);
         }
         if self.tcp.len() + self.udp.len() >= limit { Err(Errno::ENFILE) } else { Ok(()) }
@@ -270,7 +295,7 @@ impl Sockets {
         let (send, tx) = unsafe { Lent::new(0, self.limits.buffer) }?;
         let mut socket = TcpSocket::new(self.stack, rx, tx);
         socket.set_nagle_enabled(false);
-        let tcp = Tcp { socket, _receive: receive, _send: send, waker, phase, since: Instant::now() };
+        let tcp = Tcp { socket, _receive: receive, _send: send, waker, phase, since: Instant::now(), seen: (State::Closed, 0) };
         self.tcp.insert(tcp)
     }
 
@@ -360,6 +385,7 @@ impl Sockets {
     /// After a poll of the runner: sees to what has no thread of its own to
     /// see to it.
     pub fn look_after(&mut self) {
+        self.tell_all();
         let asked = self.attention.swap(false, Relaxed);
         let own = |tcp: &Tcp| matches!(tcp.phase, Phase::Orphan | Phase::Connecting);
         if !asked && !self.tcp.iter().any(own) && !self.udp.iter().any(|udp| udp.is_orphan()) {
@@ -372,6 +398,28 @@ impl Sockets {
             place = next;
             self.serve_listener(key);
         }
+    }
+
+    fn tell_all(&mut self) {
+        let mut place = 0;
+        while let Some((key, next)) = self.tcp.next(place) {
+            place = next;
+            if let Some(tcp) = self.tcp.get_mut(key).filter(|tcp| tcp.phase != Phase::Listening) {
+                tcp.tell();
+            }
+        }
+    }
+
+    /// Lets go of a UDP socket that nobody owns; whether there was one.
+    fn drop_udp_orphan(&mut self) -> bool {
+        let mut place = 0;
+        while let Some((key, next)) = self.udp.next(place) {
+            place = next;
+            if self.udp.get(key).is_some_and(Datagrams::is_orphan) {
+                return self.udp.remove(key).is_some();
+            }
+        }
+        false
     }
 
     fn look_after_tcp(&mut self) {

@@ -544,7 +544,8 @@ impl TcpSocket {
         match &inner.state {
             State::Connecting(connection) => self.settle_connect(*connection, inner),
             State::Connected(connection) if !inner.reset_seen => {
-                let reset = self.with(*connection, |tcp, _| is_reset(tcp));
+                let open = !inner.write_closed;
+                let reset = self.with(*connection, |tcp, _| is_reset(tcp, open));
                 if reset == Some(true) {
                     inner.reset_seen = true;
                     inner.error = Some(Errno::ECONNRESET);
@@ -621,9 +622,14 @@ impl TcpSocket {
 }
 
 /// Whether the peer has reset the connection: it is closed, and not because
-/// both sides ended it.
-fn is_reset(tcp: &mut Tcp) -> bool {
-    tcp.state() == TcpState::Closed && tcp.receive_state() == Receive::Reset
+/// both sides ended it. `open` says that this side did not.
+fn is_reset(tcp: &mut Tcp, open: bool) -> bool {
+    tcp.state() == TcpState::Closed
+        && match tcp.receive_state() {
+            Receive::Reset => true,
+            Receive::Data => open,
+            _ => false,
+        }
 }
 
 impl Drop for TcpSocket {

@@ -112,11 +112,16 @@ impl Sockets {
     /// Nobody's from now on: it goes once it has sent what it has.
     fn orphan_udp(&mut self, key: Key<Datagrams>) {
         let caretaker = self.caretaker();
-        if let Some(udp) = self.udp.get_mut(key) {
-            udp.waker = caretaker;
-            udp.orphaned = Some(Instant::now());
+        let Some(udp) = self.udp.get_mut(key) else {
+            return;
+        };
+        udp.waker = caretaker;
+        udp.orphaned = Some(Instant::now());
+        if udp.is_over() {
+            self.udp.remove(key);
+        } else {
+            self.want_attention();
         }
-        self.want_attention();
     }
 }
 
