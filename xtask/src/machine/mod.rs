@@ -287,6 +287,7 @@ impl Machine {
         let _ = self.ssh("reboot");
         self.expect("Paddock 0.")?;
         self.expect("ssh: listening")?;
+        self.started = Instant::now();
         self.wait_for_ssh().map(drop)
     }
 
