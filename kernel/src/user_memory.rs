@@ -33,11 +33,6 @@ impl<T> UserPtr<T> {
         }
     }
 
-    /// The address.
-    pub const fn address(self) -> u64 {
-        self.address
-    }
-
     /// Whether it is the null pointer.
     pub const fn is_null(self) -> bool {
         self.address == 0
@@ -59,11 +54,6 @@ impl<T> UserPtr<T> {
             .checked_add(offset as u64)
             .ok_or(Errno::EFAULT)?;
         Ok(UserPtr::new(address))
-    }
-
-    /// The same address, for something else.
-    pub const fn cast<U>(self) -> UserPtr<U> {
-        UserPtr::new(self.address)
     }
 }
 

@@ -91,9 +91,4 @@ impl Listener {
             writable || !matches!(connection.state(), State::Listen | State::SynReceived | State::SynSent)
         })
     }
-
-    /// The port.
-    pub fn port(&self) -> u16 {
-        self.endpoint.port
-    }
 }

@@ -106,11 +106,6 @@ impl Thread {
         State::from_u8(self.state.load(Ordering::Relaxed)).unwrap_or(State::Dead)
     }
 
-    /// What the guards know of this thread.
-    pub fn context(&self) -> &Context {
-        &self.context
-    }
-
     /// The process side, for a user thread.
     pub fn user(&self) -> Option<&Arc<UserThread>> {
         self.user.as_ref()
@@ -252,7 +247,7 @@ fn start(
     })
 }
 
-fn run_body(argument: usize) {
+extern "C" fn run_body(argument: usize) {
     // SAFETY: `start` made the box for this thread alone.
     let body = unsafe { Box::from_raw(core::ptr::with_exposed_provenance_mut::<Body>(argument)) };
     (*body)();
@@ -260,7 +255,7 @@ fn run_body(argument: usize) {
 
 /// First Rust code of every new thread, called by `thread_trampoline`.
 #[unsafe(no_mangle)]
-extern "C" fn thread_begin(entry: fn(usize), argument: usize) -> ! {
+extern "C" fn thread_begin(entry: extern "C" fn(usize), argument: usize) -> ! {
     scheduler::finish_switch();
     cpu::irq_enable();
     if current().context.end_section() {

@@ -88,11 +88,6 @@ impl KernelTables {
         Some(KernelTables { root: source()? })
     }
 
-    /// The root's physical address.
-    pub fn root(&self) -> u64 {
-        self.root
-    }
-
     fn entry(
         &mut self,
         address: usize,

@@ -115,9 +115,4 @@ impl EmbassyTimer {
         }
         barrier();
     }
-
-    /// Whether the timer is armed.
-    pub fn is_enabled(&self) -> bool {
-        CNTV_CTL_EL0.get() & ENABLE != 0
-    }
 }

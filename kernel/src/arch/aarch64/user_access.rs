@@ -14,7 +14,6 @@ pub const USER_END: u64 = 1 << 48;
 
 unsafe extern "C" {
     fn copy_user(to: *mut u8, from: *const u8, length: usize) -> usize;
-    fn clear_user(to: *mut u8, length: usize) -> usize;
     fn user_load_u32(from: *const u32) -> u64;
     fn user_cas_u32(at: *mut u32, old: u32, new: u32) -> u64;
     static __fixups_start: Fixup;
@@ -88,23 +87,6 @@ pub fn copy_to_user(to: u64, from: &[u8]) -> Result<()> {
             from.len(),
         )
     };
-    if left == 0 {
-        Ok(())
-    } else {
-        Err(Errno::EFAULT)
-    }
-}
-
-/// Writes zeros to the current address space.
-///
-/// # Errors
-/// `EFAULT`; part may have been written.
-#[track_caller]
-pub fn zero_user(to: u64, length: usize) -> Result<()> {
-    might_sleep();
-    check(to, length)?;
-    // SAFETY: as in `copy_to_user`.
-    let left = unsafe { clear_user(core::ptr::with_exposed_provenance_mut(to as usize), length) };
     if left == 0 {
         Ok(())
     } else {

@@ -289,26 +289,6 @@ copy_user_fixup:
     sub     x0, x3, x1
     ret
 
-// clear_user(to: *mut u8, length: usize) -> usize
-.global clear_user
-clear_user:
-    cmp     x1, #16
-    b.lo    2f
-85: stp     xzr, xzr, [x0]
-    add     x0, x0, #16
-    sub     x1, x1, #16
-    b       clear_user
-2:  cbz     x1, 3f
-86: strb    wzr, [x0]
-    add     x0, x0, #1
-    sub     x1, x1, #1
-    b       2b
-3:  mov     x0, xzr
-    ret
-clear_user_fixup:
-    mov     x0, x1
-    ret
-
 // user_load_u32(from: *const u32) -> u64: the value, or all ones.
 .global user_load_u32
 user_load_u32:
@@ -348,8 +328,6 @@ user_cas_u32:
     fixup 82b, copy_user_fixup
     fixup 83b, copy_user_fixup
     fixup 84b, copy_user_fixup
-    fixup 85b, clear_user_fixup
-    fixup 86b, clear_user_fixup
     fixup 87b, user_load_fixup
     fixup 88b, user_load_fixup
     fixup 89b, user_load_fixup
