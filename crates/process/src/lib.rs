@@ -13,6 +13,7 @@ extern crate alloc;
 mod channel;
 pub mod elf;
 pub mod futex;
+pub mod locks;
 mod pipe;
 mod ring;
 pub mod script;

@@ -134,7 +134,7 @@ pub fn setfsgid(call: &mut Call<'_>) -> Result<u64> {
 }
 
 /// The most supplementary groups.
-const NGROUPS_MAX: usize = 65536;
+const NGROUPS_MAX: usize = 1024;
 
 /// getgroups(2).
 pub fn getgroups(call: &mut Call<'_>) -> Result<u64> {

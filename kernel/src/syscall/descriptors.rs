@@ -1,7 +1,7 @@
 //! Descriptors: close(2), dup(2), fcntl(2), ioctl(2), pipe(2).
 
 use super::Call;
-use super::epoll;
+use super::{epoll, locks};
 use crate::arch::user_access::{copy_from_user, copy_to_user};
 use crate::user_memory::UserPtr;
 use alloc::sync::Arc;
@@ -12,14 +12,16 @@ use paddock_process::{PipeReader, PipeWriter, pipe};
 use paddock_vfs::{FdEntry, File, IoctlArg, OpenFile, OpenFlags};
 
 /// Lets go of what a descriptor named, outside all locks.
-fn release(entry: FdEntry) {
+fn release(call: &Call<'_>, entry: FdEntry) {
     epoll::closing(&entry.file);
+    locks::closing(call.process(), &entry.file);
     drop(entry);
 }
 
 /// close(2).
 pub fn close(call: &mut Call<'_>) -> Result<u64> {
-    release(call.take_descriptor(call.int(0))?);
+    let entry = call.take_descriptor(call.int(0))?;
+    release(call, entry);
     Ok(0)
 }
 
@@ -44,7 +46,7 @@ pub fn close_range(call: &mut Call<'_>) -> Result<u64> {
     loop {
         let taken = files.lock().take_in_range(first, last);
         match taken {
-            Some(entry) => release(entry),
+            Some(entry) => release(call, entry),
             None => return Ok(0),
         }
     }
@@ -68,12 +70,12 @@ pub fn dup3(call: &mut Call<'_>) -> Result<u64> {
     let files = call.process().files();
     let replaced = files.lock().replace(new, file, flags.contains(OpenFlags::CLOEXEC), limit)?;
     if let Some(entry) = replaced {
-        release(entry);
+        release(call, entry);
     }
     Ok(new as u64)
 }
 
-/// fcntl(2). Record locks are not supported: `ENOLCK`.
+/// fcntl(2): without leases, notification and owners (`EINVAL`).
 pub fn fcntl(call: &mut Call<'_>) -> Result<u64> {
     let file = call.file(0)?;
     let argument = call.word(2);
@@ -96,7 +98,10 @@ pub fn fcntl(call: &mut Call<'_>) -> Result<u64> {
             Ok(0)
         }
         F_GETPIPE_SZ | F_SETPIPE_SZ => pipe_size(&file, call.uint(1), argument),
-        F_GETLK | F_SETLK | F_SETLKW => Err(Errno::ENOLCK),
+        command @ (F_GETLK | F_SETLK | F_SETLKW) => locks::fcntl(call, &file, command, argument),
+        command @ (locks::F_OFD_GETLK..=locks::F_OFD_SETLKW) => {
+            locks::fcntl(call, &file, command, argument)
+        }
         _ => Err(Errno::EINVAL),
     }
 }

@@ -15,6 +15,7 @@ mod epoll;
 mod event;
 pub mod futex;
 mod io;
+mod locks;
 mod memory;
 mod names;
 mod poll;
@@ -25,6 +26,7 @@ mod socket;
 mod stat;
 mod system;
 mod table;
+mod timer_file;
 mod transfer;
 mod wait;
 

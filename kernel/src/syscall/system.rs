@@ -191,6 +191,11 @@ fn read_log(call: &Call<'_>) -> Result<u64> {
     Ok(count as u64)
 }
 
+/// rseq(2): not there, which every C library is prepared for.
+pub fn rseq(_: &mut Call<'_>) -> Result<u64> {
+    Err(Errno::ENOSYS)
+}
+
 /// membarrier(2): the commands that one CPU makes trivial. Programs run on
 /// one CPU at a time, and a system call is a barrier on it.
 pub fn membarrier(call: &mut Call<'_>) -> Result<u64> {

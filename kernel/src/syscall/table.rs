@@ -3,8 +3,9 @@
 
 use super::Call;
 use super::{
-    attributes, clock, credentials, descriptors, directories, epoll, event, futex, io, memory, names, poll,
-    process, scheduling, signals, socket, stat, system, transfer, wait,
+    attributes, clock, credentials, descriptors, directories, epoll, event, futex, io, locks, memory, names, poll,
+    process, scheduling, signals, socket, stat, system, timer_file,
+    transfer, wait,
 };
 use paddock_abi::{Result, nr};
 
@@ -48,6 +49,7 @@ table! {
     DUP => descriptors::dup,
     DUP3 => descriptors::dup3,
     FCNTL => descriptors::fcntl,
+    FLOCK => locks::flock,
     IOCTL => descriptors::ioctl,
     PIPE2 => descriptors::pipe2,
     OPENAT => names::openat,
@@ -161,6 +163,9 @@ table! {
     EPOLL_CTL => epoll::epoll_ctl,
     EPOLL_PWAIT => epoll::epoll_pwait,
     EPOLL_PWAIT2 => epoll::epoll_pwait2,
+    TIMERFD_CREATE => timer_file::timerfd_create,
+    TIMERFD_SETTIME => timer_file::timerfd_settime,
+    TIMERFD_GETTIME => timer_file::timerfd_gettime,
     EVENTFD2 => event::eventfd2,
     SOCKET => socket::socket,
     SOCKETPAIR => socket::socketpair,
@@ -202,5 +207,6 @@ table! {
     GETRANDOM => system::getrandom,
     PRCTL => system::prctl,
     SYSLOG => system::syslog,
+    RSEQ => system::rseq,
     MEMBARRIER => system::membarrier,
 }

@@ -268,7 +268,7 @@ fn receive_header(call: &Call<'_>, file: &Arc<OpenFile>, header: &mut Msghdr, fl
     let buffers = UserBuffers::vector(UserPtr::new(header.msg_iov), header.msg_iovlen)?;
     let mut message = receive(file, buffers, flags)?;
     let socket = socket_of(file)?;
-    let mut result = MsgFlags::empty();
+    let mut result = flags & MsgFlags::CMSG_CLOEXEC;
     result.set(MsgFlags::TRUNC, message.received.length > message.received.count);
     if header.msg_name != 0 {
         let from = message.sender(socket.family());
