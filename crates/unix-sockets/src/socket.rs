@@ -164,12 +164,9 @@ impl UnixSocket {
         Ok(())
     }
 
-    /// shutdown(2). `ENOTCONN`.
-    pub fn shutdown(&self, receive: bool, send: bool) -> Result<()> {
+    /// shutdown(2). Without a connection it only holds for this socket.
+    pub fn shutdown(&self, receive: bool, send: bool) {
         let mut state = self.state();
-        if self.kind().is_connected() && matches!(state.role, Role::Idle) {
-            return Err(Errno::ENOTCONN);
-        }
         state.receives_no_more |= receive;
         state.sends_no_more |= send;
         drop(state);
@@ -179,7 +176,6 @@ impl UnixSocket {
         {
             peer.peer_shut(receive, send, None);
         }
-        Ok(())
     }
 
     /// Whether passed files, or connections that nobody has accepted, would

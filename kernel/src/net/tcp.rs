@@ -237,7 +237,7 @@ impl TcpSocket {
     /// Sends what there is room for.
     ///
     /// # Errors
-    /// `EAGAIN`, `EPIPE`, `ENOTCONN`, and the error of a failed connect.
+    /// `EAGAIN`, `EPIPE`, and the error of a failed connect.
     pub fn send(&self, bytes: &[u8]) -> Result<usize> {
         let mut inner = self.inner.lock();
         inner.settle();
@@ -250,8 +250,7 @@ impl TcpSocket {
         match &mut inner.state {
             State::Connected(connection) => connection.write(bytes),
             State::Connecting(_) => Err(Errno::EAGAIN),
-            State::Closed => Err(Errno::EPIPE),
-            State::Fresh | State::Listening(_) => Err(Errno::ENOTCONN),
+            State::Closed | State::Fresh | State::Listening(_) => Err(Errno::EPIPE),
         }
     }
 
@@ -391,15 +390,18 @@ impl Drop for TcpSocket {
 /// Lets a connection end by itself. One with unread bytes is reset, so that
 /// the other side knows that they were lost (RFC 2525, 2.17).
 fn leave(mut connection: Connection) {
-    connection.close();
+    let (unread, _) = connection.queues();
+    // The stack may run between two calls: it must not send the end and then
+    // take it back.
+    if unread > 0 { connection.abort() } else { connection.close() }
     let mut orphans = ORPHANS.lock();
     if orphans.try_reserve(1).is_err() {
         drop(orphans);
         return connection.abort();
     }
-    let mut orphan = Orphan { connection, until: time::now() + ORPHAN_LIFE, aborted: false };
-    orphan.settle();
-    orphans.push(orphan);
+    let aborted = unread > 0;
+    let life = if aborted { FAREWELL } else { ORPHAN_LIFE };
+    orphans.push(Orphan { connection, until: time::now() + life, aborted });
 }
 
 /// Lets go of closed connections that have nothing left to do. After every
