@@ -4,7 +4,7 @@ use anyhow::{Context, Result};
 use lexopt::prelude::*;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
-use xtask::machine::{Machine, machine};
+use xtask::machine::machine;
 use xtask::step;
 
 const HELP: &str = "\
