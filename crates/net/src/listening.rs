@@ -54,13 +54,23 @@ impl Listener {
 impl Sockets {
     /// Listens for at most `backlog` connections that nobody has accepted
     /// yet. `ENFILE`, `ENOMEM`, `EINVAL`.
-    pub fn add_listener(&mut self, endpoint: IpListenEndpoint, backlog: usize, waker: Waker) -> Result<Key<Listener>> {
+    pub fn add_listener(
+        &mut self,
+        endpoint: IpListenEndpoint,
+        backlog: usize,
+        waker: Waker,
+    ) -> Result<Key<Listener>> {
         let backlog = backlog.clamp(1, MAX_BACKLOG);
         let mut waiting = Vec::new();
         waiting
             .try_reserve_exact(backlog + self.limits.listening)
             .map_err(|_| Errno::ENOMEM)?;
-        let key = self.listeners.insert(Listener { endpoint, backlog, waiting, waker })?;
+        let key = self.listeners.insert(Listener {
+            endpoint,
+            backlog,
+            waiting,
+            waker,
+        })?;
         match self.add_listening(key) {
             Ok(()) => self.serve_listener(key),
             Err(error) => {
@@ -93,7 +103,10 @@ impl Sockets {
         }
         let caretaker = self.caretaker();
         let added = self.add_tcp(caretaker, Phase::Listening)?;
-        let listening = self.tcp.get_mut(added).map_or(Err(Errno::EBADF), |tcp| tcp.listen(endpoint));
+        let listening = self
+            .tcp
+            .get_mut(added)
+            .map_or(Err(Errno::EBADF), |tcp| tcp.listen(endpoint));
         match (listening, self.listeners.get_mut(key)) {
             (Ok(()), Some(listener)) => {
                 listener.waiting.push(added);
@@ -127,7 +140,10 @@ impl Sockets {
         }
         let queued = connected + listener.count(&self.tcp, Progress::HalfOpen);
         let idle = listener.count(&self.tcp, Progress::Idle);
-        let wanted = self.limits.listening.min((listener.backlog + 1).saturating_sub(queued));
+        let wanted = self
+            .limits
+            .listening
+            .min((listener.backlog + 1).saturating_sub(queued));
         for _ in idle..wanted {
             if self.add_listening(key).is_err() {
                 // Those that are left serve; it is tried again with every
@@ -147,7 +163,11 @@ impl Sockets {
     /// told of from now on.
     pub fn accept(&mut self, key: Key<Listener>, waker: Waker) -> Option<Key<Tcp>> {
         let listener = self.listeners.get_mut(key)?;
-        let connected = |&key: &Key<Tcp>| self.tcp.get(key).is_some_and(|tcp| progress(tcp) == Progress::Connected);
+        let connected = |&key: &Key<Tcp>| {
+            self.tcp
+                .get(key)
+                .is_some_and(|tcp| progress(tcp) == Progress::Connected)
+        };
         let place = listener.waiting.iter().position(connected)?;
         let taken = listener.waiting.remove(place);
         if let Some(tcp) = self.tcp.get_mut(taken) {

@@ -1,25 +1,34 @@
 //! The loopback interface: what is sent comes back.
 
+use crate::segment_size;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::task::{Context, Waker};
-use embassy_net_driver::{Capabilities, Checksum, Driver, HardwareAddress, LinkState, RxToken, TxToken};
+use embassy_net_driver::{
+    Capabilities, Checksum, Driver, HardwareAddress, LinkState, RxToken, TxToken,
+};
 use paddock_abi::{Errno, Result};
 
-/// Bytes of an IP packet.
+/// Bytes of an IP packet: the most there can be.
+const MTU: usize = 65535;
+/// Bytes of a TCP segment.
 ///
 /// Reno begins with a window of 2048 bytes. A receiver acknowledges at once
 /// what is more than one segment, and a single segment after 10 ms. With
-/// segments shorter than the first window (1,960 bytes here) a sender that
-/// waits has always sent more than one: no transfer waits for the 10 ms.
-const MTU: usize = 2000;
+/// segments shorter than the first window a sender that waits has always sent
+/// more than one: no transfer waits for the 10 ms.
+const SEGMENT: u16 = 1960;
 /// Packets on their way at once: two full windows and their answers.
 const QUEUE: usize = 160;
+/// The most bytes that wait in the queue.
+const QUEUE_BYTES: usize = 512 << 10;
 
 /// A driver that receives what it sends, on the IP medium. Used only inside
 /// its stack's section, so it needs no lock of its own.
 pub struct Loopback {
     packets: VecDeque<Vec<u8>>,
+    /// Bytes of the packets.
+    queued: usize,
     /// Written when there is no memory for a packet, which is then lost.
     scratch: Vec<u8>,
     waker: Option<Waker>,
@@ -44,8 +53,16 @@ impl Loopback {
         scratch.try_reserve_exact(MTU).map_err(|_| Errno::ENOMEM)?;
         scratch.resize(MTU, 0);
         let mut packets = VecDeque::new();
-        packets.try_reserve_exact(QUEUE + 1).map_err(|_| Errno::ENOMEM)?;
-        Ok(Loopback { packets, scratch, waker: None, counts: Counts::default() })
+        packets
+            .try_reserve_exact(QUEUE + 1)
+            .map_err(|_| Errno::ENOMEM)?;
+        Ok(Loopback {
+            packets,
+            queued: 0,
+            scratch,
+            waker: None,
+            counts: Counts::default(),
+        })
     }
 }
 
@@ -72,6 +89,8 @@ impl TxToken for Outgoing<'_> {
         }
         packet.resize(length, 0);
         let result = f(&mut packet);
+        segment_size::clamp(&mut packet, SEGMENT);
+        interface.queued += length;
         interface.counts.packets += 1;
         interface.counts.bytes += length as u64;
         interface.packets.push_back(packet);
@@ -88,7 +107,10 @@ impl Driver for Loopback {
 
     fn receive(&mut self, cx: &mut Context<'_>) -> Option<(Returned, Outgoing<'_>)> {
         match self.packets.pop_front() {
-            Some(packet) => Some((Returned(packet), Outgoing(self))),
+            Some(packet) => {
+                self.queued -= packet.len();
+                Some((Returned(packet), Outgoing(self)))
+            }
             None => {
                 self.waker = Some(cx.waker().clone());
                 None
@@ -97,7 +119,7 @@ impl Driver for Loopback {
     }
 
     fn transmit(&mut self, cx: &mut Context<'_>) -> Option<Outgoing<'_>> {
-        if self.packets.len() >= QUEUE {
+        if self.packets.len() >= QUEUE || self.queued >= QUEUE_BYTES {
             // The packets in the queue have woken the runner already, and
             // its next poll makes room.
             cx.waker().wake_by_ref();

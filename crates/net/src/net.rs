@@ -10,8 +10,8 @@ use core::pin::pin;
 use core::task::{Context, Poll};
 use embassy_net::driver::Driver;
 use embassy_net::{
-    Config, ConfigV4, ConfigV6, IpAddress, Ipv4Address, Ipv4Cidr, Ipv6Address, Ipv6Cidr, StaticConfigV4,
-    StaticConfigV6,
+    Config, ConfigV4, ConfigV6, IpAddress, Ipv4Address, Ipv4Cidr, Ipv6Address, Ipv6Cidr,
+    StaticConfigV4, StaticConfigV6,
 };
 use embassy_time::{Duration, Timer};
 use paddock_abi::{Errno, Result};
@@ -34,9 +34,21 @@ impl Limits {
     pub const fn for_memory(memory: u64) -> Self {
         const MIB: u64 = 1 << 20;
         match memory {
-            0..=0x3ff_ffff => Limits { buffer: 16 << 10, sockets: 64, listening: 4 },
-            _ if memory < 256 * MIB => Limits { buffer: 64 << 10, sockets: 256, listening: 4 },
-            _ => Limits { buffer: 64 << 10, sockets: 500, listening: 8 },
+            0..=0x3ff_ffff => Limits {
+                buffer: 16 << 10,
+                sockets: 64,
+                listening: 4,
+            },
+            _ if memory < 256 * MIB => Limits {
+                buffer: 64 << 10,
+                sockets: 256,
+                listening: 4,
+            },
+            _ => Limits {
+                buffer: 64 << 10,
+                sockets: 500,
+                listening: 8,
+            },
         }
     }
 }
@@ -97,7 +109,9 @@ impl Net {
             gateway: None,
             dns_servers: heapless::Vec::new(),
         });
-        let loopback = Door::new(Loopback::new()?, addresses, config.limits, &mut || (config.random)())?;
+        let loopback = Door::new(Loopback::new()?, addresses, config.limits, &mut || {
+            (config.random)()
+        })?;
         try_arc(Net {
             loopback,
             ethernet: OnceCell::new(),
@@ -123,7 +137,8 @@ impl Net {
 
     /// One poll of an interface's runner, each in a section. Never ready.
     pub fn poll(&self, interface: Interface, cx: &mut Context<'_>) -> Poll<()> {
-        self.door(interface).map_or(Poll::Pending, |door| door.poll(cx))
+        self.door(interface)
+            .map_or(Poll::Pending, |door| door.poll(cx))
     }
 
     /// Runs an interface for ever.
@@ -157,21 +172,29 @@ impl Net {
             return false;
         };
         door.section(|sockets| match address {
-            IpAddress::Ipv4(address) => {
-                sockets.stack.config_v4().is_some_and(|config| config.address.address() == address)
-            }
-            IpAddress::Ipv6(address) => {
-                sockets.stack.config_v6().is_some_and(|config| config.address.address() == address)
-            }
+            IpAddress::Ipv4(address) => sockets
+                .stack
+                .config_v4()
+                .is_some_and(|config| config.address.address() == address),
+            IpAddress::Ipv6(address) => sockets
+                .stack
+                .config_v6()
+                .is_some_and(|config| config.address.address() == address),
         })
     }
 
     /// Through which interfaces, and there at which address, somebody bound
     /// to `address` is reached.
-    pub(crate) fn reached_by(&self, address: Option<IpAddress>) -> impl Iterator<Item = (Interface, Option<IpAddress>)> {
+    pub(crate) fn reached_by(
+        &self,
+        address: Option<IpAddress>,
+    ) -> impl Iterator<Item = (Interface, Option<IpAddress>)> {
         let loopback_only = address.is_some_and(is_loopback);
-        let ethernet = (!loopback_only && self.has_ethernet()).then_some((Interface::Ethernet, address));
-        [Some((Interface::Loopback, None)), ethernet].into_iter().flatten()
+        let ethernet =
+            (!loopback_only && self.has_ethernet()).then_some((Interface::Ethernet, address));
+        [Some((Interface::Loopback, None)), ethernet]
+            .into_iter()
+            .flatten()
     }
 
     pub(crate) fn random(&self) -> u64 {
@@ -185,7 +208,9 @@ impl Net {
 
     /// The card's IPv4 configuration: its address, gateway and name servers.
     pub fn config_v4(&self) -> Option<StaticConfigV4> {
-        self.ethernet.get()?.section(|sockets| sockets.stack.config_v4())
+        self.ethernet
+            .get()?
+            .section(|sockets| sockets.stack.config_v4())
     }
 
     /// Whether the card's link is up.
@@ -233,14 +258,30 @@ pub struct Bound {
 impl Bound {
     /// Takes a port, one of the system's choice for port 0.
     /// `EADDRINUSE`, `EADDRNOTAVAIL`, `ENOMEM`.
-    pub fn new(net: &Arc<Net>, protocol: Protocol, address: Option<IpAddress>, port: u16, reuse: bool) -> Result<Self> {
-        let address = address.map(plain).filter(|address| !address.is_unspecified());
+    pub fn new(
+        net: &Arc<Net>,
+        protocol: Protocol,
+        address: Option<IpAddress>,
+        port: u16,
+        reuse: bool,
+    ) -> Result<Self> {
+        let address = address
+            .map(plain)
+            .filter(|address| !address.is_unspecified());
         if address.is_some_and(|address| !net.is_own(address)) {
             return Err(Errno::EADDRNOTAVAIL);
         }
         let random = net.random();
-        let (id, port) = net.ports.lock().claim(protocol, address, port, reuse, random)?;
-        Ok(Bound { net: net.clone(), id, address, port })
+        let (id, port) = net
+            .ports
+            .lock()
+            .claim(protocol, address, port, reuse, random)?;
+        Ok(Bound {
+            net: net.clone(),
+            id,
+            address,
+            port,
+        })
     }
 
     /// The socket listens from now on. `EADDRINUSE`.

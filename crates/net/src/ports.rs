@@ -48,11 +48,23 @@ pub struct Ports {
 impl Ports {
     /// All are free.
     pub const fn new() -> Self {
-        Ports { claims: Vec::new(), next_id: 0 }
+        Ports {
+            claims: Vec::new(),
+            next_id: 0,
+        }
     }
 
-    fn is_free(&self, protocol: Protocol, address: Option<IpAddress>, port: u16, reuse: bool) -> bool {
-        let mut meeting = self.claims.iter().filter(|claim| claim.meets(protocol, address, port));
+    fn is_free(
+        &self,
+        protocol: Protocol,
+        address: Option<IpAddress>,
+        port: u16,
+        reuse: bool,
+    ) -> bool {
+        let mut meeting = self
+            .claims
+            .iter()
+            .filter(|claim| claim.meets(protocol, address, port));
         meeting.all(|claim| reuse && claim.reuse && !claim.listening)
     }
 
@@ -74,7 +86,14 @@ impl Ports {
         self.claims.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
         let id = self.next_id;
         self.next_id += 1;
-        self.claims.push(Claim { id, protocol, address, port, reuse, listening: false });
+        self.claims.push(Claim {
+            id,
+            protocol,
+            address,
+            port,
+            reuse,
+            listening: false,
+        });
         Ok((id, port))
     }
 

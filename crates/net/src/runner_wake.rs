@@ -22,7 +22,10 @@ pub struct RunnerWake {
 impl RunnerWake {
     /// Without a task yet.
     pub const fn new() -> Self {
-        RunnerWake { task: SpinLock::new(Rank::Leaf, None), in_section: AtomicPtr::new(ptr::null_mut()) }
+        RunnerWake {
+            task: SpinLock::new(Rank::Leaf, None),
+            in_section: AtomicPtr::new(ptr::null_mut()),
+        }
     }
 
     /// The task that runs the runner from now on.
@@ -56,7 +59,8 @@ impl RunnerWake {
 
     fn is_own(&self) -> bool {
         let context = platform::context();
-        !context.in_interrupt() && self.in_section.load(Relaxed) == ptr::from_ref(context).cast_mut()
+        !context.in_interrupt()
+            && self.in_section.load(Relaxed) == ptr::from_ref(context).cast_mut()
     }
 }
 

@@ -39,7 +39,10 @@ pub struct Slab<T> {
 impl<T> Slab<T> {
     /// An empty slab.
     pub const fn new() -> Self {
-        Slab { slots: Vec::new(), used: 0 }
+        Slab {
+            slots: Vec::new(),
+            used: 0,
+        }
     }
 
     /// How many values there are.
@@ -54,26 +57,37 @@ impl<T> Slab<T> {
             Some(index) => index,
             None => {
                 self.slots.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
-                self.slots.push(Slot { generation: 0, value: None });
+                self.slots.push(Slot {
+                    generation: 0,
+                    value: None,
+                });
                 self.slots.len() - 1
             }
         };
         let slot = self.slots.get_mut(index).ok_or(Errno::ENOMEM)?;
         slot.value = Some(value);
         self.used += 1;
-        Ok(Key { index: index as u32, generation: slot.generation, kind: PhantomData })
+        Ok(Key {
+            index: index as u32,
+            generation: slot.generation,
+            kind: PhantomData,
+        })
     }
 
     /// The value of a key.
     pub fn get(&self, key: Key<T>) -> Option<&T> {
         let slot = self.slots.get(key.index as usize)?;
-        slot.value.as_ref().filter(|_| slot.generation == key.generation)
+        slot.value
+            .as_ref()
+            .filter(|_| slot.generation == key.generation)
     }
 
     /// The value of a key.
     pub fn get_mut(&mut self, key: Key<T>) -> Option<&mut T> {
         let slot = self.slots.get_mut(key.index as usize)?;
-        slot.value.as_mut().filter(|_| slot.generation == key.generation)
+        slot.value
+            .as_mut()
+            .filter(|_| slot.generation == key.generation)
     }
 
     /// Takes a value out: its key finds nothing from now on.
@@ -91,10 +105,21 @@ impl<T> Slab<T> {
     /// The key of the first value at or after a place, and the next place:
     /// for walking while values come and go.
     pub fn next(&self, place: usize) -> Option<(Key<T>, usize)> {
-        let found = self.slots.iter().skip(place).position(|slot| slot.value.is_some())?;
+        let found = self
+            .slots
+            .iter()
+            .skip(place)
+            .position(|slot| slot.value.is_some())?;
         let index = place + found;
         let generation = self.slots.get(index)?.generation;
-        Some((Key { index: index as u32, generation, kind: PhantomData }, index + 1))
+        Some((
+            Key {
+                index: index as u32,
+                generation,
+                kind: PhantomData,
+            },
+            index + 1,
+        ))
     }
 
     /// All values.

@@ -130,6 +130,15 @@ impl Tcp {
         }
     }
 
+    /// Whether the peer has sent its end, or is gone: there may still be
+    /// bytes to read.
+    pub fn peer_ended(&self) -> bool {
+        !matches!(
+            self.state(),
+            State::Established | State::FinWait1 | State::FinWait2
+        )
+    }
+
     /// Whether there is room to send, and whether sending is possible at all.
     pub fn send_state(&self) -> (bool, bool) {
         (self.socket.can_send(), self.socket.may_send())
@@ -186,12 +195,16 @@ impl Tcp {
     /// Probes an idle peer after `idle`, and gives it up after `patience`.
     pub fn keep_alive(&mut self, probing: Option<(Duration, Duration)>) {
         self.socket.set_keep_alive(probing.map(|(idle, _)| idle));
-        self.socket.set_timeout(probing.map(|(_, patience)| patience));
+        self.socket
+            .set_timeout(probing.map(|(_, patience)| patience));
     }
 
     /// Listens (again), whatever it did before. `EINVAL`.
     pub fn listen(&mut self, endpoint: IpListenEndpoint) -> Result<()> {
-        if !matches!(self.state(), State::Closed | State::Listen | State::TimeWait) {
+        if !matches!(
+            self.state(),
+            State::Closed | State::Listen | State::TimeWait
+        ) {
             self.socket.abort();
         }
         self.socket.set_timeout(None);
@@ -283,7 +296,11 @@ impl Sockets {
         if self.tcp.len() + self.udp.len() >= limit && !self.drop_udp_orphan() {
             self.drop_orphan(|_| true);
         }
-        if self.tcp.len() + self.udp.len() >= limit { Err(Errno::ENFILE) } else { Ok(()) }
+        if self.tcp.len() + self.udp.len() >= limit {
+            Err(Errno::ENFILE)
+        } else {
+            Ok(())
+        }
     }
 
     /// A connection that does nothing yet. `ENFILE`, `ENOMEM`.
@@ -295,7 +312,15 @@ impl Sockets {
         let (send, tx) = unsafe { Lent::new(0, self.limits.buffer) }?;
         let mut socket = TcpSocket::new(self.stack, rx, tx);
         socket.set_nagle_enabled(false);
-        let tcp = Tcp { socket, _receive: receive, _send: send, waker, phase, since: Instant::now(), seen: (State::Closed, 0) };
+        let tcp = Tcp {
+            socket,
+            _receive: receive,
+            _send: send,
+            waker,
+            phase,
+            since: Instant::now(),
+            seen: (State::Closed, 0),
+        };
         self.tcp.insert(tcp)
     }
 
@@ -328,12 +353,18 @@ impl Sockets {
     pub fn near_port(&self, random: u64) -> u16 {
         const SPREAD: u64 = 64;
         let near = self.next_port.saturating_add((random % SPREAD) as u16);
-        if crate::ports::EPHEMERAL.contains(&near) { near } else { *crate::ports::EPHEMERAL.start() }
+        if crate::ports::EPHEMERAL.contains(&near) {
+            near
+        } else {
+            *crate::ports::EPHEMERAL.start()
+        }
     }
 
     /// Whether a connection from this port exists, closed ones included.
     pub fn has_local_port(&self, port: u16) -> bool {
-        self.tcp.iter().any(|tcp| tcp.local().is_some_and(|local| local.port == port))
+        self.tcp
+            .iter()
+            .any(|tcp| tcp.local().is_some_and(|local| local.port == port))
     }
 
     /// Nobody's from now on: it sends what it has, its end, and goes. With
@@ -369,7 +400,11 @@ impl Sockets {
         let mut place = 0;
         while let Some((key, next)) = self.tcp.next(place) {
             place = next;
-            let Some(tcp) = self.tcp.get(key).filter(|tcp| tcp.phase == Phase::Orphan && matching(tcp)) else {
+            let Some(tcp) = self
+                .tcp
+                .get(key)
+                .filter(|tcp| tcp.phase == Phase::Orphan && matching(tcp))
+            else {
                 continue;
             };
             let age = (tcp.state() != State::TimeWait, tcp.since);
@@ -404,7 +439,11 @@ impl Sockets {
         let mut place = 0;
         while let Some((key, next)) = self.tcp.next(place) {
             place = next;
-            if let Some(tcp) = self.tcp.get_mut(key).filter(|tcp| tcp.phase != Phase::Listening) {
+            if let Some(tcp) = self
+                .tcp
+                .get_mut(key)
+                .filter(|tcp| tcp.phase != Phase::Listening)
+            {
                 tcp.tell();
             }
         }
@@ -450,7 +489,11 @@ impl Sockets {
         let mut place = 0;
         while let Some((key, next)) = self.udp.next(place) {
             place = next;
-            if self.udp.get_mut(key).is_some_and(|udp| udp.is_orphan() && udp.is_over()) {
+            if self
+                .udp
+                .get_mut(key)
+                .is_some_and(|udp| udp.is_orphan() && udp.is_over())
+            {
                 self.udp.remove(key);
             }
         }

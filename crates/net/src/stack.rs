@@ -42,12 +42,20 @@ impl Door {
     ///
     /// # Errors
     /// `ENOMEM`.
-    pub fn new<D: Driver + 'static>(driver: D, config: Config, limits: Limits, random: &mut dyn FnMut() -> u64) -> Result<Door> {
+    pub fn new<D: Driver + 'static>(
+        driver: D,
+        config: Config,
+        limits: Limits,
+        random: &mut dyn FnMut() -> u64,
+    ) -> Result<Door> {
         let resources = try_resources()?;
         let (seed, first_port) = seed(random);
         let (stack, mut runner) = embassy_net::new(driver, config, resources, seed);
         let runner: Pin<Box<dyn Future<Output = ()>>> = Box::pin(async move { runner.run().await });
-        let inside = Inside { sockets: Sockets::new(stack, limits, first_port)?, runner };
+        let inside = Inside {
+            sockets: Sockets::new(stack, limits, first_port)?,
+            runner,
+        };
         Ok(Door {
             inside: SpinLock::new(Rank::NetStack, inside),
             wake: try_arc(RunnerWake::new())?,
@@ -57,8 +65,11 @@ impl Door {
     /// Runs `body` with the stack's sockets: preemption is off, so it must
     /// neither sleep nor take long. Wakes the runner if there is something
     /// to do for it. Any context but an interrupt.
+    ///
+    /// What it gives back is `Send`, which embassy-net's sockets are not: none
+    /// of them gets out, not even to be dropped.
     #[track_caller]
-    pub fn section<T>(&self, body: impl FnOnce(&mut Sockets) -> T) -> T {
+    pub fn section<T: Send>(&self, body: impl FnOnce(&mut Sockets) -> T) -> T {
         let mut inside = self.inside.lock();
         self.wake.enter();
         let value = body(&mut inside.sockets);
@@ -76,7 +87,10 @@ impl Door {
         self.wake.set_task(cx.waker());
         let waker = Waker::from(self.wake.clone());
         let mut inside = self.inside.lock();
-        let polled = inside.runner.as_mut().poll(&mut Context::from_waker(&waker));
+        let polled = inside
+            .runner
+            .as_mut()
+            .poll(&mut Context::from_waker(&waker));
         self.wake.enter();
         inside.sockets.look_after();
         self.wake.leave();

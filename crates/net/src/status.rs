@@ -33,7 +33,10 @@ pub struct InterfaceStatus {
     pub up: bool,
 }
 
-const NOBODY: IpEndpoint = IpEndpoint { addr: IpAddress::Ipv4(Ipv4Address::UNSPECIFIED), port: 0 };
+const NOBODY: IpEndpoint = IpEndpoint {
+    addr: IpAddress::Ipv4(Ipv4Address::UNSPECIFIED),
+    port: 0,
+};
 
 fn endpoint(listening: IpListenEndpoint) -> IpEndpoint {
     IpEndpoint::new(listening.addr.unwrap_or(NOBODY.addr), listening.port)
@@ -42,9 +45,17 @@ fn endpoint(listening: IpListenEndpoint) -> IpEndpoint {
 impl Net {
     /// The interfaces that there are.
     pub fn interfaces(&self) -> impl Iterator<Item = InterfaceStatus> {
-        let loopback = InterfaceStatus { interface: Interface::Loopback, up: true };
-        let ethernet = InterfaceStatus { interface: Interface::Ethernet, up: self.is_link_up() };
-        [Some(loopback), self.has_ethernet().then_some(ethernet)].into_iter().flatten()
+        let loopback = InterfaceStatus {
+            interface: Interface::Loopback,
+            up: true,
+        };
+        let ethernet = InterfaceStatus {
+            interface: Interface::Ethernet,
+            up: self.is_link_up(),
+        };
+        [Some(loopback), self.has_ethernet().then_some(ethernet)]
+            .into_iter()
+            .flatten()
     }
 
     /// All TCP sockets: those that listen, and all connections.
@@ -62,7 +73,9 @@ impl Net {
                 all.try_reserve(count).map_err(|_| Errno::ENOMEM)?;
                 for listener in sockets.listeners.iter() {
                     let local = endpoint(listener.endpoint());
-                    let same = |other: &SocketStatus| other.state == TcpState::Listen && other.local.port == local.port;
+                    let same = |other: &SocketStatus| {
+                        other.state == TcpState::Listen && other.local.port == local.port
+                    };
                     if !all.iter().any(same) {
                         all.push(SocketStatus {
                             interface,
@@ -104,7 +117,8 @@ impl Net {
                 continue;
             };
             door.section(|sockets| {
-                all.try_reserve(sockets.udp.len()).map_err(|_| Errno::ENOMEM)?;
+                all.try_reserve(sockets.udp.len())
+                    .map_err(|_| Errno::ENOMEM)?;
                 all.extend(sockets.udp.iter().map(|udp| SocketStatus {
                     interface,
                     local: endpoint(udp.endpoint()),

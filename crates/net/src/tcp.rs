@@ -1,29 +1,28 @@
 //! TCP sockets with Linux's behaviour (tcp(7)), never waiting: what cannot go
 //! on is `EAGAIN`, and waiting is done through [`paddock_sync::Pollable`].
 
+use crate::listening::Listener;
 use crate::net::{Bound, Interface, Net};
 use crate::notifier::Notifier;
 use crate::ports::Protocol;
 use crate::slab::Key;
 use crate::sockets::{Phase, Receive, Sockets, Tcp, waker_of};
-use crate::listening::Listener;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use embassy_net::tcp::State as TcpState;
 use embassy_net::{IpAddress, IpEndpoint, IpListenEndpoint, Ipv4Address};
 use embassy_time::Duration;
 use paddock_abi::{Errno, Result};
 use paddock_sync::{PreemptOff, Rank, Ready, SpinLock, try_arc};
+use paddock_unix_sockets::{SocketOptions, Switch, next_ino};
 
 /// A connect that got no answer for this long was not refused: it timed out.
 const NO_ANSWER: Duration = Duration::from_secs(59);
 
-/// When an idle peer is probed, and how often (tcp(7)); seconds.
+/// When an idle peer is probed while `SO_KEEPALIVE` is on, and how often
+/// (tcp(7)); seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KeepAlive {
-    /// `SO_KEEPALIVE`.
-    pub enabled: bool,
     /// `TCP_KEEPIDLE`.
     pub idle: u32,
     /// `TCP_KEEPINTVL`.
@@ -34,17 +33,23 @@ pub struct KeepAlive {
 
 impl Default for KeepAlive {
     fn default() -> Self {
-        KeepAlive { enabled: false, idle: 7200, interval: 75, count: 9 }
+        KeepAlive {
+            idle: 7200,
+            interval: 75,
+            count: 9,
+        }
     }
 }
 
 impl KeepAlive {
     /// Between probes, and until the peer is given up.
-    fn durations(self) -> Option<(Duration, Duration)> {
+    fn durations(self) -> (Duration, Duration) {
         let seconds = |count: u32| Duration::from_secs(u64::from(count.max(1)));
-        let patience = self.idle.saturating_add(self.interval.saturating_mul(self.count));
+        let patience = self
+            .idle
+            .saturating_add(self.interval.saturating_mul(self.count));
         // The stack probes at one pace: the shorter of the two.
-        self.enabled.then(|| (seconds(self.idle.min(self.interval)), seconds(patience)))
+        (seconds(self.idle.min(self.interval)), seconds(patience))
     }
 }
 
@@ -69,8 +74,11 @@ enum State {
 struct Inner {
     state: State,
     bound: Option<Bound>,
-    reuse: bool,
     keep_alive: KeepAlive,
+    /// What the stack was told of `keep_alive`.
+    probing: bool,
+    /// connect(2) has reported the connection, or it was accepted.
+    told: bool,
     error: Option<Errno>,
     /// Whether the reset of the connection was turned into an error already.
     reset_seen: bool,
@@ -88,31 +96,28 @@ pub struct TcpSocket {
     net: Arc<Net>,
     inner: SpinLock<Inner, PreemptOff>,
     pub(crate) notifier: Arc<Notifier>,
-    pub(crate) ino: u64,
-}
-
-pub(crate) fn next_ino() -> u64 {
-    static NEXT: AtomicU64 = AtomicU64::new(1 << 32);
-    NEXT.fetch_add(1, Relaxed)
+    /// What setsockopt(2) set.
+    pub options: SocketOptions,
+    /// `AF_INET` or `AF_INET6`: how its addresses are told.
+    pub family: u16,
+    /// What fstat(2) tells.
+    pub ino: u64,
 }
 
 const UNSPECIFIED: IpAddress = IpAddress::Ipv4(Ipv4Address::UNSPECIFIED);
 
 impl TcpSocket {
-    /// A fresh socket.
+    /// A fresh socket of `AF_INET` or `AF_INET6`.
     ///
     /// # Errors
     /// `ENOMEM`.
-    pub fn new(net: &Arc<Net>) -> Result<Arc<TcpSocket>> {
-        Self::with_state(net, State::Fresh, try_arc(Notifier::default())?)
-    }
-
-    fn with_state(net: &Arc<Net>, state: State, notifier: Arc<Notifier>) -> Result<Arc<TcpSocket>> {
+    pub fn new(net: &Arc<Net>, family: u16) -> Result<Arc<TcpSocket>> {
         let inner = Inner {
-            state,
+            state: State::Fresh,
             bound: None,
-            reuse: false,
             keep_alive: KeepAlive::default(),
+            probing: false,
+            told: false,
             error: None,
             reset_seen: false,
             read_closed: false,
@@ -122,7 +127,14 @@ impl TcpSocket {
             peer: None,
         };
         let inner = SpinLock::new(Rank::SocketState, inner);
-        try_arc(TcpSocket { net: net.clone(), inner, notifier, ino: next_ino() })
+        try_arc(TcpSocket {
+            net: net.clone(),
+            inner,
+            notifier: try_arc(Notifier::default())?,
+            options: SocketOptions::default(),
+            family,
+            ino: next_ino(),
+        })
     }
 
     /// bind(2). No address is any; port 0 is a port of the system's choice.
@@ -134,7 +146,13 @@ impl TcpSocket {
         if inner.bound.is_some() || !matches!(inner.state, State::Fresh) {
             return Err(Errno::EINVAL);
         }
-        inner.bound = Some(Bound::new(&self.net, Protocol::Tcp, address, port, inner.reuse)?);
+        inner.bound = Some(Bound::new(
+            &self.net,
+            Protocol::Tcp,
+            address,
+            port,
+            self.options.is_on(Switch::ReuseAddress),
+        )?);
         Ok(())
     }
 
@@ -166,13 +184,22 @@ impl TcpSocket {
         Ok(())
     }
 
-    fn start_listening(&self, address: Option<IpAddress>, port: u16, backlog: usize) -> Result<Vec<(Interface, Key<Listener>)>> {
+    fn start_listening(
+        &self,
+        address: Option<IpAddress>,
+        port: u16,
+        backlog: usize,
+    ) -> Result<Vec<(Interface, Key<Listener>)>> {
         let mut listeners = Vec::new();
-        listeners.try_reserve_exact(Interface::ALL.len()).map_err(|_| Errno::ENOMEM)?;
+        listeners
+            .try_reserve_exact(Interface::ALL.len())
+            .map_err(|_| Errno::ENOMEM)?;
         for (interface, addr) in self.net.reached_by(address) {
             let endpoint = IpListenEndpoint { addr, port };
             let waker = waker_of(&self.notifier);
-            match self.section(interface, |sockets| sockets.add_listener(endpoint, backlog, waker)) {
+            match self.section(interface, |sockets| {
+                sockets.add_listener(endpoint, backlog, waker)
+            }) {
                 Some(Ok(key)) => listeners.push((interface, key)),
                 Some(Err(error)) => {
                     self.stop_listening(&listeners);
@@ -195,8 +222,7 @@ impl TcpSocket {
     /// # Errors
     /// `EAGAIN`, `EINVAL` if it does not listen, `ENOMEM`.
     pub fn accept(&self) -> Result<(Arc<TcpSocket>, IpEndpoint)> {
-        let notifier = try_arc(Notifier::default())?;
-        let accepted = Self::with_state(&self.net, State::Fresh, notifier)?;
+        let accepted = Self::new(&self.net, self.family)?;
         let (connection, keep_alive) = {
             let inner = self.inner.lock();
             let State::Listening(listeners) = &inner.state else {
@@ -212,9 +238,13 @@ impl TcpSocket {
         let peer = self.with(connection, |tcp, _| tcp.remote()).flatten();
         let mut inner = accepted.inner.lock();
         inner.state = State::Connected(connection);
+        inner.told = true;
+        inner.keep_alive = keep_alive;
         drop(inner);
-        if keep_alive.enabled {
-            accepted.set_keep_alive(keep_alive);
+        for inherited in [Switch::KeepAlive, Switch::NoDelay, Switch::UrgentInline] {
+            accepted
+                .options
+                .set(inherited, self.options.is_on(inherited));
         }
         Ok((accepted, peer.unwrap_or(IpEndpoint::new(UNSPECIFIED, 0))))
     }
@@ -222,7 +252,8 @@ impl TcpSocket {
     /// connect(2): begins, or says how it went.
     ///
     /// # Errors
-    /// `EINPROGRESS` when begun, `EALREADY` while under way, `EISCONN`,
+    /// `EINPROGRESS` when begun, `EALREADY` while under way, `EISCONN` when
+    /// that was told before,
     /// `ECONNREFUSED`, `ETIMEDOUT`, `ENETUNREACH`, `EADDRNOTAVAIL`, `ENFILE`,
     /// `ENOMEM`.
     pub fn connect(&self, remote: IpEndpoint) -> Result<()> {
@@ -236,6 +267,10 @@ impl TcpSocket {
             match inner.state {
                 State::Fresh => {}
                 State::Starting | State::Connecting(_) => return Err(Errno::EALREADY),
+                State::Connected(_) if !inner.told => {
+                    inner.told = true;
+                    return Ok(());
+                }
                 State::Connected(_) | State::Listening(_) => return Err(Errno::EISCONN),
                 State::Closed => return Err(Errno::ECONNABORTED),
             }
@@ -248,11 +283,6 @@ impl TcpSocket {
             Ok(connection) => {
                 inner.state = State::Connecting(connection);
                 inner.peer = Some(remote);
-                let keep_alive = inner.keep_alive;
-                drop(inner);
-                if keep_alive.enabled {
-                    self.set_keep_alive(keep_alive);
-                }
                 Err(Errno::EINPROGRESS)
             }
             Err(error) => {
@@ -275,12 +305,15 @@ impl TcpSocket {
         loop {
             let wanted = *port.get_or_insert_with(|| self.free_port(interface));
             let connect = |sockets: &mut Sockets| sockets.connect(key, remote, wanted);
-            match self.section(interface, connect).unwrap_or(Err(Errno::ENETUNREACH)) {
+            match self
+                .section(interface, connect)
+                .unwrap_or(Err(Errno::ENETUNREACH))
+            {
                 Ok(()) => return Ok(Connection { interface, key }),
                 // The stack counts on from here in the next section.
                 Err(Errno::EAGAIN) => {}
                 Err(error) => {
-                    self.section(interface, |sockets| sockets.tcp.remove(key));
+                    self.section(interface, |sockets| drop(sockets.tcp.remove(key)));
                     return Err(error);
                 }
             }
@@ -364,7 +397,9 @@ impl TcpSocket {
         while inner.peeked.len() < want {
             let mut peeked = core::mem::take(&mut inner.peeked);
             let had = peeked.len();
-            let more = peeked.try_reserve_exact(want - had).map_err(|_| Errno::ENOMEM);
+            let more = peeked
+                .try_reserve_exact(want - had)
+                .map_err(|_| Errno::ENOMEM);
             let result = more.and_then(|()| {
                 peeked.resize(want, 0);
                 self.receive_new(&mut inner, &mut peeked[had..])
@@ -446,7 +481,12 @@ impl TcpSocket {
             }
             _ => None,
         };
-        let bound = || inner.bound.as_ref().map(|bound| (bound.address.unwrap_or(UNSPECIFIED), bound.port));
+        let bound = || {
+            inner
+                .bound
+                .as_ref()
+                .map(|bound| (bound.address.unwrap_or(UNSPECIFIED), bound.port))
+        };
         connected
             .or_else(|| bound().map(|(address, port)| IpEndpoint::new(address, port)))
             .unwrap_or(IpEndpoint::new(UNSPECIFIED, 0))
@@ -481,16 +521,6 @@ impl TcpSocket {
         matches!(self.inner.lock().state, State::Listening(_))
     }
 
-    /// `SO_REUSEADDR`: counts for a later bind.
-    pub fn set_reuse(&self, reuse: bool) {
-        self.inner.lock().reuse = reuse;
-    }
-
-    /// Whether `SO_REUSEADDR` is set.
-    pub fn reuse(&self) -> bool {
-        self.inner.lock().reuse
-    }
-
     /// Close with a reset instead of an end (`SO_LINGER` with no time).
     pub fn set_linger_reset(&self, reset: bool) {
         self.inner.lock().linger_reset = reset;
@@ -501,36 +531,62 @@ impl TcpSocket {
         self.inner.lock().keep_alive
     }
 
-    /// Changes how idle peers are probed; accepted sockets inherit it.
+    /// Changes how idle peers are probed while `SO_KEEPALIVE` is on; accepted
+    /// sockets inherit it.
     pub fn set_keep_alive(&self, keep_alive: KeepAlive) {
         let mut inner = self.inner.lock();
-        self.settle(&mut inner);
         inner.keep_alive = keep_alive;
-        if let State::Connected(connection) = &inner.state {
-            self.with(*connection, |tcp, changed| {
-                tcp.keep_alive(keep_alive.durations());
-                *changed = true;
-            });
-        }
+        inner.probing = false;
+        self.settle(&mut inner);
     }
 
-    /// Bytes that can be read without waiting (`FIONREAD`).
-    pub fn unread(&self) -> usize {
+    /// Tells the stack of `SO_KEEPALIVE`, if that has changed.
+    fn settle_keep_alive(&self, connection: Connection, inner: &mut Inner) {
+        let wanted = self.options.is_on(Switch::KeepAlive);
+        if inner.probing == wanted {
+            return;
+        }
+        inner.probing = wanted;
+        let probing = wanted.then(|| inner.keep_alive.durations());
+        self.with(connection, |tcp, changed| {
+            tcp.keep_alive(probing);
+            *changed = true;
+        });
+    }
+
+    /// Bytes that have come and not been read, and bytes that the other side
+    /// has not acknowledged (`FIONREAD`, `TIOCOUTQ`).
+    ///
+    /// # Errors
+    /// `EINVAL` if it listens.
+    pub fn queues(&self) -> Result<(usize, usize)> {
         let inner = self.inner.lock();
-        let waiting = match &inner.state {
-            State::Connected(connection) => self.with(*connection, |tcp, _| tcp.receive_queue()),
+        let queues = match &inner.state {
+            State::Connected(connection) => self.with(*connection, |tcp, _| {
+                (tcp.receive_queue(), tcp.send_queue())
+            }),
+            State::Listening(_) => return Err(Errno::EINVAL),
             _ => None,
         };
-        inner.peeked.len() + waiting.unwrap_or(0)
+        let (unread, unsent) = queues.unwrap_or((0, 0));
+        Ok((inner.peeked.len() + unread, unsent))
     }
 
-    fn section<T>(&self, interface: Interface, body: impl FnOnce(&mut Sockets) -> T) -> Option<T> {
+    fn section<T: Send>(
+        &self,
+        interface: Interface,
+        body: impl FnOnce(&mut Sockets) -> T,
+    ) -> Option<T> {
         Some(self.net.door(interface)?.section(body))
     }
 
     /// Runs `body` with a connection; it says whether it changed something
     /// that the stack has to act on.
-    fn with<T>(&self, connection: Connection, body: impl FnOnce(&mut Tcp, &mut bool) -> T) -> Option<T> {
+    fn with<T: Send>(
+        &self,
+        connection: Connection,
+        body: impl FnOnce(&mut Tcp, &mut bool) -> T,
+    ) -> Option<T> {
         self.section(connection.interface, |sockets| {
             let mut changed = false;
             let value = body(sockets.tcp.get_mut(connection.key)?, &mut changed);
@@ -544,8 +600,10 @@ impl TcpSocket {
         match &inner.state {
             State::Connecting(connection) => self.settle_connect(*connection, inner),
             State::Connected(connection) if !inner.reset_seen => {
+                let connection = *connection;
+                self.settle_keep_alive(connection, inner);
                 let open = !inner.write_closed;
-                let reset = self.with(*connection, |tcp, _| is_reset(tcp, open));
+                let reset = self.with(connection, |tcp, _| is_reset(tcp, open));
                 if reset == Some(true) {
                     inner.reset_seen = true;
                     inner.error = Some(Errno::ECONNRESET);
@@ -561,9 +619,15 @@ impl TcpSocket {
             Some((TcpState::SynSent | TcpState::SynReceived, _)) => {}
             Some((TcpState::Closed | TcpState::Listen, elapsed)) => {
                 let timed_out = elapsed >= NO_ANSWER;
-                inner.error = Some(if timed_out { Errno::ETIMEDOUT } else { Errno::ECONNREFUSED });
+                inner.error = Some(if timed_out {
+                    Errno::ETIMEDOUT
+                } else {
+                    Errno::ECONNREFUSED
+                });
                 inner.state = State::Closed;
-                self.section(connection.interface, |sockets| sockets.tcp.remove(connection.key));
+                self.section(connection.interface, |sockets| {
+                    drop(sockets.tcp.remove(connection.key))
+                });
             }
             Some(_) => inner.state = State::Connected(connection),
             None => inner.state = State::Closed,
@@ -580,8 +644,15 @@ impl TcpSocket {
             State::Starting => {}
             State::Closed => ready |= Ready::IN | Ready::OUT | Ready::HUP | Ready::RDHUP,
             State::Listening(listeners) => {
-                let waits = |&(interface, key)| self.section(interface, |sockets| sockets.has_connection(key));
-                ready.set(Ready::IN, listeners.iter().any(|listener| waits(listener) == Some(true)));
+                let waits = |&(interface, key)| {
+                    self.section(interface, |sockets| sockets.has_connection(key))
+                };
+                ready.set(
+                    Ready::IN,
+                    listeners
+                        .iter()
+                        .any(|listener| waits(listener) == Some(true)),
+                );
             }
             State::Connecting(connection) => drop(self.with(*connection, |tcp, _| tcp.watch())),
             State::Connected(connection) => ready |= self.connected_readiness(*connection, &inner),
@@ -592,16 +663,19 @@ impl TcpSocket {
     fn connected_readiness(&self, connection: Connection, inner: &Inner) -> Ready {
         let look = |tcp: &mut Tcp, _: &mut bool| {
             tcp.watch();
-            (tcp.receive_state(), tcp.send_state())
+            (tcp.receive_state(), tcp.send_state(), tcp.peer_ended())
         };
-        let Some((receive, (room, open))) = self.with(connection, look) else {
+        let Some((receive, (room, open), peer_ended)) = self.with(connection, look) else {
             return Ready::IN | Ready::OUT | Ready::HUP | Ready::RDHUP;
         };
         let ended = matches!(receive, Receive::End | Receive::Reset) || inner.read_closed;
         let written = !open || inner.write_closed;
         let mut ready = Ready::empty();
-        ready.set(Ready::IN, receive == Receive::Data || ended || !inner.peeked.is_empty());
-        ready.set(Ready::RDHUP, ended);
+        ready.set(
+            Ready::IN,
+            receive == Receive::Data || ended || !inner.peeked.is_empty(),
+        );
+        ready.set(Ready::RDHUP, ended || peer_ended);
         ready.set(Ready::OUT, room || written);
         ready.set(Ready::HUP, ended && written);
         ready
@@ -613,7 +687,9 @@ impl TcpSocket {
         let reset = inner.linger_reset || !inner.peeked.is_empty();
         match core::mem::replace(&mut inner.state, State::Closed) {
             State::Connecting(connection) | State::Connected(connection) => {
-                self.section(connection.interface, |sockets| sockets.orphan(connection.key, reset));
+                self.section(connection.interface, |sockets| {
+                    sockets.orphan(connection.key, reset)
+                });
             }
             State::Listening(listeners) => self.stop_listening(&listeners),
             _ => {}

@@ -3,40 +3,16 @@
 use crate::tcp::TcpSocket;
 use crate::udp::UdpSocket;
 use core::any::Any;
-use paddock_abi::termios::FIONREAD;
+use paddock_abi::termios::{FIONREAD, TIOCOUTQ};
 use paddock_abi::{Errno, Result};
 use paddock_sync::{Pollable, Ready, WaitQueue};
-use paddock_vfs::{File, FileKind, IoctlArg, Metadata, Timestamp};
+use paddock_unix_sockets::socket_metadata;
+use paddock_vfs::{File, IoctlArg, Metadata};
 
-/// What fstat(2) tells of a socket.
-fn metadata(ino: u64) -> Metadata {
-    let never = Timestamp::default();
-    Metadata {
-        device: 8,
-        ino,
-        kind: FileKind::Socket,
-        mode: 0o777,
-        links: 1,
-        uid: 0,
-        gid: 0,
-        rdev: 0,
-        size: 0,
-        blocks: 0,
-        block_size: 4096,
-        atime: never,
-        mtime: never,
-        ctime: never,
-    }
-}
-
-fn tell_unread(cmd: u32, arg: &mut dyn IoctlArg, unread: impl FnOnce() -> usize) -> Result<u64> {
-    match cmd {
-        FIONREAD => {
-            arg.write_i32(i32::try_from(unread()).unwrap_or(i32::MAX))?;
-            Ok(0)
-        }
-        _ => Err(Errno::ENOTTY),
-    }
+/// Answers an ioctl(2) that asks for a count of bytes.
+fn tell(arg: &mut dyn IoctlArg, count: usize) -> Result<u64> {
+    arg.write_i32(i32::try_from(count).unwrap_or(i32::MAX))?;
+    Ok(0)
 }
 
 impl Pollable for TcpSocket {
@@ -59,11 +35,15 @@ impl File for TcpSocket {
     }
 
     fn ioctl(&self, cmd: u32, arg: &mut dyn IoctlArg) -> Result<u64> {
-        tell_unread(cmd, arg, || self.unread())
+        match cmd {
+            FIONREAD => tell(arg, self.queues()?.0),
+            TIOCOUTQ => tell(arg, self.queues()?.1),
+            _ => Err(Errno::ENOTTY),
+        }
     }
 
     fn metadata(&self) -> Result<Metadata> {
-        Ok(metadata(self.ino))
+        Ok(socket_metadata(self.ino))
     }
 
     fn as_any(&self) -> &dyn Any {
@@ -91,11 +71,14 @@ impl File for UdpSocket {
     }
 
     fn ioctl(&self, cmd: u32, arg: &mut dyn IoctlArg) -> Result<u64> {
-        tell_unread(cmd, arg, || self.unread())
+        match cmd {
+            FIONREAD => tell(arg, self.unread()),
+            _ => Err(Errno::ENOTTY),
+        }
     }
 
     fn metadata(&self) -> Result<Metadata> {
-        Ok(metadata(self.ino))
+        Ok(socket_metadata(self.ino))
     }
 
     fn as_any(&self) -> &dyn Any {

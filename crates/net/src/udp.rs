@@ -6,7 +6,6 @@ use crate::notifier::Notifier;
 use crate::ports::Protocol;
 use crate::slab::Key;
 use crate::sockets::{Sockets, waker_of};
-use crate::tcp::next_ino;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::future::Future;
@@ -17,12 +16,14 @@ use embassy_net::{IpAddress, IpEndpoint, IpListenEndpoint, Ipv4Address};
 use embassy_time::{Duration, Instant};
 use paddock_abi::{Errno, Result};
 use paddock_sync::{PreemptOff, Rank, Ready, SpinLock, try_arc};
+use paddock_unix_sockets::{SocketOptions, Switch, next_ino};
 
 /// Datagrams that wait in one direction, whatever their size.
 const DATAGRAMS: usize = 64;
-/// The largest datagram: embassy-net does not fragment, so an ethernet
-/// frame's worth.
-const LARGEST: usize = 1472;
+/// The largest datagram of all, in bytes of data (RFC 768 over IPv4).
+pub const MAX_DATAGRAM: usize = 65507;
+/// The largest one that an ethernet frame holds: the stack sends no parts.
+const MAX_IN_FRAME: usize = 1472;
 /// How long a closed socket's last datagrams may wait for their way out.
 const ORPHAN_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -46,7 +47,9 @@ impl Datagrams {
     pub fn is_over(&mut self) -> bool {
         let mut cx = Context::from_waker(&self.waker);
         let sent = pin!(self.socket.flush()).poll(&mut cx).is_ready();
-        sent || self.orphaned.is_some_and(|since| since.elapsed() > ORPHAN_TIMEOUT)
+        sent || self
+            .orphaned
+            .is_some_and(|since| since.elapsed() > ORPHAN_TIMEOUT)
     }
 
     /// Its port and address.
@@ -64,7 +67,9 @@ impl Datagrams {
         let mut cx = Context::from_waker(&self.waker);
         let taking = self.socket.recv_from_with(|bytes, from| {
             buffer.clear();
-            buffer.try_reserve_exact(bytes.len()).map_err(|_| Errno::ENOMEM)?;
+            buffer
+                .try_reserve_exact(bytes.len())
+                .map_err(|_| Errno::ENOMEM)?;
             buffer.extend_from_slice(bytes);
             Ok(from.endpoint)
         });
@@ -127,13 +132,13 @@ impl Sockets {
 
 /// A datagram that was received.
 #[derive(Clone, Copy, Debug)]
-pub struct Received {
+pub struct Arrived {
     /// Bytes copied.
     pub count: usize,
     /// Bytes of the whole datagram; those that were not copied are gone.
     pub length: usize,
-    /// Who sent it.
-    pub from: IpEndpoint,
+    /// Who sent it, if it is one.
+    pub from: Option<IpEndpoint>,
 }
 
 #[derive(Clone, Copy)]
@@ -146,7 +151,6 @@ struct Inner {
     bound: Option<Bound>,
     parts: Vec<Part>,
     peer: Option<IpEndpoint>,
-    reuse: bool,
     /// The next datagram, with its sender, if it was looked at already.
     next: Option<(Vec<u8>, IpEndpoint)>,
     read_closed: bool,
@@ -158,22 +162,26 @@ pub struct UdpSocket {
     net: Arc<Net>,
     inner: SpinLock<Inner, PreemptOff>,
     pub(crate) notifier: Arc<Notifier>,
-    pub(crate) ino: u64,
+    /// What setsockopt(2) set.
+    pub options: SocketOptions,
+    /// `AF_INET` or `AF_INET6`: how its addresses are told.
+    pub family: u16,
+    /// What fstat(2) tells.
+    pub ino: u64,
 }
 
 const UNSPECIFIED: IpAddress = IpAddress::Ipv4(Ipv4Address::UNSPECIFIED);
 
 impl UdpSocket {
-    /// A fresh socket.
+    /// A fresh socket of `AF_INET` or `AF_INET6`.
     ///
     /// # Errors
     /// `ENOMEM`.
-    pub fn new(net: &Arc<Net>) -> Result<Arc<UdpSocket>> {
+    pub fn new(net: &Arc<Net>, family: u16) -> Result<Arc<UdpSocket>> {
         let inner = Inner {
             bound: None,
             parts: Vec::new(),
             peer: None,
-            reuse: false,
             next: None,
             read_closed: false,
             write_closed: false,
@@ -182,6 +190,8 @@ impl UdpSocket {
             net: net.clone(),
             inner: SpinLock::new(Rank::SocketState, inner),
             notifier: try_arc(Notifier::default())?,
+            options: SocketOptions::default(),
+            family,
             ino: next_ino(),
         })
     }
@@ -200,11 +210,23 @@ impl UdpSocket {
     }
 
     fn bind_inner(&self, inner: &mut Inner, address: Option<IpAddress>, port: u16) -> Result<()> {
-        let bound = Bound::new(&self.net, Protocol::Udp, address, port, inner.reuse)?;
+        let bound = Bound::new(
+            &self.net,
+            Protocol::Udp,
+            address,
+            port,
+            self.options.is_on(Switch::ReuseAddress),
+        )?;
         let parts = Interface::ALL.len();
-        inner.parts.try_reserve_exact(parts).map_err(|_| Errno::ENOMEM)?;
+        inner
+            .parts
+            .try_reserve_exact(parts)
+            .map_err(|_| Errno::ENOMEM)?;
         for (interface, addr) in self.net.reached_by(bound.address) {
-            let endpoint = IpListenEndpoint { addr, port: bound.port };
+            let endpoint = IpListenEndpoint {
+                addr,
+                port: bound.port,
+            };
             let waker = waker_of(&self.notifier);
             match self.section(interface, |sockets| sockets.add_udp(endpoint, waker)) {
                 Some(Ok(key)) => inner.parts.push(Part { interface, key }),
@@ -250,22 +272,30 @@ impl UdpSocket {
         if to.port == 0 {
             return Err(Errno::EINVAL);
         }
-        if bytes.len() > LARGEST {
+        let (interface, address) = self.net.route(to.addr);
+        let longest = match interface {
+            Interface::Loopback => MAX_DATAGRAM,
+            Interface::Ethernet => MAX_IN_FRAME,
+        };
+        if bytes.len() > longest {
             return Err(Errno::EMSGSIZE);
         }
         if inner.bound.is_none() {
             self.bind_inner(&mut inner, None, 0)?;
         }
-        let (interface, address) = self.net.route(to.addr);
         let to = IpEndpoint::new(address, to.port);
         let part = inner.parts.iter().find(|part| part.interface == interface);
         let part = *part.ok_or(Errno::ENETUNREACH)?;
         let send = |sockets: &mut Sockets| {
-            let result = sockets.udp.get(part.key).map_or(Err(Errno::EBADF), |udp| udp.send(bytes, to));
+            let result = sockets
+                .udp
+                .get(part.key)
+                .map_or(Err(Errno::EBADF), |udp| udp.send(bytes, to));
             sockets.changed |= result.is_ok();
             result
         };
-        self.section(interface, send).unwrap_or(Err(Errno::ENETUNREACH))?;
+        self.section(interface, send)
+            .unwrap_or(Err(Errno::ENETUNREACH))?;
         Ok(bytes.len())
     }
 
@@ -273,16 +303,28 @@ impl UdpSocket {
     ///
     /// # Errors
     /// `EAGAIN`, `ENOMEM`.
-    pub fn receive(&self, buffer: &mut [u8], peek: bool) -> Result<Received> {
+    pub fn receive(&self, buffer: &mut [u8], peek: bool) -> Result<Arrived> {
         let mut inner = self.inner.lock();
         self.fetch(&mut inner)?;
         let Some((bytes, from)) = &inner.next else {
-            let nothing = Received { count: 0, length: 0, from: IpEndpoint::new(UNSPECIFIED, 0) };
-            return if inner.read_closed { Ok(nothing) } else { Err(Errno::EAGAIN) };
+            let nothing = Arrived {
+                count: 0,
+                length: 0,
+                from: None,
+            };
+            return if inner.read_closed {
+                Ok(nothing)
+            } else {
+                Err(Errno::EAGAIN)
+            };
         };
         let count = buffer.len().min(bytes.len());
         buffer[..count].copy_from_slice(&bytes[..count]);
-        let received = Received { count, length: bytes.len(), from: *from };
+        let received = Arrived {
+            count,
+            length: bytes.len(),
+            from: Some(*from),
+        };
         if !peek {
             inner.next = None;
         }
@@ -299,9 +341,15 @@ impl UdpSocket {
         for &part in &inner.parts {
             loop {
                 let take = |sockets: &mut Sockets| {
-                    sockets.udp.get_mut(part.key).map_or(Err(Errno::EAGAIN), |udp| udp.receive(&mut bytes))
+                    sockets
+                        .udp
+                        .get_mut(part.key)
+                        .map_or(Err(Errno::EAGAIN), |udp| udp.receive(&mut bytes))
                 };
-                match self.section(part.interface, take).unwrap_or(Err(Errno::EAGAIN)) {
+                match self
+                    .section(part.interface, take)
+                    .unwrap_or(Err(Errno::EAGAIN))
+                {
                     Ok(from) if inner.peer.is_some_and(|peer| !self.is_from(peer, from)) => {}
                     Ok(from) => {
                         inner.next = Some((bytes, from));
@@ -343,7 +391,10 @@ impl UdpSocket {
             return IpEndpoint::new(UNSPECIFIED, 0);
         };
         let connected = inner.peer.map(|peer| self.source(peer));
-        IpEndpoint::new(bound.address.or(connected).unwrap_or(UNSPECIFIED), bound.port)
+        IpEndpoint::new(
+            bound.address.or(connected).unwrap_or(UNSPECIFIED),
+            bound.port,
+        )
     }
 
     /// The address that datagrams to `peer` come from.
@@ -352,7 +403,9 @@ impl UdpSocket {
             (Interface::Loopback, address) => address,
             (Interface::Ethernet, _) => {
                 let config = self.net.config_v4();
-                config.map_or(UNSPECIFIED, |config| IpAddress::Ipv4(config.address.address()))
+                config.map_or(UNSPECIFIED, |config| {
+                    IpAddress::Ipv4(config.address.address())
+                })
             }
         }
     }
@@ -365,16 +418,6 @@ impl UdpSocket {
         self.inner.lock().peer.ok_or(Errno::ENOTCONN)
     }
 
-    /// `SO_REUSEADDR`: counts for a later bind.
-    pub fn set_reuse(&self, reuse: bool) {
-        self.inner.lock().reuse = reuse;
-    }
-
-    /// Whether `SO_REUSEADDR` is set.
-    pub fn reuse(&self) -> bool {
-        self.inner.lock().reuse
-    }
-
     /// Bytes of the next datagram (`FIONREAD`).
     pub fn unread(&self) -> usize {
         let mut inner = self.inner.lock();
@@ -382,7 +425,11 @@ impl UdpSocket {
         inner.next.as_ref().map_or(0, |(bytes, _)| bytes.len())
     }
 
-    fn section<T>(&self, interface: Interface, body: impl FnOnce(&mut Sockets) -> T) -> Option<T> {
+    fn section<T: Send>(
+        &self,
+        interface: Interface,
+        body: impl FnOnce(&mut Sockets) -> T,
+    ) -> Option<T> {
         Some(self.net.door(interface)?.section(body))
     }
 
@@ -391,7 +438,8 @@ impl UdpSocket {
         // No short circuit: each part's waker is armed.
         let mut data = inner.next.is_some() || inner.read_closed;
         for part in &inner.parts {
-            let watch = |sockets: &mut Sockets| sockets.udp.get(part.key).is_some_and(Datagrams::watch);
+            let watch =
+                |sockets: &mut Sockets| sockets.udp.get(part.key).is_some_and(Datagrams::watch);
             data |= self.section(part.interface, watch) == Some(true);
         }
         let mut ready = self.send_readiness(&inner);
@@ -411,7 +459,11 @@ impl UdpSocket {
             };
             self.section(part.interface, room).flatten() != Some(false)
         };
-        if inner.parts.iter().all(has_room) { Ready::OUT } else { Ready::empty() }
+        if inner.parts.iter().all(has_room) {
+            Ready::OUT
+        } else {
+            Ready::empty()
+        }
     }
 
     fn let_go(&self, inner: &mut Inner) {

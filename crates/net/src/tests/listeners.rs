@@ -3,6 +3,7 @@
 use super::machine::*;
 use crate::TcpSocket;
 use paddock_abi::Errno;
+use paddock_abi::socket::AF_INET;
 use paddock_sync::{Pollable, Ready};
 use std::thread;
 
@@ -78,7 +79,7 @@ fn a_full_queue_refuses_and_recovers() {
     let to = crate::IpEndpoint::new(LOCALHOST, listener.local().port);
     let mut clients = Vec::new();
     loop {
-        let client = TcpSocket::new(&machine.net).unwrap();
+        let client = TcpSocket::new(&machine.net, AF_INET).unwrap();
         match try_connect(&client, to) {
             Ok(()) => clients.push(client),
             Err(error) => {
@@ -95,7 +96,7 @@ fn a_full_queue_refuses_and_recovers() {
     }
     assert_eq!(listener.accept().err(), Some(Errno::EAGAIN));
     assert!(!listener.ready().contains(Ready::IN));
-    let client = TcpSocket::new(&machine.net).unwrap();
+    let client = TcpSocket::new(&machine.net, AF_INET).unwrap();
     assert_eq!(try_connect(&client, to), Ok(()));
 }
 
@@ -113,7 +114,7 @@ fn a_closed_listener_resets_those_that_wait() {
 #[test]
 fn what_does_not_listen_does_not_accept() {
     let machine = Machine::alone(LIMITS);
-    let socket = TcpSocket::new(&machine.net).unwrap();
+    let socket = TcpSocket::new(&machine.net, AF_INET).unwrap();
     assert_eq!(socket.accept().err(), Some(Errno::EINVAL));
     assert_eq!(socket.receive(&mut [0; 1]), Err(Errno::ENOTCONN));
     assert_eq!(socket.send(b"x"), Err(Errno::ENOTCONN));
@@ -127,10 +128,15 @@ fn what_does_not_listen_does_not_accept() {
 fn a_burst_from_another_machine() {
     let (one, other) = two(0);
     let _listener = listen(&other, 5000, 64);
-    let clients: Vec<_> = (0..16).map(|_| TcpSocket::new(&one.net).unwrap()).collect();
+    let clients: Vec<_> = (0..16)
+        .map(|_| TcpSocket::new(&one.net, AF_INET).unwrap())
+        .collect();
     let mut accepted = 0;
     for client in &clients {
-        assert_eq!(client.connect(crate::IpEndpoint::new(SECOND, 5000)), Err(Errno::EINPROGRESS));
+        assert_eq!(
+            client.connect(crate::IpEndpoint::new(SECOND, 5000)),
+            Err(Errno::EINPROGRESS)
+        );
         thread::sleep(std::time::Duration::from_millis(1));
     }
     for client in &clients {

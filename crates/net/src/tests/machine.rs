@@ -4,6 +4,7 @@
 use crate::{Interface, IpAddress, IpEndpoint, Limits, Net, NetConfig, TcpSocket};
 use embassy_net::{Config, Ipv4Address, Ipv4Cidr, StaticConfigV4};
 use embassy_net_driver::{Capabilities, Driver, HardwareAddress, LinkState, RxToken, TxToken};
+use paddock_abi::socket::AF_INET;
 use paddock_abi::{Errno, Result};
 use paddock_sync::{NO_DEADLINE, Pollable, Ready, platform};
 use std::collections::VecDeque;
@@ -114,8 +115,18 @@ impl Driver for End {
 
 fn wire(loss: u64) -> (End, End) {
     let (one, two) = (Arc::<Mutex<Lane>>::default(), Arc::<Mutex<Lane>>::default());
-    let first = End { mac: [2, 0, 0, 0, 0, 1], incoming: one.clone(), outgoing: two.clone(), loss };
-    let second = End { mac: [2, 0, 0, 0, 0, 2], incoming: two, outgoing: one, loss };
+    let first = End {
+        mac: [2, 0, 0, 0, 0, 1],
+        incoming: one.clone(),
+        outgoing: two.clone(),
+        loss,
+    };
+    let second = End {
+        mac: [2, 0, 0, 0, 0, 2],
+        incoming: two,
+        outgoing: one,
+        loss,
+    };
     (first, second)
 }
 
@@ -150,7 +161,11 @@ impl Machine {
                 polls
             })
         });
-        Machine { net, stop, runners: runners.into_iter().collect() }
+        Machine {
+            net,
+            stop,
+            runners: runners.into_iter().collect(),
+        }
     }
 
     /// Without a network card.
@@ -181,12 +196,18 @@ impl Drop for Machine {
     }
 }
 
-pub const LIMITS: Limits = Limits { buffer: 64 << 10, sockets: 200, listening: 4 };
+pub const LIMITS: Limits = Limits {
+    buffer: 64 << 10,
+    sockets: 200,
+    listening: 4,
+};
 pub const FIRST: IpAddress = IpAddress::v4(10, 0, 0, 1);
 pub const SECOND: IpAddress = IpAddress::v4(10, 0, 0, 2);
 
 pub fn fixed(address: IpAddress) -> Config {
-    let IpAddress::Ipv4(address) = address else { unreachable!() };
+    let IpAddress::Ipv4(address) = address else {
+        unreachable!()
+    };
     Config::ipv4_static(StaticConfigV4 {
         address: Ipv4Cidr::new(address, 24),
         gateway: Some(Ipv4Address::new(10, 0, 0, 254)),
@@ -196,7 +217,11 @@ pub fn fixed(address: IpAddress) -> Config {
 
 /// A machine whose card has the wire's other end lying about.
 pub fn unplugged(config: Config) -> Machine {
-    let net = Net::new(NetConfig { limits: LIMITS, random }).unwrap();
+    let net = Net::new(NetConfig {
+        limits: LIMITS,
+        random,
+    })
+    .unwrap();
     net.attach(wire(0).0, config).unwrap();
     Machine::start(net)
 }
@@ -205,7 +230,11 @@ pub fn unplugged(config: Config) -> Machine {
 pub fn two(loss: u64) -> (Machine, Machine) {
     let (one, other) = wire(loss);
     let make = |end, address| {
-        let net = Net::new(NetConfig { limits: LIMITS, random }).unwrap();
+        let net = Net::new(NetConfig {
+            limits: LIMITS,
+            random,
+        })
+        .unwrap();
         net.attach(end, fixed(address)).unwrap();
         Machine::start(net)
     };
@@ -215,7 +244,11 @@ pub fn two(loss: u64) -> (Machine, Machine) {
 pub const LOCALHOST: IpAddress = IpAddress::v4(127, 0, 0, 1);
 
 /// Does `what`, waiting for `ready` whenever it says `EAGAIN`.
-pub fn block<S: Pollable + ?Sized, T>(socket: &S, ready: Ready, mut what: impl FnMut() -> Result<T>) -> Result<T> {
+pub fn block<S: Pollable + ?Sized, T>(
+    socket: &S,
+    ready: Ready,
+    mut what: impl FnMut() -> Result<T>,
+) -> Result<T> {
     loop {
         match what() {
             Err(Errno::EAGAIN) => wait(socket, ready),
@@ -230,12 +263,16 @@ pub fn wait<S: Pollable + ?Sized>(socket: &S, ready: Ready) {
     let deadline = platform::now() + PATIENCE_NS;
     let queue = socket.wait_queue().unwrap();
     let waited = queue.wait_deadline(deadline, || socket.ready().intersects(ready).then_some(()));
-    assert!(waited.is_ok(), "waited too long for {ready:?}: {:?}", socket.ready());
+    assert!(
+        waited.is_ok(),
+        "waited too long for {ready:?}: {:?}",
+        socket.ready()
+    );
     let _ = NO_DEADLINE;
 }
 
 pub fn listen(machine: &Machine, port: u16, backlog: usize) -> Arc<TcpSocket> {
-    let socket = TcpSocket::new(&machine.net).unwrap();
+    let socket = TcpSocket::new(&machine.net, AF_INET).unwrap();
     socket.bind(None, port).unwrap();
     socket.listen(backlog).unwrap();
     socket
@@ -253,13 +290,16 @@ pub fn try_connect(socket: &TcpSocket, to: IpEndpoint) -> Result<()> {
     }
     wait(socket, Ready::OUT);
     match socket.connect(to) {
-        Err(Errno::EISCONN) => Ok(()),
+        Ok(()) => {
+            assert_eq!(socket.connect(to), Err(Errno::EISCONN));
+            Ok(())
+        }
         result => result,
     }
 }
 
 pub fn connect(machine: &Machine, address: IpAddress, port: u16) -> Arc<TcpSocket> {
-    let socket = TcpSocket::new(&machine.net).unwrap();
+    let socket = TcpSocket::new(&machine.net, AF_INET).unwrap();
     try_connect(&socket, IpEndpoint::new(address, port)).unwrap();
     socket
 }
@@ -305,7 +345,9 @@ pub fn run<T>(future: impl Future<Output = T>) -> T {
     let mut future = std::pin::pin!(future);
     let waker = Waker::from(Arc::new(Unpark(thread::current())));
     loop {
-        if let std::task::Poll::Ready(value) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
+        if let std::task::Poll::Ready(value) =
+            future.as_mut().poll(&mut Context::from_waker(&waker))
+        {
             return value;
         }
         thread::park();
