@@ -77,14 +77,9 @@ fn start_thread() -> Result<()> {
 fn next_due(announced: u64) -> u64 {
     let mut next = NO_DEADLINE;
     for_each(|timer| {
-        let Setting { due, interval } = *timer.setting.lock();
-        // A timer that repeats and is not read is announced again each time.
-        let behind = announced.saturating_sub(due);
-        let due = match interval {
-            _ if due == 0 || due > announced => due,
-            0 => 0,
-            interval => due.saturating_add((behind / interval + 1).saturating_mul(interval)),
-        };
+        // What is due already has been announced; it is announced again once
+        // it has been read and is due another time.
+        let due = timer.setting.lock().due;
         if due > announced {
             next = next.min(due);
         }
@@ -131,7 +126,14 @@ impl Pollable for TimerFile {
 impl File for TimerFile {
     fn read(&self, _: &mut u64, buf: &mut [u8]) -> Result<usize> {
         let buf = buf.get_mut(..8).ok_or(Errno::EINVAL)?;
-        match self.setting.lock().take_expired(time::now()) {
+        let (count, next) = {
+            let mut setting = self.setting.lock();
+            (setting.take_expired(time::now()), setting.due)
+        };
+        if count > 0 && next != 0 {
+            CHANGED.wake_all();
+        }
+        match count {
             0 => Err(Errno::EAGAIN),
             count => {
                 buf.copy_from_slice(&count.to_le_bytes());
