@@ -1,5 +1,6 @@
 //! Sockets as files.
 
+use crate::endpoint::Role;
 use crate::metadata::socket_metadata;
 use crate::socket::UnixSocket;
 use crate::transfer::Ancillary;
@@ -62,6 +63,8 @@ pub struct Listed {
     pub kind: u32,
     /// Whether it takes connections.
     pub listening: bool,
+    /// Whether it has a peer.
+    pub connected: bool,
     /// What it is bound to.
     pub name: Arc<crate::Name>,
 }
@@ -69,14 +72,16 @@ pub struct Listed {
 /// Calls `each` for every socket that is bound.
 pub fn for_each_bound(mut each: impl FnMut(Listed)) {
     crate::name::for_each(|name, endpoint| {
-        let listening = matches!(
-            endpoint.state.lock().role,
-            crate::endpoint::Role::Listening { .. }
-        );
+        let (listening, connected) = match endpoint.state.lock().role {
+            Role::Listening { .. } => (true, false),
+            Role::Connected(_) => (false, true),
+            Role::Idle => (false, false),
+        };
         each(Listed {
             ino: endpoint.ino,
             kind: endpoint.kind.to_type(),
             listening,
+            connected,
             name: name.clone(),
         });
     });

@@ -4,6 +4,7 @@ mod cpu;
 mod fds;
 mod load;
 mod memory;
+mod net;
 mod paddock;
 mod pids;
 mod process;
@@ -51,6 +52,7 @@ fn root() -> StaticDir {
         .with("loadavg", file(load::averages))
         .with("meminfo", file(system::memory))
         .with("mounts", ProcNode::link(|| Ok(b"self/mounts".to_vec())))
+        .with("net", ProcNode::dir(net::directory()))
         .with("paddock", ProcNode::dir(paddock::directory()))
         .with("partitions", file(system::partitions))
         .with("self", ProcNode::link(own_process))

@@ -1,0 +1,41 @@
+//! `/proc/net` (proc_net(5)).
+
+use super::text::{Text, file};
+use alloc::vec::Vec;
+use paddock_abi::{Errno, Result};
+use paddock_unix_sockets::{Listed, for_each_bound};
+use paddock_vfs::proc_fs::StaticDir;
+
+pub fn directory() -> StaticDir {
+    StaticDir::new().with("unix", file(unix))
+}
+
+/// `SO_ACCEPTCON` of Linux's `<linux/net.h>`.
+const LISTENS: u32 = 1 << 16;
+/// `SS_UNCONNECTED` and `SS_CONNECTED`.
+const STATES: (u32, u32) = (1, 3);
+
+/// Local sockets that have a name.
+fn unix(out: &mut Text<'_>) -> Result<()> {
+    let mut sockets: Vec<Listed> = Vec::new();
+    let mut result = Ok(());
+    for_each_bound(|socket| match sockets.try_reserve(1) {
+        Ok(()) => sockets.push(socket),
+        Err(_) => result = Err(Errno::ENOMEM),
+    });
+    result?;
+    out.put(format_args!("Num       RefCount Protocol Flags    Type St Inode Path\n"))?;
+    for (index, socket) in sockets.iter().enumerate() {
+        let flags = if socket.listening { LISTENS } else { 0 };
+        let state = if socket.connected { STATES.1 } else { STATES.0 };
+        out.put(format_args!(
+            "{index:016x}: {:08X} {:08X} {flags:08X} {:04X} {state:02X} {:5} ",
+            2, 0, socket.kind, socket.ino
+        ))?;
+        let abstract_name = socket.name.is_abstract();
+        let bytes = socket.name.bytes();
+        let (mark, shown) = if abstract_name { ("@", bytes.get(1..).unwrap_or(&[])) } else { ("", bytes) };
+        out.put(format_args!("{mark}{}\n", shown.escape_ascii()))?;
+    }
+    Ok(())
+}
