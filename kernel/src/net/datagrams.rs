@@ -69,13 +69,23 @@ impl Datagrams {
         address: Option<IpAddress>,
         port: u16,
     ) -> Result<Datagrams> {
-        let mut packets = [filled(PacketMetadata::EMPTY, PACKETS)?, filled(PacketMetadata::EMPTY, PACKETS)?];
+        let mut packets = [
+            filled(PacketMetadata::EMPTY, PACKETS)?,
+            filled(PacketMetadata::EMPTY, PACKETS)?,
+        ];
         let mut bytes = [filled(0, RECEIVE)?, filled(0, SEND)?];
         stack.reserve_socket()?;
         let ([receive_packets, send_packets], [receive, send]) = (&mut packets, &mut bytes);
         // SAFETY: the boxes go along with the socket, whose drop removes it
         // from the stack before they are freed; nobody else uses them.
-        let (a, b, c, d) = unsafe { (lend(receive_packets), lend(receive), lend(send_packets), lend(send)) };
+        let (a, b, c, d) = unsafe {
+            (
+                lend(receive_packets),
+                lend(receive),
+                lend(send_packets),
+                lend(send),
+            )
+        };
         let socket = stack.section(|stack| UdpSocket::new(stack, a, b, c, d));
         let mut datagrams = Datagrams {
             socket: ManuallyDrop::new(socket),
@@ -85,7 +95,12 @@ impl Datagrams {
             _bytes: bytes,
         };
         let socket = &mut datagrams.socket;
-        let bound = stack.section(|_| socket.bind(IpListenEndpoint { addr: address, port }));
+        let bound = stack.section(|_| {
+            socket.bind(IpListenEndpoint {
+                addr: address,
+                port,
+            })
+        });
         bound.map_err(|_| Errno::EADDRNOTAVAIL)?;
         Ok(datagrams)
     }
@@ -102,7 +117,8 @@ impl Datagrams {
         let socket = &mut self.socket;
         let copy = |bytes: &[u8], from| {
             let mut data = Vec::new();
-            data.try_reserve_exact(bytes.len()).map_err(|_| Errno::ENOMEM)?;
+            data.try_reserve_exact(bytes.len())
+                .map_err(|_| Errno::ENOMEM)?;
             data.extend_from_slice(bytes);
             Ok(Datagram { from, data })
         };
@@ -119,7 +135,10 @@ impl Datagrams {
     /// `ENETUNREACH`.
     pub fn send(&self, data: &[u8], to: IpEndpoint) -> Result<()> {
         let mut cx = Context::from_waker(&self.waker);
-        match self.stack.section(|_| self.socket.poll_send_to(data, to, &mut cx)) {
+        match self
+            .stack
+            .section(|_| self.socket.poll_send_to(data, to, &mut cx))
+        {
             Poll::Ready(Ok(())) => Ok(()),
             Poll::Ready(Err(SendError::PacketTooLarge)) => Err(Errno::EMSGSIZE),
             Poll::Ready(Err(_)) => Err(Errno::ENETUNREACH),
@@ -130,7 +149,8 @@ impl Datagrams {
     /// Whether there is room to send; the waker is armed if there is none.
     pub fn can_send(&self) -> bool {
         let mut cx = Context::from_waker(&self.waker);
-        self.stack.section(|_| self.socket.poll_send_ready(&mut cx).is_ready())
+        self.stack
+            .section(|_| self.socket.poll_send_ready(&mut cx).is_ready())
     }
 }
 
@@ -139,7 +159,8 @@ impl Drop for Datagrams {
         let socket = &mut self.socket;
         // SAFETY: dropped here and nowhere else; in a section, as its drop
         // touches the stack.
-        self.stack.section(|_| unsafe { ManuallyDrop::drop(socket) });
+        self.stack
+            .section(|_| unsafe { ManuallyDrop::drop(socket) });
         self.stack.release_socket();
     }
 }

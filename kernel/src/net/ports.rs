@@ -30,7 +30,10 @@ impl Ports {
                 let span = EPHEMERAL.end - EPHEMERAL.start;
                 let start = (random::next_u64() % u64::from(span)) as u16;
                 (0..span)
-                    .map(|step| EPHEMERAL.start + ((u32::from(start) + u32::from(step)) % u32::from(span)) as u16)
+                    .map(|step| {
+                        EPHEMERAL.start
+                            + ((u32::from(start) + u32::from(step)) % u32::from(span)) as u16
+                    })
                     .find(|port| !ports.contains(port))
                     .ok_or(Errno::EADDRINUSE)?
             }

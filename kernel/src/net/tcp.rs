@@ -84,10 +84,23 @@ impl TcpSocket {
 
     fn with_state(state: State, family: u16, notifier: Arc<Notifier>) -> Result<Arc<TcpSocket>> {
         let told = matches!(state, State::Connected(_));
-        let inner = Inner { state, bound: None, error: None, read_closed: false, write_closed: false, told };
+        let inner = Inner {
+            state,
+            bound: None,
+            error: None,
+            read_closed: false,
+            write_closed: false,
+            told,
+        };
         let options = SocketOptions::default();
         let inner = SpinLock::new(Rank::SocketState, inner);
-        try_arc(TcpSocket { inner, notifier, options, family, ino: next_ino() })
+        try_arc(TcpSocket {
+            inner,
+            notifier,
+            options,
+            family,
+            ino: next_ino(),
+        })
     }
 
     /// bind(2). Port 0 is a port of the system's choice.
@@ -134,10 +147,16 @@ impl TcpSocket {
         };
         let mut connection = listener.accept().ok_or(Errno::EAGAIN)?;
         drop(inner);
-        let peer = connection.remote().unwrap_or(IpEndpoint::new(IpAddress::Ipv4(Ipv4Address::UNSPECIFIED), 0));
+        let peer = connection.remote().unwrap_or(IpEndpoint::new(
+            IpAddress::Ipv4(Ipv4Address::UNSPECIFIED),
+            0,
+        ));
         let notifier = try_arc(Notifier::default())?;
         connection.set_notifier(&notifier);
-        Ok((Self::with_state(State::Connected(connection), self.family, notifier)?, peer))
+        Ok((
+            Self::with_state(State::Connected(connection), self.family, notifier)?,
+            peer,
+        ))
     }
 
     /// connect(2): begins, or says how it went.
@@ -204,7 +223,12 @@ impl TcpSocket {
             return Ok(0);
         }
         match &mut inner.state {
-            State::Connected(connection) => connection.read(buffer),
+            State::Connected(connection) => {
+                let result = connection.read(buffer);
+                // A reset is told once; then it is the end.
+                inner.read_closed |= result == Err(Errno::ECONNRESET);
+                result
+            }
             State::Connecting(_) => Err(Errno::EAGAIN),
             State::Closed => Ok(0),
             State::Fresh | State::Listening(_) => Err(Errno::ENOTCONN),
@@ -306,7 +330,9 @@ impl Inner {
                 self.error = Some(Errno::ECONNREFUSED);
             }
             _ => {
-                if let State::Connecting(connection) = core::mem::replace(&mut self.state, State::Closed) {
+                if let State::Connecting(connection) =
+                    core::mem::replace(&mut self.state, State::Closed)
+                {
                     self.state = State::Connected(connection);
                 }
             }
@@ -393,7 +419,11 @@ fn leave(mut connection: Connection) {
     let (unread, _) = connection.queues();
     // The stack may run between two calls: it must not send the end and then
     // take it back.
-    if unread > 0 { connection.abort() } else { connection.close() }
+    if unread > 0 {
+        connection.abort()
+    } else {
+        connection.close()
+    }
     let mut orphans = ORPHANS.lock();
     if orphans.try_reserve(1).is_err() {
         drop(orphans);
@@ -401,7 +431,11 @@ fn leave(mut connection: Connection) {
     }
     let aborted = unread > 0;
     let life = if aborted { FAREWELL } else { ORPHAN_LIFE };
-    orphans.push(Orphan { connection, until: time::now() + life, aborted });
+    orphans.push(Orphan {
+        connection,
+        until: time::now() + life,
+        aborted,
+    });
 }
 
 /// Lets go of closed connections that have nothing left to do. After every
@@ -429,7 +463,11 @@ impl Orphan {
     fn is_over(&mut self, now: u64) -> bool {
         self.settle();
         let finished = !self.aborted && self.connection.state() == TcpState::Closed;
-        if now >= self.until && !finished && !self.aborted && self.connection.state() != TcpState::TimeWait {
+        if now >= self.until
+            && !finished
+            && !self.aborted
+            && self.connection.state() != TcpState::TimeWait
+        {
             self.abort(now);
         }
         finished || now >= self.until

@@ -106,7 +106,11 @@ impl UdpSocket {
         }
         let (stack, address) = route(to.addr).ok_or(Errno::ENETUNREACH)?;
         inner.make_bound(&self.notifier)?;
-        let part = inner.parts.iter().flatten().find(|part| core::ptr::eq(part.stack(), stack));
+        let part = inner
+            .parts
+            .iter()
+            .flatten()
+            .find(|part| core::ptr::eq(part.stack(), stack));
         let part = part.ok_or(Errno::EINVAL)?;
         if data.len() > stack.largest_datagram(&address) {
             return Err(Errno::EMSGSIZE);
@@ -122,7 +126,11 @@ impl UdpSocket {
         inner.look();
         let Some(datagram) = inner.next.take() else {
             return match inner.read_closed {
-                true => Ok(Arrived { count: 0, length: 0, from: None }),
+                true => Ok(Arrived {
+                    count: 0,
+                    length: 0,
+                    from: None,
+                }),
                 false => Err(Errno::EAGAIN),
             };
         };
@@ -133,7 +141,11 @@ impl UdpSocket {
         if peek {
             inner.next = Some(datagram);
         }
-        Ok(Arrived { count, length, from })
+        Ok(Arrived {
+            count,
+            length,
+            from,
+        })
     }
 
     /// shutdown(2). `ENOTCONN`.
@@ -165,7 +177,12 @@ impl UdpSocket {
 }
 
 impl Inner {
-    fn bind(&mut self, address: Option<IpAddress>, port: u16, notifier: &Arc<Notifier>) -> Result<()> {
+    fn bind(
+        &mut self,
+        address: Option<IpAddress>,
+        port: u16,
+        notifier: &Arc<Notifier>,
+    ) -> Result<()> {
         if self.bound.is_some() {
             return Err(Errno::EINVAL);
         }
@@ -184,7 +201,11 @@ impl Inner {
     }
 
     fn make_bound(&mut self, notifier: &Arc<Notifier>) -> Result<()> {
-        if self.bound.is_some() { Ok(()) } else { self.bind(None, 0, notifier) }
+        if self.bound.is_some() {
+            Ok(())
+        } else {
+            self.bind(None, 0, notifier)
+        }
     }
 
     /// Fills `next` with a datagram that may be received, if one has come;
@@ -194,7 +215,9 @@ impl Inner {
         for part in self.parts.iter_mut().flatten() {
             while self.next.is_none() {
                 match part.receive() {
-                    Ok(datagram) if peer.is_none_or(|peer| peer == datagram.from) => self.next = Some(datagram),
+                    Ok(datagram) if peer.is_none_or(|peer| peer == datagram.from) => {
+                        self.next = Some(datagram)
+                    }
                     // Not from whom it is connected to, or lost.
                     Ok(_) | Err(Errno::ENOMEM) => {}
                     Err(_) => break,
@@ -205,7 +228,11 @@ impl Inner {
 }
 
 /// The sockets for an address, in the stacks that it is reached through.
-fn open_parts(address: Option<IpAddress>, port: u16, notifier: &Arc<Notifier>) -> Result<[Option<Datagrams>; 2]> {
+fn open_parts(
+    address: Option<IpAddress>,
+    port: u16,
+    notifier: &Arc<Notifier>,
+) -> Result<[Option<Datagrams>; 2]> {
     let local = address.is_some_and(|address| super::is_loopback(&address));
     let inside = match loopback() {
         Some(stack) => Some(Datagrams::bind(stack, notifier, None, port)?),
@@ -226,7 +253,10 @@ impl Pollable for UdpSocket {
         ready.set(Ready::IN, inner.next.is_some() || inner.read_closed);
         ready.set(Ready::RDHUP, inner.read_closed);
         ready.set(Ready::HUP, inner.read_closed && inner.write_closed);
-        ready.set(Ready::OUT, inner.parts.iter().flatten().all(Datagrams::can_send));
+        ready.set(
+            Ready::OUT,
+            inner.parts.iter().flatten().all(Datagrams::can_send),
+        );
         ready
     }
 
@@ -251,7 +281,10 @@ impl File for UdpSocket {
         let length = {
             let mut inner = self.inner.lock();
             inner.look();
-            inner.next.as_ref().map_or(0, |datagram| datagram.data.len())
+            inner
+                .next
+                .as_ref()
+                .map_or(0, |datagram| datagram.data.len())
         };
         argument.write_i32(length as i32)?;
         Ok(0)

@@ -24,7 +24,9 @@ fn unix(out: &mut Text<'_>) -> Result<()> {
         Err(_) => result = Err(Errno::ENOMEM),
     });
     result?;
-    out.put(format_args!("Num       RefCount Protocol Flags    Type St Inode Path\n"))?;
+    out.put(format_args!(
+        "Num       RefCount Protocol Flags    Type St Inode Path\n"
+    ))?;
     for (index, socket) in sockets.iter().enumerate() {
         let flags = if socket.listening { LISTENS } else { 0 };
         let state = if socket.connected { STATES.1 } else { STATES.0 };
@@ -34,7 +36,11 @@ fn unix(out: &mut Text<'_>) -> Result<()> {
         ))?;
         let abstract_name = socket.name.is_abstract();
         let bytes = socket.name.bytes();
-        let (mark, shown) = if abstract_name { ("@", bytes.get(1..).unwrap_or(&[])) } else { ("", bytes) };
+        let (mark, shown) = if abstract_name {
+            ("@", bytes.get(1..).unwrap_or(&[]))
+        } else {
+            ("", bytes)
+        };
         out.put(format_args!("{mark}{}\n", shown.escape_ascii()))?;
     }
     Ok(())

@@ -38,13 +38,22 @@ impl Address {
             (AF_INET, AF_INET) => {
                 let [port @ .., a, b, c, d] = *rest.first_chunk::<6>().ok_or(Errno::EINVAL)?;
                 let address = IpAddress::Ipv4(Ipv4Address::new(a, b, c, d));
-                Ok(Address::Inet(IpEndpoint::new(address, u16::from_be_bytes(port))))
+                Ok(Address::Inet(IpEndpoint::new(
+                    address,
+                    u16::from_be_bytes(port),
+                )))
             }
             (AF_INET6, AF_INET6) => {
                 let port = *rest.first_chunk::<2>().ok_or(Errno::EINVAL)?;
-                let octets = rest.get(6..).and_then(|rest| rest.first_chunk::<16>()).ok_or(Errno::EINVAL)?;
+                let octets = rest
+                    .get(6..)
+                    .and_then(|rest| rest.first_chunk::<16>())
+                    .ok_or(Errno::EINVAL)?;
                 let address = plain(Ipv6Address::from(*octets));
-                Ok(Address::Inet(IpEndpoint::new(address, u16::from_be_bytes(port))))
+                Ok(Address::Inet(IpEndpoint::new(
+                    address,
+                    u16::from_be_bytes(port),
+                )))
             }
             (AF_UNIX, AF_UNIX) if length as usize <= size_of::<SockaddrUn>() => {
                 Ok(Address::Unix(rest.to_vec()))
@@ -68,8 +77,15 @@ fn plain(address: Ipv6Address) -> IpAddress {
 
 /// The path of a local name; `None` for an abstract one.
 pub fn path_of(name: &[u8]) -> Option<&[u8]> {
-    let end = name.iter().position(|&byte| byte == 0).unwrap_or(name.len());
-    if end == 0 && !name.is_empty() { None } else { Some(&name[..end]) }
+    let end = name
+        .iter()
+        .position(|&byte| byte == 0)
+        .unwrap_or(name.len());
+    if end == 0 && !name.is_empty() {
+        None
+    } else {
+        Some(&name[..end])
+    }
 }
 
 /// The address to bind to; `None` for any.
@@ -92,7 +108,9 @@ pub fn inet_bytes(family: u16, endpoint: IpEndpoint) -> Vec<u8> {
         (AF_INET6, IpAddress::Ipv4(address)) if address.is_unspecified() => {
             inet6_bytes(Ipv6Address::UNSPECIFIED, endpoint.port)
         }
-        (AF_INET6, IpAddress::Ipv4(address)) => inet6_bytes(address.to_ipv6_mapped(), endpoint.port),
+        (AF_INET6, IpAddress::Ipv4(address)) => {
+            inet6_bytes(address.to_ipv6_mapped(), endpoint.port)
+        }
         (_, IpAddress::Ipv6(address)) => inet6_bytes(address, endpoint.port),
         (_, IpAddress::Ipv4(address)) => {
             let sockaddr = SockaddrIn {

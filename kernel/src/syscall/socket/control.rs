@@ -30,7 +30,8 @@ pub fn attached_files(call: &Call<'_>, header: &Msghdr) -> Result<Vec<Arc<OpenFi
     let control = read_bytes(header.msg_control, header.msg_controllen as usize)?;
     let mut rest = &control[..];
     while rest.len() >= CMSG_HEADER {
-        let field = |at: usize| u32::from_le_bytes([rest[at], rest[at + 1], rest[at + 2], rest[at + 3]]);
+        let field =
+            |at: usize| u32::from_le_bytes([rest[at], rest[at + 1], rest[at + 2], rest[at + 3]]);
         let (length, level, kind) = (field(0) as usize, field(8), field(12));
         if length < CMSG_HEADER || length > rest.len() || field(4) != 0 {
             return Err(Errno::EINVAL);
@@ -71,8 +72,17 @@ pub struct Control {
 impl Control {
     /// Nothing yet, for a header that says where it goes.
     pub fn new(header: &Msghdr) -> Control {
-        let room = if header.msg_control == 0 { 0 } else { header.msg_controllen.min(MAX_CONTROL) };
-        Control { address: header.msg_control, room: room as usize, used: 0, cut: false }
+        let room = if header.msg_control == 0 {
+            0
+        } else {
+            header.msg_controllen.min(MAX_CONTROL)
+        };
+        Control {
+            address: header.msg_control,
+            room: room as usize,
+            used: 0,
+            cut: false,
+        }
     }
 
     /// Bytes of data that the next piece may have.
@@ -87,8 +97,15 @@ impl Control {
             return Ok(());
         }
         let length = CMSG_HEADER + data.len();
-        let cmsg = Cmsghdr { cmsg_len: length as u64, cmsg_level: SOL_SOCKET, cmsg_type: kind };
-        let at = self.address.checked_add(self.used as u64).ok_or(Errno::EFAULT)?;
+        let cmsg = Cmsghdr {
+            cmsg_len: length as u64,
+            cmsg_level: SOL_SOCKET,
+            cmsg_type: kind,
+        };
+        let at = self
+            .address
+            .checked_add(self.used as u64)
+            .ok_or(Errno::EFAULT)?;
         copy_to_user(at, cmsg.as_bytes())?;
         copy_to_user(at + CMSG_HEADER as u64, data)?;
         self.used = (self.used + length.next_multiple_of(8)).min(self.room);
@@ -96,7 +113,12 @@ impl Control {
     }
 
     /// Gives received files descriptors, as many as there is room to tell of.
-    pub fn deliver_files(&mut self, call: &Call<'_>, received: &mut Received, flags: MsgFlags) -> Result<()> {
+    pub fn deliver_files(
+        &mut self,
+        call: &Call<'_>,
+        received: &mut Received,
+        flags: MsgFlags,
+    ) -> Result<()> {
         if received.rights.is_empty() {
             return Ok(());
         }
@@ -109,6 +131,10 @@ impl Control {
         for file in received.rights.drain(..taken) {
             data.extend_from_slice(&call.install(file, open)?.to_le_bytes());
         }
-        if data.is_empty() { Ok(()) } else { self.put(SCM_RIGHTS, &data) }
+        if data.is_empty() {
+            Ok(())
+        } else {
+            self.put(SCM_RIGHTS, &data)
+        }
     }
 }

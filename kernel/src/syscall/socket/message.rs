@@ -26,7 +26,11 @@ const WAIT_FOR_ONE: u32 = 0x10000;
 
 fn flags(bits: u32) -> Result<MsgFlags> {
     let flags = MsgFlags::from_bits_truncate(bits);
-    if flags.contains(MsgFlags::OOB) { Err(Errno::EOPNOTSUPP) } else { Ok(flags) }
+    if flags.contains(MsgFlags::OOB) {
+        Err(Errno::EOPNOTSUPP)
+    } else {
+        Ok(flags)
+    }
 }
 
 /// Whom a message is for, if that is said.
@@ -50,7 +54,16 @@ pub fn sendto(call: &mut Call<'_>) -> Result<u64> {
     let file = call.file(0)?;
     let to = destination(call, &file, call.word(4), call.uint(5))?;
     let buffers = UserBuffers::single(call.word(1), call.word(2));
-    send(call, &file, buffers, flags(call.uint(3))?, Envelope { to, rights: Vec::new() })
+    send(
+        call,
+        &file,
+        buffers,
+        flags(call.uint(3))?,
+        Envelope {
+            to,
+            rights: Vec::new(),
+        },
+    )
 }
 
 /// write(2) and writev(2) to a socket of messages: one message.
@@ -69,7 +82,9 @@ fn destination(call: &Call<'_>, file: &OpenFile, pointer: u64, length: u32) -> R
     }
     match (socket, Address::read(socket.family(), pointer, length)?) {
         (Socket::Unix(_), Address::Unix(name)) => find_unix(call, &name).map(Destination::Unix),
-        (Socket::Udp(_), Address::Inet(endpoint)) => Ok(Destination::Inet(address::reachable(endpoint))),
+        (Socket::Udp(_), Address::Inet(endpoint)) => {
+            Ok(Destination::Inet(address::reachable(endpoint)))
+        }
         (Socket::Udp(_), Address::Unspecified) => Ok(Destination::Peer),
         _ => Err(Errno::EINVAL),
     }
@@ -85,19 +100,25 @@ fn send(
     let nonblocking = file.nonblocking() || flags.contains(MsgFlags::DONTWAIT);
     let (socket, deadline) = (socket_of(file)?, send_deadline(file));
     let Envelope { to, rights } = envelope;
-    let mut ancillary = Ancillary { rights, credentials: credentials(call) };
+    let mut ancillary = Ancillary {
+        rights,
+        credentials: credentials(call),
+    };
     let mut send = |bytes: &[u8]| match (socket, &to) {
         (Socket::Tcp(socket), _) => socket.send(bytes),
         (Socket::Udp(socket), Destination::Inet(to)) => socket.send(bytes, Some(*to)),
         (Socket::Udp(socket), _) => socket.send(bytes, None),
-        (Socket::Unix(socket), Destination::Unix(to)) => socket.send(bytes, Some(to), &mut ancillary),
+        (Socket::Unix(socket), Destination::Unix(to)) => {
+            socket.send(bytes, Some(to), &mut ancillary)
+        }
         (Socket::Unix(socket), _) => socket.send(bytes, None, &mut ancillary),
     };
     let result = match socket.message_limit() {
         None => write_with(file, nonblocking, deadline, buffers, |bytes, _| send(bytes)),
         Some(limit) => {
             let message = gather(buffers, limit)?;
-            block_until(file, Ready::OUT, nonblocking, deadline, || send(&message)).map(|count| count as u64)
+            block_until(file, Ready::OUT, nonblocking, deadline, || send(&message))
+                .map(|count| count as u64)
         }
     };
     if result == Err(Errno::EPIPE) && !flags.contains(MsgFlags::NOSIGNAL) {
@@ -113,7 +134,9 @@ fn gather(mut buffers: UserBuffers, limit: usize) -> Result<Vec<u8>> {
         return Err(Errno::EMSGSIZE);
     }
     let mut message = Vec::new();
-    message.try_reserve_exact(length).map_err(|_| Errno::ENOMEM)?;
+    message
+        .try_reserve_exact(length)
+        .map_err(|_| Errno::ENOMEM)?;
     message.resize(length, 0);
     match buffers.copy_in(&mut message)? == length {
         true => Ok(message),
@@ -139,7 +162,11 @@ impl Message {
     /// `MSG_TRUNC`.
     fn length(&self, flags: MsgFlags) -> u64 {
         let whole = flags.contains(MsgFlags::TRUNC);
-        (if whole { self.received.length } else { self.received.count }) as u64
+        (if whole {
+            self.received.length
+        } else {
+            self.received.count
+        }) as u64
     }
 
     /// The sender's address as programs read it. Those of streams have none:
@@ -157,7 +184,11 @@ impl Message {
 pub fn recvfrom(call: &mut Call<'_>) -> Result<u64> {
     let file = call.file(0)?;
     let flags = flags(call.uint(3))?;
-    let message = receive(&file, UserBuffers::single(call.word(1), call.word(2)), flags)?;
+    let message = receive(
+        &file,
+        UserBuffers::single(call.word(1), call.word(2)),
+        flags,
+    )?;
     let family = socket_of(&file)?.family();
     address::write(call.word(4), call.word(5), &message.sender(family))?;
     Ok(message.length(flags))
@@ -174,7 +205,9 @@ fn receive(file: &Arc<OpenFile>, mut buffers: UserBuffers, flags: MsgFlags) -> R
         loop {
             let want = buffers.left().min(chunk.len() as u64) as usize;
             let room = &mut chunk[..want];
-            let part = block_until(file, Ready::IN, nonblocking, deadline, || receive_part(socket, room, peek));
+            let part = block_until(file, Ready::IN, nonblocking, deadline, || {
+                receive_part(socket, room, peek)
+            });
             let mut part = match part {
                 Ok(part) => part,
                 Err(_) if all.received.count > 0 => return Ok(all),
@@ -196,19 +229,30 @@ fn receive(file: &Arc<OpenFile>, mut buffers: UserBuffers, flags: MsgFlags) -> R
 
 fn receive_part(socket: Socket<'_>, room: &mut [u8], peek: bool) -> Result<Message> {
     match socket {
-        Socket::Tcp(socket) if peek => socket.peek(room).map(|count| Message::new(count, count, None)),
-        Socket::Tcp(socket) => socket.receive(room).map(|count| Message::new(count, count, None)),
+        Socket::Tcp(socket) if peek => socket
+            .peek(room)
+            .map(|count| Message::new(count, count, None)),
+        Socket::Tcp(socket) => socket
+            .receive(room)
+            .map(|count| Message::new(count, count, None)),
         Socket::Udp(socket) => {
             let arrived = socket.receive(room, peek)?;
             Ok(Message::new(arrived.count, arrived.length, arrived.from))
         }
-        Socket::Unix(socket) => Ok(Message { received: socket.receive(room, peek)?, from: None }),
+        Socket::Unix(socket) => Ok(Message {
+            received: socket.receive(room, peek)?,
+            from: None,
+        }),
     }
 }
 
 /// Calls `body` with a buffer for `length` bytes: for all of them if they are
 /// one message. `ENOMEM`.
-fn with_room<T>(length: u64, limit: Option<usize>, body: impl FnOnce(&mut [u8]) -> Result<T>) -> Result<T> {
+fn with_room<T>(
+    length: u64,
+    limit: Option<usize>,
+    body: impl FnOnce(&mut [u8]) -> Result<T>,
+) -> Result<T> {
     const CHUNK: usize = 65536;
     let Some(limit) = limit.filter(|&limit| limit > CHUNK && length > CHUNK as u64) else {
         return with_chunk(length, body);
@@ -227,7 +271,12 @@ pub fn sendmsg(call: &mut Call<'_>) -> Result<u64> {
     send_header(call, &file, &header, flags(call.uint(2))?)
 }
 
-fn send_header(call: &Call<'_>, file: &Arc<OpenFile>, header: &Msghdr, flags: MsgFlags) -> Result<u64> {
+fn send_header(
+    call: &Call<'_>,
+    file: &Arc<OpenFile>,
+    header: &Msghdr,
+    flags: MsgFlags,
+) -> Result<u64> {
     let to = destination(call, file, header.msg_name, header.msg_namelen)?;
     let rights = attached_files(call, header)?;
     let buffers = UserBuffers::vector(UserPtr::new(header.msg_iov), header.msg_iovlen)?;
@@ -264,12 +313,20 @@ pub fn recvmsg(call: &mut Call<'_>) -> Result<u64> {
     Ok(count)
 }
 
-fn receive_header(call: &Call<'_>, file: &Arc<OpenFile>, header: &mut Msghdr, flags: MsgFlags) -> Result<u64> {
+fn receive_header(
+    call: &Call<'_>,
+    file: &Arc<OpenFile>,
+    header: &mut Msghdr,
+    flags: MsgFlags,
+) -> Result<u64> {
     let buffers = UserBuffers::vector(UserPtr::new(header.msg_iov), header.msg_iovlen)?;
     let mut message = receive(file, buffers, flags)?;
     let socket = socket_of(file)?;
     let mut result = flags & MsgFlags::CMSG_CLOEXEC;
-    result.set(MsgFlags::TRUNC, message.received.length > message.received.count);
+    result.set(
+        MsgFlags::TRUNC,
+        message.received.length > message.received.count,
+    );
     if header.msg_name != 0 {
         let from = message.sender(socket.family());
         let room = from.len().min(header.msg_namelen as usize);
@@ -310,7 +367,10 @@ pub fn recvmmsg(call: &mut Call<'_>) -> Result<u64> {
         if time::now() >= until {
             break;
         }
-        given.set(MsgFlags::DONTWAIT, given.contains(MsgFlags::DONTWAIT) || call.uint(3) & WAIT_FOR_ONE != 0);
+        given.set(
+            MsgFlags::DONTWAIT,
+            given.contains(MsgFlags::DONTWAIT) || call.uint(3) & WAIT_FOR_ONE != 0,
+        );
     }
     Ok(done)
 }

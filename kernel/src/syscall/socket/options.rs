@@ -45,7 +45,8 @@ pub fn setsockopt(call: &mut Call<'_>) -> Result<u64> {
     let socket = socket_of(&file)?;
     let (level, option, options) = (call.uint(1), call.uint(2), socket.options());
     let tcp = matches!(socket, Socket::Tcp(_));
-    if (level, option) == (SOL_SOCKET, SO_RCVTIMEO) || (level, option) == (SOL_SOCKET, SO_SNDTIMEO) {
+    if (level, option) == (SOL_SOCKET, SO_RCVTIMEO) || (level, option) == (SOL_SOCKET, SO_SNDTIMEO)
+    {
         return set_timeout(call, option, options);
     }
     if call.uint(4) < 4 {
@@ -56,7 +57,9 @@ pub fn setsockopt(call: &mut Call<'_>) -> Result<u64> {
         options.set(switch, value != 0);
         return Ok(0);
     }
-    let size = value.clamp(BUFFER_RANGE.0, BUFFER_RANGE.1).saturating_mul(2);
+    let size = value
+        .clamp(BUFFER_RANGE.0, BUFFER_RANGE.1)
+        .saturating_mul(2);
     match (level, option) {
         (SOL_SOCKET, SO_SNDBUF) => options.set_send_buffer(size),
         (SOL_SOCKET, SO_RCVBUF) => options.set_receive_buffer(size),
@@ -94,7 +97,11 @@ pub fn getsockopt(call: &mut Call<'_>) -> Result<u64> {
     let (level, option, options) = (call.uint(1), call.uint(2), socket.options());
     match (level, option, socket) {
         (SOL_SOCKET, SO_PEERCRED, Socket::Unix(socket)) => {
-            let nobody = Ucred { pid: 0, uid: u32::MAX, gid: u32::MAX };
+            let nobody = Ucred {
+                pid: 0,
+                uid: u32::MAX,
+                gid: u32::MAX,
+            };
             store(call, socket.peer_credentials().unwrap_or(nobody).as_bytes())
         }
         (SOL_SOCKET, SO_LINGER, _) => store(call, Linger::default().as_bytes()),
@@ -116,7 +123,10 @@ pub fn getsockopt(call: &mut Call<'_>) -> Result<u64> {
 
 fn store_timeout(call: &Call<'_>, nanos: u64) -> Result<u64> {
     let micros = nanos % NANOS / 1000;
-    let value = Timeval { tv_sec: (nanos / NANOS) as i64, tv_usec: micros as i64 };
+    let value = Timeval {
+        tv_sec: (nanos / NANOS) as i64,
+        tv_usec: micros as i64,
+    };
     store(call, value.as_bytes())
 }
 
