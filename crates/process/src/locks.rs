@@ -72,7 +72,12 @@ impl<O: Clone + PartialEq> RangeLocks<O> {
         self.clear(owner, bytes);
         if let Some(exclusive) = lock {
             let (start, end) = (*bytes.start(), *bytes.end());
-            self.0.push(Lock { owner: owner.clone(), start, end, exclusive });
+            self.0.push(Lock {
+                owner: owner.clone(),
+                start,
+                end,
+                exclusive,
+            });
         }
         Ok(())
     }
@@ -81,11 +86,18 @@ impl<O: Clone + PartialEq> RangeLocks<O> {
     /// lock more.
     fn clear(&mut self, owner: &O, bytes: &Bytes) {
         let mut rest = None;
-        for lock in self.0.iter_mut().filter(|lock| lock.owner == *owner && lock.overlaps(bytes)) {
+        for lock in self
+            .0
+            .iter_mut()
+            .filter(|lock| lock.owner == *owner && lock.overlaps(bytes))
+        {
             let after = lock.end > *bytes.end();
             match (lock.start < *bytes.start(), after) {
                 (true, true) => {
-                    rest = Some(Lock { start: *bytes.end() + 1, ..lock.clone() });
+                    rest = Some(Lock {
+                        start: *bytes.end() + 1,
+                        ..lock.clone()
+                    });
                     lock.end = *bytes.start() - 1;
                 }
                 (true, false) => lock.end = *bytes.start() - 1,
@@ -111,9 +123,9 @@ mod tests {
 
     fn allowed(model: &Model, owner: usize, bytes: &Bytes, exclusive: bool) -> bool {
         let others = (0..3).filter(|&other| other != owner);
-        !others.flat_map(|other| bytes.clone().map(move |at| model[other][at as usize])).any(
-            |held| held.is_some_and(|theirs| theirs || exclusive),
-        )
+        !others
+            .flat_map(|other| bytes.clone().map(move |at| model[other][at as usize]))
+            .any(|held| held.is_some_and(|theirs| theirs || exclusive))
     }
 
     proptest! {

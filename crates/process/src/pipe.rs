@@ -7,7 +7,7 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use paddock_abi::termios::FIONREAD;
 use paddock_abi::{Errno, Result};
 use paddock_sync::{Pollable, PreemptOff, Rank, Ready, SpinLock, WaitQueue, try_arc};
-use paddock_vfs::{File, FileKind, IoctlArg, Metadata, OpenFlags, Timestamp};
+use paddock_vfs::{File, FileKind, IoctlArg, Metadata, Timestamp};
 
 /// Bytes that a pipe holds.
 pub const PIPE_SIZE: usize = 65536;
@@ -295,125 +295,9 @@ impl File for PipeWriter {
     }
 }
 
-/// What stands behind a fifo's inode for as long as anyone has it open.
-pub struct Fifo(Arc<Pipe>);
+mod fifo;
 
-impl Fifo {
-    /// A fifo that nobody has open. `ENOMEM`.
-    pub fn new() -> Result<Fifo> {
-        Ok(Fifo(try_arc(Pipe::new(0, 0))?))
-    }
-
-    /// One more opening. `ENXIO` if it is for writing only, `NONBLOCK`, and
-    /// nobody reads. The caller then waits with [`FifoEnd::partner_came`].
-    pub fn open(&self, flags: OpenFlags, metadata: Metadata) -> Result<FifoEnd> {
-        let (reading, writing) = (flags.readable(), flags.writable());
-        let mut state = self.0.state.lock();
-        if writing && !reading && flags.contains(OpenFlags::NONBLOCK) && state.readers == 0 {
-            return Err(Errno::ENXIO);
-        }
-        state.readers += usize::from(reading);
-        state.writers += usize::from(writing);
-        state.reader_openings += u64::from(reading);
-        state.writer_openings += u64::from(writing);
-        let partner_at = if reading {
-            state.writer_openings
-        } else {
-            state.reader_openings
-        };
-        let partnered = match (reading, writing) {
-            (true, false) => state.writers > 0,
-            (false, true) => state.readers > 0,
-            _ => true,
-        };
-        drop(state);
-        self.0.changed.wake_all();
-        let pipe = self.0.clone();
-        Ok(FifoEnd {
-            pipe,
-            reading,
-            writing,
-            partner_at,
-            partnered,
-            metadata,
-        })
-    }
-}
-
-/// One opening of a fifo.
-pub struct FifoEnd {
-    pipe: Arc<Pipe>,
-    reading: bool,
-    writing: bool,
-    partner_at: u64,
-    partnered: bool,
-    metadata: Metadata,
-}
-
-impl FifoEnd {
-    /// Whether somebody has opened the other end since this opening, or had
-    /// it open then: what open(2) without `O_NONBLOCK` waits for, on the
-    /// object's own wait queue. Never sleeps.
-    pub fn partner_came(&self) -> bool {
-        let state = self.pipe.state.lock();
-        let openings = if self.reading {
-            state.writer_openings
-        } else {
-            state.reader_openings
-        };
-        self.partnered || openings != self.partner_at
-    }
-}
-
-impl Drop for FifoEnd {
-    fn drop(&mut self) {
-        self.pipe.close(self.reading, self.writing);
-    }
-}
-
-impl Pollable for FifoEnd {
-    fn ready(&self) -> Ready {
-        let mut ready = Ready::empty();
-        if self.reading {
-            ready |= self.pipe.ready_to_read();
-            // Nobody has written yet: that is no hang-up.
-            ready.set(
-                Ready::HUP,
-                ready.contains(Ready::HUP) && self.partner_came(),
-            );
-        }
-        if self.writing {
-            ready |= self.pipe.ready_to_write();
-        }
-        ready
-    }
-
-    fn wait_queue(&self) -> Option<&WaitQueue> {
-        Some(&self.pipe.changed)
-    }
-}
-
-impl File for FifoEnd {
-    fn read(&self, _: &mut u64, buf: &mut [u8]) -> Result<usize> {
-        read_result(self.pipe.try_read(buf))
-    }
-
-    fn write(&self, _: &mut u64, buf: &[u8]) -> Result<usize> {
-        self.pipe.try_write(buf)
-    }
-
-    fn ioctl(&self, cmd: u32, arg: &mut dyn IoctlArg) -> Result<u64> {
-        self.pipe.ioctl(cmd, arg)
-    }
-
-    fn metadata(&self) -> Result<Metadata> {
-        Ok(self.metadata)
-    }
-
-    fn as_any(&self) -> &dyn Any {
-        self
-    }
-}
+pub use fifo::{Fifo, FifoEnd};
 
 #[cfg(test)]
 mod tests;

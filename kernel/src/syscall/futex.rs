@@ -19,7 +19,7 @@ pub static FUTEXES: Futexes = Futexes::new();
 /// What a futex at an address of the thread's memory is known by: in shared
 /// memory by its place there, else by its address.
 fn key(thread: &UserThread, address: u64, private: bool) -> Result<Key> {
-    if address % 4 != 0 {
+    if !address.is_multiple_of(4) {
         return Err(Errno::EINVAL);
     }
     let memory = thread.process.memory()?;

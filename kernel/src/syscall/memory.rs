@@ -67,7 +67,7 @@ pub fn mmap(call: &mut Call<'_>) -> Result<u64> {
     let shared = is_shared(call.word(3))?;
     let flags = MapFlags::from_bits_truncate(call.uint(3));
     let offset = call.word(5);
-    if length == 0 || offset % PAGE_SIZE != 0 || flags.contains(MapFlags::HUGETLB) {
+    if length == 0 || !offset.is_multiple_of(PAGE_SIZE) || flags.contains(MapFlags::HUGETLB) {
         return Err(Errno::EINVAL);
     }
     let backing = match flags.contains(MapFlags::ANONYMOUS) {
@@ -152,7 +152,7 @@ pub fn brk(call: &mut Call<'_>) -> Result<u64> {
 /// changes speed is taken note of.
 pub fn madvise(call: &mut Call<'_>) -> Result<u64> {
     let (start, length) = (call.word(0), call.word(1));
-    if start % PAGE_SIZE != 0 {
+    if !start.is_multiple_of(PAGE_SIZE) {
         return Err(Errno::EINVAL);
     }
     match call.uint(2) {
@@ -170,7 +170,7 @@ pub fn madvise(call: &mut Call<'_>) -> Result<u64> {
 pub fn msync(call: &mut Call<'_>) -> Result<u64> {
     let (start, flags) = (call.word(0), call.uint(2));
     let known = MS_ASYNC | MS_INVALIDATE | MS_SYNC;
-    if start % PAGE_SIZE != 0 || flags & !known != 0 || flags & (MS_ASYNC | MS_SYNC) == (MS_ASYNC | MS_SYNC) {
+    if !start.is_multiple_of(PAGE_SIZE) || flags & !known != 0 || flags & (MS_ASYNC | MS_SYNC) == (MS_ASYNC | MS_SYNC) {
         return Err(Errno::EINVAL);
     }
     let memory = memory(call)?;

@@ -164,16 +164,13 @@ fn hostile_files_are_refused() {
         2,
         183,
         0x40_0000,
-        &[text(), load(6, 0, u64::MAX & !0xfff, 0x100, 0x1000)],
+        &[text(), load(6, 0, !0xfff, 0x100, 0x1000)],
     );
     refused(
         2,
         183,
         0x40_0000,
-        &[
-            text(),
-            load(6, u64::MAX & !0xfff, 0x50_0000, 0x1000, 0x1000),
-        ],
+        &[text(), load(6, !0xfff, 0x50_0000, 0x1000, 0x1000)],
     );
     refused(2, 183, 0x40_0000, &[load(5, 0, 0x40_0000, 0x1000, 0x800)]);
     refused(2, 183, 0x40_0000, &[load(5, 0, 0x40_0000, 0x9000, 0x9000)]);

@@ -1,4 +1,5 @@
 use super::*;
+use paddock_vfs::OpenFlags;
 use std::thread;
 
 fn read_all(reader: &PipeReader) -> Vec<u8> {

@@ -2,7 +2,7 @@
 //! (`<asm/sigcontext.h>`, `<asm/ucontext.h>`).
 
 use super::SignalSet;
-use super::state::on_stack;
+use super::alt_stack::on_stack;
 use paddock_abi::signal::*;
 use paddock_abi::{Errno, Result};
 

@@ -2,15 +2,20 @@
 //! blocked, and what happens next. One [`Signals`] holds a whole process
 //! with all its threads, so that one lock covers every decision.
 
+mod alt_stack;
+mod deliver;
 mod frame;
 mod pending;
+mod send;
 mod set;
 mod state;
 
+pub use deliver::Delivery;
 pub use frame::{FpState, FrameRequest, Registers, build_frame, restore_frame};
 pub use pending::Pending;
+pub use send::Sent;
 pub use set::SignalSet;
-pub use state::{Delivery, Sent, Signals, ThreadSignals};
+pub use state::{Signals, ThreadSignals};
 
 use paddock_abi::signal::*;
 

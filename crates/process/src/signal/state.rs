@@ -8,17 +8,17 @@ use paddock_abi::{Errno, Result};
 /// The signal state of one thread.
 #[derive(Clone, Debug)]
 pub struct ThreadSignals {
-    tid: u32,
-    mask: SignalSet,
+    pub(super) tid: u32,
+    pub(super) mask: SignalSet,
     /// The mask to return to after the handler that ends a sigsuspend.
-    saved_mask: Option<SignalSet>,
-    pending: Pending,
-    alt_stack: StackT,
+    pub(super) saved_mask: Option<SignalSet>,
+    pub(super) pending: Pending,
+    pub(super) alt_stack: StackT,
     /// Signals that sigtimedwait waits for although they are blocked.
-    awaited: SignalSet,
+    pub(super) awaited: SignalSet,
 }
 
-const NO_ALT_STACK: StackT = StackT {
+pub(super) const NO_ALT_STACK: StackT = StackT {
     ss_sp: 0,
     ss_flags: SS_DISABLE,
     pad: 0,
@@ -38,48 +38,14 @@ impl ThreadSignals {
     }
 }
 
-/// What sending a signal has led to; the sender then wakes accordingly.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sent {
-    /// Nobody will notice.
-    Ignored,
-    /// It waits; nobody needs waking.
-    Blocked,
-    /// It waits, and this thread should be woken to handle it.
-    Wake(u32),
-}
-
-/// What a thread does next about signals, on its way to user mode.
-#[derive(Clone, Copy, Debug)]
-pub enum Delivery {
-    /// The whole process dies.
-    Terminate {
-        /// The signal.
-        signal: u32,
-        /// Whether it is one that dumps core.
-        core: bool,
-    },
-    /// The whole process stops.
-    Stop(u32),
-    /// A handler runs.
-    Handler {
-        /// How it was set up.
-        action: Sigaction,
-        /// What it is told.
-        info: Siginfo,
-        /// The mask to return to.
-        old_mask: SignalSet,
-    },
-}
-
 /// All signal state of one process and its threads.
 #[derive(Debug)]
 pub struct Signals {
-    actions: [Sigaction; SIGMAX as usize],
-    pending: Pending,
-    threads: Vec<ThreadSignals>,
+    pub(super) actions: [Sigaction; SIGMAX as usize],
+    pub(super) pending: Pending,
+    pub(super) threads: Vec<ThreadSignals>,
     /// Process 1 only gets the signals that it handles.
-    protected: bool,
+    pub(super) protected: bool,
     /// `SIGKILL` or another deadly signal is on its way: all threads go.
     dying: bool,
 }
@@ -167,21 +133,21 @@ impl Signals {
         }
     }
 
-    fn thread(&self, tid: u32) -> Result<&ThreadSignals> {
+    pub(super) fn thread(&self, tid: u32) -> Result<&ThreadSignals> {
         self.threads
             .iter()
             .find(|thread| thread.tid == tid)
             .ok_or(Errno::ESRCH)
     }
 
-    fn thread_mut(&mut self, tid: u32) -> Result<&mut ThreadSignals> {
+    pub(super) fn thread_mut(&mut self, tid: u32) -> Result<&mut ThreadSignals> {
         self.threads
             .iter_mut()
             .find(|thread| thread.tid == tid)
             .ok_or(Errno::ESRCH)
     }
 
-    fn action_of(&self, signal: u32) -> &Sigaction {
+    pub(super) fn action_of(&self, signal: u32) -> &Sigaction {
         &self.actions[(signal.clamp(1, SIGMAX) - 1) as usize]
     }
 
@@ -208,7 +174,7 @@ impl Signals {
         Ok(())
     }
 
-    fn discard(&mut self, signals: SignalSet) {
+    pub(super) fn discard(&mut self, signals: SignalSet) {
         self.pending.discard(signals);
         self.threads
             .iter_mut()
@@ -314,246 +280,4 @@ impl Signals {
     pub fn set_dying(&mut self) {
         self.dying = true;
     }
-
-    /// Sends a signal to the process (`tid` none) or one of its threads.
-    /// `forced` is the kernel's own: it cannot be ignored or blocked.
-    /// `ESRCH` if there is no such thread; `EAGAIN` as for
-    /// [`Pending::add`].
-    pub fn send(&mut self, info: &Siginfo, tid: Option<u32>) -> Result<Sent> {
-        let signal = info.signal();
-        if !is_signal(signal) {
-            return Err(Errno::EINVAL);
-        }
-        self.cancel_opposites(signal);
-        if self.drops(signal, tid) {
-            return Ok(Sent::Ignored);
-        }
-        match tid {
-            Some(tid) => {
-                let thread = self.thread_mut(tid)?;
-                thread.pending.add(info)?;
-                Ok(thread.receive(signal))
-            }
-            None => {
-                self.pending.add(info)?;
-                Ok(self.receiver(signal))
-            }
-        }
-    }
-
-    /// A stop cancels a waiting `SIGCONT`, and `SIGCONT` waiting stops.
-    fn cancel_opposites(&mut self, signal: u32) {
-        if signal == SIGCONT {
-            self.discard(SignalSet::STOPPING);
-        } else if SignalSet::STOPPING.contains(signal) {
-            self.discard(SignalSet::of(SIGCONT));
-        }
-    }
-
-    /// Whether a signal leaves no trace: ignored by all it could reach, and
-    /// blocked by none of them.
-    fn drops(&self, signal: u32, tid: Option<u32>) -> bool {
-        let defaulted = self.action_of(signal).handler == SIG_DFL;
-        if self.protected && defaulted {
-            return true;
-        }
-        let concerned = |thread: &&ThreadSignals| tid.is_none_or(|tid| tid == thread.tid);
-        let kept = |thread: &ThreadSignals| {
-            thread.mask.contains(signal) || thread.awaited.contains(signal)
-        };
-        self.ignores(signal) && !self.threads.iter().filter(concerned).any(kept)
-    }
-
-    /// Which thread handles a signal of the process: the first that does not
-    /// block it.
-    fn receiver(&self, signal: u32) -> Sent {
-        let takes = |thread: &&ThreadSignals| thread.receive(signal) != Sent::Blocked;
-        self.threads
-            .iter()
-            .find(takes)
-            .map_or(Sent::Blocked, |thread| Sent::Wake(thread.tid))
-    }
-
-    /// Makes a signal that the thread's own instruction caused certain: if
-    /// it is blocked or ignored, its default comes back. `ESRCH`.
-    pub fn force(&mut self, info: &Siginfo, tid: u32) -> Result<()> {
-        let signal = info.signal();
-        let blocked = self.thread(tid)?.mask.contains(signal);
-        if blocked || self.action_of(signal).handler == SIG_IGN {
-            self.actions[(signal.clamp(1, SIGMAX) - 1) as usize] = Sigaction::default();
-        }
-        // A fault without a handler ends even process 1: it could only
-        // fault again.
-        if self.action_of(signal).handler == SIG_DFL {
-            self.protected = false;
-        }
-        let thread = self.thread_mut(tid)?;
-        thread.mask = thread.mask.minus(SignalSet::of(signal));
-        thread.pending.add(info)
-    }
-
-    /// The next thing that the thread does about signals, or `None` if it
-    /// can go on in user mode.
-    pub fn next(&mut self, tid: u32) -> Option<Delivery> {
-        loop {
-            let (signal, info) = self.take(tid, None)?;
-            let action = *self.action_of(signal);
-            match action.handler {
-                SIG_IGN => continue,
-                SIG_DFL => {
-                    if let Some(delivery) = self.default_delivery(signal) {
-                        return Some(delivery);
-                    }
-                }
-                _ => return self.handle(tid, signal, action, info),
-            }
-        }
-    }
-
-    fn default_delivery(&mut self, signal: u32) -> Option<Delivery> {
-        match default_action(signal) {
-            _ if self.protected => None,
-            DefaultAction::Ignore | DefaultAction::Continue => None,
-            DefaultAction::Stop => Some(Delivery::Stop(signal)),
-            DefaultAction::Terminate => Some(Delivery::Terminate {
-                signal,
-                core: false,
-            }),
-            DefaultAction::Core => Some(Delivery::Terminate { signal, core: true }),
-        }
-    }
-
-    fn handle(
-        &mut self,
-        tid: u32,
-        signal: u32,
-        action: Sigaction,
-        info: Siginfo,
-    ) -> Option<Delivery> {
-        let flags = SaFlags::from_bits_retain(action.flags);
-        let thread = self.thread_mut(tid).ok()?;
-        let old_mask = thread.saved_mask.take().unwrap_or(thread.mask);
-        thread.mask = thread.mask.union(SignalSet(action.mask));
-        if !flags.contains(SaFlags::NODEFER) {
-            thread.mask = thread.mask.union(SignalSet::of(signal));
-        }
-        thread.mask = thread.mask.minus(SignalSet::UNBLOCKABLE);
-        if flags.contains(SaFlags::RESETHAND) {
-            self.actions[(signal.clamp(1, SIGMAX) - 1) as usize].handler = SIG_DFL;
-        }
-        Some(Delivery::Handler {
-            action,
-            info,
-            old_mask,
-        })
-    }
-
-    /// Takes a signal that waits and is not blocked, or of `wanted` even if
-    /// blocked. `SIGKILL` first, then faults, then the lowest; the thread's
-    /// own before the process's.
-    fn take(&mut self, tid: u32, wanted: Option<SignalSet>) -> Option<(u32, Siginfo)> {
-        let mask = self.thread(tid).ok()?.mask;
-        let among = |set: SignalSet| match wanted {
-            Some(wanted) => set.intersection(wanted),
-            None => set.minus(mask),
-        };
-        let own = among(self.thread(tid).ok()?.pending.set());
-        let shared = among(self.pending.set());
-        let all = own.union(shared);
-        let signal = all
-            .intersection(SignalSet::of(SIGKILL))
-            .first()
-            .or(own.intersection(SignalSet::SYNCHRONOUS).first())
-            .or(all.first())?;
-        let info = match own.contains(signal) {
-            true => self.thread_mut(tid).ok()?.pending.take(signal),
-            false => self.pending.take(signal),
-        };
-        info.map(|info| (signal, info))
-    }
-
-    /// rt_sigtimedwait(2): takes a signal of `wanted`, or notes that the
-    /// thread waits for them. [`Self::stop_awaiting`] ends that.
-    pub fn await_signal(&mut self, tid: u32, wanted: SignalSet) -> Option<Siginfo> {
-        let wanted = wanted.minus(SignalSet::UNBLOCKABLE);
-        let taken = self.take(tid, Some(wanted));
-        if let Ok(thread) = self.thread_mut(tid) {
-            thread.awaited = if taken.is_some() {
-                SignalSet::EMPTY
-            } else {
-                wanted
-            };
-        }
-        taken.map(|(_, info)| info)
-    }
-
-    /// The thread no longer waits for signals.
-    pub fn stop_awaiting(&mut self, tid: u32) {
-        if let Ok(thread) = self.thread_mut(tid) {
-            thread.awaited = SignalSet::EMPTY;
-        }
-    }
-
-    /// sigaltstack(2): the thread's alternate stack. `ESRCH`.
-    pub fn alt_stack(&self, tid: u32) -> Result<StackT> {
-        Ok(self.thread(tid)?.alt_stack)
-    }
-
-    /// Sets it. `EPERM` if `sp` is on it now; `EINVAL`; `ENOMEM` if it is too
-    /// small.
-    pub fn set_alt_stack(&mut self, tid: u32, stack: StackT, sp: u64) -> Result<()> {
-        let thread = self.thread_mut(tid)?;
-        if on_stack(&thread.alt_stack, sp) {
-            return Err(Errno::EPERM);
-        }
-        thread.alt_stack = match stack.ss_flags & !SS_AUTODISARM {
-            SS_DISABLE => NO_ALT_STACK,
-            0 | SS_ONSTACK if stack.ss_size < MINSIGSTKSZ => return Err(Errno::ENOMEM),
-            0 | SS_ONSTACK => StackT {
-                ss_flags: stack.ss_flags & SS_AUTODISARM,
-                ..stack
-            },
-            _ => return Err(Errno::EINVAL),
-        };
-        Ok(())
-    }
-
-    /// Puts back an alternate stack that a signal frame saved. `ESRCH`.
-    pub fn restore_alt_stack(&mut self, tid: u32, stack: StackT) -> Result<()> {
-        let thread = self.thread_mut(tid)?;
-        if stack.ss_flags & SS_AUTODISARM != 0 {
-            thread.alt_stack = StackT {
-                ss_flags: SS_AUTODISARM,
-                ..stack
-            };
-        }
-        Ok(())
-    }
-
-    /// A handler runs on the alternate stack: it disarms itself if it was
-    /// set up so.
-    pub fn disarm_alt_stack(&mut self, tid: u32) {
-        if let Ok(thread) = self.thread_mut(tid)
-            && thread.alt_stack.ss_flags & SS_AUTODISARM != 0
-        {
-            thread.alt_stack = NO_ALT_STACK;
-        }
-    }
-}
-
-impl ThreadSignals {
-    fn receive(&self, signal: u32) -> Sent {
-        let blocked = self.mask.contains(signal) && !self.awaited.contains(signal);
-        if blocked {
-            Sent::Blocked
-        } else {
-            Sent::Wake(self.tid)
-        }
-    }
-}
-
-/// Whether `sp` lies on an alternate stack that is in use.
-pub(super) fn on_stack(stack: &StackT, sp: u64) -> bool {
-    let enabled = stack.ss_flags & SS_DISABLE == 0 && stack.ss_flags & SS_AUTODISARM == 0;
-    enabled && sp > stack.ss_sp && sp - stack.ss_sp <= stack.ss_size
 }

@@ -6,6 +6,9 @@
 //! change is lost; an edge-triggered entry is reported once for each note, a
 //! level-triggered one as long as it is ready.
 
+mod entry;
+mod instance;
+
 use super::Call;
 use super::poll::with_mask;
 use crate::time;
@@ -14,14 +17,15 @@ use alloc::sync::{Arc, Weak};
 use alloc::task::Wake;
 use alloc::vec::Vec;
 use core::any::Any;
-use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use core::task::Waker;
+use core::sync::atomic::Ordering;
+use entry::{ENTRIES, Entry, Interest};
+use instance::Epoll;
 use paddock_abi::time::Timespec;
 use paddock_abi::uio::*;
 use paddock_abi::{Errno, Result};
 use paddock_sync::{
-    Deadline, NO_DEADLINE, Pollable, PreemptOff, Rank, Ready, Registration, SpinLock, WaitError,
-    WaitQueue, try_arc,
+    Deadline, NO_DEADLINE, Pollable, PreemptOff, Rank, Ready, SpinLock, WaitError, WaitQueue,
+    try_arc,
 };
 use paddock_vfs::{File, FileKind, Metadata, OpenFile, OpenFlags, Timestamp};
 
@@ -29,194 +33,8 @@ use paddock_vfs::{File, FileKind, Metadata, OpenFile, OpenFlags, Timestamp};
 const MAX_EVENTS: usize = 1024;
 /// How deep one epoll may watch another.
 const MAX_DEPTH: usize = 4;
-/// Flags that say how to report, not what.
-const MODES: u32 = EPOLLET | EPOLLONESHOT | EPOLLWAKEUP | EPOLLEXCLUSIVE;
-
-/// What is awaited of a file, and what the program calls it.
-#[derive(Clone, Copy)]
-struct Interest {
-    events: u32,
-    data: u64,
-}
-
-/// What the waker of an entry touches.
-struct Note {
-    news: AtomicBool,
-    epoll: Weak<Epoll>,
-}
-
-impl Wake for Note {
-    fn wake(self: Arc<Self>) {
-        self.news.store(true, Ordering::Release);
-        if let Some(epoll) = self.epoll.upgrade() {
-            epoll.changed.wake_all();
-        }
-    }
-}
-
-/// A watched descriptor.
-struct Entry {
-    fd: i32,
-    interest: SpinLock<Interest, PreemptOff>,
-    note: Arc<Note>,
-    waker: Waker,
-    // Before `file`: it refers to the file's queue.
-    registration: SpinLock<Option<Registration<'static>>, PreemptOff>,
-    file: Arc<OpenFile>,
-}
-
-/// An epoll instance.
-pub struct Epoll {
-    entries: SpinLock<Vec<Arc<Entry>>, PreemptOff>,
-    changed: WaitQueue,
-}
-
-/// How many entries there are in all epolls, so that closing a file is
-/// cheap while nobody uses any.
-static ENTRIES: AtomicUsize = AtomicUsize::new(0);
 /// All epolls.
 static EPOLLS: SpinLock<Vec<Weak<Epoll>>, PreemptOff> = SpinLock::new(Rank::Leaf, Vec::new());
-
-impl Entry {
-    fn new(epoll: &Arc<Epoll>, fd: i32, file: Arc<OpenFile>, interest: Interest) -> Result<Arc<Entry>> {
-        let note = try_arc(Note { news: AtomicBool::new(true), epoll: Arc::downgrade(epoll) })?;
-        let waker = Waker::from(note.clone());
-        let registration = match file.file().wait_queue() {
-            Some(queue) => Some(queue.register(&waker)?),
-            None => None,
-        };
-        // SAFETY: the queue belongs to `file`, which the entry holds for as
-        // long as the registration: fields are dropped in order.
-        let registration = registration.map(|registration| unsafe {
-            core::mem::transmute::<Registration<'_>, Registration<'static>>(registration)
-        });
-        ENTRIES.fetch_add(1, Ordering::Relaxed);
-        let interest = SpinLock::new(Rank::Leaf, interest);
-        let registration = SpinLock::new(Rank::Leaf, registration);
-        try_arc(Entry { fd, interest, note, waker, registration, file })
-    }
-
-    /// What to report, if there is news. Takes the note; leaves it where the
-    /// next wait must look again.
-    fn take_events(&self) -> Option<EpollEvent> {
-        if !self.note.news.swap(false, Ordering::AcqRel) {
-            return None;
-        }
-        if let Some(registration) = &*self.registration.lock() {
-            registration.renew(&self.waker);
-        }
-        let interest = *self.interest.lock();
-        let found = ready_bits(&self.file) & (interest.events | POLLERR | POLLHUP) & !MODES;
-        // Switched off after a one-shot report: nothing is awaited any more.
-        if found == 0 || interest.events & !MODES == 0 && interest.events & EPOLLONESHOT != 0 {
-            return None;
-        }
-        if interest.events & EPOLLONESHOT != 0 {
-            self.interest.lock().events &= MODES;
-        } else if interest.events & EPOLLET == 0 {
-            self.note.news.store(true, Ordering::Release);
-        }
-        Some(EpollEvent { events: found, pad: 0, data: interest.data })
-    }
-}
-
-impl Drop for Entry {
-    fn drop(&mut self) {
-        ENTRIES.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-fn ready_bits(file: &OpenFile) -> u32 {
-    let mut ready = file.file().ready().bits();
-    ready |= if ready & POLLIN != 0 { POLLRDNORM } else { 0 };
-    ready | if ready & POLLOUT != 0 { POLLWRNORM } else { 0 }
-}
-
-impl Epoll {
-    fn entry(&self, index: usize) -> Option<Arc<Entry>> {
-        self.entries.lock().get(index).cloned()
-    }
-
-    fn find(&self, fd: i32, file: &Arc<OpenFile>) -> Option<Arc<Entry>> {
-        let entries = self.entries.lock();
-        entries.iter().find(|entry| entry.fd == fd && Arc::ptr_eq(&entry.file, file)).cloned()
-    }
-
-    fn add(&self, entry: Arc<Entry>) -> Result<()> {
-        let mut entries = self.entries.lock();
-        entries.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
-        entries.push(entry);
-        Ok(())
-    }
-
-    /// Takes one entry out that `matches`; the caller drops it.
-    fn take(&self, matches: impl Fn(&Entry) -> bool) -> Option<Arc<Entry>> {
-        let mut entries = self.entries.lock();
-        let at = entries.iter().position(|entry| matches(entry))?;
-        Some(entries.swap_remove(at))
-    }
-
-    /// Moves an entry that was reported to the end, so that a short list of
-    /// events does not starve the others.
-    fn rotate(&self, entry: &Arc<Entry>) {
-        let mut entries = self.entries.lock();
-        if let Some(at) = entries.iter().position(|other| Arc::ptr_eq(other, entry)) {
-            let entry = entries.remove(at);
-            entries.push(entry);
-        }
-    }
-
-    /// Collects events, no more than `events` has room for without growing.
-    fn collect(&self, events: &mut Vec<EpollEvent>) {
-        let mut index = 0;
-        let mut reported: Option<Arc<Entry>> = None;
-        while events.len() < events.capacity() {
-            let Some(entry) = self.entry(index) else {
-                return;
-            };
-            if let Some(event) = entry.take_events() {
-                events.push(event);
-                reported = Some(entry);
-            }
-            index += 1;
-        }
-        if let Some(entry) = reported {
-            self.rotate(&entry);
-        }
-    }
-
-    /// How deep the epolls that it watches are nested.
-    fn depth(&self, limit: usize) -> usize {
-        let mut deepest = 0;
-        let mut index = 0;
-        while let Some(entry) = self.entry(index).filter(|_| limit > 0) {
-            if let Some(inner) = epoll_of(&entry.file) {
-                deepest = deepest.max(1 + inner.depth(limit - 1));
-            }
-            index += 1;
-        }
-        deepest
-    }
-}
-
-impl Pollable for Epoll {
-    fn ready(&self) -> Ready {
-        let mut index = 0;
-        while let Some(entry) = self.entry(index) {
-            let wanted = entry.interest.lock().events | POLLERR | POLLHUP;
-            let news = entry.note.news.load(Ordering::Acquire);
-            if news && ready_bits(&entry.file) & wanted & !MODES != 0 {
-                return Ready::IN;
-            }
-            index += 1;
-        }
-        Ready::empty()
-    }
-
-    fn wait_queue(&self) -> Option<&WaitQueue> {
-        Some(&self.changed)
-    }
-}
 
 /// The file in front of an epoll.
 struct EpollFile(Arc<Epoll>);

@@ -1,0 +1,132 @@
+//! What a thread does about signals.
+
+use super::state::Signals;
+use super::{DefaultAction, SignalSet, default_action};
+use paddock_abi::signal::*;
+
+/// What a thread does next about signals, on its way to user mode.
+#[derive(Clone, Copy, Debug)]
+pub enum Delivery {
+    /// The whole process dies.
+    Terminate {
+        /// The signal.
+        signal: u32,
+        /// Whether it is one that dumps core.
+        core: bool,
+    },
+    /// The whole process stops.
+    Stop(u32),
+    /// A handler runs.
+    Handler {
+        /// How it was set up.
+        action: Sigaction,
+        /// What it is told.
+        info: Siginfo,
+        /// The mask to return to.
+        old_mask: SignalSet,
+    },
+}
+
+impl Signals {
+    /// The next thing that the thread does about signals, or `None` if it
+    /// can go on in user mode.
+    pub fn next(&mut self, tid: u32) -> Option<Delivery> {
+        loop {
+            let (signal, info) = self.take(tid, None)?;
+            let action = *self.action_of(signal);
+            match action.handler {
+                SIG_IGN => continue,
+                SIG_DFL => {
+                    if let Some(delivery) = self.default_delivery(signal) {
+                        return Some(delivery);
+                    }
+                }
+                _ => return self.handle(tid, signal, action, info),
+            }
+        }
+    }
+
+    fn default_delivery(&mut self, signal: u32) -> Option<Delivery> {
+        match default_action(signal) {
+            _ if self.protected => None,
+            DefaultAction::Ignore | DefaultAction::Continue => None,
+            DefaultAction::Stop => Some(Delivery::Stop(signal)),
+            DefaultAction::Terminate => Some(Delivery::Terminate {
+                signal,
+                core: false,
+            }),
+            DefaultAction::Core => Some(Delivery::Terminate { signal, core: true }),
+        }
+    }
+
+    fn handle(
+        &mut self,
+        tid: u32,
+        signal: u32,
+        action: Sigaction,
+        info: Siginfo,
+    ) -> Option<Delivery> {
+        let flags = SaFlags::from_bits_retain(action.flags);
+        let thread = self.thread_mut(tid).ok()?;
+        let old_mask = thread.saved_mask.take().unwrap_or(thread.mask);
+        thread.mask = thread.mask.union(SignalSet(action.mask));
+        if !flags.contains(SaFlags::NODEFER) {
+            thread.mask = thread.mask.union(SignalSet::of(signal));
+        }
+        thread.mask = thread.mask.minus(SignalSet::UNBLOCKABLE);
+        if flags.contains(SaFlags::RESETHAND) {
+            self.actions[(signal.clamp(1, SIGMAX) - 1) as usize].handler = SIG_DFL;
+        }
+        Some(Delivery::Handler {
+            action,
+            info,
+            old_mask,
+        })
+    }
+
+    /// Takes a signal that waits and is not blocked, or of `wanted` even if
+    /// blocked. `SIGKILL` first, then faults, then the lowest; the thread's
+    /// own before the process's.
+    fn take(&mut self, tid: u32, wanted: Option<SignalSet>) -> Option<(u32, Siginfo)> {
+        let mask = self.thread(tid).ok()?.mask;
+        let among = |set: SignalSet| match wanted {
+            Some(wanted) => set.intersection(wanted),
+            None => set.minus(mask),
+        };
+        let own = among(self.thread(tid).ok()?.pending.set());
+        let shared = among(self.pending.set());
+        let all = own.union(shared);
+        let signal = all
+            .intersection(SignalSet::of(SIGKILL))
+            .first()
+            .or(own.intersection(SignalSet::SYNCHRONOUS).first())
+            .or(all.first())?;
+        let info = match own.contains(signal) {
+            true => self.thread_mut(tid).ok()?.pending.take(signal),
+            false => self.pending.take(signal),
+        };
+        info.map(|info| (signal, info))
+    }
+
+    /// rt_sigtimedwait(2): takes a signal of `wanted`, or notes that the
+    /// thread waits for them. [`Self::stop_awaiting`] ends that.
+    pub fn await_signal(&mut self, tid: u32, wanted: SignalSet) -> Option<Siginfo> {
+        let wanted = wanted.minus(SignalSet::UNBLOCKABLE);
+        let taken = self.take(tid, Some(wanted));
+        if let Ok(thread) = self.thread_mut(tid) {
+            thread.awaited = if taken.is_some() {
+                SignalSet::EMPTY
+            } else {
+                wanted
+            };
+        }
+        taken.map(|(_, info)| info)
+    }
+
+    /// The thread no longer waits for signals.
+    pub fn stop_awaiting(&mut self, tid: u32) {
+        if let Ok(thread) = self.thread_mut(tid) {
+            thread.awaited = SignalSet::EMPTY;
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! Sending signals.
+
+use super::state::{Signals, ThreadSignals};
+use super::{SignalSet, is_signal};
+use paddock_abi::signal::*;
+use paddock_abi::{Errno, Result};
+
+/// What sending a signal has led to; the sender then wakes accordingly.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sent {
+    /// Nobody will notice.
+    Ignored,
+    /// It waits; nobody needs waking.
+    Blocked,
+    /// It waits, and this thread should be woken to handle it.
+    Wake(u32),
+}
+
+impl Signals {
+    /// Sends a signal to the process (`tid` none) or one of its threads.
+    /// `forced` is the kernel's own: it cannot be ignored or blocked.
+    /// `ESRCH` if there is no such thread; `EAGAIN` as for
+    /// [`Pending::add`].
+    pub fn send(&mut self, info: &Siginfo, tid: Option<u32>) -> Result<Sent> {
+        let signal = info.signal();
+        if !is_signal(signal) {
+            return Err(Errno::EINVAL);
+        }
+        self.cancel_opposites(signal);
+        if self.drops(signal, tid) {
+            return Ok(Sent::Ignored);
+        }
+        match tid {
+            Some(tid) => {
+                let thread = self.thread_mut(tid)?;
+                thread.pending.add(info)?;
+                Ok(thread.receive(signal))
+            }
+            None => {
+                self.pending.add(info)?;
+                Ok(self.receiver(signal))
+            }
+        }
+    }
+
+    /// A stop cancels a waiting `SIGCONT`, and `SIGCONT` waiting stops.
+    fn cancel_opposites(&mut self, signal: u32) {
+        if signal == SIGCONT {
+            self.discard(SignalSet::STOPPING);
+        } else if SignalSet::STOPPING.contains(signal) {
+            self.discard(SignalSet::of(SIGCONT));
+        }
+    }
+
+    /// Whether a signal leaves no trace: ignored by all it could reach, and
+    /// blocked by none of them.
+    fn drops(&self, signal: u32, tid: Option<u32>) -> bool {
+        let defaulted = self.action_of(signal).handler == SIG_DFL;
+        if self.protected && defaulted {
+            return true;
+        }
+        let concerned = |thread: &&ThreadSignals| tid.is_none_or(|tid| tid == thread.tid);
+        let kept = |thread: &ThreadSignals| {
+            thread.mask.contains(signal) || thread.awaited.contains(signal)
+        };
+        self.ignores(signal) && !self.threads.iter().filter(concerned).any(kept)
+    }
+
+    /// Which thread handles a signal of the process: the first that does not
+    /// block it.
+    fn receiver(&self, signal: u32) -> Sent {
+        let takes = |thread: &&ThreadSignals| thread.receive(signal) != Sent::Blocked;
+        self.threads
+            .iter()
+            .find(takes)
+            .map_or(Sent::Blocked, |thread| Sent::Wake(thread.tid))
+    }
+
+    /// Makes a signal that the thread's own instruction caused certain: if
+    /// it is blocked or ignored, its default comes back. `ESRCH`.
+    pub fn force(&mut self, info: &Siginfo, tid: u32) -> Result<()> {
+        let signal = info.signal();
+        let blocked = self.thread(tid)?.mask.contains(signal);
+        if blocked || self.action_of(signal).handler == SIG_IGN {
+            self.actions[(signal.clamp(1, SIGMAX) - 1) as usize] = Sigaction::default();
+        }
+        // A fault without a handler ends even process 1: it could only
+        // fault again.
+        if self.action_of(signal).handler == SIG_DFL {
+            self.protected = false;
+        }
+        let thread = self.thread_mut(tid)?;
+        thread.mask = thread.mask.minus(SignalSet::of(signal));
+        thread.pending.add(info)
+    }
+}
+
+impl ThreadSignals {
+    fn receive(&self, signal: u32) -> Sent {
+        let blocked = self.mask.contains(signal) && !self.awaited.contains(signal);
+        if blocked {
+            Sent::Blocked
+        } else {
+            Sent::Wake(self.tid)
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! An epoll and its list of entries.
+
+use super::entry::{Entry, MODES, ready_bits};
+use super::epoll_of;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::sync::atomic::Ordering;
+use paddock_abi::uio::*;
+use paddock_abi::{Errno, Result};
+use paddock_sync::{Pollable, PreemptOff, Ready, SpinLock, WaitQueue};
+use paddock_vfs::OpenFile;
+
+/// An epoll instance.
+pub struct Epoll {
+    pub entries: SpinLock<Vec<Arc<Entry>>, PreemptOff>,
+    pub changed: WaitQueue,
+}
+
+impl Epoll {
+    /// The entry at a place in the list.
+    pub fn entry(&self, index: usize) -> Option<Arc<Entry>> {
+        self.entries.lock().get(index).cloned()
+    }
+
+    /// The entry of a descriptor and its file.
+    pub fn find(&self, fd: i32, file: &Arc<OpenFile>) -> Option<Arc<Entry>> {
+        let entries = self.entries.lock();
+        entries.iter().find(|entry| entry.fd == fd && Arc::ptr_eq(&entry.file, file)).cloned()
+    }
+
+    /// `ENOMEM`.
+    pub fn add(&self, entry: Arc<Entry>) -> Result<()> {
+        let mut entries = self.entries.lock();
+        entries.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
+        entries.push(entry);
+        Ok(())
+    }
+
+    /// Takes one entry out that `matches`; the caller drops it.
+    pub fn take(&self, matches: impl Fn(&Entry) -> bool) -> Option<Arc<Entry>> {
+        let mut entries = self.entries.lock();
+        let at = entries.iter().position(|entry| matches(entry))?;
+        Some(entries.swap_remove(at))
+    }
+
+    /// Moves an entry that was reported to the end, so that a short list of
+    /// events does not starve the others.
+    fn rotate(&self, entry: &Arc<Entry>) {
+        let mut entries = self.entries.lock();
+        if let Some(at) = entries.iter().position(|other| Arc::ptr_eq(other, entry)) {
+            let entry = entries.remove(at);
+            entries.push(entry);
+        }
+    }
+
+    /// Collects events, no more than `events` has room for without growing.
+    pub fn collect(&self, events: &mut Vec<EpollEvent>) {
+        let mut index = 0;
+        let mut reported: Option<Arc<Entry>> = None;
+        while events.len() < events.capacity() {
+            let Some(entry) = self.entry(index) else {
+                return;
+            };
+            if let Some(event) = entry.take_events() {
+                events.push(event);
+                reported = Some(entry);
+            }
+            index += 1;
+        }
+        if let Some(entry) = reported {
+            self.rotate(&entry);
+        }
+    }
+
+    /// How deep the epolls that it watches are nested.
+    pub fn depth(&self, limit: usize) -> usize {
+        let mut deepest = 0;
+        let mut index = 0;
+        while let Some(entry) = self.entry(index).filter(|_| limit > 0) {
+            if let Some(inner) = epoll_of(&entry.file) {
+                deepest = deepest.max(1 + inner.depth(limit - 1));
+            }
+            index += 1;
+        }
+        deepest
+    }
+}
+
+impl Pollable for Epoll {
+    fn ready(&self) -> Ready {
+        let mut index = 0;
+        while let Some(entry) = self.entry(index) {
+            let wanted = entry.interest.lock().events | POLLERR | POLLHUP;
+            let news = entry.note.news.load(Ordering::Acquire);
+            if news && ready_bits(&entry.file) & wanted & !MODES != 0 {
+                return Ready::IN;
+            }
+            index += 1;
+        }
+        Ready::empty()
+    }
+
+    fn wait_queue(&self) -> Option<&WaitQueue> {
+        Some(&self.changed)
+    }
+}
