@@ -168,6 +168,8 @@ fn hint_when_up(qemu: &mut Child, options: &Options, console: &Path, limit: Dura
         let greeted = text_of(console).contains("ssh: listening")
             && machine::ssh::banner(options.net.ssh_port, Duration::from_millis(500)).is_ok();
         if greeted {
+            // So that the first lines of the services do not run into it.
+            std::thread::sleep(Duration::from_millis(300));
             return hint(options, &text_of(console));
         }
         std::thread::sleep(Duration::from_millis(50));
