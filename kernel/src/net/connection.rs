@@ -103,7 +103,9 @@ impl Connection {
     pub fn listen(&mut self, endpoint: IpListenEndpoint) -> Result<()> {
         let mut cx = Context::from_waker(&self.waker);
         let socket = &mut self.socket;
-        let polled = self.stack.section(|_| pin!(socket.accept(endpoint)).poll(&mut cx));
+        let polled = self
+            .stack
+            .section(|_| pin!(socket.accept(endpoint)).poll(&mut cx));
         match polled {
             Poll::Pending | Poll::Ready(Ok(())) => Ok(()),
             Poll::Ready(Err(_)) => Err(Errno::EINVAL),
@@ -117,7 +119,9 @@ impl Connection {
     pub fn connect(&mut self, remote: IpEndpoint) -> Result<()> {
         let mut cx = Context::from_waker(&self.waker);
         let socket = &mut self.socket;
-        let polled = self.stack.section(|_| pin!(socket.connect(remote)).poll(&mut cx));
+        let polled = self
+            .stack
+            .section(|_| pin!(socket.connect(remote)).poll(&mut cx));
         match polled {
             Poll::Pending | Poll::Ready(Ok(())) => Ok(()),
             Poll::Ready(Err(ConnectError::InvalidState)) => Err(Errno::EISCONN),
@@ -137,7 +141,11 @@ impl Connection {
         let mut cx = Context::from_waker(&self.waker);
         self.stack.section(|_| {
             let _ = pin!(self.socket.wait_read_ready()).poll(&mut cx);
-            (self.socket.can_recv(), self.socket.may_recv())
+            let open = matches!(
+                self.socket.state(),
+                State::Established | State::FinWait1 | State::FinWait2
+            );
+            (self.socket.can_recv(), open)
         })
     }
 
@@ -158,7 +166,10 @@ impl Connection {
     pub fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
         let mut cx = Context::from_waker(&self.waker);
         let socket = &mut self.socket;
-        match self.stack.section(|_| pin!(socket.read(buffer)).poll(&mut cx)) {
+        match self
+            .stack
+            .section(|_| pin!(socket.read(buffer)).poll(&mut cx))
+        {
             Poll::Ready(Ok(count)) => Ok(count),
             Poll::Ready(Err(Error::ConnectionReset)) => Err(Errno::ECONNRESET),
             Poll::Pending => Err(Errno::EAGAIN),
@@ -194,7 +205,8 @@ impl Connection {
     /// Bytes that have come and not been read, and bytes that the other side
     /// has not acknowledged.
     pub fn queues(&self) -> (usize, usize) {
-        self.stack.section(|_| (self.socket.recv_queue(), self.socket.send_queue()))
+        self.stack
+            .section(|_| (self.socket.recv_queue(), self.socket.send_queue()))
     }
 
     /// Writes what there is room for.
@@ -207,7 +219,10 @@ impl Connection {
         }
         let mut cx = Context::from_waker(&self.waker);
         let socket = &mut self.socket;
-        match self.stack.section(|_| pin!(socket.write(bytes)).poll(&mut cx)) {
+        match self
+            .stack
+            .section(|_| pin!(socket.write(bytes)).poll(&mut cx))
+        {
             Poll::Ready(Ok(count)) => Ok(count),
             Poll::Ready(Err(Error::ConnectionReset)) => Err(Errno::EPIPE),
             Poll::Pending => Err(Errno::EAGAIN),
@@ -247,7 +262,8 @@ impl Drop for Connection {
         let socket = &mut self.socket;
         // SAFETY: dropped here and nowhere else; in a section, as its drop
         // touches the stack.
-        self.stack.section(|_| unsafe { ManuallyDrop::drop(socket) });
+        self.stack
+            .section(|_| unsafe { ManuallyDrop::drop(socket) });
         self.stack.release_socket();
     }
 }

@@ -24,7 +24,12 @@ impl Listener {
     ///
     /// # Errors
     /// `EADDRNOTAVAIL`, `ENFILE`, `ENOMEM`.
-    pub fn new(address: Option<IpAddress>, port: u16, backlog: usize, notifier: &Arc<Notifier>) -> Result<Self> {
+    pub fn new(
+        address: Option<IpAddress>,
+        port: u16,
+        backlog: usize,
+        notifier: &Arc<Notifier>,
+    ) -> Result<Self> {
         let backlog = backlog.clamp(1, MAX_BACKLOG);
         let mut listener = Listener {
             endpoint: IpListenEndpoint { addr: None, port },
@@ -41,7 +46,11 @@ impl Listener {
         if let Some(stack) = super::ethernet().filter(|_| !only_loopback) {
             listener.add(stack, backlog)?;
         }
-        if listener.waiting.is_empty() { Err(Errno::EADDRNOTAVAIL) } else { Ok(listener) }
+        if listener.waiting.is_empty() {
+            Err(Errno::EADDRNOTAVAIL)
+        } else {
+            Ok(listener)
+        }
     }
 
     fn add(&mut self, stack: &'static NetStack, count: usize) -> Result<()> {
@@ -88,7 +97,11 @@ impl Listener {
     pub fn has_connection(&self) -> bool {
         self.waiting.iter().any(|connection| {
             let (writable, _) = connection.send_state();
-            writable || !matches!(connection.state(), State::Listen | State::SynReceived | State::SynSent)
+            writable
+                || !matches!(
+                    connection.state(),
+                    State::Listen | State::SynReceived | State::SynSent
+                )
         })
     }
 }

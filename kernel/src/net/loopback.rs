@@ -20,7 +20,10 @@ pub struct Loopback {
 impl Loopback {
     /// A quiet interface.
     pub const fn new() -> Self {
-        Loopback { packets: VecDeque::new(), waker: None }
+        Loopback {
+            packets: VecDeque::new(),
+            waker: None,
+        }
     }
 }
 

@@ -15,8 +15,8 @@ use crate::main_loop::{MainLoop, Step};
 use crate::{random, time};
 use core::net::IpAddr;
 use embassy_net::{
-    Config, ConfigV4, ConfigV6, DhcpConfig, IpAddress, Ipv4Address, Ipv4Cidr, Ipv6Address, Ipv6Cidr, Runner,
-    StaticConfigV4, StaticConfigV6,
+    Config, ConfigV4, ConfigV6, DhcpConfig, IpAddress, Ipv4Address, Ipv4Cidr, Ipv6Address,
+    Ipv6Cidr, Runner, StaticConfigV4, StaticConfigV6,
 };
 use embassy_time::{Duration, Timer};
 use heapless::Vec;
@@ -63,7 +63,8 @@ pub fn is_loopback(address: &IpAddress) -> bool {
 
 /// Whether an address is this machine's now.
 pub fn is_own(address: &IpAddress) -> bool {
-    is_loopback(address) || matches!(address, IpAddress::Ipv4(address) if own_address() == Some(*address))
+    is_loopback(address)
+        || matches!(address, IpAddress::Ipv4(address) if own_address() == Some(*address))
 }
 
 /// This machine's address as those at `address` see it, if that is known.
@@ -177,10 +178,16 @@ async fn configure(is_static: bool) {
     };
     let started = time::now();
     if !is_static && !wait_for_address(stack).await {
-        log::warn!("net: no answer to DHCP: using {FALLBACK}; give ip=ADDRESS/LENGTH,GATEWAY for another");
+        log::warn!(
+            "net: no answer to DHCP: using {FALLBACK}; give ip=ADDRESS/LENGTH,GATEWAY for another"
+        );
         let mut dns_servers = Vec::new();
         let _ = dns_servers.push(FALLBACK_DNS);
-        let fallback = StaticConfigV4 { address: FALLBACK, gateway: Some(FALLBACK_GATEWAY), dns_servers };
+        let fallback = StaticConfigV4 {
+            address: FALLBACK,
+            gateway: Some(FALLBACK_GATEWAY),
+            dns_servers,
+        };
         stack.section(|stack| stack.set_config_v4(ConfigV4::Static(fallback)));
     }
     if let Some(config) = stack.section(|stack| stack.config_v4()) {

@@ -52,7 +52,8 @@ impl NetStack {
         seed: u64,
     ) -> (NetStack, Runner<'static, D>) {
         let mtu = packet_size(&driver);
-        let resources = alloc::boxed::Box::leak(alloc::boxed::Box::new(StackResources::<SOCKETS>::new()));
+        let resources =
+            alloc::boxed::Box::leak(alloc::boxed::Box::new(StackResources::<SOCKETS>::new()));
         let (stack, runner) = embassy_net::new(driver, config, resources, seed);
         let stack = NetStack {
             stack: SpinLock::new(Rank::NetStack, stack),
@@ -95,7 +96,10 @@ impl NetStack {
     /// `ENFILE` if there is none.
     pub fn reserve_socket(&self) -> Result<()> {
         let more = |used| (used < SOCKETS).then_some(used + 1);
-        self.sockets.fetch_update(Relaxed, Relaxed, more).map(drop).map_err(|_| Errno::ENFILE)
+        self.sockets
+            .fetch_update(Relaxed, Relaxed, more)
+            .map(drop)
+            .map_err(|_| Errno::ENFILE)
     }
 
     /// Gives a socket's room back.

@@ -113,7 +113,10 @@ impl Call<'_> {
             return Ok(context);
         }
         let file = self.file_of(fd)?;
-        let base = file.path().filter(|path| path.is_dir()).ok_or(Errno::ENOTDIR)?;
+        let base = file
+            .path()
+            .filter(|path| path.is_dir())
+            .ok_or(Errno::ENOTDIR)?;
         Ok(context.with_base(base.clone()))
     }
 }

@@ -42,13 +42,19 @@ pub fn block_until<T>(
 ///
 /// # Errors
 /// `ERESTARTSYS`, `EAGAIN` once the deadline has passed.
-pub fn wait_ready(object: &(impl Pollable + ?Sized), events: Ready, deadline: Deadline) -> Result<()> {
+pub fn wait_ready(
+    object: &(impl Pollable + ?Sized),
+    events: Ready,
+    deadline: Deadline,
+) -> Result<()> {
     let wanted = events | Ready::ERR | Ready::HUP;
     // An object without a queue is always ready: its EAGAIN is final.
     let queue = object.wait_queue().ok_or(Errno::EAGAIN)?;
     let ready = || object.ready().intersects(wanted).then_some(());
-    queue.wait_interruptible(deadline, ready).map_err(|error| match error {
-        WaitError::Interrupted => Errno::ERESTARTSYS,
-        WaitError::TimedOut => Errno::EAGAIN,
-    })
+    queue
+        .wait_interruptible(deadline, ready)
+        .map_err(|error| match error {
+            WaitError::Interrupted => Errno::ERESTARTSYS,
+            WaitError::TimedOut => Errno::EAGAIN,
+        })
 }

@@ -24,7 +24,10 @@ impl UserBuffers {
     pub fn single(address: u64, length: u64) -> UserBuffers {
         let length = length.min(MAX_BYTES);
         UserBuffers {
-            current: Iovec { iov_base: address, iov_len: length },
+            current: Iovec {
+                iov_base: address,
+                iov_len: length,
+            },
             rest: Vec::new(),
             next: 0,
             left: length,
@@ -50,7 +53,12 @@ impl UserBuffers {
             left += piece.iov_len;
             rest.push(piece);
         }
-        Ok(UserBuffers { current: Iovec::default(), rest, next: 0, left })
+        Ok(UserBuffers {
+            current: Iovec::default(),
+            rest,
+            next: 0,
+            left,
+        })
     }
 
     /// Bytes that have not been used.

@@ -195,7 +195,11 @@ fn replace_alarm(process: &Arc<Process>, value: u64, interval: u64) -> Result<()
     if value > 0 {
         alarms.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
         let due = time::now().saturating_add(value);
-        alarms.push(Alarm { process: Arc::downgrade(process), due, interval });
+        alarms.push(Alarm {
+            process: Arc::downgrade(process),
+            due,
+            interval,
+        });
     }
     Ok(())
 }
@@ -219,7 +223,12 @@ fn start_alarm_thread() -> Result<()> {
 }
 
 fn next_due() -> u64 {
-    ALARMS.lock().iter().map(|alarm| alarm.due).min().unwrap_or(NO_DEADLINE)
+    ALARMS
+        .lock()
+        .iter()
+        .map(|alarm| alarm.due)
+        .min()
+        .unwrap_or(NO_DEADLINE)
 }
 
 /// Sleeps until an alarm is due or another is set.

@@ -84,12 +84,18 @@ fn agreed(wishes: &[u32]) -> Result<Option<u32>> {
 
 fn set_user(call: &Call<'_>, wishes: &[u32]) -> Result<u64> {
     let uid = agreed(wishes)?;
-    change(call, |old| Credentials { uid: uid.unwrap_or(old.uid), ..old.clone() })
+    change(call, |old| Credentials {
+        uid: uid.unwrap_or(old.uid),
+        ..old.clone()
+    })
 }
 
 fn set_group(call: &Call<'_>, wishes: &[u32]) -> Result<u64> {
     let gid = agreed(wishes)?;
-    change(call, |old| Credentials { gid: gid.unwrap_or(old.gid), ..old.clone() })
+    change(call, |old| Credentials {
+        gid: gid.unwrap_or(old.gid),
+        ..old.clone()
+    })
 }
 
 /// setuid(2).
@@ -165,7 +171,10 @@ pub fn setgroups(call: &mut Call<'_>) -> Result<u64> {
     for index in 0..count {
         groups.push(list.at(index)?.read()?);
     }
-    change(call, |old| Credentials { groups: Arc::from(groups), ..old.clone() })
+    change(call, |old| Credentials {
+        groups: Arc::from(groups),
+        ..old.clone()
+    })
 }
 
 /// A process number in an argument; zero is the caller's own.
@@ -212,12 +221,17 @@ pub fn capget(call: &mut Call<'_>) -> Result<u64> {
     let [version, pid] = header.read()?;
     if version != CAPABILITY_VERSION_3 {
         header.write(&[CAPABILITY_VERSION_3, pid])?;
-        return if call.word(1) == 0 { Ok(0) } else { Err(Errno::EINVAL) };
+        return if call.word(1) == 0 {
+            Ok(0)
+        } else {
+            Err(Errno::EINVAL)
+        };
     }
     if call.word(1) == 0 {
         return Ok(0);
     }
     let all = if getuid(call)? == 0 { u32::MAX } else { 0 };
-    call.pointer::<[u32; 6]>(1).write(&[all, all, 0, all >> 23, all >> 23, 0])?;
+    call.pointer::<[u32; 6]>(1)
+        .write(&[all, all, 0, all >> 23, all >> 23, 0])?;
     Ok(0)
 }

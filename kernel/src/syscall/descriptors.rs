@@ -68,7 +68,9 @@ pub fn dup3(call: &mut Call<'_>) -> Result<u64> {
     let file = call.file(0)?;
     let limit = call.descriptor_limit();
     let files = call.process().files();
-    let replaced = files.lock().replace(new, file, flags.contains(OpenFlags::CLOEXEC), limit)?;
+    let replaced = files
+        .lock()
+        .replace(new, file, flags.contains(OpenFlags::CLOEXEC), limit)?;
     if let Some(entry) = replaced {
         release(call, entry);
     }
@@ -89,7 +91,9 @@ pub fn fcntl(call: &mut Call<'_>) -> Result<u64> {
         }
         F_SETFD => {
             let files = call.process().files();
-            files.lock().set_close_on_exec(call.int(0), argument as u32 & FD_CLOEXEC != 0)?;
+            files
+                .lock()
+                .set_close_on_exec(call.int(0), argument as u32 & FD_CLOEXEC != 0)?;
             Ok(0)
         }
         F_GETFL => Ok(u64::from((file.flags() | OpenFlags::LARGEFILE).bits())),
@@ -109,7 +113,10 @@ pub fn fcntl(call: &mut Call<'_>) -> Result<u64> {
 fn pipe_size(file: &OpenFile, command: u32, argument: u64) -> Result<u64> {
     let any = file.file().as_any();
     let size = usize::try_from(argument).map_err(|_| Errno::EINVAL)?;
-    let result = match (any.downcast_ref::<PipeReader>(), any.downcast_ref::<PipeWriter>()) {
+    let result = match (
+        any.downcast_ref::<PipeReader>(),
+        any.downcast_ref::<PipeWriter>(),
+    ) {
         (Some(end), _) if command == F_GETPIPE_SZ => Ok(end.capacity()),
         (_, Some(end)) if command == F_GETPIPE_SZ => Ok(end.capacity()),
         (Some(end), _) => end.set_capacity(size),
@@ -147,12 +154,22 @@ pub fn ioctl(call: &mut Call<'_>) -> Result<u64> {
     let file = call.usable_file(0)?;
     let files = call.process().files();
     match call.uint(1) {
-        FIOCLEX => files.lock().set_close_on_exec(call.int(0), true).map(|()| 0),
-        FIONCLEX => files.lock().set_close_on_exec(call.int(0), false).map(|()| 0),
+        FIOCLEX => files
+            .lock()
+            .set_close_on_exec(call.int(0), true)
+            .map(|()| 0),
+        FIONCLEX => files
+            .lock()
+            .set_close_on_exec(call.int(0), false)
+            .map(|()| 0),
         FIONBIO => {
             let on = UserPtr::<i32>::new(call.word(2)).read()? != 0;
             let flags = file.flags() - OpenFlags::NONBLOCK;
-            file.set_flags(if on { flags | OpenFlags::NONBLOCK } else { flags });
+            file.set_flags(if on {
+                flags | OpenFlags::NONBLOCK
+            } else {
+                flags
+            });
             Ok(0)
         }
         command => file.ioctl(command, &mut UserArg(call.word(2))),

@@ -54,7 +54,10 @@ impl File for EventFile {
             return Err(Errno::EINVAL);
         }
         let mut count = self.count.lock();
-        *count = count.checked_add(value).filter(|&sum| sum <= MAX).ok_or(Errno::EAGAIN)?;
+        *count = count
+            .checked_add(value)
+            .filter(|&sum| sum <= MAX)
+            .ok_or(Errno::EAGAIN)?;
         drop(count);
         self.changed.wake_all();
         Ok(8)

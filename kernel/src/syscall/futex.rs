@@ -9,9 +9,9 @@ use core::sync::atomic::Ordering;
 use paddock_abi::mman::*;
 use paddock_abi::time::Timespec;
 use paddock_abi::{Errno, Result};
+use paddock_mem::FutexKey;
 use paddock_process::futex::{Futexes, Key};
 use paddock_sync::{Deadline, NO_DEADLINE};
-use paddock_vm::Backing;
 
 /// All futexes.
 pub static FUTEXES: Futexes = Futexes::new();
@@ -23,16 +23,24 @@ fn key(thread: &UserThread, address: u64, private: bool) -> Result<Key> {
         return Err(Errno::EINVAL);
     }
     let memory = thread.process.memory()?;
-    if !private {
-        let space = memory.space.lock();
-        let area = space.area_at(address).ok_or(Errno::EFAULT)?;
-        if let (true, Backing::Source { source, first }) = (area.shared, &area.backing) {
-            let object = alloc::sync::Arc::as_ptr(source).cast::<u8>().addr() as u64;
-            let offset = first * paddock_vm::PAGE_SIZE + (address - area.start);
-            return Ok(Key::Shared { object, offset });
+    let key = if private {
+        FutexKey::Private {
+            space: memory.id(),
+            address,
         }
-    }
-    Ok(Key::Private { space: memory.id(), address })
+    } else {
+        memory.space.lock().futex_key(address, false)?
+    };
+    Ok(match key {
+        FutexKey::Private { space, address } => Key::Private { space, address },
+        FutexKey::Shared {
+            object: (device, inode),
+            offset,
+        } => Key::Shared {
+            object: device.rotate_left(32) ^ inode,
+            offset,
+        },
+    })
 }
 
 /// Wakes up to `count` waiters of an address of the thread's memory.
@@ -54,7 +62,11 @@ pub fn futex(call: &mut Call<'_>) -> Result<u64> {
     match operation & !(FUTEX_PRIVATE_FLAG | FUTEX_CLOCK_REALTIME) {
         FUTEX_WAIT => wait(call, own(0)?, FUTEX_BITSET_MATCH_ANY, relative(call)?),
         FUTEX_WAIT_BITSET => wait(call, own(0)?, call.uint(5), absolute(call, operation)?),
-        FUTEX_WAKE => Ok(u64::from(FUTEXES.wake(own(0)?, FUTEX_BITSET_MATCH_ANY, value))),
+        FUTEX_WAKE => Ok(u64::from(FUTEXES.wake(
+            own(0)?,
+            FUTEX_BITSET_MATCH_ANY,
+            value,
+        ))),
         FUTEX_WAKE_BITSET if call.uint(5) == 0 => Err(Errno::EINVAL),
         FUTEX_WAKE_BITSET => Ok(u64::from(FUTEXES.wake(own(0)?, call.uint(5), value))),
         FUTEX_REQUEUE => requeue(call, own(0)?, own(4)?, None),
@@ -94,7 +106,13 @@ fn wait(call: &Call<'_>, key: Key, bitset: u32, deadline: Deadline) -> Result<u6
         _ => Errno::EINTR,
     };
     let waited = FUTEXES.wait(key, bitset, deadline, unchanged);
-    waited.map(|()| 0).map_err(|error| if error == Errno::EINTR { restart } else { error })
+    waited.map(|()| 0).map_err(|error| {
+        if error == Errno::EINTR {
+            restart
+        } else {
+            error
+        }
+    })
 }
 
 fn requeue(call: &Call<'_>, from: Key, to: Key, expected: Option<u32>) -> Result<u64> {
@@ -108,7 +126,11 @@ fn requeue(call: &Call<'_>, from: Key, to: Key, expected: Option<u32>) -> Result
         return Err(Errno::EINVAL);
     }
     let (woken, moved) = FUTEXES.requeue(from, to, wake as u32, limit as u32)?;
-    Ok(u64::from(if expected.is_some() { woken + moved } else { woken }))
+    Ok(u64::from(if expected.is_some() {
+        woken + moved
+    } else {
+        woken
+    }))
 }
 
 /// `FUTEX_WAKE_OP`: changes the second word, wakes waiters of the first, and
@@ -117,7 +139,11 @@ fn wake_op(call: &Call<'_>, first: Key, second: Key) -> Result<u64> {
     let code = call.uint(5);
     let (operation, comparison) = (code >> 28 & 7, code >> 24 & 15);
     let argument = sign_extend(code >> 12 & 0xfff);
-    let argument = if code >> 31 != 0 { 1 << (argument & 31) } else { argument };
+    let argument = if code >> 31 != 0 {
+        1 << (argument & 31)
+    } else {
+        argument
+    };
     let old = update(call.word(4), |old| apply(operation, old, argument))?;
     let mut woken = FUTEXES.wake(first, FUTEX_BITSET_MATCH_ANY, call.uint(2));
     if compares(comparison, old as i32, sign_extend(code & 0xfff) as i32)? {
@@ -170,7 +196,8 @@ pub fn get_robust_list(call: &mut Call<'_>) -> Result<u64> {
     if !matches!(call.uint(0), 0) && call.uint(0) != call.thread.tid {
         return Err(Errno::EPERM);
     }
-    call.pointer::<u64>(1).write(&call.thread.robust_list.load(Ordering::Relaxed))?;
+    call.pointer::<u64>(1)
+        .write(&call.thread.robust_list.load(Ordering::Relaxed))?;
     call.pointer::<u64>(2).write(&24)?;
     Ok(0)
 }

@@ -1,9 +1,9 @@
 //! Reading and writing: read(2), readv(2), pread(2), lseek(2) and their kin.
 
 use super::Call;
-use super::socket;
 use super::block::block_until;
 use super::buffers::{UserBuffers, with_chunk};
+use super::socket;
 use crate::time;
 use crate::user;
 use alloc::sync::Arc;
@@ -22,13 +22,22 @@ pub fn read(call: &mut Call<'_>) -> Result<u64> {
 /// write(2).
 pub fn write(call: &mut Call<'_>) -> Result<u64> {
     let file = call.file(0)?;
-    write_from(call, &file, UserBuffers::single(call.word(1), call.word(2)), None)
+    write_from(
+        call,
+        &file,
+        UserBuffers::single(call.word(1), call.word(2)),
+        None,
+    )
 }
 
 /// readv(2).
 pub fn readv(call: &mut Call<'_>) -> Result<u64> {
     let file = call.file(0)?;
-    read_into(&file, UserBuffers::vector(call.pointer(1), call.word(2))?, None)
+    read_into(
+        &file,
+        UserBuffers::vector(call.pointer(1), call.word(2))?,
+        None,
+    )
 }
 
 /// writev(2).
@@ -42,7 +51,11 @@ pub fn writev(call: &mut Call<'_>) -> Result<u64> {
 pub fn pread64(call: &mut Call<'_>) -> Result<u64> {
     let file = call.file(0)?;
     let offset = offset(call.word(3))?;
-    read_into(&file, UserBuffers::single(call.word(1), call.word(2)), Some(offset))
+    read_into(
+        &file,
+        UserBuffers::single(call.word(1), call.word(2)),
+        Some(offset),
+    )
 }
 
 /// pwrite64(2).
@@ -57,7 +70,11 @@ pub fn pwrite64(call: &mut Call<'_>) -> Result<u64> {
 pub fn preadv(call: &mut Call<'_>) -> Result<u64> {
     let file = call.file(0)?;
     let offset = offset(call.word(3))?;
-    read_into(&file, UserBuffers::vector(call.pointer(1), call.word(2))?, Some(offset))
+    read_into(
+        &file,
+        UserBuffers::vector(call.pointer(1), call.word(2))?,
+        Some(offset),
+    )
 }
 
 /// pwritev(2).
@@ -71,21 +88,37 @@ pub fn pwritev(call: &mut Call<'_>) -> Result<u64> {
 /// preadv2(2). No flag is supported; offset -1 is the file's own.
 pub fn preadv2(call: &mut Call<'_>) -> Result<u64> {
     check_no_flags(call)?;
-    if call.word(3) == u64::MAX { readv(call) } else { preadv(call) }
+    if call.word(3) == u64::MAX {
+        readv(call)
+    } else {
+        preadv(call)
+    }
 }
 
 /// pwritev2(2), likewise.
 pub fn pwritev2(call: &mut Call<'_>) -> Result<u64> {
     check_no_flags(call)?;
-    if call.word(3) == u64::MAX { writev(call) } else { pwritev(call) }
+    if call.word(3) == u64::MAX {
+        writev(call)
+    } else {
+        pwritev(call)
+    }
 }
 
 fn check_no_flags(call: &Call<'_>) -> Result<()> {
-    if call.uint(5) == 0 { Ok(()) } else { Err(Errno::EOPNOTSUPP) }
+    if call.uint(5) == 0 {
+        Ok(())
+    } else {
+        Err(Errno::EOPNOTSUPP)
+    }
 }
 
 fn offset(value: u64) -> Result<u64> {
-    if i64::try_from(value).is_ok() { Ok(value) } else { Err(Errno::EINVAL) }
+    if i64::try_from(value).is_ok() {
+        Ok(value)
+    } else {
+        Err(Errno::EINVAL)
+    }
 }
 
 /// lseek(2).

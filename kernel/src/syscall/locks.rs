@@ -39,11 +39,18 @@ impl PartialEq for Owner {
 impl Owner {
     fn process(call: &Call<'_>) -> Owner {
         let process = Arc::downgrade(call.process());
-        Owner { process, pid: call.process().pid, file: None }
+        Owner {
+            process,
+            pid: call.process().pid,
+            file: None,
+        }
     }
 
     fn file(call: &Call<'_>, file: &Arc<OpenFile>) -> Owner {
-        Owner { file: Some(Arc::downgrade(file)), ..Owner::process(call) }
+        Owner {
+            file: Some(Arc::downgrade(file)),
+            ..Owner::process(call)
+        }
     }
 
     /// Whether it can still hold a lock. The process goes to `seen`, to be
@@ -91,13 +98,20 @@ fn with_locks<T>(
 ) -> Result<T> {
     let mut seen = Vec::new();
     let mut table = TABLE.lock();
-    let known = table.iter().position(|locks| (locks.device, locks.ino) == file);
+    let known = table
+        .iter()
+        .position(|locks| (locks.device, locks.ino) == file);
     let index = match known {
         Some(index) => index,
         None => {
             table.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
             let (ranges, whole) = (RangeLocks::default(), RangeLocks::default());
-            table.push(FileLocks { device: file.0, ino: file.1, ranges, whole });
+            table.push(FileLocks {
+                device: file.0,
+                ino: file.1,
+                ranges,
+                whole,
+            });
             table.len() - 1
         }
     };
@@ -222,12 +236,19 @@ fn bytes_of(file: &OpenFile, flock: &Flock) -> Result<Bytes> {
     let start = base.checked_add(flock.start).ok_or(Errno::EOVERFLOW)?;
     let (first, last) = match flock.length {
         0 => (start, i64::MAX),
-        length if length > 0 => (start, start.checked_add(length - 1).ok_or(Errno::EOVERFLOW)?),
+        length if length > 0 => (
+            start,
+            start.checked_add(length - 1).ok_or(Errno::EOVERFLOW)?,
+        ),
         length => (start.checked_add(length).ok_or(Errno::EINVAL)?, start - 1),
     };
     let first = u64::try_from(first).map_err(|_| Errno::EINVAL)?;
     // A lock without an end has none, however long the file becomes.
-    let last = if last == i64::MAX { u64::MAX } else { last as u64 };
+    let last = if last == i64::MAX {
+        u64::MAX
+    } else {
+        last as u64
+    };
     Ok(first..=last)
 }
 
@@ -272,8 +293,16 @@ fn describe(flock: &mut Flock, found: Option<Lock<Owner>>) {
     flock.kind = if lock.exclusive { F_WRLCK } else { F_RDLCK };
     flock.whence = SEEK_SET as i16;
     flock.start = lock.start as i64;
-    flock.length = if lock.end == u64::MAX { 0 } else { (lock.end - lock.start + 1) as i64 };
-    flock.pid = if lock.owner.file.is_some() { -1 } else { lock.owner.pid as i32 };
+    flock.length = if lock.end == u64::MAX {
+        0
+    } else {
+        (lock.end - lock.start + 1) as i64
+    };
+    flock.pid = if lock.owner.file.is_some() {
+        -1
+    } else {
+        lock.owner.pid as i32
+    };
 }
 
 /// The process closes a descriptor: its locks of fcntl(2) on that file go,

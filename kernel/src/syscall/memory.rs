@@ -1,168 +1,154 @@
-//! Memory: mmap(2), munmap(2), mprotect(2), mremap(2), brk(2), madvise(2).
+//! Memory: mmap(2), munmap(2), mprotect(2), mremap(2), brk(2), madvise(2),
+//! msync(2).
 
 use super::Call;
+use crate::user::Arm;
 use crate::user::memory::{FilePages, Memory};
-use crate::user::{Arm, Page};
-use alloc::collections::BTreeMap;
-use alloc::string::String;
 use alloc::sync::Arc;
 use paddock_abi::mman::*;
-use paddock_abi::process::RLIMIT_AS;
+use paddock_abi::process::{RLIMIT_AS, RLIMIT_DATA};
 use paddock_abi::{Errno, Result};
-use paddock_sync::{PreemptOff, Rank, SpinLock, try_arc};
+use paddock_mem::{Access, FaultError, Limits, MapRequest, MapSource, PageRange, populate};
+use paddock_sync::try_arc;
 use paddock_vfs::FileKind;
-use paddock_vm::{Backing, MapRequest, MapSource, PAGE_SIZE, Placement, Protection};
 
 fn memory(call: &Call<'_>) -> Result<Arc<Memory>> {
     call.process().memory()
 }
 
-fn protection(bits: u64) -> Result<Protection> {
-    let prot = u32::try_from(bits).ok().and_then(Prot::from_bits).ok_or(Errno::EINVAL)?;
-    Ok(Protection::from_bits_truncate(prot.bits()))
-}
-
-/// Memory without a file that parents and children share.
-struct SharedPages(SpinLock<BTreeMap<u64, Page>, PreemptOff>);
-
-impl MapSource<Arm> for SharedPages {
-    fn page(&self, index: u64) -> Result<Page> {
-        if let Some(page) = self.0.lock().get(&index) {
-            return Ok(page.clone());
-        }
-        let page = Page::zeroed().ok_or(Errno::ENOMEM)?;
-        Ok(self.0.lock().entry(index).or_insert(page).clone())
-    }
-
-    fn mark_dirty(&self, _: u64) {}
-
-    fn name(&self) -> String {
-        String::from("/dev/zero (deleted)")
-    }
-}
-
-fn placement(address: u64, flags: MapFlags) -> Placement {
-    if flags.contains(MapFlags::FIXED_NOREPLACE) {
-        Placement::FixedFree(address)
-    } else if flags.contains(MapFlags::FIXED) {
-        Placement::Fixed(address)
-    } else {
-        Placement::Near(address)
-    }
-}
-
-/// Whether the mapping is shared. `EINVAL` if it is neither that nor private.
-fn is_shared(flags: u64) -> Result<bool> {
-    match flags as u32 & MAP_TYPE {
-        kind if kind == MapFlags::SHARED.bits() || kind == MAP_SHARED_VALIDATE => Ok(true),
-        kind if kind == MapFlags::PRIVATE.bits() => Ok(false),
-        _ => Err(Errno::EINVAL),
-    }
+fn protection(bits: u64) -> Result<Prot> {
+    u32::try_from(bits)
+        .ok()
+        .and_then(Prot::from_bits)
+        .ok_or(Errno::EINVAL)
 }
 
 /// mmap(2).
 pub fn mmap(call: &mut Call<'_>) -> Result<u64> {
-    let (address, length) = (call.word(0), call.word(1));
-    let protection = protection(call.word(2))?;
-    let shared = is_shared(call.word(3))?;
-    let flags = MapFlags::from_bits_truncate(call.uint(3));
-    let offset = call.word(5);
-    if length == 0 || !offset.is_multiple_of(PAGE_SIZE) || flags.contains(MapFlags::HUGETLB) {
+    let flags = MapFlags::from_bits_retain(call.uint(3));
+    if flags.contains(MapFlags::HUGETLB) {
         return Err(Errno::EINVAL);
     }
-    let backing = match flags.contains(MapFlags::ANONYMOUS) {
-        true => anonymous(shared)?,
-        false => file(call, offset, protection, shared)?,
+    let mut request = MapRequest {
+        address: call.word(0),
+        length: call.word(1),
+        prot: protection(call.word(2))?,
+        flags,
+        source: None,
+        may: Prot::all(),
     };
+    if !flags.contains(MapFlags::ANONYMOUS) {
+        set_file(call, &mut request)?;
+    }
     let memory = memory(call)?;
-    let mut space = memory.space.lock();
-    let room = call.process().limit(RLIMIT_AS).saturating_sub(space.usage().virtual_bytes);
-    if length > room {
-        return Err(Errno::ENOMEM);
+    let start = {
+        let mut space = memory.space.lock();
+        let (address_space, data) = (
+            call.process().limit(RLIMIT_AS),
+            call.process().limit(RLIMIT_DATA),
+        );
+        let limits = Limits {
+            address_space,
+            data,
+            ..space.limits()
+        };
+        space.set_limits(limits);
+        space.map(&request)?
+    };
+    if flags.intersects(MapFlags::POPULATE | MapFlags::LOCKED) && !request.prot.is_empty() {
+        touch(&memory, start, &request);
     }
-    space.map(MapRequest {
-        placement: placement(address, flags),
-        length,
-        protection,
-        shared,
-        grows_down: flags.contains(MapFlags::GROWSDOWN),
-        backing,
-        label: "",
-    })
+    Ok(start)
 }
 
-fn anonymous(shared: bool) -> Result<Backing<Arm>> {
-    if !shared {
-        return Ok(Backing::Anonymous);
+/// Touches what was just mapped, as far as that is possible.
+fn touch(memory: &Memory, start: u64, request: &MapRequest<Arm>) {
+    let private = request.flags.bits() & MAP_TYPE == MapFlags::PRIVATE.bits();
+    let writes = private && request.prot.contains(Prot::WRITE);
+    let access = if writes { Access::Write } else { Access::Read };
+    if let Some(range) = PageRange::new(start, request.length) {
+        // What cannot be had now is asked for again by its first use.
+        let _ = populate(&memory.space, range, access);
     }
-    let source = try_arc(SharedPages(SpinLock::new(Rank::Leaf, BTreeMap::new())))?;
-    Ok(Backing::Source { source, first: 0 })
 }
 
-/// A file's pages. `EACCES` if it is not open for that, `ENODEV` if it cannot
-/// be mapped.
-fn file(call: &Call<'_>, offset: u64, protection: Protection, shared: bool) -> Result<Backing<Arm>> {
+/// Which file is mapped. `EACCES` if it is not open for that, `ENODEV` if it
+/// cannot be mapped.
+fn set_file(call: &Call<'_>, request: &mut MapRequest<Arm>) -> Result<()> {
     let file = call.usable_file(4)?;
     let flags = file.flags();
-    let writes = shared && protection.contains(Protection::WRITE);
-    if !flags.readable() || writes && !flags.writable() {
-        return Err(Errno::EACCES);
-    }
     let inode = file.inode().ok_or(Errno::ENODEV)?;
     if inode.kind() != FileKind::Regular {
         return Err(Errno::ENODEV);
     }
-    let writable = shared && flags.writable();
-    let source = try_arc(FilePages::new(inode.clone(), file.path().cloned(), writable))?;
-    Ok(Backing::Source { source, first: offset / PAGE_SIZE })
+    let mut may = Prot::EXEC;
+    may.set(Prot::READ, flags.readable());
+    may.set(Prot::WRITE, flags.writable());
+    let source: Arc<dyn MapSource<Arm>> =
+        try_arc(FilePages::new(inode.clone(), file.path().cloned())?)?;
+    request.source = Some((source, call.word(5)));
+    request.may = may;
+    Ok(())
 }
 
 /// munmap(2).
 pub fn munmap(call: &mut Call<'_>) -> Result<u64> {
-    memory(call)?.space.lock().unmap(call.word(0), call.word(1))?;
+    memory(call)?
+        .space
+        .lock()
+        .unmap(call.word(0), call.word(1))?;
     Ok(0)
 }
 
 /// mprotect(2).
 pub fn mprotect(call: &mut Call<'_>) -> Result<u64> {
     let protection = protection(call.word(2))?;
-    if call.word(1) == 0 {
-        return Ok(0);
-    }
-    memory(call)?.space.lock().protect(call.word(0), call.word(1), protection)?;
+    memory(call)?
+        .space
+        .lock()
+        .protect(call.word(0), call.word(1), protection)?;
     Ok(0)
 }
 
-/// mremap(2): without a wished place (`EINVAL` for `MREMAP_FIXED`).
+/// mremap(2). `EINVAL` for `MREMAP_DONTUNMAP`.
 pub fn mremap(call: &mut Call<'_>) -> Result<u64> {
-    let flags = call.uint(3);
-    if flags & !MREMAP_MAYMOVE != 0 || call.word(2) == 0 {
-        return Err(Errno::EINVAL);
-    }
-    let may_move = flags & MREMAP_MAYMOVE != 0;
-    memory(call)?.space.lock().remap(call.word(0), call.word(1), call.word(2), may_move)
+    let (old, old_length, new_length) = (call.word(0), call.word(1), call.word(2));
+    memory(call)?
+        .space
+        .lock()
+        .remap(old, old_length, new_length, call.uint(3), call.word(4))
 }
 
 /// brk(2): where the heap ends now.
 pub fn brk(call: &mut Call<'_>) -> Result<u64> {
-    Ok(memory(call)?.space.lock().set_heap_end(call.word(0)))
+    Ok(memory(call)?.space.lock().brk(call.word(0)))
 }
 
 /// madvise(2): what changes what a program sees is done; advice that only
 /// changes speed is taken note of.
 pub fn madvise(call: &mut Call<'_>) -> Result<u64> {
     let (start, length) = (call.word(0), call.word(1));
-    if !start.is_multiple_of(PAGE_SIZE) {
-        return Err(Errno::EINVAL);
+    let memory = memory(call)?;
+    let access = match call.uint(2) {
+        MADV_POPULATE_READ => Access::Read,
+        MADV_POPULATE_WRITE => Access::Write,
+        advice => {
+            return memory
+                .space
+                .lock()
+                .advise(start, length, advice)
+                .map(|()| 0);
+        }
+    };
+    if length == 0 {
+        return Ok(0);
     }
-    match call.uint(2) {
-        _ if length == 0 => Ok(0),
-        MADV_DONTNEED => memory(call)?.space.lock().forget(start, length).map(|()| 0),
-        // The pages may go, but need not.
-        MADV_FREE | MADV_COLD | MADV_PAGEOUT => Ok(0),
-        MADV_NORMAL | MADV_RANDOM | MADV_SEQUENTIAL | MADV_WILLNEED => Ok(0),
-        MADV_HUGEPAGE | MADV_NOHUGEPAGE | MADV_DONTDUMP | MADV_DODUMP => Ok(0),
-        _ => Err(Errno::EINVAL),
+    let range = PageRange::new(start, length).ok_or(Errno::EINVAL)?;
+    match populate(&memory.space, range, access) {
+        Ok(()) => Ok(0),
+        Err(FaultError::NotMapped | FaultError::OutOfMemory) => Err(Errno::ENOMEM),
+        Err(FaultError::NotAllowed) => Err(Errno::EINVAL),
+        Err(FaultError::Bus) => Err(Errno::EFAULT),
     }
 }
 
@@ -170,15 +156,15 @@ pub fn madvise(call: &mut Call<'_>) -> Result<u64> {
 pub fn msync(call: &mut Call<'_>) -> Result<u64> {
     let (start, flags) = (call.word(0), call.uint(2));
     let known = MS_ASYNC | MS_INVALIDATE | MS_SYNC;
-    if !start.is_multiple_of(PAGE_SIZE) || flags & !known != 0 || flags & (MS_ASYNC | MS_SYNC) == (MS_ASYNC | MS_SYNC) {
+    if flags & !known != 0 || flags & (MS_ASYNC | MS_SYNC) == (MS_ASYNC | MS_SYNC) {
         return Err(Errno::EINVAL);
     }
-    let memory = memory(call)?;
-    let mapped = memory.space.lock().area_at(start).is_some();
-    if call.word(1) > 0 && !mapped {
-        return Err(Errno::ENOMEM);
-    }
-    if flags & MS_SYNC != 0 {
+    let write = flags & MS_SYNC != 0;
+    let targets = memory(call)?
+        .space
+        .lock()
+        .sync_targets(start, call.word(1), write)?;
+    if !targets.is_empty() {
         crate::user::vfs::namespace().sync()?;
     }
     Ok(0)

@@ -55,8 +55,15 @@ pub fn dispatch(frame: &mut TrapFrame) {
         user::sigreturn(frame);
         return;
     }
-    let args = [frame.x[0], frame.x[1], frame.x[2], frame.x[3], frame.x[4], frame.x[5]];
-    let mut call = Call { frame, args, thread, replaced: false };
+    let args = [
+        frame.x[0], frame.x[1], frame.x[2], frame.x[3], frame.x[4], frame.x[5],
+    ];
+    let mut call = Call {
+        frame,
+        args,
+        thread,
+        replaced: false,
+    };
     let result = match table::entry(number) {
         Some(entry) => entry(&mut call),
         None => unknown(thread, number),
@@ -68,7 +75,10 @@ pub fn dispatch(frame: &mut TrapFrame) {
     match result {
         Ok(value) => frame.x[0] = value,
         Err(error) if error.is_restart() => {
-            *thread.interrupted.lock() = Some(Interrupted { x0: args[0], how: error });
+            *thread.interrupted.lock() = Some(Interrupted {
+                x0: args[0],
+                how: error,
+            });
             frame.x[0] = Errno::EINTR.to_return_value();
             thread.notify_self();
         }
@@ -82,7 +92,10 @@ fn unknown(thread: &UserThread, number: u64) -> Result<u64> {
         let bit = 1 << (number % 64);
         if UNKNOWN[(number / 64) as usize].fetch_or(bit, Relaxed) & bit == 0 {
             let name = paddock_abi::nr::name(number).unwrap_or("?");
-            log::info!("process {}: no system call {number} ({name}) here", thread.process.pid);
+            log::info!(
+                "process {}: no system call {number} ({name}) here",
+                thread.process.pid
+            );
         }
     }
     Err(Errno::ENOSYS)

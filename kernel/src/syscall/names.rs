@@ -35,9 +35,11 @@ fn wait_for_partner(file: &Arc<OpenFile>, flags: OpenFlags) -> Result<()> {
     }
     let queue = end.wait_queue().ok_or(Errno::ENXIO)?;
     let came = || end.partner_came().then_some(());
-    queue.wait_interruptible(NO_DEADLINE, came).map_err(|error| match error {
-        WaitError::Interrupted | WaitError::TimedOut => Errno::ERESTARTSYS,
-    })
+    queue
+        .wait_interruptible(NO_DEADLINE, came)
+        .map_err(|error| match error {
+            WaitError::Interrupted | WaitError::TimedOut => Errno::ERESTARTSYS,
+        })
 }
 
 /// openat2(2): without restrictions on the walk (`EINVAL`).
@@ -71,7 +73,13 @@ pub fn mknodat(call: &mut Call<'_>) -> Result<u64> {
         _ => FileKind::from_mode(mode)?,
     };
     let context = call.context_at(0, &path)?;
-    namespace().mknod(&context, &path, kind, mode & 0o7777, u64::from(call.uint(3)))?;
+    namespace().mknod(
+        &context,
+        &path,
+        kind,
+        mode & 0o7777,
+        u64::from(call.uint(3)),
+    )?;
     Ok(0)
 }
 
@@ -111,7 +119,13 @@ pub fn linkat(call: &mut Call<'_>) -> Result<u64> {
     if flags & !(AT_SYMLINK_FOLLOW | AT_EMPTY_PATH) != 0 {
         return Err(Errno::EINVAL);
     }
-    let at = place(call, 0, &old, flags & AT_EMPTY_PATH, flags & AT_SYMLINK_FOLLOW != 0)?;
+    let at = place(
+        call,
+        0,
+        &old,
+        flags & AT_EMPTY_PATH,
+        flags & AT_SYMLINK_FOLLOW != 0,
+    )?;
     namespace().link(&at, &call.context_at(2, &new)?, &new)?;
     Ok(0)
 }
@@ -179,7 +193,12 @@ pub fn fchownat(call: &mut Call<'_>) -> Result<u64> {
         return Err(Errno::EINVAL);
     }
     let at = place(call, 0, &path, flags, flags & AT_SYMLINK_NOFOLLOW == 0)?;
-    namespace().chown(&call.context(), &at, owner(call.uint(2)), owner(call.uint(3)))?;
+    namespace().chown(
+        &call.context(),
+        &at,
+        owner(call.uint(2)),
+        owner(call.uint(3)),
+    )?;
     Ok(0)
 }
 
@@ -187,23 +206,32 @@ pub fn fchownat(call: &mut Call<'_>) -> Result<u64> {
 pub fn fchown(call: &mut Call<'_>) -> Result<u64> {
     let file = call.usable_file(0)?;
     let at = file.path().ok_or(Errno::EINVAL)?;
-    namespace().chown(&call.context(), at, owner(call.uint(1)), owner(call.uint(2)))?;
+    namespace().chown(
+        &call.context(),
+        at,
+        owner(call.uint(1)),
+        owner(call.uint(2)),
+    )?;
     Ok(0)
 }
 
 /// The wall clock, as file times have it.
 pub fn timestamp() -> Timestamp {
     let wall = time::wall();
-    Timestamp { seconds: (wall / NANOS) as i64, nanos: (wall % NANOS) as u32 }
+    Timestamp {
+        seconds: (wall / NANOS) as i64,
+        nanos: (wall % NANOS) as u32,
+    }
 }
 
 fn set_time(time: Timespec) -> Result<SetTime> {
     match time.tv_nsec as u64 {
         UTIME_NOW => Ok(SetTime::Now(timestamp())),
         UTIME_OMIT => Ok(SetTime::Omit),
-        nanos if nanos < NANOS => {
-            Ok(SetTime::At(Timestamp { seconds: time.tv_sec, nanos: nanos as u32 }))
-        }
+        nanos if nanos < NANOS => Ok(SetTime::At(Timestamp {
+            seconds: time.tv_sec,
+            nanos: nanos as u32,
+        })),
         _ => Err(Errno::EINVAL),
     }
 }
@@ -212,7 +240,12 @@ fn set_time(time: Timespec) -> Result<SetTime> {
 pub fn utimensat(call: &mut Call<'_>) -> Result<u64> {
     let times = match call.pointer::<[Timespec; 2]>(2).non_null() {
         Some(times) => times.read()?,
-        None => [Timespec { tv_sec: 0, tv_nsec: UTIME_NOW as i64 }; 2],
+        None => {
+            [Timespec {
+                tv_sec: 0,
+                tv_nsec: UTIME_NOW as i64,
+            }; 2]
+        }
     };
     let flags = call.uint(3);
     let (access, change) = (set_time(times[0])?, set_time(times[1])?);

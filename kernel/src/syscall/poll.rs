@@ -41,7 +41,9 @@ fn wait_any(watched: &[Watched], deadline: Deadline) -> Result<()> {
     }
     let waker = platform::current_waker();
     let mut registrations = Vec::new();
-    registrations.try_reserve_exact(watched.len()).map_err(|_| Errno::ENOMEM)?;
+    registrations
+        .try_reserve_exact(watched.len())
+        .map_err(|_| Errno::ENOMEM)?;
     for watched in watched {
         if let Some(queue) = watched.file.file().wait_queue() {
             registrations.push(queue.register(&waker)?);
@@ -58,7 +60,9 @@ fn wait_any(watched: &[Watched], deadline: Deadline) -> Result<()> {
             return Ok(());
         }
         platform::park(deadline);
-        registrations.iter().for_each(|registration| registration.renew(&waker));
+        registrations
+            .iter()
+            .for_each(|registration| registration.renew(&waker));
     }
 }
 
@@ -114,13 +118,18 @@ pub fn ppoll(call: &mut Call<'_>) -> Result<u64> {
 /// Fills in `revents`; how many are not zero.
 fn poll(call: &Call<'_>, fds: &mut [Pollfd], deadline: Deadline) -> Result<u64> {
     let mut watched = Vec::new();
-    watched.try_reserve_exact(fds.len()).map_err(|_| Errno::ENOMEM)?;
+    watched
+        .try_reserve_exact(fds.len())
+        .map_err(|_| Errno::ENOMEM)?;
     let mut invalid = false;
     for fd in fds.iter_mut() {
         fd.revents = 0;
         match call.file_of(fd.fd) {
             _ if fd.fd < 0 => {}
-            Ok(file) => watched.push(Watched { file, events: u32::from(fd.events as u16) }),
+            Ok(file) => watched.push(Watched {
+                file,
+                events: u32::from(fd.events as u16),
+            }),
             Err(_) => {
                 fd.revents = POLLNVAL as i16;
                 invalid = true;
@@ -146,7 +155,9 @@ type FdSet = [u8; FD_SETSIZE / 8];
 
 /// pselect6(2).
 pub fn pselect6(call: &mut Call<'_>) -> Result<u64> {
-    let count = usize::try_from(call.int(0)).map_err(|_| Errno::EINVAL)?.min(FD_SETSIZE);
+    let count = usize::try_from(call.int(0))
+        .map_err(|_| Errno::EINVAL)?
+        .min(FD_SETSIZE);
     let bytes = count.div_ceil(64) * 8;
     let mut sets: [FdSet; 3] = [[0; FD_SETSIZE / 8]; 3];
     for (index, set) in sets.iter_mut().enumerate() {
@@ -183,7 +194,10 @@ fn select(call: &Call<'_>, count: usize, sets: &mut [FdSet; 3], deadline: Deadli
         if events != 0 {
             watched.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
             numbers.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
-            watched.push(Watched { file: call.file_of(fd as i32)?, events });
+            watched.push(Watched {
+                file: call.file_of(fd as i32)?,
+                events,
+            });
             numbers.push(fd);
         }
     }

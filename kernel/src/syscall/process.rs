@@ -51,8 +51,16 @@ pub fn clone3(call: &mut Call<'_>) -> Result<u64> {
     if size < 64 {
         return Err(Errno::EINVAL);
     }
-    let [flags, _, child_tid, parent_tid, exit_signal, stack, stack_size, tls] =
-        call.pointer::<[u64; 8]>(0).read()?;
+    let [
+        flags,
+        _,
+        child_tid,
+        parent_tid,
+        exit_signal,
+        stack,
+        stack_size,
+        tls,
+    ] = call.pointer::<[u64; 8]>(0).read()?;
     let supported = CloneFlags::from_bits(flags).ok_or(Errno::EINVAL)?;
     let special = CloneFlags::PIDFD | CloneFlags::CLEAR_SIGHAND | CloneFlags::INTO_CGROUP;
     if supported.intersects(special) || exit_signal > 64 {
@@ -61,7 +69,11 @@ pub fn clone3(call: &mut Call<'_>) -> Result<u64> {
     let request = CloneRequest {
         flags: supported,
         exit_signal: exit_signal as u32,
-        stack: if stack == 0 { 0 } else { stack.checked_add(stack_size).ok_or(Errno::EINVAL)? },
+        stack: if stack == 0 {
+            0
+        } else {
+            stack.checked_add(stack_size).ok_or(Errno::EINVAL)?
+        },
         parent_tid,
         tls,
         child_tid,
@@ -112,6 +124,8 @@ pub fn set_robust_list(call: &mut Call<'_>) -> Result<u64> {
     if call.word(1) != ROBUST_HEAD {
         return Err(Errno::EINVAL);
     }
-    call.thread.robust_list.store(call.word(0), Ordering::Relaxed);
+    call.thread
+        .robust_list
+        .store(call.word(0), Ordering::Relaxed);
     Ok(0)
 }

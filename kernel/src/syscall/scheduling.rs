@@ -2,9 +2,9 @@
 //! getrlimit(2), getrusage(2), getpriority(2).
 
 use super::Call;
+use crate::arch::user_access::copy_to_user;
 use crate::thread;
 use crate::user::{Process, tree};
-use crate::arch::user_access::copy_to_user;
 use alloc::sync::Arc;
 use paddock_abi::process::*;
 use paddock_abi::{Errno, Result};
@@ -41,7 +41,11 @@ pub fn sched_setaffinity(call: &mut Call<'_>) -> Result<u64> {
         return Err(Errno::EINVAL);
     }
     let first = call.pointer::<u8>(2).read()?;
-    if first & 1 != 0 { Ok(0) } else { Err(Errno::EINVAL) }
+    if first & 1 != 0 {
+        Ok(0)
+    } else {
+        Err(Errno::EINVAL)
+    }
 }
 
 /// sched_getscheduler(2): everyone's is the ordinary one.
@@ -71,12 +75,20 @@ pub fn sched_setscheduler(call: &mut Call<'_>) -> Result<u64> {
 /// sched_get_priority_max(2) and sched_get_priority_min(2): the ordinary
 /// policy has one priority.
 pub fn sched_get_priority(call: &mut Call<'_>) -> Result<u64> {
-    if call.uint(0) == 0 { Ok(0) } else { Err(Errno::EINVAL) }
+    if call.uint(0) == 0 {
+        Ok(0)
+    } else {
+        Err(Errno::EINVAL)
+    }
 }
 
 /// getpriority(2): nobody is nicer than others; 20 stands for nice value 0.
 pub fn getpriority(call: &mut Call<'_>) -> Result<u64> {
-    if call.uint(0) > 2 { Err(Errno::EINVAL) } else { Ok(20) }
+    if call.uint(0) > 2 {
+        Err(Errno::EINVAL)
+    } else {
+        Ok(20)
+    }
 }
 
 /// setpriority(2): to the one there is.
@@ -113,7 +125,10 @@ pub fn prlimit64(call: &mut Call<'_>) -> Result<u64> {
         old
     };
     if let Some(place) = call.pointer::<Rlimit>(3).non_null() {
-        place.write(&Rlimit { rlim_cur: old.0, rlim_max: old.1 })?;
+        place.write(&Rlimit {
+            rlim_cur: old.0,
+            rlim_max: old.1,
+        })?;
     }
     Ok(0)
 }
@@ -122,7 +137,10 @@ pub fn prlimit64(call: &mut Call<'_>) -> Result<u64> {
 pub fn getrlimit(call: &mut Call<'_>) -> Result<u64> {
     let limits = *call.process().limits.lock();
     let (soft, hard) = *limits.get(call.uint(0) as usize).ok_or(Errno::EINVAL)?;
-    call.pointer::<Rlimit>(1).write(&Rlimit { rlim_cur: soft, rlim_max: hard })?;
+    call.pointer::<Rlimit>(1).write(&Rlimit {
+        rlim_cur: soft,
+        rlim_max: hard,
+    })?;
     Ok(0)
 }
 
@@ -134,7 +152,10 @@ pub fn setrlimit(call: &mut Call<'_>) -> Result<u64> {
 
 /// getrusage(2).
 pub fn getrusage(call: &mut Call<'_>) -> Result<u64> {
-    let own = |user_ns| Usage { user_ns, ..Usage::default() };
+    let own = |user_ns| Usage {
+        user_ns,
+        ..Usage::default()
+    };
     let usage = match call.int(0) {
         RUSAGE_SELF => own(call.process().run_time()),
         RUSAGE_THREAD => own(thread::current().run_time()),

@@ -17,7 +17,11 @@ use paddock_sync::{NO_DEADLINE, WaitError, WaitQueue};
 const SET_SIZE: u64 = 8;
 
 fn check_size(size: u64) -> Result<()> {
-    if size == SET_SIZE { Ok(()) } else { Err(Errno::EINVAL) }
+    if size == SET_SIZE {
+        Ok(())
+    } else {
+        Err(Errno::EINVAL)
+    }
 }
 
 /// rt_sigaction(2).
@@ -81,7 +85,10 @@ pub fn rt_sigpending(call: &mut Call<'_>) -> Result<u64> {
 pub fn rt_sigsuspend(call: &mut Call<'_>) -> Result<u64> {
     check_size(call.word(1))?;
     let mask = SignalSet(call.pointer::<u64>(0).read()?);
-    call.process().signals.lock().suspend_mask(call.thread.tid, mask)?;
+    call.process()
+        .signals
+        .lock()
+        .suspend_mask(call.thread.tid, mask)?;
     // What the old mask blocked may be due under this one.
     call.thread.notify_self();
     let nobody = WaitQueue::new();
@@ -123,7 +130,9 @@ pub fn sigaltstack(call: &mut Call<'_>) -> Result<u64> {
     let old = {
         let mut signals = call.process().signals.lock();
         let mut old = signals.alt_stack(tid)?;
-        if old.ss_flags & SS_DISABLE == 0 && sp.wrapping_sub(old.ss_sp).wrapping_sub(1) < old.ss_size {
+        if old.ss_flags & SS_DISABLE == 0
+            && sp.wrapping_sub(old.ss_sp).wrapping_sub(1) < old.ss_size
+        {
             old.ss_flags |= SS_ONSTACK;
         }
         if let Some(new) = new {
@@ -143,7 +152,11 @@ fn sender(call: &Call<'_>, signal: u32, code: i32) -> Siginfo {
 }
 
 fn check_signal(signal: u32) -> Result<()> {
-    if signal == 0 || is_signal(signal) { Ok(()) } else { Err(Errno::EINVAL) }
+    if signal == 0 || is_signal(signal) {
+        Ok(())
+    } else {
+        Err(Errno::EINVAL)
+    }
 }
 
 /// Sends a signal, or for signal zero only asks whether one could. `EPERM`
@@ -227,13 +240,19 @@ pub fn tkill(call: &mut Call<'_>) -> Result<u64> {
 
 /// tgkill(2).
 pub fn tgkill(call: &mut Call<'_>) -> Result<u64> {
-    let group = u32::try_from(call.int(0)).ok().filter(|&pid| pid > 0).ok_or(Errno::EINVAL)?;
+    let group = u32::try_from(call.int(0))
+        .ok()
+        .filter(|&pid| pid > 0)
+        .ok_or(Errno::EINVAL)?;
     to_thread(call, Some(group), call.int(1), call.uint(2))
 }
 
 fn to_thread(call: &Call<'_>, group: Option<u32>, tid: i32, signal: u32) -> Result<u64> {
     check_signal(signal)?;
-    let tid = u32::try_from(tid).ok().filter(|&tid| tid > 0).ok_or(Errno::EINVAL)?;
+    let tid = u32::try_from(tid)
+        .ok()
+        .filter(|&tid| tid > 0)
+        .ok_or(Errno::EINVAL)?;
     let target = tree().lock().process_of(tid).ok_or(Errno::ESRCH)?;
     if group.is_some_and(|group| group != target.pid) {
         return Err(Errno::ESRCH);
@@ -244,7 +263,12 @@ fn to_thread(call: &Call<'_>, group: Option<u32>, tid: i32, signal: u32) -> Resu
 
 /// The siginfo that a program gives for another: it cannot pretend to come
 /// from the kernel or from kill(2).
-fn given_info(call: &Call<'_>, target: u32, signal: u32, place: UserPtr<Siginfo>) -> Result<Siginfo> {
+fn given_info(
+    call: &Call<'_>,
+    target: u32,
+    signal: u32,
+    place: UserPtr<Siginfo>,
+) -> Result<Siginfo> {
     let mut info = place.read()?;
     info.si_signo = signal as i32;
     let forged = info.si_code >= 0 || info.si_code == SI_TKILL;

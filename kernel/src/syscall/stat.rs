@@ -70,7 +70,11 @@ fn to_statx(metadata: &Metadata) -> Statx {
 }
 
 fn statx_time(time: Timestamp) -> StatxTimestamp {
-    StatxTimestamp { tv_sec: time.seconds, tv_nsec: time.nanos, reserved: 0 }
+    StatxTimestamp {
+        tv_sec: time.seconds,
+        tv_nsec: time.nanos,
+        reserved: 0,
+    }
 }
 
 /// statfs(2).
@@ -88,7 +92,12 @@ pub fn fstatfs(call: &mut Call<'_>) -> Result<u64> {
     let file = call.file(0)?;
     let statfs = match file.inode().or(file.path().map(|path| path.inode())) {
         Some(inode) => inode.fs_stats()?.to_statfs(),
-        None => Statfs { f_type: PIPEFS_MAGIC, f_bsize: 4096, f_namelen: 255, ..Statfs::default() },
+        None => Statfs {
+            f_type: PIPEFS_MAGIC,
+            f_bsize: 4096,
+            f_namelen: 255,
+            ..Statfs::default()
+        },
     };
     call.pointer::<Statfs>(1).write(&statfs)?;
     Ok(0)

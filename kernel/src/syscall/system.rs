@@ -25,7 +25,11 @@ static NAMES: SpinLock<[Vec<u8>; 2], PreemptOff> =
 /// The host's name.
 pub fn hostname() -> Vec<u8> {
     let name = NAMES.lock()[0].clone();
-    if name.is_empty() { b"paddock".to_vec() } else { name }
+    if name.is_empty() {
+        b"paddock".to_vec()
+    } else {
+        name
+    }
 }
 
 /// uname(2).
@@ -37,14 +41,20 @@ pub fn uname(call: &mut Call<'_>) -> Result<u64> {
         release: Utsname::field(config::RELEASE.as_bytes()),
         version: Utsname::field(concat!("Paddock ", env!("CARGO_PKG_VERSION")).as_bytes()),
         machine: Utsname::field(b"aarch64"),
-        domainname: Utsname::field(if domain.is_empty() { b"(none)" } else { &domain }),
+        domainname: Utsname::field(if domain.is_empty() {
+            b"(none)"
+        } else {
+            &domain
+        }),
     })?;
     Ok(0)
 }
 
 fn set_name(call: &Call<'_>, which: usize) -> Result<u64> {
     check_superuser(call)?;
-    let length = usize::try_from(call.int(1)).ok().filter(|&length| length <= NAME_MAX);
+    let length = usize::try_from(call.int(1))
+        .ok()
+        .filter(|&length| length <= NAME_MAX);
     let name = read_bytes(call.word(0), length.ok_or(Errno::EINVAL)?)?;
     let old = core::mem::replace(&mut NAMES.lock()[which], name);
     drop(old);

@@ -3,9 +3,9 @@
 
 use super::Call;
 use super::{
-    attributes, clock, credentials, descriptors, directories, epoll, event, futex, io, locks, memory, names, poll,
-    process, scheduling, signals, socket, stat, system, timer_file,
-    transfer, wait,
+    attributes, clock, credentials, descriptors, directories, epoll, event, futex, io, locks,
+    memory, names, poll, process, scheduling, signals, socket, stat, system, timer_file, transfer,
+    wait,
 };
 use paddock_abi::{Result, nr};
 

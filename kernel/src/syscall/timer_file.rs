@@ -12,7 +12,9 @@ use alloc::vec::Vec;
 use core::any::Any;
 use paddock_abi::time::*;
 use paddock_abi::{Errno, Result};
-use paddock_sync::{NO_DEADLINE, OnceCell, Pollable, PreemptOff, Rank, Ready, SpinLock, WaitQueue, try_arc};
+use paddock_sync::{
+    NO_DEADLINE, OnceCell, Pollable, PreemptOff, Rank, Ready, SpinLock, WaitQueue, try_arc,
+};
 use paddock_vfs::{File, Metadata, OpenFile, OpenFlags};
 
 /// When a timer expires: in monotonic nanoseconds; zero is never.
@@ -164,7 +166,11 @@ pub fn timerfd_create(call: &mut Call<'_>) -> Result<u64> {
     }
     start_thread()?;
     let setting = SpinLock::new(Rank::Leaf, Setting::default());
-    let timer = try_arc(TimerFile { wall, setting, changed: WaitQueue::new() })?;
+    let timer = try_arc(TimerFile {
+        wall,
+        setting,
+        changed: WaitQueue::new(),
+    })?;
     {
         let mut timers = TIMERS.lock();
         timers.retain(|timer| timer.strong_count() > 0);
@@ -176,7 +182,10 @@ pub fn timerfd_create(call: &mut Call<'_>) -> Result<u64> {
 }
 
 fn timer_of(file: &OpenFile) -> Result<&TimerFile> {
-    file.file().as_any().downcast_ref::<TimerFile>().ok_or(Errno::EINVAL)
+    file.file()
+        .as_any()
+        .downcast_ref::<TimerFile>()
+        .ok_or(Errno::EINVAL)
 }
 
 fn remaining(setting: &Setting) -> Itimerspec {
@@ -204,7 +213,9 @@ pub fn timerfd_settime(call: &mut Call<'_>) -> Result<u64> {
     let due = match (value, flags & TIMER_ABSTIME != 0) {
         (0, _) => 0,
         (value, false) => now.saturating_add(value),
-        (value, true) if timer.wall => now.saturating_add(value.saturating_sub(time::wall())).max(1),
+        (value, true) if timer.wall => now
+            .saturating_add(value.saturating_sub(time::wall()))
+            .max(1),
         (value, true) => value,
     };
     let old = core::mem::replace(&mut *timer.setting.lock(), Setting { due, interval });

@@ -94,7 +94,11 @@ pub fn truncate(call: &mut Call<'_>) -> Result<u64> {
 }
 
 fn length(value: u64) -> Result<u64> {
-    if i64::try_from(value).is_ok() { Ok(value) } else { Err(Errno::EINVAL) }
+    if i64::try_from(value).is_ok() {
+        Ok(value)
+    } else {
+        Err(Errno::EINVAL)
+    }
 }
 
 /// fallocate(2): mode 0 only; `EOPNOTSUPP` for holes and the like.
@@ -114,5 +118,9 @@ pub fn fadvise64(call: &mut Call<'_>) -> Result<u64> {
     if !file.file().seekable() {
         return Err(Errno::ESPIPE);
     }
-    if call.uint(3) > 5 { Err(Errno::EINVAL) } else { Ok(0) }
+    if call.uint(3) > 5 {
+        Err(Errno::EINVAL)
+    } else {
+        Ok(0)
+    }
 }

@@ -1,7 +1,7 @@
 //! clone(2): new threads and new processes.
 
 use super::hardware::Arm;
-use super::memory::{Memory, new_tag};
+use super::memory::Memory;
 use super::process::{NewProcess, Process, UserThread};
 use super::{current, spawn, tree};
 use crate::arch::trap::TrapFrame;
@@ -80,15 +80,30 @@ fn child_thread(
     request: &CloneRequest,
     tid: u32,
 ) -> Result<Arc<UserThread>> {
-    let tls = if request.flags.contains(CloneFlags::SETTLS) { request.tls } else { crate::arch::cpu::user_tls() };
-    let thread = UserThread::new(tid, process, child_frame(frame, request), parent.current_fp(), tls);
+    let tls = if request.flags.contains(CloneFlags::SETTLS) {
+        request.tls
+    } else {
+        crate::arch::cpu::user_tls()
+    };
+    let thread = UserThread::new(
+        tid,
+        process,
+        child_frame(frame, request),
+        parent.current_fp(),
+        tls,
+    );
     if request.flags.contains(CloneFlags::CHILD_CLEARTID) {
         thread.clear_tid.store(request.child_tid, Ordering::Relaxed);
     }
     try_arc(thread)
 }
 
-fn new_thread(parent: &Arc<UserThread>, frame: &TrapFrame, request: &CloneRequest, tid: u32) -> Result<u32> {
+fn new_thread(
+    parent: &Arc<UserThread>,
+    frame: &TrapFrame,
+    request: &CloneRequest,
+    tid: u32,
+) -> Result<u32> {
     let process = &parent.process;
     let thread = child_thread(parent, process.clone(), frame, request, tid)?;
     store_tid(request, tid)?;
@@ -117,7 +132,12 @@ fn store_tid(request: &CloneRequest, tid: u32) -> Result<()> {
     Ok(())
 }
 
-fn new_process(parent: &Arc<UserThread>, frame: &TrapFrame, request: &CloneRequest, pid: u32) -> Result<u32> {
+fn new_process(
+    parent: &Arc<UserThread>,
+    frame: &TrapFrame,
+    request: &CloneRequest,
+    pid: u32,
+) -> Result<u32> {
     let old = &parent.process;
     let flags = request.flags;
     store_tid(request, pid)?;
@@ -134,11 +154,26 @@ fn new_process(parent: &Arc<UserThread>, frame: &TrapFrame, request: &CloneReque
     let paths = old.paths.lock().clone();
     let limits = *old.limits.lock();
     let names = old.names.lock().clone();
-    let child = try_arc(Process::new(NewProcess { pid, memory, files, paths, signals, limits, names }))?;
+    let child = try_arc(Process::new(NewProcess {
+        pid,
+        memory,
+        files,
+        paths,
+        signals,
+        limits,
+        names,
+    }))?;
     *child.executable.lock() = old.executable.lock().clone();
-    child.trampoline.store(old.trampoline.load(Ordering::Relaxed), Ordering::Relaxed);
+    child
+        .trampoline
+        .store(old.trampoline.load(Ordering::Relaxed), Ordering::Relaxed);
     let thread = child_thread(parent, child.clone(), frame, request, pid)?;
-    tree().lock().add(pid, Some(family(old.pid, flags)), child.clone(), request.exit_signal)?;
+    tree().lock().add(
+        pid,
+        Some(family(old.pid, flags)),
+        child.clone(),
+        request.exit_signal,
+    )?;
     if let Err(error) = spawn::start_thread(&thread) {
         // It never ran: it goes as if it had ended, and leaves no zombie.
         let usage = paddock_process::Usage::default();
@@ -148,24 +183,35 @@ fn new_process(parent: &Arc<UserThread>, frame: &TrapFrame, request: &CloneReque
         return Err(error);
     }
     if flags.contains(CloneFlags::VFORK) {
-        child.changed.wait_until(|| child.released_parent.load(Ordering::Acquire).then_some(()));
+        child
+            .changed
+            .wait_until(|| child.released_parent.load(Ordering::Acquire).then_some(()));
     }
     Ok(pid)
 }
 
 /// Whose child it becomes.
 fn family(pid: u32, flags: CloneFlags) -> u32 {
-    if flags.contains(CloneFlags::PARENT) { tree().lock().parent(pid).unwrap_or(1).max(1) } else { pid }
+    if flags.contains(CloneFlags::PARENT) {
+        tree().lock().parent(pid).unwrap_or(1).max(1)
+    } else {
+        pid
+    }
 }
 
-fn child_memory(old: &Process, flags: CloneFlags, request: &CloneRequest, pid: u32) -> Result<Arc<Memory>> {
+fn child_memory(
+    old: &Process,
+    flags: CloneFlags,
+    request: &CloneRequest,
+    pid: u32,
+) -> Result<Arc<Memory>> {
     let memory = old.memory()?;
     if flags.contains(CloneFlags::VM) {
         return Ok(memory);
     }
     let mut copy = {
         let mut space = memory.space.lock();
-        space.fork(new_tag()?)?
+        space.fork()?
     };
     if flags.contains(CloneFlags::CHILD_SETTID) {
         write_tid(&mut copy, request.child_tid, pid)?;
@@ -173,6 +219,8 @@ fn child_memory(old: &Process, flags: CloneFlags, request: &CloneRequest, pid: u
     Memory::new(copy)
 }
 
-fn write_tid(space: &mut paddock_vm::AddressSpace<Arm>, address: u64, pid: u32) -> Result<()> {
-    space.write(address, &pid.to_le_bytes())
+fn write_tid(space: &mut paddock_mem::AddressSpace<Arm>, address: u64, pid: u32) -> Result<()> {
+    space
+        .write_bytes(address, &pid.to_le_bytes())
+        .map_err(Errno::from)
 }

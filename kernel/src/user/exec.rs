@@ -17,12 +17,23 @@ use paddock_sync::{Mutex, PreemptGuard, Rank, try_arc};
 ///
 /// # Errors
 /// Those of execve(2); the process then goes on as it was.
-pub fn exec(frame: &mut TrapFrame, path: &[u8], arguments: Strings, environment: Strings) -> Result<()> {
+pub fn exec(
+    frame: &mut TrapFrame,
+    path: &[u8],
+    arguments: Strings,
+    environment: Strings,
+) -> Result<()> {
     let thread = current().ok_or(Errno::ESRCH)?;
     let process = &thread.process;
     let context = process.paths.lock().clone();
     let stack_limit = process.limit(super::process::RLIMIT_STACK);
-    let loaded = program::load(Request { context: &context, path, arguments, environment, stack_limit })?;
+    let loaded = program::load(Request {
+        context: &context,
+        path,
+        arguments,
+        environment,
+        stack_limit,
+    })?;
     unshare_files(process)?;
     become_only_thread(thread)?;
     take_over(thread, loaded, path, frame);
@@ -68,7 +79,9 @@ fn take_over(thread: &Arc<UserThread>, loaded: Loaded, path: &[u8], frame: &mut 
     }
     drop(old);
     *process.executable.lock() = Some(loaded.executable);
-    process.trampoline.store(loaded.trampoline, Ordering::Relaxed);
+    process
+        .trampoline
+        .store(loaded.trampoline, Ordering::Relaxed);
     thread.clear_tid.store(0, Ordering::Relaxed);
     thread.robust_list.store(0, Ordering::Relaxed);
     process.signals.lock().exec(thread.tid);

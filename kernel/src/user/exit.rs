@@ -37,7 +37,9 @@ fn leave(thread: &Arc<UserThread>) {
     clear_tid(thread);
     futex::release_robust_list(thread);
     let run_time = thread.kernel_thread().map_or(0, |kernel| kernel.run_time());
-    process.ended_run_time.fetch_add(run_time, Ordering::Relaxed);
+    process
+        .ended_run_time
+        .fetch_add(run_time, Ordering::Relaxed);
     let heir = process.signals.lock().remove_thread(thread.tid);
     if let Some(tid) = heir {
         process.wake_thread(tid);
@@ -79,16 +81,27 @@ fn end_process(process: &Arc<Process>) {
     release_vfork_parent(process);
     super::spawn::on_process_end(process);
     let reap = parent_reaps(process.pid);
-    let usage = Usage { user_ns: process.run_time(), ..Usage::default() };
+    let usage = Usage {
+        user_ns: process.run_time(),
+        ..Usage::default()
+    };
     let mut orphans = alloc::vec::Vec::new();
-    let effects = tree().lock().exit(process.pid, status, usage, reap, |member| {
-        if orphans.try_reserve(1).is_ok() {
-            orphans.push(member.clone());
-        }
-    });
+    let effects = tree()
+        .lock()
+        .exit(process.pid, status, usage, reap, |member| {
+            if orphans.try_reserve(1).is_ok() {
+                orphans.push(member.clone());
+            }
+        });
     for orphan in orphans {
-        let _ = signals::send_to_process(&orphan, &paddock_abi::signal::Siginfo::kernel(paddock_abi::signal::SIGHUP));
-        let _ = signals::send_to_process(&orphan, &paddock_abi::signal::Siginfo::kernel(paddock_abi::signal::SIGCONT));
+        let _ = signals::send_to_process(
+            &orphan,
+            &paddock_abi::signal::Siginfo::kernel(paddock_abi::signal::SIGHUP),
+        );
+        let _ = signals::send_to_process(
+            &orphan,
+            &paddock_abi::signal::Siginfo::kernel(paddock_abi::signal::SIGCONT),
+        );
     }
     if let Ok(effects) = effects {
         if let Some(parent) = &effects.parent {

@@ -3,8 +3,7 @@
 use super::{current, signals};
 use crate::arch::trap::{self, Abort, AbortKind, TrapFrame};
 use paddock_abi::signal::*;
-use paddock_sync::might_sleep;
-use paddock_vm::{Access, Fault};
+use paddock_mem::{Access, FaultError, handle_fault};
 
 fn access_of(abort: &Abort) -> Access {
     match abort.access {
@@ -14,15 +13,15 @@ fn access_of(abort: &Abort) -> Access {
     }
 }
 
-fn repair(abort: &Abort) -> Result<(), Fault> {
-    might_sleep();
+fn repair(abort: &Abort) -> Result<(), FaultError> {
     match abort.kind {
         AbortKind::Translation | AbortKind::AccessFlag | AbortKind::Permission => {}
-        AbortKind::Alignment | AbortKind::External => return Err(Fault::Bus),
+        AbortKind::Alignment | AbortKind::External => return Err(FaultError::Bus),
     }
-    let memory = current().and_then(|thread| thread.process.memory().ok()).ok_or(Fault::NotMapped)?;
-    let result = memory.space.lock().fault(abort.address, access_of(abort));
-    result
+    let memory = current()
+        .and_then(|thread| thread.process.memory().ok())
+        .ok_or(FaultError::NotMapped)?;
+    handle_fault(&memory.space, abort.address, access_of(abort))
 }
 
 /// A fault in user mode: repaired, or a signal.
@@ -32,11 +31,11 @@ pub fn handle_user(frame: &mut TrapFrame) {
         return;
     };
     let (signal, code) = match fault {
-        Fault::NotMapped => (SIGSEGV, SEGV_MAPERR),
-        Fault::NotAllowed => (SIGSEGV, SEGV_ACCERR),
-        Fault::Bus if abort.kind == AbortKind::Alignment => (SIGBUS, BUS_ADRALN),
-        Fault::Bus => (SIGBUS, BUS_ADRERR),
-        Fault::OutOfMemory => return out_of_memory(),
+        FaultError::NotMapped => (SIGSEGV, SEGV_MAPERR),
+        FaultError::NotAllowed => (SIGSEGV, SEGV_ACCERR),
+        FaultError::Bus if abort.kind == AbortKind::Alignment => (SIGBUS, BUS_ADRALN),
+        FaultError::Bus => (SIGBUS, BUS_ADRERR),
+        FaultError::OutOfMemory => return out_of_memory(),
     };
     signals::fault(frame, signal, code, abort.address);
 }
@@ -47,7 +46,11 @@ fn out_of_memory() {
         return;
     };
     let process = &thread.process;
-    log::error!("out of memory: killed process {} ({})", process.pid, process.names.lock().comm);
+    log::error!(
+        "out of memory: killed process {} ({})",
+        process.pid,
+        process.names.lock().comm
+    );
     signals::kill(process);
 }
 

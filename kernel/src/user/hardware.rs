@@ -1,50 +1,77 @@
-//! The hardware behind `paddock-vm`: frames with counted owners, and the
+//! The hardware behind `paddock-mem`: frames, the direct map, and the
 //! translation caches.
 
 use crate::arch::mmu;
 use crate::fs;
 use crate::memory::{self, owners_of};
-use core::sync::atomic::Ordering;
-use paddock_vm::Hardware;
+use core::sync::atomic::AtomicU32;
+use paddock_abi::{Errno, Result};
+use paddock_mem::{Frame, Hardware, PhysAddr, SharedFrame};
+use paddock_sync::OnceCell;
+
+/// Frames that programs leave to the kernel, so that it can go on when they
+/// have taken all else.
+const RESERVE: usize = 64;
+
+/// A table that maps nothing, for kernel threads.
+static EMPTY_TABLE: OnceCell<u64> = OnceCell::new();
 
 /// This machine.
 pub enum Arm {}
 
 /// A user's page, or one of the page cache's.
-pub type Page = paddock_vm::Page<Arm>;
+pub type Page = SharedFrame<Arm>;
+
+/// A page of zeros.
+///
+/// # Errors
+/// `ENOMEM`.
+pub fn zeroed_page() -> Result<Page> {
+    Frame::zeroed().map(Frame::share).ok_or(Errno::ENOMEM)
+}
+
+/// Makes the empty table. Once, at boot.
+pub fn init() {
+    match memory::allocate_zeroed_frame() {
+        Some(frame) => {
+            let _ = EMPTY_TABLE.set(frame);
+        }
+        None => panic!("no memory for the empty page table"),
+    }
+}
+
+/// A frame for programs and the page cache, if more than the reserve is free.
+fn allocate_above_reserve() -> Option<u64> {
+    let (_, free, _) = memory::frame_counts();
+    (free > RESERVE)
+        .then(|| memory::allocate_frames(0))
+        .flatten()
+}
 
 /// A frame after the page cache has given some back.
 #[cold]
 fn reclaim() -> Option<u64> {
-    fs::reclaim().then(memory::allocate_zeroed_frame).flatten()
+    fs::reclaim().then(allocate_above_reserve).flatten()
 }
 
 // SAFETY: frames come from the frame allocator, are reached through the direct
-// map, and are freed when their last owner goes.
+// map, and their words of shares are nobody else's.
 unsafe impl Hardware for Arm {
-    fn allocate() -> Option<u64> {
-        let frame = memory::allocate_zeroed_frame().or_else(reclaim)?;
-        owners_of(frame).store(1, Ordering::Relaxed);
-        Some(frame)
+    fn allocate() -> Option<PhysAddr> {
+        allocate_above_reserve().or_else(reclaim).map(PhysAddr)
     }
 
-    fn retain(frame: u64) {
-        owners_of(frame).fetch_add(1, Ordering::Relaxed);
+    unsafe fn free(frame: PhysAddr) {
+        // SAFETY: the caller's promise.
+        unsafe { memory::free_frames(frame.0, 0) };
     }
 
-    fn release(frame: u64) {
-        if owners_of(frame).fetch_sub(1, Ordering::AcqRel) == 1 {
-            // SAFETY: that was the last owner.
-            unsafe { memory::free_frames(frame, 0) };
-        }
+    fn shares(frame: PhysAddr) -> &'static AtomicU32 {
+        owners_of(frame.0)
     }
 
-    fn is_unique(frame: u64) -> bool {
-        owners_of(frame).load(Ordering::Acquire) == 1
-    }
-
-    fn frame_pointer(frame: u64) -> *mut u8 {
-        memory::phys_to_virt(frame)
+    fn pointer(frame: PhysAddr) -> *mut u8 {
+        memory::phys_to_virt(frame.0)
     }
 
     fn publish_entries() {
@@ -55,11 +82,23 @@ unsafe impl Hardware for Arm {
         mmu::flush_user_page(asid, address);
     }
 
-    fn flush_space(asid: u16) {
+    fn flush_asid(asid: u16) {
         mmu::flush_asid(asid);
     }
 
-    fn publish_code(frame: u64) {
-        mmu::publish_code(memory::phys_to_virt(frame), paddock_vm::PAGE_SIZE as usize);
+    fn flush_local() {
+        mmu::flush_all();
+    }
+
+    fn publish_code(start: *const u8, length: usize) {
+        mmu::publish_code(start, length);
+    }
+
+    unsafe fn set_tables(root: PhysAddr, asid: u16) {
+        mmu::set_user_tables(root.0, asid);
+    }
+
+    fn set_no_tables() {
+        mmu::set_user_tables(EMPTY_TABLE.get().copied().unwrap_or(0), 0);
     }
 }

@@ -1,122 +1,89 @@
 //! A process's memory as the rest of the kernel sees it, and the one place
 //! that switches the user half of the address space.
 
-use super::hardware::{Arm, Page};
-use super::{asid, page_cache::FramePage};
+use super::hardware::{self, Arm, Page, zeroed_page};
+use super::page_cache::FramePage;
 use crate::arch::mmu;
-use crate::memory;
-use alloc::string::String;
 use alloc::sync::Arc;
-use core::sync::atomic::AtomicU64;
+use core::fmt;
 use paddock_abi::{Errno, Result};
-use paddock_sync::{Mutex, OnceCell, Rank, try_arc};
+use paddock_mem::{Activator, AddressSpace, MapError, MapSource, PAGE_SIZE, Root};
+use paddock_sync::{Mutex, Rank, try_arc};
 use paddock_vfs::{Inode, Path};
-use paddock_vm::{AddressSpace, MapSource};
+
+/// Hands out address-space identifiers.
+static ACTIVATOR: Activator<{ crate::machine::MAX_CPUS }> = Activator::new(8);
 
 /// An address space with its lock, and what a switch to it needs without one.
 pub struct Memory {
-    root: u64,
-    tag: Arc<AtomicU64>,
+    root: Arc<Root<Arm>>,
     /// The areas and page tables.
     pub space: Mutex<AddressSpace<Arm>>,
 }
 
 impl Memory {
-    /// Wraps an address space that was just made with [`new_tag`].
+    /// Wraps an address space.
     ///
     /// # Errors
     /// `ENOMEM`.
     pub fn new(space: AddressSpace<Arm>) -> Result<Arc<Memory>> {
         try_arc(Memory {
-            root: space.root(),
-            tag: space.tag().clone(),
+            root: space.root().clone(),
             space: Mutex::new(Rank::AddressSpace, space),
         })
     }
 
     /// A number for futexes that no other live address space has.
     pub fn id(&self) -> u64 {
-        self.root
+        self.root.address().0
     }
 }
 
-/// A tag for a new address space: of no generation yet.
-///
-/// # Errors
-/// `ENOMEM`.
-pub fn new_tag() -> Result<Arc<AtomicU64>> {
-    try_arc(AtomicU64::new(0))
-}
-
-/// A table that maps nothing, for kernel threads.
-static EMPTY_TABLE: OnceCell<u64> = OnceCell::new();
-
-/// Makes the empty table and switches to it. Once, at boot.
+/// Switches to an empty user half. Once, at boot.
 pub fn init() {
-    match memory::allocate_zeroed_frame() {
-        Some(frame) => {
-            let _ = EMPTY_TABLE.set(frame);
-        }
-        None => panic!("no memory for the empty page table"),
-    }
+    hardware::init();
+    ACTIVATOR.set_bits(mmu::asid_bits());
     activate(None);
 }
 
 /// Switches the user half to a process's memory, or to nothing. The one place
-/// that does. Interrupts are masked or preemption is off.
+/// that does. Interrupts are masked or preemption is off, and the memory is
+/// kept until the next switch.
 pub fn activate(memory: Option<&Memory>) {
-    match memory {
-        Some(memory) => mmu::set_user_tables(memory.root, asid::current(&memory.tag)),
-        None => mmu::set_user_tables(EMPTY_TABLE.get().copied().unwrap_or(0), 0),
-    }
+    // SAFETY: only one CPU runs, and who leaves a memory switches away from
+    // it before giving it up.
+    unsafe { ACTIVATOR.activate(0, memory.map(|memory| &*memory.root)) };
 }
 
 /// A file's pages, for mapping. Keeps the file's inode.
 pub struct FilePages {
     inode: Arc<dyn Inode>,
     path: Option<Path>,
-    write: bool,
+    /// Device and inode number.
+    identity: (u64, u64),
 }
 
 impl FilePages {
-    /// The pages of a file; `write` for shared mappings that may be written.
-    pub fn new(inode: Arc<dyn Inode>, path: Option<Path>, write: bool) -> Self {
-        FilePages { inode, path, write }
-    }
-}
-
-impl MapSource<Arm> for FilePages {
-    fn page(&self, index: u64) -> Result<Page> {
-        match self.inode.page(index, self.write) {
-            Ok(page) => FramePage::page_of(&page).ok_or(Errno::ENODEV),
-            Err(Errno::EFAULT) => Err(Errno::ENXIO),
-            Err(Errno::ENODEV) if !self.write => self.read_page(index),
-            Err(error) => Err(error),
-        }
+    /// The pages of a file. May sleep.
+    ///
+    /// # Errors
+    /// Those of asking for the file's metadata.
+    pub fn new(inode: Arc<dyn Inode>, path: Option<Path>) -> Result<Self> {
+        let metadata = inode.metadata()?;
+        Ok(FilePages {
+            inode,
+            path,
+            identity: (metadata.device, metadata.ino),
+        })
     }
 
-    fn mark_dirty(&self, index: u64) {
-        // Asking for the page to be written makes it dirty; that it is there
-        // was seen when it was mapped.
-        let _ = self.inode.page(index, true);
-    }
-
-    fn name(&self) -> String {
-        let Some(path) = &self.path else {
-            return String::new();
-        };
-        super::vfs::path_name(path)
-    }
-}
-
-impl FilePages {
     /// A private copy, from a filesystem whose pages cannot be mapped.
     fn read_page(&self, index: u64) -> Result<Page> {
-        let page = Page::zeroed().ok_or(Errno::ENOMEM)?;
+        let page = zeroed_page()?;
         let mut buffer = [0u8; 512];
-        let start = index * paddock_vm::PAGE_SIZE;
+        let start = index * PAGE_SIZE;
         let mut done = 0;
-        while done < paddock_vm::PAGE_SIZE as usize {
+        while done < PAGE_SIZE as usize {
             let count = self.inode.read_at(start + done as u64, &mut buffer)?;
             if count == 0 {
                 break;
@@ -124,7 +91,39 @@ impl FilePages {
             page.write(done, &buffer[..count]);
             done += count;
         }
-        if done == 0 { Err(Errno::ENXIO) } else { Ok(page) }
+        if done == 0 {
+            Err(Errno::EFAULT)
+        } else {
+            Ok(page)
+        }
+    }
+}
+
+impl MapSource<Arm> for FilePages {
+    fn page(&self, index: u64, write: bool) -> core::result::Result<Page, MapError> {
+        let page = match self.inode.page(index, write) {
+            Ok(page) => FramePage::page_of(&page).ok_or(Errno::ENODEV),
+            Err(Errno::ENODEV) if !write => self.read_page(index),
+            Err(error) => Err(error),
+        };
+        page.map_err(|error| {
+            if error == Errno::ENOMEM {
+                MapError::OutOfMemory
+            } else {
+                MapError::Bus
+            }
+        })
+    }
+
+    fn identity(&self) -> (u64, u64) {
+        self.identity
+    }
+
+    fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.path {
+            Some(path) => f.write_str(&super::vfs::path_name(path)),
+            None => Ok(()),
+        }
     }
 }
 
@@ -142,13 +141,24 @@ impl FixedPage {
 }
 
 impl MapSource<Arm> for FixedPage {
-    fn page(&self, index: u64) -> Result<Page> {
-        if index == 0 { Ok(self.page.clone()) } else { Err(Errno::ENXIO) }
+    fn page(&self, index: u64, _write: bool) -> core::result::Result<Page, MapError> {
+        let page = self.cached(index).ok_or(MapError::Bus)?;
+        Ok(page)
     }
 
-    fn mark_dirty(&self, _index: u64) {}
+    fn cached(&self, index: u64) -> Option<Page> {
+        (index == 0).then(|| self.page.try_clone()).flatten()
+    }
 
-    fn name(&self) -> String {
-        String::from(self.name)
+    fn tracks_writes(&self) -> bool {
+        false
+    }
+
+    fn identity(&self) -> (u64, u64) {
+        (0, 0)
+    }
+
+    fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)
     }
 }

@@ -1,6 +1,5 @@
 //! Processes: their life from clone to exit, their memory, signals and traps.
 
-mod asid;
 mod clone;
 mod exec;
 mod exit;
@@ -22,7 +21,7 @@ pub use clone::{CloneRequest, clone};
 pub use exec::exec;
 pub use exit::begin_exit;
 pub use faults::handle_kernel_access;
-pub use hardware::{Arm, Page};
+pub use hardware::Arm;
 pub use process::{Process, UserThread, tree};
 pub use signals::{before_return, send_to_group, send_to_process, send_to_thread, sigreturn};
 pub use spawn::{Program, spawn};

@@ -1,8 +1,7 @@
 //! Pages for the page cache that users can map.
 
-use super::hardware::Page;
+use super::hardware::{Page, zeroed_page};
 use core::any::Any;
-use paddock_abi::Errno;
 use paddock_sync::try_arc;
 use paddock_vfs::{CachePage, PageRef, PageSource, Result};
 
@@ -12,8 +11,7 @@ pub struct FramePages;
 
 impl PageSource for FramePages {
     fn allocate(&self) -> Result<PageRef> {
-        let page = Page::zeroed().ok_or(Errno::ENOMEM)?;
-        Ok(try_arc(FramePage(page))?)
+        Ok(try_arc(FramePage(zeroed_page()?))?)
     }
 }
 
@@ -23,7 +21,7 @@ pub struct FramePage(Page);
 impl FramePage {
     /// The frame behind a cached page.
     pub fn page_of(cached: &PageRef) -> Option<Page> {
-        cached.as_any().downcast_ref::<FramePage>().map(|page| page.0.clone())
+        cached.as_any().downcast_ref::<FramePage>()?.0.try_clone()
     }
 }
 

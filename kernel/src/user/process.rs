@@ -131,7 +131,15 @@ pub struct NewProcess {
 impl Process {
     /// A process without threads, in no family yet.
     pub fn new(new: NewProcess) -> Process {
-        let NewProcess { pid, memory, files, paths, signals, limits, names } = new;
+        let NewProcess {
+            pid,
+            memory,
+            files,
+            paths,
+            signals,
+            limits,
+            names,
+        } = new;
         Process {
             pid,
             memory: SpinLock::new(Rank::Leaf, Some(memory)),
@@ -166,13 +174,20 @@ impl Process {
 
     /// A soft limit.
     pub fn limit(&self, which: usize) -> u64 {
-        self.limits.lock().get(which).map_or(UNLIMITED, |limit| limit.0)
+        self.limits
+            .lock()
+            .get(which)
+            .map_or(UNLIMITED, |limit| limit.0)
     }
 
     /// Time spent by all its threads, in nanoseconds.
     pub fn run_time(&self) -> u64 {
         let threads = self.threads.lock();
-        let live: u64 = threads.iter().filter_map(|thread| thread.kernel_thread()).map(|thread| thread.run_time()).sum();
+        let live: u64 = threads
+            .iter()
+            .filter_map(|thread| thread.kernel_thread())
+            .map(|thread| thread.run_time())
+            .sum();
         live + self.ended_run_time.load(Ordering::Relaxed)
     }
 
@@ -237,7 +252,13 @@ unsafe impl Sync for UserThread {}
 
 impl UserThread {
     /// A thread that will start with these registers.
-    pub fn new(tid: u32, process: Arc<Process>, start: TrapFrame, fp: FpState, tls: u64) -> UserThread {
+    pub fn new(
+        tid: u32,
+        process: Arc<Process>,
+        start: TrapFrame,
+        fp: FpState,
+        tls: u64,
+    ) -> UserThread {
         UserThread {
             tid,
             process,
@@ -279,7 +300,9 @@ impl UserThread {
 
     /// Whether a signal waits that the thread must handle.
     pub fn signal_pending(&self) -> bool {
-        self.has_work() && (self.leaving.load(Ordering::Acquire) || self.process.signals.lock().has_work(self.tid))
+        self.has_work()
+            && (self.leaving.load(Ordering::Acquire)
+                || self.process.signals.lock().has_work(self.tid))
     }
 
     /// The registers of the running thread itself.
@@ -310,7 +333,8 @@ impl UserThread {
     pub fn save_state(&self) {
         // SAFETY: this thread is the one being left; nobody else touches it.
         unsafe { (*self.fp.get()).save() };
-        self.tls.store(crate::arch::cpu::user_tls(), Ordering::Relaxed);
+        self.tls
+            .store(crate::arch::cpu::user_tls(), Ordering::Relaxed);
     }
 
     /// Called by the switch to this thread, interrupts masked.

@@ -1,20 +1,22 @@
 //! Loading a program: from a path and its arguments to an address space.
 
-use super::hardware::{Arm, Page};
-use super::memory::{FilePages, FixedPage, Memory, new_tag};
+use super::hardware::{Arm, zeroed_page};
+use super::memory::{FilePages, FixedPage, Memory};
 use super::vfs::namespace;
 use crate::{config, random};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use paddock_abi::mman::Prot;
+use paddock_abi::mman::{MapFlags, Prot};
 use paddock_abi::process::*;
 use paddock_abi::{Errno, Result};
+use paddock_mem::{
+    AddressSpace, FaultError, Layout, Limits, MapRequest, MapSource, PAGE_SIZE, USER_END,
+};
 use paddock_process::elf::{Image, Source};
 use paddock_process::script;
 use paddock_process::stack::{self, Start, Strings};
 use paddock_sync::{OnceCell, try_arc};
 use paddock_vfs::{Access, FileKind, Inode, Path, PathContext};
-use paddock_vm::{AddressSpace, Backing, MapRequest, MapSource, PAGE_SIZE, Placement, Protection, USER_END};
 
 /// Where position-independent programs go.
 const PROGRAM_BASE: u64 = 0x5555_5555_0000;
@@ -36,13 +38,13 @@ static TRAMPOLINE_PAGE: OnceCell<Arc<FixedPage>> = OnceCell::new();
 
 /// Makes the page that all programs share. Once, at boot.
 pub fn init() {
-    let page = Page::zeroed().map(|page| {
+    let page = zeroed_page().map(|page| {
         for (index, word) in TRAMPOLINE_CODE.iter().enumerate() {
             page.write(4 * index, &word.to_le_bytes());
         }
         FixedPage::new(page, "[vdso]")
     });
-    match page.ok_or(Errno::ENOMEM).and_then(try_arc) {
+    match page.and_then(try_arc) {
         Ok(page) => {
             let _ = TRAMPOLINE_PAGE.set(page);
         }
@@ -122,16 +124,27 @@ fn find(context: &PathContext, path: &[u8]) -> Result<(Path, u64)> {
 /// Those of execve(2).
 pub fn load(mut request: Request<'_>) -> Result<Loaded> {
     let mut path = Vec::new();
-    path.try_reserve(request.path.len()).map_err(|_| Errno::ENOMEM)?;
+    path.try_reserve(request.path.len())
+        .map_err(|_| Errno::ENOMEM)?;
     path.extend_from_slice(request.path);
     let (place, length) = through_scripts(&mut request, &mut path)?;
-    let source = FileSource { inode: place.inode(), length };
+    let source = FileSource {
+        inode: place.inode(),
+        length,
+    };
     let image = Image::read(&source)?;
-    let mut space = AddressSpace::<Arm>::new(new_tag()?)?;
-    space.set_stack_limit(request.stack_limit);
+    let layout = Layout {
+        stack_top: STACK_TOP,
+        ..Layout::new(0, request.stack_limit)
+    };
+    let limits = Limits {
+        stack: request.stack_limit,
+        ..Limits::default()
+    };
+    let mut space = AddressSpace::<Arm>::new(layout, limits)?;
     let base = image.base_for(PROGRAM_BASE)?;
     map_image(&mut space, &image, base, &place)?;
-    space.set_heap_start(image.brk(base));
+    space.set_heap(image.brk(base));
     let interpreter = map_interpreter(&mut space, &request, &image)?;
     map_trampoline(&mut space)?;
     let auxv = auxiliary_vector(&image, base, interpreter.map(|(base, _)| base));
@@ -167,41 +180,40 @@ fn through_scripts(request: &mut Request<'_>, path: &mut Vec<u8>) -> Result<(Pat
         }
         request.arguments = arguments;
         path.clear();
-        path.try_reserve(script.interpreter.len()).map_err(|_| Errno::ENOMEM)?;
+        path.try_reserve(script.interpreter.len())
+            .map_err(|_| Errno::ENOMEM)?;
         path.extend_from_slice(script.interpreter);
     }
     Err(Errno::ELOOP)
 }
 
-fn protection(prot: Prot) -> Protection {
-    Protection::from_bits_truncate(prot.bits())
-}
-
 fn map_image(space: &mut AddressSpace<Arm>, image: &Image, base: u64, place: &Path) -> Result<()> {
     let source: Arc<dyn MapSource<Arm>> =
-        try_arc(FilePages::new(place.inode().clone(), Some(place.clone()), false))?;
+        try_arc(FilePages::new(place.inode().clone(), Some(place.clone()))?)?;
     for segment in &image.segments {
         let mapping = segment.mapping(base);
-        let area = |start: u64, end: u64, backing| MapRequest {
-            placement: Placement::FixedFree(start),
-            length: end - start,
-            protection: protection(mapping.prot),
-            shared: false,
-            grows_down: false,
-            backing,
-            label: "",
+        let area = |range: &core::ops::Range<u64>, source| MapRequest {
+            address: range.start,
+            length: range.end - range.start,
+            prot: mapping.prot,
+            flags: MapFlags::PRIVATE | MapFlags::FIXED_NOREPLACE,
+            source,
+            may: Prot::all(),
         };
         if !mapping.file.is_empty() {
-            let backing = Backing::Source { source: source.clone(), first: mapping.offset / PAGE_SIZE };
-            let wanted = area(mapping.file.start, mapping.file.end, backing);
-            space.map(wanted).map_err(bad_layout)?;
+            let wanted = area(&mapping.file, Some((source.clone(), mapping.offset)));
+            space.map(&wanted).map_err(bad_layout)?;
         }
         if !mapping.anonymous.is_empty() {
-            let wanted = area(mapping.anonymous.start, mapping.anonymous.end, Backing::Anonymous);
-            space.map(wanted).map_err(bad_layout)?;
+            space
+                .map(&area(&mapping.anonymous, None))
+                .map_err(bad_layout)?;
         }
         if !mapping.zero.is_empty() {
-            space.clear(mapping.zero.start, mapping.zero.end - mapping.zero.start).map_err(bad_file)?;
+            let length = (mapping.zero.end - mapping.zero.start) as usize;
+            space
+                .place_zeros(mapping.zero.start, length)
+                .map_err(bad_file)?;
         }
     }
     Ok(())
@@ -209,11 +221,19 @@ fn map_image(space: &mut AddressSpace<Arm>, image: &Image, base: u64, place: &Pa
 
 /// Addresses that cannot be mapped are the file's fault.
 fn bad_layout(error: Errno) -> Errno {
-    if error == Errno::ENOMEM { error } else { Errno::ENOEXEC }
+    if error == Errno::ENOMEM {
+        error
+    } else {
+        Errno::ENOEXEC
+    }
 }
 
-fn bad_file(error: Errno) -> Errno {
-    if error == Errno::ENXIO { Errno::ENOEXEC } else { error }
+fn bad_file(error: FaultError) -> Errno {
+    if error == FaultError::OutOfMemory {
+        Errno::ENOMEM
+    } else {
+        Errno::ENOEXEC
+    }
 }
 
 /// Maps the dynamic linker, if the program asks for one: (base, entry).
@@ -226,8 +246,16 @@ fn map_interpreter(
         return Ok(None);
     };
     let (place, length) = find(request.context, path)?;
-    let linker = Image::read(&FileSource { inode: place.inode(), length }).map_err(|error| {
-        if error == Errno::ENOEXEC { Errno::ELIBBAD } else { error }
+    let linker = Image::read(&FileSource {
+        inode: place.inode(),
+        length,
+    })
+    .map_err(|error| {
+        if error == Errno::ENOEXEC {
+            Errno::ELIBBAD
+        } else {
+            error
+        }
     })?;
     let base = linker.base_for(INTERPRETER_BASE)?;
     map_image(space, &linker, base, &place)?;
@@ -236,14 +264,14 @@ fn map_interpreter(
 
 fn map_trampoline(space: &mut AddressSpace<Arm>) -> Result<()> {
     let page = TRAMPOLINE_PAGE.get().ok_or(Errno::ENOMEM)?;
-    space.map(MapRequest {
-        placement: Placement::Fixed(TRAMPOLINE),
+    let source: Arc<dyn MapSource<Arm>> = page.clone();
+    space.map(&MapRequest {
+        address: TRAMPOLINE,
         length: PAGE_SIZE,
-        protection: Protection::READ | Protection::EXECUTE,
-        shared: true,
-        grows_down: false,
-        backing: Backing::Source { source: page.clone(), first: 0 },
-        label: "[vdso]",
+        prot: Prot::READ | Prot::EXEC,
+        flags: MapFlags::SHARED | MapFlags::FIXED,
+        source: Some((source, 0)),
+        may: Prot::READ | Prot::EXEC,
     })?;
     Ok(())
 }
@@ -290,16 +318,12 @@ fn build_stack(
     let limit = request.stack_limit.clamp(FIRST_STACK, config::MAX_STACK);
     let image = stack::build(&start, STACK_TOP, limit)?;
     let size = FIRST_STACK.max((STACK_TOP - image.sp).next_multiple_of(PAGE_SIZE) + PAGE_SIZE);
-    let execute = if executable { Protection::EXECUTE } else { Protection::empty() };
-    space.map(MapRequest {
-        placement: Placement::Fixed(STACK_TOP - size),
-        length: size,
-        protection: Protection::READ | Protection::WRITE | execute,
-        shared: false,
-        grows_down: true,
-        backing: Backing::Anonymous,
-        label: "[stack]",
-    })?;
-    space.write(image.sp, &image.bytes)?;
+    let execute = if executable {
+        Prot::EXEC
+    } else {
+        Prot::empty()
+    };
+    space.map_stack(size, Prot::READ | Prot::WRITE | execute)?;
+    space.write_bytes(image.sp, &image.bytes)?;
     Ok(image.sp)
 }

@@ -151,14 +151,25 @@ fn act(thread: &Arc<UserThread>, frame: &mut TrapFrame, delivery: Delivery) {
     thread.notify_self();
     match delivery {
         Delivery::Terminate { signal, core } => {
-            let status = WaitStatus::Signaled { signal: signal as u8, core };
+            let status = WaitStatus::Signaled {
+                signal: signal as u8,
+                core,
+            };
             exit::begin_exit(&thread.process, status);
         }
         Delivery::Stop(signal) => stop(thread, signal),
-        Delivery::Handler { action, info, old_mask } => {
+        Delivery::Handler {
+            action,
+            info,
+            old_mask,
+        } => {
             restart(thread, frame, Some(&action));
             if call_handler(thread, frame, &action, &info, old_mask).is_err() {
-                let _ = thread.process.signals.lock().force(&Siginfo::kernel(SIGSEGV), thread.tid);
+                let _ = thread
+                    .process
+                    .signals
+                    .lock()
+                    .force(&Siginfo::kernel(SIGSEGV), thread.tid);
             }
         }
     }
@@ -205,7 +216,12 @@ fn wait_while_stopped(thread: &UserThread) {
 }
 
 fn registers_of(frame: &TrapFrame) -> Registers {
-    Registers { x: frame.x, sp: frame.sp, pc: frame.pc, pstate: frame.pstate }
+    Registers {
+        x: frame.x,
+        sp: frame.sp,
+        pc: frame.pc,
+        pstate: frame.pstate,
+    }
 }
 
 fn set_registers(frame: &mut TrapFrame, registers: &Registers) {
@@ -221,7 +237,11 @@ fn fp_to_frame(fp: &FpState) -> signal::FpState {
         vregs[2 * index] = *value as u64;
         vregs[2 * index + 1] = (*value >> 64) as u64;
     }
-    signal::FpState { vregs, fpsr: fp.fpsr, fpcr: fp.fpcr }
+    signal::FpState {
+        vregs,
+        fpsr: fp.fpsr,
+        fpcr: fp.fpcr,
+    }
 }
 
 fn fp_from_frame(fp: &signal::FpState) -> FpState {

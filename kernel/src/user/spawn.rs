@@ -13,8 +13,8 @@ use core::sync::atomic::Ordering;
 use paddock_abi::signal::SIGCHLD;
 use paddock_abi::{Errno, Result};
 use paddock_process::signal::Signals;
-use paddock_process::{Usage, WaitStatus};
 use paddock_process::stack::Strings;
+use paddock_process::{Usage, WaitStatus};
 use paddock_sync::{Mutex, Rank, try_arc};
 use paddock_tty::Tty;
 use paddock_vfs::{FdTable, PathContext};
@@ -56,7 +56,11 @@ pub fn spawn(program: Program<'_>) -> Result<Arc<Process>> {
         stack_limit: DEFAULT_LIMITS[super::process::RLIMIT_STACK].0,
     })?;
     // Number 1 was set aside when the tree was made.
-    let pid = if program.first { FIRST } else { tree().lock().reserve(None)? };
+    let pid = if program.first {
+        FIRST
+    } else {
+        tree().lock().reserve(None)?
+    };
     let parent = (!program.first && tree().lock().get(FIRST).is_some()).then_some(FIRST);
     let made = Signals::new(pid, program.first).and_then(|signals| {
         try_arc(Process::new(NewProcess {
@@ -75,10 +79,18 @@ pub fn spawn(program: Program<'_>) -> Result<Arc<Process>> {
     });
     let process = made.inspect_err(|_| tree().lock().release(pid))?;
     *process.executable.lock() = Some(loaded.executable);
-    process.trampoline.store(loaded.trampoline, Ordering::Relaxed);
+    process
+        .trampoline
+        .store(loaded.trampoline, Ordering::Relaxed);
     *process.on_exit.lock() = program.on_exit;
     let frame = TrapFrame::new_user(loaded.entry, loaded.sp);
-    let thread = try_arc(UserThread::new(pid, process.clone(), frame, FpState::new(), 0))?;
+    let thread = try_arc(UserThread::new(
+        pid,
+        process.clone(),
+        frame,
+        FpState::new(),
+        0,
+    ))?;
     {
         let mut tree = tree().lock();
         tree.add(pid, parent, process.clone(), SIGCHLD)?;
@@ -88,14 +100,18 @@ pub fn spawn(program: Program<'_>) -> Result<Arc<Process>> {
         Some(tty) => fs::terminals().assign(pid, tty),
         None => Ok(()),
     };
-    assigned.and_then(|()| start_thread(&thread)).inspect_err(|_| abandon(pid))?;
+    assigned
+        .and_then(|()| start_thread(&thread))
+        .inspect_err(|_| abandon(pid))?;
     Ok(process)
 }
 
 /// Takes a process whose first thread never ran out of the family again: it
 /// leaves no zombie.
 pub fn abandon(pid: u32) {
-    let ended = tree().lock().exit(pid, WaitStatus::Exited(0), Usage::default(), true, |_| {});
+    let ended = tree()
+        .lock()
+        .exit(pid, WaitStatus::Exited(0), Usage::default(), true, |_| {});
     drop(ended);
 }
 
@@ -112,7 +128,10 @@ pub fn start_thread(thread: &Arc<UserThread>) -> Result<()> {
     let name = process.names.lock().comm.clone();
     let started = thread::spawn_user(thread.clone(), &name, run);
     if started.is_err() {
-        process.threads.lock().retain(|other| !Arc::ptr_eq(other, thread));
+        process
+            .threads
+            .lock()
+            .retain(|other| !Arc::ptr_eq(other, thread));
     }
     started.map(|_| ())
 }
@@ -123,7 +142,9 @@ fn run() {
     let Some(thread) = super::current() else {
         return;
     };
-    let _ = thread.kernel_thread.set(Arc::downgrade(&thread::current_arc()));
+    let _ = thread
+        .kernel_thread
+        .set(Arc::downgrade(&thread::current_arc()));
     let Some(mut frame) = thread.start.lock().take() else {
         return;
     };

@@ -25,9 +25,15 @@ pub fn handle_trap(frame: &mut TrapFrame) {
         EC_SP_ALIGNMENT => signals::fault(frame, SIGBUS, BUS_ADRALN, frame.sp),
         EC_FLOATING_POINT => signals::fault(frame, SIGFPE, FPE_INTDIV, frame.pc),
         EC_BREAKPOINT | EC_STEP => signals::fault(frame, SIGTRAP, TRAP_BRKPT, frame.pc),
-        EC_UNKNOWN | EC_ILLEGAL_STATE | EC_TRAPPED_REGISTER => signals::fault(frame, SIGILL, ILL_ILLOPC, frame.pc),
+        EC_UNKNOWN | EC_ILLEGAL_STATE | EC_TRAPPED_REGISTER => {
+            signals::fault(frame, SIGILL, ILL_ILLOPC, frame.pc)
+        }
         class => {
-            log::warn!("user exception of class {class:#x}, syndrome {:#x} at {:#x}", frame.esr, frame.pc);
+            log::warn!(
+                "user exception of class {class:#x}, syndrome {:#x} at {:#x}",
+                frame.esr,
+                frame.pc
+            );
             signals::fault(frame, SIGILL, ILL_ILLOPC, frame.pc);
         }
     }

@@ -50,8 +50,16 @@ pub struct Entry {
 /// cheap while nobody uses any.
 pub static ENTRIES: AtomicUsize = AtomicUsize::new(0);
 impl Entry {
-    pub fn new(epoll: &Arc<Epoll>, fd: i32, file: Arc<OpenFile>, interest: Interest) -> Result<Arc<Entry>> {
-        let note = try_arc(Note { news: AtomicBool::new(true), epoll: Arc::downgrade(epoll) })?;
+    pub fn new(
+        epoll: &Arc<Epoll>,
+        fd: i32,
+        file: Arc<OpenFile>,
+        interest: Interest,
+    ) -> Result<Arc<Entry>> {
+        let note = try_arc(Note {
+            news: AtomicBool::new(true),
+            epoll: Arc::downgrade(epoll),
+        })?;
         let waker = Waker::from(note.clone());
         let registration = match file.file().wait_queue() {
             Some(queue) => Some(queue.register(&waker)?),
@@ -65,7 +73,14 @@ impl Entry {
         ENTRIES.fetch_add(1, Ordering::Relaxed);
         let interest = SpinLock::new(Rank::Leaf, interest);
         let registration = SpinLock::new(Rank::Leaf, registration);
-        try_arc(Entry { fd, interest, note, waker, registration, file })
+        try_arc(Entry {
+            fd,
+            interest,
+            note,
+            waker,
+            registration,
+            file,
+        })
     }
 
     /// What to report, if there is news. Takes the note; leaves it where the
@@ -88,7 +103,11 @@ impl Entry {
         } else if interest.events & EPOLLET == 0 {
             self.note.news.store(true, Ordering::Release);
         }
-        Some(EpollEvent { events: found, pad: 0, data: interest.data })
+        Some(EpollEvent {
+            events: found,
+            pad: 0,
+            data: interest.data,
+        })
     }
 }
 

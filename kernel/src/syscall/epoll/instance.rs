@@ -25,7 +25,10 @@ impl Epoll {
     /// The entry of a descriptor and its file.
     pub fn find(&self, fd: i32, file: &Arc<OpenFile>) -> Option<Arc<Entry>> {
         let entries = self.entries.lock();
-        entries.iter().find(|entry| entry.fd == fd && Arc::ptr_eq(&entry.file, file)).cloned()
+        entries
+            .iter()
+            .find(|entry| entry.fd == fd && Arc::ptr_eq(&entry.file, file))
+            .cloned()
     }
 
     /// `ENOMEM`.

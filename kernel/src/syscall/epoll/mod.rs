@@ -81,7 +81,10 @@ pub fn anonymous_metadata() -> Metadata {
 }
 
 fn epoll_of(file: &OpenFile) -> Option<&Arc<Epoll>> {
-    file.file().as_any().downcast_ref::<EpollFile>().map(|file| &file.0)
+    file.file()
+        .as_any()
+        .downcast_ref::<EpollFile>()
+        .map(|file| &file.0)
 }
 
 /// epoll_create1(2).
@@ -90,7 +93,10 @@ pub fn epoll_create1(call: &mut Call<'_>) -> Result<u64> {
         return Err(Errno::EINVAL);
     }
     let entries = SpinLock::new(Rank::Leaf, Vec::new());
-    let epoll = try_arc(Epoll { entries, changed: WaitQueue::new() })?;
+    let epoll = try_arc(Epoll {
+        entries,
+        changed: WaitQueue::new(),
+    })?;
     {
         let mut all = EPOLLS.lock();
         all.retain(|epoll| epoll.strong_count() > 0);
@@ -116,7 +122,10 @@ pub fn epoll_ctl(call: &mut Call<'_>) -> Result<u64> {
         return gone.map(|_| 0).ok_or(Errno::ENOENT);
     }
     let event = call.pointer::<EpollEvent>(3).read()?;
-    let interest = Interest { events: event.events, data: event.data };
+    let interest = Interest {
+        events: event.events,
+        data: event.data,
+    };
     match (operation, epoll.find(fd, &file)) {
         (EPOLL_CTL_ADD, Some(_)) => Err(Errno::EEXIST),
         (EPOLL_CTL_ADD, None) => add(epoll, fd, file, interest),
@@ -164,10 +173,17 @@ pub fn epoll_pwait2(call: &mut Call<'_>) -> Result<u64> {
 fn wait(call: &Call<'_>, deadline: Deadline) -> Result<u64> {
     let holder = call.file(0)?;
     let epoll = epoll_of(&holder).ok_or(Errno::EINVAL)?;
-    let count = usize::try_from(call.int(2)).ok().filter(|&count| count > 0).ok_or(Errno::EINVAL)?;
+    let count = usize::try_from(call.int(2))
+        .ok()
+        .filter(|&count| count > 0)
+        .ok_or(Errno::EINVAL)?;
     let mut events = Vec::new();
-    events.try_reserve_exact(count.min(MAX_EVENTS)).map_err(|_| Errno::ENOMEM)?;
-    with_mask(call, call.pointer(4), || collect_until(epoll, &mut events, deadline))?;
+    events
+        .try_reserve_exact(count.min(MAX_EVENTS))
+        .map_err(|_| Errno::ENOMEM)?;
+    with_mask(call, call.pointer(4), || {
+        collect_until(epoll, &mut events, deadline)
+    })?;
     let array: UserPtr<EpollEvent> = call.pointer(1);
     for (index, event) in events.iter().take(count).enumerate() {
         array.at(index)?.write(event)?;
@@ -195,7 +211,10 @@ pub fn closing(file: &Arc<OpenFile>) {
     let mut watching = 0;
     for_each_epoll(|epoll| {
         let entries = epoll.entries.lock();
-        watching += entries.iter().filter(|entry| Arc::ptr_eq(&entry.file, file)).count();
+        watching += entries
+            .iter()
+            .filter(|entry| Arc::ptr_eq(&entry.file, file))
+            .count();
     });
     // One share is the caller's.
     if Arc::strong_count(file) > watching + 1 {

@@ -10,9 +10,9 @@ pub use options::{getsockopt, setsockopt};
 
 use super::Call;
 use super::block::{block_until, wait_ready};
+use crate::net;
 use crate::net::tcp::TcpSocket;
 use crate::net::udp::{MAX_DATAGRAM, UdpSocket};
-use crate::net;
 use crate::time;
 use crate::user::vfs::namespace;
 use address::Address;
@@ -76,12 +76,18 @@ pub fn carries_messages(file: &OpenFile) -> bool {
 }
 
 fn after(timeout: u64) -> Deadline {
-    if timeout == 0 { NO_DEADLINE } else { time::now().saturating_add(timeout) }
+    if timeout == 0 {
+        NO_DEADLINE
+    } else {
+        time::now().saturating_add(timeout)
+    }
 }
 
 /// Until when reading from a file waits: `SO_RCVTIMEO` of a socket.
 pub fn receive_deadline(file: &OpenFile) -> Deadline {
-    socket_of(file).map_or(NO_DEADLINE, |socket| after(socket.options().receive_timeout()))
+    socket_of(file).map_or(NO_DEADLINE, |socket| {
+        after(socket.options().receive_timeout())
+    })
 }
 
 /// Until when writing to a file waits: `SO_SNDTIMEO` of a socket.
@@ -92,7 +98,11 @@ pub fn send_deadline(file: &OpenFile) -> Deadline {
 /// Who the calling process is, for the other end to know.
 fn credentials(call: &Call<'_>) -> Ucred {
     let who = call.process().paths.lock().credentials.clone();
-    Ucred { pid: call.process().pid as i32, uid: who.uid, gid: who.gid }
+    Ucred {
+        pid: call.process().pid as i32,
+        uid: who.uid,
+        gid: who.gid,
+    }
 }
 
 /// The open flags that a socket's type carries. `EINVAL` for others.
@@ -141,8 +151,7 @@ pub fn socketpair(call: &mut Call<'_>) -> Result<u64> {
     let flags = open_flags(kind & !SOCK_TYPE_MASK)?;
     let (first, second) = UnixSocket::pair(unix_kind(kind, call.uint(2))?, credentials(call))?;
     let first = install(call, first, flags)?;
-    let second = install(call, second, flags)
-        .inspect_err(|_| drop(call.take_descriptor(first)))?;
+    let second = install(call, second, flags).inspect_err(|_| drop(call.take_descriptor(first)))?;
     call.pointer::<[i32; 2]>(3).write(&[first, second])?;
     Ok(0)
 }
@@ -225,14 +234,20 @@ pub fn connect(call: &mut Call<'_>) -> Result<u64> {
             let endpoint = address::reachable(endpoint);
             connect_tcp(&file, || tcp.connect(endpoint))?;
         }
-        (Socket::Udp(udp), Address::Inet(endpoint)) => udp.connect(Some(address::reachable(endpoint)))?,
+        (Socket::Udp(udp), Address::Inet(endpoint)) => {
+            udp.connect(Some(address::reachable(endpoint)))?
+        }
         (Socket::Udp(udp), Address::Unspecified) => udp.connect(None)?,
         (Socket::Unix(socket), Address::Unix(name)) => {
             let (target, who) = (find_unix(call, &name)?, credentials(call));
             // A full backlog is waited for.
-            block_until(&file, Ready::OUT, file.nonblocking(), send_deadline(&file), || {
-                socket.connect(&target, who)
-            })?;
+            block_until(
+                &file,
+                Ready::OUT,
+                file.nonblocking(),
+                send_deadline(&file),
+                || socket.connect(&target, who),
+            )?;
         }
         (Socket::Unix(socket), Address::Unspecified) => socket.disconnect()?,
         (Socket::Tcp(_), Address::Unspecified) => return Err(Errno::EINVAL),
@@ -249,7 +264,13 @@ fn connect_tcp(file: &OpenFile, connect: impl Fn() -> Result<()>) -> Result<()> 
             result => return result,
         }
         let ready = wait_ready(&**file.file(), Ready::OUT, deadline);
-        ready.map_err(|error| if error == Errno::EAGAIN { Errno::EINPROGRESS } else { error })?;
+        ready.map_err(|error| {
+            if error == Errno::EAGAIN {
+                Errno::EINPROGRESS
+            } else {
+                error
+            }
+        })?;
     }
 }
 
