@@ -197,7 +197,11 @@ fn strays() -> (u64, u64) {
 
 /// Interrupts taken since boot, on all CPUs, with or without a handler.
 pub fn taken() -> u64 {
-    let handled: u64 = COUNTS.iter().flatten().map(|count| count.load(Relaxed)).sum();
+    let handled: u64 = COUNTS
+        .iter()
+        .flatten()
+        .map(|count| count.load(Relaxed))
+        .sum();
     let (spurious, unhandled) = strays();
     handled + spurious + unhandled
 }

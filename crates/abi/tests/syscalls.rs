@@ -18,7 +18,10 @@ fn supported() -> BTreeMap<u64, (String, String, String)> {
         .map(|&number| (paddock_abi::nr::name(number).unwrap(), number))
         .collect();
     let mut calls = BTreeMap::new();
-    for line in table.lines().filter_map(|line| line.trim().strip_suffix(',')) {
+    for line in table
+        .lines()
+        .filter_map(|line| line.trim().strip_suffix(','))
+    {
         let Some((constant, target)) = line.split_once(" => ") else {
             continue;
         };
@@ -28,7 +31,10 @@ fn supported() -> BTreeMap<u64, (String, String, String)> {
         };
         let (family, function) = target.split_once("::").unwrap();
         let (file, text) = source(&folder, family, function);
-        assert!(calls.insert(number, (name, text, file)).is_none(), "{line} twice");
+        assert!(
+            calls.insert(number, (name, text, file)).is_none(),
+            "{line} twice"
+        );
     }
     calls
 }
@@ -54,7 +60,11 @@ fn source(folder: &Path, family: &str, function: &str) -> (String, String) {
 
 /// The comment that a text ends with, without the manual page's name.
 fn documentation(before: &str) -> String {
-    let lines: Vec<&str> = before.lines().rev().take_while(|line| line.starts_with("///")).collect();
+    let lines: Vec<&str> = before
+        .lines()
+        .rev()
+        .take_while(|line| line.starts_with("///"))
+        .collect();
     let text: Vec<&str> = lines.iter().rev().map(|line| line[3..].trim()).collect();
     let text = text.join(" ");
     // The first sentence or clause names the manual page.
@@ -71,7 +81,11 @@ fn document() -> String {
          once for each that a program asked for it. Where a call does less than Linux's, the\n\
          last column says so, and what is missing fails with the errno that Linux would use.\n\n",
     );
-    let _ = writeln!(text, "{} calls are there, and `rt_sigreturn`.\n", calls.len());
+    let _ = writeln!(
+        text,
+        "{} calls are there, and `rt_sigreturn`.\n",
+        calls.len()
+    );
     text.push_str("| Number | Call | In `kernel/src/syscall` | Remarks |\n|---:|---|---|---|\n");
     for (number, (name, remarks, file)) in &calls {
         let _ = writeln!(text, "| {number} | `{name}` | `{file}` | {remarks} |");
@@ -94,5 +108,8 @@ fn the_documentation_is_up_to_date() {
         std::fs::write(&path, &text).unwrap();
     }
     let found = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(found == text, "docs/SYSCALLS.md is old: run UPDATE_DOCS=1 cargo test -p paddock-abi");
+    assert!(
+        found == text,
+        "docs/SYSCALLS.md is old: run UPDATE_DOCS=1 cargo test -p paddock-abi"
+    );
 }

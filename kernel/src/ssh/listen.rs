@@ -17,7 +17,10 @@ const BACKLOG: usize = 8;
 
 /// Starts the server. In the main loop's thread, after [`super::prepare`].
 pub fn start(spawner: Spawner) {
-    assert!(super::is_initialized(), "the SSH server has no host key yet");
+    assert!(
+        super::is_initialized(),
+        "the SSH server has no host key yet"
+    );
     match accept_all(spawner) {
         Ok(token) => spawner.spawn(token),
         Err(_) => log::error!("ssh: the server has no task"),
