@@ -7,11 +7,8 @@ use paddock_process::{ChannelReader, TryRead, WaitStatus};
 #[embassy_executor::task]
 pub async fn carry(reader: ChannelReader) {
     let mut buffer = [0; 512];
-    loop {
-        match next(&reader, &mut buffer).await {
-            Some(count) => print(&buffer[..count]).await,
-            None => break,
-        }
+    while let Some(count) = next(&reader, &mut buffer).await {
+        print(&buffer[..count]).await;
     }
     report(reader.exit_status());
 }

@@ -143,7 +143,7 @@ fn configuration(command_line: &CommandLine<'_>) -> (Config, bool) {
             }
             (IpAddr::V6(address), gateway) => {
                 config.ipv6 = ConfigV6::Static(StaticConfigV6 {
-                    address: Ipv6Cidr::new(Ipv6Address::from(address), given.prefix),
+                    address: Ipv6Cidr::new(address, given.prefix),
                     gateway: match gateway {
                         Some(IpAddr::V6(gateway)) => Some(gateway),
                         _ => None,
