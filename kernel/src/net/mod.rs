@@ -15,8 +15,8 @@ use crate::main_loop::{MainLoop, Step};
 use crate::{random, time};
 use core::net::IpAddr;
 use embassy_net::{
-    Config, ConfigV4, ConfigV6, DhcpConfig, IpAddress, Ipv4Address, Ipv4Cidr, Ipv6Address,
-    Ipv6Cidr, Runner, StaticConfigV4, StaticConfigV6,
+    Config, ConfigV4, ConfigV6, DhcpConfig, IpAddress, Ipv4Address, Ipv4Cidr, Ipv6Cidr, Runner,
+    StaticConfigV4, StaticConfigV6,
 };
 use embassy_time::{Duration, Timer};
 use heapless::Vec;
