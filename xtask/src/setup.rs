@@ -20,6 +20,11 @@ const SSH: Package = Package {
     why: "logs in; makes keys",
     provides: Provides::Program("ssh"),
 };
+const PS: Package = Package {
+    name: "procps",
+    why: "shows processes to the tests of herd on the host",
+    provides: Provides::Program("ps"),
+};
 const GDB: Package = Package {
     name: "gdb-multiarch",
     why: "debugs the kernel",
@@ -34,7 +39,7 @@ const CLIPPY: Package = Package {
 /// Installs what building, running and testing need, and picks a compiler.
 pub fn ensure() -> Result<Toolchain> {
     step("Looking for the tools that Paddock needs");
-    packages::ensure(&[&QEMU, &E2FSPROGS, &SSH])?;
+    packages::ensure(&[&QEMU, &E2FSPROGS, &SSH, &PS])?;
     Toolchain::ensure()
 }
 
