@@ -13,7 +13,7 @@ use core::sync::atomic::Ordering::{self, Relaxed};
 use core::sync::atomic::{AtomicU64, AtomicUsize};
 use paddock_abi::{Errno, Result};
 use paddock_sched::{Class, Deadlines, Id, RunQueue, State, Table};
-use paddock_sync::{Rank, SpinLock, SpinLockGuard, WaitQueue, try_arc};
+use paddock_sync::{PreemptGuard, Rank, SpinLock, SpinLockGuard, WaitQueue, try_arc};
 
 struct Scheduler {
     threads: Table<Arc<Thread>>,
@@ -234,6 +234,9 @@ pub fn preempt_from_interrupt() {
 
 pub(super) fn exit() -> ! {
     let thread = current();
+    // A dead thread that is switched away from never runs again, so nothing
+    // may do that before the reaper knows of it.
+    let _stay = PreemptGuard::new();
     let mut scheduler = SCHEDULER.lock();
     Scheduler::set_state(thread, State::Dead);
     if let Some(owned) = scheduler.threads.remove(thread.id) {
