@@ -64,7 +64,7 @@ fn without_an_entropy_device() -> Result<()> {
         .with(|config| config.rng = false)
         .start()?;
     machine.expect("entropy")?;
-    Ok(())
+    machine.done()
 }
 
 #[test]
@@ -74,7 +74,7 @@ fn with_sixteen_megabytes() -> Result<()> {
         .up()?;
     assert!(machine.sh("uname")?.contains("Paddock"));
     assert!(machine.sh("herd status httpd")?.contains("running"));
-    Ok(())
+    machine.done()
 }
 
 #[test]

@@ -32,7 +32,7 @@ fn a_program_that_wants_all_memory_dies_alone() -> Result<()> {
     assert!([128 + 9, 128 + 6, 128 + 11].contains(&code), "{reply}");
     assert_eq!(machine.sh("echo alive")?, "alive\n");
     assert!(machine.sh("herd status httpd")?.contains("running"));
-    Ok(())
+    machine.done()
 }
 
 #[test]
