@@ -24,6 +24,7 @@ mod panic;
 mod power;
 mod random;
 mod ssh;
+mod symbols;
 mod syscall;
 mod thread;
 mod time;

@@ -5,6 +5,7 @@
 
 use crate::arch::{cpu, trap::TrapFrame};
 use crate::console::{self, safe_println};
+use crate::symbols::Code;
 use crate::{backtrace, main_loop, power, thread};
 use core::panic::PanicInfo;
 use core::sync::atomic::{AtomicU32, Ordering};
@@ -19,7 +20,7 @@ fn on_panic(info: &PanicInfo<'_>) -> ! {
         None => safe_println!("PANIC: {}", info.message()),
     }
     describe_thread();
-    backtrace::print_current();
+    backtrace::print(backtrace::of_caller());
     finish()
 }
 
@@ -27,10 +28,11 @@ fn on_panic(info: &PanicInfo<'_>) -> ! {
 pub fn kernel_fault(frame: &TrapFrame, what: &str) -> ! {
     begin();
     safe_println!(
-        "PANIC: {what}: esr {:#010x} far {:#018x} pc {:#018x}",
+        "PANIC: {what}: esr {:#010x} far {:#018x} pc {:#018x} {}",
         frame.esr,
         frame.far,
-        frame.pc
+        frame.pc,
+        Code(frame.pc as usize)
     );
     describe_thread();
     for (index, pair) in frame.x.chunks(2).enumerate() {
@@ -42,7 +44,7 @@ pub fn kernel_fault(frame: &TrapFrame, what: &str) -> ! {
             2 * index + 1
         );
     }
-    backtrace::print_from(frame.x[29] as usize);
+    backtrace::print(backtrace::of_exception(frame));
     finish()
 }
 

@@ -39,7 +39,7 @@ fn report() {
     if let Some(lock) = platform::context().waiting_for() {
         report_lock(lock);
     }
-    backtrace::print_current();
+    backtrace::print(backtrace::of_interrupted());
 }
 
 fn report_lock(lock: &LockMeta) {

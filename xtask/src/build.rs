@@ -4,7 +4,7 @@ use crate::disk::{self, Contents, Programs};
 use crate::process::run;
 use crate::step::{note, timed};
 use crate::toolchain::{KERNEL_TARGET, Toolchain};
-use crate::{flat, paths, setup};
+use crate::{flat, paths, setup, symbols};
 use anyhow::{Context, Result};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -65,14 +65,17 @@ fn kernel(toolchain: Toolchain) -> Result<()> {
     let elf = toolchain.built(KERNEL_TARGET).join("paddock-kernel");
     let fresh = paths::kernel_elf().with_extension("new");
     fs::copy(&elf, &fresh).with_context(|| format!("cannot copy {}", elf.display()))?;
+    let symbols = symbols::fill(&fresh)?;
     fs::rename(&fresh, paths::kernel_elf())?;
     let fresh = paths::image().with_extension("new");
     flat::convert(&paths::kernel_elf(), &fresh)?;
     fs::rename(&fresh, paths::image())?;
     note(&format!(
-        "{} ({} KiB)",
+        "{} ({} KiB); symbols fill {} of {} KiB",
         paths::image().display(),
-        paths::image().metadata()?.len() >> 10
+        paths::image().metadata()?.len() >> 10,
+        symbols.used >> 10,
+        symbols.room >> 10
     ));
     Ok(())
 }

@@ -13,4 +13,5 @@ pub mod process;
 pub mod qemu;
 pub mod setup;
 pub mod step;
+pub mod symbols;
 pub mod toolchain;

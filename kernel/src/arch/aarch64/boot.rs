@@ -11,6 +11,8 @@ unsafe extern "C" {
     static __text_start: u8;
     static __text_end: u8;
     static __rodata_start: u8;
+    static __symbols_start: u8;
+    static __symbols_end: u8;
     static __rodata_end: u8;
     static __data_start: u8;
     static __boot_stack_guard: u8;
@@ -42,6 +44,20 @@ pub fn image_layout() -> ImageLayout {
         boot_stack_guard: (&raw const __boot_stack_guard).addr(),
         end: (&raw const __image_end).addr(),
     }
+}
+
+/// Where the kernel's code is, as link (virtual) addresses.
+pub fn code() -> core::ops::Range<usize> {
+    (&raw const __text_start).addr()..(&raw const __text_end).addr()
+}
+
+/// The table of function names, which is all zero until one is written into
+/// the linked image.
+pub fn symbols() -> &'static [u8] {
+    let start = &raw const __symbols_start;
+    let end = &raw const __symbols_end;
+    // SAFETY: the linker script puts the two around one read-only section.
+    unsafe { core::slice::from_raw_parts(start, end.addr() - start.addr()) }
 }
 
 /// The first CPU's boot stack, which its idle thread keeps: (bottom, top).

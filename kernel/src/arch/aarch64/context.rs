@@ -1,5 +1,6 @@
 //! Switching from one thread's stack to another's.
 
+use super::trap::TrapFrame;
 use core::arch::global_asm;
 use core::mem::offset_of;
 
@@ -12,9 +13,20 @@ global_asm!(
 unsafe extern "C" {
     fn switch_context(save_sp: *mut usize, load_sp: usize);
     fn thread_trampoline();
+    fn return_to_kernel();
+    fn return_from_sync();
     fn fp_save(area: *mut FpState);
     fn fp_load(area: *const FpState);
 }
+
+/// Where the handlers of exceptions taken in the kernel return to: the frame
+/// record that belongs to it is x29 and x30 of a [`TrapFrame`].
+pub fn exception_returns() -> [usize; 2] {
+    [return_to_kernel, return_from_sync].map(|label| label as *const () as usize)
+}
+
+/// From that record to the address of the interrupted instruction, in bytes.
+pub const RECORD_TO_PC: usize = offset_of!(TrapFrame, pc) - 29 * size_of::<u64>();
 
 /// Bytes of an ordinary kernel stack.
 pub const STACK_SIZE: usize = 32 << 10;

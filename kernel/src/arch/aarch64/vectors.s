@@ -104,17 +104,21 @@ exception_vectors:
     bad_entry 14
     bad_entry 15
 
+// x29 and x30 of the frame are the record that back-traces go on from.
 kernel_sync:
     save_frame
-    add     x29, sp, #224
+    add     x29, sp, #232
     mov     x0, sp
     bl      trap_kernel_sync
+.global return_from_sync
+return_from_sync:
     b       return_to_kernel
 kernel_irq:
     save_frame
-    add     x29, sp, #224
+    add     x29, sp, #232
     mov     x0, sp
     bl      trap_kernel_irq
+.global return_to_kernel
 return_to_kernel:
     restore_frame
     eret

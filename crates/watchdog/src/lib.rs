@@ -1,0 +1,18 @@
+//! What the watchdog decides, apart from how it learns of it: when something
+//! has lasted too long, who waits for whom, and how a stack is walked.
+//!
+//! All of it runs in interrupts of a machine in trouble: nothing here locks,
+//! allocates, or goes on without a bound.
+
+#![cfg_attr(not(test), no_std)]
+#![forbid(unsafe_code)]
+
+mod chain;
+mod limits;
+mod name;
+mod walk;
+
+pub use chain::{End, MAX_LINKS, View, follow};
+pub use limits::{Limits, Severity, Spell};
+pub use name::Name;
+pub use walk::{Entry, MAX_FRAMES, Place, Walk};

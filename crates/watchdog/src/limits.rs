@@ -1,0 +1,113 @@
+//! How long something may last, and telling of it once.
+
+use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+/// How bad it is that something lasts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Severity {
+    /// Longer than it should.
+    Warning,
+    /// So long that something must be wrong.
+    Report,
+}
+
+/// The two limits, in nanoseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Longer than this is worth a warning.
+    pub warning: u64,
+    /// Longer than this is worth a report.
+    pub report: u64,
+}
+
+impl Limits {
+    /// How bad it is to have lasted for `age` nanoseconds.
+    pub fn judge(&self, age: u64) -> Option<Severity> {
+        if age > self.report {
+            Some(Severity::Report)
+        } else if age > self.warning {
+            Some(Severity::Warning)
+        } else {
+            None
+        }
+    }
+}
+
+/// What was told of one kind of trouble in one place (a CPU, the main loop).
+/// A spell of trouble is known by its start, so each is told of once as a
+/// warning and once as a report.
+#[derive(Debug)]
+pub struct Spell {
+    warned: AtomicU64,
+    reported: AtomicU64,
+}
+
+impl Spell {
+    /// Nothing was told of yet.
+    pub const fn new() -> Self {
+        Spell {
+            warned: AtomicU64::new(u64::MAX),
+            reported: AtomicU64::new(u64::MAX),
+        }
+    }
+
+    /// What to tell of a spell that began at `since` and still lasts at
+    /// `now`, both in nanoseconds of one clock; `None` if nothing, or if that
+    /// was told already. Of several callers at once one is told to speak.
+    pub fn judge(&self, since: u64, now: u64, limits: Limits) -> Option<Severity> {
+        let severity = limits.judge(now.saturating_sub(since))?;
+        let told = match severity {
+            Severity::Warning => &self.warned,
+            Severity::Report => &self.reported,
+        };
+        (told.swap(since, Relaxed) != since).then_some(severity)
+    }
+}
+
+impl Default for Spell {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMITS: Limits = Limits {
+        warning: 100,
+        report: 5000,
+    };
+
+    #[test]
+    fn limits_are_exclusive() {
+        assert_eq!(LIMITS.judge(100), None);
+        assert_eq!(LIMITS.judge(101), Some(Severity::Warning));
+        assert_eq!(LIMITS.judge(5000), Some(Severity::Warning));
+        assert_eq!(LIMITS.judge(5001), Some(Severity::Report));
+    }
+
+    #[test]
+    fn each_spell_is_told_of_once_at_each_severity() {
+        let spell = Spell::new();
+        assert_eq!(spell.judge(10, 50, LIMITS), None);
+        assert_eq!(spell.judge(10, 200, LIMITS), Some(Severity::Warning));
+        assert_eq!(spell.judge(10, 300, LIMITS), None);
+        assert_eq!(spell.judge(10, 6000, LIMITS), Some(Severity::Report));
+        assert_eq!(spell.judge(10, 9000, LIMITS), None);
+        assert_eq!(spell.judge(9500, 9700, LIMITS), Some(Severity::Warning));
+        assert_eq!(spell.judge(9500, 19_700, LIMITS), Some(Severity::Report));
+    }
+
+    #[test]
+    fn a_spell_that_is_noticed_late_is_reported_at_once() {
+        let spell = Spell::new();
+        assert_eq!(spell.judge(0, 60_000, LIMITS), Some(Severity::Report));
+        assert_eq!(spell.judge(0, 60_001, LIMITS), None);
+    }
+
+    #[test]
+    fn a_start_in_the_future_is_no_trouble() {
+        assert_eq!(Spell::new().judge(10, 5, LIMITS), None);
+    }
+}

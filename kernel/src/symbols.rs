@@ -1,0 +1,42 @@
+//! Names for addresses of the kernel's code. Takes no lock and no memory.
+
+use crate::arch::boot;
+use core::fmt;
+use paddock_symbols::Symbols;
+
+/// An address of the kernel's code, shown as the function it belongs to and
+/// how far into it, or as the bare address if there is no name for it.
+#[derive(Clone, Copy, Debug)]
+pub struct Code(pub usize);
+
+/// Where a call returns to; shown as the function that made the call, of
+/// which the call may be the last instruction.
+#[derive(Clone, Copy, Debug)]
+pub struct ReturnTo(pub usize);
+
+fn find(address: usize) -> Option<(&'static str, u32)> {
+    let code = boot::code();
+    if !code.contains(&address) {
+        return None;
+    }
+    let offset = u32::try_from(address - code.start).ok()?;
+    Symbols::new(boot::symbols())?.find(offset)
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match find(self.0) {
+            Some((name, offset)) => write!(f, "{name}+{offset:#x}"),
+            None => write!(f, "{:#018x}", self.0),
+        }
+    }
+}
+
+impl fmt::Display for ReturnTo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match find(self.0.wrapping_sub(1)) {
+            Some((name, offset)) => write!(f, "{name}+{:#x}", offset + 1),
+            None => write!(f, "{:#018x}", self.0),
+        }
+    }
+}
