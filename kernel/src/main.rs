@@ -13,6 +13,8 @@ mod config;
 mod console;
 mod critical;
 mod drivers;
+#[cfg(feature = "test-kernel")]
+mod fault_switches;
 mod fs;
 mod init;
 mod interrupts;
@@ -99,6 +101,8 @@ fn start_up(machine: &'static machine::Machine) {
     net::start(&command_line, &main_loop);
     ssh::start(main_loop.spawner(Step::Ssh));
     init::start(&command_line, main_loop.spawner(Step::HerdOutput));
+    #[cfg(feature = "test-kernel")]
+    fault_switches::start(&command_line, &main_loop);
     main_loop.run()
 }
 
@@ -110,6 +114,10 @@ fn report_command_line(command_line: &CommandLine<'_>) {
         violations::set_fatal();
     }
     for (word, why) in command_line.problems() {
+        #[cfg(feature = "test-kernel")]
+        if fault_switches::WORDS.contains(&word) {
+            continue;
+        }
         log::warn!(
             "command line: {word}: {}",
             why.unwrap_or("unknown, ignored")

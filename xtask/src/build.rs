@@ -22,6 +22,38 @@ pub enum DiskPolicy {
     Fresh,
 }
 
+/// Which of the two kernels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kernel {
+    /// The one for users.
+    Shipped,
+    /// The one in which tests can put mistakes back.
+    Test,
+}
+
+impl Kernel {
+    fn features(self) -> &'static [&'static str] {
+        match self {
+            Kernel::Shipped => &[],
+            Kernel::Test => &["--features", "test-kernel"],
+        }
+    }
+
+    fn image(self) -> PathBuf {
+        match self {
+            Kernel::Shipped => paths::image(),
+            Kernel::Test => paths::test_image(),
+        }
+    }
+
+    fn elf(self) -> PathBuf {
+        match self {
+            Kernel::Shipped => paths::kernel_elf(),
+            Kernel::Test => paths::test_kernel_elf(),
+        }
+    }
+}
+
 /// What a build leaves, under the lock of the output folder.
 pub struct Built {
     /// The toolchain that was used.
@@ -36,12 +68,21 @@ pub struct Built {
 pub fn programs() -> Result<Built> {
     let lock = paths::lock_out()?;
     let toolchain = setup::ensure()?;
-    timed("Building the kernel", || kernel(toolchain))?;
+    timed("Building the kernel", || kernel(toolchain, Kernel::Shipped))?;
     let programs = timed("Building the programs of the guest", || user(toolchain))?;
     Ok(Built {
         toolchain,
         programs,
         lock,
+    })
+}
+
+/// Sets up, then builds the test kernel.
+pub fn test_kernel() -> Result<()> {
+    let _lock = paths::lock_out()?;
+    let toolchain = setup::ensure()?;
+    timed("Building the test kernel", || {
+        kernel(toolchain, Kernel::Test)
     })
 }
 
@@ -58,22 +99,24 @@ pub fn all(policy: DiskPolicy) -> Result<Built> {
     Ok(built)
 }
 
-fn kernel(toolchain: Toolchain) -> Result<()> {
+fn kernel(toolchain: Toolchain, which: Kernel) -> Result<()> {
     run(toolchain
         .build_kernel()
-        .args(["--package", "paddock-kernel"]))?;
-    let elf = toolchain.built(KERNEL_TARGET).join("paddock-kernel");
-    let fresh = paths::kernel_elf().with_extension("new");
-    fs::copy(&elf, &fresh).with_context(|| format!("cannot copy {}", elf.display()))?;
+        .args(["--package", "paddock-kernel"])
+        .args(which.features()))?;
+    let built = toolchain.built(KERNEL_TARGET).join("paddock-kernel");
+    let (elf, image) = (which.elf(), which.image());
+    let fresh = elf.with_extension("new");
+    fs::copy(&built, &fresh).with_context(|| format!("cannot copy {}", built.display()))?;
     let symbols = symbols::fill(&fresh)?;
-    fs::rename(&fresh, paths::kernel_elf())?;
-    let fresh = paths::image().with_extension("new");
-    flat::convert(&paths::kernel_elf(), &fresh)?;
-    fs::rename(&fresh, paths::image())?;
+    fs::rename(&fresh, &elf)?;
+    let fresh = image.with_extension("new");
+    flat::convert(&elf, &fresh)?;
+    fs::rename(&fresh, &image)?;
     note(&format!(
         "{} ({} KiB); symbols fill {} of {} KiB",
-        paths::image().display(),
-        paths::image().metadata()?.len() >> 10,
+        image.display(),
+        image.metadata()?.len() >> 10,
         symbols.used >> 10,
         symbols.room >> 10
     ));

@@ -38,6 +38,16 @@ pub fn kernel_elf() -> PathBuf {
     out().join("kernel.elf")
 }
 
+/// The test kernel's image: the kernel with the mistakes that tests put back.
+pub fn test_image() -> PathBuf {
+    out().join("Image-test")
+}
+
+/// The test kernel with its symbols.
+pub fn test_kernel_elf() -> PathBuf {
+    out().join("kernel-test.elf")
+}
+
 /// The default disk.
 pub fn disk() -> PathBuf {
     out().join("disk.img")

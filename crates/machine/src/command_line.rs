@@ -159,7 +159,8 @@ impl<'a> CommandLine<'a> {
 
     /// Words that were not used: unknown ones, without a reason, and those
     /// whose value makes no sense, with what is expected. Words with a dot
-    /// (`module.key`) are left to the module they name.
+    /// (`module.key`) are left to the module they name, but for the kernel's
+    /// own (`paddock.key`).
     pub fn problems(&self) -> impl Iterator<Item = (&'a str, Option<&'static str>)> + use<'a> {
         self.words().filter_map(|(key, value)| match key {
             "root" | "init" => {
@@ -178,8 +179,15 @@ impl<'a> CommandLine<'a> {
                 let good = value.is_some_and(|v| v.parse::<IpConfig>().is_ok());
                 complain(key, good, "expected ADDRESS/PREFIX[,GATEWAY]")
             }
+            "paddock.test" => {
+                let good = value.is_none_or(|v| switch(v).is_some());
+                complain(key, good, "expected on or off")
+            }
             "quiet" | "debug" => None,
-            _ => (!key.contains('.')).then_some((key, None)),
+            _ => {
+                let for_others = key.contains('.') && !key.starts_with("paddock.");
+                (!for_others).then_some((key, None))
+            }
         })
     }
 }
@@ -291,6 +299,13 @@ mod tests {
             ("x", None),
             ("x", None),
         ];
+        assert_eq!(line.problems().collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
+    fn the_kernels_own_words_are_known_by_name() {
+        let line = CommandLine::parse("other.word=1 paddock.test paddock.tset paddock.mistake=x");
+        let expected = [("paddock.tset", None), ("paddock.mistake", None)];
         assert_eq!(line.problems().collect::<Vec<_>>(), expected);
     }
 

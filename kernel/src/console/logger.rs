@@ -61,7 +61,7 @@ impl Log for Logger {
 }
 
 /// Onto the console, with the time since boot.
-fn show(text: &[u8]) {
+pub(super) fn show(text: &[u8]) {
     let micros = platform::now() / 1_000;
     let mut stamp = Line::new();
     stamp.format(format_args!(

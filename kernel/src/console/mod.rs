@@ -31,7 +31,8 @@ macro_rules! safe_print {
     };
 }
 
-/// Prints a line to the console and the log ring. Any context.
+/// Prints a line to the console, with the time, and to the log ring. Any
+/// context.
 macro_rules! safe_println {
     ($($argument:tt)*) => {
         $crate::console::print_line(::core::format_args!($($argument)*))
@@ -55,5 +56,5 @@ pub fn print_line(arguments: fmt::Arguments<'_>) {
     line.format(arguments);
     log_ring::append(log::Level::Info, line.bytes());
     line.end();
-    output::emit(line.bytes());
+    logger::show(line.bytes());
 }

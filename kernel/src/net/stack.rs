@@ -65,6 +65,8 @@ impl NetStack {
     }
 
     /// Runs `body` with the stack. Never sleeps; any context but an interrupt.
+    /// Reports name the caller as the place where the section began.
+    #[track_caller]
     pub fn section<T>(&self, body: impl FnOnce(Stack<'static>) -> T) -> T {
         let stack = self.stack.lock();
         body(*stack)

@@ -4,6 +4,7 @@
 mod boot;
 mod broken;
 mod disk;
+mod failures;
 mod faults;
 mod herd;
 mod idle;

@@ -74,17 +74,23 @@ pub fn all() -> Result<Vec<Check>> {
         &mut checks,
         "lints of the kernel",
         "cargo-clippy",
-        kernel(toolchain)?,
+        kernel(toolchain, &[])?,
+    );
+    add(
+        &mut checks,
+        "lints of the test kernel",
+        "cargo-clippy",
+        kernel(toolchain, &["--features", "test-kernel"])?,
     );
     Ok(checks)
 }
 
-fn kernel(toolchain: Toolchain) -> Result<Command> {
+fn kernel(toolchain: Toolchain, features: &[&str]) -> Result<Command> {
     if toolchain == Toolchain::Debian {
         setup::ensure_clippy()?;
     }
     let mut cargo = toolchain.clippy_for_kernel();
-    cargo.args(["--package", "paddock-kernel"]);
+    cargo.args(["--package", "paddock-kernel"]).args(features);
     if toolchain == Toolchain::Rustup {
         cargo.args(["--", "-Dwarnings"]);
     }

@@ -55,6 +55,10 @@ pub fn main(args: &mut lexopt::Parser) -> Result<ExitCode> {
             Part::Host => tally.add_cargo_test("on the host", host_tests(&options))?,
             Part::EndToEnd => {
                 prepare(options.build)?;
+                // Single tests that need the test kernel build it themselves.
+                if options.build && options.name.is_none() {
+                    machine::build_test_kernel()?;
+                }
                 tally.add_cargo_test("end to end", end_to_end_tests(&options))?;
             }
         }
@@ -123,6 +127,9 @@ fn end_to_end_tests(options: &Options) -> Command {
     cargo.args(["test", "--no-fail-fast", "--package", "paddock-tests"]);
     // An error says where it is from; a trace of the test runner adds nothing.
     cargo.env("RUST_BACKTRACE", "0");
+    if !options.build || options.name.is_none() {
+        cargo.env(machine::TEST_KERNEL_IS_BUILT, "1");
+    }
     cargo
         .args(&options.name)
         .args(["--", "--test-threads", "2"]);

@@ -9,15 +9,16 @@ pub mod ssh;
 pub use console::Console;
 pub use limited::{Reply, run_limited};
 
-use crate::build::PROGRAMS;
+use crate::build::{self, PROGRAMS};
 use crate::process::{find, tool};
 use crate::qemu::{Config, Net, Serial, free_port};
 use crate::{disk, keys, paths};
 use anyhow::{Context, Result, anyhow, bail};
 use folder::Folder;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::{Duration, Instant};
 
 /// For how long a boot, a command or a power-off may take before the test
@@ -55,6 +56,33 @@ pub fn test_programs() -> Result<Vec<(&'static str, PathBuf)>> {
             dir.display()
         ),
     }
+}
+
+/// Set when the test kernel in the test folder is the one to test.
+pub const TEST_KERNEL_IS_BUILT: &str = "PADDOCK_TEST_KERNEL_IS_BUILT";
+
+/// Builds the test kernel and puts its image into the test folder.
+pub fn build_test_kernel() -> Result<()> {
+    build::test_kernel()?;
+    let folder = test_folder();
+    fs::create_dir_all(&folder)?;
+    fs::copy(paths::test_image(), folder.join("Image-test"))
+        .context("cannot copy the test kernel")?;
+    Ok(())
+}
+
+/// The image of the test kernel. Built now, once, unless whoever started the
+/// tests has done so.
+pub fn test_kernel() -> Result<PathBuf> {
+    static BUILT: Mutex<bool> = Mutex::new(false);
+    let mut built = BUILT.lock().unwrap_or_else(|e| e.into_inner());
+    let image = test_folder().join("Image-test");
+    let is_there = std::env::var_os(TEST_KERNEL_IS_BUILT).is_some() && image.exists();
+    if !*built && !is_there {
+        build_test_kernel()?;
+    }
+    *built = true;
+    Ok(image)
 }
 
 /// A machine to be.
@@ -410,6 +438,13 @@ impl Machine {
     /// kernel must not have complained. Clears up.
     pub fn done(mut self) -> Result<()> {
         self.check_console()?;
+        self.folder.spend();
+        Ok(())
+    }
+
+    /// The end of a test that wanted the kernel to complain of itself. The
+    /// machine may still be on. Clears up.
+    pub fn complained(mut self) -> Result<()> {
         self.folder.spend();
         Ok(())
     }

@@ -1,0 +1,219 @@
+//! The ways to hang: each mistake is put back in the test kernel, and the
+//! kernel itself reports it, with its cause, soon after it was made.
+//!
+//! The machines have neither disk nor network unless a mistake needs one, and
+//! no `paddock.test`: a broken rule is reported and the machine goes on where
+//! it can. That a test run would have ended there is a test of its own.
+
+use anyhow::{Context, Result, ensure};
+use xtask::machine::{Builder, Machine, machine, test_folder, test_kernel};
+
+/// What becomes of the machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Then {
+    /// Threads still sleep and wake, tasks still run.
+    GoesOn,
+    /// It ends by itself, with a report.
+    Ends,
+}
+use Then::{Ends, GoesOn};
+
+/// A mistake and what the kernel says of it.
+struct Mistake {
+    /// Its name on the command line, `paddock.mistake=`.
+    name: &'static str,
+    /// Parts of the report, in this order; several may be in one line.
+    report: &'static [&'static str],
+    /// What becomes of the machine.
+    then: Then,
+}
+
+const HERE: &str = "kernel/src/fault_switches/";
+
+/// All of them.
+const MISTAKES: &[Mistake] = &[
+    Mistake {
+        name: "sleep-under-spin-lock",
+        report: &[
+            "violation: blocking call in atomic section at ",
+            HERE,
+            "; began at ",
+            HERE,
+        ],
+        then: GoesOn,
+    },
+    Mistake {
+        name: "wait-in-network-section",
+        report: &[
+            "violation: blocking call in atomic section at ",
+            HERE,
+            "; began at ",
+            HERE,
+        ],
+        then: GoesOn,
+    },
+    Mistake {
+        name: "file-call-in-task",
+        report: &["violation: blocking call in async poll at crates/vfs/"],
+        then: GoesOn,
+    },
+    Mistake {
+        name: "opposite-lock-orders",
+        report: &[
+            "violation: lock FdTable ",
+            HERE,
+            "Filesystem",
+            " held since ",
+            HERE,
+        ],
+        then: GoesOn,
+    },
+    Mistake {
+        name: "sleep-in-interrupt",
+        report: &["violation: blocking call in interrupt at ", HERE],
+        then: GoesOn,
+    },
+    Mistake {
+        name: "recursive-lock",
+        report: &["violation: ", "Filesystem", HERE, " held since ", HERE],
+        then: GoesOn,
+    },
+    Mistake {
+        name: "stack-overflow",
+        report: &["PANIC: kernel stack overflow"],
+        then: Ends,
+    },
+    Mistake {
+        name: "thread-exhaustion",
+        report: &["refused: EAGAIN", "a thread again"],
+        then: GoesOn,
+    },
+];
+
+/// A test kernel with this mistake, without disk and network.
+fn with_mistake(name: &str) -> Result<Builder> {
+    let kernel = test_kernel()?;
+    let builder = machine(name).no_disk().no_net().with(|config| {
+        config.kernel = kernel;
+        config.mem = "512M".into();
+    });
+    Ok(builder.append(&format!("herd=off paddock.mistake={name}")))
+}
+
+/// Without `paddock.test`: what is wrong is reported, and not fatal.
+fn forgiving(builder: Builder) -> Builder {
+    builder.with(|config| {
+        config.append.retain(|word| word != "paddock.test");
+        config.semihosting = false;
+    })
+}
+
+/// Makes the mistake, and looks for the report and at its time.
+fn is_reported(name: &str) -> Result<()> {
+    let mistake = MISTAKES.iter().find(|mistake| mistake.name == name);
+    let mistake = mistake.context("it is not in the table")?;
+    let mut machine = forgiving(with_mistake(name)?).start()?;
+    machine.expect(&format!("mistake: {name}"))?;
+    for part in mistake.report {
+        machine.expect(part)?;
+    }
+    match mistake.then {
+        GoesOn => machine.expect("mistake: the machine goes on")?,
+        Ends => drop(machine.wait_for_end()?),
+    }
+    let took = seconds_to_report(&mut machine, mistake)?;
+    println!("{name}: reported after {took:.3} s of guest time");
+    ensure!(took < 2.0, "{name}: reported only after {took} s");
+    machine.complained()
+}
+
+/// Guest time from the mistake to the first line of the report.
+fn seconds_to_report(machine: &mut Machine, mistake: &Mistake) -> Result<f64> {
+    let text = machine.console().text();
+    let mut lines = text.lines();
+    let made = stamp(&mut lines, &format!("mistake: {}", mistake.name))?;
+    Ok(stamp(&mut lines, mistake.report[0])? - made)
+}
+
+/// Seconds since the guest's boot at which it printed the next line that
+/// contains `text`.
+fn stamp<'a>(lines: &mut impl Iterator<Item = &'a str>, text: &str) -> Result<f64> {
+    let line = lines
+        .find(|line| line.contains(text))
+        .with_context(|| format!("no line with `{text}`"))?;
+    let stamp = line
+        .split_once('[')
+        .and_then(|(_, rest)| rest.split_once(']'));
+    let (seconds, _) = stamp.with_context(|| format!("no time in `{line}`"))?;
+    Ok(seconds.trim().parse()?)
+}
+
+macro_rules! each_is_reported {
+    ($($test:ident: $name:literal,)*) => {
+        $(
+            #[test]
+            fn $test() -> Result<()> {
+                is_reported($name)
+            }
+        )*
+
+        #[test]
+        fn every_mistake_of_the_table_has_its_test() {
+            let tested = [$($name),*];
+            let listed: Vec<_> = MISTAKES.iter().map(|mistake| mistake.name).collect();
+            assert_eq!(listed, tested);
+        }
+    };
+}
+
+each_is_reported! {
+    failure_sleep_under_spin_lock: "sleep-under-spin-lock",
+    failure_wait_in_network_section: "wait-in-network-section",
+    failure_file_call_in_task: "file-call-in-task",
+    failure_opposite_lock_orders: "opposite-lock-orders",
+    failure_sleep_in_interrupt: "sleep-in-interrupt",
+    failure_recursive_lock: "recursive-lock",
+    failure_stack_overflow: "stack-overflow",
+    failure_thread_exhaustion: "thread-exhaustion",
+}
+
+/// Where `paddock.test` is on the command line, as in every other test, a
+/// broken rule is the end.
+#[test]
+fn a_violation_ends_a_test_run() -> Result<()> {
+    let mut machine = with_mistake("sleep-under-spin-lock")?.start()?;
+    machine.expect("PANIC at ")?;
+    machine.expect("violation: blocking call in atomic section")?;
+    let status = machine.wait_for_end()?;
+    ensure!(status.code() == Some(101), "QEMU ended with {status}");
+    machine.complained()
+}
+
+/// The shipped kernel has no mistakes to put back, and does not take the word
+/// for them in silence.
+#[test]
+fn the_shipped_kernel_has_no_mistakes() -> Result<()> {
+    let image = std::fs::read(test_folder().join("Image"))?;
+    let of_tests = std::fs::read(test_kernel()?)?;
+    let contains = |image: &[u8], text: &str| {
+        image
+            .windows(text.len())
+            .any(|part| part == text.as_bytes())
+    };
+    for mistake in MISTAKES {
+        ensure!(
+            contains(&of_tests, mistake.name),
+            "{} is gone",
+            mistake.name
+        );
+        ensure!(!contains(&image, mistake.name), "{} is there", mistake.name);
+    }
+    let mut machine = machine("unmistaken")
+        .no_disk()
+        .no_net()
+        .append("herd=off paddock.mistake=stack-overflow")
+        .start()?;
+    machine.expect("command line: paddock.mistake: unknown")?;
+    machine.expect("ssh: listening")?;
+    machine.done()
+}
