@@ -6,17 +6,15 @@
 
 mod table;
 
-use crate::arch::{cpu, gic};
+use crate::arch::gic;
 use crate::console::{self, safe_println};
 use crate::machine::{Machine, Trigger};
+use crate::smp::{self, MAX_CPUS};
 use core::fmt;
-use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use paddock_abi::{Errno, Result};
-use paddock_sync::{IrqOff, Rank, SpinLock};
+use paddock_sync::{IrqOff, PreemptGuard, Rank, SpinLock};
 use table::Table;
-
-/// The most CPUs whose interrupts are told apart.
-pub const MAX_CPUS: usize = 8;
 
 /// An interrupt that fires this often with nothing in between is stuck.
 const STORM: u32 = 10_000;
@@ -76,51 +74,16 @@ static COUNTS: [[AtomicU64; MAX_CPUS]; table::SLOTS] =
 static SPURIOUS: AtomicU64 = AtomicU64::new(0);
 /// Interrupts without a handler.
 static UNHANDLED: AtomicU64 = AtomicU64::new(0);
-/// Affinity plus one of each CPU that has set up its interrupts.
-static CPUS: [AtomicU64; MAX_CPUS] = [const { AtomicU64::new(0) }; MAX_CPUS];
-static CPU_COUNT: AtomicUsize = AtomicUsize::new(0);
 
 /// Sets up the controller and this (the boot) CPU. Once, interrupts masked.
 pub fn init(machine: &Machine) {
     gic::init(machine);
-    add_cpu();
     log::info!("interrupts: {} with {} lines", gic::name(), gic::lines());
 }
 
 /// Sets up another CPU's part: each calls this, with interrupts masked.
-#[allow(dead_code, reason = "for the other CPUs")]
 pub fn init_cpu() {
     gic::init_cpu();
-    add_cpu();
-}
-
-fn add_cpu() {
-    let own = cpu::affinity() + 1;
-    for slot in &CPUS {
-        match slot.compare_exchange(0, own, Relaxed, Relaxed) {
-            Ok(_) => {
-                CPU_COUNT.fetch_add(1, Relaxed);
-                return;
-            }
-            Err(known) if known == own => return,
-            Err(_) => {}
-        }
-    }
-}
-
-/// This CPU's place in the tables of counts.
-fn this_cpu() -> usize {
-    if CPU_COUNT.load(Relaxed) <= 1 {
-        return 0;
-    }
-    let own = cpu::affinity() + 1;
-    let known = CPUS.iter().position(|slot| slot.load(Relaxed) == own);
-    known.unwrap_or(0)
-}
-
-/// How many CPUs have columns in the counts.
-pub fn cpus() -> usize {
-    CPU_COUNT.load(Relaxed).max(1)
 }
 
 /// Makes `handler` the one for `irq` (for a private one on this CPU) and
@@ -130,7 +93,8 @@ pub fn register(irq: u32, handler: Handler) -> Result<()> {
     if irq >= gic::lines() {
         return Err(Errno::EINVAL);
     }
-    TABLE.lock().insert(irq, this_cpu(), handler)?;
+    let _stay = PreemptGuard::new();
+    TABLE.lock().insert(irq, smp::this_cpu(), handler)?;
     gic::enable(irq, handler.trigger);
     Ok(())
 }
@@ -138,7 +102,7 @@ pub fn register(irq: u32, handler: Handler) -> Result<()> {
 /// Handles what is pending. The exception vector calls this with interrupts
 /// masked, in interrupt context.
 pub fn dispatch() {
-    let cpu = this_cpu();
+    let cpu = smp::this_cpu();
     let mut last = u32::MAX;
     let mut repeats = 0;
     while let Some(taken) = gic::acknowledge() {
@@ -217,7 +181,7 @@ fn for_each(mut visit: impl FnMut(u32, &'static str, &[u64])) {
         for (to, from) in counts.iter_mut().zip(&COUNTS[slot]) {
             *to = from.load(Relaxed);
         }
-        visit(irq, handler.name, &counts[..cpus().min(MAX_CPUS)]);
+        visit(irq, handler.name, &counts[..smp::online()]);
     }
 }
 
@@ -226,7 +190,7 @@ fn for_each(mut visit: impl FnMut(u32, &'static str, &[u64])) {
 /// no handler or were gone when asked for.
 pub fn show(out: &mut dyn fmt::Write) -> fmt::Result {
     write!(out, "     ")?;
-    for cpu in 0..cpus() {
+    for cpu in 0..smp::online() {
         write!(out, "    CPU{cpu:<5}")?;
     }
     writeln!(out)?;

@@ -25,6 +25,7 @@ mod net;
 mod panic;
 mod power;
 mod random;
+mod smp;
 mod ssh;
 mod symbols;
 mod syscall;
@@ -49,37 +50,27 @@ fn kernel_main(boot: BootInfo) -> ! {
     console::init(machine);
     log::info!("Paddock {} on {}", env!("CARGO_PKG_VERSION"), machine.model);
     interrupts::init(machine);
-    start_timers(machine);
+    smp::init(machine, machine::command_line().max_cpus);
+    thread::start_timer();
+    start_embassy_timer(machine);
     if let Err(error) = thread::spawn_large("main-loop", move || start_up(machine)) {
         panic!("no memory for the first thread: {error}");
     }
     thread::start_scheduling()
 }
 
-/// Each timer has its own interrupt and its own owner (SPEC S3).
-fn start_timers(machine: &machine::Machine) {
-    timers::SCHEDULER.set(u64::MAX);
+/// Embassy's timer serves all CPUs from the boot CPU. It has its own interrupt
+/// and its own owner (SPEC S3), as the scheduler's has on each CPU.
+fn start_embassy_timer(machine: &machine::Machine) {
     timers::EMBASSY.set(u64::MAX);
     let tree = machine.timers.as_ref();
-    let physical = tree.and_then(|timers| timers.physical);
-    let virtual_timer = tree.and_then(|timers| timers.virtual_timer);
-    let timers = [
-        (
-            physical,
-            timers::SchedulerTimer::INTERRUPT,
-            Handler::new("sched-timer", thread::on_timer),
-        ),
-        (
-            virtual_timer,
-            timers::EmbassyTimer::INTERRUPT,
-            Handler::new("embassy-timer", time::on_embassy_interrupt),
-        ),
-    ];
-    for (described, usual, handler) in timers {
-        let number = described.map_or(usual, |interrupt| interrupt.number);
-        if let Err(error) = interrupts::register(number, handler) {
-            panic!("timer interrupt {number} cannot be used: {error}");
-        }
+    let described = tree.and_then(|timers| timers.virtual_timer);
+    let number = described.map_or(timers::EmbassyTimer::INTERRUPT, |interrupt| {
+        interrupt.number
+    });
+    let handler = Handler::new("embassy-timer", time::on_embassy_interrupt);
+    if let Err(error) = interrupts::register(number, handler) {
+        panic!("timer interrupt {number} cannot be used: {error}");
     }
 }
 
@@ -89,6 +80,7 @@ fn start_up(machine: &'static machine::Machine) {
     let command_line = machine::command_line();
     report_command_line(&command_line);
     user::init();
+    smp::start_others(machine);
     drivers::init(machine);
     start_clock(machine);
     if let Err(error) = async_fs::start() {

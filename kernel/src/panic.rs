@@ -6,7 +6,7 @@
 use crate::arch::{cpu, trap::TrapFrame};
 use crate::console::{self, safe_println};
 use crate::symbols::Code;
-use crate::{backtrace, main_loop, power, thread};
+use crate::{backtrace, main_loop, power, smp, thread};
 use core::panic::PanicInfo;
 use core::sync::atomic::{AtomicU32, Ordering};
 
@@ -53,6 +53,7 @@ fn begin() {
     if PANICS.fetch_add(1, Ordering::SeqCst) > 0 {
         cpu::halt();
     }
+    smp::stop_others();
     console::enter_panic_mode();
 }
 

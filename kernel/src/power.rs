@@ -35,7 +35,6 @@ pub fn reset() -> ! {
 
 /// Starts the CPU with affinity `mpidr` at the physical address `entry` with
 /// `argument` in x0. `ENODEV` without PSCI; `EINVAL` if it refuses.
-#[allow(dead_code, reason = "for the other CPUs")]
 pub fn cpu_on(mpidr: u64, entry: u64, argument: u64) -> Result<()> {
     let started = match method() {
         Some(PsciMethod::Hvc) => psci::cpu_on::<Hvc>(mpidr, entry, argument),

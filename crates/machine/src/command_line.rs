@@ -87,6 +87,8 @@ pub struct CommandLine<'a> {
     pub ip: [Option<IpConfig>; 2],
     /// `paddock.test`: the machine ends with a status instead of running on.
     pub test: bool,
+    /// `maxcpus=N`: use at most N processors, the boot's included.
+    pub max_cpus: Option<usize>,
 }
 
 impl fmt::Debug for CommandLine<'_> {
@@ -106,6 +108,7 @@ impl<'a> CommandLine<'a> {
             log_level: None,
             ip: [None; 2],
             test: false,
+            max_cpus: None,
         };
         for (key, value) in line.words() {
             line.take(key, value);
@@ -124,6 +127,7 @@ impl<'a> CommandLine<'a> {
             ("quiet", None) => self.log_level = Some(LogLevel::Warning),
             ("debug", None) => self.log_level = Some(LogLevel::Debug),
             ("ip", Some(value)) => self.take_ip(value),
+            ("maxcpus", Some(value)) => self.max_cpus = value.parse().ok().or(self.max_cpus),
             ("paddock.test", value) => self.test = value.is_none_or(|v| switch(v) == Some(true)),
             _ => {}
         }
@@ -182,6 +186,10 @@ impl<'a> CommandLine<'a> {
             "paddock.test" => {
                 let good = value.is_none_or(|v| switch(v).is_some());
                 complain(key, good, "expected on or off")
+            }
+            "maxcpus" => {
+                let good = value.is_some_and(|v| v.parse::<usize>().is_ok_and(|n| n > 0));
+                complain(key, good, "expected a number from 1")
             }
             "quiet" | "debug" => None,
             _ => {

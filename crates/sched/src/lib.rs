@@ -1,5 +1,6 @@
 //! The scheduler's logic without its hardware: which thread states follow
-//! which, ids that cannot be confused, run queues, and the heap of deadlines.
+//! which, ids that cannot be confused, run queues of several CPUs with
+//! stealing, and the heap of deadlines.
 //!
 //! Memory is reserved when a thread is made, so that nothing here allocates
 //! while a thread is woken, switched or put to sleep.
@@ -10,11 +11,15 @@
 extern crate alloc;
 
 mod deadlines;
+mod idle;
+mod queues;
 mod run_queue;
 mod state;
 mod table;
 
 pub use deadlines::Deadlines;
-pub use run_queue::{Class, RunQueue};
-pub use state::{BadTransition, State};
+pub use idle::{CpuMask, IdleMask};
+pub use queues::{Queues, Runnable};
+pub use run_queue::{Class, End, RunQueue};
+pub use state::{AtomicState, State};
 pub use table::{Id, Table};

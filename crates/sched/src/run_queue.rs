@@ -1,4 +1,4 @@
-//! Who runs next: system threads before user threads, each in turn.
+//! Who runs next on one CPU: system threads before user threads, each in turn.
 
 use alloc::collections::VecDeque;
 use paddock_abi::{Errno, Result};
@@ -13,6 +13,27 @@ pub enum Class {
     User,
     /// A CPU's idle thread: only when nobody else is ready. Never queued.
     Idle,
+}
+
+impl Class {
+    /// The class of this number, as `self as u8` gave it; larger ones are
+    /// Idle.
+    pub const fn from_u8(number: u8) -> Class {
+        match number {
+            0 => Class::System,
+            1 => Class::User,
+            _ => Class::Idle,
+        }
+    }
+}
+
+/// Where in its class a thread is queued.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// It was waiting, or was interrupted, and has part of its slice left.
+    Front,
+    /// Its slice is used up.
+    Back,
 }
 
 /// Ready threads in the order in which they will run.
@@ -40,24 +61,27 @@ impl<T> RunQueue<T> {
         Ok(())
     }
 
-    /// Puts a thread at the end of its class.
-    pub fn push(&mut self, class: Class, thread: T) {
+    /// Puts a thread at an end of its class.
+    pub fn push(&mut self, class: Class, end: End, thread: T) {
         if let Some(queue) = self.queues.get_mut(class as usize) {
-            queue.push_back(thread);
-        }
-    }
-
-    /// Puts a thread at the head of its class: it was waiting and has part of
-    /// its slice left, so it runs soon.
-    pub fn push_front(&mut self, class: Class, thread: T) {
-        if let Some(queue) = self.queues.get_mut(class as usize) {
-            queue.push_front(thread);
+            match end {
+                End::Front => queue.push_front(thread),
+                End::Back => queue.push_back(thread),
+            }
         }
     }
 
     /// Takes out the thread that is to run next.
     pub fn pop(&mut self) -> Option<T> {
         self.queues.iter_mut().find_map(VecDeque::pop_front)
+    }
+
+    /// Takes out the first thread for which `wanted` holds.
+    pub fn take(&mut self, mut wanted: impl FnMut(&T) -> bool) -> Option<T> {
+        self.queues.iter_mut().find_map(|queue| {
+            let at = queue.iter().position(&mut wanted)?;
+            queue.remove(at)
+        })
     }
 
     /// The class of the thread that is to run next.
@@ -80,10 +104,40 @@ impl<T> RunQueue<T> {
     pub fn is_empty(&self) -> bool {
         self.best().is_none()
     }
+
+    /// The ready threads, in no particular order.
+    pub fn iter(&self) -> impl Iterator<Item = &T> {
+        self.queues.iter().flatten()
+    }
 }
 
 impl<T> Default for RunQueue<T> {
     fn default() -> Self {
         Self::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn system_threads_come_first_and_the_front_before_the_back() {
+        let mut queue = RunQueue::new();
+        queue.push(Class::User, End::Back, 1);
+        queue.push(Class::User, End::Front, 2);
+        queue.push(Class::System, End::Back, 3);
+        assert_eq!(queue.best(), Some(Class::System));
+        let order: Vec<_> = core::iter::from_fn(|| queue.pop()).collect();
+        assert_eq!(order, [3, 2, 1]);
+    }
+
+    #[test]
+    fn a_thread_is_taken_from_the_middle() {
+        let mut queue = RunQueue::new();
+        (0..4).for_each(|number| queue.push(Class::User, End::Back, number));
+        assert_eq!(queue.take(|&number| number == 2), Some(2));
+        assert_eq!(queue.take(|&number| number == 2), None);
+        assert_eq!(queue.len(), 3);
     }
 }

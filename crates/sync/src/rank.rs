@@ -79,7 +79,9 @@ ranks! {
     WaitQueue spinning (nests),
     /// The table of threads.
     ThreadTable spinning,
-    /// Run queues and the heap of deadlines.
+    /// A CPU's heap of deadlines.
+    Sleepers spinning,
+    /// A CPU's run queue.
     Scheduler spinning,
     /// A virtio device's queue, shared with its interrupt handler.
     Virtio spinning,

@@ -1,7 +1,8 @@
 //! The table of handlers.
 
-use super::{Handler, MAX_CPUS};
+use super::Handler;
 use crate::arch::gic::{FIRST_SHARED, FIRST_SPECIAL};
+use crate::smp::MAX_CPUS;
 use paddock_abi::{Errno, Result};
 
 const PRIVATE: usize = FIRST_SHARED as usize;

@@ -121,6 +121,15 @@ pub fn heap_bytes() -> (usize, usize) {
     heap::bytes()
 }
 
+/// Where the kernel's tables are, physically, for other CPUs' start.
+pub fn kernel_tables() -> u64 {
+    KERNEL_MAP
+        .lock()
+        .tables
+        .as_ref()
+        .map_or(0, KernelTables::root)
+}
+
 /// Maps device registers. Never unmapped.
 pub fn map_device(physical: u64, length: usize) -> *mut u8 {
     let offset = physical as usize % PAGE;

@@ -1,31 +1,39 @@
 //! Threads: what they are, how they begin and end.
 //!
 //! Everything per thread lives in one [`Thread`], dropped whole by the reaper
-//! after the last reference is gone. The scheduler (`scheduler.rs`) alone
-//! changes a thread's state.
+//! after the last reference is gone. A thread's state is changed by
+//! `scheduler.rs` (park, unpark, exit) and `switch.rs` alone; `placing.rs`
+//! chooses the CPU of a thread that became ready, `timer.rs` owns each CPU's
+//! scheduler timer, and `cpu.rs` is what there is for each CPU.
 
+mod cpu;
 mod hooks;
+mod placing;
 mod scheduler;
-mod stack;
+pub mod stack;
+mod switch;
+mod timer;
 
 use crate::arch::context::{MAX_STACK_SIZE, STACK_SIZE};
-use crate::arch::{boot, context, cpu};
-use crate::config;
+use crate::arch::{boot, context, cpu as processor};
 use crate::user::UserThread;
+use crate::{config, smp};
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::task::Wake;
 use core::cell::UnsafeCell;
-use core::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use paddock_abi::{Errno, Result};
-use paddock_sched::{Class, Id, State};
+use paddock_sched::{AtomicState, Class, CpuMask, Id, State};
 use paddock_sync::{Context, Rank, SpinLock, WaitQueue, might_sleep, try_box};
 use stack::KernelStack;
 
 pub use scheduler::{
-    context_switches, on_timer, preempt, preempt_from_interrupt, start_scheduling,
+    preempt, preempt_from_interrupt, prepare_idle, start_scheduling, start_scheduling_here,
 };
+pub use switch::context_switches;
+pub use timer::{on_reschedule, start as start_timer};
 
 /// The most threads there can be at once.
 pub const MAX_THREADS: usize = 4096;
@@ -44,10 +52,13 @@ pub struct Thread {
     sp: UnsafeCell<usize>,
     /// From being picked until the switch away from it is complete.
     on_cpu: AtomicBool,
-    /// Under the scheduler's lock.
-    state: AtomicU8,
-    /// An unpark that the next park will find. Under the scheduler's lock.
-    notified: AtomicBool,
+    state: AtomicState,
+    /// The CPU that it runs on, in whose queue it is, or where it ran last.
+    home: AtomicUsize,
+    /// The CPUs that it may run on.
+    affinity: AtomicU64,
+    /// When it became ready, ns since boot; while it waits for a CPU.
+    ready_since: AtomicU64,
     id: Id,
     class: Class,
     name: SpinLock<String>,
@@ -61,18 +72,21 @@ pub struct Thread {
 }
 
 // SAFETY: `sp` is only touched by the context switch, which the `on_cpu` flag
-// and the scheduler's lock serialise; all else is Sync by itself.
+// serialises; all else is Sync by itself.
 unsafe impl Sync for Thread {}
 
 impl Thread {
-    const fn boot() -> Self {
+    /// The thread of a CPU that has nothing to do.
+    const fn new_idle() -> Self {
         Thread {
             context: Context::new_atomic(),
             emergency_stack: AtomicUsize::new(0),
             sp: UnsafeCell::new(0),
             on_cpu: AtomicBool::new(true),
-            state: AtomicU8::new(State::Running as u8),
-            notified: AtomicBool::new(false),
+            state: AtomicState::new_running(),
+            home: AtomicUsize::new(0),
+            affinity: AtomicU64::new(u64::MAX),
+            ready_since: AtomicU64::new(0),
             id: Id::none(),
             class: Class::Idle,
             name: SpinLock::new(Rank::Leaf, String::new()),
@@ -103,7 +117,61 @@ impl Thread {
 
     /// The state, as of now.
     pub fn state(&self) -> State {
-        State::from_u8(self.state.load(Ordering::Relaxed)).unwrap_or(State::Dead)
+        self.state.get()
+    }
+
+    /// The CPU that it runs on, or ran on last.
+    #[inline]
+    pub fn cpu(&self) -> usize {
+        self.home.load(Ordering::Relaxed)
+    }
+
+    /// The CPUs that it may run on.
+    pub fn affinity(&self) -> CpuMask {
+        CpuMask(self.affinity.load(Ordering::Relaxed))
+    }
+
+    /// Binds the thread to some CPUs, at the latest from its next switch. A
+    /// set without a CPU that runs counts as all.
+    #[allow(dead_code, reason = "for affinity, lending and the watchdog")]
+    pub fn set_affinity(&self, cpus: CpuMask) {
+        self.affinity.store(cpus.0, Ordering::Relaxed);
+        self.context.set_need_resched();
+    }
+
+    /// [`Self::affinity`] as far as those CPUs run.
+    fn allowed_now(&self) -> CpuMask {
+        let online = (1u64 << smp::online()) - 1;
+        let allowed = self.affinity().0 & online;
+        CpuMask(if allowed == 0 { online } else { allowed })
+    }
+
+    fn may_run_on(&self, cpu: usize) -> bool {
+        self.allowed_now().has(cpu) || self.class == Class::Idle
+    }
+
+    /// What it runs as now: its own class, or a better one that it was lent.
+    pub fn effective_class(&self) -> Class {
+        self.class
+    }
+
+    /// Since when (ns since boot) it has been waiting for a CPU, if it is.
+    #[allow(dead_code, reason = "for affinity, lending and the watchdog")]
+    pub fn ready_since(&self) -> Option<u64> {
+        (self.state() == State::Ready).then(|| self.ready_since.load(Ordering::Relaxed))
+    }
+
+    fn note_ready(&self) {
+        self.ready_since
+            .store(crate::time::now(), Ordering::Relaxed);
+    }
+
+    /// The thread that this context is part of.
+    #[allow(dead_code, reason = "for affinity, lending and the watchdog")]
+    fn of_context(context: &Context) -> &Thread {
+        // SAFETY: every context of the kernel is the first field of a
+        // `Thread`, which is `repr(C)`.
+        unsafe { &*core::ptr::from_ref(context).cast() }
     }
 
     /// The process side, for a user thread.
@@ -118,8 +186,10 @@ impl Thread {
 
     /// The range of the kernel stack, (bottom, top).
     pub fn stack_range(&self) -> (usize, usize) {
+        let idle = cpu::by_index(self.cpu()).stacks.get();
         self.stack
             .as_ref()
+            .or(idle.map(|(stack, _)| stack))
             .map_or_else(boot::boot_stack, |stack| (stack.bottom(), stack.top()))
     }
 
@@ -139,18 +209,23 @@ impl Wake for Thread {
     }
 }
 
-/// The boot's thread of control, which becomes the first CPU's idle thread.
-static BOOT_THREAD: Thread = Thread::boot();
+/// The idle thread of a CPU. That of the first is the boot's thread of control
+/// before the scheduler has started.
+pub fn idle_thread(cpu: usize) -> &'static Thread {
+    &cpu::by_index(cpu).idle
+}
 
-/// See [`BOOT_THREAD`].
-pub fn boot_thread() -> &'static Thread {
-    &BOOT_THREAD
+/// Time (ns) that all CPUs together had nothing to do.
+pub fn idle_time() -> u64 {
+    (0..smp::online())
+        .map(|cpu| idle_thread(cpu).run_time())
+        .sum()
 }
 
 /// The running thread.
 #[inline]
 pub fn current() -> &'static Thread {
-    cpu::current()
+    processor::current()
 }
 
 /// The running thread as an owned reference. Not for the idle thread, which
@@ -231,8 +306,10 @@ fn start(
         emergency_stack: AtomicUsize::new(0),
         sp: UnsafeCell::new(sp),
         on_cpu: AtomicBool::new(false),
-        state: AtomicU8::new(State::New as u8),
-        notified: AtomicBool::new(false),
+        state: AtomicState::new(),
+        home: AtomicUsize::new(smp::this_cpu()),
+        affinity: AtomicU64::new(current().affinity().0),
+        ready_since: AtomicU64::new(0),
         id,
         class,
         name: SpinLock::new(Rank::Leaf, owned_name),
@@ -256,8 +333,8 @@ extern "C" fn run_body(argument: usize) {
 /// First Rust code of every new thread, called by `thread_trampoline`.
 #[unsafe(no_mangle)]
 extern "C" fn thread_begin(entry: extern "C" fn(usize), argument: usize) -> ! {
-    scheduler::finish_switch();
-    cpu::irq_enable();
+    switch::finish();
+    processor::irq_enable();
     if current().context.end_section() {
         preempt();
     }

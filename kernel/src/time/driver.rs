@@ -4,10 +4,14 @@
 //! is disabled rather than left at an old deadline.
 
 use crate::arch::timers;
+use crate::smp::{self, Ipi};
 use alloc::vec::Vec;
 use core::task::Waker;
 use embassy_time_driver::{Driver, TICK_HZ};
 use paddock_sync::{Rank, SpinLock};
+
+/// The CPU whose virtual timer is used.
+const BOOT_CPU: usize = 0;
 
 const NANOS_PER_TICK: u64 = 1_000_000_000 / TICK_HZ;
 
@@ -16,12 +20,18 @@ struct Alarm {
     waker: Waker,
 }
 
+/// Who is to be woken when, and what the timer is armed for.
+struct Alarms {
+    queue: Vec<Alarm>,
+    armed: u64,
+}
+
 struct KernelTime {
-    alarms: SpinLock<Vec<Alarm>>,
+    alarms: SpinLock<Alarms>,
 }
 
 embassy_time_driver::time_driver_impl!(static TIME: KernelTime = KernelTime {
-    alarms: SpinLock::new(Rank::TimeQueue, Vec::new()),
+    alarms: SpinLock::new(Rank::TimeQueue, Alarms { queue: Vec::new(), armed: u64::MAX }),
 });
 
 impl Driver for KernelTime {
@@ -31,10 +41,11 @@ impl Driver for KernelTime {
 
     fn schedule_wake(&self, at: u64, waker: &Waker) {
         let mut alarms = self.alarms.lock();
-        if let Some(alarm) = alarms.iter_mut().find(|alarm| alarm.waker.will_wake(waker)) {
+        let queue = &mut alarms.queue;
+        if let Some(alarm) = queue.iter_mut().find(|alarm| alarm.waker.will_wake(waker)) {
             alarm.at = alarm.at.min(at);
-        } else if alarms.try_reserve(1).is_ok() {
-            alarms.push(Alarm {
+        } else if queue.try_reserve(1).is_ok() {
+            queue.push(Alarm {
                 at,
                 waker: waker.clone(),
             });
@@ -45,26 +56,46 @@ impl Driver for KernelTime {
             waker.wake_by_ref();
             return;
         }
-        rearm(&alarms);
+        rearm(&mut alarms);
     }
 }
 
-fn rearm(alarms: &[Alarm]) {
-    let next = alarms.iter().map(|alarm| alarm.at).min();
-    timers::EMBASSY.set(next.map_or(u64::MAX, |at| at.saturating_mul(NANOS_PER_TICK)));
+impl Alarms {
+    /// The earliest alarm, in nanoseconds of the virtual counter.
+    fn next(&self) -> u64 {
+        let next = self.queue.iter().map(|alarm| alarm.at).min();
+        next.map_or(u64::MAX, |at| at.saturating_mul(NANOS_PER_TICK))
+    }
 }
 
-/// PPI 27: wakes what is due. Interrupt context.
+/// The timer is the boot CPU's: another CPU calls it if the timer would fire
+/// too late. One that fires too early finds nothing due and is set anew.
+fn rearm(alarms: &mut Alarms) {
+    let next = alarms.next();
+    if smp::this_cpu() == BOOT_CPU {
+        alarms.armed = next;
+        timers::EMBASSY.set(next);
+    } else if next < alarms.armed {
+        smp::send(BOOT_CPU, Ipi::Alarm);
+    }
+}
+
+/// Another CPU has an earlier alarm. Interrupt context, on the boot CPU.
+pub fn on_alarm_call() {
+    rearm(&mut TIME.alarms.lock());
+}
+
+/// PPI 27: wakes what is due. Interrupt context, on the boot CPU.
 pub fn on_interrupt() {
     loop {
         let mut alarms = TIME.alarms.lock();
         let now = TIME.now();
-        let due = alarms.iter().position(|alarm| alarm.at <= now);
+        let due = alarms.queue.iter().position(|alarm| alarm.at <= now);
         let Some(index) = due else {
-            rearm(&alarms);
+            rearm(&mut alarms);
             return;
         };
-        let alarm = alarms.swap_remove(index);
+        let alarm = alarms.queue.swap_remove(index);
         drop(alarms);
         alarm.waker.wake();
     }

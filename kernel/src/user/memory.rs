@@ -4,11 +4,12 @@
 use super::hardware::{self, Arm, Page, zeroed_page};
 use super::page_cache::FramePage;
 use crate::arch::mmu;
+use crate::smp;
 use alloc::sync::Arc;
 use core::fmt;
 use paddock_abi::{Errno, Result};
 use paddock_mem::{Activator, AddressSpace, MapError, MapSource, PAGE_SIZE, Root};
-use paddock_sync::{Mutex, Rank, try_arc};
+use paddock_sync::{Mutex, PreemptGuard, Rank, try_arc};
 use paddock_vfs::{Inode, Path};
 
 /// Hands out address-space identifiers.
@@ -50,9 +51,11 @@ pub fn init() {
 /// that does. Interrupts are masked or preemption is off, and the memory is
 /// kept until the next switch.
 pub fn activate(memory: Option<&Memory>) {
-    // SAFETY: only one CPU runs, and who leaves a memory switches away from
-    // it before giving it up.
-    unsafe { ACTIVATOR.activate(0, memory.map(|memory| &*memory.root)) };
+    let _stay = PreemptGuard::new();
+    let root = memory.map(|memory| &*memory.root);
+    // SAFETY: this CPU stays the same, and who leaves a memory switches away
+    // from it before giving it up.
+    unsafe { ACTIVATOR.activate(smp::this_cpu(), root) };
 }
 
 /// A file's pages, for mapping. Keeps the file's inode.

@@ -2,6 +2,7 @@
 
 use crate::arch::cpu;
 use core::arch::global_asm;
+use core::sync::atomic::{AtomicU64, Ordering};
 
 global_asm!(include_str!("boot.s"), options(raw));
 
@@ -81,15 +82,47 @@ pub struct BootInfo {
 #[unsafe(no_mangle)]
 extern "C" fn kernel_entry(fdt: u64, image: u64) -> ! {
     cpu::install_vectors();
-    cpu::set_current(crate::thread::boot_thread());
+    cpu::set_current(crate::thread::idle_thread(0));
+    IMAGE.store(image, Ordering::Relaxed);
     crate::kernel_main(BootInfo { fdt, image })
 }
 
-/// A secondary CPU's first call. Only one CPU is started for now, so nothing
-/// ever points a CPU here.
-#[unsafe(no_mangle)]
-extern "C" fn secondary_entry(_argument: u64) -> ! {
-    loop {
-        cpu::wait_for_interrupt();
+/// Physical address of the image's first byte.
+static IMAGE: AtomicU64 = AtomicU64::new(0);
+
+/// What `secondary_start` reads: the kernel's tables, the idle thread's stack
+/// (its end) and the CPU's index. In the image, so that the early tables map
+/// it. Good for one CPU at a time, until that one is online.
+static SECONDARY: [AtomicU64; 3] = [const { AtomicU64::new(0) }; 3];
+
+/// The physical address of something in the image.
+fn image_physical(address: usize) -> u64 {
+    IMAGE.load(Ordering::Relaxed) + (address - image_layout().start) as u64
+}
+
+/// Where a CPU that is started begins, physically.
+pub fn secondary_entry_point() -> u64 {
+    unsafe extern "C" {
+        static secondary_start: u8;
     }
+    image_physical((&raw const secondary_start).addr())
+}
+
+/// Notes what the next CPU to be started is to use: the kernel's tables (a
+/// physical address), the end of its stack, and its index. Gives what it must
+/// be started with in x0.
+pub fn prepare_secondary(tables: u64, stack_top: usize, index: usize) -> u64 {
+    let values = [tables, stack_top as u64, index as u64];
+    for (slot, value) in SECONDARY.iter().zip(values) {
+        slot.store(value, Ordering::SeqCst);
+    }
+    image_physical((&raw const SECONDARY).addr())
+}
+
+/// Another CPU's first call: on its own stack, interrupts masked.
+#[unsafe(no_mangle)]
+extern "C" fn secondary_entry(index: usize) -> ! {
+    cpu::install_vectors();
+    cpu::set_current(crate::thread::idle_thread(index));
+    crate::smp::enter(index)
 }

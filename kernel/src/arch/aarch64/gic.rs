@@ -51,7 +51,6 @@ impl Acknowledged {
 }
 
 /// Whom a software-generated interrupt is for.
-#[allow(dead_code, reason = "for the other CPUs")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SgiTarget {
     /// The CPU with this affinity (see `cpu::affinity`).
@@ -158,7 +157,6 @@ pub fn end(taken: Acknowledged) {
 }
 
 /// Sends a software-generated interrupt (0 to 15). Any context.
-#[allow(dead_code, reason = "for the other CPUs")]
 pub fn send_sgi(sgi: u32, target: SgiTarget) {
     match GIC.get() {
         Some(Controller::V2(gic)) => gic.send_sgi(sgi & 0xf, target),

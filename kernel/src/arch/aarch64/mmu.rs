@@ -181,6 +181,11 @@ impl KernelTables {
         Some(())
     }
 
+    /// Where the first level is, physically.
+    pub fn root(&self) -> u64 {
+        self.root
+    }
+
     /// Makes these tables the ones in use on this CPU.
     pub fn activate(&self) {
         // SAFETY: the tables map the running code and its stack as before.

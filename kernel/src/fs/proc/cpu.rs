@@ -37,7 +37,7 @@ pub fn statistics(out: &mut Text<'_>) -> Result<()> {
             system += thread.run_time();
         }
     });
-    let idle = thread::boot_thread().run_time();
+    let idle = thread::idle_time();
     let user = time::now().saturating_sub(idle + system);
     let (user, system, idle) = (ticks(user), ticks(system), ticks(idle));
     for cpu in ["cpu ", "cpu0"] {
@@ -63,7 +63,7 @@ pub fn info(out: &mut Text<'_>) -> Result<()> {
     let frequency = arch::timers::frequency();
     // Linux derives the figure from the timer, too; it measures nothing.
     let (mips, part) = (frequency / 500_000, frequency / 5_000 % 100);
-    for cpu in 0..interrupts::cpus() {
+    for cpu in 0..crate::smp::online() {
         out.put(format_args!(
             "processor\t: {cpu}\nBogoMIPS\t: {mips}.{part:02}\nFeatures\t: fp asimd\n"
         ))?;

@@ -69,7 +69,7 @@ impl Load {
 pub fn averages(out: &mut Text<'_>) -> Result<()> {
     let averages = {
         let mut load = LOAD.lock();
-        load.update(time::now(), thread::boot_thread().run_time());
+        load.update(time::now(), thread::idle_time());
         load.averages
     };
     for average in averages {

@@ -24,7 +24,7 @@ pub fn version(out: &mut Text<'_>) -> Result<()> {
 
 /// Seconds since boot, and seconds that CPUs were idle.
 pub fn uptime(out: &mut Text<'_>) -> Result<()> {
-    let (up, idle) = (time::now(), thread::boot_thread().run_time());
+    let (up, idle) = (time::now(), thread::idle_time());
     let hundredths = |nanos: u64| (nanos / NANOS, nanos % NANOS / 10_000_000);
     let ((up, up_part), (idle, idle_part)) = (hundredths(up), hundredths(idle));
     out.put(format_args!("{up}.{up_part:02} {idle}.{idle_part:02}\n"))

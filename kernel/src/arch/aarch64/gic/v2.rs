@@ -19,7 +19,6 @@ const GICD_ICACTIVER: usize = 0x380;
 const GICD_IPRIORITYR: usize = 0x400;
 const GICD_ITARGETSR: usize = 0x800;
 const GICD_ICFGR: usize = 0xc00;
-#[allow(dead_code, reason = "for the other CPUs")]
 const GICD_SGIR: usize = 0xf00;
 
 const GICC_CTLR: usize = 0x00;
@@ -142,7 +141,6 @@ impl GicV2 {
         self.cpu_interface.write32(GICC_EOIR, raw);
     }
 
-    #[allow(dead_code, reason = "for the other CPUs")]
     pub fn send_sgi(&self, sgi: u32, target: SgiTarget) {
         let target = match target {
             SgiTarget::AllOthers => 1 << 24,

@@ -252,14 +252,12 @@ pub fn end(raw: u32) {
 }
 
 /// Makes earlier stores visible to the CPUs that are interrupted next.
-#[allow(dead_code, reason = "for the other CPUs")]
 pub fn store_barrier() {
     // SAFETY: only a barrier.
     unsafe { asm!("dsb ishst", options(nostack)) };
 }
 
 /// Writes ICC_SGI1R_EL1.
-#[allow(dead_code, reason = "for the other CPUs")]
 pub fn send_sgi(sgi: u32, target: SgiTarget) {
     let target = match target {
         SgiTarget::AllOthers => 1 << 40,

@@ -1,0 +1,169 @@
+//! What the scheduler keeps for each CPU.
+
+use super::stack::KernelStack;
+use super::{Thread, current};
+use crate::smp::MAX_CPUS;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::cell::UnsafeCell;
+use core::ptr;
+use core::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed};
+use paddock_abi::{Errno, Result};
+use paddock_sched::{Class, Deadlines};
+use paddock_sync::{IrqGuard, OnceCell, Rank, SpinLock};
+
+/// One CPU.
+pub struct Cpu {
+    /// Runs when nobody else does; for the first CPU the boot's own thread.
+    pub idle: Thread,
+    /// The idle thread's stack, and the one for reports of overflown stacks;
+    /// the first CPU has them from the boot.
+    pub stacks: OnceCell<(KernelStack, KernelStack)>,
+    /// Threads that wait for a time, on this CPU's timer.
+    pub sleepers: SpinLock<Sleepers>,
+    /// Class of the running thread, for the others; a hint.
+    running_class: AtomicU8,
+    /// Set, with an interrupt sent, to have a peer of the running thread
+    /// run at once.
+    pub preempt_asked: AtomicBool,
+    /// Times (ns) that only this CPU writes, with interrupts masked: what the
+    /// timer is armed for, the end of the running thread's slice, when it was
+    /// switched to, and when the tick of a CPU that is not idle is due.
+    pub armed: AtomicU64,
+    /// See `armed`.
+    pub slice_end: AtomicU64,
+    /// See `armed`.
+    pub running_since: AtomicU64,
+    /// See `armed`.
+    pub tick_due: AtomicU64,
+    local: UnsafeCell<Local>,
+}
+
+/// What only the CPU itself touches.
+pub struct Local {
+    /// The running thread; `None` is the idle one.
+    pub running: Option<Arc<Thread>>,
+    /// The thread that the switch now under way comes from.
+    pub previous: *const Thread,
+    /// That thread, if it is ready but may no longer run here.
+    pub displaced: Option<Arc<Thread>>,
+}
+
+// SAFETY: `local` is only reached through `Cpu::local`; all else is Sync.
+unsafe impl Sync for Cpu {}
+
+/// Every CPU, by index.
+static CPUS: [Cpu; MAX_CPUS] = [const { Cpu::new() }; MAX_CPUS];
+
+impl Cpu {
+    const fn new() -> Self {
+        Cpu {
+            idle: Thread::new_idle(),
+            stacks: OnceCell::new(),
+            sleepers: SpinLock::new(Rank::Sleepers, Sleepers::new()),
+            running_class: AtomicU8::new(Class::Idle as u8),
+            preempt_asked: AtomicBool::new(false),
+            armed: AtomicU64::new(u64::MAX),
+            slice_end: AtomicU64::new(u64::MAX),
+            running_since: AtomicU64::new(0),
+            tick_due: AtomicU64::new(0),
+            local: UnsafeCell::new(Local {
+                running: None,
+                previous: ptr::null(),
+                displaced: None,
+            }),
+        }
+    }
+
+    /// What only this CPU touches.
+    ///
+    /// # Safety
+    /// The calling CPU is this one and stays it, as `_masked` says; and no
+    /// other reference to it is alive.
+    #[allow(clippy::mut_from_ref, reason = "the caller's promise")]
+    pub unsafe fn local(&self, _masked: &IrqGuard) -> &mut Local {
+        // SAFETY: the caller's promise.
+        unsafe { &mut *self.local.get() }
+    }
+
+    /// What the running thread runs as; for other CPUs a hint.
+    pub fn running_class(&self) -> Class {
+        Class::from_u8(self.running_class.load(Relaxed))
+    }
+
+    /// Notes what the running thread runs as.
+    pub fn set_running_class(&self, class: Class) {
+        self.running_class.store(class as u8, Relaxed);
+    }
+}
+
+/// The CPU of this index.
+pub fn by_index(index: usize) -> &'static Cpu {
+    &CPUS[index]
+}
+
+/// The calling CPU. Interrupts are masked or preemption is off.
+pub fn this() -> &'static Cpu {
+    &CPUS[current().cpu()]
+}
+
+/// Threads that wait for a time.
+pub struct Sleepers {
+    deadlines: Deadlines,
+    /// Who waits, by the thread's slot index.
+    threads: Vec<Option<Arc<Thread>>>,
+}
+
+impl Sleepers {
+    const fn new() -> Self {
+        Sleepers {
+            deadlines: Deadlines::new(),
+            threads: Vec::new(),
+        }
+    }
+
+    /// Makes room for threads with slot indices below `count`.
+    ///
+    /// # Errors
+    /// `ENOMEM`.
+    pub fn reserve(&mut self, count: usize) -> Result<()> {
+        self.deadlines.reserve(count)?;
+        let more = count.saturating_sub(self.threads.len());
+        self.threads.try_reserve(more).map_err(|_| Errno::ENOMEM)?;
+        while self.threads.len() < count {
+            self.threads.push(None);
+        }
+        Ok(())
+    }
+
+    /// Adds a thread, which is not here yet.
+    pub fn insert(&mut self, thread: Arc<Thread>, deadline: u64) {
+        let index = thread.id().index();
+        if let Some(slot) = self.threads.get_mut(index) {
+            self.deadlines.set(index, deadline);
+            *slot = Some(thread);
+        }
+    }
+
+    /// Takes the thread with this slot index out, if it is still here.
+    #[must_use]
+    pub fn remove(&mut self, index: usize) -> Option<Arc<Thread>> {
+        self.deadlines.remove(index);
+        self.threads.get_mut(index)?.take()
+    }
+
+    /// Takes out a thread whose time has come.
+    pub fn pop_due(&mut self, now: u64) -> Option<Arc<Thread>> {
+        loop {
+            let index = self.deadlines.pop_due(now)?;
+            if let Some(thread) = self.threads.get_mut(index).and_then(Option::take) {
+                return Some(thread);
+            }
+        }
+    }
+
+    /// The earliest time that somebody waits for.
+    pub fn earliest(&self) -> u64 {
+        self.deadlines.earliest().unwrap_or(u64::MAX)
+    }
+}

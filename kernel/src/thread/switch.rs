@@ -1,0 +1,168 @@
+//! Picking who runs next on this CPU, and switching to it.
+//!
+//! No lock is held across the switch itself. A thread's `on_cpu` flag is set
+//! from being picked until the switch away from it is complete; until then no
+//! other CPU takes it out of a queue (`paddock_sched::Queues`).
+
+use super::cpu::{self as cpus, Cpu, Local};
+use super::placing::{self, QUEUES};
+use super::{Thread, current, timer};
+use crate::arch::{context, cpu, timers};
+use crate::{config, user};
+use alloc::sync::Arc;
+use core::sync::atomic::AtomicU64;
+use core::sync::atomic::Ordering::{self, Relaxed};
+use paddock_sched::{Class, End, Runnable, State};
+use paddock_sync::IrqGuard;
+
+static SWITCHES: AtomicU64 = AtomicU64::new(0);
+
+/// How many times threads have been switched since boot.
+pub fn context_switches() -> u64 {
+    SWITCHES.load(Relaxed)
+}
+
+/// Switches to who should run now. The running thread's state says what
+/// becomes of it: still Running means that it stays ready.
+pub fn switch(masked: &IrqGuard) {
+    let this = cpus::this();
+    let now = timers::now();
+    timer::wake_sleepers(this, now);
+    let previous = current();
+    // What follows does all that could have been asked for.
+    previous.context.take_need_resched();
+    let Some(next) = pick(previous) else {
+        timer::arm(this);
+        return;
+    };
+    account(this, previous, now);
+    // SAFETY: interrupts are masked, and this is the only reference for as
+    // long as it lives: it is not used across the switch.
+    let local = unsafe { this.local(masked) };
+    put_back(local, previous);
+    let next_thread = start_slice(this, local, next, now);
+    timer::arm(this);
+    if core::ptr::eq(next_thread, previous) {
+        return;
+    }
+    assert!(
+        !next_thread.on_cpu.swap(true, Ordering::Acquire),
+        "a thread was taken while another CPU uses its stack"
+    );
+    local.previous = previous;
+    change_threads(previous, next_thread);
+}
+
+/// Whom to run in place of `previous`.
+enum Next {
+    Thread(Arc<Thread>),
+    Idle,
+}
+
+/// Takes the next thread out of its queue; `None` if `previous` goes on.
+fn pick(previous: &Thread) -> Option<Next> {
+    let here = previous.cpu();
+    let stays = previous.state() == State::Running;
+    if stays && previous.may_run_on(here) {
+        let class = previous.effective_class();
+        return QUEUES.pop(here, |best| best <= class).map(Next::Thread);
+    }
+    let next = QUEUES.pop(here, |_| true).or_else(|| QUEUES.steal(here));
+    Some(next.map_or(Next::Idle, Next::Thread))
+}
+
+/// A thread that is ready goes back into a queue: to the head of the line if
+/// it has part of its slice left.
+fn put_back(local: &mut Local, previous: &Thread) {
+    if previous.state() != State::Running {
+        return;
+    }
+    let Some(thread) = local.running.take() else {
+        return;
+    };
+    let here = previous.cpu();
+    thread.note_ready();
+    thread.state.go(State::Ready);
+    if !previous.may_run_on(here) {
+        local.displaced = Some(thread);
+        return;
+    }
+    let spent = thread.budget.load(Relaxed) == 0 || thread.class == Class::System;
+    if spent {
+        thread.budget.store(config::TIME_SLICE_NS, Relaxed);
+    }
+    let end = if spent { End::Back } else { End::Front };
+    QUEUES.push(here, end, thread);
+}
+
+/// Makes `next` the one that runs here.
+fn start_slice(this: &'static Cpu, local: &mut Local, next: Next, now: u64) -> &'static Thread {
+    let here = current().cpu();
+    let (next, slice) = match next {
+        Next::Idle => (None, config::TIME_SLICE_NS),
+        Next::Thread(thread) => {
+            thread.state.go(State::Running);
+            thread.set_home(here);
+            let slice = thread.budget.load(Relaxed);
+            (Some(thread), slice)
+        }
+    };
+    let class = next
+        .as_ref()
+        .map_or(Class::Idle, |thread| thread.effective_class());
+    if this.running_class() == Class::Idle && class != Class::Idle {
+        timer::start_tick(this, now);
+    }
+    this.set_running_class(class);
+    this.slice_end.store(now + slice, Relaxed);
+    let pointer = next.as_ref().map_or(&raw const this.idle, Arc::as_ptr);
+    // The reference to a blocked or dead thread that goes here is never the
+    // last: the table of threads or the list of the dead has another.
+    local.running = next;
+    // SAFETY: kept alive by `running`, or static.
+    unsafe { &*pointer }
+}
+
+fn account(this: &Cpu, previous: &Thread, now: u64) {
+    let ran = now.saturating_sub(this.running_since.load(Relaxed));
+    previous.run_time.fetch_add(ran, Relaxed);
+    let left = previous.budget.load(Relaxed).saturating_sub(ran);
+    // What is left is too short for a switch to be worth it: count it as none.
+    let worth_it = left >= config::TIME_SLICE_NS / 100;
+    previous
+        .budget
+        .store(if worth_it { left } else { 0 }, Relaxed);
+    this.running_since.store(now, Relaxed);
+}
+
+/// Interrupts are masked; no lock is held.
+fn change_threads(previous: &'static Thread, next: &'static Thread) {
+    SWITCHES.fetch_add(1, Relaxed);
+    user::switch_state(previous.user(), next.user());
+    next.emergency_stack
+        .store(previous.emergency_stack.load(Relaxed), Relaxed);
+    cpu::set_current(next);
+    // SAFETY: interrupts are masked; `next` is on no other CPU, and its stack
+    // pointer was saved by an earlier switch or made for its first.
+    unsafe { context::switch_stacks(previous.sp.get(), *next.sp.get()) };
+    finish();
+}
+
+/// Runs on the new thread's stack: the old one's may be used from now on.
+/// Interrupts are masked.
+pub fn finish() {
+    let this = cpus::this();
+    let masked = IrqGuard::new();
+    // SAFETY: interrupts are masked; the reference ends in this block.
+    let (previous, displaced) = unsafe {
+        let local = this.local(&masked);
+        (local.previous, local.displaced.take())
+    };
+    // SAFETY: the thread before is alive until its `on_cpu` is cleared: the
+    // reaper waits for that.
+    unsafe { (*previous).on_cpu.store(false, Ordering::Release) };
+    match displaced {
+        Some(thread) => placing::place(thread),
+        None => placing::offer(current().cpu()),
+    }
+}

@@ -1,0 +1,110 @@
+//! Each CPU's scheduler timer: deadlines, the end of a slice, and the tick of
+//! a CPU that is not idle.
+//!
+//! The timer serves the earliest deadline, and the slice's end if a peer is
+//! ready and no switch is due yet; otherwise it is off. So it is never armed
+//! for a time that has passed and been dealt with. While a thread runs it is
+//! armed at most [`TICK_NS`] ahead, for the watchdog.
+
+use super::cpu::{self as cpus, Cpu};
+use super::current;
+use super::placing::{self, QUEUES};
+use crate::arch::timers::{self, SchedulerTimer};
+use crate::interrupts::{self, Handler};
+use crate::machine;
+use core::sync::atomic::Ordering::Relaxed;
+use paddock_sched::{Class, End};
+use paddock_sync::IrqGuard;
+
+/// How often a CPU that is not idle looks at itself.
+const TICK_NS: u64 = 100_000_000;
+
+/// Readies the threads of `this`, the calling CPU, whose time has come.
+pub fn wake_sleepers(this: &Cpu, now: u64) {
+    loop {
+        let due = this.sleepers.lock().pop_due(now);
+        let Some(thread) = due else {
+            return;
+        };
+        if thread.state.expire() {
+            placing::place(thread);
+        }
+    }
+}
+
+/// Sets the timer of `this`, the calling CPU. Interrupts are masked.
+pub fn arm(this: &Cpu) {
+    let running = this.running_class();
+    let mut next = this.sleepers.lock().earliest();
+    if running != Class::Idle {
+        next = next.min(this.tick_due.load(Relaxed));
+        let here = current().cpu();
+        let peer = QUEUES.length(here) > 0
+            && QUEUES.best(here).is_some_and(|best| best <= running)
+            && !current().context.need_resched();
+        if peer {
+            next = next.min(this.slice_end.load(Relaxed));
+        }
+    }
+    if next != this.armed.load(Relaxed) {
+        this.armed.store(next, Relaxed);
+        timers::SCHEDULER.set(next);
+    }
+}
+
+/// `this`, the calling CPU, is no longer idle.
+pub fn start_tick(this: &Cpu, now: u64) {
+    if this.tick_due.load(Relaxed) <= now {
+        this.tick_due.store(now + TICK_NS, Relaxed);
+    }
+}
+
+/// The timer has fired. Interrupt context.
+fn on_timer() {
+    let _masked = IrqGuard::new();
+    let this = cpus::this();
+    let now = timers::now();
+    this.armed.store(0, Relaxed);
+    wake_sleepers(this, now);
+    let running = this.running_class();
+    if running != Class::Idle && now >= this.tick_due.load(Relaxed) {
+        this.tick_due.store(now + TICK_NS, Relaxed);
+        let here = current().cpu();
+        if let Some(thread) = QUEUES.balance(here) {
+            QUEUES.push(here, End::Back, thread);
+        }
+    }
+    let best = QUEUES.best(current().cpu()).unwrap_or(Class::Idle);
+    let slice_over = now >= this.slice_end.load(Relaxed);
+    if best < running || (best == running && best != Class::Idle && slice_over) {
+        current().context.set_need_resched();
+    }
+    arm(this);
+    crate::watchdog::check(now);
+}
+
+/// Sets the timer of the calling CPU up, disabled. Once on each CPU, with
+/// interrupts masked.
+pub fn start() {
+    timers::SCHEDULER.set(u64::MAX);
+    let tree = machine::get().and_then(|machine| machine.timers.as_ref());
+    let described = tree.and_then(|timers| timers.physical);
+    let number = described.map_or(SchedulerTimer::INTERRUPT, |interrupt| interrupt.number);
+    if let Err(error) = interrupts::register(number, Handler::new("sched-timer", on_timer)) {
+        panic!("timer interrupt {number} cannot be used: {error}");
+    }
+}
+
+/// Another CPU has put a thread into this one's queue, or this one is to look
+/// for work elsewhere. Interrupt context.
+pub fn on_reschedule() {
+    let _masked = IrqGuard::new();
+    let this = cpus::this();
+    let running = this.running_class();
+    let best = QUEUES.best(current().cpu()).unwrap_or(Class::Idle);
+    let asked = this.preempt_asked.swap(false, Relaxed);
+    if best < running || (asked && best == running && best != Class::Idle) {
+        current().context.set_need_resched();
+    }
+    arm(this);
+}
