@@ -29,6 +29,18 @@ pub struct Net {
     pub http_port: u16,
 }
 
+/// With how many CPUs at most a machine can be started: as many as a GICv2
+/// serves.
+pub const MAX_CPUS: u32 = 8;
+
+/// A number of CPUs, as a user writes it.
+pub fn cpus(text: &str) -> Result<u32> {
+    match text.parse() {
+        Ok(count) if (1..=MAX_CPUS).contains(&count) => Ok(count),
+        _ => bail!("the number of CPUs may be 1 to {MAX_CPUS}, not `{text}`"),
+    }
+}
+
 /// A machine of QEMU's `virt` kind.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -42,7 +54,7 @@ pub struct Config {
     pub rng: bool,
     /// The kind of CPU.
     pub cpu: String,
-    /// The number of CPUs.
+    /// The number of CPUs, 1 to [`MAX_CPUS`].
     pub smp: u32,
     /// Memory, in QEMU's notation.
     pub mem: String,
@@ -141,9 +153,11 @@ impl Config {
     }
 
     fn add_modes(&self, qemu: &mut Command) {
-        if self.icount {
-            qemu.args(["-icount", "shift=0"]);
-        }
+        match self.icount {
+            true => qemu.args(["-icount", "shift=0"]),
+            // A thread of the host for each CPU: truly parallel.
+            false => qemu.args(["-accel", "tcg,thread=multi"]),
+        };
         if let Some(port) = self.gdb {
             qemu.args(["-S", "-gdb", &format!("tcp:127.0.0.1:{port}")]);
         }

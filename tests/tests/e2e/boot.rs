@@ -39,10 +39,18 @@ fn boots_on_the_richest_cpu() -> Result<()> {
 
 #[test]
 fn boots_with_four_cpus_and_much_memory() -> Result<()> {
-    answers(machine("smp").with(|config| {
-        config.smp = 4;
-        config.mem = "3G".into();
-    }))
+    answers(
+        machine("smp")
+            .smp(4)
+            .with(|config| config.mem = "3G".into()),
+    )
+}
+
+#[test]
+fn boots_with_two_and_eight_cpus() -> Result<()> {
+    answers(machine("smp-2").smp(2))?;
+    answers(machine("smp-8").smp(8))?;
+    answers(machine("smp-8-gicv3").smp(8).with(|config| config.gic = 3))
 }
 
 #[test]

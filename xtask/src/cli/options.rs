@@ -2,11 +2,11 @@
 
 use anyhow::{Result, bail};
 use lexopt::prelude::*;
-use xtask::qemu::Config;
+use xtask::qemu::{Config, cpus};
 
 /// Help for the options of [`machine_option`].
 pub const HELP: &str = "\
-  --smp N          CPUs (1)
+  --smp N          CPUs, 1 to 8 (1)
   --mem SIZE       memory, as QEMU writes it (256M)
   --cpu KIND       cortex-a53, cortex-a72 (default) or max
   --gic 2|3        version of the interrupt controller (2)
@@ -18,7 +18,7 @@ pub const HELP: &str = "\
 /// Takes one option if it describes the machine. Gives whether it did.
 pub fn machine_option(name: &str, args: &mut lexopt::Parser, config: &mut Config) -> Result<bool> {
     match name {
-        "smp" => config.smp = args.value()?.parse()?,
+        "smp" => config.smp = cpus(&args.value()?.string()?)?,
         "mem" => config.mem = args.value()?.string()?,
         "cpu" => config.cpu = args.value()?.string()?,
         "gic" => config.gic = gic(&args.value()?.string()?)?,

@@ -7,12 +7,15 @@ use std::fs;
 use std::io::{BufRead, BufReader};
 use std::process::{Command, ExitCode, Stdio};
 use xtask::disk::Contents;
+use xtask::machine::CPUS_VARIABLE;
+use xtask::qemu::cpus;
 use xtask::toolchain::host_cargo;
 use xtask::{build, disk, machine, paths, step};
 
 const HELP: &str = "\
 Runs the tests: formatting and lints, the libraries and herd on the host, then
-the system end to end in QEMU. The last line says how many passed and failed.
+the system end to end in QEMU, with one CPU and, where several threads meet,
+again with four. The last line says how many passed and failed.
 
 Usage: cargo xtask test [--only PART]... [NAME]
 
@@ -20,6 +23,7 @@ Usage: cargo xtask test [--only PART]... [NAME]
   --only check     formatting and lints
   --only host      the libraries and herd on the host
   --only e2e       end to end
+  --smp N          end to end with N CPUs only, 1 to 8: all tests
   --no-build       end to end with what was built last
 ";
 
@@ -33,8 +37,26 @@ enum Part {
 struct Options {
     parts: Vec<Part>,
     name: Option<String>,
+    smp: Option<u32>,
     build: bool,
 }
+
+/// With how many CPUs a part of the end-to-end tests runs a second time.
+const SEVERAL: u32 = 4;
+/// Which part: the tests in which threads of programs, services and the
+/// network meet. What looks at one machine's boot or its time runs once.
+const AGAIN_WITH_SEVERAL: &[&str] = &[
+    "broken::",
+    "disk::",
+    "failures::",
+    "faults::",
+    "herd::",
+    "power::",
+    "programs::",
+    "ssh::",
+    "terminal::",
+    "transfer::",
+];
 
 /// How many tests passed and failed, and what failed.
 #[derive(Default)]
@@ -59,7 +81,7 @@ pub fn main(args: &mut lexopt::Parser) -> Result<ExitCode> {
                 if options.build && options.name.is_none() {
                     machine::build_test_kernel()?;
                 }
-                tally.add_cargo_test("end to end", end_to_end_tests(&options))?;
+                tally.add_end_to_end(&options)?;
             }
         }
     }
@@ -70,6 +92,7 @@ fn parse(args: &mut lexopt::Parser) -> Result<Option<Options>> {
     let mut options = Options {
         parts: Vec::new(),
         name: None,
+        smp: None,
         build: true,
     };
     while let Some(arg) = args.next()? {
@@ -80,6 +103,7 @@ fn parse(args: &mut lexopt::Parser) -> Result<Option<Options>> {
                 "e2e" => Part::EndToEnd,
                 other => bail!("--only may be check, host or e2e; not `{other}`"),
             }),
+            Long("smp") => options.smp = Some(cpus(&args.value()?.string()?)?),
             Long("no-build") => options.build = false,
             Long("help") | Short('h') => return Ok(None),
             Value(name) if options.name.is_none() => options.name = Some(name.string()?),
@@ -122,17 +146,16 @@ pub fn prepare(build: bool) -> Result<()> {
 }
 
 /// Two machines at a time: more would only wait for each other.
-fn end_to_end_tests(options: &Options) -> Command {
+fn end_to_end_tests(smp: u32, names: &[&str], test_kernel_is_built: bool) -> Command {
     let mut cargo = host_cargo();
     cargo.args(["test", "--no-fail-fast", "--package", "paddock-tests"]);
     // An error says where it is from; a trace of the test runner adds nothing.
     cargo.env("RUST_BACKTRACE", "0");
-    if !options.build || options.name.is_none() {
+    if test_kernel_is_built {
         cargo.env(machine::TEST_KERNEL_IS_BUILT, "1");
     }
-    cargo
-        .args(&options.name)
-        .args(["--", "--test-threads", "2"]);
+    cargo.env(CPUS_VARIABLE, smp.to_string());
+    cargo.args(["--", "--test-threads", "2"]).args(names);
     cargo
 }
 
@@ -149,6 +172,20 @@ impl Tally {
                     self.failures.push(format!("check: {name}"));
                 }
             }
+        }
+        Ok(())
+    }
+
+    /// All with one CPU and some again with several, unless the user chose.
+    fn add_end_to_end(&mut self, options: &Options) -> Result<()> {
+        let name = options.name.as_deref();
+        let chosen: Vec<&str> = name.into_iter().collect();
+        let smp = options.smp.unwrap_or(1);
+        let built = !options.build || name.is_none();
+        self.add_cargo_test(&with_cpus(smp), end_to_end_tests(smp, &chosen, built))?;
+        if options.smp.is_none() && name.is_none() {
+            let again = end_to_end_tests(SEVERAL, AGAIN_WITH_SEVERAL, built);
+            self.add_cargo_test(&with_cpus(SEVERAL), again)?;
         }
         Ok(())
     }
@@ -197,6 +234,13 @@ impl Tally {
         }
         println!("{} passed, {} failed", self.passed, self.failed);
         ExitCode::from(u8::from(self.failed > 0))
+    }
+}
+
+fn with_cpus(count: u32) -> String {
+    match count {
+        1 => "end to end, with one CPU".into(),
+        _ => format!("end to end, with {count} CPUs"),
     }
 }
 

@@ -11,7 +11,7 @@ pub use limited::{Reply, run_limited};
 
 use crate::build::{self, PROGRAMS};
 use crate::process::{find, tool};
-use crate::qemu::{Config, Net, Serial, free_port};
+use crate::qemu::{Config, Net, Serial, cpus, free_port};
 use crate::{disk, keys, paths};
 use anyhow::{Context, Result, anyhow, bail};
 use folder::Folder;
@@ -24,6 +24,10 @@ use std::time::{Duration, Instant};
 /// For how long a boot, a command or a power-off may take before the test
 /// fails. Generous: the host may be slow and shared.
 pub const LIMIT: Duration = Duration::from_secs(90);
+
+/// Environment variable: with how many CPUs a machine is started whose test
+/// does not say. `cargo xtask test --smp N` sets it.
+pub const CPUS_VARIABLE: &str = "PADDOCK_TEST_SMP";
 
 /// Machines share the host; one that measures time has it alone.
 static HOST: RwLock<()> = RwLock::new(());
@@ -94,6 +98,7 @@ pub struct Builder {
     disk: bool,
     net: bool,
     alone: bool,
+    smp: Option<u32>,
 }
 
 /// Begins to describe a machine for the test `name`: the default machine with
@@ -109,6 +114,15 @@ pub fn machine(name: &str) -> Builder {
         disk: true,
         net: true,
         alone: false,
+        smp: None,
+    }
+}
+
+/// The number of CPUs of a machine whose test does not say.
+fn default_cpus() -> Result<u32> {
+    match std::env::var(CPUS_VARIABLE) {
+        Ok(text) => cpus(&text).with_context(|| format!("in {CPUS_VARIABLE}")),
+        Err(_) => Ok(1),
     }
 }
 
@@ -116,6 +130,12 @@ impl Builder {
     /// Changes what QEMU is told.
     pub fn with(mut self, change: impl FnOnce(&mut Config)) -> Self {
         change(&mut self.config);
+        self
+    }
+
+    /// Gives it this many CPUs, whatever the default is.
+    pub fn smp(mut self, cpus: u32) -> Self {
+        self.smp = Some(cpus);
         self
     }
 
@@ -164,6 +184,10 @@ impl Builder {
             false => Share::Shared {
                 _guard: HOST.read().unwrap_or_else(|e| e.into_inner()),
             },
+        };
+        self.config.smp = match self.smp {
+            Some(cpus) => cpus,
+            None => default_cpus()?,
         };
         let folder = Folder::new(&self.name)?;
         if self.disk {
