@@ -37,11 +37,28 @@ pub fn of_caller() -> impl Iterator<Item = Place> {
 
 /// The code that the running interrupt handler has interrupted. All that is
 /// known, if there is none such.
-pub fn of_interrupted() -> impl Iterator<Item = Place> {
+pub fn of_interrupted() -> impl Iterator<Item = Place> + use<> {
     let handlers = of_caller()
         .position(|place| matches!(place, Place::Interrupted(_)))
         .unwrap_or(0);
     of_caller().skip(handlers)
+}
+
+/// Where a thread is: this one, or one that does not run. `None` for one that
+/// runs on another CPU.
+pub fn of_thread(thread: &Thread) -> Option<impl Iterator<Item = Place> + use<>> {
+    let own = core::ptr::eq(thread, thread::current());
+    let places = own.then(of_interrupted);
+    let saved = match own {
+        true => None,
+        false => Some(walk(thread, thread.saved_frame()?)),
+    };
+    Some(
+        places
+            .into_iter()
+            .flatten()
+            .chain(saved.into_iter().flatten()),
+    )
 }
 
 /// The code that an exception has interrupted.

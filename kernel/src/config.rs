@@ -9,12 +9,6 @@ pub const DEFAULT_INIT: &str = "/bin/herd";
 /// How long a thread runs while its peers wait, in nanoseconds.
 pub const TIME_SLICE_NS: u64 = 10_000_000;
 
-/// Preemption off for longer than this is a warning, in nanoseconds.
-pub const WATCHDOG_WARNING_NS: u64 = 100_000_000;
-
-/// Preemption off for longer than this is a full report, in nanoseconds.
-pub const WATCHDOG_REPORT_NS: u64 = 5_000_000_000;
-
 /// Port of the SSH server.
 pub const SSH_PORT: u16 = 22;
 

@@ -102,6 +102,7 @@ fn report_command_line(command_line: &CommandLine<'_>) {
     if let Some(level) = command_line.log_level {
         console::set_level(level);
     }
+    watchdog::configure(command_line);
     if command_line.test {
         violations::set_fatal();
     }

@@ -42,6 +42,8 @@ const STEPS: [Step; 6] = [
 
 /// The step that runs now, for the watchdog and the panic report.
 static CURRENT: AtomicU8 = AtomicU8::new(Step::Asleep as u8);
+/// When it began, in nanoseconds.
+static SINCE: AtomicU64 = AtomicU64::new(0);
 /// Steps that have something to do, a bit each.
 static DUE: AtomicU32 = AtomicU32::new(0);
 /// How often the loop has gone around.
@@ -56,6 +58,22 @@ pub fn current_step() -> Step {
         .into_iter()
         .find(|step| *step as u8 == number)
         .unwrap_or(Step::Asleep)
+}
+
+/// The step the main loop is in, and when (ns) that began. Any context.
+pub fn current_step_since() -> (Step, u64) {
+    let since = SINCE.load(Ordering::Acquire);
+    (current_step(), since)
+}
+
+fn set_step(step: Step) {
+    CURRENT.store(step as u8, Ordering::Relaxed);
+    SINCE.store(platform::now(), Ordering::Release);
+}
+
+/// The main loop's thread, once it runs.
+pub fn thread() -> Option<&'static Thread> {
+    THREAD.get().map(|thread| &**thread)
 }
 
 /// How often the loop has gone around since boot. Any context.
@@ -101,7 +119,7 @@ impl MainLoop {
         loop {
             let due = DUE.swap(0, Ordering::AcqRel);
             if due == 0 {
-                CURRENT.store(Step::Asleep as u8, Ordering::Relaxed);
+                set_step(Step::Asleep);
                 paddock_sync::might_sleep();
                 platform::park(u64::MAX);
                 continue;
@@ -116,7 +134,7 @@ impl MainLoop {
     }
 
     fn run_step(&self, step: Step) {
-        CURRENT.store(step as u8, Ordering::Relaxed);
+        set_step(step);
         let _polling = PollGuard::new();
         // SAFETY: only this thread polls these executors, and never from
         // within a poll or from the pender.

@@ -6,6 +6,7 @@
 use crate::arch::{cpu, trap::TrapFrame};
 use crate::console::{self, safe_println};
 use crate::symbols::Code;
+use crate::watchdog::Who;
 use crate::{backtrace, main_loop, power, smp, thread};
 use core::panic::PanicInfo;
 use core::sync::atomic::{AtomicU32, Ordering};
@@ -61,8 +62,8 @@ fn describe_thread() {
     let thread = thread::current();
     let (bottom, top) = thread.stack_range();
     safe_println!(
-        "thread {:#x} ({:?}), stack {bottom:#x}..{top:#x}, main loop step {:?}",
-        thread.id().to_u64(),
+        "{}, {:?}, stack {bottom:#x}..{top:#x}, main loop step {:?}",
+        Who(thread),
         thread.class(),
         main_loop::current_step(),
     );

@@ -14,6 +14,14 @@ pub struct Code(pub usize);
 #[derive(Clone, Copy, Debug)]
 pub struct ReturnTo(pub usize);
 
+/// Whether a reference is to a constant of the kernel's own: what is read from
+/// the records of a lock that may be gone need not be one.
+pub fn is_constant<T>(value: &'static T) -> bool {
+    let start = core::ptr::from_ref(value).addr();
+    let constants = boot::constants();
+    constants.contains(&start) && constants.end - start >= size_of::<T>()
+}
+
 fn find(address: usize) -> Option<(&'static str, u32)> {
     let code = boot::code();
     if !code.contains(&address) {

@@ -115,6 +115,14 @@ impl Context {
         Some((at, self.section_since.load(Relaxed)))
     }
 
+    /// Where the last outermost section without preemption began, over or
+    /// not, and when in nanoseconds of the monotonic clock.
+    pub fn last_section(&self) -> Option<(&'static Location<'static>, u64)> {
+        // SAFETY: only ever set from a `&'static Location`.
+        let at = unsafe { self.section_at.load(Relaxed).as_ref() }?;
+        Some((at, self.section_since.load(Relaxed)))
+    }
+
     /// The lock this context is waiting for.
     pub fn waiting_for(&self) -> Option<&LockMeta> {
         // SAFETY: set by `wait_begin` from a reference that outlives the
@@ -205,6 +213,15 @@ impl Context {
 
     pub(crate) fn wait_end(&self) {
         self.waiting_for.store(ptr::null_mut(), Relaxed);
+    }
+
+    /// The locks held now. Of a thread that runs meanwhile, on another CPU,
+    /// they may be gone when they are looked at.
+    pub fn held(&self) -> impl Iterator<Item = &LockMeta> {
+        let count = self.held_count.load(Relaxed).min(MAX_HELD);
+        // SAFETY: a held lock is alive; its guard borrows it.
+        let meta = |slot: &AtomicPtr<LockMeta>| unsafe { slot.load(Relaxed).as_ref() };
+        self.held[..count].iter().filter_map(meta)
     }
 
     /// The number of locks held now.

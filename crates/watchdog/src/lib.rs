@@ -9,10 +9,10 @@
 
 mod chain;
 mod limits;
-mod name;
+mod settings;
 mod walk;
 
 pub use chain::{End, MAX_LINKS, View, follow};
 pub use limits::{Limits, Severity, Spell};
-pub use name::Name;
+pub use settings::Setting;
 pub use walk::{Entry, MAX_FRAMES, Place, Walk};

@@ -42,6 +42,16 @@ macro_rules! safe_println {
 #[allow(unused_imports, reason = "part of the console's interface")]
 pub(crate) use {safe_print, safe_println};
 
+/// As [`print_line`], for reports of trouble: it is out when this returns,
+/// even if whoever holds the console is stuck. Any context.
+pub fn print_urgent(arguments: fmt::Arguments<'_>) {
+    let mut line = Line::new();
+    line.format(arguments);
+    log_ring::append(log::Level::Error, line.bytes());
+    line.end();
+    output::emit_urgent(line.bytes());
+}
+
 /// See [`safe_print!`].
 #[allow(dead_code, reason = "part of the console's interface")]
 pub fn print(arguments: fmt::Arguments<'_>) {

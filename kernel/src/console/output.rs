@@ -139,6 +139,21 @@ pub fn emit_parts(parts: &[&[u8]]) {
     LOST.fetch_add(parts.iter().map(|text| text.len() as u64).sum(), Relaxed);
 }
 
+/// As [`emit`], for reports of trouble: all that waits and then this is sent
+/// before it returns, past a console whose lock is not given back. Any context.
+pub fn emit_urgent(text: &[u8]) {
+    for _ in 0..PATIENCE {
+        if let Some(_lock) = LOCK.try_lock() {
+            drain_polled();
+            push_text(text, 0);
+            drain_polled();
+            return;
+        }
+        core::hint::spin_loop();
+    }
+    emit_polled(text);
+}
+
 /// Says how much was lost, when there is room again. With the lock held.
 fn report_loss() {
     if LOST.load(Relaxed) != 0 && RING.room() > RESERVE {

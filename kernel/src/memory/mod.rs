@@ -155,13 +155,16 @@ pub fn map_device(physical: u64, length: usize) -> *mut u8 {
 }
 
 /// Maps a kernel stack of `size` bytes (a power of two), aligned to
-/// [`STACK_ALIGNMENT`], with unmapped pages below it.
+/// [`STACK_ALIGNMENT`], with unmapped pages below it. It is all zero, so that
+/// it shows how much of it was ever used.
 ///
 /// # Errors
 /// `ENOMEM`.
 pub fn map_stack(size: usize) -> Result<usize> {
     let order = (size / PAGE).trailing_zeros() as usize;
     let physical = allocate_frames(order).ok_or(Errno::ENOMEM)?;
+    // SAFETY: just allocated, used by nobody.
+    unsafe { phys_to_virt(physical).write_bytes(0, size) };
     let mut map = KERNEL_MAP.lock();
     let at = match map.free_stacks.pop() {
         Some(at) => at,

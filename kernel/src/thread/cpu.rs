@@ -30,6 +30,9 @@ pub struct Cpu {
     /// timer is armed for, the end of the running thread's slice, when it was
     /// switched to, and when the tick of a CPU that is not idle is due.
     pub armed: AtomicU64,
+    /// `armed`, or when that was set if the time had passed: when the timer
+    /// will fire if interrupts are on. Zero while its handler runs.
+    pub fires_at: AtomicU64,
     /// See `armed`.
     pub slice_end: AtomicU64,
     /// See `armed`.
@@ -64,6 +67,7 @@ impl Cpu {
             running_class: AtomicU8::new(Class::Idle as u8),
             preempt_asked: AtomicBool::new(false),
             armed: AtomicU64::new(u64::MAX),
+            fires_at: AtomicU64::new(u64::MAX),
             slice_end: AtomicU64::new(u64::MAX),
             running_since: AtomicU64::new(0),
             tick_due: AtomicU64::new(0),

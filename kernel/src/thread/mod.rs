@@ -8,6 +8,7 @@
 
 mod cpu;
 mod hooks;
+mod inspect;
 mod placing;
 mod scheduler;
 pub mod stack;
@@ -28,6 +29,8 @@ use paddock_abi::{Errno, Result};
 use paddock_sched::{AtomicState, Class, CpuMask, Id, State};
 use paddock_sync::{Context, Rank, SpinLock, WaitQueue, might_sleep, try_box};
 use stack::KernelStack;
+
+pub use inspect::{Threads, inspect};
 
 pub use scheduler::{
     preempt, preempt_from_interrupt, prepare_idle, start_scheduling, start_scheduling_here,
@@ -196,6 +199,12 @@ impl Thread {
     /// Lets the thread's present or next park return. Any context.
     pub fn unpark(self: &Arc<Self>) {
         scheduler::unpark(self);
+    }
+}
+
+impl PartialEq for Thread {
+    fn eq(&self, other: &Self) -> bool {
+        core::ptr::eq(self, other)
     }
 }
 

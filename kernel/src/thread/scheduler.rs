@@ -10,19 +10,21 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::Ordering::{Acquire, Relaxed, SeqCst};
 use paddock_abi::{Errno, Result};
-use paddock_sched::{Class, End, Id, State, Table};
-use paddock_sync::{Context, IrqGuard, PreemptGuard, Rank, SpinLock, WaitQueue, try_arc};
+use paddock_sched::{Class, End, Id, State};
+use paddock_sync::{
+    Context, IrqGuard, IrqOff, PreemptGuard, Rank, SpinLock, SpinLockGuard, WaitQueue, try_arc,
+};
 
 /// All threads, and those that have ended but are not freed yet.
 struct Registry {
-    threads: Table<Arc<Thread>>,
+    threads: paddock_sched::Table<Arc<Thread>>,
     dead: Vec<Arc<Thread>>,
 }
 
 static REGISTRY: SpinLock<Registry> = SpinLock::new(
     Rank::ThreadTable,
     Registry {
-        threads: Table::new(MAX_THREADS),
+        threads: paddock_sched::Table::new(MAX_THREADS),
         dead: Vec::new(),
     },
 );
@@ -65,6 +67,21 @@ pub fn snapshot() -> Vec<Arc<Thread>> {
         all.extend(registry.threads.iter().cloned());
     }
     all
+}
+
+/// The threads, with the lock that keeps them.
+pub struct Table(SpinLockGuard<'static, Registry, IrqOff>);
+
+impl Table {
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<Thread>> {
+        self.0.threads.iter()
+    }
+}
+
+/// All threads, if the table's lock is free. Any context.
+pub fn try_table() -> Option<Table> {
+    REGISTRY.try_lock().map(Table)
 }
 
 /// Any context: readies a blocked thread, or leaves it a note for its next

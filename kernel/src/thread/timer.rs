@@ -48,6 +48,7 @@ pub fn arm(this: &Cpu) {
     }
     if next != this.armed.load(Relaxed) {
         this.armed.store(next, Relaxed);
+        this.fires_at.store(next.max(timers::now()), Relaxed);
         timers::SCHEDULER.set(next);
     }
 }
@@ -65,6 +66,7 @@ fn on_timer() {
     let this = cpus::this();
     let now = timers::now();
     this.armed.store(0, Relaxed);
+    let due = this.fires_at.swap(0, Relaxed);
     wake_sleepers(this, now);
     let running = this.running_class();
     if running != Class::Idle && now >= this.tick_due.load(Relaxed) {
@@ -80,7 +82,7 @@ fn on_timer() {
         current().context.set_need_resched();
     }
     arm(this);
-    crate::watchdog::check(now);
+    crate::watchdog::check(now, due);
 }
 
 /// Sets the timer of the calling CPU up, disabled. Once on each CPU, with

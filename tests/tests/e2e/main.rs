@@ -14,3 +14,4 @@ mod ssh;
 mod terminal;
 mod time;
 mod transfer;
+mod watchdog;

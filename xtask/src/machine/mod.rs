@@ -246,7 +246,18 @@ fn with_parent(command: Command) -> Command {
 }
 
 /// What the kernel prints when it finds a fault in itself.
-const COMPLAINTS: &[&str] = &["PANIC", "violation:", "watchdog: preemption off"];
+const COMPLAINTS: &[&str] = &[
+    "PANIC",
+    "violation:",
+    "watchdog: preemption off",
+    "watchdog: interrupts off",
+    "watchdog: no timer interrupts",
+    "watchdog: blocked on lock",
+    "watchdog: main-loop step",
+    "watchdog: thread not run",
+    "watchdog: runaway thread",
+    "watchdog: interrupt missing",
+];
 
 /// A running machine. [`Machine::done`] ends it; dropped without that, it is
 /// killed, shows its console and leaves its folder.

@@ -52,6 +52,11 @@ pub fn code() -> core::ops::Range<usize> {
     (&raw const __text_start).addr()..(&raw const __text_end).addr()
 }
 
+/// Where the kernel's constants are, as link (virtual) addresses.
+pub fn constants() -> core::ops::Range<usize> {
+    (&raw const __rodata_start).addr()..(&raw const __rodata_end).addr()
+}
+
 /// The table of function names, which is all zero until one is written into
 /// the linked image.
 pub fn symbols() -> &'static [u8] {

@@ -1,7 +1,7 @@
 //! What the vectors call: system calls, faults and interrupts.
 
 use crate::arch::{cpu, user_access};
-use crate::{interrupts, panic, thread, user};
+use crate::{interrupts, panic, thread, user, watchdog};
 use paddock_sync::platform;
 
 /// The registers of interrupted code, as `vectors.s` saves them.
@@ -185,6 +185,7 @@ extern "C" fn trap_kernel_irq(_frame: &mut TrapFrame) {
 fn take_interrupt() {
     let context = platform::context();
     context.enter_interrupt();
+    watchdog::note_interrupt();
     interrupts::dispatch();
     context.leave_interrupt();
 }

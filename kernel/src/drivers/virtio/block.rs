@@ -70,7 +70,7 @@ pub fn init() {
 
 fn start(name: &'static str, found: Found) -> Result<Arc<Disk>> {
     let interrupt = found.interrupt;
-    let (queue, config) = RequestQueue::new(found.transport)?;
+    let (queue, config) = RequestQueue::new(found.transport, name, interrupt.number)?;
     let disk = try_arc(Disk {
         name,
         queue,
@@ -106,10 +106,7 @@ impl Disk {
             Some(result) => result,
             None => {
                 if self.queue.has_answer() {
-                    log::error!(
-                        "{}: the device answers, but its interrupt never fires",
-                        self.name
-                    );
+                    self.queue.report_missing(FIRST_REQUEST_NS);
                 }
                 self.queue.stop();
                 Err(Errno::EIO)

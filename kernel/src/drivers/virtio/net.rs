@@ -4,11 +4,12 @@
 use super::PaddockHal;
 use super::transport::{self, DeviceType};
 use crate::interrupts::{self, Handler};
+use crate::watchdog;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::task::{Context, Waker};
 use embassy_net_driver::{Capabilities, Driver, HardwareAddress, LinkState, RxToken, TxToken};
-use paddock_sync::{IrqOff, OnceCell, Rank, SpinLock, try_box};
+use paddock_sync::{IrqOff, OnceCell, Rank, SpinLock, platform, try_box};
 use virtio_drivers::queue::VirtQueue;
 use virtio_drivers::transport::Transport;
 use virtio_drivers::transport::mmio::MmioTransport;
@@ -40,7 +41,56 @@ struct Device {
     header: usize,
     mac: [u8; 6],
     waker: Option<Waker>,
-    interrupts: u64,
+    interrupts: Interrupts,
+}
+
+/// Whether frames come with interrupts.
+struct Interrupts {
+    number: u32,
+    /// How many there have been.
+    count: u64,
+    /// How many there had been when the ring was last found empty.
+    at_empty: Option<u64>,
+    /// When (ns) a frame was first found that no interrupt has told of.
+    overdue: Option<u64>,
+}
+
+/// How long an interrupt may be overdue before it is missed, in nanoseconds.
+const OVERDUE_NS: u64 = 1_000_000_000;
+
+impl Interrupts {
+    const fn new(number: u32) -> Self {
+        Interrupts {
+            number,
+            count: 0,
+            at_empty: None,
+            overdue: None,
+        }
+    }
+
+    fn came(&mut self) {
+        self.count += 1;
+        self.overdue = None;
+    }
+
+    fn found_empty(&mut self) {
+        self.at_empty = Some(self.count);
+    }
+
+    /// A frame was found in the ring. If there was no interrupt since it was
+    /// empty, one is about to come: it is only masked. For how long (ns) it
+    /// has been missing, once that is too long.
+    fn found_frame(&mut self, now: u64) -> Option<u64> {
+        if self.at_empty.take() != Some(self.count) {
+            return None;
+        }
+        let since = *self.overdue.get_or_insert(now);
+        let waited = now.saturating_sub(since);
+        (waited > OVERDUE_NS).then(|| {
+            self.overdue = None;
+            waited
+        })
+    }
 }
 
 static DEVICE: OnceCell<SpinLock<Device, IrqOff>> = OnceCell::new();
@@ -53,7 +103,7 @@ pub struct Card(());
 /// or it does not work.
 pub fn init() -> Option<Card> {
     let found = transport::take(DeviceType::Network)?;
-    let Some(device) = start(found.transport) else {
+    let Some(device) = start(found.transport, found.interrupt.number) else {
         log::error!("virtio-net: the device does not work");
         return None;
     };
@@ -68,7 +118,7 @@ pub fn init() -> Option<Card> {
     Some(Card(()))
 }
 
-fn start(mut transport: MmioTransport<'static>) -> Option<Device> {
+fn start(mut transport: MmioTransport<'static>, interrupt: u32) -> Option<Device> {
     let features = super::begin(&mut transport, FEATURE_MAC | FEATURE_VERSION_1)?;
     let receive = VirtQueue::new(&mut transport, RECEIVE, false, false).ok()?;
     let transmit = VirtQueue::new(&mut transport, TRANSMIT, false, false).ok()?;
@@ -97,7 +147,7 @@ fn start(mut transport: MmioTransport<'static>) -> Option<Device> {
         },
         mac,
         waker: None,
-        interrupts: 0,
+        interrupts: Interrupts::new(interrupt),
     };
     for _ in 0..QUEUE_SIZE {
         device.offer(try_box([0; BUFFER]).ok()?);
@@ -118,7 +168,7 @@ fn on_interrupt() {
     };
     let mut device = device.lock();
     device.transport.ack_interrupt();
-    device.interrupts += 1;
+    device.interrupts.came();
     let waker = device.waker.take();
     drop(device);
     if let Some(waker) = waker {
@@ -251,9 +301,13 @@ impl Driver for Card {
         let mut device = device().lock();
         let header = device.header;
         if device.receive.peek_used().is_none() {
+            device.interrupts.found_empty();
             device.waker = Some(cx.waker().clone());
             // Looked at again: the interrupt may have come in between.
             device.receive.peek_used()?;
+        }
+        if let Some(waited) = device.interrupts.found_frame(platform::now()) {
+            watchdog::interrupt_missing("virtio-net", device.interrupts.number, waited);
         }
         let reply = device.sendable(cx.waker())?;
         let Some((buffer, length)) = device.received() else {

@@ -2,11 +2,14 @@
 
 use super::slots::{Command, SLOTS, Slots, Ticket};
 use crate::drivers::virtio;
+use crate::watchdog;
 use paddock_abi::{Errno, Result};
 use paddock_sync::{Deadline, IrqOff, Rank, SpinLock, WaitQueue, platform};
 use virtio_drivers::transport::Transport;
 use virtio_drivers::transport::mmio::MmioTransport;
 
+/// How long an interrupt may be overdue before it is missed, in nanoseconds.
+const OVERDUE_NS: u64 = 1_000_000_000;
 /// A request that takes longer than this is reported, in nanoseconds.
 const SLOW_NS: u64 = 10_000_000_000;
 
@@ -27,11 +30,19 @@ pub struct RequestQueue {
     done: [WaitQueue; SLOTS],
     freed: WaitQueue,
     can_flush: bool,
+    /// The disk's name and the number of its interrupt, for reports.
+    name: &'static str,
+    interrupt: u32,
 }
 
 impl RequestQueue {
-    /// Sets the device up. `EIO` if it does not work, `ENOMEM`.
-    pub fn new(mut transport: MmioTransport<'static>) -> Result<(Self, Config)> {
+    /// Sets up the device of the disk `name`. `EIO` if it does not work,
+    /// `ENOMEM`.
+    pub fn new(
+        mut transport: MmioTransport<'static>,
+        name: &'static str,
+        interrupt: u32,
+    ) -> Result<(Self, Config)> {
         let wanted = FEATURE_READ_ONLY | FEATURE_FLUSH | FEATURE_VERSION_1;
         let features = virtio::begin(&mut transport, wanted).ok_or(Errno::EIO)?;
         let sectors = transport
@@ -46,6 +57,8 @@ impl RequestQueue {
             done: [const { WaitQueue::new() }; SLOTS],
             freed: WaitQueue::new(),
             can_flush: features & FEATURE_FLUSH != 0,
+            name,
+            interrupt,
         };
         let read_only = features & FEATURE_READ_ONLY != 0;
         Ok((queue, Config { sectors, read_only }))
@@ -76,20 +89,32 @@ impl RequestQueue {
     }
 
     /// Sleeps until the request is complete. Its memory is the device's until
-    /// then, so there is no giving up; what takes long is reported.
+    /// then, so there is no giving up; an answer whose interrupt is missing,
+    /// and what takes long, are reported.
     pub fn wait(&self, ticket: &Ticket) -> Result<()> {
+        let begun = platform::now();
+        let mut reported = begun;
         loop {
-            let deadline = platform::now() + SLOW_NS;
-            if let Some(result) = self.wait_deadline(ticket, deadline) {
+            let now = platform::now();
+            if let Some(result) = self.wait_deadline(ticket, now + OVERDUE_NS) {
                 return result;
             }
+            let now = platform::now();
             if self.has_answer() {
-                log::warn!("virtio-blk: an interrupt was lost");
+                self.report_missing(now - begun);
                 self.on_interrupt();
-            } else {
-                log::warn!("virtio-blk: no answer for {} s", SLOW_NS / 1_000_000_000);
+            } else if now - reported >= SLOW_NS {
+                reported = now;
+                let seconds = (now - begun) / 1_000_000_000;
+                log::warn!("{}: no answer for {seconds} s", self.name);
             }
         }
+    }
+
+    /// There is an answer, and in `waited` nanoseconds no interrupt told of
+    /// it.
+    pub fn report_missing(&self, waited: u64) {
+        watchdog::interrupt_missing(self.name, self.interrupt, waited);
     }
 
     /// Sleeps until the request is complete; `None` if it is not by then, and

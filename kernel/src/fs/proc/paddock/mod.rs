@@ -1,24 +1,26 @@
 //! `/proc/paddock`: the kernel about itself.
 
+mod locks;
+mod threads;
+
 use super::text::{Text, file};
-use crate::{main_loop, memory, thread, violations};
-use alloc::sync::Arc;
-use alloc::vec::Vec;
-use paddock_abi::{Errno, Result};
+use crate::{main_loop, memory, violations, watchdog};
+use paddock_abi::Result;
 use paddock_vfs::PAGE_SIZE;
 use paddock_vfs::proc_fs::StaticDir;
-use thread::Thread;
 
 pub fn directory() -> StaticDir {
     StaticDir::new()
         .with("frames", file(frames))
         .with("heap", file(heap))
+        .with("locks", file(locks::show))
         .with("steps", file(steps))
-        .with("threads", file(threads))
+        .with("threads", file(threads::show))
         .with(
             "violations",
             file(|out| out.put(format_args!("{}\n", violations::count()))),
         )
+        .with("watchdog", watchdog::file())
 }
 
 /// Physical memory in bytes.
@@ -46,30 +48,4 @@ fn steps(out: &mut Text<'_>) -> Result<()> {
         main_loop::current_step(),
         main_loop::rounds()
     ))
-}
-
-/// All threads: slot, class, state, process and thread number (zeroes for the
-/// kernel's own), run time in microseconds, name.
-fn threads(out: &mut Text<'_>) -> Result<()> {
-    let mut all: Vec<Arc<Thread>> = Vec::new();
-    let mut complete = true;
-    thread::for_each(|thread| match all.try_reserve(1) {
-        Ok(()) => all.push(thread.clone()),
-        Err(_) => complete = false,
-    });
-    if !complete {
-        return Err(Errno::ENOMEM);
-    }
-    out.bytes(b"slot class state pid tid run_us name\n")?;
-    for thread in &all {
-        let (pid, tid) = thread
-            .user()
-            .map_or((0, 0), |user| (user.process.pid, user.tid));
-        let (class, state, run) = (thread.class(), thread.state(), thread.run_time() / 1000);
-        let (slot, name) = (thread.id().index(), thread.name());
-        out.put(format_args!(
-            "{slot} {class:?} {state:?} {pid} {tid} {run} {name}\n"
-        ))?;
-    }
-    Ok(())
 }

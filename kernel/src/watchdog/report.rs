@@ -1,0 +1,189 @@
+//! What a report tells of the threads that it is about.
+
+use super::locks::{self, Lock};
+use super::voice::{Kind, Voice};
+use crate::backtrace::{self, Line};
+use crate::main_loop;
+use crate::symbols;
+use crate::thread::{self, Thread, Threads};
+use core::fmt;
+use core::panic::Location;
+use paddock_sched::Id;
+use paddock_sync::{Context, LockMeta};
+use paddock_watchdog::{End, MAX_LINKS, Place, Severity, View, follow};
+
+/// A thread as reports name it.
+pub struct Who<'a>(pub &'a Thread);
+
+impl fmt::Display for Who<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let thread = self.0;
+        match thread.id() {
+            id if id == Id::none() => f.write_str("the thread (")?,
+            id => write!(f, "thread {} (", id.index())?,
+        }
+        thread.write_name(f)?;
+        f.write_str(")")
+    }
+}
+
+/// A place in the source, if it can be believed.
+pub struct At(pub Option<&'static Location<'static>>);
+
+impl fmt::Display for At {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.filter(|at| symbols::is_constant(*at)) {
+            Some(at) => write!(f, "{at}"),
+            None => f.write_str("an unknown place"),
+        }
+    }
+}
+
+/// Nanoseconds as reports show them.
+pub fn ms(nanoseconds: u64) -> u64 {
+    nanoseconds / 1_000_000
+}
+
+/// The calling thread, whose context this is, has waited too long for a lock:
+/// it reports itself. Thread context.
+#[allow(dead_code, reason = "called by waits for locks that have a limit")]
+pub fn lock_stalled(context: &Context, lock: &LockMeta) {
+    let waiter = thread::current();
+    debug_assert!(core::ptr::eq(waiter.context(), context));
+    let voice = Voice::begin(
+        Severity::Report,
+        Kind::BlockedOnLock,
+        format_args!("{} waits for {}", Who(waiter), Lock::of(lock)),
+    );
+    about(&voice, waiter);
+}
+
+/// A device has answered, and `waited` nanoseconds after the request its
+/// interrupt has not come. Any context.
+pub fn interrupt_missing(device: &str, interrupt: u32, waited: u64) {
+    drop(Voice::begin(
+        Severity::Report,
+        Kind::InterruptMissing,
+        format_args!(
+            "{device} has answered, but its interrupt {interrupt} did not come for {} ms",
+            ms(waited)
+        ),
+    ));
+}
+
+/// The main loop's step, whom `subject` waits for, and the back-traces of all
+/// threads of that chain.
+pub fn about(voice: &Voice, subject: &Thread) {
+    let (step, since) = main_loop::current_step_since();
+    let lasts = ms(crate::time::now().saturating_sub(since));
+    voice.say(format_args!("main-loop step {step:?} for {lasts} ms"));
+    thread::inspect(|threads| {
+        let mut chain = Chain {
+            threads,
+            subject,
+            voice,
+            members: [None; MAX_LINKS + 1],
+        };
+        chain.tell();
+    });
+}
+
+/// Who waits for whom, as it is printed.
+struct Chain<'a> {
+    threads: &'a Threads,
+    subject: &'a Thread,
+    voice: &'a Voice,
+    members: [Option<&'a Thread>; MAX_LINKS + 1],
+}
+
+impl<'a> View for Chain<'a> {
+    type Thread = &'a Thread;
+    type Lock = Lock;
+
+    fn waits_for(&mut self, thread: &'a Thread) -> Option<Lock> {
+        if let Some(slot) = self.members.iter_mut().find(|slot| slot.is_none()) {
+            *slot = Some(thread);
+        }
+        locks::waited_for(thread.context())
+    }
+
+    fn holder(&mut self, lock: Lock) -> Option<&'a Thread> {
+        self.threads.by_context(lock.holder)
+    }
+}
+
+impl<'a> Chain<'a> {
+    fn tell(&mut self) {
+        let end = follow(self, self.subject, Self::tell_link);
+        match end {
+            End::Holder(thread) if thread != self.subject => {
+                let state = thread.state();
+                self.voice.say(format_args!("{} is {state:?}", Who(thread)));
+            }
+            End::Cycle(thread) => self
+                .voice
+                .say(format_args!("{} waits for itself: a deadlock", Who(thread))),
+            End::Holder(_) | End::Unheld => {}
+            End::TooLong => self.voice.say(format_args!("and so on")),
+        }
+        for member in self.members.into_iter().flatten() {
+            tell_thread(self.voice, member);
+        }
+    }
+
+    fn tell_link(&mut self, waiter: &'a Thread, lock: Lock) {
+        self.voice
+            .say(format_args!("{} waits for {lock}", Who(waiter)));
+        let at = lock.taken_at();
+        match self.threads.by_context(lock.holder) {
+            Some(holder) => self
+                .voice
+                .say(format_args!("which {} took at {at}", Who(holder))),
+            None if lock.holder.is_null() => self.voice.say(format_args!("which is free")),
+            None => self.voice.say(format_args!(
+                "which {:p}, no known thread, took at {at}",
+                lock.holder
+            )),
+        }
+    }
+}
+
+/// The thread's section, if it is in one, and its back-trace.
+fn tell_thread(voice: &Voice, thread: &Thread) {
+    if let Some(section) = section(thread.context()) {
+        voice.say(format_args!("{} has {section}", Who(thread)));
+    }
+    voice.say(format_args!("back-trace of {}:", Who(thread)));
+    tell_places(voice, backtrace::of_thread(thread));
+}
+
+fn tell_places(voice: &Voice, places: Option<impl Iterator<Item = Place>>) {
+    let Some(places) = places else {
+        return voice.say(format_args!("  it runs on another CPU"));
+    };
+    for (depth, place) in places.enumerate() {
+        voice.trace(Line(depth, place));
+    }
+}
+
+/// Where a context's section without preemption began.
+fn section(context: &Context) -> Option<Section> {
+    let (at, since) = context.section()?;
+    Some(Section { at, since })
+}
+
+struct Section {
+    at: &'static Location<'static>,
+    since: u64,
+}
+
+impl fmt::Display for Section {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let lasts = ms(crate::time::now().saturating_sub(self.since));
+        write!(
+            f,
+            "preemption off for {lasts} ms since {}",
+            At(Some(self.at))
+        )
+    }
+}

@@ -1,0 +1,104 @@
+//! How the watchdog speaks: one report at a time, past whoever holds the
+//! console.
+
+use crate::console;
+use core::fmt;
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use paddock_watchdog::Severity;
+
+/// What a report is about.
+#[allow(dead_code, reason = "some are for several CPUs and timed waits")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A section without preemption lasts.
+    PreemptionOff,
+    /// This CPU took its timer interrupt late.
+    InterruptsOff,
+    /// Another CPU does not take its timer interrupt.
+    NoTimerInterrupts,
+    /// A thread waits for a lock.
+    BlockedOnLock,
+    /// A step of the main loop lasts.
+    MainLoopStep,
+    /// A thread that is ready gets no CPU.
+    ThreadNotRun,
+    /// A kernel thread runs on and never sleeps.
+    RunawayThread,
+    /// A device has answered, but did not interrupt.
+    InterruptMissing,
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Kind::PreemptionOff => "preemption off",
+            Kind::InterruptsOff => "interrupts off",
+            Kind::NoTimerInterrupts => "no timer interrupts",
+            Kind::BlockedOnLock => "blocked on lock",
+            Kind::MainLoopStep => "main-loop step",
+            Kind::ThreadNotRun => "thread not run",
+            Kind::RunawayThread => "runaway thread",
+            Kind::InterruptMissing => "interrupt missing",
+        })
+    }
+}
+
+/// How often another CPU's report is waited for: some tens of milliseconds.
+const PATIENCE: u32 = 1_000_000;
+
+static SPEAKING: AtomicBool = AtomicBool::new(false);
+static WARNINGS: AtomicU64 = AtomicU64::new(0);
+static REPORTS: AtomicU64 = AtomicU64::new(0);
+
+/// How many warnings and reports there have been since boot.
+pub fn counts() -> (u64, u64) {
+    (
+        WARNINGS.load(Ordering::Relaxed),
+        REPORTS.load(Ordering::Relaxed),
+    )
+}
+
+/// The right to speak. Others wait for its end, though not for ever: then two
+/// reports are mixed.
+pub struct Voice(());
+
+impl Voice {
+    /// Waits for the end of another CPU's report, with a bound.
+    fn new() -> Self {
+        for _ in 0..PATIENCE {
+            if !SPEAKING.swap(true, Ordering::Acquire) {
+                break;
+            }
+            core::hint::spin_loop();
+        }
+        Voice(())
+    }
+
+    /// Begins a warning or a report.
+    pub fn begin(severity: Severity, kind: Kind, details: fmt::Arguments<'_>) -> Self {
+        let voice = Self::new();
+        let (count, warning) = match severity {
+            Severity::Warning => (&WARNINGS, "warning: "),
+            Severity::Report => (&REPORTS, ""),
+        };
+        count.fetch_add(1, Ordering::Relaxed);
+        console::print_urgent(format_args!("watchdog: {warning}{kind}: {details}"));
+        voice
+    }
+
+    /// Another line of the report.
+    pub fn say(&self, details: fmt::Arguments<'_>) {
+        console::print_urgent(format_args!("watchdog:   {details}"));
+    }
+
+    /// A line of a back-trace.
+    pub fn trace(&self, line: impl fmt::Display) {
+        console::print_urgent(format_args!("{line}"));
+    }
+}
+
+impl Drop for Voice {
+    fn drop(&mut self) {
+        SPEAKING.store(false, Ordering::Release);
+    }
+}

@@ -1,0 +1,63 @@
+//! What the kernel tells of its own threads and locks, and the watchdog's
+//! limits.
+
+use anyhow::{Context, Result};
+use xtask::machine::machine;
+
+/// The lines of `/proc/paddock/threads` about the thread `name`.
+fn thread_of<'a>(text: &'a str, name: &str) -> Result<Vec<&'a str>> {
+    let mut lines = text.lines();
+    let first = lines
+        .find(|line| line.ends_with(&format!(" {name}")))
+        .with_context(|| format!("no thread {name} in\n{text}"))?;
+    let rest = lines.take_while(|line| line.starts_with("  "));
+    Ok(std::iter::once(first).chain(rest).collect())
+}
+
+#[test]
+fn threads_and_locks_can_be_read() -> Result<()> {
+    let machine = machine("threads").up()?;
+    let text = machine.sh("cat /proc/paddock/threads")?;
+    let flusher = thread_of(&text, "flusher")?;
+    let trace = flusher.join("\n");
+    assert!(trace.contains(" thread_trampoline+0x"), "{text}");
+    let herd = thread_of(&text, "herd")?.join("\n");
+    assert!(
+        herd.contains("::syscall::") && herd.contains(" user_sync+0x"),
+        "{text}"
+    );
+    let fields: Vec<_> = flusher[0].split(' ').collect();
+    let header: Vec<_> = text.lines().next().unwrap_or_default().split(' ').collect();
+    let field = |name: &str| -> Result<&str> {
+        let at = header.iter().position(|field| *field == name);
+        let at = at.with_context(|| format!("no column {name}"))?;
+        fields.get(at).copied().context("a short line")
+    };
+    assert_eq!((field("class")?, field("state")?), ("System", "Blocked"));
+    let (used, size): (usize, usize) = (field("stack")?.parse()?, field("stack_size")?.parse()?);
+    assert!(used > 0 && used < size, "{used} of {size}");
+
+    // The reader holds no sleeping lock while it lists them.
+    machine.sh("cat /proc/paddock/locks")?;
+    machine.done()
+}
+
+#[test]
+fn the_limits_can_be_set() -> Result<()> {
+    let machine = machine("watchdog-limits")
+        .append("paddock.watchdog_report_ms=4000 paddock.watchdog_lock_ms=none")
+        .up()?;
+    let show = || machine.sh("cat /proc/paddock/watchdog");
+    assert!(show()?.starts_with("warn_ms 100\nreport_ms 4000\nlock_ms 10000\n"));
+    machine.sh("echo warn_ms 250 >/proc/paddock/watchdog")?;
+    assert!(show()?.starts_with("warn_ms 250\nreport_ms 4000\nlock_ms 10000\n"));
+    let refused = machine.ssh("echo warn_ms 0 >/proc/paddock/watchdog")?;
+    assert!(!refused.status.success());
+    assert!(show()?.contains("\nreports 0\n"));
+    assert!(
+        machine
+            .sh("dmesg")?
+            .contains("paddock.watchdog_lock_ms: expected milliseconds")
+    );
+    machine.done()
+}
