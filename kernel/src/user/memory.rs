@@ -4,12 +4,13 @@
 use super::hardware::{self, Arm, Page, zeroed_page};
 use super::page_cache::FramePage;
 use crate::arch::mmu;
-use crate::smp;
+use crate::smp::{self, MAX_CPUS};
 use alloc::sync::Arc;
+use core::cell::UnsafeCell;
 use core::fmt;
 use paddock_abi::{Errno, Result};
 use paddock_mem::{Activator, AddressSpace, MapError, MapSource, PAGE_SIZE, Root};
-use paddock_sync::{Mutex, PreemptGuard, Rank, try_arc};
+use paddock_sync::{IrqGuard, Mutex, Rank, try_arc};
 use paddock_vfs::{Inode, Path};
 
 /// Hands out address-space identifiers.
@@ -47,15 +48,30 @@ pub fn init() {
     activate(None);
 }
 
-/// Switches the user half to a process's memory, or to nothing. The one place
-/// that does. Interrupts are masked or preemption is off, and the memory is
-/// kept until the next switch.
+/// What each CPU has in its user half. Only the CPU itself touches its slot,
+/// with interrupts masked.
+struct ActiveRoots([UnsafeCell<Option<Arc<Root<Arm>>>>; MAX_CPUS]);
+
+// SAFETY: each slot is one CPU's, as said above.
+unsafe impl Sync for ActiveRoots {}
+
+/// The root that a CPU has in use is alive, whatever becomes of its process
+/// on another CPU: the hardware may read it at any time.
+static ACTIVE: ActiveRoots = ActiveRoots([const { UnsafeCell::new(None) }; MAX_CPUS]);
+
+/// Switches this CPU's user half to a process's memory, or to nothing. The one
+/// place that does. Any context.
 pub fn activate(memory: Option<&Memory>) {
-    let _stay = PreemptGuard::new();
-    let root = memory.map(|memory| &*memory.root);
-    // SAFETY: this CPU stays the same, and who leaves a memory switches away
-    // from it before giving it up.
-    unsafe { ACTIVATOR.activate(smp::this_cpu(), root) };
+    let masked = IrqGuard::new();
+    let cpu = smp::this_cpu();
+    // SAFETY: this CPU's slot, and interrupts are masked.
+    let active = unsafe { &mut *ACTIVE.0[cpu].get() };
+    let root = memory.map(|memory| &memory.root);
+    // SAFETY: this CPU stays the same, and the root is kept in its slot.
+    unsafe { ACTIVATOR.activate(cpu, root.map(|root| &**root)) };
+    let old = core::mem::replace(active, root.cloned());
+    drop(masked);
+    drop(old);
 }
 
 /// A file's pages, for mapping. Keeps the file's inode.

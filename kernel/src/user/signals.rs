@@ -125,6 +125,9 @@ pub fn before_return(frame: &mut TrapFrame) {
     let Some(thread) = current() else {
         return;
     };
+    if !thread.has_work() {
+        return;
+    }
     while thread.take_work() {
         if thread.leaving.load(Ordering::Acquire) {
             exit::exit_thread();
