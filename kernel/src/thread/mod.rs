@@ -17,6 +17,7 @@ mod timer;
 
 use crate::arch::context::{MAX_STACK_SIZE, STACK_SIZE};
 use crate::arch::{boot, context, cpu as processor};
+use crate::smp::Ipi;
 use crate::user::UserThread;
 use crate::{config, smp};
 use alloc::boxed::Box;
@@ -27,7 +28,7 @@ use core::cell::UnsafeCell;
 use core::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use paddock_abi::{Errno, Result};
 use paddock_sched::{AtomicState, Class, CpuMask, Id, State};
-use paddock_sync::{Context, Rank, SpinLock, WaitQueue, might_sleep, try_box};
+use paddock_sync::{Context, PreemptGuard, Rank, SpinLock, WaitQueue, might_sleep, try_box};
 use stack::KernelStack;
 
 pub use inspect::{Threads, inspect};
@@ -140,6 +141,16 @@ impl Thread {
     pub fn set_affinity(&self, cpus: CpuMask) {
         self.affinity.store(cpus.0, Ordering::Relaxed);
         self.context.set_need_resched();
+        self.kick();
+    }
+
+    /// Interrupts the thread if it runs on another CPU, so that it looks at
+    /// what it has been told on its way back to user mode. Any context.
+    pub fn kick(&self) {
+        let _stay = PreemptGuard::new();
+        if self.state() == State::Running && self.cpu() != smp::this_cpu() {
+            smp::send(self.cpu(), Ipi::Reschedule);
+        }
     }
 
     /// [`Self::affinity`] as far as those CPUs run.

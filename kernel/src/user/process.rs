@@ -280,11 +280,12 @@ impl UserThread {
     }
 
     /// Makes the thread look at its signals: wakes it if it sleeps
-    /// interruptibly. Any context.
+    /// interruptibly, interrupts it if it runs. Any context.
     pub fn notify(&self) {
         self.work.store(true, Ordering::Release);
         if let Some(thread) = self.kernel_thread() {
             thread.unpark();
+            thread.kick();
         }
     }
 

@@ -324,6 +324,7 @@ fn in_threads(report: &mut Report) -> Outcome {
     });
     report.check("a signal to one thread", thread.join().unwrap_or(false));
     mask(libc::SIG_BLOCK, &[libc::SIGUSR1])?;
+    THREAD.store(-1, Ordering::SeqCst);
     let inherited = std::thread::spawn(|| {
         let unblocked = mask(libc::SIG_UNBLOCK, &[libc::SIGUSR1]);
         for _ in 0..500 {
@@ -333,7 +334,6 @@ fn in_threads(report: &mut Report) -> Outcome {
         }
         unblocked.is_ok()
     });
-    THREAD.store(-1, Ordering::SeqCst);
     sys::sleep_ms(20);
     sys::kill(own_pid(), libc::SIGUSR1)?;
     let good = inherited.join().unwrap_or(false);
