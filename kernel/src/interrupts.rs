@@ -10,6 +10,7 @@ use crate::arch::gic;
 use crate::console::{self, safe_println};
 use crate::machine::{Machine, Trigger};
 use crate::smp::{self, MAX_CPUS};
+use crate::watchdog::{self, Kind};
 use core::fmt;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use paddock_abi::{Errno, Result};
@@ -128,10 +129,16 @@ pub fn dispatch() {
 fn report_storm(irq: u32) {
     if irq >= gic::FIRST_SHARED {
         gic::disable(irq);
-        safe_println!("interrupt {irq} does not stop; disabled");
-    } else {
-        safe_println!("interrupt {irq} does not stop");
     }
+    let done = if irq >= gic::FIRST_SHARED {
+        "; disabled"
+    } else {
+        ""
+    };
+    watchdog::report(
+        Kind::InterruptStorm,
+        format_args!("interrupt {irq} came {STORM} times in a row{done}"),
+    );
 }
 
 fn handle(irq: u32, cpu: usize) {
@@ -186,8 +193,9 @@ fn for_each(mut visit: impl FnMut(u32, &'static str, &[u64])) {
 }
 
 /// Writes the text of `/proc/interrupts`: a line for each interrupt with its
-/// counts by CPU, the controller and the handler's name, then those that had
-/// no handler or were gone when asked for.
+/// counts by CPU, the controller, whether the controller lets it through (`-`
+/// for another CPU's own), and the handler's name, then those that had no
+/// handler or were gone when asked for.
 pub fn show(out: &mut dyn fmt::Write) -> fmt::Result {
     write!(out, "     ")?;
     for cpu in 0..smp::online() {
@@ -204,10 +212,21 @@ pub fn show(out: &mut dyn fmt::Write) -> fmt::Result {
     writeln!(out, " SPU: {spurious:>11}")
 }
 
+/// Whether the controller's setting on this CPU is the one that counts.
+fn on_this_cpu(irq: u32) -> bool {
+    let _stay = PreemptGuard::new();
+    irq >= gic::FIRST_SHARED || TABLE.lock().find(irq, smp::this_cpu()).is_some()
+}
+
 fn show_row(out: &mut dyn fmt::Write, irq: u32, name: &str, counts: &[u64]) -> fmt::Result {
     write!(out, "{irq:>4}:")?;
     for count in counts {
         write!(out, " {count:>11}")?;
     }
-    writeln!(out, "  {} {irq:>4}  {name}", gic::name())
+    let state = match on_this_cpu(irq) {
+        false => "-",
+        true if gic::is_enabled(irq) => "on",
+        true => "off",
+    };
+    writeln!(out, "  {} {irq:>4} {state:<3}  {name}", gic::name())
 }

@@ -12,6 +12,7 @@ mod backtrace;
 mod config;
 mod console;
 mod critical;
+mod detectors;
 mod drivers;
 #[cfg(feature = "test-kernel")]
 mod fault_switches;

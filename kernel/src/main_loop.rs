@@ -4,6 +4,7 @@
 //! Each step is an executor of its own. Its pender, which any context may
 //! call, only marks the step as due and unparks the loop.
 
+use crate::detectors::{self, LoopWatch};
 use crate::thread::Thread;
 use alloc::boxed::Box;
 use alloc::sync::Arc;
@@ -76,6 +77,12 @@ pub fn thread() -> Option<&'static Thread> {
     THREAD.get().map(|thread| &**thread)
 }
 
+/// The steps of these bits, as [`STEPS`] has them.
+pub fn steps_of(bits: u32) -> impl Iterator<Item = Step> {
+    let is_there = move |step: &Step| bits & (1 << *step as u32) != 0;
+    STEPS.into_iter().filter(is_there)
+}
+
 /// How often the loop has gone around since boot. Any context.
 pub fn rounds() -> u64 {
     ROUNDS.load(Ordering::Relaxed)
@@ -84,6 +91,7 @@ pub fn rounds() -> u64 {
 /// Embassy's call when a task of the executor made with `context` was woken.
 #[unsafe(export_name = "__pender")]
 fn pender(context: *mut ()) {
+    detectors::main_loop_was_woken();
     let bit = 1 << context.addr();
     if DUE.fetch_or(bit, Ordering::AcqRel) & bit == 0
         && let Some(thread) = THREAD.get()
@@ -116,14 +124,18 @@ impl MainLoop {
     /// Runs for ever. Thread context, preemption on.
     pub fn run(self) -> ! {
         let _ = THREAD.set(crate::thread::current_arc());
+        let mut watch = LoopWatch::new();
         loop {
             let due = DUE.swap(0, Ordering::AcqRel);
             if due == 0 {
                 set_step(Step::Asleep);
                 paddock_sync::might_sleep();
-                platform::park(u64::MAX);
+                platform::park(detectors::timers::latest_alarm());
+                detectors::timers::main_loop_woke();
+                watch.slept();
                 continue;
             }
+            watch.round(due);
             ROUNDS.fetch_add(1, Ordering::Relaxed);
             for step in STEPS {
                 if due & (1 << step as u32) != 0 {

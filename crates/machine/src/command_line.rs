@@ -192,6 +192,10 @@ impl<'a> CommandLine<'a> {
                 complain(key, good, "expected a number from 1")
             }
             "quiet" | "debug" => None,
+            // The watchdog looks at these itself.
+            "paddock.watchdog_warn_ms"
+            | "paddock.watchdog_report_ms"
+            | "paddock.watchdog_lock_ms" => None,
             _ => {
                 let for_others = key.contains('.') && !key.starts_with("paddock.");
                 (!for_others).then_some((key, None))
@@ -312,7 +316,9 @@ mod tests {
 
     #[test]
     fn the_kernels_own_words_are_known_by_name() {
-        let line = CommandLine::parse("other.word=1 paddock.test paddock.tset paddock.mistake=x");
+        let line = CommandLine::parse(
+            "other.word=1 paddock.test paddock.watchdog_lock_ms=5 paddock.tset paddock.mistake=x",
+        );
         let expected = [("paddock.tset", None), ("paddock.mistake", None)];
         assert_eq!(line.problems().collect::<Vec<_>>(), expected);
     }

@@ -62,6 +62,17 @@ impl Log for Logger {
 
 /// Onto the console, with the time since boot.
 pub(super) fn show(text: &[u8]) {
+    output::emit_parts(&[stamp().bytes(), text]);
+}
+
+/// As [`show`]; see `console::print_urgent`.
+pub(super) fn show_urgent(text: &[u8]) {
+    output::emit_urgent(stamp().bytes());
+    output::emit_urgent(text);
+}
+
+/// The time since boot, as messages begin with it.
+fn stamp() -> Line {
     let micros = platform::now() / 1_000;
     let mut stamp = Line::new();
     stamp.format(format_args!(
@@ -69,5 +80,5 @@ pub(super) fn show(text: &[u8]) {
         micros / 1_000_000,
         micros % 1_000_000
     ));
-    output::emit_parts(&[stamp.bytes(), text]);
+    stamp
 }

@@ -49,7 +49,7 @@ pub fn print_urgent(arguments: fmt::Arguments<'_>) {
     line.format(arguments);
     log_ring::append(log::Level::Error, line.bytes());
     line.end();
-    output::emit_urgent(line.bytes());
+    logger::show_urgent(line.bytes());
 }
 
 /// See [`safe_print!`].

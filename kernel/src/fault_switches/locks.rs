@@ -1,12 +1,9 @@
 //! Mistakes with locks, and with waiting where nobody may wait.
 
 use super::in_a_task;
+use super::timers::set_alarm;
 use crate::user::vfs::namespace;
 use crate::{net, thread, time};
-use alloc::sync::Arc;
-use alloc::task::Wake;
-use core::task::Waker;
-use embassy_time::{Duration, Instant};
 use paddock_sync::{Mutex, PreemptOff, Rank, SpinLock, WaitQueue};
 use paddock_vfs::{OpenFlags, PathContext};
 
@@ -67,18 +64,5 @@ pub fn recursive() {
 }
 
 pub fn sleep_in_interrupt() {
-    interrupt(|| drop(INNER.lock()));
-}
-
-/// Has `work` run in an interrupt: as a waker that a timer's handler calls.
-fn interrupt(work: fn()) {
-    struct Work(fn());
-    impl Wake for Work {
-        fn wake(self: Arc<Self>) {
-            self.0();
-        }
-    }
-    let waker = Waker::from(Arc::new(Work(work)));
-    let soon = Instant::now() + Duration::from_millis(1);
-    embassy_time_driver::schedule_wake(soon.as_ticks(), &waker);
+    set_alarm(1, || drop(INNER.lock()));
 }

@@ -5,7 +5,9 @@
 //! of each is in the table of `tests/tests/e2e/failures.rs`.
 
 mod locks;
+mod tasks;
 mod threads;
+pub mod timers;
 
 use crate::machine::CommandLine;
 use crate::main_loop::{MainLoop, Step};
@@ -22,12 +24,17 @@ const AFTER_MS: u64 = 1000;
 
 /// Each makes its mistake in a thread of its own.
 const MISTAKES: &[(&str, fn())] = &[
+    ("timer-conflict", timers::conflict),
+    ("timer-interrupt-off", timers::interrupt_off),
+    ("interrupt-storm", timers::storm),
+    ("busy-wait", tasks::busy_wait),
     ("sleep-under-spin-lock", locks::sleep_under_spin_lock),
     ("wait-in-network-section", locks::wait_in_network_section),
     ("file-call-in-task", locks::file_call_in_task),
     ("opposite-lock-orders", locks::opposite_orders),
     ("sleep-in-interrupt", locks::sleep_in_interrupt),
     ("recursive-lock", locks::recursive),
+    ("runaway-thread", threads::run_away),
     ("stack-overflow", threads::overflow_stack),
     ("thread-exhaustion", threads::exhaust),
 ];
@@ -46,8 +53,9 @@ pub fn start(command_line: &CommandLine<'_>, main_loop: &MainLoop) {
         log::error!("mistake: there is none called {wanted}");
         return;
     };
-    if let Ok(token) = listen() {
-        main_loop.spawner(Step::Tasks).spawn(token);
+    if let (Ok(listen), Ok(carry)) = (listen(), tasks::carry()) {
+        main_loop.spawner(Step::Tasks).spawn(listen);
+        main_loop.spawner(Step::HerdOutput).spawn(carry);
     }
     let threads = thread::spawn("witness", witness)
         .and_then(|_| thread::spawn("mistake", move || run(name, make)));

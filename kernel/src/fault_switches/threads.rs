@@ -16,6 +16,13 @@ fn deeper(depth: u64) -> u64 {
     deeper(black_box(depth + 1)) + frame[black_box(depth as usize % 64)]
 }
 
+/// Runs and runs: it never sleeps, and never gives way by itself.
+pub fn run_away() {
+    loop {
+        black_box(());
+    }
+}
+
 static LIVING: AtomicUsize = AtomicUsize::new(0);
 static END: AtomicBool = AtomicBool::new(false);
 static CHANGED: WaitQueue = WaitQueue::new();

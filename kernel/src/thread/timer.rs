@@ -10,6 +10,7 @@ use super::cpu::{self as cpus, Cpu};
 use super::current;
 use super::placing::{self, QUEUES};
 use crate::arch::timers::{self, SchedulerTimer};
+use crate::detectors;
 use crate::interrupts::{self, Handler};
 use crate::machine;
 use core::sync::atomic::Ordering::Relaxed;
@@ -65,6 +66,7 @@ fn on_timer() {
     let _masked = IrqGuard::new();
     let this = cpus::this();
     let now = timers::now();
+    detectors::timers::check_owner(&timers::SCHEDULER, this.armed.load(Relaxed));
     this.armed.store(0, Relaxed);
     let due = this.fires_at.swap(0, Relaxed);
     wake_sleepers(this, now);

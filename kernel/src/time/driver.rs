@@ -4,11 +4,13 @@
 //! is disabled rather than left at an old deadline.
 
 use crate::arch::timers;
+use crate::detectors;
 use crate::smp::{self, Ipi};
 use alloc::vec::Vec;
+use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use core::task::Waker;
 use embassy_time_driver::{Driver, TICK_HZ};
-use paddock_sync::{Rank, SpinLock};
+use paddock_sync::{IrqGuard, Rank, SpinLock};
 
 /// The CPU whose virtual timer is used.
 const BOOT_CPU: usize = 0;
@@ -29,6 +31,9 @@ struct Alarms {
 struct KernelTime {
     alarms: SpinLock<Alarms>,
 }
+
+/// The earliest alarm (ns), as of the last change: a hint for [`next_alarm`].
+static NEXT: AtomicU64 = AtomicU64::new(u64::MAX);
 
 embassy_time_driver::time_driver_impl!(static TIME: KernelTime = KernelTime {
     alarms: SpinLock::new(Rank::TimeQueue, Alarms { queue: Vec::new(), armed: u64::MAX }),
@@ -72,6 +77,11 @@ impl Alarms {
 /// too late. One that fires too early finds nothing due and is set anew.
 fn rearm(alarms: &mut Alarms) {
     let next = alarms.next();
+    NEXT.store(next, Relaxed);
+    #[cfg(feature = "test-kernel")]
+    if next == u64::MAX && crate::fault_switches::timers::left_armed() {
+        return;
+    }
     if smp::this_cpu() == BOOT_CPU {
         alarms.armed = next;
         timers::EMBASSY.set(next);
@@ -80,23 +90,57 @@ fn rearm(alarms: &mut Alarms) {
     }
 }
 
-/// Another CPU has an earlier alarm. Interrupt context, on the boot CPU.
+/// When (ns since boot) the earliest alarm goes off; `u64::MAX` if none. Any
+/// context.
+pub fn next_alarm() -> u64 {
+    NEXT.load(Relaxed)
+}
+
+/// An alarm should have gone off: has the boot CPU look at its timer. Thread
+/// context.
+pub fn look_at_alarms() {
+    let _masked = IrqGuard::new();
+    if smp::this_cpu() == BOOT_CPU {
+        on_alarm_call();
+    } else {
+        smp::send(BOOT_CPU, Ipi::Alarm);
+    }
+}
+
+/// Another CPU has an earlier alarm, or has missed one. On the boot CPU,
+/// interrupts masked.
 pub fn on_alarm_call() {
-    rearm(&mut TIME.alarms.lock());
+    let armed = TIME.alarms.lock().armed;
+    detectors::timers::check_alarm(armed);
+    wake_due();
 }
 
 /// PPI 27: wakes what is due. Interrupt context, on the boot CPU.
 pub fn on_interrupt() {
+    let armed = TIME.alarms.lock().armed;
+    detectors::timers::check_owner(&timers::EMBASSY, armed);
+    let woken = wake_due();
+    if detectors::timers::alarm_interrupt(woken) {
+        let mut alarms = TIME.alarms.lock();
+        alarms.armed = alarms.next();
+        timers::EMBASSY.set(alarms.armed);
+    }
+}
+
+/// Wakes what is due, and sets the timer for the rest; how many were woken.
+fn wake_due() -> usize {
+    let mut woken = 0;
     loop {
         let mut alarms = TIME.alarms.lock();
         let now = TIME.now();
         let due = alarms.queue.iter().position(|alarm| alarm.at <= now);
         let Some(index) = due else {
             rearm(&mut alarms);
-            return;
+            return woken;
         };
         let alarm = alarms.queue.swap_remove(index);
         drop(alarms);
         alarm.waker.wake();
+        woken += 1;
     }
 }

@@ -5,7 +5,7 @@ mod driver;
 use crate::arch::timers;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-pub use driver::{on_alarm_call, on_interrupt as on_embassy_interrupt};
+pub use driver::{look_at_alarms, next_alarm, on_alarm_call, on_interrupt as on_embassy_interrupt};
 
 /// Wall-clock time at which the monotonic clock read zero, ns since 1970.
 static WALL_OFFSET: AtomicU64 = AtomicU64::new(0);

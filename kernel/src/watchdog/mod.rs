@@ -15,3 +15,4 @@ mod voice;
 pub use checks::{check, note_interrupt};
 pub use report::{Who, interrupt_missing};
 pub use settings::{configure, file};
+pub use voice::{Kind, report};

@@ -26,6 +26,12 @@ pub enum Kind {
     RunawayThread,
     /// A device has answered, but did not interrupt.
     InterruptMissing,
+    /// A timer is not its owner's alone, or does not fire.
+    TimerConflict,
+    /// An interrupt comes again and again for nothing.
+    InterruptStorm,
+    /// The main loop waits by going around.
+    BusyWait,
 }
 
 impl fmt::Display for Kind {
@@ -39,6 +45,9 @@ impl fmt::Display for Kind {
             Kind::ThreadNotRun => "thread not run",
             Kind::RunawayThread => "runaway thread",
             Kind::InterruptMissing => "interrupt missing",
+            Kind::TimerConflict => "timer conflict",
+            Kind::InterruptStorm => "interrupt storm",
+            Kind::BusyWait => "busy wait",
         })
     }
 }
@@ -95,6 +104,11 @@ impl Voice {
     pub fn trace(&self, line: impl fmt::Display) {
         console::print_urgent(format_args!("{line}"));
     }
+}
+
+/// A report of one line. Any context.
+pub fn report(kind: Kind, details: fmt::Arguments<'_>) {
+    drop(Voice::begin(Severity::Report, kind, details));
 }
 
 impl Drop for Voice {

@@ -15,8 +15,10 @@ enum Then {
     GoesOn,
     /// It ends by itself, with a report.
     Ends,
+    /// It hangs: nobody can do more than say why.
+    SleepsForEver,
 }
-use Then::{Ends, GoesOn};
+use Then::{Ends, GoesOn, SleepsForEver};
 
 /// A mistake and what the kernel says of it.
 struct Mistake {
@@ -32,6 +34,35 @@ const HERE: &str = "kernel/src/fault_switches/";
 
 /// All of them.
 const MISTAKES: &[Mistake] = &[
+    Mistake {
+        name: "timer-conflict",
+        report: &[
+            "watchdog: timer conflict: Embassy's timer ",
+            "does not own it",
+        ],
+        then: SleepsForEver,
+    },
+    Mistake {
+        name: "timer-interrupt-off",
+        report: &[
+            "watchdog: timer conflict: an alarm of Embassy's timer is ",
+            " late: interrupt 27 is disabled",
+        ],
+        then: GoesOn,
+    },
+    Mistake {
+        name: "interrupt-storm",
+        report: &[
+            "watchdog: interrupt storm: Embassy's timer (interrupt 27) ",
+            "left armed",
+        ],
+        then: GoesOn,
+    },
+    Mistake {
+        name: "busy-wait",
+        report: &["watchdog: busy wait: main-loop step HerdOutput "],
+        then: GoesOn,
+    },
     Mistake {
         name: "sleep-under-spin-lock",
         report: &[
@@ -120,6 +151,7 @@ fn is_reported(name: &str) -> Result<()> {
     match mistake.then {
         GoesOn => machine.expect("mistake: the machine goes on")?,
         Ends => drop(machine.wait_for_end()?),
+        SleepsForEver => {}
     }
     let took = seconds_to_report(&mut machine, mistake)?;
     println!("{name}: reported after {took:.3} s of guest time");
@@ -167,6 +199,10 @@ macro_rules! each_is_reported {
 }
 
 each_is_reported! {
+    failure_timer_conflict: "timer-conflict",
+    failure_timer_interrupt_off: "timer-interrupt-off",
+    failure_interrupt_storm: "interrupt-storm",
+    failure_busy_wait: "busy-wait",
     failure_sleep_under_spin_lock: "sleep-under-spin-lock",
     failure_wait_in_network_section: "wait-in-network-section",
     failure_file_call_in_task: "file-call-in-task",

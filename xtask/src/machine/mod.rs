@@ -257,6 +257,9 @@ const COMPLAINTS: &[&str] = &[
     "watchdog: thread not run",
     "watchdog: runaway thread",
     "watchdog: interrupt missing",
+    "watchdog: timer conflict",
+    "watchdog: interrupt storm",
+    "watchdog: busy wait",
 ];
 
 /// A running machine. [`Machine::done`] ends it; dropped without that, it is

@@ -131,6 +131,16 @@ pub fn disable(irq: u32) {
     }
 }
 
+/// Whether the controller lets an interrupt through, a private one on this
+/// CPU. Any context.
+pub fn is_enabled(irq: u32) -> bool {
+    match GIC.get() {
+        Some(Controller::V2(gic)) => gic.is_enabled(irq),
+        Some(Controller::V3(gic)) => gic.is_enabled(irq),
+        None => false,
+    }
+}
+
 /// Takes the next pending interrupt, with interrupts masked.
 pub fn acknowledge() -> Option<Acknowledged> {
     let (raw, irq) = match GIC.get()? {

@@ -63,6 +63,16 @@ fn ticks(nanos: u64) -> u64 {
     scale(nanos, &TICKS_PER_NANO) + 1
 }
 
+/// Whether a timer's registers are as they are left for `deadline`, whose
+/// counter value is `count`.
+fn is_set(control: u64, compare: u64, deadline: u64, count: u64) -> bool {
+    let enabled = control & ENABLE != 0;
+    match deadline {
+        u64::MAX => !enabled,
+        _ => enabled && compare == count,
+    }
+}
+
 /// The scheduler's timer: one deadline on each CPU.
 #[derive(Debug)]
 pub struct SchedulerTimer(());
@@ -82,6 +92,10 @@ impl SchedulerTimer {
 
     /// Fires at `deadline` (ns since boot) on this CPU; `u64::MAX` disables.
     pub fn set(&self, deadline: u64) {
+        #[cfg(feature = "test-kernel")]
+        if crate::fault_switches::timers::shared() {
+            return EMBASSY.set(deadline);
+        }
         if deadline == u64::MAX {
             CNTP_CTL_EL0.set(0);
         } else {
@@ -89,6 +103,12 @@ impl SchedulerTimer {
             CNTP_CTL_EL0.set(ENABLE);
         }
         barrier();
+    }
+
+    /// Whether the timer is as [`Self::set`] with this deadline leaves it.
+    pub fn is_set_to(&self, deadline: u64) -> bool {
+        let count = PHYSICAL_START.load(Relaxed).saturating_add(ticks(deadline));
+        is_set(CNTP_CTL_EL0.get(), CNTP_CVAL_EL0.get(), deadline, count)
     }
 }
 
@@ -114,5 +134,11 @@ impl EmbassyTimer {
             CNTV_CTL_EL0.set(ENABLE);
         }
         barrier();
+    }
+
+    /// Whether the timer is as [`Self::set`] with this deadline leaves it.
+    pub fn is_set_to(&self, deadline: u64) -> bool {
+        let count = VIRTUAL_START.load(Relaxed).saturating_add(ticks(deadline));
+        is_set(CNTV_CTL_EL0.get(), CNTV_CVAL_EL0.get(), deadline, count)
     }
 }

@@ -133,6 +133,11 @@ impl GicV2 {
         }
     }
 
+    pub fn is_enabled(&self, irq: u32) -> bool {
+        let (offset, shift) = field(irq, 1);
+        irq < self.lines && self.distributor.read32(GICD_ISENABLER + offset) >> shift & 1 != 0
+    }
+
     pub fn acknowledge(&self) -> u32 {
         self.cpu_interface.read32(GICC_IAR)
     }

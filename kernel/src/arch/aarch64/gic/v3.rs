@@ -148,6 +148,14 @@ impl GicV3 {
     }
 }
 
+impl GicV3 {
+    pub fn is_enabled(&self, irq: u32) -> bool {
+        let (offset, shift) = field(irq, 1);
+        let registers = self.registers(irq);
+        registers.is_some_and(|it| it.read32(ISENABLER + offset) >> shift & 1 != 0)
+    }
+}
+
 impl Redistributor {
     fn init(&self) {
         let waker = self.control.read32(GICR_WAKER);

@@ -1,0 +1,142 @@
+//! The two timers: each is set by its owner alone, fires when something is
+//! due, and is not late.
+
+use crate::arch::gic;
+use crate::arch::timers::{EmbassyTimer, SchedulerTimer};
+use crate::time;
+use crate::watchdog::{self, Kind};
+use core::fmt;
+use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use paddock_detectors::Useless;
+
+/// How late (ns) an alarm may be before somebody asks why.
+const LATE_NS: u64 = 500_000_000;
+
+/// A timer that has one owner.
+pub trait OwnedTimer {
+    /// What it is called in reports.
+    const NAME: &'static str;
+    /// Whether it is as its owner has set it, for `deadline`.
+    fn is_set_to(&self, deadline: u64) -> bool;
+    /// Whether somebody was told that it is not.
+    fn told() -> &'static AtomicBool;
+}
+
+impl OwnedTimer for SchedulerTimer {
+    const NAME: &'static str = "the scheduler's timer";
+    fn is_set_to(&self, deadline: u64) -> bool {
+        SchedulerTimer::is_set_to(self, deadline)
+    }
+    fn told() -> &'static AtomicBool {
+        static TOLD: AtomicBool = AtomicBool::new(false);
+        &TOLD
+    }
+}
+
+impl OwnedTimer for EmbassyTimer {
+    const NAME: &'static str = "Embassy's timer";
+    fn is_set_to(&self, deadline: u64) -> bool {
+        EmbassyTimer::is_set_to(self, deadline)
+    }
+    fn told() -> &'static AtomicBool {
+        static TOLD: AtomicBool = AtomicBool::new(false);
+        &TOLD
+    }
+}
+
+/// A timer has fired that its owner had set to `deadline` (ns since boot) on
+/// this CPU. Interrupt context.
+#[inline]
+pub fn check_owner<T: OwnedTimer>(timer: &T, deadline: u64) {
+    if !timer.is_set_to(deadline) {
+        report_conflict::<T>(deadline);
+    }
+}
+
+#[cold]
+fn report_conflict<T: OwnedTimer>(deadline: u64) {
+    if T::told().swap(true, Relaxed) {
+        return;
+    }
+    let name = T::NAME;
+    watchdog::report(
+        Kind::TimerConflict,
+        format_args!(
+            "{name} has fired, set by somebody who does not own it; its owner had {}",
+            Setting(deadline)
+        ),
+    );
+}
+
+/// What an owner did with its timer.
+struct Setting(u64);
+
+impl fmt::Display for Setting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            u64::MAX => f.write_str("turned it off"),
+            deadline => write!(f, "set it to {} us", deadline / 1000),
+        }
+    }
+}
+
+/// Embassy's timer has fired and `woken` tasks were due. Reports a storm: then
+/// the timer must be set anew, whatever was done to it. Interrupt context.
+#[inline]
+#[must_use]
+pub fn alarm_interrupt(woken: usize) -> bool {
+    static USELESS: Useless = Useless::new();
+    if woken != 0 {
+        USELESS.useful();
+        return false;
+    }
+    let Some(storm) = USELESS.note(time::now()) else {
+        return false;
+    };
+    watchdog::report(
+        Kind::InterruptStorm,
+        format_args!(
+            "Embassy's timer (interrupt {}) has fired {} times in {} us with no alarm due: it was left armed; set anew",
+            EmbassyTimer::INTERRUPT,
+            storm.count,
+            storm.nanos / 1000
+        ),
+    );
+    true
+}
+
+/// Until when (ns since boot) the main loop may sleep: until the earliest
+/// alarm must have gone off.
+#[inline]
+pub fn latest_alarm() -> u64 {
+    time::next_alarm().saturating_add(LATE_NS)
+}
+
+/// The main loop has been woken, perhaps by [`latest_alarm`].
+#[inline]
+pub fn main_loop_woke() {
+    if time::now() >= latest_alarm() {
+        time::look_at_alarms();
+    }
+}
+
+/// Somebody misses an alarm, or has set an earlier one: whether the timer,
+/// set to `deadline`, is late, and why. On the CPU that the timer is of.
+pub fn check_alarm(deadline: u64) {
+    let late = time::now().saturating_sub(deadline);
+    if late < LATE_NS {
+        return;
+    }
+    let interrupt = EmbassyTimer::INTERRUPT;
+    let why = match gic::is_enabled(interrupt) {
+        false => "is disabled in the interrupt controller",
+        true => "has not come",
+    };
+    watchdog::report(
+        Kind::TimerConflict,
+        format_args!(
+            "an alarm of Embassy's timer is {} ms late: interrupt {interrupt} {why}",
+            late / 1_000_000
+        ),
+    );
+}

@@ -1,0 +1,56 @@
+//! Mistakes with the two timers.
+
+use super::in_a_task;
+use crate::arch::gic;
+use crate::arch::timers::EmbassyTimer;
+use alloc::sync::Arc;
+use alloc::task::Wake;
+use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use core::task::Waker;
+use embassy_time::{Duration, Instant};
+use paddock_sync::IrqGuard;
+
+static SHARED: AtomicBool = AtomicBool::new(false);
+static LEFT_ARMED: AtomicBool = AtomicBool::new(false);
+
+/// Whether the scheduler sets Embassy's timer instead of its own.
+pub fn shared() -> bool {
+    SHARED.load(Relaxed)
+}
+
+/// Whether Embassy's timer stays as it is when there is no alarm left.
+pub fn left_armed() -> bool {
+    LEFT_ARMED.load(Relaxed)
+}
+
+pub fn conflict() {
+    SHARED.store(true, Relaxed);
+    crate::thread::sleep_ms(1);
+}
+
+/// PPI 27 is not enabled. On the boot CPU, whose it is.
+pub fn interrupt_off() {
+    let masked = IrqGuard::new();
+    gic::disable(EmbassyTimer::INTERRUPT);
+    drop(masked);
+    in_a_task(|| set_alarm(1, || log::warn!("mistake: an alarm went off")));
+}
+
+/// The last alarm goes off, and the timer stays armed for it.
+pub fn storm() {
+    LEFT_ARMED.store(true, Relaxed);
+    set_alarm(1, || {});
+}
+
+/// Has Embassy's timer call `work`, in an interrupt.
+pub fn set_alarm(milliseconds: u64, work: fn()) {
+    struct Work(fn());
+    impl Wake for Work {
+        fn wake(self: Arc<Self>) {
+            self.0();
+        }
+    }
+    let waker = Waker::from(Arc::new(Work(work)));
+    let at = Instant::now() + Duration::from_millis(milliseconds);
+    embassy_time_driver::schedule_wake(at.as_ticks(), &waker);
+}
