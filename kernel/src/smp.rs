@@ -8,7 +8,7 @@ use crate::arch::{boot, cpu, gic};
 use crate::interrupts::{self, Handler};
 use crate::machine::Machine;
 use crate::thread::{self, stack::KernelStack};
-use crate::{memory, power, time, user};
+use crate::{backtrace, memory, power, time, user};
 use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use paddock_abi::{Errno, Result};
 use paddock_sync::{WaitError, WaitQueue};
@@ -39,6 +39,8 @@ pub enum Ipi {
     Stop,
     /// Arm Embassy's timer anew.
     Alarm,
+    /// Say where you are, for a report.
+    Report,
 }
 
 /// The index of the CPU that this code runs on. The caller has preemption or
@@ -81,6 +83,7 @@ fn register_calls() {
         (Ipi::Reschedule, "reschedule", thread::on_reschedule as fn()),
         (Ipi::Stop, "stop", on_stop),
         (Ipi::Alarm, "alarm", time::on_alarm_call),
+        (Ipi::Report, "report", backtrace::on_report_call),
     ];
     for (ipi, name, handler) in calls {
         if let Err(error) = interrupts::register(ipi as u32, Handler::new(name, handler)) {

@@ -21,6 +21,14 @@ pub struct Limits {
 }
 
 impl Limits {
+    /// Without a warning.
+    pub const fn report_only(self) -> Self {
+        Limits {
+            warning: self.report,
+            ..self
+        }
+    }
+
     /// How bad it is to have lasted for `age` nanoseconds.
     pub fn judge(&self, age: u64) -> Option<Severity> {
         if age > self.report {
@@ -34,8 +42,8 @@ impl Limits {
 }
 
 /// What was told of one kind of trouble in one place (a CPU, the main loop).
-/// A spell of trouble is known by its start, so each is told of once as a
-/// warning and once as a report.
+/// A spell of trouble is known by a key, such as its start, so each is told of
+/// once as a warning and once as a report.
 #[derive(Debug)]
 pub struct Spell {
     warned: AtomicU64,
@@ -55,12 +63,18 @@ impl Spell {
     /// `now`, both in nanoseconds of one clock; `None` if nothing, or if that
     /// was told already. Of several callers at once one is told to speak.
     pub fn judge(&self, since: u64, now: u64, limits: Limits) -> Option<Severity> {
-        let severity = limits.judge(now.saturating_sub(since))?;
+        self.judge_age(since, now.saturating_sub(since), limits)
+    }
+
+    /// The same of a spell known by `key` that has lasted for `age`
+    /// nanoseconds.
+    pub fn judge_age(&self, key: u64, age: u64, limits: Limits) -> Option<Severity> {
+        let severity = limits.judge(age)?;
         let told = match severity {
             Severity::Warning => &self.warned,
             Severity::Report => &self.reported,
         };
-        (told.swap(since, Relaxed) != since).then_some(severity)
+        (told.swap(key, Relaxed) != key).then_some(severity)
     }
 }
 

@@ -1,10 +1,11 @@
 //! Looking at threads from the outside, for reports: in any context, without
 //! waiting.
 
-use super::{Thread, current, scheduler};
+use super::{Thread, cpu as cpus, current, idle_thread, scheduler};
+use crate::smp;
 use core::fmt;
-use core::sync::atomic::Ordering;
-use paddock_sched::Class;
+use core::sync::atomic::Ordering::{self, Relaxed};
+use paddock_sched::{Class, State};
 use paddock_sync::Context;
 
 /// How often the table's lock is tried: some tens of milliseconds. Its holder
@@ -32,6 +33,22 @@ impl Thread {
             Some(name) => f.write_str(&name),
             None => f.write_str("?"),
         }
+    }
+
+    /// The thread has slept: its run without sleep begins anew.
+    pub(super) fn note_slept(&self) {
+        self.run_at_sleep
+            .store(self.run_time.load(Relaxed), Relaxed);
+    }
+
+    /// Of the running thread: time (ns) it has run since it last slept, and
+    /// its whole run time at that moment, which tells one such run from the
+    /// next.
+    pub fn run_without_sleep(&self, now: u64) -> (u64, u64) {
+        let since = cpus::by_index(self.cpu()).running_since.load(Relaxed);
+        let ran = self.run_time() + now.saturating_sub(since);
+        let at_sleep = self.run_at_sleep.load(Relaxed);
+        (ran.saturating_sub(at_sleep), at_sleep)
     }
 
     /// The frame record from which its stack can be walked, if it does not
@@ -74,14 +91,24 @@ impl Threads {
         all.into_iter().flatten().map(|thread| &**thread)
     }
 
+    /// Who runs on a CPU, as far as can be seen from here.
+    pub fn on_cpu(&self, cpu: usize) -> &Thread {
+        if cpu == smp::this_cpu() {
+            return current();
+        }
+        let running = |thread: &&Thread| thread.cpu() == cpu && thread.state() == State::Running;
+        self.iter()
+            .find(running)
+            .unwrap_or_else(|| idle_thread(cpu))
+    }
+
     /// The thread that a context is part of.
     pub fn by_context(&self, context: *const Context) -> Option<&Thread> {
-        let running = current();
-        if core::ptr::eq(running.context(), context) {
-            return Some(running);
-        }
+        let is_it = |thread: &&Thread| core::ptr::eq(thread.context(), context);
         self.iter()
-            .find(|thread| core::ptr::eq(thread.context(), context))
+            .find(is_it)
+            .or_else(|| (0..smp::online()).map(idle_thread).find(is_it))
+            .or_else(|| Some(current()).filter(is_it))
     }
 }
 
@@ -94,4 +121,15 @@ pub fn inspect<R>(look: impl FnOnce(&Threads) -> R) -> R {
         core::hint::spin_loop();
     }
     look(&Threads(None))
+}
+
+/// Whether a CPU has nothing to do, as far as can be seen from here.
+pub fn is_idle(cpu: usize) -> bool {
+    cpus::by_index(cpu).running_class() == Class::Idle
+}
+
+/// When (ns) the scheduler's timer of a CPU was to fire: zero while its handler
+/// runs, `u64::MAX` if it is off.
+pub fn timer_fires_at(cpu: usize) -> u64 {
+    cpus::by_index(cpu).fires_at.load(Relaxed)
 }

@@ -31,7 +31,7 @@ use paddock_sched::{AtomicState, Class, CpuMask, Id, State};
 use paddock_sync::{Context, PreemptGuard, Rank, SpinLock, WaitQueue, might_sleep, try_box};
 use stack::KernelStack;
 
-pub use inspect::{Threads, inspect};
+pub use inspect::{Threads, inspect, is_idle, timer_fires_at};
 
 pub use scheduler::{
     preempt, preempt_from_interrupt, prepare_idle, start_scheduling, start_scheduling_here,
@@ -69,6 +69,8 @@ pub struct Thread {
     stack: Option<KernelStack>,
     user: Option<Arc<UserThread>>,
     run_time: AtomicU64,
+    /// What `run_time` was when the thread last slept.
+    run_at_sleep: AtomicU64,
     /// What is left of the slice, in nanoseconds. A thread that blocks early
     /// keeps the rest and, once woken, runs ahead of its peers for as long;
     /// with nothing left it queues up behind them.
@@ -97,6 +99,7 @@ impl Thread {
             stack: None,
             user: None,
             run_time: AtomicU64::new(0),
+            run_at_sleep: AtomicU64::new(0),
             budget: AtomicU64::new(config::TIME_SLICE_NS),
         }
     }
@@ -336,6 +339,7 @@ fn start(
         stack: Some(stack),
         user,
         run_time: AtomicU64::new(0),
+        run_at_sleep: AtomicU64::new(0),
         budget: AtomicU64::new(config::TIME_SLICE_NS),
     });
     made.inspect_err(|_| {

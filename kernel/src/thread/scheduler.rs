@@ -105,6 +105,7 @@ pub fn park(deadline: u64) {
     }
     if deadline == u64::MAX {
         switch::switch(&masked);
+        thread.note_slept();
         return;
     }
     let this = cpus::this();
@@ -112,6 +113,7 @@ pub fn park(deadline: u64) {
     let own = super::current_arc();
     this.sleepers.lock().insert(own, deadline);
     switch::switch(&masked);
+    thread.note_slept();
     // Still there if the thread was woken before its time.
     let left = this.sleepers.lock().remove(thread.id.index());
     drop(left);

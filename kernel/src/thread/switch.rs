@@ -8,7 +8,7 @@ use super::cpu::{self as cpus, Cpu, Local};
 use super::placing::{self, QUEUES};
 use super::{Thread, current, timer};
 use crate::arch::{context, cpu, timers};
-use crate::{config, user};
+use crate::{config, user, watchdog};
 use alloc::sync::Arc;
 use core::sync::atomic::AtomicU64;
 use core::sync::atomic::Ordering::{self, Relaxed};
@@ -110,10 +110,12 @@ fn start_slice(this: &'static Cpu, local: &mut Local, next: Next, now: u64) -> &
     let class = next
         .as_ref()
         .map_or(Class::Idle, |thread| thread.effective_class());
-    if this.running_class() == Class::Idle && class != Class::Idle {
-        timer::start_tick(this, now);
-    }
+    let was_idle = this.running_class() == Class::Idle;
     this.set_running_class(class);
+    if was_idle && class != Class::Idle {
+        timer::start_tick(this, now);
+        watchdog::left_idle(here);
+    }
     this.slice_end.store(now + slice, Relaxed);
     let pointer = next.as_ref().map_or(&raw const this.idle, Arc::as_ptr);
     // The reference to a blocked or dead thread that goes here is never the

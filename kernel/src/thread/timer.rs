@@ -12,7 +12,7 @@ use super::placing::{self, QUEUES};
 use crate::arch::timers::{self, SchedulerTimer};
 use crate::detectors;
 use crate::interrupts::{self, Handler};
-use crate::machine;
+use crate::{machine, watchdog};
 use core::sync::atomic::Ordering::Relaxed;
 use paddock_sched::{Class, End};
 use paddock_sync::IrqGuard;
@@ -37,9 +37,11 @@ pub fn wake_sleepers(this: &Cpu, now: u64) {
 pub fn arm(this: &Cpu) {
     let running = this.running_class();
     let mut next = this.sleepers.lock().earliest();
-    if running != Class::Idle {
+    let here = current().cpu();
+    if running == Class::Idle {
+        next = next.min(watchdog::watch_while_idle(here));
+    } else {
         next = next.min(this.tick_due.load(Relaxed));
-        let here = current().cpu();
         let peer = QUEUES.length(here) > 0
             && QUEUES.best(here).is_some_and(|best| best <= running)
             && !current().context.need_resched();
@@ -84,7 +86,7 @@ fn on_timer() {
         current().context.set_need_resched();
     }
     arm(this);
-    crate::watchdog::check(now, due);
+    watchdog::check(now, due);
 }
 
 /// Sets the timer of the calling CPU up, disabled. Once on each CPU, with

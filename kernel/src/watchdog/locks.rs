@@ -37,6 +37,11 @@ impl Lock {
         self.rank <= Rank::LeafMutex
     }
 
+    /// Whether it is the lock of the table of threads.
+    pub fn is_thread_table(&self) -> bool {
+        self.rank == Rank::ThreadTable
+    }
+
     /// Whether both are the same lock.
     pub fn is(&self, other: &Lock) -> bool {
         self.address == other.address

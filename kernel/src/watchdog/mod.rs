@@ -7,12 +7,17 @@
 //! it prints is out before it goes on.
 
 mod checks;
+mod entry;
 pub mod locks;
+mod others;
 mod report;
+mod sentinel;
 mod settings;
 mod voice;
 
-pub use checks::{check, note_interrupt};
+pub use checks::check;
+pub use entry::{interrupt_begins, interrupt_ends, interrupted};
 pub use report::{Who, interrupt_missing};
+pub use sentinel::{left_idle, watch_while_idle};
 pub use settings::{configure, file};
 pub use voice::{Kind, report};

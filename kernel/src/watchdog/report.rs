@@ -1,8 +1,9 @@
 //! What a report tells of the threads that it is about.
 
+use super::entry;
 use super::locks::{self, Lock};
 use super::voice::{Kind, Voice};
-use crate::backtrace::{self, Line};
+use crate::backtrace::{self, Line, Silence};
 use crate::main_loop;
 use crate::symbols;
 use crate::thread::{self, Thread, Threads};
@@ -55,7 +56,7 @@ pub fn lock_stalled(context: &Context, lock: &LockMeta) {
         Kind::BlockedOnLock,
         format_args!("{} waits for {}", Who(waiter), Lock::of(lock)),
     );
-    about(&voice, waiter);
+    about_alone(&voice, waiter);
 }
 
 /// A device has answered, and `waited` nanoseconds after the request its
@@ -71,21 +72,24 @@ pub fn interrupt_missing(device: &str, interrupt: u32, waited: u64) {
     ));
 }
 
+/// As [`about`], for a caller that does not look at the threads yet.
+pub fn about_alone(voice: &Voice, subject: &Thread) {
+    thread::inspect(|threads| about(voice, threads, subject));
+}
+
 /// The main loop's step, whom `subject` waits for, and the back-traces of all
 /// threads of that chain.
-pub fn about(voice: &Voice, subject: &Thread) {
+pub fn about(voice: &Voice, threads: &Threads, subject: &Thread) {
     let (step, since) = main_loop::current_step_since();
     let lasts = ms(crate::time::now().saturating_sub(since));
     voice.say(format_args!("main-loop step {step:?} for {lasts} ms"));
-    thread::inspect(|threads| {
-        let mut chain = Chain {
-            threads,
-            subject,
-            voice,
-            members: [None; MAX_LINKS + 1],
-        };
-        chain.tell();
-    });
+    let mut chain = Chain {
+        threads,
+        subject,
+        voice,
+        members: [None; MAX_LINKS + 1],
+    };
+    chain.tell();
 }
 
 /// Who waits for whom, as it is printed.
@@ -148,27 +152,47 @@ impl<'a> Chain<'a> {
     }
 }
 
-/// The thread's section, if it is in one, and its back-trace.
+/// The thread's section, if it is in one, what it holds, and its back-trace.
 fn tell_thread(voice: &Voice, thread: &Thread) {
-    if let Some(section) = section(thread.context()) {
+    let own = *thread == *thread::current();
+    if let Some(section) = section(thread, own) {
         voice.say(format_args!("{} has {section}", Who(thread)));
     }
+    // The look at the threads is not what is reported.
+    let reported = |lock: &Lock| !(own && lock.is_thread_table());
+    for lock in locks::held(thread.context()).filter(reported) {
+        let at = lock.taken_at();
+        voice.say(format_args!("{} holds {lock}, taken at {at}", Who(thread)));
+    }
     voice.say(format_args!("back-trace of {}:", Who(thread)));
-    tell_places(voice, backtrace::of_thread(thread));
+    if own {
+        return tell_places(voice, backtrace::of_current());
+    }
+    if let Some(places) = backtrace::of_waiting(thread) {
+        return tell_places(voice, places);
+    }
+    match backtrace::ask(thread) {
+        Ok(places) => tell_places(voice, places),
+        Err(Silence) => voice.say(format_args!(
+            "cpu {} takes no interrupts and does not tell",
+            thread.cpu()
+        )),
+    }
 }
 
-fn tell_places(voice: &Voice, places: Option<impl Iterator<Item = Place>>) {
-    let Some(places) = places else {
-        return voice.say(format_args!("  it runs on another CPU"));
-    };
+fn tell_places(voice: &Voice, places: impl Iterator<Item = Place>) {
     for (depth, place) in places.enumerate() {
         voice.trace(Line(depth, place));
     }
 }
 
-/// Where a context's section without preemption began.
-fn section(context: &Context) -> Option<Section> {
-    let (at, since) = context.section()?;
+/// Where a thread's section without preemption began; that of the running one
+/// before the present interrupt.
+fn section(thread: &Thread, own: bool) -> Option<Section> {
+    let (at, since) = match own && entry::interrupted().is_some() {
+        true => entry::section()?,
+        false => thread.context().section()?,
+    };
     Some(Section { at, since })
 }
 

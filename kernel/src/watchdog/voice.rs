@@ -1,7 +1,7 @@
 //! How the watchdog speaks: one report at a time, past whoever holds the
 //! console.
 
-use crate::console;
+use crate::{backtrace, console};
 use core::fmt;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use paddock_watchdog::Severity;
@@ -78,6 +78,8 @@ impl Voice {
             if !SPEAKING.swap(true, Ordering::Acquire) {
                 break;
             }
+            // The report that is waited for may be about this CPU.
+            backtrace::answer();
             core::hint::spin_loop();
         }
         Voice(())

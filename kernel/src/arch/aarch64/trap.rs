@@ -37,6 +37,11 @@ impl TrapFrame {
         }
     }
 
+    /// Whether a program was interrupted: PSTATE.M is EL0.
+    pub fn is_user(&self) -> bool {
+        self.pstate & 0xf == 0
+    }
+
     /// Exception class, ESR_ELx.EC (Arm ARM D24.2.40).
     pub fn class(&self) -> u64 {
         (self.esr >> 26) & 0x3f
@@ -127,7 +132,7 @@ extern "C" fn trap_user_sync(frame: &mut TrapFrame) {
 
 #[unsafe(no_mangle)]
 extern "C" fn trap_user_irq(frame: &mut TrapFrame) {
-    take_interrupt();
+    take_interrupt(frame);
     cpu::irq_enable();
     finish_user(frame);
 }
@@ -174,19 +179,20 @@ fn repair_user_access(frame: &mut TrapFrame) -> bool {
 }
 
 #[unsafe(no_mangle)]
-extern "C" fn trap_kernel_irq(_frame: &mut TrapFrame) {
-    take_interrupt();
+extern "C" fn trap_kernel_irq(frame: &mut TrapFrame) {
+    take_interrupt(frame);
     let context = platform::context();
     if context.need_resched() && context.preemptible() {
         thread::preempt_from_interrupt();
     }
 }
 
-fn take_interrupt() {
+fn take_interrupt(frame: &TrapFrame) {
     let context = platform::context();
     context.enter_interrupt();
-    watchdog::note_interrupt();
+    watchdog::interrupt_begins(frame);
     interrupts::dispatch();
+    watchdog::interrupt_ends();
     context.leave_interrupt();
 }
 

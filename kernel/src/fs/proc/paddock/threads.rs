@@ -53,7 +53,7 @@ fn show_thread(out: &mut Text<'_>, thread: &Thread) -> Result<()> {
             lock.taken_at()
         ))?;
     }
-    for (depth, place) in backtrace::of_thread(thread)
+    for (depth, place) in backtrace::of_waiting(thread)
         .into_iter()
         .flatten()
         .enumerate()

@@ -1,12 +1,17 @@
 //! Back-traces by the chain of frame pointers. Takes no lock and no memory.
 
+mod remote;
+
 use crate::arch::{context, trap::TrapFrame};
 use crate::console::safe_println;
 use crate::symbols::{Code, ReturnTo};
 use crate::thread::{self, Thread};
+use crate::watchdog;
 use core::arch::asm;
 use core::fmt;
 use paddock_watchdog::{Entry, Place, Walk};
+
+pub use remote::{Silence, answer, ask, on_report_call};
 
 /// The chain from the frame record at `frame`, as long as it stays on the
 /// stack of `thread`.
@@ -26,45 +31,42 @@ fn walk(thread: &Thread, frame: usize) -> impl Iterator<Item = Place> + use<> {
     })
 }
 
-/// Where the calls of the caller return to.
-#[inline(never)]
-pub fn of_caller() -> impl Iterator<Item = Place> {
+/// Where the calls of the running function return to. Inlined, so that the
+/// first record is one of a function that has not returned yet.
+#[inline(always)]
+pub fn of_caller() -> impl Iterator<Item = Place> + use<> {
     let frame: usize;
     // SAFETY: reads the frame pointer.
     unsafe { asm!("mov {}, x29", out(reg) frame, options(nomem, nostack)) };
     walk(thread::current(), frame)
 }
 
-/// The code that the running interrupt handler has interrupted. All that is
-/// known, if there is none such.
-pub fn of_interrupted() -> impl Iterator<Item = Place> + use<> {
-    let handlers = of_caller()
-        .position(|place| matches!(place, Place::Interrupted(_)))
-        .unwrap_or(0);
-    of_caller().skip(handlers)
-}
-
-/// Where a thread is: this one, or one that does not run. `None` for one that
-/// runs on another CPU.
-pub fn of_thread(thread: &Thread) -> Option<impl Iterator<Item = Place> + use<>> {
-    let own = core::ptr::eq(thread, thread::current());
-    let places = own.then(of_interrupted);
-    let saved = match own {
-        true => None,
-        false => Some(walk(thread, thread.saved_frame()?)),
+/// Where the running thread is: what the present interrupt has interrupted, or
+/// else the caller.
+#[inline(always)]
+pub fn of_current() -> impl Iterator<Item = Place> + use<> {
+    let interrupted = watchdog::interrupted();
+    let called = match interrupted {
+        Some(_) => None,
+        None => Some(of_caller()),
     };
-    Some(
-        places
-            .into_iter()
-            .flatten()
-            .chain(saved.into_iter().flatten()),
-    )
+    let trace = interrupted.map(of_exception);
+    trace
+        .into_iter()
+        .flatten()
+        .chain(called.into_iter().flatten())
 }
 
-/// The code that an exception has interrupted.
+/// Where a thread is that does not run; `None` for one that does.
+pub fn of_waiting(thread: &Thread) -> Option<impl Iterator<Item = Place> + use<>> {
+    Some(walk(thread, thread.saved_frame()?))
+}
+
+/// The code that an exception has interrupted. Of a program only the place.
 pub fn of_exception(frame: &TrapFrame) -> impl Iterator<Item = Place> + use<> {
     let at = core::iter::once(Place::Interrupted(frame.pc as usize));
-    at.chain(walk(thread::current(), frame.x[29] as usize))
+    let record = if frame.is_user() { 0 } else { frame.x[29] };
+    at.chain(walk(thread::current(), record as usize))
 }
 
 /// Prints a back-trace, a line for each place. Any context.

@@ -1,0 +1,109 @@
+//! What is looked at beyond the CPU itself: the timers of the others, and the
+//! threads.
+
+use super::report::{self, Who, ms};
+use super::voice::{Kind, Voice};
+use super::{entry, settings};
+use crate::smp::{self, MAX_CPUS};
+use crate::thread::{self, Thread, Threads};
+use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use paddock_sched::Class;
+use paddock_watchdog::{Severity, Spell};
+
+/// How often (ns) the threads are looked at.
+const SCAN_NS: u64 = 1_000_000_000;
+
+static SILENCE: [Spell; MAX_CPUS] = [const { Spell::new() }; MAX_CPUS];
+static RUNS_ON: [Spell; MAX_CPUS] = [const { Spell::new() }; MAX_CPUS];
+static NOT_RUN: Spell = Spell::new();
+/// When (ns) the threads are looked at next, by whichever CPU comes first.
+static NEXT_SCAN: AtomicU64 = AtomicU64::new(0);
+
+/// Whether the other CPUs take their timer interrupts. `last_seen` gives when
+/// (ns) a CPU took its last one.
+pub fn check_timers(now: u64, last_seen: impl Fn(usize) -> u64) {
+    let here = smp::this_cpu();
+    for cpu in (0..smp::online()).filter(|&cpu| cpu != here) {
+        let since = match thread::timer_fires_at(cpu) {
+            0 => last_seen(cpu),
+            due => due,
+        };
+        let Some(severity) = SILENCE[cpu].judge(since, now, settings::limits()) else {
+            continue;
+        };
+        tell_silent(severity, cpu, now.saturating_sub(since));
+    }
+}
+
+fn tell_silent(severity: Severity, cpu: usize, silent: u64) {
+    thread::inspect(|threads| {
+        let thread = threads.on_cpu(cpu);
+        let details = format_args!("cpu {cpu}, {}, for {} ms", Who(thread), ms(silent));
+        let voice = Voice::begin(severity, Kind::NoTimerInterrupts, details);
+        if severity == Severity::Report {
+            report::about(&voice, threads, thread);
+        }
+    });
+}
+
+/// Whether the running kernel thread ever sleeps. One without preemption is
+/// noticed for that.
+pub fn check_runaway(now: u64) {
+    let thread = thread::current();
+    if thread.class() != Class::System || entry::section().is_some() {
+        return;
+    }
+    let (ran, run) = thread.run_without_sleep(now);
+    let key = thread.id().to_u64().rotate_left(32) ^ run;
+    let limits = settings::limits().report_only();
+    if RUNS_ON[smp::this_cpu()]
+        .judge_age(key, ran, limits)
+        .is_none()
+    {
+        return;
+    }
+    thread::inspect(|threads| {
+        let details = format_args!("{} has run for {} ms without sleep", Who(thread), ms(ran));
+        let voice = Voice::begin(Severity::Report, Kind::RunawayThread, details);
+        report::about(&voice, threads, thread);
+    });
+}
+
+/// Whether a thread that is ready gets no CPU: once a second, on one CPU.
+pub fn check_ready(now: u64) {
+    let due = NEXT_SCAN.load(Relaxed);
+    let period = SCAN_NS.min(settings::limits().report);
+    let taken = |due| NEXT_SCAN.compare_exchange(due, now + period, Relaxed, Relaxed);
+    if now < due || taken(due).is_err() {
+        return;
+    }
+    thread::inspect(|threads| {
+        let ready = |thread| Some((Thread::ready_since(thread)?, thread));
+        let longest = threads.iter().filter_map(ready).min_by_key(|it| it.0);
+        if let Some((since, thread)) = longest {
+            judge_ready(threads, thread, since, now);
+        }
+    });
+}
+
+fn judge_ready(threads: &Threads, thread: &Thread, since: u64, now: u64) {
+    let limits = settings::limits().report_only();
+    if NOT_RUN.judge(since, now, limits).is_none() {
+        return;
+    }
+    let cpu = thread.cpu();
+    let running = threads.on_cpu(cpu);
+    let voice = Voice::begin(
+        Severity::Report,
+        Kind::ThreadNotRun,
+        format_args!(
+            "{}, {:?}, ready for {} ms on cpu {cpu}, which runs {}, {:?}",
+            Who(thread),
+            thread.effective_class(),
+            ms(now.saturating_sub(since)),
+            Who(running),
+            running.effective_class(),
+        ),
+    );
+    report::about(&voice, threads, running);
+}
