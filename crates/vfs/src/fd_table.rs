@@ -3,14 +3,58 @@
 use crate::{Errno, OpenFile, Result};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use paddock_sync::OnceCell;
 
 /// A descriptor: what it refers to, and its one flag.
-#[derive(Clone, Debug)]
+///
+/// The open file counts its descriptors. Whoever drops the last one has
+/// thereby told [`on_last_close`]'s function, with none of the table's locks
+/// held; that may sleep.
+#[derive(Debug)]
 pub struct FdEntry {
-    /// The open file description.
-    pub file: Arc<OpenFile>,
+    file: Arc<OpenFile>,
     /// Whether execve(2) closes it.
     pub close_on_exec: bool,
+}
+
+static ON_LAST_CLOSE: OnceCell<fn(&Arc<OpenFile>)> = OnceCell::new();
+
+/// Sets what is called when the last descriptor of an open file is gone. The
+/// file itself may live on, in a call that is under way or in a message.
+/// Once; false if it was set before.
+pub fn on_last_close(function: fn(&Arc<OpenFile>)) -> bool {
+    ON_LAST_CLOSE.set(function).is_ok()
+}
+
+impl FdEntry {
+    fn new(file: Arc<OpenFile>, close_on_exec: bool) -> FdEntry {
+        file.add_descriptor();
+        FdEntry {
+            file,
+            close_on_exec,
+        }
+    }
+
+    /// The open file description.
+    pub fn file(&self) -> &Arc<OpenFile> {
+        &self.file
+    }
+}
+
+impl Clone for FdEntry {
+    fn clone(&self) -> FdEntry {
+        FdEntry::new(self.file.clone(), self.close_on_exec)
+    }
+}
+
+impl Drop for FdEntry {
+    fn drop(&mut self) {
+        if self.file.remove_descriptor()
+            && let Some(function) = ON_LAST_CLOSE.get()
+        {
+            function(&self.file);
+        }
+    }
 }
 
 /// From descriptor to open file description. Plain data: the kernel locks it,
@@ -80,10 +124,7 @@ impl FdTable {
             return Err(Errno::EMFILE);
         }
         self.reserve(index)?;
-        self.entries[index] = Some(FdEntry {
-            file,
-            close_on_exec,
-        });
+        self.entries[index] = Some(FdEntry::new(file, close_on_exec));
         if start == self.lowest_free {
             self.lowest_free = index + 1;
         }
@@ -104,10 +145,7 @@ impl FdTable {
             return Err(Errno::EBADF);
         }
         self.reserve(index)?;
-        Ok(self.entries[index].replace(FdEntry {
-            file,
-            close_on_exec,
-        }))
+        Ok(self.entries[index].replace(FdEntry::new(file, close_on_exec)))
     }
 
     fn reserve(&mut self, index: usize) -> Result<()> {
@@ -207,6 +245,46 @@ mod tests {
         table.remove(3).unwrap();
         assert_eq!(table.remove(3).unwrap_err(), Errno::EBADF);
         assert_eq!(table.insert(file(), false, 3, 8), Ok(3));
+    }
+
+    #[test]
+    fn an_open_file_counts_its_descriptors() {
+        let open = file();
+        let mut table = FdTable::new();
+        table.insert(open.clone(), false, 0, 8).unwrap();
+        assert!(open.has_descriptors());
+        let child = table.fork().unwrap();
+        drop(table.remove(0).unwrap());
+        assert!(open.has_descriptors());
+        drop(child);
+        assert!(!open.has_descriptors());
+    }
+
+    #[test]
+    fn one_of_many_at_once_is_the_last() {
+        static LAST: core::sync::atomic::AtomicUsize = core::sync::atomic::AtomicUsize::new(0);
+        assert!(on_last_close(|file| {
+            if file.flags().contains(OpenFlags::APPEND) {
+                LAST.fetch_add(1, core::sync::atomic::Ordering::Relaxed);
+            }
+        }));
+        for round in 1..=100 {
+            let flags = OpenFlags::RDWR | OpenFlags::APPEND;
+            let open = OpenFile::new(Arc::new(NullFile), None, flags).unwrap();
+            let tables: std::vec::Vec<_> = (0..4)
+                .map(|_| {
+                    let mut table = FdTable::new();
+                    table.insert(open.clone(), false, 0, 8).unwrap();
+                    table
+                })
+                .collect();
+            std::thread::scope(|scope| {
+                for mut table in tables {
+                    scope.spawn(move || drop(table.remove(0)));
+                }
+            });
+            assert_eq!(LAST.load(core::sync::atomic::Ordering::Relaxed), round);
+        }
     }
 
     #[test]

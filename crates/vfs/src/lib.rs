@@ -35,7 +35,7 @@ pub mod proc_fs;
 
 pub use credentials::{Access, Credentials};
 pub use device::BlockDevice;
-pub use fd_table::{FdEntry, FdTable};
+pub use fd_table::{FdEntry, FdTable, on_last_close};
 pub use file::{File, IoctlArg, NoArg};
 pub use inode::{DirEntry, EmitEntry, FileSystem, Inode, NewNode};
 pub use inode_file::InodeFile;

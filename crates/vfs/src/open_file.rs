@@ -3,7 +3,7 @@
 use crate::{EmitEntry, Errno, File, FileKind, Inode, IoctlArg, Metadata, OpenFlags, Path, Result};
 use alloc::sync::Arc;
 use core::fmt;
-use core::sync::atomic::{AtomicU32, Ordering};
+use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use paddock_abi::fcntl::{SEEK_CUR, SEEK_DATA, SEEK_END, SEEK_HOLE, SEEK_SET};
 use paddock_sync::{Mutex, Rank};
 
@@ -31,6 +31,8 @@ pub struct OpenFile {
     path: Option<Path>,
     flags: AtomicU32,
     pos: Mutex<u64>,
+    /// In tables of descriptors: what keeps it open for programs.
+    descriptors: AtomicUsize,
 }
 
 impl fmt::Debug for OpenFile {
@@ -49,7 +51,22 @@ impl OpenFile {
             path,
             flags: AtomicU32::new(kept.bits()),
             pos: Mutex::new(Rank::OpenFile, 0),
+            descriptors: AtomicUsize::new(0),
         })
+    }
+
+    /// Whether a program has it open by a descriptor.
+    pub fn has_descriptors(&self) -> bool {
+        self.descriptors.load(Ordering::SeqCst) > 0
+    }
+
+    pub(crate) fn add_descriptor(&self) {
+        self.descriptors.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// Whether that was the last one.
+    pub(crate) fn remove_descriptor(&self) -> bool {
+        self.descriptors.fetch_sub(1, Ordering::SeqCst) == 1
     }
 
     /// What it does.

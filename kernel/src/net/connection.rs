@@ -1,6 +1,7 @@
 //! One TCP connection of a stack, with its buffers.
 
 use super::stack::NetStack;
+use crate::time;
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::task::Wake;
@@ -43,6 +44,8 @@ pub struct Connection {
     socket: ManuallyDrop<TcpSocket<'static>>,
     stack: &'static NetStack,
     waker: Waker,
+    /// When connecting began, ns since boot.
+    began: u64,
     _receive: Box<[u8]>,
     _send: Box<[u8]>,
 }
@@ -86,6 +89,7 @@ impl Connection {
             socket: ManuallyDrop::new(socket),
             stack,
             waker: Waker::from(notifier.clone()),
+            began: time::now(),
             _receive: receive,
             _send: send,
         })
@@ -117,6 +121,7 @@ impl Connection {
     /// # Errors
     /// `ENETUNREACH`, `EISCONN`.
     pub fn connect(&mut self, remote: IpEndpoint) -> Result<()> {
+        self.began = time::now();
         let mut cx = Context::from_waker(&self.waker);
         let socket = &mut self.socket;
         let polled = self
@@ -127,6 +132,15 @@ impl Connection {
             Poll::Ready(Err(ConnectError::InvalidState)) => Err(Errno::EISCONN),
             Poll::Ready(Err(ConnectError::NoRoute)) => Err(Errno::ENETUNREACH),
             Poll::Ready(Err(_)) => Err(Errno::ECONNREFUSED),
+        }
+    }
+
+    /// Why connecting has failed, once it has: by an answer, or for want of
+    /// one.
+    pub fn failure(&self) -> Errno {
+        match time::now().saturating_sub(self.began) / 1_000_000 >= TIMEOUT.as_millis() {
+            true => Errno::ETIMEDOUT,
+            false => Errno::ECONNREFUSED,
         }
     }
 

@@ -41,7 +41,7 @@ impl Listener {
             IpAddress::Ipv6(address) => address.is_loopback(),
         });
         if let Some(stack) = super::loopback() {
-            listener.add(stack, backlog.div_ceil(2))?;
+            listener.add(stack, backlog)?;
         }
         if let Some(stack) = super::ethernet().filter(|_| !only_loopback) {
             listener.add(stack, backlog)?;

@@ -163,7 +163,7 @@ impl TcpSocket {
     ///
     /// # Errors
     /// `EINPROGRESS` when begun, `EALREADY` while under way, `EISCONN`,
-    /// `ECONNREFUSED`, `ENETUNREACH`, `ENFILE`, `ENOMEM`.
+    /// `ECONNREFUSED`, `ETIMEDOUT`, `ENETUNREACH`, `ENFILE`, `ENOMEM`.
     pub fn connect(&self, remote: IpEndpoint) -> Result<()> {
         let mut inner = self.inner.lock();
         inner.settle();
@@ -326,8 +326,8 @@ impl Inner {
         match connection.state() {
             TcpState::SynSent | TcpState::SynReceived => {}
             TcpState::Closed | TcpState::Listen => {
+                self.error = Some(connection.failure());
                 self.state = State::Closed;
-                self.error = Some(Errno::ECONNREFUSED);
             }
             _ => {
                 if let State::Connecting(connection) =

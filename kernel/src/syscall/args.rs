@@ -1,12 +1,15 @@
 //! [`Call`]: a system call's arguments, and what most calls need of them.
 
 use crate::arch::trap::TrapFrame;
+use crate::time;
 use crate::user::process::{Process, RLIMIT_NOFILE, UserThread};
 use crate::user_memory::{UserPtr, read_path};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::sync::atomic::Ordering;
 use paddock_abi::fcntl::AT_FDCWD;
 use paddock_abi::{Errno, Result};
+use paddock_sync::{Deadline, NO_DEADLINE};
 use paddock_vfs::{FdEntry, OpenFile, OpenFlags, PathContext};
 
 /// A system call under way.
@@ -19,9 +22,29 @@ pub struct Call<'a> {
     pub thread: &'static Arc<UserThread>,
     /// Whether `frame` starts another program now.
     pub replaced: bool,
+    /// When it ends, if it goes on after an interruption.
+    pub resumed: Option<Deadline>,
 }
 
 impl Call<'_> {
+    /// When a wait of so many nanoseconds ends. One that was interrupted and
+    /// goes on ends when it would have.
+    pub fn deadline_in(&self, nanos: u64) -> Deadline {
+        match self.resumed {
+            Some(deadline) => deadline,
+            None => time::now().saturating_add(nanos),
+        }
+    }
+
+    /// The error of a wait with [`Self::deadline_in`]: if it is one after
+    /// which the call is made again, that goes on until `deadline`.
+    pub fn restarting_at(&self, deadline: Deadline, error: Errno) -> Errno {
+        if error.is_restart() && deadline != NO_DEADLINE {
+            self.thread.resume_until.store(deadline, Ordering::Relaxed);
+        }
+        error
+    }
+
     /// The calling process.
     pub fn process(&self) -> &'static Arc<Process> {
         &self.thread.process

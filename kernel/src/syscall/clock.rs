@@ -10,7 +10,7 @@ use alloc::vec::Vec;
 use paddock_abi::signal::{SIGALRM, Siginfo};
 use paddock_abi::time::*;
 use paddock_abi::{Errno, Result};
-use paddock_sync::{NO_DEADLINE, OnceCell, PreemptOff, Rank, SpinLock, WaitError, WaitQueue};
+use paddock_sync::{Mutex, NO_DEADLINE, PreemptOff, Rank, SpinLock, WaitError, WaitQueue};
 
 /// The reading of a clock, in nanoseconds. `EINVAL`.
 fn read(call: &Call<'_>, clock: u32) -> Result<u64> {
@@ -80,7 +80,7 @@ pub fn settimeofday(call: &mut Call<'_>) -> Result<u64> {
 /// nanosleep(2).
 pub fn nanosleep(call: &mut Call<'_>) -> Result<u64> {
     let nanos = call.pointer::<Timespec>(0).read()?.to_nanos()?;
-    sleep_for(nanos, call.pointer(1))
+    sleep_for(call, nanos, call.pointer(1))
 }
 
 /// clock_nanosleep(2).
@@ -91,7 +91,7 @@ pub fn clock_nanosleep(call: &mut Call<'_>) -> Result<u64> {
     }
     let nanos = call.pointer::<Timespec>(2).read()?.to_nanos()?;
     if call.uint(1) & TIMER_ABSTIME == 0 {
-        return sleep_for(nanos, call.pointer(3));
+        return sleep_for(call, nanos, call.pointer(3));
     }
     let reading = read(call, clock)?;
     let deadline = time::now().saturating_add(nanos.saturating_sub(reading));
@@ -99,14 +99,14 @@ pub fn clock_nanosleep(call: &mut Call<'_>) -> Result<u64> {
 }
 
 /// Sleeps; a signal stores what is left at `remaining`.
-fn sleep_for(nanos: u64, remaining: UserPtr<Timespec>) -> Result<u64> {
-    let deadline = time::now().saturating_add(nanos);
+fn sleep_for(call: &Call<'_>, nanos: u64, remaining: UserPtr<Timespec>) -> Result<u64> {
+    let deadline = call.deadline_in(nanos);
     sleep_until(deadline).or_else(|_| {
         if let Some(place) = remaining.non_null() {
             let left = deadline.saturating_sub(time::now());
             place.write(&Timespec::from_nanos(left))?;
         }
-        Err(Errno::ERESTARTNOHAND)
+        Err(call.restarting_at(deadline, Errno::ERESTARTNOHAND))
     })
 }
 
@@ -143,7 +143,8 @@ struct Alarm {
 /// All running interval timers; at most one for a process.
 static ALARMS: SpinLock<Vec<Alarm>, PreemptOff> = SpinLock::new(Rank::Leaf, Vec::new());
 static ALARMS_CHANGED: WaitQueue = WaitQueue::new();
-static ALARM_THREAD: OnceCell<()> = OnceCell::new();
+/// Whether the thread that sends the signals is there.
+static ALARM_THREAD: Mutex<bool> = Mutex::new(Rank::LeafMutex, false);
 
 /// setitimer(2): `ITIMER_REAL` only; `EINVAL` for the others.
 pub fn setitimer(call: &mut Call<'_>) -> Result<u64> {
@@ -206,20 +207,21 @@ fn replace_alarm(process: &Arc<Process>, value: u64, interval: u64) -> Result<()
 
 /// The thread that sends `SIGALRM` is there once somebody needs it.
 fn start_alarm_thread() -> Result<()> {
-    if ALARM_THREAD.get().is_none() {
-        if ALARM_THREAD.set(()).is_err() {
-            return Ok(());
-        }
-        thread::spawn("alarms", || {
-            loop {
-                wait_for_alarm();
-                while let Some(process) = take_due() {
-                    let _ = user::send_to_process(&process, &Siginfo::kernel(SIGALRM));
-                }
-            }
-        })?;
+    let mut started = ALARM_THREAD.lock();
+    if !*started {
+        thread::spawn("alarms", send_alarms)?;
+        *started = true;
     }
     Ok(())
+}
+
+fn send_alarms() {
+    loop {
+        wait_for_alarm();
+        while let Some(process) = take_due() {
+            let _ = user::send_to_process(&process, &Siginfo::kernel(SIGALRM));
+        }
+    }
 }
 
 fn next_due() -> u64 {

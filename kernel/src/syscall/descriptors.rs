@@ -3,6 +3,7 @@
 use super::Call;
 use super::{epoll, locks};
 use crate::arch::user_access::{copy_from_user, copy_to_user};
+use crate::user::Process;
 use crate::user_memory::UserPtr;
 use alloc::sync::Arc;
 use paddock_abi::fcntl::*;
@@ -11,17 +12,28 @@ use paddock_abi::{Errno, Result};
 use paddock_process::{PipeReader, PipeWriter, pipe};
 use paddock_vfs::{FdEntry, File, IoctlArg, OpenFile, OpenFlags};
 
-/// Lets go of what a descriptor named, outside all locks.
-fn release(call: &Call<'_>, entry: FdEntry) {
-    epoll::closing(&entry.file);
-    locks::closing(call.process(), &entry.file);
+/// Lets go of a descriptor that a process closes, outside all locks: the one
+/// way. Sleeps.
+pub fn release(process: &Arc<Process>, entry: FdEntry) {
+    locks::closing(process, entry.file());
     drop(entry);
+}
+
+/// An open file's last descriptor is gone, in whichever way.
+fn on_last_close(file: &Arc<OpenFile>) {
+    epoll::closed(file);
+    locks::closed(file);
+}
+
+/// Connects what depends on descriptors being closed. Once, at boot.
+pub fn init() {
+    assert!(paddock_vfs::on_last_close(on_last_close), "set up twice");
 }
 
 /// close(2).
 pub fn close(call: &mut Call<'_>) -> Result<u64> {
     let entry = call.take_descriptor(call.int(0))?;
-    release(call, entry);
+    release(call.process(), entry);
     Ok(0)
 }
 
@@ -46,7 +58,7 @@ pub fn close_range(call: &mut Call<'_>) -> Result<u64> {
     loop {
         let taken = files.lock().take_in_range(first, last);
         match taken {
-            Some(entry) => release(call, entry),
+            Some(entry) => release(call.process(), entry),
             None => return Ok(0),
         }
     }
@@ -72,7 +84,7 @@ pub fn dup3(call: &mut Call<'_>) -> Result<u64> {
         .lock()
         .replace(new, file, flags.contains(OpenFlags::CLOEXEC), limit)?;
     if let Some(entry) = replaced {
-        release(call, entry);
+        release(call.process(), entry);
     }
     Ok(new as u64)
 }

@@ -78,7 +78,7 @@ pub fn futex(call: &mut Call<'_>) -> Result<u64> {
 
 fn relative(call: &Call<'_>) -> Result<Deadline> {
     match call.pointer::<Timespec>(3).non_null() {
-        Some(timeout) => Ok(time::now().saturating_add(timeout.read()?.to_nanos()?)),
+        Some(timeout) => Ok(call.deadline_in(timeout.read()?.to_nanos()?)),
         None => Ok(NO_DEADLINE),
     }
 }
@@ -102,13 +102,13 @@ fn wait(call: &Call<'_>, key: Key, bitset: u32, deadline: Deadline) -> Result<u6
     let unchanged = || Ok(load_user_u32(address)? == expected);
     let restart = match deadline {
         NO_DEADLINE => Errno::ERESTARTSYS,
-        // Restarting would begin a relative timeout anew.
-        _ => Errno::EINTR,
+        // Only without a handler, and until the same time.
+        _ => Errno::ERESTARTNOHAND,
     };
     let waited = FUTEXES.wait(key, bitset, deadline, unchanged);
     waited.map(|()| 0).map_err(|error| {
         if error == Errno::EINTR {
-            restart
+            call.restarting_at(deadline, restart)
         } else {
             error
         }

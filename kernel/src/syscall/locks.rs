@@ -2,8 +2,8 @@
 //! `F_OFD_SETLK`.
 //!
 //! A lock whose owner is gone (the process without threads, the open file
-//! closed) counts for nothing. Whoever waits for one waits where its holder's
-//! changes are announced, which an exit does too.
+//! without descriptors) counts for nothing. All who wait for a lock wait in
+//! one place, where every change is announced, and the end of owners too.
 
 use super::Call;
 use crate::user::Process;
@@ -14,7 +14,7 @@ use core::sync::atomic::{AtomicUsize, Ordering};
 use paddock_abi::fcntl::{F_GETLK, F_SETLKW, SEEK_CUR, SEEK_END, SEEK_SET};
 use paddock_abi::{Errno, Result};
 use paddock_process::locks::{Bytes, Lock, RangeLocks};
-use paddock_sync::{NO_DEADLINE, PreemptOff, Rank, SpinLock};
+use paddock_sync::{NO_DEADLINE, PreemptOff, Rank, SpinLock, WaitQueue};
 use paddock_vfs::OpenFile;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
@@ -80,6 +80,9 @@ struct FileLocks {
 static TABLE: SpinLock<Vec<FileLocks>, PreemptOff> = SpinLock::new(Rank::Leaf, Vec::new());
 /// Entries of the table, so that closing files is cheap without any.
 static LOCKED: AtomicUsize = AtomicUsize::new(0);
+
+/// Where all wait who wait for a lock.
+static CHANGED: WaitQueue = WaitQueue::new();
 
 const ALL: Bytes = 0..=u64::MAX;
 
@@ -148,37 +151,38 @@ fn set(
     wait: bool,
 ) -> Result<()> {
     loop {
-        let (result, holder) = with_locks(file, kind, |locks| {
-            let result = locks.set(owner, bytes, lock);
-            let conflict = lock.and_then(|exclusive| locks.conflict(owner, bytes, exclusive));
-            Ok((result, conflict.map(|lock| lock.owner.process.clone())))
-        })?;
+        let result = with_locks(file, kind, |locks| locks.set(owner, bytes, lock));
         if result != Err(Errno::EAGAIN) || !wait {
-            announce(owner);
+            CHANGED.wake_all();
             return result;
         }
-        let Some(holder) = holder.and_then(|holder| holder.upgrade()) else {
-            continue;
-        };
         let free = || {
+            let exclusive = lock.unwrap_or(false);
             let blocked = with_locks(file, kind, |locks| {
-                let exclusive = lock.unwrap_or(false);
-                Ok(locks.conflict(owner, bytes, exclusive).is_some_and(|lock| {
-                    core::ptr::eq(lock.owner.process.as_ptr(), Arc::as_ptr(&holder))
-                }))
+                Ok(locks.conflict(owner, bytes, exclusive).is_some())
             });
             (blocked != Ok(true)).then_some(())
         };
-        let waited = holder.changed.wait_interruptible(NO_DEADLINE, free);
+        let waited = CHANGED.wait_interruptible(NO_DEADLINE, free);
         waited.map_err(|_| Errno::ERESTARTSYS)?;
     }
 }
 
-/// Those who wait for this owner look again.
-fn announce(owner: &Owner) {
-    if let Some(process) = owner.process.upgrade() {
-        process.changed.wake_all();
+/// Sets or clears a lock of an open file, unless another thread has closed
+/// its last descriptor meanwhile. Errors as for [`set`].
+fn set_of_file(
+    file: &Arc<OpenFile>,
+    kind: Kind,
+    owner: &Owner,
+    bytes: &Bytes,
+    lock: Option<bool>,
+    wait: bool,
+) -> Result<()> {
+    set(place_of(file)?, kind, owner, bytes, lock, wait)?;
+    if owner.file.is_some() && !file.has_descriptors() {
+        closed(file);
     }
+    Ok(())
 }
 
 const LOCK_SH: u32 = 1;
@@ -198,7 +202,7 @@ pub fn flock(call: &mut Call<'_>) -> Result<u64> {
     };
     let owner = Owner::file(call, &file);
     let wait = operation & LOCK_NB == 0;
-    set(place_of(&file)?, Kind::Whole, &owner, &ALL, lock, wait)?;
+    set_of_file(&file, Kind::Whole, &owner, &ALL, lock, wait)?;
     Ok(0)
 }
 
@@ -280,7 +284,7 @@ pub fn fcntl(call: &Call<'_>, file: &Arc<OpenFile>, command: u32, argument: u64)
         return Err(Errno::EBADF);
     }
     let wait = matches!(command, F_SETLKW | F_OFD_SETLKW);
-    set(place_of(file)?, Kind::Ranges, &owner, &bytes, lock, wait)?;
+    set_of_file(file, Kind::Ranges, &owner, &bytes, lock, wait)?;
     Ok(0)
 }
 
@@ -306,27 +310,39 @@ fn describe(flock: &mut Flock, found: Option<Lock<Owner>>) {
 }
 
 /// The process closes a descriptor: its locks of fcntl(2) on that file go,
-/// whichever descriptor they were made with; those of the open file go with
-/// its last descriptor.
+/// whichever descriptor they were made with.
 pub fn closing(process: &Arc<Process>, file: &Arc<OpenFile>) {
+    let closer = Arc::downgrade(process);
+    let goes = |owner: &Owner| owner.file.is_none() && owner.process.ptr_eq(&closer);
+    drop_locks(file, &[Kind::Ranges], goes);
+}
+
+/// The last descriptor of an open file has been closed: its locks go.
+pub fn closed(file: &Arc<OpenFile>) {
+    let closed = Arc::downgrade(file);
+    let goes = |owner: &Owner| owner.file.as_ref().is_some_and(|file| file.ptr_eq(&closed));
+    drop_locks(file, &[Kind::Ranges, Kind::Whole], goes);
+}
+
+fn drop_locks(file: &OpenFile, kinds: &[Kind], goes: impl Fn(&Owner) -> bool) {
     if LOCKED.load(Ordering::Relaxed) == 0 {
         return;
     }
     let Ok(place) = place_of(file) else {
         return;
     };
-    // One share is the caller's.
-    let last = Arc::strong_count(file) == 1;
-    let (closer, closed) = (Arc::downgrade(process), Arc::downgrade(file));
-    let goes = |owner: &Owner| match &owner.file {
-        None => owner.process.ptr_eq(&closer),
-        Some(file) => last && file.ptr_eq(&closed),
-    };
-    for kind in [Kind::Ranges, Kind::Whole] {
-        let _ = with_locks(place, kind, |locks| {
+    for kind in kinds {
+        let _ = with_locks(place, *kind, |locks| {
             locks.retain(|owner| !goes(owner));
             Ok(())
         });
     }
-    process.changed.wake_all();
+    CHANGED.wake_all();
+}
+
+/// A process has lost its last thread: its locks count for nothing now.
+pub fn process_ended() {
+    if LOCKED.load(Ordering::Relaxed) != 0 {
+        CHANGED.wake_all();
+    }
 }

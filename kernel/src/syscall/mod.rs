@@ -15,7 +15,7 @@ mod epoll;
 mod event;
 pub mod futex;
 mod io;
-mod locks;
+pub mod locks;
 mod memory;
 mod names;
 mod poll;
@@ -37,6 +37,7 @@ use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use paddock_abi::{Errno, Result};
 
 pub use args::Call;
+pub use descriptors::{init, release};
 pub use system::hostname;
 
 /// Numbers below this are remembered, one bit each, once their absence has
@@ -63,6 +64,7 @@ pub fn dispatch(frame: &mut TrapFrame) {
         args,
         thread,
         replaced: false,
+        resumed: thread.take_resumed(),
     };
     let result = match table::entry(number) {
         Some(entry) => entry(&mut call),

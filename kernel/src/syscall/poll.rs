@@ -2,7 +2,6 @@
 
 use super::Call;
 use crate::arch::user_access::{copy_from_user, copy_to_user};
-use crate::time;
 use crate::user_memory::UserPtr;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -29,15 +28,18 @@ impl Watched {
     }
 }
 
-/// Waits until one of the files is ready, or `deadline`. May sleep.
+/// Waits until one of the files is ready, or `deadline`; false if that has
+/// passed. By the time this is looked at again, another thread may have taken
+/// what was there. May sleep.
 ///
 /// # Errors
 /// `ERESTARTNOHAND` on a signal, `ENOMEM`.
-fn wait_any(watched: &[Watched], deadline: Deadline) -> Result<()> {
+fn wait_any(watched: &[Watched], deadline: Deadline) -> Result<bool> {
     paddock_sync::might_sleep();
     let is_ready = || watched.iter().any(|watched| watched.ready() != 0);
-    if is_ready() || (deadline != NO_DEADLINE && platform::now() >= deadline) {
-        return Ok(());
+    let is_over = || deadline != NO_DEADLINE && platform::now() >= deadline;
+    if is_ready() || is_over() {
+        return Ok(!is_over());
     }
     let waker = platform::current_waker();
     let mut registrations = Vec::new();
@@ -51,13 +53,13 @@ fn wait_any(watched: &[Watched], deadline: Deadline) -> Result<()> {
     }
     loop {
         if is_ready() {
-            return Ok(());
+            return Ok(true);
         }
         if platform::interrupted() {
             return Err(Errno::ERESTARTNOHAND);
         }
-        if deadline != NO_DEADLINE && platform::now() >= deadline {
-            return Ok(());
+        if is_over() {
+            return Ok(false);
         }
         platform::park(deadline);
         registrations
@@ -67,9 +69,9 @@ fn wait_any(watched: &[Watched], deadline: Deadline) -> Result<()> {
 }
 
 /// The time at which a wait ends: never without a timeout.
-fn deadline(timeout: UserPtr<Timespec>) -> Result<Deadline> {
+fn deadline(call: &Call<'_>, timeout: UserPtr<Timespec>) -> Result<Deadline> {
     match timeout.non_null() {
-        Some(timeout) => Ok(time::now().saturating_add(timeout.read()?.to_nanos()?)),
+        Some(timeout) => Ok(call.deadline_in(timeout.read()?.to_nanos()?)),
         None => Ok(NO_DEADLINE),
     }
 }
@@ -102,13 +104,14 @@ pub fn ppoll(call: &mut Call<'_>) -> Result<u64> {
     if count > call.descriptor_limit().max(64) {
         return Err(Errno::EINVAL);
     }
-    let deadline = deadline(call.pointer(2))?;
+    let deadline = deadline(call, call.pointer(2))?;
     let mut fds = Vec::new();
     fds.try_reserve_exact(count).map_err(|_| Errno::ENOMEM)?;
     for index in 0..count {
         fds.push(array.at(index)?.read()?);
     }
-    let found = with_mask(call, call.pointer(3), || poll(call, &mut fds, deadline))?;
+    let found = with_mask(call, call.pointer(3), || poll(call, &mut fds, deadline))
+        .map_err(|error| call.restarting_at(deadline, error))?;
     for (index, fd) in fds.iter().enumerate() {
         array.at(index)?.write(fd)?;
     }
@@ -136,14 +139,17 @@ fn poll(call: &Call<'_>, fds: &mut [Pollfd], deadline: Deadline) -> Result<u64> 
             }
         }
     }
-    if !invalid {
-        wait_any(&watched, deadline)?;
+    loop {
+        let over = invalid || !wait_any(&watched, deadline)?;
+        let mut results = watched.iter();
+        for fd in fds.iter_mut().filter(|fd| fd.fd >= 0 && fd.revents == 0) {
+            fd.revents = results.next().map_or(0, |watched| watched.ready() as i16);
+        }
+        let found = fds.iter().filter(|fd| fd.revents != 0).count();
+        if found > 0 || over {
+            return Ok(found as u64);
+        }
     }
-    let mut results = watched.iter();
-    for fd in fds.iter_mut().filter(|fd| fd.fd >= 0 && fd.revents == 0) {
-        fd.revents = results.next().map_or(0, |watched| watched.ready() as i16);
-    }
-    Ok(fds.iter().filter(|fd| fd.revents != 0).count() as u64)
 }
 
 const IN_EVENTS: u32 = POLLIN | POLLRDNORM | POLLHUP | POLLERR;
@@ -165,13 +171,14 @@ pub fn pselect6(call: &mut Call<'_>) -> Result<u64> {
             copy_from_user(&mut set[..bytes], call.word(index + 1))?;
         }
     }
-    let deadline = deadline(call.pointer(4))?;
+    let deadline = deadline(call, call.pointer(4))?;
     // The sixth argument points at the mask's address and size.
     let mask = match call.pointer::<[u64; 2]>(5).non_null() {
         Some(argument) => UserPtr::new(argument.read()?[0]),
         None => UserPtr::new(0),
     };
-    let found = with_mask(call, mask, || select(call, count, &mut sets, deadline))?;
+    let found = with_mask(call, mask, || select(call, count, &mut sets, deadline))
+        .map_err(|error| call.restarting_at(deadline, error))?;
     for (index, set) in sets.iter().enumerate() {
         if call.word(index + 1) != 0 {
             copy_to_user(call.word(index + 1), &set[..bytes])?;
@@ -201,17 +208,21 @@ fn select(call: &Call<'_>, count: usize, sets: &mut [FdSet; 3], deadline: Deadli
             numbers.push(fd);
         }
     }
-    wait_any(&watched, deadline)?;
     let wanted = core::mem::replace(sets, [[0; FD_SETSIZE / 8]; 3]);
-    let mut found = 0;
-    for (fd, watched) in numbers.into_iter().zip(&watched) {
-        let ready = watched.ready();
-        for index in (0..3).filter(|&index| has(&wanted[index], fd)) {
-            if ready & SETS[index] != 0 {
-                sets[index][fd / 8] |= 1 << (fd % 8);
-                found += 1;
+    loop {
+        let over = !wait_any(&watched, deadline)?;
+        let mut found = 0;
+        for (&fd, watched) in numbers.iter().zip(&watched) {
+            let ready = watched.ready();
+            for index in (0..3).filter(|&index| has(&wanted[index], fd)) {
+                if ready & SETS[index] != 0 {
+                    sets[index][fd / 8] |= 1 << (fd % 8);
+                    found += 1;
+                }
             }
         }
+        if found > 0 || over {
+            return Ok(found);
+        }
     }
-    Ok(found)
 }

@@ -11,9 +11,10 @@ use paddock_process::stack::{MAX_STRING, Strings};
 
 /// exit(2): the thread ends; with the last one the process.
 pub fn exit(call: &mut Call<'_>) -> Result<u64> {
-    let process = call.process();
-    if process.threads.lock().len() == 1 {
-        user::begin_exit(process, WaitStatus::Exited(call.args[0] as u8));
+    // The first thread's code counts, whichever thread is the last to go.
+    if call.thread.tid == call.process().pid {
+        let code = call.args[0] as u8;
+        call.process().exit_code.store(code, Ordering::Relaxed);
     }
     call.thread.leaving.store(true, Ordering::Release);
     call.thread.notify_self();

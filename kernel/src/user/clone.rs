@@ -1,5 +1,6 @@
 //! clone(2): new threads and new processes.
 
+use super::files::FileShare;
 use super::hardware::Arm;
 use super::memory::Memory;
 use super::process::{NewProcess, Process, UserThread};
@@ -10,7 +11,7 @@ use alloc::sync::Arc;
 use core::sync::atomic::Ordering;
 use paddock_abi::process::CloneFlags;
 use paddock_abi::{Errno, Result};
-use paddock_sync::{Mutex, Rank, try_arc};
+use paddock_sync::try_arc;
 
 /// CLONE_NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID and NEWNET.
 const NAMESPACES: u64 = 0x7e02_0000;
@@ -142,18 +143,18 @@ fn new_process(
     let flags = request.flags;
     store_tid(request, pid)?;
     let memory = child_memory(old, flags, request, pid)?;
-    let files = old.files();
     let files = if flags.contains(CloneFlags::FILES) {
-        files
+        old.files.lock().another()
     } else {
+        let files = old.files();
         let copy = files.lock().fork()?;
-        try_arc(Mutex::new(Rank::FdTable, copy))?
+        FileShare::new(copy)?
     };
     let keep_stack = !flags.contains(CloneFlags::VM) || flags.contains(CloneFlags::VFORK);
     let signals = old.signals.lock().fork(parent.tid, pid, keep_stack)?;
     let paths = old.paths.lock().clone();
     let limits = *old.limits.lock();
-    let names = old.names.lock().clone();
+    let names = old.names.lock().try_clone()?;
     let child = try_arc(Process::new(NewProcess {
         pid,
         memory,
@@ -168,12 +169,15 @@ fn new_process(
         .trampoline
         .store(old.trampoline.load(Ordering::Relaxed), Ordering::Relaxed);
     let thread = child_thread(parent, child.clone(), frame, request, pid)?;
-    tree().lock().add(
-        pid,
-        Some(family(old.pid, flags)),
-        child.clone(),
-        request.exit_signal,
-    )?;
+    {
+        let mut tree = tree().lock();
+        // Looked up under the same lock: the parent may end at any time.
+        let family = match flags.contains(CloneFlags::PARENT) {
+            true => tree.parent(old.pid)?.max(1),
+            false => old.pid,
+        };
+        tree.add(pid, Some(family), child.clone(), request.exit_signal)?;
+    }
     if let Err(error) = spawn::start_thread(&thread) {
         // It never ran: it goes as if it had ended, and leaves no zombie.
         let usage = paddock_process::Usage::default();
@@ -183,20 +187,13 @@ fn new_process(
         return Err(error);
     }
     if flags.contains(CloneFlags::VFORK) {
-        child
-            .changed
-            .wait_until(|| child.released_parent.load(Ordering::Acquire).then_some(()));
+        // A parent that is to die does not wait for its child.
+        child.changed.wait_until(|| {
+            let released = child.released_parent.load(Ordering::Acquire);
+            (released || parent.is_ending()).then_some(())
+        });
     }
     Ok(pid)
-}
-
-/// Whose child it becomes.
-fn family(pid: u32, flags: CloneFlags) -> u32 {
-    if flags.contains(CloneFlags::PARENT) {
-        tree().lock().parent(pid).unwrap_or(1).max(1)
-    } else {
-        pid
-    }
 }
 
 fn child_memory(

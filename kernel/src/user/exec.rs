@@ -1,16 +1,18 @@
 //! execve(2): the point of no return.
 
+use super::files::FileShare;
 use super::process::{Process, UserThread};
 use super::program::{self, Loaded, Request};
 use super::{current, exit, memory, tree};
 use crate::arch::context::FpState;
 use crate::arch::trap::TrapFrame;
+use crate::syscall;
 use alloc::string::String;
 use alloc::sync::Arc;
 use core::sync::atomic::Ordering;
 use paddock_abi::{Errno, Result};
 use paddock_process::stack::Strings;
-use paddock_sync::{Mutex, PreemptGuard, Rank, try_arc};
+use paddock_sync::PreemptGuard;
 
 /// Replaces the running process's program. On success `frame` starts the new
 /// one.
@@ -25,6 +27,7 @@ pub fn exec(
 ) -> Result<()> {
     let thread = current().ok_or(Errno::ESRCH)?;
     let process = &thread.process;
+    let name = comm_of(path)?;
     let context = process.paths.lock().clone();
     let stack_limit = process.limit(super::process::RLIMIT_STACK);
     let loaded = program::load(Request {
@@ -34,24 +37,27 @@ pub fn exec(
         environment,
         stack_limit,
     })?;
-    unshare_files(process)?;
     become_only_thread(thread)?;
-    take_over(thread, loaded, path, frame);
+    unshare_files(process)?;
+    take_over(thread, loaded, name, frame);
     Ok(())
 }
 
 /// The new program's descriptors are its own.
 fn unshare_files(process: &Process) -> Result<()> {
-    let shared = process.files();
-    // One is the process's, one is `shared`.
-    if Arc::strong_count(&shared) > 2 {
-        let copy = shared.lock().fork()?;
-        *process.files.lock() = try_arc(Mutex::new(Rank::FdTable, copy))?;
+    if !process.files.lock().is_shared() {
+        return Ok(());
     }
+    let shared = process.files();
+    let copy = shared.lock().fork()?;
+    let own = FileShare::new(copy)?;
+    let before = core::mem::replace(&mut *process.files.lock(), own);
+    drop(before);
     Ok(())
 }
 
-/// Ends all other threads, and takes the process's number.
+/// Ends all other threads. `EAGAIN` if another one is doing that: it has been
+/// told of this one, which ends. `EINTR` if the process ends.
 fn become_only_thread(thread: &Arc<UserThread>) -> Result<()> {
     let process = &thread.process;
     if process.threads.lock().len() == 1 {
@@ -59,7 +65,7 @@ fn become_only_thread(thread: &Arc<UserThread>) -> Result<()> {
     }
     // Threads that are on the way out look at `ending` only when the whole
     // process ends; here they are told one by one.
-    super::signals::end_other_threads(thread);
+    super::signals::end_other_threads(thread)?;
     process.changed.wait_until(|| {
         let alone = process.threads.lock().len() == 1;
         (alone || process.ending.lock().is_some()).then_some(())
@@ -70,7 +76,7 @@ fn become_only_thread(thread: &Arc<UserThread>) -> Result<()> {
     Ok(())
 }
 
-fn take_over(thread: &Arc<UserThread>, loaded: Loaded, path: &[u8], frame: &mut TrapFrame) {
+fn take_over(thread: &Arc<UserThread>, loaded: Loaded, name: String, frame: &mut TrapFrame) {
     let process = &thread.process;
     let old = process.memory.lock().replace(loaded.memory);
     {
@@ -86,7 +92,7 @@ fn take_over(thread: &Arc<UserThread>, loaded: Loaded, path: &[u8], frame: &mut 
     thread.robust_list.store(0, Ordering::Relaxed);
     process.signals.lock().exec(thread.tid);
     let mut names = process.names.lock();
-    names.comm = comm_of(path);
+    names.comm = name;
     names.arguments = loaded.arguments;
     names.environment = loaded.environment;
     drop(names);
@@ -98,19 +104,29 @@ fn take_over(thread: &Arc<UserThread>, loaded: Loaded, path: &[u8], frame: &mut 
     *frame = TrapFrame::new_user(loaded.entry, loaded.sp);
 }
 
-fn close_marked(process: &Process) {
+fn close_marked(process: &Arc<Process>) {
     let files = process.files();
     loop {
         // Closing may sleep and take other locks: one by one, outside.
-        let closed = files.lock().take_close_on_exec();
-        if closed.is_none() {
-            return;
+        let taken = files.lock().take_close_on_exec();
+        match taken {
+            Some(entry) => syscall::release(process, entry),
+            None => return,
         }
     }
 }
 
 /// The last part of a path, at most 15 bytes: what /proc/PID/comm shows.
-pub fn comm_of(path: &[u8]) -> String {
+/// `ENOMEM`.
+pub fn comm_of(path: &[u8]) -> Result<String> {
     let last = path.rsplit(|&byte| byte == b'/').next().unwrap_or(path);
-    String::from_utf8_lossy(&last[..last.len().min(15)]).into_owned()
+    let last = &last[..last.len().min(15)];
+    // What is not UTF-8 is left out.
+    let mut name = String::new();
+    name.try_reserve_exact(last.len())
+        .map_err(|_| Errno::ENOMEM)?;
+    for chunk in last.utf8_chunks() {
+        name.push_str(chunk.valid());
+    }
+    Ok(name)
 }

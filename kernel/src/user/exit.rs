@@ -4,15 +4,15 @@
 //! hears of its end. Threads end only at the way back to user mode, where no
 //! frame below owns anything.
 
+use super::files::FileShare;
 use super::process::{Process, UserThread};
-use super::{current, memory, signals, tree};
+use super::{current, signals, tree};
 use crate::arch::user_access::copy_to_user;
-use crate::syscall::futex;
+use crate::syscall::{futex, locks};
 use crate::{fs, thread};
 use alloc::sync::Arc;
 use core::sync::atomic::Ordering;
 use paddock_process::{Usage, WaitStatus};
-use paddock_sync::PreemptGuard;
 
 /// Decides how a process ends; all its threads go on their next way to user
 /// mode. Only the first call counts.
@@ -44,6 +44,7 @@ fn leave(thread: &Arc<UserThread>) {
     if let Some(tid) = heir {
         process.wake_thread(tid);
     }
+    thread.leave_memory();
     let mut threads = process.threads.lock();
     let position = threads.iter().position(|other| Arc::ptr_eq(other, thread));
     let removed = position.map(|position| threads.swap_remove(position));
@@ -55,6 +56,7 @@ fn leave(thread: &Arc<UserThread>) {
     }
     process.changed.wake_all();
     if last {
+        locks::process_ended();
         end_process(process);
     }
 }
@@ -69,15 +71,12 @@ fn clear_tid(thread: &UserThread) {
 
 fn end_process(process: &Arc<Process>) {
     release_memory(process);
-    let files = process.files();
-    // One share is the process's, one is `files`.
-    if Arc::strong_count(&files) <= 2 {
-        let closed = files.lock().take_all();
-        drop(closed);
-    }
+    let files = core::mem::replace(&mut *process.files.lock(), FileShare::none());
     drop(files);
     end_session(process.pid);
-    let status = process.ending.lock().unwrap_or(WaitStatus::Exited(0));
+    let decided = *process.ending.lock();
+    let code = process.exit_code.load(Ordering::Relaxed);
+    let status = decided.unwrap_or(WaitStatus::Exited(code));
     release_vfork_parent(process);
     super::spawn::on_process_end(process);
     let reap = parent_reaps(process.pid);
@@ -130,13 +129,10 @@ fn end_session(pid: u32) {
     }
 }
 
-/// Leaves the address space before it can be freed.
+/// Gives the memory up. All threads of the process have left it before they
+/// left the process.
 fn release_memory(process: &Process) {
     let old = process.memory.lock().take();
-    {
-        let _stay = PreemptGuard::new();
-        memory::activate(None);
-    }
     drop(old);
     *process.executable.lock() = None;
 }

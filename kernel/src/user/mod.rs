@@ -4,6 +4,7 @@ mod clone;
 mod exec;
 mod exit;
 mod faults;
+pub mod files;
 mod hardware;
 pub mod memory;
 pub mod page_cache;
@@ -60,6 +61,8 @@ pub fn switch_state(previous: Option<&Arc<UserThread>>, next: Option<&Arc<UserTh
 pub fn init() {
     memory::init();
     program::init();
+    files::init();
+    crate::syscall::init();
     let mut tree = paddock_process::Tree::new();
     if tree.reserve(None) != Ok(spawn::FIRST) {
         panic!("number 1 is not to be had for process 1");

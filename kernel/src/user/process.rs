@@ -1,5 +1,6 @@
 //! Processes and their threads: what they own, and how they are found.
 
+use super::files::{FileShare, Files};
 use super::memory::{self, Memory};
 use crate::arch::context::FpState;
 use crate::arch::trap::TrapFrame;
@@ -9,12 +10,12 @@ use alloc::string::String;
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
 use core::cell::UnsafeCell;
-use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use paddock_abi::{Errno, Result};
 use paddock_process::signal::Signals;
 use paddock_process::{Tree, WaitStatus};
-use paddock_sync::{Mutex, OnceCell, PreemptOff, Rank, SpinLock, WaitQueue};
-use paddock_vfs::{FdTable, PathContext};
+use paddock_sync::{Deadline, Mutex, NO_DEADLINE, OnceCell, PreemptOff, Rank, SpinLock, WaitQueue};
+use paddock_vfs::PathContext;
 
 /// Everyone's family.
 pub static TREE: OnceCell<SpinLock<Tree<Process>, PreemptOff>> = OnceCell::new();
@@ -49,7 +50,7 @@ pub const DEFAULT_LIMITS: [Limit; LIMITS] = {
 };
 
 /// What a process is called.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub struct Names {
     /// The thread name, up to 15 bytes: /proc/PID/comm.
     pub comm: String,
@@ -57,6 +58,40 @@ pub struct Names {
     pub arguments: Vec<u8>,
     /// The environment at execve: /proc/PID/environ.
     pub environment: Vec<u8>,
+}
+
+impl Names {
+    /// The same names, for a fork. `ENOMEM`.
+    pub fn try_clone(&self) -> Result<Names> {
+        let Names {
+            comm,
+            arguments,
+            environment,
+        } = self;
+        let mut copy = Names {
+            comm: try_string(comm)?,
+            arguments: Vec::new(),
+            environment: Vec::new(),
+        };
+        for (to, from) in [
+            (&mut copy.arguments, arguments),
+            (&mut copy.environment, environment),
+        ] {
+            to.try_reserve_exact(from.len())
+                .map_err(|_| Errno::ENOMEM)?;
+            to.extend_from_slice(from);
+        }
+        Ok(copy)
+    }
+}
+
+/// A copy of a text. `ENOMEM`.
+pub fn try_string(text: &str) -> Result<String> {
+    let mut copy = String::new();
+    copy.try_reserve_exact(text.len())
+        .map_err(|_| Errno::ENOMEM)?;
+    copy.push_str(text);
+    Ok(copy)
 }
 
 /// Whether all threads are to stand still (SIGSTOP and its kind).
@@ -73,7 +108,7 @@ pub struct Process {
     /// Its memory; `None` once it has ended.
     pub memory: SpinLock<Option<Arc<Memory>>>,
     /// Its descriptors; shared after clone(CLONE_FILES).
-    pub files: SpinLock<Arc<Mutex<FdTable>>>,
+    pub files: SpinLock<FileShare>,
     /// Working directory, root, mode mask, and who it is.
     pub paths: Mutex<PathContext>,
     /// The program it runs.
@@ -91,6 +126,9 @@ pub struct Process {
     pub stop: SpinLock<StopState>,
     /// How it ends, once that is decided.
     pub ending: SpinLock<Option<WaitStatus>>,
+    /// What its first thread gave exit(2): how it ends if nothing else has
+    /// been decided.
+    pub exit_code: AtomicU8,
     /// Names, for /proc.
     pub names: SpinLock<Names>,
     /// Resource limits.
@@ -117,7 +155,7 @@ pub struct NewProcess {
     /// Its memory.
     pub memory: Arc<Memory>,
     /// Its descriptors.
-    pub files: Arc<Mutex<FdTable>>,
+    pub files: FileShare,
     /// Directories and identity.
     pub paths: PathContext,
     /// Signal state.
@@ -152,6 +190,7 @@ impl Process {
             changed: WaitQueue::new(),
             stop: SpinLock::new(Rank::Leaf, StopState::default()),
             ending: SpinLock::new(Rank::Leaf, None),
+            exit_code: AtomicU8::new(0),
             names: SpinLock::new(Rank::Leaf, names),
             limits: SpinLock::new(Rank::Leaf, limits),
             trampoline: AtomicU64::new(0),
@@ -168,8 +207,8 @@ impl Process {
     }
 
     /// The process's descriptors.
-    pub fn files(&self) -> Arc<Mutex<FdTable>> {
-        self.files.lock().clone()
+    pub fn files(&self) -> Arc<Files> {
+        self.files.lock().files().clone()
     }
 
     /// A soft limit.
@@ -229,8 +268,14 @@ pub struct UserThread {
     /// The thread alone is to end: it called exit(2), or another one calls
     /// execve.
     pub leaving: AtomicBool,
+    /// It has done all that needs the process's memory, and stays away from
+    /// it: whoever is left may give the memory up.
+    left: AtomicBool,
     /// The interrupted system call that may have to be done again.
     pub interrupted: SpinLock<Option<Interrupted>>,
+    /// When the interrupted system call would have ended; [`NO_DEADLINE`] if
+    /// it had no time to end at. The thread's own.
+    pub resume_until: AtomicU64,
     /// Where it starts.
     pub start: SpinLock<Option<TrapFrame>>,
     /// The kernel's thread.
@@ -268,7 +313,9 @@ impl UserThread {
             robust_list: AtomicU64::new(0),
             work: AtomicBool::new(false),
             leaving: AtomicBool::new(false),
+            left: AtomicBool::new(false),
             interrupted: SpinLock::new(Rank::Leaf, None),
+            resume_until: AtomicU64::new(NO_DEADLINE),
             start: SpinLock::new(Rank::Leaf, Some(start)),
             kernel_thread: OnceCell::new(),
         }
@@ -289,6 +336,17 @@ impl UserThread {
         }
     }
 
+    /// Takes the end of the call that was interrupted, for the running thread
+    /// itself: the next system call is that one, or it never goes on.
+    pub fn take_resumed(&self) -> Option<Deadline> {
+        let deadline = self.resume_until.load(Ordering::Relaxed);
+        if deadline == NO_DEADLINE {
+            return None;
+        }
+        self.resume_until.store(NO_DEADLINE, Ordering::Relaxed);
+        Some(deadline)
+    }
+
     /// Whether there may be something to do before user mode.
     pub fn has_work(&self) -> bool {
         self.work.load(Ordering::Acquire)
@@ -297,6 +355,11 @@ impl UserThread {
     /// Takes the note that there may be something to do.
     pub fn take_work(&self) -> bool {
         self.work.swap(false, Ordering::AcqRel)
+    }
+
+    /// Whether the thread ends on its next way to user mode.
+    pub fn is_ending(&self) -> bool {
+        self.leaving.load(Ordering::Acquire) || self.process.signals.lock().is_dying()
     }
 
     /// Whether a signal waits that the thread must handle.
@@ -343,6 +406,19 @@ impl UserThread {
         // SAFETY: this thread is the one being entered.
         unsafe { (*self.fp.get()).load() };
         crate::arch::cpu::set_user_tls(self.tls.load(Ordering::Relaxed));
-        memory::activate(self.process.memory.lock().as_deref());
+        if self.left.load(Ordering::Relaxed) {
+            memory::activate(None);
+        } else {
+            memory::activate(self.process.memory.lock().as_deref());
+        }
+    }
+
+    /// Puts the running thread itself out of its process's memory, for good.
+    /// What it does from then on, on whichever CPU, leaves the page tables
+    /// alone.
+    pub fn leave_memory(&self) {
+        let _stay = paddock_sync::PreemptGuard::new();
+        self.left.store(true, Ordering::Relaxed);
+        memory::activate(None);
     }
 }

@@ -123,10 +123,7 @@ fn find(context: &PathContext, path: &[u8]) -> Result<(Path, u64)> {
 /// # Errors
 /// Those of execve(2).
 pub fn load(mut request: Request<'_>) -> Result<Loaded> {
-    let mut path = Vec::new();
-    path.try_reserve(request.path.len())
-        .map_err(|_| Errno::ENOMEM)?;
-    path.extend_from_slice(request.path);
+    let mut path = copied(request.path)?;
     let (place, length) = through_scripts(&mut request, &mut path)?;
     let source = FileSource {
         inode: place.inode(),
@@ -155,9 +152,18 @@ pub fn load(mut request: Request<'_>) -> Result<Loaded> {
         sp,
         trampoline: TRAMPOLINE,
         executable: place,
-        arguments: request.arguments.bytes().to_vec(),
-        environment: request.environment.bytes().to_vec(),
+        arguments: copied(request.arguments.bytes())?,
+        environment: copied(request.environment.bytes())?,
     })
+}
+
+/// A copy of some bytes. `ENOMEM`.
+fn copied(bytes: &[u8]) -> Result<Vec<u8>> {
+    let mut copy = Vec::new();
+    copy.try_reserve_exact(bytes.len())
+        .map_err(|_| Errno::ENOMEM)?;
+    copy.extend_from_slice(bytes);
+    Ok(copy)
 }
 
 /// Follows `#!` lines to a program; the arguments change accordingly.

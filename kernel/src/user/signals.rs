@@ -50,10 +50,10 @@ pub fn send_to_group(group: u32, info: &Siginfo) -> bool {
 
 fn deliver(process: &Process, info: &Siginfo, tid: Option<u32>) -> Result<()> {
     let signal = info.signal();
-    if signal == SIGCONT || signal == SIGKILL {
-        resume(process);
-    }
-    let sent = process.signals.lock().send(info, tid)?;
+    let sent = match signal {
+        SIGCONT | SIGKILL => send_and_resume(process, info, tid),
+        _ => process.signals.lock().send(info, tid),
+    }?;
     if let Sent::Wake(tid) = sent {
         process.wake_thread(tid);
     }
@@ -63,16 +63,26 @@ fn deliver(process: &Process, info: &Siginfo, tid: Option<u32>) -> Result<()> {
     Ok(())
 }
 
-/// Ends a stop.
-fn resume(process: &Process) {
+/// Sends a signal that ends a stop, and one that a thread is about to make:
+/// both under the locks with which [`stop`] makes it.
+fn send_and_resume(process: &Process, info: &Siginfo, tid: Option<u32>) -> Result<Sent> {
+    let mut tree = tree().lock();
+    let mut signals = process.signals.lock();
+    let sent = signals.send(info, tid);
     let was_stopped = core::mem::replace(&mut process.stop.lock().stopped, false);
+    drop(signals);
+    let parent = match was_stopped {
+        true => tree.set_continued(process.pid),
+        false => Ok(None),
+    };
+    drop(tree);
     if was_stopped {
-        let parent = tree().lock().set_continued(process.pid);
         process.changed.wake_all();
-        if let Ok(Some(parent)) = parent {
-            tell_parent(&parent, process, WaitStatus::Continued);
-        }
     }
+    if let Ok(Some(parent)) = parent {
+        tell_parent(&parent, process, WaitStatus::Continued);
+    }
+    sent
 }
 
 /// `SIGKILL`, from the kernel itself.
@@ -142,11 +152,24 @@ pub fn before_return(frame: &mut TrapFrame) {
         };
         match next {
             Some(delivery) => act(thread, frame, delivery),
-            None => thread.process.signals.lock().restore_mask(thread.tid),
+            None => settle_mask(thread),
         }
         wait_while_stopped(thread);
     }
     restart(thread, frame, None);
+}
+
+/// Ends a temporary mask, and hands on what this thread was woken for and has
+/// blocked since.
+fn settle_mask(thread: &UserThread) {
+    let process = &thread.process;
+    let mut signals = process.signals.lock();
+    signals.restore_mask(thread.tid);
+    let heir = signals.heir_of(thread.tid);
+    drop(signals);
+    if let Some(heir) = heir {
+        process.wake_thread(heir);
+    }
 }
 
 fn act(thread: &Arc<UserThread>, frame: &mut TrapFrame, delivery: Delivery) {
@@ -197,13 +220,22 @@ fn restart(thread: &UserThread, frame: &mut TrapFrame, action: Option<&Sigaction
         frame.pc -= INSTRUCTION;
     } else {
         frame.x[0] = Errno::EINTR.to_return_value();
+        let _ = thread.take_resumed();
     }
 }
 
 fn stop(thread: &UserThread, signal: u32) {
     let process = &thread.process;
+    let mut tree = tree().lock();
+    let mut signals = process.signals.lock();
+    if !signals.take_stop() {
+        // A SIGCONT or SIGKILL came after it was decided.
+        return;
+    }
     process.stop.lock().stopped = true;
-    let parent = tree().lock().set_stopped(process.pid, signal as u8);
+    drop(signals);
+    let parent = tree.set_stopped(process.pid, signal as u8);
+    drop(tree);
     if let Ok(Some(parent)) = parent {
         tell_parent(&parent, process, WaitStatus::Stopped(signal as u8));
     }
@@ -214,7 +246,7 @@ fn wait_while_stopped(thread: &UserThread) {
     let process = &thread.process;
     process.changed.wait_until(|| {
         let running = !process.stop.lock().stopped;
-        (running || process.signals.lock().is_dying()).then_some(())
+        (running || thread.is_ending()).then_some(())
     });
 }
 
@@ -311,12 +343,19 @@ fn restore(thread: &UserThread, frame: &mut TrapFrame) -> Result<()> {
     Ok(())
 }
 
-/// Ends all threads of the process but the running one, which then calls
-/// execve.
-pub fn end_other_threads(thread: &UserThread) {
+/// Tells all threads of the process but the running one, which calls execve,
+/// to end. One of several that do this at once wins.
+///
+/// # Errors
+/// `EAGAIN` if another thread was first.
+pub fn end_other_threads(thread: &UserThread) -> Result<()> {
     let threads = thread.process.threads.lock();
+    if thread.leaving.load(Ordering::Acquire) {
+        return Err(Errno::EAGAIN);
+    }
     for other in threads.iter().filter(|other| other.tid != thread.tid) {
         other.leaving.store(true, Ordering::Release);
         other.notify();
     }
+    Ok(())
 }

@@ -1,7 +1,10 @@
 //! Processes that the kernel itself starts (process 1, SSH sessions), and the
 //! first steps of every user thread.
 
-use super::process::{DEFAULT_LIMITS, ExitHook, Names, NewProcess, Process, UserThread};
+use super::files::FileShare;
+use super::process::{
+    DEFAULT_LIMITS, ExitHook, Names, NewProcess, Process, UserThread, try_string,
+};
 use super::program::{self, Request};
 use super::{exec, tree};
 use crate::arch::context::FpState;
@@ -15,7 +18,7 @@ use paddock_abi::{Errno, Result};
 use paddock_process::signal::Signals;
 use paddock_process::stack::Strings;
 use paddock_process::{Usage, WaitStatus};
-use paddock_sync::{Mutex, Rank, try_arc};
+use paddock_sync::try_arc;
 use paddock_tty::Tty;
 use paddock_vfs::{FdTable, PathContext};
 
@@ -66,12 +69,12 @@ pub fn spawn(program: Program<'_>) -> Result<Arc<Process>> {
         try_arc(Process::new(NewProcess {
             pid,
             memory: loaded.memory,
-            files: try_arc(Mutex::new(Rank::FdTable, program.files))?,
+            files: FileShare::new(program.files)?,
             paths: program.paths,
             signals,
             limits: DEFAULT_LIMITS,
             names: Names {
-                comm: exec::comm_of(program.path),
+                comm: exec::comm_of(program.path)?,
                 arguments: loaded.arguments,
                 environment: loaded.environment,
             },
@@ -118,14 +121,21 @@ pub fn abandon(pid: u32) {
 /// Gives a user thread its kernel thread and lets it run.
 ///
 /// # Errors
-/// `EAGAIN`, `ENOMEM`.
+/// `EAGAIN`, also when the calling thread's process is losing all its threads
+/// but one that calls execve; `ENOMEM`.
 pub fn start_thread(thread: &Arc<UserThread>) -> Result<()> {
     let process = &thread.process;
+    let name = try_string(&process.names.lock().comm)?;
     let mut threads = process.threads.lock();
+    // Under the lock with which `signals::end_other_threads` tells them all:
+    // none is made that it does not see.
+    let ends = |own: &Arc<UserThread>| own.leaving.load(Ordering::Acquire);
+    if super::current().is_some_and(ends) {
+        return Err(Errno::EAGAIN);
+    }
     threads.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
     threads.push(thread.clone());
     drop(threads);
-    let name = process.names.lock().comm.clone();
     let started = thread::spawn_user(thread.clone(), &name, run);
     if started.is_err() {
         process

@@ -14,7 +14,7 @@ pub enum Delivery {
         /// Whether it is one that dumps core.
         core: bool,
     },
-    /// The whole process stops.
+    /// The whole process stops, if [`Signals::take_stop`] then still says so.
     Stop(u32),
     /// A handler runs.
     Handler {
@@ -50,7 +50,10 @@ impl Signals {
         match default_action(signal) {
             _ if self.protected => None,
             DefaultAction::Ignore | DefaultAction::Continue => None,
-            DefaultAction::Stop => Some(Delivery::Stop(signal)),
+            DefaultAction::Stop => {
+                self.stopping = true;
+                Some(Delivery::Stop(signal))
+            }
             DefaultAction::Terminate => Some(Delivery::Terminate {
                 signal,
                 core: false,

@@ -45,6 +45,9 @@ impl Signals {
 
     /// A stop cancels a waiting `SIGCONT`, and `SIGCONT` waiting stops.
     fn cancel_opposites(&mut self, signal: u32) {
+        if signal == SIGCONT || signal == SIGKILL {
+            self.stopping = false;
+        }
         if signal == SIGCONT {
             self.discard(SignalSet::STOPPING);
         } else if SignalSet::STOPPING.contains(signal) {

@@ -48,6 +48,8 @@ pub struct Signals {
     pub(super) protected: bool,
     /// `SIGKILL` or another deadly signal is on its way: all threads go.
     dying: bool,
+    /// A thread has taken a stop and has not made it yet.
+    pub(super) stopping: bool,
 }
 
 impl Signals {
@@ -60,6 +62,7 @@ impl Signals {
             threads: Vec::new(),
             protected,
             dying: false,
+            stopping: false,
         };
         signals.add_thread(tid, SignalSet::EMPTY)?;
         Ok(signals)
@@ -77,6 +80,7 @@ impl Signals {
             threads: _,
             protected: _,
             dying: _,
+            stopping: _,
         } = self;
         let ThreadSignals {
             tid: _,
@@ -101,6 +105,25 @@ impl Signals {
         self.threads.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
         self.threads.push(ThreadSignals::new(tid, mask));
         Ok(())
+    }
+
+    /// Whether the stop that [`Self::next`] gave still holds: no `SIGCONT` or
+    /// `SIGKILL` has come since. Once for each.
+    pub fn take_stop(&mut self) -> bool {
+        core::mem::take(&mut self.stopping)
+    }
+
+    /// Another thread to be woken, if signals of the process wait that `tid`
+    /// blocks and the other does not: whoever was woken for a signal may have
+    /// blocked it since.
+    pub fn heir_of(&self, tid: u32) -> Option<u32> {
+        let mask = self.thread(tid).ok()?.mask;
+        let waiting = self.pending.set().intersection(mask);
+        if waiting.is_empty() {
+            return None;
+        }
+        let can = |thread: &&ThreadSignals| !waiting.minus(thread.mask).is_empty();
+        self.threads.iter().find(can).map(|thread| thread.tid)
     }
 
     /// Forgets a thread that has ended. Gives another thread that should be

@@ -143,6 +143,32 @@ fn stop_and_continue_cancel_each_other() {
 }
 
 #[test]
+fn a_continuation_cancels_a_stop_that_is_under_way() {
+    let mut signals = Signals::new(1, false).unwrap();
+    for (between, holds) in [(None, true), (Some(SIGCONT), false), (Some(SIGKILL), false)] {
+        send(&mut signals, SIGSTOP);
+        assert!(matches!(signals.next(1), Some(Delivery::Stop(SIGSTOP))));
+        if let Some(signal) = between {
+            send(&mut signals, signal);
+        }
+        assert_eq!(signals.take_stop(), holds);
+        assert!(!signals.take_stop());
+    }
+}
+
+#[test]
+fn what_a_thread_blocks_after_being_woken_goes_to_another() {
+    let mut signals = Signals::new(1, false).unwrap();
+    signals.add_thread(2, SignalSet::EMPTY).unwrap();
+    assert_eq!(send(&mut signals, SIGUSR1), Sent::Wake(1));
+    assert_eq!(signals.heir_of(1), None);
+    signals.set_mask(1, SignalSet::of(SIGUSR1)).unwrap();
+    assert_eq!(signals.heir_of(1), Some(2));
+    signals.set_mask(2, SignalSet::of(SIGUSR1)).unwrap();
+    assert_eq!(signals.heir_of(1), None);
+}
+
+#[test]
 fn process_one_gets_only_what_it_handles() {
     let mut signals = Signals::new(1, true).unwrap();
     assert_eq!(send(&mut signals, SIGKILL), Sent::Ignored);

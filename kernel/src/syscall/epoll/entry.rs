@@ -70,9 +70,9 @@ impl Entry {
         let registration = registration.map(|registration| unsafe {
             core::mem::transmute::<Registration<'_>, Registration<'static>>(registration)
         });
-        ENTRIES.fetch_add(1, Ordering::Relaxed);
         let interest = SpinLock::new(Rank::Leaf, interest);
         let registration = SpinLock::new(Rank::Leaf, registration);
+        ENTRIES.fetch_add(1, Ordering::SeqCst);
         try_arc(Entry {
             fd,
             interest,
@@ -113,7 +113,7 @@ impl Entry {
 
 impl Drop for Entry {
     fn drop(&mut self) {
-        ENTRIES.fetch_sub(1, Ordering::Relaxed);
+        ENTRIES.fetch_sub(1, Ordering::SeqCst);
     }
 }
 

@@ -4,7 +4,7 @@ use super::entry::{Entry, MODES, ready_bits};
 use super::epoll_of;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::sync::atomic::Ordering;
+use core::sync::atomic::{AtomicUsize, Ordering};
 use paddock_abi::uio::*;
 use paddock_abi::{Errno, Result};
 use paddock_sync::{Pollable, PreemptOff, Ready, SpinLock, WaitQueue};
@@ -14,6 +14,9 @@ use paddock_vfs::OpenFile;
 pub struct Epoll {
     pub entries: SpinLock<Vec<Arc<Entry>>, PreemptOff>,
     pub changed: WaitQueue,
+    /// Counts changes of entries' places: whoever goes through the list by
+    /// index may have missed one.
+    pub moves: AtomicUsize,
 }
 
 impl Epoll {
@@ -43,6 +46,7 @@ impl Epoll {
     pub fn take(&self, matches: impl Fn(&Entry) -> bool) -> Option<Arc<Entry>> {
         let mut entries = self.entries.lock();
         let at = entries.iter().position(|entry| matches(entry))?;
+        self.moves.fetch_add(1, Ordering::Relaxed);
         Some(entries.swap_remove(at))
     }
 
@@ -51,13 +55,34 @@ impl Epoll {
     fn rotate(&self, entry: &Arc<Entry>) {
         let mut entries = self.entries.lock();
         if let Some(at) = entries.iter().position(|other| Arc::ptr_eq(other, entry)) {
+            self.moves.fetch_add(1, Ordering::Relaxed);
             let entry = entries.remove(at);
             entries.push(entry);
         }
     }
 
+    /// Does `pass`, which goes through the list, until the list stays as it is
+    /// meanwhile or the pass has found something.
+    fn pass_until_still<T>(&self, mut pass: impl FnMut() -> Option<T>) -> Option<T> {
+        loop {
+            let before = self.moves.load(Ordering::Relaxed);
+            let found = pass();
+            // The list's lock orders this after the moves that it has seen.
+            if found.is_some() || self.moves.load(Ordering::Relaxed) == before {
+                return found;
+            }
+        }
+    }
+
     /// Collects events, no more than `events` has room for without growing.
     pub fn collect(&self, events: &mut Vec<EpollEvent>) {
+        self.pass_until_still(|| {
+            self.collect_once(events);
+            (!events.is_empty()).then_some(())
+        });
+    }
+
+    fn collect_once(&self, events: &mut Vec<EpollEvent>) {
         let mut index = 0;
         let mut reported: Option<Arc<Entry>> = None;
         while events.len() < events.capacity() {
@@ -91,19 +116,27 @@ impl Epoll {
 
 impl Pollable for Epoll {
     fn ready(&self) -> Ready {
+        self.pass_until_still(|| self.ready_entry())
+            .map_or(Ready::empty(), |()| Ready::IN)
+    }
+
+    fn wait_queue(&self) -> Option<&WaitQueue> {
+        Some(&self.changed)
+    }
+}
+
+impl Epoll {
+    /// Whether an entry is ready.
+    fn ready_entry(&self) -> Option<()> {
         let mut index = 0;
         while let Some(entry) = self.entry(index) {
             let wanted = entry.interest.lock().events | POLLERR | POLLHUP;
             let news = entry.note.news.load(Ordering::Acquire);
             if news && ready_bits(&entry.file) & wanted & !MODES != 0 {
-                return Ready::IN;
+                return Some(());
             }
             index += 1;
         }
-        Ready::empty()
-    }
-
-    fn wait_queue(&self) -> Option<&WaitQueue> {
-        Some(&self.changed)
+        None
     }
 }

@@ -17,7 +17,7 @@ use alloc::sync::{Arc, Weak};
 use alloc::task::Wake;
 use alloc::vec::Vec;
 use core::any::Any;
-use core::sync::atomic::Ordering;
+use core::sync::atomic::{AtomicUsize, Ordering};
 use entry::{ENTRIES, Entry, Interest};
 use instance::Epoll;
 use paddock_abi::time::Timespec;
@@ -33,7 +33,8 @@ use paddock_vfs::{File, FileKind, Metadata, OpenFile, OpenFlags, Timestamp};
 const MAX_EVENTS: usize = 1024;
 /// How deep one epoll may watch another.
 const MAX_DEPTH: usize = 4;
-/// All epolls.
+/// All epolls. None ever changes its place, so that going through them misses
+/// none that was there from the start.
 static EPOLLS: SpinLock<Vec<Weak<Epoll>>, PreemptOff> = SpinLock::new(Rank::Leaf, Vec::new());
 
 /// The file in front of an epoll.
@@ -96,12 +97,18 @@ pub fn epoll_create1(call: &mut Call<'_>) -> Result<u64> {
     let epoll = try_arc(Epoll {
         entries,
         changed: WaitQueue::new(),
+        moves: AtomicUsize::new(0),
     })?;
     {
         let mut all = EPOLLS.lock();
-        all.retain(|epoll| epoll.strong_count() > 0);
-        all.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
-        all.push(Arc::downgrade(&epoll));
+        let free = all.iter().position(|epoll| epoll.strong_count() == 0);
+        match free.and_then(|index| all.get_mut(index)) {
+            Some(place) => *place = Arc::downgrade(&epoll),
+            None => {
+                all.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
+                all.push(Arc::downgrade(&epoll));
+            }
+        }
     }
     let flags = OpenFlags::from_bits_truncate(call.uint(0)) | OpenFlags::RDWR;
     let file = OpenFile::new(try_arc(EpollFile(epoll))?, None, flags)?;
@@ -147,7 +154,12 @@ fn add(epoll: &Arc<Epoll>, fd: i32, file: Arc<OpenFile>, interest: Interest) -> 
     if epoll_of(&file).is_some_and(|inner| inner.depth(MAX_DEPTH) + 1 >= MAX_DEPTH) {
         return Err(Errno::ELOOP);
     }
-    epoll.add(Entry::new(epoll, fd, file, interest)?)?;
+    epoll.add(Entry::new(epoll, fd, file.clone(), interest)?)?;
+    if !file.has_descriptors() {
+        // Closed by another thread, which has looked before the entry was
+        // there, or else has removed it.
+        drop(epoll.take(|entry| Arc::ptr_eq(&entry.file, &file)));
+    }
     epoll.changed.wake_all();
     Ok(0)
 }
@@ -202,22 +214,9 @@ fn collect_until(epoll: &Epoll, events: &mut Vec<EpollEvent>, deadline: Deadline
     }
 }
 
-/// A descriptor of `file` has been closed. If epolls alone still hold the
-/// file, they let go of it.
-pub fn closing(file: &Arc<OpenFile>) {
-    if ENTRIES.load(Ordering::Relaxed) == 0 {
-        return;
-    }
-    let mut watching = 0;
-    for_each_epoll(|epoll| {
-        let entries = epoll.entries.lock();
-        watching += entries
-            .iter()
-            .filter(|entry| Arc::ptr_eq(&entry.file, file))
-            .count();
-    });
-    // One share is the caller's.
-    if Arc::strong_count(file) > watching + 1 {
+/// The last descriptor of `file` has been closed: epolls let go of it.
+pub fn closed(file: &Arc<OpenFile>) {
+    if ENTRIES.load(Ordering::SeqCst) == 0 {
         return;
     }
     for_each_epoll(|epoll| {

@@ -1,0 +1,83 @@
+//! The table of descriptors of one or, after clone(CLONE_FILES), several
+//! processes.
+
+use alloc::sync::Arc;
+use core::sync::atomic::{AtomicUsize, Ordering};
+use paddock_abi::Result;
+use paddock_sync::{Mutex, MutexGuard, OnceCell, Rank, try_arc};
+use paddock_vfs::FdTable;
+
+/// A table and how many processes use it. References without a share (those
+/// of a call under way, or of a reader of `/proc`) keep the table, but not
+/// what is in it.
+pub struct Files {
+    table: Mutex<FdTable>,
+    users: AtomicUsize,
+}
+
+impl Files {
+    /// The table itself. Sleeps.
+    #[track_caller]
+    pub fn lock(&self) -> MutexGuard<'_, FdTable> {
+        self.table.lock()
+    }
+}
+
+/// One process's share of a table. The last one to be dropped closes all
+/// descriptors, however many other references there are: dropping sleeps.
+pub struct FileShare(Arc<Files>);
+
+/// What a process has that has ended: a table that stays empty.
+static NO_FILES: OnceCell<FileShare> = OnceCell::new();
+
+/// Makes the empty table. Once, at boot.
+pub fn init() {
+    match FileShare::new(FdTable::new()) {
+        Ok(share) => drop(NO_FILES.set(share)),
+        Err(_) => panic!("no memory for the empty table of descriptors"),
+    }
+}
+
+impl FileShare {
+    /// A table that one process uses. `ENOMEM`.
+    pub fn new(table: FdTable) -> Result<FileShare> {
+        Ok(FileShare(try_arc(Files {
+            table: Mutex::new(Rank::FdTable, table),
+            users: AtomicUsize::new(1),
+        })?))
+    }
+
+    /// A share of the empty table.
+    pub fn none() -> FileShare {
+        match NO_FILES.get() {
+            Some(share) => share.another(),
+            None => panic!("descriptors are asked for before there are any"),
+        }
+    }
+
+    /// A share for one more process.
+    pub fn another(&self) -> FileShare {
+        self.0.users.fetch_add(1, Ordering::Relaxed);
+        FileShare(self.0.clone())
+    }
+
+    /// Whether other processes have shares.
+    pub fn is_shared(&self) -> bool {
+        self.0.users.load(Ordering::Acquire) > 1
+    }
+
+    /// The table.
+    pub fn files(&self) -> &Arc<Files> {
+        &self.0
+    }
+}
+
+impl Drop for FileShare {
+    fn drop(&mut self) {
+        if self.0.users.fetch_sub(1, Ordering::AcqRel) == 1 {
+            // Closing may sleep and take other locks: outside the table's.
+            let all = self.0.lock().take_all();
+            drop(all);
+        }
+    }
+}
