@@ -1,24 +1,23 @@
-//! The four contexts, the guards that enter them, and [`might_sleep`].
+//! [`Context`]: what the guards and locks know of one thread.
 
-use crate::meta::LockMeta;
+use crate::chains;
+use crate::held::Held;
+use crate::meta::{LockMeta, LockRecord, NO_PRIORITY};
 use crate::platform;
-use crate::rank::Rank;
-use core::fmt;
-use core::marker::PhantomData;
+use crate::violation::Violation;
+use crate::wait_record::WaitRecord;
+use crate::waiter::Waiter;
 use core::panic::Location;
 use core::ptr;
 use core::sync::atomic::{
-    AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed,
+    AtomicBool, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed,
 };
-
-/// How many locks one thread may hold at once.
-const MAX_HELD: usize = 16;
 
 const PREEMPT_ONE: u32 = 1;
 const PREEMPT_MASK: u32 = 0xffff;
 const INTERRUPT_ONE: u32 = 1 << 16;
 const INTERRUPT_MASK: u32 = 0xff << 16;
-const POLL_ONE: u32 = 1 << 24;
+pub(crate) const POLL_ONE: u32 = 1 << 24;
 const POLL_MASK: u32 = 0xff << 24;
 
 /// What the guards know of one thread (or of a CPU's boot and idle phase).
@@ -31,12 +30,17 @@ pub struct Context {
     /// that "may this code sleep?" is one load and one compare.
     depths: AtomicU32,
     need_resched: AtomicBool,
-    /// Where, and when (ns), the outermost section without preemption began.
+    /// Where, and when (ticks), the outermost section without preemption began.
     section_at: AtomicPtr<Location<'static>>,
     section_since: AtomicU64,
-    held: [AtomicPtr<LockMeta>; MAX_HELD],
-    held_count: AtomicUsize,
-    waiting_for: AtomicPtr<LockMeta>,
+    pub(crate) held: Held,
+    pub(crate) wait: WaitRecord,
+    /// How urgent the thread is by itself, and by what waiters lend it;
+    /// smaller is more urgent.
+    base: AtomicU8,
+    lent: AtomicU8,
+    /// Its place in the queue of a sleeping lock. Under the lock of `chains`.
+    waiter: AtomicPtr<Waiter>,
 }
 
 impl Default for Context {
@@ -53,9 +57,20 @@ impl Context {
             need_resched: AtomicBool::new(false),
             section_at: AtomicPtr::new(ptr::null_mut()),
             section_since: AtomicU64::new(0),
-            held: [const { AtomicPtr::new(ptr::null_mut()) }; MAX_HELD],
-            held_count: AtomicUsize::new(0),
-            waiting_for: AtomicPtr::new(ptr::null_mut()),
+            held: Held::new(),
+            wait: WaitRecord::new(),
+            base: AtomicU8::new(0),
+            lent: AtomicU8::new(NO_PRIORITY),
+            waiter: AtomicPtr::new(ptr::null_mut()),
+        }
+    }
+
+    /// The same context with a priority of its own: smaller is more urgent,
+    /// and 255 is not a priority. Without it, it has the most urgent.
+    pub const fn with_priority(self, priority: u8) -> Self {
+        Context {
+            base: AtomicU8::new(priority),
+            ..self
         }
     }
 
@@ -82,6 +97,47 @@ impl Context {
     /// Whether an executor polls a task in this context.
     pub fn in_poll(&self) -> bool {
         self.depths.load(Relaxed) & POLL_MASK != 0
+    }
+
+    /// How urgent the thread is now: by itself, or by what those lend it that
+    /// wait for its locks. Any context.
+    pub fn priority(&self) -> u8 {
+        self.base_priority().min(self.lent.load(Relaxed))
+    }
+
+    /// How urgent the thread is by itself.
+    pub fn base_priority(&self) -> u8 {
+        self.base.load(Relaxed)
+    }
+
+    /// Sets how urgent the thread is by itself. Before it runs, or from itself
+    /// while it holds no lock.
+    pub fn set_base_priority(&self, priority: u8) {
+        self.base.store(priority, Relaxed);
+    }
+
+    /// Sets what is lent. The caller has the lock of `chains`.
+    pub(crate) fn set_lent(&self, priority: u8) {
+        let before = self.priority();
+        self.lent.store(priority, Relaxed);
+        if self.priority() != before {
+            platform::priority_changed(self);
+        }
+    }
+
+    /// Its place in a queue. The caller has the lock of `chains`.
+    pub(crate) fn waiter(&self) -> *const Waiter {
+        self.waiter.load(Relaxed)
+    }
+
+    pub(crate) fn set_waiter(&self, waiter: *const Waiter) {
+        self.waiter.store(waiter.cast_mut(), Relaxed);
+    }
+
+    /// Whether nothing forbids sleeping, but for a mask of interrupts.
+    #[inline(always)]
+    pub(crate) fn may_sleep(&self) -> bool {
+        self.depths.load(Relaxed) == 0
     }
 
     /// Whether this context may be switched away from now.
@@ -112,7 +168,7 @@ impl Context {
         }
         // SAFETY: only ever set from a `&'static Location`.
         let at = unsafe { self.section_at.load(Relaxed).as_ref() }?;
-        Some((at, self.section_since.load(Relaxed)))
+        Some((at, self.section_began()))
     }
 
     /// Where the last outermost section without preemption began, over or
@@ -120,14 +176,11 @@ impl Context {
     pub fn last_section(&self) -> Option<(&'static Location<'static>, u64)> {
         // SAFETY: only ever set from a `&'static Location`.
         let at = unsafe { self.section_at.load(Relaxed).as_ref() }?;
-        Some((at, self.section_since.load(Relaxed)))
+        Some((at, self.section_began()))
     }
 
-    /// The lock this context is waiting for.
-    pub fn waiting_for(&self) -> Option<&LockMeta> {
-        // SAFETY: set by `wait_begin` from a reference that outlives the
-        // wait, and cleared by `wait_end`.
-        unsafe { self.waiting_for.load(Relaxed).as_ref() }
+    fn section_began(&self) -> u64 {
+        platform::ticks_to_nanos(self.section_since.load(Relaxed))
     }
 
     /// Enters interrupt context; the vector calls this.
@@ -146,7 +199,7 @@ impl Context {
         let depths = self.depths.load(Relaxed);
         self.depths.store(depths + PREEMPT_ONE, Relaxed);
         if depths & PREEMPT_MASK == 0 {
-            self.section_since.store(platform::now(), Relaxed);
+            self.section_since.store(platform::ticks(), Relaxed);
             self.section_at.store(ptr::from_ref(at).cast_mut(), Relaxed);
         }
     }
@@ -158,280 +211,91 @@ impl Context {
         depths & (PREEMPT_MASK | INTERRUPT_MASK) == 0 && self.need_resched.load(Relaxed)
     }
 
-    fn add(&self, one: u32) {
+    pub(crate) fn add(&self, one: u32) {
         self.depths.store(self.depths.load(Relaxed) + one, Relaxed);
     }
 
-    fn sub(&self, one: u32) {
+    pub(crate) fn sub(&self, one: u32) {
         self.depths.store(self.depths.load(Relaxed) - one, Relaxed);
     }
 
+    /// Reports a lock that may not be taken now. Before the attempt, so that
+    /// what would hang is reported first.
+    #[inline(always)]
     pub(crate) fn check_order(&self, lock: &LockMeta, at: &'static Location<'static>) {
-        for slot in &self.held[..self.held_count.load(Relaxed).min(MAX_HELD)] {
-            // SAFETY: a held lock is alive; its guard borrows it.
-            let Some(held) = (unsafe { slot.load(Relaxed).as_ref() }) else {
-                continue;
-            };
-            if held.rank() > lock.rank() || (held.rank() == lock.rank() && !lock.rank().nests()) {
-                platform::violation(&Violation::Order {
-                    taken: lock.rank(),
-                    at,
-                    held: held.rank(),
-                    held_at: held.taken_at(),
-                });
-            }
+        if cfg!(feature = "checks") && !self.held.allows(lock.rank()) {
+            self.report_order(lock, at);
         }
     }
 
-    pub(crate) fn push_held(&self, lock: &LockMeta) {
-        let count = self.held_count.load(Relaxed);
-        if let Some(slot) = self.held.get(count) {
-            slot.store(ptr::from_ref(lock).cast_mut(), Relaxed);
-        }
-        self.held_count.store(count + 1, Relaxed);
-    }
-
-    pub(crate) fn pop_held(&self, lock: &LockMeta) {
-        let count = self.held_count.load(Relaxed);
-        self.held_count.store(count.saturating_sub(1), Relaxed);
-        let held = &self.held[..count.min(MAX_HELD)];
-        let Some(found) = held
-            .iter()
-            .rposition(|slot| ptr::eq(slot.load(Relaxed), lock))
-        else {
+    #[cold]
+    fn report_order(&self, lock: &LockMeta, at: &'static Location<'static>) {
+        let taken = lock.record();
+        if let Some(held) = self.held().find(|held| held.address() == taken.address()) {
+            platform::violation(&Violation::Recursion { held, at });
             return;
+        }
+        let wrong = |held: &LockRecord| {
+            held.rank() > lock.rank() || (held.rank() == lock.rank() && !lock.rank().nests())
         };
-        for index in found + 1..held.len() {
-            held[index - 1].store(held[index].load(Relaxed), Relaxed);
+        if let Some(held) = self.held().find(wrong) {
+            platform::violation(&Violation::Order { taken, at, held });
         }
     }
 
-    pub(crate) fn wait_begin(&self, lock: &LockMeta) {
-        self.waiting_for
-            .store(ptr::from_ref(lock).cast_mut(), Relaxed);
+    /// Reports a lock that cannot be had because the caller itself has it.
+    #[cold]
+    pub(crate) fn check_recursion(&self, lock: &LockMeta, at: &'static Location<'static>) {
+        // An order that forbids the lock has been reported already.
+        if ptr::eq(lock.holder(), self) && self.held.allows(lock.rank()) {
+            let held = lock.record();
+            platform::violation(&Violation::Recursion { held, at });
+        }
     }
 
-    pub(crate) fn wait_end(&self) {
-        self.waiting_for.store(ptr::null_mut(), Relaxed);
+    #[inline(always)]
+    pub(crate) fn push_held(&self, lock: &LockMeta, at: &'static Location<'static>) {
+        if !self.held.push(lock, at) {
+            platform::violation(&Violation::TooMany { at });
+        }
     }
 
-    /// The locks held now. Of a thread that runs meanwhile, on another CPU,
-    /// they may be gone when they are looked at.
-    pub fn held(&self) -> impl Iterator<Item = &LockMeta> {
-        let count = self.held_count.load(Relaxed).min(MAX_HELD);
-        // SAFETY: a held lock is alive; its guard borrows it.
-        let meta = |slot: &AtomicPtr<LockMeta>| unsafe { slot.load(Relaxed).as_ref() };
-        self.held[..count].iter().filter_map(meta)
+    #[inline(always)]
+    pub(crate) fn pop_held(&self, lock: &LockMeta) {
+        self.held.pop(lock);
     }
 
     /// The number of locks held now.
     pub fn held_locks(&self) -> usize {
-        self.held_count.load(Relaxed)
+        self.held.count()
     }
-}
 
-/// A broken rule of the threading model, with both places.
-#[derive(Debug)]
-pub enum Violation {
-    /// Something that can block was entered where nothing may block.
-    Sleep {
-        /// The blocking entry's caller.
-        at: &'static Location<'static>,
-        /// Which context it was: "interrupt", "atomic section", "async poll"
-        /// or "interrupts masked".
-        context: &'static str,
-        /// Where that context began, if known.
-        began_at: Option<&'static Location<'static>>,
-    },
-    /// A lock was taken while one of equal or higher rank was held.
-    Order {
-        /// Rank of the lock being taken.
-        taken: Rank,
-        /// Where.
-        at: &'static Location<'static>,
-        /// Rank of the lock already held.
-        held: Rank,
-        /// Where that was taken.
-        held_at: Option<&'static Location<'static>>,
-    },
-}
+    /// The locks held now, in the order in which they were taken. Of another
+    /// thread that runs it is a picture that may be blurred, never a wild one.
+    pub fn held(&self) -> impl Iterator<Item = LockRecord> {
+        let mine = |lock| LockRecord {
+            holder: ptr::from_ref(self),
+            ..lock
+        };
+        self.held.records().map(mine)
+    }
 
-impl Violation {
-    /// Where the rule was broken.
-    pub fn at(&self) -> &'static Location<'static> {
-        match self {
-            Violation::Sleep { at, .. } | Violation::Order { at, .. } => at,
+    /// The lock this context is waiting for, and since when (nanoseconds of
+    /// the monotonic clock). Any context, of any thread; takes no lock that
+    /// it would have to wait for.
+    ///
+    /// The holder is given if it is known: for a sleeping lock it is looked up
+    /// among the waiters, unless those are being changed just now.
+    pub fn waiting_for(&self) -> Option<(LockRecord, u64)> {
+        let (record, since) = self.wait.get()?;
+        match chains::try_look() {
+            Some(chains) => Some((self.blocked_on(&chains).unwrap_or(record), since)),
+            None => Some((record, since)),
         }
     }
-}
 
-impl fmt::Display for Violation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let place =
-            |f: &mut fmt::Formatter<'_>, other: Option<&'static Location<'static>>| match other {
-                Some(other) => write!(f, "{other}"),
-                None => f.write_str("an unknown place"),
-            };
-        match self {
-            Violation::Sleep {
-                at,
-                context,
-                began_at,
-            } => {
-                write!(f, "blocking call in {context} at {at}; began at ")?;
-                place(f, *began_at)
-            }
-            Violation::Order {
-                taken,
-                at,
-                held,
-                held_at,
-            } => {
-                write!(
-                    f,
-                    "lock {taken:?} taken at {at} while {held:?} is held since "
-                )?;
-                place(f, *held_at)
-            }
-        }
-    }
-}
-
-/// The first line of everything that can block, contended or not.
-///
-/// A violation names both places: this call's caller and where the context
-/// that forbids sleeping began.
-#[track_caller]
-#[inline]
-pub fn might_sleep() {
-    let context = platform::context();
-    if context.depths.load(Relaxed) != 0 || !platform::irqs_enabled() {
-        report_sleep(context, Location::caller());
-    }
-}
-
-#[cold]
-fn report_sleep(context: &Context, at: &'static Location<'static>) {
-    let name = if context.in_interrupt() {
-        "interrupt"
-    } else if context.preempt_depth() != 0 {
-        "atomic section"
-    } else if context.in_poll() {
-        "async poll"
-    } else {
-        "interrupts masked"
-    };
-    platform::violation(&Violation::Sleep {
-        at,
-        context: name,
-        began_at: context.section().map(|(at, _)| at),
-    });
-}
-
-type NotSend = PhantomData<*const ()>;
-
-/// Preemption is off for as long as this lives.
-#[must_use]
-#[derive(Debug)]
-pub struct PreemptGuard {
-    _not_send: NotSend,
-}
-
-impl PreemptGuard {
-    /// Turns preemption off. Any context.
-    #[track_caller]
-    #[inline]
-    pub fn new() -> Self {
-        platform::context().begin_section(Location::caller());
-        PreemptGuard {
-            _not_send: PhantomData,
-        }
-    }
-}
-
-impl Default for PreemptGuard {
-    #[track_caller]
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl Drop for PreemptGuard {
-    #[inline]
-    fn drop(&mut self) {
-        if platform::context().end_section() && platform::irqs_enabled() {
-            platform::reschedule();
-        }
-    }
-}
-
-/// Interrupts (and with them preemption) are off on this CPU for as long as
-/// this lives; what was found is restored.
-#[must_use]
-#[derive(Debug)]
-pub struct IrqGuard {
-    saved: usize,
-    _not_send: NotSend,
-}
-
-impl IrqGuard {
-    /// Masks interrupts. Any context.
-    #[track_caller]
-    #[inline]
-    pub fn new() -> Self {
-        let saved = platform::irq_save();
-        platform::context().begin_section(Location::caller());
-        IrqGuard {
-            saved,
-            _not_send: PhantomData,
-        }
-    }
-}
-
-impl Default for IrqGuard {
-    #[track_caller]
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl Drop for IrqGuard {
-    #[inline]
-    fn drop(&mut self) {
-        let due = platform::context().end_section();
-        platform::irq_restore(self.saved);
-        if due && platform::irqs_enabled() {
-            platform::reschedule();
-        }
-    }
-}
-
-/// An executor is polling a task for as long as this lives: blocking entries
-/// refuse, preemption stays possible.
-#[must_use]
-#[derive(Debug)]
-pub struct PollGuard {
-    _not_send: NotSend,
-}
-
-impl PollGuard {
-    /// Enters async-poll context. From thread context only.
-    pub fn new() -> Self {
-        platform::context().add(POLL_ONE);
-        PollGuard {
-            _not_send: PhantomData,
-        }
-    }
-}
-
-impl Default for PollGuard {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl Drop for PollGuard {
-    fn drop(&mut self) {
-        platform::context().sub(POLL_ONE);
+    /// Where this context called to take the lock it is waiting for.
+    pub fn waits_at(&self) -> Option<&'static Location<'static>> {
+        self.wait.waits_at()
     }
 }

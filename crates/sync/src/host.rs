@@ -1,7 +1,7 @@
 //! The hooks of [`crate::platform`] on a host: a context per `std` thread,
 //! no interrupts, and a rule broken is a panic.
 
-use crate::context::{Context, Violation};
+use crate::{Context, LockMeta, Violation};
 use alloc::sync::Arc;
 use alloc::task::Wake;
 use core::task::Waker;
@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 std::thread_local! {
     static CONTEXT: &'static Context = Box::leak(Box::new(Context::new()));
+    static STALLS: Cell<u32> = const { Cell::new(0) };
     static IRQS_OFF: Cell<bool> = const { Cell::new(false) };
 }
 
@@ -66,4 +67,27 @@ pub fn interrupted() -> bool {
 
 pub fn violation(violation: &Violation) {
     panic!("{violation}");
+}
+
+pub fn ticks() -> u64 {
+    now()
+}
+
+pub fn ticks_to_nanos(ticks: u64) -> u64 {
+    ticks
+}
+
+pub fn priority_changed(_: &Context) {}
+
+/// Short enough for a test to wait for it.
+pub const STALLED_AFTER: u64 = 20_000_000;
+
+pub fn lock_stalled(_: &Context, _: &LockMeta) {
+    STALLS.with(|stalls| stalls.set(stalls.get() + 1));
+}
+
+/// How often the calling thread has had to report a lock it waits for.
+#[cfg(test)]
+pub fn stalls() -> u32 {
+    STALLS.with(Cell::get)
 }

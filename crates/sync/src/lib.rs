@@ -14,7 +14,10 @@
 
 extern crate alloc;
 
-pub mod context;
+mod chains;
+mod context;
+mod guard;
+mod held;
 #[cfg(not(target_os = "none"))]
 #[allow(
     missing_docs,
@@ -28,12 +31,18 @@ pub mod platform;
 pub mod poll;
 mod rank;
 mod rwlock;
+mod shim;
 mod spin;
 mod try_box;
+mod violation;
 mod wait_queue;
+mod wait_record;
+mod waiter;
 
-pub use context::{Context, IrqGuard, PollGuard, PreemptGuard, Violation, might_sleep};
-pub use meta::LockMeta;
+pub use chains::{Cycle, Link};
+pub use context::Context;
+pub use guard::{IrqGuard, PollGuard, PreemptGuard, might_sleep};
+pub use meta::{LockMeta, LockRecord};
 pub use mutex::{Mutex, MutexGuard};
 pub use once::OnceCell;
 pub use poll::{Pollable, Ready};
@@ -41,6 +50,7 @@ pub use rank::Rank;
 pub use rwlock::{ReadGuard, RwLock, WriteGuard};
 pub use spin::{IrqOff, PreemptOff, SpinContext, SpinLock, SpinLockGuard};
 pub use try_box::{try_arc, try_box};
+pub use violation::Violation;
 pub use wait_queue::{
     Deadline, NO_DEADLINE, OwnedRegistration, Registration, WaitError, WaitQueue,
 };

@@ -2,24 +2,42 @@
 
 use crate::Rank;
 use crate::context::Context;
+use crate::shim::{AtomicUsize, const_fn};
+use core::fmt;
 use core::panic::Location;
 use core::ptr;
-use core::sync::atomic::{AtomicPtr, Ordering};
+use core::sync::atomic::{AtomicPtr, AtomicU8, Ordering::Relaxed};
 
-/// A lock's rank, and who holds it and since where.
+/// In the word of a sleeping lock: somebody waits. Contexts are aligned, so
+/// the bit is free.
+pub(crate) const WAITERS: usize = 1;
+
+/// Nobody waits, or lends: less urgent than every priority.
+pub(crate) const NO_PRIORITY: u8 = u8::MAX;
+
+/// A lock's rank and name, and who holds it and since where.
 #[derive(Debug)]
 pub struct LockMeta {
-    rank: Rank,
-    holder: AtomicPtr<Context>,
+    /// The holder's context, and [`WAITERS`]; zero is a free lock.
+    pub(crate) word: AtomicUsize,
     taken_at: AtomicPtr<Location<'static>>,
+    made_at: &'static Location<'static>,
+    rank: Rank,
+    /// The most urgent priority among the lock's waiters, which its holder is
+    /// lent. Written under the lock of `chains`.
+    wanted: AtomicU8,
 }
 
 impl LockMeta {
-    pub(crate) const fn new(rank: Rank) -> Self {
-        LockMeta {
-            rank,
-            holder: AtomicPtr::new(ptr::null_mut()),
-            taken_at: AtomicPtr::new(ptr::null_mut()),
+    const_fn! {
+        pub(crate) fn new(rank: Rank, made_at: &'static Location<'static>) -> Self {
+            LockMeta {
+                word: AtomicUsize::new(0),
+                taken_at: AtomicPtr::new(ptr::null_mut()),
+                made_at,
+                rank,
+                wanted: AtomicU8::new(NO_PRIORITY),
+            }
         }
     }
 
@@ -28,27 +46,107 @@ impl LockMeta {
         self.rank
     }
 
-    /// Where the present holder took the lock, if it is held.
+    /// The name of the lock's class. With [`Self::made_at`] it names one
+    /// declaration; `docs/LOCKS.md` lists them all.
+    pub const fn name(&self) -> &'static str {
+        self.rank.name()
+    }
+
+    /// Where the lock was made.
+    pub const fn made_at(&self) -> &'static Location<'static> {
+        self.made_at
+    }
+
+    /// Where the present holder took the lock; of a free spin lock, where the
+    /// last one did.
     pub fn taken_at(&self) -> Option<&'static Location<'static>> {
-        // SAFETY: only ever set from a `&'static Location` by `acquired`.
-        unsafe { self.taken_at.load(Ordering::Relaxed).as_ref() }
+        // SAFETY: only ever set from a `&'static Location`.
+        unsafe { self.taken_at.load(Relaxed).as_ref() }
     }
 
-    /// The context of the present holder; null if free. An address for
-    /// comparison only: the holder may be gone when it is looked at.
+    /// The context of the present holder; null if the lock is free or held
+    /// for reading. An address for comparison only: the holder may be gone
+    /// when it is looked at.
     pub fn holder(&self) -> *const Context {
-        self.holder.load(Ordering::Relaxed)
+        self.owner(self.word.load(Relaxed))
     }
 
-    pub(crate) fn acquired(&self, context: &Context, at: &'static Location<'static>) {
-        self.holder
-            .store(ptr::from_ref(context).cast_mut(), Ordering::Relaxed);
+    /// All of the above, as of now.
+    pub fn record(&self) -> LockRecord {
+        LockRecord {
+            address: ptr::from_ref(self).addr(),
+            rank: self.rank,
+            made_at: self.made_at,
+            taken_at: self.taken_at(),
+            holder: self.holder(),
+        }
+    }
+
+    /// The holder in a value of `word`.
+    pub(crate) fn owner(&self, word: usize) -> *const Context {
+        ptr::with_exposed_provenance(word & !WAITERS)
+    }
+
+    pub(crate) fn set_taken(&self, at: Option<&'static Location<'static>>) {
+        let at = at.map_or(ptr::null(), ptr::from_ref);
+        self.taken_at.store(at.cast_mut(), Relaxed);
+    }
+
+    pub(crate) fn wanted(&self) -> u8 {
+        self.wanted.load(Relaxed)
+    }
+
+    pub(crate) fn set_wanted(&self, priority: u8) {
+        self.wanted.store(priority, Relaxed);
+    }
+}
+
+/// What is known of a lock at one moment. It refers to nothing that can go
+/// away, so it may be made of another thread's locks, and kept.
+#[derive(Clone, Copy, Debug)]
+pub struct LockRecord {
+    pub(crate) address: usize,
+    pub(crate) rank: Rank,
+    pub(crate) made_at: &'static Location<'static>,
+    pub(crate) taken_at: Option<&'static Location<'static>>,
+    pub(crate) holder: *const Context,
+}
+
+impl LockRecord {
+    /// The lock's place in the order of locks.
+    pub const fn rank(&self) -> Rank {
+        self.rank
+    }
+
+    /// The name of the lock's class; see [`LockMeta::name`].
+    pub const fn name(&self) -> &'static str {
+        self.rank.name()
+    }
+
+    /// Where the lock was made.
+    pub const fn made_at(&self) -> &'static Location<'static> {
+        self.made_at
+    }
+
+    /// Where its holder took it, if that is known.
+    pub const fn taken_at(&self) -> Option<&'static Location<'static>> {
         self.taken_at
-            .store(ptr::from_ref(at).cast_mut(), Ordering::Relaxed);
     }
 
-    pub(crate) fn released(&self) {
-        self.holder.store(ptr::null_mut(), Ordering::Relaxed);
-        self.taken_at.store(ptr::null_mut(), Ordering::Relaxed);
+    /// Its holder's context, to be compared with others; null if there is
+    /// none or several.
+    pub const fn holder(&self) -> *const Context {
+        self.holder
+    }
+
+    /// The lock's own address, to be compared with others.
+    pub const fn address(&self) -> usize {
+        self.address
+    }
+}
+
+impl fmt::Display for LockRecord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} (made at {})", self.name(), self.made_at)
     }
 }

@@ -1,22 +1,281 @@
 //! The sleeping [`Mutex`].
+//!
+//! Its word holds the owner's context, and a bit that says that somebody
+//! waits. Without waiters, taking it and giving it back are one
+//! compare-and-exchange each. With waiters, everything but taking the free
+//! lock happens under the lock of [`chains`].
+//!
+//! A release with waiters frees the lock and wakes one of them to try for it;
+//! others may be faster. If somebody was, the next release hands the lock to
+//! that waiter, so it is passed over once at most.
 
-use crate::context::might_sleep;
-use crate::meta::LockMeta;
+use crate::chains::{self, Chains, LockRef};
+use crate::context::Context;
+use crate::guard::might_sleep;
+use crate::meta::{LockMeta, WAITERS};
 use crate::platform;
 use crate::rank::Rank;
-use crate::wait_queue::WaitQueue;
-use core::cell::UnsafeCell;
+use crate::shim::{UnsafeCell, const_fn};
+use crate::waiter::{GRANTED, Queue, WAITING, WOKEN, Waiter};
 use core::fmt;
 use core::marker::PhantomData;
 use core::ops::{Deref, DerefMut};
 use core::panic::Location;
-use core::sync::atomic::{AtomicBool, Ordering};
+use core::pin::pin;
+use core::ptr;
+use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use core::task::Waker;
+
+/// The lock without its value.
+#[derive(Debug)]
+pub(crate) struct RawMutex {
+    meta: LockMeta,
+    /// Only with [`Chains`] in hand.
+    queue: core::cell::UnsafeCell<Queue>,
+}
+
+impl RawMutex {
+    const_fn! {
+        fn new(rank: Rank, made_at: &'static Location<'static>) -> Self {
+            RawMutex {
+                meta: LockMeta::new(rank, made_at),
+                queue: core::cell::UnsafeCell::new(Queue::new()),
+            }
+        }
+    }
+
+    pub(crate) fn meta(&self) -> &LockMeta {
+        &self.meta
+    }
+
+    fn queue<'a>(&'a self, _: &'a mut Chains) -> &'a mut Queue {
+        // SAFETY: there is one `Chains`, and it is borrowed for as long.
+        unsafe { &mut *self.queue.get() }
+    }
+
+    #[inline(always)]
+    fn lock(&self, context: &Context, at: &'static Location<'static>) {
+        if !self.take_free(context) {
+            self.lock_slowly(context, at);
+        }
+        self.meta.set_taken(Some(at));
+        context.push_held(&self.meta, at);
+    }
+
+    /// Takes the lock if it is free and nobody waits.
+    #[inline(always)]
+    fn take_free(&self, context: &Context) -> bool {
+        let me = ptr::from_ref(context).expose_provenance();
+        self.meta
+            .word
+            .compare_exchange(0, me, Acquire, Relaxed)
+            .is_ok()
+    }
+
+    /// Takes the lock if it is free, even before those who wait.
+    fn take(&self, context: &Context) -> bool {
+        let me = ptr::from_ref(context).expose_provenance();
+        let take = |word: usize| (word & !WAITERS == 0).then_some(me | word);
+        self.meta.word.fetch_update(Acquire, Relaxed, take).is_ok()
+    }
+
+    /// As [`Self::take`]; if the lock is not free its holder will find the
+    /// bit and come to `Chains`.
+    fn take_or_announce(&self, context: &Context) -> bool {
+        let me = ptr::from_ref(context).expose_provenance();
+        let step = |word: usize| match word & !WAITERS {
+            0 => Some(me | word),
+            _ => Some(word | WAITERS),
+        };
+        match self.meta.word.fetch_update(Acquire, Relaxed, step) {
+            Ok(word) | Err(word) => word & !WAITERS == 0,
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn lock_slowly(&self, context: &Context, at: &'static Location<'static>) {
+        context.check_recursion(&self.meta, at);
+        let waker = platform::current_waker();
+        let waiter = pin!(Waiter::new(context, at, LockRef::Mutex(self), waker));
+        let waiter = waiter.into_ref().get_ref();
+        let mut chains = chains::lock();
+        if self.take_or_announce(context) {
+            chains::take_over(&mut chains, context, &self.meta);
+            return;
+        }
+        context.wait.begin(&self.meta, at, platform::now());
+        // SAFETY: the waiter is pinned, and this function ends only after it
+        // has left the queue.
+        unsafe {
+            self.queue(&mut chains).insert(waiter, context.priority());
+        }
+        context.set_waiter(waiter);
+        self.update_wanted(&mut chains);
+        let cycle = chains::lend(&mut chains, waiter);
+        drop(chains);
+        let _leave = chains::Leave(waiter);
+        chains::report(cycle, at);
+        self.wait(context, waiter);
+    }
+
+    fn wait(&self, context: &Context, waiter: &Waiter) {
+        let mut stalled = platform::now().saturating_add(platform::STALLED_AFTER);
+        loop {
+            match waiter.state() {
+                GRANTED => return,
+                WOKEN if self.try_again(context, waiter) => return,
+                _ => {}
+            }
+            platform::park(stalled);
+            let now = platform::now();
+            if now >= stalled && waiter.state() == WAITING {
+                platform::lock_stalled(context, &self.meta);
+                stalled = now.saturating_add(platform::STALLED_AFTER);
+            }
+        }
+    }
+
+    /// Woken: takes the lock if it is still free.
+    fn try_again(&self, context: &Context, waiter: &Waiter) -> bool {
+        let mut chains = chains::lock();
+        if waiter.state() == GRANTED {
+            return true;
+        }
+        if self.take(context) {
+            self.leave(&mut chains, waiter, context);
+            return true;
+        }
+        // Somebody was faster. `Queue::woken` still names this waiter, so it
+        // will be handed the lock.
+        waiter.set_state(WAITING);
+        let cycle = chains::lend(&mut chains, waiter);
+        drop(chains);
+        chains::report(cycle, waiter.at);
+        false
+    }
+
+    /// Takes the waiter, whose thread has become the holder, out of the queue.
+    fn leave(&self, chains: &mut Chains, waiter: &Waiter, context: &Context) {
+        let queue = self.queue(chains);
+        // SAFETY: the waiter is queued here until now.
+        unsafe { queue.remove(waiter) };
+        if queue.is_empty() {
+            self.meta.word.fetch_and(!WAITERS, Relaxed);
+        }
+        context.set_waiter(ptr::null());
+        self.update_wanted(chains);
+        chains::take_over(chains, context, &self.meta);
+    }
+
+    /// A waiter that has not got the lock gives up.
+    ///
+    /// # Safety
+    /// The waiter is queued here.
+    pub(crate) unsafe fn abandon(&self, chains: &mut Chains, waiter: &Waiter) -> Option<Waker> {
+        let queue = self.queue(chains);
+        // SAFETY: the caller's promise.
+        unsafe { queue.remove(waiter) };
+        let nobody_tries = queue.woken.is_null();
+        if queue.is_empty() {
+            self.meta.word.fetch_and(!WAITERS, Relaxed);
+        }
+        self.update_wanted(chains);
+        // The free lock needs another one that tries for it.
+        if nobody_tries && self.meta.word.load(Relaxed) == WAITERS {
+            return self.pass_on(chains);
+        }
+        None
+    }
+
+    fn update_wanted(&self, chains: &mut Chains) {
+        self.meta.set_wanted(self.queue(chains).best());
+    }
+
+    #[inline(always)]
+    fn unlock(&self) {
+        let context = platform::context();
+        context.pop_held(&self.meta);
+        self.meta.set_taken(None);
+        let me = ptr::from_ref(context).expose_provenance();
+        if self
+            .meta
+            .word
+            .compare_exchange(me, 0, Release, Relaxed)
+            .is_err()
+        {
+            self.unlock_slowly(context);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn unlock_slowly(&self, context: &Context) {
+        let mut chains = chains::lock();
+        let waker = self.pass_on(&mut chains);
+        chains::settle(&mut chains, context);
+        drop(chains);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    /// Gives the lock to the waiter that was passed over, or frees it and
+    /// chooses one that may try.
+    fn pass_on(&self, chains: &mut Chains) -> Option<Waker> {
+        let queue = self.queue(chains);
+        let passed_over = queue.woken;
+        if passed_over.is_null() {
+            let next = queue.choose();
+            queue.woken = next.unwrap_or(ptr::null());
+            let left = if next.is_some() { WAITERS } else { 0 };
+            self.meta.word.store(left, Release);
+            // SAFETY: the chosen waiter is queued, hence alive.
+            let next = unsafe { &*next? };
+            next.set_state(WOKEN);
+            return next.waker(chains);
+        }
+        // SAFETY: the waiter is queued, hence alive until it is granted the
+        // lock, and so is its thread's context.
+        let (waiter, context) = unsafe { (&*passed_over, &*(*passed_over).context) };
+        let waker = waiter.waker(chains);
+        let owner = ptr::from_ref(context).expose_provenance();
+        self.meta.word.store(owner | WAITERS, Release);
+        self.meta.set_taken(Some(waiter.at));
+        self.leave(chains, waiter, context);
+        waiter.set_state(GRANTED);
+        waker
+    }
+
+    /// The holder; of a free lock the waiter that was woken to take it.
+    ///
+    /// # Safety
+    /// Somebody waits for the lock.
+    pub(crate) unsafe fn blockers(&self, chains: &mut Chains, visit: &mut dyn FnMut(&Context)) {
+        let mut blocker = self.meta.owner(self.meta.word.load(Relaxed));
+        let woken = self.queue(chains).woken;
+        if blocker.is_null() && !woken.is_null() {
+            // SAFETY: a queued waiter is alive.
+            blocker = unsafe { (*woken).context };
+        }
+        // SAFETY: as `chains` explains, with a waiter the holder cannot leave.
+        if let Some(blocker) = unsafe { blocker.as_ref() } {
+            visit(blocker);
+        }
+    }
+
+    /// # Safety
+    /// The waiter is queued here.
+    pub(crate) unsafe fn reorder(&self, chains: &mut Chains, waiter: *const Waiter, priority: u8) {
+        // SAFETY: the caller's promise.
+        unsafe { self.queue(chains).reorder(waiter, priority) };
+        self.update_wanted(chains);
+    }
+}
 
 /// Mutual exclusion for sections that may sleep.
 pub struct Mutex<T: ?Sized> {
-    locked: AtomicBool,
-    meta: LockMeta,
-    waiters: WaitQueue,
+    raw: RawMutex,
     value: UnsafeCell<T>,
 }
 
@@ -26,13 +285,14 @@ unsafe impl<T: ?Sized + Send> Sync for Mutex<T> {}
 unsafe impl<T: ?Sized + Send> Send for Mutex<T> {}
 
 impl<T> Mutex<T> {
-    /// A free lock of the given rank.
-    pub const fn new(rank: Rank, value: T) -> Self {
-        Mutex {
-            locked: AtomicBool::new(false),
-            meta: LockMeta::new(rank),
-            waiters: WaitQueue::new(),
-            value: UnsafeCell::new(value),
+    const_fn! {
+        /// A free lock of the given rank.
+        #[track_caller]
+        pub fn new(rank: Rank, value: T) -> Self {
+            Mutex {
+                raw: RawMutex::new(rank, Location::caller()),
+                value: UnsafeCell::new(value),
+            }
         }
     }
 
@@ -45,56 +305,53 @@ impl<T> Mutex<T> {
 impl<T: ?Sized> Mutex<T> {
     /// Takes the lock, sleeping until it is free. Thread context.
     #[track_caller]
+    #[inline]
     pub fn lock(&self) -> MutexGuard<'_, T> {
         might_sleep();
         let at = Location::caller();
         let context = platform::context();
-        context.check_order(&self.meta, at);
-        if !self.try_acquire() {
-            context.wait_begin(&self.meta);
-            self.waiters.wait_until(|| self.try_acquire().then_some(()));
-            context.wait_end();
-        }
-        self.guard(at)
+        context.check_order(&self.raw.meta, at);
+        self.raw.lock(context, at);
+        self.guard()
     }
 
     /// Takes the lock if it is free. Never sleeps; any context but an
-    /// interrupt.
+    /// interrupt. The order of locks does not matter to it, since it does not
+    /// wait, but those taken after it must come after it.
     #[track_caller]
     pub fn try_lock(&self) -> Option<MutexGuard<'_, T>> {
-        self.try_acquire().then(|| self.guard(Location::caller()))
+        let at = Location::caller();
+        let context = platform::context();
+        if !self.raw.take(context) {
+            return None;
+        }
+        self.raw.meta.set_taken(Some(at));
+        context.push_held(&self.raw.meta, at);
+        Some(self.guard())
     }
 
-    fn guard(&self, at: &'static Location<'static>) -> MutexGuard<'_, T> {
-        let context = platform::context();
-        self.meta.acquired(context, at);
-        context.push_held(&self.meta);
+    fn guard(&self) -> MutexGuard<'_, T> {
         MutexGuard {
             lock: self,
             _not_send: PhantomData,
         }
     }
 
-    fn try_acquire(&self) -> bool {
-        self.locked
-            .compare_exchange(false, true, Ordering::SeqCst, Ordering::Relaxed)
-            .is_ok()
-    }
-
     /// The value, which an exclusive reference proves to be unshared.
     pub fn get_mut(&mut self) -> &mut T {
-        self.value.get_mut()
+        // SAFETY: the reference to the lock is exclusive.
+        self.value.with_mut(|value| unsafe { &mut *value })
     }
 
     /// Who holds the lock and where it was taken.
     pub fn meta(&self) -> &LockMeta {
-        &self.meta
+        &self.raw.meta
     }
 }
 
 impl<T: ?Sized> fmt::Debug for Mutex<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Mutex({:?})", self.meta.rank())
+        write!(f, "Mutex({:?})", self.raw.meta.rank())
     }
 }
 
@@ -109,23 +366,21 @@ impl<T: ?Sized> Deref for MutexGuard<'_, T> {
     type Target = T;
     fn deref(&self) -> &T {
         // SAFETY: the guard is the proof of exclusive access.
-        unsafe { &*self.lock.value.get() }
+        self.lock.value.with(|value| unsafe { &*value })
     }
 }
 
 impl<T: ?Sized> DerefMut for MutexGuard<'_, T> {
     fn deref_mut(&mut self) -> &mut T {
         // SAFETY: the guard is the proof of exclusive access.
-        unsafe { &mut *self.lock.value.get() }
+        self.lock.value.with_mut(|value| unsafe { &mut *value })
     }
 }
 
 impl<T: ?Sized> Drop for MutexGuard<'_, T> {
+    #[inline]
     fn drop(&mut self) {
-        platform::context().pop_held(&self.lock.meta);
-        self.lock.meta.released();
-        self.lock.locked.store(false, Ordering::SeqCst);
-        self.lock.waiters.wake_one();
+        self.lock.raw.unlock();
     }
 }
 

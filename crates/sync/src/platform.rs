@@ -7,7 +7,7 @@
 #[cfg(target_os = "none")]
 #[allow(missing_docs, reason = "thin forwarding")]
 mod hooks {
-    use crate::context::{Context, Violation};
+    use crate::{Context, LockMeta, Violation};
     use core::task::Waker;
 
     unsafe extern "Rust" {
@@ -30,6 +30,20 @@ mod hooks {
         safe fn paddock_sync_park(deadline: u64);
         /// The monotonic clock in nanoseconds.
         safe fn paddock_sync_now() -> u64;
+        /// A running count that is cheap to read.
+        safe fn paddock_sync_ticks() -> u64;
+        /// What the monotonic clock said, in nanoseconds, when the running
+        /// count was `ticks`, some time ago at most.
+        safe fn paddock_sync_ticks_to_nanos(ticks: u64) -> u64;
+        /// `Context::priority` has become another one: a thread that is
+        /// ready is in the wrong queue, and one that runs may have to make
+        /// room. Interrupts are masked and a spin lock of rank `Chains` is
+        /// held, so `context` cannot go away before this returns.
+        safe fn paddock_sync_priority_changed(context: &Context);
+        /// The calling thread, whose context this is, has waited for a lock
+        /// for another [`super::STALLED_AFTER`]. It goes on waiting. Thread
+        /// context, no spin lock held.
+        safe fn paddock_sync_lock_stalled(context: &Context, lock: &LockMeta);
         /// Whether the calling thread has a signal to handle.
         safe fn paddock_sync_interrupted() -> bool;
         /// Reports a broken rule; does not return in test kernels.
@@ -60,6 +74,20 @@ mod hooks {
     pub fn now() -> u64 {
         paddock_sync_now()
     }
+    pub fn ticks() -> u64 {
+        paddock_sync_ticks()
+    }
+    pub fn ticks_to_nanos(ticks: u64) -> u64 {
+        paddock_sync_ticks_to_nanos(ticks)
+    }
+    pub fn priority_changed(context: &Context) {
+        paddock_sync_priority_changed(context);
+    }
+    pub fn lock_stalled(context: &Context, lock: &LockMeta) {
+        paddock_sync_lock_stalled(context, lock);
+    }
+    /// A thread that has waited for a lock for so long (ns) says so.
+    pub const STALLED_AFTER: u64 = 10_000_000_000;
     pub fn interrupted() -> bool {
         paddock_sync_interrupted()
     }
@@ -72,6 +100,6 @@ mod hooks {
 use crate::host as hooks;
 
 pub use hooks::{
-    context, current_waker, interrupted, irq_restore, irq_save, irqs_enabled, now, park,
-    reschedule, violation,
+    STALLED_AFTER, context, current_waker, interrupted, irq_restore, irq_save, irqs_enabled,
+    lock_stalled, now, park, priority_changed, reschedule, ticks, ticks_to_nanos, violation,
 };

@@ -17,6 +17,24 @@ macro_rules! ranks {
                 $((Rank::$name, stringify!($kind), concat!($($doc),*)),)*
             ];
 
+            /// The rank's name, as it is written here.
+            pub const fn name(self) -> &'static str {
+                match self { $(Rank::$name => stringify!($name),)* }
+            }
+
+            /// The rank of this number, as `self as u8` gave it.
+            pub const fn from_u8(number: u8) -> Option<Rank> {
+                match number {
+                    $(n if n == Rank::$name as u8 => Some(Rank::$name),)*
+                    _ => None,
+                }
+            }
+
+            /// Whether locks of this rank sleep.
+            pub const fn sleeps(self) -> bool {
+                match self { $(Rank::$name => ranks!(@sleeps $kind),)* }
+            }
+
             /// Whether several locks of this rank may be held at once.
             pub const fn nests(self) -> bool {
                 match self { $($(Rank::$name => ranks!(@$nests),)?)* _ => false }
@@ -24,6 +42,8 @@ macro_rules! ranks {
         }
     };
     (@nests) => { true };
+    (@sleeps sleeping) => { true };
+    (@sleeps spinning) => { false };
 }
 
 ranks! {
@@ -77,6 +97,8 @@ ranks! {
     CriticalSection spinning,
     /// A list of waiters.
     WaitQueue spinning (nests),
+    /// Who waits for which sleeping lock, and what is lent to its holder.
+    Chains spinning,
     /// The table of threads.
     ThreadTable spinning,
     /// A CPU's heap of deadlines.

@@ -1,16 +1,18 @@
 //! [`SpinLock`]: mutual exclusion for short, never-sleeping sections.
 
-use crate::context::{IrqGuard, PreemptGuard};
+use crate::context::Context;
+use crate::guard::{IrqGuard, PreemptGuard};
 use crate::meta::LockMeta;
 use crate::platform;
 use crate::rank::Rank;
-use core::cell::UnsafeCell;
+use crate::shim::{UnsafeCell, const_fn, spin_loop};
 use core::fmt;
 use core::marker::PhantomData;
 use core::mem::ManuallyDrop;
 use core::ops::{Deref, DerefMut};
 use core::panic::Location;
-use core::sync::atomic::{AtomicBool, Ordering};
+use core::ptr;
+use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
 /// What a spin lock turns off while it is held.
 pub trait SpinContext {
@@ -48,7 +50,6 @@ impl SpinContext for IrqOff {
 
 /// A lock that spins; its holder can neither sleep nor be preempted.
 pub struct SpinLock<T, G = IrqOff> {
-    locked: AtomicBool,
     meta: LockMeta,
     context: PhantomData<fn() -> G>,
     value: UnsafeCell<T>,
@@ -60,13 +61,15 @@ unsafe impl<T: Send, G> Sync for SpinLock<T, G> {}
 unsafe impl<T: Send, G> Send for SpinLock<T, G> {}
 
 impl<T, G: SpinContext> SpinLock<T, G> {
-    /// A free lock of the given rank.
-    pub const fn new(rank: Rank, value: T) -> Self {
-        SpinLock {
-            locked: AtomicBool::new(false),
-            meta: LockMeta::new(rank),
-            context: PhantomData,
-            value: UnsafeCell::new(value),
+    const_fn! {
+        /// A free lock of the given rank.
+        #[track_caller]
+        pub fn new(rank: Rank, value: T) -> Self {
+            SpinLock {
+                meta: LockMeta::new(rank, Location::caller()),
+                context: PhantomData,
+                value: UnsafeCell::new(value),
+            }
         }
     }
 
@@ -78,54 +81,78 @@ impl<T, G: SpinContext> SpinLock<T, G> {
         let context = platform::context();
         let at = Location::caller();
         context.check_order(&self.meta, at);
-        if !self.try_acquire() {
-            self.spin(context);
+        if !self.take(context) {
+            self.spin(context, at);
         }
-        self.guard(section, at)
+        self.guard(section, context, at)
     }
 
-    /// Takes the lock if it is free.
+    /// Takes the lock if it is free. The order of locks does not matter to
+    /// it, since it does not wait, but those taken after it must come after
+    /// it.
     #[track_caller]
     pub fn try_lock(&self) -> Option<SpinLockGuard<'_, T, G>> {
         let section = G::enter();
-        self.try_acquire()
-            .then(|| self.guard(section, Location::caller()))
+        let context = platform::context();
+        self.take(context)
+            .then(|| self.guard(section, context, Location::caller()))
     }
 
-    #[inline]
-    fn guard(&self, section: G::Guard, at: &'static Location<'static>) -> SpinLockGuard<'_, T, G> {
-        let context = platform::context();
-        self.meta.acquired(context, at);
-        context.push_held(&self.meta);
+    #[inline(always)]
+    fn guard(
+        &self,
+        section: G::Guard,
+        context: &Context,
+        at: &'static Location<'static>,
+    ) -> SpinLockGuard<'_, T, G> {
+        if cfg!(feature = "checks") {
+            self.meta.set_taken(Some(at));
+            context.push_held(&self.meta, at);
+        }
         SpinLockGuard {
             lock: self,
             _section: section,
         }
     }
 
-    #[inline]
-    fn try_acquire(&self) -> bool {
-        self.locked
-            .compare_exchange(false, true, Ordering::Acquire, Ordering::Relaxed)
+    #[inline(always)]
+    fn take(&self, context: &Context) -> bool {
+        let me = ptr::from_ref(context).expose_provenance();
+        self.meta
+            .word
+            .compare_exchange(0, me, Acquire, Relaxed)
             .is_ok()
     }
 
+    /// # Panics
+    /// If the caller holds the lock: nobody else could ever give it back.
     #[cold]
-    fn spin(&self, context: &crate::Context) {
-        context.wait_begin(&self.meta);
-        while !self.try_acquire() {
-            while self.locked.load(Ordering::Relaxed) {
-                core::hint::spin_loop();
+    #[inline(never)]
+    fn spin(&self, context: &Context, at: &'static Location<'static>) {
+        context.check_recursion(&self.meta, at);
+        assert!(
+            !ptr::eq(self.meta.holder(), context),
+            "spin lock {} taken again at {at} by its holder",
+            self.meta.name()
+        );
+        let since = platform::now();
+        while !self.take(context) {
+            // Anew each time: an interrupt may have waited in between.
+            context.wait.begin(&self.meta, at, since);
+            context.wait.note_holder(&self.meta);
+            while self.meta.word.load(Relaxed) != 0 {
+                spin_loop();
             }
         }
-        context.wait_end();
+        context.wait.end();
     }
 
-    #[inline]
+    #[inline(always)]
     fn unlock(&self) {
-        platform::context().pop_held(&self.meta);
-        self.meta.released();
-        self.locked.store(false, Ordering::Release);
+        if cfg!(feature = "checks") {
+            platform::context().pop_held(&self.meta);
+        }
+        self.meta.word.store(0, Release);
     }
 
     /// Who holds the lock and where it was taken.
@@ -135,7 +162,8 @@ impl<T, G: SpinContext> SpinLock<T, G> {
 
     /// The value, which an exclusive reference proves to be unshared.
     pub fn get_mut(&mut self) -> &mut T {
-        self.value.get_mut()
+        // SAFETY: the reference to the lock is exclusive.
+        self.value.with_mut(|value| unsafe { &mut *value })
     }
 
     /// The value, of a lock that is given up.
@@ -175,7 +203,7 @@ impl<T, G: SpinContext> Deref for SpinLockGuard<'_, T, G> {
     #[inline]
     fn deref(&self) -> &T {
         // SAFETY: the guard is the proof of exclusive access.
-        unsafe { &*self.lock.value.get() }
+        self.lock.value.with(|value| unsafe { &*value })
     }
 }
 
@@ -183,7 +211,7 @@ impl<T, G: SpinContext> DerefMut for SpinLockGuard<'_, T, G> {
     #[inline]
     fn deref_mut(&mut self) -> &mut T {
         // SAFETY: the guard is the proof of exclusive access.
-        unsafe { &mut *self.lock.value.get() }
+        self.lock.value.with_mut(|value| unsafe { &mut *value })
     }
 }
 

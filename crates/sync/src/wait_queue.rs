@@ -5,7 +5,7 @@
 //! the queue's spin lock. Wakers are called after that lock is released, so
 //! that a waker may take any lock itself.
 
-use crate::context::might_sleep;
+use crate::guard::might_sleep;
 use crate::platform;
 use crate::poll::Pollable;
 use crate::rank::Rank;

@@ -2,9 +2,9 @@
 
 use super::{current, current_arc, scheduler};
 use crate::arch::{cpu, timers};
-use crate::{user, violations};
+use crate::{user, violations, watchdog};
 use core::task::Waker;
-use paddock_sync::{Context, Violation};
+use paddock_sync::{Context, LockMeta, Violation};
 
 #[unsafe(no_mangle)]
 fn paddock_sync_context() -> &'static Context {
@@ -44,6 +44,26 @@ fn paddock_sync_park(deadline: u64) {
 #[unsafe(no_mangle)]
 fn paddock_sync_now() -> u64 {
     timers::now()
+}
+
+#[unsafe(no_mangle)]
+fn paddock_sync_ticks() -> u64 {
+    timers::count()
+}
+
+#[unsafe(no_mangle)]
+fn paddock_sync_ticks_to_nanos(ticks: u64) -> u64 {
+    timers::at(ticks)
+}
+
+#[unsafe(no_mangle)]
+fn paddock_sync_priority_changed(context: &Context) {
+    scheduler::priority_changed(context);
+}
+
+#[unsafe(no_mangle)]
+fn paddock_sync_lock_stalled(context: &Context, lock: &LockMeta) {
+    watchdog::lock_stalled(context, lock);
 }
 
 #[unsafe(no_mangle)]

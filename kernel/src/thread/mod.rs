@@ -85,7 +85,7 @@ impl Thread {
     /// The thread of a CPU that has nothing to do.
     const fn new_idle() -> Self {
         Thread {
-            context: Context::new_atomic(),
+            context: Context::new_atomic().with_priority(Class::Idle as u8),
             emergency_stack: AtomicUsize::new(0),
             sp: UnsafeCell::new(0),
             on_cpu: AtomicBool::new(true),
@@ -169,7 +169,7 @@ impl Thread {
 
     /// What it runs as now: its own class, or a better one that it was lent.
     pub fn effective_class(&self) -> Class {
-        self.class
+        Class::from_u8(self.context.priority())
     }
 
     /// Since when (ns since boot) it has been waiting for a CPU, if it is.
@@ -325,7 +325,7 @@ fn start(
         )
     };
     let made = scheduler::add(|id| Thread {
-        context: Context::new_atomic(),
+        context: Context::new_atomic().with_priority(class as u8),
         emergency_stack: AtomicUsize::new(0),
         sp: UnsafeCell::new(sp),
         on_cpu: AtomicBool::new(false),

@@ -154,7 +154,6 @@ pub fn exit() -> ! {
 
 /// A thread's effective priority has changed: it runs, or is queued,
 /// accordingly. Any context.
-#[allow(dead_code, reason = "for priority lending")]
 pub fn priority_changed(context: &Context) {
     let _masked = IrqGuard::new();
     let thread = Thread::of_context(context);

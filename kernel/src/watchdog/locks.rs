@@ -1,62 +1,63 @@
-//! What is told of a lock, copied out of it at one moment: other threads may
-//! give it up meanwhile.
+//! What is told of a lock, as of one moment: other threads may give it up
+//! meanwhile.
 
 use super::report::At;
 use core::fmt;
-use core::panic::Location;
-use paddock_sync::{Context, LockMeta, Rank};
+use paddock_sync::{Context, LockRecord, Rank};
 
 /// A lock, as of some moment.
 #[derive(Clone, Copy)]
 pub struct Lock {
-    address: usize,
-    rank: Rank,
-    taken_at: Option<&'static Location<'static>>,
+    record: LockRecord,
     /// To be compared with threads' contexts; null if there is none.
     pub holder: *const Context,
 }
 
 impl Lock {
-    /// A copy of what the lock knows of itself.
-    pub fn of(lock: &LockMeta) -> Self {
+    /// As reports show it.
+    pub fn of(record: LockRecord) -> Self {
         Lock {
-            address: core::ptr::from_ref(lock).addr(),
-            rank: lock.rank(),
-            taken_at: lock.taken_at(),
-            holder: lock.holder(),
+            record,
+            holder: record.holder(),
         }
     }
 
     /// Where its holder took it.
     pub fn taken_at(&self) -> At {
-        At(self.taken_at)
+        At(self.record.taken_at())
     }
 
     /// Whether it is a lock that sleeps.
     pub fn sleeps(&self) -> bool {
-        self.rank <= Rank::LeafMutex
+        self.record.rank().sleeps()
     }
 
     /// Whether it is the lock of the table of threads.
     pub fn is_thread_table(&self) -> bool {
-        self.rank == Rank::ThreadTable
+        self.record.rank() == Rank::ThreadTable
     }
 
     /// Whether both are the same lock.
     pub fn is(&self, other: &Lock) -> bool {
-        self.address == other.address
+        self.record.address() == other.record.address()
     }
 }
 
 impl fmt::Display for Lock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?} at {:#x}", self.rank, self.address)
+        let (record, at) = (&self.record, self.record.address());
+        write!(
+            f,
+            "{} at {at:#x}, made at {}",
+            record.name(),
+            record.made_at()
+        )
     }
 }
 
 /// What the thread of this context waits for.
 pub fn waited_for(context: &Context) -> Option<Lock> {
-    context.waiting_for().map(Lock::of)
+    context.waiting_for().map(|(lock, _)| Lock::of(lock))
 }
 
 /// What the thread of this context holds.

@@ -47,14 +47,13 @@ pub fn ms(nanoseconds: u64) -> u64 {
 
 /// The calling thread, whose context this is, has waited too long for a lock:
 /// it reports itself. Thread context.
-#[allow(dead_code, reason = "called by waits for locks that have a limit")]
 pub fn lock_stalled(context: &Context, lock: &LockMeta) {
     let waiter = thread::current();
     debug_assert!(core::ptr::eq(waiter.context(), context));
     let voice = Voice::begin(
         Severity::Report,
         Kind::BlockedOnLock,
-        format_args!("{} waits for {}", Who(waiter), Lock::of(lock)),
+        format_args!("{} waits for {}", Who(waiter), Lock::of(lock.record())),
     );
     about_alone(&voice, waiter);
 }

@@ -52,8 +52,20 @@ fn scale(value: u64, factor: &AtomicU64) -> u64 {
 #[inline]
 pub fn now() -> u64 {
     barrier();
+    at(count())
+}
+
+/// The physical counter. Cheap: it may be read a little early or late.
+#[inline]
+pub fn count() -> u64 {
+    CNTPCT_EL0.get()
+}
+
+/// What [`now`] said when the physical counter was at `count`.
+#[inline]
+pub fn at(count: u64) -> u64 {
     scale(
-        CNTPCT_EL0.get() - PHYSICAL_START.load(Relaxed),
+        count.saturating_sub(PHYSICAL_START.load(Relaxed)),
         &NANOS_PER_TICK,
     )
 }

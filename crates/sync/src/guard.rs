@@ -1,0 +1,146 @@
+//! [`might_sleep`], and the guards that enter the contexts that forbid it.
+
+use crate::context::{Context, POLL_ONE};
+use crate::platform;
+use crate::violation::Violation;
+use core::marker::PhantomData;
+use core::panic::Location;
+
+/// The first line of everything that can block, contended or not.
+///
+/// A violation names both places: this call's caller and where the context
+/// that forbids sleeping began.
+#[track_caller]
+#[inline]
+pub fn might_sleep() {
+    let context = platform::context();
+    if !context.may_sleep() || !platform::irqs_enabled() {
+        report_sleep(context, Location::caller());
+    }
+}
+
+#[cold]
+fn report_sleep(context: &Context, at: &'static Location<'static>) {
+    let name = if context.in_interrupt() {
+        "interrupt"
+    } else if context.preempt_depth() != 0 {
+        "atomic section"
+    } else if context.in_poll() {
+        "async poll"
+    } else {
+        "interrupts masked"
+    };
+    platform::violation(&Violation::Sleep {
+        at,
+        context: name,
+        began_at: context.section().map(|(at, _)| at),
+    });
+}
+
+type NotSend = PhantomData<*const ()>;
+
+/// Preemption is off for as long as this lives.
+#[must_use]
+#[derive(Debug)]
+pub struct PreemptGuard {
+    _not_send: NotSend,
+}
+
+impl PreemptGuard {
+    /// Turns preemption off. Any context.
+    #[track_caller]
+    #[inline]
+    pub fn new() -> Self {
+        platform::context().begin_section(Location::caller());
+        PreemptGuard {
+            _not_send: PhantomData,
+        }
+    }
+}
+
+impl Default for PreemptGuard {
+    #[track_caller]
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Drop for PreemptGuard {
+    #[inline]
+    fn drop(&mut self) {
+        if platform::context().end_section() && platform::irqs_enabled() {
+            platform::reschedule();
+        }
+    }
+}
+
+/// Interrupts (and with them preemption) are off on this CPU for as long as
+/// this lives; what was found is restored.
+#[must_use]
+#[derive(Debug)]
+pub struct IrqGuard {
+    saved: usize,
+    _not_send: NotSend,
+}
+
+impl IrqGuard {
+    /// Masks interrupts. Any context.
+    #[track_caller]
+    #[inline]
+    pub fn new() -> Self {
+        let saved = platform::irq_save();
+        platform::context().begin_section(Location::caller());
+        IrqGuard {
+            saved,
+            _not_send: PhantomData,
+        }
+    }
+}
+
+impl Default for IrqGuard {
+    #[track_caller]
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Drop for IrqGuard {
+    #[inline]
+    fn drop(&mut self) {
+        let due = platform::context().end_section();
+        platform::irq_restore(self.saved);
+        if due && platform::irqs_enabled() {
+            platform::reschedule();
+        }
+    }
+}
+
+/// An executor is polling a task for as long as this lives: blocking entries
+/// refuse, preemption stays possible.
+#[must_use]
+#[derive(Debug)]
+pub struct PollGuard {
+    _not_send: NotSend,
+}
+
+impl PollGuard {
+    /// Enters async-poll context. From thread context only.
+    pub fn new() -> Self {
+        platform::context().add(POLL_ONE);
+        PollGuard {
+            _not_send: PhantomData,
+        }
+    }
+}
+
+impl Default for PollGuard {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Drop for PollGuard {
+    fn drop(&mut self) {
+        platform::context().sub(POLL_ONE);
+    }
+}
