@@ -179,7 +179,7 @@ pub fn taken() -> u64 {
 
 /// Calls `visit` with number, name and counts by CPU of each interrupt that
 /// has a handler, by rising number; no lock is held meanwhile.
-fn for_each(mut visit: impl FnMut(u32, &'static str, &[u64])) {
+pub fn for_each(mut visit: impl FnMut(u32, &'static str, &[u64])) {
     for irq in 0..gic::lines() {
         let Some((slot, handler)) = TABLE.lock().find_any(irq) else {
             continue;

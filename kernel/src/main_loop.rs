@@ -123,7 +123,9 @@ impl MainLoop {
 
     /// Runs for ever. Thread context, preemption on.
     pub fn run(self) -> ! {
-        let _ = THREAD.set(crate::thread::current_arc());
+        let thread = crate::thread::current_arc();
+        thread.set_unparked_by_name();
+        let _ = THREAD.set(thread);
         let mut watch = LoopWatch::new();
         loop {
             let due = DUE.swap(0, Ordering::AcqRel);

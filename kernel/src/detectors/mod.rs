@@ -2,7 +2,9 @@
 //! beside the watchdog's of what lasts too long. Each reports with a line
 //! `watchdog: KIND: ...`.
 
+mod lost_wake_up;
 mod main_loop;
 pub mod timers;
 
+pub use lost_wake_up::lost_wake_up;
 pub use main_loop::{LoopWatch, main_loop_was_woken};

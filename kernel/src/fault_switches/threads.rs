@@ -1,9 +1,13 @@
 //! Mistakes of threads.
 
-use crate::thread;
+use crate::arch::gic;
+use crate::user::vfs::namespace;
+use crate::{interrupts, thread, time};
 use core::hint::black_box;
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
-use paddock_sync::WaitQueue;
+use core::task::Waker;
+use paddock_sync::{PreemptGuard, Rank, SpinLock, WaitQueue, platform};
+use paddock_vfs::{OpenFlags, PathContext};
 
 pub fn overflow_stack() {
     black_box(deeper(1));
@@ -21,6 +25,39 @@ pub fn run_away() {
     loop {
         black_box(());
     }
+}
+
+/// Waits, and whoever is to wake it forgets to.
+pub fn lose_wake_up() {
+    static WAKER: SpinLock<Option<Waker>> = SpinLock::new(Rank::Leaf, None);
+    let forgetful = thread::spawn("forgetful", || {
+        thread::sleep_ms(20);
+        let forgotten = WAKER.lock().take();
+        drop(forgotten);
+    });
+    if forgetful.is_ok() {
+        *WAKER.lock() = Some(platform::current_waker());
+        platform::park(u64::MAX);
+    }
+}
+
+/// Waits without giving a section up.
+pub fn keep_section() {
+    let _kept = PreemptGuard::new();
+    platform::park(time::now() + 1_000_000);
+}
+
+/// The disk's interrupt is off; something is read from it.
+pub fn lose_interrupt() {
+    interrupts::for_each(|number, name, _| {
+        if name == "vda" {
+            gic::disable(number);
+        }
+    });
+    let context = PathContext::root_at(namespace().root());
+    let file = namespace().open(&context, b"/bin/paddock-test", OpenFlags::empty(), 0);
+    let read = file.and_then(|file| file.pread(1 << 16, &mut [0; 16]));
+    log::warn!("mistake: read {read:?}");
 }
 
 static LIVING: AtomicUsize = AtomicUsize::new(0);

@@ -3,12 +3,16 @@
 use super::in_a_task;
 use crate::arch::gic;
 use crate::arch::timers::EmbassyTimer;
+use crate::thread;
 use alloc::sync::Arc;
 use alloc::task::Wake;
 use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use core::task::Waker;
 use embassy_time::{Duration, Instant};
-use paddock_sync::IrqGuard;
+use paddock_sched::CpuMask;
+
+/// Long enough for another CPU's alarm to reach the timer.
+const SOON_MS: u64 = 50;
 
 static SHARED: AtomicBool = AtomicBool::new(false);
 static LEFT_ARMED: AtomicBool = AtomicBool::new(false);
@@ -25,21 +29,21 @@ pub fn left_armed() -> bool {
 
 pub fn conflict() {
     SHARED.store(true, Relaxed);
-    crate::thread::sleep_ms(1);
+    thread::sleep_ms(1);
 }
 
-/// PPI 27 is not enabled. On the boot CPU, whose it is.
+/// PPI 27 is not enabled on the boot CPU, whose it is.
 pub fn interrupt_off() {
-    let masked = IrqGuard::new();
+    thread::current().set_affinity(CpuMask::only(0));
+    thread::yield_now();
     gic::disable(EmbassyTimer::INTERRUPT);
-    drop(masked);
-    in_a_task(|| set_alarm(1, || log::warn!("mistake: an alarm went off")));
+    in_a_task(|| set_alarm(SOON_MS, || log::warn!("mistake: an alarm went off")));
 }
 
 /// The last alarm goes off, and the timer stays armed for it.
 pub fn storm() {
     LEFT_ARMED.store(true, Relaxed);
-    set_alarm(1, || {});
+    set_alarm(SOON_MS, || {});
 }
 
 /// Has Embassy's timer call `work`, in an interrupt.

@@ -1,5 +1,6 @@
 //! The hooks of `paddock_sync::platform`, on real threads.
 
+use super::waker::waker_of;
 use super::{current, current_arc, scheduler};
 use crate::arch::{cpu, timers};
 use crate::{user, violations, watchdog};
@@ -33,7 +34,7 @@ fn paddock_sync_reschedule() {
 
 #[unsafe(no_mangle)]
 fn paddock_sync_current_waker() -> Waker {
-    Waker::from(current_arc())
+    waker_of(current_arc())
 }
 
 #[unsafe(no_mangle)]

@@ -14,6 +14,7 @@ mod scheduler;
 pub mod stack;
 mod switch;
 mod timer;
+mod waker;
 
 use crate::arch::context::{MAX_STACK_SIZE, STACK_SIZE};
 use crate::arch::{boot, context, cpu as processor};
@@ -23,9 +24,8 @@ use crate::{config, smp};
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::sync::Arc;
-use alloc::task::Wake;
 use core::cell::UnsafeCell;
-use core::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use paddock_abi::{Errno, Result};
 use paddock_sched::{AtomicState, Class, CpuMask, Id, State};
 use paddock_sync::{Context, PreemptGuard, Rank, SpinLock, WaitQueue, might_sleep, try_box};
@@ -63,6 +63,12 @@ pub struct Thread {
     affinity: AtomicU64,
     /// When it became ready, ns since boot; while it waits for a CPU.
     ready_since: AtomicU64,
+    /// How many wakers of it there are.
+    wakers: AtomicU32,
+    /// It is parked, or about to be, without a deadline.
+    parked_for_ever: AtomicBool,
+    /// See `set_unparked_by_name`.
+    unparked_by_name: AtomicBool,
     id: Id,
     class: Class,
     name: SpinLock<String>,
@@ -93,6 +99,9 @@ impl Thread {
             home: AtomicUsize::new(0),
             affinity: AtomicU64::new(u64::MAX),
             ready_since: AtomicU64::new(0),
+            wakers: AtomicU32::new(0),
+            parked_for_ever: AtomicBool::new(false),
+            unparked_by_name: AtomicBool::new(false),
             id: Id::none(),
             class: Class::Idle,
             name: SpinLock::new(Rank::Leaf, String::new()),
@@ -222,16 +231,6 @@ impl PartialEq for Thread {
     }
 }
 
-impl Wake for Thread {
-    fn wake(self: Arc<Self>) {
-        scheduler::unpark(&self);
-    }
-
-    fn wake_by_ref(self: &Arc<Self>) {
-        scheduler::unpark(self);
-    }
-}
-
 /// The idle thread of a CPU. That of the first is the boot's thread of control
 /// before the scheduler has started.
 pub fn idle_thread(cpu: usize) -> &'static Thread {
@@ -333,6 +332,9 @@ fn start(
         home: AtomicUsize::new(smp::this_cpu()),
         affinity: AtomicU64::new(current().affinity().0),
         ready_since: AtomicU64::new(0),
+        wakers: AtomicU32::new(0),
+        parked_for_ever: AtomicBool::new(false),
+        unparked_by_name: AtomicBool::new(false),
         id,
         class,
         name: SpinLock::new(Rank::Leaf, owned_name),

@@ -100,10 +100,13 @@ pub fn park(deadline: u64) {
         return;
     }
     let thread = current();
+    let for_ever = deadline == u64::MAX;
+    thread.parked_for_ever.store(for_ever, Relaxed);
     if !thread.state.park() {
         return;
     }
-    if deadline == u64::MAX {
+    if for_ever {
+        thread.look_for_waker();
         switch::switch(&masked);
         thread.note_slept();
         return;

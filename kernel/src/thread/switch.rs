@@ -8,12 +8,13 @@ use super::cpu::{self as cpus, Cpu, Local};
 use super::placing::{self, QUEUES};
 use super::{Thread, current, timer};
 use crate::arch::{context, cpu, timers};
-use crate::{config, user, watchdog};
+use crate::{config, user, violations, watchdog};
 use alloc::sync::Arc;
+use core::panic::Location;
 use core::sync::atomic::AtomicU64;
 use core::sync::atomic::Ordering::{self, Relaxed};
 use paddock_sched::{Class, End, Runnable, State};
-use paddock_sync::IrqGuard;
+use paddock_sync::{IrqGuard, Violation};
 
 static SWITCHES: AtomicU64 = AtomicU64::new(0);
 
@@ -29,6 +30,7 @@ pub fn switch(masked: &IrqGuard) {
     let now = timers::now();
     timer::wake_sleepers(this, now);
     let previous = current();
+    check_sections(previous);
     // What follows does all that could have been asked for.
     previous.context.take_need_resched();
     let Some(next) = pick(previous) else {
@@ -51,6 +53,24 @@ pub fn switch(masked: &IrqGuard) {
     );
     local.previous = previous;
     change_threads(previous, next_thread);
+}
+
+/// The switch's own section is the only one there may be: whoever keeps one
+/// across a switch keeps it for himself, while others run in it.
+#[inline]
+fn check_sections(previous: &Thread) {
+    if previous.context.preempt_depth() != 1 && previous.state() != State::Dead {
+        report_kept_section(previous);
+    }
+}
+
+#[cold]
+fn report_kept_section(previous: &Thread) {
+    violations::report(&Violation::Sleep {
+        at: Location::caller(),
+        context: "atomic section",
+        began_at: previous.context.section().map(|(at, _)| at),
+    });
 }
 
 /// Whom to run in place of `previous`.

@@ -76,6 +76,12 @@ pub fn about_alone(voice: &Voice, subject: &Thread) {
     thread::inspect(|threads| about(voice, threads, subject));
 }
 
+/// A report about a thread: whom it waits for, and its back-trace. Any context.
+pub fn report_thread(kind: Kind, thread: &Thread, details: fmt::Arguments<'_>) {
+    let voice = Voice::begin(Severity::Report, kind, details);
+    about_alone(&voice, thread);
+}
+
 /// The main loop's step, whom `subject` waits for, and the back-traces of all
 /// threads of that chain.
 pub fn about(voice: &Voice, threads: &Threads, subject: &Thread) {

@@ -32,6 +32,8 @@ pub enum Kind {
     InterruptStorm,
     /// The main loop waits by going around.
     BusyWait,
+    /// A thread waits and nobody can wake it.
+    LostWakeUp,
 }
 
 impl fmt::Display for Kind {
@@ -48,6 +50,7 @@ impl fmt::Display for Kind {
             Kind::TimerConflict => "timer conflict",
             Kind::InterruptStorm => "interrupt storm",
             Kind::BusyWait => "busy wait",
+            Kind::LostWakeUp => "lost wake-up",
         })
     }
 }

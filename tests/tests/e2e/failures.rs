@@ -28,7 +28,14 @@ struct Mistake {
     report: &'static [&'static str],
     /// What becomes of the machine.
     then: Then,
+    /// On how many CPUs it is made.
+    cpus: &'static [u32],
 }
+
+/// It is about one CPU, whatever the others do.
+const ONE: &[u32] = &[1];
+/// Other CPUs might hide it, or hide behind it.
+const ONE_AND_FOUR: &[u32] = &[1, 4];
 
 const HERE: &str = "kernel/src/fault_switches/";
 
@@ -40,6 +47,7 @@ const MISTAKES: &[Mistake] = &[
             "watchdog: timer conflict: Embassy's timer ",
             "does not own it",
         ],
+        cpus: ONE,
         then: SleepsForEver,
     },
     Mistake {
@@ -48,6 +56,7 @@ const MISTAKES: &[Mistake] = &[
             "watchdog: timer conflict: an alarm of Embassy's timer is ",
             " late: interrupt 27 is disabled",
         ],
+        cpus: ONE_AND_FOUR,
         then: GoesOn,
     },
     Mistake {
@@ -56,11 +65,13 @@ const MISTAKES: &[Mistake] = &[
             "watchdog: interrupt storm: Embassy's timer (interrupt 27) ",
             "left armed",
         ],
+        cpus: ONE_AND_FOUR,
         then: GoesOn,
     },
     Mistake {
         name: "busy-wait",
         report: &["watchdog: busy wait: main-loop step HerdOutput "],
+        cpus: ONE_AND_FOUR,
         then: GoesOn,
     },
     Mistake {
@@ -71,6 +82,7 @@ const MISTAKES: &[Mistake] = &[
             "; began at ",
             HERE,
         ],
+        cpus: ONE,
         then: GoesOn,
     },
     Mistake {
@@ -81,11 +93,13 @@ const MISTAKES: &[Mistake] = &[
             "; began at ",
             HERE,
         ],
+        cpus: ONE,
         then: GoesOn,
     },
     Mistake {
         name: "file-call-in-task",
         report: &["violation: blocking call in async poll at crates/vfs/"],
+        cpus: ONE,
         then: GoesOn,
     },
     Mistake {
@@ -97,26 +111,61 @@ const MISTAKES: &[Mistake] = &[
             " held since ",
             HERE,
         ],
+        cpus: ONE_AND_FOUR,
         then: GoesOn,
     },
     Mistake {
         name: "sleep-in-interrupt",
         report: &["violation: blocking call in interrupt at ", HERE],
+        cpus: ONE,
         then: GoesOn,
     },
     Mistake {
         name: "recursive-lock",
         report: &["violation: ", "Filesystem", HERE, " held since ", HERE],
+        cpus: ONE_AND_FOUR,
+        then: GoesOn,
+    },
+    Mistake {
+        name: "lost-wake-up",
+        report: &[
+            "watchdog: lost wake-up: thread ",
+            "(mistake) is blocked, and nobody has a waker of it",
+            "lose_wake_up",
+        ],
+        cpus: ONE_AND_FOUR,
+        then: GoesOn,
+    },
+    Mistake {
+        name: "section-kept-in-switch",
+        report: &[
+            "violation: blocking call in atomic section at kernel/src/thread/switch.rs",
+            "; began at ",
+            HERE,
+        ],
+        cpus: ONE_AND_FOUR,
+        then: GoesOn,
+    },
+    Mistake {
+        name: "interrupt-missing",
+        report: &["watchdog: interrupt missing: vda has answered, but its interrupt "],
+        cpus: ONE_AND_FOUR,
         then: GoesOn,
     },
     Mistake {
         name: "stack-overflow",
-        report: &["PANIC: kernel stack overflow"],
+        report: &[
+            "PANIC: kernel stack overflow",
+            "deeper",
+            "(mistake), System, stack ",
+        ],
+        cpus: ONE_AND_FOUR,
         then: Ends,
     },
     Mistake {
         name: "thread-exhaustion",
         report: &["refused: EAGAIN", "a thread again"],
+        cpus: ONE_AND_FOUR,
         then: GoesOn,
     },
 ];
@@ -124,10 +173,13 @@ const MISTAKES: &[Mistake] = &[
 /// A test kernel with this mistake, without disk and network.
 fn with_mistake(name: &str) -> Result<Builder> {
     let kernel = test_kernel()?;
-    let builder = machine(name).no_disk().no_net().with(|config| {
+    let mut builder = machine(name).no_net().with(|config| {
         config.kernel = kernel;
         config.mem = "512M".into();
     });
+    if name != "interrupt-missing" {
+        builder = builder.no_disk();
+    }
     Ok(builder.append(&format!("herd=off paddock.mistake={name}")))
 }
 
@@ -143,19 +195,33 @@ fn forgiving(builder: Builder) -> Builder {
 fn is_reported(name: &str) -> Result<()> {
     let mistake = MISTAKES.iter().find(|mistake| mistake.name == name);
     let mistake = mistake.context("it is not in the table")?;
-    let mut machine = forgiving(with_mistake(name)?).start()?;
+    mistake
+        .cpus
+        .iter()
+        .try_for_each(|&cpus| is_reported_on(mistake, cpus))
+}
+
+fn is_reported_on(mistake: &Mistake, cpus: u32) -> Result<()> {
+    let name = mistake.name;
+    let mut machine = forgiving(with_mistake(name)?).smp(cpus).start()?;
     machine.expect(&format!("mistake: {name}"))?;
     for part in mistake.report {
         machine.expect(part)?;
     }
     match mistake.then {
-        GoesOn => machine.expect("mistake: the machine goes on")?,
+        GoesOn => {
+            machine.console().again();
+            machine.expect("mistake: the machine goes on")?;
+        }
         Ends => drop(machine.wait_for_end()?),
         SleepsForEver => {}
     }
     let took = seconds_to_report(&mut machine, mistake)?;
-    println!("{name}: reported after {took:.3} s of guest time");
-    ensure!(took < 2.0, "{name}: reported only after {took} s");
+    println!("{name}, {cpus} CPUs: reported after {took:.3} s of guest time");
+    ensure!(
+        took < 2.0,
+        "{name}, {cpus} CPUs: reported only after {took} s"
+    );
     machine.complained()
 }
 
@@ -209,6 +275,9 @@ each_is_reported! {
     failure_opposite_lock_orders: "opposite-lock-orders",
     failure_sleep_in_interrupt: "sleep-in-interrupt",
     failure_recursive_lock: "recursive-lock",
+    failure_lost_wake_up: "lost-wake-up",
+    failure_section_kept_in_switch: "section-kept-in-switch",
+    failure_interrupt_missing: "interrupt-missing",
     failure_stack_overflow: "stack-overflow",
     failure_thread_exhaustion: "thread-exhaustion",
 }

@@ -96,6 +96,11 @@ impl Console {
         )
     }
 
+    /// From now on all that was printed since the start is waited for.
+    pub fn again(&mut self) {
+        self.seen = 0;
+    }
+
     /// From now on only what is yet to be printed is waited for.
     pub fn skip(&mut self) {
         self.seen = self.shared.text().len();

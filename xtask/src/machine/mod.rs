@@ -260,6 +260,7 @@ const COMPLAINTS: &[&str] = &[
     "watchdog: timer conflict",
     "watchdog: interrupt storm",
     "watchdog: busy wait",
+    "watchdog: lost wake-up",
 ];
 
 /// A running machine. [`Machine::done`] ends it; dropped without that, it is
