@@ -11,6 +11,8 @@ mod async_fs;
 mod backtrace;
 mod config;
 mod console;
+#[cfg(feature = "test-kernel")]
+mod costs;
 mod critical;
 mod detectors;
 mod drivers;
@@ -95,7 +97,10 @@ fn start_up(machine: &'static machine::Machine) {
     ssh::start(main_loop.spawner(Step::Ssh));
     init::start(&command_line, main_loop.spawner(Step::HerdOutput));
     #[cfg(feature = "test-kernel")]
-    fault_switches::start(&command_line, &main_loop);
+    {
+        costs::start(&command_line);
+        fault_switches::start(&command_line, &main_loop);
+    }
     main_loop.run()
 }
 
@@ -109,7 +114,7 @@ fn report_command_line(command_line: &CommandLine<'_>) {
     }
     for (word, why) in command_line.problems() {
         #[cfg(feature = "test-kernel")]
-        if fault_switches::WORDS.contains(&word) {
+        if costs::WORDS.contains(&word) || fault_switches::WORDS.contains(&word) {
             continue;
         }
         log::warn!(

@@ -26,4 +26,4 @@ pub use channel::{ChannelReader, ChannelWriter, OutputChannel, channel};
 pub use pipe::{Fifo, FifoEnd, PIPE_BUF, PIPE_SIZE, PipeReader, PipeWriter, pipe};
 pub use ring::{Ring, TryRead};
 pub use status::{Usage, WaitStatus};
-pub use tree::{ExitEffects, Selector, Tree, Waited};
+pub use tree::{ExitEffects, Member, Selector, Tree, Waited};

@@ -8,6 +8,7 @@ use crate::user::tree;
 use crate::user_memory::UserPtr;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::sync::atomic::Ordering;
 use paddock_abi::{Errno, Result};
 use paddock_vfs::Credentials;
 
@@ -18,7 +19,7 @@ pub fn getpid(call: &mut Call<'_>) -> Result<u64> {
 
 /// getppid(2).
 pub fn getppid(call: &mut Call<'_>) -> Result<u64> {
-    Ok(u64::from(tree().lock().parent(call.process().pid)?))
+    Ok(u64::from(call.process().parent.load(Ordering::Relaxed)))
 }
 
 /// gettid(2).

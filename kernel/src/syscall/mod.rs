@@ -76,19 +76,21 @@ pub fn dispatch(frame: &mut TrapFrame) {
     }
     match result {
         Ok(value) => frame.x[0] = value,
-        Err(error) if error.is_restart() => {
-            *thread.interrupted.lock() = Some(Interrupted {
-                x0: args[0],
-                how: error,
-            });
-            frame.x[0] = Errno::EINTR.to_return_value();
-            thread.notify_self();
-        }
+        Err(error) if error.is_restart() => note_restart(thread, frame, args[0], error),
         Err(error) => frame.x[0] = error.to_return_value(),
     }
 }
 
+/// The call may be made again: what is decided on the way back to user mode.
+#[cold]
+fn note_restart(thread: &UserThread, frame: &mut TrapFrame, x0: u64, how: Errno) {
+    *thread.interrupted.lock() = Some(Interrupted { x0, how });
+    frame.x[0] = Errno::EINTR.to_return_value();
+    thread.notify_self();
+}
+
 /// A call that is not there: said once for each number.
+#[cold]
 fn unknown(thread: &UserThread, number: u64) -> Result<u64> {
     if number < REMEMBERED {
         let bit = 1 << (number % 64);

@@ -10,10 +10,10 @@ use alloc::string::String;
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
 use core::cell::UnsafeCell;
-use core::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use paddock_abi::{Errno, Result};
 use paddock_process::signal::Signals;
-use paddock_process::{Tree, WaitStatus};
+use paddock_process::{Member, Tree, WaitStatus};
 use paddock_sync::{Deadline, Mutex, NO_DEADLINE, OnceCell, PreemptOff, Rank, SpinLock, WaitQueue};
 use paddock_vfs::PathContext;
 
@@ -105,6 +105,8 @@ pub struct StopState {
 pub struct Process {
     /// Its number.
     pub pid: u32,
+    /// Its parent's number: the tree's, for getppid(2) to read without it.
+    pub parent: AtomicU32,
     /// Its memory; `None` once it has ended.
     pub memory: SpinLock<Option<Arc<Memory>>>,
     /// Its descriptors; shared after clone(CLONE_FILES).
@@ -148,6 +150,12 @@ pub struct Process {
 /// What the kernel does when a process that it started has ended.
 pub type ExitHook = alloc::boxed::Box<dyn FnOnce(WaitStatus) + Send>;
 
+impl Member for Process {
+    fn set_parent(&self, parent: u32) {
+        self.parent.store(parent, Ordering::Relaxed);
+    }
+}
+
 /// What a new process is made of.
 pub struct NewProcess {
     /// Its number, reserved in the tree.
@@ -180,6 +188,7 @@ impl Process {
         } = new;
         Process {
             pid,
+            parent: AtomicU32::new(0),
             memory: SpinLock::new(Rank::Leaf, Some(memory)),
             files: SpinLock::new(Rank::Leaf, files),
             paths: Mutex::new(Rank::FsInfo, paths),

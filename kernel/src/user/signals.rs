@@ -131,13 +131,11 @@ pub fn child_info(signal: u32, child: &Process, status: WaitStatus) -> Siginfo {
 }
 
 /// All that is to be done before going back to user mode. May not return.
+#[cold]
 pub fn before_return(frame: &mut TrapFrame) {
     let Some(thread) = current() else {
         return;
     };
-    if !thread.has_work() {
-        return;
-    }
     while thread.take_work() {
         if thread.leaving.load(Ordering::Acquire) {
             exit::exit_thread();
@@ -319,6 +317,7 @@ fn call_handler(
 
 /// rt_sigreturn(2): back to where the handler interrupted. A frame that makes
 /// no sense is a SIGSEGV.
+#[inline(never)]
 pub fn sigreturn(frame: &mut TrapFrame) {
     let Some(thread) = current() else {
         return;

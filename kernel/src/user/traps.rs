@@ -17,9 +17,18 @@ const EC_STEP: u64 = 0x32;
 const EC_BREAKPOINT: u64 = 0x3c;
 
 /// Handles a synchronous exception from user mode. Interrupts are on.
+#[inline]
 pub fn handle_trap(frame: &mut TrapFrame) {
+    if frame.class() == EC_SVC {
+        syscall::dispatch(frame);
+    } else {
+        handle_fault(frame);
+    }
+}
+
+#[inline(never)]
+fn handle_fault(frame: &mut TrapFrame) {
     match frame.class() {
-        EC_SVC => syscall::dispatch(frame),
         EC_DATA_USER | EC_INSTRUCTION_USER => faults::handle_user(frame),
         EC_PC_ALIGNMENT => signals::fault(frame, SIGBUS, BUS_ADRALN, frame.far),
         EC_SP_ALIGNMENT => signals::fault(frame, SIGBUS, BUS_ADRALN, frame.sp),

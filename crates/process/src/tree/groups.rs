@@ -1,11 +1,11 @@
 //! Process groups and sessions (setpgid(2), setsid(2)).
 
-use super::{Node, State, Tree};
+use super::{Member, Node, State, Tree};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use paddock_abi::{Errno, Result};
 
-impl<P> Tree<P> {
+impl<P: Member> Tree<P> {
     /// The process's group. `ESRCH`.
     pub fn group(&self, pid: u32) -> Result<u32> {
         Ok(self.node(pid)?.group)

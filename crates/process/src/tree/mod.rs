@@ -20,6 +20,13 @@ const PID_MAX: u32 = 32768;
 /// The process that inherits orphans.
 const REAPER: u32 = 1;
 
+/// What a tree has to tell its members.
+pub trait Member {
+    /// The process's parent is now the one with this number, zero for none.
+    /// The tree's lock is held.
+    fn set_parent(&self, parent: u32);
+}
+
 enum State {
     Running,
     Stopped,
@@ -76,13 +83,13 @@ pub struct Tree<P> {
     ends: u64,
 }
 
-impl<P> Default for Tree<P> {
+impl<P: Member> Default for Tree<P> {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl<P> Tree<P> {
+impl<P: Member> Tree<P> {
     /// No processes.
     pub fn new() -> Tree<P> {
         Tree {
@@ -148,6 +155,7 @@ impl<P> Tree<P> {
                 (parent.group, parent.session, parent.uid)
             }
         };
+        process.set_parent(parent.unwrap_or(0));
         let node = Node {
             process,
             parent: parent.unwrap_or(0),
@@ -322,6 +330,7 @@ impl<P> Tree<P> {
         let mut zombie = false;
         for child in self.nodes.values_mut().filter(|node| node.parent == pid) {
             child.parent = REAPER;
+            child.process.set_parent(REAPER);
             child.exit_signal = paddock_abi::signal::SIGCHLD;
             zombie |= child.is_zombie();
         }

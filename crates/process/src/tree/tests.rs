@@ -3,6 +3,10 @@ use paddock_abi::process::WaitOptions;
 use paddock_abi::signal::SIGCHLD;
 use proptest::prelude::*;
 
+impl Member for u32 {
+    fn set_parent(&self, _parent: u32) {}
+}
+
 const END: WaitOptions = WaitOptions::EXITED;
 
 fn fork(tree: &mut Tree<u32>, parent: Option<u32>) -> u32 {

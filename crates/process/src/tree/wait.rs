@@ -1,6 +1,6 @@
 //! Waiting for children (wait4(2), waitid(2)).
 
-use super::{Node, State, Tree};
+use super::{Member, Node, State, Tree};
 use crate::status::{Usage, WaitStatus};
 use alloc::sync::Arc;
 use paddock_abi::process::WaitOptions;
@@ -33,7 +33,7 @@ pub struct Waited<P> {
     pub gone: Option<Arc<P>>,
 }
 
-impl<P> Tree<P> {
+impl<P: Member> Tree<P> {
     /// A child of `parent` that has news of the kinds in `options`, or `None`
     /// if there are children but no news. `ECHILD`.
     pub fn wait(

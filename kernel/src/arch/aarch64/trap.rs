@@ -141,13 +141,18 @@ extern "C" fn trap_user_irq(frame: &mut TrapFrame) {
 /// with interrupts masked and nothing left to do.
 pub fn finish_user(frame: &mut TrapFrame) {
     loop {
-        user::before_return(frame);
         cpu::irq_disable();
-        if !platform::context().need_resched() && !user::has_work() {
+        let due = platform::context().need_resched();
+        if !due && !user::has_work() {
             return;
         }
         cpu::irq_enable();
-        thread::preempt();
+        if due {
+            thread::preempt();
+        }
+        if user::has_work() {
+            user::before_return(frame);
+        }
     }
 }
 
