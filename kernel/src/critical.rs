@@ -29,7 +29,7 @@ unsafe impl critical_section::Impl for KernelSection {
             .compare_exchange(0, me, Ordering::Acquire, Ordering::Relaxed)
             .is_err()
         {
-            core::hint::spin_loop();
+            crate::arch::cpu::relax();
         }
         saved
     }

@@ -56,6 +56,10 @@ pub fn park(deadline: u64) {
     }
 }
 
+pub fn relax() {
+    core::hint::spin_loop();
+}
+
 pub fn now() -> u64 {
     static START: OnceLock<Instant> = OnceLock::new();
     START.get_or_init(Instant::now).elapsed().as_nanos() as u64

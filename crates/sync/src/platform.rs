@@ -28,6 +28,8 @@ mod hooks {
         /// has happened since the last park) or the monotonic clock reaches
         /// `deadline` nanoseconds.
         safe fn paddock_sync_park(deadline: u64);
+        /// Another CPU has to do something before this one can go on.
+        safe fn paddock_sync_relax();
         /// The monotonic clock in nanoseconds.
         safe fn paddock_sync_now() -> u64;
         /// A running count that is cheap to read.
@@ -71,6 +73,9 @@ mod hooks {
     pub fn park(deadline: u64) {
         paddock_sync_park(deadline);
     }
+    pub fn relax() {
+        paddock_sync_relax();
+    }
     pub fn now() -> u64 {
         paddock_sync_now()
     }
@@ -101,5 +106,5 @@ use crate::host as hooks;
 
 pub use hooks::{
     STALLED_AFTER, context, current_waker, interrupted, irq_restore, irq_save, irqs_enabled,
-    lock_stalled, now, park, priority_changed, reschedule, ticks, ticks_to_nanos, violation,
+    lock_stalled, now, park, priority_changed, relax, reschedule, ticks, ticks_to_nanos, violation,
 };

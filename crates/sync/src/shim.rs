@@ -6,7 +6,7 @@
 
 #[cfg(not(loom))]
 mod plain {
-    pub(crate) use core::hint::spin_loop;
+    pub(crate) use crate::platform::relax as spin_loop;
     pub(crate) use core::sync::atomic::{AtomicU8, AtomicUsize};
 
     /// `core`'s cell with the model checker's interface.

@@ -54,7 +54,7 @@ pub fn ask(thread: &Thread) -> Result<impl Iterator<Item = Place> + use<>, Silen
         if crate::time::now() > deadline {
             return Err(Silence);
         }
-        core::hint::spin_loop();
+        crate::arch::cpu::relax();
     }
     if !ptr::eq(answer.thread.load(Relaxed), thread) {
         return Err(Silence);

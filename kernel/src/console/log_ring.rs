@@ -40,7 +40,7 @@ pub fn append(level: Level, text: &[u8]) {
             UNANNOUNCED.store(true, Relaxed);
             break;
         }
-        core::hint::spin_loop();
+        crate::arch::cpu::relax();
     }
     let context = platform::context();
     if context.preemptible() && context.held_locks() == 0 && !panicking() {

@@ -134,7 +134,7 @@ pub fn emit_parts(parts: &[&[u8]]) {
             drain();
             return;
         }
-        core::hint::spin_loop();
+        crate::arch::cpu::relax();
     }
     LOST.fetch_add(parts.iter().map(|text| text.len() as u64).sum(), Relaxed);
 }
@@ -149,7 +149,7 @@ pub fn emit_urgent(text: &[u8]) {
             drain_polled();
             return;
         }
-        core::hint::spin_loop();
+        crate::arch::cpu::relax();
     }
     emit_polled(text);
 }

@@ -43,6 +43,11 @@ fn paddock_sync_park(deadline: u64) {
 }
 
 #[unsafe(no_mangle)]
+fn paddock_sync_relax() {
+    cpu::relax();
+}
+
+#[unsafe(no_mangle)]
 fn paddock_sync_now() -> u64 {
     timers::now()
 }

@@ -118,7 +118,7 @@ pub fn inspect<R>(look: impl FnOnce(&Threads) -> R) -> R {
         if let Some(table) = scheduler::try_table() {
             return look(&Threads(Some(table)));
         }
-        core::hint::spin_loop();
+        crate::arch::cpu::relax();
     }
     look(&Threads(None))
 }

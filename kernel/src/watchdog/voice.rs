@@ -83,7 +83,7 @@ impl Voice {
             }
             // The report that is waited for may be about this CPU.
             backtrace::answer();
-            core::hint::spin_loop();
+            crate::arch::cpu::relax();
         }
         Voice(())
     }

@@ -51,6 +51,14 @@ pub fn wait_for_interrupt() {
     unsafe { asm!("dsb sy", "wfi", options(nostack)) };
 }
 
+/// For loops that wait for another CPU. The hint lets an emulator that runs
+/// the CPUs in turn go on with the next one at once (Arm ARM C6.2, YIELD).
+#[inline]
+pub fn relax() {
+    // SAFETY: a hint, and a barrier that slows the loop down a little.
+    unsafe { asm!("yield", "isb", options(nomem, nostack, preserves_flags)) };
+}
+
 /// Stops this CPU for ever.
 pub fn halt() -> ! {
     irq_disable();
