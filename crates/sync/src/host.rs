@@ -84,7 +84,9 @@ pub fn ticks_to_nanos(ticks: u64) -> u64 {
 pub fn priority_changed(_: &Context) {}
 
 /// Short enough for a test to wait for it.
-pub const STALLED_AFTER: u64 = 20_000_000;
+pub fn stalled_after() -> u64 {
+    20_000_000
+}
 
 pub fn lock_stalled(_: &Context, _: &LockMeta) {
     STALLS.with(|stalls| stalls.set(stalls.get() + 1));

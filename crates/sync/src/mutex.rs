@@ -120,7 +120,7 @@ impl RawMutex {
     }
 
     fn wait(&self, context: &Context, waiter: &Waiter) {
-        let mut stalled = platform::now().saturating_add(platform::STALLED_AFTER);
+        let mut stalled = platform::now().saturating_add(platform::stalled_after());
         loop {
             match waiter.state() {
                 GRANTED => return,
@@ -131,7 +131,7 @@ impl RawMutex {
             let now = platform::now();
             if now >= stalled && waiter.state() == WAITING {
                 platform::lock_stalled(context, &self.meta);
-                stalled = now.saturating_add(platform::STALLED_AFTER);
+                stalled = now.saturating_add(platform::stalled_after());
             }
         }
     }

@@ -43,9 +43,11 @@ mod hooks {
         /// held, so `context` cannot go away before this returns.
         safe fn paddock_sync_priority_changed(context: &Context);
         /// The calling thread, whose context this is, has waited for a lock
-        /// for another [`super::STALLED_AFTER`]. It goes on waiting. Thread
+        /// for another `paddock_sync_stalled_after`. It goes on waiting. Thread
         /// context, no spin lock held.
         safe fn paddock_sync_lock_stalled(context: &Context, lock: &LockMeta);
+        /// A thread that has waited for a lock for so long (ns) says so.
+        safe fn paddock_sync_stalled_after() -> u64;
         /// Whether the calling thread has a signal to handle.
         safe fn paddock_sync_interrupted() -> bool;
         /// Reports a broken rule; does not return in test kernels.
@@ -91,8 +93,9 @@ mod hooks {
     pub fn lock_stalled(context: &Context, lock: &LockMeta) {
         paddock_sync_lock_stalled(context, lock);
     }
-    /// A thread that has waited for a lock for so long (ns) says so.
-    pub const STALLED_AFTER: u64 = 10_000_000_000;
+    pub fn stalled_after() -> u64 {
+        paddock_sync_stalled_after()
+    }
     pub fn interrupted() -> bool {
         paddock_sync_interrupted()
     }
@@ -105,6 +108,6 @@ mod hooks {
 use crate::host as hooks;
 
 pub use hooks::{
-    STALLED_AFTER, context, current_waker, interrupted, irq_restore, irq_save, irqs_enabled,
-    lock_stalled, now, park, priority_changed, relax, reschedule, ticks, ticks_to_nanos, violation,
+    context, current_waker, interrupted, irq_restore, irq_save, irqs_enabled, lock_stalled, now,
+    park, priority_changed, relax, reschedule, stalled_after, ticks, ticks_to_nanos, violation,
 };

@@ -172,13 +172,13 @@ impl RawRwLock {
     }
 
     fn wait(&self, context: &Context, waiter: &Waiter) {
-        let mut stalled = platform::now().saturating_add(platform::STALLED_AFTER);
+        let mut stalled = platform::now().saturating_add(platform::stalled_after());
         while waiter.state() != GRANTED {
             platform::park(stalled);
             let now = platform::now();
             if now >= stalled && waiter.state() != GRANTED {
                 platform::lock_stalled(context, &self.meta);
-                stalled = now.saturating_add(platform::STALLED_AFTER);
+                stalled = now.saturating_add(platform::stalled_after());
             }
         }
     }

@@ -73,6 +73,11 @@ fn paddock_sync_lock_stalled(context: &Context, lock: &LockMeta) {
 }
 
 #[unsafe(no_mangle)]
+fn paddock_sync_stalled_after() -> u64 {
+    watchdog::lock_limit()
+}
+
+#[unsafe(no_mangle)]
 fn paddock_sync_interrupted() -> bool {
     user::signal_pending()
 }

@@ -9,15 +9,19 @@ use paddock_sync::{Context, LockRecord, Rank};
 #[derive(Clone, Copy)]
 pub struct Lock {
     record: LockRecord,
+    /// Since when (ns) the thread that this was asked of waits for it; zero
+    /// for one that it holds.
+    pub since: u64,
     /// To be compared with threads' contexts; null if there is none.
     pub holder: *const Context,
 }
 
 impl Lock {
     /// As reports show it.
-    pub fn of(record: LockRecord) -> Self {
+    pub fn of(record: LockRecord, since: u64) -> Self {
         Lock {
             record,
+            since,
             holder: record.holder(),
         }
     }
@@ -57,10 +61,12 @@ impl fmt::Display for Lock {
 
 /// What the thread of this context waits for.
 pub fn waited_for(context: &Context) -> Option<Lock> {
-    context.waiting_for().map(|(lock, _)| Lock::of(lock))
+    context
+        .waiting_for()
+        .map(|(lock, since)| Lock::of(lock, since))
 }
 
 /// What the thread of this context holds.
 pub fn held(context: &Context) -> impl Iterator<Item = Lock> {
-    context.held().map(Lock::of)
+    context.held().map(|lock| Lock::of(lock, 0))
 }

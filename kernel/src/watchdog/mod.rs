@@ -17,7 +17,7 @@ mod voice;
 
 pub use checks::check;
 pub use entry::{interrupt_begins, interrupt_ends, interrupted};
-pub use report::{Who, interrupt_missing, lock_stalled, report_thread};
+pub use report::{Who, interrupt_missing, lock_stalled, ms, report_thread};
 pub use sentinel::{left_idle, watch_while_idle};
-pub use settings::{configure, file};
+pub use settings::{configure, file, lock_limit};
 pub use voice::{Kind, report};

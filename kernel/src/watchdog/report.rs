@@ -50,12 +50,19 @@ pub fn ms(nanoseconds: u64) -> u64 {
 pub fn lock_stalled(context: &Context, lock: &LockMeta) {
     let waiter = thread::current();
     debug_assert!(core::ptr::eq(waiter.context(), context));
+    let waited = locks::waited_for(context);
+    let lock = waited.unwrap_or_else(|| Lock::of(lock.record(), crate::time::now()));
     let voice = Voice::begin(
         Severity::Report,
         Kind::BlockedOnLock,
-        format_args!("{} waits for {}", Who(waiter), Lock::of(lock.record())),
+        format_args!("{} has waited {} ms for {lock}", Who(waiter), since(&lock)),
     );
     about_alone(&voice, waiter);
+}
+
+/// How long (ms) a lock has been waited for.
+fn since(lock: &Lock) -> u64 {
+    ms(crate::time::now().saturating_sub(lock.since))
 }
 
 /// A device has answered, and `waited` nanoseconds after the request its
@@ -117,8 +124,17 @@ impl<'a> View for Chain<'a> {
     }
 
     fn holder(&mut self, lock: Lock) -> Option<&'a Thread> {
-        self.threads.by_context(lock.holder)
+        holder(self.threads, &lock)
     }
+}
+
+/// Who holds a lock: of several readers the first that is found.
+fn holder<'a>(threads: &'a Threads, lock: &Lock) -> Option<&'a Thread> {
+    if !lock.holder.is_null() {
+        return threads.by_context(lock.holder);
+    }
+    let holds = |thread: &&Thread| locks::held(thread.context()).any(|held| held.is(lock));
+    threads.iter().find(holds)
 }
 
 impl<'a> Chain<'a> {
@@ -141,19 +157,21 @@ impl<'a> Chain<'a> {
     }
 
     fn tell_link(&mut self, waiter: &'a Thread, lock: Lock) {
+        let waited = since(&lock);
+        self.voice.say(format_args!(
+            "{} has waited {waited} ms for {lock}",
+            Who(waiter)
+        ));
+        let Some(holder) = holder(self.threads, &lock) else {
+            return match lock.holder.is_null() {
+                true => self.voice.say(format_args!("which is free")),
+                false => self.voice.say(format_args!("which no known thread holds")),
+            };
+        };
+        let taken = locks::held(holder.context()).find(|held| held.is(&lock));
+        let at = taken.unwrap_or(lock).taken_at();
         self.voice
-            .say(format_args!("{} waits for {lock}", Who(waiter)));
-        let at = lock.taken_at();
-        match self.threads.by_context(lock.holder) {
-            Some(holder) => self
-                .voice
-                .say(format_args!("which {} took at {at}", Who(holder))),
-            None if lock.holder.is_null() => self.voice.say(format_args!("which is free")),
-            None => self.voice.say(format_args!(
-                "which {:p}, no known thread, took at {at}",
-                lock.holder
-            )),
-        }
+            .say(format_args!("which {} took at {at}", Who(holder)));
     }
 }
 

@@ -39,7 +39,6 @@ pub fn step_limits() -> Limits {
 }
 
 /// How long (ns) a thread may wait for a lock.
-#[allow(dead_code, reason = "for waits that have a limit")]
 pub fn lock_limit() -> u64 {
     nanoseconds(Setting::Lock)
 }

@@ -2,7 +2,9 @@
 //! limits.
 
 use anyhow::{Context, Result};
-use xtask::machine::machine;
+use xtask::gdb;
+use xtask::machine::{LIMIT, machine, run_limited, test_folder};
+use xtask::qemu::free_port;
 
 /// The lines of `/proc/paddock/threads` about the thread `name`.
 fn thread_of<'a>(text: &'a str, name: &str) -> Result<Vec<&'a str>> {
@@ -59,5 +61,32 @@ fn the_limits_can_be_set() -> Result<()> {
             .sh("dmesg")?
             .contains("paddock.watchdog_lock_ms: expected milliseconds")
     );
+    machine.done()
+}
+
+#[test]
+fn the_debugger_shows_threads_and_processors() -> Result<()> {
+    let port = free_port()?;
+    let machine = machine("gdb")
+        .smp(2)
+        .with(|config| {
+            let listen = format!("tcp:127.0.0.1:{port}");
+            config.extra.extend(["-gdb".into(), listen.into()]);
+        })
+        .up()?;
+    let mut gdb = gdb::command(&test_folder().join("kernel.elf"), port)?;
+    for command in ["threads", "cpus", "locks", "bt 4"] {
+        gdb.args(["-ex", &format!("paddock {command}")]);
+    }
+    gdb.args(["-batch", "-ex", "detach"]);
+    let text = run_limited(&mut gdb, Vec::new(), LIMIT)?.text();
+    let shows = |part: &str| assert!(text.contains(part), "no `{part}` in\n{text}");
+    shows(" main-loop ");
+    shows(" async-fs        paddock_kernel::async_fs::work\n");
+    shows("cpu 0: ");
+    shows("cpu 1: ");
+    shows("thread 4 (flusher), Blocked\n");
+    shows("paddock_kernel::fs::flusher::run, inlined\n");
+    assert_eq!(machine.sh("echo goes on")?, "goes on\n");
     machine.done()
 }

@@ -233,7 +233,7 @@ fn a_long_wait_reports_itself_again_and_again() {
     });
     queued(waiter, &lock);
     let (_, since) = waiter.waiting_for().unwrap();
-    wait_until(|| platform::now() > since + 5 * platform::STALLED_AFTER);
+    wait_until(|| platform::now() > since + 5 * platform::stalled_after());
     drop(guard);
     assert!(handle.join().unwrap() >= 2);
 }

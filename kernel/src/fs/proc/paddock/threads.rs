@@ -3,13 +3,14 @@
 use super::super::text::Text;
 use crate::backtrace::{self, Line};
 use crate::thread::{self, Thread};
-use crate::watchdog::locks;
+use crate::time;
+use crate::watchdog::{locks, ms};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use paddock_abi::{Errno, Result};
 use paddock_sched::State;
 
-const HEADER: &[u8] = b"slot class state pid tid run_us stack stack_size name\n";
+const HEADER: &[u8] = b"slot class runs_as state cpu pid tid run_us stack stack_size name\n";
 
 /// All threads, as of now.
 pub fn snapshot() -> Result<Vec<Arc<Thread>>> {
@@ -22,11 +23,12 @@ pub fn snapshot() -> Result<Vec<Arc<Thread>>> {
     complete.then_some(all).ok_or(Errno::ENOMEM)
 }
 
-/// A line for each thread: slot, class, state, process and thread number
+/// A line for each thread: slot, its own class and the one it runs as now,
+/// state, the CPU on which it runs or ran last, process and thread number
 /// (zeroes for the kernel's own), run time in microseconds, the most bytes of
 /// its kernel stack that were ever in use and how many there are, its name.
-/// Below, indented, the lock that a blocked thread waits for and its
-/// back-trace.
+/// Below, indented, the lock that a blocked thread waits for, and since when,
+/// and its back-trace.
 pub fn show(out: &mut Text<'_>) -> Result<()> {
     out.bytes(HEADER)?;
     snapshot()?
@@ -40,16 +42,18 @@ fn show_thread(out: &mut Text<'_>, thread: &Thread) -> Result<()> {
         .map_or((0, 0), |user| (user.process.pid, user.tid));
     let (class, state, run) = (thread.class(), thread.state(), thread.run_time() / 1000);
     let (slot, name) = (thread.id().index(), thread.name());
+    let (runs_as, cpu) = (thread.effective_class(), thread.cpu());
     let (used, size) = thread.stack_use();
     out.put(format_args!(
-        "{slot} {class:?} {state:?} {pid} {tid} {run} {used} {size} {name}\n"
+        "{slot} {class:?} {runs_as:?} {state:?} {cpu} {pid} {tid} {run} {used} {size} {name}\n"
     ))?;
     if state != State::Blocked {
         return Ok(());
     }
     if let Some(lock) = locks::waited_for(thread.context()) {
         out.put(format_args!(
-            "  waits for {lock}, taken at {}\n",
+            "  has waited {} ms for {lock}, taken at {}\n",
+            ms(time::now().saturating_sub(lock.since)),
             lock.taken_at()
         ))?;
     }
