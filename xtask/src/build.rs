@@ -29,6 +29,8 @@ pub enum Kernel {
     Shipped,
     /// The one in which tests can put mistakes back.
     Test,
+    /// The same without the checks of locks and contexts, to measure them.
+    Unchecked,
 }
 
 impl Kernel {
@@ -36,6 +38,7 @@ impl Kernel {
         match self {
             Kernel::Shipped => &[],
             Kernel::Test => &["--features", "test-kernel"],
+            Kernel::Unchecked => &["--features", "test-kernel,unchecked"],
         }
     }
 
@@ -43,6 +46,7 @@ impl Kernel {
         match self {
             Kernel::Shipped => paths::image(),
             Kernel::Test => paths::test_image(),
+            Kernel::Unchecked => paths::out().join("Image-unchecked"),
         }
     }
 
@@ -50,6 +54,7 @@ impl Kernel {
         match self {
             Kernel::Shipped => paths::kernel_elf(),
             Kernel::Test => paths::test_kernel_elf(),
+            Kernel::Unchecked => paths::out().join("kernel-unchecked.elf"),
         }
     }
 }
@@ -77,13 +82,18 @@ pub fn programs() -> Result<Built> {
     })
 }
 
-/// Sets up, then builds the test kernel.
-pub fn test_kernel() -> Result<()> {
+/// Sets up, then builds one of the kernels for tests and measurements; its
+/// image.
+pub fn other_kernel(which: Kernel) -> Result<PathBuf> {
     let _lock = paths::lock_out()?;
     let toolchain = setup::ensure()?;
-    timed("Building the test kernel", || {
-        kernel(toolchain, Kernel::Test)
-    })
+    let what = match which {
+        Kernel::Shipped => "Building the kernel",
+        Kernel::Test => "Building the test kernel",
+        Kernel::Unchecked => "Building the test kernel without its checks",
+    };
+    timed(what, || kernel(toolchain, which))?;
+    Ok(which.image())
 }
 
 /// Everything: also the default disk.

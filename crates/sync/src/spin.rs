@@ -105,7 +105,7 @@ impl<T, G: SpinContext> SpinLock<T, G> {
         context: &Context,
         at: &'static Location<'static>,
     ) -> SpinLockGuard<'_, T, G> {
-        if cfg!(feature = "checks") {
+        if cfg!(not(feature = "unchecked")) {
             self.meta.set_taken(Some(at));
             context.push_held(&self.meta, at);
         }
@@ -149,7 +149,7 @@ impl<T, G: SpinContext> SpinLock<T, G> {
 
     #[inline(always)]
     fn unlock(&self) {
-        if cfg!(feature = "checks") {
+        if cfg!(not(feature = "unchecked")) {
             platform::context().pop_held(&self.meta);
         }
         self.meta.word.store(0, Release);

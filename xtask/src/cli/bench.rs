@@ -1,5 +1,7 @@
 //! `cargo xtask bench`.
 
+mod costs;
+
 use anyhow::{Context, Result};
 use lexopt::prelude::*;
 use std::process::ExitCode;
@@ -13,7 +15,10 @@ a table. Times of programs are guest time under `-icount`, where an
 instruction takes a nanosecond: they repeat within a few per mille, whatever
 the host does. The boot, transfers and the idle load are real time.
 
-Usage: cargo xtask bench [--no-build]
+Usage: cargo xtask bench [--no-build] [--costs]
+
+  --no-build  measures what is there
+  --costs     only what the kernel's primitives cost, with and without checks
 ";
 
 /// One line of the table.
@@ -23,15 +28,24 @@ struct Row {
 }
 
 pub fn main(args: &mut lexopt::Parser) -> Result<ExitCode> {
-    let mut build = true;
+    let (mut build, mut all) = (true, true);
     while let Some(arg) = args.next()? {
         match arg {
             Long("no-build") => build = false,
+            Long("costs") => all = false,
             Long("help") | Short('h') => return super::help(HELP),
             other => return Err(other.unexpected().into()),
         }
     }
     super::test::prepare(build)?;
+    if all {
+        system()?;
+    }
+    costs::print()?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn system() -> Result<()> {
     let mut rows = vec![boot()?];
     rows.extend(programs()?);
     rows.extend(real_time()?);
@@ -39,7 +53,7 @@ pub fn main(args: &mut lexopt::Parser) -> Result<ExitCode> {
     for row in rows {
         println!("{:width$}  {:>16}", row.what, row.value);
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }
 
 /// From QEMU's start to the SSH server's greeting: the median of five.

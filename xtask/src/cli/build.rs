@@ -3,7 +3,7 @@
 use anyhow::Result;
 use lexopt::prelude::*;
 use std::process::ExitCode;
-use xtask::build::{self, DiskPolicy};
+use xtask::build::{self, DiskPolicy, Kernel};
 use xtask::{paths, step};
 
 const HELP: &str = "\
@@ -35,7 +35,7 @@ pub fn main(args: &mut lexopt::Parser) -> Result<ExitCode> {
         }
     }
     if test_kernel {
-        build::test_kernel()?;
+        build::other_kernel(Kernel::Test)?;
     } else if disk {
         build::all(policy)?;
     } else {

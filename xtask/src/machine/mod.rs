@@ -9,7 +9,7 @@ pub mod ssh;
 pub use console::Console;
 pub use limited::{Reply, run_limited};
 
-use crate::build::{self, PROGRAMS};
+use crate::build::{self, Kernel, PROGRAMS};
 use crate::process::{find, tool};
 use crate::qemu::{Config, Net, Serial, cpus, free_port};
 use crate::{disk, keys, paths};
@@ -67,11 +67,10 @@ pub const TEST_KERNEL_IS_BUILT: &str = "PADDOCK_TEST_KERNEL_IS_BUILT";
 
 /// Builds the test kernel and puts its image into the test folder.
 pub fn build_test_kernel() -> Result<()> {
-    build::test_kernel()?;
+    let image = build::other_kernel(Kernel::Test)?;
     let folder = test_folder();
     fs::create_dir_all(&folder)?;
-    fs::copy(paths::test_image(), folder.join("Image-test"))
-        .context("cannot copy the test kernel")?;
+    fs::copy(image, folder.join("Image-test")).context("cannot copy the test kernel")?;
     Ok(())
 }
 
