@@ -9,10 +9,12 @@
 
 mod chain;
 mod limits;
+mod recent;
 mod settings;
 mod walk;
 
 pub use chain::{End, MAX_LINKS, View, follow};
 pub use limits::{Limits, Severity, Spell};
+pub use recent::Recent;
 pub use settings::Setting;
 pub use walk::{Entry, MAX_FRAMES, Place, Walk};

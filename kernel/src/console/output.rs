@@ -28,6 +28,8 @@ static INTERRUPTS: AtomicBool = AtomicBool::new(false);
 /// There is no UART: output goes nowhere, so that nobody waits for room.
 static DISCARD: AtomicBool = AtomicBool::new(false);
 static PANICKING: AtomicBool = AtomicBool::new(false);
+/// The lock was not given back when it was last waited for in a report.
+static STUCK: AtomicBool = AtomicBool::new(false);
 /// Bytes of kernel messages that found the ring full and were not told of.
 static LOST: AtomicU64 = AtomicU64::new(0);
 
@@ -142,8 +144,10 @@ pub fn emit_parts(parts: &[&[u8]]) {
 /// As [`emit`], for reports of trouble: all that waits and then this is sent
 /// before it returns, past a console whose lock is not given back. Any context.
 pub fn emit_urgent(text: &[u8]) {
-    for _ in 0..PATIENCE {
+    let patience = if STUCK.load(Relaxed) { 1 } else { PATIENCE };
+    for _ in 0..patience {
         if let Some(_lock) = LOCK.try_lock() {
+            STUCK.store(false, Relaxed);
             drain_polled();
             push_text(text, 0);
             drain_polled();
@@ -151,6 +155,7 @@ pub fn emit_urgent(text: &[u8]) {
         }
         crate::arch::cpu::relax();
     }
+    STUCK.store(true, Relaxed);
     emit_polled(text);
 }
 

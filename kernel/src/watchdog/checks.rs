@@ -1,7 +1,7 @@
 //! What is looked at in each timer interrupt.
 
 use super::report::{self, At, Who, ms};
-use super::voice::{Kind, Voice};
+use super::voice::{self, Kind, Voice};
 use super::{entry, others, settings};
 use crate::main_loop::{self, Step};
 use crate::smp::{self, MAX_CPUS};
@@ -43,6 +43,10 @@ pub fn check(now: u64, due: u64) {
 }
 
 fn check_preemption(cpu: &Cpu, now: u64) {
+    // Not a report that this interrupt has interrupted.
+    if voice::spoke(smp::this_cpu()) == u64::MAX {
+        return;
+    }
     let Some((at, since)) = entry::section() else {
         return;
     };
@@ -69,6 +73,7 @@ fn check_preemption(cpu: &Cpu, now: u64) {
 /// The timer's lateness is the time for which interrupts were off. Whether
 /// that was too long.
 fn check_interrupts(cpu: &Cpu, now: u64, due: u64) -> bool {
+    let due = due.max(voice::spoke(smp::this_cpu()));
     let Some(severity) = cpu.interrupts.judge(due, now, settings::limits()) else {
         return false;
     };

@@ -31,6 +31,11 @@ impl Lock {
         At(self.record.taken_at())
     }
 
+    /// Its address.
+    pub fn address(&self) -> usize {
+        self.record.address()
+    }
+
     /// Whether it is a lock that sleeps.
     pub fn sleeps(&self) -> bool {
         self.record.rank().sleeps()

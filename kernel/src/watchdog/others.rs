@@ -2,7 +2,7 @@
 //! threads.
 
 use super::report::{self, Who, ms};
-use super::voice::{Kind, Voice};
+use super::voice::{self, Kind, Voice};
 use super::{entry, settings};
 use crate::smp::{self, MAX_CPUS};
 use crate::thread::{self, Thread, Threads};
@@ -28,6 +28,7 @@ pub fn check_timers(now: u64, last_seen: impl Fn(usize) -> u64) {
             0 => last_seen(cpu),
             due => due,
         };
+        let since = since.max(voice::spoke(cpu));
         let Some(severity) = SILENCE[cpu].judge(since, now, settings::limits()) else {
             continue;
         };

@@ -11,7 +11,13 @@ use core::fmt;
 use core::panic::Location;
 use paddock_sched::Id;
 use paddock_sync::{Context, LockMeta};
-use paddock_watchdog::{End, MAX_LINKS, Place, Severity, View, follow};
+use paddock_watchdog::{End, MAX_LINKS, Place, Recent, Severity, View, follow};
+
+/// A minute, in nanoseconds.
+const MINUTE_NS: u64 = 60_000_000_000;
+
+/// Locks of which a waiter has told in full.
+static STALLED: Recent = Recent::new(MINUTE_NS);
 
 /// A thread as reports name it.
 pub struct Who<'a>(pub &'a Thread);
@@ -46,7 +52,8 @@ pub fn ms(nanoseconds: u64) -> u64 {
 }
 
 /// The calling thread, whose context this is, has waited too long for a lock:
-/// it reports itself. Thread context.
+/// it reports itself, in full if none did so for this lock in the last minute.
+/// Thread context.
 pub fn lock_stalled(context: &Context, lock: &LockMeta) {
     let waiter = thread::current();
     debug_assert!(core::ptr::eq(waiter.context(), context));
@@ -57,7 +64,9 @@ pub fn lock_stalled(context: &Context, lock: &LockMeta) {
         Kind::BlockedOnLock,
         format_args!("{} has waited {} ms for {lock}", Who(waiter), since(&lock)),
     );
-    about_alone(&voice, waiter);
+    if STALLED.is_due(lock.address() as u64, crate::time::now()) {
+        about_alone(&voice, waiter);
+    }
 }
 
 /// How long (ms) a lock has been waited for.
@@ -210,11 +219,12 @@ fn tell_places(voice: &Voice, places: impl Iterator<Item = Place>) {
 }
 
 /// Where a thread's section without preemption began; that of the running one
-/// before the present interrupt.
+/// before the present interrupt. A thread that does not run is in the switch's.
 fn section(thread: &Thread, own: bool) -> Option<Section> {
-    let (at, since) = match own && entry::interrupted().is_some() {
-        true => entry::section()?,
-        false => thread.context().section()?,
+    let (at, since) = match own {
+        true => entry::interrupted().and_then(|_| entry::section())?,
+        false if thread.is_on_cpu() => thread.context().section()?,
+        false => return None,
     };
     Some(Section { at, since })
 }

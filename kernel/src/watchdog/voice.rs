@@ -1,9 +1,11 @@
 //! How the watchdog speaks: one report at a time, past whoever holds the
 //! console.
 
-use crate::{backtrace, console};
+use crate::smp::{self, MAX_CPUS};
+use crate::{backtrace, console, time};
 use core::fmt;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use paddock_sync::PreemptGuard;
 use paddock_watchdog::Severity;
 
 /// What a report is about.
@@ -59,6 +61,8 @@ impl fmt::Display for Kind {
 const PATIENCE: u32 = 1_000_000;
 
 static SPEAKING: AtomicBool = AtomicBool::new(false);
+/// When (ns) each CPU last spoke; `u64::MAX` while it does, or waits for it.
+static SPOKE: [AtomicU64; MAX_CPUS] = [const { AtomicU64::new(0) }; MAX_CPUS];
 static WARNINGS: AtomicU64 = AtomicU64::new(0);
 static REPORTS: AtomicU64 = AtomicU64::new(0);
 
@@ -70,22 +74,34 @@ pub fn counts() -> (u64, u64) {
     )
 }
 
+/// Until when (ns) a report has kept a CPU from its work: what lasted
+/// meanwhile is no trouble. `u64::MAX` if one does so now.
+pub fn spoke(cpu: usize) -> u64 {
+    SPOKE[cpu].load(Ordering::Relaxed)
+}
+
 /// The right to speak. Others wait for its end, though not for ever: then two
-/// reports are mixed.
-pub struct Voice(());
+/// reports are mixed. The speaker stays on its CPU.
+pub struct Voice {
+    alone: bool,
+    _stay: PreemptGuard,
+}
 
 impl Voice {
     /// Waits for the end of another CPU's report, with a bound.
     fn new() -> Self {
-        for _ in 0..PATIENCE {
+        let stay = PreemptGuard::new();
+        SPOKE[smp::this_cpu()].store(u64::MAX, Ordering::Relaxed);
+        let alone = (0..PATIENCE).any(|_| {
             if !SPEAKING.swap(true, Ordering::Acquire) {
-                break;
+                return true;
             }
             // The report that is waited for may be about this CPU.
             backtrace::answer();
             crate::arch::cpu::relax();
-        }
-        Voice(())
+            false
+        });
+        Voice { alone, _stay: stay }
     }
 
     /// Begins a warning or a report.
@@ -118,6 +134,9 @@ pub fn report(kind: Kind, details: fmt::Arguments<'_>) {
 
 impl Drop for Voice {
     fn drop(&mut self) {
-        SPEAKING.store(false, Ordering::Release);
+        SPOKE[smp::this_cpu()].store(time::now(), Ordering::Relaxed);
+        if self.alone {
+            SPEAKING.store(false, Ordering::Release);
+        }
     }
 }
