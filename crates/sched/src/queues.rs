@@ -8,7 +8,8 @@
 use crate::idle::{CpuMask, IdleMask};
 use crate::run_queue::{Class, End, RunQueue};
 use alloc::sync::Arc;
-use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use core::sync::atomic::Ordering::{Relaxed, SeqCst};
+use core::sync::atomic::{AtomicUsize, fence};
 use paddock_abi::Result;
 use paddock_sync::{IrqOff, Rank, SpinLock};
 
@@ -67,8 +68,9 @@ impl<T: Runnable, const CPUS: usize> Queues<T, CPUS> {
     /// Puts a Ready thread into the queue of `cpu`.
     pub fn push(&self, cpu: usize, end: End, thread: Arc<T>) {
         let queue = &self.queues[cpu];
-        // Before the lock: see `reclass`.
+        // The home before the class: see `reclass`.
         thread.set_home(cpu);
+        fence(SeqCst);
         let mut ready = queue.ready.lock();
         ready.push(thread.class(), end, thread);
         queue.length.store(ready.len(), Relaxed);
@@ -159,14 +161,16 @@ impl<T: Runnable, const CPUS: usize> Queues<T, CPUS> {
     /// changed; the CPU in whose queue it is, or `None` if it is in none.
     /// `home` is asked for that CPU, `same` tells the thread from others.
     ///
-    /// The class was changed before this call. `push` sets the home before
-    /// it takes the lock and reads the class with it, so either the thread is
-    /// found here or the push sees the new class.
+    /// The class was changed before this call, and `push` sets the home
+    /// before it reads the class; with a fence between the two on both sides,
+    /// either the home is seen here or the new class there. A push that has
+    /// the lock after this one sees the class, too.
     pub fn reclass(
         &self,
         home: impl Fn() -> usize,
         same: impl Fn(&Arc<T>) -> bool,
     ) -> Option<usize> {
+        fence(SeqCst);
         loop {
             let cpu = home();
             let mut ready = self.queues[cpu].ready.lock();
