@@ -11,7 +11,7 @@
 
 use crate::chains::{self, Chains, LockRef};
 use crate::context::Context;
-use crate::guard::might_sleep;
+use crate::guard::{PreemptGuard, might_sleep};
 use crate::meta::{LockMeta, WAITERS};
 use crate::platform;
 use crate::rank::Rank;
@@ -211,6 +211,9 @@ impl RawMutex {
     #[cold]
     #[inline(never)]
     fn unlock_slowly(&self, context: &Context) {
+        // What was lent is given back before the waiter is woken: were the
+        // caller preempted in between, both might wait for ever.
+        let _stay = PreemptGuard::new();
         let mut chains = chains::lock();
         let waker = self.pass_on(&mut chains);
         chains::settle(&mut chains, context);

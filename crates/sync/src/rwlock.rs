@@ -8,7 +8,7 @@
 
 use crate::chains::{self, Chains, LockRef};
 use crate::context::Context;
-use crate::guard::might_sleep;
+use crate::guard::{PreemptGuard, might_sleep};
 use crate::meta::LockMeta;
 use crate::platform;
 use crate::rank::Rank;
@@ -215,6 +215,9 @@ impl RawRwLock {
     /// The lock is free: its next holders are of the other side, if there
     /// are any.
     fn pass_on(&self, mut chains: chains::Guard, last: Side, context: &Context) {
+        // As for `Mutex`: those chosen are woken before the caller, whom
+        // nobody lends to any more, can be preempted.
+        let _stay = PreemptGuard::new();
         let state = self.state(&mut chains);
         let readers_next = last == Side::Write || state.write_queue.is_empty();
         if readers_next && !state.read_queue.is_empty() {

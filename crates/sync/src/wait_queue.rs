@@ -5,7 +5,7 @@
 //! the queue's spin lock. Wakers are called after that lock is released, so
 //! that a waker may take any lock itself.
 
-use crate::guard::might_sleep;
+use crate::guard::{PreemptGuard, might_sleep};
 use crate::platform;
 use crate::poll::Pollable;
 use crate::rank::Rank;
@@ -174,6 +174,9 @@ impl WaitQueue {
     /// Wakes the one that has waited longest; whether there was one. From
     /// any context.
     pub fn wake_one(&self) -> bool {
+        // Whoever has a waker in hand uses it before he can be preempted: the
+        // one who is to be woken may be more urgent than he is.
+        let _stay = PreemptGuard::new();
         let waker = self.list.lock().pop();
         waker.map(Waker::wake).is_some()
     }
@@ -183,6 +186,7 @@ impl WaitQueue {
         const BATCH: usize = 8;
         loop {
             let mut batch: [Option<Waker>; BATCH] = [const { None }; BATCH];
+            let _stay = PreemptGuard::new();
             let mut list = self.list.lock();
             for slot in &mut batch {
                 *slot = list.pop();
