@@ -33,6 +33,8 @@ pub struct Context {
     /// Where, and when (ticks), the outermost section without preemption began.
     section_at: AtomicPtr<Location<'static>>,
     section_since: AtomicU64,
+    /// Where the poll under way, or the last one, began.
+    poll_at: AtomicPtr<Location<'static>>,
     pub(crate) held: Held,
     pub(crate) wait: WaitRecord,
     /// How urgent the thread is by itself, and by what waiters lend it;
@@ -57,6 +59,7 @@ impl Context {
             need_resched: AtomicBool::new(false),
             section_at: AtomicPtr::new(ptr::null_mut()),
             section_since: AtomicU64::new(0),
+            poll_at: AtomicPtr::new(ptr::null_mut()),
             held: Held::new(),
             wait: WaitRecord::new(),
             base: AtomicU8::new(0),
@@ -181,6 +184,21 @@ impl Context {
 
     fn section_began(&self) -> u64 {
         platform::ticks_to_nanos(self.section_since.load(Relaxed))
+    }
+
+    /// Enters async-poll context.
+    pub(crate) fn begin_poll(&self, at: &'static Location<'static>) {
+        self.add(POLL_ONE);
+        self.poll_at.store(ptr::from_ref(at).cast_mut(), Relaxed);
+    }
+
+    /// Where the executor began the poll that is under way.
+    pub fn poll_began_at(&self) -> Option<&'static Location<'static>> {
+        if !self.in_poll() {
+            return None;
+        }
+        // SAFETY: null, or set from a `&'static Location`.
+        unsafe { self.poll_at.load(Relaxed).as_ref() }
     }
 
     /// Enters interrupt context; the vector calls this.

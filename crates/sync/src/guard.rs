@@ -36,7 +36,10 @@ fn report_sleep(context: &Context, at: &'static Location<'static>) {
     platform::violation(&Violation::Sleep {
         at,
         context: name,
-        began_at: context.section().map(|(at, _)| at),
+        began_at: match context.section() {
+            Some((at, _)) => Some(at),
+            None => context.poll_began_at(),
+        },
     });
 }
 
@@ -128,8 +131,9 @@ pub struct PollGuard {
 
 impl PollGuard {
     /// Enters async-poll context. From thread context only.
+    #[track_caller]
     pub fn new() -> Self {
-        platform::context().add(POLL_ONE);
+        platform::context().begin_poll(Location::caller());
         PollGuard {
             _not_send: PhantomData,
         }
@@ -137,6 +141,7 @@ impl PollGuard {
 }
 
 impl Default for PollGuard {
+    #[track_caller]
     fn default() -> Self {
         Self::new()
     }

@@ -9,6 +9,9 @@
 //! others may be faster. If somebody was, the next release hands the lock to
 //! that waiter, so it is passed over once at most.
 
+#[cfg(feature = "mistakes")]
+mod mistakes;
+
 use crate::chains::{self, Chains, LockRef};
 use crate::context::Context;
 use crate::guard::{PreemptGuard, might_sleep};

@@ -6,6 +6,7 @@ use crate::meta::LockMeta;
 use crate::platform;
 use crate::rank::Rank;
 use crate::shim::{UnsafeCell, const_fn, spin_loop};
+use crate::violation::Violation;
 use core::fmt;
 use core::marker::PhantomData;
 use core::mem::ManuallyDrop;
@@ -16,6 +17,9 @@ use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
 /// What a spin lock turns off while it is held.
 pub trait SpinContext {
+    /// Whether the lock may be taken in an interrupt: only if none can come
+    /// while it is held.
+    const IN_INTERRUPTS: bool;
     /// Alive for as long as the lock is held.
     type Guard;
     /// Turns it off.
@@ -31,6 +35,7 @@ pub struct PreemptOff;
 pub struct IrqOff;
 
 impl SpinContext for PreemptOff {
+    const IN_INTERRUPTS: bool = false;
     type Guard = PreemptGuard;
     #[track_caller]
     #[inline]
@@ -40,6 +45,7 @@ impl SpinContext for PreemptOff {
 }
 
 impl SpinContext for IrqOff {
+    const IN_INTERRUPTS: bool = true;
     type Guard = IrqGuard;
     #[track_caller]
     #[inline]
@@ -81,10 +87,22 @@ impl<T, G: SpinContext> SpinLock<T, G> {
         let context = platform::context();
         let at = Location::caller();
         context.check_order(&self.meta, at);
+        if cfg!(not(feature = "unchecked")) && !G::IN_INTERRUPTS && context.in_interrupt() {
+            self.report_interrupt(at);
+        }
         if !self.take(context) {
             self.spin(context, at);
         }
         self.guard(section, context, at)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn report_interrupt(&self, at: &'static Location<'static>) {
+        platform::violation(&Violation::Interrupt {
+            lock: self.meta.record(),
+            at,
+        });
     }
 
     /// Takes the lock if it is free. The order of locks does not matter to
@@ -219,5 +237,31 @@ impl<T, G: SpinContext> Drop for SpinLockGuard<'_, T, G> {
     #[inline]
     fn drop(&mut self) {
         self.lock.unlock();
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    /// Runs `body` as if it were an interrupt's handler.
+    fn in_an_interrupt(body: impl FnOnce()) {
+        platform::context().enter_interrupt();
+        body();
+        platform::context().leave_interrupt();
+    }
+
+    #[test]
+    #[should_panic(expected = "taken in an interrupt")]
+    fn a_lock_that_lets_interrupts_come_is_not_for_them() {
+        let lock = SpinLock::<(), PreemptOff>::new(Rank::Leaf, ());
+        in_an_interrupt(|| drop(lock.lock()));
+    }
+
+    #[test]
+    fn a_lock_that_keeps_interrupts_away_is_for_them() {
+        let lock = SpinLock::<u8, IrqOff>::new(Rank::Leaf, 1);
+        in_an_interrupt(|| *lock.lock() += 1);
+        assert_eq!(lock.into_inner(), 2);
     }
 }

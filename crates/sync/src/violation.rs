@@ -39,6 +39,14 @@ pub enum Violation {
         /// Where it was taken again.
         at: &'static Location<'static>,
     },
+    /// A lock that interrupts may come across while it is held was taken by
+    /// one: it could wait for the code that it has interrupted.
+    Interrupt {
+        /// The lock.
+        lock: LockRecord,
+        /// Where it was taken.
+        at: &'static Location<'static>,
+    },
     /// A thread waits for a lock whose holder waits for it, directly or
     /// through others: none of them will go on.
     Deadlock {
@@ -61,6 +69,7 @@ impl Violation {
             Violation::Sleep { at, .. }
             | Violation::Order { at, .. }
             | Violation::Recursion { at, .. }
+            | Violation::Interrupt { at, .. }
             | Violation::Deadlock { at, .. }
             | Violation::TooMany { at } => at,
         }
@@ -105,6 +114,12 @@ impl fmt::Display for Violation {
                 held.name(),
                 Place(held.taken_at()),
                 held.made_at()
+            ),
+            Violation::Interrupt { lock, at } => write!(
+                f,
+                "lock {} taken in an interrupt at {at}, which may come while it is held (made at {})",
+                lock.name(),
+                lock.made_at()
             ),
             Violation::Deadlock { at, cycle } => write!(f, "deadlock at {at}: {cycle}"),
             Violation::TooMany { at } => write!(f, "too many locks are held at {at}"),

@@ -63,6 +63,10 @@ pub fn recursive() {
     let _twice = INNER.lock();
 }
 
+pub fn wrong_lock_in_interrupt() {
+    set_alarm(1, || drop(SPINNING.lock()));
+}
+
 pub fn sleep_in_interrupt() {
     set_alarm(1, || drop(INNER.lock()));
 }

@@ -1,9 +1,10 @@
 //! Mistakes that a test puts back, one at a time, with
 //! `paddock.mistake=NAME`: each shows that the kernel reports it.
 //!
-//! Only the test kernel has them (the feature `test-kernel`). What is expected
+//! With `paddock.scene=NAME` a scene is played without a mistake. Only the test kernel has them (the feature `test-kernel`). What is expected
 //! of each is in the table of `tests/tests/e2e/failures.rs`.
 
+mod inversion;
 mod locks;
 mod tasks;
 mod threads;
@@ -15,7 +16,7 @@ use crate::thread;
 use paddock_sync::{Rank, SpinLock, WaitQueue};
 
 /// Words of the command line that only the test kernel knows.
-pub const WORDS: &[&str] = &["paddock.mistake"];
+pub const WORDS: &[&str] = &["paddock.mistake", "paddock.scene"];
 
 /// How long the boot has to come to rest before the mistake is made.
 const QUIET_MS: u64 = 200;
@@ -28,11 +29,14 @@ const MISTAKES: &[(&str, fn())] = &[
     ("timer-interrupt-off", timers::interrupt_off),
     ("interrupt-storm", timers::storm),
     ("busy-wait", tasks::busy_wait),
+    ("priority-inversion", inversion::checked),
+    ("priority-inversion-unchecked", inversion::unchecked),
     ("sleep-under-spin-lock", locks::sleep_under_spin_lock),
     ("wait-in-network-section", locks::wait_in_network_section),
     ("file-call-in-task", locks::file_call_in_task),
     ("opposite-lock-orders", locks::opposite_orders),
     ("sleep-in-interrupt", locks::sleep_in_interrupt),
+    ("wrong-lock-in-interrupt", locks::wrong_lock_in_interrupt),
     ("recursive-lock", locks::recursive),
     ("lost-wake-up", threads::lose_wake_up),
     ("section-kept-in-switch", threads::keep_section),
@@ -49,6 +53,9 @@ static WORK_IS_THERE: WaitQueue = WaitQueue::new();
 /// Makes the mistake that the command line names, once the boot is over.
 /// In the main loop's thread, before it runs.
 pub fn start(command_line: &CommandLine<'_>, main_loop: &MainLoop) {
+    if command_line.value("paddock.scene") == Some("priority-inversion") {
+        let _ = thread::spawn("scene", inversion::scene);
+    }
     let Some(wanted) = command_line.value("paddock.mistake") else {
         return;
     };

@@ -275,6 +275,19 @@ pub fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> Result<Arc<Thr
     start(name, Class::System, STACK_SIZE, None, body)
 }
 
+/// As [`spawn`], for a thread of another class.
+///
+/// # Errors
+/// As for [`spawn`].
+#[cfg(feature = "test-kernel")]
+pub fn spawn_as(
+    class: Class,
+    name: &str,
+    body: impl FnOnce() + Send + 'static,
+) -> Result<Arc<Thread>> {
+    start(name, class, STACK_SIZE, None, body)
+}
+
 /// As [`spawn`], with a stack of [`MAX_STACK_SIZE`]: for the main loop, whose
 /// key exchanges need more than an ordinary one.
 ///

@@ -75,6 +75,32 @@ const MISTAKES: &[Mistake] = &[
         then: GoesOn,
     },
     Mistake {
+        name: "priority-inversion",
+        report: &[
+            "violation: blocking call in atomic section at ",
+            HERE,
+            "; began at ",
+            HERE,
+        ],
+        cpus: ONE,
+        then: GoesOn,
+    },
+    Mistake {
+        name: "priority-inversion-unchecked",
+        report: &[
+            "watchdog: preemption off: ",
+            "(main-loop), for ",
+            HERE,
+            "main-loop step Tasks",
+            "(main-loop) waits for Filesystem",
+            "(holder) took at ",
+            HERE,
+            "(holder) is Ready",
+        ],
+        cpus: ONE,
+        then: SleepsForEver,
+    },
+    Mistake {
         name: "sleep-under-spin-lock",
         report: &[
             "violation: blocking call in atomic section at ",
@@ -98,7 +124,10 @@ const MISTAKES: &[Mistake] = &[
     },
     Mistake {
         name: "file-call-in-task",
-        report: &["violation: blocking call in async poll at crates/vfs/"],
+        report: &[
+            "violation: blocking call in async poll at crates/vfs/",
+            "; began at kernel/src/main_loop.rs",
+        ],
         cpus: ONE,
         then: GoesOn,
     },
@@ -117,6 +146,12 @@ const MISTAKES: &[Mistake] = &[
     Mistake {
         name: "sleep-in-interrupt",
         report: &["violation: blocking call in interrupt at ", HERE],
+        cpus: ONE,
+        then: GoesOn,
+    },
+    Mistake {
+        name: "wrong-lock-in-interrupt",
+        report: &["violation: lock Leaf taken in an interrupt at ", HERE],
         cpus: ONE,
         then: GoesOn,
     },
@@ -153,6 +188,16 @@ const MISTAKES: &[Mistake] = &[
         then: GoesOn,
     },
     Mistake {
+        name: "runaway-thread",
+        report: &[
+            "watchdog: runaway thread: thread ",
+            "(mistake) has run for ",
+            "run_away",
+        ],
+        cpus: ONE_AND_FOUR,
+        then: GoesOn,
+    },
+    Mistake {
         name: "stack-overflow",
         report: &[
             "PANIC: kernel stack overflow",
@@ -180,7 +225,8 @@ fn with_mistake(name: &str) -> Result<Builder> {
     if name != "interrupt-missing" {
         builder = builder.no_disk();
     }
-    Ok(builder.append(&format!("herd=off paddock.mistake={name}")))
+    let words = "herd=off paddock.watchdog_report_ms=1000";
+    Ok(builder.append(&format!("{words} paddock.mistake={name}")))
 }
 
 /// Without `paddock.test`: what is wrong is reported, and not fatal.
@@ -269,15 +315,19 @@ each_is_reported! {
     failure_timer_interrupt_off: "timer-interrupt-off",
     failure_interrupt_storm: "interrupt-storm",
     failure_busy_wait: "busy-wait",
+    failure_priority_inversion: "priority-inversion",
+    failure_priority_inversion_unchecked: "priority-inversion-unchecked",
     failure_sleep_under_spin_lock: "sleep-under-spin-lock",
     failure_wait_in_network_section: "wait-in-network-section",
     failure_file_call_in_task: "file-call-in-task",
     failure_opposite_lock_orders: "opposite-lock-orders",
     failure_sleep_in_interrupt: "sleep-in-interrupt",
+    failure_wrong_lock_in_interrupt: "wrong-lock-in-interrupt",
     failure_recursive_lock: "recursive-lock",
     failure_lost_wake_up: "lost-wake-up",
     failure_section_kept_in_switch: "section-kept-in-switch",
     failure_interrupt_missing: "interrupt-missing",
+    failure_runaway_thread: "runaway-thread",
     failure_stack_overflow: "stack-overflow",
     failure_thread_exhaustion: "thread-exhaustion",
 }
@@ -292,6 +342,32 @@ fn a_violation_ends_a_test_run() -> Result<()> {
     let status = machine.wait_for_end()?;
     ensure!(status.code() == Some(101), "QEMU ended with {status}");
     machine.complained()
+}
+
+/// The scene of the priority inversion without the mistake: the waiter lends
+/// its priority, so the holder runs although it was preempted by force.
+#[test]
+fn the_preempted_holder_of_a_lock_goes_on() -> Result<()> {
+    for cpus in [1, 4] {
+        let kernel = test_kernel()?;
+        let mut machine = machine("inversion-scene")
+            .no_disk()
+            .no_net()
+            .smp(cpus)
+            .with(|config| config.kernel = kernel)
+            .append("herd=off paddock.scene=priority-inversion")
+            .start()?;
+        machine.expect("scene: played 10000 times in ")?;
+        machine.expect("; preempted ")?;
+        machine.expect(" times")?;
+        let text = machine.console().text();
+        let preempted = text.rsplit_once("; preempted ");
+        let count = preempted.and_then(|(_, rest)| rest.split(' ').next());
+        let count: u32 = count.context("no count")?.parse()?;
+        ensure!(count > 1000, "the holder was preempted only {count} times");
+        machine.done()?;
+    }
+    Ok(())
 }
 
 /// The shipped kernel has no mistakes to put back, and does not take the word
