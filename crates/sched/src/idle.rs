@@ -1,6 +1,7 @@
 //! Sets of CPUs, and the CPUs that have nothing to do.
 
-use core::sync::atomic::{AtomicU64, Ordering::SeqCst};
+use crate::shim::{AtomicU64, const_fn};
+use core::sync::atomic::Ordering::SeqCst;
 
 /// A set of CPUs, a bit each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,9 +40,11 @@ impl CpuMask {
 pub struct IdleMask(AtomicU64);
 
 impl IdleMask {
-    /// Nobody is idle.
-    pub const fn new() -> Self {
-        IdleMask(AtomicU64::new(0))
+    const_fn! {
+        /// Nobody is idle.
+        pub fn new() -> Self {
+            IdleMask(AtomicU64::new(0))
+        }
     }
 
     /// `cpu` is about to look for work a last time and then sleep.
@@ -82,7 +85,7 @@ impl Default for IdleMask {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
 

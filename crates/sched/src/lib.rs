@@ -5,7 +5,7 @@
 //! Memory is reserved when a thread is made, so that nothing here allocates
 //! while a thread is woken, switched or put to sleep.
 
-#![cfg_attr(not(test), no_std)]
+#![cfg_attr(not(any(test, loom)), no_std)]
 #![forbid(unsafe_code)]
 
 extern crate alloc;
@@ -14,6 +14,7 @@ mod deadlines;
 mod idle;
 mod queues;
 mod run_queue;
+mod shim;
 mod state;
 mod table;
 

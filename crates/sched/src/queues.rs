@@ -7,9 +7,9 @@
 
 use crate::idle::{CpuMask, IdleMask};
 use crate::run_queue::{Class, End, RunQueue};
+use crate::shim::{AtomicUsize, const_fn, fence};
 use alloc::sync::Arc;
 use core::sync::atomic::Ordering::{Relaxed, SeqCst};
-use core::sync::atomic::{AtomicUsize, fence};
 use paddock_abi::Result;
 use paddock_sync::{IrqOff, Rank, SpinLock};
 
@@ -33,6 +33,17 @@ struct Queue<T> {
     length: AtomicUsize,
 }
 
+impl<T> Queue<T> {
+    const_fn! {
+        fn new() -> Self {
+            Queue {
+                ready: SpinLock::new(Rank::Scheduler, RunQueue::new()),
+                length: AtomicUsize::new(0),
+            }
+        }
+    }
+}
+
 /// The run queues of `CPUS` CPUs. Interrupts are masked, and the caller
 /// stays on its CPU, in every call that names it.
 pub struct Queues<T, const CPUS: usize> {
@@ -42,14 +53,19 @@ pub struct Queues<T, const CPUS: usize> {
 
 impl<T: Runnable, const CPUS: usize> Queues<T, CPUS> {
     /// Empty queues; nobody is idle.
+    #[cfg(not(loom))]
     pub const fn new() -> Self {
         Queues {
-            queues: [const {
-                Queue {
-                    ready: SpinLock::new(Rank::Scheduler, RunQueue::new()),
-                    length: AtomicUsize::new(0),
-                }
-            }; CPUS],
+            queues: [const { Queue::new() }; CPUS],
+            idle: IdleMask::new(),
+        }
+    }
+
+    /// Empty queues; nobody is idle.
+    #[cfg(loom)]
+    pub fn new() -> Self {
+        Queues {
+            queues: core::array::from_fn(|_| Queue::new()),
             idle: IdleMask::new(),
         }
     }
@@ -210,10 +226,10 @@ impl<T: Runnable, const CPUS: usize> Default for Queues<T, CPUS> {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
-    use std::sync::atomic::{AtomicBool, AtomicU8};
+    use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize};
 
     struct Fake {
         class: AtomicU8,

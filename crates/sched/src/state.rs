@@ -1,6 +1,7 @@
 //! Thread states, the table of allowed transitions, and the park token.
 
-use core::sync::atomic::{AtomicU8, Ordering};
+use crate::shim::{AtomicU8, const_fn};
+use core::sync::atomic::Ordering;
 
 /// What a thread is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,14 +62,18 @@ const NOTIFIED: u8 = 0x80;
 pub struct AtomicState(AtomicU8);
 
 impl AtomicState {
-    /// The state of a thread that the scheduler does not know yet.
-    pub const fn new() -> Self {
-        AtomicState(AtomicU8::new(State::New as u8))
+    const_fn! {
+        /// The state of a thread that the scheduler does not know yet.
+        pub fn new() -> Self {
+            AtomicState(AtomicU8::new(State::New as u8))
+        }
     }
 
-    /// The state of a CPU's idle thread, which runs from the start.
-    pub const fn new_running() -> Self {
-        AtomicState(AtomicU8::new(State::Running as u8))
+    const_fn! {
+        /// The state of a CPU's idle thread, which runs from the start.
+        pub fn new_running() -> Self {
+            AtomicState(AtomicU8::new(State::Running as u8))
+        }
     }
 
     /// The state, as of now.
@@ -147,7 +152,7 @@ impl Default for AtomicState {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
 
