@@ -18,6 +18,8 @@ mod uart;
 
 pub use log_ring::announce;
 pub use logger::set_level;
+#[cfg(feature = "test-kernel")]
+pub use output::hold_while;
 pub use output::{enter_panic_mode, init, room, start_interrupts, write_text};
 
 use core::fmt;

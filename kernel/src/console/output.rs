@@ -246,3 +246,10 @@ fn emit_polled(text: &[u8]) {
         uart.send_polled(byte);
     }
 }
+
+/// Holds the console's lock, and with it interrupts, meanwhile.
+#[cfg(feature = "test-kernel")]
+pub fn hold_while(work: impl FnOnce()) {
+    let _lock = LOCK.lock();
+    work();
+}

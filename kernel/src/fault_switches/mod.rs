@@ -5,6 +5,7 @@
 //! of each is in the table of `tests/tests/e2e/failures.rs`.
 
 mod inversion;
+mod lasting;
 mod locks;
 mod tasks;
 mod threads;
@@ -42,6 +43,11 @@ const MISTAKES: &[(&str, fn())] = &[
     ("section-kept-in-switch", threads::keep_section),
     ("interrupt-missing", threads::lose_interrupt),
     ("runaway-thread", threads::run_away),
+    ("preemption-off", lasting::preemption_off),
+    ("interrupts-off", lasting::interrupts_off),
+    ("step-lasts", lasting::step_lasts),
+    ("console-stuck", lasting::console_stuck),
+    ("lock-chain", lasting::lock_chain),
     ("stack-overflow", threads::overflow_stack),
     ("thread-exhaustion", threads::exhaust),
 ];

@@ -3,7 +3,7 @@
 
 use anyhow::{Context, Result};
 use xtask::gdb;
-use xtask::machine::{LIMIT, machine, run_limited, test_folder};
+use xtask::machine::{LIMIT, machine, run_limited, test_folder, test_kernel};
 use xtask::qemu::free_port;
 
 /// The lines of `/proc/paddock/threads` about the thread `name`.
@@ -89,4 +89,105 @@ fn the_debugger_shows_threads_and_processors() -> Result<()> {
     shows("paddock_kernel::fs::flusher::run, inlined\n");
     assert_eq!(machine.sh("echo goes on")?, "goes on\n");
     machine.done()
+}
+
+/// Makes a mistake of the test kernel, and looks for these parts of what the
+/// watchdog says, in this order.
+fn is_reported(mistake: &str, cpus: u32, parts: &[&str]) -> Result<()> {
+    let kernel = test_kernel()?;
+    let mut machine = machine(mistake)
+        .no_disk()
+        .no_net()
+        .smp(cpus)
+        .append("herd=off paddock.watchdog_report_ms=300 paddock.watchdog_lock_ms=400")
+        .append(&format!("paddock.mistake={mistake}"))
+        .with(|config| config.kernel = kernel)
+        .start()?;
+    machine.expect(&format!("mistake: {mistake}"))?;
+    for part in parts {
+        machine.expect(part)?;
+    }
+    machine.console().again();
+    machine.expect("mistake: the machine goes on")?;
+    machine.complained()
+}
+
+const HERE: &str = "kernel/src/fault_switches/lasting.rs:";
+
+#[test]
+fn a_section_without_preemption_is_reported() -> Result<()> {
+    let parts = [
+        "watchdog: warning: preemption off: cpu 0, thread ",
+        "watchdog: preemption off: cpu 0, thread ",
+        "(mistake), for ",
+        HERE,
+        "watchdog:   back-trace of thread ",
+        "fault_switches::lasting::preemption_off+0x",
+        "watchdog: thread not run: thread ",
+        "(left-waiting), System, ready for ",
+        "which runs thread ",
+        "(mistake), System",
+    ];
+    is_reported("preemption-off", 1, &parts)
+}
+
+/// By another CPU while it lasts, and by the CPU itself when it is over.
+#[test]
+fn masked_interrupts_are_reported() -> Result<()> {
+    let parts = [
+        "watchdog: no timer interrupts: cpu ",
+        "(mistake), for ",
+        "has preemption off for ",
+        HERE,
+        "watchdog: interrupts off: cpu ",
+        "(mistake), for ",
+        HERE,
+        "fault_switches::lasting::interrupts_off+0x",
+    ];
+    is_reported("interrupts-off", 2, &parts)?;
+    is_reported("interrupts-off", 1, &parts[4..])
+}
+
+#[test]
+fn a_long_step_is_reported() -> Result<()> {
+    let parts = [
+        "watchdog: main-loop step: Tasks for ",
+        "watchdog:   back-trace of thread 0 (main-loop):",
+        "(interrupted)",
+    ];
+    is_reported("step-lasts", 1, &parts)
+}
+
+#[test]
+fn a_report_comes_out_past_a_stuck_console() -> Result<()> {
+    let parts = [
+        "watchdog: no timer interrupts: cpu ",
+        "(mistake), for ",
+        " holds Console at ",
+        "kernel/src/console/output.rs:",
+        "takes no interrupts and does not tell",
+    ];
+    is_reported("console-stuck", 2, &parts)
+}
+
+#[test]
+fn a_chain_of_waiters_is_followed_to_its_end() -> Result<()> {
+    let parts = [
+        "watchdog: blocked on lock: thread ",
+        "(mistake) has waited ",
+        "watchdog:   thread ",
+        "(mistake) has waited ",
+        "watchdog:   which thread ",
+        "(between) took at kernel/src/fault_switches/lasting.rs:",
+        "(between) has waited ",
+        "watchdog:   which thread ",
+        "(reader) took at kernel/src/fault_switches/lasting.rs:",
+        "(reader) is Blocked",
+        "back-trace of thread ",
+        "fault_switches::lasting::lock_chain+0x",
+        "back-trace of thread ",
+        "(reader):",
+        "thread::sleep_",
+    ];
+    is_reported("lock-chain", 1, &parts)
 }
