@@ -5,6 +5,7 @@ mod boot;
 mod broken;
 mod disk;
 mod failures;
+mod failures_absent;
 mod faults;
 mod herd;
 mod idle;
