@@ -259,6 +259,10 @@ impl FileSystem for Ext4 {
         self.shared.sync()
     }
 
+    fn shrink(&self) {
+        self.shared.core.lock().drop_clean();
+    }
+
     fn flush_older_than(&self, age_ms: u64) -> Result<()> {
         let mut core = self.shared.core.lock();
         self.shared.reap(&mut core);

@@ -357,6 +357,11 @@ impl Core {
         }
     }
 
+    /// Forgets all clean buffers.
+    pub fn drop_clean(&mut self) {
+        self.buffers.retain(|_, buffer| buffer.dirty);
+    }
+
     /// Forgets all buffers, none of which is dirty.
     pub fn forget_buffers(&mut self) {
         self.buffers.clear();

@@ -75,6 +75,9 @@ pub trait FileSystem: Send + Sync {
         Ok(())
     }
 
+    /// Lets go of what is in memory only to be quick.
+    fn shrink(&self) {}
+
     /// Called once, when the last mount goes: leaves the disk clean. Nothing
     /// may be written afterwards.
     fn unmount(&self) -> Result<()> {

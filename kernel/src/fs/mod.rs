@@ -100,6 +100,20 @@ pub fn reclaim() -> bool {
     root::page_cache().is_some_and(|cache| cache.shrink(RECLAIMED) > 0)
 }
 
+/// Takes all clean pages back from the page cache. Never sleeps.
+pub fn drop_pages() {
+    if let Some(cache) = root::page_cache() {
+        cache.shrink(usize::MAX);
+    }
+}
+
+/// Lets go of cached names, inodes and metadata. Sleeps.
+pub fn drop_names() {
+    if let Some(namespace) = vfs::try_namespace() {
+        namespace.shrink();
+    }
+}
+
 /// Unmounts everything, before the machine goes off: the disk is clean
 /// afterwards, and files are of no use any more. May sleep.
 pub fn shut_down() {

@@ -9,6 +9,7 @@ use alloc::vec::Vec;
 use core::future::Future;
 use core::mem::ManuallyDrop;
 use core::pin::pin;
+use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use core::task::{Context, Poll, Waker};
 use embassy_net::tcp::{ConnectError, Error, State, TcpSocket};
 use embassy_net::{IpEndpoint, IpListenEndpoint};
@@ -20,6 +21,15 @@ use paddock_sync::WaitQueue;
 const BUFFER: usize = 64 * 1024;
 /// How long an unanswered connection lives.
 const TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How many connections there are, those that listen or are orphans included.
+static CONNECTIONS: AtomicUsize = AtomicUsize::new(0);
+
+/// How many connections there are, in both stacks: also those that only
+/// listen, and those that nobody has open any more.
+pub fn count() -> usize {
+    CONNECTIONS.load(Relaxed)
+}
 
 /// Where those who wait for a socket are; its waker wakes them all.
 #[derive(Debug, Default)]
@@ -85,6 +95,7 @@ impl Connection {
             socket.set_keep_alive(Some(Duration::from_secs(20)));
             socket
         });
+        CONNECTIONS.fetch_add(1, Relaxed);
         Ok(Connection {
             socket: ManuallyDrop::new(socket),
             stack,
@@ -279,5 +290,6 @@ impl Drop for Connection {
         self.stack
             .section(|_| unsafe { ManuallyDrop::drop(socket) });
         self.stack.release_socket();
+        CONNECTIONS.fetch_sub(1, Relaxed);
     }
 }

@@ -14,6 +14,9 @@ const MAX_BACKLOG: usize = 8;
 /// Sockets that wait for connections to one port.
 pub struct Listener {
     endpoint: IpListenEndpoint,
+    /// The stacks it is reached through; the same backlog in each.
+    stacks: [Option<&'static NetStack>; 2],
+    backlog: usize,
     waiting: Vec<Connection>,
     notifier: Arc<Notifier>,
 }
@@ -31,33 +34,36 @@ impl Listener {
         notifier: &Arc<Notifier>,
     ) -> Result<Self> {
         let backlog = backlog.clamp(1, MAX_BACKLOG);
-        let mut listener = Listener {
-            endpoint: IpListenEndpoint { addr: None, port },
-            waiting: Vec::new(),
-            notifier: notifier.clone(),
-        };
         let only_loopback = address.is_some_and(|address| match address {
             IpAddress::Ipv4(address) => address.is_loopback(),
             IpAddress::Ipv6(address) => address.is_loopback(),
         });
-        if let Some(stack) = super::loopback() {
-            listener.add(stack, backlog)?;
+        let ethernet = super::ethernet().filter(|_| !only_loopback);
+        let mut listener = Listener {
+            endpoint: IpListenEndpoint { addr: None, port },
+            stacks: [super::loopback(), ethernet],
+            backlog,
+            waiting: Vec::new(),
+            notifier: notifier.clone(),
+        };
+        if listener.stacks.iter().all(Option::is_none) {
+            return Err(Errno::EADDRNOTAVAIL);
         }
-        if let Some(stack) = super::ethernet().filter(|_| !only_loopback) {
-            listener.add(stack, backlog)?;
-        }
-        if listener.waiting.is_empty() {
-            Err(Errno::EADDRNOTAVAIL)
-        } else {
-            Ok(listener)
-        }
+        listener.refill()?;
+        Ok(listener)
     }
 
-    fn add(&mut self, stack: &'static NetStack, count: usize) -> Result<()> {
-        for _ in 0..count {
-            let connection = self.listening(stack)?;
-            self.waiting.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
-            self.waiting.push(connection);
+    /// Has the full backlog of sockets listen. With an error those that there
+    /// are go on.
+    fn refill(&mut self) -> Result<()> {
+        for stack in self.stacks.into_iter().flatten() {
+            let is_here = |waiting: &&Connection| core::ptr::eq(waiting.stack(), stack);
+            let missing = self.backlog - self.waiting.iter().filter(is_here).count();
+            for _ in 0..missing {
+                let connection = self.listening(stack)?;
+                self.waiting.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
+                self.waiting.push(connection);
+            }
         }
         Ok(())
     }
@@ -71,14 +77,21 @@ impl Listener {
     /// Takes a connection that has come, if one has; another socket listens
     /// in its place. `None` leaves the waker armed.
     pub fn accept(&mut self) -> Option<Connection> {
+        let accepted = self.take_accepted();
+        // What was short may be there again.
+        let _ = self.refill();
+        accepted
+    }
+
+    fn take_accepted(&mut self) -> Option<Connection> {
         for index in 0..self.waiting.len() {
             let (writable, _) = self.waiting[index].send_state();
             let state = self.waiting[index].state();
             if !writable && matches!(state, State::Listen | State::SynReceived | State::SynSent) {
                 continue;
             }
-            // Without memory for a successor the backlog shrinks, but never
-            // to nothing: the last one stays until there is.
+            // Without a successor the backlog shrinks for now, but never to
+            // nothing: the last one stays until there is one.
             match self.listening(self.waiting[index].stack()) {
                 Ok(next) => {
                     let taken = core::mem::replace(&mut self.waiting[index], next);

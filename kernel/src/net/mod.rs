@@ -13,6 +13,7 @@ use crate::drivers::virtio::net::{self, Card};
 use crate::machine::CommandLine;
 use crate::main_loop::{MainLoop, Step};
 use crate::{random, time};
+pub use connection::count as connections;
 use core::net::IpAddr;
 use embassy_net::{
     Config, ConfigV4, ConfigV6, DhcpConfig, IpAddress, Ipv4Address, Ipv4Cidr, Ipv6Cidr, Runner,

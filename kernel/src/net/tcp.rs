@@ -438,6 +438,11 @@ fn leave(mut connection: Connection) {
     });
 }
 
+/// How many connections nobody has open any more.
+pub fn orphans() -> usize {
+    ORPHANS.lock().len()
+}
+
 /// Lets go of closed connections that have nothing left to do. After every
 /// poll of a stack, outside its section.
 pub fn sweep() {

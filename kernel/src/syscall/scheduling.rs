@@ -1,14 +1,16 @@
-//! Scheduling and resources: sched_yield(2), sched_getaffinity(2),
+//! Scheduling and resources: sched_yield(2), sched_getaffinity(2), getcpu(2),
 //! getrlimit(2), getrusage(2), getpriority(2).
 
 use super::Call;
-use crate::arch::user_access::copy_to_user;
-use crate::thread;
+use crate::arch::user_access::{copy_from_user, copy_to_user};
+use crate::smp;
+use crate::thread::{self, Thread};
 use crate::user::{Process, tree};
 use alloc::sync::Arc;
 use paddock_abi::process::*;
 use paddock_abi::{Errno, Result};
 use paddock_process::Usage;
+use paddock_sched::CpuMask;
 
 /// sched_yield(2).
 pub fn sched_yield(_: &mut Call<'_>) -> Result<u64> {
@@ -24,28 +26,65 @@ fn target(call: &Call<'_>, index: usize) -> Result<Arc<Process>> {
     }
 }
 
-/// sched_getaffinity(2): the one CPU that threads run on.
-pub fn sched_getaffinity(call: &mut Call<'_>) -> Result<u64> {
-    target(call, 0)?;
-    if call.uint(1) < 8 {
-        return Err(Errno::EINVAL);
-    }
-    copy_to_user(call.word(2), &1u64.to_le_bytes())?;
-    Ok(8)
+/// The kernel's thread with a number; 0 is the caller's. `ESRCH`, `EINVAL`.
+fn target_thread(call: &Call<'_>) -> Result<Arc<Thread>> {
+    let process = target(call, 0)?;
+    let tid = match call.uint(0) {
+        0 => call.thread.tid,
+        tid => tid,
+    };
+    let threads = process.threads.lock();
+    let thread = threads.iter().find(|thread| thread.tid == tid);
+    let thread = thread.and_then(|thread| thread.kernel_thread());
+    thread.ok_or(Errno::ESRCH)
 }
 
-/// sched_setaffinity(2): a set that has the one CPU. `EINVAL` otherwise.
-pub fn sched_setaffinity(call: &mut Call<'_>) -> Result<u64> {
-    target(call, 0)?;
-    if call.uint(1) == 0 {
+/// Bytes of a set of CPUs.
+const CPU_SET: u32 = size_of::<u64>() as u32;
+
+/// The CPUs that run.
+fn online() -> u64 {
+    (1 << smp::online()) - 1
+}
+
+/// sched_getaffinity(2).
+pub fn sched_getaffinity(call: &mut Call<'_>) -> Result<u64> {
+    let thread = target_thread(call)?;
+    if call.uint(1) < CPU_SET || !call.uint(1).is_multiple_of(CPU_SET) {
         return Err(Errno::EINVAL);
     }
-    let first = call.pointer::<u8>(2).read()?;
-    if first & 1 != 0 {
-        Ok(0)
-    } else {
-        Err(Errno::EINVAL)
+    let allowed = thread.affinity().0 & online();
+    copy_to_user(call.word(2), &allowed.to_le_bytes())?;
+    Ok(u64::from(CPU_SET))
+}
+
+/// sched_setaffinity(2). `EINVAL` for a set without a CPU that runs.
+pub fn sched_setaffinity(call: &mut Call<'_>) -> Result<u64> {
+    let thread = target_thread(call)?;
+    let mut set = [0; CPU_SET as usize];
+    let given = call.uint(1).min(CPU_SET) as usize;
+    copy_from_user(&mut set[..given], call.word(2))?;
+    let set = u64::from_le_bytes(set) & online();
+    if set == 0 {
+        return Err(Errno::EINVAL);
     }
+    thread.set_affinity(CpuMask(set));
+    if core::ptr::eq(&*thread, thread::current()) {
+        // From here on it runs where it may.
+        thread::yield_now();
+    }
+    Ok(0)
+}
+
+/// getcpu(2): where the caller runs, at the moment, and the one node.
+pub fn getcpu(call: &mut Call<'_>) -> Result<u64> {
+    let cpu = smp::this_cpu() as u32;
+    for (index, value) in [cpu, 0].into_iter().enumerate() {
+        if let Some(place) = call.pointer::<u32>(index).non_null() {
+            place.write(&value)?;
+        }
+    }
+    Ok(0)
 }
 
 /// sched_getscheduler(2): everyone's is the ordinary one.

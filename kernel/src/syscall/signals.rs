@@ -3,10 +3,9 @@
 
 use super::Call;
 use crate::time;
-use crate::user::{self, Process, tree};
+use crate::user::{self, Process, Targets, tree};
 use crate::user_memory::UserPtr;
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 use paddock_abi::signal::*;
 use paddock_abi::time::Timespec;
 use paddock_abi::{Errno, Result};
@@ -208,29 +207,25 @@ fn send_to_each(call: &Call<'_>, targets: &[Arc<Process>], info: &Siginfo) -> Re
 }
 
 fn send_to_group(call: &Call<'_>, group: u32, info: &Siginfo) -> Result<u64> {
-    let mut members = Vec::new();
-    let found = tree().lock().for_each_in_group(group, |process| {
-        if members.try_reserve(1).is_ok() {
-            members.push(process.clone());
-        }
-    });
-    match members.is_empty() && found {
+    let (members, found) = Targets::of_group(group);
+    match members.processes().is_empty() && found {
         // Zombies alone: they are there, and nothing can be done to them.
         true => Ok(0),
-        false => send_to_each(call, &members, info),
+        false => send_to_each(call, members.processes(), info),
     }
 }
 
 /// To everyone but process 1 and the caller.
 fn send_to_all(call: &Call<'_>, info: &Siginfo) -> Result<u64> {
     let own = call.process().pid;
-    let mut targets = Vec::new();
-    tree().lock().for_each(|pid, process| {
-        if pid != 1 && pid != own && targets.try_reserve(1).is_ok() {
-            targets.push(process.clone());
-        }
+    let (targets, ()) = Targets::find(|tree, add| {
+        tree.for_each(|pid, process| {
+            if pid != 1 && pid != own {
+                add(process);
+            }
+        });
     });
-    send_to_each(call, &targets, info)
+    send_to_each(call, targets.processes(), info)
 }
 
 /// tkill(2).

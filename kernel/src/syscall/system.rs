@@ -7,12 +7,13 @@ use crate::arch::user_access::copy_to_user;
 use crate::console::{kmsg, log_ring::LOG_CAPACITY};
 use crate::user::tree;
 use crate::user_memory::{UserPtr, read_bytes, read_string};
-use crate::{config, init, memory, power, random, time};
+use crate::{config, init, memory, power, random, smp, thread, time};
 use alloc::string::String;
 use alloc::vec::Vec;
 use paddock_abi::process::*;
 use paddock_abi::time::NANOS;
 use paddock_abi::{Errno, Result};
+use paddock_sched::CpuMask;
 use paddock_sync::{PreemptOff, Rank, SpinLock};
 
 /// The longest host name.
@@ -206,14 +207,37 @@ pub fn rseq(_: &mut Call<'_>) -> Result<u64> {
     Err(Errno::ENOSYS)
 }
 
-/// membarrier(2): the commands that one CPU makes trivial. Programs run on
-/// one CPU at a time, and a system call is a barrier on it.
+/// membarrier(2): without restartable sequences and the commands for code.
 pub fn membarrier(call: &mut Call<'_>) -> Result<u64> {
     const QUERY: u32 = 0;
+    const GLOBAL: u32 = 1;
+    const GLOBAL_EXPEDITED: u32 = 1 << 1;
+    const PRIVATE_EXPEDITED: u32 = 1 << 3;
     const SUPPORTED: u64 = 0x1f;
     match (call.uint(0), call.uint(1)) {
         (QUERY, 0) => Ok(SUPPORTED),
-        (command, 0) if command.is_power_of_two() && u64::from(command) & SUPPORTED != 0 => Ok(0),
+        (command, 0) if command.is_power_of_two() && u64::from(command) & SUPPORTED != 0 => {
+            // Registrations need nothing.
+            if command & (GLOBAL | GLOBAL_EXPEDITED | PRIVATE_EXPEDITED) != 0 {
+                visit_all_cpus();
+            }
+            Ok(0)
+        }
         _ => Err(Errno::EINVAL),
     }
+}
+
+/// Runs once on each CPU: whoever ran there was switched away from, which is
+/// a barrier. Sleeps.
+fn visit_all_cpus() {
+    let thread = thread::current();
+    let allowed = thread.affinity();
+    for cpu in 0..smp::online() {
+        thread.set_affinity(CpuMask::only(cpu));
+        while thread.cpu() != cpu {
+            thread::yield_now();
+        }
+    }
+    thread.set_affinity(allowed);
+    thread::yield_now();
 }

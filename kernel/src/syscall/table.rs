@@ -186,6 +186,7 @@ table! {
     GETSOCKOPT => socket::getsockopt,
     SHUTDOWN => socket::shutdown,
     SCHED_YIELD => scheduling::sched_yield,
+    GETCPU => scheduling::getcpu,
     SCHED_GETAFFINITY => scheduling::sched_getaffinity,
     SCHED_SETAFFINITY => scheduling::sched_setaffinity,
     SCHED_GETSCHEDULER => scheduling::sched_getscheduler,

@@ -54,6 +54,7 @@ pub fn add(make: impl FnOnce(Id) -> Thread) -> Result<Arc<Thread>> {
     let thread = registry.threads.get(id).cloned().ok_or(Errno::EAGAIN)?;
     drop(registry);
     let _masked = IrqGuard::new();
+    thread.note_ready();
     thread.state.go(State::Ready);
     placing::place(thread.clone());
     Ok(thread)
@@ -88,6 +89,10 @@ pub fn try_table() -> Option<Table> {
 /// park.
 pub fn unpark(thread: &Arc<Thread>) {
     let _masked = IrqGuard::new();
+    if thread.state() == State::Blocked {
+        // Before others can see it waiting for a CPU.
+        thread.note_ready();
+    }
     if thread.state.unpark() {
         placing::place(thread.clone());
     }

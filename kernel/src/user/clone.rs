@@ -38,7 +38,8 @@ pub struct CloneRequest {
 ///
 /// # Errors
 /// `EINVAL` for combinations that make no sense or are not supported,
-/// `EAGAIN` when there are too many, `ENOMEM`.
+/// `EAGAIN` when there are too many, `ENOMEM`; `ERESTARTNOINTR` if the child
+/// would miss a signal to several processes.
 pub fn clone(frame: &TrapFrame, request: &CloneRequest) -> Result<u32> {
     let parent = current().ok_or(Errno::ESRCH)?;
     check(request.flags)?;
@@ -141,6 +142,7 @@ fn new_process(
 ) -> Result<u32> {
     let old = &parent.process;
     let flags = request.flags;
+    let broadcasts = tree().lock().broadcasts();
     store_tid(request, pid)?;
     let memory = child_memory(old, flags, request, pid)?;
     let files = if flags.contains(CloneFlags::FILES) {
@@ -171,6 +173,9 @@ fn new_process(
     let thread = child_thread(parent, child.clone(), frame, request, pid)?;
     {
         let mut tree = tree().lock();
+        if tree.misses_broadcast(broadcasts) {
+            return Err(Errno::ERESTARTNOINTR);
+        }
         // Looked up under the same lock: the parent may end at any time.
         let family = match flags.contains(CloneFlags::PARENT) {
             true => tree.parent(old.pid)?.max(1),

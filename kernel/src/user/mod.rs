@@ -24,7 +24,9 @@ pub use exit::begin_exit;
 pub use faults::handle_kernel_access;
 pub use hardware::Arm;
 pub use process::{Process, UserThread, tree};
-pub use signals::{before_return, send_to_group, send_to_process, send_to_thread, sigreturn};
+pub use signals::{
+    Targets, before_return, send_to_group, send_to_process, send_to_thread, sigreturn,
+};
 pub use spawn::{Program, spawn};
 pub use traps::handle_trap;
 

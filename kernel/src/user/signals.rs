@@ -11,8 +11,8 @@ use alloc::vec::Vec;
 use core::sync::atomic::Ordering;
 use paddock_abi::signal::*;
 use paddock_abi::{Errno, Result};
-use paddock_process::WaitStatus;
 use paddock_process::signal::{self, Delivery, FrameRequest, Registers, Sent, SignalSet};
+use paddock_process::{Tree, WaitStatus};
 use zerocopy::{FromZeros, IntoBytes};
 
 /// Size of an A64 instruction: an SVC is done again by going back one.
@@ -34,15 +34,48 @@ pub fn send_to_thread(process: &Process, tid: u32, info: &Siginfo) -> Result<()>
     deliver(process, info, Some(tid))
 }
 
+/// Processes that are to get one signal. While this lives, nobody forks past
+/// it: a child is either among them, or its fork begins anew.
+pub struct Targets(Vec<Arc<Process>>);
+
+impl Targets {
+    /// Those that `find` gives to its second argument, under the tree's lock;
+    /// and `find`'s own result. Who finds no memory is left out.
+    pub fn find<T>(
+        find: impl FnOnce(&Tree<Process>, &mut dyn FnMut(&Arc<Process>)) -> T,
+    ) -> (Targets, T) {
+        let mut found = Vec::new();
+        let mut tree = tree().lock();
+        tree.begin_broadcast();
+        let result = find(&tree, &mut |process| {
+            if found.try_reserve(1).is_ok() {
+                found.push(process.clone());
+            }
+        });
+        (Targets(found), result)
+    }
+
+    /// The members of a group; and whether there is such a group.
+    pub fn of_group(group: u32) -> (Targets, bool) {
+        Targets::find(|tree, add| tree.for_each_in_group(group, add))
+    }
+
+    /// Them.
+    pub fn processes(&self) -> &[Arc<Process>] {
+        &self.0
+    }
+}
+
+impl Drop for Targets {
+    fn drop(&mut self) {
+        tree().lock().end_broadcast();
+    }
+}
+
 /// Sends a signal to every process of a group; whether there was one.
 pub fn send_to_group(group: u32, info: &Siginfo) -> bool {
-    let mut members: Vec<Arc<Process>> = Vec::new();
-    let found = tree().lock().for_each_in_group(group, |process| {
-        if members.try_reserve(1).is_ok() {
-            members.push(process.clone());
-        }
-    });
-    for process in &members {
+    let (members, found) = Targets::of_group(group);
+    for process in members.processes() {
         let _ = send_to_process(process, info);
     }
     found

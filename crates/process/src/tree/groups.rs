@@ -56,6 +56,30 @@ impl<P: Member> Tree<P> {
         Ok(pid)
     }
 
+    /// A signal to several processes begins: who is to get it is found out
+    /// under the same lock. [`Self::end_broadcast`] ends it.
+    pub fn begin_broadcast(&mut self) {
+        self.broadcasts.0 += 1;
+    }
+
+    /// All who were to get the signal have it.
+    pub fn end_broadcast(&mut self) {
+        self.broadcasts.1 += 1;
+    }
+
+    /// What a fork remembers from its beginning, for
+    /// [`Self::misses_broadcast`].
+    pub fn broadcasts(&self) -> u64 {
+        self.broadcasts.0
+    }
+
+    /// Whether a child of a fork that began at `since`, added now, would miss
+    /// a signal that its parent gets: then the fork has to begin anew.
+    pub fn misses_broadcast(&self, since: u64) -> bool {
+        let (begun, ended) = self.broadcasts;
+        begun != since || ended != begun
+    }
+
     /// Calls `each` for every member of a group that is no zombie; whether
     /// the group has members at all. It must not sleep.
     pub fn for_each_in_group(&self, group: u32, mut each: impl FnMut(&Arc<P>)) -> bool {

@@ -81,6 +81,8 @@ pub struct Tree<P> {
     threads: HashMap<u32, u32>,
     last: u32,
     ends: u64,
+    /// Signals to several processes that have begun, and that have ended.
+    broadcasts: (u64, u64),
 }
 
 impl<P: Member> Default for Tree<P> {
@@ -97,6 +99,7 @@ impl<P: Member> Tree<P> {
             threads: HashMap::new(),
             last: 0,
             ends: 0,
+            broadcasts: (0, 0),
         }
     }
 

@@ -35,6 +35,19 @@ fn family() -> (Tree<u32>, u32, u32, u32) {
 }
 
 #[test]
+fn a_fork_notices_a_signal_to_many() {
+    let mut tree = Tree::<u32>::new();
+    let since = tree.broadcasts();
+    assert!(!tree.misses_broadcast(since));
+    tree.begin_broadcast();
+    let during = tree.broadcasts();
+    assert!(tree.misses_broadcast(since) && tree.misses_broadcast(during));
+    tree.end_broadcast();
+    assert!(tree.misses_broadcast(since));
+    assert!(!tree.misses_broadcast(tree.broadcasts()));
+}
+
+#[test]
 fn the_first_process_is_number_one() {
     let (tree, init, shell, child) = family();
     assert_eq!((init, shell, child), (1, 2, 3));

@@ -298,9 +298,13 @@ impl Namespace {
         result
     }
 
-    /// Lets go of the names that nobody uses, to free memory.
+    /// Lets go of the names that nobody uses, and of what filesystems keep
+    /// only to be quick.
     pub fn shrink(&self) {
         self.cache.purge(None);
+        for mount in self.mounts.all() {
+            mount.fs.shrink();
+        }
     }
 
     /// What `/proc/mounts` shows.

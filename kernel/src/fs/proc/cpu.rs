@@ -1,7 +1,7 @@
 //! Files about processors and their time.
 
 use super::text::Text;
-use crate::{arch, interrupts, thread, time, user};
+use crate::{arch, interrupts, smp, thread, time, user};
 use alloc::sync::Arc;
 use paddock_abi::time::NANOS;
 use paddock_abi::{Errno, Result};
@@ -38,10 +38,20 @@ pub fn statistics(out: &mut Text<'_>) -> Result<()> {
         }
     });
     let idle = thread::idle_time();
-    let user = time::now().saturating_sub(idle + system);
+    let all = time::now() * smp::online() as u64;
+    let user = all.saturating_sub(idle + system);
     let (user, system, idle) = (ticks(user), ticks(system), ticks(idle));
-    for cpu in ["cpu ", "cpu0"] {
-        out.put(format_args!("{cpu} {user} 0 {system} {idle} 0 0 0 0 0 0\n"))?;
+    out.put(format_args!("cpu  {user} 0 {system} {idle} 0 0 0 0 0 0\n"))?;
+    for cpu in 0..smp::online() {
+        // How long each was idle is known. What it ran otherwise is not: all
+        // have the same mixture.
+        let idle = ticks(thread::idle_thread(cpu).run_time());
+        let busy = ticks(time::now()).saturating_sub(idle);
+        let system = busy * system / (user + system).max(1);
+        let user = busy - system;
+        out.put(format_args!(
+            "cpu{cpu} {user} 0 {system} {idle} 0 0 0 0 0 0\n"
+        ))?;
     }
     let (running, _) = count_threads();
     out.put(format_args!("intr {}\n", interrupts::taken()))?;
@@ -63,7 +73,7 @@ pub fn info(out: &mut Text<'_>) -> Result<()> {
     let frequency = arch::timers::frequency();
     // Linux derives the figure from the timer, too; it measures nothing.
     let (mips, part) = (frequency / 500_000, frequency / 5_000 % 100);
-    for cpu in 0..crate::smp::online() {
+    for cpu in 0..smp::online() {
         out.put(format_args!(
             "processor\t: {cpu}\nBogoMIPS\t: {mips}.{part:02}\nFeatures\t: fp asimd\n"
         ))?;

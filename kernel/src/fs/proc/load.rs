@@ -1,14 +1,14 @@
 //! `/proc/loadavg`.
 //!
 //! An idle machine takes no timer interrupts, so nothing samples the run
-//! queue. The averages here are of how busy the CPU was, weighted over 1, 5
+//! queue. The averages here are of how busy the CPUs were, weighted over 1, 5
 //! and 15 minutes as Linux weights its samples, and brought up to date when
 //! somebody reads them. Threads that wait for the CPU add to them only while
 //! they are read.
 
 use super::cpu::count_threads;
 use super::text::Text;
-use crate::{thread, time, user};
+use crate::{smp, thread, time, user};
 use paddock_abi::Result;
 use paddock_sync::{PreemptOff, Rank, SpinLock};
 
@@ -49,13 +49,14 @@ fn power(weight: u64, periods: u64) -> u64 {
 }
 
 impl Load {
-    fn update(&mut self, now: u64, idle: u64) {
+    /// `idle` is the time until `now` that all of `cpus` were idle, together.
+    fn update(&mut self, now: u64, idle: u64, cpus: u64) {
         let periods = now.saturating_sub(self.at) / PERIOD_NS;
         if periods == 0 {
             return;
         }
         let elapsed = now - self.at;
-        let busy = elapsed.saturating_sub(idle.saturating_sub(self.idle));
+        let busy = (elapsed * cpus).saturating_sub(idle.saturating_sub(self.idle));
         let load = (u128::from(busy) * u128::from(ONE) / u128::from(elapsed)) as u64;
         for (average, weight) in self.averages.iter_mut().zip(WEIGHTS) {
             let past = power(weight, periods);
@@ -69,7 +70,7 @@ impl Load {
 pub fn averages(out: &mut Text<'_>) -> Result<()> {
     let averages = {
         let mut load = LOAD.lock();
-        load.update(time::now(), thread::idle_time());
+        load.update(time::now(), thread::idle_time(), smp::online() as u64);
         load.averages
     };
     for average in averages {

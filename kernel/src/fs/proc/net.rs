@@ -1,13 +1,25 @@
 //! `/proc/net` (proc_net(5)).
 
 use super::text::{Text, file};
+use crate::net;
 use alloc::vec::Vec;
 use paddock_abi::{Errno, Result};
 use paddock_unix_sockets::{Listed, for_each_bound};
 use paddock_vfs::proc_fs::StaticDir;
 
 pub fn directory() -> StaticDir {
-    StaticDir::new().with("unix", file(unix))
+    StaticDir::new()
+        .with("sockstat", file(statistics))
+        .with("unix", file(unix))
+}
+
+/// How many TCP sockets there are in the stacks: one for each connection, and
+/// as many for a listening socket as it can hold that nobody has accepted.
+fn statistics(out: &mut Text<'_>) -> Result<()> {
+    let (connections, orphans) = (net::connections(), net::tcp::orphans());
+    out.put(format_args!(
+        "sockets: used {connections}\nTCP: inuse {connections} orphan {orphans} tw 0 alloc {connections} mem 0\n"
+    ))
 }
 
 /// `SO_ACCEPTCON` of Linux's `<linux/net.h>`.

@@ -1,10 +1,12 @@
-//! `/proc/sys`: what there is to know; nothing can be set here.
+//! `/proc/sys`: what there is to know; nothing can be set here, but caches can
+//! be dropped.
 
 use super::text::{Text, file};
-use crate::{config, random, syscall};
-use paddock_abi::Result;
+use crate::{config, fs, random, syscall};
+use alloc::vec::Vec;
+use paddock_abi::{Errno, Result};
 use paddock_sync::OnceCell;
-use paddock_vfs::proc_fs::{ProcNode, StaticDir};
+use paddock_vfs::proc_fs::{ProcFile, ProcNode, StaticDir};
 
 /// The largest process number plus one.
 const PID_MAX: u32 = 32769;
@@ -30,7 +32,9 @@ pub fn directory() -> StaticDir {
         .with("pid_max", file(|out| out.put(format_args!("{PID_MAX}\n"))))
         .with("random", ProcNode::dir(random));
     // Memory is promised without being set aside.
-    let vm = StaticDir::new().with("overcommit_memory", file(|out| out.bytes(b"1\n")));
+    let vm = StaticDir::new()
+        .with("drop_caches", ProcNode::file(DropCaches).with_mode(0o200))
+        .with("overcommit_memory", file(|out| out.bytes(b"1\n")));
     let core = StaticDir::new().with(
         "somaxconn",
         file(|out| out.put(format_args!("{SOMAXCONN}\n"))),
@@ -40,6 +44,33 @@ pub fn directory() -> StaticDir {
         .with("kernel", ProcNode::dir(kernel))
         .with("net", ProcNode::dir(net))
         .with("vm", ProcNode::dir(vm))
+}
+
+/// `/proc/sys/vm/drop_caches` (proc_sys_vm(5)): 1 drops clean pages of files,
+/// 2 names and metadata, 3 both.
+struct DropCaches;
+
+impl ProcFile for DropCaches {
+    fn generate(&self, _: &mut Vec<u8>) -> Result<()> {
+        Err(Errno::EACCES)
+    }
+
+    fn write(&self, data: &[u8]) -> Result<usize> {
+        let what = match data.trim_ascii() {
+            b"1" => 1,
+            b"2" => 2,
+            b"3" => 3,
+            _ => return Err(Errno::EINVAL),
+        };
+        // Names first: they keep inodes, and those keep pages.
+        if what & 2 != 0 {
+            fs::drop_names();
+        }
+        if what & 1 != 0 {
+            fs::drop_pages();
+        }
+        Ok(data.len())
+    }
 }
 
 fn hostname(out: &mut Text<'_>) -> Result<()> {
