@@ -14,5 +14,6 @@ pub mod process;
 pub mod qemu;
 pub mod setup;
 pub mod step;
+pub mod stress;
 pub mod symbols;
 pub mod toolchain;

@@ -12,6 +12,7 @@ mod idle;
 mod power;
 mod programs;
 mod ssh;
+mod stress;
 mod terminal;
 mod time;
 mod transfer;

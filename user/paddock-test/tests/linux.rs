@@ -33,6 +33,7 @@ cases! {
     exec_many: "exec-many";
     pipes: "pipes";
     threads: "threads";
+    cpus: "cpus";
     signals: "signals";
     mmap: "mmap";
     fp: "fp";
@@ -85,6 +86,16 @@ fn streams_have_the_hash_they_should() {
     std::io::Write::write_all(&mut stdin, &made).unwrap();
     drop(stdin);
     assert_eq!(child.wait_with_output().unwrap().stdout, expected);
+}
+
+#[test]
+fn everything_at_once() {
+    let output = run(&["stress", "3"]);
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{text}");
+    for worker in ["processes=", "threads=", "files=", "tcp=", "epolls="] {
+        assert!(text.contains(worker), "{text}");
+    }
 }
 
 #[test]

@@ -9,6 +9,7 @@ mod options;
 mod run;
 mod setup;
 mod ssh;
+mod stress;
 mod test;
 
 use anyhow::{Result, bail};
@@ -27,6 +28,7 @@ Usage: cargo xtask COMMAND [OPTIONS]
   build    leaves Image, kernel.elf and disk.img in target/paddock
   image    makes another disk, with additions
   check    formatting and lints
+  stress   everything at once for some minutes, and nothing left behind
   bench    measures the boot, system calls and idle load
   gdb      a debugger on a machine that runs with `run --gdb`
 
@@ -54,6 +56,7 @@ pub fn main() -> Result<ExitCode> {
         "image" => image::main(&mut args),
         "check" => check::main(&mut args),
         "bench" => bench::main(&mut args),
+        "stress" => stress::main(&mut args),
         "gdb" => gdb::main(&mut args),
         "help" => {
             print!("{HELP}");

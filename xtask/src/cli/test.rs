@@ -54,6 +54,7 @@ const AGAIN_WITH_SEVERAL: &[&str] = &[
     "power::",
     "programs::",
     "ssh::",
+    "stress::",
     "terminal::",
     "transfer::",
 ];

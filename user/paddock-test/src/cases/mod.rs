@@ -2,6 +2,7 @@
 
 mod bad_pointers;
 mod bench;
+mod cpus;
 mod elf_hostile;
 mod fault;
 mod files;
@@ -13,6 +14,7 @@ mod processes;
 mod signals;
 mod sleep;
 mod stream;
+mod stress;
 mod tcp;
 mod threads;
 mod unix;
@@ -70,11 +72,13 @@ pub const CASES: &[Case] = &[
     tool("hash-stream", "[COUNT SEED]", stream::hash),
     tool("make-stream", "COUNT SEED", stream::make),
     tool("bench", "syscall|fork|exec|pipe|file COUNT", bench::run),
+    tool("stress", "SECONDS [FOLDER [WORKER...]]", stress::run),
     case("faults", fault::all),
     case("fork-cow", processes::fork_cow),
     case("exec-many", processes::exec_many),
     case("pipes", pipes::run),
     case("threads", threads::run),
+    case("cpus", cpus::run),
     case("signals", signals::run),
     case("mmap", memory::run),
     case("fp", fp::run),
