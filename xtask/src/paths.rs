@@ -53,6 +53,11 @@ pub fn disk() -> PathBuf {
     out().join("disk.img")
 }
 
+/// Cargo's folder for the models of the concurrent primitives.
+pub fn models() -> PathBuf {
+    workspace().join("target/models")
+}
+
 /// Makes the output folder and takes its lock, waiting for any other command
 /// that is building. Held until the value is dropped.
 pub fn lock_out() -> Result<File> {

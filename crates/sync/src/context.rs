@@ -43,6 +43,8 @@ pub struct Context {
     lent: AtomicU8,
     /// Its place in the queue of a sleeping lock. Under the lock of `chains`.
     waiter: AtomicPtr<Waiter>,
+    #[cfg(loom)]
+    gone: AtomicBool,
 }
 
 impl Default for Context {
@@ -65,6 +67,8 @@ impl Context {
             base: AtomicU8::new(0),
             lent: AtomicU8::new(NO_PRIORITY),
             waiter: AtomicPtr::new(ptr::null_mut()),
+            #[cfg(loom)]
+            gone: AtomicBool::new(false),
         }
     }
 
@@ -108,8 +112,24 @@ impl Context {
         self.base_priority().min(self.lent.load(Relaxed))
     }
 
+    /// In a model: its thread has ended.
+    #[cfg(loom)]
+    pub(crate) fn set_gone(&self) {
+        assert_eq!(self.held.count(), 0, "a thread has ended with locks");
+        assert_eq!(self.lent.load(Relaxed), NO_PRIORITY, "a loan outlives it");
+        self.gone.store(true, Relaxed);
+    }
+
+    /// In a model: nobody may look at it once its thread has ended.
+    #[cfg(loom)]
+    pub(crate) fn assert_there(&self) {
+        assert!(!self.gone.load(Relaxed), "a context is used after its end");
+    }
+
     /// How urgent the thread is by itself.
     pub fn base_priority(&self) -> u8 {
+        #[cfg(loom)]
+        self.assert_there();
         self.base.load(Relaxed)
     }
 

@@ -23,6 +23,7 @@ mod held;
     missing_docs,
     reason = "documented where the kernel declares the same hooks"
 )]
+#[cfg_attr(loom, path = "model.rs")]
 mod host;
 mod meta;
 mod mutex;
@@ -42,6 +43,8 @@ mod waiter;
 pub use chains::{Cycle, Link};
 pub use context::Context;
 pub use guard::{IrqGuard, PollGuard, PreemptGuard, might_sleep};
+#[cfg(loom)]
+pub use host::begin;
 pub use meta::{LockMeta, LockRecord};
 pub use mutex::{Mutex, MutexGuard};
 pub use once::OnceCell;

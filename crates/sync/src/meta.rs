@@ -71,6 +71,11 @@ impl LockMeta {
         self.owner(self.word.load(Relaxed))
     }
 
+    /// Whether somebody sleeps until the lock is free; a hint only.
+    pub fn has_waiters(&self) -> bool {
+        self.rank.sleeps() && self.word.load(Relaxed) & WAITERS != 0
+    }
+
     /// All of the above, as of now.
     pub fn record(&self) -> LockRecord {
         LockRecord {

@@ -1,9 +1,9 @@
 //! [`OnceCell`]: a value that is set once, at boot, and read ever after.
 
-use core::cell::UnsafeCell;
+use crate::shim::{AtomicU8, UnsafeCell, const_fn};
 use core::fmt;
 use core::mem::MaybeUninit;
-use core::sync::atomic::{AtomicU8, Ordering};
+use core::sync::atomic::Ordering;
 
 const EMPTY: u8 = 0;
 const BUSY: u8 = 1;
@@ -22,11 +22,13 @@ unsafe impl<T: Send + Sync> Sync for OnceCell<T> {}
 unsafe impl<T: Send> Send for OnceCell<T> {}
 
 impl<T> OnceCell<T> {
-    /// An empty cell.
-    pub const fn new() -> Self {
-        OnceCell {
-            state: AtomicU8::new(EMPTY),
-            value: UnsafeCell::new(MaybeUninit::uninit()),
+    const_fn! {
+        /// An empty cell.
+        pub fn new() -> Self {
+            OnceCell {
+                state: AtomicU8::new(EMPTY),
+                value: UnsafeCell::new(MaybeUninit::uninit()),
+            }
         }
     }
 
@@ -40,7 +42,7 @@ impl<T> OnceCell<T> {
             return Err(value);
         }
         // SAFETY: `BUSY` makes this the only writer, and nobody reads yet.
-        unsafe { (*self.value.get()).write(value) };
+        self.value.with_mut(|cell| unsafe { (*cell).write(value) });
         self.state.store(SET, Ordering::Release);
         self.get().ok_or_else(|| unreachable!("just set"))
     }
@@ -50,7 +52,7 @@ impl<T> OnceCell<T> {
     pub fn get(&self) -> Option<&T> {
         (self.state.load(Ordering::Acquire) == SET).then(|| {
             // SAFETY: `SET` says that the value was written, for good.
-            unsafe { (*self.value.get()).assume_init_ref() }
+            self.value.with(|cell| unsafe { (*cell).assume_init_ref() })
         })
     }
 }
@@ -63,9 +65,10 @@ impl<T> Default for OnceCell<T> {
 
 impl<T> Drop for OnceCell<T> {
     fn drop(&mut self) {
-        if *self.state.get_mut() == SET {
+        if self.state.load(Ordering::Acquire) == SET {
             // SAFETY: `SET` says that the value was written.
-            unsafe { self.value.get_mut().assume_init_drop() };
+            self.value
+                .with_mut(|cell| unsafe { (*cell).assume_init_drop() });
         }
     }
 }

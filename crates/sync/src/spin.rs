@@ -5,7 +5,7 @@ use crate::guard::{IrqGuard, PreemptGuard};
 use crate::meta::LockMeta;
 use crate::platform;
 use crate::rank::Rank;
-use crate::shim::{UnsafeCell, const_fn, spin_loop};
+use crate::shim::{Door, Pass, UnsafeCell, const_fn};
 use crate::violation::Violation;
 use core::fmt;
 use core::marker::PhantomData;
@@ -57,6 +57,7 @@ impl SpinContext for IrqOff {
 /// A lock that spins; its holder can neither sleep nor be preempted.
 pub struct SpinLock<T, G = IrqOff> {
     meta: LockMeta,
+    door: Door,
     context: PhantomData<fn() -> G>,
     value: UnsafeCell<T>,
 }
@@ -73,6 +74,7 @@ impl<T, G: SpinContext> SpinLock<T, G> {
         pub fn new(rank: Rank, value: T) -> Self {
             SpinLock {
                 meta: LockMeta::new(rank, Location::caller()),
+                door: Door::new(rank),
                 context: PhantomData,
                 value: UnsafeCell::new(value),
             }
@@ -90,10 +92,11 @@ impl<T, G: SpinContext> SpinLock<T, G> {
         if cfg!(not(feature = "unchecked")) && !G::IN_INTERRUPTS && context.in_interrupt() {
             self.report_interrupt(at);
         }
+        let pass = self.door.wait();
         if !self.take(context) {
             self.spin(context, at);
         }
-        self.guard(section, context, at)
+        self.guard(section, pass, context, at)
     }
 
     #[cold]
@@ -112,23 +115,26 @@ impl<T, G: SpinContext> SpinLock<T, G> {
     pub fn try_lock(&self) -> Option<SpinLockGuard<'_, T, G>> {
         let section = G::enter();
         let context = platform::context();
+        let pass = self.door.look()?;
         self.take(context)
-            .then(|| self.guard(section, context, Location::caller()))
+            .then(|| self.guard(section, pass, context, Location::caller()))
     }
 
     #[inline(always)]
-    fn guard(
-        &self,
+    fn guard<'a>(
+        &'a self,
         section: G::Guard,
+        pass: Pass<'a>,
         context: &Context,
         at: &'static Location<'static>,
-    ) -> SpinLockGuard<'_, T, G> {
+    ) -> SpinLockGuard<'a, T, G> {
         if cfg!(not(feature = "unchecked")) {
             self.meta.set_taken(Some(at));
             context.push_held(&self.meta, at);
         }
         SpinLockGuard {
             lock: self,
+            _pass: pass,
             _section: section,
         }
     }
@@ -159,7 +165,7 @@ impl<T, G: SpinContext> SpinLock<T, G> {
             context.wait.begin(&self.meta, at, since);
             context.wait.note_holder(&self.meta);
             while self.meta.word.load(Relaxed) != 0 {
-                spin_loop();
+                platform::relax();
             }
         }
         context.wait.end();
@@ -201,6 +207,7 @@ impl<T, G> fmt::Debug for SpinLock<T, G> {
 pub struct SpinLockGuard<'a, T, G: SpinContext> {
     lock: &'a SpinLock<T, G>,
     // Dropped after the lock is released: fields drop after `Drop::drop`.
+    _pass: Pass<'a>,
     _section: G::Guard,
 }
 
@@ -210,9 +217,12 @@ impl<T, G: SpinContext> SpinLockGuard<'_, T, G> {
     pub fn release(this: Self) -> G::Guard {
         let guard = ManuallyDrop::new(this);
         guard.lock.unlock();
-        // SAFETY: the wrapped guard is not dropped, so its section is read
+        // SAFETY: the wrapped guard is not dropped, so what it has is read
         // out once.
-        unsafe { core::ptr::read(&raw const guard._section) }
+        unsafe {
+            let _pass = core::ptr::read(&raw const guard._pass);
+            core::ptr::read(&raw const guard._section)
+        }
     }
 }
 

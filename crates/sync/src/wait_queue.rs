@@ -9,11 +9,11 @@ use crate::guard::{PreemptGuard, might_sleep};
 use crate::platform;
 use crate::poll::Pollable;
 use crate::rank::Rank;
+use crate::shim::{UnsafeCell, const_fn};
 use crate::spin::{IrqOff, SpinLock};
 use crate::try_box::try_box;
 use alloc::boxed::Box;
 use alloc::sync::Arc;
-use core::cell::UnsafeCell;
 use core::fmt;
 use core::future::poll_fn;
 use core::marker::PhantomPinned;
@@ -40,6 +40,8 @@ struct Node {
     next: *const Waiter,
     waker: Option<Waker>,
     queued: bool,
+    /// [`WaitQueue::wake_one`] chose it since it joined last.
+    chosen: bool,
 }
 
 struct Waiter {
@@ -48,16 +50,26 @@ struct Waiter {
 }
 
 impl Waiter {
-    const fn new() -> Self {
-        Waiter {
-            node: UnsafeCell::new(Node {
-                prev: ptr::null(),
-                next: ptr::null(),
-                waker: None,
-                queued: false,
-            }),
-            _pinned: PhantomPinned,
+    const_fn! {
+        fn new() -> Self {
+            Waiter {
+                node: UnsafeCell::new(Node {
+                    prev: ptr::null(),
+                    next: ptr::null(),
+                    waker: None,
+                    queued: false,
+                    chosen: false,
+                }),
+                _pinned: PhantomPinned,
+            }
         }
+    }
+
+    /// # Safety
+    /// `waiter` is alive and its queue's lock is held.
+    unsafe fn node(waiter: *const Waiter) -> *mut Node {
+        // SAFETY: the caller's promise.
+        unsafe { (*waiter).node.with_mut(|node| node) }
     }
 }
 
@@ -75,19 +87,20 @@ impl List {
     /// `waiter` stays where it is and alive until it is removed.
     unsafe fn push(&mut self, waiter: *const Waiter, waker: Waker) {
         // SAFETY: the caller keeps `waiter` alive; the lock is held.
-        let node = unsafe { &mut *(*waiter).node.get() };
+        let node = unsafe { &mut *Waiter::node(waiter) };
         node.waker = Some(waker);
         if node.queued {
             return;
         }
         node.queued = true;
+        node.chosen = false;
         node.prev = self.tail;
         node.next = ptr::null();
         if self.tail.is_null() {
             self.head = waiter;
         } else {
             // SAFETY: queued nodes are alive.
-            unsafe { (*(*self.tail).node.get()).next = waiter };
+            unsafe { (*Waiter::node(self.tail)).next = waiter };
         }
         self.tail = waiter;
     }
@@ -96,20 +109,20 @@ impl List {
     /// `waiter` is alive, and if it is queued then in this list.
     unsafe fn remove(&mut self, waiter: *const Waiter) -> Option<Waker> {
         // SAFETY: the caller's promise; the lock is held.
-        let node = unsafe { &mut *(*waiter).node.get() };
+        let node = unsafe { &mut *Waiter::node(waiter) };
         if node.queued {
             node.queued = false;
             if node.prev.is_null() {
                 self.head = node.next;
             } else {
                 // SAFETY: neighbours of a queued node are alive.
-                unsafe { (*(*node.prev).node.get()).next = node.next };
+                unsafe { (*Waiter::node(node.prev)).next = node.next };
             }
             if node.next.is_null() {
                 self.tail = node.prev;
             } else {
                 // SAFETY: as above.
-                unsafe { (*(*node.next).node.get()).prev = node.prev };
+                unsafe { (*Waiter::node(node.next)).prev = node.prev };
             }
         }
         node.waker.take()
@@ -122,6 +135,17 @@ impl List {
         }
         // SAFETY: the head of the list is queued, hence alive.
         unsafe { self.remove(first) }
+    }
+
+    /// As [`Self::pop`], for the only one that is woken.
+    fn choose(&mut self) -> Option<Waker> {
+        let first = self.head;
+        let waker = self.pop();
+        if waker.is_some() {
+            // SAFETY: it was queued under this hold of the lock.
+            unsafe { (*Waiter::node(first)).chosen = true };
+        }
+        waker
     }
 }
 
@@ -152,22 +176,24 @@ impl Drop for Leave<'_> {
     fn drop(&mut self) {
         // SAFETY: the waiter is borrowed, so alive, and only ever joined
         // this queue.
-        let waker = unsafe { self.queue.list.lock().remove(self.waiter) };
-        drop(waker);
+        unsafe { self.queue.leave(self.waiter) };
     }
 }
 
 impl WaitQueue {
-    /// An empty queue.
-    pub const fn new() -> Self {
-        WaitQueue {
-            list: SpinLock::new(
-                Rank::WaitQueue,
-                List {
-                    head: ptr::null(),
-                    tail: ptr::null(),
-                },
-            ),
+    const_fn! {
+        /// An empty queue.
+        #[track_caller]
+        pub fn new() -> Self {
+            WaitQueue {
+                list: SpinLock::new(
+                    Rank::WaitQueue,
+                    List {
+                        head: ptr::null(),
+                        tail: ptr::null(),
+                    },
+                ),
+            }
         }
     }
 
@@ -177,8 +203,25 @@ impl WaitQueue {
         // Whoever has a waker in hand uses it before he can be preempted: the
         // one who is to be woken may be more urgent than he is.
         let _stay = PreemptGuard::new();
-        let waker = self.list.lock().pop();
+        let waker = self.list.lock().choose();
         waker.map(Waker::wake).is_some()
+    }
+
+    /// A waiter leaves for good. If it alone was woken and has not looked
+    /// since, somebody else is woken in its place: what the wake-up was about
+    /// may still be there.
+    ///
+    /// # Safety
+    /// `waiter` is alive, and if it is queued then here.
+    unsafe fn leave(&self, waiter: *const Waiter) {
+        let mut list = self.list.lock();
+        // SAFETY: the caller's promise; the lock is held.
+        let (waker, chosen) = unsafe { (list.remove(waiter), (*Waiter::node(waiter)).chosen) };
+        drop(list);
+        drop(waker);
+        if chosen {
+            self.wake_one();
+        }
     }
 
     /// Wakes everyone who waits now. From any context.
@@ -346,8 +389,7 @@ impl Registration<'_> {
 impl Drop for Registration<'_> {
     fn drop(&mut self) {
         // SAFETY: the waiter is alive and only ever joined this queue.
-        let waker = unsafe { self.queue.list.lock().remove(&raw const *self.waiter) };
-        drop(waker);
+        unsafe { self.queue.leave(&raw const *self.waiter) };
     }
 }
 
@@ -409,8 +451,7 @@ impl<P: Pollable + ?Sized> Drop for OwnedRegistration<P> {
         // SAFETY: the queue is part of `object`, which is alive.
         let queue = unsafe { &*self.queue };
         // SAFETY: the waiter is alive and only ever joined this queue.
-        let waker = unsafe { queue.list.lock().remove(&raw const *self.waiter) };
-        drop(waker);
+        unsafe { queue.leave(&raw const *self.waiter) };
     }
 }
 

@@ -21,7 +21,8 @@ Usage: cargo xtask test [--only PART]... [NAME]
 
   NAME             only tests whose names contain it
   --only check     formatting and lints
-  --only host      the libraries and herd on the host
+  --only host      the libraries and herd on the host, and the models of what
+                   several threads share
   --only e2e       end to end
   --smp N          end to end with N CPUs only, 1 to 8: all tests
   --no-build       end to end with what was built last
@@ -75,7 +76,10 @@ pub fn main(args: &mut lexopt::Parser) -> Result<ExitCode> {
     for part in &options.parts {
         match part {
             Part::Check => tally.add_checks()?,
-            Part::Host => tally.add_cargo_test("on the host", host_tests(&options))?,
+            Part::Host => {
+                tally.add_cargo_test("on the host", host_tests(&options))?;
+                tally.add_cargo_test("of the models", models(&options))?;
+            }
             Part::EndToEnd => {
                 prepare(options.build)?;
                 // Single tests that need the test kernel build it themselves.
@@ -125,6 +129,21 @@ fn host_tests(options: &Options) -> Command {
     cargo.args(["test", "--no-fail-fast", "--workspace"]);
     cargo.args(["--exclude", "paddock-kernel", "--exclude", "paddock-tests"]);
     cargo.args(&options.name);
+    cargo
+}
+
+/// The models of the concurrent primitives: the same sources, built so that a
+/// model checker decides who runs. Each prints how many executions it took.
+fn models(options: &Options) -> Command {
+    let mut cargo = host_cargo();
+    cargo.args(["test", "--no-fail-fast", "--profile", "model"]);
+    cargo.args(["--package", "paddock-sync", "--package", "paddock-sched"]);
+    cargo.args(["--test", "models"]);
+    // Apart, as a flag of the compiler would have everything built anew.
+    cargo.arg("--target-dir").arg(paths::models());
+    cargo.env("RUSTFLAGS", "--cfg loom");
+    cargo.args(&options.name);
+    cargo.args(["--", "--show-output"]);
     cargo
 }
 
