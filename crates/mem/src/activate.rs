@@ -5,7 +5,7 @@ use crate::frame::Frame;
 use crate::hardware::Hardware;
 use alloc::sync::Arc;
 use core::fmt;
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::sync::atomic::{AtomicU64, Ordering, fence};
 use paddock_sync::{IrqOff, Rank, SpinLock, try_arc};
 
 const ASIDS: usize = 1 << 16;
@@ -121,6 +121,9 @@ impl<const CPUS: usize> Activator<CPUS> {
         if context >> GENERATION_SHIFT != state.generation >> GENERATION_SHIFT {
             context = state.assign(context);
             root.context.store(context, Ordering::Relaxed);
+            // Visible before the table walker reads under it: whoever has
+            // changed an entry that it still reads will flush this one.
+            fence(Ordering::SeqCst);
         }
         if core::mem::take(&mut state.stale[cpu]) {
             H::flush_local();

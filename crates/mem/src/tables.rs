@@ -12,7 +12,7 @@ use crate::gather::Gather;
 use crate::hardware::Hardware;
 use alloc::sync::Arc;
 use core::fmt;
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::sync::atomic::{AtomicU64, Ordering, fence};
 
 /// The level whose entries are pages.
 const LAST: u32 = 3;
@@ -133,6 +133,9 @@ impl Flush {
 
     /// Flushes, on all CPUs.
     pub(crate) fn run<H: Hardware>(self, root: &Root<H>) {
+        // The new entries are visible before the identifier is read: who is
+        // given another one after that finds them (see `Activator::activate`).
+        fence(Ordering::SeqCst);
         let asid = root.asid();
         // Tables that were never in use are in nobody's cache.
         if asid == 0 || self.count == 0 {

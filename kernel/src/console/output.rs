@@ -27,6 +27,11 @@ static ROOM: WaitQueue = WaitQueue::new();
 static INTERRUPTS: AtomicBool = AtomicBool::new(false);
 /// There is no UART: output goes nowhere, so that nobody waits for room.
 static DISCARD: AtomicBool = AtomicBool::new(false);
+/// A writer found too little room and is to be woken; changed with the lock
+/// held. As long as it is set the transmit interrupt stays on: whoever moves
+/// bytes on, on whichever CPU, may do so with locks held after which nobody
+/// can be woken.
+static STARVED: AtomicBool = AtomicBool::new(false);
 static PANICKING: AtomicBool = AtomicBool::new(false);
 /// The lock was not given back when it was last waited for in a report.
 static STUCK: AtomicBool = AtomicBool::new(false);
@@ -73,19 +78,21 @@ fn on_interrupt() {
     if received {
         input::receive(uart);
     }
-    if transmit {
-        {
-            let _lock = LOCK.lock();
-            drain();
-        }
-        wake_writers();
+    if transmit && drain_for_writers() {
+        ROOM.wake_all();
     }
 }
 
-fn wake_writers() {
-    if write_room() >= WAKE_ROOM {
-        ROOM.wake_all();
+/// Moves bytes on; whether writers are to be woken.
+fn drain_for_writers() -> bool {
+    let _lock = LOCK.lock();
+    drain();
+    if write_room() < WAKE_ROOM || !STARVED.swap(false, Relaxed) {
+        return false;
     }
+    // It may have nothing left to do.
+    drain();
+    true
 }
 
 /// Moves bytes to the UART while it has room; the interrupt does the rest.
@@ -103,7 +110,7 @@ fn drain() {
         }
         RING.pop();
     }
-    uart.set_interrupts(!RING.is_empty());
+    uart.set_interrupts(!RING.is_empty() || STARVED.load(Relaxed));
 }
 
 fn drain_polled() {
@@ -200,14 +207,23 @@ pub fn write_bytes(bytes: &[u8]) -> usize {
     bytes[..taken].iter().for_each(|&byte| {
         RING.push(byte);
     });
+    note_starved(taken < bytes.len());
     drain();
     taken
+}
+
+/// With the lock held, before [`drain`].
+fn note_starved(starved: bool) {
+    if starved {
+        STARVED.store(true, Relaxed);
+    }
 }
 
 /// Like [`write_bytes`], with line ends turned into CR LF.
 pub fn write_text(text: &[u8]) -> usize {
     let _lock = LOCK.lock();
     let taken = push_while_room(text, RESERVE);
+    note_starved(taken < text.len());
     drain();
     taken
 }
