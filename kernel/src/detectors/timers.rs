@@ -105,6 +105,37 @@ pub fn alarm_interrupt(woken: usize) -> bool {
     true
 }
 
+/// The scheduler's timer of CPU `cpu`, the calling one, was to fire at `due`
+/// (ns since boot; 0 if it is off or has fired): whether it is late, reported
+/// with the reason. Interrupt context.
+#[inline]
+#[must_use]
+pub fn scheduler_is_late(cpu: usize, due: u64) -> bool {
+    let late = time::now().saturating_sub(due);
+    if due == 0 || late < LATE_NS {
+        return false;
+    }
+    report_late(
+        format_args!("the scheduler's timer of cpu {cpu}"),
+        SchedulerTimer::INTERRUPT,
+        late,
+    );
+    true
+}
+
+#[cold]
+fn report_late(what: fmt::Arguments<'_>, interrupt: u32, late: u64) {
+    let why = match gic::is_enabled(interrupt) {
+        false => "is disabled in the interrupt controller",
+        true => "has not come",
+    };
+    let late = late / 1_000_000;
+    watchdog::report(
+        Kind::TimerConflict,
+        format_args!("{what} is {late} ms late: interrupt {interrupt} {why}"),
+    );
+}
+
 /// Until when (ns since boot) the main loop may sleep: until the earliest
 /// alarm must have gone off.
 #[inline]
@@ -127,16 +158,9 @@ pub fn check_alarm(deadline: u64) {
     if late < LATE_NS {
         return;
     }
-    let interrupt = EmbassyTimer::INTERRUPT;
-    let why = match gic::is_enabled(interrupt) {
-        false => "is disabled in the interrupt controller",
-        true => "has not come",
-    };
-    watchdog::report(
-        Kind::TimerConflict,
-        format_args!(
-            "an alarm of Embassy's timer is {} ms late: interrupt {interrupt} {why}",
-            late / 1_000_000
-        ),
+    report_late(
+        format_args!("an alarm of Embassy's timer"),
+        EmbassyTimer::INTERRUPT,
+        late,
     );
 }

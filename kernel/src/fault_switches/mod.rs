@@ -28,6 +28,7 @@ const AFTER_MS: u64 = 1000;
 const MISTAKES: &[(&str, fn())] = &[
     ("timer-conflict", timers::conflict),
     ("timer-interrupt-off", timers::interrupt_off),
+    ("scheduler-interrupt-off", timers::scheduler_interrupt_off),
     ("interrupt-storm", timers::storm),
     ("busy-wait", tasks::busy_wait),
     ("priority-inversion", inversion::checked),

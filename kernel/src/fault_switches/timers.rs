@@ -2,7 +2,7 @@
 
 use super::in_a_task;
 use crate::arch::gic;
-use crate::arch::timers::EmbassyTimer;
+use crate::arch::timers::{EmbassyTimer, SchedulerTimer};
 use crate::thread;
 use alloc::sync::Arc;
 use alloc::task::Wake;
@@ -38,6 +38,17 @@ pub fn interrupt_off() {
     thread::yield_now();
     gic::disable(EmbassyTimer::INTERRUPT);
     in_a_task(|| set_alarm(SOON_MS, || log::warn!("mistake: an alarm went off")));
+}
+
+/// PPI 30 is not enabled on the boot CPU. Alarms still go off.
+pub fn scheduler_interrupt_off() {
+    thread::current().set_affinity(CpuMask::only(0));
+    thread::yield_now();
+    gic::disable(SchedulerTimer::INTERRUPT);
+    for milliseconds in [700, 1400, 2100, 2800] {
+        set_alarm(milliseconds, || {});
+    }
+    thread::sleep_ms(10);
 }
 
 /// The last alarm goes off, and the timer stays armed for it.

@@ -37,7 +37,7 @@ pub use scheduler::{
     preempt, preempt_from_interrupt, prepare_idle, start_scheduling, start_scheduling_here,
 };
 pub use switch::context_switches;
-pub use timer::{on_reschedule, start as start_timer};
+pub use timer::{catch_up, on_reschedule, start as start_timer};
 
 /// The most threads there can be at once.
 pub const MAX_THREADS: usize = 4096;

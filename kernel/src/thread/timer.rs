@@ -89,6 +89,16 @@ fn on_timer() {
     watchdog::check(now, due);
 }
 
+/// Another timer of the calling CPU has fired: does what this one should have
+/// done, if it is late. Interrupt context.
+pub fn catch_up() {
+    let _masked = IrqGuard::new();
+    let due = cpus::this().fires_at.load(Relaxed);
+    if detectors::timers::scheduler_is_late(current().cpu(), due) {
+        on_timer();
+    }
+}
+
 /// Sets the timer of the calling CPU up, disabled. Once on each CPU, with
 /// interrupts masked.
 pub fn start() {

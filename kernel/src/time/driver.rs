@@ -6,6 +6,7 @@
 use crate::arch::timers;
 use crate::detectors;
 use crate::smp::{self, Ipi};
+use crate::thread;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use core::task::Waker;
@@ -119,6 +120,7 @@ pub fn on_alarm_call() {
 pub fn on_interrupt() {
     let armed = TIME.alarms.lock().armed;
     detectors::timers::check_owner(&timers::EMBASSY, armed);
+    thread::catch_up();
     let woken = wake_due();
     if detectors::timers::alarm_interrupt(woken) {
         let mut alarms = TIME.alarms.lock();

@@ -60,6 +60,15 @@ const MISTAKES: &[Mistake] = &[
         then: GoesOn,
     },
     Mistake {
+        name: "scheduler-interrupt-off",
+        report: &[
+            "watchdog: timer conflict: the scheduler's timer of cpu 0 is ",
+            " late: interrupt 30 is disabled",
+        ],
+        cpus: ONE,
+        then: GoesOn,
+    },
+    Mistake {
         name: "interrupt-storm",
         report: &[
             "watchdog: interrupt storm: Embassy's timer (interrupt 27) ",
@@ -92,7 +101,8 @@ const MISTAKES: &[Mistake] = &[
             "(main-loop), for ",
             HERE,
             "main-loop step Tasks",
-            "(main-loop) waits for Filesystem",
+            "(main-loop) has waited ",
+            " ms for Filesystem",
             "(holder) took at ",
             HERE,
             "(holder) is Ready",
@@ -225,7 +235,7 @@ fn with_mistake(name: &str) -> Result<Builder> {
     if name != "interrupt-missing" {
         builder = builder.no_disk();
     }
-    let words = "herd=off paddock.watchdog_report_ms=1000";
+    let words = "herd=off paddock.watchdog_report_ms=500";
     Ok(builder.append(&format!("{words} paddock.mistake={name}")))
 }
 
@@ -313,6 +323,7 @@ macro_rules! each_is_reported {
 each_is_reported! {
     failure_timer_conflict: "timer-conflict",
     failure_timer_interrupt_off: "timer-interrupt-off",
+    failure_scheduler_interrupt_off: "scheduler-interrupt-off",
     failure_interrupt_storm: "interrupt-storm",
     failure_busy_wait: "busy-wait",
     failure_priority_inversion: "priority-inversion",
