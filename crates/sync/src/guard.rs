@@ -46,6 +46,12 @@ fn report_sleep(context: &Context, at: &'static Location<'static>) {
 type NotSend = PhantomData<*const ()>;
 
 /// Preemption is off for as long as this lives.
+///
+/// It stays with its thread:
+/// ```compile_fail,E0277
+/// fn sent(_: impl Send) {}
+/// sent(paddock_sync::PreemptGuard::new());
+/// ```
 #[must_use]
 #[derive(Debug)]
 pub struct PreemptGuard {
@@ -82,6 +88,12 @@ impl Drop for PreemptGuard {
 
 /// Interrupts (and with them preemption) are off on this CPU for as long as
 /// this lives; what was found is restored.
+///
+/// It stays with its thread:
+/// ```compile_fail,E0277
+/// fn sent(_: impl Send) {}
+/// sent(paddock_sync::IrqGuard::new());
+/// ```
 #[must_use]
 #[derive(Debug)]
 pub struct IrqGuard {
@@ -123,6 +135,12 @@ impl Drop for IrqGuard {
 
 /// An executor is polling a task for as long as this lives: blocking entries
 /// refuse, preemption stays possible.
+///
+/// It stays with its thread:
+/// ```compile_fail,E0277
+/// fn sent(_: impl Send) {}
+/// sent(paddock_sync::PollGuard::new());
+/// ```
 #[must_use]
 #[derive(Debug)]
 pub struct PollGuard {
@@ -150,5 +168,28 @@ impl Default for PollGuard {
 impl Drop for PollGuard {
     fn drop(&mut self) {
         platform::context().sub(POLL_ONE);
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn guards_nest_and_restore_what_they_found() {
+        let context = platform::context();
+        let line = line!() + 1;
+        let outer = PreemptGuard::new();
+        let masked = IrqGuard::new();
+        let inner = IrqGuard::new();
+        assert_eq!(context.preempt_depth(), 3);
+        drop(inner);
+        assert!(!platform::irqs_enabled(), "still masked by the outer one");
+        drop(masked);
+        assert!(platform::irqs_enabled());
+        let (at, _) = context.section().unwrap();
+        assert_eq!((at.file(), at.line()), (file!(), line));
+        drop(outer);
+        assert!(context.section().is_none() && context.preemptible());
     }
 }

@@ -362,6 +362,13 @@ impl<T: ?Sized> fmt::Debug for Mutex<T> {
 }
 
 /// A held [`Mutex`].
+///
+/// It stays with its thread:
+/// ```compile_fail,E0277
+/// fn sent(_: impl Send) {}
+/// let lock = paddock_sync::Mutex::new(paddock_sync::Rank::Inode, ());
+/// sent(lock.lock());
+/// ```
 #[must_use]
 pub struct MutexGuard<'a, T: ?Sized> {
     lock: &'a Mutex<T>,

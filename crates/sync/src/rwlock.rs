@@ -376,6 +376,13 @@ impl<T> fmt::Debug for RwLock<T> {
 }
 
 /// A [`RwLock`] held for reading.
+///
+/// It stays with its thread:
+/// ```compile_fail,E0277
+/// fn sent(_: impl Send) {}
+/// let lock = paddock_sync::RwLock::new(paddock_sync::Rank::Inode, ());
+/// sent(lock.read());
+/// ```
 #[must_use]
 pub struct ReadGuard<'a, T> {
     lock: &'a RwLock<T>,
@@ -397,6 +404,13 @@ impl<T> Drop for ReadGuard<'_, T> {
 }
 
 /// A [`RwLock`] held for writing.
+///
+/// It stays with its thread:
+/// ```compile_fail,E0277
+/// fn sent(_: impl Send) {}
+/// let lock = paddock_sync::RwLock::new(paddock_sync::Rank::Inode, ());
+/// sent(lock.write());
+/// ```
 #[must_use]
 pub struct WriteGuard<'a, T> {
     lock: &'a RwLock<T>,

@@ -203,6 +203,13 @@ impl<T, G> fmt::Debug for SpinLock<T, G> {
 }
 
 /// A held [`SpinLock`].
+///
+/// It stays with its thread:
+/// ```compile_fail,E0277
+/// fn sent(_: impl Send) {}
+/// let lock: paddock_sync::SpinLock<()> = paddock_sync::SpinLock::new(paddock_sync::Rank::Leaf, ());
+/// sent(lock.lock());
+/// ```
 #[must_use]
 pub struct SpinLockGuard<'a, T, G: SpinContext> {
     lock: &'a SpinLock<T, G>,
