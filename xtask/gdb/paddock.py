@@ -10,6 +10,7 @@ kernel runs.
 """
 
 import re
+import struct
 
 import gdb
 
@@ -73,15 +74,36 @@ def at(type_name, address):
     return gdb.Value(address).cast(pointer).dereference()
 
 
-def variant(type_name, value):
-    """The name of an enum's variant."""
+def variant(enum, value):
+    """The name of an enum's variant; the enum as a type or by name."""
     try:
-        for field in gdb.lookup_type(type_name).fields():
+        if isinstance(enum, str):
+            enum = gdb.lookup_type(enum)
+        for field in enum.fields():
             if field.enumval == value:
                 return field.name.split("::")[-1]
-    except (gdb.error, AttributeError):
+    except (gdb.error, AttributeError, TypeError):
         pass
     return str(value)
+
+
+def field_type(outer, name, depth=4):
+    """The type of the field of that name, somewhere inside a type."""
+    if outer.strip_typedefs().code != gdb.TYPE_CODE_STRUCT or depth == 0:
+        return None
+    for field in outer.fields():
+        found = field.type if field.name == name else field_type(field.type, name, depth - 1)
+        if found is not None:
+            return found
+    return None
+
+
+def rank_name(value):
+    """The name of a lock's rank. The type cannot be had by its name, which is
+    a namespace as well."""
+    registry = gdb.parse_and_eval("paddock_kernel::thread::scheduler::REGISTRY")
+    rank = field_type(registry.type, "rank")
+    return variant(rank, value) if rank else f"rank {value}"
 
 
 def plain(name):
@@ -111,24 +133,18 @@ def line_of(address):
     return f"{place.symtab.filename}:{place.line}" if place.symtab else "?"
 
 
-def text(value):
-    """A &str or pointer to str."""
-    parts = fields(value)
-    data, length = parts["data_ptr"], int(parts["length"])
-    memory = gdb.selected_inferior().read_memory(int(data), min(length, 512))
-    return bytes(memory).decode("utf-8", "replace")
-
-
 def location(address):
-    """A core::panic::Location."""
+    """A core::panic::Location, of which there are no types to be had: the
+    file's name (address and length), the line and the column."""
     if address == 0:
         return "an unknown place"
-    place = at("core::panic::location::Location", address)
-    parts = fields(place)
-    name = next(parts[n] for n in ("filename", "file", "file_bytes_with_nul") if n in parts)
-    while "data_ptr" not in fields(name):
-        name = next(v for v in fields(name).values() if v.type.sizeof)
-    return f"{text(name)}:{int(parts['line'])}:{int(parts['col'])}"
+    memory = gdb.selected_inferior()
+    head = bytes(memory.read_memory(address, 3 * WORD))
+    data, length, line, column = struct.unpack("<QQII", head)
+    if length > 512:
+        raise Unreadable(f"there is no place in the source at {address:#x}")
+    name = bytes(memory.read_memory(data, length)).rstrip(b"\0")
+    return f"{name.decode('utf-8', 'replace')}:{line}:{column}"
 
 
 def vector(value):
@@ -216,7 +232,7 @@ class Thread:
             rank = (number(entry["heights"]) & 0xFF) - 1
             yield (
                 number(entry["lock"]),
-                variant("paddock_sync::rank::Rank", rank),
+                rank_name(rank),
                 number(entry["taken_at"]),
             )
 
@@ -226,7 +242,7 @@ class Thread:
         lock = number(wait["lock"])
         if lock == 0:
             return None
-        rank = variant("paddock_sync::rank::Rank", number(wait["rank"]))
+        rank = rank_name(number(wait["rank"]))
         return lock, rank, number(wait["waits_at"])
 
 

@@ -37,7 +37,7 @@ fn threads_and_locks_can_be_read() -> Result<()> {
     };
     assert_eq!((field("class")?, field("state")?), ("System", "Blocked"));
     let (used, size): (usize, usize) = (field("stack")?.parse()?, field("stack_size")?.parse()?);
-    assert!(used > 0 && used < size, "{used} of {size}");
+    assert!(used > 0 && used < size / 2, "{used} of {size}");
 
     // The reader holds no sleeping lock while it lists them.
     machine.sh("cat /proc/paddock/locks")?;
@@ -88,6 +88,48 @@ fn the_debugger_shows_threads_and_processors() -> Result<()> {
     shows("thread 4 (flusher), Blocked\n");
     shows("paddock_kernel::fs::flusher::run, inlined\n");
     assert_eq!(machine.sh("echo goes on")?, "goes on\n");
+    machine.done()
+}
+
+/// Stopped where the first waiter says that it waits for too long.
+#[test]
+fn the_debugger_shows_locks() -> Result<()> {
+    let kernel = test_kernel()?;
+    let port = free_port()?;
+    let machine = machine("gdb-locks")
+        .no_disk()
+        .no_net()
+        .append("herd=off paddock.watchdog_lock_ms=400 paddock.mistake=lock-chain")
+        .with(|config| {
+            config.kernel = kernel;
+            config.gdb = Some(port);
+        })
+        .start()?;
+    let mut gdb = gdb::command(&test_folder().join("kernel-test.elf"), port)?;
+    for command in [
+        "tbreak paddock_sync_lock_stalled",
+        "continue",
+        "paddock locks",
+    ] {
+        gdb.args(["-ex", command]);
+    }
+    gdb.args(["-batch", "-ex", "kill"]);
+    let reply = run_limited(&mut gdb, Vec::new(), LIMIT)?;
+    let text = reply.text();
+    let shown: Vec<_> = text.lines().filter(|line| line.contains("Inode")).collect();
+    assert_eq!(shown.len(), 2, "{reply}");
+    for (line, holder) in shown.iter().zip(["(reader)", "(between)"]) {
+        assert!(
+            line.contains(&format!("{holder}, taken at {HERE}")),
+            "{reply}"
+        );
+    }
+    for waiter in ["(between)", "(mistake)"] {
+        assert!(
+            text.contains(&format!("{waiter} waits in {HERE}")),
+            "{reply}"
+        );
+    }
     machine.done()
 }
 

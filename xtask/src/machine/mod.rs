@@ -70,7 +70,10 @@ pub fn build_test_kernel() -> Result<()> {
     let image = build::other_kernel(Kernel::Test)?;
     let folder = test_folder();
     fs::create_dir_all(&folder)?;
-    fs::copy(image, folder.join("Image-test")).context("cannot copy the test kernel")?;
+    for file in [image, paths::test_kernel_elf()] {
+        let name = file.file_name().context("a file has a name")?;
+        fs::copy(&file, folder.join(name)).context("cannot copy the test kernel")?;
+    }
     Ok(())
 }
 
