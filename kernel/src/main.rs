@@ -28,6 +28,8 @@ mod net;
 mod panic;
 mod power;
 mod random;
+#[cfg_attr(not(feature = "fuzz-sched"), path = "schedule_fuzz/off.rs")]
+mod schedule_fuzz;
 mod smp;
 mod ssh;
 mod symbols;
@@ -82,6 +84,7 @@ fn start_embassy_timer(machine: &machine::Machine) {
 fn start_up(machine: &'static machine::Machine) {
     let command_line = machine::command_line();
     report_command_line(&command_line);
+    schedule_fuzz::start(&command_line);
     user::init();
     smp::start_others(machine);
     drivers::init(machine);
@@ -115,6 +118,9 @@ fn report_command_line(command_line: &CommandLine<'_>) {
     for (word, why) in command_line.problems() {
         #[cfg(feature = "test-kernel")]
         if costs::WORDS.contains(&word) || fault_switches::WORDS.contains(&word) {
+            continue;
+        }
+        if schedule_fuzz::WORDS.contains(&word) {
             continue;
         }
         log::warn!(

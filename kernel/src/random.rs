@@ -5,6 +5,7 @@
 use crate::arch::timers;
 use crate::drivers::virtio::entropy;
 use crate::machine::Machine;
+use crate::schedule_fuzz;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use paddock_sync::{IrqOff, Rank, SpinLock};
 use rand_chacha::ChaCha20Rng;
@@ -31,7 +32,9 @@ pub fn init(machine: &Machine) {
         mix(machine.rng_seed);
         SEEDED.store(true, Relaxed);
     }
-    if !entropy::is_present() {
+    if let Some(seed) = schedule_fuzz::seed() {
+        add_entropy(&seed.to_le_bytes());
+    } else if !entropy::is_present() {
         log::warn!("random: no entropy device; attach a virtio-rng device for a stronger seed");
     }
     if !is_seeded() {

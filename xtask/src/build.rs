@@ -22,7 +22,7 @@ pub enum DiskPolicy {
     Fresh,
 }
 
-/// Which of the two kernels.
+/// Which of the kernels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kernel {
     /// The one for users.
@@ -31,6 +31,8 @@ pub enum Kernel {
     Test,
     /// The same without the checks of locks and contexts, to measure them.
     Unchecked,
+    /// The one whose schedules come from a seed.
+    Fuzz,
 }
 
 impl Kernel {
@@ -39,6 +41,7 @@ impl Kernel {
             Kernel::Shipped => &[],
             Kernel::Test => &["--features", "test-kernel"],
             Kernel::Unchecked => &["--features", "test-kernel,unchecked"],
+            Kernel::Fuzz => &["--features", "fuzz-sched"],
         }
     }
 
@@ -47,6 +50,7 @@ impl Kernel {
             Kernel::Shipped => paths::image(),
             Kernel::Test => paths::test_image(),
             Kernel::Unchecked => paths::out().join("Image-unchecked"),
+            Kernel::Fuzz => paths::fuzz_image(),
         }
     }
 
@@ -55,6 +59,7 @@ impl Kernel {
             Kernel::Shipped => paths::kernel_elf(),
             Kernel::Test => paths::test_kernel_elf(),
             Kernel::Unchecked => paths::out().join("kernel-unchecked.elf"),
+            Kernel::Fuzz => paths::fuzz_kernel_elf(),
         }
     }
 }
@@ -91,9 +96,19 @@ pub fn other_kernel(which: Kernel) -> Result<PathBuf> {
         Kernel::Shipped => "Building the kernel",
         Kernel::Test => "Building the test kernel",
         Kernel::Unchecked => "Building the test kernel without its checks",
+        Kernel::Fuzz => "Building the kernel for the fuzzing of schedules",
     };
     timed(what, || kernel(toolchain, which))?;
     Ok(which.image())
+}
+
+/// Sets up, then builds the kernel whose schedules come from a seed, and the
+/// guest's programs, which are what is given back.
+pub fn fuzz_kernel() -> Result<Vec<(&'static str, PathBuf)>> {
+    other_kernel(Kernel::Fuzz)?;
+    let _lock = paths::lock_out()?;
+    let toolchain = setup::ensure()?;
+    timed("Building the programs of the guest", || user(toolchain))
 }
 
 /// Everything: also the default disk.

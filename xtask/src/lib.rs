@@ -5,6 +5,7 @@ pub mod build;
 pub mod busybox;
 pub mod disk;
 pub mod flat;
+pub mod fuzz;
 pub mod gdb;
 pub mod keys;
 pub mod machine;

@@ -48,6 +48,21 @@ pub fn test_kernel_elf() -> PathBuf {
     out().join("kernel-test.elf")
 }
 
+/// The image of the kernel whose schedules come from a seed.
+pub fn fuzz_image() -> PathBuf {
+    out().join("Image-fuzz")
+}
+
+/// The same kernel with its symbols.
+pub fn fuzz_kernel_elf() -> PathBuf {
+    out().join("kernel-fuzz.elf")
+}
+
+/// The initial RAM disk with the program that the fuzzing of schedules runs.
+pub fn fuzz_initrd() -> PathBuf {
+    out().join("fuzz.cpio")
+}
+
 /// The default disk.
 pub fn disk() -> PathBuf {
     out().join("disk.img")

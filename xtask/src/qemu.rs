@@ -62,6 +62,9 @@ pub struct Config {
     pub gic: u32,
     /// Guest time counts instructions: one for each nanosecond.
     pub icount: bool,
+    /// With `icount`: nothing that the host times reaches the guest, so that
+    /// every run is the same.
+    pub repeats: bool,
     /// The virtio transport as it was before version 1.0.
     pub legacy_virtio: bool,
     /// Words for the kernel's command line.
@@ -90,6 +93,7 @@ impl Config {
             mem: "256M".into(),
             gic: 2,
             icount: false,
+            repeats: false,
             legacy_virtio: false,
             append: Vec::new(),
             gdb: None,
@@ -109,7 +113,13 @@ impl Config {
             );
         }
         qemu.args(["-nodefaults", "-display", "none"]);
-        qemu.args(["-machine", &format!("virt,gic-version={}", self.gic)]);
+        // Otherwise QEMU puts random numbers into the device tree.
+        let fixed = if self.repeats {
+            ",dtb-randomness=off"
+        } else {
+            ""
+        };
+        qemu.args(["-machine", &format!("virt,gic-version={}{fixed}", self.gic)]);
         qemu.args([
             "-cpu",
             &self.cpu,
@@ -154,6 +164,13 @@ impl Config {
 
     fn add_modes(&self, qemu: &mut Command) {
         match self.icount {
+            // Without `sleep=off` an idle guest's time would be the host's.
+            true if self.repeats => qemu.args([
+                "-icount",
+                "shift=0,sleep=off",
+                "-rtc",
+                "base=2026-01-01,clock=vm",
+            ]),
             true => qemu.args(["-icount", "shift=0"]),
             // A thread of the host for each CPU: truly parallel.
             false => qemu.args(["-accel", "tcg,thread=multi"]),

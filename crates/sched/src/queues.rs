@@ -110,6 +110,15 @@ impl<T: Runnable, const CPUS: usize> Queues<T, CPUS> {
         thread
     }
 
+    /// As [`Self::pop`], but takes the thread with the smallest key.
+    pub fn pop_least(&self, cpu: usize, key: impl FnMut(&Arc<T>) -> u64) -> Option<Arc<T>> {
+        let queue = &self.queues[cpu];
+        let mut ready = queue.ready.lock();
+        let thread = ready.take_least(key);
+        queue.length.store(ready.len(), Relaxed);
+        thread
+    }
+
     /// Takes a thread for `thief` out of the queue of `victim`.
     fn take(&self, victim: usize, thief: usize) -> Option<Arc<T>> {
         let queue = &self.queues[victim];

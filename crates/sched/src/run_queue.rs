@@ -76,6 +76,17 @@ impl<T> RunQueue<T> {
         self.queues.iter_mut().find_map(VecDeque::pop_front)
     }
 
+    /// Takes out the thread with the smallest key, whatever its class.
+    pub fn take_least(&mut self, mut key: impl FnMut(&T) -> u64) -> Option<T> {
+        let places = self.queues.iter().enumerate();
+        let all = places.flat_map(|(class, queue)| {
+            let threads = queue.iter().enumerate();
+            threads.map(move |(at, thread)| (class, at, thread))
+        });
+        let (class, at, _) = all.min_by_key(|(_, _, thread)| key(thread))?;
+        self.queues[class].remove(at)
+    }
+
     /// Takes out the first thread for which `wanted` holds.
     pub fn take(&mut self, mut wanted: impl FnMut(&T) -> bool) -> Option<T> {
         self.queues.iter_mut().find_map(|queue| {
@@ -139,5 +150,17 @@ mod tests {
         assert_eq!(queue.take(|&number| number == 2), Some(2));
         assert_eq!(queue.take(|&number| number == 2), None);
         assert_eq!(queue.len(), 3);
+    }
+
+    #[test]
+    fn the_smallest_key_is_taken_whatever_its_class() {
+        let mut queue = RunQueue::new();
+        for (class, number) in [(Class::User, 3), (Class::System, 4), (Class::User, 1)] {
+            queue.push(class, End::Back, number);
+        }
+        queue.push(Class::System, End::Back, 2);
+        let mut take = || queue.take_least(|&number| number);
+        let order: Vec<_> = core::iter::from_fn(&mut take).collect();
+        assert_eq!(order, [1, 2, 3, 4]);
     }
 }

@@ -4,6 +4,7 @@ use crate::chains;
 use crate::held::Held;
 use crate::meta::{LockMeta, LockRecord, NO_PRIORITY};
 use crate::platform;
+use crate::points;
 use crate::violation::Violation;
 use crate::wait_record::WaitRecord;
 use crate::waiter::Waiter;
@@ -246,7 +247,8 @@ impl Context {
     pub fn end_section(&self) -> bool {
         let depths = self.depths.load(Relaxed) - PREEMPT_ONE;
         self.depths.store(depths, Relaxed);
-        depths & (PREEMPT_MASK | INTERRUPT_MASK) == 0 && self.need_resched.load(Relaxed)
+        let free = depths & (PREEMPT_MASK | INTERRUPT_MASK) == 0;
+        points::at(free, free && self.need_resched.load(Relaxed))
     }
 
     pub(crate) fn add(&self, one: u32) {

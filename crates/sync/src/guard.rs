@@ -2,6 +2,7 @@
 
 use crate::context::{Context, POLL_ONE};
 use crate::platform;
+use crate::points;
 use crate::violation::Violation;
 use core::marker::PhantomData;
 use core::panic::Location;
@@ -20,6 +21,7 @@ pub fn might_sleep() {
     if !context.may_sleep() || !platform::irqs_enabled() {
         report_sleep(context, Location::caller());
     }
+    points::switch();
 }
 
 #[cold]

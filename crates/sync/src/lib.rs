@@ -29,6 +29,7 @@ mod meta;
 mod mutex;
 mod once;
 pub mod platform;
+mod points;
 pub mod poll;
 mod rank;
 mod rwlock;

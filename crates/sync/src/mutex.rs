@@ -17,6 +17,7 @@ use crate::context::Context;
 use crate::guard::{PreemptGuard, might_sleep};
 use crate::meta::{LockMeta, WAITERS};
 use crate::platform;
+use crate::points;
 use crate::rank::Rank;
 use crate::shim::{UnsafeCell, const_fn};
 use crate::waiter::{GRANTED, Queue, WAITING, WOKEN, Waiter};
@@ -318,6 +319,7 @@ impl<T: ?Sized> Mutex<T> {
         let context = platform::context();
         context.check_order(&self.raw.meta, at);
         self.raw.lock(context, at);
+        points::switch();
         self.guard()
     }
 
@@ -394,6 +396,7 @@ impl<T: ?Sized> Drop for MutexGuard<'_, T> {
     #[inline]
     fn drop(&mut self) {
         self.lock.raw.unlock();
+        points::switch();
     }
 }
 

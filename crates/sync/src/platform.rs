@@ -52,6 +52,16 @@ mod hooks {
         safe fn paddock_sync_interrupted() -> bool;
         /// Reports a broken rule; does not return in test kernels.
         safe fn paddock_sync_violation(violation: &Violation);
+        /// Whether to switch at this place: `free` if nothing forbids it,
+        /// `due` if somebody has asked for it. Another CPU may come first
+        /// meanwhile. Any context.
+        #[cfg(feature = "schedule-points")]
+        safe fn paddock_sync_schedule_point(free: bool, due: bool) -> bool;
+    }
+
+    #[cfg(feature = "schedule-points")]
+    pub fn schedule_point(free: bool, due: bool) -> bool {
+        paddock_sync_schedule_point(free, due)
     }
 
     pub fn context() -> &'static Context {
@@ -107,6 +117,8 @@ mod hooks {
 #[cfg(not(target_os = "none"))]
 use crate::host as hooks;
 
+#[cfg(all(target_os = "none", feature = "schedule-points"))]
+pub use hooks::schedule_point;
 pub use hooks::{
     context, current_waker, interrupted, irq_restore, irq_save, irqs_enabled, lock_stalled, now,
     park, priority_changed, relax, reschedule, stalled_after, ticks, ticks_to_nanos, violation,

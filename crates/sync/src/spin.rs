@@ -4,6 +4,7 @@ use crate::context::Context;
 use crate::guard::{IrqGuard, PreemptGuard};
 use crate::meta::LockMeta;
 use crate::platform;
+use crate::points;
 use crate::rank::Rank;
 use crate::shim::{Door, Pass, UnsafeCell, const_fn};
 use crate::violation::Violation;
@@ -85,6 +86,7 @@ impl<T, G: SpinContext> SpinLock<T, G> {
     #[track_caller]
     #[inline]
     pub fn lock(&self) -> SpinLockGuard<'_, T, G> {
+        points::switch();
         let section = G::enter();
         let context = platform::context();
         let at = Location::caller();
@@ -132,6 +134,7 @@ impl<T, G: SpinContext> SpinLock<T, G> {
             self.meta.set_taken(Some(at));
             context.push_held(&self.meta, at);
         }
+        points::contend();
         SpinLockGuard {
             lock: self,
             _pass: pass,

@@ -1,6 +1,6 @@
 //! Carries the output of process 1 to the console.
 
-use crate::console;
+use crate::{console, schedule_fuzz};
 use paddock_process::{ChannelReader, TryRead, WaitStatus};
 
 /// Runs until process 1 has ended and all it wrote is out.
@@ -11,6 +11,7 @@ pub async fn carry(reader: ChannelReader) {
         print(&buffer[..count]).await;
     }
     report(reader.exit_status());
+    schedule_fuzz::process_1_ended(reader.exit_status());
 }
 
 /// The next piece of output; `None` when the process has ended and nothing is

@@ -86,3 +86,9 @@ fn paddock_sync_interrupted() -> bool {
 fn paddock_sync_violation(violation: &Violation) {
     violations::report(violation);
 }
+
+#[cfg(feature = "fuzz-sched")]
+#[unsafe(no_mangle)]
+fn paddock_sync_schedule_point(free: bool, due: bool) -> bool {
+    crate::schedule_fuzz::point(free, due)
+}

@@ -33,6 +33,7 @@ use stack::KernelStack;
 
 pub use inspect::{Threads, inspect, is_idle, timer_fires_at};
 
+pub use placing::RunQueues;
 pub use scheduler::{
     preempt, preempt_from_interrupt, prepare_idle, start_scheduling, start_scheduling_here,
 };

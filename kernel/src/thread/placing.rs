@@ -2,14 +2,17 @@
 
 use super::cpu::{self as cpus};
 use super::{Thread, current, timer};
-use crate::config;
 use crate::smp::{self, Ipi, MAX_CPUS};
+use crate::{config, schedule_fuzz};
 use alloc::sync::Arc;
 use core::sync::atomic::Ordering::{Acquire, Relaxed, SeqCst};
 use paddock_sched::{Class, CpuMask, End, Queues, Runnable};
 
+/// The type of the run queues.
+pub type RunQueues = Queues<Thread, MAX_CPUS>;
+
 /// The run queues of all CPUs.
-pub static QUEUES: Queues<Thread, MAX_CPUS> = Queues::new();
+pub static QUEUES: RunQueues = Queues::new();
 
 impl Runnable for Thread {
     fn class(&self) -> Class {
@@ -57,6 +60,9 @@ fn choose(thread: &Arc<Thread>, class: Class) -> usize {
         return last;
     }
     let allowed = thread.allowed_now();
+    if let Some(cpu) = schedule_fuzz::cpu_for_wake_up(allowed) {
+        return cpu;
+    }
     let here = current().cpu();
     let idle = QUEUES
         .claim_idle(CpuMask(allowed.0 & CpuMask::only(last).0), last)

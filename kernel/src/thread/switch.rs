@@ -8,7 +8,7 @@ use super::cpu::{self as cpus, Cpu, Local};
 use super::placing::{self, QUEUES};
 use super::{Thread, current, timer};
 use crate::arch::{context, cpu, timers};
-use crate::{config, user, violations, watchdog};
+use crate::{config, schedule_fuzz, user, violations, watchdog};
 use alloc::sync::Arc;
 use core::panic::Location;
 use core::sync::atomic::AtomicU64;
@@ -85,9 +85,9 @@ fn pick(previous: &Thread) -> Option<Next> {
     let stays = previous.state() == State::Running;
     if stays && previous.may_run_on(here) {
         let class = previous.effective_class();
-        return QUEUES.pop(here, |best| best <= class).map(Next::Thread);
+        return schedule_fuzz::pop(&QUEUES, here, |best| best <= class).map(Next::Thread);
     }
-    let next = QUEUES.pop(here, |_| true).or_else(|| QUEUES.steal(here));
+    let next = schedule_fuzz::pop(&QUEUES, here, |_| true).or_else(|| QUEUES.steal(here));
     Some(next.map_or(Next::Idle, Next::Thread))
 }
 
@@ -136,7 +136,8 @@ fn start_slice(this: &'static Cpu, local: &mut Local, next: Next, now: u64) -> &
         timer::start_tick(this, now);
         watchdog::left_idle(here);
     }
-    this.slice_end.store(now + slice, Relaxed);
+    this.slice_end
+        .store(now + schedule_fuzz::slice(slice), Relaxed);
     let pointer = next.as_ref().map_or(&raw const this.idle, Arc::as_ptr);
     // The reference to a blocked or dead thread that goes here is never the
     // last: the table of threads or the list of the dead has another.
@@ -160,6 +161,7 @@ fn account(this: &Cpu, previous: &Thread, now: u64) {
 /// Interrupts are masked; no lock is held.
 fn change_threads(previous: &'static Thread, next: &'static Thread) {
     SWITCHES.fetch_add(1, Relaxed);
+    schedule_fuzz::note_switch(next);
     user::switch_state(previous.user(), next.user());
     next.emergency_stack
         .store(previous.emergency_stack.load(Relaxed), Relaxed);

@@ -10,8 +10,8 @@ use super::cpu::{self as cpus, Cpu};
 use super::current;
 use super::placing::{self, QUEUES};
 use crate::arch::timers::{self, SchedulerTimer};
-use crate::detectors;
 use crate::interrupts::{self, Handler};
+use crate::{detectors, schedule_fuzz};
 use crate::{machine, watchdog};
 use core::sync::atomic::Ordering::Relaxed;
 use paddock_sched::{Class, End};
@@ -59,7 +59,8 @@ pub fn arm(this: &Cpu) {
 /// `this`, the calling CPU, is no longer idle.
 pub fn start_tick(this: &Cpu, now: u64) {
     if this.tick_due.load(Relaxed) <= now {
-        this.tick_due.store(now + TICK_NS, Relaxed);
+        this.tick_due
+            .store(now + schedule_fuzz::tick(TICK_NS), Relaxed);
     }
 }
 
@@ -74,7 +75,8 @@ fn on_timer() {
     wake_sleepers(this, now);
     let running = this.running_class();
     if running != Class::Idle && now >= this.tick_due.load(Relaxed) {
-        this.tick_due.store(now + TICK_NS, Relaxed);
+        this.tick_due
+            .store(now + schedule_fuzz::tick(TICK_NS), Relaxed);
         let here = current().cpu();
         if let Some(thread) = QUEUES.balance(here) {
             QUEUES.push(here, End::Back, thread);

@@ -2,7 +2,7 @@
 //! console.
 
 use crate::smp::{self, MAX_CPUS};
-use crate::{backtrace, console, time};
+use crate::{backtrace, console, schedule_fuzz, time};
 use core::fmt;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use paddock_sync::PreemptGuard;
@@ -84,12 +84,13 @@ pub fn spoke(cpu: usize) -> u64 {
 /// reports are mixed. The speaker stays on its CPU.
 pub struct Voice {
     alone: bool,
+    severity: Severity,
     _stay: PreemptGuard,
 }
 
 impl Voice {
     /// Waits for the end of another CPU's report, with a bound.
-    fn new() -> Self {
+    fn new(severity: Severity) -> Self {
         let stay = PreemptGuard::new();
         SPOKE[smp::this_cpu()].store(u64::MAX, Ordering::Relaxed);
         let alone = (0..PATIENCE).any(|_| {
@@ -101,12 +102,16 @@ impl Voice {
             crate::arch::cpu::relax();
             false
         });
-        Voice { alone, _stay: stay }
+        Voice {
+            alone,
+            severity,
+            _stay: stay,
+        }
     }
 
     /// Begins a warning or a report.
     pub fn begin(severity: Severity, kind: Kind, details: fmt::Arguments<'_>) -> Self {
-        let voice = Self::new();
+        let voice = Self::new(severity);
         let (count, warning) = match severity {
             Severity::Warning => (&WARNINGS, "warning: "),
             Severity::Report => (&REPORTS, ""),
@@ -137,6 +142,9 @@ impl Drop for Voice {
         SPOKE[smp::this_cpu()].store(time::now(), Ordering::Relaxed);
         if self.alone {
             SPEAKING.store(false, Ordering::Release);
+        }
+        if self.severity == Severity::Report {
+            schedule_fuzz::watchdog_reported();
         }
     }
 }

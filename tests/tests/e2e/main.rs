@@ -7,6 +7,7 @@ mod disk;
 mod failures;
 mod failures_absent;
 mod faults;
+mod fuzz;
 mod herd;
 mod idle;
 mod power;

@@ -5,7 +5,8 @@
 //! CASE`), which are the same on every system that behaves alike. Exit
 //! status: 0 passed, 1 failed, 2 wrong usage.
 //!
-//! `paddock-test list` names the cases; `paddock-test all` runs every case
+//! Installed under the name of a case and started without words, it runs that
+//! case. `paddock-test list` names the cases; `paddock-test all` runs every case
 //! that needs no arguments in a process of its own.
 
 mod cases;
@@ -18,7 +19,12 @@ use cases::{CASES, Case};
 use report::Report;
 
 fn main() -> ExitCode {
-    let words: Vec<String> = std::env::args().skip(1).collect();
+    let mut all_words = std::env::args();
+    let own_name = all_words.next();
+    let mut words: Vec<String> = all_words.collect();
+    if words.is_empty() {
+        words.extend(own_name.and_then(|path| case_of(&path)));
+    }
     let Some((name, rest)) = words.split_first() else {
         return usage();
     };
@@ -33,6 +39,13 @@ fn main() -> ExitCode {
             None => usage(),
         },
     }
+}
+
+/// The case as which the program is installed, if it is.
+fn case_of(path: &str) -> Option<String> {
+    let name = path.rsplit('/').next()?;
+    let case = CASES.iter().find(|case| case.name == name)?;
+    Some(case.name.to_owned())
 }
 
 fn usage() -> ExitCode {

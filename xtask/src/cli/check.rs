@@ -78,9 +78,9 @@ pub fn all() -> Result<Vec<Check>> {
     );
     add(
         &mut checks,
-        "lints of the test kernel",
+        "lints of the kernels for tests",
         "cargo-clippy",
-        kernel(toolchain, &["--features", "test-kernel"])?,
+        kernel(toolchain, &["--features", "test-kernel,fuzz-sched"])?,
     );
     Ok(checks)
 }

@@ -3,6 +3,7 @@
 mod bench;
 mod build;
 mod check;
+mod fuzz_sched;
 mod gdb;
 mod image;
 mod options;
@@ -30,6 +31,7 @@ Usage: cargo xtask COMMAND [OPTIONS]
   check    formatting and lints
   stress   everything at once for some minutes, and nothing left behind
   bench    measures the boot, system calls and idle load
+  fuzz-sched  runs the kernel under schedules from seeds
   gdb      a debugger on a machine that runs with `run --gdb`
 
 `cargo xtask COMMAND --help` tells more.
@@ -57,6 +59,7 @@ pub fn main() -> Result<ExitCode> {
         "check" => check::main(&mut args),
         "bench" => bench::main(&mut args),
         "stress" => stress::main(&mut args),
+        "fuzz-sched" => fuzz_sched::main(&mut args),
         "gdb" => gdb::main(&mut args),
         "help" => {
             print!("{HELP}");

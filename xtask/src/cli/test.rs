@@ -10,7 +10,7 @@ use xtask::disk::Contents;
 use xtask::machine::CPUS_VARIABLE;
 use xtask::qemu::cpus;
 use xtask::toolchain::host_cargo;
-use xtask::{build, disk, machine, paths, step};
+use xtask::{build, disk, fuzz, machine, paths, step};
 
 const HELP: &str = "\
 Runs the tests: formatting and lints, the libraries and herd on the host, then
@@ -85,6 +85,7 @@ pub fn main(args: &mut lexopt::Parser) -> Result<ExitCode> {
                 // Single tests that need the test kernel build it themselves.
                 if options.build && options.name.is_none() {
                     machine::build_test_kernel()?;
+                    fuzz::build()?;
                 }
                 tally.add_end_to_end(&options)?;
             }

@@ -1,7 +1,7 @@
 //! What the vectors call: system calls, faults and interrupts.
 
 use crate::arch::{cpu, user_access};
-use crate::{interrupts, panic, thread, user, watchdog};
+use crate::{interrupts, panic, schedule_fuzz, thread, user, watchdog};
 use paddock_sync::platform;
 
 /// The registers of interrupted code, as `vectors.s` saves them.
@@ -142,7 +142,7 @@ extern "C" fn trap_user_irq(frame: &mut TrapFrame) {
 pub fn finish_user(frame: &mut TrapFrame) {
     loop {
         cpu::irq_disable();
-        let due = platform::context().need_resched();
+        let due = platform::context().need_resched() || schedule_fuzz::switch_now();
         if !due && !user::has_work() {
             return;
         }
@@ -187,7 +187,7 @@ fn repair_user_access(frame: &mut TrapFrame) -> bool {
 extern "C" fn trap_kernel_irq(frame: &mut TrapFrame) {
     take_interrupt(frame);
     let context = platform::context();
-    if context.need_resched() && context.preemptible() {
+    if context.preemptible() && (context.need_resched() || schedule_fuzz::switch_now()) {
         thread::preempt_from_interrupt();
     }
 }

@@ -7,6 +7,7 @@ mod elf_hostile;
 mod fault;
 mod files;
 mod fp;
+mod fuzz;
 mod memory;
 mod pipes;
 mod poll;
@@ -89,6 +90,7 @@ pub const CASES: &[Case] = &[
     case("poll", poll::run),
     case("wait", wait::run),
     case("elf-hostile", elf_hostile::run),
+    case("fuzz", fuzz::run),
 ];
 
 /// Argument number `index` as a number, or a default.

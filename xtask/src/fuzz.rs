@@ -1,0 +1,204 @@
+//! The fuzzing of schedules: the kernel with the feature `fuzz-sched`, a
+//! program with much to do for threads of all kinds, and runs that repeat
+//! exactly because nothing that the host times gets in.
+
+use crate::machine::TEST_KERNEL_IS_BUILT;
+use crate::qemu::{Config, Serial};
+use crate::{build, paths};
+use anyhow::{Context, Result};
+use std::fs::{self, File};
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+/// How long a run may take the host. A run that hangs ends itself by guest
+/// time; this is for what hangs so that not even that works.
+const LIMIT: Duration = Duration::from_secs(300);
+
+/// What the last line of a run begins with, behind the time.
+const LAST_LINE: &str = "fuzz: ";
+
+/// One run: the same values make the same run.
+#[derive(Clone, Debug)]
+pub struct Run {
+    /// What decides.
+    pub seed: u64,
+    /// The number of CPUs.
+    pub smp: u32,
+    /// A switch at one point in so many; else the seed chooses.
+    pub one_in: Option<u32>,
+    /// More words for the kernel's command line.
+    pub append: Option<String>,
+}
+
+/// How a run ended.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// Whether all went well.
+    pub passed: bool,
+    /// The last line: what happened, in figures.
+    pub summary: String,
+    /// The console, kept in a file.
+    pub console: PathBuf,
+    /// How long the host took.
+    pub took: Duration,
+}
+
+/// Builds the kernel, the program and the initial RAM disk.
+pub fn build() -> Result<()> {
+    let programs = build::fuzz_kernel()?;
+    let (_, program) = programs
+        .iter()
+        .find(|(name, _)| *name == "paddock-test")
+        .context("paddock-test is not part of this checkout")?;
+    let fresh = paths::fuzz_initrd().with_extension("new");
+    make_initrd(&fresh, program)?;
+    Ok(fs::rename(&fresh, paths::fuzz_initrd())?)
+}
+
+/// As [`build`], once, unless whoever started the tests has done so.
+pub fn build_once() -> Result<()> {
+    static BUILT: Mutex<bool> = Mutex::new(false);
+    let mut built = BUILT.lock().unwrap_or_else(|e| e.into_inner());
+    let is_there = std::env::var_os(TEST_KERNEL_IS_BUILT).is_some();
+    if !*built && (!is_there || !paths::fuzz_initrd().exists()) {
+        build()?;
+    }
+    *built = true;
+    Ok(())
+}
+
+/// An archive whose `/bin/fuzz` is `program`.
+fn make_initrd(out: &Path, program: &Path) -> Result<()> {
+    let bytes = fs::read(program).with_context(|| format!("cannot read {}", program.display()))?;
+    let file = File::create(out).with_context(|| format!("cannot write {}", out.display()))?;
+    let entry = cpio::newc::Builder::new("bin/fuzz").mode(0o100_755);
+    let mut writer = entry.write(file, u32::try_from(bytes.len())?);
+    writer.write_all(&bytes)?;
+    cpio::newc::trailer(writer.finish()?)?.flush()?;
+    Ok(())
+}
+
+impl Run {
+    /// This seed with this many CPUs, all else as the seed chooses.
+    pub fn new(seed: u64, smp: u32) -> Self {
+        Run {
+            seed,
+            smp,
+            one_in: None,
+            append: None,
+        }
+    }
+
+    /// The command that does it again.
+    pub fn command(&self) -> String {
+        let mut command = format!(
+            "cargo xtask fuzz-sched --seed {} --smp {}",
+            self.seed, self.smp
+        );
+        if let Some(one_in) = self.one_in {
+            command.push_str(&format!(" --one-in {one_in}"));
+        }
+        if let Some(words) = &self.append {
+            command.push_str(&format!(" --append '{words}'"));
+        }
+        command
+    }
+
+    fn config(&self, console: &Path) -> Config {
+        let mut config = Config::new(&paths::fuzz_image());
+        config.rng = false;
+        config.smp = self.smp;
+        config.icount = true;
+        config.repeats = true;
+        config.semihosting = true;
+        config.serial = Serial::File(console.to_path_buf());
+        config.extra = vec!["-initrd".into(), paths::fuzz_initrd().into()];
+        config.append = vec![
+            "paddock.test".into(),
+            "init=/bin/fuzz".into(),
+            format!("paddock.seed={}", self.seed),
+        ];
+        let one_in = self.one_in.map(|n| format!("paddock.fuzz=1/{n}"));
+        config.append.extend(one_in);
+        config.append.extend(self.append.clone());
+        config
+    }
+
+    /// Runs it; the console goes to a file in `folder`.
+    ///
+    /// # Errors
+    /// If QEMU cannot be run. That a run fails is no error.
+    pub fn go(&self, folder: &Path) -> Result<Outcome> {
+        fs::create_dir_all(folder)?;
+        let console = folder.join(format!("seed-{}-smp-{}.log", self.seed, self.smp));
+        let begin = Instant::now();
+        let status = run_limited(self.config(&console).command()?)?;
+        let text = String::from_utf8_lossy(&fs::read(&console)?).into_owned();
+        let last = text
+            .lines()
+            .rev()
+            .find_map(|line| line.split_once(LAST_LINE));
+        let last = last.map(|(_, summary)| summary.to_owned());
+        Ok(Outcome {
+            passed: status == End::Well && last.is_some(),
+            summary: match (last, status) {
+                (_, End::TooLate) => format!("no end after {} s of the host", LIMIT.as_secs()),
+                (Some(summary), _) if summary.contains("hash") => summary,
+                _ => first_complaint(&text),
+            },
+            console,
+            took: begin.elapsed(),
+        })
+    }
+}
+
+/// What a console says of a run that did not come to its last line.
+fn first_complaint(text: &str) -> String {
+    let complaint = ["PANIC", "violation:", "watchdog: "]
+        .iter()
+        .find_map(|what| text.lines().find(|line| line.contains(what)));
+    complaint.unwrap_or("ended without a word").to_owned()
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    Well,
+    Badly,
+    TooLate,
+}
+
+fn run_limited(mut command: Command) -> Result<End> {
+    command.stdin(Stdio::null()).stdout(Stdio::null());
+    command.stderr(Stdio::piped());
+    let mut child = command.spawn().context("cannot start QEMU")?;
+    let begin = Instant::now();
+    while begin.elapsed() < LIMIT {
+        if let Some(status) = child.try_wait()? {
+            return Ok(match status.success() {
+                true => End::Well,
+                false => {
+                    complain(&mut child);
+                    End::Badly
+                }
+            });
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    child.kill()?;
+    child.wait()?;
+    Ok(End::TooLate)
+}
+
+/// Shows what QEMU itself had to say.
+fn complain(child: &mut Child) {
+    let mut text = String::new();
+    if let Some(mut errors) = child.stderr.take() {
+        let _ = errors.read_to_string(&mut text);
+    }
+    if !text.trim().is_empty() {
+        eprintln!("QEMU: {}", text.trim());
+    }
+}
