@@ -11,6 +11,7 @@ mod fuzz;
 mod herd;
 mod idle;
 mod power;
+mod processors;
 mod programs;
 mod ssh;
 mod stress;
