@@ -115,6 +115,9 @@ pub fn init() -> Option<Card> {
         log::error!("virtio-net: no interrupt: {error}");
         return None;
     }
+    // A frame that came before has raised the line already: only once that is
+    // acknowledged can the next one raise it again.
+    on_interrupt();
     Some(Card(()))
 }
 
