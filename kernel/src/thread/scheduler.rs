@@ -230,13 +230,26 @@ fn idle() {
     cpu::irq_restore(saved);
 }
 
+/// Between two looks at a dead thread that somebody refers to, in
+/// milliseconds.
+const REAP_AGAIN_MS: u64 = 2;
+
+/// Drops threads that have ended, each once nobody else refers to it: the
+/// last reference may be a waker's, in an interrupt, where what a thread owns
+/// must not be dropped.
 fn reap() {
     loop {
         let thread = REAPER.wait_until(|| REGISTRY.lock().dead.pop());
         while thread.on_cpu.load(Acquire) {
             super::yield_now();
         }
-        // Whoever still holds a waker of it keeps it a little longer.
-        drop(thread);
+        match Arc::try_unwrap(thread) {
+            Ok(ended) => drop(ended),
+            Err(shared) => {
+                // There is room: it has just been taken out.
+                REGISTRY.lock().dead.insert(0, shared);
+                super::sleep_ms(REAP_AGAIN_MS);
+            }
+        }
     }
 }

@@ -73,6 +73,7 @@ fn end_process(process: &Arc<Process>) {
     release_memory(process);
     let files = core::mem::replace(&mut *process.files.lock(), FileShare::none());
     drop(files);
+    release_directories(process);
     end_session(process.pid);
     let decided = *process.ending.lock();
     let code = process.exit_code.load(Ordering::Relaxed);
@@ -135,6 +136,18 @@ fn release_memory(process: &Process) {
     let old = process.memory.lock().take();
     drop(old);
     *process.executable.lock() = None;
+}
+
+/// Lets go of its directories. Who it was stays: that is asked of zombies too.
+fn release_directories(process: &Process) {
+    let root = super::vfs::namespace().root();
+    let mut paths = process.paths.lock();
+    let old = (
+        core::mem::replace(&mut paths.root, root.clone()),
+        core::mem::replace(&mut paths.base, root),
+    );
+    drop(paths);
+    drop(old);
 }
 
 /// Lets the parent of a vfork go on.
