@@ -263,12 +263,13 @@ impl Context {
     /// what would hang is reported first.
     #[inline(always)]
     pub(crate) fn check_order(&self, lock: &LockMeta, at: &'static Location<'static>) {
-        if cfg!(not(feature = "unchecked")) && !self.held.allows(lock.rank()) {
+        if cfg!(not(feature = "unchecked")) && !self.held.allows(lock) {
             self.report_order(lock, at);
         }
     }
 
     #[cold]
+    #[inline(never)]
     fn report_order(&self, lock: &LockMeta, at: &'static Location<'static>) {
         let taken = lock.record();
         if let Some(held) = self.held().find(|held| held.address() == taken.address()) {
@@ -285,9 +286,10 @@ impl Context {
 
     /// Reports a lock that cannot be had because the caller itself has it.
     #[cold]
+    #[inline(never)]
     pub(crate) fn check_recursion(&self, lock: &LockMeta, at: &'static Location<'static>) {
         // An order that forbids the lock has been reported already.
-        if ptr::eq(lock.holder(), self) && self.held.allows(lock.rank()) {
+        if ptr::eq(lock.holder(), self) && self.held.allows(lock) {
             let held = lock.record();
             platform::violation(&Violation::Recursion { held, at });
         }
@@ -296,7 +298,7 @@ impl Context {
     #[inline(always)]
     pub(crate) fn push_held(&self, lock: &LockMeta, at: &'static Location<'static>) {
         if !self.held.push(lock, at) {
-            platform::violation(&Violation::TooMany { at });
+            report_too_many(at);
         }
     }
 
@@ -338,4 +340,11 @@ impl Context {
     pub fn waits_at(&self) -> Option<&'static Location<'static>> {
         self.wait.waits_at()
     }
+}
+
+/// Apart, so that taking a lock needs no stack for a report.
+#[cold]
+#[inline(never)]
+fn report_too_many(at: &'static Location<'static>) {
+    platform::violation(&Violation::TooMany { at });
 }

@@ -21,6 +21,11 @@ const fn height(rank: Rank) -> u32 {
     rank as u32 + 1
 }
 
+/// What `top` must be below for a lock of this rank to be taken.
+pub(crate) const fn limit(rank: Rank) -> u8 {
+    height(rank) as u8 + rank.nests() as u8
+}
+
 #[derive(Debug)]
 struct Entry {
     /// Which lock. Only the holder itself may look into it.
@@ -91,11 +96,10 @@ impl Held {
         (self.state.load(Relaxed) & COUNT_MASK) as usize
     }
 
-    /// Whether the order allows taking a lock of this rank now.
+    /// Whether the order allows taking this lock now.
     #[inline(always)]
-    pub(crate) fn allows(&self, rank: Rank) -> bool {
-        let top = self.state.load(Relaxed) >> TOP_SHIFT;
-        top < height(rank) + u32::from(rank.nests())
+    pub(crate) fn allows(&self, lock: &LockMeta) -> bool {
+        self.state.load(Relaxed) >> TOP_SHIFT < u32::from(lock.limit())
     }
 
     /// False if there is no room; the lock is counted, but not shown.
@@ -193,7 +197,7 @@ mod tests {
         let held = Held::new();
         let locks = [Rank::FdTable, Rank::Inode, Rank::Pipe, Rank::Console].map(lock);
         for lock in &locks {
-            assert!(held.allows(lock.rank()));
+            assert!(held.allows(lock));
             assert!(held.push(lock, Location::caller()));
         }
         held.pop(&locks[3]);
@@ -211,12 +215,12 @@ mod tests {
         let held = Held::new();
         let inode = lock(Rank::Inode);
         held.push(&inode, Location::caller());
-        assert!(held.allows(Rank::Inode));
-        assert!(!held.allows(Rank::Rename));
+        assert!(held.allows(&lock(Rank::Inode)));
+        assert!(!held.allows(&lock(Rank::Rename)));
         let filesystem = lock(Rank::Filesystem);
         held.push(&filesystem, Location::caller());
-        assert!(!held.allows(Rank::Filesystem));
-        assert!(held.allows(Rank::BlockQueue));
+        assert!(!held.allows(&lock(Rank::Filesystem)));
+        assert!(held.allows(&lock(Rank::BlockQueue)));
     }
 
     #[test]

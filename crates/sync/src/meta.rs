@@ -23,6 +23,8 @@ pub struct LockMeta {
     taken_at: AtomicPtr<Location<'static>>,
     made_at: &'static Location<'static>,
     rank: Rank,
+    /// See [`crate::held::limit`]: here, where every acquisition looks.
+    limit: u8,
     /// The most urgent priority among the lock's waiters, which its holder is
     /// lent. Written under the lock of `chains`.
     wanted: AtomicU8,
@@ -36,6 +38,7 @@ impl LockMeta {
                 taken_at: AtomicPtr::new(ptr::null_mut()),
                 made_at,
                 rank,
+                limit: crate::held::limit(rank),
                 wanted: AtomicU8::new(NO_PRIORITY),
             }
         }
@@ -85,6 +88,11 @@ impl LockMeta {
             taken_at: self.taken_at(),
             holder: self.holder(),
         }
+    }
+
+    #[inline(always)]
+    pub(crate) fn limit(&self) -> u8 {
+        self.limit
     }
 
     /// The holder in a value of `word`.
