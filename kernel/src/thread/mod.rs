@@ -364,10 +364,17 @@ fn start(
     })
 }
 
+/// A user thread's body never returns, so this frame must own nothing of the
+/// heap while it runs. Such a body is a plain function: the box that is called
+/// has no memory of its own.
 extern "C" fn run_body(argument: usize) {
+    take_body(argument)();
+}
+
+/// The body, out of the box that `start` made for it, which is freed here.
+fn take_body(argument: usize) -> Body {
     // SAFETY: `start` made the box for this thread alone.
-    let body = unsafe { Box::from_raw(core::ptr::with_exposed_provenance_mut::<Body>(argument)) };
-    (*body)();
+    *unsafe { Box::from_raw(core::ptr::with_exposed_provenance_mut::<Body>(argument)) }
 }
 
 /// First Rust code of every new thread, called by `thread_trampoline`.

@@ -1,6 +1,6 @@
 //! Everything at once, and nothing left behind.
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use std::time::Duration;
 use xtask::machine::machine;
 use xtask::stress::{self, Figures, Plan};
@@ -17,6 +17,26 @@ fn a_short_stress_run_leaves_nothing_behind() -> Result<()> {
         "{summary:?}"
     );
     Ok(())
+}
+
+/// What a single thread leaves behind is too small for the figures below: a
+/// thousand of them tell. In bytes of the heap, exactly.
+#[test]
+fn a_thread_leaves_not_a_byte() -> Result<()> {
+    let machine = machine("threads-leak").up()?;
+    let heap = |command: &str| -> Result<u64> {
+        let text = machine.sh(&format!(
+            "{command} > /dev/null; sync; echo 3 > /proc/sys/vm/drop_caches; sleep 1; cat /proc/paddock/heap"
+        ))?;
+        let used = text.lines().find_map(|line| line.strip_prefix("used "));
+        Ok(used.context("no figure of the heap")?.trim().parse()?)
+    };
+    heap("paddock-test bench fork 1000")?;
+    let before = heap("paddock-test bench fork 10")?;
+    let after = heap("paddock-test bench fork 2000")?;
+    println!("2000 processes: {before} bytes, then {after}");
+    assert!(after < before + 8 * 1024, "{before}, then {after}");
+    machine.done()
 }
 
 /// Some thousands of each, one kind after the other, so that a leak has a

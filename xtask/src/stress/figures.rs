@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 /// By how many bytes the heap may have grown: tables that keep their size,
 /// names of files that do not exist, and buffers of a connection or two.
-const HEAP_SLACK: u64 = 512 << 10;
+const HEAP_SLACK: u64 = 128 << 10;
 /// By how many bytes the frames in use outside the heap may have grown.
 const FRAME_SLACK: u64 = 256 << 10;
 
