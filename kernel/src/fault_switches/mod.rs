@@ -21,9 +21,8 @@ pub const WORDS: &[&str] = &["paddock.mistake", "paddock.scene"];
 
 /// How long the boot has to come to rest before the mistake is made.
 const QUIET_MS: u64 = 200;
-/// When the machine is looked at after the mistake: later than any that lasts,
-/// since a message that finds the console held for long is lost.
-const AFTER_MS: u64 = 2 * lasting::LASTS_MS;
+/// When the machine is looked at after the mistake.
+pub const AFTER_MS: u64 = 1000;
 
 /// Each makes its mistake in a thread of its own.
 const MISTAKES: &[(&str, fn())] = &[
