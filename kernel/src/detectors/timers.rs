@@ -3,11 +3,12 @@
 
 use crate::arch::gic;
 use crate::arch::timers::{EmbassyTimer, SchedulerTimer};
+use crate::smp::MAX_CPUS;
 use crate::time;
 use crate::watchdog::{self, Kind};
 use core::fmt;
 use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use paddock_detectors::Useless;
+use paddock_detectors::{Misses, Useless};
 
 /// How late (ns) an alarm may be before somebody asks why.
 const LATE_NS: u64 = 500_000_000;
@@ -86,6 +87,7 @@ impl fmt::Display for Setting {
 #[must_use]
 pub fn alarm_interrupt(woken: usize) -> bool {
     static USELESS: Useless = Useless::new();
+    MISSED_ALARMS.came();
     if woken != 0 {
         USELESS.useful();
         return false;
@@ -105,9 +107,19 @@ pub fn alarm_interrupt(woken: usize) -> bool {
     true
 }
 
+/// How often in a row each CPU's scheduler timer did not come, and Embassy's.
+static MISSED_TICKS: [Misses; MAX_CPUS] = [const { Misses::new() }; MAX_CPUS];
+static MISSED_ALARMS: Misses = Misses::new();
+
+/// The interrupt of the scheduler's timer of CPU `cpu` has come.
+#[inline]
+pub fn scheduler_came(cpu: usize) {
+    MISSED_TICKS[cpu].came();
+}
+
 /// The scheduler's timer of CPU `cpu`, the calling one, was to fire at `due`
-/// (ns since boot; 0 if it is off or has fired): whether it is late, reported
-/// with the reason. Interrupt context.
+/// (ns since boot; 0 if it is off or has fired): whether it is late and will
+/// not come by itself, reported with the reason. Interrupt context.
 #[inline]
 #[must_use]
 pub fn scheduler_is_late(cpu: usize, due: u64) -> bool {
@@ -115,25 +127,36 @@ pub fn scheduler_is_late(cpu: usize, due: u64) -> bool {
     if due == 0 || late < LATE_NS {
         return false;
     }
-    report_late(
+    is_missing(
         format_args!("the scheduler's timer of cpu {cpu}"),
         SchedulerTimer::INTERRUPT,
         late,
-    );
-    true
+        &MISSED_TICKS[cpu],
+    )
 }
 
+/// Whether a late interrupt will not come by itself. One that the controller
+/// holds pending is taken next: then it was not the timer that stood still but
+/// the CPU, whose hypervisor had other things to do. A hypervisor may also be
+/// late in passing the timer on, so one that is merely absent is reported only
+/// when it happens again and again.
 #[cold]
-fn report_late(what: fmt::Arguments<'_>, interrupt: u32, late: u64) {
-    let why = match gic::is_enabled(interrupt) {
-        false => "is disabled in the interrupt controller",
-        true => "has not come",
-    };
+fn is_missing(what: fmt::Arguments<'_>, interrupt: u32, late: u64, misses: &Misses) -> bool {
     let late = late / 1_000_000;
+    let why = if !gic::is_enabled(interrupt) {
+        "is disabled in the interrupt controller"
+    } else if gic::is_pending(interrupt) {
+        return false;
+    } else if misses.note() {
+        "has not come"
+    } else {
+        return true;
+    };
     watchdog::report(
         Kind::TimerConflict,
         format_args!("{what} is {late} ms late: interrupt {interrupt} {why}"),
     );
+    true
 }
 
 /// Until when (ns since boot) the main loop may sleep: until the earliest
@@ -158,9 +181,7 @@ pub fn check_alarm(deadline: u64) {
     if late < LATE_NS {
         return;
     }
-    report_late(
-        format_args!("an alarm of Embassy's timer"),
-        EmbassyTimer::INTERRUPT,
-        late,
-    );
+    let what = format_args!("an alarm of Embassy's timer");
+    // Whoever asks serves the alarm itself.
+    let _missing = is_missing(what, EmbassyTimer::INTERRUPT, late, &MISSED_ALARMS);
 }

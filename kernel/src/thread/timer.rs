@@ -65,6 +65,12 @@ pub fn start_tick(this: &Cpu, now: u64) {
 }
 
 /// The timer has fired. Interrupt context.
+fn on_interrupt() {
+    detectors::timers::scheduler_came(current().cpu());
+    on_timer();
+}
+
+/// Does what is due. Interrupt context.
 fn on_timer() {
     let _masked = IrqGuard::new();
     let this = cpus::this();
@@ -108,7 +114,7 @@ pub fn start() {
     let tree = machine::get().and_then(|machine| machine.timers.as_ref());
     let described = tree.and_then(|timers| timers.physical);
     let number = described.map_or(SchedulerTimer::INTERRUPT, |interrupt| interrupt.number);
-    if let Err(error) = interrupts::register(number, Handler::new("sched-timer", on_timer)) {
+    if let Err(error) = interrupts::register(number, Handler::new("sched-timer", on_interrupt)) {
         panic!("timer interrupt {number} cannot be used: {error}");
     }
 }

@@ -1,10 +1,15 @@
 //! What the shipped kernel does in place of the four failures: both timers
 //! are enabled, each fires when it is due and else not at all, and the main
-//! loop sleeps when there is nothing to do. That sleeps end on time is tested
+//! loop sleeps when there is nothing to do; and when the host does not run
+//! the machine for a while, that is nobody's fault. That sleeps end on time is tested
 //! in `time.rs`, the processor time of an idle machine in `idle.rs`.
 
 use anyhow::{Context, Result, ensure};
-use xtask::machine::machine;
+use rustix::process::{Pid, Signal, kill_process};
+use std::process::Stdio;
+use std::thread;
+use std::time::Duration;
+use xtask::machine::{Machine, machine};
 
 /// An interrupt's row of `/proc/interrupts`.
 #[derive(Debug)]
@@ -51,4 +56,42 @@ fn nothing_runs_for_nothing() -> Result<()> {
     println!("the main loop went around {gone_around} times in 5 s");
     ensure!(gone_around < 200, "{gone_around} rounds in 5 s");
     machine.done()
+}
+
+/// For so long the host leaves the machine alone, so many times.
+const PAUSE: Duration = Duration::from_millis(1500);
+const PAUSES: u32 = 6;
+/// In between.
+const RUN: Duration = Duration::from_millis(400);
+
+/// Both timers are late when the machine goes on, and both have come.
+#[test]
+fn a_pause_of_the_machine_is_no_mistake_of_its_timers() -> Result<()> {
+    for smp in [1, 4] {
+        let machine = machine("paused").smp(smp).up()?;
+        for _ in 0..PAUSES {
+            pause(&machine)?;
+        }
+        let mut busy = machine.ssh_command(&[])?;
+        busy.arg("yes >/dev/null & while :; do sleep 0.002; done");
+        let mut busy = busy.stdin(Stdio::null()).spawn()?;
+        for _ in 0..PAUSES {
+            pause(&machine)?;
+        }
+        busy.kill()?;
+        busy.wait()?;
+        machine.sh("true")?;
+        machine.done()?;
+    }
+    Ok(())
+}
+
+/// Stops QEMU's process, not the machine's clock.
+fn pause(machine: &Machine) -> Result<()> {
+    let process = Pid::from_raw(machine.process_id().cast_signed()).context("no process")?;
+    thread::sleep(RUN);
+    kill_process(process, Signal::STOP)?;
+    thread::sleep(PAUSE);
+    kill_process(process, Signal::CONT)?;
+    Ok(())
 }

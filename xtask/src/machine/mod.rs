@@ -282,10 +282,15 @@ impl Machine {
         &mut self.console
     }
 
+    /// The number of QEMU's process.
+    pub fn process_id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Processor time of this host that the machine has used, in clock ticks
     /// of 10 ms (proc(5), utime and stime in /proc/PID/stat).
     pub fn host_ticks(&self) -> Result<u64> {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.process_id()))?;
         let fields = stat
             .rsplit_once(") ")
             .context("no name in /proc/PID/stat")?

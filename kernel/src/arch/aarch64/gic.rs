@@ -141,6 +141,16 @@ pub fn is_enabled(irq: u32) -> bool {
     }
 }
 
+/// Whether an interrupt, a private one on this CPU, waits to be taken. Any
+/// context.
+pub fn is_pending(irq: u32) -> bool {
+    match GIC.get() {
+        Some(Controller::V2(gic)) => gic.is_pending(irq),
+        Some(Controller::V3(gic)) => gic.is_pending(irq),
+        None => false,
+    }
+}
+
 /// Takes the next pending interrupt, with interrupts masked.
 pub fn acknowledge() -> Option<Acknowledged> {
     let (raw, irq) = match GIC.get()? {

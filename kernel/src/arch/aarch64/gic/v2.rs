@@ -14,6 +14,7 @@ const GICD_TYPER: usize = 0x004;
 const GICD_IGROUPR: usize = 0x080;
 const GICD_ISENABLER: usize = 0x100;
 const GICD_ICENABLER: usize = 0x180;
+const GICD_ISPENDR: usize = 0x200;
 const GICD_ICPENDR: usize = 0x280;
 const GICD_ICACTIVER: usize = 0x380;
 const GICD_IPRIORITYR: usize = 0x400;
@@ -134,8 +135,16 @@ impl GicV2 {
     }
 
     pub fn is_enabled(&self, irq: u32) -> bool {
+        self.bit(GICD_ISENABLER, irq)
+    }
+
+    pub fn is_pending(&self, irq: u32) -> bool {
+        self.bit(GICD_ISPENDR, irq)
+    }
+
+    fn bit(&self, register: usize, irq: u32) -> bool {
         let (offset, shift) = field(irq, 1);
-        irq < self.lines && self.distributor.read32(GICD_ISENABLER + offset) >> shift & 1 != 0
+        irq < self.lines && self.distributor.read32(register + offset) >> shift & 1 != 0
     }
 
     pub fn acknowledge(&self) -> u32 {

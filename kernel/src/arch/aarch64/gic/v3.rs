@@ -16,6 +16,7 @@ const GICD_IROUTER: usize = 0x6000;
 const IGROUPR: usize = 0x080;
 const ISENABLER: usize = 0x100;
 const ICENABLER: usize = 0x180;
+const ISPENDR: usize = 0x200;
 const ICPENDR: usize = 0x280;
 const ICACTIVER: usize = 0x380;
 const IPRIORITYR: usize = 0x400;
@@ -150,9 +151,17 @@ impl GicV3 {
 
 impl GicV3 {
     pub fn is_enabled(&self, irq: u32) -> bool {
+        self.bit(ISENABLER, irq)
+    }
+
+    pub fn is_pending(&self, irq: u32) -> bool {
+        self.bit(ISPENDR, irq)
+    }
+
+    fn bit(&self, register: usize, irq: u32) -> bool {
         let (offset, shift) = field(irq, 1);
         let registers = self.registers(irq);
-        registers.is_some_and(|it| it.read32(ISENABLER + offset) >> shift & 1 != 0)
+        registers.is_some_and(|it| it.read32(register + offset) >> shift & 1 != 0)
     }
 }
 
