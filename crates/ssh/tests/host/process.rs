@@ -71,7 +71,10 @@ pub struct HostProcess {
 
 impl HostProcess {
     pub fn spawn(request: &SpawnRequest) -> std::io::Result<Self> {
-        let mut command = Command::new("/bin/sh");
+        // A login's signals are at their defaults, whatever the tests'
+        // own are: a background job of a script ignores SIGINT.
+        let mut command = Command::new("env");
+        command.args(["--default-signal", "/bin/sh"]);
         if let Some(line) = &request.command {
             command.arg("-c").arg(OsString::from_vec(line.clone()));
         }

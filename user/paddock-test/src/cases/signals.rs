@@ -359,6 +359,9 @@ fn defaults(report: &mut Report) -> Outcome {
         ("CONT", libc::SIGCONT, End::Exited(5)),
     ] {
         let found = sys::in_child(|| {
+            // Whoever started this may ignore it, as nohup(1) does.
+            // SAFETY: the default needs nothing of ours.
+            unsafe { libc::signal(signal, libc::SIG_DFL) };
             let _ = sys::kill(own_pid(), signal);
             5
         })?;
