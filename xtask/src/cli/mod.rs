@@ -11,6 +11,7 @@ mod run;
 mod setup;
 mod ssh;
 mod stress;
+mod tally;
 mod test;
 
 use anyhow::{Result, bail};

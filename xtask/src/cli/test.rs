@@ -1,6 +1,7 @@
 //! `cargo xtask test`.
 
 use super::check;
+use super::tally::Tally;
 use anyhow::{Context, Result, bail};
 use lexopt::prelude::*;
 use std::fs;
@@ -60,14 +61,6 @@ const AGAIN_WITH_SEVERAL: &[&str] = &[
     "transfer::",
 ];
 
-/// How many tests passed and failed, and what failed.
-#[derive(Default)]
-struct Tally {
-    passed: u64,
-    failed: u64,
-    failures: Vec<String>,
-}
-
 pub fn main(args: &mut lexopt::Parser) -> Result<ExitCode> {
     let Some(options) = parse(args)? else {
         return super::help(HELP);
@@ -75,10 +68,10 @@ pub fn main(args: &mut lexopt::Parser) -> Result<ExitCode> {
     let mut tally = Tally::default();
     for part in &options.parts {
         match part {
-            Part::Check => tally.add_checks()?,
+            Part::Check => add_checks(&mut tally)?,
             Part::Host => {
-                tally.add_cargo_test("on the host", host_tests(&options))?;
-                tally.add_cargo_test("of the models", models(&options))?;
+                add_cargo_test(&mut tally, "on the host", host_tests(&options))?;
+                add_cargo_test(&mut tally, "of the models", models(&options))?;
             }
             Part::EndToEnd => {
                 prepare(options.build)?;
@@ -87,7 +80,7 @@ pub fn main(args: &mut lexopt::Parser) -> Result<ExitCode> {
                     machine::build_test_kernel()?;
                     fuzz::build()?;
                 }
-                tally.add_end_to_end(&options)?;
+                add_end_to_end(&mut tally, &options)?;
             }
         }
     }
@@ -180,113 +173,65 @@ fn end_to_end_tests(smp: u32, names: &[&str], test_kernel_is_built: bool) -> Com
     cargo
 }
 
-impl Tally {
-    fn add_checks(&mut self) -> Result<()> {
-        step::step("Checks");
-        for check in check::all()? {
-            let name = check.name();
-            match check.run() {
-                Ok(()) => self.passed += 1,
-                Err(error) => {
-                    eprintln!("{error:#}");
-                    self.failed += 1;
-                    self.failures.push(format!("check: {name}"));
-                }
+fn add_checks(tally: &mut Tally) -> Result<()> {
+    step::step("Checks");
+    for check in check::all()? {
+        let name = check.name();
+        match check.run() {
+            Ok(()) => tally.pass(),
+            Err(error) => {
+                eprintln!("{error:#}");
+                tally.fail(format!("check: {name}"));
             }
         }
-        Ok(())
     }
+    Ok(())
+}
 
-    /// All with one CPU and some again with several, unless the user chose.
-    fn add_end_to_end(&mut self, options: &Options) -> Result<()> {
-        let name = options.name.as_deref();
-        let chosen: Vec<&str> = name.into_iter().collect();
-        let smp = options.smp.unwrap_or(1);
-        let built = !options.build || name.is_none();
-        self.add_cargo_test(&with_cpus(smp), end_to_end_tests(smp, &chosen, built))?;
-        if options.smp.is_none() && name.is_none() {
-            let again = end_to_end_tests(SEVERAL, AGAIN_WITH_SEVERAL, built);
-            self.add_cargo_test(&with_cpus(SEVERAL), again)?;
-        }
-        Ok(())
+/// All with one CPU and some again with several, unless the user chose.
+fn add_end_to_end(tally: &mut Tally, options: &Options) -> Result<()> {
+    let name = options.name.as_deref();
+    let chosen: Vec<&str> = name.into_iter().collect();
+    let smp = options.smp.unwrap_or(1);
+    let built = !options.build || name.is_none();
+    add_cargo_test(
+        tally,
+        &with_cpus(smp),
+        end_to_end_tests(smp, &chosen, built),
+    )?;
+    if options.smp.is_none() && name.is_none() {
+        let again = end_to_end_tests(SEVERAL, AGAIN_WITH_SEVERAL, built);
+        add_cargo_test(tally, &with_cpus(SEVERAL), again)?;
     }
+    Ok(())
+}
 
-    /// Runs `cargo test`, shows its output as it comes, and counts.
-    fn add_cargo_test(&mut self, what: &str, mut cargo: Command) -> Result<()> {
-        step::step(&format!("Tests {what}"));
-        cargo
-            .current_dir(paths::workspace())
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped());
-        let mut child = cargo.spawn().context("cannot start cargo")?;
-        let failed_before = self.failed;
-        for line in BufReader::new(child.stdout.take().context("cargo has an output")?).lines() {
-            let line = line?;
-            println!("{line}");
-            self.count(&line);
-        }
-        let status = child.wait()?;
-        if !status.success() && self.failed == failed_before {
-            self.failed += 1;
-            self.failures.push(format!(
-                "the tests {what} did not run to their end ({status})"
-            ));
-        }
-        Ok(())
+/// Runs `cargo test`, shows its output as it comes, and counts.
+fn add_cargo_test(tally: &mut Tally, what: &str, mut cargo: Command) -> Result<()> {
+    step::step(&format!("Tests {what}"));
+    cargo
+        .current_dir(paths::workspace())
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped());
+    let mut child = cargo.spawn().context("cannot start cargo")?;
+    let failed_before = tally.failed();
+    for line in BufReader::new(child.stdout.take().context("cargo has an output")?).lines() {
+        let line = line?;
+        println!("{line}");
+        tally.count(&line);
     }
-
-    /// Takes in a line such as `test NAME ... FAILED` or `test result: ok.
-    /// 3 passed; 0 failed; ...`.
-    fn count(&mut self, line: &str) {
-        if let Some(counts) = line.strip_prefix("test result: ") {
-            self.passed += number_before(counts, " passed");
-            self.failed += number_before(counts, " failed");
-        } else if let Some(name) = line
-            .strip_prefix("test ")
-            .and_then(|l| l.strip_suffix(" ... FAILED"))
-        {
-            self.failures.push(name.to_owned());
-        }
+    let status = child.wait()?;
+    if !status.success() && tally.failed() == failed_before {
+        tally.fail(format!(
+            "the tests {what} did not run to their end ({status})"
+        ));
     }
-
-    fn close(self) -> ExitCode {
-        for failure in &self.failures {
-            println!("failed: {failure}");
-        }
-        println!("{} passed, {} failed", self.passed, self.failed);
-        ExitCode::from(u8::from(self.failed > 0))
-    }
+    Ok(())
 }
 
 fn with_cpus(count: u32) -> String {
     match count {
         1 => "end to end, with one CPU".into(),
         _ => format!("end to end, with {count} CPUs"),
-    }
-}
-
-fn number_before(text: &str, unit: &str) -> u64 {
-    let digits = text
-        .split(unit)
-        .next()
-        .and_then(|before| before.rsplit(' ').next());
-    digits.and_then(|digits| digits.parse().ok()).unwrap_or(0)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn results_are_counted() {
-        let mut tally = Tally::default();
-        tally.count("test a::b ... ok");
-        tally.count("test a::c ... FAILED");
-        tally.count(
-            "test result: FAILED. 1 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out",
-        );
-        tally.count("test result: ok. 12 passed; 0 failed; 1 ignored; 0 measured");
-        assert_eq!((tally.passed, tally.failed), (13, 1));
-        assert_eq!(tally.failures, ["a::c"]);
     }
 }

@@ -8,8 +8,9 @@ pub use figures::Figures;
 
 use crate::machine::{LIMIT, Machine, machine, run_limited};
 use crate::step;
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use outside::{Outside, Traffic};
+use std::thread;
 use std::time::{Duration, Instant};
 
 /// How long one round is, before everything but process 1 may be killed.
@@ -147,19 +148,19 @@ fn counted(machine: &Machine, seconds: u64, summary: &mut Summary) -> Result<()>
 fn massacred(machine: &Machine, seconds: u64) -> Result<()> {
     let mut command = machine.ssh_command(&[])?;
     command.arg(format!("paddock-test stress {} /root", seconds + 600));
-    command.stdin(std::process::Stdio::null());
-    command.stdout(std::process::Stdio::null());
-    command.stderr(std::process::Stdio::null());
-    let mut inside = command.spawn()?;
-    std::thread::sleep(Duration::from_secs(seconds));
-    let early = inside.try_wait()?;
+    let limit = Duration::from_secs(seconds) + LIMIT;
+    let inside = thread::spawn(move || run_limited(&mut command, Vec::new(), limit));
+    thread::sleep(Duration::from_secs(seconds));
+    let early = inside.is_finished();
     // The shell that is told to kill is one of those that go, or not.
     let killed = machine.ssh("kill -9 -1");
-    let ended = wait_for(&mut inside);
+    let ended = inside
+        .join()
+        .map_err(|_| anyhow!("a thread of the test failed"))?;
     killed?;
-    ended.with_context(|| state_of(machine))?;
-    if let Some(status) = early {
-        bail!("the stress inside ended by itself with {status}");
+    let reply = ended.with_context(|| state_of(machine))?;
+    if early {
+        bail!("the stress inside ended by itself: {reply}");
     }
     machine.sh("rm -rf /root/stress-*").map(drop)
 }
@@ -170,17 +171,4 @@ fn state_of(machine: &Machine) -> String {
         Ok(text) => text,
         Err(error) => format!("the machine does not answer: {error:#}"),
     }
-}
-
-fn wait_for(child: &mut std::process::Child) -> Result<()> {
-    let start = Instant::now();
-    while start.elapsed() < LIMIT {
-        if child.try_wait()?.is_some() {
-            return Ok(());
-        }
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    child.kill()?;
-    child.wait()?;
-    bail!("a session outlives the death of its program by {LIMIT:?}")
 }

@@ -5,6 +5,7 @@ mod bench;
 mod cpus;
 mod elf_hostile;
 mod fault;
+mod figures;
 mod files;
 mod fp;
 mod fuzz;
@@ -73,6 +74,7 @@ pub const CASES: &[Case] = &[
     tool("hash-stream", "[COUNT SEED]", stream::hash),
     tool("make-stream", "COUNT SEED", stream::make),
     tool("bench", "syscall|fork|exec|pipe|file COUNT", bench::run),
+    tool("figures", "", figures::run),
     tool("stress", "SECONDS [FOLDER [WORKER...]]", stress::run),
     case("faults", fault::all),
     case("fork-cow", processes::fork_cow),
