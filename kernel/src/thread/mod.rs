@@ -2,7 +2,8 @@
 //!
 //! Everything per thread lives in one [`Thread`], dropped whole by the reaper
 //! after the last reference is gone. A thread's state is changed by
-//! `scheduler.rs` (park, unpark, exit) and `switch.rs` alone; `placing.rs`
+//! `scheduler.rs` (park, unpark, exit) and `switch.rs` alone; `spawn.rs` makes
+//! threads, `placing.rs`
 //! chooses the CPU of a thread that became ready, `timer.rs` owns each CPU's
 //! scheduler timer, and `cpu.rs` is what there is for each CPU.
 
@@ -11,32 +12,31 @@ mod hooks;
 mod inspect;
 mod placing;
 mod scheduler;
+mod spawn;
 pub mod stack;
 mod switch;
 mod timer;
 mod waker;
 
-use crate::arch::context::{MAX_STACK_SIZE, STACK_SIZE};
-use crate::arch::{boot, context, cpu as processor};
+use crate::arch::{boot, cpu as processor};
 use crate::smp::Ipi;
 use crate::user::UserThread;
 use crate::{config, smp};
-use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::sync::Arc;
 use core::cell::UnsafeCell;
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
-use paddock_abi::{Errno, Result};
 use paddock_sched::{AtomicState, Class, CpuMask, Id, State};
-use paddock_sync::{Context, PreemptGuard, Rank, SpinLock, WaitQueue, might_sleep, try_box};
+use paddock_sync::{Context, PreemptGuard, Rank, SpinLock, WaitQueue, might_sleep};
 use stack::KernelStack;
 
 pub use inspect::{Threads, inspect, is_idle, timer_fires_at};
 
 pub use placing::RunQueues;
-pub use scheduler::{
-    preempt, preempt_from_interrupt, prepare_idle, start_scheduling, start_scheduling_here,
-};
+pub use scheduler::{preempt, prepare_idle, start_scheduling, start_scheduling_here};
+#[cfg(feature = "test-kernel")]
+pub use spawn::spawn_as;
+pub use spawn::{spawn, spawn_large, spawn_user};
 pub use switch::context_switches;
 pub use timer::{catch_up, on_reschedule, start as start_timer};
 
@@ -89,22 +89,30 @@ pub struct Thread {
 unsafe impl Sync for Thread {}
 
 impl Thread {
-    /// The thread of a CPU that has nothing to do.
+    /// The thread of a CPU that has nothing to do: it runs from the beginning.
     const fn new_idle() -> Self {
+        let mut thread = Self::new(Id::none(), Class::Idle);
+        thread.on_cpu = AtomicBool::new(true);
+        thread.state = AtomicState::new_running();
+        thread
+    }
+
+    /// One that may run everywhere, and has no stack yet.
+    const fn new(id: Id, class: Class) -> Self {
         Thread {
-            context: Context::new_atomic().with_priority(Class::Idle as u8),
+            context: Context::new_atomic().with_priority(class as u8),
             emergency_stack: AtomicUsize::new(0),
             sp: UnsafeCell::new(0),
-            on_cpu: AtomicBool::new(true),
-            state: AtomicState::new_running(),
+            on_cpu: AtomicBool::new(false),
+            state: AtomicState::new(),
             home: AtomicUsize::new(0),
             affinity: AtomicU64::new(u64::MAX),
             ready_since: AtomicU64::new(0),
             wakers: AtomicU32::new(0),
             parked_for_ever: AtomicBool::new(false),
             unparked_by_name: AtomicBool::new(false),
-            id: Id::none(),
-            class: Class::Idle,
+            id,
+            class,
             name: SpinLock::new(Rank::Leaf, String::new()),
             stack: None,
             user: None,
@@ -150,7 +158,6 @@ impl Thread {
 
     /// Binds the thread to some CPUs, at the latest from its next switch. A
     /// set without a CPU that runs counts as all.
-    #[allow(dead_code, reason = "for affinity, lending and the watchdog")]
     pub fn set_affinity(&self, cpus: CpuMask) {
         self.affinity.store(cpus.0, Ordering::Relaxed);
         self.context.set_need_resched();
@@ -183,18 +190,20 @@ impl Thread {
     }
 
     /// Since when (ns since boot) it has been waiting for a CPU, if it is.
-    #[allow(dead_code, reason = "for affinity, lending and the watchdog")]
     pub fn ready_since(&self) -> Option<u64> {
         (self.state() == State::Ready).then(|| self.ready_since.load(Ordering::Relaxed))
     }
 
+    /// Before its state becomes Ready, if it is not: the watchdog may look at
+    /// once.
     fn note_ready(&self) {
-        self.ready_since
-            .store(crate::time::now(), Ordering::Relaxed);
+        if self.state() != State::Ready {
+            self.ready_since
+                .store(crate::time::now(), Ordering::Relaxed);
+        }
     }
 
     /// The thread that this context is part of.
-    #[allow(dead_code, reason = "for affinity, lending and the watchdog")]
     fn of_context(context: &Context) -> &Thread {
         // SAFETY: every context of the kernel is the first field of a
         // `Thread`, which is `repr(C)`.
@@ -266,127 +275,6 @@ pub fn current_arc() -> Arc<Thread> {
         Arc::increment_strong_count(pointer);
         Arc::from_raw(pointer)
     }
-}
-
-/// Starts a kernel thread. Thread context; needs memory for a stack.
-///
-/// # Errors
-/// `ENOMEM`, or `EAGAIN` when there are [`MAX_THREADS`] threads.
-pub fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> Result<Arc<Thread>> {
-    start(name, Class::System, STACK_SIZE, None, body)
-}
-
-/// As [`spawn`], for a thread of another class.
-///
-/// # Errors
-/// As for [`spawn`].
-#[cfg(feature = "test-kernel")]
-pub fn spawn_as(
-    class: Class,
-    name: &str,
-    body: impl FnOnce() + Send + 'static,
-) -> Result<Arc<Thread>> {
-    start(name, class, STACK_SIZE, None, body)
-}
-
-/// As [`spawn`], with a stack of [`MAX_STACK_SIZE`]: for the main loop, whose
-/// key exchanges need more than an ordinary one.
-///
-/// # Errors
-/// As for [`spawn`].
-pub fn spawn_large(name: &str, body: impl FnOnce() + Send + 'static) -> Result<Arc<Thread>> {
-    start(name, Class::System, MAX_STACK_SIZE, None, body)
-}
-
-/// Starts a thread of a process: `body` runs in the kernel first and enters
-/// user mode at its end.
-///
-/// # Errors
-/// As for [`spawn`].
-pub fn spawn_user(
-    user: Arc<UserThread>,
-    name: &str,
-    body: impl FnOnce() + Send + 'static,
-) -> Result<Arc<Thread>> {
-    start(name, Class::User, STACK_SIZE, Some(user), body)
-}
-
-type Body = Box<dyn FnOnce() + Send>;
-
-fn start(
-    name: &str,
-    class: Class,
-    stack_size: usize,
-    user: Option<Arc<UserThread>>,
-    body: impl FnOnce() + Send + 'static,
-) -> Result<Arc<Thread>> {
-    let body: Body = try_box(body)?;
-    let body = try_box(body)?;
-    let stack = KernelStack::new(stack_size)?;
-    let mut owned_name = String::new();
-    owned_name
-        .try_reserve(name.len())
-        .map_err(|_| Errno::ENOMEM)?;
-    owned_name.push_str(name);
-    let argument = Box::into_raw(body);
-    // SAFETY: the stack is new and nobody's.
-    let sp = unsafe {
-        context::prepare_stack(
-            stack.top(),
-            run_body as *const () as usize,
-            argument.expose_provenance(),
-        )
-    };
-    let made = scheduler::add(|id| Thread {
-        context: Context::new_atomic().with_priority(class as u8),
-        emergency_stack: AtomicUsize::new(0),
-        sp: UnsafeCell::new(sp),
-        on_cpu: AtomicBool::new(false),
-        state: AtomicState::new(),
-        home: AtomicUsize::new(smp::this_cpu()),
-        affinity: AtomicU64::new(current().affinity().0),
-        ready_since: AtomicU64::new(0),
-        wakers: AtomicU32::new(0),
-        parked_for_ever: AtomicBool::new(false),
-        unparked_by_name: AtomicBool::new(false),
-        id,
-        class,
-        name: SpinLock::new(Rank::Leaf, owned_name),
-        stack: Some(stack),
-        user,
-        run_time: AtomicU64::new(0),
-        run_at_sleep: AtomicU64::new(0),
-        budget: AtomicU64::new(config::TIME_SLICE_NS),
-    });
-    made.inspect_err(|_| {
-        // SAFETY: the thread was not made, so nobody else will take the box.
-        drop(unsafe { Box::from_raw(argument) });
-    })
-}
-
-/// A user thread's body never returns, so this frame must own nothing of the
-/// heap while it runs. Such a body is a plain function: the box that is called
-/// has no memory of its own.
-extern "C" fn run_body(argument: usize) {
-    take_body(argument)();
-}
-
-/// The body, out of the box that `start` made for it, which is freed here.
-fn take_body(argument: usize) -> Body {
-    // SAFETY: `start` made the box for this thread alone.
-    *unsafe { Box::from_raw(core::ptr::with_exposed_provenance_mut::<Body>(argument)) }
-}
-
-/// First Rust code of every new thread, called by `thread_trampoline`.
-#[unsafe(no_mangle)]
-extern "C" fn thread_begin(entry: extern "C" fn(usize), argument: usize) -> ! {
-    switch::finish();
-    processor::irq_enable();
-    if current().context.end_section() {
-        preempt();
-    }
-    entry(argument);
-    exit()
 }
 
 /// Ends the running thread. Its caller's frames must own nothing.

@@ -39,7 +39,6 @@ impl Runnable for Thread {
 /// Puts a thread that has just become Ready into a queue, and sees to it that
 /// it is noticed. Interrupts are masked.
 pub fn place(thread: Arc<Thread>) {
-    thread.note_ready();
     let end = if thread.budget.load(Relaxed) == 0 {
         thread.budget.store(config::TIME_SLICE_NS, Relaxed);
         End::Back

@@ -89,10 +89,7 @@ pub fn try_table() -> Option<Table> {
 /// park.
 pub fn unpark(thread: &Arc<Thread>) {
     let _masked = IrqGuard::new();
-    if thread.state() == State::Blocked {
-        // Before others can see it waiting for a CPU.
-        thread.note_ready();
-    }
+    thread.note_ready();
     if thread.state.unpark() {
         placing::place(thread.clone());
     }
@@ -127,7 +124,8 @@ pub fn park(deadline: u64) {
     drop(left);
 }
 
-/// Switches if somebody better, or a peer, is ready.
+/// Switches if somebody better, or a peer, is ready. Also at the end of an
+/// interrupt taken in the kernel.
 pub fn preempt() {
     switch::switch(&IrqGuard::new());
 }
@@ -135,11 +133,6 @@ pub fn preempt() {
 /// Gives up the rest of the slice: every peer that is ready runs first.
 pub fn yield_slice() {
     current().budget.store(0, Relaxed);
-    preempt();
-}
-
-/// As [`preempt`], from the end of an interrupt taken in the kernel.
-pub fn preempt_from_interrupt() {
     preempt();
 }
 

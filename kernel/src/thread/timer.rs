@@ -27,6 +27,7 @@ pub fn wake_sleepers(this: &Cpu, now: u64) {
         let Some(thread) = due else {
             return;
         };
+        thread.note_ready();
         if thread.state.expire() {
             placing::place(thread);
         }

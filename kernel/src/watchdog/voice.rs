@@ -9,7 +9,6 @@ use paddock_sync::PreemptGuard;
 use paddock_watchdog::Severity;
 
 /// What a report is about.
-#[allow(dead_code, reason = "some are for several CPUs and timed waits")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// A section without preemption lasts.

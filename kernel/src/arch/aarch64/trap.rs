@@ -188,7 +188,7 @@ extern "C" fn trap_kernel_irq(frame: &mut TrapFrame) {
     take_interrupt(frame);
     let context = platform::context();
     if context.preemptible() && (context.need_resched() || schedule_fuzz::switch_now()) {
-        thread::preempt_from_interrupt();
+        thread::preempt();
     }
 }
 
