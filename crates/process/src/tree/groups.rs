@@ -68,16 +68,16 @@ impl<P: Member> Tree<P> {
     }
 
     /// What a fork remembers from its beginning, for
-    /// [`Self::misses_broadcast`].
+    /// [`Self::misses_broadcast`]: one that is under way then may reach the
+    /// parent after the child has got its copy of what is pending.
     pub fn broadcasts(&self) -> u64 {
-        self.broadcasts.0
+        self.broadcasts.1
     }
 
     /// Whether a child of a fork that began at `since`, added now, would miss
     /// a signal that its parent gets: then the fork has to begin anew.
     pub fn misses_broadcast(&self, since: u64) -> bool {
-        let (begun, ended) = self.broadcasts;
-        begun != since || ended != begun
+        self.broadcasts.0 != since
     }
 
     /// Calls `each` for every member of a group that is no zombie; whether

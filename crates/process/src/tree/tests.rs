@@ -34,17 +34,35 @@ fn family() -> (Tree<u32>, u32, u32, u32) {
     (tree, init, shell, child)
 }
 
-#[test]
-fn a_fork_notices_a_signal_to_many() {
-    let mut tree = Tree::<u32>::new();
-    let since = tree.broadcasts();
-    assert!(!tree.misses_broadcast(since));
-    tree.begin_broadcast();
-    let during = tree.broadcasts();
-    assert!(tree.misses_broadcast(since) && tree.misses_broadcast(during));
-    tree.end_broadcast();
-    assert!(tree.misses_broadcast(since));
-    assert!(!tree.misses_broadcast(tree.broadcasts()));
+/// Begins a signal to many, or ends one; how many are under way then.
+fn broadcast(tree: &mut Tree<u32>, under_way: usize, begins: bool) -> usize {
+    match (begins, under_way) {
+        (true, _) => tree.begin_broadcast(),
+        (false, 1..) => tree.end_broadcast(),
+        (false, 0) => return 0,
+    }
+    if begins { under_way + 1 } else { under_way - 1 }
+}
+
+proptest! {
+    /// Also one that began before the fork and ended during it.
+    #[test]
+    fn a_fork_notices_every_signal_to_many(
+        before in proptest::collection::vec(any::<bool>(), 0..8),
+        during in proptest::collection::vec(any::<bool>(), 0..8),
+    ) {
+        let mut tree = Tree::<u32>::new();
+        let mut under_way = 0;
+        for begins in before {
+            under_way = broadcast(&mut tree, under_way, begins);
+        }
+        let since = tree.broadcasts();
+        let overlaps = under_way > 0 || during.contains(&true);
+        for begins in during {
+            under_way = broadcast(&mut tree, under_way, begins);
+        }
+        prop_assert_eq!(tree.misses_broadcast(since), overlaps);
+    }
 }
 
 #[test]
