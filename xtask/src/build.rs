@@ -45,22 +45,34 @@ impl Kernel {
         }
     }
 
-    fn image(self) -> PathBuf {
+    /// What it is called in progress messages, and its files end in.
+    fn title(self) -> (&'static str, &'static str) {
         match self {
-            Kernel::Shipped => paths::image(),
-            Kernel::Test => paths::test_image(),
-            Kernel::Unchecked => paths::out().join("Image-unchecked"),
-            Kernel::Fuzz => paths::fuzz_image(),
+            Kernel::Shipped => ("Building the kernel", ""),
+            Kernel::Test => ("Building the test kernel", "-test"),
+            Kernel::Unchecked => ("Building the test kernel without its checks", "-unchecked"),
+            Kernel::Fuzz => ("Building the kernel for the fuzzing of schedules", "-fuzz"),
         }
     }
 
-    fn elf(self) -> PathBuf {
-        match self {
-            Kernel::Shipped => paths::kernel_elf(),
-            Kernel::Test => paths::test_kernel_elf(),
-            Kernel::Unchecked => paths::out().join("kernel-unchecked.elf"),
-            Kernel::Fuzz => paths::fuzz_kernel_elf(),
-        }
+    /// The raw image with the arm64 boot header, in `folder`.
+    pub fn image_in(self, folder: &Path) -> PathBuf {
+        folder.join(format!("Image{}", self.title().1))
+    }
+
+    /// The kernel with its symbols, in `folder`.
+    pub fn elf_in(self, folder: &Path) -> PathBuf {
+        folder.join(format!("kernel{}.elf", self.title().1))
+    }
+
+    /// The image, where a build leaves it.
+    pub fn image(self) -> PathBuf {
+        self.image_in(&paths::out())
+    }
+
+    /// The kernel with its symbols, where a build leaves it.
+    pub fn elf(self) -> PathBuf {
+        self.elf_in(&paths::out())
     }
 }
 
@@ -78,7 +90,7 @@ pub struct Built {
 pub fn programs() -> Result<Built> {
     let lock = paths::lock_out()?;
     let toolchain = setup::ensure()?;
-    timed("Building the kernel", || kernel(toolchain, Kernel::Shipped))?;
+    kernel(toolchain, Kernel::Shipped)?;
     let programs = timed("Building the programs of the guest", || user(toolchain))?;
     Ok(Built {
         toolchain,
@@ -92,13 +104,7 @@ pub fn programs() -> Result<Built> {
 pub fn other_kernel(which: Kernel) -> Result<PathBuf> {
     let _lock = paths::lock_out()?;
     let toolchain = setup::ensure()?;
-    let what = match which {
-        Kernel::Shipped => "Building the kernel",
-        Kernel::Test => "Building the test kernel",
-        Kernel::Unchecked => "Building the test kernel without its checks",
-        Kernel::Fuzz => "Building the kernel for the fuzzing of schedules",
-    };
-    timed(what, || kernel(toolchain, which))?;
+    kernel(toolchain, which)?;
     Ok(which.image())
 }
 
@@ -125,6 +131,10 @@ pub fn all(policy: DiskPolicy) -> Result<Built> {
 }
 
 fn kernel(toolchain: Toolchain, which: Kernel) -> Result<()> {
+    timed(which.title().0, || compile(toolchain, which))
+}
+
+fn compile(toolchain: Toolchain, which: Kernel) -> Result<()> {
     run(toolchain
         .build_kernel()
         .args(["--package", "paddock-kernel"])

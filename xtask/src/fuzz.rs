@@ -2,9 +2,10 @@
 //! program with much to do for threads of all kinds, and runs that repeat
 //! exactly because nothing that the host times gets in.
 
+use crate::build::{self, Kernel};
 use crate::machine::TEST_KERNEL_IS_BUILT;
+use crate::paths;
 use crate::qemu::{Config, Serial};
-use crate::{build, paths};
 use anyhow::{Context, Result};
 use std::fs::{self, File};
 use std::io::{Read, Write};
@@ -108,7 +109,7 @@ impl Run {
     }
 
     fn config(&self, console: &Path) -> Config {
-        let mut config = Config::new(&paths::fuzz_image());
+        let mut config = Config::new(&Kernel::Fuzz.image());
         config.rng = false;
         config.smp = self.smp;
         config.icount = true;

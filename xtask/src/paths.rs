@@ -28,36 +28,6 @@ pub fn guest_target() -> PathBuf {
         .join("guest")
 }
 
-/// The raw kernel image with the arm64 boot header.
-pub fn image() -> PathBuf {
-    out().join("Image")
-}
-
-/// The kernel with its symbols.
-pub fn kernel_elf() -> PathBuf {
-    out().join("kernel.elf")
-}
-
-/// The test kernel's image: the kernel with the mistakes that tests put back.
-pub fn test_image() -> PathBuf {
-    out().join("Image-test")
-}
-
-/// The test kernel with its symbols.
-pub fn test_kernel_elf() -> PathBuf {
-    out().join("kernel-test.elf")
-}
-
-/// The image of the kernel whose schedules come from a seed.
-pub fn fuzz_image() -> PathBuf {
-    out().join("Image-fuzz")
-}
-
-/// The same kernel with its symbols.
-pub fn fuzz_kernel_elf() -> PathBuf {
-    out().join("kernel-fuzz.elf")
-}
-
 /// The initial RAM disk with the program that the fuzzing of schedules runs.
 pub fn fuzz_initrd() -> PathBuf {
     out().join("fuzz.cpio")

@@ -9,7 +9,7 @@ use core::any::Any;
 use core::task::Waker;
 use paddock_abi::{Errno, Result};
 use paddock_sync::{Pollable, PreemptOff, Rank, Ready, Registration, SpinLock, WaitQueue, try_arc};
-use paddock_vfs::{File, FileKind, Metadata, Timestamp};
+use paddock_vfs::{File, FileKind, Metadata, PIPE_DEVICE};
 
 const CHANNEL_SIZE: usize = 65536;
 
@@ -175,23 +175,7 @@ impl File for ChannelWriter {
     }
 
     fn metadata(&self) -> Result<Metadata> {
-        let never = Timestamp::default();
-        Ok(Metadata {
-            device: 0xc,
-            ino: 0,
-            kind: FileKind::Fifo,
-            mode: 0o200,
-            links: 1,
-            uid: 0,
-            gid: 0,
-            rdev: 0,
-            size: 0,
-            blocks: 0,
-            block_size: 4096,
-            atime: never,
-            mtime: never,
-            ctime: never,
-        })
+        Ok(Metadata::nameless(PIPE_DEVICE, 0, FileKind::Fifo, 0o200))
     }
 
     fn as_any(&self) -> &dyn Any {

@@ -7,7 +7,7 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use paddock_abi::termios::FIONREAD;
 use paddock_abi::{Errno, Result};
 use paddock_sync::{Pollable, PreemptOff, Rank, Ready, SpinLock, WaitQueue, try_arc};
-use paddock_vfs::{File, FileKind, IoctlArg, Metadata, Timestamp};
+use paddock_vfs::{File, FileKind, IoctlArg, Metadata, PIPE_DEVICE};
 
 /// Bytes that a pipe holds.
 pub const PIPE_SIZE: usize = 65536;
@@ -128,23 +128,7 @@ impl Pipe {
     }
 
     fn metadata(&self) -> Metadata {
-        let now = Timestamp::default();
-        Metadata {
-            device: 0xc,
-            ino: self.ino,
-            kind: FileKind::Fifo,
-            mode: 0o600,
-            links: 1,
-            uid: 0,
-            gid: 0,
-            rdev: 0,
-            size: 0,
-            blocks: 0,
-            block_size: PIPE_BUF as u32,
-            atime: now,
-            mtime: now,
-            ctime: now,
-        }
+        Metadata::nameless(PIPE_DEVICE, self.ino, FileKind::Fifo, 0o600)
     }
 
     fn set_capacity(&self, bytes: usize) -> Result<usize> {

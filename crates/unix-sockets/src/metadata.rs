@@ -1,7 +1,7 @@
 //! What fstat(2) tells of a socket.
 
 use core::sync::atomic::{AtomicU64, Ordering};
-use paddock_vfs::{FileKind, Metadata, Timestamp};
+use paddock_vfs::{FileKind, Metadata, SOCKET_DEVICE};
 
 static NEXT_INO: AtomicU64 = AtomicU64::new(1);
 
@@ -12,21 +12,5 @@ pub fn next_ino() -> u64 {
 
 /// What fstat(2) tells of the socket with this inode number.
 pub fn socket_metadata(ino: u64) -> Metadata {
-    let never = Timestamp::default();
-    Metadata {
-        device: 8,
-        ino,
-        kind: FileKind::Socket,
-        mode: 0o777,
-        links: 1,
-        uid: 0,
-        gid: 0,
-        rdev: 0,
-        size: 0,
-        blocks: 0,
-        block_size: 4096,
-        atime: never,
-        mtime: never,
-        ctime: never,
-    }
+    Metadata::nameless(SOCKET_DEVICE, ino, FileKind::Socket, 0o777)
 }

@@ -39,7 +39,10 @@ pub use fd_table::{FdEntry, FdTable, on_last_close};
 pub use file::{File, IoctlArg, NoArg};
 pub use inode::{DirEntry, EmitEntry, FileSystem, Inode, NewNode};
 pub use inode_file::InodeFile;
-pub use metadata::{Clock, FileKind, FsStats, Metadata, SetMetadata, Timestamp};
+pub use metadata::{
+    ANONYMOUS_DEVICE, Clock, FileKind, FsStats, Metadata, PIPE_DEVICE, SOCKET_DEVICE, SetMetadata,
+    Timestamp,
+};
 pub use open_file::OpenFile;
 pub use page::{CachePage, HeapPages, PAGE_SIZE, PageRef, PageSource};
 pub use path::{Namespace, Path, PathContext};

@@ -115,7 +115,38 @@ pub struct Metadata {
     pub ctime: Timestamp,
 }
 
+/// The device number (st_dev) of pipes.
+pub const PIPE_DEVICE: u64 = 0xc;
+/// That of files that only have a descriptor: epolls, eventfds, timers.
+pub const ANONYMOUS_DEVICE: u64 = 0xd;
+/// That of sockets.
+pub const SOCKET_DEVICE: u64 = 8;
+
 impl Metadata {
+    /// What fstat(2) says of something without a name, an owner or a time.
+    pub const fn nameless(device: u64, ino: u64, kind: FileKind, mode: u32) -> Metadata {
+        let never = Timestamp {
+            seconds: 0,
+            nanos: 0,
+        };
+        Metadata {
+            device,
+            ino,
+            kind,
+            mode,
+            links: 1,
+            uid: 0,
+            gid: 0,
+            rdev: 0,
+            size: 0,
+            blocks: 0,
+            block_size: 4096,
+            atime: never,
+            mtime: never,
+            ctime: never,
+        }
+    }
+
     /// Type and permission bits, as `st_mode`.
     pub const fn full_mode(&self) -> u32 {
         self.kind.mode_bits() | self.mode

@@ -4,7 +4,8 @@ use anyhow::{Context, Result};
 use lexopt::prelude::*;
 use std::os::unix::process::CommandExt;
 use std::process::ExitCode;
-use xtask::{gdb, paths};
+use xtask::build::Kernel;
+use xtask::gdb;
 
 const HELP: &str = "\
 A debugger, with the kernel's symbols, on a machine that was started with
@@ -25,11 +26,11 @@ Commands for the stopped machine, besides gdb's own:
 
 pub fn main(args: &mut lexopt::Parser) -> Result<ExitCode> {
     let mut port = super::run::GDB_PORT;
-    let mut elf = paths::kernel_elf();
+    let mut elf = Kernel::Shipped.elf();
     while let Some(arg) = args.next()? {
         match arg {
             Long("port") => port = args.value()?.parse()?,
-            Long("test-kernel") => elf = paths::test_kernel_elf(),
+            Long("test-kernel") => elf = Kernel::Test.elf(),
             Long("help") | Short('h') => return super::help(HELP),
             other => return Err(other.unexpected().into()),
         }

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ExitCode, Stdio};
 use std::time::{Duration, Instant};
-use xtask::build::{self, DiskPolicy};
+use xtask::build::{self, DiskPolicy, Kernel};
 use xtask::qemu::{Config, Net, Serial, is_free};
 use xtask::{keys, machine, paths, step};
 
@@ -63,7 +63,7 @@ pub fn main(args: &mut lexopt::Parser) -> Result<ExitCode> {
 
 fn parse(args: &mut lexopt::Parser) -> Result<Option<Options>> {
     let mut options = Options {
-        config: Config::new(&paths::image()),
+        config: Config::new(&Kernel::Shipped.image()),
         net: Net {
             ssh_port: SSH_PORT,
             http_port: HTTP_PORT,

@@ -7,6 +7,7 @@ use lexopt::prelude::*;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::process::{Command, ExitCode, Stdio};
+use xtask::build::Kernel;
 use xtask::disk::Contents;
 use xtask::machine::CPUS_VARIABLE;
 use xtask::qemu::cpus;
@@ -149,10 +150,7 @@ pub fn prepare(build: bool) -> Result<()> {
         return Ok(());
     }
     let built = build::programs()?;
-    for file in [paths::image(), paths::kernel_elf()] {
-        let name = file.file_name().context("a file has a name")?;
-        fs::copy(&file, dir.join(name))?;
-    }
+    machine::keep(Kernel::Shipped)?;
     for (name, program) in &built.programs {
         fs::copy(program, dir.join("bin").join(name))?;
     }

@@ -67,12 +67,21 @@ pub const TEST_KERNEL_IS_BUILT: &str = "PADDOCK_TEST_KERNEL_IS_BUILT";
 
 /// Builds the test kernel and puts its image into the test folder.
 pub fn build_test_kernel() -> Result<()> {
-    let image = build::other_kernel(Kernel::Test)?;
+    build::other_kernel(Kernel::Test)?;
+    keep(Kernel::Test)
+}
+
+/// Puts what was built last into the test folder, which no later build
+/// changes.
+pub fn keep(kernel: Kernel) -> Result<()> {
     let folder = test_folder();
     fs::create_dir_all(&folder)?;
-    for file in [image, paths::test_kernel_elf()] {
-        let name = file.file_name().context("a file has a name")?;
-        fs::copy(&file, folder.join(name)).context("cannot copy the test kernel")?;
+    for (built, kept) in [
+        (kernel.image(), kernel.image_in(&folder)),
+        (kernel.elf(), kernel.elf_in(&folder)),
+    ] {
+        let copied = fs::copy(&built, &kept);
+        copied.with_context(|| format!("cannot copy {}", built.display()))?;
     }
     Ok(())
 }
@@ -82,7 +91,7 @@ pub fn build_test_kernel() -> Result<()> {
 pub fn test_kernel() -> Result<PathBuf> {
     static BUILT: Mutex<bool> = Mutex::new(false);
     let mut built = BUILT.lock().unwrap_or_else(|e| e.into_inner());
-    let image = test_folder().join("Image-test");
+    let image = Kernel::Test.image_in(&test_folder());
     let is_there = std::env::var_os(TEST_KERNEL_IS_BUILT).is_some() && image.exists();
     if !*built && !is_there {
         build_test_kernel()?;
@@ -106,7 +115,7 @@ pub struct Builder {
 /// Begins to describe a machine for the test `name`: the default machine with
 /// a copy of the default disk.
 pub fn machine(name: &str) -> Builder {
-    let mut config = Config::new(&test_folder().join("Image"));
+    let mut config = Config::new(&Kernel::Shipped.image_in(&test_folder()));
     config.append.push("paddock.test".into());
     config.semihosting = true;
     Builder {

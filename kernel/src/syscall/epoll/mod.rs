@@ -27,7 +27,7 @@ use paddock_sync::{
     Deadline, NO_DEADLINE, Pollable, PreemptOff, Rank, Ready, SpinLock, WaitError, WaitQueue,
     try_arc,
 };
-use paddock_vfs::{File, FileKind, Metadata, OpenFile, OpenFlags, Timestamp};
+use paddock_vfs::{ANONYMOUS_DEVICE, File, FileKind, Metadata, OpenFile, OpenFlags};
 
 /// The most events that one wait gives.
 const MAX_EVENTS: usize = 1024;
@@ -62,23 +62,7 @@ impl File for EpollFile {
 
 /// What fstat(2) says of a file without a name.
 pub fn anonymous_metadata() -> Metadata {
-    let never = Timestamp::default();
-    Metadata {
-        device: 0xd,
-        ino: 1,
-        kind: FileKind::Regular,
-        mode: 0o600,
-        links: 1,
-        uid: 0,
-        gid: 0,
-        rdev: 0,
-        size: 0,
-        blocks: 0,
-        block_size: 4096,
-        atime: never,
-        mtime: never,
-        ctime: never,
-    }
+    Metadata::nameless(ANONYMOUS_DEVICE, 1, FileKind::Regular, 0o600)
 }
 
 fn epoll_of(file: &OpenFile) -> Option<&Arc<Epoll>> {
