@@ -21,9 +21,11 @@ pub mod signal;
 pub mod stack;
 mod status;
 mod tree;
+mod weak_list;
 
 pub use channel::{ChannelReader, ChannelWriter, OutputChannel, channel};
 pub use pipe::{Fifo, FifoEnd, PIPE_BUF, PIPE_SIZE, PipeReader, PipeWriter, pipe};
 pub use ring::{Ring, TryRead};
 pub use status::{Usage, WaitStatus};
 pub use tree::{ExitEffects, Member, Selector, Tree, Waited};
+pub use weak_list::WeakList;

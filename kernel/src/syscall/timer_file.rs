@@ -7,11 +7,10 @@
 use super::Call;
 use super::epoll::anonymous_metadata;
 use crate::{thread, time};
-use alloc::sync::{Arc, Weak};
-use alloc::vec::Vec;
 use core::any::Any;
 use paddock_abi::time::*;
 use paddock_abi::{Errno, Result};
+use paddock_process::WeakList;
 use paddock_sync::{
     NO_DEADLINE, OnceCell, Pollable, PreemptOff, Rank, Ready, SpinLock, WaitQueue, try_arc,
 };
@@ -52,7 +51,7 @@ struct TimerFile {
 }
 
 /// All timers.
-static TIMERS: SpinLock<Vec<Weak<TimerFile>>, PreemptOff> = SpinLock::new(Rank::Leaf, Vec::new());
+static TIMERS: WeakList<TimerFile> = WeakList::new();
 /// A timer was set.
 static CHANGED: WaitQueue = WaitQueue::new();
 static THREAD: OnceCell<()> = OnceCell::new();
@@ -78,7 +77,7 @@ fn start_thread() -> Result<()> {
 /// The first time after `announced` at which a timer is due.
 fn next_due(announced: u64) -> u64 {
     let mut next = NO_DEADLINE;
-    for_each(|timer| {
+    TIMERS.for_each(|timer| {
         // What is due already has been announced; it is announced again once
         // it has been read and is due another time.
         let due = timer.setting.lock().due;
@@ -91,25 +90,11 @@ fn next_due(announced: u64) -> u64 {
 
 fn wake_expired() {
     let now = time::now();
-    for_each(|timer| {
+    TIMERS.for_each(|timer| {
         if timer.setting.lock().is_expired(now) {
             timer.changed.wake_all();
         }
     });
-}
-
-/// Calls `each` for all timers, with no lock held.
-fn for_each(mut each: impl FnMut(&TimerFile)) {
-    let mut index = 0;
-    loop {
-        let Some(timer) = TIMERS.lock().get(index).cloned() else {
-            return;
-        };
-        if let Some(timer) = timer.upgrade() {
-            each(&timer);
-        }
-        index += 1;
-    }
 }
 
 impl Pollable for TimerFile {
@@ -171,12 +156,7 @@ pub fn timerfd_create(call: &mut Call<'_>) -> Result<u64> {
         setting,
         changed: WaitQueue::new(),
     })?;
-    {
-        let mut timers = TIMERS.lock();
-        timers.retain(|timer| timer.strong_count() > 0);
-        timers.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
-        timers.push(Arc::downgrade(&timer));
-    }
+    TIMERS.add(&timer)?;
     let file = OpenFile::new(timer, None, flags | OpenFlags::RDWR)?;
     Ok(call.install(file, flags)? as u64)
 }

@@ -13,7 +13,7 @@ use super::Call;
 use super::poll::with_mask;
 use crate::time;
 use crate::user_memory::UserPtr;
-use alloc::sync::{Arc, Weak};
+use alloc::sync::Arc;
 use alloc::task::Wake;
 use alloc::vec::Vec;
 use core::any::Any;
@@ -23,9 +23,9 @@ use instance::Epoll;
 use paddock_abi::time::Timespec;
 use paddock_abi::uio::*;
 use paddock_abi::{Errno, Result};
+use paddock_process::WeakList;
 use paddock_sync::{
-    Deadline, NO_DEADLINE, Pollable, PreemptOff, Rank, Ready, SpinLock, WaitError, WaitQueue,
-    try_arc,
+    Deadline, NO_DEADLINE, Pollable, Rank, Ready, SpinLock, WaitError, WaitQueue, try_arc,
 };
 use paddock_vfs::{ANONYMOUS_DEVICE, File, FileKind, Metadata, OpenFile, OpenFlags};
 
@@ -33,9 +33,8 @@ use paddock_vfs::{ANONYMOUS_DEVICE, File, FileKind, Metadata, OpenFile, OpenFlag
 const MAX_EVENTS: usize = 1024;
 /// How deep one epoll may watch another.
 const MAX_DEPTH: usize = 4;
-/// All epolls. None ever changes its place, so that going through them misses
-/// none that was there from the start.
-static EPOLLS: SpinLock<Vec<Weak<Epoll>>, PreemptOff> = SpinLock::new(Rank::Leaf, Vec::new());
+/// All epolls.
+static EPOLLS: WeakList<Epoll> = WeakList::new();
 
 /// The file in front of an epoll.
 struct EpollFile(Arc<Epoll>);
@@ -83,17 +82,7 @@ pub fn epoll_create1(call: &mut Call<'_>) -> Result<u64> {
         changed: WaitQueue::new(),
         moves: AtomicUsize::new(0),
     })?;
-    {
-        let mut all = EPOLLS.lock();
-        let free = all.iter().position(|epoll| epoll.strong_count() == 0);
-        match free.and_then(|index| all.get_mut(index)) {
-            Some(place) => *place = Arc::downgrade(&epoll),
-            None => {
-                all.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
-                all.push(Arc::downgrade(&epoll));
-            }
-        }
-    }
+    EPOLLS.add(&epoll)?;
     let flags = OpenFlags::from_bits_truncate(call.uint(0)) | OpenFlags::RDWR;
     let file = OpenFile::new(try_arc(EpollFile(epoll))?, None, flags)?;
     Ok(call.install(file, flags)? as u64)
@@ -203,23 +192,9 @@ pub fn closed(file: &Arc<OpenFile>) {
     if ENTRIES.load(Ordering::SeqCst) == 0 {
         return;
     }
-    for_each_epoll(|epoll| {
+    EPOLLS.for_each(|epoll| {
         while let Some(entry) = epoll.take(|entry| Arc::ptr_eq(&entry.file, file)) {
             drop(entry);
         }
     });
-}
-
-/// Calls `each` for all epolls, with no lock held.
-fn for_each_epoll(mut each: impl FnMut(&Epoll)) {
-    let mut index = 0;
-    loop {
-        let Some(epoll) = EPOLLS.lock().get(index).cloned() else {
-            return;
-        };
-        if let Some(epoll) = epoll.upgrade() {
-            each(&epoll);
-        }
-        index += 1;
-    }
 }
