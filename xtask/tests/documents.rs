@@ -1,0 +1,95 @@
+//! What docs/CONCURRENCY.md says that its rules are kept by is there.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use xtask::paths::workspace;
+
+/// The folders in which tests and their sources are.
+const SOURCES: &[&str] = &["crates", "kernel", "tests", "user", "xtask"];
+
+/// All sources: where they are, and what they say.
+fn sources() -> Vec<(PathBuf, String)> {
+    let mut found = Vec::new();
+    let mut folders: Vec<PathBuf> = SOURCES.iter().map(|name| workspace().join(name)).collect();
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|it| it == "rs") {
+                let text = fs::read_to_string(&path).unwrap();
+                found.push((path, text));
+            }
+        }
+    }
+    found
+}
+
+/// The words in backquotes of the paragraphs and points that say who keeps a
+/// rule.
+fn keepers(page: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for part in page.split("*Kept by:*").skip(1) {
+        let ends = ["\n\n", "\n- ", "\n#"];
+        let end = ends.iter().filter_map(|end| part.find(end)).min();
+        let part = &part[..end.unwrap_or(part.len())];
+        let quoted = part.split('`').skip(1).step_by(2);
+        found.extend(quoted.map(|word| word.replace('\n', " ")));
+    }
+    found
+}
+
+fn is_name(word: &str) -> bool {
+    let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "_*".contains(c);
+    word.contains('_') && word.chars().all(fits)
+}
+
+/// Whether a function of this name is declared, by a macro's table as well. A
+/// star stands for any end.
+fn is_declared(name: &str, sources: &[(PathBuf, String)]) -> bool {
+    let needles = match name.strip_suffix('*') {
+        Some(start) => vec![format!("fn {start}")],
+        None => vec![format!("fn {name}("), format!("    {name}:")],
+    };
+    let has = |text: &str| needles.iter().any(|needle| text.contains(needle));
+    sources.iter().any(|(_, text)| has(text))
+}
+
+fn is_file(word: &str, sources: &[(PathBuf, String)]) -> bool {
+    let path = Path::new(word);
+    workspace().join(path).exists() || sources.iter().any(|(at, _)| at.ends_with(path))
+}
+
+#[test]
+fn who_keeps_a_rule_is_there() {
+    let page = fs::read_to_string(workspace().join("docs/CONCURRENCY.md")).unwrap();
+    let sources = sources();
+    let (mut names, mut missing) = (0, Vec::new());
+    for word in keepers(&page) {
+        let there = if is_name(&word) {
+            names += 1;
+            is_declared(&word, &sources)
+        } else if word.ends_with(".rs") || word.starts_with("crates/") {
+            is_file(&word, &sources)
+        } else {
+            continue;
+        };
+        if !there {
+            missing.push(word);
+        }
+    }
+    assert!(names > 30, "only {names} tests are named");
+    assert!(missing.is_empty(), "not there: {missing:?}");
+}
+
+#[test]
+fn a_test_that_is_not_there_is_noticed() {
+    let sources = sources();
+    let words =
+        keepers("a rule.\n*Kept by:* `gone_test`, `who_keeps_a_rule_is_there`.\n\n`else_where`");
+    assert_eq!(words, ["gone_test", "who_keeps_a_rule_is_there"]);
+    // Taken apart, as this file is one of the sources.
+    let gone = ["gone", "test"].join("_");
+    assert!(!is_declared(&gone, &sources));
+    assert!(is_declared(&words[1], &sources));
+}
