@@ -10,6 +10,7 @@ use std::fs::{self, File, Permissions};
 use std::io::Write;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 
 /// Only what Paddock's filesystem supports, whatever this machine's
 /// `/etc/mke2fs.conf` prefers.
@@ -45,8 +46,14 @@ impl Default for Contents {
 /// The guest's own programs, as built: name in `/bin` and file on the host.
 pub type Programs = [(&'static str, PathBuf)];
 
-/// Makes the disk image `out`.
+/// Whose tree is in the folder from which a disk is made.
+static STAGE: Mutex<()> = Mutex::new(());
+
+/// Makes the disk image `out`; of several callers one after the other.
 pub fn make(out: &Path, contents: &Contents, programs: &Programs) -> Result<()> {
+    let _alone = STAGE
+        .lock()
+        .unwrap_or_else(|poisoned| poisoned.into_inner());
     let stage = paths::out().join("rootfs");
     let shown = out.display();
     let modes = timed("Gathering the files of the disk", || {

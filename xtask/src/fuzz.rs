@@ -4,11 +4,11 @@
 
 use crate::build::{self, Kernel};
 use crate::machine::TEST_KERNEL_IS_BUILT;
-use crate::paths;
 use crate::qemu::{Config, Serial};
+use crate::{initrd, paths};
 use anyhow::{Context, Result};
-use std::fs::{self, File};
-use std::io::{Read, Write};
+use std::fs;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
@@ -74,12 +74,8 @@ pub fn build_once() -> Result<()> {
 /// An archive whose `/bin/fuzz` is `program`.
 fn make_initrd(out: &Path, program: &Path) -> Result<()> {
     let bytes = fs::read(program).with_context(|| format!("cannot read {}", program.display()))?;
-    let file = File::create(out).with_context(|| format!("cannot write {}", out.display()))?;
-    let entry = cpio::newc::Builder::new("bin/fuzz").mode(0o100_755);
-    let mut writer = entry.write(file, u32::try_from(bytes.len())?);
-    writer.write_all(&bytes)?;
-    cpio::newc::trailer(writer.finish()?)?.flush()?;
-    Ok(())
+    initrd::make(out, &[("bin/fuzz", &bytes)])
+        .with_context(|| format!("cannot write {}", out.display()))
 }
 
 impl Run {

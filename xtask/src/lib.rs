@@ -7,6 +7,7 @@ pub mod disk;
 pub mod flat;
 pub mod fuzz;
 pub mod gdb;
+pub mod initrd;
 pub mod keys;
 pub mod machine;
 pub mod packages;
