@@ -207,7 +207,7 @@ fn send_to_each(call: &Call<'_>, targets: &[Arc<Process>], info: &Siginfo) -> Re
 }
 
 fn send_to_group(call: &Call<'_>, group: u32, info: &Siginfo) -> Result<u64> {
-    let (members, found) = Targets::of_group(group);
+    let (members, found) = Targets::of_group(group)?;
     match members.processes().is_empty() && found {
         // Zombies alone: they are there, and nothing can be done to them.
         true => Ok(0),
@@ -224,7 +224,7 @@ fn send_to_all(call: &Call<'_>, info: &Siginfo) -> Result<u64> {
                 add(process);
             }
         });
-    });
+    })?;
     send_to_each(call, targets.processes(), info)
 }
 

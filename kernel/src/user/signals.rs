@@ -40,23 +40,26 @@ pub struct Targets(Vec<Arc<Process>>);
 
 impl Targets {
     /// Those that `find` gives to its second argument, under the tree's lock;
-    /// and `find`'s own result. Who finds no memory is left out.
+    /// and `find`'s own result.
+    ///
+    /// # Errors
+    /// `ENOMEM`: then nobody is to get the signal.
     pub fn find<T>(
         find: impl FnOnce(&Tree<Process>, &mut dyn FnMut(&Arc<Process>)) -> T,
-    ) -> (Targets, T) {
+    ) -> Result<(Targets, T)> {
         let mut found = Vec::new();
         let mut tree = tree().lock();
+        found.try_reserve(tree.len()).map_err(|_| Errno::ENOMEM)?;
         tree.begin_broadcast();
-        let result = find(&tree, &mut |process| {
-            if found.try_reserve(1).is_ok() {
-                found.push(process.clone());
-            }
-        });
-        (Targets(found), result)
+        let result = find(&tree, &mut |process| found.push(process.clone()));
+        Ok((Targets(found), result))
     }
 
     /// The members of a group; and whether there is such a group.
-    pub fn of_group(group: u32) -> (Targets, bool) {
+    ///
+    /// # Errors
+    /// As for [`Self::find`].
+    pub fn of_group(group: u32) -> Result<(Targets, bool)> {
         Targets::find(|tree, add| tree.for_each_in_group(group, add))
     }
 
@@ -72,13 +75,22 @@ impl Drop for Targets {
     }
 }
 
-/// Sends a signal to every process of a group; whether there was one.
+/// Sends a signal of the kernel's own to every process of a group; whether
+/// there was one.
 pub fn send_to_group(group: u32, info: &Siginfo) -> bool {
-    let (members, found) = Targets::of_group(group);
-    for process in members.processes() {
-        let _ = send_to_process(process, info);
+    match Targets::of_group(group) {
+        Ok((members, found)) => {
+            for process in members.processes() {
+                let _ = send_to_process(process, info);
+            }
+            found
+        }
+        Err(error) => {
+            let signal = info.signal();
+            log::warn!("signal {signal} does not reach process group {group}: {error}");
+            true
+        }
     }
-    found
 }
 
 fn deliver(process: &Process, info: &Siginfo, tid: Option<u32>) -> Result<()> {
