@@ -8,6 +8,7 @@ use crate::{AddressSpace, FaultError, MapRequest, MapSource, PAGE_SIZE};
 use paddock_abi::Errno;
 use paddock_abi::mman::{MADV_DONTNEED, MREMAP_FIXED, MREMAP_MAYMOVE, MapFlags, Prot};
 use proptest::prelude::*;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// Pages of the window in which all happens. It lies across the end of a
@@ -246,9 +247,49 @@ impl Run {
         }
     }
 
-    fn change(&mut self, which: usize, action: Action) {
+    fn map_anonymous(&mut self, which: usize, pages: Range<u64>, prot: Prot, shared: bool) {
         let (real, model) = &mut self.spaces[which];
-        let short = self.short;
+        let count = pages.end - pages.start;
+        let at = address(pages.start);
+        let mut request = MapRequest::anonymous(count * PAGE_SIZE, prot).fixed_at(at);
+        if shared {
+            request.flags = MapFlags::SHARED | MapFlags::ANONYMOUS | MapFlags::FIXED;
+        }
+        assert_eq!(real.map(&request), Ok(at));
+        let object = self.world.memory.len();
+        if shared {
+            self.world.memory.push(vec![0; count as usize]);
+        }
+        model.set(pages, prot, |index| match shared {
+            true => Content::Memory(object, index),
+            false => Content::Own(0),
+        });
+    }
+
+    fn map_file(&mut self, which: usize, pages: Range<u64>, prot: Prot, shared: bool, first: u64) {
+        let (real, model) = &mut self.spaces[which];
+        let source: Arc<dyn MapSource<Fake>> = self.file.clone();
+        let kind = match shared {
+            true => MapFlags::SHARED,
+            false => MapFlags::PRIVATE,
+        };
+        let at = address(pages.start);
+        let request = MapRequest {
+            address: at,
+            length: (pages.end - pages.start) * PAGE_SIZE,
+            prot,
+            flags: kind | MapFlags::FIXED,
+            source: Some((source, first * PAGE_SIZE)),
+            may: Prot::READ | Prot::WRITE | Prot::EXEC,
+        };
+        assert_eq!(real.map(&request), Ok(at));
+        model.set(pages, prot, |index| match shared {
+            true => Content::File(first + index),
+            false => Content::FilePrivate(first + index),
+        });
+    }
+
+    fn change(&mut self, which: usize, action: Action) {
         let in_window = |at: u64, pages: u64| at + pages <= WINDOW;
         match action {
             Action::Anonymous {
@@ -256,22 +297,7 @@ impl Run {
                 pages,
                 prot,
                 shared,
-            } if in_window(at, pages) => {
-                let mut request =
-                    MapRequest::anonymous(pages * PAGE_SIZE, prot).fixed_at(address(at));
-                if shared {
-                    request.flags = MapFlags::SHARED | MapFlags::ANONYMOUS | MapFlags::FIXED;
-                }
-                assert_eq!(real.map(&request), Ok(address(at)));
-                let object = self.world.memory.len();
-                if shared {
-                    self.world.memory.push(vec![0; pages as usize]);
-                }
-                model.set(at..at + pages, prot, |index| match shared {
-                    true => Content::Memory(object, index),
-                    false => Content::Own(0),
-                });
-            }
+            } if in_window(at, pages) => self.map_anonymous(which, at..at + pages, prot, shared),
             Action::File {
                 at,
                 pages,
@@ -279,26 +305,17 @@ impl Run {
                 shared,
                 first,
             } if in_window(at, pages) => {
-                let source: Arc<dyn MapSource<Fake>> = self.file.clone();
-                let kind = if shared {
-                    MapFlags::SHARED
-                } else {
-                    MapFlags::PRIVATE
-                };
-                let request = MapRequest {
-                    address: address(at),
-                    length: pages * PAGE_SIZE,
-                    prot,
-                    flags: kind | MapFlags::FIXED,
-                    source: Some((source, first * PAGE_SIZE)),
-                    may: Prot::READ | Prot::WRITE | Prot::EXEC,
-                };
-                assert_eq!(real.map(&request), Ok(address(at)));
-                model.set(at..at + pages, prot, |index| match shared {
-                    true => Content::File(first + index),
-                    false => Content::FilePrivate(first + index),
-                });
+                self.map_file(which, at..at + pages, prot, shared, first);
             }
+            action => self.alter(which, action),
+        }
+    }
+
+    fn alter(&mut self, which: usize, action: Action) {
+        let (real, model) = &mut self.spaces[which];
+        let short = self.short;
+        let in_window = |at: u64, pages: u64| at + pages <= WINDOW;
+        match action {
             Action::Unmap { at, pages } => {
                 assert_eq!(real.unmap(address(at), pages * PAGE_SIZE), Ok(()));
                 model.remove(at..at + pages);
