@@ -250,7 +250,8 @@ impl RawMutex {
         self.meta.word.store(owner | WAITERS, Release);
         self.meta.set_taken(Some(waiter.at));
         self.leave(chains, waiter, context);
-        waiter.set_state(GRANTED);
+        // SAFETY: it has just left the queue.
+        unsafe { Waiter::grant(passed_over) };
         waker
     }
 

@@ -263,15 +263,16 @@ impl RawRwLock {
     fn grant(&self, chains: &mut Chains, side: Side, waiter: *const Waiter) -> Option<Waker> {
         // SAFETY: the waiter is queued here until this removes it, and alive
         // until it is granted the lock; so is its thread's context.
-        let (waiter, context) = unsafe {
+        let (node, context) = unsafe {
             self.state(chains).queue(side).remove(waiter);
             (&*waiter, &*(*waiter).context)
         };
-        let waker = waiter.waker(chains);
+        let waker = node.waker(chains);
         context.set_waiter(ptr::null());
         self.update_wanted(chains);
-        self.enter(chains, side, context, waiter.at);
-        waiter.set_state(GRANTED);
+        self.enter(chains, side, context, node.at);
+        // SAFETY: it has just left the queue.
+        unsafe { Waiter::grant(waiter) };
         waker
     }
 

@@ -74,6 +74,16 @@ impl Waiter {
         self.state.store(state, Ordering::Release);
     }
 
+    /// The last word on a wait: from the store on, the waiter may be gone. So
+    /// there must be no reference to it then, not even a function's argument.
+    ///
+    /// # Safety
+    /// The waiter is alive, and has left its queue.
+    pub(crate) unsafe fn grant(waiter: *const Waiter) {
+        // SAFETY: the caller's promise.
+        unsafe { (*waiter).state.store(GRANTED, Ordering::Release) };
+    }
+
     /// A waker for its thread.
     pub(crate) fn waker(&self, _: &Chains) -> Option<Waker> {
         // SAFETY: `Chains` is in hand.
