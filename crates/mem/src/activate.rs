@@ -210,6 +210,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     #[test]
+    #[cfg_attr(miri, ignore = "tens of thousands of steps")]
     fn identifiers_in_use_are_unique_over_generations() {
         fake::reset(1000);
         let activator = Activator::<4>::new(8);

@@ -6,6 +6,7 @@ mod check;
 mod fuzz_sched;
 mod gdb;
 mod image;
+mod miri;
 mod options;
 mod run;
 mod setup;
@@ -33,6 +34,7 @@ Usage: cargo xtask COMMAND [OPTIONS]
   stress   everything at once for some minutes, and nothing left behind
   bench    measures the boot, system calls and idle load
   fuzz-sched  runs the kernel under schedules from seeds
+  miri     tests of the libraries, interpreted (needs a nightly compiler)
   gdb      a debugger on a machine that runs with `run --gdb`
 
 `cargo xtask COMMAND --help` tells more.
@@ -61,6 +63,7 @@ pub fn main() -> Result<ExitCode> {
         "bench" => bench::main(&mut args),
         "stress" => stress::main(&mut args),
         "fuzz-sched" => fuzz_sched::main(&mut args),
+        "miri" => miri::main(&mut args),
         "gdb" => gdb::main(&mut args),
         "help" => {
             print!("{HELP}");
