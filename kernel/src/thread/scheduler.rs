@@ -12,13 +12,16 @@ use core::sync::atomic::Ordering::{Acquire, Relaxed, SeqCst};
 use paddock_abi::{Errno, Result};
 use paddock_sched::{Class, End, Id, State};
 use paddock_sync::{
-    Context, IrqGuard, IrqOff, PreemptGuard, Rank, SpinLock, SpinLockGuard, WaitQueue, try_arc,
+    Context, IrqGuard, IrqOff, NO_DEADLINE, PreemptGuard, Rank, SpinLock, SpinLockGuard, WaitQueue,
+    try_arc,
 };
 
 /// All threads, and those that have ended but are not freed yet.
 struct Registry {
     threads: paddock_sched::Table<Arc<Thread>>,
     dead: Vec<Arc<Thread>>,
+    /// Dead ones to whom somebody still referred at the last look.
+    referred: Vec<Arc<Thread>>,
 }
 
 static REGISTRY: SpinLock<Registry> = SpinLock::new(
@@ -26,6 +29,7 @@ static REGISTRY: SpinLock<Registry> = SpinLock::new(
     Registry {
         threads: paddock_sched::Table::new(MAX_THREADS),
         dead: Vec::new(),
+        referred: Vec::new(),
     },
 );
 
@@ -37,8 +41,13 @@ impl Registry {
     /// sleep or ends.
     fn reserve_for_one_more(&mut self) -> Result<()> {
         let count = self.threads.slots() + 1;
+        // Everyone who lives will be dead, and may be referred to then; one
+        // more is in the reaper's hands.
+        let living = self.threads.len() + 1;
+        let ended = living + self.dead.len() + 1;
         self.dead
-            .try_reserve(count.saturating_sub(self.dead.len()))
+            .try_reserve(living)
+            .and_then(|()| self.referred.try_reserve(ended))
             .map_err(|_| Errno::ENOMEM)?;
         let cpus = smp::possible();
         QUEUES.reserve(cpus, count)?;
@@ -223,26 +232,58 @@ fn idle() {
     cpu::irq_restore(saved);
 }
 
-/// Between two looks at a dead thread that somebody refers to, in
-/// milliseconds.
-const REAP_AGAIN_MS: u64 = 2;
+/// From the first to the second look at a dead thread that somebody refers to,
+/// in nanoseconds; from then on twice as long each time, up to the other.
+const FIRST_PAUSE_NS: u64 = 2_000_000;
+const LONGEST_PAUSE_NS: u64 = 1_000_000_000;
 
 /// Drops threads that have ended, each once nobody else refers to it: the
 /// last reference may be a waker's, in an interrupt, where what a thread owns
 /// must not be dropped.
 fn reap() {
+    let mut pause = FIRST_PAUSE_NS;
+    let mut look_again = NO_DEADLINE;
     loop {
-        let thread = REAPER.wait_until(|| REGISTRY.lock().dead.pop());
-        while thread.on_cpu.load(Acquire) {
-            super::yield_now();
-        }
-        match Arc::try_unwrap(thread) {
-            Ok(ended) => drop(ended),
-            Err(shared) => {
-                // There is room: it has just been taken out.
-                REGISTRY.lock().dead.insert(0, shared);
-                super::sleep_ms(REAP_AGAIN_MS);
+        if let Ok(thread) = REAPER.wait_deadline(look_again, || REGISTRY.lock().dead.pop()) {
+            while thread.on_cpu.load(Acquire) {
+                super::yield_now();
+            }
+            if !free(thread) {
+                pause = FIRST_PAUSE_NS;
+                look_again = look_again.min(timers::now() + pause);
             }
         }
+        if timers::now() < look_again {
+            continue;
+        }
+        look_again = NO_DEADLINE;
+        if !free_referred() {
+            pause = (pause * 2).min(LONGEST_PAUSE_NS);
+            look_again = timers::now() + pause;
+        }
     }
+}
+
+/// Frees a dead thread, or keeps it for later; whether it is gone.
+fn free(thread: Arc<Thread>) -> bool {
+    match Arc::try_unwrap(thread) {
+        Ok(ended) => {
+            drop(ended);
+            true
+        }
+        Err(shared) => {
+            // There is room: `reserve_for_one_more` has made it.
+            REGISTRY.lock().referred.insert(0, shared);
+            false
+        }
+    }
+}
+
+/// Looks again at those that somebody referred to; whether all are gone.
+fn free_referred() -> bool {
+    let count = REGISTRY.lock().referred.len();
+    (0..count).fold(true, |all, _| {
+        let thread = REGISTRY.lock().referred.pop();
+        thread.is_none_or(free) && all
+    })
 }
