@@ -4,7 +4,9 @@
 
 mod lost_wake_up;
 mod main_loop;
+mod missing;
 pub mod timers;
 
 pub use lost_wake_up::lost_wake_up;
 pub use main_loop::{LoopWatch, main_loop_was_woken};
+pub use missing::{Missing, missing};

@@ -1,7 +1,7 @@
 //! The two timers: each is set by its owner alone, fires when something is
 //! due, and is not late.
 
-use crate::arch::gic;
+use super::{Missing, missing};
 use crate::arch::timers::{EmbassyTimer, SchedulerTimer};
 use crate::smp::MAX_CPUS;
 use crate::time;
@@ -135,27 +135,18 @@ pub fn scheduler_is_late(cpu: usize, due: u64) -> bool {
     )
 }
 
-/// Whether a late interrupt will not come by itself. One that the controller
-/// holds pending is taken next: then it was not the timer that stood still but
-/// the CPU, whose hypervisor had other things to do. A hypervisor may also be
-/// late in passing the timer on, so one that is merely absent is reported only
-/// when it happens again and again.
+/// Whether a late interrupt will not come by itself; reported once that is sure.
 #[cold]
 fn is_missing(what: fmt::Arguments<'_>, interrupt: u32, late: u64, misses: &Misses) -> bool {
     let late = late / 1_000_000;
-    let why = if !gic::is_enabled(interrupt) {
-        "is disabled in the interrupt controller"
-    } else if gic::is_pending(interrupt) {
-        return false;
-    } else if misses.note() {
-        "has not come"
-    } else {
-        return true;
-    };
-    watchdog::report(
-        Kind::TimerConflict,
-        format_args!("{what} is {late} ms late: interrupt {interrupt} {why}"),
-    );
+    match missing(interrupt, misses) {
+        Missing::UnderWay => return false,
+        Missing::Perhaps => {}
+        Missing::For(why) => watchdog::report(
+            Kind::TimerConflict,
+            format_args!("{what} is {late} ms late: interrupt {interrupt} {why}"),
+        ),
+    }
     true
 }
 

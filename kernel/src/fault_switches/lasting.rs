@@ -7,7 +7,7 @@ use paddock_sync::{IrqGuard, Mutex, PreemptGuard, Rank, RwLock};
 const MS: u64 = 1_000_000;
 
 /// How long each lasts, in milliseconds.
-const LASTS_MS: u64 = 1500;
+const LASTS_MS: u64 = 2000;
 
 static READ: RwLock<()> = RwLock::new(Rank::Inode, ());
 static BETWEEN: Mutex<()> = Mutex::new(Rank::Inode, ());

@@ -43,6 +43,7 @@ const MISTAKES: &[(&str, fn())] = &[
     ("lost-wake-up", threads::lose_wake_up),
     ("section-kept-in-switch", threads::keep_section),
     ("interrupt-missing", threads::lose_interrupt),
+    ("network-interrupt-missing", threads::lose_network_interrupt),
     ("runaway-thread", threads::run_away),
     ("preemption-off", lasting::preemption_off),
     ("interrupts-off", lasting::interrupts_off),

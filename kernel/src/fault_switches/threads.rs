@@ -1,11 +1,13 @@
 //! Mistakes of threads.
 
 use crate::arch::gic;
+use crate::net::tcp::TcpSocket;
 use crate::user::vfs::namespace;
 use crate::{interrupts, thread, time};
 use core::hint::black_box;
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use core::task::Waker;
+use embassy_net::{IpAddress, IpEndpoint};
 use paddock_sync::{PreemptGuard, Rank, SpinLock, WaitQueue, platform};
 use paddock_vfs::{OpenFlags, PathContext};
 
@@ -27,6 +29,9 @@ pub fn run_away() {
     }
 }
 
+/// The host, at a port that it does not serve.
+const NOBODY_LISTENS: IpEndpoint = IpEndpoint::new(IpAddress::v4(10, 0, 2, 2), 1);
+
 /// Waits, and whoever is to wake it forgets to.
 pub fn lose_wake_up() {
     static WAKER: SpinLock<Option<Waker>> = SpinLock::new(Rank::Leaf, None);
@@ -47,13 +52,32 @@ pub fn keep_section() {
     platform::park(time::now() + 1_000_000);
 }
 
-/// The disk's interrupt is off; something is read from it.
-pub fn lose_interrupt() {
+fn turn_off(device: &str) {
     interrupts::for_each(|number, name, _| {
-        if name == "vda" {
+        if name == device {
             gic::disable(number);
         }
     });
+}
+
+/// The network card's interrupt is off; some frames that are answered are
+/// sent: each finds the answer to the one before.
+pub fn lose_network_interrupt() {
+    turn_off("virtio-net");
+    let sockets: [_; 10] = core::array::from_fn(|_| {
+        let socket = TcpSocket::new();
+        let begun = socket.as_ref().map(|socket| socket.connect(NOBODY_LISTENS));
+        log::warn!("mistake: connect {begun:?}");
+        thread::sleep_ms(100);
+        socket
+    });
+    // A socket that goes at once might send nothing.
+    drop(sockets);
+}
+
+/// The disk's interrupt is off; something is read from it.
+pub fn lose_interrupt() {
+    turn_off("vda");
     let context = PathContext::root_at(namespace().root());
     let file = namespace().open(&context, b"/bin/paddock-test", OpenFlags::empty(), 0);
     let read = file.and_then(|file| file.pread(1 << 16, &mut [0; 16]));

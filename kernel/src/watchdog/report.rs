@@ -74,14 +74,14 @@ fn since(lock: &Lock) -> u64 {
     ms(crate::time::now().saturating_sub(lock.since))
 }
 
-/// A device has answered, and `waited` nanoseconds after the request its
-/// interrupt has not come. Any context.
-pub fn interrupt_missing(device: &str, interrupt: u32, waited: u64) {
+/// A device has answered, and its interrupt, which somebody has waited for for
+/// `waited` nanoseconds, will not come, for the reason `why`. Any context.
+pub fn interrupt_missing(device: &str, interrupt: u32, why: &str, waited: u64) {
     drop(Voice::begin(
         Severity::Report,
         Kind::InterruptMissing,
         format_args!(
-            "{device} has answered, but its interrupt {interrupt} did not come for {} ms",
+            "{device} has answered, but its interrupt {interrupt} {why}; waited {} ms",
             ms(waited)
         ),
     ));

@@ -5,7 +5,7 @@
 //! no `paddock.test`: a broken rule is reported and the machine goes on where
 //! it can. That a test run would have ended there is a test of its own.
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use xtask::machine::{Builder, Machine, machine, test_folder, test_kernel};
 
 /// What becomes of the machine.
@@ -193,7 +193,19 @@ const MISTAKES: &[Mistake] = &[
     },
     Mistake {
         name: "interrupt-missing",
-        report: &["watchdog: interrupt missing: vda has answered, but its interrupt "],
+        report: &[
+            "watchdog: interrupt missing: vda has answered, but its interrupt ",
+            " is disabled",
+        ],
+        cpus: ONE_AND_FOUR,
+        then: GoesOn,
+    },
+    Mistake {
+        name: "network-interrupt-missing",
+        report: &[
+            "watchdog: interrupt missing: virtio-net has answered, but its interrupt ",
+            " is disabled",
+        ],
         cpus: ONE_AND_FOUR,
         then: GoesOn,
     },
@@ -225,17 +237,36 @@ const MISTAKES: &[Mistake] = &[
     },
 ];
 
+/// What is about interrupts, and the four failures: made with a GICv3, too.
+const WITH_GICV3: &[&str] = &[
+    "timer-conflict",
+    "timer-interrupt-off",
+    "scheduler-interrupt-off",
+    "interrupt-storm",
+    "busy-wait",
+    "priority-inversion",
+    "priority-inversion-unchecked",
+    "sleep-in-interrupt",
+    "wrong-lock-in-interrupt",
+    "interrupt-missing",
+    "network-interrupt-missing",
+    "runaway-thread",
+];
+
 /// A test kernel with this mistake, without disk and network.
 fn with_mistake(name: &str) -> Result<Builder> {
     let kernel = test_kernel()?;
-    let mut builder = machine(name).no_net().with(|config| {
+    let mut builder = machine(name).with(|config| {
         config.kernel = kernel;
         config.mem = "512M".into();
     });
     if name != "interrupt-missing" {
         builder = builder.no_disk();
     }
-    let words = "herd=off paddock.watchdog_report_ms=500";
+    if name != "network-interrupt-missing" {
+        builder = builder.no_net();
+    }
+    let words = "herd=off ip=10.0.2.15/24,10.0.2.2 paddock.watchdog_report_ms=500";
     Ok(builder.append(&format!("{words} paddock.mistake={name}")))
 }
 
@@ -251,15 +282,40 @@ fn forgiving(builder: Builder) -> Builder {
 fn is_reported(name: &str) -> Result<()> {
     let mistake = MISTAKES.iter().find(|mistake| mistake.name == name);
     let mistake = mistake.context("it is not in the table")?;
-    mistake
-        .cpus
-        .iter()
-        .try_for_each(|&cpus| is_reported_on(mistake, cpus))
+    for &cpus in mistake.cpus {
+        is_reported_on(mistake, cpus, 2)?;
+    }
+    let most = mistake.cpus.iter().max().context("no CPUs")?;
+    match WITH_GICV3.contains(&name) {
+        true => is_reported_on(mistake, *most, 3),
+        false => Ok(()),
+    }
 }
 
-fn is_reported_on(mistake: &Mistake, cpus: u32) -> Result<()> {
+/// Seconds of guest time within which a report must come.
+const IN_TIME: f64 = 2.0;
+/// How often a report may be late: guest time goes on while the host has other
+/// things to do, and a kernel that is late by itself is so every time.
+const TRIES: u32 = 3;
+
+/// Makes the mistake with so many CPUs and this interrupt controller.
+fn is_reported_on(mistake: &Mistake, cpus: u32, gic: u32) -> Result<()> {
+    let what = format!("{}, {cpus} CPUs, GICv{gic}", mistake.name);
+    for _ in 0..TRIES {
+        let took = report_on(mistake, cpus, gic)?;
+        println!("{what}: reported after {took:.3} s of guest time");
+        if took < IN_TIME {
+            return Ok(());
+        }
+    }
+    bail!("{what}: reported after more than {IN_TIME} s, {TRIES} times")
+}
+
+/// Seconds of guest time from the mistake to its report.
+fn report_on(mistake: &Mistake, cpus: u32, gic: u32) -> Result<f64> {
     let name = mistake.name;
-    let mut machine = forgiving(with_mistake(name)?).smp(cpus).start()?;
+    let builder = with_mistake(name)?.smp(cpus);
+    let mut machine = forgiving(builder).with(|config| config.gic = gic).start()?;
     machine.expect(&format!("mistake: {name}"))?;
     for part in mistake.report {
         machine.expect(part)?;
@@ -273,12 +329,8 @@ fn is_reported_on(mistake: &Mistake, cpus: u32) -> Result<()> {
         SleepsForEver => {}
     }
     let took = seconds_to_report(&mut machine, mistake)?;
-    println!("{name}, {cpus} CPUs: reported after {took:.3} s of guest time");
-    ensure!(
-        took < 2.0,
-        "{name}, {cpus} CPUs: reported only after {took} s"
-    );
-    machine.complained()
+    machine.complained()?;
+    Ok(took)
 }
 
 /// Guest time from the mistake to the first line of the report.
@@ -338,6 +390,7 @@ each_is_reported! {
     failure_lost_wake_up: "lost-wake-up",
     failure_section_kept_in_switch: "section-kept-in-switch",
     failure_interrupt_missing: "interrupt-missing",
+    failure_network_interrupt_missing: "network-interrupt-missing",
     failure_runaway_thread: "runaway-thread",
     failure_stack_overflow: "stack-overflow",
     failure_thread_exhaustion: "thread-exhaustion",

@@ -141,7 +141,7 @@ fn is_reported(mistake: &str, cpus: u32, parts: &[&str]) -> Result<()> {
         .no_disk()
         .no_net()
         .smp(cpus)
-        .append("herd=off paddock.watchdog_report_ms=300 paddock.watchdog_lock_ms=400")
+        .append("herd=off paddock.watchdog_report_ms=150 paddock.watchdog_lock_ms=400")
         .append(&format!("paddock.mistake={mistake}"))
         .with(|config| config.kernel = kernel)
         .start()?;

@@ -151,6 +151,16 @@ pub fn is_pending(irq: u32) -> bool {
     }
 }
 
+/// Whether an interrupt, a private one of this CPU, was taken and its handler
+/// is not done. Any context.
+pub fn is_active(irq: u32) -> bool {
+    match GIC.get() {
+        Some(Controller::V2(gic)) => gic.is_active(irq),
+        Some(Controller::V3(gic)) => gic.is_active(irq),
+        None => false,
+    }
+}
+
 /// Takes the next pending interrupt, with interrupts masked.
 pub fn acknowledge() -> Option<Acknowledged> {
     let (raw, irq) = match GIC.get()? {

@@ -3,12 +3,15 @@
 
 use super::PaddockHal;
 use super::transport::{self, DeviceType};
+use crate::arch::gic;
+use crate::detectors::{Missing, missing};
 use crate::interrupts::{self, Handler};
 use crate::watchdog;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::task::{Context, Waker};
 use embassy_net_driver::{Capabilities, Driver, HardwareAddress, LinkState, RxToken, TxToken};
+use paddock_detectors::Misses;
 use paddock_sync::{IrqOff, OnceCell, Rank, SpinLock, platform, try_box};
 use virtio_drivers::queue::VirtQueue;
 use virtio_drivers::transport::Transport;
@@ -53,6 +56,9 @@ struct Interrupts {
     at_empty: Option<u64>,
     /// When (ns) a frame was first found that no interrupt has told of.
     overdue: Option<u64>,
+    misses: Misses,
+    /// Whether that was reported since the last interrupt.
+    told: bool,
 }
 
 /// How long an interrupt may be overdue before it is missed, in nanoseconds.
@@ -65,12 +71,16 @@ impl Interrupts {
             count: 0,
             at_empty: None,
             overdue: None,
+            misses: Misses::new(),
+            told: false,
         }
     }
 
     fn came(&mut self) {
         self.count += 1;
         self.overdue = None;
+        self.misses.came();
+        self.told = false;
     }
 
     fn found_empty(&mut self) {
@@ -78,18 +88,23 @@ impl Interrupts {
     }
 
     /// A frame was found in the ring. If there was no interrupt since it was
-    /// empty, one is about to come: it is only masked. For how long (ns) it
-    /// has been missing, once that is too long.
-    fn found_frame(&mut self, now: u64) -> Option<u64> {
-        if self.at_empty.take() != Some(self.count) {
-            return None;
+    /// empty, one is about to come, or will never: that is reported, once.
+    fn found_frame(&mut self, now: u64) {
+        if self.at_empty.take() != Some(self.count) || self.told {
+            return;
         }
-        let since = *self.overdue.get_or_insert(now);
-        let waited = now.saturating_sub(since);
-        (waited > OVERDUE_NS).then(|| {
-            self.overdue = None;
-            waited
-        })
+        let waited = match self.overdue {
+            Some(since) => now.saturating_sub(since),
+            None => 0,
+        };
+        self.overdue.get_or_insert(now);
+        if waited <= OVERDUE_NS && gic::is_enabled(self.number) {
+            return;
+        }
+        if let Missing::For(why) = missing(self.number, &self.misses) {
+            self.told = true;
+            watchdog::interrupt_missing("virtio-net", self.number, why, waited);
+        }
     }
 }
 
@@ -309,9 +324,7 @@ impl Driver for Card {
             // Looked at again: the interrupt may have come in between.
             device.receive.peek_used()?;
         }
-        if let Some(waited) = device.interrupts.found_frame(platform::now()) {
-            watchdog::interrupt_missing("virtio-net", device.interrupts.number, waited);
-        }
+        device.interrupts.found_frame(platform::now());
         let reply = device.sendable(cx.waker())?;
         let Some((buffer, length)) = device.received() else {
             device.spare.push(reply);

@@ -16,6 +16,7 @@ const GICD_ISENABLER: usize = 0x100;
 const GICD_ICENABLER: usize = 0x180;
 const GICD_ISPENDR: usize = 0x200;
 const GICD_ICPENDR: usize = 0x280;
+const GICD_ISACTIVER: usize = 0x300;
 const GICD_ICACTIVER: usize = 0x380;
 const GICD_IPRIORITYR: usize = 0x400;
 const GICD_ITARGETSR: usize = 0x800;
@@ -140,6 +141,10 @@ impl GicV2 {
 
     pub fn is_pending(&self, irq: u32) -> bool {
         self.bit(GICD_ISPENDR, irq)
+    }
+
+    pub fn is_active(&self, irq: u32) -> bool {
+        self.bit(GICD_ISACTIVER, irq)
     }
 
     fn bit(&self, register: usize, irq: u32) -> bool {

@@ -18,6 +18,7 @@ const ISENABLER: usize = 0x100;
 const ICENABLER: usize = 0x180;
 const ISPENDR: usize = 0x200;
 const ICPENDR: usize = 0x280;
+const ISACTIVER: usize = 0x300;
 const ICACTIVER: usize = 0x380;
 const IPRIORITYR: usize = 0x400;
 const ICFGR: usize = 0xc00;
@@ -156,6 +157,10 @@ impl GicV3 {
 
     pub fn is_pending(&self, irq: u32) -> bool {
         self.bit(ISPENDR, irq)
+    }
+
+    pub fn is_active(&self, irq: u32) -> bool {
+        self.bit(ISACTIVER, irq)
     }
 
     fn bit(&self, register: usize, irq: u32) -> bool {

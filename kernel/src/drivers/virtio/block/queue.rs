@@ -1,21 +1,58 @@
 //! A disk's request queue: submit, sleep, complete by interrupt.
 
 use super::slots::{Command, SLOTS, Slots, Ticket};
+use crate::detectors::{Missing, missing};
 use crate::drivers::virtio;
 use crate::watchdog;
 use paddock_abi::{Errno, Result};
+use paddock_detectors::Misses;
 use paddock_sync::{Deadline, IrqOff, Rank, SpinLock, WaitQueue, platform};
 use virtio_drivers::transport::Transport;
 use virtio_drivers::transport::mmio::MmioTransport;
 
 /// How long an interrupt may be overdue before it is missed, in nanoseconds.
 const OVERDUE_NS: u64 = 1_000_000_000;
+/// When it is looked for again once there is an answer, in nanoseconds.
+const AGAIN_NS: u64 = 100_000_000;
 /// A request that takes longer than this is reported, in nanoseconds.
 const SLOW_NS: u64 = 10_000_000_000;
 
 const FEATURE_READ_ONLY: u64 = 1 << 5;
 const FEATURE_FLUSH: u64 = 1 << 9;
 const FEATURE_VERSION_1: u64 = 1 << 32;
+
+/// One request that is waited for.
+pub struct Look {
+    begun: u64,
+    patience: u64,
+    misses: Misses,
+}
+
+impl Look {
+    /// It is waited for from now on.
+    pub fn new() -> Self {
+        Look {
+            begun: platform::now(),
+            patience: OVERDUE_NS,
+            misses: Misses::new(),
+        }
+    }
+
+    /// For how long, in nanoseconds.
+    pub fn waited(&self) -> u64 {
+        platform::now() - self.begun
+    }
+}
+
+/// What became of a request that was waited for.
+pub enum Answer {
+    /// It is complete.
+    Complete(Result<()>),
+    /// There is an answer, and its interrupt will not come.
+    Missed,
+    /// Neither, so far.
+    Nothing,
+}
 
 /// What the device says of itself.
 #[derive(Clone, Copy, Debug)]
@@ -92,34 +129,46 @@ impl RequestQueue {
     /// then, so there is no giving up; an answer whose interrupt is missing,
     /// and what takes long, are reported.
     pub fn wait(&self, ticket: &Ticket) -> Result<()> {
-        let begun = platform::now();
-        let mut reported = begun;
+        let mut look = Look::new();
+        let mut told = 0;
         loop {
-            let now = platform::now();
-            if let Some(result) = self.wait_deadline(ticket, now + OVERDUE_NS) {
-                return result;
+            match self.wait_and_look(ticket, &mut look) {
+                Answer::Complete(result) => return result,
+                Answer::Missed => self.on_interrupt(),
+                Answer::Nothing => {}
             }
-            let now = platform::now();
-            if self.has_answer() {
-                self.report_missing(now - begun);
-                self.on_interrupt();
-            } else if now - reported >= SLOW_NS {
-                reported = now;
-                let seconds = (now - begun) / 1_000_000_000;
+            let waited = look.waited();
+            if waited - told >= SLOW_NS && !self.has_answer() {
+                told = waited;
+                let seconds = waited / 1_000_000_000;
                 log::warn!("{}: no answer for {seconds} s", self.name);
             }
         }
     }
 
-    /// There is an answer, and in `waited` nanoseconds no interrupt told of
-    /// it.
-    pub fn report_missing(&self, waited: u64) {
-        watchdog::interrupt_missing(self.name, self.interrupt, waited);
+    /// Sleeps until the request is complete, or until it is time to see
+    /// whether there is an answer that no interrupt will tell of. That is
+    /// reported.
+    pub fn wait_and_look(&self, ticket: &Ticket, look: &mut Look) -> Answer {
+        let deadline = platform::now() + look.patience;
+        if let Some(result) = self.wait_deadline(ticket, deadline) {
+            return Answer::Complete(result);
+        }
+        if !self.has_answer() {
+            look.patience = OVERDUE_NS;
+            return Answer::Nothing;
+        }
+        look.patience = AGAIN_NS;
+        let Missing::For(why) = missing(self.interrupt, &look.misses) else {
+            return Answer::Nothing;
+        };
+        watchdog::interrupt_missing(self.name, self.interrupt, why, look.waited());
+        Answer::Missed
     }
 
     /// Sleeps until the request is complete; `None` if it is not by then, and
     /// its memory is still the device's.
-    pub fn wait_deadline(&self, ticket: &Ticket, deadline: Deadline) -> Option<Result<()>> {
+    fn wait_deadline(&self, ticket: &Ticket, deadline: Deadline) -> Option<Result<()>> {
         let done = self.done.get(ticket.slot)?;
         let take = || self.slots.lock().take_result(ticket.slot);
         let result = done.wait_deadline(deadline, take).ok()?;
@@ -140,7 +189,7 @@ impl RequestQueue {
     }
 
     /// Whether there is an answer that no interrupt has told of.
-    pub fn has_answer(&self) -> bool {
+    fn has_answer(&self) -> bool {
         self.slots.lock().has_answer()
     }
 
