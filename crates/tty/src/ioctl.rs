@@ -136,9 +136,6 @@ fn set_foreground(tty: &Tty, group: i32) -> Result<()> {
     match tty.job.session_of_group(group) {
         None => Err(Errno::ESRCH),
         Some(other) if other != session => Err(Errno::EPERM),
-        Some(_) => {
-            tty.state.lock().foreground = group;
-            Ok(())
-        }
+        Some(_) => tty.set_foreground(session, group),
     }
 }

@@ -39,7 +39,8 @@ impl Terminals {
     /// `ENOMEM`. Never sleeps.
     pub fn open_master(&self, inode: Option<Arc<dyn Inode>>) -> Result<Arc<PtyMaster>> {
         let number = self.reserve_number()?;
-        let tty = try_arc(Tty::new(self.job.clone(), None, number as u32))?;
+        let tty = try_arc(Tty::new(self.job.clone(), None, number as u32));
+        let tty = tty.inspect_err(|_| self.give_back(number))?;
         let old = self.ptys.lock()[number].replace(Arc::downgrade(&tty));
         drop(old);
         try_arc(PtyMaster::new(tty, self.this.clone(), inode))
@@ -60,11 +61,11 @@ impl Terminals {
     }
 
     pub(crate) fn forget_pty(&self, tty: &Tty) {
-        let old = self
-            .ptys
-            .lock()
-            .get_mut(tty.number as usize)
-            .and_then(Option::take);
+        self.give_back(tty.number as usize);
+    }
+
+    fn give_back(&self, number: usize) {
+        let old = self.ptys.lock().get_mut(number).and_then(Option::take);
         drop(old);
     }
 
@@ -133,52 +134,59 @@ impl Terminals {
 
     /// Makes `tty` the controlling terminal of the caller's session
     /// (`TIOCSCTTY`); with `steal`, the superuser takes it from another.
-    /// `EPERM`, `ENOMEM`.
+    /// `EPERM`, `EIO` if it has hung up, `ENOMEM`.
     pub(crate) fn take_control(&self, tty: &Arc<Tty>, steal: bool) -> Result<()> {
         let caller = self.job.caller().ok_or(Errno::EPERM)?;
-        let (session, _) = tty.session();
-        if session == caller.session {
+        if tty.session().0 == caller.session {
             return Ok(());
         }
+        if !caller.leads_session() {
+            return Err(Errno::EPERM);
+        }
         let steal = steal && caller.privileged;
-        if !caller.leads_session() || self.controlling(caller.session).is_some() {
-            return Err(Errno::EPERM);
-        }
-        if session != 0 && !steal {
-            return Err(Errno::EPERM);
-        }
-        self.disconnect(session);
-        self.connect(caller.session, caller.group, tty)
+        self.connect(caller.session, caller.group, tty, steal)
     }
 
     /// Makes `tty` the controlling terminal of a session that has just been
-    /// made and has none, with its leader in the foreground. Never sleeps.
-    /// `ENOMEM`.
+    /// made, with its leader in the foreground, whosever it was. Never sleeps.
+    /// `EIO` if it has hung up, `ENOMEM`.
     pub fn assign(&self, session: u32, tty: &Arc<Tty>) -> Result<()> {
-        self.connect(session, session, tty)
+        self.connect(session, session, tty, true)
     }
 
-    fn connect(&self, session: u32, group: u32, tty: &Arc<Tty>) -> Result<()> {
+    /// All at once: of two sessions that want one terminal, one gets it.
+    /// `EPERM` if `session` has a terminal, or, without `steal`, if the
+    /// terminal has a session.
+    fn connect(&self, session: u32, group: u32, tty: &Arc<Tty>, steal: bool) -> Result<()> {
+        let mut state = tty.state.lock();
         let mut sessions = self.sessions.lock();
-        sessions.retain(|(_, tty)| tty.strong_count() > 0);
+        let has_one = |(other, tty): &(u32, Weak<Tty>)| *other == session && tty.strong_count() > 0;
+        if state.session != 0 && !steal || sessions.iter().any(has_one) {
+            return Err(Errno::EPERM);
+        }
+        if !state.master_open {
+            return Err(Errno::EIO);
+        }
+        sessions.retain(|(other, tty)| *other != state.session && tty.strong_count() > 0);
         sessions.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
         sessions.push((session, Arc::downgrade(tty)));
-        drop(sessions);
-        let mut state = tty.state.lock();
         (state.session, state.foreground) = (session, group);
         Ok(())
     }
 
-    /// Takes a session's terminal away; the terminal, and its foreground
-    /// group.
-    fn disconnect(&self, session: u32) -> Option<(Arc<Tty>, u32)> {
+    /// Takes a session's terminal away; its foreground group, if the session
+    /// had a terminal.
+    fn disconnect(&self, session: u32) -> Option<u32> {
         let tty = self.controlling(session)?;
-        self.sessions.lock().retain(|(other, _)| *other != session);
         let mut state = tty.state.lock();
+        self.sessions.lock().retain(|(other, _)| *other != session);
+        if state.session != session {
+            // Somebody else was faster.
+            return None;
+        }
         let foreground = state.foreground;
         (state.session, state.foreground) = (0, 0);
-        drop(state);
-        Some((tty, foreground))
+        Some(foreground)
     }
 
     /// `TIOCNOTTY`: the caller's session has no terminal any more, if its
@@ -197,7 +205,7 @@ impl Terminals {
     /// A session's leader has ended: the session loses its terminal, and the
     /// foreground group gets `SIGHUP` and `SIGCONT`. Never sleeps.
     pub fn session_ended(&self, session: u32) {
-        if let Some((_, foreground)) = self.disconnect(session)
+        if let Some(foreground) = self.disconnect(session)
             && foreground != 0
         {
             self.job.signal_group(foreground, SIGHUP);

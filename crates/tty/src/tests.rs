@@ -264,3 +264,78 @@ fn a_console_waits_for_its_sink() {
     assert_eq!(file.write(&mut 0, b"!"), Ok(1));
     assert_eq!(sink.0.lock().unwrap().0, b"hello\r\na!");
 }
+
+/// What was the terminal of one session is another's now: the first one's end
+/// is nothing to the second.
+#[test]
+fn a_terminal_belongs_to_one_session() {
+    let world = World::new();
+    let (master, _slave) = world.pair();
+    let tty = master.tty();
+    world.terminals.assign(5, tty).unwrap();
+    world.terminals.assign(6, tty).unwrap();
+    assert!(world.terminals.controlling(5).is_none());
+    world.terminals.session_ended(5);
+    assert_eq!(world.jobs.taken(), []);
+    assert_eq!(tty.session(), (6, 6));
+    assert_eq!(tty.set_foreground(5, 5), Err(Errno::ENOTTY));
+    world.terminals.session_ended(6);
+    assert_eq!(world.jobs.taken(), [(-6, SIGHUP), (-6, SIGCONT)]);
+}
+
+/// Two leaders ask at once, many times: one gets it, and what the terminals
+/// know of sessions and each terminal of its own agree.
+#[test]
+fn of_two_leaders_at_once_one_gets_the_terminal() {
+    struct Leaders;
+    std::thread_local!(static OWN: std::cell::Cell<u32> = const { std::cell::Cell::new(0) });
+    impl JobControl for Leaders {
+        fn caller(&self) -> Option<Caller> {
+            let own = OWN.get();
+            Some(Caller {
+                pid: own,
+                group: own,
+                session: own,
+                orphaned: false,
+                refuses_ttin: false,
+                refuses_ttou: false,
+                privileged: false,
+            })
+        }
+        fn signal_group(&self, _: u32, _: u32) {}
+        fn signal_process(&self, _: u32, _: u32) {}
+        fn session_of_group(&self, group: u32) -> Option<u32> {
+            Some(group)
+        }
+    }
+    let terminals = Terminals::new(Arc::new(Leaders));
+    for _ in 0..2000 {
+        let master = terminals.open_master(None).unwrap();
+        let together = std::sync::Barrier::new(2);
+        let ask = |session| {
+            OWN.set(session);
+            together.wait();
+            terminals.take_control(master.tty(), false).is_ok()
+        };
+        let (one, two) = std::thread::scope(|scope| {
+            let other = scope.spawn(|| ask(7));
+            (ask(8), other.join().unwrap())
+        });
+        assert_ne!(one, two, "both or neither");
+        let (winner, loser) = if one { (8, 7) } else { (7, 8) };
+        assert_eq!(master.tty().session(), (winner, winner));
+        assert!(terminals.controlling(loser).is_none());
+        terminals.session_ended(winner);
+    }
+}
+
+#[test]
+fn a_terminal_that_has_hung_up_is_nobodys() {
+    let world = World::new();
+    let (master, slave) = world.pair();
+    let tty = master.tty().clone();
+    drop(master);
+    assert_eq!(world.terminals.assign(5, &tty), Err(Errno::EIO));
+    assert_eq!(tty.session(), (0, 0));
+    drop(slave);
+}

@@ -228,6 +228,17 @@ impl Tty {
         (state.session, state.foreground)
     }
 
+    /// Puts a group of `session` into the foreground. `ENOTTY` if the terminal
+    /// is not that session's any more.
+    pub(crate) fn set_foreground(&self, session: u32, group: u32) -> Result<()> {
+        let mut state = self.state.lock();
+        if state.session != session {
+            return Err(Errno::ENOTTY);
+        }
+        state.foreground = group;
+        Ok(())
+    }
+
     /// The caller, if this is its controlling terminal and it is in the
     /// background.
     fn background_caller(&self) -> Option<Caller> {

@@ -172,11 +172,14 @@ impl Endpoint {
 }
 
 impl State {
-    /// Whether a message, or a connection, finds no place.
+    /// Whether a message, or a connection, finds no place, but may later.
     pub fn is_crowded(&self) -> bool {
+        if self.closed || self.receives_no_more {
+            return false;
+        }
         match &self.role {
-            Role::Listening { waiting, backlog } => !self.closed && waiting.len() > *backlog,
-            _ => !self.closed && self.inbox.is_full(),
+            Role::Listening { waiting, backlog } => waiting.len() > *backlog,
+            _ => self.inbox.is_full(),
         }
     }
 

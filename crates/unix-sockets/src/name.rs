@@ -88,10 +88,13 @@ pub(crate) fn register(name: &Arc<Name>, endpoint: &Arc<Endpoint>) -> Result<()>
     Ok(())
 }
 
-/// Takes a socket out. Those that a listener accepted have its name, but are
-/// not found by it.
-pub(crate) fn unregister(endpoint: &Arc<Endpoint>) {
-    let own = |bound: &Bound| core::ptr::eq(bound.endpoint.as_ptr(), Arc::as_ptr(endpoint));
+/// Takes a socket out that is found by `name`. Those that a listener accepted
+/// have its name, but are not found by it.
+pub(crate) fn unregister(name: &Arc<Name>, endpoint: &Arc<Endpoint>) {
+    let own = |bound: &Bound| {
+        Arc::ptr_eq(&bound.name, name)
+            && core::ptr::eq(bound.endpoint.as_ptr(), Arc::as_ptr(endpoint))
+    };
     let mut bound = BOUND.lock();
     let at = bound.iter().position(own);
     let gone = at.map(|at| bound.swap_remove(at));

@@ -148,7 +148,10 @@ impl UnixSocket {
         }
     }
 
-    fn bind_with(&self, make: impl FnOnce(&Arc<Endpoint>) -> Result<Arc<Name>>) -> Result<()> {
+    pub(crate) fn bind_with(
+        &self,
+        make: impl FnOnce(&Arc<Endpoint>) -> Result<Arc<Name>>,
+    ) -> Result<()> {
         if self.state().name.is_some() {
             return Err(Errno::EINVAL);
         }
@@ -157,7 +160,7 @@ impl UnixSocket {
         if state.name.is_some() {
             // Somebody else was faster.
             drop(state);
-            name::unregister(&self.0);
+            name::unregister(&name, &self.0);
             return Err(Errno::EINVAL);
         }
         state.name = Some(name);
@@ -171,6 +174,10 @@ impl UnixSocket {
         state.sends_no_more |= send;
         drop(state);
         self.0.changed.wake_all();
+        if receive {
+            // Whoever waits to send to it, or to connect, waits in vain.
+            self.0.wake_waiting();
+        }
         if self.kind().is_connected()
             && let Some(peer) = self.0.peer()
         {
@@ -197,8 +204,8 @@ impl Drop for UnixSocket {
         let name = state.name.take();
         let unread = state.inbox.take_all();
         drop(state);
-        if name.is_some() {
-            name::unregister(&self.0);
+        if let Some(name) = &name {
+            name::unregister(name, &self.0);
         }
         self.0.wake_waiting();
         match role {

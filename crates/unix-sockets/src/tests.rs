@@ -3,9 +3,10 @@
 use crate::{Ancillary, Kind, Name, Target, UnixSocket};
 use paddock_abi::Errno;
 use paddock_abi::socket::Ucred;
-use paddock_sync::{Pollable, Ready};
+use paddock_sync::{OwnedRegistration, Pollable, Ready};
 use paddock_vfs::{File, OpenFile, OpenFlags};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::thread;
 
 const ME: Ucred = Ucred {
@@ -308,4 +309,47 @@ fn a_name_is_taken_once() {
     other.bind_anywhere().unwrap();
     assert_eq!(other.bind(name()), Err(Errno::EINVAL));
     assert_eq!(other.name().unwrap().bytes().len(), 6);
+}
+
+/// The whole of another bind comes between this one's two halves.
+#[test]
+fn of_two_binds_at_once_the_first_stays() {
+    let socket = UnixSocket::new(Kind::Stream, ME).unwrap();
+    let name = |bytes: &[u8]| Name::abstract_name(bytes.to_vec()).unwrap();
+    let second = socket.bind_with(|endpoint| {
+        socket.bind(name(b"\0first")).unwrap();
+        let late = name(b"\0late");
+        crate::name::register(&late, endpoint).map(|()| late)
+    });
+    assert_eq!(second, Err(Errno::EINVAL));
+    assert_eq!(socket.name().unwrap().bytes(), b"\0first");
+    assert!(Target::named(b"\0first").is_ok());
+    assert!(Target::named(b"\0late").is_err());
+    drop(socket);
+    assert!(Target::named(b"\0first").is_err());
+}
+
+/// Counts how often it is woken.
+#[derive(Default)]
+struct Woken(AtomicU32);
+
+impl std::task::Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Relaxed);
+    }
+}
+
+#[test]
+fn whoever_waits_to_send_learns_of_a_shutdown() {
+    let (receiver, target) = listening(Kind::Datagram, "shut", 0);
+    let sender = connected(Kind::Datagram, &target);
+    while write(&sender, &[0; 4096]).is_ok() {}
+    assert!(!sender.ready().contains(Ready::OUT));
+    let woken = Arc::new(Woken::default());
+    let waits = OwnedRegistration::new(sender.clone(), &woken.clone().into()).unwrap();
+    receiver.shutdown(true, false);
+    assert_eq!(woken.0.load(Relaxed), 1);
+    drop(waits);
+    assert!(sender.ready().contains(Ready::OUT));
+    assert_eq!(write(&sender, b"x"), Err(Errno::EPIPE));
 }
