@@ -36,16 +36,17 @@ impl Core {
         (PAGE_SIZE / self.disk.block_size) as u32
     }
 
-    /// Reads the pages `first` and up to `count - 1` more after it into the
-    /// cache, as far as they are not there and lie within the file. `ENOMEM`
-    /// or `EIO` only for the first.
+    /// Reads the pages `first`, which is not in the cache, and up to
+    /// `count - 1` more after it into the cache, as far as they are not there
+    /// and lie within the file; the first of them. `ENOMEM` or `EIO` only for
+    /// the first.
     pub fn load_pages(
         &mut self,
         raw: &RawInode,
         pages: &FilePages,
         first: u64,
         count: u64,
-    ) -> Result<()> {
+    ) -> Result<PageRef> {
         let end = raw.size().div_ceil(PAGE).min(first + count).max(first + 1);
         let mut fresh: Vec<PageRef> = Vec::new();
         for index in first..end {
@@ -59,10 +60,13 @@ impl Core {
             }
         }
         self.fill_pages(raw, first, &fresh)?;
+        // Eviction may take pages that nobody has at hand at any time.
+        let mut loaded = None;
         for (index, page) in (first..).zip(fresh) {
-            pages.insert(index, page);
+            let page = pages.insert(index, page);
+            loaded.get_or_insert(page);
         }
-        Ok(())
+        loaded.or_else(|| pages.get(first)).ok_or(Errno::ENOMEM)
     }
 
     /// Reads what lies behind `pages`, the first of which is page `first`.

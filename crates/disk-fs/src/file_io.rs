@@ -28,15 +28,15 @@ impl Ext4Inode {
             return Ok(page);
         }
         let raw = core.inode(self.ino)?;
-        match core.load_pages(&raw, pages, index, window) {
+        let page = match core.load_pages(&raw, pages, index, window) {
             Err(Errno::ENOMEM) => {
                 core.free_memory(pages.cache())?;
-                core.load_pages(&raw, pages, index, 1)?;
+                core.load_pages(&raw, pages, index, 1)?
             }
             result => result?,
-        }
+        };
         core.trim();
-        pages.get(index).ok_or(Errno::ENOMEM)
+        Ok(page)
     }
 
     pub fn read(&self, offset: u64, buf: &mut [u8]) -> Result<usize> {
@@ -178,8 +178,7 @@ impl Ext4Inode {
             return Ok(page);
         }
         let raw = core.inode(self.ino)?;
-        core.load_pages(&raw, pages, index, 1)?;
-        pages.get(index).ok_or(Errno::ENOMEM)
+        core.load_pages(&raw, pages, index, 1)
     }
 
     pub fn resize(&self, core: &mut Core, size: u64) -> Result<()> {

@@ -81,18 +81,21 @@ impl FilePages {
 
     /// Marks a cached page as changed.
     pub fn set_dirty(&self, index: u64) {
-        if let Some(slot) = self.slots.lock().get_mut(&index)
-            && !core::mem::replace(&mut slot.dirty, true)
-        {
-            self.cache.dirty.fetch_add(1, Ordering::Relaxed);
-        }
+        self.mark(index, false);
     }
 
-    /// Marks a cached page as changing through a mapping.
+    /// Marks a cached page as changing through a mapping. The caller has the
+    /// page until it is mapped.
     pub fn set_mapped_writable(&self, index: u64) {
-        self.set_dirty(index);
+        self.mark(index, true);
+    }
+
+    fn mark(&self, index: u64, mapped: bool) {
         if let Some(slot) = self.slots.lock().get_mut(&index) {
-            slot.mapped = true;
+            slot.mapped |= mapped;
+            if !core::mem::replace(&mut slot.dirty, true) {
+                self.cache.dirty.fetch_add(1, Ordering::Relaxed);
+            }
         }
     }
 
@@ -108,8 +111,10 @@ impl FilePages {
             if taken.len() == taken.capacity().min(max) {
                 break;
             }
+            // One that somebody has at hand may be about to be mapped.
+            let in_use = Arc::strong_count(&slot.page) > 1 || slot.page.is_mapped();
             taken.push((*index, slot.page.clone()));
-            slot.mapped = slot.mapped && slot.page.is_mapped();
+            slot.mapped &= in_use;
             if !slot.mapped {
                 slot.dirty = false;
                 self.cache.dirty.fetch_sub(1, Ordering::Relaxed);

@@ -43,3 +43,20 @@ fn dirty_and_used_pages_stay() {
     pages.truncate(5);
     assert_eq!((cache.pages(), cache.dirty_pages()), (5, 5));
 }
+
+/// Whoever makes a writable mapping has the page for a moment before it is
+/// mapped; what is written back then may change afterwards.
+#[test]
+fn a_page_that_is_about_to_be_mapped_stays_dirty() {
+    let cache = cache(64);
+    let pages = FilePages::new(&cache).unwrap();
+    fill(&pages, 1);
+    let at_hand = pages.get(0).unwrap();
+    pages.set_mapped_writable(0);
+    assert_eq!(pages.take_dirty(0, 10).len(), 1);
+    assert!(pages.is_dirty());
+    drop(at_hand);
+    assert_eq!(pages.take_dirty(0, 10).len(), 1);
+    assert!(!pages.is_dirty());
+    assert_eq!(cache.shrink(1), 1);
+}
