@@ -15,8 +15,8 @@ has. Slow: some minutes. It needs a nightly compiler with Miri:
 
 Usage: cargo xtask miri [PACKAGE]...
 
-  PACKAGE   paddock-sync, for one; without any, all that share memory between
-            threads or have unsafe code
+  PACKAGE   paddock-sync, for one; without any, those with unsafe code or with
+            atomic variables of their own
 ";
 
 /// What has unsafe code, or shares memory between threads without a lock.
@@ -24,9 +24,7 @@ const PACKAGES: &[&str] = &[
     "paddock-sync",
     "paddock-sched",
     "paddock-mem",
-    "paddock-process",
     "paddock-detectors",
-    "paddock-watchdog",
 ];
 
 /// Tests read the host's clock; contexts are kept as addresses in atomics, and
