@@ -34,9 +34,14 @@ impl Epoll {
             .cloned()
     }
 
-    /// `ENOMEM`.
+    /// `EEXIST` if the descriptor and its file are there, `ENOMEM`.
     pub fn add(&self, entry: Arc<Entry>) -> Result<()> {
         let mut entries = self.entries.lock();
+        let same =
+            |other: &Arc<Entry>| other.fd == entry.fd && Arc::ptr_eq(&other.file, &entry.file);
+        if entries.iter().any(same) {
+            return Err(Errno::EEXIST);
+        }
         entries.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
         entries.push(entry);
         Ok(())
@@ -98,6 +103,29 @@ impl Epoll {
         if let Some(entry) = reported {
             self.rotate(&entry);
         }
+    }
+
+    /// Whether it watches `other` itself.
+    pub fn watches(&self, other: &Arc<Epoll>) -> bool {
+        let entries = self.entries.lock();
+        let inner = |entry: &Arc<Entry>| {
+            epoll_of(&entry.file).is_some_and(|inner| Arc::ptr_eq(inner, other))
+        };
+        entries.iter().any(inner)
+    }
+
+    /// Whether it watches `other` through at most `limit` others.
+    pub fn reaches(&self, other: &Arc<Epoll>, limit: usize) -> bool {
+        let mut index = 0;
+        while let Some(entry) = self.entry(index).filter(|_| limit > 0) {
+            let through =
+                |inner: &Arc<Epoll>| Arc::ptr_eq(inner, other) || inner.reaches(other, limit - 1);
+            if epoll_of(&entry.file).is_some_and(through) {
+                return true;
+            }
+            index += 1;
+        }
+        false
     }
 
     /// How deep the epolls that it watches are nested.

@@ -25,7 +25,7 @@ use paddock_abi::uio::*;
 use paddock_abi::{Errno, Result};
 use paddock_process::WeakList;
 use paddock_sync::{
-    Deadline, NO_DEADLINE, Pollable, Rank, Ready, SpinLock, WaitError, WaitQueue, try_arc,
+    Deadline, Mutex, NO_DEADLINE, Pollable, Rank, Ready, SpinLock, WaitError, WaitQueue, try_arc,
 };
 use paddock_vfs::{ANONYMOUS_DEVICE, File, FileKind, Metadata, OpenFile, OpenFlags};
 
@@ -33,6 +33,9 @@ use paddock_vfs::{ANONYMOUS_DEVICE, File, FileKind, Metadata, OpenFile, OpenFlag
 const MAX_EVENTS: usize = 1024;
 /// How deep one epoll may watch another.
 const MAX_DEPTH: usize = 4;
+/// Held while an epoll begins to watch another: what looking at one comes to is
+/// bounded only if no two form a circle at once.
+static NESTING: Mutex<()> = Mutex::new(Rank::LeafMutex, ());
 /// All epolls.
 static EPOLLS: WeakList<Epoll> = WeakList::new();
 
@@ -124,7 +127,9 @@ fn add(epoll: &Arc<Epoll>, fd: i32, file: Arc<OpenFile>, interest: Interest) -> 
         // Regular files and directories are always ready: Linux says so too.
         return Err(Errno::EPERM);
     }
-    if epoll_of(&file).is_some_and(|inner| inner.depth(MAX_DEPTH) + 1 >= MAX_DEPTH) {
+    let inner = epoll_of(&file);
+    let _nesting = inner.is_some().then(|| NESTING.lock());
+    if inner.is_some_and(|inner| !may_watch(epoll, inner)) {
         return Err(Errno::ELOOP);
     }
     epoll.add(Entry::new(epoll, fd, file.clone(), interest)?)?;
@@ -135,6 +140,24 @@ fn add(epoll: &Arc<Epoll>, fd: i32, file: Arc<OpenFile>, interest: Interest) -> 
     }
     epoll.changed.wake_all();
     Ok(0)
+}
+
+/// Whether `outer` may watch `inner`: no epoll comes to watch itself, and none
+/// is nested too deep, however the nest was built. Under [`NESTING`].
+fn may_watch(outer: &Arc<Epoll>, inner: &Arc<Epoll>) -> bool {
+    let depth = height(outer, MAX_DEPTH) + 1 + inner.depth(MAX_DEPTH);
+    depth < MAX_DEPTH && !Arc::ptr_eq(outer, inner) && !inner.reaches(outer, MAX_DEPTH)
+}
+
+/// How many epolls, one above the other, watch `epoll`; at most `limit`.
+fn height(epoll: &Arc<Epoll>, limit: usize) -> usize {
+    let mut highest = 0;
+    EPOLLS.for_each(|outer| {
+        if highest < limit && outer.watches(epoll) {
+            highest = highest.max(1 + height(outer, limit - 1));
+        }
+    });
+    highest
 }
 
 /// epoll_pwait(2).

@@ -36,7 +36,42 @@ pub fn run(report: &mut Report, _: &[String]) -> Outcome {
     others(report)?;
     sockets(report).map_err(|error| error.to_string())?;
     time(report)?;
+    nests(report)?;
     woken(report)
+}
+
+/// Epolls that watch epolls: never in a circle, and not for ever deeper.
+fn nests(report: &mut Report) -> Outcome {
+    let fresh = || call!(libc::epoll_create1(0));
+    let watch = |outer: i32, inner: i32| {
+        let mut event = libc::epoll_event {
+            events: libc::EPOLLIN as u32,
+            u64: 0,
+        };
+        call!(libc::epoll_ctl(
+            outer,
+            libc::EPOLL_CTL_ADD,
+            inner,
+            &mut event
+        ))
+        .map(drop)
+    };
+    let (one, two) = (fresh()?, fresh()?);
+    report.same("one epoll watches another", watch(one, two), Ok(()));
+    report.same("twice", watch(one, two), Err(Errno(libc::EEXIST)));
+    report.same("not in a circle", watch(two, one), Err(Errno(libc::ELOOP)));
+    let mut outer = two;
+    let mut deeper = || {
+        let inner = fresh()?;
+        watch(std::mem::replace(&mut outer, inner), inner)
+    };
+    let refused = (0..10).find_map(|_| deeper().err());
+    report.same("not without end", refused, Some(Errno(libc::ELOOP)));
+    report.same("nothing is ready", ready(one).map(|bits| bits & IN), Ok(0));
+    for file in one..=outer {
+        sys::close(file)?;
+    }
+    Ok(())
 }
 
 fn pipes(report: &mut Report) -> Outcome {
