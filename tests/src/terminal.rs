@@ -10,6 +10,7 @@ use std::os::fd::OwnedFd;
 use std::process::{Child, Command, ExitStatus};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
+use xtask::machine::LIMIT;
 
 /// A program on a terminal of its own.
 pub struct Terminal {
@@ -76,7 +77,7 @@ impl Terminal {
                 self.seen += at + text.len();
                 return Ok(());
             }
-            if start.elapsed() > Duration::from_secs(30) {
+            if start.elapsed() > LIMIT {
                 bail!(
                     "the terminal does not show {text:?} after {:?}",
                     &shown[self.seen..]
@@ -97,7 +98,7 @@ impl Terminal {
     /// Waits for the program's end.
     pub fn wait(&mut self) -> Result<ExitStatus> {
         let start = Instant::now();
-        while start.elapsed() < Duration::from_secs(30) {
+        while start.elapsed() < LIMIT {
             if let Some(status) = self.child.try_wait()? {
                 return Ok(status);
             }

@@ -3,9 +3,9 @@
 use anyhow::{Context, Result};
 use paddock_tests::http;
 use std::time::Duration;
-use xtask::machine::{Machine, machine};
+use xtask::machine::{LIMIT, Machine, machine};
 
-const SOON: Duration = Duration::from_secs(30);
+const SOON: Duration = LIMIT;
 
 #[test]
 fn the_page_is_served() -> Result<()> {
@@ -64,7 +64,7 @@ fn services_are_enabled_and_disabled() -> Result<()> {
     machine.sh("printf 'command = \"sh -c \\\\\"echo I tick; sleep 1000\\\\\"\"\\n' > /etc/herd/available/tick.conf")?;
     machine.sh("herd config tick && herd enable tick")?;
     machine.sh("herd status tick")?;
-    machine.sh("i=0; until herd log tick | grep -q 'I tick'; do i=$((i+1)); [ $i -lt 50 ] || exit 1; sleep 0.1; done")?;
+    machine.sh("i=0; until herd log tick | grep -q 'I tick'; do i=$((i+1)); [ $i -lt 300 ] || exit 1; sleep 0.1; done")?;
     machine.sh("herd stop tick")?;
     assert_eq!(machine.ssh("herd status tick")?.status.code(), Some(3));
     machine.sh("herd start tick && herd disable tick")?;

@@ -1,7 +1,7 @@
 //! What programs may expect of the kernel: the same program passes on Linux.
 
 use anyhow::Result;
-use xtask::machine::{machine, run_limited};
+use xtask::machine::{LIMIT, machine, run_limited};
 
 #[test]
 fn every_case_of_paddock_test_passes() -> Result<()> {
@@ -17,7 +17,7 @@ fn every_case_of_paddock_test_passes() -> Result<()> {
         // BusyBox's shell ignores SIGQUIT, and so would a program that it runs
         // in its own place; one that it forks for has the default again.
         command.arg(format!("cd /tmp; paddock-test {case} {argument}; exit $?"));
-        match run_limited(&mut command, Vec::new(), std::time::Duration::from_secs(60)) {
+        match run_limited(&mut command, Vec::new(), LIMIT) {
             // Wrong usage: the case is a part of other tests.
             Ok(reply) if [Some(0), Some(2)].contains(&reply.status.code()) => {}
             Ok(reply) => failed.push(format!("{case}: {reply}")),
