@@ -130,19 +130,21 @@ impl<T: Runnable, const CPUS: usize> Queues<T, CPUS> {
 
     /// Takes a thread that waits for another CPU and may run on `thief`.
     pub fn steal(&self, thief: usize) -> Option<Arc<T>> {
-        (1..CPUS)
-            .map(|distance| (thief + distance) % CPUS)
-            .filter(|&victim| self.length(victim) > 0)
-            .find_map(|victim| self.take(victim, thief))
+        self.take_where(thief, 1)
     }
 
     /// Evens the load out a little: takes a thread from a CPU at which at
     /// least two more wait than at `thief`.
     pub fn balance(&self, thief: usize) -> Option<Arc<T>> {
-        let own = self.length(thief);
+        self.take_where(thief, self.length(thief) + 2)
+    }
+
+    /// Takes a thread for `thief` from a CPU at which, by the hint, at least
+    /// so many wait.
+    fn take_where(&self, thief: usize, waiting: usize) -> Option<Arc<T>> {
         (1..CPUS)
             .map(|distance| (thief + distance) % CPUS)
-            .filter(|&victim| self.length(victim) >= own + 2)
+            .filter(|&victim| self.length(victim) >= waiting)
             .find_map(|victim| self.take(victim, thief))
     }
 
@@ -219,13 +221,6 @@ impl<T: Runnable, const CPUS: usize> Queues<T, CPUS> {
     pub fn waiting_affinity(&self, cpu: usize) -> CpuMask {
         let ready = self.queues[cpu].ready.lock();
         CpuMask(ready.iter().fold(0, |all, one| all | one.affinity().0))
-    }
-
-    /// Calls `visit` for every queued thread, one queue's lock held.
-    pub fn for_each(&self, mut visit: impl FnMut(&Arc<T>)) {
-        for queue in &self.queues {
-            queue.ready.lock().iter().for_each(&mut visit);
-        }
     }
 }
 

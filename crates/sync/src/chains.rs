@@ -12,7 +12,7 @@ use crate::platform;
 use crate::rank::Rank;
 use crate::rwlock::RawRwLock;
 use crate::spin::{IrqOff, SpinLock, SpinLockGuard};
-use crate::waiter::Waiter;
+use crate::waiter::{WAITING, Waiter};
 use core::fmt;
 use core::panic::Location;
 use core::ptr;
@@ -94,9 +94,35 @@ impl LockRef {
     }
 }
 
+/// Waits for a lock at which `waiter`, the calling thread's, has just queued:
+/// lends its priority along the chain, reports a circle, and sleeps until
+/// `done`, which is asked after every wake-up.
+pub(crate) fn wait(
+    mut chains: Guard,
+    context: &Context,
+    lock: &LockMeta,
+    waiter: &Waiter,
+    mut done: impl FnMut() -> bool,
+) {
+    context.set_waiter(waiter);
+    let cycle = lend(&mut chains, waiter);
+    drop(chains);
+    let _leave = Leave(waiter);
+    report(cycle, waiter.at);
+    let mut stalled = platform::now().saturating_add(platform::stalled_after());
+    while !done() {
+        platform::park(stalled);
+        let now = platform::now();
+        if now >= stalled && waiter.state() == WAITING {
+            platform::lock_stalled(context, lock);
+            stalled = now.saturating_add(platform::stalled_after());
+        }
+    }
+}
+
 /// Ends a wait. If the waiter has not got the lock (on a host a report
 /// unwinds), it leaves the queue.
-pub(crate) struct Leave<'a>(pub(crate) &'a Waiter);
+struct Leave<'a>(&'a Waiter);
 
 impl Drop for Leave<'_> {
     fn drop(&mut self) {

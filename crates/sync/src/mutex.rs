@@ -114,30 +114,14 @@ impl RawMutex {
         unsafe {
             self.queue(&mut chains).insert(waiter, context.priority());
         }
-        context.set_waiter(waiter);
         self.update_wanted(&mut chains);
-        let cycle = chains::lend(&mut chains, waiter);
-        drop(chains);
-        let _leave = chains::Leave(waiter);
-        chains::report(cycle, at);
-        self.wait(context, waiter);
-    }
-
-    fn wait(&self, context: &Context, waiter: &Waiter) {
-        let mut stalled = platform::now().saturating_add(platform::stalled_after());
-        loop {
+        chains::wait(chains, context, &self.meta, waiter, || {
             match waiter.state() {
-                GRANTED => return,
-                WOKEN if self.try_again(context, waiter) => return,
-                _ => {}
+                GRANTED => true,
+                WOKEN => self.try_again(context, waiter),
+                _ => false,
             }
-            platform::park(stalled);
-            let now = platform::now();
-            if now >= stalled && waiter.state() == WAITING {
-                platform::lock_stalled(context, &self.meta);
-                stalled = now.saturating_add(platform::stalled_after());
-            }
-        }
+        });
     }
 
     /// Woken: takes the lock if it is still free.

@@ -162,25 +162,10 @@ impl RawRwLock {
         // SAFETY: the waiter is pinned, and this function ends only after it
         // has left the queue.
         unsafe { state.queue(side).insert(waiter, context.priority()) };
-        context.set_waiter(waiter);
         self.update_wanted(&mut chains);
-        let cycle = chains::lend(&mut chains, waiter);
-        drop(chains);
-        let _leave = chains::Leave(waiter);
-        chains::report(cycle, at);
-        self.wait(context, waiter);
-    }
-
-    fn wait(&self, context: &Context, waiter: &Waiter) {
-        let mut stalled = platform::now().saturating_add(platform::stalled_after());
-        while waiter.state() != GRANTED {
-            platform::park(stalled);
-            let now = platform::now();
-            if now >= stalled && waiter.state() != GRANTED {
-                platform::lock_stalled(context, &self.meta);
-                stalled = now.saturating_add(platform::stalled_after());
-            }
-        }
+        chains::wait(chains, context, &self.meta, waiter, || {
+            waiter.state() == GRANTED
+        });
     }
 
     fn update_wanted(&self, chains: &mut Chains) {

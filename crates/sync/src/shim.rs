@@ -100,6 +100,8 @@ mod modelled {
 
 /// A constructor that is `const`, except under the model checker, whose
 /// objects are made while a model runs.
+#[doc(hidden)]
+#[macro_export]
 macro_rules! const_fn {
     ($(#[$meta:meta])* $vis:vis fn $($rest:tt)*) => {
         #[cfg(not(loom))]
