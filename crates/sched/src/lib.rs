@@ -1,6 +1,6 @@
 //! The scheduler's logic without its hardware: which thread states follow
 //! which, ids that cannot be confused, run queues of several CPUs with
-//! stealing, and the heap of deadlines.
+//! stealing, threads that wait for a time, and counted wakers.
 //!
 //! Memory is reserved when a thread is made, so that nothing here allocates
 //! while a thread is woken, switched or put to sleep.
@@ -15,12 +15,15 @@ mod idle;
 mod queues;
 mod run_queue;
 mod shim;
+mod sleepers;
 mod state;
 mod table;
+mod wakers;
 
-pub use deadlines::Deadlines;
 pub use idle::{CpuMask, IdleMask};
 pub use queues::{Queues, Runnable};
 pub use run_queue::{Class, End, RunQueue};
+pub use sleepers::Sleepers;
 pub use state::{AtomicState, State};
 pub use table::{Id, Table};
+pub use wakers::Wakers;

@@ -4,12 +4,10 @@ use super::stack::KernelStack;
 use super::{Thread, current};
 use crate::smp::MAX_CPUS;
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 use core::cell::UnsafeCell;
 use core::ptr;
 use core::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed};
-use paddock_abi::{Errno, Result};
-use paddock_sched::{Class, Deadlines};
+use paddock_sched::{Class, Sleepers};
 use paddock_sync::{IrqGuard, OnceCell, Rank, SpinLock};
 
 /// One CPU.
@@ -20,7 +18,7 @@ pub struct Cpu {
     /// the first CPU has them from the boot.
     pub stacks: OnceCell<(KernelStack, KernelStack)>,
     /// Threads that wait for a time, on this CPU's timer.
-    pub sleepers: SpinLock<Sleepers>,
+    pub sleepers: SpinLock<Sleepers<Arc<Thread>>>,
     /// Class of the running thread, for the others; a hint.
     running_class: AtomicU8,
     /// Set, with an interrupt sent, to have a peer of the running thread
@@ -109,65 +107,4 @@ pub fn by_index(index: usize) -> &'static Cpu {
 /// The calling CPU. Interrupts are masked or preemption is off.
 pub fn this() -> &'static Cpu {
     &CPUS[current().cpu()]
-}
-
-/// Threads that wait for a time.
-pub struct Sleepers {
-    deadlines: Deadlines,
-    /// Who waits, by the thread's slot index.
-    threads: Vec<Option<Arc<Thread>>>,
-}
-
-impl Sleepers {
-    const fn new() -> Self {
-        Sleepers {
-            deadlines: Deadlines::new(),
-            threads: Vec::new(),
-        }
-    }
-
-    /// Makes room for threads with slot indices below `count`.
-    ///
-    /// # Errors
-    /// `ENOMEM`.
-    pub fn reserve(&mut self, count: usize) -> Result<()> {
-        self.deadlines.reserve(count)?;
-        let more = count.saturating_sub(self.threads.len());
-        self.threads.try_reserve(more).map_err(|_| Errno::ENOMEM)?;
-        while self.threads.len() < count {
-            self.threads.push(None);
-        }
-        Ok(())
-    }
-
-    /// Adds a thread, which is not here yet.
-    pub fn insert(&mut self, thread: Arc<Thread>, deadline: u64) {
-        let index = thread.id().index();
-        if let Some(slot) = self.threads.get_mut(index) {
-            self.deadlines.set(index, deadline);
-            *slot = Some(thread);
-        }
-    }
-
-    /// Takes the thread with this slot index out, if it is still here.
-    #[must_use]
-    pub fn remove(&mut self, index: usize) -> Option<Arc<Thread>> {
-        self.deadlines.remove(index);
-        self.threads.get_mut(index)?.take()
-    }
-
-    /// Takes out a thread whose time has come.
-    pub fn pop_due(&mut self, now: u64) -> Option<Arc<Thread>> {
-        loop {
-            let index = self.deadlines.pop_due(now)?;
-            if let Some(thread) = self.threads.get_mut(index).and_then(Option::take) {
-                return Some(thread);
-            }
-        }
-    }
-
-    /// The earliest time that somebody waits for.
-    pub fn earliest(&self) -> u64 {
-        self.deadlines.earliest().unwrap_or(u64::MAX)
-    }
 }

@@ -25,8 +25,8 @@ use crate::{config, smp};
 use alloc::string::String;
 use alloc::sync::Arc;
 use core::cell::UnsafeCell;
-use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
-use paddock_sched::{AtomicState, Class, CpuMask, Id, State};
+use core::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use paddock_sched::{AtomicState, Class, CpuMask, Id, State, Wakers};
 use paddock_sync::{Context, PreemptGuard, Rank, SpinLock, WaitQueue, might_sleep};
 use stack::KernelStack;
 
@@ -64,10 +64,7 @@ pub struct Thread {
     affinity: AtomicU64,
     /// When it became ready, ns since boot; while it waits for a CPU.
     ready_since: AtomicU64,
-    /// How many wakers of it there are.
-    wakers: AtomicU32,
-    /// It is parked, or about to be, without a deadline.
-    parked_for_ever: AtomicBool,
+    wakers: Wakers,
     /// See `set_unparked_by_name`.
     unparked_by_name: AtomicBool,
     id: Id,
@@ -108,8 +105,7 @@ impl Thread {
             home: AtomicUsize::new(0),
             affinity: AtomicU64::new(u64::MAX),
             ready_since: AtomicU64::new(0),
-            wakers: AtomicU32::new(0),
-            parked_for_ever: AtomicBool::new(false),
+            wakers: Wakers::new(),
             unparked_by_name: AtomicBool::new(false),
             id,
             class,

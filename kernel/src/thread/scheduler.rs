@@ -111,26 +111,35 @@ pub fn park(deadline: u64) {
         return;
     }
     let thread = current();
-    let for_ever = deadline == u64::MAX;
-    thread.parked_for_ever.store(for_ever, Relaxed);
-    if !thread.state.park() {
+    if deadline == u64::MAX {
+        park_for_ever(thread, &masked);
         return;
     }
-    if for_ever {
-        thread.look_for_waker();
-        switch::switch(&masked);
-        thread.note_slept();
+    if !thread.state.park() {
         return;
     }
     let this = cpus::this();
     // The idle thread, which is not counted, never parks.
     let own = super::current_arc();
-    this.sleepers.lock().insert(own, deadline);
+    this.sleepers
+        .lock()
+        .insert(thread.id.index(), own, deadline);
     switch::switch(&masked);
     thread.note_slept();
     // Still there if the thread was woken before its time.
     let left = this.sleepers.lock().remove(thread.id.index());
     drop(left);
+}
+
+/// Blocks the running thread, which this is, until it is unparked.
+fn park_for_ever(thread: &Thread, masked: &IrqGuard) {
+    thread.wakers.begin_park();
+    if thread.state.park() {
+        thread.look_for_waker();
+        switch::switch(masked);
+        thread.note_slept();
+    }
+    thread.wakers.end_park();
 }
 
 /// Switches if somebody better, or a peer, is ready. Also at the end of an

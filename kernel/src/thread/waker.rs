@@ -8,16 +8,15 @@ use super::{Thread, scheduler};
 use crate::detectors;
 use alloc::sync::Arc;
 use core::mem::ManuallyDrop;
-use core::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, SeqCst};
+use core::sync::atomic::Ordering::Relaxed;
 use core::task::{RawWaker, RawWakerVTable, Waker};
-use paddock_sched::State;
 
 /// A waker's data is a pointer of `Arc::into_raw`, of which it owns one count.
 static FUNCTIONS: RawWakerVTable = RawWakerVTable::new(clone, wake, wake_by_ref, forget);
 
 /// A waker that unparks this thread.
 pub fn waker_of(thread: Arc<Thread>) -> Waker {
-    thread.wakers.fetch_add(1, Relaxed);
+    thread.wakers.add();
     let data = Arc::into_raw(thread).cast();
     // SAFETY: `FUNCTIONS` keeps to the contract of `RawWaker`: the data is an
     // `Arc`'s, which may be sent and shared.
@@ -36,7 +35,7 @@ unsafe fn take(data: *const ()) -> Arc<Thread> {
 unsafe fn clone(data: *const ()) -> RawWaker {
     // SAFETY: the caller's promise.
     let thread = ManuallyDrop::new(unsafe { take(data) });
-    thread.wakers.fetch_add(1, Relaxed);
+    thread.wakers.add();
     let _counted = ManuallyDrop::new(Arc::clone(&thread));
     RawWaker::new(data, &FUNCTIONS)
 }
@@ -48,7 +47,7 @@ unsafe fn wake(data: *const ()) {
     let thread = unsafe { take(data) };
     scheduler::unpark(&thread);
     // Only now: a thread that is blocked and has no waker was not woken.
-    thread.wakers.fetch_sub(1, AcqRel);
+    thread.wakers.used();
 }
 
 /// # Safety
@@ -64,7 +63,7 @@ unsafe fn wake_by_ref(data: *const ()) {
 unsafe fn forget(data: *const ()) {
     // SAFETY: the caller's promise.
     let thread = unsafe { take(data) };
-    if thread.wakers.fetch_sub(1, SeqCst) == 1 {
+    if thread.wakers.forgotten() {
         thread.look_for_waker();
     }
 }
@@ -76,14 +75,10 @@ impl Thread {
         self.unparked_by_name.store(true, Relaxed);
     }
 
-    /// Reports the thread if it waits for ever and nobody can wake it: there
-    /// is no waker of it, and every one there was has gone without waking it.
+    /// Reports the thread if it waits for ever and nobody can wake it.
     #[inline]
     pub(super) fn look_for_waker(&self) {
-        // In this order: a waker that was used has unparked first.
-        let lost = self.wakers.load(SeqCst) == 0
-            && self.state.get() == State::Blocked
-            && self.parked_for_ever.load(Acquire);
+        let lost = self.wakers.lost(&self.state);
         if lost && !self.unparked_by_name.load(Relaxed) {
             detectors::lost_wake_up(self);
         }

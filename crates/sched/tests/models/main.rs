@@ -1,8 +1,11 @@
-//! Models of the scheduler's shared state: every interleaving of a few CPUs,
-//! weak memory included. Built with `--cfg loom`; `cargo xtask test --only
+//! Models of the scheduler's shared state: every interleaving of a few CPUs, or
+//! every one with so many preemptions, weak memory included. Built with `--cfg loom`; `cargo xtask test --only
 //! host` runs them and prints how many executions each took.
 
 #![cfg(loom)]
+
+mod sleepers;
+mod wakers;
 
 use loom::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering::*};
 use loom::thread;
@@ -12,14 +15,33 @@ use std::sync::atomic::AtomicU64;
 
 /// Explores all interleavings of a model.
 fn explore(name: &str, model: impl Fn() + Sync + Send + 'static) {
+    explore_bounded(name, None, "all interleavings", model);
+}
+
+/// Explores all interleavings with at most so many preemptions.
+fn explore_up_to(preemptions: usize, name: &str, model: impl Fn() + Sync + Send + 'static) {
+    let bound = format!("at most {preemptions} preemptions");
+    explore_bounded(name, Some(preemptions), &bound, model);
+}
+
+fn explore_bounded(
+    name: &str,
+    preemptions: Option<usize>,
+    bound: &str,
+    model: impl Fn() + Sync + Send + 'static,
+) {
     let executions = Arc::new(AtomicU64::new(0));
     let counted = executions.clone();
-    loom::model(move || {
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound = preemptions;
+    builder.max_branches = 10_000;
+    builder.check(move || {
         counted.fetch_add(1, Relaxed);
+        paddock_sync::begin();
         model();
     });
     println!(
-        "model {name}: {} executions (all interleavings)",
+        "model {name}: {} executions ({bound})",
         executions.load(Relaxed)
     );
 }
@@ -221,5 +243,28 @@ fn a_lent_class_is_never_missed() {
         queues.push(1, End::Back, moved.clone());
         lender.join().unwrap();
         assert_eq!(queues.best(1), Some(Class::System));
+    });
+}
+
+/// A class is lent to a thread while CPU 1 takes it out of the queue of CPU 0
+/// and puts it into its own.
+#[test]
+fn a_class_lent_to_a_stolen_thread_is_never_missed() {
+    explore("a class lent during a theft", || {
+        let queues = queues();
+        let moved = Fake::new();
+        queues.push(0, End::Back, moved.clone());
+        let lender = {
+            let (queues, moved) = (queues.clone(), moved.clone());
+            thread::spawn(move || {
+                moved.class.store(Class::System as u8, Relaxed);
+                queues.reclass(|| moved.home(), |other| Arc::ptr_eq(other, &moved));
+            })
+        };
+        if let Some(stolen) = queues.steal(1) {
+            queues.push(1, End::Front, stolen);
+        }
+        lender.join().unwrap();
+        assert_eq!(queues.best(moved.home()), Some(Class::System));
     });
 }
