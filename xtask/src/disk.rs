@@ -241,7 +241,8 @@ fn wanted_mode(name: &Path, meta: &fs::Metadata) -> u32 {
     }
 }
 
-fn make_filesystem(image: &Path, stage: &Path, contents: &Contents) -> Result<()> {
+/// Makes a filesystem with the tree `stage` alone, as whoever owns it.
+pub fn make_filesystem(image: &Path, stage: &Path, contents: &Contents) -> Result<()> {
     let file = File::create(image).with_context(|| format!("cannot write {}", image.display()))?;
     file.set_len(contents.size)?;
     let journal_mib = if contents.size >= 128 << 20 { 16 } else { 4 };

@@ -3,9 +3,10 @@
 //! exactly because nothing that the host times gets in.
 
 use crate::build::{self, Kernel};
-use crate::machine::TEST_KERNEL_IS_BUILT;
+use crate::disk::Contents;
+use crate::machine::{TEST_KERNEL_IS_BUILT, check_disk};
 use crate::qemu::{Config, Serial};
-use crate::{initrd, paths};
+use crate::{disk, paths};
 use anyhow::{Context, Result};
 use std::fs;
 use std::io::Read;
@@ -47,16 +48,16 @@ pub struct Outcome {
     pub took: Duration,
 }
 
-/// Builds the kernel, the program and the initial RAM disk.
+/// Builds the kernel, the program and the disk.
 pub fn build() -> Result<()> {
     let programs = build::fuzz_kernel()?;
     let (_, program) = programs
         .iter()
         .find(|(name, _)| *name == "paddock-test")
         .context("paddock-test is not part of this checkout")?;
-    let fresh = paths::fuzz_initrd().with_extension("new");
-    make_initrd(&fresh, program)?;
-    Ok(fs::rename(&fresh, paths::fuzz_initrd())?)
+    let fresh = paths::fuzz_disk().with_extension("new");
+    make_disk(&fresh, program)?;
+    Ok(fs::rename(&fresh, paths::fuzz_disk())?)
 }
 
 /// As [`build`], once, unless whoever started the tests has done so.
@@ -64,18 +65,27 @@ pub fn build_once() -> Result<()> {
     static BUILT: Mutex<bool> = Mutex::new(false);
     let mut built = BUILT.lock().unwrap_or_else(|e| e.into_inner());
     let is_there = std::env::var_os(TEST_KERNEL_IS_BUILT).is_some();
-    if !*built && (!is_there || !paths::fuzz_initrd().exists()) {
+    if !*built && (!is_there || !paths::fuzz_disk().exists()) {
         build()?;
     }
     *built = true;
     Ok(())
 }
 
-/// An archive whose `/bin/fuzz` is `program`.
-fn make_initrd(out: &Path, program: &Path) -> Result<()> {
-    let bytes = fs::read(program).with_context(|| format!("cannot read {}", program.display()))?;
-    initrd::make(out, &[("bin/fuzz", &bytes)])
-        .with_context(|| format!("cannot write {}", out.display()))
+/// A disk whose `/bin/fuzz` is `program`; small blocks, so that files have many.
+fn make_disk(out: &Path, program: &Path) -> Result<()> {
+    let stage = paths::out().join("fuzz-rootfs");
+    for folder in ["bin", "dev", "proc", "tmp", "run"] {
+        fs::create_dir_all(stage.join(folder))?;
+    }
+    fs::copy(program, stage.join("bin/fuzz"))
+        .with_context(|| format!("cannot copy {}", program.display()))?;
+    let contents = Contents {
+        size: 24 << 20,
+        block_size: 1024,
+        ..Contents::default()
+    };
+    disk::make_filesystem(out, &stage, &contents)
 }
 
 impl Run {
@@ -104,6 +114,11 @@ impl Run {
         command
     }
 
+    /// What the kernel's copy of the disk is called, in the folder of the run.
+    fn disk(&self) -> String {
+        format!("seed-{}-smp-{}.ext4", self.seed, self.smp)
+    }
+
     fn config(&self, console: &Path) -> Config {
         let mut config = Config::new(&Kernel::Fuzz.image());
         config.rng = false;
@@ -112,10 +127,12 @@ impl Run {
         config.repeats = true;
         config.semihosting = true;
         config.serial = Serial::File(console.to_path_buf());
-        config.extra = vec!["-initrd".into(), paths::fuzz_initrd().into()];
+        config.extra = vec!["-initrd".into(), paths::fuzz_disk().into()];
         config.append = vec![
             "paddock.test".into(),
             "init=/bin/fuzz".into(),
+            "root=/dev/ram0".into(),
+            format!("paddock.fuzz_disk={}", self.disk()),
             format!("paddock.seed={}", self.seed),
         ];
         let one_in = self.one_in.map(|n| format!("paddock.fuzz=1/{n}"));
@@ -124,7 +141,8 @@ impl Run {
         config
     }
 
-    /// Runs it; the console goes to a file in `folder`.
+    /// Runs it; the console goes to a file in `folder`, and so does the disk if
+    /// there is something wrong with it.
     ///
     /// # Errors
     /// If QEMU cannot be run. That a run fails is no error.
@@ -132,23 +150,36 @@ impl Run {
         fs::create_dir_all(folder)?;
         let console = folder.join(format!("seed-{}-smp-{}.log", self.seed, self.smp));
         let begin = Instant::now();
-        let status = run_limited(self.config(&console).command()?)?;
+        let mut qemu = self.config(&console).command()?;
+        let status = run_limited(qemu.current_dir(folder))?;
         let text = String::from_utf8_lossy(&fs::read(&console)?).into_owned();
         let last = text
             .lines()
             .rev()
             .find_map(|line| line.split_once(LAST_LINE));
         let last = last.map(|(_, summary)| summary.to_owned());
+        let problem = match status {
+            End::Well => self.checked_disk(folder).err(),
+            _ => None,
+        };
         Ok(Outcome {
-            passed: status == End::Well && last.is_some(),
-            summary: match (last, status) {
-                (_, End::TooLate) => format!("no end after {} s of the host", LIMIT.as_secs()),
-                (Some(summary), _) if summary.contains("hash") => summary,
+            passed: status == End::Well && last.is_some() && problem.is_none(),
+            summary: match (problem, last, status) {
+                (Some(problem), ..) => format!("{problem:#}"),
+                (.., End::TooLate) => format!("no end after {} s of the host", LIMIT.as_secs()),
+                (_, Some(summary), _) if summary.contains("hash") => summary,
                 _ => first_complaint(&text),
             },
             console,
             took: begin.elapsed(),
         })
+    }
+
+    /// What is wrong with the disk that the run has left; it stays only then.
+    fn checked_disk(&self, folder: &Path) -> Result<()> {
+        let disk = folder.join(self.disk());
+        check_disk(&disk)?;
+        Ok(fs::remove_file(&disk)?)
     }
 }
 
@@ -167,7 +198,7 @@ enum End {
     TooLate,
 }
 
-fn run_limited(mut command: Command) -> Result<End> {
+fn run_limited(command: &mut Command) -> Result<End> {
     command.stdin(Stdio::null()).stdout(Stdio::null());
     command.stderr(Stdio::piped());
     let mut child = command.spawn().context("cannot start QEMU")?;

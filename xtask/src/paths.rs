@@ -28,9 +28,9 @@ pub fn guest_target() -> PathBuf {
         .join("guest")
 }
 
-/// The initial RAM disk with the program that the fuzzing of schedules runs.
-pub fn fuzz_initrd() -> PathBuf {
-    out().join("fuzz.cpio")
+/// The disk in memory, with the program that the fuzzing of schedules runs.
+pub fn fuzz_disk() -> PathBuf {
+    out().join("fuzz.ext4")
 }
 
 /// The default disk.

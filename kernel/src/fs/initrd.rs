@@ -12,8 +12,9 @@ use paddock_vfs::{FileKind, Namespace, OpenFlags, Path, PathContext, SetMetadata
 /// Files with several names: the name that a file was made by.
 type FirstNames<'a> = BTreeMap<((u32, u32), u32), &'a [u8]>;
 
-/// The archive that the boot loader has put into memory, if it has.
-pub fn archive() -> Option<&'static [u8]> {
+/// What the boot loader has put into memory, if it has: reserved for good, and
+/// covered by the direct map.
+pub fn memory() -> Option<*mut [u8]> {
     let region = machine::get()?.initrd?;
     let length = usize::try_from(region.size)
         .ok()
@@ -24,9 +25,14 @@ pub fn archive() -> Option<&'static [u8]> {
         log::warn!("root: the initial RAM disk lies outside the memory and is ignored");
         return None;
     }
-    // SAFETY: the region lies in memory, which the direct map covers, and is
-    // reserved for good: nobody writes to it.
-    Some(unsafe { core::slice::from_raw_parts(phys_to_virt(region.base), length) })
+    let start = phys_to_virt(region.base);
+    Some(core::ptr::slice_from_raw_parts_mut(start, length))
+}
+
+/// The same as an archive. Not for a machine whose root is a disk in it.
+pub fn archive() -> Option<&'static [u8]> {
+    // SAFETY: valid for good, and nobody writes to it.
+    memory().map(|memory| unsafe { &*memory })
 }
 
 /// Makes all that the archive holds below the root of `context`. What cannot

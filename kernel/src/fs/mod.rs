@@ -17,6 +17,8 @@ use crate::user::vfs;
 use alloc::sync::Arc;
 use clock::WallClock;
 use embassy_executor::Spawner;
+#[cfg(feature = "fuzz-sched")]
+pub use initrd::memory as initrd_memory;
 use job::Processes;
 use paddock_sync::OnceCell;
 use paddock_tty::{Terminals, Tty};

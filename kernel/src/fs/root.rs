@@ -4,7 +4,7 @@ use super::clock::WallClock;
 use super::{initrd, mounts};
 use crate::drivers::virtio::block::{self, Disk};
 use crate::machine::CommandLine;
-use crate::{memory, user::page_cache::FramePages};
+use crate::{memory, schedule_fuzz, user::page_cache::FramePages};
 use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -12,13 +12,15 @@ use paddock_abi::stat::make_device;
 use paddock_abi::{Errno, Result};
 use paddock_disk_fs::Ext4;
 use paddock_sync::{OnceCell, try_arc};
-use paddock_vfs::FileSystem;
 use paddock_vfs::cache::PageCache;
+use paddock_vfs::{BlockDevice, FileSystem};
 
 /// The disk that is the root's if the command line names none.
 const DEFAULT_DISK: &str = "/dev/vda";
 /// The major number of disks; each has [`MINORS`] minor numbers.
 pub const DISK_MAJOR: u32 = 254;
+/// The major number of disks in memory.
+const RAM_DISK_MAJOR: u32 = 1;
 /// See [`DISK_MAJOR`].
 pub const MINORS: u32 = 16;
 
@@ -44,6 +46,9 @@ pub fn page_cache() -> Option<&'static Arc<PageCache>> {
 /// # Panics
 /// If there is not even memory for an empty filesystem.
 pub fn find(command_line: &CommandLine<'_>, clock: &Arc<WallClock>) -> Root {
+    if let Some(disk) = schedule_fuzz::start_disk(command_line) {
+        return in_ram_disk(disk, clock);
+    }
     let archive = initrd::archive();
     if command_line.root.is_none() && archive.is_some() {
         log::info!("root: in memory, from the initial RAM disk");
@@ -62,6 +67,21 @@ pub fn find(command_line: &CommandLine<'_>, clock: &Arc<WallClock>) -> Root {
             );
             in_memory(clock, archive)
         }
+    }
+}
+
+/// # Panics
+/// If the disk cannot be mounted: it was made for this run.
+fn in_ram_disk(disk: Arc<dyn BlockDevice>, clock: &Arc<WallClock>) -> Root {
+    let device = make_device(RAM_DISK_MAJOR, 0);
+    let mounted = cache().and_then(|cache| Ext4::mount(disk, clock.clone(), cache, device, false));
+    match mounted {
+        Ok(fs) => Root {
+            fs,
+            source: disk_path("ram0"),
+            archive: None,
+        },
+        Err(error) => panic!("the disk in memory cannot be mounted: {error}"),
     }
 }
 

@@ -1,12 +1,14 @@
 //! The end of a run: well, with a report, or because it does not end.
 
-use super::{HASH, generator};
+use super::{HASH, disk, generator};
 use crate::machine::CommandLine;
 use crate::watchdog::{self, Kind};
-use crate::{console, power, thread, violations};
+use crate::{console, fs, power, thread, violations};
+use alloc::string::String;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use paddock_process::WaitStatus;
 use paddock_sched::State;
+use paddock_sync::{Rank, SpinLock, WaitQueue};
 
 /// How long a run may last, in seconds of guest time.
 const LIMIT_SECONDS: u64 = 60;
@@ -14,6 +16,10 @@ const LIMIT_SECONDS: u64 = 60;
 static LIMIT: AtomicU64 = AtomicU64::new(LIMIT_SECONDS);
 /// Reports are no longer the end: one has led to it already.
 static ENDING: AtomicBool = AtomicBool::new(false);
+
+/// How process 1 has ended, once it has.
+static LAST: SpinLock<Option<Option<WaitStatus>>> = SpinLock::new(Rank::Leaf, None);
+static LAST_IS_THERE: WaitQueue = WaitQueue::new();
 
 /// Starts the thread that ends a run which does not end by itself.
 pub fn start(command_line: &CommandLine<'_>) {
@@ -23,7 +29,10 @@ pub fn start(command_line: &CommandLine<'_>) {
             Err(_) => log::error!("command line: paddock.fuzz_seconds: expected a number"),
         }
     }
-    if let Err(error) = thread::spawn("fuzz-limit", end_what_hangs) {
+    let file = command_line.value("paddock.fuzz_disk").map(String::from);
+    let threads = thread::spawn("fuzz-limit", end_what_hangs)
+        .and_then(|_| thread::spawn("fuzz-end", || end_well(file)));
+    if let Err(error) = threads {
         panic!("no thread to end a run: {error}");
     }
 }
@@ -47,11 +56,27 @@ fn end_what_hangs() {
     finish(None);
 }
 
-/// Process 1, whose status this is, has ended and its output is out.
+/// Process 1, whose status this is, has ended and its output is out. Any
+/// context.
 pub fn process_1_ended(status: Option<WaitStatus>) {
-    if generator::enabled() {
-        finish(status);
+    *LAST.lock() = Some(status);
+    LAST_IS_THERE.wake_one();
+}
+
+/// Unmounts everything once process 1 has ended, and gives the host what the
+/// disk holds then, as a file that `paddock.fuzz_disk` names.
+fn end_well(file: Option<String>) {
+    let status = LAST_IS_THERE.wait_until(|| LAST.lock().take());
+    fs::shut_down();
+    ENDING.store(true, Relaxed);
+    generator::disable();
+    if let Some(file) = file
+        && !disk::dump(&file)
+    {
+        console::print_urgent(format_args!("fuzz: the disk cannot be written to {file}"));
+        finish(None);
     }
+    finish(status);
 }
 
 /// The watchdog has reported: the run has failed.

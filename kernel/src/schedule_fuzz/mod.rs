@@ -12,9 +12,11 @@
 //! interrupt could have asked for one, another CPU runs where it could have
 //! been faster. The order of classes is not kept, because none may rely on it.
 
+mod disk;
 mod end;
 mod generator;
 
+pub use disk::start as start_disk;
 pub use end::{process_1_ended, watchdog_reported};
 pub use generator::seed;
 
@@ -28,7 +30,13 @@ use generator::{chance, draw, enabled};
 use paddock_sched::{Class, CpuMask};
 
 /// Words of the command line that only this kernel knows.
-pub const WORDS: &[&str] = &["paddock.seed", "paddock.fuzz", "paddock.fuzz_seconds"];
+pub const WORDS: &[&str] = &[
+    "paddock.seed",
+    "paddock.fuzz",
+    "paddock.fuzz_seconds",
+    "paddock.fuzz_disk",
+    "paddock.mistake",
+];
 
 /// A switch that was asked for is put off to a later place this seldom.
 const PUT_OFF_ONE_IN: u64 = 4;

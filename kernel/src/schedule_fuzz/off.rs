@@ -5,12 +5,18 @@ use crate::thread::{RunQueues, Thread};
 use alloc::sync::Arc;
 use paddock_process::WaitStatus;
 use paddock_sched::{Class, CpuMask};
+use paddock_vfs::BlockDevice;
 
 /// Words of the command line that only the fuzzing kernel knows.
 pub const WORDS: &[&str] = &[];
 
 #[inline(always)]
 pub fn start(_: &CommandLine<'_>) {}
+
+#[inline(always)]
+pub fn start_disk(_: &CommandLine<'_>) -> Option<Arc<dyn BlockDevice>> {
+    None
+}
 
 #[inline(always)]
 pub fn seed() -> Option<u64> {

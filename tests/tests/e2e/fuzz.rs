@@ -1,8 +1,9 @@
 //! The kernel under schedules from seeds (`cargo xtask fuzz-sched`).
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use std::fs;
 use std::path::PathBuf;
+use std::process::{Command, Output};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use xtask::fuzz::{Run, build_once};
@@ -92,4 +93,56 @@ fn a_run_without_an_end_fails_and_says_where_it_is() -> Result<()> {
         ensure!(console.contains(part), "no `{part}` in {console}");
     }
     Ok(fs::remove_dir_all(&folder)?)
+}
+
+/// Seeds in which a mistake that is put back must be found.
+const FOUND_WITHIN: u64 = 8;
+
+/// A mistake of the usual sort, put back: the disk in memory looks whether anybody
+/// waits before its answer is there, so that who begins to wait in between waits
+/// for ever. The command that is printed makes the same run again, with the same
+/// end.
+#[test]
+fn a_lost_wake_up_is_found_and_repeats() -> Result<()> {
+    build_once()?;
+    let folder = folder("fuzz-mistake");
+    let mistaken = |seed| Run {
+        append: Some("paddock.mistake=wake-if-waited-for paddock.fuzz_seconds=20".into()),
+        ..Run::new(seed, 1)
+    };
+    let mut found = None;
+    for run in (1..=FOUND_WITHIN).map(mistaken) {
+        let outcome = run.go(&folder)?;
+        if !outcome.passed {
+            found = Some((run, outcome));
+            break;
+        }
+    }
+    let (run, outcome) = found.context("no seed finds the mistake")?;
+    let console = fs::read_to_string(&outcome.console)?;
+    let hung = ["watchdog: blocked on lock", "fuzz: no end after 20 s"];
+    let hung = hung.iter().any(|part| console.contains(part));
+    ensure!(hung, "not a hang: {console}");
+    let place = "RamDisk::request";
+    ensure!(console.contains(place), "no `{place}` in {console}");
+    let again = command(&run.command())?;
+    ensure!(!again.status.success(), "passed: {}", run.command());
+    let output = String::from_utf8_lossy(&again.stdout).into_owned();
+    let line = format!("seed {}: {}", run.seed, outcome.summary);
+    ensure!(output.contains(&line), "no `{line}` in {output}");
+    ensure!(output.contains(&run.command()), "no command in {output}");
+    Ok(fs::remove_dir_all(&folder)?)
+}
+
+/// Runs a command of `cargo xtask` as it is printed, without building again.
+fn command(printed: &str) -> Result<Output> {
+    let words = printed
+        .strip_prefix("cargo xtask ")
+        .context("no command of ours")?;
+    let (words, append) = words.split_once(" --append ").unwrap_or((words, "''"));
+    let mut xtask = Command::new(env!("CARGO"));
+    xtask.current_dir(paths::workspace()).arg("xtask");
+    xtask.args(words.split(' ')).arg("--no-build");
+    xtask.arg("--append").arg(append.trim_matches('\''));
+    Ok(xtask.output()?)
 }

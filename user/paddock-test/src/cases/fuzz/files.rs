@@ -6,16 +6,20 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-fn text(error: io::Error) -> String {
+pub(super) fn text(error: io::Error) -> String {
     error.to_string()
 }
 
-fn folder(name: &str) -> Result<PathBuf, String> {
-    super::super::folder(&[], name)
+/// Where files are in memory.
+const MEMORY: &str = "/tmp";
+
+/// A folder of one's own below `base`.
+pub(super) fn folder(base: &str, name: &str) -> Result<PathBuf, String> {
+    super::super::folder(&[base.to_owned()], name)
 }
 
 /// Runs `body` in `count` processes at once; all must end well.
-fn in_children(count: u8, body: impl Fn(u8) -> io::Result<()>) -> Found {
+pub(super) fn in_children(count: u8, body: impl Fn(u8) -> io::Result<()>) -> Found {
     let children = (0..count)
         .map(|number| sys::fork(|| i32::from(body(number).is_err())))
         .collect::<Result<Vec<_>, _>>()?;
@@ -27,9 +31,14 @@ fn in_children(count: u8, body: impl Fn(u8) -> io::Result<()>) -> Found {
 
 /// Records appended by two to one file are whole, and all there.
 pub fn two_writers() -> Found {
+    two_writers_in(MEMORY)
+}
+
+/// As [`two_writers`], below `base`.
+pub fn two_writers_in(base: &str) -> Found {
     const RECORDS: usize = 30;
     const LENGTH: usize = 700;
-    let folder = folder("fuzz-append")?;
+    let folder = folder(base, "fuzz-append")?;
     let path = folder.join("log");
     in_children(2, |number| {
         let mut file = OpenOptions::new().create(true).append(true).open(&path)?;
@@ -44,8 +53,13 @@ pub fn two_writers() -> Found {
 
 /// Names made, moved and removed in one folder; each is somebody's alone.
 pub fn names() -> Found {
+    names_in(MEMORY)
+}
+
+/// As [`names`], below `base`.
+pub fn names_in(base: &str) -> Found {
     const NAMES: u32 = 12;
-    let folder = folder("fuzz-names")?;
+    let folder = folder(base, "fuzz-names")?;
     in_children(3, |number| {
         for name in 0..NAMES {
             let own = folder.join(format!("own-{number}-{name}"));

@@ -2,6 +2,7 @@
 //! a check of what came out: the workload of the fuzzing of schedules. Every
 //! actor is a process of its own, and says only what it finds wrong.
 
+mod disk;
 mod events;
 mod files;
 mod memory;
@@ -31,6 +32,13 @@ const ACTORS: &[(&str, Act)] = &[
     ("tcp", sockets::tcp),
     ("files of two", files::two_writers),
     ("names", files::names),
+    ("files of two on a disk", disk::two_writers),
+    ("names on a disk", disk::names),
+    ("lengths on a disk", disk::lengths),
+    ("files without a name", disk::unnamed),
+    ("mapped files", disk::mapped),
+    ("replaced files", disk::replaced),
+    ("synced files", disk::synced),
     ("children", processes::children),
     ("programs", processes::programs),
     ("orphans", processes::orphans),
