@@ -184,17 +184,23 @@ impl Connection {
         })
     }
 
-    /// Reads what is there; 0 at the end.
+    /// Reads what is there; 0 at the end. The waker is armed once all is read:
+    /// whoever has got less than he asked for may wait for more without asking
+    /// again (epoll(7), edge-triggered).
     ///
     /// # Errors
-    /// `EAGAIN`, with the waker armed; `ECONNRESET`.
+    /// `EAGAIN`, `ECONNRESET`.
     pub fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
         let mut cx = Context::from_waker(&self.waker);
         let socket = &mut self.socket;
-        match self
-            .stack
-            .section(|_| pin!(socket.read(buffer)).poll(&mut cx))
-        {
+        let result = self.stack.section(|_| {
+            let result = pin!(socket.read(buffer)).poll(&mut cx);
+            if result.is_ready() && !socket.can_recv() {
+                let _ = pin!(socket.wait_read_ready()).poll(&mut cx);
+            }
+            result
+        });
+        match result {
             Poll::Ready(Ok(count)) => Ok(count),
             Poll::Ready(Err(Error::ConnectionReset)) => Err(Errno::ECONNRESET),
             Poll::Pending => Err(Errno::EAGAIN),
@@ -234,20 +240,25 @@ impl Connection {
             .section(|_| (self.socket.recv_queue(), self.socket.send_queue()))
     }
 
-    /// Writes what there is room for.
+    /// Writes what there is room for. The waker is armed once there is none,
+    /// as for [`Self::read`].
     ///
     /// # Errors
-    /// `EAGAIN`, with the waker armed; `EPIPE`.
+    /// `EAGAIN`, `EPIPE`.
     pub fn write(&mut self, bytes: &[u8]) -> Result<usize> {
         if bytes.is_empty() {
             return Ok(0);
         }
         let mut cx = Context::from_waker(&self.waker);
         let socket = &mut self.socket;
-        match self
-            .stack
-            .section(|_| pin!(socket.write(bytes)).poll(&mut cx))
-        {
+        let result = self.stack.section(|_| {
+            let result = pin!(socket.write(bytes)).poll(&mut cx);
+            if result.is_ready() && !socket.can_send() {
+                let _ = pin!(socket.wait_write_ready()).poll(&mut cx);
+            }
+            result
+        });
+        match result {
             Poll::Ready(Ok(count)) => Ok(count),
             Poll::Ready(Err(Error::ConnectionReset)) => Err(Errno::EPIPE),
             Poll::Pending => Err(Errno::EAGAIN),

@@ -1,7 +1,7 @@
 //! poll over everything that can be waited for.
 
 use std::fs::File;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::os::fd::AsRawFd;
 use std::thread;
@@ -40,6 +40,7 @@ pub fn run(report: &mut Report, _: &[String]) -> Outcome {
     others(report)?;
     sockets(report).map_err(|error| error.to_string())?;
     time(report)?;
+    edges(report)?;
     nests(report)?;
     woken(report)
 }
@@ -133,6 +134,86 @@ fn sockets(report: &mut Report) -> std::io::Result<()> {
     drop(client);
     let gone = poll(server.as_raw_fd(), libc::POLLRDHUP, 2_000);
     report.same("it has left", gone, Ok((1, libc::POLLRDHUP)));
+    Ok(())
+}
+
+/// An edge-triggered epoll of one file.
+struct Edges(i32);
+
+impl Edges {
+    fn of(file: i32) -> Result<Edges, Errno> {
+        let epoll = call!(libc::epoll_create1(0))?;
+        let mut event = libc::epoll_event {
+            events: (libc::EPOLLIN | libc::EPOLLOUT | libc::EPOLLRDHUP | libc::EPOLLET) as u32,
+            u64: 0,
+        };
+        call!(libc::epoll_ctl(
+            epoll,
+            libc::EPOLL_CTL_ADD,
+            file,
+            &mut event
+        ))?;
+        Ok(Edges(epoll))
+    }
+
+    /// What the next edge has of `wanted`, within some seconds.
+    fn next(&self, wanted: i32) -> Result<i32, Errno> {
+        let end = Instant::now() + PATIENCE;
+        while Instant::now() < end {
+            let mut event = libc::epoll_event { events: 0, u64: 0 };
+            call!(libc::epoll_wait(self.0, &mut event, 1, 5_000))?;
+            let found = event.events as i32 & wanted;
+            if found != 0 {
+                return Ok(found);
+            }
+        }
+        Ok(0)
+    }
+}
+
+/// Whoever got less than he asked for may wait for the next edge without
+/// asking again.
+fn edges(report: &mut Report) -> Outcome {
+    let text = |error: std::io::Error| error.to_string();
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(text)?;
+    let mut client = TcpStream::connect(listener.local_addr().map_err(text)?).map_err(text)?;
+    let (mut server, _) = listener.accept().map_err(text)?;
+    server.set_nonblocking(true).map_err(text)?;
+    let edges = Edges::of(server.as_raw_fd())?;
+    let mut bytes = vec![0; 1 << 20];
+    for turn in 0..3 {
+        client.write_all(&[turn; 10]).map_err(text)?;
+        report.same(
+            "data is an edge",
+            edges.next(libc::EPOLLIN),
+            Ok(libc::EPOLLIN),
+        );
+        let count = server.read(&mut bytes).map_err(text)?;
+        report.same("all of it is read", count, 10);
+    }
+    // More than fits: the rest waits for room.
+    let all = vec![7; 4 << 20];
+    let mut sent = 0;
+    let reader = thread::spawn(move || {
+        let mut heard = Vec::new();
+        sys::sleep_ms(50);
+        client.read_to_end(&mut heard).map(|_| heard.len())
+    });
+    while sent < all.len() {
+        match server.write(&all[sent..]) {
+            Ok(count) => sent += count,
+            Err(error) => return Err(format!("after {sent} bytes: {error}")),
+        }
+        if sent < all.len() && edges.next(libc::EPOLLOUT)? == 0 {
+            return Err(format!("no edge for room after {sent} bytes"));
+        }
+    }
+    server.shutdown(std::net::Shutdown::Write).map_err(text)?;
+    let heard = reader.join().map_err(|_| "a thread failed")?;
+    report.same("room is an edge", heard.ok(), Some(all.len()));
+    let ends = libc::EPOLLRDHUP;
+    report.same("the end is an edge", edges.next(ends), Ok(ends));
+    sys::close(edges.0)?;
     Ok(())
 }
 
