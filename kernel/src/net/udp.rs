@@ -140,6 +140,10 @@ impl UdpSocket {
         let from = Some(datagram.from);
         if peek {
             inner.next = Some(datagram);
+        } else {
+            // Arms the waker if that was the last: an edge-triggered epoll
+            // waits for the next one without asking.
+            inner.look();
         }
         Ok(Arrived {
             count,

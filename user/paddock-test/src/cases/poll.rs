@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::AsRawFd;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -41,6 +41,7 @@ pub fn run(report: &mut Report, _: &[String]) -> Outcome {
     sockets(report).map_err(|error| error.to_string())?;
     time(report)?;
     edges(report)?;
+    datagram_edges(report).map_err(|error| error.to_string())?;
     nests(report)?;
     woken(report)
 }
@@ -214,6 +215,22 @@ fn edges(report: &mut Report) -> Outcome {
     let ends = libc::EPOLLRDHUP;
     report.same("the end is an edge", edges.next(ends), Ok(ends));
     sys::close(edges.0)?;
+    Ok(())
+}
+
+/// Each datagram that comes to an empty socket is an edge.
+fn datagram_edges(report: &mut Report) -> std::io::Result<()> {
+    let socket = || UdpSocket::bind((Ipv4Addr::LOCALHOST, 0));
+    let (one, other) = (socket()?, socket()?);
+    let edges =
+        Edges::of(one.as_raw_fd()).map_err(|errno| std::io::Error::from_raw_os_error(errno.0))?;
+    for _ in 0..3 {
+        other.send_to(b"x", one.local_addr()?)?;
+        let edge = edges.next(libc::EPOLLIN);
+        report.same("a datagram is an edge", edge, Ok(libc::EPOLLIN));
+        report.same("it is read", one.recv(&mut [0; 8])?, 1);
+    }
+    let _ = sys::close(edges.0);
     Ok(())
 }
 
