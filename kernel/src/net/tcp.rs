@@ -404,11 +404,14 @@ impl File for TcpSocket {
 impl Drop for TcpSocket {
     fn drop(&mut self) {
         let inner = self.inner.get_mut();
+        match core::mem::replace(&mut inner.state, State::Closed) {
+            State::Connected(connection) => leave(connection),
+            other => drop(other),
+        }
+        // Only now: who takes the port next must not share it with sockets
+        // that listened.
         if let Some((_, port)) = inner.bound {
             ports::TCP.release(port);
-        }
-        if let State::Connected(connection) = core::mem::replace(&mut inner.state, State::Closed) {
-            leave(connection);
         }
     }
 }

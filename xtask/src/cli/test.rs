@@ -47,11 +47,11 @@ struct Options {
 /// With how many CPUs a part of the end-to-end tests runs a second time.
 const SEVERAL: u32 = 4;
 /// Which part: the tests in which threads of programs, services and the
-/// network meet. What looks at one machine's boot or its time runs once.
+/// network meet. What looks at one machine's boot or its time runs once, and so
+/// does what says itself with how many CPUs.
 const AGAIN_WITH_SEVERAL: &[&str] = &[
     "broken::",
     "disk::",
-    "failures::",
     "faults::",
     "herd::",
     "power::",
