@@ -9,13 +9,17 @@ use alloc::vec::Vec;
 use core::future::Future;
 use core::mem::ManuallyDrop;
 use core::pin::pin;
-use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use core::sync::atomic::{
+    AtomicBool, AtomicUsize,
+    Ordering::{Relaxed, SeqCst},
+};
 use core::task::{Context, Poll, Waker};
 use embassy_net::tcp::{ConnectError, Error, State, TcpSocket};
 use embassy_net::{IpEndpoint, IpListenEndpoint};
 use embassy_time::Duration;
 use paddock_abi::{Errno, Result};
-use paddock_sync::WaitQueue;
+use paddock_process::WeakList;
+use paddock_sync::{WaitQueue, try_arc};
 
 /// Bytes of each of a connection's buffers.
 const BUFFER: usize = 64 * 1024;
@@ -36,6 +40,46 @@ pub fn count() -> usize {
 pub struct Notifier {
     /// The queue.
     pub queue: WaitQueue,
+    /// Somebody has asked a connection that was ready on both sides, so that
+    /// no waker was left with it.
+    is_watched: AtomicBool,
+}
+
+/// Those of TCP sockets.
+static NOTIFIERS: WeakList<Notifier> = WeakList::new();
+/// One of them is watched.
+static ANY_WATCHED: AtomicBool = AtomicBool::new(false);
+
+impl Notifier {
+    /// One for a TCP socket.
+    ///
+    /// # Errors
+    /// `ENOMEM`.
+    pub fn for_tcp() -> Result<Arc<Notifier>> {
+        let notifier = try_arc(Notifier::default())?;
+        NOTIFIERS.add(&notifier)?;
+        Ok(notifier)
+    }
+
+    /// From now on the next poll of a stack wakes those who wait, once,
+    /// whatever has happened: in place of a waker, for what can still come to
+    /// a connection that is ready on both sides. Before looking at it.
+    pub fn watch(&self) {
+        self.is_watched.store(true, SeqCst);
+        ANY_WATCHED.store(true, SeqCst);
+    }
+}
+
+/// Wakes those who wait for connections that are watched. After every poll of
+/// a stack, outside its section.
+pub fn wake_watched() {
+    if ANY_WATCHED.swap(false, SeqCst) {
+        NOTIFIERS.for_each(|notifier| {
+            if notifier.is_watched.swap(false, SeqCst) {
+                notifier.queue.wake_all();
+            }
+        });
+    }
 }
 
 impl Wake for Notifier {

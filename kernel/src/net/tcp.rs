@@ -79,7 +79,7 @@ impl TcpSocket {
     /// # Errors
     /// `ENOMEM`.
     pub fn of_family(family: u16) -> Result<Arc<TcpSocket>> {
-        Self::with_state(State::Fresh, family, try_arc(Notifier::default())?)
+        Self::with_state(State::Fresh, family, Notifier::for_tcp()?)
     }
 
     fn with_state(state: State, family: u16, notifier: Arc<Notifier>) -> Result<Arc<TcpSocket>> {
@@ -151,7 +151,7 @@ impl TcpSocket {
             IpAddress::Ipv4(Ipv4Address::UNSPECIFIED),
             0,
         ));
-        let notifier = try_arc(Notifier::default())?;
+        let notifier = Notifier::for_tcp()?;
         connection.set_notifier(&notifier);
         Ok((
             Self::with_state(State::Connected(connection), self.family, notifier)?,
@@ -366,6 +366,12 @@ impl Inner {
 
 impl Pollable for TcpSocket {
     fn ready(&self) -> Ready {
+        let ready = self.inner.lock().ready();
+        // Data and room, and the end may still come.
+        if ready & (Ready::IN | Ready::OUT | Ready::RDHUP) != Ready::IN | Ready::OUT {
+            return ready;
+        }
+        self.notifier.watch();
         self.inner.lock().ready()
     }
 

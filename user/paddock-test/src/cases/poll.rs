@@ -132,8 +132,14 @@ fn sockets(report: &mut Report) -> std::io::Result<()> {
     client.write_all(b"x")?;
     let found = poll(server.as_raw_fd(), IN, 2_000);
     report.same("a byte has come", found, Ok((1, IN)));
-    drop(client);
-    let gone = poll(server.as_raw_fd(), libc::POLLRDHUP, 2_000);
+    let thread = thread::spawn(move || {
+        sys::sleep_ms(50);
+        drop(client);
+    });
+    let begin = Instant::now();
+    let gone = poll(server.as_raw_fd(), libc::POLLRDHUP, 60_000);
+    let at_once = begin.elapsed() < PATIENCE;
+    report.check("which is noticed at once", at_once && thread.join().is_ok());
     report.same("it has left", gone, Ok((1, libc::POLLRDHUP)));
     Ok(())
 }
@@ -192,6 +198,12 @@ fn edges(report: &mut Report) -> Outcome {
         let count = server.read(&mut bytes).map_err(text)?;
         report.same("all of it is read", count, 10);
     }
+    for turn in 0..3 {
+        client.write_all(&[turn; 10]).map_err(text)?;
+        let edge = edges.next(libc::EPOLLIN);
+        report.same("more of it is an edge", edge, Ok(libc::EPOLLIN));
+    }
+    report.same("it is read", server.read(&mut bytes).map_err(text)?, 30);
     // More than fits: the rest waits for room.
     let all = vec![7; 4 << 20];
     let mut sent = 0;
