@@ -38,8 +38,8 @@ pub struct CloneRequest {
 ///
 /// # Errors
 /// `EINVAL` for combinations that make no sense or are not supported,
-/// `EAGAIN` when there are too many, `ENOMEM`; `ERESTARTNOINTR` if the child
-/// would miss a signal to several processes.
+/// `EAGAIN` when there are too many, `ENOMEM`; `ERESTARTNOINTR` if a signal
+/// waits, or the child would miss one to several processes.
 pub fn clone(frame: &TrapFrame, request: &CloneRequest) -> Result<u32> {
     let parent = current().ok_or(Errno::ESRCH)?;
     check(request.flags)?;
@@ -143,6 +143,11 @@ fn new_process(
     let old = &parent.process;
     let flags = request.flags;
     let broadcasts = tree().lock().broadcasts();
+    // One that was over by then has told the parent already, maybe since this
+    // call was entered: it is heard before there is a child.
+    if parent.signal_pending() {
+        return Err(Errno::ERESTARTNOINTR);
+    }
     store_tid(request, pid)?;
     let memory = child_memory(old, flags, request, pid)?;
     let files = if flags.contains(CloneFlags::FILES) {
