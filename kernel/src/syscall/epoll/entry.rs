@@ -83,6 +83,11 @@ impl Entry {
         })
     }
 
+    /// Whether it is the one of this descriptor and file.
+    pub fn is_of(&self, fd: i32, file: &Arc<OpenFile>) -> bool {
+        self.fd == fd && Arc::ptr_eq(&self.file, file)
+    }
+
     /// What to report, if there is news. Takes the note; leaves it where the
     /// next wait must look again.
     pub fn take_events(&self) -> Option<EpollEvent> {

@@ -28,18 +28,16 @@ impl Epoll {
     /// The entry of a descriptor and its file.
     pub fn find(&self, fd: i32, file: &Arc<OpenFile>) -> Option<Arc<Entry>> {
         let entries = self.entries.lock();
-        entries
-            .iter()
-            .find(|entry| entry.fd == fd && Arc::ptr_eq(&entry.file, file))
-            .cloned()
+        entries.iter().find(|entry| entry.is_of(fd, file)).cloned()
     }
 
     /// `EEXIST` if the descriptor and its file are there, `ENOMEM`.
     pub fn add(&self, entry: Arc<Entry>) -> Result<()> {
         let mut entries = self.entries.lock();
-        let same =
-            |other: &Arc<Entry>| other.fd == entry.fd && Arc::ptr_eq(&other.file, &entry.file);
-        if entries.iter().any(same) {
+        if entries
+            .iter()
+            .any(|other| other.is_of(entry.fd, &entry.file))
+        {
             return Err(Errno::EEXIST);
         }
         entries.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
@@ -105,38 +103,36 @@ impl Epoll {
         }
     }
 
+    /// What `look` finds in one of the epolls that it watches. None that stays
+    /// is missed.
+    fn find_inner<T>(&self, mut look: impl FnMut(&Arc<Epoll>) -> Option<T>) -> Option<T> {
+        self.pass_until_still(|| {
+            let mut entries = (0..).map_while(|index| self.entry(index));
+            entries.find_map(|entry| epoll_of(&entry.file).and_then(&mut look))
+        })
+    }
+
     /// Whether it watches `other` itself.
     pub fn watches(&self, other: &Arc<Epoll>) -> bool {
-        let entries = self.entries.lock();
-        let inner = |entry: &Arc<Entry>| {
-            epoll_of(&entry.file).is_some_and(|inner| Arc::ptr_eq(inner, other))
-        };
-        entries.iter().any(inner)
+        let is_other = |inner: &Arc<Epoll>| Arc::ptr_eq(inner, other).then_some(());
+        self.find_inner(is_other).is_some()
     }
 
-    /// Whether it watches `other` through at most `limit` others.
-    pub fn reaches(&self, other: &Arc<Epoll>, limit: usize) -> bool {
-        let mut index = 0;
-        while let Some(entry) = self.entry(index).filter(|_| limit > 0) {
-            let through =
-                |inner: &Arc<Epoll>| Arc::ptr_eq(inner, other) || inner.reaches(other, limit - 1);
-            if epoll_of(&entry.file).is_some_and(through) {
-                return true;
-            }
-            index += 1;
-        }
-        false
+    /// Whether it is `other`, or watches it through at most `limit` epolls,
+    /// itself included.
+    pub fn reaches(self: &Arc<Self>, other: &Arc<Epoll>, limit: usize) -> bool {
+        let leads_there = |inner: &Arc<Epoll>| inner.reaches(other, limit - 1).then_some(());
+        Arc::ptr_eq(self, other) || limit > 0 && self.find_inner(leads_there).is_some()
     }
 
-    /// How deep the epolls that it watches are nested.
+    /// How deep the epolls that it watches are nested; at most `limit`.
     pub fn depth(&self, limit: usize) -> usize {
         let mut deepest = 0;
-        let mut index = 0;
-        while let Some(entry) = self.entry(index).filter(|_| limit > 0) {
-            if let Some(inner) = epoll_of(&entry.file) {
+        if limit > 0 {
+            self.find_inner(|inner| {
                 deepest = deepest.max(1 + inner.depth(limit - 1));
-            }
-            index += 1;
+                None::<()>
+            });
         }
         deepest
     }

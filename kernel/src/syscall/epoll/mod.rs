@@ -101,7 +101,7 @@ pub fn epoll_ctl(call: &mut Call<'_>) -> Result<u64> {
     }
     let operation = call.uint(1);
     if operation == EPOLL_CTL_DEL {
-        let gone = epoll.take(|entry| entry.fd == fd && Arc::ptr_eq(&entry.file, &file));
+        let gone = epoll.take(|entry| entry.is_of(fd, &file));
         return gone.map(|_| 0).ok_or(Errno::ENOENT);
     }
     let event = call.pointer::<EpollEvent>(3).read()?;
@@ -146,7 +146,7 @@ fn add(epoll: &Arc<Epoll>, fd: i32, file: Arc<OpenFile>, interest: Interest) -> 
 /// is nested too deep, however the nest was built. Under [`NESTING`].
 fn may_watch(outer: &Arc<Epoll>, inner: &Arc<Epoll>) -> bool {
     let depth = height(outer, MAX_DEPTH) + 1 + inner.depth(MAX_DEPTH);
-    depth < MAX_DEPTH && !Arc::ptr_eq(outer, inner) && !inner.reaches(outer, MAX_DEPTH)
+    depth < MAX_DEPTH && !inner.reaches(outer, MAX_DEPTH)
 }
 
 /// How many epolls, one above the other, watch `epoll`; at most `limit`.
