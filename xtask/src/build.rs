@@ -45,24 +45,34 @@ impl Kernel {
         }
     }
 
-    /// What it is called in progress messages, and its files end in.
-    fn title(self) -> (&'static str, &'static str) {
+    /// What a build of it is called in progress messages.
+    fn title(self) -> &'static str {
         match self {
-            Kernel::Shipped => ("Building the kernel", ""),
-            Kernel::Test => ("Building the test kernel", "-test"),
-            Kernel::Unchecked => ("Building the test kernel without its checks", "-unchecked"),
-            Kernel::Fuzz => ("Building the kernel for the fuzzing of schedules", "-fuzz"),
+            Kernel::Shipped => "Building the kernel",
+            Kernel::Test => "Building the test kernel",
+            Kernel::Unchecked => "Building the test kernel without its checks",
+            Kernel::Fuzz => "Building the kernel for the fuzzing of schedules",
+        }
+    }
+
+    /// What the names of its files end in.
+    fn suffix(self) -> &'static str {
+        match self {
+            Kernel::Shipped => "",
+            Kernel::Test => "-test",
+            Kernel::Unchecked => "-unchecked",
+            Kernel::Fuzz => "-fuzz",
         }
     }
 
     /// The raw image with the arm64 boot header, in `folder`.
     pub fn image_in(self, folder: &Path) -> PathBuf {
-        folder.join(format!("Image{}", self.title().1))
+        folder.join(format!("Image{}", self.suffix()))
     }
 
     /// The kernel with its symbols, in `folder`.
     pub fn elf_in(self, folder: &Path) -> PathBuf {
-        folder.join(format!("kernel{}.elf", self.title().1))
+        folder.join(format!("kernel{}.elf", self.suffix()))
     }
 
     /// The image, where a build leaves it.
@@ -131,7 +141,7 @@ pub fn all(policy: DiskPolicy) -> Result<Built> {
 }
 
 fn kernel(toolchain: Toolchain, which: Kernel) -> Result<()> {
-    timed(which.title().0, || compile(toolchain, which))
+    timed(which.title(), || compile(toolchain, which))
 }
 
 fn compile(toolchain: Toolchain, which: Kernel) -> Result<()> {

@@ -116,6 +116,16 @@ fn buffer() -> Result<Box<[u8]>> {
     Ok(bytes.into_boxed_slice())
 }
 
+/// What a transfer has come to: `EAGAIN` if it cannot be made now, `reset` if
+/// the connection was reset.
+fn outcome(polled: Poll<core::result::Result<usize, Error>>, reset: Errno) -> Result<usize> {
+    match polled {
+        Poll::Ready(Ok(count)) => Ok(count),
+        Poll::Ready(Err(Error::ConnectionReset)) => Err(reset),
+        Poll::Pending => Err(Errno::EAGAIN),
+    }
+}
+
 impl Connection {
     /// A socket that is not connected. Never sleeps.
     ///
@@ -244,11 +254,7 @@ impl Connection {
             }
             result
         });
-        match result {
-            Poll::Ready(Ok(count)) => Ok(count),
-            Poll::Ready(Err(Error::ConnectionReset)) => Err(Errno::ECONNRESET),
-            Poll::Pending => Err(Errno::EAGAIN),
-        }
+        outcome(result, Errno::ECONNRESET)
     }
 
     /// Copies what is there without taking it; 0 at the end.
@@ -270,11 +276,7 @@ impl Connection {
             };
             pin!(socket.read_with(copy)).poll(&mut cx)
         });
-        match result {
-            Poll::Ready(Ok(count)) => Ok(count),
-            Poll::Ready(Err(Error::ConnectionReset)) => Err(Errno::ECONNRESET),
-            Poll::Pending => Err(Errno::EAGAIN),
-        }
+        outcome(result, Errno::ECONNRESET)
     }
 
     /// Bytes that have come and not been read, and bytes that the other side
@@ -302,11 +304,7 @@ impl Connection {
             }
             result
         });
-        match result {
-            Poll::Ready(Ok(count)) => Ok(count),
-            Poll::Ready(Err(Error::ConnectionReset)) => Err(Errno::EPIPE),
-            Poll::Pending => Err(Errno::EAGAIN),
-        }
+        outcome(result, Errno::EPIPE)
     }
 
     /// Sends the end after all that was written.

@@ -3,9 +3,9 @@
 //! Everything per thread lives in one [`Thread`], dropped whole by the reaper
 //! after the last reference is gone. A thread's state is changed by
 //! `scheduler.rs` (park, unpark, exit) and `switch.rs` alone; `spawn.rs` makes
-//! threads, `placing.rs`
-//! chooses the CPU of a thread that became ready, `timer.rs` owns each CPU's
-//! scheduler timer, and `cpu.rs` is what there is for each CPU.
+//! threads, `placing.rs` chooses the CPU of a thread that became ready,
+//! `timer.rs` owns each CPU's scheduler timer, and `cpu.rs` is what there is for
+//! each CPU.
 
 mod cpu;
 mod hooks;

@@ -93,11 +93,7 @@ impl Interrupts {
         if self.at_empty.take() != Some(self.count) || self.told {
             return;
         }
-        let waited = match self.overdue {
-            Some(since) => now.saturating_sub(since),
-            None => 0,
-        };
-        self.overdue.get_or_insert(now);
+        let waited = now.saturating_sub(*self.overdue.get_or_insert(now));
         if waited <= OVERDUE_NS && gic::is_enabled(self.number) {
             return;
         }
