@@ -108,6 +108,16 @@ pub const CLOCK_REALTIME_COARSE: u32 = 5;
 pub const CLOCK_MONOTONIC_COARSE: u32 = 6;
 pub const CLOCK_BOOTTIME: u32 = 7;
 
+/// What a CPU clock measures (`CPUCLOCK_*` of the kernel): all time, time in
+/// user mode, or all time exactly.
+pub const CPUCLOCK_PROF: i32 = 0;
+pub const CPUCLOCK_VIRT: i32 = 1;
+pub const CPUCLOCK_SCHED: i32 = 2;
+/// Not a CPU clock but a device's.
+pub const CPUCLOCK_FD: i32 = 3;
+pub const CPUCLOCK_CLOCK_MASK: i32 = 3;
+pub const CPUCLOCK_PERTHREAD_MASK: i32 = 4;
+
 pub const TIMER_ABSTIME: u32 = 1;
 
 pub const ITIMER_REAL: u32 = 0;

@@ -11,6 +11,7 @@
 extern crate alloc;
 
 mod channel;
+mod cpu_timers;
 pub mod elf;
 pub mod futex;
 pub mod locks;
@@ -24,6 +25,7 @@ mod tree;
 mod weak_list;
 
 pub use channel::{ChannelReader, ChannelWriter, OutputChannel, channel};
+pub use cpu_timers::{CpuLimit, CpuTimer, CpuTimers, CpuTimes, Due, Setting};
 pub use pipe::{Fifo, FifoEnd, PIPE_BUF, PIPE_SIZE, PipeReader, PipeWriter, pipe};
 pub use ring::{Ring, TryRead};
 pub use status::{Usage, WaitStatus};

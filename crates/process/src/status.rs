@@ -77,6 +77,12 @@ pub struct Usage {
     pub minor_faults: u64,
     /// Page faults that did.
     pub major_faults: u64,
+    /// Times that its threads gave their CPU up to wait.
+    pub voluntary_switches: u64,
+    /// Times that their CPU was given to another.
+    pub involuntary_switches: u64,
+    /// Reads of disks, in units of 512 bytes.
+    pub blocks_read: u64,
 }
 
 impl Usage {
@@ -87,6 +93,35 @@ impl Usage {
         self.max_rss_kib = self.max_rss_kib.max(other.max_rss_kib);
         self.minor_faults += other.minor_faults;
         self.major_faults += other.major_faults;
+        self.voluntary_switches += other.voluntary_switches;
+        self.involuntary_switches += other.involuntary_switches;
+        self.blocks_read += other.blocks_read;
+    }
+
+    /// What has been used since `before`, an earlier reading; the memory is
+    /// the most there was.
+    pub fn since(&self, before: &Usage) -> Usage {
+        // Taken apart so that a new field asks what it means here.
+        let Usage {
+            user_ns,
+            system_ns,
+            max_rss_kib,
+            minor_faults,
+            major_faults,
+            voluntary_switches,
+            involuntary_switches,
+            blocks_read,
+        } = *self;
+        Usage {
+            user_ns: user_ns.saturating_sub(before.user_ns),
+            system_ns: system_ns.saturating_sub(before.system_ns),
+            max_rss_kib,
+            minor_faults: minor_faults.saturating_sub(before.minor_faults),
+            major_faults: major_faults.saturating_sub(before.major_faults),
+            voluntary_switches: voluntary_switches.saturating_sub(before.voluntary_switches),
+            involuntary_switches: involuntary_switches.saturating_sub(before.involuntary_switches),
+            blocks_read: blocks_read.saturating_sub(before.blocks_read),
+        }
     }
 
     /// As getrusage(2) tells it.
@@ -97,6 +132,9 @@ impl Usage {
             ru_maxrss: self.max_rss_kib as i64,
             ru_minflt: self.minor_faults as i64,
             ru_majflt: self.major_faults as i64,
+            ru_inblock: self.blocks_read as i64,
+            ru_nvcsw: self.voluntary_switches as i64,
+            ru_nivcsw: self.involuntary_switches as i64,
             ..Rusage::default()
         }
     }

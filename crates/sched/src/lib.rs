@@ -10,6 +10,7 @@
 
 extern crate alloc;
 
+mod cpu_time;
 mod deadlines;
 mod idle;
 mod queues;
@@ -20,6 +21,7 @@ mod state;
 mod table;
 mod wakers;
 
+pub use cpu_time::{Counts, CpuTime};
 pub use idle::{CpuMask, IdleMask};
 pub use queues::{Queues, Runnable};
 pub use run_queue::{Class, End, RunQueue};

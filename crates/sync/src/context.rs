@@ -55,6 +55,10 @@ impl Default for Context {
 }
 
 impl Context {
+    /// Where the request for a switch is, one byte that is not zero, for the
+    /// exception vectors.
+    pub const NEED_RESCHED_OFFSET: usize = core::mem::offset_of!(Context, need_resched);
+
     /// A context in which everything is allowed.
     pub const fn new() -> Self {
         Context {

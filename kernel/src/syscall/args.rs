@@ -14,23 +14,41 @@ use paddock_vfs::{FdEntry, OpenFile, OpenFlags, PathContext};
 
 /// A system call under way.
 pub struct Call<'a> {
-    /// The user's registers; only execve and clone look there.
+    /// The user's registers; the arguments are in x0 to x5.
     pub frame: &'a mut TrapFrame,
-    /// Its six arguments.
-    pub args: [u64; 6],
     /// The calling thread.
     pub thread: &'static Arc<UserThread>,
-    /// Whether `frame` starts another program now.
-    pub replaced: bool,
-    /// When it ends, if it goes on after an interruption.
-    pub resumed: Option<Deadline>,
+    /// See [`Self::resumed`].
+    resumed: Deadline,
 }
 
-impl Call<'_> {
+impl<'a> Call<'a> {
+    /// The call that the running thread makes with these registers.
+    #[inline]
+    pub fn new(frame: &'a mut TrapFrame, thread: &'static Arc<UserThread>) -> Call<'a> {
+        Call {
+            frame,
+            thread,
+            resumed: thread.take_resumed(),
+        }
+    }
+
+    /// When it ends, if it goes on after an interruption.
+    pub fn resumed(&self) -> Option<Deadline> {
+        (self.resumed != NO_DEADLINE).then_some(self.resumed)
+    }
+
+    /// Leaves [`Self::resumed`] to the next call.
+    pub fn keep_resumed(&self) {
+        self.thread
+            .resume_until
+            .store(self.resumed, Ordering::Relaxed);
+    }
+
     /// When a wait of so many nanoseconds ends. One that was interrupted and
     /// goes on ends when it would have.
     pub fn deadline_in(&self, nanos: u64) -> Deadline {
-        match self.resumed {
+        match self.resumed() {
             Some(deadline) => deadline,
             None => time::now().saturating_add(nanos),
         }
@@ -52,27 +70,27 @@ impl Call<'_> {
 
     /// An argument of type `long`, `size_t` or the like.
     pub fn word(&self, index: usize) -> u64 {
-        self.args[index]
+        self.frame.x[index]
     }
 
     /// An argument of type `int`.
     pub fn int(&self, index: usize) -> i32 {
-        self.args[index] as i32
+        self.frame.x[index] as i32
     }
 
     /// An argument of type `unsigned int`.
     pub fn uint(&self, index: usize) -> u32 {
-        self.args[index] as u32
+        self.frame.x[index] as u32
     }
 
     /// An address.
     pub fn pointer<T>(&self, index: usize) -> UserPtr<T> {
-        UserPtr::new(self.args[index])
+        UserPtr::new(self.frame.x[index])
     }
 
     /// A path. `EFAULT`, `ENAMETOOLONG`.
     pub fn path(&self, index: usize) -> Result<Vec<u8>> {
-        read_path(self.args[index])
+        read_path(self.frame.x[index])
     }
 
     /// The open file of a descriptor. `EBADF`.

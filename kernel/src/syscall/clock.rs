@@ -1,16 +1,14 @@
-//! Time: clock_gettime(2), nanosleep(2), setitimer(2), times(2).
+//! Time: clock_gettime(2), nanosleep(2), times(2).
 
 use super::Call;
-use crate::thread;
+use super::cpu_clock::CpuClock;
 use crate::time;
-use crate::user::{self, Process};
+use crate::user;
 use crate::user_memory::UserPtr;
-use alloc::sync::{Arc, Weak};
-use alloc::vec::Vec;
-use paddock_abi::signal::{SIGALRM, Siginfo};
 use paddock_abi::time::*;
 use paddock_abi::{Errno, Result};
-use paddock_sync::{Mutex, NO_DEADLINE, PreemptOff, Rank, SpinLock, WaitError, WaitQueue};
+use paddock_process::CpuTimes;
+use paddock_sync::{WaitError, WaitQueue};
 
 /// The reading of a clock, in nanoseconds. `EINVAL`.
 fn read(call: &Call<'_>, clock: u32) -> Result<u64> {
@@ -19,9 +17,7 @@ fn read(call: &Call<'_>, clock: u32) -> Result<u64> {
         CLOCK_MONOTONIC | CLOCK_MONOTONIC_RAW | CLOCK_MONOTONIC_COARSE | CLOCK_BOOTTIME => {
             Ok(time::now())
         }
-        CLOCK_PROCESS_CPUTIME_ID => Ok(call.process().run_time()),
-        CLOCK_THREAD_CPUTIME_ID => Ok(thread::current().run_time()),
-        _ => Err(Errno::EINVAL),
+        _ => Ok(CpuClock::find(call, clock)?.read()),
     }
 }
 
@@ -43,11 +39,14 @@ pub fn clock_getres(call: &mut Call<'_>) -> Result<u64> {
 
 /// clock_settime(2): the wall clock, by the superuser.
 pub fn clock_settime(call: &mut Call<'_>) -> Result<u64> {
-    let wanted = call.pointer::<Timespec>(1).read()?.to_nanos()?;
-    if call.uint(0) != CLOCK_REALTIME {
-        return Err(Errno::EINVAL);
+    match call.uint(0) {
+        CLOCK_REALTIME => {
+            let wanted = call.pointer::<Timespec>(1).read()?.to_nanos()?;
+            set_wall(call, wanted)
+        }
+        clock if (clock as i32) < 0 && CpuClock::find(call, clock).is_ok() => Err(Errno::EPERM),
+        _ => Err(Errno::EINVAL),
     }
-    set_wall(call, wanted)
 }
 
 fn set_wall(call: &Call<'_>, nanos: u64) -> Result<u64> {
@@ -86,8 +85,13 @@ pub fn nanosleep(call: &mut Call<'_>) -> Result<u64> {
 /// clock_nanosleep(2).
 pub fn clock_nanosleep(call: &mut Call<'_>) -> Result<u64> {
     let clock = call.uint(0);
-    if !matches!(clock, CLOCK_REALTIME | CLOCK_MONOTONIC | CLOCK_BOOTTIME) {
-        return Err(Errno::EINVAL);
+    match clock {
+        CLOCK_REALTIME | CLOCK_MONOTONIC | CLOCK_BOOTTIME => {}
+        CLOCK_THREAD_CPUTIME_ID
+        | CLOCK_MONOTONIC_RAW
+        | CLOCK_REALTIME_COARSE
+        | CLOCK_MONOTONIC_COARSE => return Err(Errno::EOPNOTSUPP),
+        _ => return super::cpu_clock::sleep(call, clock),
     }
     let nanos = call.pointer::<Timespec>(2).read()?.to_nanos()?;
     if call.uint(1) & TIMER_ABSTIME == 0 {
@@ -123,140 +127,13 @@ pub fn times(call: &mut Call<'_>) -> Result<u64> {
     const TICK: u64 = NANOS / CLOCK_TICKS;
     if let Some(place) = call.pointer::<Tms>(0).non_null() {
         let children = user::tree().lock().children_usage(call.process().pid)?;
+        let CpuTimes { user, system } = call.process().cpu_times();
         place.write(&Tms {
-            tms_utime: (call.process().run_time() / TICK) as i64,
-            tms_stime: 0,
+            tms_utime: (user / TICK) as i64,
+            tms_stime: (system / TICK) as i64,
             tms_cutime: (children.user_ns / TICK) as i64,
             tms_cstime: (children.system_ns / TICK) as i64,
         })?;
     }
     Ok(time::now() / TICK)
-}
-
-/// A process's running interval timer.
-struct Alarm {
-    process: Weak<Process>,
-    due: u64,
-    interval: u64,
-}
-
-/// All running interval timers; at most one for a process.
-static ALARMS: SpinLock<Vec<Alarm>, PreemptOff> = SpinLock::new(Rank::Leaf, Vec::new());
-static ALARMS_CHANGED: WaitQueue = WaitQueue::new();
-/// Whether the thread that sends the signals is there.
-static ALARM_THREAD: Mutex<bool> = Mutex::new(Rank::LeafMutex, false);
-
-/// setitimer(2): `ITIMER_REAL` only; `EINVAL` for the others.
-pub fn setitimer(call: &mut Call<'_>) -> Result<u64> {
-    if call.uint(0) != ITIMER_REAL {
-        return Err(Errno::EINVAL);
-    }
-    let new = match call.pointer::<Itimerval>(1).non_null() {
-        Some(place) => place.read()?,
-        None => Itimerval::default(),
-    };
-    let (value, interval) = (new.it_value.to_nanos()?, new.it_interval.to_nanos()?);
-    let old = current_alarm(call);
-    if value > 0 {
-        start_alarm_thread()?;
-    }
-    replace_alarm(call.process(), value, interval)?;
-    ALARMS_CHANGED.wake_all();
-    if let Some(place) = call.pointer::<Itimerval>(2).non_null() {
-        place.write(&old)?;
-    }
-    Ok(0)
-}
-
-/// getitimer(2).
-pub fn getitimer(call: &mut Call<'_>) -> Result<u64> {
-    if call.uint(0) != ITIMER_REAL {
-        return Err(Errno::EINVAL);
-    }
-    call.pointer::<Itimerval>(1).write(&current_alarm(call))?;
-    Ok(0)
-}
-
-fn is_of(alarm: &Alarm, process: &Arc<Process>) -> bool {
-    core::ptr::eq(alarm.process.as_ptr(), Arc::as_ptr(process))
-}
-
-fn current_alarm(call: &Call<'_>) -> Itimerval {
-    let alarms = ALARMS.lock();
-    let own = alarms.iter().find(|alarm| is_of(alarm, call.process()));
-    own.map_or_else(Itimerval::default, |alarm| Itimerval {
-        it_value: Timeval::from_nanos(alarm.due.saturating_sub(time::now()).max(1000)),
-        it_interval: Timeval::from_nanos(alarm.interval),
-    })
-}
-
-fn replace_alarm(process: &Arc<Process>, value: u64, interval: u64) -> Result<()> {
-    let mut alarms = ALARMS.lock();
-    alarms.retain(|alarm| alarm.process.strong_count() > 0 && !is_of(alarm, process));
-    if value > 0 {
-        alarms.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
-        let due = time::now().saturating_add(value);
-        alarms.push(Alarm {
-            process: Arc::downgrade(process),
-            due,
-            interval,
-        });
-    }
-    Ok(())
-}
-
-/// The thread that sends `SIGALRM` is there once somebody needs it.
-fn start_alarm_thread() -> Result<()> {
-    let mut started = ALARM_THREAD.lock();
-    if !*started {
-        thread::spawn("alarms", send_alarms)?;
-        *started = true;
-    }
-    Ok(())
-}
-
-fn send_alarms() {
-    loop {
-        wait_for_alarm();
-        while let Some(process) = take_due() {
-            let _ = user::send_to_process(&process, &Siginfo::kernel(SIGALRM));
-        }
-    }
-}
-
-fn next_due() -> u64 {
-    ALARMS
-        .lock()
-        .iter()
-        .map(|alarm| alarm.due)
-        .min()
-        .unwrap_or(NO_DEADLINE)
-}
-
-/// Sleeps until an alarm is due or another is set.
-fn wait_for_alarm() {
-    let due = next_due();
-    let changed = || (next_due() != due).then_some(());
-    let _ = ALARMS_CHANGED.wait_deadline(due, changed);
-}
-
-/// The process of an alarm that is due, which is set anew if it repeats.
-fn take_due() -> Option<Arc<Process>> {
-    let now = time::now();
-    let mut alarms = ALARMS.lock();
-    let at = alarms.iter().position(|alarm| alarm.due <= now)?;
-    let alarm = &mut alarms[at];
-    let process = alarm.process.upgrade();
-    match (alarm.interval, &process) {
-        (interval, Some(_)) if interval > 0 => {
-            let missed = (now - alarm.due) / interval + 1;
-            alarm.due = alarm.due.saturating_add(missed.saturating_mul(interval));
-        }
-        _ => {
-            alarms.swap_remove(at);
-        }
-    }
-    drop(alarms);
-    // An alarm whose process is gone ends this round; the next finds others.
-    process
 }

@@ -8,6 +8,7 @@ mod attributes;
 mod block;
 mod buffers;
 mod clock;
+mod cpu_clock;
 mod credentials;
 mod descriptors;
 mod directories;
@@ -15,6 +16,7 @@ mod epoll;
 mod event;
 pub mod futex;
 mod io;
+mod itimer;
 pub mod locks;
 mod memory;
 mod names;
@@ -31,7 +33,7 @@ mod transfer;
 mod wait;
 
 use crate::arch::trap::TrapFrame;
-use crate::user;
+use crate::thread::Thread;
 use crate::user::process::{Interrupted, UserThread};
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use paddock_abi::{Errno, Result};
@@ -46,52 +48,46 @@ const REMEMBERED: u64 = 512;
 static UNKNOWN: [AtomicU64; REMEMBERED as usize / 64] =
     [const { AtomicU64::new(0) }; REMEMBERED as usize / 64];
 
-/// The way in: SVC from user mode, interrupts on.
-pub fn dispatch(frame: &mut TrapFrame) {
-    let Some(thread) = user::current() else {
-        return;
-    };
+/// The way in: SVC from user mode, interrupts on. The result for x0; what
+/// changes other registers notes work for the way back.
+#[unsafe(no_mangle)]
+extern "C" fn trap_system_call(frame: &mut TrapFrame, running: &'static Thread) -> u64 {
     let number = frame.x[8];
-    if number == paddock_abi::nr::RT_SIGRETURN {
-        user::sigreturn(frame);
-        return;
-    }
-    let args = [
-        frame.x[0], frame.x[1], frame.x[2], frame.x[3], frame.x[4], frame.x[5],
-    ];
-    let mut call = Call {
-        frame,
-        args,
-        thread,
-        replaced: false,
-        resumed: thread.take_resumed(),
+    let Some(thread) = running.user() else {
+        return Errno::ENOSYS.to_return_value();
     };
-    let result = match table::entry(number) {
+    let mut call = Call::new(frame, thread);
+    match table::entry(number) {
         Some(entry) => entry(&mut call),
         None => unknown(thread, number),
-    };
-    if call.replaced {
-        // A new program starts with what execve put into its registers.
-        return;
-    }
-    match result {
-        Ok(value) => frame.x[0] = value,
-        Err(error) if error.is_restart() => note_restart(thread, frame, args[0], error),
-        Err(error) => frame.x[0] = error.to_return_value(),
     }
 }
 
-/// The call may be made again: what is decided on the way back to user mode.
+/// What goes into x0. In line in each call.
+#[inline(always)]
+fn encode(call: &mut Call<'_>, result: Result<u64>) -> u64 {
+    match result {
+        Ok(value) => value,
+        Err(error) => fail(call, error),
+    }
+}
+
+/// An error's value. A call that may be made again leaves a note of that for
+/// the way back to user mode.
 #[cold]
-fn note_restart(thread: &UserThread, frame: &mut TrapFrame, x0: u64, how: Errno) {
-    *thread.interrupted.lock() = Some(Interrupted { x0, how });
-    frame.x[0] = Errno::EINTR.to_return_value();
-    thread.notify_self();
+fn fail(call: &mut Call<'_>, error: Errno) -> u64 {
+    if !error.is_restart() {
+        return error.to_return_value();
+    }
+    let x0 = call.frame.x[0];
+    *call.thread.interrupted.lock() = Some(Interrupted { x0, how: error });
+    call.thread.notify_self();
+    Errno::EINTR.to_return_value()
 }
 
 /// A call that is not there: said once for each number.
 #[cold]
-fn unknown(thread: &UserThread, number: u64) -> Result<u64> {
+fn unknown(thread: &UserThread, number: u64) -> u64 {
     if number < REMEMBERED {
         let bit = 1 << (number % 64);
         if UNKNOWN[(number / 64) as usize].fetch_or(bit, Relaxed) & bit == 0 {
@@ -102,5 +98,5 @@ fn unknown(thread: &UserThread, number: u64) -> Result<u64> {
             );
         }
     }
-    Err(Errno::ENOSYS)
+    Errno::ENOSYS.to_return_value()
 }

@@ -17,10 +17,14 @@ use paddock_vfs::{FileKind, OpenFile, OpenFlags, Path, PathContext, Timestamp};
 
 /// openat(2).
 pub fn openat(call: &mut Call<'_>) -> Result<u64> {
+    let flags = OpenFlags::from_bits_truncate(call.uint(2));
+    open(call, flags, call.uint(3))
+}
+
+fn open(call: &Call<'_>, flags: OpenFlags, mode: u32) -> Result<u64> {
     let path = call.path(1)?;
     let context = call.context_at(0, &path)?;
-    let flags = OpenFlags::from_bits_truncate(call.uint(2));
-    let file = namespace().open(&context, &path, flags, call.uint(3))?;
+    let file = namespace().open(&context, &path, flags, mode)?;
     wait_for_partner(&file, flags)?;
     Ok(call.install(file, flags)? as u64)
 }
@@ -49,12 +53,10 @@ pub fn openat2(call: &mut Call<'_>) -> Result<u64> {
     }
     let [flags, mode, resolve] = call.pointer::<[u64; 3]>(2).read()?;
     let flags = u32::try_from(flags).ok().and_then(OpenFlags::from_bits);
-    if resolve != 0 || mode > 0o7777 || flags.is_none() {
-        return Err(Errno::EINVAL);
+    match flags {
+        Some(flags) if resolve == 0 && mode <= 0o7777 => open(call, flags, mode as u32),
+        _ => Err(Errno::EINVAL),
     }
-    call.args[2] = flags.map_or(0, |flags| u64::from(flags.bits()));
-    call.args[3] = mode;
-    openat(call)
 }
 
 /// mkdirat(2).

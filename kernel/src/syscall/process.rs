@@ -13,7 +13,7 @@ use paddock_process::stack::{MAX_STRING, Strings};
 pub fn exit(call: &mut Call<'_>) -> Result<u64> {
     // The first thread's code counts, whichever thread is the last to go.
     if call.thread.tid == call.process().pid {
-        let code = call.args[0] as u8;
+        let code = call.word(0) as u8;
         call.process().exit_code.store(code, Ordering::Relaxed);
     }
     call.thread.leaving.store(true, Ordering::Release);
@@ -23,7 +23,7 @@ pub fn exit(call: &mut Call<'_>) -> Result<u64> {
 
 /// exit_group(2).
 pub fn exit_group(call: &mut Call<'_>) -> Result<u64> {
-    user::begin_exit(call.process(), WaitStatus::Exited(call.args[0] as u8));
+    user::begin_exit(call.process(), WaitStatus::Exited(call.word(0) as u8));
     call.thread.notify_self();
     Ok(0)
 }
@@ -107,8 +107,9 @@ pub fn execve(call: &mut Call<'_>) -> Result<u64> {
         arguments.push(b"")?;
     }
     user::exec(call.frame, &path, arguments, environment)?;
-    call.replaced = true;
-    Ok(0)
+    // The new program starts with what execve put into its registers.
+    call.thread.notify_self();
+    Ok(call.frame.x[0])
 }
 
 /// set_tid_address(2).

@@ -5,7 +5,8 @@ use super::Call;
 use crate::arch::user_access::{copy_from_user, copy_to_user};
 use crate::smp;
 use crate::thread::{self, Thread};
-use crate::user::{Process, tree};
+use crate::user::process::Limit;
+use crate::user::{Process, cpu_clock, tree};
 use alloc::sync::Arc;
 use paddock_abi::process::*;
 use paddock_abi::{Errno, Result};
@@ -147,6 +148,23 @@ pub fn prlimit64(call: &mut Call<'_>) -> Result<u64> {
         Some(new) => Some(new.read()?),
         None => None,
     };
+    let (soft, hard) = change_limit(call, &process, which, new)?;
+    if let Some(place) = call.pointer::<Rlimit>(3).non_null() {
+        place.write(&Rlimit {
+            rlim_cur: soft,
+            rlim_max: hard,
+        })?;
+    }
+    Ok(0)
+}
+
+/// Sets a limit, if there is a new one; what it was.
+fn change_limit(
+    call: &Call<'_>,
+    process: &Process,
+    which: usize,
+    new: Option<Rlimit>,
+) -> Result<Limit> {
     let privileged = call.process().paths.lock().credentials.uid == 0;
     let old = {
         let mut limits = process.limits.lock();
@@ -163,13 +181,10 @@ pub fn prlimit64(call: &mut Call<'_>) -> Result<u64> {
         }
         old
     };
-    if let Some(place) = call.pointer::<Rlimit>(3).non_null() {
-        place.write(&Rlimit {
-            rlim_cur: old.0,
-            rlim_max: old.1,
-        })?;
+    if new.is_some() && which == RLIMIT_CPU {
+        cpu_clock::changed(process);
     }
-    Ok(0)
+    Ok(old)
 }
 
 /// getrlimit(2).
@@ -185,19 +200,20 @@ pub fn getrlimit(call: &mut Call<'_>) -> Result<u64> {
 
 /// setrlimit(2).
 pub fn setrlimit(call: &mut Call<'_>) -> Result<u64> {
-    call.args = [0, call.args[0], call.args[1], 0, 0, 0];
-    prlimit64(call)
+    let new = call.pointer::<Rlimit>(1).read()?;
+    change_limit(call, call.process(), call.uint(0) as usize, Some(new))?;
+    Ok(0)
 }
 
 /// getrusage(2).
 pub fn getrusage(call: &mut Call<'_>) -> Result<u64> {
-    let own = |user_ns| Usage {
-        user_ns,
-        ..Usage::default()
+    let own = |usage: Usage| Usage {
+        max_rss_kib: call.process().max_rss_kib(),
+        ..usage
     };
     let usage = match call.int(0) {
-        RUSAGE_SELF => own(call.process().run_time()),
-        RUSAGE_THREAD => own(thread::current().run_time()),
+        RUSAGE_SELF => own(call.process().usage()),
+        RUSAGE_THREAD => own(call.thread.usage()),
         RUSAGE_CHILDREN => tree().lock().children_usage(call.process().pid)?,
         _ => return Err(Errno::EINVAL),
     };

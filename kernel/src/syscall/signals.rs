@@ -23,6 +23,14 @@ fn check_size(size: u64) -> Result<()> {
     }
 }
 
+/// rt_sigreturn(2): the result is the x0 that the handler interrupted.
+pub fn rt_sigreturn(call: &mut Call<'_>) -> Result<u64> {
+    // What the handler interrupted may still go on.
+    call.keep_resumed();
+    user::sigreturn(call.frame);
+    Ok(call.frame.x[0])
+}
+
 /// rt_sigaction(2).
 pub fn rt_sigaction(call: &mut Call<'_>) -> Result<u64> {
     check_size(call.word(3))?;

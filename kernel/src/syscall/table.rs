@@ -1,26 +1,36 @@
 //! The table of system calls: number, and the function that does it.
 //! `docs/SYSCALLS.md` is made from this file.
 
-use super::Call;
+use super::{Call, encode};
 use super::{
-    attributes, clock, credentials, descriptors, directories, epoll, event, futex, io, locks,
-    memory, names, poll, process, scheduling, signals, socket, stat, system, timer_file, transfer,
-    wait,
+    attributes, clock, credentials, descriptors, directories, epoll, event, futex, io, itimer,
+    locks, memory, names, poll, process, scheduling, signals, socket, stat, system, timer_file,
+    transfer, wait,
 };
-use paddock_abi::{Result, nr};
+use paddock_abi::nr;
 
-type Entry = fn(&mut Call<'_>) -> Result<u64>;
+type Entry = fn(&mut Call<'_>) -> u64;
+
+/// One more than the largest number with an entry.
+const LENGTH: usize = 512;
 
 macro_rules! table {
     ($($number:ident => $family:ident::$function:ident,)*) => {
-        /// What is done for a system call's number.
-        pub fn entry(number: u64) -> Option<Entry> {
-            Some(match number {
-                $(nr::$number => $family::$function,)*
-                _ => return None,
-            })
-        }
+        static TABLE: [Option<Entry>; LENGTH] = {
+            let mut table: [Option<Entry>; LENGTH] = [None; LENGTH];
+            $(table[nr::$number as usize] = Some(|call| {
+                let result = $family::$function(call);
+                encode(call, result)
+            });)*
+            table
+        };
     };
+}
+
+/// What is done for a system call's number.
+#[inline]
+pub fn entry(number: u64) -> Option<Entry> {
+    *TABLE.get(usize::try_from(number).ok()?)?
 }
 
 table! {
@@ -143,9 +153,10 @@ table! {
     CLOCK_GETRES => clock::clock_getres,
     GETTIMEOFDAY => clock::gettimeofday,
     SETTIMEOFDAY => clock::settimeofday,
-    SETITIMER => clock::setitimer,
-    GETITIMER => clock::getitimer,
+    SETITIMER => itimer::setitimer,
+    GETITIMER => itimer::getitimer,
     TIMES => clock::times,
+    RT_SIGRETURN => signals::rt_sigreturn,
     RT_SIGACTION => signals::rt_sigaction,
     RT_SIGPROCMASK => signals::rt_sigprocmask,
     RT_SIGPENDING => signals::rt_sigpending,

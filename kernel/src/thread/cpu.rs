@@ -2,12 +2,13 @@
 
 use super::stack::KernelStack;
 use super::{Thread, current};
+use crate::arch::timers;
 use crate::smp::MAX_CPUS;
 use alloc::sync::Arc;
 use core::cell::UnsafeCell;
 use core::ptr;
 use core::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed};
-use paddock_sched::{Class, Sleepers};
+use paddock_sched::{Class, CpuTime, Sleepers};
 use paddock_sync::{IrqGuard, OnceCell, Rank, SpinLock};
 
 /// One CPU.
@@ -37,7 +38,54 @@ pub struct Cpu {
     pub running_since: AtomicU64,
     /// See `armed`.
     pub tick_due: AtomicU64,
+    /// When the running thread's process is to look at its CPU time; see
+    /// `armed`.
+    pub cpu_look: AtomicU64,
+    /// When it began to run threads, in counts.
+    pub online_since: AtomicU64,
+    /// What its threads were in user mode.
+    pub user_time: UserTime,
     local: UnsafeCell<Local>,
+}
+
+/// Time in user mode on one CPU, in counts. Written by the CPU itself, with
+/// interrupts masked.
+pub struct UserTime {
+    /// Of stretches that are over.
+    past: AtomicU64,
+    /// What the running thread had used before it was switched to.
+    before: AtomicU64,
+}
+
+impl UserTime {
+    const fn new() -> UserTime {
+        UserTime {
+            past: AtomicU64::new(0),
+            before: AtomicU64::new(0),
+        }
+    }
+
+    /// A switch to a thread.
+    pub fn enter(&self, time: &CpuTime) {
+        self.before.store(time.read(timers::count).user, Relaxed);
+    }
+
+    /// A switch away from it.
+    pub fn leave(&self, time: &CpuTime) {
+        let now = self.with(time);
+        self.past.store(now, Relaxed);
+    }
+
+    /// Of stretches that are over.
+    pub fn past(&self) -> u64 {
+        self.past.load(Relaxed)
+    }
+
+    /// All, with what `time`, the running thread's, says.
+    pub fn with(&self, time: &CpuTime) -> u64 {
+        let used = time.read(timers::count).user;
+        self.past.load(Relaxed) + used.saturating_sub(self.before.load(Relaxed))
+    }
 }
 
 /// What only the CPU itself touches.
@@ -69,6 +117,9 @@ impl Cpu {
             slice_end: AtomicU64::new(u64::MAX),
             running_since: AtomicU64::new(0),
             tick_due: AtomicU64::new(0),
+            cpu_look: AtomicU64::new(u64::MAX),
+            online_since: AtomicU64::new(0),
+            user_time: UserTime::new(),
             local: UnsafeCell::new(Local {
                 running: None,
                 previous: ptr::null(),

@@ -2,6 +2,7 @@
 //! waiting.
 
 use super::{Thread, cpu as cpus, current, idle_thread, scheduler};
+use crate::arch::timers;
 use crate::smp;
 use core::fmt;
 use core::sync::atomic::Ordering::{self, Relaxed};
@@ -11,6 +12,9 @@ use paddock_sync::Context;
 /// How often the table's lock is tried: some tens of milliseconds. Its holder
 /// may be the one that is stuck.
 const PATIENCE: u32 = 100_000;
+
+/// How often a reading begins anew that a switch overtook.
+const ATTEMPTS: u32 = 8;
 
 impl Thread {
     /// What the guards know of the thread.
@@ -37,18 +41,15 @@ impl Thread {
 
     /// The thread has slept: its run without sleep begins anew.
     pub(super) fn note_slept(&self) {
-        self.run_at_sleep
-            .store(self.run_time.load(Relaxed), Relaxed);
+        self.run_at_sleep.store(self.run_time(), Relaxed);
     }
 
     /// Of the running thread: time (ns) it has run since it last slept, and
     /// its whole run time at that moment, which tells one such run from the
     /// next.
-    pub fn run_without_sleep(&self, now: u64) -> (u64, u64) {
-        let since = cpus::by_index(self.cpu()).running_since.load(Relaxed);
-        let ran = self.run_time() + now.saturating_sub(since);
+    pub fn run_without_sleep(&self) -> (u64, u64) {
         let at_sleep = self.run_at_sleep.load(Relaxed);
-        (ran.saturating_sub(at_sleep), at_sleep)
+        (self.run_time().saturating_sub(at_sleep), at_sleep)
     }
 
     /// The frame record from which its stack can be walked, if it does not
@@ -126,6 +127,39 @@ pub fn inspect<R>(look: impl FnOnce(&Threads) -> R) -> R {
 /// Whether a CPU has nothing to do, as far as can be seen from here.
 pub fn is_idle(cpu: usize) -> bool {
     cpus::by_index(cpu).running_class() == Class::Idle
+}
+
+/// What a CPU has been used for, in nanoseconds.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct CpuUse {
+    /// Programs in user mode.
+    pub user: u64,
+    /// The kernel, interrupts included.
+    pub system: u64,
+    /// Nothing.
+    pub idle: u64,
+}
+
+/// What a CPU has been used for by now. Any context.
+pub fn cpu_use(cpu: usize) -> CpuUse {
+    let this = cpus::by_index(cpu);
+    let mut user = this.user_time.past();
+    for _ in 0..ATTEMPTS {
+        let since = this.running_since.load(Ordering::Acquire);
+        let now = inspect(|threads| this.user_time.with(&threads.on_cpu(cpu).cpu_time));
+        if this.running_since.load(Ordering::Acquire) == since {
+            user = now;
+            break;
+        }
+    }
+    let all = timers::count_now().saturating_sub(this.online_since.load(Relaxed));
+    let all = timers::nanos(all);
+    let (user, idle) = (timers::nanos(user), this.idle.run_time());
+    CpuUse {
+        user,
+        system: all.saturating_sub(user + idle),
+        idle,
+    }
 }
 
 /// When (ns) the scheduler's timer of a CPU was to fire: zero while its handler

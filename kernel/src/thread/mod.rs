@@ -18,7 +18,7 @@ mod switch;
 mod timer;
 mod waker;
 
-use crate::arch::{boot, cpu as processor};
+use crate::arch::{boot, cpu as processor, timers};
 use crate::smp::Ipi;
 use crate::user::UserThread;
 use crate::{config, smp};
@@ -26,11 +26,12 @@ use alloc::string::String;
 use alloc::sync::Arc;
 use core::cell::UnsafeCell;
 use core::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use paddock_sched::{AtomicState, Class, CpuMask, Id, State, Wakers};
+use paddock_process::CpuTimes;
+use paddock_sched::{AtomicState, Class, CpuMask, CpuTime, Id, State, Wakers};
 use paddock_sync::{Context, PreemptGuard, Rank, SpinLock, WaitQueue, might_sleep};
 use stack::KernelStack;
 
-pub use inspect::{Threads, inspect, is_idle, timer_fires_at};
+pub use inspect::{CpuUse, Threads, cpu_use, inspect, is_idle, timer_fires_at};
 
 pub use placing::RunQueues;
 pub use scheduler::{preempt, prepare_idle, start_scheduling, start_scheduling_here};
@@ -38,7 +39,7 @@ pub use scheduler::{preempt, prepare_idle, start_scheduling, start_scheduling_he
 pub use spawn::spawn_as;
 pub use spawn::{spawn, spawn_large, spawn_user};
 pub use switch::context_switches;
-pub use timer::{catch_up, on_reschedule, start as start_timer};
+pub use timer::{catch_up, on_reschedule, renew_cpu_look as set_cpu_look, start as start_timer};
 
 /// The most threads there can be at once.
 pub const MAX_THREADS: usize = 4096;
@@ -49,7 +50,7 @@ pub const MAX_THREADS: usize = 4096;
 /// `paddock-sync` reads it through that pointer.
 #[repr(C)]
 pub struct Thread {
-    context: Context,
+    pub(crate) context: Context,
     /// Where `vectors.s` goes when this thread's stack has overflowed.
     pub(crate) emergency_stack: AtomicUsize,
     /// The stack pointer while the thread does not run. Written by the switch
@@ -70,9 +71,16 @@ pub struct Thread {
     id: Id,
     class: Class,
     name: SpinLock<String>,
+    /// Something may have to be done before it goes back to user mode.
+    pub(crate) work: AtomicBool,
     stack: Option<KernelStack>,
     user: Option<Arc<UserThread>>,
-    run_time: AtomicU64,
+    /// What it has run, in counts of the physical counter.
+    pub(crate) cpu_time: CpuTime,
+    /// Switches away from it because it waits, and for others' sake.
+    switches: [AtomicU64; 2],
+    /// Its reads of disks, in units of 512 bytes.
+    blocks_read: AtomicU64,
     /// What `run_time` was when the thread last slept.
     run_at_sleep: AtomicU64,
     /// What is left of the slice, in nanoseconds. A thread that blocks early
@@ -110,9 +118,12 @@ impl Thread {
             id,
             class,
             name: SpinLock::new(Rank::Leaf, String::new()),
+            work: AtomicBool::new(false),
             stack: None,
             user: None,
-            run_time: AtomicU64::new(0),
+            cpu_time: CpuTime::new(),
+            switches: [const { AtomicU64::new(0) }; 2],
+            blocks_read: AtomicU64::new(0),
             run_at_sleep: AtomicU64::new(0),
             budget: AtomicU64::new(config::TIME_SLICE_NS),
         }
@@ -211,9 +222,45 @@ impl Thread {
         self.user.as_ref()
     }
 
-    /// Time spent running, in nanoseconds.
+    /// Time spent running by now, in nanoseconds. Any context.
     pub fn run_time(&self) -> u64 {
-        self.run_time.load(Ordering::Relaxed)
+        timers::nanos(self.cpu_time.read(timers::count_now).run)
+    }
+
+    /// Time spent in user mode and in the kernel by now. Any context.
+    pub fn cpu_times(&self) -> CpuTimes {
+        let used = self.cpu_time.read(timers::count_now);
+        let (user, run) = (timers::nanos(used.user), timers::nanos(used.run));
+        CpuTimes {
+            user,
+            system: run.saturating_sub(user),
+        }
+    }
+
+    /// How often it has been switched away from: because it waits, and for
+    /// others' sake.
+    pub fn switches(&self) -> (u64, u64) {
+        let [voluntary, involuntary] = &self.switches;
+        (
+            voluntary.load(Ordering::Relaxed),
+            involuntary.load(Ordering::Relaxed),
+        )
+    }
+
+    /// What it has read from disks, in units of 512 bytes.
+    pub fn blocks_read(&self) -> u64 {
+        self.blocks_read.load(Ordering::Relaxed)
+    }
+
+    /// The running thread, which this is, reads so much from a disk.
+    pub fn count_blocks_read(&self, blocks: u64) {
+        self.blocks_read.fetch_add(blocks, Ordering::Relaxed);
+    }
+
+    /// Counts a switch away from the running thread, which this is.
+    fn count_switch(&self, voluntary: bool) {
+        let counter = &self.switches[usize::from(!voluntary)];
+        counter.store(counter.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
     }
 
     /// The range of the kernel stack, (bottom, top).
@@ -223,6 +270,23 @@ impl Thread {
             .as_ref()
             .or(idle.map(|(stack, _)| stack))
             .map_or_else(boot::boot_stack, |stack| (stack.bottom(), stack.top()))
+    }
+
+    /// Notes that there may be something to do before the thread, of a
+    /// process, goes back to user mode. Any context.
+    pub fn set_work(&self) {
+        self.work.store(true, Ordering::Release);
+    }
+
+    /// Whether there may be something to do before user mode.
+    #[inline]
+    pub fn has_work(&self) -> bool {
+        self.work.load(Ordering::Acquire)
+    }
+
+    /// Takes that note.
+    pub fn take_work(&self) -> bool {
+        self.work.swap(false, Ordering::AcqRel)
     }
 
     /// Lets the thread's present or next park return. Any context.

@@ -221,7 +221,10 @@ pub fn prepare_idle(index: usize, stack: KernelStack, emergency: KernelStack) ->
 
 /// The idle thread of every CPU: preemption off once, interrupts masked.
 pub fn start_scheduling_here() -> ! {
-    cpus::this().running_since.store(timers::now(), Relaxed);
+    let (this, count) = (cpus::this(), timers::count_now());
+    this.running_since.store(timers::at(count), Relaxed);
+    this.online_since.store(count, Relaxed);
+    current().cpu_time.switch_in(count);
     cpu::irq_enable();
     current().context.end_section();
     loop {

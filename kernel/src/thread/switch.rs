@@ -27,7 +27,8 @@ pub fn context_switches() -> u64 {
 /// becomes of it: still Running means that it stays ready.
 pub fn switch(masked: &IrqGuard) {
     let this = cpus::this();
-    let now = timers::now();
+    let count = timers::count_now();
+    let now = timers::at(count);
     timer::wake_sleepers(this, now);
     let previous = current();
     check_sections(previous);
@@ -37,16 +38,21 @@ pub fn switch(masked: &IrqGuard) {
         timer::arm(this);
         return;
     };
-    account(this, previous, now);
+    account(this, previous, count, now);
+    let voluntary = previous.state() != State::Running;
     // SAFETY: interrupts are masked, and this is the only reference for as
     // long as it lives: it is not used across the switch.
     let local = unsafe { this.local(masked) };
     put_back(local, previous);
     let next_thread = start_slice(this, local, next, now);
+    next_thread.cpu_time.switch_in(count);
+    this.user_time.enter(&next_thread.cpu_time);
+    timer::set_cpu_look(this, next_thread, now);
     timer::arm(this);
     if core::ptr::eq(next_thread, previous) {
         return;
     }
+    previous.count_switch(voluntary);
     assert!(
         !next_thread.on_cpu.swap(true, Ordering::Acquire),
         "a thread was taken while another CPU uses its stack"
@@ -146,9 +152,14 @@ fn start_slice(this: &'static Cpu, local: &mut Local, next: Next, now: u64) -> &
     unsafe { &*pointer }
 }
 
-fn account(this: &Cpu, previous: &Thread, now: u64) {
+/// Ends the running thread's stretch on this CPU.
+fn account(this: &Cpu, previous: &Thread, count: u64, now: u64) {
     let ran = now.saturating_sub(this.running_since.load(Relaxed));
-    previous.run_time.fetch_add(ran, Relaxed);
+    previous.cpu_time.switch_out(count);
+    this.user_time.leave(&previous.cpu_time);
+    if let Some(thread) = previous.user() {
+        thread.process.cpu_clock.ran(ran);
+    }
     let left = previous.budget.load(Relaxed).saturating_sub(ran);
     // What is left is too short for a switch to be worth it: count it as none.
     let worth_it = left >= config::TIME_SLICE_NS / 100;

@@ -7,8 +7,8 @@
 //! armed at most [`TICK_NS`] ahead, for the watchdog.
 
 use super::cpu::{self as cpus, Cpu};
-use super::current;
 use super::placing::{self, QUEUES};
+use super::{Thread, current};
 use crate::arch::timers::{self, SchedulerTimer};
 use crate::interrupts::{self, Handler};
 use crate::{detectors, schedule_fuzz};
@@ -43,6 +43,7 @@ pub fn arm(this: &Cpu) {
         next = next.min(watchdog::watch_while_idle(here));
     } else {
         next = next.min(this.tick_due.load(Relaxed));
+        next = next.min(this.cpu_look.load(Relaxed));
         let peer = QUEUES.length(here) > 0
             && QUEUES.best(here).is_some_and(|best| best <= running)
             && !current().context.need_resched();
@@ -55,6 +56,29 @@ pub fn arm(this: &Cpu) {
         this.fires_at.store(next.max(timers::now()), Relaxed);
         timers::SCHEDULER.set(next);
     }
+}
+
+/// Notes on `this`, the calling CPU, when `thread`, which runs there, is to
+/// look at its process's CPU time: now, or when the timer says so. The timer
+/// is set afterwards. Interrupts are masked.
+pub fn set_cpu_look(this: &Cpu, thread: &Thread, now: u64) {
+    let at = match thread.user() {
+        Some(user) => user.process.cpu_clock.look_at(now),
+        None => u64::MAX,
+    };
+    if at <= now {
+        thread.set_work();
+    }
+    let at = if at <= now { u64::MAX } else { at };
+    this.cpu_look.store(at, Relaxed);
+}
+
+/// The same for the running thread, once it has looked. Thread context.
+pub fn renew_cpu_look() {
+    let _masked = IrqGuard::new();
+    let this = cpus::this();
+    set_cpu_look(this, current(), timers::now());
+    arm(this);
 }
 
 /// `this`, the calling CPU, is no longer idle.
@@ -88,6 +112,10 @@ fn on_timer() {
         if let Some(thread) = QUEUES.balance(here) {
             QUEUES.push(here, End::Back, thread);
         }
+    }
+    if now >= this.cpu_look.load(Relaxed) {
+        this.cpu_look.store(u64::MAX, Relaxed);
+        current().set_work();
     }
     let best = QUEUES.best(current().cpu()).unwrap_or(Class::Idle);
     let slice_over = now >= this.slice_end.load(Relaxed);

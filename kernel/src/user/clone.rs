@@ -8,7 +8,7 @@ use super::{current, spawn, tree};
 use crate::arch::trap::TrapFrame;
 use crate::arch::user_access::copy_to_user;
 use alloc::sync::Arc;
-use core::sync::atomic::Ordering;
+use core::sync::atomic::{AtomicU64, Ordering};
 use paddock_abi::process::CloneFlags;
 use paddock_abi::{Errno, Result};
 use paddock_sync::try_arc;
@@ -33,6 +33,14 @@ pub struct CloneRequest {
     pub tls: u64,
 }
 
+/// Threads and processes that were ever made by clone(2).
+static FORKS: AtomicU64 = AtomicU64::new(1);
+
+/// How many threads and processes there have been, process 1 included.
+pub fn forks() -> u64 {
+    FORKS.load(Ordering::Relaxed)
+}
+
 /// Makes a thread or process that continues as a copy of the running one.
 /// Gives its number. May sleep.
 ///
@@ -41,6 +49,12 @@ pub struct CloneRequest {
 /// `EAGAIN` when there are too many, `ENOMEM`; `ERESTARTNOINTR` if a signal
 /// waits, or the child would miss one to several processes.
 pub fn clone(frame: &TrapFrame, request: &CloneRequest) -> Result<u32> {
+    let made = make(frame, request)?;
+    FORKS.fetch_add(1, Ordering::Relaxed);
+    Ok(made)
+}
+
+fn make(frame: &TrapFrame, request: &CloneRequest) -> Result<u32> {
     let parent = current().ok_or(Errno::ESRCH)?;
     check(request.flags)?;
     if request.flags.contains(CloneFlags::THREAD) {
@@ -175,6 +189,9 @@ fn new_process(
     child
         .trampoline
         .store(old.trampoline.load(Ordering::Relaxed), Ordering::Relaxed);
+    child
+        .start_stack
+        .store(old.start_stack.load(Ordering::Relaxed), Ordering::Relaxed);
     let thread = child_thread(parent, child.clone(), frame, request, pid)?;
     {
         let mut tree = tree().lock();

@@ -83,11 +83,15 @@ fn take_over(thread: &Arc<UserThread>, loaded: Loaded, name: String, frame: &mut
         let _stay = PreemptGuard::new();
         memory::activate(process.memory.lock().as_deref());
     }
+    if let Some(memory) = &old {
+        process.note_peak(memory);
+    }
     drop(old);
     *process.executable.lock() = Some(loaded.executable);
     process
         .trampoline
         .store(loaded.trampoline, Ordering::Relaxed);
+    process.start_stack.store(loaded.sp, Ordering::Relaxed);
     thread.clear_tid.store(0, Ordering::Relaxed);
     thread.robust_list.store(0, Ordering::Relaxed);
     process.signals.lock().exec(thread.tid);

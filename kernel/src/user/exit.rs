@@ -36,28 +36,19 @@ fn leave(thread: &Arc<UserThread>) {
     let process = &thread.process;
     clear_tid(thread);
     futex::release_robust_list(thread);
-    let run_time = thread.kernel_thread().map_or(0, |kernel| kernel.run_time());
-    process
-        .ended_run_time
-        .fetch_add(run_time, Ordering::Relaxed);
     let heir = process.signals.lock().remove_thread(thread.tid);
     if let Some(tid) = heir {
         process.wake_thread(tid);
     }
     thread.leave_memory();
-    let mut threads = process.threads.lock();
-    let position = threads.iter().position(|other| Arc::ptr_eq(other, thread));
-    let removed = position.map(|position| threads.swap_remove(position));
-    let last = threads.is_empty();
-    drop(threads);
-    drop(removed);
+    let last = process.remove_thread(thread);
     if thread.tid != process.pid {
         tree().lock().release(thread.tid);
     }
     process.changed.wake_all();
     if last {
         locks::process_ended();
-        end_process(process);
+        end_process(process, thread);
     }
 }
 
@@ -69,7 +60,7 @@ fn clear_tid(thread: &UserThread) {
     }
 }
 
-fn end_process(process: &Arc<Process>) {
+fn end_process(process: &Arc<Process>, thread: &UserThread) {
     release_memory(process);
     let files = core::mem::replace(&mut *process.files.lock(), FileShare::none());
     drop(files);
@@ -81,9 +72,10 @@ fn end_process(process: &Arc<Process>) {
     release_vfork_parent(process);
     super::spawn::on_process_end(process);
     let reap = parent_reaps(process.pid);
+    process.count_rest(thread);
     let usage = Usage {
-        user_ns: process.run_time(),
-        ..Usage::default()
+        max_rss_kib: process.max_rss_kib(),
+        ..process.usage()
     };
     let mut orphans = alloc::vec::Vec::new();
     let effects = tree()
@@ -134,6 +126,9 @@ fn end_session(pid: u32) {
 /// left the process.
 fn release_memory(process: &Process) {
     let old = process.memory.lock().take();
+    if let Some(memory) = &old {
+        process.note_peak(memory);
+    }
     drop(old);
     *process.executable.lock() = None;
 }

@@ -2,6 +2,8 @@
 
 use super::{current, signals};
 use crate::arch::trap::{self, Abort, AbortKind, TrapFrame};
+use crate::thread;
+use core::sync::atomic::Ordering::Relaxed;
 use paddock_abi::signal::*;
 use paddock_mem::{Access, FaultError, handle_fault};
 
@@ -21,7 +23,18 @@ fn repair(abort: &Abort) -> Result<(), FaultError> {
     let memory = current()
         .and_then(|thread| thread.process.memory().ok())
         .ok_or(FaultError::NotMapped)?;
-    handle_fault(&memory.space, abort.address, access_of(abort))
+    let read_before = blocks_read();
+    handle_fault(&memory.space, abort.address, access_of(abort))?;
+    if let Some(thread) = current() {
+        let major = usize::from(blocks_read() != read_before);
+        thread.faults[major].fetch_add(1, Relaxed);
+    }
+    Ok(())
+}
+
+/// What the running thread has read from disks.
+fn blocks_read() -> u64 {
+    thread::current().blocks_read()
 }
 
 /// A fault in user mode: repaired, or a signal.

@@ -35,6 +35,11 @@ impl Memory {
         })
     }
 
+    /// The most pages that were present at once. May sleep.
+    pub fn peak_pages(&self) -> u64 {
+        self.space.lock().counters().resident_peak
+    }
+
     /// A number for futexes that no other live address space has.
     pub fn id(&self) -> u64 {
         self.root.address().0

@@ -1,6 +1,7 @@
 //! Processes: their life from clone to exit, their memory, signals and traps.
 
 mod clone;
+pub mod cpu_clock;
 mod exec;
 mod exit;
 mod faults;
@@ -18,7 +19,7 @@ pub mod vfs;
 use crate::thread;
 use alloc::sync::Arc;
 
-pub use clone::{CloneRequest, clone};
+pub use clone::{CloneRequest, clone, forks};
 pub use exec::exec;
 pub use exit::begin_exit;
 pub use faults::handle_kernel_access;
@@ -28,7 +29,7 @@ pub use signals::{
     Targets, before_return, send_to_group, send_to_process, send_to_thread, sigreturn,
 };
 pub use spawn::{Program, spawn};
-pub use traps::handle_trap;
+pub use traps::handle_fault;
 
 /// The process side of the running thread; a kernel thread has none.
 pub fn current() -> Option<&'static Arc<UserThread>> {
@@ -37,7 +38,7 @@ pub fn current() -> Option<&'static Arc<UserThread>> {
 
 /// Whether the running thread has something to do before user mode.
 pub fn has_work() -> bool {
-    current().is_some_and(|thread| thread.has_work())
+    thread::current().has_work()
 }
 
 /// Whether the running thread has a signal to handle. Ends interruptible

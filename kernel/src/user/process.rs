@@ -1,10 +1,11 @@
 //! Processes and their threads: what they own, and how they are found.
 
+use super::cpu_clock::CpuClock;
 use super::files::{FileShare, Files};
 use super::memory::{self, Memory};
 use crate::arch::context::FpState;
 use crate::arch::trap::TrapFrame;
-use crate::thread::Thread;
+use crate::thread::{self, Thread};
 use crate::time;
 use alloc::string::String;
 use alloc::sync::{Arc, Weak};
@@ -12,8 +13,9 @@ use alloc::vec::Vec;
 use core::cell::UnsafeCell;
 use core::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use paddock_abi::{Errno, Result};
+use paddock_mem::PAGE_SIZE;
 use paddock_process::signal::Signals;
-use paddock_process::{Member, Tree, WaitStatus};
+use paddock_process::{CpuTimes, Member, Tree, Usage, WaitStatus};
 use paddock_sync::{Deadline, Mutex, NO_DEADLINE, OnceCell, PreemptOff, Rank, SpinLock, WaitQueue};
 use paddock_vfs::PathContext;
 
@@ -33,6 +35,8 @@ pub type Limit = (u64, u64);
 
 /// How many kinds of resource limits there are (getrlimit(2)).
 pub const LIMITS: usize = 16;
+/// Index of `RLIMIT_CPU`.
+pub const RLIMIT_CPU: usize = 0;
 /// Index of `RLIMIT_STACK`.
 pub const RLIMIT_STACK: usize = 3;
 /// Index of `RLIMIT_NOFILE`.
@@ -137,12 +141,18 @@ pub struct Process {
     pub limits: SpinLock<[Limit; LIMITS]>,
     /// The address of code that calls rt_sigreturn.
     pub trampoline: AtomicU64,
+    /// Its stack pointer when its program began.
+    pub start_stack: AtomicU64,
     /// Set when a vfork's child has its own memory or has ended.
     pub released_parent: AtomicBool,
     /// When it began, ns since boot.
     pub started: u64,
-    /// Run time (ns) of threads that have ended.
-    pub ended_run_time: AtomicU64,
+    /// CPU time, and what it sets off.
+    pub cpu_clock: CpuClock,
+    /// What threads that have ended used.
+    ended: SpinLock<Usage>,
+    /// The most memory (pages) of programs that it ran before.
+    peak_pages: AtomicU64,
     /// Called once when it ends, for whoever in the kernel started it.
     pub on_exit: SpinLock<Option<ExitHook>>,
 }
@@ -203,9 +213,12 @@ impl Process {
             names: SpinLock::new(Rank::Leaf, names),
             limits: SpinLock::new(Rank::Leaf, limits),
             trampoline: AtomicU64::new(0),
+            start_stack: AtomicU64::new(0),
             released_parent: AtomicBool::new(false),
             started: time::now(),
-            ended_run_time: AtomicU64::new(0),
+            cpu_clock: CpuClock::new(limits[RLIMIT_CPU] != (UNLIMITED, UNLIMITED)),
+            ended: SpinLock::new(Rank::Leaf, Usage::default()),
+            peak_pages: AtomicU64::new(0),
             on_exit: SpinLock::new(Rank::Leaf, None),
         }
     }
@@ -228,15 +241,73 @@ impl Process {
             .map_or(UNLIMITED, |limit| limit.0)
     }
 
-    /// Time spent by all its threads, in nanoseconds.
-    pub fn run_time(&self) -> u64 {
+    /// What all its threads have used by now, but for memory.
+    pub fn usage(&self) -> Usage {
         let threads = self.threads.lock();
-        let live: u64 = threads
-            .iter()
-            .filter_map(|thread| thread.kernel_thread())
-            .map(|thread| thread.run_time())
-            .sum();
-        live + self.ended_run_time.load(Ordering::Relaxed)
+        let mut usage = *self.ended.lock();
+        for thread in threads.iter() {
+            usage.add(&thread.usage());
+        }
+        usage
+    }
+
+    /// CPU time of all its threads by now.
+    pub fn cpu_times(&self) -> CpuTimes {
+        let threads = self.threads.lock();
+        let Usage {
+            user_ns: mut user,
+            system_ns: mut system,
+            ..
+        } = *self.ended.lock();
+        for thread in threads.iter().filter_map(|thread| thread.kernel_thread()) {
+            let times = thread.cpu_times();
+            user += times.user;
+            system += times.system;
+        }
+        CpuTimes { user, system }
+    }
+
+    /// The most memory it has had, in KiB. May sleep.
+    pub fn max_rss_kib(&self) -> u64 {
+        let now = self.memory().map(|memory| memory.peak_pages());
+        let past = self.peak_pages.load(Ordering::Relaxed);
+        past.max(now.unwrap_or(0)) * (PAGE_SIZE / 1024)
+    }
+
+    /// It gives this memory up. May sleep.
+    pub fn note_peak(&self, memory: &Memory) {
+        self.peak_pages
+            .fetch_max(memory.peak_pages(), Ordering::Relaxed);
+    }
+
+    /// Takes a thread that ends out; whether it was the last. What it has used
+    /// by then stays counted.
+    pub fn remove_thread(&self, thread: &Arc<UserThread>) -> bool {
+        let mut threads = self.threads.lock();
+        let position = threads.iter().position(|other| Arc::ptr_eq(other, thread));
+        let removed = position.map(|position| threads.swap_remove(position));
+        let used = thread.usage();
+        *thread.counted.lock() = used;
+        self.ended.lock().add(&used);
+        let last = threads.is_empty();
+        drop(threads);
+        drop(removed);
+        last
+    }
+
+    /// Counts what its last thread, which runs and was taken out, has used
+    /// since.
+    pub fn count_rest(&self, thread: &UserThread) {
+        let mut counted = thread.counted.lock();
+        let now = thread.usage();
+        self.ended.lock().add(&now.since(&counted));
+        *counted = now;
+    }
+
+    /// Its thread of that number, if it has not ended.
+    pub fn thread(&self, tid: u32) -> Option<Arc<UserThread>> {
+        let threads = self.threads.lock();
+        threads.iter().find(|thread| thread.tid == tid).cloned()
     }
 
     /// Makes every thread look at its signals soon.
@@ -272,14 +343,16 @@ pub struct UserThread {
     pub clear_tid: AtomicU64,
     /// set_robust_list(2).
     pub robust_list: AtomicU64,
-    /// Something may have to be done before going back to user mode.
-    work: AtomicBool,
     /// The thread alone is to end: it called exit(2), or another one calls
     /// execve.
     pub leaving: AtomicBool,
     /// It has done all that needs the process's memory, and stays away from
     /// it: whoever is left may give the memory up.
     left: AtomicBool,
+    /// Page faults: without and with a read from a disk.
+    pub faults: [AtomicU64; 2],
+    /// What it had used when it was taken out of its process.
+    counted: SpinLock<Usage>,
     /// The interrupted system call that may have to be done again.
     pub interrupted: SpinLock<Option<Interrupted>>,
     /// When the interrupted system call would have ended; [`NO_DEADLINE`] if
@@ -320,9 +393,10 @@ impl UserThread {
             tls: AtomicU64::new(tls),
             clear_tid: AtomicU64::new(0),
             robust_list: AtomicU64::new(0),
-            work: AtomicBool::new(false),
             leaving: AtomicBool::new(false),
             left: AtomicBool::new(false),
+            faults: [const { AtomicU64::new(0) }; 2],
+            counted: SpinLock::new(Rank::Leaf, Usage::default()),
             interrupted: SpinLock::new(Rank::Leaf, None),
             resume_until: AtomicU64::new(NO_DEADLINE),
             start: SpinLock::new(Rank::Leaf, Some(start)),
@@ -335,11 +409,38 @@ impl UserThread {
         self.kernel_thread.get().and_then(Weak::upgrade)
     }
 
+    /// Its CPU time by now.
+    pub fn cpu_times(&self) -> CpuTimes {
+        self.kernel_thread()
+            .map_or_else(CpuTimes::default, |thread| thread.cpu_times())
+    }
+
+    /// What it has used by now, but for memory.
+    pub fn usage(&self) -> Usage {
+        let Some(thread) = self.kernel_thread() else {
+            return Usage::default();
+        };
+        let times = thread.cpu_times();
+        let (voluntary, involuntary) = thread.switches();
+        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        Usage {
+            user_ns: times.user,
+            system_ns: times.system,
+            max_rss_kib: 0,
+            minor_faults: count(&self.faults[0]),
+            major_faults: count(&self.faults[1]),
+            voluntary_switches: voluntary,
+            involuntary_switches: involuntary,
+            blocks_read: thread.blocks_read(),
+        }
+    }
+
     /// Makes the thread look at its signals: wakes it if it sleeps
     /// interruptibly, interrupts it if it runs. Any context.
     pub fn notify(&self) {
-        self.work.store(true, Ordering::Release);
+        // One that has no kernel thread yet looks before it begins.
         if let Some(thread) = self.kernel_thread() {
+            thread.set_work();
             thread.unpark();
             thread.kick();
         }
@@ -347,23 +448,14 @@ impl UserThread {
 
     /// Takes the end of the call that was interrupted, for the running thread
     /// itself: the next system call is that one, or it never goes on.
-    pub fn take_resumed(&self) -> Option<Deadline> {
+    /// [`NO_DEADLINE`] if there is none.
+    #[inline]
+    pub fn take_resumed(&self) -> Deadline {
         let deadline = self.resume_until.load(Ordering::Relaxed);
-        if deadline == NO_DEADLINE {
-            return None;
+        if deadline != NO_DEADLINE {
+            self.resume_until.store(NO_DEADLINE, Ordering::Relaxed);
         }
-        self.resume_until.store(NO_DEADLINE, Ordering::Relaxed);
-        Some(deadline)
-    }
-
-    /// Whether there may be something to do before user mode.
-    pub fn has_work(&self) -> bool {
-        self.work.load(Ordering::Acquire)
-    }
-
-    /// Takes the note that there may be something to do.
-    pub fn take_work(&self) -> bool {
-        self.work.swap(false, Ordering::AcqRel)
+        deadline
     }
 
     /// Whether the thread ends on its next way to user mode.
@@ -371,9 +463,10 @@ impl UserThread {
         self.leaving.load(Ordering::Acquire) || self.process.signals.lock().is_dying()
     }
 
-    /// Whether a signal waits that the thread must handle.
+    /// Whether a signal waits that the running thread, which this is, must
+    /// handle.
     pub fn signal_pending(&self) -> bool {
-        self.has_work()
+        thread::current().has_work()
             && (self.leaving.load(Ordering::Acquire)
                 || self.process.signals.lock().has_work(self.tid))
     }
@@ -399,7 +492,7 @@ impl UserThread {
 
     /// Has the running thread itself look again before user mode.
     pub fn notify_self(&self) {
-        self.work.store(true, Ordering::Release);
+        thread::current().set_work();
     }
 
     /// Called by the switch away from this thread, interrupts masked.

@@ -2,10 +2,11 @@
 //! to user mode.
 
 use super::process::{Interrupted, Process, UserThread};
-use super::{current, exit, tree};
+use super::{cpu_clock, current, exit, tree};
 use crate::arch::context::FpState;
 use crate::arch::trap::TrapFrame;
 use crate::arch::user_access::{copy_from_user, copy_to_user};
+use crate::thread;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::Ordering;
@@ -181,7 +182,8 @@ pub fn before_return(frame: &mut TrapFrame) {
     let Some(thread) = current() else {
         return;
     };
-    while thread.take_work() {
+    while thread::current().take_work() {
+        cpu_clock::look(thread);
         if thread.leaving.load(Ordering::Acquire) {
             exit::exit_thread();
         }

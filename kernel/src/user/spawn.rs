@@ -85,6 +85,7 @@ pub fn spawn(program: Program<'_>) -> Result<Arc<Process>> {
     process
         .trampoline
         .store(loaded.trampoline, Ordering::Relaxed);
+    process.start_stack.store(loaded.sp, Ordering::Relaxed);
     *process.on_exit.lock() = program.on_exit;
     let frame = TrapFrame::new_user(loaded.entry, loaded.sp);
     let thread = try_arc(UserThread::new(

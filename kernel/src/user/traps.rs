@@ -1,9 +1,8 @@
-//! Exceptions from user mode: system calls, faults, and what programs should
-//! not have done.
+//! Exceptions from user mode but system calls: faults, and what programs
+//! should not have done.
 
 use super::{faults, signals};
-use crate::arch::trap::{EC_DATA_USER, EC_INSTRUCTION_USER, EC_SVC, TrapFrame};
-use crate::syscall;
+use crate::arch::trap::{EC_DATA_USER, EC_INSTRUCTION_USER, TrapFrame};
 use paddock_abi::signal::*;
 
 /// Exception classes (Arm ARM D24.2.40).
@@ -16,18 +15,9 @@ const EC_FLOATING_POINT: u64 = 0x2c;
 const EC_STEP: u64 = 0x32;
 const EC_BREAKPOINT: u64 = 0x3c;
 
-/// Handles a synchronous exception from user mode. Interrupts are on.
-#[inline]
-pub fn handle_trap(frame: &mut TrapFrame) {
-    if frame.class() == EC_SVC {
-        syscall::dispatch(frame);
-    } else {
-        handle_fault(frame);
-    }
-}
-
-#[inline(never)]
-fn handle_fault(frame: &mut TrapFrame) {
+/// Handles a synchronous exception from user mode that is no system call.
+/// Interrupts are on.
+pub fn handle_fault(frame: &mut TrapFrame) {
     match frame.class() {
         EC_DATA_USER | EC_INSTRUCTION_USER => faults::handle_user(frame),
         EC_PC_ALIGNMENT => signals::fault(frame, SIGBUS, BUS_ADRALN, frame.far),

@@ -37,7 +37,7 @@ pub fn check(now: u64, due: u64) {
     check_step(now);
     others::check_timers(now, |cpu| CPUS[cpu].last_check.load(Relaxed));
     if !late {
-        others::check_runaway(now);
+        others::check_runaway();
     }
     others::check_ready(now);
 }

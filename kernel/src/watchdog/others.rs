@@ -49,12 +49,12 @@ fn tell_silent(severity: Severity, cpu: usize, silent: u64) {
 
 /// Whether the running kernel thread ever sleeps. One without preemption is
 /// noticed for that.
-pub fn check_runaway(now: u64) {
+pub fn check_runaway() {
     let thread = thread::current();
     if thread.class() != Class::System || entry::section().is_some() {
         return;
     }
-    let (ran, run) = thread.run_without_sleep(now);
+    let (ran, run) = thread.run_without_sleep();
     let key = thread.id().to_u64().rotate_left(32) ^ run;
     let limits = settings::limits().report_only();
     if RUNS_ON[smp::this_cpu()]

@@ -1,13 +1,26 @@
 //! Switching from one thread's stack to another's.
 
 use super::trap::TrapFrame;
+use crate::thread::Thread;
 use core::arch::global_asm;
 use core::mem::offset_of;
+use paddock_sched::CpuTime;
+use paddock_sync::Context;
 
 global_asm!(
     ".equ THREAD_EMERGENCY_STACK, {emergency}",
+    ".equ THREAD_USER_TIME, {user_time}",
+    ".equ THREAD_NEED_RESCHED, {need_resched}",
+    ".equ THREAD_WORK, {work}",
+    ".equ SYSTEM_CALL_CLASS, {class}",
+    ".equ FUZZ_SCHEDULES, {fuzz}",
     include_str!("vectors.s"),
-    emergency = const offset_of!(crate::thread::Thread, emergency_stack),
+    emergency = const offset_of!(Thread, emergency_stack),
+    user_time = const offset_of!(Thread, cpu_time) + CpuTime::USER_OFFSET,
+    need_resched = const offset_of!(Thread, context) + Context::NEED_RESCHED_OFFSET,
+    work = const offset_of!(Thread, work),
+    class = const super::trap::EC_SVC,
+    fuzz = const cfg!(feature = "fuzz-sched") as u8,
 );
 
 unsafe extern "C" {

@@ -55,6 +55,19 @@ pub fn now() -> u64 {
     at(count())
 }
 
+/// The physical counter, after all that came before. Any context.
+#[inline]
+pub fn count_now() -> u64 {
+    barrier();
+    count()
+}
+
+/// A difference of counts, in nanoseconds.
+#[inline]
+pub fn nanos(counts: u64) -> u64 {
+    scale(counts, &NANOS_PER_TICK)
+}
+
 /// The physical counter. Cheap: it may be read a little early or late.
 #[inline]
 pub fn count() -> u64 {

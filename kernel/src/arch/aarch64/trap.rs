@@ -124,9 +124,14 @@ pub const EC_DATA_USER: u64 = 0x24;
 const EC_DATA_KERNEL: u64 = 0x25;
 
 #[unsafe(no_mangle)]
-extern "C" fn trap_user_sync(frame: &mut TrapFrame) {
+extern "C" fn trap_user_fault(frame: &mut TrapFrame) {
     cpu::irq_enable();
-    user::handle_trap(frame);
+    user::handle_fault(frame);
+    finish_user(frame);
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn trap_finish_user(frame: &mut TrapFrame) {
     finish_user(frame);
 }
 

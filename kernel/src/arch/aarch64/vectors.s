@@ -30,6 +30,24 @@
     stp     x24, x25, [sp, #272]
 .endm
 
+// Puts the end of a stretch in user mode on the running thread's time there
+// (paddock_sched::CpuTime). Uses x9 to x11; leaves the thread in x9.
+.macro charge_user_time
+    mrs     x9, tpidr_el1
+    mrs     x10, cntpct_el0
+    ldr     x11, [x9, #THREAD_USER_TIME]
+    add     x11, x11, x10
+    str     x11, [x9, #THREAD_USER_TIME]
+.endm
+
+// Takes the beginning of one off. The thread is in x9; uses x10 and x11.
+.macro begin_user_time
+    mrs     x10, cntpct_el0
+    ldr     x11, [x9, #THREAD_USER_TIME]
+    sub     x11, x11, x10
+    str     x11, [x9, #THREAD_USER_TIME]
+.endm
+
 .macro restore_frame
     ldp     x21, x22, [sp, #256]
     msr     elr_el1, x21
@@ -128,25 +146,95 @@ kernel_serror:
     bl      trap_serror
     b       return_to_kernel
 
+// A system call's own way keeps the program's x19 to x28 in their registers:
+// what is called preserves them. Whoever needs or changes all registers asks
+// for the long way back (`finish_user`).
 user_sync:
-    save_frame
+    stp     x0, x1, [sp, #0]
+    stp     x2, x3, [sp, #16]
+    stp     x4, x5, [sp, #32]
+    stp     x6, x7, [sp, #48]
+    stp     x8, x9, [sp, #64]
+    stp     x10, x11, [sp, #80]
+    stp     x12, x13, [sp, #96]
+    stp     x14, x15, [sp, #112]
+    stp     x16, x17, [sp, #128]
+    stp     x18, x19, [sp, #144]
+    stp     x20, x21, [sp, #160]
+    stp     x22, x23, [sp, #176]
+    stp     x24, x25, [sp, #192]
+    stp     x26, x27, [sp, #208]
+    stp     x28, x29, [sp, #224]
+    mrs     x12, sp_el0
+    stp     x30, x12, [sp, #240]
+    mrs     x12, elr_el1
+    mrs     x13, spsr_el1
+    stp     x12, x13, [sp, #256]
+    mrs     x12, esr_el1
+    charge_user_time
     mov     x29, xzr
     mov     x0, sp
-    bl      trap_user_sync
+    lsr     x13, x12, #26
+    cmp     x13, #SYSTEM_CALL_CLASS
+    b.ne    user_fault
+    mov     x1, x9
+    str     x12, [sp, #272]
+    msr     daifclr, #2
+    bl      trap_system_call
+    msr     daifset, #2
+    mrs     x9, tpidr_el1
+    ldrb    w10, [x9, #THREAD_NEED_RESCHED]
+    ldrb    w11, [x9, #THREAD_WORK]
+    orr     w10, w10, w11
+    cbnz    w10, 1f
+.if FUZZ_SCHEDULES
+    b       1f
+.endif
+    begin_user_time
+    ldp     x10, x11, [sp, #256]
+    msr     elr_el1, x10
+    msr     spsr_el1, x11
+    ldp     x30, x10, [sp, #240]
+    msr     sp_el0, x10
+    ldr     x1, [sp, #8]
+    ldp     x2, x3, [sp, #16]
+    ldp     x4, x5, [sp, #32]
+    ldp     x6, x7, [sp, #48]
+    ldp     x8, x9, [sp, #64]
+    ldp     x10, x11, [sp, #80]
+    ldp     x12, x13, [sp, #96]
+    ldp     x14, x15, [sp, #112]
+    ldp     x16, x17, [sp, #128]
+    ldr     x18, [sp, #144]
+    ldr     x29, [sp, #232]
+    add     sp, sp, #FRAME_SIZE
+    eret
+1:  str     x0, [sp, #0]
+    mov     x0, sp
+    bl      trap_finish_user
+    b       return_to_user
+user_fault:
+    mrs     x13, far_el1
+    stp     x12, x13, [sp, #272]
+    bl      trap_user_fault
     b       return_to_user
 user_irq:
     save_frame
+    charge_user_time
     mov     x29, xzr
     mov     x0, sp
     bl      trap_user_irq
     b       return_to_user
 user_serror:
     save_frame
+    charge_user_time
     mov     x29, xzr
     mov     x0, sp
     bl      trap_serror
 .global return_to_user
 return_to_user:
+    mrs     x9, tpidr_el1
+    begin_user_time
     restore_frame
     eret
 

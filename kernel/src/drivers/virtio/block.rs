@@ -8,6 +8,7 @@ mod window;
 use super::is_shareable;
 use super::transport::{self, DeviceType, Found};
 use crate::interrupts::{self, Handler};
+use crate::thread;
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -160,6 +161,7 @@ impl BlockDevice for Disk {
 
     fn read(&self, block: u64, buf: &mut [u8]) -> Result<()> {
         self.check(block, buf.len())?;
+        thread::current().count_blocks_read((buf.len() / SECTOR) as u64);
         if is_shareable(buf) {
             return self.transfer(Command::Read, block, &raw mut *buf);
         }

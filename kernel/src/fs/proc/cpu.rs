@@ -6,7 +6,7 @@ use alloc::sync::Arc;
 use paddock_abi::time::NANOS;
 use paddock_abi::{Errno, Result};
 use paddock_sched::{Class, State};
-use thread::Thread;
+use thread::{CpuUse, Thread};
 
 /// Units of CPU time in `/proc`: `USER_HZ` is 100.
 const TICK_NS: u64 = NANOS / 100;
@@ -28,30 +28,26 @@ pub fn count_threads() -> (usize, usize) {
     (running, all)
 }
 
-/// `/proc/stat`. The kernel's own threads count as system time; a process's
-/// time in system calls counts as the process's.
+/// `/proc/stat`. The kernel's own threads and interrupts count as system time.
 pub fn statistics(out: &mut Text<'_>) -> Result<()> {
-    let mut system = 0;
-    thread::for_each(|thread: &Arc<Thread>| {
-        if thread.class() == Class::System {
-            system += thread.run_time();
-        }
-    });
-    let idle = thread::idle_time();
-    let all = time::now() * smp::online() as u64;
-    let user = all.saturating_sub(idle + system);
-    let (user, system, idle) = (ticks(user), ticks(system), ticks(idle));
-    out.put(format_args!("cpu  {user} 0 {system} {idle} 0 0 0 0 0 0\n"))?;
-    for cpu in 0..smp::online() {
-        // How long each was idle is known. What it ran otherwise is not: all
-        // have the same mixture.
-        let idle = ticks(thread::idle_thread(cpu).run_time());
-        let busy = ticks(time::now()).saturating_sub(idle);
-        let system = busy * system / (user + system).max(1);
-        let user = busy - system;
+    let mut times = [CpuUse::default(); smp::MAX_CPUS];
+    let mut all = CpuUse::default();
+    let online = smp::online().min(times.len());
+    for (cpu, times) in times.iter_mut().enumerate().take(online) {
+        *times = thread::cpu_use(cpu);
+        all.user += times.user;
+        all.system += times.system;
+        all.idle += times.idle;
+    }
+    let mut line = |name: &str, times: &CpuUse| {
+        let (user, system, idle) = (ticks(times.user), ticks(times.system), ticks(times.idle));
         out.put(format_args!(
-            "cpu{cpu} {user} 0 {system} {idle} 0 0 0 0 0 0\n"
-        ))?;
+            "{name} {user} 0 {system} {idle} 0 0 0 0 0 0\n"
+        ))
+    };
+    line("cpu ", &all)?;
+    for (cpu, times) in times.iter().enumerate().take(online) {
+        line(&alloc::format!("cpu{cpu}"), times)?;
     }
     let (running, _) = count_threads();
     out.put(format_args!("intr {}\n", interrupts::taken()))?;
@@ -60,7 +56,7 @@ pub fn statistics(out: &mut Text<'_>) -> Result<()> {
         "btime {}\n",
         time::wall().saturating_sub(time::now()) / NANOS
     ))?;
-    out.put(format_args!("processes {}\n", user::tree().lock().newest()))?;
+    out.put(format_args!("processes {}\n", user::forks()))?;
     out.put(format_args!("procs_running {running}\nprocs_blocked 0\n"))
 }
 

@@ -8,6 +8,7 @@ use crate::user::{self, Process, UserThread, tree, vfs};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use paddock_abi::{Errno, Result};
+use paddock_process::Usage;
 use paddock_sched::State;
 use paddock_vfs::proc_fs::{ProcDir, ProcLink, ProcName, ProcNode};
 use paddock_vfs::{FileKind, Path};
@@ -96,12 +97,20 @@ impl Subject {
         }
     }
 
-    /// Time on the CPU, in nanoseconds.
-    pub fn run_time(&self) -> u64 {
+    /// What it has used, but for memory.
+    pub fn usage(&self) -> Usage {
         match &self.thread {
-            Some(thread) => thread.kernel_thread().map_or(0, |kernel| kernel.run_time()),
-            None => self.process.run_time(),
+            Some(thread) => thread.usage(),
+            None => self.process.usage(),
         }
+    }
+
+    /// The CPU that it runs on, or ran on last.
+    pub fn cpu(&self) -> usize {
+        let first = || self.process.thread(self.process.pid);
+        let thread = self.thread.clone().or_else(first);
+        let thread = thread.and_then(|thread| thread.kernel_thread());
+        thread.map_or(0, |thread| thread.cpu())
     }
 
     /// The name of at most 15 bytes.

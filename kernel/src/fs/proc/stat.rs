@@ -2,12 +2,13 @@
 
 use super::cpu::ticks;
 use super::memory::Sizes;
-use super::process::Subject;
+use super::process::{Subject, may_inspect};
 use super::status::SignalSets;
 use super::text::Text;
 use crate::fs::{console, terminals};
 use crate::user::tree;
 use alloc::sync::Arc;
+use core::sync::atomic::Ordering;
 use paddock_abi::Result;
 use paddock_abi::stat::make_device;
 use paddock_process::Usage;
@@ -61,7 +62,7 @@ fn terminal(session: u32) -> (u64, i64) {
 }
 
 /// All 52 fields; those that nothing is known of are zero, as on Linux for
-/// readers without rights. All time on the CPU counts as user time.
+/// readers without rights.
 pub fn stat(subject: &Subject, out: &mut Text<'_>) -> Result<()> {
     let process = &subject.process;
     let family = Family::of(process.pid);
@@ -76,12 +77,17 @@ pub fn stat(subject: &Subject, out: &mut Text<'_>) -> Result<()> {
         "{} {} {} ",
         family.parent, family.group, family.session
     ))?;
-    // Then: flags, and page faults of itself and its children.
-    out.put(format_args!("{device} {foreground} 0 0 0 0 0 "))?;
-    let children = family.children;
-    out.put(format_args!("{} 0 ", ticks(subject.run_time())))?;
+    let (own, children) = (subject.usage(), family.children);
+    // After the terminal: flags, which are the kernel's own.
+    out.put(format_args!("{device} {foreground} 0 "))?;
     out.put(format_args!(
-        "{} {} ",
+        "{} {} {} {} ",
+        own.minor_faults, children.minor_faults, own.major_faults, children.major_faults
+    ))?;
+    out.put(format_args!(
+        "{} {} {} {} ",
+        ticks(own.user_ns),
+        ticks(own.system_ns),
         ticks(children.user_ns),
         ticks(children.system_ns)
     ))?;
@@ -94,8 +100,12 @@ pub fn stat(subject: &Subject, out: &mut Text<'_>) -> Result<()> {
         "{} {} {limit} ",
         sizes.virtual_bytes, sizes.resident_pages
     ))?;
-    // Addresses: code, stack, stack pointer, program counter.
-    out.bytes(b"0 0 0 0 0 ")?;
+    // Addresses: code, the stack's beginning, stack pointer, program counter.
+    let start = match may_inspect(process) {
+        Ok(()) => process.start_stack.load(Ordering::Relaxed),
+        Err(_) => 0,
+    };
+    out.put(format_args!("0 0 {start} 0 0 "))?;
     let SignalSets {
         pending,
         blocked,
@@ -108,5 +118,8 @@ pub fn stat(subject: &Subject, out: &mut Text<'_>) -> Result<()> {
         pending.0, blocked.0, ignored.0, caught.0
     ))?;
     // Waiting channel, swaps, exit signal, CPU, scheduling, more addresses.
-    out.bytes(b"0 0 0 17 0 0 0 0 0 0 0 0 0 0 0 0 0 0\n")
+    out.put(format_args!(
+        "0 0 0 17 {} 0 0 0 0 0 0 0 0 0 0 0 0 0\n",
+        subject.cpu()
+    ))
 }

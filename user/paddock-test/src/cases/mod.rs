@@ -2,6 +2,7 @@
 
 mod bad_pointers;
 mod bench;
+mod cpu_time;
 mod cpus;
 mod elf_hostile;
 mod fault;
@@ -82,6 +83,7 @@ pub const CASES: &[Case] = &[
     case("pipes", pipes::run),
     case("threads", threads::run),
     case("cpus", cpus::run),
+    case("cpu-time", cpu_time::run),
     case("signals", signals::run),
     case("mmap", memory::run),
     case("fp", fp::run),
