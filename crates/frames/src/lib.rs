@@ -101,6 +101,12 @@ impl Frames {
     /// A block of `2^order` frames, aligned to its size: its physical
     /// address. `None` if there is no such block.
     pub fn allocate(&mut self, order: usize) -> Option<u64> {
+        let address = self.take(order)?;
+        self.least_free = self.least_free.min(self.free);
+        Some(address)
+    }
+
+    fn take(&mut self, order: usize) -> Option<u64> {
         let from = (order..=MAX_ORDER).find(|&order| self.heads[order] != NONE)?;
         let index = self.heads[from] as usize;
         self.unlink(index, from);
@@ -109,7 +115,6 @@ impl Frames {
         }
         self.info[index].state = Use::Used(order as u8);
         self.free -= 1 << order;
-        self.least_free = self.least_free.min(self.free);
         Some(self.base + index as u64 * FRAME_SIZE)
     }
 
@@ -120,6 +125,43 @@ impl Frames {
     pub fn free(&mut self, address: u64, order: usize) {
         let index = self.index_of(address);
         self.release(index, order);
+    }
+
+    /// `count` contiguous frames, aligned to the largest power of two that is
+    /// not above `count`, and only if at least `floor` frames stay free: their
+    /// physical address.
+    pub fn allocate_run(&mut self, count: usize, floor: usize) -> Option<u64> {
+        let whole = count.checked_next_power_of_two()?;
+        if count == 0 || self.free < floor.checked_add(count)? {
+            return None;
+        }
+        let order = whole.trailing_zeros() as usize;
+        let address = self.take(order)?;
+        let index = self.index_of(address);
+        for (piece, order) in pieces(count) {
+            self.info[index + piece].state = Use::Used(order as u8);
+        }
+        // What is left of the block, in the largest pieces.
+        let mut at = count;
+        while at < whole {
+            let order = at.trailing_zeros() as usize;
+            self.info[index + at].state = Use::Used(order as u8);
+            self.release(index + at, order);
+            at += 1 << order;
+        }
+        self.least_free = self.least_free.min(self.free);
+        Some(address)
+    }
+
+    /// Gives back what [`Frames::allocate_run`] gave for `count` frames.
+    ///
+    /// # Panics
+    /// As [`Frames::free`].
+    pub fn free_run(&mut self, address: u64, count: usize) {
+        let index = self.index_of(address);
+        for (piece, order) in pieces(count) {
+            self.release(index + piece, order);
+        }
     }
 
     fn release(&mut self, mut index: usize, mut order: usize) {
@@ -191,6 +233,14 @@ impl Frames {
     }
 }
 
+/// A run of `count` frames as blocks, largest first: (offset, order).
+fn pieces(count: usize) -> impl Iterator<Item = (usize, usize)> {
+    let orders = (0..usize::BITS as usize).rev();
+    orders
+        .filter(move |order| count & (1 << order) != 0)
+        .map(move |order| (count >> (order + 1) << (order + 1), order))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -233,6 +283,38 @@ mod tests {
             for (at, order) in held {
                 frames.free(at, order);
             }
+            prop_assert!(frames.allocate(MAX_ORDER).is_some());
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn runs_take_no_more_than_they_need(steps in prop::collection::vec((any::<bool>(), 1usize..70, any::<prop::sample::Index>()), 1..200)) {
+            let mut frames = frames(2048);
+            frames.add(0x4000_0000, 0x4000_0000 + 2000 * 4096);
+            let mut held: BTreeMap<u64, usize> = BTreeMap::new();
+            for (take, count, which) in steps {
+                if take || held.is_empty() {
+                    let before = frames.free_frames();
+                    if let Some(at) = frames.allocate_run(count, 100) {
+                        prop_assert!(at.is_multiple_of(FRAME_SIZE << count.ilog2()));
+                        prop_assert_eq!(before - frames.free_frames(), count);
+                        prop_assert!(frames.free_frames() >= 100);
+                        let end = at + FRAME_SIZE * count as u64;
+                        for (&other, &count) in &held {
+                            prop_assert!(end <= other || other + FRAME_SIZE * count as u64 <= at);
+                        }
+                        held.insert(at, count);
+                    }
+                } else {
+                    let at = *which.get(&held.keys().copied().collect::<Vec<_>>());
+                    frames.free_run(at, held.remove(&at).unwrap());
+                }
+            }
+            for (at, count) in held {
+                frames.free_run(at, count);
+            }
+            prop_assert_eq!(frames.free_frames(), 2000);
             prop_assert!(frames.allocate(MAX_ORDER).is_some());
         }
     }

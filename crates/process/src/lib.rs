@@ -15,6 +15,7 @@ mod cpu_timers;
 pub mod elf;
 pub mod futex;
 pub mod locks;
+pub mod oom;
 mod pipe;
 mod ring;
 pub mod script;

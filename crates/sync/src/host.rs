@@ -14,6 +14,8 @@ std::thread_local! {
     static CONTEXT: &'static Context = Box::leak(Box::new(Context::new()));
     static STALLS: Cell<u32> = const { Cell::new(0) };
     static IRQS_OFF: Cell<bool> = const { Cell::new(false) };
+    static FAIL_AFTER: Cell<Option<u64>> = const { Cell::new(None) };
+    static TRIED: Cell<u64> = const { Cell::new(0) };
 }
 
 struct Unpark(Thread);
@@ -67,6 +69,24 @@ pub fn now() -> u64 {
 
 pub fn interrupted() -> bool {
     false
+}
+
+/// Has the allocation after `count` more of those that may fail do so, in the
+/// calling thread; `None` for none. Restarts the count.
+pub fn fail_allocation_after(count: Option<u64>) {
+    FAIL_AFTER.with(|after| after.set(count));
+    TRIED.with(|tried| tried.set(0));
+}
+
+/// How many allocations that may fail the calling thread has made since
+/// [`fail_allocation_after`].
+pub fn allocations_tried() -> u64 {
+    TRIED.with(Cell::get)
+}
+
+pub fn may_allocate() -> bool {
+    let number = TRIED.with(|tried| tried.replace(tried.get() + 1));
+    FAIL_AFTER.with(Cell::get) != Some(number)
 }
 
 pub fn violation(violation: &Violation) {

@@ -16,6 +16,7 @@ extern crate alloc;
 
 mod chains;
 mod context;
+mod fallible;
 mod guard;
 mod held;
 #[cfg(not(target_os = "none"))]
@@ -35,7 +36,6 @@ mod rank;
 mod rwlock;
 mod shim;
 mod spin;
-mod try_box;
 mod violation;
 mod wait_queue;
 mod wait_record;
@@ -43,9 +43,12 @@ mod waiter;
 
 pub use chains::{Cycle, Link};
 pub use context::Context;
+pub use fallible::{SMALL, may_allocate, try_arc, try_arc_cyclic, try_box, try_insert};
 pub use guard::{IrqGuard, PollGuard, PreemptGuard, might_sleep};
 #[cfg(loom)]
 pub use host::begin;
+#[cfg(not(any(target_os = "none", loom)))]
+pub use host::{allocations_tried, fail_allocation_after};
 pub use meta::{LockMeta, LockRecord};
 pub use mutex::{Mutex, MutexGuard};
 pub use once::OnceCell;
@@ -53,7 +56,6 @@ pub use poll::{Pollable, Ready};
 pub use rank::Rank;
 pub use rwlock::{ReadGuard, RwLock, WriteGuard};
 pub use spin::{IrqOff, PreemptOff, SpinContext, SpinLock, SpinLockGuard};
-pub use try_box::{try_arc, try_box};
 pub use violation::Violation;
 pub use wait_queue::{
     Deadline, NO_DEADLINE, OwnedRegistration, Registration, WaitError, WaitQueue,

@@ -125,6 +125,10 @@ pub fn interrupted() -> bool {
     false
 }
 
+pub fn may_allocate() -> bool {
+    true
+}
+
 pub fn violation(violation: &Violation) {
     panic!("{violation}");
 }

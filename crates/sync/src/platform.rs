@@ -50,6 +50,9 @@ mod hooks {
         safe fn paddock_sync_stalled_after() -> u64;
         /// Whether the calling thread has a signal to handle.
         safe fn paddock_sync_interrupted() -> bool;
+        /// Whether a small allocation may be made, which then succeeds. Any
+        /// context.
+        safe fn paddock_sync_may_allocate() -> bool;
         /// Reports a broken rule; does not return in test kernels.
         safe fn paddock_sync_violation(violation: &Violation);
         /// Whether to switch at this place: `free` if nothing forbids it,
@@ -109,6 +112,9 @@ mod hooks {
     pub fn interrupted() -> bool {
         paddock_sync_interrupted()
     }
+    pub fn may_allocate() -> bool {
+        paddock_sync_may_allocate()
+    }
     pub fn violation(violation: &Violation) {
         paddock_sync_violation(violation);
     }
@@ -120,6 +126,7 @@ use crate::host as hooks;
 #[cfg(all(target_os = "none", feature = "schedule-points"))]
 pub use hooks::schedule_point;
 pub use hooks::{
-    context, current_waker, interrupted, irq_restore, irq_save, irqs_enabled, lock_stalled, now,
-    park, priority_changed, relax, reschedule, stalled_after, ticks, ticks_to_nanos, violation,
+    context, current_waker, interrupted, irq_restore, irq_save, irqs_enabled, lock_stalled,
+    may_allocate, now, park, priority_changed, relax, reschedule, stalled_after, ticks,
+    ticks_to_nanos, violation,
 };

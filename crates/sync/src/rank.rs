@@ -47,6 +47,8 @@ macro_rules! ranks {
 }
 
 ranks! {
+    /// Running out of memory: one thread frees some, the others wait.
+    OutOfMemory sleeping,
     /// The family of a process: parent, children, groups and sessions, exit.
     ProcessTree sleeping,
     /// One execve or fork of a process at a time.

@@ -5,13 +5,13 @@
 //! the queue's spin lock. Wakers are called after that lock is released, so
 //! that a waker may take any lock itself.
 
+use crate::fallible::try_box;
 use crate::guard::{PreemptGuard, might_sleep};
 use crate::platform;
 use crate::poll::Pollable;
 use crate::rank::Rank;
 use crate::shim::{UnsafeCell, const_fn};
 use crate::spin::{IrqOff, SpinLock};
-use crate::try_box::try_box;
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use core::fmt;

@@ -77,6 +77,7 @@ fn run(path: &str, spawner: Spawner) -> Result<()> {
         files: standard_files(&context, writer)?,
         paths: context,
         first: true,
+        is_operators: true,
         terminal: None,
         on_exit: Some(paddock_sync::try_box(move |status| {
             shared.set_exit(status)

@@ -1,6 +1,7 @@
 //! Taking memory over at boot: direct map, final page tables, frame table.
 
-use super::{FRAMES, KERNEL_MAP, OWNERS, Owners, PAGE};
+use super::frames::{self, FRAMES};
+use super::{KERNEL_MAP, OWNERS, Owners, PAGE};
 use crate::arch::boot::{BootInfo, image_layout};
 use crate::arch::context::STACK_SIZE;
 use crate::arch::mmu::{self, DIRECT_MAP, KernelTables, Protection, phys_to_virt};
@@ -54,6 +55,7 @@ pub fn init(boot: &BootInfo, machine: &Machine<'_>) {
     };
     *FRAMES.lock() = frames;
     add_free_memory(machine, &early_region, &early);
+    frames::init_reserves();
     match super::map_stack(STACK_SIZE) {
         Ok(bottom) => EMERGENCY_STACK.store(bottom + STACK_SIZE, Relaxed),
         Err(error) => panic!("no memory for the emergency stack: {error}"),

@@ -1,78 +1,66 @@
-//! The kernel's heap: talc over blocks of frames, claimed as they are needed.
+//! The kernel's heap: slabs over page frames, which go back when they are
+//! empty.
 
-use super::{allocate_frames, phys_to_virt};
+use super::frames;
+use super::{phys_to_virt, virt_to_phys};
 use core::alloc::{GlobalAlloc, Layout};
-use core::ptr;
-use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use paddock_frames::{FRAME_SIZE, MAX_ORDER};
-use paddock_sync::{Rank, SpinLock};
-use talc::{DefaultBinning, base::Talc, source::Manual};
+use core::ptr::NonNull;
+use paddock_slab::{FrameSource, Heap};
 
-/// The smallest piece claimed at once: 128 KiB.
-const CLAIM_ORDER: usize = 5;
-
-struct KernelHeap {
-    talc: SpinLock<Talc<Manual, DefaultBinning>>,
-}
+struct KernelHeap(Heap<DirectMap>);
 
 #[global_allocator]
-static HEAP: KernelHeap = KernelHeap {
-    talc: SpinLock::new(Rank::Heap, Talc::new(Manual)),
-};
+static HEAP: KernelHeap = KernelHeap(Heap::new(DirectMap));
 
-static CLAIMED: AtomicUsize = AtomicUsize::new(0);
-static USED: AtomicUsize = AtomicUsize::new(0);
+/// Frames by their addresses in the direct map. A slab's frame may come from
+/// the kernel's reserve: those who make small objects do not expect to fail.
+struct DirectMap;
 
-/// (claimed, in use).
-pub fn bytes() -> (usize, usize) {
-    (CLAIMED.load(Relaxed), USED.load(Relaxed))
-}
-
-/// Gives the heap a block that can hold `layout`.
-fn grow(talc: &mut Talc<Manual, DefaultBinning>, layout: Layout) -> Option<()> {
-    // Room for talc's own words, and for the alignment.
-    let bytes = layout
-        .size()
-        .checked_add(layout.align())?
-        .checked_add(4096)?;
-    let frames = bytes.div_ceil(FRAME_SIZE as usize);
-    let order = (frames.next_power_of_two().trailing_zeros() as usize).max(CLAIM_ORDER);
-    if order > MAX_ORDER {
-        return None;
+// SAFETY: the frame allocator gives each frame to one owner; all are mapped.
+unsafe impl FrameSource for DirectMap {
+    fn allocate(&self, count: usize) -> Option<NonNull<u8>> {
+        let block = match count {
+            1 => frames::allocate(1),
+            _ => frames::allocate_for_thread(count),
+        };
+        NonNull::new(phys_to_virt(block?))
     }
-    let least = frames.next_power_of_two().trailing_zeros() as usize;
-    let (block, order) = match allocate_frames(order) {
-        Some(block) => (block, order),
-        None => (allocate_frames(least)?, least),
-    };
-    let size = (FRAME_SIZE as usize) << order;
-    CLAIMED.fetch_add(size, Relaxed);
-    // SAFETY: the block is ours, in the direct map, and never given back.
-    unsafe { talc.claim(phys_to_virt(block), size) }.map(|_| ())
+
+    unsafe fn free(&self, block: NonNull<u8>, count: usize) {
+        // SAFETY: the caller's promise.
+        unsafe { frames::free(virt_to_phys(block.as_ptr()), count) };
+    }
 }
 
-// SAFETY: talc is an allocator; the lock makes it one for all threads.
+// SAFETY: the heap's own promises are those of an allocator.
 unsafe impl GlobalAlloc for KernelHeap {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        let mut talc = self.talc.lock();
-        // SAFETY: the caller gives a layout with a size.
-        if let Some(block) = unsafe { talc.try_allocate(layout) } {
-            USED.fetch_add(layout.size(), Relaxed);
-            return block.as_ptr();
-        }
-        if grow(&mut talc, layout).is_none() {
-            return ptr::null_mut();
-        }
-        // SAFETY: as above.
-        unsafe { talc.try_allocate(layout) }.map_or(ptr::null_mut(), |block| {
-            USED.fetch_add(layout.size(), Relaxed);
-            block.as_ptr()
-        })
+        self.0.allocate(layout)
     }
 
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
-        USED.fetch_sub(layout.size(), Relaxed);
         // SAFETY: the caller gives back what `alloc` gave.
-        unsafe { self.talc.lock().deallocate(block, layout) };
+        unsafe { self.0.free(block, layout) };
     }
+
+    unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        // SAFETY: as for `dealloc`; the size is the caller's promise.
+        unsafe { self.0.resize(block, layout, size) }
+    }
+}
+
+/// Bytes: (claimed from the frames, in use).
+pub fn bytes() -> (usize, usize) {
+    HEAP.0.bytes()
+}
+
+/// Bytes of large objects, and of each class: (bytes of an object, slabs,
+/// objects).
+pub fn classes() -> (usize, impl Iterator<Item = (usize, usize, usize)>) {
+    (HEAP.0.large_bytes(), HEAP.0.classes())
+}
+
+/// Gives empty slabs back; how many frames.
+pub fn shrink() -> usize {
+    HEAP.0.shrink()
 }

@@ -4,14 +4,17 @@
 //! device tree, and what is reserved there is left alone.
 
 mod boot;
-mod heap;
+pub mod frames;
+pub mod heap;
+pub mod injected;
 
 use crate::arch::context::STACK_ALIGNMENT;
 use crate::arch::mmu::{DEVICE_MAP, KernelTables, Protection, STACKS};
 use alloc::vec::Vec;
 use core::sync::atomic::AtomicU32;
+use frames::allocate_zeroed;
 use paddock_abi::{Errno, Result};
-use paddock_frames::{FRAME_SIZE, Frames};
+use paddock_frames::FRAME_SIZE;
 use paddock_sync::{OnceCell, Rank, SpinLock};
 
 pub use crate::arch::mmu::phys_to_virt;
@@ -19,7 +22,6 @@ pub use boot::{emergency_stack_top, init};
 
 const PAGE: usize = FRAME_SIZE as usize;
 
-static FRAMES: SpinLock<Frames> = SpinLock::new(Rank::Frames, Frames::empty());
 static KERNEL_MAP: SpinLock<KernelMap> = SpinLock::new(Rank::KernelMap, KernelMap::new());
 
 /// The kernel's tables, and which addresses for stacks and devices are free.
@@ -58,34 +60,11 @@ pub fn owners_of(frame: u64) -> &'static AtomicU32 {
     }
 }
 
-/// `2^order` contiguous frames, not cleared: their physical address. Any
-/// context.
-pub fn allocate_frames(order: usize) -> Option<u64> {
-    FRAMES.lock().allocate(order)
-}
-
-/// Gives back what [`allocate_frames`] gave.
-///
-/// # Safety
-/// Nobody uses or maps the frames any more.
-pub unsafe fn free_frames(physical: u64, order: usize) {
-    FRAMES.lock().free(physical, order);
-}
-
-/// One frame filled with zeros.
-pub fn allocate_zeroed_frame() -> Option<u64> {
-    let frame = allocate_frames(0)?;
-    // SAFETY: the frame is ours and in the direct map.
-    unsafe { phys_to_virt(frame).write_bytes(0, PAGE) };
-    Some(frame)
-}
-
 /// Contiguous zeroed memory for a device's use.
 pub fn alloc_contiguous(pages: usize) -> Option<u64> {
-    let order = pages.next_power_of_two().trailing_zeros() as usize;
-    let block = allocate_frames(order)?;
+    let block = frames::allocate(pages)?;
     // SAFETY: the block is ours and in the direct map.
-    unsafe { phys_to_virt(block).write_bytes(0, PAGE << order) };
+    unsafe { phys_to_virt(block).write_bytes(0, PAGE * pages) };
     Some(block)
 }
 
@@ -94,9 +73,8 @@ pub fn alloc_contiguous(pages: usize) -> Option<u64> {
 /// # Safety
 /// Neither the kernel nor a device uses the memory any more.
 pub unsafe fn free_contiguous(physical: u64, pages: usize) {
-    let order = pages.next_power_of_two().trailing_zeros() as usize;
     // SAFETY: handed on to the caller.
-    unsafe { free_frames(physical, order) };
+    unsafe { frames::free(physical, pages) };
 }
 
 /// The physical address behind a pointer into the direct map (heap memory
@@ -108,17 +86,6 @@ pub fn virt_to_phys(pointer: *const u8) -> u64 {
         "{address:#x} is not in the direct map"
     );
     (address - crate::arch::mmu::DIRECT_MAP) as u64
-}
-
-/// (total, free, fewest ever free) frames.
-pub fn frame_counts() -> (usize, usize, usize) {
-    let frames = FRAMES.lock();
-    (frames.total(), frames.free_frames(), frames.least_free())
-}
-
-/// Bytes of the heap: (claimed from the frames, in use).
-pub fn heap_bytes() -> (usize, usize) {
-    heap::bytes()
 }
 
 /// Where the kernel's tables are, physically, for other CPUs' start.
@@ -138,15 +105,10 @@ pub fn map_device(physical: u64, length: usize) -> *mut u8 {
     let mut map = KERNEL_MAP.lock();
     let at = map.next_device;
     map.next_device += length + PAGE;
-    let mapped = map.tables.as_mut().and_then(|tables| {
-        tables.map(
-            at,
-            start,
-            length,
-            Protection::Device,
-            &mut allocate_zeroed_frame,
-        )
-    });
+    let mapped = map
+        .tables
+        .as_mut()
+        .and_then(|tables| tables.map(at, start, length, Protection::Device, &mut allocate_zeroed));
     assert!(
         mapped.is_some(),
         "no memory to map the device at {physical:#x}"
@@ -161,8 +123,7 @@ pub fn map_device(physical: u64, length: usize) -> *mut u8 {
 /// # Errors
 /// `ENOMEM`.
 pub fn map_stack(size: usize) -> Result<usize> {
-    let order = (size / PAGE).trailing_zeros() as usize;
-    let physical = allocate_frames(order).ok_or(Errno::ENOMEM)?;
+    let physical = frames::allocate_for_thread(size / PAGE).ok_or(Errno::ENOMEM)?;
     // SAFETY: just allocated, used by nobody.
     unsafe { phys_to_virt(physical).write_bytes(0, size) };
     let mut map = KERNEL_MAP.lock();
@@ -175,7 +136,7 @@ pub fn map_stack(size: usize) -> Result<usize> {
             if map.free_stacks.try_reserve(more).is_err() {
                 drop(map);
                 // SAFETY: just allocated, used by nobody.
-                unsafe { free_frames(physical, order) };
+                unsafe { frames::free(physical, size / PAGE) };
                 return Err(Errno::ENOMEM);
             }
             let at = map.next_stack;
@@ -189,7 +150,7 @@ pub fn map_stack(size: usize) -> Result<usize> {
             physical,
             size,
             Protection::ReadWrite,
-            &mut allocate_zeroed_frame,
+            &mut allocate_zeroed,
         )
     });
     if mapped.is_none() {
@@ -201,7 +162,7 @@ pub fn map_stack(size: usize) -> Result<usize> {
         map.free_stacks.push(at);
         drop(map);
         // SAFETY: no longer mapped.
-        unsafe { free_frames(physical, order) };
+        unsafe { frames::free(physical, size / PAGE) };
         return Err(Errno::ENOMEM);
     }
     Ok(at)
@@ -212,7 +173,6 @@ pub fn map_stack(size: usize) -> Result<usize> {
 /// # Safety
 /// `bottom` came from [`map_stack`] with this size, and no thread is on it.
 pub unsafe fn unmap_stack(bottom: usize, size: usize) {
-    let order = (size / PAGE).trailing_zeros() as usize;
     let mut map = KERNEL_MAP.lock();
     let mut physical = None;
     if let Some(tables) = map.tables.as_mut() {
@@ -224,6 +184,6 @@ pub unsafe fn unmap_stack(bottom: usize, size: usize) {
     drop(map);
     if let Some(physical) = physical {
         // SAFETY: unmapped above, and the caller has left it.
-        unsafe { free_frames(physical, order) };
+        unsafe { frames::free(physical, size / PAGE) };
     }
 }

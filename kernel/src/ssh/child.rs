@@ -118,6 +118,7 @@ impl Child {
             files: ends.files,
             paths,
             first: false,
+            is_operators: account.uid == 0,
             terminal: ends.terminal,
             on_exit: Some(try_box(move |status| {
                 *noted.status.lock() = Some(status);

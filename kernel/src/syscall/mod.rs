@@ -33,8 +33,11 @@ mod transfer;
 mod wait;
 
 use crate::arch::trap::TrapFrame;
+use crate::memory::frames;
 use crate::thread::Thread;
 use crate::user::process::{Interrupted, UserThread};
+use crate::user::oom;
+use alloc::sync::Arc;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use paddock_abi::{Errno, Result};
 
@@ -56,6 +59,9 @@ extern "C" fn trap_system_call(frame: &mut TrapFrame, running: &'static Thread) 
     let Some(thread) = running.user() else {
         return Errno::ENOSYS.to_return_value();
     };
+    if frames::is_low() {
+        oom::before_call(thread);
+    }
     let mut call = Call::new(frame, thread);
     match table::entry(number) {
         Some(entry) => entry(&mut call),
@@ -76,13 +82,23 @@ fn encode(call: &mut Call<'_>, result: Result<u64>) -> u64 {
 /// the way back to user mode.
 #[cold]
 fn fail(call: &mut Call<'_>, error: Errno) -> u64 {
-    if !error.is_restart() {
-        return error.to_return_value();
-    }
+    let how = match error {
+        _ if error.is_restart() => error,
+        Errno::ENOMEM | Errno::EFAULT if finds_memory(call.thread, error) => Errno::ERESTARTNOINTR,
+        _ => return error.to_return_value(),
+    };
     let x0 = call.frame.x[0];
-    *call.thread.interrupted.lock() = Some(Interrupted { x0, how: error });
+    *call.thread.interrupted.lock() = Some(Interrupted { x0, how });
     call.thread.notify_self();
     Errno::EINTR.to_return_value()
+}
+
+/// Whether a call has failed for want of memory and some was freed since: it
+/// is made again then.
+fn finds_memory(thread: &Arc<UserThread>, error: Errno) -> bool {
+    let lacked = thread.lacked_memory.swap(false, Relaxed);
+    let failed_for_it = lacked || error == Errno::ENOMEM && frames::is_low();
+    failed_for_it && oom::relieve(thread)
 }
 
 /// A call that is not there: said once for each number.

@@ -82,7 +82,7 @@ fn check_superuser(call: &Call<'_>) -> Result<()> {
 /// sysinfo(2).
 pub fn sysinfo(call: &mut Call<'_>) -> Result<u64> {
     const PAGE: u64 = 4096;
-    let (total, free, _) = memory::frame_counts();
+    let (total, free, _) = memory::frames::counts();
     let processes = tree().lock().len();
     call.pointer::<Sysinfo>(0).write(&Sysinfo {
         uptime: (time::now() / NANOS) as i64,

@@ -78,6 +78,11 @@ fn paddock_sync_stalled_after() -> u64 {
 }
 
 #[unsafe(no_mangle)]
+fn paddock_sync_may_allocate() -> bool {
+    crate::memory::frames::may_allocate()
+}
+
+#[unsafe(no_mangle)]
 fn paddock_sync_interrupted() -> bool {
     user::signal_pending()
 }

@@ -19,13 +19,14 @@ mod timer;
 mod waker;
 
 use crate::arch::{boot, cpu as processor, timers};
+use crate::memory::frames::Reserve;
 use crate::smp::Ipi;
 use crate::user::UserThread;
 use crate::{config, smp};
 use alloc::string::String;
 use alloc::sync::Arc;
 use core::cell::UnsafeCell;
-use core::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use paddock_process::CpuTimes;
 use paddock_sched::{AtomicState, Class, CpuMask, CpuTime, Id, State, Wakers};
 use paddock_sync::{Context, PreemptGuard, Rank, SpinLock, WaitQueue, might_sleep};
@@ -75,6 +76,8 @@ pub struct Thread {
     pub(crate) work: AtomicBool,
     stack: Option<KernelStack>,
     user: Option<Arc<UserThread>>,
+    /// A [`Reserve`]: how much memory it leaves to others.
+    reserve: AtomicU8,
     /// What it has run, in counts of the physical counter.
     pub(crate) cpu_time: CpuTime,
     /// Switches away from it because it waits, and for others' sake.
@@ -121,6 +124,7 @@ impl Thread {
             work: AtomicBool::new(false),
             stack: None,
             user: None,
+            reserve: AtomicU8::new(Reserve::None as u8),
             cpu_time: CpuTime::new(),
             switches: [const { AtomicU64::new(0) }; 2],
             blocks_read: AtomicU64::new(0),
@@ -220,6 +224,17 @@ impl Thread {
     /// The process side, for a user thread.
     pub fn user(&self) -> Option<&Arc<UserThread>> {
         self.user.as_ref()
+    }
+
+    /// Which reserves of memory it leaves alone.
+    #[inline]
+    pub fn reserve(&self) -> Reserve {
+        Reserve::from_u8(self.reserve.load(Ordering::Relaxed))
+    }
+
+    /// Has the thread leave other reserves alone from now on.
+    pub fn set_reserve(&self, reserve: Reserve) {
+        self.reserve.store(reserve as u8, Ordering::Relaxed);
     }
 
     /// Time spent running by now, in nanoseconds. Any context.

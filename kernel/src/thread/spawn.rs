@@ -91,6 +91,9 @@ fn start(
         thread.affinity = AtomicU64::new(current().affinity().0);
         thread.name = SpinLock::new(Rank::Leaf, owned_name);
         thread.stack = Some(stack);
+        if let Some(user) = &user {
+            thread.set_reserve(user.process.reserve());
+        }
         thread.user = user;
         thread
     });

@@ -184,6 +184,9 @@ fn new_process(
         signals,
         limits,
         names,
+        // What process 1 starts is a service.
+        is_operators: old.is_operators && old.pid != spawn::FIRST,
+        oom_score_adj: old.oom_score_adj.load(Ordering::Relaxed),
     }))?;
     *child.executable.lock() = old.executable.lock().clone();
     child

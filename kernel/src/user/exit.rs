@@ -6,8 +6,9 @@
 
 use super::files::FileShare;
 use super::process::{Process, UserThread};
-use super::{current, signals, tree};
+use super::{current, oom, signals, tree};
 use crate::arch::user_access::copy_to_user;
+use crate::memory::frames::Reserve;
 use crate::syscall::{futex, locks};
 use crate::{fs, thread};
 use alloc::sync::Arc;
@@ -20,6 +21,12 @@ pub fn begin_exit(process: &Process, status: WaitStatus) {
     process.ending.lock().get_or_insert(status);
     process.signals.lock().set_dying();
     process.stop.lock().stopped = false;
+    // Ending takes a little memory and gives back much.
+    for thread in process.threads.lock().iter() {
+        if let Some(kernel) = thread.kernel_thread() {
+            kernel.set_reserve(Reserve::None);
+        }
+    }
     process.wake_threads();
 }
 
@@ -131,6 +138,7 @@ fn release_memory(process: &Process) {
     }
     drop(old);
     *process.executable.lock() = None;
+    oom::on_release(process);
 }
 
 /// Lets go of its directories. Who it was stays: that is asked of zombies too.

@@ -1,6 +1,6 @@
 //! Page faults of programs, and of the kernel's copies to and from them.
 
-use super::{current, signals};
+use super::{current, oom, signals};
 use crate::arch::trap::{self, Abort, AbortKind, TrapFrame};
 use crate::thread;
 use core::sync::atomic::Ordering::Relaxed;
@@ -53,22 +53,26 @@ pub fn handle_user(frame: &mut TrapFrame) {
     signals::fault(frame, signal, code, abort.address);
 }
 
-/// The process that needs memory where there is none is the one that goes.
+/// A program needs memory where there is none: the access is tried again once
+/// some was freed. If nothing can be, the program itself has to end.
 fn out_of_memory() {
     let Some(thread) = current() else {
         return;
     };
-    let process = &thread.process;
-    log::error!(
-        "out of memory: killed process {} ({})",
-        process.pid,
-        process.names.lock().comm
-    );
-    signals::kill(process);
+    if !oom::relieve(thread) && !thread.is_ending() {
+        signals::kill(&thread.process);
+    }
 }
 
 /// A fault of the kernel's copy to or from the current process: true if the
-/// access can be tried again.
+/// access can be tried again. For want of memory it cannot: locks may be held
+/// here, so that waiting for some is left to the end of the system call.
 pub fn handle_kernel_access(abort: &Abort) -> bool {
-    repair(abort).is_ok()
+    let repaired = repair(abort);
+    if repaired == Err(FaultError::OutOfMemory)
+        && let Some(thread) = current()
+    {
+        thread.lacked_memory.store(true, Relaxed);
+    }
+    repaired.is_ok()
 }

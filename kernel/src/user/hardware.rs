@@ -3,15 +3,11 @@
 
 use crate::arch::mmu;
 use crate::fs;
-use crate::memory::{self, owners_of};
+use crate::memory::{self, frames, owners_of};
 use core::sync::atomic::AtomicU32;
 use paddock_abi::{Errno, Result};
 use paddock_mem::{Frame, Hardware, PhysAddr, SharedFrame};
 use paddock_sync::OnceCell;
-
-/// Frames that programs leave to the kernel, so that it can go on when they
-/// have taken all else.
-const RESERVE: usize = 64;
 
 /// A table that maps nothing, for kernel threads.
 static EMPTY_TABLE: OnceCell<u64> = OnceCell::new();
@@ -32,7 +28,7 @@ pub fn zeroed_page() -> Result<Page> {
 
 /// Makes the empty table. Once, at boot.
 pub fn init() {
-    match memory::allocate_zeroed_frame() {
+    match frames::allocate_zeroed() {
         Some(frame) => {
             let _ = EMPTY_TABLE.set(frame);
         }
@@ -40,30 +36,26 @@ pub fn init() {
     }
 }
 
-/// A frame for programs and the page cache, if more than the reserve is free.
-fn allocate_above_reserve() -> Option<u64> {
-    let (_, free, _) = memory::frame_counts();
-    (free > RESERVE)
-        .then(|| memory::allocate_frames(0))
-        .flatten()
-}
-
 /// A frame after the page cache has given some back.
 #[cold]
 fn reclaim() -> Option<u64> {
-    fs::reclaim().then(allocate_above_reserve).flatten()
+    fs::reclaim()
+        .then(|| frames::allocate_for_thread(1))
+        .flatten()
 }
 
 // SAFETY: frames come from the frame allocator, are reached through the direct
 // map, and their words of shares are nobody else's.
 unsafe impl Hardware for Arm {
     fn allocate() -> Option<PhysAddr> {
-        allocate_above_reserve().or_else(reclaim).map(PhysAddr)
+        frames::allocate_for_thread(1)
+            .or_else(reclaim)
+            .map(PhysAddr)
     }
 
     unsafe fn free(frame: PhysAddr) {
         // SAFETY: the caller's promise.
-        unsafe { memory::free_frames(frame.0, 0) };
+        unsafe { frames::free(frame.0, 1) };
     }
 
     fn shares(frame: PhysAddr) -> &'static AtomicU32 {

@@ -8,6 +8,7 @@ mod faults;
 pub mod files;
 mod hardware;
 pub mod memory;
+pub mod oom;
 pub mod page_cache;
 pub mod process;
 mod program;

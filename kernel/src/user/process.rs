@@ -5,13 +5,14 @@ use super::files::{FileShare, Files};
 use super::memory::{self, Memory};
 use crate::arch::context::FpState;
 use crate::arch::trap::TrapFrame;
+use crate::memory::frames::Reserve;
 use crate::thread::{self, Thread};
 use crate::time;
 use alloc::string::String;
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
 use core::cell::UnsafeCell;
-use core::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use paddock_abi::{Errno, Result};
 use paddock_mem::PAGE_SIZE;
 use paddock_process::signal::Signals;
@@ -147,6 +148,7 @@ pub struct Process {
     pub released_parent: AtomicBool,
     /// When it began, ns since boot.
     pub started: u64,
+use crate::memory::frames::Reserve;
     /// CPU time, and what it sets off.
     pub cpu_clock: CpuClock,
     /// What threads that have ended used.
@@ -182,6 +184,10 @@ pub struct NewProcess {
     pub limits: [Limit; LIMITS],
     /// Names.
     pub names: Names,
+    /// See [`Process::is_operators`].
+    pub is_operators: bool,
+    /// See [`Process::oom_score_adj`].
+    pub oom_score_adj: i32,
 }
 
 impl Process {
@@ -195,6 +201,8 @@ impl Process {
             signals,
             limits,
             names,
+            is_operators,
+            oom_score_adj,
         } = new;
         Process {
             pid,
@@ -216,10 +224,19 @@ impl Process {
             start_stack: AtomicU64::new(0),
             released_parent: AtomicBool::new(false),
             started: time::now(),
+use crate::memory::frames::Reserve;
             cpu_clock: CpuClock::new(limits[RLIMIT_CPU] != (UNLIMITED, UNLIMITED)),
             ended: SpinLock::new(Rank::Leaf, Usage::default()),
             peak_pages: AtomicU64::new(0),
             on_exit: SpinLock::new(Rank::Leaf, None),
+        }
+    }
+
+    /// Which reserves of memory its threads leave alone, while it lives.
+    pub fn reserve(&self) -> Reserve {
+        match self.is_operators {
+            true => Reserve::Kernel,
+            false => Reserve::Both,
         }
     }
 
@@ -358,6 +375,8 @@ pub struct UserThread {
     /// When the interrupted system call would have ended; [`NO_DEADLINE`] if
     /// it had no time to end at. The thread's own.
     pub resume_until: AtomicU64,
+    /// A copy to or from its memory found none to be had.
+    pub lacked_memory: AtomicBool,
     /// Where it starts.
     pub start: SpinLock<Option<TrapFrame>>,
     /// The kernel's thread.
@@ -399,6 +418,7 @@ impl UserThread {
             counted: SpinLock::new(Rank::Leaf, Usage::default()),
             interrupted: SpinLock::new(Rank::Leaf, None),
             resume_until: AtomicU64::new(NO_DEADLINE),
+            lacked_memory: AtomicBool::new(false),
             start: SpinLock::new(Rank::Leaf, Some(start)),
             kernel_thread: OnceCell::new(),
         }

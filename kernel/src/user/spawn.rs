@@ -41,6 +41,8 @@ pub struct Program<'a> {
     pub first: bool,
     /// The controlling terminal of its new session.
     pub terminal: Option<Arc<Tty>>,
+    /// Whether it may use the operator's reserve of memory.
+    pub is_operators: bool,
     /// What to do when it has ended; any locks it takes may sleep.
     pub on_exit: Option<ExitHook>,
 }
@@ -78,6 +80,8 @@ pub fn spawn(program: Program<'_>) -> Result<Arc<Process>> {
                 arguments: loaded.arguments,
                 environment: loaded.environment,
             },
+            is_operators: program.is_operators,
+            oom_score_adj: 0,
         }))
     });
     let process = made.inspect_err(|_| tree().lock().release(pid))?;

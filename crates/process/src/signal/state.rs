@@ -1,9 +1,11 @@
 //! [`Signals`]: all signal state of one process.
 
 use super::{DefaultAction, Pending, SignalSet, default_action, is_signal};
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use paddock_abi::signal::*;
 use paddock_abi::{Errno, Result};
+use paddock_sync::try_box;
 
 /// The signal state of one thread.
 #[derive(Clone, Debug)]
@@ -41,7 +43,7 @@ impl ThreadSignals {
 /// All signal state of one process and its threads.
 #[derive(Debug)]
 pub struct Signals {
-    pub(super) actions: [Sigaction; SIGMAX as usize],
+    pub(super) actions: Box<[Sigaction; SIGMAX as usize]>,
     pub(super) pending: Pending,
     pub(super) threads: Vec<ThreadSignals>,
     /// Process 1 only gets the signals that it handles.
@@ -57,7 +59,7 @@ impl Signals {
     /// blocked. `protected` for process 1. `ENOMEM`.
     pub fn new(tid: u32, protected: bool) -> Result<Signals> {
         let mut signals = Signals {
-            actions: [Sigaction::default(); SIGMAX as usize],
+            actions: try_box([Sigaction::default(); SIGMAX as usize])?,
             pending: Pending::new(),
             threads: Vec::new(),
             protected,
@@ -91,7 +93,7 @@ impl Signals {
             awaited: _,
         } = self.thread(parent_tid)?;
         let mut child = Signals::new(child_tid, false)?;
-        child.actions = *actions;
+        *child.actions = **actions;
         let thread = child.thread_mut(child_tid)?;
         thread.mask = *mask;
         if keep_stack {
@@ -138,7 +140,7 @@ impl Signals {
     /// execve(2): handlers become defaults, the alternate stack goes, what
     /// is ignored, blocked and pending stays. Only `tid` is left.
     pub fn exec(&mut self, tid: u32) {
-        for action in &mut self.actions {
+        for action in &mut *self.actions {
             let ignored = action.handler == SIG_IGN;
             *action = Sigaction::default();
             action.handler = if ignored { SIG_IGN } else { SIG_DFL };

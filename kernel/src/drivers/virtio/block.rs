@@ -13,7 +13,7 @@ use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use paddock_abi::{Errno, Result};
-use paddock_sync::{OnceCell, might_sleep, try_arc, try_box};
+use paddock_sync::{OnceCell, might_sleep, try_box};
 use paddock_vfs::BlockDevice;
 use queue::{Answer, Look, RequestQueue};
 use slots::Command;
@@ -73,12 +73,12 @@ pub fn init() {
 fn start(name: &'static str, found: Found) -> Result<Arc<Disk>> {
     let interrupt = found.interrupt;
     let (queue, config) = RequestQueue::new(found.transport, name, interrupt.number)?;
-    let disk = try_arc(Disk {
+    let disk = Arc::new(Disk {
         name,
         queue,
         sectors: config.sectors,
         read_only: config.read_only,
-    })?;
+    });
     // The handler's reference is never given back: interrupts outlive all.
     let shared = disk.clone();
     let handler = Box::leak(try_box(move || shared.queue.on_interrupt())?);

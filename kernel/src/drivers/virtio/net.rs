@@ -25,7 +25,7 @@ const FEATURE_MAC: u64 = 1 << 5;
 /// VIRTIO_F_VERSION_1.
 const FEATURE_VERSION_1: u64 = 1 << 32;
 /// Room for a header and the largest ethernet frame.
-const BUFFER: usize = 2048;
+const BUFFER: usize = 2032;
 /// Bytes of an IP packet.
 const MTU: usize = 1500;
 const ETHERNET_HEADER: usize = 14;

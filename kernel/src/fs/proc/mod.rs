@@ -5,6 +5,7 @@ mod fds;
 mod load;
 mod memory;
 mod net;
+mod oom;
 mod paddock;
 mod pids;
 mod process;
@@ -58,6 +59,7 @@ fn root() -> StaticDir {
         .with("self", ProcNode::link(own_process))
         .with("stat", file(cpu::statistics))
         .with("swaps", file(system::swaps))
+        .with("slabinfo", file(system::slabs).with_mode(0o400))
         .with("sys", ProcNode::dir(settings::directory()))
         .with("thread-self", ProcNode::link(own_thread))
         .with("uptime", file(system::uptime))

@@ -3,7 +3,7 @@
 use super::fds::{FdInfos, Fds};
 use super::pids::Threads;
 use super::text::Text;
-use super::{memory, stat, status, tables};
+use super::{memory, oom, stat, status, tables};
 use crate::user::{self, Process, UserThread, tree, vfs};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -28,6 +28,8 @@ type Find = fn(&Process) -> Result<Path>;
 enum Item {
     /// A file, with its permission bits.
     File(u32, Generate),
+    /// A file that can be written.
+    Node(fn(Arc<Process>) -> ProcNode),
     /// A link to a place.
     Place(Find),
     Fds,
@@ -50,8 +52,9 @@ const ITEMS: &[(&str, Item)] = &[
     ("maps", Item::File(0o444, memory::maps)),
     ("mountinfo", Item::File(0o444, tables::mount_info)),
     ("mounts", Item::File(0o444, tables::mounts)),
-    // Nothing here chooses a process when memory runs out.
-    ("oom_score", Item::File(0o444, |_, out| out.bytes(b"0\n"))),
+    ("oom_adj", Item::Node(oom::old_adjustment)),
+    ("oom_score", Item::File(0o444, oom::score)),
+    ("oom_score_adj", Item::Node(oom::adjustment)),
     (
         "root",
         Item::Place(|process| Ok(process.paths.lock().root.clone())),
@@ -131,6 +134,7 @@ impl Subject {
             Item::File(mode, generate) => {
                 ProcNode::text(move |out| generate(&subject, &mut Text::new(out))).with_mode(*mode)
             }
+            Item::Node(make) => make(process),
             Item::Place(find) => ProcNode::link(PlaceLink {
                 process,
                 find: *find,
@@ -180,7 +184,7 @@ impl ProcDir for SubjectDir {
             .map_err(|_| Errno::ENOMEM)?;
         for (key, (name, item)) in self.items() {
             let kind = match item {
-                Item::File(..) => FileKind::Regular,
+                Item::File(..) | Item::Node(_) => FileKind::Regular,
                 Item::Place(_) => FileKind::Symlink,
                 _ => FileKind::Directory,
             };

@@ -2,6 +2,7 @@
 //! be dropped.
 
 use super::text::{Text, file};
+use crate::memory::frames;
 use crate::{config, fs, random, syscall};
 use alloc::vec::Vec;
 use paddock_abi::{Errno, Result};
@@ -33,6 +34,14 @@ pub fn directory() -> StaticDir {
         .with("random", ProcNode::dir(random));
     // Memory is promised without being set aside.
     let vm = StaticDir::new()
+        .with(
+            "admin_reserve_kbytes",
+            file(|out| out.put(format_args!("{}\n", frames::reserves().1 / 1024))),
+        )
+        .with(
+            "min_free_kbytes",
+            file(|out| out.put(format_args!("{}\n", frames::reserves().0 / 1024))),
+        )
         .with("drop_caches", ProcNode::file(DropCaches).with_mode(0o200))
         .with("overcommit_memory", file(|out| out.bytes(b"1\n")));
     let core = StaticDir::new().with(

@@ -31,8 +31,8 @@ pub fn uptime(out: &mut Text<'_>) -> Result<()> {
 }
 
 pub fn memory(out: &mut Text<'_>) -> Result<()> {
-    let (total, free, _) = memory::frame_counts();
-    let (heap, _) = memory::heap_bytes();
+    let (total, free, _) = memory::frames::counts();
+    let (heap, _) = memory::heap::bytes();
     let (cached, dirty) =
         root::page_cache().map_or((0, 0), |cache| (cache.pages(), cache.dirty_pages()));
     let lines = [
@@ -57,6 +57,23 @@ pub fn memory(out: &mut Text<'_>) -> Result<()> {
         ))?;
     }
     Ok(())
+}
+
+/// slabinfo(5), version 2.1: the heap by the sizes of its objects.
+pub fn slabs(out: &mut Text<'_>) -> Result<()> {
+    out.bytes(b"slabinfo - version: 2.1\n# name <active_objs> <num_objs> <objsize> <objperslab> <pagesperslab> : tunables <limit> <batchcount> <sharedfactor> : slabdata <active_slabs> <num_slabs> <sharedavail>\n")?;
+    let (large, classes) = memory::heap::classes();
+    for (size, slabs, objects) in classes {
+        let in_slab = paddock_slab::objects_in_slab(size);
+        out.put(format_args!(
+            "kmalloc-{size:<8} {objects:>6} {:>6} {size:>6} {in_slab:>4} 1 : tunables 0 0 0 : slabdata {slabs:>6} {slabs:>6} 0\n",
+            slabs * in_slab,
+        ))?;
+    }
+    let pages = large / PAGE_SIZE;
+    out.put(format_args!(
+        "kmalloc-large    {pages:>6} {pages:>6} {PAGE_SIZE:>6}    1 1 : tunables 0 0 0 : slabdata {pages:>6} {pages:>6} 0\n"
+    ))
 }
 
 pub fn filesystems(out: &mut Text<'_>) -> Result<()> {

@@ -1,5 +1,7 @@
 //! `/proc/paddock`: the kernel about itself.
 
+#[cfg(feature = "test-kernel")]
+mod fail_alloc;
 mod locks;
 mod threads;
 
@@ -10,7 +12,10 @@ use paddock_vfs::PAGE_SIZE;
 use paddock_vfs::proc_fs::StaticDir;
 
 pub fn directory() -> StaticDir {
-    StaticDir::new()
+    let directory = StaticDir::new();
+    #[cfg(feature = "test-kernel")]
+    let directory = directory.with("fail_alloc", fail_alloc::file());
+    directory
         .with("frames", file(frames))
         .with("heap", file(heap))
         .with("locks", file(locks::show))
@@ -25,7 +30,7 @@ pub fn directory() -> StaticDir {
 
 /// Physical memory in bytes.
 fn frames(out: &mut Text<'_>) -> Result<()> {
-    let (total, free, fewest) = memory::frame_counts();
+    let (total, free, fewest) = memory::frames::counts();
     let bytes = |frames: usize| frames * PAGE_SIZE;
     out.put(format_args!(
         "total {}\nfree {}\n",
@@ -37,7 +42,7 @@ fn frames(out: &mut Text<'_>) -> Result<()> {
 
 /// The kernel's heap in bytes.
 fn heap(out: &mut Text<'_>) -> Result<()> {
-    let (claimed, used) = memory::heap_bytes();
+    let (claimed, used) = memory::heap::bytes();
     out.put(format_args!("claimed {claimed}\nused {used}\n"))
 }
 

@@ -1,0 +1,82 @@
+//! Allocation that can fail: on every path that a program can drive.
+//!
+//! The kernel keeps a reserve for small allocations (`may_allocate` is false
+//! before it is touched), so that those made right after the check succeed:
+//! `Arc::new` and the like can then be used, although they cannot say no.
+
+use crate::platform;
+use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
+use alloc::sync::Arc;
+use core::alloc::Layout;
+use paddock_abi::{Errno, Result};
+
+/// Bytes that an allocation may have at most to count as small.
+pub const SMALL: usize = 2032;
+
+/// Whether a small allocation ([`SMALL`]) may be made, which then succeeds.
+/// `ENOMEM` if memory is short. Any context.
+pub fn may_allocate() -> Result<()> {
+    match platform::may_allocate() {
+        true => Ok(()),
+        false => Err(Errno::ENOMEM),
+    }
+}
+
+/// Like `Box::new`, but running out of memory is `ENOMEM`.
+pub fn try_box<T>(value: T) -> Result<Box<T>> {
+    let layout = Layout::new::<T>();
+    if layout.size() == 0 {
+        return Ok(Box::new(value));
+    }
+    may_allocate()?;
+    // SAFETY: the layout has a size.
+    let pointer = unsafe { alloc::alloc::alloc(layout) }.cast::<T>();
+    if pointer.is_null() {
+        return Err(Errno::ENOMEM);
+    }
+    // SAFETY: the memory is ours, of T's layout, and comes from the global
+    // allocator, which is where the box will return it.
+    unsafe {
+        pointer.write(value);
+        Ok(Box::from_raw(pointer))
+    }
+}
+
+/// Like `Arc::new`, but running out of memory is `ENOMEM`.
+pub fn try_arc<T>(value: T) -> Result<Arc<T>> {
+    const {
+        assert!(
+            size_of::<(usize, usize, T)>() <= SMALL,
+            "not a small object"
+        )
+    };
+    may_allocate()?;
+    Ok(Arc::new(value))
+}
+
+/// Like `Arc::new_cyclic`, but running out of memory is `ENOMEM`.
+pub fn try_arc_cyclic<T>(make: impl FnOnce(&alloc::sync::Weak<T>) -> T) -> Result<Arc<T>> {
+    const {
+        assert!(
+            size_of::<(usize, usize, T)>() <= SMALL,
+            "not a small object"
+        )
+    };
+    may_allocate()?;
+    Ok(Arc::new_cyclic(make))
+}
+
+/// Like `BTreeMap::insert`, but running out of memory is `ENOMEM`, and nothing
+/// has changed then.
+pub fn try_insert<K: Ord, V>(map: &mut BTreeMap<K, V>, key: K, value: V) -> Result<Option<V>> {
+    // A node has up to eleven entries, twelve children, and three words more.
+    const {
+        assert!(
+            11 * size_of::<(K, V)>() + 15 * 8 <= SMALL,
+            "not a small node"
+        )
+    };
+    may_allocate()?;
+    Ok(map.insert(key, value))
+}

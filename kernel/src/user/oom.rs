@@ -1,0 +1,223 @@
+//! Running out of memory: what is cached goes first, then one process, chosen
+//! as on Linux, and said so once.
+//!
+//! Everything here is done by a thread that needs memory and holds no lock: at
+//! the beginning of a system call, after one that had none, and after a fault.
+
+use super::process::{Process, UserThread};
+use super::{exit, tree};
+use crate::memory::{frames, heap};
+use crate::{fs, time};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
+use paddock_abi::signal::SIGKILL;
+use paddock_process::WaitStatus;
+use paddock_process::oom::{Candidate, choose};
+use paddock_sync::{Mutex, Rank, WaitQueue, might_sleep};
+use paddock_vfs::PAGE_SIZE;
+
+/// Frames that the thread should have before it goes on.
+const WANTED: usize = 16;
+/// How long one waits for a process that was killed to give its memory back.
+const PATIENCE_NS: u64 = 2_000_000_000;
+/// Processes that a report lists.
+const LISTED: usize = 8;
+
+/// The one who frees memory; the others wait for what comes of it.
+static RELIEF: Mutex<()> = Mutex::new(Rank::OutOfMemory, ());
+/// The process that was killed last for its memory and still has it; 0 if
+/// there is none.
+static VICTIM: AtomicU32 = AtomicU32::new(0);
+/// Where threads wait for the victim's end.
+static RELEASED: WaitQueue = WaitQueue::new();
+/// That there is nobody left to kill has been said.
+static HOPELESS: AtomicBool = AtomicBool::new(false);
+
+/// Called when a process has given its memory back.
+pub fn on_release(process: &Process) {
+    if VICTIM
+        .compare_exchange(process.pid, 0, Relaxed, Relaxed)
+        .is_ok()
+    {
+        RELEASED.wake_all();
+    }
+}
+
+/// Before a system call while memory is low: frees what is cached, and if
+/// even a reserve has been touched, kills. Sleeps; no lock may be held.
+#[cold]
+pub fn before_call(thread: &Arc<UserThread>) {
+    if thread.is_ending() || frames::left_for_thread() >= WANTED || reclaim() {
+        return;
+    }
+    if frames::missing_for_thread() > 0 {
+        relieve(thread);
+    }
+}
+
+/// After a fault or system call that found no memory: whether it may find
+/// some now. Sleeps; no lock may be held.
+#[cold]
+pub fn relieve(thread: &Arc<UserThread>) -> bool {
+    might_sleep();
+    if thread.is_ending() {
+        return false;
+    }
+    if reclaim() {
+        return true;
+    }
+    let one = RELIEF.lock();
+    if frames::left_for_thread() >= WANTED {
+        return true;
+    }
+    if VICTIM.load(Relaxed) == 0 && !kill_one(thread) {
+        return false;
+    }
+    drop(one);
+    let deadline = time::now() + PATIENCE_NS;
+    let _ = RELEASED.wait_deadline(deadline, || {
+        let over = VICTIM.load(Relaxed) == 0 || thread.is_ending();
+        (over || frames::left_for_thread() >= WANTED).then_some(())
+    });
+    // One that does not end in time no longer stands in another's way.
+    VICTIM.store(0, Relaxed);
+    true
+}
+
+/// Takes back what is only kept to be quicker: clean pages of files, names
+/// and metadata, empty slabs. Whether there is enough now. Sleeps.
+fn reclaim() -> bool {
+    let enough = || frames::left_for_thread() >= WANTED;
+    while fs::reclaim() {
+        if enough() {
+            return true;
+        }
+    }
+    heap::shrink();
+    if enough() {
+        return true;
+    }
+    // Names keep inodes, and those keep pages.
+    fs::drop_names();
+    while !enough() && fs::reclaim() {}
+    heap::shrink();
+    enough()
+}
+
+/// What counts of a process.
+pub fn candidate(process: &Process) -> Candidate {
+    let pages = process.memory().map_or(0, |memory| {
+        let counters = memory.space.lock().counters();
+        counters.resident_own + counters.resident_shared + counters.mapped / 512
+    });
+    let has_ended = process.threads.lock().is_empty() || process.signals.lock().is_dying();
+    Candidate {
+        pid: process.pid,
+        pages,
+        adjustment: process.oom_score_adj.load(Relaxed),
+        exempt: process.pid == super::spawn::FIRST || has_ended,
+    }
+}
+
+/// Frames of the machine, which adjustments are a share of.
+pub fn total_pages() -> u64 {
+    frames::counts().0 as u64
+}
+
+/// Chooses a process and kills it; whether there was one. Sleeps.
+fn kill_one(needy: &Arc<UserThread>) -> bool {
+    let mut all = all_candidates();
+    all.sort_unstable_by_key(|(_, found)| core::cmp::Reverse(found.badness(total_pages())));
+    let chosen = choose(all.iter().map(|(_, found)| *found), total_pages());
+    let Some((victim, found)) =
+        chosen.and_then(|chosen| all.iter().find(|(_, found)| found.pid == chosen.pid))
+    else {
+        if !HOPELESS.swap(true, Relaxed) {
+            say_hopeless(needy);
+        }
+        return false;
+    };
+    HOPELESS.store(false, Relaxed);
+    report(needy, victim, found, &all);
+    VICTIM.store(victim.pid, Relaxed);
+    let status = WaitStatus::Signaled {
+        signal: SIGKILL as u8,
+        core: false,
+    };
+    exit::begin_exit(victim, status);
+    true
+}
+
+/// All processes that have not ended; fewer if there is no room for a list of
+/// all. Looking at a process's memory sleeps.
+fn all_candidates() -> Vec<(Arc<Process>, Candidate)> {
+    let mut processes: Vec<Arc<Process>> = Vec::new();
+    let count = tree().lock().len();
+    // A few more may have come until the tree is looked at.
+    let _ = processes.try_reserve(count + 16);
+    let room = processes.capacity();
+    tree().lock().for_each(|_, process| {
+        if processes.len() < room {
+            processes.push(process.clone());
+        }
+    });
+    let mut all = Vec::new();
+    let _ = all.try_reserve(processes.len());
+    for process in processes.into_iter().take(all.capacity()) {
+        let found = candidate(&process);
+        all.push((process, found));
+    }
+    all
+}
+
+const fn kib(pages: u64) -> u64 {
+    pages * (PAGE_SIZE as u64 / 1024)
+}
+
+fn report(
+    needy: &UserThread,
+    victim: &Process,
+    found: &Candidate,
+    all: &[(Arc<Process>, Candidate)],
+) {
+    let (total, free, _) = frames::counts();
+    let uid = uid_of(victim);
+    log::error!(
+        "out of memory: killed process {} ({}), uid {uid}, {} kB; process {} needed memory, {} of {} kB are free",
+        victim.pid,
+        victim.names.lock().comm,
+        kib(found.pages),
+        needy.process.pid,
+        kib(free as u64),
+        kib(total as u64),
+    );
+    log::info!("out of memory:   pid   uid       kB   adj name");
+    for (process, found) in all.iter().take(LISTED) {
+        let uid = uid_of(process);
+        log::info!(
+            "out of memory: {:>5} {uid:>5} {:>8} {:>5} {}",
+            process.pid,
+            kib(found.pages),
+            found.adjustment,
+            process.names.lock().comm,
+        );
+    }
+    if all.len() > LISTED {
+        log::info!("out of memory: and {} smaller ones", all.len() - LISTED);
+    }
+}
+
+fn uid_of(process: &Process) -> u32 {
+    tree().lock().uid(process.pid).unwrap_or(0)
+}
+
+fn say_hopeless(needy: &UserThread) {
+    let (total, ..) = frames::counts();
+    log::error!(
+        "out of memory: process {} ({}) needs more, nothing is left to be killed, and {} kB are all there is; give the machine more memory",
+        needy.process.pid,
+        needy.process.names.lock().comm,
+        kib(total as u64),
+    );
+}
