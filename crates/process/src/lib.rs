@@ -27,8 +27,8 @@ mod weak_list;
 
 pub use channel::{ChannelReader, ChannelWriter, OutputChannel, channel};
 pub use cpu_timers::{CpuLimit, CpuTimer, CpuTimers, CpuTimes, Due, Setting};
-pub use pipe::{Fifo, FifoEnd, PIPE_BUF, PIPE_SIZE, PipeReader, PipeWriter, pipe};
+pub use pipe::{Fifo, FifoEnd, PIPE_BUF, PIPE_MAX, PIPE_SIZE, Payer, PipeReader, PipeWriter, pipe};
 pub use ring::{Ring, TryRead};
 pub use status::{Usage, WaitStatus};
-pub use tree::{ExitEffects, Member, Selector, Tree, Waited};
+pub use tree::{ExitEffects, Member, Selector, TaskLimits, Tree, Waited};
 pub use weak_list::WeakList;

@@ -6,6 +6,7 @@ use core::any::Any;
 use core::sync::atomic::{AtomicU64, Ordering};
 use paddock_abi::termios::FIONREAD;
 use paddock_abi::{Errno, Result};
+use paddock_charge::{Account, PipePages};
 use paddock_sync::{Pollable, PreemptOff, Rank, Ready, SpinLock, WaitQueue, try_arc};
 use paddock_vfs::{File, FileKind, IoctlArg, Metadata, PIPE_DEVICE};
 
@@ -14,13 +15,30 @@ pub const PIPE_SIZE: usize = 65536;
 /// A write of no more bytes than this goes in whole or not at all.
 pub const PIPE_BUF: usize = 4096;
 /// The largest capacity that `F_SETPIPE_SZ` gives.
-const PIPE_MAX: usize = 1 << 20;
+pub const PIPE_MAX: usize = 1 << 20;
+
+/// Bytes of a page.
+const PAGE: usize = 4096;
+/// Pages of a new pipe whose user has more than the soft limit.
+const CROWDED_PAGES: usize = 2;
+
+/// Who pays for a pipe's memory.
+#[derive(Clone, Copy, Debug)]
+pub struct Payer<'a> {
+    /// Whose it is.
+    pub account: &'a Arc<Account>,
+    /// Pages that the user's pipes may come to hold before new ones are small
+    /// and none becomes larger (`pipe-user-pages-soft`, pipe(7)).
+    pub soft_pages: usize,
+}
 
 static NEXT_INO: AtomicU64 = AtomicU64::new(1);
 
 /// The bytes under way, and who is at either end.
 struct State {
     ring: Ring,
+    /// What its limit counts for.
+    pages: PipePages,
     readers: usize,
     writers: usize,
     /// Counts openings, so that a fifo's open can wait for "somebody came".
@@ -35,19 +53,24 @@ struct Pipe {
 }
 
 impl Pipe {
-    fn new(readers: usize, writers: usize) -> Pipe {
+    fn new(readers: usize, writers: usize, payer: &Payer<'_>) -> Result<Pipe> {
+        let mut pages = PipePages::new(payer.account, PIPE_SIZE / PAGE);
+        if pages.of_user() > payer.soft_pages {
+            pages.resize(CROWDED_PAGES);
+        }
         let state = State {
-            ring: Ring::new(PIPE_SIZE),
+            ring: Ring::charged(pages.pages() * PAGE, payer.account)?,
+            pages,
             readers,
             writers,
             reader_openings: readers as u64,
             writer_openings: writers as u64,
         };
-        Pipe {
+        Ok(Pipe {
             state: SpinLock::new(Rank::Pipe, state),
             changed: WaitQueue::new(),
             ino: NEXT_INO.fetch_add(1, Ordering::Relaxed),
-        }
+        })
     }
 
     fn try_read(&self, buf: &mut [u8]) -> TryRead {
@@ -131,20 +154,32 @@ impl Pipe {
         Metadata::nameless(PIPE_DEVICE, self.ino, FileKind::Fifo, 0o600)
     }
 
-    fn set_capacity(&self, bytes: usize) -> Result<usize> {
+    fn set_capacity(&self, bytes: usize, soft_pages: usize) -> Result<usize> {
         if bytes > PIPE_MAX {
             return Err(Errno::EPERM);
         }
         let limit = bytes.max(PIPE_BUF).next_power_of_two();
-        self.state.lock().ring.set_limit(limit)?;
+        let mut state = self.state.lock();
+        let (old, pages) = (state.pages.pages(), limit / PAGE);
+        state.pages.resize(pages);
+        let too_many = pages > old && state.pages.of_user() > soft_pages;
+        let result = match too_many {
+            true => Err(Errno::EPERM),
+            false => state.ring.set_limit(limit),
+        };
+        if let Err(error) = result {
+            state.pages.resize(old);
+            return Err(error);
+        }
+        drop(state);
         self.changed.wake_all();
         Ok(limit)
     }
 }
 
 /// A new pipe: its reading and its writing end. `ENOMEM`.
-pub fn pipe() -> Result<(Arc<PipeReader>, Arc<PipeWriter>)> {
-    let pipe = try_arc(Pipe::new(1, 1))?;
+pub fn pipe(payer: &Payer<'_>) -> Result<(Arc<PipeReader>, Arc<PipeWriter>)> {
+    let pipe = try_arc(Pipe::new(1, 1, payer)?)?;
     // An end that cannot be made drops the other, which closes it: no count
     // is ever wrong, since nobody else knows the pipe yet.
     let reader = try_arc(PipeReader(pipe.clone()))?;
@@ -179,9 +214,10 @@ impl PipeReader {
         self.0.state.lock().ring.limit()
     }
 
-    /// `F_SETPIPE_SZ`; the new capacity. `EBUSY`, `EPERM`.
-    pub fn set_capacity(&self, bytes: usize) -> Result<usize> {
-        self.0.set_capacity(bytes)
+    /// `F_SETPIPE_SZ` by one whose pipes may have `soft_pages`; the new
+    /// capacity. `EBUSY`, `EPERM`.
+    pub fn set_capacity(&self, bytes: usize, soft_pages: usize) -> Result<usize> {
+        self.0.set_capacity(bytes, soft_pages)
     }
 }
 
@@ -197,9 +233,10 @@ impl PipeWriter {
         self.0.state.lock().ring.limit()
     }
 
-    /// `F_SETPIPE_SZ`; the new capacity. `EBUSY`, `EPERM`.
-    pub fn set_capacity(&self, bytes: usize) -> Result<usize> {
-        self.0.set_capacity(bytes)
+    /// `F_SETPIPE_SZ` by one whose pipes may have `soft_pages`; the new
+    /// capacity. `EBUSY`, `EPERM`.
+    pub fn set_capacity(&self, bytes: usize, soft_pages: usize) -> Result<usize> {
+        self.0.set_capacity(bytes, soft_pages)
     }
 }
 

@@ -1,10 +1,14 @@
 //! [`Ring`]: a bounded queue of bytes that takes memory as it needs it.
 
 use alloc::collections::VecDeque;
+use alloc::sync::Arc;
 use paddock_abi::{Errno, Result};
+use paddock_charge::{Account, Charge};
 
 /// Data of up to this length is not split for want of memory.
 const ATOMIC: usize = 4096;
+/// Bytes that are allocated at least.
+const LEAST: usize = 64;
 
 /// What a read that never waits found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +26,8 @@ pub enum TryRead {
 pub struct Ring {
     bytes: VecDeque<u8>,
     limit: usize,
+    /// Of the memory it has, if somebody pays for it.
+    charge: Option<Charge>,
 }
 
 impl Ring {
@@ -30,7 +36,16 @@ impl Ring {
         Ring {
             bytes: VecDeque::new(),
             limit,
+            charge: None,
         }
+    }
+
+    /// As [`Ring::new`], with an account that pays for its memory.
+    pub fn charged(limit: usize, account: &Arc<Account>) -> Result<Ring> {
+        Ok(Ring {
+            charge: Some(Charge::new(account, 0)?),
+            ..Ring::new(limit)
+        })
     }
 
     /// Bytes that are in it.
@@ -66,7 +81,7 @@ impl Ring {
     /// may be less, but never cuts data of up to 4096 bytes short: `ENOMEM`.
     pub fn push(&mut self, data: &[u8]) -> Result<usize> {
         let mut take = data.len().min(self.room());
-        if self.bytes.try_reserve(take).is_err() {
+        if self.grow(take).is_err() {
             take = take.min(self.bytes.capacity() - self.bytes.len());
             if take < data.len().min(ATOMIC) {
                 return Err(Errno::ENOMEM);
@@ -76,12 +91,39 @@ impl Ring {
         Ok(take)
     }
 
+    /// Makes room for `more` bytes. `ENOMEM`.
+    fn grow(&mut self, more: usize) -> Result<()> {
+        let length = self.bytes.len() + more;
+        if length <= self.bytes.capacity() {
+            return Ok(());
+        }
+        let wanted = length.max(LEAST).next_power_of_two();
+        if let Some(charge) = &mut self.charge {
+            charge.resize(wanted)?;
+        }
+        let grown = self.bytes.try_reserve_exact(wanted - self.bytes.len());
+        if let (Err(_), Some(charge)) = (&grown, &mut self.charge) {
+            // Less always succeeds.
+            let _ = charge.resize(self.bytes.capacity());
+        }
+        grown.map_err(|_| Errno::ENOMEM)
+    }
+
+    /// Gives the memory back that it has.
+    fn release(&mut self) {
+        self.bytes = VecDeque::new();
+        if let Some(charge) = &mut self.charge {
+            // Less always succeeds.
+            let _ = charge.resize(0);
+        }
+    }
+
     /// Takes out as much as is there and fits, and says how much that was.
     pub fn pop(&mut self, buf: &mut [u8]) -> usize {
         let take = self.peek(buf);
         self.bytes.drain(..take);
         if self.bytes.is_empty() && self.bytes.capacity() > 4096 {
-            self.bytes = VecDeque::new();
+            self.release();
         }
         take
     }
@@ -98,7 +140,7 @@ impl Ring {
 
     /// Throws everything away.
     pub fn clear(&mut self) {
-        self.bytes.clear();
+        self.release();
     }
 }
 

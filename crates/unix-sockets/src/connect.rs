@@ -71,7 +71,7 @@ impl UnixSocket {
     }
 
     fn connect_stream(&self, listener: &Arc<Endpoint>, who: Ucred) -> Result<()> {
-        let server = UnixSocket::new(self.kind(), listener.maker)?;
+        let server = UnixSocket::new(self.kind(), listener.maker, listener.charge.account())?;
         {
             let mut state = self.state();
             match state.role {

@@ -8,9 +8,13 @@ use crate::socket::{Kind, UnixSocket};
 use alloc::collections::VecDeque;
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
-use paddock_abi::Errno;
 use paddock_abi::socket::Ucred;
+use paddock_abi::{Errno, Result};
+use paddock_charge::{Account, Charge};
 use paddock_sync::{PreemptOff, Rank, Ready, SpinLock, WaitQueue};
+
+/// What a socket counts for besides what it sends.
+const SOCKET_BYTES: usize = 1024;
 
 /// What a socket is for.
 pub(crate) enum Role {
@@ -52,6 +56,8 @@ pub(crate) struct Endpoint {
     /// Who made it.
     pub maker: Ucred,
     pub options: SocketOptions,
+    /// Pays for it, and for what it sends.
+    pub charge: Charge,
 }
 
 /// A socket to connect or send to.
@@ -59,7 +65,8 @@ pub(crate) struct Endpoint {
 pub struct Target(pub(crate) Arc<Endpoint>);
 
 impl Endpoint {
-    pub fn new(kind: Kind, maker: Ucred) -> Endpoint {
+    pub fn new(kind: Kind, maker: Ucred, account: &Arc<Account>) -> Result<Endpoint> {
+        let charge = Charge::new(account, SOCKET_BYTES)?;
         let state = State {
             role: Role::Idle,
             inbox: Inbox::default(),
@@ -72,14 +79,15 @@ impl Endpoint {
             crowded: None,
             waiting_for_room: Vec::new(),
         };
-        Endpoint {
+        Ok(Endpoint {
             kind,
             state: SpinLock::new(Rank::SocketState, state),
             changed: WaitQueue::new(),
             ino: crate::next_ino(),
             maker,
             options: SocketOptions::default(),
-        }
+            charge,
+        })
     }
 
     /// The one it is connected to.

@@ -6,6 +6,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use paddock_abi::socket::Ucred;
 use paddock_abi::{Errno, Result};
+use paddock_charge::{Account, Charge};
 use paddock_vfs::OpenFile;
 
 /// Bytes that an inbox takes, as Linux's `net.core.wmem_default`.
@@ -14,6 +15,8 @@ pub(crate) const LIMIT: usize = 212_992;
 const OVERHEAD: usize = 512;
 /// Stream bytes that are gathered in one segment.
 const GATHER: usize = 4096;
+/// Stream bytes of one segment at the most.
+const PIECE: usize = 32_768;
 
 /// Bytes that were sent together.
 pub(crate) struct Segment {
@@ -23,11 +26,18 @@ pub(crate) struct Segment {
     pub from: Option<Arc<Name>>,
     pub credentials: Ucred,
     pub rights: Vec<Arc<OpenFile>>,
+    charge: Charge,
 }
 
 impl Segment {
-    /// A copy of `data` to send. `ENOMEM`.
-    pub fn new(data: &[u8], from: Option<Arc<Name>>, credentials: Ucred) -> Result<Segment> {
+    /// A copy of `data` to send, for which `account` pays. `ENOMEM`.
+    pub fn new(
+        data: &[u8],
+        from: Option<Arc<Name>>,
+        credentials: Ucred,
+        account: &Arc<Account>,
+    ) -> Result<Segment> {
+        let charge = Charge::new(account, data.len() + OVERHEAD)?;
         let mut copy = Vec::new();
         copy.try_reserve_exact(data.len())
             .map_err(|_| Errno::ENOMEM)?;
@@ -38,7 +48,18 @@ impl Segment {
             from,
             credentials,
             rights: Vec::new(),
+            charge,
         })
+    }
+
+    /// Adds to it. `ENOMEM`.
+    fn extend(&mut self, data: &[u8]) -> Result<()> {
+        self.charge.resize(self.charge.bytes() + data.len())?;
+        self.data
+            .try_reserve(data.len())
+            .map_err(|_| Errno::ENOMEM)?;
+        self.data.extend_from_slice(data);
+        Ok(())
     }
 
     fn rest(&self) -> &[u8] {
@@ -52,8 +73,9 @@ impl Segment {
         count
     }
 
-    fn takes_more(&self, length: usize, credentials: Ucred) -> bool {
+    fn takes_more(&self, length: usize, credentials: Ucred, account: &Arc<Account>) -> bool {
         self.rights.is_empty()
+            && Arc::ptr_eq(self.charge.account(), account)
             && same_identity(self.credentials, credentials)
             && self.data.len() + length <= GATHER
     }
@@ -123,28 +145,47 @@ impl Inbox {
         data: &[u8],
         credentials: Ucred,
         rights: &mut Vec<Arc<OpenFile>>,
+        account: &Arc<Account>,
     ) -> Result<usize> {
         let room = LIMIT.saturating_sub(self.used);
         let data = &data[..data.len().min(room)];
         if data.is_empty() {
             return Err(Errno::EAGAIN);
         }
+        let mut done = 0;
+        for piece in data.chunks(PIECE) {
+            match self.push_piece(piece, credentials, rights, account) {
+                Ok(()) => done += piece.len(),
+                Err(error) if done == 0 => return Err(error),
+                // What went in so far is what the sender hears of.
+                Err(_) => break,
+            }
+        }
+        Ok(done)
+    }
+
+    fn push_piece(
+        &mut self,
+        data: &[u8],
+        credentials: Ucred,
+        rights: &mut Vec<Arc<OpenFile>>,
+        account: &Arc<Account>,
+    ) -> Result<()> {
         match self.segments.back_mut() {
-            Some(last) if rights.is_empty() && last.takes_more(data.len(), credentials) => {
-                last.data
-                    .try_reserve(data.len())
-                    .map_err(|_| Errno::ENOMEM)?;
-                last.data.extend_from_slice(data);
+            Some(last)
+                if rights.is_empty() && last.takes_more(data.len(), credentials, account) =>
+            {
+                last.extend(data)?;
             }
             _ => {
-                let mut segment = Segment::new(data, None, credentials)?;
+                let mut segment = Segment::new(data, None, credentials, account)?;
                 self.segments.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
                 segment.rights.append(rights);
                 self.segments.push_back(segment);
             }
         }
         self.used += data.len();
-        Ok(data.len())
+        Ok(())
     }
 
     /// Adds a message. `EAGAIN` (which gives it back), `ENOMEM`.

@@ -8,6 +8,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use paddock_abi::socket::{SOCK_DGRAM, SOCK_SEQPACKET, SOCK_STREAM, Ucred};
 use paddock_abi::{Errno, Result};
+use paddock_charge::Account;
 use paddock_sync::{PreemptOff, SpinLockGuard, try_arc};
 
 /// The kinds of sockets.
@@ -51,14 +52,22 @@ impl Kind {
 pub struct UnixSocket(pub(crate) Arc<Endpoint>);
 
 impl UnixSocket {
-    /// A socket made by `maker`, neither bound nor connected. `ENOMEM`.
-    pub fn new(kind: Kind, maker: Ucred) -> Result<Arc<UnixSocket>> {
-        try_arc(UnixSocket(try_arc(Endpoint::new(kind, maker))?))
+    /// A socket made by `maker`, neither bound nor connected; `account` pays
+    /// for it and for what it sends. `ENOMEM`.
+    pub fn new(kind: Kind, maker: Ucred, account: &Arc<Account>) -> Result<Arc<UnixSocket>> {
+        try_arc(UnixSocket(try_arc(Endpoint::new(kind, maker, account)?)?))
     }
 
     /// Two sockets that are connected (socketpair(2)). `ENOMEM`.
-    pub fn pair(kind: Kind, maker: Ucred) -> Result<(Arc<UnixSocket>, Arc<UnixSocket>)> {
-        let (one, two) = (Self::new(kind, maker)?, Self::new(kind, maker)?);
+    pub fn pair(
+        kind: Kind,
+        maker: Ucred,
+        account: &Arc<Account>,
+    ) -> Result<(Arc<UnixSocket>, Arc<UnixSocket>)> {
+        let (one, two) = (
+            Self::new(kind, maker, account)?,
+            Self::new(kind, maker, account)?,
+        );
         for (socket, peer) in [(&one, &two), (&two, &one)] {
             let mut state = socket.state();
             state.role = Role::Connected(peer.0.clone());

@@ -3,11 +3,16 @@
 use crate::{Ancillary, Kind, Name, Target, UnixSocket};
 use paddock_abi::Errno;
 use paddock_abi::socket::Ucred;
+use paddock_charge::Account;
 use paddock_sync::{OwnedRegistration, Pollable, Ready};
 use paddock_vfs::{File, OpenFile, OpenFlags};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::thread;
+
+fn payer() -> Arc<Account> {
+    Account::of_user(usize::MAX).unwrap()
+}
 
 const ME: Ucred = Ucred {
     pid: 1,
@@ -32,7 +37,7 @@ fn read(socket: &UnixSocket, room: usize) -> Result<Vec<u8>, Errno> {
 }
 
 fn listening(kind: Kind, name: &str, backlog: i32) -> (Arc<UnixSocket>, Target) {
-    let socket = UnixSocket::new(kind, ME).unwrap();
+    let socket = UnixSocket::new(kind, ME, &payer()).unwrap();
     let bytes = format!("\0{name}").into_bytes();
     socket
         .bind(Name::abstract_name(bytes.clone()).unwrap())
@@ -44,14 +49,14 @@ fn listening(kind: Kind, name: &str, backlog: i32) -> (Arc<UnixSocket>, Target) 
 }
 
 fn connected(kind: Kind, target: &Target) -> Arc<UnixSocket> {
-    let socket = UnixSocket::new(kind, YOU).unwrap();
+    let socket = UnixSocket::new(kind, YOU, &payer()).unwrap();
     socket.connect(target, YOU).unwrap();
     socket
 }
 
 #[test]
 fn bytes_go_both_ways_and_end() {
-    let (one, two) = UnixSocket::pair(Kind::Stream, ME).unwrap();
+    let (one, two) = UnixSocket::pair(Kind::Stream, ME, &payer()).unwrap();
     assert_eq!(read(&two, 4), Err(Errno::EAGAIN));
     assert_eq!(one.ready(), Ready::OUT);
     write(&one, b"there").unwrap();
@@ -73,7 +78,7 @@ fn bytes_go_both_ways_and_end() {
 
 #[test]
 fn what_was_not_read_is_reported() {
-    let (one, two) = UnixSocket::pair(Kind::Stream, ME).unwrap();
+    let (one, two) = UnixSocket::pair(Kind::Stream, ME, &payer()).unwrap();
     write(&one, b"lost").unwrap();
     drop(two);
     assert_eq!(write(&one, b"x"), Err(Errno::EPIPE));
@@ -88,7 +93,7 @@ fn connections_wait_to_be_accepted() {
     let first = connected(Kind::Stream, &target);
     write(&first, b"early").unwrap();
     let _second = connected(Kind::Stream, &target);
-    let third = UnixSocket::new(Kind::Stream, YOU).unwrap();
+    let third = UnixSocket::new(Kind::Stream, YOU, &payer()).unwrap();
     assert_eq!(third.connect(&target, YOU), Err(Errno::EAGAIN));
     assert_eq!(third.ready(), Ready::empty());
     let server = listener.accept().unwrap();
@@ -106,7 +111,7 @@ fn connections_wait_to_be_accepted() {
     drop(listener);
     assert_eq!(read(&third, 9), Err(Errno::ECONNRESET));
     assert_eq!(
-        UnixSocket::new(Kind::Stream, ME)
+        UnixSocket::new(Kind::Stream, ME, &payer())
             .unwrap()
             .connect(&target, YOU),
         Err(Errno::ECONNREFUSED)
@@ -119,7 +124,7 @@ fn a_waiting_connect_is_woken() {
     let (listener, target) = listening(Kind::Stream, "woken", 0);
     let _first = connected(Kind::Stream, &target);
     let waiting = thread::spawn(move || {
-        let socket = UnixSocket::new(Kind::Stream, YOU).unwrap();
+        let socket = UnixSocket::new(Kind::Stream, YOU, &payer()).unwrap();
         let queue = socket.wait_queue().unwrap();
         while socket.connect(&target, YOU) == Err(Errno::EAGAIN) {
             queue.wait_until(|| socket.ready().contains(Ready::OUT).then_some(()));
@@ -134,7 +139,7 @@ fn a_waiting_connect_is_woken() {
 
 #[test]
 fn messages_keep_their_bounds() {
-    let (one, two) = UnixSocket::pair(Kind::SeqPacket, ME).unwrap();
+    let (one, two) = UnixSocket::pair(Kind::SeqPacket, ME, &payer()).unwrap();
     write(&one, b"first").unwrap();
     write(&one, b"second").unwrap();
     let mut buf = [0; 3];
@@ -200,7 +205,7 @@ fn a_full_receiver_holds_senders_up() {
 
 #[test]
 fn a_long_stream_arrives_unchanged() {
-    let (one, two) = UnixSocket::pair(Kind::Stream, ME).unwrap();
+    let (one, two) = UnixSocket::pair(Kind::Stream, ME, &payer()).unwrap();
     let text: Vec<u8> = (0..3_000_000u32)
         .map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8)
         .collect();
@@ -249,8 +254,8 @@ fn open(socket: Arc<UnixSocket>) -> Arc<OpenFile> {
 
 #[test]
 fn files_come_with_their_bytes() {
-    let (one, two) = UnixSocket::pair(Kind::Stream, ME).unwrap();
-    let (passed, other) = UnixSocket::pair(Kind::Stream, ME).unwrap();
+    let (one, two) = UnixSocket::pair(Kind::Stream, ME, &payer()).unwrap();
+    let (passed, other) = UnixSocket::pair(Kind::Stream, ME, &payer()).unwrap();
     write(&one, b"ab").unwrap();
     one.send(b"cd", None, &mut passing(vec![open(passed)]))
         .unwrap();
@@ -269,10 +274,10 @@ fn files_come_with_their_bytes() {
 
 #[test]
 fn files_that_nobody_received_are_closed() {
-    let (mut send, outermost) = UnixSocket::pair(Kind::Stream, ME).unwrap();
+    let (mut send, outermost) = UnixSocket::pair(Kind::Stream, ME, &payer()).unwrap();
     // One inside the other, many deep.
     for _ in 0..50_000 {
-        let (next, held) = UnixSocket::pair(Kind::Stream, ME).unwrap();
+        let (next, held) = UnixSocket::pair(Kind::Stream, ME, &payer()).unwrap();
         send.send(b"x", None, &mut passing(vec![open(held)]))
             .unwrap();
         send = next;
@@ -284,13 +289,13 @@ fn files_that_nobody_received_are_closed() {
 
 #[test]
 fn no_socket_holds_itself() {
-    let (one, two) = UnixSocket::pair(Kind::Stream, ME).unwrap();
+    let (one, two) = UnixSocket::pair(Kind::Stream, ME, &payer()).unwrap();
     let mut ancillary = passing(vec![open(two.clone())]);
     assert_eq!(
         one.send(b"x", None, &mut ancillary),
         Err(Errno::ETOOMANYREFS)
     );
-    let (three, four) = UnixSocket::pair(Kind::Stream, ME).unwrap();
+    let (three, four) = UnixSocket::pair(Kind::Stream, ME, &payer()).unwrap();
     let two = open(two);
     three.send(b"x", None, &mut passing(vec![two])).unwrap();
     let mut ancillary = passing(vec![open(four)]);
@@ -303,7 +308,7 @@ fn no_socket_holds_itself() {
 #[test]
 fn a_name_is_taken_once() {
     let (_held, _) = listening(Kind::Stream, "once", 1);
-    let other = UnixSocket::new(Kind::Stream, ME).unwrap();
+    let other = UnixSocket::new(Kind::Stream, ME, &payer()).unwrap();
     let name = || Name::abstract_name(b"\0once".to_vec()).unwrap();
     assert_eq!(other.bind(name()), Err(Errno::EADDRINUSE));
     other.bind_anywhere().unwrap();
@@ -314,7 +319,7 @@ fn a_name_is_taken_once() {
 /// The whole of another bind comes between this one's two halves.
 #[test]
 fn of_two_binds_at_once_the_first_stays() {
-    let socket = UnixSocket::new(Kind::Stream, ME).unwrap();
+    let socket = UnixSocket::new(Kind::Stream, ME, &payer()).unwrap();
     let name = |bytes: &[u8]| Name::abstract_name(bytes.to_vec()).unwrap();
     let second = socket.bind_with(|endpoint| {
         socket.bind(name(b"\0first")).unwrap();
@@ -352,4 +357,37 @@ fn whoever_waits_to_send_learns_of_a_shutdown() {
     drop(waits);
     assert!(sender.ready().contains(Ready::OUT));
     assert_eq!(write(&sender, b"x"), Err(Errno::EPIPE));
+}
+
+#[test]
+fn what_is_under_way_is_the_senders_to_pay() {
+    let (sender, receiver) = (payer(), payer());
+    let before = sender.bytes();
+    let one = UnixSocket::new(Kind::Stream, ME, &sender).unwrap();
+    let (listener, target) = listening(Kind::Stream, "paid", 1);
+    one.connect(&target, ME).unwrap();
+    let two = listener.accept().unwrap();
+    let idle = sender.bytes();
+    assert_eq!(write(&one, &[7; 100_000]), Ok(100_000));
+    assert!(sender.bytes() >= idle + 100_000);
+    assert_eq!(receiver.bytes(), 0);
+    let mut left = 100_000;
+    while left > 0 {
+        left -= read(&two, 30_000).unwrap().len();
+    }
+    assert_eq!(sender.bytes(), idle);
+    write(&one, &[7; 5_000]).unwrap();
+    drop((one, two));
+    assert_eq!(sender.bytes(), before);
+}
+
+#[test]
+fn a_sender_at_its_limit_is_told_so() {
+    let poor = Account::of_user(60_000).unwrap();
+    let (one, two) = UnixSocket::pair(Kind::Stream, ME, &poor).unwrap();
+    let sent = write(&one, &[7; 100_000]).unwrap();
+    assert_eq!(sent, 32_768);
+    assert_eq!(write(&one, &[7; 100_000]), Err(Errno::ENOMEM));
+    assert_eq!(read(&two, 100_000).unwrap().len(), sent);
+    assert_eq!(write(&one, &[7; 100]), Ok(100));
 }

@@ -115,9 +115,10 @@ impl UnixSocket {
         not_itself(&ancillary.rights, &peer)?;
         let mut state = open_state(&peer)?;
         let sender = ancillary.credentials;
-        let count = state
-            .inbox
-            .push_bytes(data, sender, &mut ancillary.rights)?;
+        let count =
+            state
+                .inbox
+                .push_bytes(data, sender, &mut ancillary.rights, self.0.charge.account())?;
         drop(state);
         peer.changed.wake_all();
         Ok(count)
@@ -173,7 +174,8 @@ impl UnixSocket {
         if data.len() > LIMIT {
             return Err(Errno::EMSGSIZE);
         }
-        Segment::new(data, self.name(), ancillary.credentials)
+        let account = self.0.charge.account();
+        Segment::new(data, self.name(), ancillary.credentials, account)
     }
 
     /// Puts a message into another socket's inbox.

@@ -4,6 +4,7 @@ use crate::{Errno, Result};
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use core::any::Any;
+use paddock_charge::Account;
 use paddock_sync::{PreemptOff, Rank, SpinLock};
 
 /// Bytes in a page.
@@ -37,6 +38,11 @@ pub type PageRef = Arc<dyn CachePage>;
 pub trait PageSource: Send + Sync {
     /// A page of zeroes. `ENOMEM` if there is none. Never sleeps.
     fn allocate(&self) -> Result<PageRef>;
+
+    /// Who pays for what a filesystem in memory keeps besides pages.
+    fn account(&self) -> Option<Arc<Account>> {
+        None
+    }
 }
 
 /// Pages from the heap, which cannot be mapped.

@@ -1,5 +1,6 @@
 //! Fifos: which pipe stands behind which inode.
 
+use crate::user::accounts::with_pipe_payer;
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
 use paddock_abi::{Errno, Result};
@@ -53,7 +54,7 @@ impl Fifos {
             return Ok(fifo);
         }
         self.forget_unused();
-        let fifo = try_arc(Fifo::new()?)?;
+        let fifo = try_arc(with_pipe_payer(Fifo::new)?)?;
         let entry = Known {
             inode: Arc::downgrade(inode),
             fifo: fifo.clone(),

@@ -13,6 +13,7 @@ mod root;
 
 use crate::console::terminal::{self, ConsoleSink};
 use crate::machine::CommandLine;
+use crate::memory;
 use crate::user::vfs;
 use alloc::sync::Arc;
 use clock::WallClock;
@@ -24,6 +25,9 @@ use paddock_sync::OnceCell;
 use paddock_tty::{Terminals, Tty};
 use paddock_vfs::{Namespace, PathContext};
 
+/// The share of memory, as a divisor, that the page cache keeps under
+/// pressure: the code of the programs that run.
+const KEPT_SHARE: usize = 64;
 /// Pages that are taken back at once.
 const RECLAIMED: usize = 64;
 
@@ -96,10 +100,13 @@ pub fn start_console(spawner: Spawner) {
     }
 }
 
-/// Takes clean pages back from the page cache; whether there were any. Never
-/// sleeps; not from interrupts.
+/// Takes clean pages back from the page cache; whether there were any. Some
+/// are left however short memory is: programs that lose their code to one
+/// that wants all memory would only read it again. Never sleeps; not from
+/// interrupts.
 pub fn reclaim() -> bool {
-    root::page_cache().is_some_and(|cache| cache.shrink(RECLAIMED) > 0)
+    let kept = memory::frames::counts().0 / KEPT_SHARE;
+    root::page_cache().is_some_and(|cache| cache.pages() > kept && cache.shrink(RECLAIMED) > 0)
 }
 
 /// Takes all clean pages back from the page cache. Never sleeps.

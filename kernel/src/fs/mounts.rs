@@ -4,7 +4,7 @@ use super::clock::WallClock;
 use super::devices::EXTRA_NODES;
 use super::{proc, terminals};
 use crate::memory;
-use crate::user::page_cache::FramePages;
+use crate::user::page_cache::ChargedPages;
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicU32, Ordering};
 use paddock_abi::stat::make_device;
@@ -42,7 +42,7 @@ pub fn memory_fs(clock: &Arc<WallClock>, bytes: u64, mode: u32) -> Result<Arc<dy
         bytes,
         mode,
         clock.clone(),
-        Arc::new(FramePages),
+        Arc::new(ChargedPages),
     )?)
 }
 

@@ -2,6 +2,7 @@
 
 use super::stack::NetStack;
 use crate::time;
+use crate::user::accounts::paying;
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::task::Wake;
@@ -18,6 +19,7 @@ use embassy_net::tcp::{ConnectError, Error, State, TcpSocket};
 use embassy_net::{IpEndpoint, IpListenEndpoint};
 use embassy_time::Duration;
 use paddock_abi::{Errno, Result};
+use paddock_charge::Charge;
 use paddock_process::WeakList;
 use paddock_sync::{WaitQueue, try_arc};
 
@@ -102,6 +104,7 @@ pub struct Connection {
     began: u64,
     _receive: Box<[u8]>,
     _send: Box<[u8]>,
+    _charge: Charge,
 }
 
 // SAFETY: the socket is a handle into the stack, touched only in sections.
@@ -132,6 +135,7 @@ impl Connection {
     /// # Errors
     /// `ENFILE`, `ENOMEM`.
     pub fn new(stack: &'static NetStack, notifier: &Arc<Notifier>) -> Result<Self> {
+        let charge = Charge::new(&paying(), 2 * BUFFER)?;
         let (mut receive, mut send) = (buffer()?, buffer()?);
         stack.reserve_socket()?;
         // SAFETY: the boxes' memory stays where it is until `drop` has
@@ -157,6 +161,7 @@ impl Connection {
             began: time::now(),
             _receive: receive,
             _send: send,
+            _charge: charge,
         })
     }
 

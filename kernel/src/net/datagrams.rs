@@ -2,6 +2,7 @@
 
 use super::connection::Notifier;
 use super::stack::NetStack;
+use crate::user::accounts::paying;
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -12,6 +13,7 @@ use core::task::{Context, Poll, Waker};
 use embassy_net::udp::{PacketMetadata, SendError, UdpSocket};
 use embassy_net::{IpAddress, IpEndpoint, IpListenEndpoint};
 use paddock_abi::{Errno, Result};
+use paddock_charge::Charge;
 
 /// Bytes that wait to be received.
 const RECEIVE: usize = 32 * 1024;
@@ -36,6 +38,7 @@ pub struct Datagrams {
     waker: Waker,
     _packets: [Box<[PacketMetadata]>; 2],
     _bytes: [Box<[u8]>; 2],
+    _charge: Charge,
 }
 
 // SAFETY: the socket is a handle into the stack, touched only in sections.
@@ -69,6 +72,7 @@ impl Datagrams {
         address: Option<IpAddress>,
         port: u16,
     ) -> Result<Datagrams> {
+        let charge = Charge::new(&paying(), RECEIVE + SEND)?;
         let mut packets = [
             filled(PacketMetadata::EMPTY, PACKETS)?,
             filled(PacketMetadata::EMPTY, PACKETS)?,
@@ -93,6 +97,7 @@ impl Datagrams {
             waker: Waker::from(notifier.clone()),
             _packets: packets,
             _bytes: bytes,
+            _charge: charge,
         };
         let socket = &mut datagrams.socket;
         let bound = stack.section(|_| {

@@ -2,6 +2,7 @@
 
 use super::accounts::{self, Account};
 use crate::fs;
+use crate::user::accounts::with_pipe_payer;
 use crate::user::vfs::namespace;
 use crate::user::{self, Program, send_to_group};
 use alloc::string::String;
@@ -201,9 +202,9 @@ fn files_of(files: [Arc<OpenFile>; 3]) -> Result<FdTable> {
 }
 
 fn pipe_ends() -> Result<Ends> {
-    let (input_end, input) = pipe()?;
-    let (output, output_end) = pipe()?;
-    let (errors, errors_end) = pipe()?;
+    let (input_end, input) = with_pipe_payer(pipe)?;
+    let (output, output_end) = with_pipe_payer(pipe)?;
+    let (errors, errors_end) = with_pipe_payer(pipe)?;
     let reading = |file: Arc<dyn File>| OpenFile::new(file, None, OpenFlags::empty());
     let writing = |file: Arc<dyn File>| OpenFile::new(file, None, OpenFlags::WRONLY);
     Ok(Ends {

@@ -4,7 +4,7 @@
 //! has one user and one group.
 
 use super::Call;
-use crate::user::tree;
+use crate::user::{accounts, tree};
 use crate::user_memory::UserPtr;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -65,10 +65,8 @@ fn change(call: &Call<'_>, changed: impl FnOnce(&Credentials) -> Credentials) ->
     if old.uid != 0 && !same {
         return Err(Errno::EPERM);
     }
-    let uid = new.uid;
+    accounts::change_user(call.process(), new.uid)?;
     paths.credentials = new;
-    drop(paths);
-    tree().lock().set_uid(call.process().pid, uid)?;
     Ok(0)
 }
 

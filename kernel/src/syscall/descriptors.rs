@@ -4,6 +4,7 @@ use super::Call;
 use super::{epoll, locks};
 use crate::arch::user_access::{copy_from_user, copy_to_user};
 use crate::user::Process;
+use crate::user::accounts::with_pipe_payer;
 use crate::user_memory::UserPtr;
 use alloc::sync::Arc;
 use paddock_abi::fcntl::*;
@@ -131,8 +132,8 @@ fn pipe_size(file: &OpenFile, command: u32, argument: u64) -> Result<u64> {
     ) {
         (Some(end), _) if command == F_GETPIPE_SZ => Ok(end.capacity()),
         (_, Some(end)) if command == F_GETPIPE_SZ => Ok(end.capacity()),
-        (Some(end), _) => end.set_capacity(size),
-        (_, Some(end)) => end.set_capacity(size),
+        (Some(end), _) => with_pipe_payer(|payer| end.set_capacity(size, payer.soft_pages)),
+        (_, Some(end)) => with_pipe_payer(|payer| end.set_capacity(size, payer.soft_pages)),
         _ => Err(Errno::EBADF),
     };
     result.map(|size| size as u64)
@@ -195,7 +196,7 @@ pub fn pipe2(call: &mut Call<'_>) -> Result<u64> {
     if !known.contains(flags) || flags.contains(OpenFlags::DIRECT) {
         return Err(Errno::EINVAL);
     }
-    let (reader, writer) = pipe()?;
+    let (reader, writer) = with_pipe_payer(pipe)?;
     let read = install_end(call, reader, flags)?;
     let write = install_end(call, writer, flags | OpenFlags::WRONLY)
         .inspect_err(|_| drop(call.take_descriptor(read)))?;

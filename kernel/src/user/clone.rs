@@ -4,7 +4,7 @@ use super::files::FileShare;
 use super::hardware::Arm;
 use super::memory::Memory;
 use super::process::{NewProcess, Process, UserThread};
-use super::{current, spawn, tree};
+use super::{accounts, current, limits, spawn, tree};
 use crate::arch::trap::TrapFrame;
 use crate::arch::user_access::copy_to_user;
 use alloc::sync::Arc;
@@ -58,10 +58,10 @@ fn make(frame: &TrapFrame, request: &CloneRequest) -> Result<u32> {
     let parent = current().ok_or(Errno::ESRCH)?;
     check(request.flags)?;
     if request.flags.contains(CloneFlags::THREAD) {
-        let tid = tree().lock().reserve(Some(parent.process.pid))?;
+        let tid = limits::reserve(&parent.process, Some(parent.process.pid))?;
         return new_thread(parent, frame, request, tid).inspect_err(|_| tree().lock().release(tid));
     }
-    let pid = tree().lock().reserve(None)?;
+    let pid = limits::reserve(&parent.process, None)?;
     new_process(parent, frame, request, pid).inspect_err(|_| tree().lock().release(pid))
 }
 
@@ -184,6 +184,7 @@ fn new_process(
         signals,
         limits,
         names,
+        account: accounts::of_new_process(old.uid()?)?,
         // What process 1 starts is a service.
         is_operators: old.is_operators && old.pid != spawn::FIRST,
         oom_score_adj: old.oom_score_adj.load(Ordering::Relaxed),

@@ -1,5 +1,6 @@
 //! Processes: their life from clone to exit, their memory, signals and traps.
 
+pub mod accounts;
 mod clone;
 pub mod cpu_clock;
 mod exec;
@@ -7,6 +8,7 @@ mod exit;
 mod faults;
 pub mod files;
 mod hardware;
+pub mod limits;
 pub mod memory;
 pub mod oom;
 pub mod page_cache;
@@ -64,11 +66,12 @@ pub fn switch_state(previous: Option<&Arc<UserThread>>, next: Option<&Arc<UserTh
 /// Makes the tables of processes. Once, at boot.
 pub fn init() {
     memory::init();
+    accounts::init();
     program::init();
     files::init();
     crate::syscall::init();
     let mut tree = paddock_process::Tree::new();
-    if tree.reserve(None) != Ok(spawn::FIRST) {
+    if tree.reserve(None, 0, paddock_process::TaskLimits::NONE) != Ok(spawn::FIRST) {
         panic!("number 1 is not to be had for process 1");
     }
     let tree = paddock_sync::SpinLock::new(paddock_sync::Rank::ProcessTable, tree);

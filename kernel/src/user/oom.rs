@@ -6,6 +6,7 @@
 
 use super::process::{Process, UserThread};
 use super::{exit, tree};
+use crate::arch::context::STACK_SIZE;
 use crate::memory::{frames, heap};
 use crate::{fs, time};
 use alloc::sync::Arc;
@@ -111,10 +112,13 @@ pub fn candidate(process: &Process) -> Candidate {
         let counters = memory.space.lock().counters();
         counters.resident_own + counters.resident_shared + counters.mapped / 512
     });
+    let owed = process.account.lock().bytes() / PAGE_SIZE;
+    let threads = process.threads.lock().len();
+    let kernel = owed + threads * STACK_SIZE / PAGE_SIZE;
     let has_ended = process.threads.lock().is_empty() || process.signals.lock().is_dying();
     Candidate {
         pid: process.pid,
-        pages,
+        pages: pages + kernel as u64,
         adjustment: process.oom_score_adj.load(Relaxed),
         exempt: process.pid == super::spawn::FIRST || has_ended,
     }

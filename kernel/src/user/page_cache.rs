@@ -1,9 +1,12 @@
 //! Pages for the page cache that users can map.
 
+use super::accounts::paying;
 use super::hardware::{Page, zeroed_page};
+use alloc::sync::Arc;
 use core::any::Any;
+use paddock_charge::{Account, Charge};
 use paddock_sync::try_arc;
-use paddock_vfs::{CachePage, PageRef, PageSource, Result};
+use paddock_vfs::{CachePage, PAGE_SIZE, PageRef, PageSource, Result};
 
 /// Gives the page cache frames.
 #[derive(Debug)]
@@ -11,35 +14,64 @@ pub struct FramePages;
 
 impl PageSource for FramePages {
     fn allocate(&self) -> Result<PageRef> {
-        Ok(try_arc(FramePage(zeroed_page()?))?)
+        Ok(try_arc(FramePage {
+            page: zeroed_page()?,
+            _charge: None,
+        })?)
+    }
+}
+
+/// Gives a filesystem in memory frames, for which whoever writes pays.
+#[derive(Debug)]
+pub struct ChargedPages;
+
+impl PageSource for ChargedPages {
+    fn allocate(&self) -> Result<PageRef> {
+        let charge = Charge::new(paying().user(), PAGE_SIZE)?;
+        Ok(try_arc(FramePage {
+            page: zeroed_page()?,
+            _charge: Some(charge),
+        })?)
+    }
+
+    /// A file outlives the process that makes it: its user pays.
+    fn account(&self) -> Option<Arc<Account>> {
+        Some(paying().user().clone())
     }
 }
 
 /// A page of a file.
-pub struct FramePage(Page);
+pub struct FramePage {
+    page: Page,
+    _charge: Option<Charge>,
+}
 
 impl FramePage {
     /// The frame behind a cached page.
     pub fn page_of(cached: &PageRef) -> Option<Page> {
-        cached.as_any().downcast_ref::<FramePage>()?.0.try_clone()
+        cached
+            .as_any()
+            .downcast_ref::<FramePage>()?
+            .page
+            .try_clone()
     }
 }
 
 impl CachePage for FramePage {
     fn read(&self, offset: usize, buf: &mut [u8]) {
-        self.0.read(offset, buf);
+        self.page.read(offset, buf);
     }
 
     fn write(&self, offset: usize, buf: &[u8]) {
-        self.0.write(offset, buf);
+        self.page.write(offset, buf);
     }
 
     fn zero(&self, offset: usize, len: usize) {
-        self.0.zero(offset, len);
+        self.page.zero(offset, len);
     }
 
     fn is_mapped(&self) -> bool {
-        !self.0.is_unique()
+        !self.page.is_unique()
     }
 
     fn as_any(&self) -> &dyn Any {

@@ -15,6 +15,7 @@ use core::cell::UnsafeCell;
 use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use paddock_abi::{Errno, Result};
 use paddock_mem::PAGE_SIZE;
+use paddock_charge::Account;
 use paddock_process::signal::Signals;
 use paddock_process::{CpuTimes, Member, Tree, Usage, WaitStatus};
 use paddock_sync::{Deadline, Mutex, NO_DEADLINE, OnceCell, PreemptOff, Rank, SpinLock, WaitQueue};
@@ -40,6 +41,8 @@ pub const LIMITS: usize = 16;
 pub const RLIMIT_CPU: usize = 0;
 /// Index of `RLIMIT_STACK`.
 pub const RLIMIT_STACK: usize = 3;
+/// Index of `RLIMIT_NPROC`.
+pub const RLIMIT_NPROC: usize = 6;
 /// Index of `RLIMIT_NOFILE`.
 pub const RLIMIT_NOFILE: usize = 7;
 /// No limit.
@@ -148,13 +151,20 @@ pub struct Process {
     pub released_parent: AtomicBool,
     /// When it began, ns since boot.
     pub started: u64,
-use crate::memory::frames::Reserve;
     /// CPU time, and what it sets off.
     pub cpu_clock: CpuClock,
     /// What threads that have ended used.
     ended: SpinLock<Usage>,
     /// The most memory (pages) of programs that it ran before.
     peak_pages: AtomicU64,
+    /// Pays for what the kernel keeps on its behalf.
+    pub account: SpinLock<Arc<Account>>,
+    /// Whether it may use the operator's reserve of memory: process 1, and
+    /// what root's logins start.
+    pub is_operators: bool,
+    /// How much likelier (to 1000) or unlikelier (to -1000: never) it is to
+    /// be chosen when memory runs out; proc_pid_oom_score_adj(5).
+    pub oom_score_adj: AtomicI32,
     /// Called once when it ends, for whoever in the kernel started it.
     pub on_exit: SpinLock<Option<ExitHook>>,
 }
@@ -184,6 +194,8 @@ pub struct NewProcess {
     pub limits: [Limit; LIMITS],
     /// Names.
     pub names: Names,
+    /// Pays for what the kernel keeps on its behalf.
+    pub account: Arc<Account>,
     /// See [`Process::is_operators`].
     pub is_operators: bool,
     /// See [`Process::oom_score_adj`].
@@ -201,6 +213,7 @@ impl Process {
             signals,
             limits,
             names,
+            account,
             is_operators,
             oom_score_adj,
         } = new;
@@ -224,12 +237,19 @@ impl Process {
             start_stack: AtomicU64::new(0),
             released_parent: AtomicBool::new(false),
             started: time::now(),
-use crate::memory::frames::Reserve;
             cpu_clock: CpuClock::new(limits[RLIMIT_CPU] != (UNLIMITED, UNLIMITED)),
             ended: SpinLock::new(Rank::Leaf, Usage::default()),
             peak_pages: AtomicU64::new(0),
+            account: SpinLock::new(Rank::Leaf, account),
+            is_operators,
+            oom_score_adj: AtomicI32::new(oom_score_adj),
             on_exit: SpinLock::new(Rank::Leaf, None),
         }
+    }
+
+    /// The user that it belongs to. `ESRCH` once somebody has waited for it.
+    pub fn uid(&self) -> Result<u32> {
+        tree().lock().uid(self.pid)
     }
 
     /// Which reserves of memory its threads leave alone, while it lives.

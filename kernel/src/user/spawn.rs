@@ -6,7 +6,7 @@ use super::process::{
     DEFAULT_LIMITS, ExitHook, Names, NewProcess, Process, UserThread, try_string,
 };
 use super::program::{self, Request};
-use super::{exec, tree};
+use super::{accounts, exec, limits, tree};
 use crate::arch::context::FpState;
 use crate::arch::trap::{self, TrapFrame};
 use crate::{fs, thread};
@@ -60,11 +60,12 @@ pub fn spawn(program: Program<'_>) -> Result<Arc<Process>> {
         environment: program.environment,
         stack_limit: DEFAULT_LIMITS[super::process::RLIMIT_STACK].0,
     })?;
+    let uid = program.paths.credentials.uid;
     // Number 1 was set aside when the tree was made.
     let pid = if program.first {
         FIRST
     } else {
-        tree().lock().reserve(None)?
+        tree().lock().reserve(None, uid, limits::OPERATORS)?
     };
     let parent = (!program.first && tree().lock().get(FIRST).is_some()).then_some(FIRST);
     let made = Signals::new(pid, program.first).and_then(|signals| {
@@ -74,12 +75,13 @@ pub fn spawn(program: Program<'_>) -> Result<Arc<Process>> {
             files: FileShare::new(program.files)?,
             paths: program.paths,
             signals,
-            limits: DEFAULT_LIMITS,
+            limits: limits::defaults(),
             names: Names {
                 comm: exec::comm_of(program.path)?,
                 arguments: loaded.arguments,
                 environment: loaded.environment,
             },
+            account: accounts::of_new_process(uid)?,
             is_operators: program.is_operators,
             oom_score_adj: 0,
         }))

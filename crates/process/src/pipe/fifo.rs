@@ -1,6 +1,6 @@
 //! Fifos: pipes with a name (fifo(7)).
 
-use super::{Pipe, read_result};
+use super::{Payer, Pipe, read_result};
 use alloc::sync::Arc;
 use core::any::Any;
 use paddock_abi::{Errno, Result};
@@ -12,8 +12,8 @@ pub struct Fifo(Arc<Pipe>);
 
 impl Fifo {
     /// A fifo that nobody has open. `ENOMEM`.
-    pub fn new() -> Result<Fifo> {
-        Ok(Fifo(try_arc(Pipe::new(0, 0))?))
+    pub fn new(payer: &Payer<'_>) -> Result<Fifo> {
+        Ok(Fifo(try_arc(Pipe::new(0, 0, payer)?)?))
     }
 
     /// One more opening. `ENXIO` if it is for writing only, `NONBLOCK`, and

@@ -1,6 +1,63 @@
 use super::*;
+use crate::ring::TryRead;
 use paddock_vfs::OpenFlags;
 use std::thread;
+
+fn account() -> Arc<Account> {
+    Account::of_user(usize::MAX).unwrap()
+}
+
+fn payer(account: &Arc<Account>) -> Payer<'_> {
+    Payer {
+        account,
+        soft_pages: usize::MAX,
+    }
+}
+
+fn free_pipe() -> (Arc<PipeReader>, Arc<PipeWriter>) {
+    pipe(&payer(&account())).unwrap()
+}
+
+#[test]
+fn its_memory_is_charged_while_bytes_are_in_it() {
+    let account = account();
+    let (reader, writer) = pipe(&payer(&account)).unwrap();
+    assert_eq!(account.bytes(), 0);
+    assert_eq!(writer.try_write(&[1; 10_000]), Ok(10_000));
+    assert_eq!(account.bytes(), 16_384);
+    let mut buf = [0; 10_000];
+    assert_eq!(reader.try_read(&mut buf), TryRead::Data(10_000));
+    assert_eq!(account.bytes(), 0);
+    assert_eq!(writer.try_write(&[1; 100]), Ok(100));
+    drop((reader, writer));
+    assert_eq!(account.bytes(), 0);
+}
+
+#[test]
+fn beyond_its_users_limit_it_takes_what_there_is_memory_for() {
+    let account = Account::of_user(20_000).unwrap();
+    let (reader, writer) = pipe(&payer(&account)).unwrap();
+    assert_eq!(writer.try_write(&[1; 16_384]), Ok(16_384));
+    assert_eq!(writer.try_write(&[2; 4_096]), Err(Errno::ENOMEM));
+    assert_eq!(reader.len(), 16_384);
+}
+
+#[test]
+fn pipes_are_small_for_a_user_with_many() {
+    let account = account();
+    let crowded = Payer {
+        account: &account,
+        soft_pages: 40,
+    };
+    let pipes: Vec<_> = (0..4).map(|_| pipe(&crowded).unwrap()).collect();
+    let sizes: Vec<_> = pipes.iter().map(|(reader, _)| reader.capacity()).collect();
+    assert_eq!(sizes, [65_536, 65_536, 8_192, 8_192]);
+    assert_eq!(account.pipe_pages(), 36);
+    assert_eq!(pipes[3].0.set_capacity(65_536, 40), Err(Errno::EPERM));
+    assert_eq!(pipes[3].0.set_capacity(4_096, 40), Ok(4_096));
+    drop(pipes);
+    assert_eq!(account.pipe_pages(), 0);
+}
 
 fn read_all(reader: &PipeReader) -> Vec<u8> {
     let mut all = Vec::new();
@@ -36,7 +93,7 @@ fn write_all(writer: &PipeWriter, mut data: &[u8]) -> Result<()> {
 
 #[test]
 fn a_megabyte_goes_through_unchanged() {
-    let (reader, writer) = pipe().unwrap();
+    let (reader, writer) = free_pipe();
     let data: Vec<u8> = (0..1u32 << 20).map(|i| (i * 7 + i / 251) as u8).collect();
     let sent = data.clone();
     let sender = thread::spawn(move || write_all(&writer, &sent).unwrap());
@@ -46,7 +103,7 @@ fn a_megabyte_goes_through_unchanged() {
 
 #[test]
 fn the_ends_know_when_the_other_is_gone() {
-    let (reader, writer) = pipe().unwrap();
+    let (reader, writer) = free_pipe();
     assert_eq!(reader.try_read(&mut [0; 8]), TryRead::Pending);
     assert_eq!(reader.ready(), Ready::empty());
     writer.try_write(b"last").unwrap();
@@ -55,7 +112,7 @@ fn the_ends_know_when_the_other_is_gone() {
     let mut buf = [0; 8];
     assert_eq!(reader.try_read(&mut buf), TryRead::Data(4));
     assert_eq!(reader.try_read(&mut buf), TryRead::Eof);
-    let (reader, writer) = pipe().unwrap();
+    let (reader, writer) = free_pipe();
     drop(reader);
     assert_eq!(writer.try_write(b"x"), Err(Errno::EPIPE));
     assert!(writer.ready().contains(Ready::ERR));
@@ -63,7 +120,7 @@ fn the_ends_know_when_the_other_is_gone() {
 
 #[test]
 fn small_writes_are_whole() {
-    let (reader, writer) = pipe().unwrap();
+    let (reader, writer) = free_pipe();
     let big = vec![1; PIPE_SIZE - 10];
     assert_eq!(writer.try_write(&big), Ok(PIPE_SIZE - 10));
     assert_eq!(writer.try_write(&[2; 11]), Err(Errno::EAGAIN));
@@ -77,21 +134,24 @@ fn small_writes_are_whole() {
 
 #[test]
 fn the_capacity_can_change() {
-    let (reader, writer) = pipe().unwrap();
+    let (reader, writer) = free_pipe();
     assert_eq!(reader.capacity(), PIPE_SIZE);
-    assert_eq!(writer.set_capacity(5000), Ok(8192));
+    assert_eq!(writer.set_capacity(5000, usize::MAX), Ok(8192));
     writer.try_write(&[0; 8000]).unwrap();
-    assert_eq!(writer.set_capacity(4096), Err(Errno::EBUSY));
-    assert_eq!(writer.set_capacity(PIPE_MAX + 1), Err(Errno::EPERM));
+    assert_eq!(writer.set_capacity(4096, usize::MAX), Err(Errno::EBUSY));
+    assert_eq!(
+        writer.set_capacity(PIPE_MAX + 1, usize::MAX),
+        Err(Errno::EPERM)
+    );
 }
 
 fn fifo_metadata() -> Metadata {
-    Pipe::new(0, 0).metadata()
+    Pipe::new(0, 0, &payer(&account())).unwrap().metadata()
 }
 
 #[test]
 fn a_fifo_waits_for_its_partner() {
-    let fifo = Fifo::new().unwrap();
+    let fifo = Fifo::new(&payer(&account())).unwrap();
     let nonblocking = OpenFlags::WRONLY | OpenFlags::NONBLOCK;
     assert_eq!(
         fifo.open(nonblocking, fifo_metadata()).err(),

@@ -20,6 +20,32 @@ const PID_MAX: u32 = 32768;
 /// The process that inherits orphans.
 const REAPER: u32 = 1;
 
+/// How many tasks (threads, and processes that have ended and are still waited
+/// for) there may be before another one is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TaskLimits {
+    /// Of the user of the task: `RLIMIT_NPROC`, or none.
+    pub user: usize,
+    /// Of all users.
+    pub total: usize,
+}
+
+impl TaskLimits {
+    /// No limits.
+    pub const NONE: TaskLimits = TaskLimits {
+        user: usize::MAX,
+        total: usize::MAX,
+    };
+}
+
+/// The number of a thread, or one that is reserved for a process to come.
+struct Task {
+    process: u32,
+    /// Who reserved it; for those of a process that is there, the process's
+    /// user counts.
+    uid: u32,
+}
+
 /// What a tree has to tell its members.
 pub trait Member {
     /// The process's parent is now the one with this number, zero for none.
@@ -52,6 +78,8 @@ struct Node<P> {
     news: Option<WaitStatus>,
     /// What its reaped children used.
     children_usage: Usage,
+    /// Its threads, the first one and those to come included.
+    tasks: usize,
 }
 
 impl<P> Node<P> {
@@ -76,9 +104,9 @@ pub struct ExitEffects<P> {
 /// All processes, and the numbers of all threads.
 pub struct Tree<P> {
     nodes: HashMap<u32, Node<P>>,
-    /// From the number of a thread (or one that is reserved for a process to
-    /// come) to its process.
-    threads: HashMap<u32, u32>,
+    threads: HashMap<u32, Task>,
+    /// How many of them each user has.
+    tasks_of: HashMap<u32, usize>,
     last: u32,
     ends: u64,
     /// Signals to several processes that have begun, and that have ended.
@@ -97,6 +125,7 @@ impl<P: Member> Tree<P> {
         Tree {
             nodes: HashMap::new(),
             threads: HashMap::new(),
+            tasks_of: HashMap::new(),
             last: 0,
             ends: 0,
             broadcasts: (0, 0),
@@ -104,10 +133,19 @@ impl<P: Member> Tree<P> {
     }
 
     /// Reserves a number for a thread of process `owner`, or for a new
-    /// process (`None`). [`Self::release`] gives it back. `EAGAIN` if there
-    /// is none; `ENOMEM`.
-    pub fn reserve(&mut self, owner: Option<u32>) -> Result<u32> {
+    /// process (`None`), which counts as a task of `uid`. [`Self::release`]
+    /// gives it back. `EAGAIN` if there is none, or by the limits; `ESRCH`;
+    /// `ENOMEM`.
+    pub fn reserve(&mut self, owner: Option<u32>, uid: u32, limits: TaskLimits) -> Result<u32> {
+        let tasks = self.tasks_of.get(&uid).copied().unwrap_or(0);
+        if tasks >= limits.user || self.threads.len() >= limits.total {
+            return Err(Errno::EAGAIN);
+        }
+        if let Some(owner) = owner {
+            self.node(owner)?;
+        }
         self.threads.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
+        self.tasks_of.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
         for _ in 0..PID_MAX {
             self.last = if self.last >= PID_MAX {
                 2
@@ -116,11 +154,35 @@ impl<P: Member> Tree<P> {
             };
             let id = self.last;
             if !self.in_use(id) {
-                self.threads.insert(id, owner.unwrap_or(id));
+                let process = owner.unwrap_or(id);
+                self.threads.insert(id, Task { process, uid });
+                self.count(uid, 1);
+                if let Some(node) = owner.and_then(|owner| self.nodes.get_mut(&owner)) {
+                    node.tasks += 1;
+                }
                 return Ok(id);
             }
         }
         Err(Errno::EAGAIN)
+    }
+
+    /// Changes the count of a user's tasks. There is room for one user more.
+    fn count(&mut self, uid: u32, change: isize) {
+        let tasks = self.tasks_of.entry(uid).or_insert(0);
+        *tasks = tasks.saturating_add_signed(change);
+        if *tasks == 0 {
+            self.tasks_of.remove(&uid);
+        }
+    }
+
+    /// How many tasks a user has.
+    pub fn tasks_of(&self, uid: u32) -> usize {
+        self.tasks_of.get(&uid).copied().unwrap_or(0)
+    }
+
+    /// How many tasks there are.
+    pub fn tasks(&self) -> usize {
+        self.threads.len()
     }
 
     fn in_use(&self, id: u32) -> bool {
@@ -136,8 +198,22 @@ impl<P: Member> Tree<P> {
     /// that was never added. A process keeps its own number.
     pub fn release(&mut self, id: u32) {
         if !self.nodes.contains_key(&id) {
-            self.threads.remove(&id);
+            self.forget_task(id);
         }
+    }
+
+    fn forget_task(&mut self, id: u32) {
+        let Some(Task { process, uid }) = self.threads.remove(&id) else {
+            return;
+        };
+        let uid = match self.nodes.get_mut(&process) {
+            Some(node) => {
+                node.tasks = node.tasks.saturating_sub(1);
+                node.uid
+            }
+            None => uid,
+        };
+        self.count(uid, -1);
     }
 
     /// Adds a process under its reserved number. It joins its parent's group
@@ -170,7 +246,14 @@ impl<P: Member> Tree<P> {
             state: State::Running,
             news: None,
             children_usage: Usage::default(),
+            tasks: 1,
         };
+        // It may have been reserved as somebody else's.
+        if let Some(task) = self.threads.get(&pid) {
+            let reserved_for = task.uid;
+            self.count(reserved_for, -1);
+            self.count(uid, 1);
+        }
         self.nodes.insert(pid, node);
         Ok(())
     }
@@ -190,7 +273,7 @@ impl<P: Member> Tree<P> {
 
     /// The process that a thread belongs to.
     pub fn process_of(&self, tid: u32) -> Option<Arc<P>> {
-        self.get(*self.threads.get(&tid)?)
+        self.get(self.threads.get(&tid)?.process)
     }
 
     /// How many processes there are, zombies too.
@@ -259,9 +342,15 @@ impl<P: Member> Tree<P> {
         Ok(self.node(pid)?.uid)
     }
 
-    /// The user that waitid(2) reports. `ESRCH`.
+    /// The process is another user's from now on, whose tasks its threads
+    /// count as. `ESRCH`, `ENOMEM`.
     pub fn set_uid(&mut self, pid: u32, uid: u32) -> Result<()> {
-        self.node_mut(pid)?.uid = uid;
+        self.tasks_of.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
+        let node = self.node_mut(pid)?;
+        let (old, tasks) = (node.uid, node.tasks as isize);
+        node.uid = uid;
+        self.count(old, -tasks);
+        self.count(uid, tasks);
         Ok(())
     }
 
@@ -341,7 +430,7 @@ impl<P: Member> Tree<P> {
     }
 
     fn remove(&mut self, pid: u32) -> Option<Arc<P>> {
-        self.threads.remove(&pid);
+        self.forget_task(pid);
         self.nodes.remove(&pid).map(|node| node.process)
     }
 }

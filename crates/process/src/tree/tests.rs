@@ -10,7 +10,7 @@ impl Member for u32 {
 const END: WaitOptions = WaitOptions::EXITED;
 
 fn fork(tree: &mut Tree<u32>, parent: Option<u32>) -> u32 {
-    let pid = tree.reserve(None).unwrap();
+    let pid = tree.reserve(None, 0, TaskLimits::NONE).unwrap();
     tree.add(pid, parent, Arc::new(pid), SIGCHLD).unwrap();
     pid
 }
@@ -207,7 +207,7 @@ fn numbers_are_not_reused_while_a_group_has_them() {
     exit(&mut tree, shell, 0);
     tree.wait(1, Selector::Pid(shell), END).unwrap();
     for _ in 0..PID_MAX {
-        let id = tree.reserve(None).unwrap();
+        let id = tree.reserve(None, 0, TaskLimits::NONE).unwrap();
         assert!(id != shell && id != child && id != member);
         tree.release(id);
     }
@@ -216,7 +216,7 @@ fn numbers_are_not_reused_while_a_group_has_them() {
 #[test]
 fn threads_lead_to_their_process() {
     let (mut tree, _, shell, _) = family();
-    let tid = tree.reserve(Some(shell)).unwrap();
+    let tid = tree.reserve(Some(shell), 0, TaskLimits::NONE).unwrap();
     assert_eq!(tree.process_of(tid).as_deref(), Some(&shell));
     assert!(tree.get(tid).is_none());
     tree.release(tid);
@@ -254,5 +254,58 @@ proptest! {
         while let Ok(Some(_)) = tree.wait(init, Selector::Any, END) { reaped += 1; }
         prop_assert_eq!(ended, reaped);
         prop_assert_eq!(tree.len(), 1);
+    }
+}
+
+/// What the counts of tasks must be: by looking at all of them.
+fn counted(tree: &Tree<u32>, uid: u32) -> usize {
+    let of = |task: &Task| match tree.nodes.get(&task.process) {
+        Some(node) => node.uid,
+        None => task.uid,
+    };
+    tree.threads.values().filter(|task| of(task) == uid).count()
+}
+
+proptest! {
+    /// Each user's tasks are counted from the reservation of a number to the
+    /// moment somebody has waited for the process, whoever it became.
+    #[test]
+    fn tasks_are_counted_and_limited(
+        ops in proptest::collection::vec((0u8..6, any::<u32>(), 0u32..3), 0..200)
+    ) {
+        let mut tree: Tree<u32> = Tree::new();
+        let init = fork(&mut tree, None);
+        let mut living = vec![init];
+        let mut threads = Vec::new();
+        let limits = TaskLimits { user: 5, total: 12 };
+        for (what, pick, uid) in ops {
+            let pid = living[pick as usize % living.len()];
+            let own = tree.uid(pid).unwrap();
+            match what {
+                0 => match tree.reserve(None, own, limits) {
+                    Ok(new) => {
+                        tree.add(new, Some(pid), Arc::new(new), SIGCHLD).unwrap();
+                        living.push(new);
+                    }
+                    Err(error) => {
+                        prop_assert_eq!(error, Errno::EAGAIN);
+                        prop_assert!(tree.tasks_of(own) >= 5 || tree.tasks() >= 12);
+                    }
+                },
+                1 => if let Ok(tid) = tree.reserve(Some(pid), own, limits) {
+                    threads.push(tid);
+                },
+                2 => if let Some(tid) = threads.pop() { tree.release(tid) },
+                3 => tree.set_uid(pid, uid).unwrap(),
+                4 if pid != init && !threads.iter().any(|tid| tree.threads[tid].process == pid) => {
+                    exit(&mut tree, pid, 0);
+                    living.retain(|&other| other != pid);
+                }
+                _ => while let Ok(Some(_)) = tree.wait(pid, Selector::Any, END) {},
+            }
+            for uid in 0..3 {
+                prop_assert_eq!(tree.tasks_of(uid), counted(&tree, uid));
+            }
+        }
     }
 }

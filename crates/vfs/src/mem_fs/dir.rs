@@ -7,6 +7,7 @@ use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use paddock_abi::fcntl::{RENAME_EXCHANGE, RENAME_NOREPLACE};
+use paddock_sync::may_allocate;
 
 /// Links that an inode may have.
 const MAX_LINKS: u32 = 65_000;
@@ -140,6 +141,7 @@ impl Node {
     }
 
     pub fn add_name(&self, name: &[u8], target: &Arc<dyn Inode>) -> Result<()> {
+        may_allocate()?;
         let _tree = self.shared.tree.lock();
         self.check_absent(name)?;
         if target.kind() == FileKind::Directory {
@@ -189,6 +191,8 @@ impl Node {
         new: &[u8],
         flags: u32,
     ) -> Result<()> {
+        // Names are taken out before they are put in: that must not fail.
+        may_allocate()?;
         let new_dir = self.sibling(new_dir)?;
         let _tree = self.shared.tree.lock();
         let node = self.find(old)?;

@@ -14,10 +14,14 @@ use alloc::sync::Arc;
 use core::sync::atomic::{AtomicU64, Ordering};
 use node::Node;
 use paddock_abi::stat::TMPFS_MAGIC;
+use paddock_charge::Charge;
 use paddock_sync::{Mutex, Rank};
 
-/// Nodes counted as one page of memory when the limit is checked.
+/// Nodes, with their names, that are counted as one page of memory: files and
+/// what is in them have one limit.
 const NODES_PER_PAGE: u64 = 4;
+/// What the maker of a node pays for it.
+const NODE_BYTES: usize = PAGE_SIZE / NODES_PER_PAGE as usize;
 
 /// What all nodes of one filesystem share.
 struct Shared {
@@ -38,18 +42,31 @@ impl Shared {
         self.page_limit.saturating_mul(NODES_PER_PAGE)
     }
 
+    /// Pages that nodes count for. The root is free: an empty filesystem is
+    /// empty.
+    fn pages_of(nodes: u64) -> u64 {
+        nodes.saturating_sub(1).div_ceil(NODES_PER_PAGE)
+    }
+
     /// Counts one page more. `ENOSPC`.
     fn charge_page(&self) -> Result<()> {
-        charge(&self.used_pages, self.page_limit)
+        let nodes = Self::pages_of(self.nodes.load(Ordering::Relaxed));
+        charge(&self.used_pages, self.page_limit.saturating_sub(nodes))
     }
 
     fn refund_pages(&self, count: u64) {
         self.used_pages.fetch_sub(count, Ordering::Relaxed);
     }
 
-    /// Counts one node more. `ENOSPC`.
-    fn charge_node(&self) -> Result<()> {
-        charge(&self.nodes, self.node_limit())
+    /// Counts one node more, which its maker pays for. `ENOSPC`, `ENOMEM`.
+    fn charge_node(&self) -> Result<Option<Charge>> {
+        let account = self.pages.account();
+        let paid = account.map(|account| Charge::new(&account, NODE_BYTES));
+        let paid = paid.transpose()?;
+        let pages = self.used_pages.load(Ordering::Relaxed);
+        let left = self.page_limit.saturating_sub(pages);
+        charge(&self.nodes, left.saturating_mul(NODES_PER_PAGE))?;
+        Ok(paid)
     }
 
     fn refund_node(&self) {
@@ -65,7 +82,8 @@ impl Shared {
     fn stats(&self) -> FsStats {
         let used = self.used_pages.load(Ordering::Relaxed);
         let nodes = self.nodes.load(Ordering::Relaxed);
-        let free = self.page_limit.saturating_sub(used);
+        let taken = used + Self::pages_of(nodes);
+        let free = self.page_limit.saturating_sub(taken);
         FsStats {
             magic: TMPFS_MAGIC,
             block_size: PAGE_SIZE as u64,
@@ -73,7 +91,7 @@ impl Shared {
             blocks_free: free,
             blocks_available: free,
             files: self.node_limit(),
-            files_free: self.node_limit().saturating_sub(nodes),
+            files_free: free.saturating_mul(NODES_PER_PAGE),
             name_max: 255,
         }
     }

@@ -11,7 +11,8 @@ use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
 use core::any::Any;
 use core::sync::atomic::Ordering;
-use paddock_sync::{Mutex, MutexGuard, Rank};
+use paddock_charge::Charge;
+use paddock_sync::{Mutex, MutexGuard, Rank, may_allocate};
 
 pub(super) enum Content {
     File(FileData),
@@ -72,6 +73,7 @@ pub(super) struct Node {
     pub kind: FileKind,
     rdev: u64,
     state: Mutex<State>,
+    _charge: Option<Charge>,
 }
 
 impl Node {
@@ -85,7 +87,8 @@ impl Node {
             (FileKind::Directory, _) => Content::Dir(Entries::default()),
             _ => Content::Special,
         };
-        shared.charge_node()?;
+        may_allocate()?;
+        let charge = shared.charge_node()?;
         let now = shared.clock.now();
         let state = State {
             mode: new.mode,
@@ -100,6 +103,7 @@ impl Node {
         // From here on the node's `Drop` gives the charge back.
         Ok(Arc::new_cyclic(|me| Node {
             me: me.clone(),
+            _charge: charge,
             shared: shared.clone(),
             ino: shared.next_ino.fetch_add(1, Ordering::Relaxed),
             kind: new.kind,

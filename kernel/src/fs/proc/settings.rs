@@ -3,9 +3,11 @@
 
 use super::text::{Text, file};
 use crate::memory::frames;
+use crate::user::accounts;
 use crate::{config, fs, random, syscall};
 use alloc::vec::Vec;
 use paddock_abi::{Errno, Result};
+use paddock_process::PIPE_MAX;
 use paddock_sync::OnceCell;
 use paddock_vfs::proc_fs::{ProcFile, ProcNode, StaticDir};
 
@@ -48,8 +50,19 @@ pub fn directory() -> StaticDir {
         "somaxconn",
         file(|out| out.put(format_args!("{SOMAXCONN}\n"))),
     );
+    let fs = StaticDir::new()
+        .with(
+            "pipe-max-size",
+            file(|out| out.put(format_args!("{PIPE_MAX}\n"))),
+        )
+        .with("pipe-user-pages-hard", file(|out| out.bytes(b"0\n")))
+        .with(
+            "pipe-user-pages-soft",
+            file(|out| out.put(format_args!("{}\n", accounts::pipe_user_pages_soft()))),
+        );
     let net = StaticDir::new().with("core", ProcNode::dir(core));
     StaticDir::new()
+        .with("fs", ProcNode::dir(fs))
         .with("kernel", ProcNode::dir(kernel))
         .with("net", ProcNode::dir(net))
         .with("vm", ProcNode::dir(vm))

@@ -14,6 +14,7 @@ use crate::net;
 use crate::net::tcp::TcpSocket;
 use crate::net::udp::{MAX_DATAGRAM, UdpSocket};
 use crate::time;
+use crate::user::accounts::paying;
 use crate::user::vfs::namespace;
 use address::Address;
 use alloc::sync::Arc;
@@ -129,7 +130,7 @@ pub fn socket(call: &mut Call<'_>) -> Result<u64> {
     let (family, kind, protocol) = (call.uint(0), call.uint(1), call.uint(2));
     let flags = open_flags(kind & !SOCK_TYPE_MASK)?;
     let file: Arc<dyn File> = match u16::try_from(family) {
-        Ok(AF_UNIX) => UnixSocket::new(unix_kind(kind, protocol)?, credentials(call))?,
+        Ok(AF_UNIX) => UnixSocket::new(unix_kind(kind, protocol)?, credentials(call), &paying())?,
         Ok(family @ (AF_INET | AF_INET6)) => match (kind & SOCK_TYPE_MASK, protocol) {
             (SOCK_STREAM, 0 | IPPROTO_TCP) => TcpSocket::of_family(family)?,
             (SOCK_DGRAM, 0 | IPPROTO_UDP) => UdpSocket::new(family)?,
@@ -149,7 +150,8 @@ pub fn socketpair(call: &mut Call<'_>) -> Result<u64> {
     }
     let kind = call.uint(1);
     let flags = open_flags(kind & !SOCK_TYPE_MASK)?;
-    let (first, second) = UnixSocket::pair(unix_kind(kind, call.uint(2))?, credentials(call))?;
+    let (first, second) =
+        UnixSocket::pair(unix_kind(kind, call.uint(2))?, credentials(call), &paying())?;
     let first = install(call, first, flags)?;
     let second = install(call, second, flags).inspect_err(|_| drop(call.take_descriptor(first)))?;
     call.pointer::<[i32; 2]>(3).write(&[first, second])?;

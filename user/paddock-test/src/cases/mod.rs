@@ -5,6 +5,7 @@ mod bench;
 mod cpu_time;
 mod cpus;
 mod elf_hostile;
+mod exhaust;
 mod fault;
 mod figures;
 mod files;
@@ -75,6 +76,11 @@ pub const CASES: &[Case] = &[
     tool("hash-stream", "[COUNT SEED]", stream::hash),
     tool("make-stream", "COUNT SEED", stream::make),
     tool("bench", "syscall|fork|exec|pipe|file COUNT", bench::run),
+    tool(
+        "exhaust",
+        "pipes|sockets|tcp|bytes|names|descriptors|fork|children|zombies|threads [UID [hold]]",
+        exhaust::run,
+    ),
     tool("figures", "", figures::run),
     tool("stress", "SECONDS [FOLDER [WORKER...]]", stress::run),
     case("faults", fault::all),

@@ -6,6 +6,7 @@ mod locks;
 mod threads;
 
 use super::text::{Text, file};
+use crate::user::{accounts, tree};
 use crate::{main_loop, memory, violations, watchdog};
 use paddock_abi::Result;
 use paddock_vfs::PAGE_SIZE;
@@ -21,6 +22,7 @@ pub fn directory() -> StaticDir {
         .with("locks", file(locks::show))
         .with("steps", file(steps))
         .with("threads", file(threads::show))
+        .with("users", file(users).with_mode(0o400))
         .with(
             "violations",
             file(|out| out.put(format_args!("{}\n", violations::count()))),
@@ -38,6 +40,34 @@ fn frames(out: &mut Text<'_>) -> Result<()> {
         bytes(free)
     ))?;
     out.put(format_args!("fewest_free {}\n", bytes(fewest)))
+}
+
+/// What each user has: tasks, bytes that the kernel keeps and the most it may,
+/// pages that pipes may come to hold.
+fn users(out: &mut Text<'_>) -> Result<()> {
+    out.bytes(b"uid tasks bytes limit pipe_pages\n")?;
+    for (uid, account) in accounts::all()? {
+        let tasks = tree().lock().tasks_of(uid);
+        out.put(format_args!(
+            "{uid} {tasks} {} {} {}\n",
+            account.bytes(),
+            Limit(account.limit()),
+            account.pipe_pages()
+        ))?;
+    }
+    Ok(())
+}
+
+/// A limit as getrlimit(2)'s tools write it.
+struct Limit(usize);
+
+impl core::fmt::Display for Limit {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self.0 {
+            usize::MAX => f.write_str("unlimited"),
+            bytes => bytes.fmt(f),
+        }
+    }
 }
 
 /// The kernel's heap in bytes.
