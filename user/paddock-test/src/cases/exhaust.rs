@@ -11,12 +11,15 @@ use std::time::Duration;
 /// Who takes it, unless another user is named.
 const UID: u32 = 1000;
 /// Bytes written at a time.
-const BLOCK: [u8; 65_536] = [0x5a; 65_536];
+static BLOCK: [u8; 65_536] = [0x5a; 65_536];
 
 /// `KIND [UID [hold]]`: prints what it got; with `hold` it keeps that until it
 /// is killed.
 pub fn run(_: &mut Report, words: &[String]) -> Outcome {
-    let kind = words.first().map(String::as_str).unwrap_or_default();
+    let Some(kind) = words.first().map(String::as_str) else {
+        eprintln!("usage: paddock-test exhaust KIND [UID [hold]]");
+        std::process::exit(2);
+    };
     let uid = number(words, 1, UID)?;
     let holds = words.get(2).is_some_and(|word| word == "hold");
     become_user(uid)?;
@@ -34,10 +37,16 @@ pub fn run(_: &mut Report, words: &[String]) -> Outcome {
         _ => return Err(format!("`{kind}` is nothing to take all of")),
     };
     println!("{kind} {got}");
-    while holds {
-        std::thread::sleep(Duration::from_secs(3600));
+    if holds {
+        sleep_for_ever();
     }
     Ok(())
+}
+
+fn sleep_for_ever() -> ! {
+    loop {
+        std::thread::sleep(Duration::from_secs(3600));
+    }
 }
 
 fn become_user(uid: u32) -> Result<(), Errno> {
@@ -146,8 +155,7 @@ fn descriptors() -> usize {
     raise_descriptors();
     let taken = || {
         while call!(libc::open(c"/dev/null".as_ptr(), libc::O_RDONLY)).is_ok() {}
-        std::thread::sleep(Duration::from_secs(3600));
-        0
+        sleep_for_ever()
     };
     until_refused(|| sys::fork(taken).is_ok())
 }
@@ -170,11 +178,7 @@ fn fork_bomb() -> usize {
 
 /// Children that sleep; how many.
 fn children() -> usize {
-    let sleeps = || {
-        std::thread::sleep(Duration::from_secs(3600));
-        0
-    };
-    until_refused(|| sys::fork(sleeps).is_ok())
+    until_refused(|| sys::fork(|| sleep_for_ever()).is_ok())
 }
 
 /// Children that have ended and that nobody waits for; how many.
