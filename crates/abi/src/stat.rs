@@ -25,6 +25,11 @@ pub const S_ISGID: u32 = 0o2000;
 /// In a directory: only owners remove.
 pub const S_ISVTX: u32 = 0o1000;
 
+/// `f_flags` of `struct statfs` says something.
+pub const ST_VALID: u64 = 0x20;
+/// Reading leaves access times alone.
+pub const ST_NOATIME: u64 = 0x400;
+
 /// `struct stat` of arm64 (`<asm-generic/stat.h>`), 128 bytes.
 #[derive(Clone, Copy, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]

@@ -30,5 +30,5 @@ pub use cpu_timers::{CpuLimit, CpuTimer, CpuTimers, CpuTimes, Due, Setting};
 pub use pipe::{Fifo, FifoEnd, PIPE_BUF, PIPE_MAX, PIPE_SIZE, Payer, PipeReader, PipeWriter, pipe};
 pub use ring::{Ring, TryRead};
 pub use status::{Usage, WaitStatus};
-pub use tree::{ExitEffects, Member, Selector, TaskLimits, Tree, Waited};
+pub use tree::{Bereft, ExitEffects, Member, Selector, TaskLimits, Tree, Waited};
 pub use weak_list::WeakList;

@@ -13,6 +13,7 @@ extern crate alloc;
 mod cpu_time;
 mod deadlines;
 mod idle;
+mod nice;
 mod queues;
 mod run_queue;
 mod shim;
@@ -23,6 +24,7 @@ mod wakers;
 
 pub use cpu_time::{Counts, CpuTime};
 pub use idle::{CpuMask, IdleMask};
+pub use nice::slice;
 pub use queues::{Queues, Runnable};
 pub use run_queue::{Class, End, RunQueue};
 pub use sleepers::Sleepers;

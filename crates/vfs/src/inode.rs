@@ -1,7 +1,7 @@
 //! [`Inode`]: one file or directory of one filesystem.
 
 use crate::{
-    Credentials, Errno, File, FileKind, FsStats, Metadata, OpenFlags, PageRef, Result, SetMetadata,
+    Cred, Errno, File, FileKind, FsStats, Metadata, OpenFlags, PageRef, Result, SetMetadata,
 };
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -41,12 +41,12 @@ pub struct NewNode {
 
 impl NewNode {
     /// A node that belongs to `who`.
-    pub fn new(kind: FileKind, mode: u32, who: &Credentials) -> NewNode {
+    pub fn new(kind: FileKind, mode: u32, who: &Cred) -> NewNode {
         NewNode {
             kind,
             mode,
-            uid: who.uid,
-            gid: who.gid,
+            uid: who.uid.fs,
+            gid: who.gid.fs,
             rdev: 0,
         }
     }

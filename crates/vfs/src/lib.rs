@@ -19,7 +19,6 @@
 extern crate alloc;
 
 pub mod cache;
-mod credentials;
 pub mod dev_fs;
 mod device;
 mod fd_table;
@@ -32,8 +31,8 @@ mod open_file;
 mod page;
 pub mod path;
 pub mod proc_fs;
+mod rights;
 
-pub use credentials::{Access, Credentials};
 pub use device::BlockDevice;
 pub use fd_table::{FdEntry, FdTable, on_last_close};
 pub use file::{File, IoctlArg, NoArg};
@@ -44,8 +43,9 @@ pub use metadata::{
     Timestamp,
 };
 pub use open_file::OpenFile;
+pub use paddock_cred::{Access, Cred};
 pub use page::{CachePage, HeapPages, PAGE_SIZE, PageRef, PageSource};
-pub use path::{Namespace, Path, PathContext};
+pub use path::{FsInfo, Namespace, Path, PathContext};
 
 pub use paddock_abi::fcntl::OpenFlags;
 pub use paddock_abi::{Errno, Result};

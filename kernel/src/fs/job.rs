@@ -2,6 +2,7 @@
 
 use crate::user;
 use paddock_abi::signal::{SIGTTIN, SIGTTOU, Siginfo};
+use paddock_cred::Cap;
 use paddock_tty::{Caller, JobControl};
 
 /// All processes, for terminals.
@@ -15,7 +16,6 @@ impl JobControl for Processes {
         let tree = user::tree().lock();
         let (group, session) = (tree.group(pid).ok()?, tree.session(pid).ok()?);
         let orphaned = tree.is_orphaned(group);
-        let privileged = tree.uid(pid) == Ok(0);
         drop(tree);
         let signals = thread.process.signals.lock();
         Some(Caller {
@@ -25,7 +25,7 @@ impl JobControl for Processes {
             orphaned,
             refuses_ttin: signals.blocks_or_ignores(thread.tid, SIGTTIN),
             refuses_ttou: signals.blocks_or_ignores(thread.tid, SIGTTOU),
-            privileged,
+            privileged: thread.with_cred(|cred| cred.capable(Cap::CAP_SYS_ADMIN)),
         })
     }
 

@@ -2,12 +2,14 @@
 //! `Documentation/ABI/testing/dev-kmsg`).
 
 use crate::console::log_ring::{self, Cursor, Record};
+use crate::user;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::any::Any;
 use core::fmt::Write;
 use paddock_abi::fcntl::{SEEK_END, SEEK_SET};
 use paddock_abi::{Errno, Result};
+use paddock_cred::Cap;
 use paddock_sync::{Pollable, PreemptOff, Rank, Ready, SpinLock, WaitQueue, try_arc};
 use paddock_vfs::{File, Inode, Metadata, OpenFlags};
 
@@ -21,7 +23,15 @@ struct KmsgFile {
 }
 
 /// Opens the log at its oldest message.
-pub fn open(inode: &Arc<dyn Inode>, _flags: OpenFlags) -> Result<Arc<dyn File>> {
+///
+/// # Errors
+/// `EPERM` for a reader without CAP_SYSLOG.
+pub fn open(inode: &Arc<dyn Inode>, flags: OpenFlags) -> Result<Arc<dyn File>> {
+    if flags.readable()
+        && let Some(caller) = user::current()
+    {
+        caller.with_cred(|cred| cred.require(Cap::CAP_SYSLOG))?;
+    }
     let cursor = SpinLock::new(Rank::Leaf, log_ring::oldest());
     Ok(try_arc(KmsgFile {
         cursor,

@@ -18,7 +18,7 @@ use paddock_sync::{
     OwnedRegistration, Pollable, Rank, Ready, SpinLock, WaitQueue, try_arc, try_box,
 };
 use paddock_tty::{PtyMaster, Tty};
-use paddock_vfs::{Credentials, FdTable, File, OpenFile, OpenFlags, PathContext};
+use paddock_vfs::{Cred, FdTable, File, OpenFile, OpenFlags, PathContext};
 
 const PATH: &str = "/bin:/sbin:/usr/bin:/usr/sbin";
 
@@ -137,11 +137,7 @@ impl Child {
 /// Identity and home directory; `/` if there is no home.
 fn context_of(root: &PathContext, account: &Account) -> Result<PathContext> {
     let mut context = root.clone();
-    context.credentials = Credentials {
-        uid: account.uid,
-        gid: account.gid,
-        ..Credentials::root()
-    };
+    context.cred = try_arc(Cred::user(account.uid, account.gid))?;
     if let Ok(home) = namespace().resolve(root, account.home.as_bytes(), true)
         && home.is_dir()
     {

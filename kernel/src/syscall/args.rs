@@ -9,6 +9,7 @@ use alloc::vec::Vec;
 use core::sync::atomic::Ordering;
 use paddock_abi::fcntl::AT_FDCWD;
 use paddock_abi::{Errno, Result};
+use paddock_cred::Cap;
 use paddock_sync::{Deadline, NO_DEADLINE};
 use paddock_vfs::{FdEntry, OpenFile, OpenFlags, PathContext};
 
@@ -142,7 +143,17 @@ impl<'a> Call<'a> {
 
     /// Where paths start for this process.
     pub fn context(&self) -> PathContext {
-        self.process().paths.lock().clone()
+        PathContext::new(&self.process().paths.lock(), self.thread.cred())
+    }
+
+    /// `EPERM` unless the calling thread has a capability.
+    pub fn require(&self, cap: Cap) -> Result<()> {
+        self.thread.with_cred(|cred| cred.require(cap))
+    }
+
+    /// Whether it has one.
+    pub fn capable(&self, cap: Cap) -> bool {
+        self.thread.with_cred(|cred| cred.capable(cap))
     }
 
     /// Where `path` starts for a call with a directory's descriptor. `EBADF`,

@@ -66,13 +66,21 @@ impl UserBuffers {
         self.left
     }
 
+    /// Uses no more than `length` bytes.
+    pub fn limit(&mut self, length: u64) {
+        self.left = self.left.min(length);
+    }
+
     /// The address and length of the next piece of at most `limit` bytes.
     fn piece(&mut self, limit: usize) -> Option<(u64, usize)> {
+        if self.left == 0 {
+            return None;
+        }
         while self.current.iov_len == 0 {
             self.current = *self.rest.get(self.next)?;
             self.next += 1;
         }
-        let length = self.current.iov_len.min(limit as u64);
+        let length = self.current.iov_len.min(limit as u64).min(self.left);
         let address = self.current.iov_base;
         self.current.iov_base = address.wrapping_add(length);
         self.current.iov_len -= length;

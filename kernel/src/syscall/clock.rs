@@ -7,6 +7,7 @@ use crate::user;
 use crate::user_memory::UserPtr;
 use paddock_abi::time::*;
 use paddock_abi::{Errno, Result};
+use paddock_cred::Cap;
 use paddock_process::CpuTimes;
 use paddock_sync::{WaitError, WaitQueue};
 
@@ -50,9 +51,7 @@ pub fn clock_settime(call: &mut Call<'_>) -> Result<u64> {
 }
 
 fn set_wall(call: &Call<'_>, nanos: u64) -> Result<u64> {
-    if call.process().paths.lock().credentials.uid != 0 {
-        return Err(Errno::EPERM);
-    }
+    call.require(Cap::CAP_SYS_TIME)?;
     time::set_wall(nanos);
     Ok(0)
 }

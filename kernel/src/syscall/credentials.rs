@@ -1,16 +1,15 @@
 //! Identity: process numbers, users, groups, sessions (credentials(7)).
 //!
-//! Real, effective, saved and filesystem identities are one here: a process
-//! has one user and one group.
+//! Users and groups are the calling thread's own, as on Linux; the C library
+//! makes all threads of a process change theirs.
 
 use super::Call;
-use crate::user::{accounts, tree};
+use crate::user::{identity, tree};
 use crate::user_memory::UserPtr;
-use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::Ordering;
 use paddock_abi::{Errno, Result};
-use paddock_vfs::Credentials;
+use paddock_cred::{Cap, Cred, Groups, Ids, NGROUPS_MAX};
 
 /// getpid(2).
 pub fn getpid(call: &mut Call<'_>) -> Result<u64> {
@@ -27,123 +26,122 @@ pub fn gettid(call: &mut Call<'_>) -> Result<u64> {
     Ok(u64::from(call.thread.tid))
 }
 
-/// getuid(2) and geteuid(2).
+/// getuid(2).
 pub fn getuid(call: &mut Call<'_>) -> Result<u64> {
-    Ok(u64::from(call.process().paths.lock().credentials.uid))
+    Ok(u64::from(call.thread.with_cred(|cred| cred.uid.real)))
 }
 
-/// getgid(2) and getegid(2).
+/// geteuid(2).
+pub fn geteuid(call: &mut Call<'_>) -> Result<u64> {
+    Ok(u64::from(call.thread.with_cred(|cred| cred.uid.effective)))
+}
+
+/// getgid(2).
 pub fn getgid(call: &mut Call<'_>) -> Result<u64> {
-    Ok(u64::from(call.process().paths.lock().credentials.gid))
+    Ok(u64::from(call.thread.with_cred(|cred| cred.gid.real)))
 }
 
-fn three(call: &Call<'_>, value: u32) -> Result<u64> {
-    for index in 0..3 {
-        call.pointer::<u32>(index).write(&value)?;
+/// getegid(2).
+pub fn getegid(call: &mut Call<'_>) -> Result<u64> {
+    Ok(u64::from(call.thread.with_cred(|cred| cred.gid.effective)))
+}
+
+fn three(call: &Call<'_>, ids: Ids) -> Result<u64> {
+    for (index, id) in [ids.real, ids.effective, ids.saved].iter().enumerate() {
+        call.pointer::<u32>(index).write(id)?;
     }
     Ok(0)
 }
 
 /// getresuid(2).
 pub fn getresuid(call: &mut Call<'_>) -> Result<u64> {
-    let uid = getuid(call)? as u32;
-    three(call, uid)
+    let ids = call.thread.with_cred(|cred| cred.uid);
+    three(call, ids)
 }
 
 /// getresgid(2).
 pub fn getresgid(call: &mut Call<'_>) -> Result<u64> {
-    let gid = getgid(call)? as u32;
-    three(call, gid)
+    let ids = call.thread.with_cred(|cred| cred.gid);
+    three(call, ids)
 }
 
-/// Changes who the process is, if it is the superuser's or nothing changes.
-fn change(call: &Call<'_>, changed: impl FnOnce(&Credentials) -> Credentials) -> Result<u64> {
-    let mut paths = call.process().paths.lock();
-    let old = &paths.credentials;
-    let new = changed(old);
-    let same = new.uid == old.uid && new.gid == old.gid && *new.groups == *old.groups;
-    if old.uid != 0 && !same {
-        return Err(Errno::EPERM);
+/// Goes on as `make` says, if that may be and is another.
+pub fn change(call: &Call<'_>, make: impl FnOnce(&Cred) -> Result<Cred>) -> Result<u64> {
+    let old = call.thread.cred();
+    let new = make(&old)?;
+    if new != *old {
+        identity::change(call.thread, new)?;
     }
-    accounts::change_user(call.process(), new.uid)?;
-    paths.credentials = new;
     Ok(0)
 }
 
-/// The one identity that several arguments ask for; -1 is no wish. `EINVAL`
-/// if they differ: there is only one identity to set.
-fn agreed(wishes: &[u32]) -> Result<Option<u32>> {
-    let mut wishes = wishes.iter().copied().filter(|&wish| wish != u32::MAX);
-    let first = wishes.next();
-    match wishes.all(|wish| Some(wish) == first) {
-        true => Ok(first),
-        false => Err(Errno::EINVAL),
-    }
+/// An id in an argument; -1 is no wish.
+fn wish(call: &Call<'_>, index: usize) -> Option<u32> {
+    Some(call.uint(index)).filter(|&id| id != u32::MAX)
 }
 
-fn set_user(call: &Call<'_>, wishes: &[u32]) -> Result<u64> {
-    let uid = agreed(wishes)?;
-    change(call, |old| Credentials {
-        uid: uid.unwrap_or(old.uid),
-        ..old.clone()
-    })
-}
-
-fn set_group(call: &Call<'_>, wishes: &[u32]) -> Result<u64> {
-    let gid = agreed(wishes)?;
-    change(call, |old| Credentials {
-        gid: gid.unwrap_or(old.gid),
-        ..old.clone()
-    })
+/// One that must be one. `EINVAL`.
+fn id(call: &Call<'_>, index: usize) -> Result<u32> {
+    wish(call, index).ok_or(Errno::EINVAL)
 }
 
 /// setuid(2).
 pub fn setuid(call: &mut Call<'_>) -> Result<u64> {
-    set_user(call, &[call.uint(0)])
+    let id = id(call, 0)?;
+    change(call, |old| old.set_uid(id))
 }
 
 /// setgid(2).
 pub fn setgid(call: &mut Call<'_>) -> Result<u64> {
-    set_group(call, &[call.uint(0)])
+    let id = id(call, 0)?;
+    change(call, |old| old.set_gid(id))
 }
 
 /// setreuid(2).
 pub fn setreuid(call: &mut Call<'_>) -> Result<u64> {
-    set_user(call, &[call.uint(0), call.uint(1)])
+    change(call, |old| old.set_reuid(wish(call, 0), wish(call, 1)))
 }
 
 /// setregid(2).
 pub fn setregid(call: &mut Call<'_>) -> Result<u64> {
-    set_group(call, &[call.uint(0), call.uint(1)])
+    change(call, |old| old.set_regid(wish(call, 0), wish(call, 1)))
 }
 
 /// setresuid(2).
 pub fn setresuid(call: &mut Call<'_>) -> Result<u64> {
-    set_user(call, &[call.uint(0), call.uint(1), call.uint(2)])
+    change(call, |old| {
+        old.set_resuid([0, 1, 2].map(|index| wish(call, index)))
+    })
 }
 
 /// setresgid(2).
 pub fn setresgid(call: &mut Call<'_>) -> Result<u64> {
-    set_group(call, &[call.uint(0), call.uint(1), call.uint(2)])
+    change(call, |old| {
+        old.set_resgid([0, 1, 2].map(|index| wish(call, index)))
+    })
 }
 
-/// setfsuid(2): the old one, whatever comes of the wish, which can only be
-/// the process's own.
+/// setfsuid(2): the old one, whatever comes of the wish.
 pub fn setfsuid(call: &mut Call<'_>) -> Result<u64> {
-    getuid(call)
+    let old = call.thread.with_cred(|cred| cred.uid.fs);
+    if let Some(id) = wish(call, 0) {
+        change(call, |cred| Ok(cred.set_fsuid(id)))?;
+    }
+    Ok(u64::from(old))
 }
 
 /// setfsgid(2), likewise.
 pub fn setfsgid(call: &mut Call<'_>) -> Result<u64> {
-    getgid(call)
+    let old = call.thread.with_cred(|cred| cred.gid.fs);
+    if let Some(id) = wish(call, 0) {
+        change(call, |cred| Ok(cred.set_fsgid(id)))?;
+    }
+    Ok(u64::from(old))
 }
-
-/// The most supplementary groups.
-const NGROUPS_MAX: usize = 1024;
 
 /// getgroups(2).
 pub fn getgroups(call: &mut Call<'_>) -> Result<u64> {
-    let groups = call.process().paths.lock().credentials.groups.clone();
+    let groups = call.thread.with_cred(|cred| cred.groups.clone());
     let size = usize::try_from(call.int(0)).map_err(|_| Errno::EINVAL)?;
     if size == 0 {
         return Ok(groups.len() as u64);
@@ -160,7 +158,8 @@ pub fn getgroups(call: &mut Call<'_>) -> Result<u64> {
 
 /// setgroups(2).
 pub fn setgroups(call: &mut Call<'_>) -> Result<u64> {
-    let count = usize::try_from(call.int(0)).map_err(|_| Errno::EINVAL)?;
+    call.require(Cap::CAP_SETGID)?;
+    let count = call.uint(0) as usize;
     if count > NGROUPS_MAX {
         return Err(Errno::EINVAL);
     }
@@ -170,10 +169,8 @@ pub fn setgroups(call: &mut Call<'_>) -> Result<u64> {
     for index in 0..count {
         groups.push(list.at(index)?.read()?);
     }
-    change(call, |old| Credentials {
-        groups: Arc::from(groups),
-        ..old.clone()
-    })
+    let groups = Groups::new(groups)?;
+    change(call, |old| old.set_groups(groups))
 }
 
 /// A process number in an argument; zero is the caller's own.
@@ -210,27 +207,4 @@ pub fn getsid(call: &mut Call<'_>) -> Result<u64> {
 /// setsid(2).
 pub fn setsid(call: &mut Call<'_>) -> Result<u64> {
     Ok(u64::from(tree().lock().new_session(call.process().pid)?))
-}
-
-const CAPABILITY_VERSION_3: u32 = 0x2008_0522;
-
-/// capget(2): the superuser has every capability, others none.
-pub fn capget(call: &mut Call<'_>) -> Result<u64> {
-    let header: UserPtr<[u32; 2]> = call.pointer(0);
-    let [version, pid] = header.read()?;
-    if version != CAPABILITY_VERSION_3 {
-        header.write(&[CAPABILITY_VERSION_3, pid])?;
-        return if call.word(1) == 0 {
-            Ok(0)
-        } else {
-            Err(Errno::EINVAL)
-        };
-    }
-    if call.word(1) == 0 {
-        return Ok(0);
-    }
-    let all = if getuid(call)? == 0 { u32::MAX } else { 0 };
-    call.pointer::<[u32; 6]>(1)
-        .write(&[all, all, 0, all >> 23, all >> 23, 0])?;
-    Ok(0)
 }

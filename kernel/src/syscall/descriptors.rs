@@ -111,7 +111,13 @@ pub fn fcntl(call: &mut Call<'_>) -> Result<u64> {
         }
         F_GETFL => Ok(u64::from((file.flags() | OpenFlags::LARGEFILE).bits())),
         F_SETFL => {
-            file.set_flags(OpenFlags::from_bits_retain(argument as u32));
+            let flags = OpenFlags::from_bits_retain(argument as u32);
+            let noatime = flags.difference(file.flags()).contains(OpenFlags::NOATIME);
+            if noatime && let Some(path) = file.path() {
+                let rights = path.inode().metadata()?.rights();
+                call.thread.with_cred(|cred| cred.check_owner(&rights))?;
+            }
+            file.set_flags(flags);
             Ok(0)
         }
         F_GETPIPE_SZ | F_SETPIPE_SZ => pipe_size(&file, call.uint(1), argument),

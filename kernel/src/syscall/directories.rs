@@ -7,6 +7,7 @@ use crate::user_memory::{read_path, read_string};
 use alloc::vec::Vec;
 use paddock_abi::dirent::put_dirent64;
 use paddock_abi::{Errno, Result};
+use paddock_cred::Cap;
 use paddock_vfs::DirEntry;
 use paddock_vfs::path::MountFlags;
 
@@ -68,9 +69,7 @@ pub fn mount(call: &mut Call<'_>) -> Result<u64> {
         namespace().bind(&context, &source, &target, flags)?;
         return Ok(0);
     }
-    if context.credentials.uid != 0 {
-        return Err(Errno::EPERM);
-    }
+    context.cred.require(Cap::CAP_SYS_ADMIN)?;
     if bits & MS_REMOUNT != 0 {
         return Err(Errno::EOPNOTSUPP);
     }
@@ -82,9 +81,7 @@ pub fn mount(call: &mut Call<'_>) -> Result<u64> {
 pub fn umount2(call: &mut Call<'_>) -> Result<u64> {
     let path = call.path(0)?;
     let context = call.context();
-    if context.credentials.uid != 0 {
-        return Err(Errno::EPERM);
-    }
+    context.cred.require(Cap::CAP_SYS_ADMIN)?;
     namespace().unmount(&context, &path)?;
     Ok(0)
 }

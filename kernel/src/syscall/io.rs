@@ -3,15 +3,19 @@
 use super::Call;
 use super::block::block_until;
 use super::buffers::{UserBuffers, with_chunk};
+use super::limits;
 use super::socket;
 use crate::time;
 use crate::user;
+use crate::user::process::{RLIMIT_FSIZE, UNLIMITED};
 use alloc::sync::Arc;
+use paddock_abi::fcntl::SEEK_CUR;
 use paddock_abi::signal::{SIGPIPE, Siginfo};
 use paddock_abi::{Errno, Result};
+use paddock_cred::Cap;
 use paddock_sync::{Deadline, Ready};
 use paddock_tty::TtyFile;
-use paddock_vfs::OpenFile;
+use paddock_vfs::{FileKind, OpenFile, OpenFlags, Path, SetMetadata};
 
 /// read(2).
 pub fn read(call: &mut Call<'_>) -> Result<u64> {
@@ -181,6 +185,12 @@ pub fn write_from(
     if at.is_none() && socket::carries_messages(file) {
         return socket::write(call, file, buffers);
     }
+    let mut buffers = buffers;
+    remove_privileges(call, file)?;
+    if call.process().limit(RLIMIT_FSIZE) != UNLIMITED {
+        let allowed = allowed_length(call, file, at, buffers.left())?;
+        buffers.limit(allowed);
+    }
     let write = |bytes: &[u8], done: u64| match at {
         None => file.write(bytes),
         Some(offset) => file.pwrite(offset + done, bytes),
@@ -191,6 +201,46 @@ pub fn write_from(
         broken_pipe(call);
     }
     result
+}
+
+/// Who writes a file takes its set-user-id and set-group-id bits away, but for
+/// those with CAP_FSETID.
+pub fn remove_privileges(call: &Call<'_>, file: &OpenFile) -> Result<()> {
+    let regular = |path: &&Path| path.inode().kind() == FileKind::Regular;
+    let Some(path) = file.path().filter(regular) else {
+        return Ok(());
+    };
+    if call.capable(Cap::CAP_FSETID) {
+        return Ok(());
+    }
+    let rights = path.inode().metadata()?.rights();
+    match call.thread.with_cred(|cred| cred.written_mode(&rights)) {
+        None => Ok(()),
+        mode => path.inode().set_metadata(&SetMetadata {
+            mode,
+            ..SetMetadata::default()
+        }),
+    }
+}
+
+/// How much of `length` bytes may be written at `at`, or where the file stands.
+/// `EFBIG`.
+pub fn allowed_length(
+    call: &Call<'_>,
+    file: &OpenFile,
+    at: Option<u64>,
+    length: u64,
+) -> Result<u64> {
+    let metadata = file.metadata()?;
+    if metadata.kind != FileKind::Regular {
+        return Ok(length);
+    }
+    let position = match at {
+        _ if file.flags().contains(OpenFlags::APPEND) => metadata.size,
+        Some(offset) => offset,
+        None => file.seek(0, SEEK_CUR)?,
+    };
+    limits::file_size(call, position, length)
 }
 
 /// Sends `SIGPIPE` to the calling thread.

@@ -10,10 +10,11 @@ use paddock_abi::fcntl::*;
 use paddock_abi::stat::{UTIME_NOW, UTIME_OMIT};
 use paddock_abi::time::{NANOS, Timespec};
 use paddock_abi::{Errno, Result};
+use paddock_cred::Cap;
 use paddock_process::FifoEnd;
 use paddock_sync::{NO_DEADLINE, Pollable, WaitError};
 use paddock_vfs::path::SetTime;
-use paddock_vfs::{FileKind, OpenFile, OpenFlags, Path, PathContext, Timestamp};
+use paddock_vfs::{FileKind, FsInfo, OpenFile, OpenFlags, Path, Timestamp};
 
 /// openat(2).
 pub fn openat(call: &mut Call<'_>) -> Result<u64> {
@@ -263,7 +264,7 @@ pub fn utimensat(call: &mut Call<'_>) -> Result<u64> {
 
 /// The places that a process starts paths from are changed under the lock;
 /// the old ones are dropped after it.
-fn replace(call: &Call<'_>, change: impl FnOnce(&mut PathContext) -> Path) {
+fn replace(call: &Call<'_>, change: impl FnOnce(&mut FsInfo) -> Path) {
     let old = change(&mut call.process().paths.lock());
     drop(old);
 }
@@ -298,9 +299,8 @@ pub fn chroot(call: &mut Call<'_>) -> Result<u64> {
     if !at.is_dir() {
         return Err(Errno::ENOTDIR);
     }
-    if context.credentials.uid != 0 {
-        return Err(Errno::EPERM);
-    }
+    namespace().access(&context, &at, paddock_vfs::Access::EXECUTE)?;
+    call.require(Cap::CAP_SYS_CHROOT)?;
     replace(call, |paths| core::mem::replace(&mut paths.root, at));
     Ok(0)
 }

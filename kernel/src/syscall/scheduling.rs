@@ -1,14 +1,13 @@
 //! Scheduling and resources: sched_yield(2), sched_getaffinity(2), getcpu(2),
-//! getrlimit(2), getrusage(2), getpriority(2).
+//! getrusage(2).
 
 use super::Call;
 use crate::arch::user_access::{copy_from_user, copy_to_user};
 use crate::smp;
 use crate::thread::{self, Thread};
-use crate::user::process::Limit;
-use crate::user::{Process, cpu_clock, tree};
+use crate::user::{Process, tree};
 use alloc::sync::Arc;
-use paddock_abi::process::*;
+use paddock_abi::process::{RUSAGE_CHILDREN, RUSAGE_SELF, RUSAGE_THREAD, Rusage};
 use paddock_abi::{Errno, Result};
 use paddock_process::Usage;
 use paddock_sched::CpuMask;
@@ -65,6 +64,12 @@ pub fn sched_setaffinity(call: &mut Call<'_>) -> Result<u64> {
     let mut set = [0; CPU_SET as usize];
     let given = call.uint(1).min(CPU_SET) as usize;
     copy_from_user(&mut set[..given], call.word(2))?;
+    let target = target(call, 0)?.cred();
+    call.thread
+        .with_cred(|own| match own.may_schedule(&target) {
+            true => Ok(()),
+            false => Err(Errno::EPERM),
+        })?;
     let set = u64::from_le_bytes(set) & online();
     if set == 0 {
         return Err(Errno::EINVAL);
@@ -120,89 +125,6 @@ pub fn sched_get_priority(call: &mut Call<'_>) -> Result<u64> {
     } else {
         Err(Errno::EINVAL)
     }
-}
-
-/// getpriority(2): nobody is nicer than others; 20 stands for nice value 0.
-pub fn getpriority(call: &mut Call<'_>) -> Result<u64> {
-    if call.uint(0) > 2 {
-        Err(Errno::EINVAL)
-    } else {
-        Ok(20)
-    }
-}
-
-/// setpriority(2): to the one there is.
-pub fn setpriority(call: &mut Call<'_>) -> Result<u64> {
-    match (call.uint(0), call.int(2)) {
-        (0..=2, 0) => Ok(0),
-        (0..=2, _) => Err(Errno::EACCES),
-        _ => Err(Errno::EINVAL),
-    }
-}
-
-/// prlimit64(2).
-pub fn prlimit64(call: &mut Call<'_>) -> Result<u64> {
-    let process = target(call, 0)?;
-    let which = call.uint(1) as usize;
-    let new = match call.pointer::<Rlimit>(2).non_null() {
-        Some(new) => Some(new.read()?),
-        None => None,
-    };
-    let (soft, hard) = change_limit(call, &process, which, new)?;
-    if let Some(place) = call.pointer::<Rlimit>(3).non_null() {
-        place.write(&Rlimit {
-            rlim_cur: soft,
-            rlim_max: hard,
-        })?;
-    }
-    Ok(0)
-}
-
-/// Sets a limit, if there is a new one; what it was.
-fn change_limit(
-    call: &Call<'_>,
-    process: &Process,
-    which: usize,
-    new: Option<Rlimit>,
-) -> Result<Limit> {
-    let privileged = call.process().paths.lock().credentials.uid == 0;
-    let old = {
-        let mut limits = process.limits.lock();
-        let limit = limits.get_mut(which).ok_or(Errno::EINVAL)?;
-        let old = *limit;
-        if let Some(new) = new {
-            if new.rlim_cur > new.rlim_max {
-                return Err(Errno::EINVAL);
-            }
-            if new.rlim_max > old.1 && !privileged {
-                return Err(Errno::EPERM);
-            }
-            *limit = (new.rlim_cur, new.rlim_max);
-        }
-        old
-    };
-    if new.is_some() && which == RLIMIT_CPU {
-        cpu_clock::changed(process);
-    }
-    Ok(old)
-}
-
-/// getrlimit(2).
-pub fn getrlimit(call: &mut Call<'_>) -> Result<u64> {
-    let limits = *call.process().limits.lock();
-    let (soft, hard) = *limits.get(call.uint(0) as usize).ok_or(Errno::EINVAL)?;
-    call.pointer::<Rlimit>(1).write(&Rlimit {
-        rlim_cur: soft,
-        rlim_max: hard,
-    })?;
-    Ok(0)
-}
-
-/// setrlimit(2).
-pub fn setrlimit(call: &mut Call<'_>) -> Result<u64> {
-    let new = call.pointer::<Rlimit>(1).read()?;
-    change_limit(call, call.process(), call.uint(0) as usize, Some(new))?;
-    Ok(0)
 }
 
 /// getrusage(2).

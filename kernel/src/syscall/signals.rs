@@ -154,7 +154,7 @@ pub fn sigaltstack(call: &mut Call<'_>) -> Result<u64> {
 }
 
 fn sender(call: &Call<'_>, signal: u32, code: i32) -> Siginfo {
-    let uid = call.process().paths.lock().credentials.uid;
+    let uid = call.thread.with_cred(|cred| cred.uid.real);
     Siginfo::from_process(signal, code, call.process().pid as i32, uid)
 }
 
@@ -169,8 +169,7 @@ fn check_signal(signal: u32) -> Result<()> {
 /// Sends a signal, or for signal zero only asks whether one could. `EPERM`
 /// to a process of another user.
 fn send(call: &Call<'_>, target: &Process, info: &Siginfo, tid: Option<u32>) -> Result<()> {
-    let own = call.process().paths.lock().credentials.uid;
-    if own != 0 && own != target.paths.lock().credentials.uid {
+    if !may_signal(call, target, info.signal()) {
         return Err(Errno::EPERM);
     }
     if info.signal() == 0 {
@@ -180,6 +179,20 @@ fn send(call: &Call<'_>, target: &Process, info: &Siginfo, tid: Option<u32>) -> 
         Some(tid) => user::send_to_thread(target, tid, info),
         None => user::send_to_process(target, info),
     }
+}
+
+/// kill(2): the own threads, by right, or SIGCONT in the own session.
+fn may_signal(call: &Call<'_>, target: &Process, signal: u32) -> bool {
+    if core::ptr::eq(&**call.process(), target) {
+        return true;
+    }
+    let theirs = target.cred();
+    call.thread.with_cred(|own| own.may_signal(&theirs))
+        || signal == SIGCONT && {
+            let tree = tree().lock();
+            tree.session(target.pid)
+                .is_ok_and(|session| tree.session(call.process().pid) == Ok(session))
+        }
 }
 
 fn find(pid: u32) -> Result<Arc<Process>> {

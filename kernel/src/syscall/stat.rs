@@ -6,7 +6,8 @@ use crate::user::vfs::namespace;
 use paddock_abi::fcntl::*;
 use paddock_abi::stat::*;
 use paddock_abi::{Errno, Result};
-use paddock_vfs::{Access, Metadata, Timestamp};
+use paddock_sync::try_arc;
+use paddock_vfs::{Access, Metadata, Path, Timestamp};
 use zerocopy::FromZeros;
 
 /// fstat(2).
@@ -77,12 +78,22 @@ fn statx_time(time: Timestamp) -> StatxTimestamp {
     }
 }
 
+/// The flags of a place's mount (`ST_*`), whose first bits are mount(2)'s.
+fn mount_flags(at: &Path) -> u64 {
+    let mount = at.mount();
+    let read_only = u64::from(mount.check_writable().is_err());
+    ST_VALID | ST_NOATIME | mount.flags().bits() | read_only
+}
+
 /// statfs(2).
 pub fn statfs(call: &mut Call<'_>) -> Result<u64> {
     let path = call.path(0)?;
     let at = namespace().resolve(&call.context(), &path, true)?;
-    let stats = at.inode().fs_stats()?;
-    call.pointer::<Statfs>(1).write(&stats.to_statfs())?;
+    let statfs = Statfs {
+        f_flags: mount_flags(&at),
+        ..at.inode().fs_stats()?.to_statfs()
+    };
+    call.pointer::<Statfs>(1).write(&statfs)?;
     Ok(0)
 }
 
@@ -90,7 +101,7 @@ pub fn statfs(call: &mut Call<'_>) -> Result<u64> {
 pub fn fstatfs(call: &mut Call<'_>) -> Result<u64> {
     const PIPEFS_MAGIC: u64 = 0x5049_5045;
     let file = call.file(0)?;
-    let statfs = match file.inode().or(file.path().map(|path| path.inode())) {
+    let mut statfs = match file.inode().or(file.path().map(|path| path.inode())) {
         Some(inode) => inode.fs_stats()?.to_statfs(),
         None => Statfs {
             f_type: PIPEFS_MAGIC,
@@ -99,6 +110,7 @@ pub fn fstatfs(call: &mut Call<'_>) -> Result<u64> {
             ..Statfs::default()
         },
     };
+    statfs.f_flags = file.path().map_or(ST_VALID, mount_flags);
     call.pointer::<Statfs>(1).write(&statfs)?;
     Ok(0)
 }
@@ -121,7 +133,11 @@ fn access(call: &Call<'_>, flags: u32) -> Result<u64> {
     let path = call.path(1)?;
     let at = place(call, 0, &path, flags, flags & AT_SYMLINK_NOFOLLOW == 0)?;
     if !wanted.is_empty() {
-        namespace().access(&call.context(), &at, wanted)?;
+        let mut context = call.context();
+        if flags & AT_EACCESS == 0 {
+            context.cred = try_arc(context.cred.for_access())?;
+        }
+        namespace().access(&context, &at, wanted)?;
     }
     Ok(0)
 }

@@ -6,13 +6,13 @@ use super::buffers::with_chunk;
 use crate::arch::user_access::copy_to_user;
 use crate::console::{kmsg, log_ring::LOG_CAPACITY};
 use crate::user::tree;
-use crate::user_memory::{UserPtr, read_bytes, read_string};
+use crate::user_memory::read_bytes;
 use crate::{config, init, memory, power, random, smp, thread, time};
-use alloc::string::String;
 use alloc::vec::Vec;
 use paddock_abi::process::*;
 use paddock_abi::time::NANOS;
 use paddock_abi::{Errno, Result};
+use paddock_cred::Cap;
 use paddock_sched::CpuMask;
 use paddock_sync::{PreemptOff, Rank, SpinLock};
 
@@ -52,7 +52,7 @@ pub fn uname(call: &mut Call<'_>) -> Result<u64> {
 }
 
 fn set_name(call: &Call<'_>, which: usize) -> Result<u64> {
-    check_superuser(call)?;
+    call.require(Cap::CAP_SYS_ADMIN)?;
     let length = usize::try_from(call.int(1))
         .ok()
         .filter(|&length| length <= NAME_MAX);
@@ -70,13 +70,6 @@ pub fn sethostname(call: &mut Call<'_>) -> Result<u64> {
 /// setdomainname(2).
 pub fn setdomainname(call: &mut Call<'_>) -> Result<u64> {
     set_name(call, 1)
-}
-
-fn check_superuser(call: &Call<'_>) -> Result<()> {
-    match call.process().paths.lock().credentials.uid {
-        0 => Ok(()),
-        _ => Err(Errno::EPERM),
-    }
 }
 
 /// sysinfo(2).
@@ -101,7 +94,7 @@ pub fn reboot(call: &mut Call<'_>) -> Result<u64> {
     if first != REBOOT_MAGIC1 || !REBOOT_MAGIC2.contains(&second) {
         return Err(Errno::EINVAL);
     }
-    check_superuser(call)?;
+    call.require(Cap::CAP_SYS_BOOT)?;
     match command {
         REBOOT_CAD_ON | REBOOT_CAD_OFF => Ok(0),
         REBOOT_RESTART | REBOOT_RESTART2 => {
@@ -136,52 +129,17 @@ pub fn getrandom(call: &mut Call<'_>) -> Result<u64> {
     })
 }
 
-/// Bytes of a thread's name with its zero byte.
-const COMM: usize = 16;
-
-/// prctl(2): names, and settings that have one value here.
-pub fn prctl(call: &mut Call<'_>) -> Result<u64> {
-    let argument = call.word(1);
-    match call.uint(0) {
-        PR_SET_NAME => {
-            let name = read_string(argument, COMM, Errno::EINVAL).or_else(|error| match error {
-                // Longer names are cut.
-                Errno::EINVAL => read_bytes(argument, COMM - 1),
-                error => Err(error),
-            })?;
-            let name = String::from_utf8_lossy(&name).into_owned();
-            if call.thread.tid == call.process().pid {
-                call.process().names.lock().comm = name;
-            }
-            Ok(0)
-        }
-        PR_GET_NAME => {
-            let mut bytes = [0; COMM];
-            let name = call.process().names.lock().comm.clone();
-            let length = name.len().min(COMM - 1);
-            bytes[..length].copy_from_slice(&name.as_bytes()[..length]);
-            UserPtr::<[u8; COMM]>::new(argument).write(&bytes)?;
-            Ok(0)
-        }
-        PR_GET_DUMPABLE => Ok(1),
-        PR_SET_DUMPABLE if argument <= 1 => Ok(0),
-        PR_GET_KEEPCAPS | PR_GET_NO_NEW_PRIVS => Ok(0),
-        PR_GET_TIMERSLACK => Ok(50_000),
-        PR_SET_TIMERSLACK => Ok(0),
-        // Set-user programs are run as anyone else's: nobody gains anything.
-        PR_SET_NO_NEW_PRIVS if argument == 1 => Ok(0),
-        _ => Err(Errno::EINVAL),
-    }
-}
-
 const SYSLOG_READ_ALL: u32 = 3;
 const SYSLOG_READ_CLEAR: u32 = 4;
 const SYSLOG_SIZE_UNREAD: u32 = 9;
 const SYSLOG_SIZE_BUFFER: u32 = 10;
 
-/// syslog(2): reading the kernel's log.
+/// syslog(2): reading the kernel's log. `EPERM` without CAP_SYSLOG, as where
+/// Linux's `dmesg_restrict` is set.
 pub fn syslog(call: &mut Call<'_>) -> Result<u64> {
-    match call.uint(0) {
+    let action = call.uint(0);
+    call.require(Cap::CAP_SYSLOG)?;
+    match action {
         SYSLOG_READ_ALL | SYSLOG_READ_CLEAR => read_log(call),
         SYSLOG_SIZE_UNREAD => Ok(0),
         SYSLOG_SIZE_BUFFER => Ok(LOG_CAPACITY as u64),

@@ -1,9 +1,11 @@
 //! From one file to another, and to the disk: sendfile(2), fsync(2),
 //! ftruncate(2), fallocate(2).
 
-use super::Call;
 use super::block::block_on;
 use super::buffers::with_chunk;
+use super::io::{allowed_length, remove_privileges};
+use super::{Call, limits};
+use crate::user::process::{RLIMIT_FSIZE, UNLIMITED};
 use crate::user::vfs::namespace;
 use paddock_abi::{Errno, Result};
 use paddock_sync::Ready;
@@ -20,7 +22,13 @@ pub fn sendfile(call: &mut Call<'_>) -> Result<u64> {
         Some(place) => place.read()?,
         None => input.seek(0, paddock_abi::fcntl::SEEK_CUR)?,
     };
-    let sent = copy(&output, &input, &mut offset, call.word(3).min(0x7fff_f000));
+    let count = call.word(3).min(0x7fff_f000);
+    let count = match call.process().limit(RLIMIT_FSIZE) {
+        UNLIMITED => count,
+        _ => allowed_length(call, &output, None, count)?,
+    };
+    remove_privileges(call, &output)?;
+    let sent = copy(&output, &input, &mut offset, count);
     match place {
         Some(place) => place.write(&offset)?,
         None => {
@@ -80,8 +88,10 @@ pub fn syncfs(call: &mut Call<'_>) -> Result<u64> {
 
 /// ftruncate(2).
 pub fn ftruncate(call: &mut Call<'_>) -> Result<u64> {
-    let file = call.file(0)?;
-    file.truncate(length(call.word(1))?)?;
+    let (file, size) = (call.file(0)?, length(call.word(1))?);
+    limits::new_file_size(call, file.metadata()?.size, size)?;
+    remove_privileges(call, &file)?;
+    file.truncate(size)?;
     Ok(0)
 }
 
@@ -89,7 +99,9 @@ pub fn ftruncate(call: &mut Call<'_>) -> Result<u64> {
 pub fn truncate(call: &mut Call<'_>) -> Result<u64> {
     let (context, path) = (call.context(), call.path(0)?);
     let at = namespace().resolve(&context, &path, true)?;
-    namespace().truncate(&context, &at, length(call.word(1))?)?;
+    let size = length(call.word(1))?;
+    limits::new_file_size(call, at.inode().metadata()?.size, size)?;
+    namespace().truncate(&context, &at, size)?;
     Ok(0)
 }
 
@@ -108,6 +120,7 @@ pub fn fallocate(call: &mut Call<'_>) -> Result<u64> {
         return Err(Errno::EOPNOTSUPP);
     }
     let (offset, len) = (length(call.word(2))?, length(call.word(3))?);
+    limits::new_file_size(call, file.metadata()?.size, offset.saturating_add(len))?;
     file.allocate(offset, len)?;
     Ok(0)
 }

@@ -26,7 +26,7 @@ use crate::{config, smp};
 use alloc::string::String;
 use alloc::sync::Arc;
 use core::cell::UnsafeCell;
-use core::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicI8, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use paddock_process::CpuTimes;
 use paddock_sched::{AtomicState, Class, CpuMask, CpuTime, Id, State, Wakers};
 use paddock_sync::{Context, PreemptGuard, Rank, SpinLock, WaitQueue, might_sleep};
@@ -90,6 +90,8 @@ pub struct Thread {
     /// keeps the rest and, once woken, runs ahead of its peers for as long;
     /// with nothing left it queues up behind them.
     budget: AtomicU64,
+    /// How nice it is to its peers, -20 to 19 (sched(7)).
+    nice: AtomicI8,
 }
 
 // SAFETY: `sp` is only touched by the context switch, which the `on_cpu` flag
@@ -130,6 +132,7 @@ impl Thread {
             blocks_read: AtomicU64::new(0),
             run_at_sleep: AtomicU64::new(0),
             budget: AtomicU64::new(config::TIME_SLICE_NS),
+            nice: AtomicI8::new(0),
         }
     }
 
@@ -149,6 +152,12 @@ impl Thread {
             return String::from("idle");
         }
         self.name.lock().clone()
+    }
+
+    /// Gives the thread another name.
+    pub fn set_name(&self, name: String) {
+        let old = core::mem::replace(&mut *self.name.lock(), name);
+        drop(old);
     }
 
     /// The state, as of now.
@@ -276,6 +285,22 @@ impl Thread {
     fn count_switch(&self, voluntary: bool) {
         let counter = &self.switches[usize::from(!voluntary)];
         counter.store(counter.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+    }
+
+    /// How nice it is to its peers.
+    pub fn nice(&self) -> i32 {
+        i32::from(self.nice.load(Ordering::Relaxed))
+    }
+
+    /// Sets how nice it is, -20 to 19, from its next slice on.
+    pub fn set_nice(&self, nice: i32) {
+        self.nice
+            .store(nice.clamp(-20, 19) as i8, Ordering::Relaxed);
+    }
+
+    /// How long (ns) it runs while its peers wait.
+    fn slice(&self) -> u64 {
+        paddock_sched::slice(config::TIME_SLICE_NS, self.nice())
     }
 
     /// The range of the kernel stack, (bottom, top).

@@ -2,8 +2,8 @@
 
 use super::cpu::{self as cpus};
 use super::{Thread, current, timer};
+use crate::schedule_fuzz;
 use crate::smp::{self, Ipi, MAX_CPUS};
-use crate::{config, schedule_fuzz};
 use alloc::sync::Arc;
 use core::sync::atomic::Ordering::{Acquire, Relaxed, SeqCst};
 use paddock_sched::{Class, CpuMask, End, Queues, Runnable};
@@ -40,7 +40,7 @@ impl Runnable for Thread {
 /// it is noticed. Interrupts are masked.
 pub fn place(thread: Arc<Thread>) {
     let end = if thread.budget.load(Relaxed) == 0 {
-        thread.budget.store(config::TIME_SLICE_NS, Relaxed);
+        thread.budget.store(thread.slice(), Relaxed);
         End::Back
     } else {
         End::Front

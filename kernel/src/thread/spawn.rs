@@ -10,7 +10,7 @@ use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::sync::Arc;
 use core::cell::UnsafeCell;
-use core::sync::atomic::{AtomicU64, AtomicUsize};
+use core::sync::atomic::{AtomicI8, AtomicU64, AtomicUsize};
 use paddock_abi::{Errno, Result};
 use paddock_sched::Class;
 use paddock_sync::{Rank, SpinLock, try_box};
@@ -89,6 +89,9 @@ fn start(
         thread.sp = UnsafeCell::new(sp);
         thread.home = AtomicUsize::new(smp::this_cpu());
         thread.affinity = AtomicU64::new(current().affinity().0);
+        if thread.class == Class::User {
+            thread.nice = AtomicI8::new(current().nice() as i8);
+        }
         thread.name = SpinLock::new(Rank::Leaf, owned_name);
         thread.stack = Some(stack);
         if let Some(user) = &user {

@@ -115,7 +115,7 @@ fn put_back(local: &mut Local, previous: &Thread) {
     }
     let spent = thread.budget.load(Relaxed) == 0 || thread.class == Class::System;
     if spent {
-        thread.budget.store(config::TIME_SLICE_NS, Relaxed);
+        thread.budget.store(thread.slice(), Relaxed);
     }
     let end = if spent { End::Back } else { End::Front };
     QUEUES.push(here, end, thread);

@@ -9,6 +9,7 @@ use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
 use paddock_abi::{Errno, Result};
 use paddock_charge::Account;
+use paddock_cred::Cap;
 use paddock_process::Payer;
 use paddock_sync::{OnceCell, PreemptOff, Rank, SpinLock, try_insert};
 use paddock_vfs::PAGE_SIZE;
@@ -96,7 +97,7 @@ pub fn pipe_user_pages_soft() -> usize {
 pub fn with_pipe_payer<T>(body: impl FnOnce(&Payer<'_>) -> T) -> T {
     let account = paying();
     let is_privileged =
-        current().is_none_or(|thread| tree().lock().uid(thread.process.pid) == Ok(0));
+        current().is_none_or(|thread| thread.with_cred(|cred| cred.capable(Cap::CAP_SYS_RESOURCE)));
     let soft_pages = match is_privileged {
         true => usize::MAX,
         false => pipe_user_pages_soft(),

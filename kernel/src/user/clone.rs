@@ -104,10 +104,16 @@ fn child_thread(
     let thread = UserThread::new(
         tid,
         process,
+        parent.cred(),
         child_frame(frame, request),
         parent.current_fp(),
         tls,
     );
+    // Both: what it is now is what the child goes back to.
+    let slack = parent.timer_slack[0].load(Ordering::Relaxed);
+    for own in &thread.timer_slack {
+        own.store(slack, Ordering::Relaxed);
+    }
     if request.flags.contains(CloneFlags::CHILD_CLEARTID) {
         thread.clear_tid.store(request.child_tid, Ordering::Relaxed);
     }
@@ -174,6 +180,7 @@ fn new_process(
     let keep_stack = !flags.contains(CloneFlags::VM) || flags.contains(CloneFlags::VFORK);
     let signals = old.signals.lock().fork(parent.tid, pid, keep_stack)?;
     let paths = old.paths.lock().clone();
+    let cred = parent.cred();
     let limits = *old.limits.lock();
     let names = old.names.lock().try_clone()?;
     let child = try_arc(Process::new(NewProcess {
@@ -181,6 +188,7 @@ fn new_process(
         memory,
         files,
         paths,
+        cred,
         signals,
         limits,
         names,
@@ -213,7 +221,7 @@ fn new_process(
         // It never ran: it goes as if it had ended, and leaves no zombie.
         let usage = paddock_process::Usage::default();
         let status = paddock_process::WaitStatus::Exited(0);
-        let gone = tree().lock().exit(pid, status, usage, true, |_| {});
+        let gone = tree().lock().exit(pid, status, usage, true, |_, _| {});
         drop(gone);
         return Err(error);
     }
@@ -244,7 +252,10 @@ fn child_memory(
     if flags.contains(CloneFlags::CHILD_SETTID) {
         write_tid(&mut copy, request.child_tid, pid)?;
     }
-    Memory::new(copy)
+    let copy = Memory::new(copy)?;
+    let dumpable = memory.dumpable.load(Ordering::Relaxed);
+    copy.dumpable.store(dumpable, Ordering::Relaxed);
+    Ok(copy)
 }
 
 fn write_tid(space: &mut paddock_mem::AddressSpace<Arm>, address: u64, pid: u32) -> Result<()> {

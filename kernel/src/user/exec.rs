@@ -1,18 +1,22 @@
 //! execve(2): the point of no return.
 
 use super::files::FileShare;
-use super::process::{Process, UserThread};
+use super::process::{Process, UserThread, try_string};
 use super::program::{self, Loaded, Request};
-use super::{current, exit, memory, tree};
+use super::{current, exit, identity, memory, tree};
 use crate::arch::context::FpState;
 use crate::arch::trap::TrapFrame;
 use crate::syscall;
+use crate::thread;
 use alloc::string::String;
 use alloc::sync::Arc;
 use core::sync::atomic::Ordering;
 use paddock_abi::{Errno, Result};
+use paddock_cred::Cred;
+use paddock_mem::Limits;
 use paddock_process::stack::Strings;
 use paddock_sync::PreemptGuard;
+use paddock_vfs::PathContext;
 
 /// Replaces the running process's program. On success `frame` starts the new
 /// one.
@@ -28,14 +32,13 @@ pub fn exec(
     let thread = current().ok_or(Errno::ESRCH)?;
     let process = &thread.process;
     let name = comm_of(path)?;
-    let context = process.paths.lock().clone();
-    let stack_limit = process.limit(super::process::RLIMIT_STACK);
+    let context = PathContext::new(&process.paths.lock(), thread.cred());
     let loaded = program::load(Request {
         context: &context,
         path,
         arguments,
         environment,
-        stack_limit,
+        limits: process.memory_limits(Limits::default()),
     })?;
     become_only_thread(thread)?;
     unshare_files(process)?;
@@ -87,6 +90,7 @@ fn take_over(thread: &Arc<UserThread>, loaded: Loaded, name: String, frame: &mut
         process.note_peak(memory);
     }
     drop(old);
+    become_user(thread, loaded.cred, loaded.readable);
     *process.executable.lock() = Some(loaded.executable);
     process
         .trampoline
@@ -95,6 +99,9 @@ fn take_over(thread: &Arc<UserThread>, loaded: Loaded, name: String, frame: &mut
     thread.clear_tid.store(0, Ordering::Relaxed);
     thread.robust_list.store(0, Ordering::Relaxed);
     process.signals.lock().exec(thread.tid);
+    if let Ok(copy) = try_string(&name) {
+        thread::current().set_name(copy);
+    }
     let mut names = process.names.lock();
     names.comm = name;
     names.arguments = loaded.arguments;
@@ -106,6 +113,25 @@ fn take_over(thread: &Arc<UserThread>, loaded: Loaded, name: String, frame: &mut
     thread.load_fp(&FpState::new());
     thread.set_tls(0);
     *frame = TrapFrame::new_user(loaded.entry, loaded.sp);
+}
+
+/// The new program's identity, and who may look into it: nobody but the
+/// superuser, if it acts for another than who started it, has gained something
+/// or must not be read.
+fn become_user(thread: &UserThread, cred: Arc<Cred>, readable: bool) {
+    let process = &thread.process;
+    let acts_for_another =
+        cred.uid.effective != cred.uid.real || cred.gid.effective != cred.gid.real;
+    let hides = thread.with_cred(|old| old.hides(&cred));
+    if (acts_for_another || hides || !readable)
+        && let Ok(memory) = process.memory()
+    {
+        memory.dumpable.store(0, Ordering::Relaxed);
+    }
+    if acts_for_another || hides {
+        process.parent_death_signal.store(0, Ordering::Relaxed);
+    }
+    identity::take_on(thread, cred);
 }
 
 fn close_marked(process: &Arc<Process>) {

@@ -13,7 +13,7 @@ use crate::syscall::{futex, locks};
 use crate::{fs, thread};
 use alloc::sync::Arc;
 use core::sync::atomic::Ordering;
-use paddock_process::{Usage, WaitStatus};
+use paddock_process::{Bereft, Usage, WaitStatus};
 
 /// Decides how a process ends; all its threads go on their next way to user
 /// mode. Only the first call counts.
@@ -84,14 +84,24 @@ fn end_process(process: &Arc<Process>, thread: &UserThread) {
         max_rss_kib: process.max_rss_kib(),
         ..process.usage()
     };
-    let mut orphans = alloc::vec::Vec::new();
+    let (mut orphans, mut children) = (alloc::vec::Vec::new(), alloc::vec::Vec::new());
     let effects = tree()
         .lock()
-        .exit(process.pid, status, usage, reap, |member| {
-            if orphans.try_reserve(1).is_ok() {
-                orphans.push(member.clone());
+        .exit(process.pid, status, usage, reap, |what, member| {
+            let list = match what {
+                Bereft::Group => &mut orphans,
+                Bereft::Child if asks_for_signal(member) => &mut children,
+                Bereft::Child => return,
+            };
+            if list.try_reserve(1).is_ok() {
+                list.push(member.clone());
             }
         });
+    for child in children {
+        let signal = child.parent_death_signal.load(Ordering::Relaxed);
+        let info = paddock_abi::signal::Siginfo::kernel(signal);
+        let _ = signals::send_to_process(&child, &info);
+    }
     for orphan in orphans {
         let _ = signals::send_to_process(
             &orphan,
@@ -120,6 +130,11 @@ fn end_process(process: &Arc<Process>, thread: &UserThread) {
     if let Some(hook) = hook {
         hook(status);
     }
+}
+
+/// `PR_SET_PDEATHSIG`.
+fn asks_for_signal(process: &Process) -> bool {
+    process.parent_death_signal.load(Ordering::Relaxed) != 0
 }
 
 /// A session whose leader ends loses its terminal.

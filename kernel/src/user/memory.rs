@@ -2,12 +2,14 @@
 //! that switches the user half of the address space.
 
 use super::hardware::{self, Arm, Page, zeroed_page};
+use super::identity::DUMPABLE;
 use super::page_cache::FramePage;
 use crate::arch::mmu;
 use crate::smp::{self, MAX_CPUS};
 use alloc::sync::Arc;
 use core::cell::UnsafeCell;
 use core::fmt;
+use core::sync::atomic::AtomicU8;
 use paddock_abi::{Errno, Result};
 use paddock_mem::{Activator, AddressSpace, MapError, MapSource, PAGE_SIZE, Root};
 use paddock_sync::{IrqGuard, Mutex, Rank, try_arc};
@@ -21,6 +23,8 @@ pub struct Memory {
     root: Arc<Root<Arm>>,
     /// The areas and page tables.
     pub space: Mutex<AddressSpace<Arm>>,
+    /// Who may look into it (`PR_SET_DUMPABLE`).
+    pub dumpable: AtomicU8,
 }
 
 impl Memory {
@@ -32,6 +36,7 @@ impl Memory {
         try_arc(Memory {
             root: space.root().clone(),
             space: Mutex::new(Rank::AddressSpace, space),
+            dumpable: AtomicU8::new(DUMPABLE),
         })
     }
 

@@ -8,6 +8,7 @@ mod exit;
 mod faults;
 pub mod files;
 mod hardware;
+pub mod identity;
 pub mod limits;
 pub mod memory;
 pub mod oom;

@@ -13,13 +13,15 @@ use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
 use core::cell::UnsafeCell;
 use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU8, AtomicU32, AtomicU64, Ordering};
+use paddock_abi::process::RLIM_NLIMITS;
 use paddock_abi::{Errno, Result};
 use paddock_charge::Account;
-use paddock_mem::PAGE_SIZE;
+use paddock_cred::Cred;
+use paddock_mem::{Limits, PAGE_SIZE};
 use paddock_process::signal::Signals;
 use paddock_process::{CpuTimes, Member, Tree, Usage, WaitStatus};
 use paddock_sync::{Deadline, Mutex, NO_DEADLINE, OnceCell, PreemptOff, Rank, SpinLock, WaitQueue};
-use paddock_vfs::PathContext;
+use paddock_vfs::FsInfo;
 
 /// Everyone's family.
 pub static TREE: OnceCell<SpinLock<Tree<Process>, PreemptOff>> = OnceCell::new();
@@ -36,26 +38,31 @@ pub fn tree() -> &'static SpinLock<Tree<Process>, PreemptOff> {
 pub type Limit = (u64, u64);
 
 /// How many kinds of resource limits there are (getrlimit(2)).
-pub const LIMITS: usize = 16;
-/// Index of `RLIMIT_CPU`.
-pub const RLIMIT_CPU: usize = 0;
-/// Index of `RLIMIT_STACK`.
-pub const RLIMIT_STACK: usize = 3;
-/// Index of `RLIMIT_NPROC`.
-pub const RLIMIT_NPROC: usize = 6;
-/// Index of `RLIMIT_NOFILE`.
-pub const RLIMIT_NOFILE: usize = 7;
+pub const LIMITS: usize = RLIM_NLIMITS;
+pub use paddock_abi::process::{
+    RLIMIT_AS, RLIMIT_CORE, RLIMIT_CPU, RLIMIT_DATA, RLIMIT_FSIZE, RLIMIT_NICE, RLIMIT_NOFILE,
+    RLIMIT_NPROC, RLIMIT_RTPRIO, RLIMIT_SIGPENDING, RLIMIT_STACK,
+};
 /// No limit.
 pub const UNLIMITED: u64 = u64::MAX;
+
+/// How many signals a process may have queued, unless it is told otherwise.
+const SIGNALS_QUEUED: u64 = 1024;
 
 /// The limits of process 1.
 pub const DEFAULT_LIMITS: [Limit; LIMITS] = {
     let mut limits = [(UNLIMITED, UNLIMITED); LIMITS];
     limits[RLIMIT_STACK] = (8 << 20, UNLIMITED);
     limits[RLIMIT_NOFILE] = (1024, 4096);
-    limits[4] = (0, UNLIMITED); // no core files
+    limits[RLIMIT_CORE] = (0, UNLIMITED);
+    limits[RLIMIT_SIGPENDING] = (SIGNALS_QUEUED, SIGNALS_QUEUED);
+    limits[RLIMIT_NICE] = (0, 0);
+    limits[RLIMIT_RTPRIO] = (0, 0);
     limits
 };
+
+/// The timer slack of process 1, in nanoseconds.
+pub const TIMER_SLACK_NS: u64 = 50_000;
 
 /// What a process is called.
 #[derive(Debug, Default)]
@@ -119,8 +126,12 @@ pub struct Process {
     pub memory: SpinLock<Option<Arc<Memory>>>,
     /// Its descriptors; shared after clone(CLONE_FILES).
     pub files: SpinLock<FileShare>,
-    /// Working directory, root, mode mask, and who it is.
-    pub paths: Mutex<PathContext>,
+    /// Working directory, root and mode mask.
+    pub paths: Mutex<FsInfo>,
+    /// Who it is to others: its first thread.
+    cred: SpinLock<Arc<Cred>>,
+    /// The signal at its parent's end; zero for none.
+    pub parent_death_signal: AtomicU32,
     /// The program it runs.
     pub executable: SpinLock<Option<paddock_vfs::Path>>,
     /// Its signals.
@@ -186,8 +197,10 @@ pub struct NewProcess {
     pub memory: Arc<Memory>,
     /// Its descriptors.
     pub files: FileShare,
-    /// Directories and identity.
-    pub paths: PathContext,
+    /// Directories and mode mask.
+    pub paths: FsInfo,
+    /// Identity.
+    pub cred: Arc<Cred>,
     /// Signal state.
     pub signals: Signals,
     /// Resource limits.
@@ -210,6 +223,7 @@ impl Process {
             memory,
             files,
             paths,
+            cred,
             signals,
             limits,
             names,
@@ -223,6 +237,8 @@ impl Process {
             memory: SpinLock::new(Rank::Leaf, Some(memory)),
             files: SpinLock::new(Rank::Leaf, files),
             paths: Mutex::new(Rank::FsInfo, paths),
+            cred: SpinLock::new(Rank::Leaf, cred),
+            parent_death_signal: AtomicU32::new(0),
             executable: SpinLock::new(Rank::Leaf, None),
             signals: SpinLock::new(Rank::Signals, signals),
             threads: SpinLock::new(Rank::Leaf, Vec::new()),
@@ -265,6 +281,17 @@ impl Process {
         self.memory.lock().clone().ok_or(Errno::ESRCH)
     }
 
+    /// Who it is to others: its first thread, also once that has ended.
+    pub fn cred(&self) -> Arc<Cred> {
+        self.cred.lock().clone()
+    }
+
+    /// It is someone else from now on.
+    pub(super) fn set_cred(&self, cred: Arc<Cred>) {
+        let old = core::mem::replace(&mut *self.cred.lock(), cred);
+        drop(old);
+    }
+
     /// The process's descriptors.
     pub fn files(&self) -> Arc<Files> {
         self.files.lock().files().clone()
@@ -276,6 +303,17 @@ impl Process {
             .lock()
             .get(which)
             .map_or(UNLIMITED, |limit| limit.0)
+    }
+
+    /// The limits of its memory, where `now` has no say.
+    pub fn memory_limits(&self, now: Limits) -> Limits {
+        let limits = self.limits.lock();
+        Limits {
+            address_space: limits[RLIMIT_AS].0,
+            data: limits[RLIMIT_DATA].0,
+            stack: limits[RLIMIT_STACK].0,
+            ..now
+        }
     }
 
     /// What all its threads have used by now, but for memory.
@@ -376,6 +414,11 @@ pub struct UserThread {
     fp: UnsafeCell<FpState>,
     /// Its thread pointer (TPIDR_EL0) while it is not on a CPU.
     tls: AtomicU64,
+    /// Who it is.
+    cred: SpinLock<Arc<Cred>>,
+    /// By how much (ns) its sleeps may end late (`PR_SET_TIMERSLACK`), and what
+    /// that is when it asks for none in particular.
+    pub timer_slack: [AtomicU64; 2],
     /// set_tid_address(2): cleared and woken at the thread's end.
     pub clear_tid: AtomicU64,
     /// set_robust_list(2).
@@ -421,6 +464,7 @@ impl UserThread {
     pub fn new(
         tid: u32,
         process: Arc<Process>,
+        cred: Arc<Cred>,
         start: TrapFrame,
         fp: FpState,
         tls: u64,
@@ -430,6 +474,8 @@ impl UserThread {
             process,
             fp: UnsafeCell::new(fp),
             tls: AtomicU64::new(tls),
+            cred: SpinLock::new(Rank::Leaf, cred),
+            timer_slack: [const { AtomicU64::new(TIMER_SLACK_NS) }; 2],
             clear_tid: AtomicU64::new(0),
             robust_list: AtomicU64::new(0),
             leaving: AtomicBool::new(false),
@@ -444,9 +490,41 @@ impl UserThread {
         }
     }
 
+    /// Who it is.
+    pub fn cred(&self) -> Arc<Cred> {
+        self.cred.lock().clone()
+    }
+
+    /// Looks at who it is.
+    pub fn with_cred<T>(&self, look: impl FnOnce(&Cred) -> T) -> T {
+        look(&self.cred.lock())
+    }
+
+    /// It is someone else from now on; who it was.
+    pub(super) fn replace_cred(&self, cred: Arc<Cred>) -> Arc<Cred> {
+        core::mem::replace(&mut *self.cred.lock(), cred)
+    }
+
     /// The kernel's thread, while it lives.
     pub fn kernel_thread(&self) -> Option<Arc<Thread>> {
         self.kernel_thread.get().and_then(Weak::upgrade)
+    }
+
+    /// Its name.
+    pub fn name(&self) -> String {
+        self.kernel_thread()
+            .map_or_else(String::new, |thread| thread.name())
+    }
+
+    /// Sets its name, of at most 15 bytes; the first thread's is the
+    /// process's.
+    pub fn set_name(&self, name: String) {
+        if self.tid == self.process.pid {
+            self.process.names.lock().comm.clone_from(&name);
+        }
+        if let Some(thread) = self.kernel_thread() {
+            thread.set_name(name);
+        }
     }
 
     /// Its CPU time by now.

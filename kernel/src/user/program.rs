@@ -9,6 +9,7 @@ use alloc::vec::Vec;
 use paddock_abi::mman::{MapFlags, Prot};
 use paddock_abi::process::*;
 use paddock_abi::{Errno, Result};
+use paddock_cred::{Cred, Executed, ExecutedFile};
 use paddock_mem::{
     AddressSpace, FaultError, Layout, Limits, MapRequest, MapSource, PAGE_SIZE, USER_END,
 };
@@ -16,7 +17,8 @@ use paddock_process::elf::{Image, Source};
 use paddock_process::script;
 use paddock_process::stack::{self, Start, Strings};
 use paddock_sync::{OnceCell, try_arc};
-use paddock_vfs::{Access, FileKind, Inode, Path, PathContext};
+use paddock_vfs::path::MountFlags;
+use paddock_vfs::{Access, FileKind, Inode, Metadata, Path, PathContext};
 
 /// Where position-independent programs go.
 const PROGRAM_BASE: u64 = 0x5555_5555_0000;
@@ -62,8 +64,8 @@ pub struct Request<'a> {
     pub arguments: Strings,
     /// Its environment.
     pub environment: Strings,
-    /// How large its stack may become.
-    pub stack_limit: u64,
+    /// How large its memory and its stack may become.
+    pub limits: Limits,
 }
 
 /// A program that is ready to run.
@@ -78,6 +80,10 @@ pub struct Loaded {
     pub trampoline: u64,
     /// The file.
     pub executable: Path,
+    /// Who it runs as.
+    pub cred: Arc<Cred>,
+    /// Whether its caller may read it, and so may see its memory.
+    pub readable: bool,
     /// Its arguments, each ended by a zero byte.
     pub arguments: Vec<u8>,
     /// Its environment, likewise.
@@ -111,11 +117,23 @@ impl Source for FileSource<'_> {
 fn find(context: &PathContext, path: &[u8]) -> Result<(Path, u64)> {
     let place = namespace().resolve(context, path, true)?;
     let metadata = place.inode().metadata()?;
-    if metadata.kind != FileKind::Regular {
+    let noexec = place.mount().flags().contains(MountFlags::NOEXEC);
+    if metadata.kind != FileKind::Regular || noexec {
         return Err(Errno::EACCES);
     }
     namespace().access(context, &place, Access::EXECUTE)?;
     Ok((place, metadata.size))
+}
+
+/// Who a program runs as that `context` executes.
+fn executed_by(context: &PathContext, place: &Path) -> Result<Executed> {
+    let Metadata { mode, uid, gid, .. } = place.inode().metadata()?;
+    Ok(context.cred.exec(&ExecutedFile {
+        mode,
+        uid,
+        gid,
+        nosuid: place.mount().flags().contains(MountFlags::NOSUID),
+    }))
 }
 
 /// Loads a program. May sleep; the caller is left as it was if it fails.
@@ -125,6 +143,7 @@ fn find(context: &PathContext, path: &[u8]) -> Result<(Path, u64)> {
 pub fn load(mut request: Request<'_>) -> Result<Loaded> {
     let mut path = copied(request.path)?;
     let (place, length) = through_scripts(&mut request, &mut path)?;
+    let executed = executed_by(request.context, &place)?;
     let source = FileSource {
         inode: place.inode(),
         length,
@@ -132,19 +151,16 @@ pub fn load(mut request: Request<'_>) -> Result<Loaded> {
     let image = Image::read(&source)?;
     let layout = Layout {
         stack_top: STACK_TOP,
-        ..Layout::new(0, request.stack_limit)
+        ..Layout::new(0, request.limits.stack)
     };
-    let limits = Limits {
-        stack: request.stack_limit,
-        ..Limits::default()
-    };
-    let mut space = AddressSpace::<Arm>::new(layout, limits)?;
+    let mut space = AddressSpace::<Arm>::new(layout, request.limits)?;
     let base = image.base_for(PROGRAM_BASE)?;
     map_image(&mut space, &image, base, &place)?;
     space.set_heap(image.brk(base));
     let interpreter = map_interpreter(&mut space, &request, &image)?;
     map_trampoline(&mut space)?;
-    let auxv = auxiliary_vector(&image, base, interpreter.map(|(base, _)| base));
+    let auxv = auxiliary_vector(&image, base, interpreter.map(|(base, _)| base), &executed);
+    let readable = namespace().access(request.context, &place, Access::READ);
     let sp = build_stack(&mut space, &request, &path, &auxv, image.executable_stack)?;
     Ok(Loaded {
         memory: Memory::new(space)?,
@@ -152,6 +168,8 @@ pub fn load(mut request: Request<'_>) -> Result<Loaded> {
         sp,
         trampoline: TRAMPOLINE,
         executable: place,
+        cred: try_arc(executed.cred)?,
+        readable: readable.is_ok(),
         arguments: copied(request.arguments.bytes())?,
         environment: copied(request.environment.bytes())?,
     })
@@ -282,7 +300,13 @@ fn map_trampoline(space: &mut AddressSpace<Arm>) -> Result<()> {
     Ok(())
 }
 
-fn auxiliary_vector(image: &Image, base: u64, interpreter: Option<u64>) -> Vec<Auxv> {
+fn auxiliary_vector(
+    image: &Image,
+    base: u64,
+    interpreter: Option<u64>,
+    executed: &Executed,
+) -> Vec<Auxv> {
+    let Executed { cred, secure } = executed;
     let entry = |key, value| Auxv { key, value };
     let mut vector = alloc::vec![
         entry(AT_PAGESZ, PAGE_SIZE),
@@ -293,11 +317,11 @@ fn auxiliary_vector(image: &Image, base: u64, interpreter: Option<u64>) -> Vec<A
         entry(AT_BASE, interpreter.unwrap_or(0)),
         entry(AT_FLAGS, 0),
         entry(AT_ENTRY, image.entry + base),
-        entry(AT_UID, 0),
-        entry(AT_EUID, 0),
-        entry(AT_GID, 0),
-        entry(AT_EGID, 0),
-        entry(AT_SECURE, 0),
+        entry(AT_UID, u64::from(cred.uid.real)),
+        entry(AT_EUID, u64::from(cred.uid.effective)),
+        entry(AT_GID, u64::from(cred.gid.real)),
+        entry(AT_EGID, u64::from(cred.gid.effective)),
+        entry(AT_SECURE, u64::from(*secure)),
     ];
     if let Some(headers) = image.program_headers {
         vector.push(entry(AT_PHDR, headers + base));
@@ -321,7 +345,7 @@ fn build_stack(
         random: seed,
         auxv,
     };
-    let limit = request.stack_limit.clamp(FIRST_STACK, config::MAX_STACK);
+    let limit = request.limits.stack.clamp(FIRST_STACK, config::MAX_STACK);
     let image = stack::build(&start, STACK_TOP, limit)?;
     let size = FIRST_STACK.max((STACK_TOP - image.sp).next_multiple_of(PAGE_SIZE) + PAGE_SIZE);
     let execute = if executable {

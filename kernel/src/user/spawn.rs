@@ -15,6 +15,7 @@ use core::arch::asm;
 use core::sync::atomic::Ordering;
 use paddock_abi::signal::SIGCHLD;
 use paddock_abi::{Errno, Result};
+use paddock_mem::Limits;
 use paddock_process::signal::Signals;
 use paddock_process::stack::Strings;
 use paddock_process::{Usage, WaitStatus};
@@ -58,9 +59,12 @@ pub fn spawn(program: Program<'_>) -> Result<Arc<Process>> {
         path: program.path,
         arguments: program.arguments,
         environment: program.environment,
-        stack_limit: DEFAULT_LIMITS[super::process::RLIMIT_STACK].0,
+        limits: Limits {
+            stack: DEFAULT_LIMITS[super::process::RLIMIT_STACK].0,
+            ..Limits::default()
+        },
     })?;
-    let uid = program.paths.credentials.uid;
+    let uid = program.paths.cred.uid.real;
     // Number 1 was set aside when the tree was made.
     let pid = if program.first {
         FIRST
@@ -73,7 +77,8 @@ pub fn spawn(program: Program<'_>) -> Result<Arc<Process>> {
             pid,
             memory: loaded.memory,
             files: FileShare::new(program.files)?,
-            paths: program.paths,
+            paths: program.paths.fs_info(),
+            cred: loaded.cred.clone(),
             signals,
             limits: limits::defaults(),
             names: Names {
@@ -97,6 +102,7 @@ pub fn spawn(program: Program<'_>) -> Result<Arc<Process>> {
     let thread = try_arc(UserThread::new(
         pid,
         process.clone(),
+        loaded.cred.clone(),
         frame,
         FpState::new(),
         0,
@@ -104,6 +110,7 @@ pub fn spawn(program: Program<'_>) -> Result<Arc<Process>> {
     {
         let mut tree = tree().lock();
         tree.add(pid, parent, process.clone(), SIGCHLD)?;
+        tree.set_uid(pid, loaded.cred.uid.real)?;
         let _ = tree.new_session(pid);
     }
     let assigned = match &program.terminal {
@@ -119,9 +126,13 @@ pub fn spawn(program: Program<'_>) -> Result<Arc<Process>> {
 /// Takes a process whose first thread never ran out of the family again: it
 /// leaves no zombie.
 pub fn abandon(pid: u32) {
-    let ended = tree()
-        .lock()
-        .exit(pid, WaitStatus::Exited(0), Usage::default(), true, |_| {});
+    let ended = tree().lock().exit(
+        pid,
+        WaitStatus::Exited(0),
+        Usage::default(),
+        true,
+        |_, _| {},
+    );
     drop(ended);
 }
 
@@ -132,7 +143,10 @@ pub fn abandon(pid: u32) {
 /// but one that calls execve; `ENOMEM`.
 pub fn start_thread(thread: &Arc<UserThread>) -> Result<()> {
     let process = &thread.process;
-    let name = try_string(&process.names.lock().comm)?;
+    let name = match super::current() {
+        Some(creator) => creator.name(),
+        None => try_string(&process.names.lock().comm)?,
+    };
     let mut threads = process.threads.lock();
     // Under the lock with which `signals::end_other_threads` tells them all:
     // none is made that it does not see.

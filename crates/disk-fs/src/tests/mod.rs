@@ -14,7 +14,7 @@ use alloc::sync::Arc;
 use disk::MemDisk;
 use paddock_vfs::cache::PageCache;
 use paddock_vfs::{
-    Clock, Credentials, FileKind, FileSystem, HeapPages, Inode, NewNode, Result, Timestamp,
+    Clock, Cred, FileKind, FileSystem, HeapPages, Inode, NewNode, Result, Timestamp,
 };
 use std::path::PathBuf;
 use std::process::Command;
@@ -115,7 +115,7 @@ fn mount(disk: &Arc<MemDisk>) -> Arc<Ext4> {
 }
 
 fn node(kind: FileKind) -> NewNode {
-    NewNode::new(kind, 0o755, &Credentials::root())
+    NewNode::new(kind, 0o755, &Cred::root())
 }
 
 fn write_all(inode: &dyn Inode, offset: u64, data: &[u8]) -> Result<()> {

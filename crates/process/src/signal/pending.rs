@@ -5,9 +5,6 @@ use alloc::vec::Vec;
 use paddock_abi::signal::{SI_USER, SIGRTMIN, Siginfo};
 use paddock_abi::{Errno, Result};
 
-/// How many queued real-time signals one process or thread may have.
-const MAX_QUEUED: usize = 1024;
-
 /// Signals that wait, with what is known about each. An ordinary signal
 /// waits at most once; real-time signals queue.
 #[derive(Clone, Debug, Default)]
@@ -30,15 +27,16 @@ impl Pending {
         self.set
     }
 
-    /// Adds a signal. Never fails for an ordinary one, and at worst forgets
-    /// its details; `EAGAIN` if too many real-time signals wait.
-    pub fn add(&mut self, info: &Siginfo) -> Result<()> {
+    /// Adds a signal, if no more than `limit` with details wait. Never fails
+    /// for an ordinary one, and at worst forgets its details; `EAGAIN` if too
+    /// many real-time signals wait.
+    pub fn add(&mut self, info: &Siginfo, limit: u64) -> Result<()> {
         let signal = info.signal();
         let queues = signal >= SIGRTMIN;
         if !queues && self.set.contains(signal) {
             return Ok(());
         }
-        let room = self.infos.len() < MAX_QUEUED && self.infos.try_reserve(1).is_ok();
+        let room = (self.infos.len() as u64) < limit && self.infos.try_reserve(1).is_ok();
         match room {
             true => self.infos.push(*info),
             false if queues && info.si_code != SI_USER => return Err(Errno::EAGAIN),

@@ -32,12 +32,13 @@ impl Signals {
         }
         match tid {
             Some(tid) => {
+                let limit = self.queue_limit;
                 let thread = self.thread_mut(tid)?;
-                thread.pending.add(info)?;
+                thread.pending.add(info, limit)?;
                 Ok(thread.receive(signal))
             }
             None => {
-                self.pending.add(info)?;
+                self.pending.add(info, self.queue_limit)?;
                 Ok(self.receiver(signal))
             }
         }
@@ -94,7 +95,7 @@ impl Signals {
         }
         let thread = self.thread_mut(tid)?;
         thread.mask = thread.mask.minus(SignalSet::of(signal));
-        thread.pending.add(info)
+        thread.pending.add(info, u64::MAX)
     }
 }
 

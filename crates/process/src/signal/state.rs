@@ -52,7 +52,13 @@ pub struct Signals {
     dying: bool,
     /// A thread has taken a stop and has not made it yet.
     pub(super) stopping: bool,
+    /// How many signals with details may wait, for the process and for each
+    /// thread (`RLIMIT_SIGPENDING`).
+    pub(super) queue_limit: u64,
 }
+
+/// The limit until another is set.
+const QUEUE_LIMIT: u64 = 1024;
 
 impl Signals {
     /// The state of a first process with one thread: defaults, and nothing
@@ -65,6 +71,7 @@ impl Signals {
             protected,
             dying: false,
             stopping: false,
+            queue_limit: QUEUE_LIMIT,
         };
         signals.add_thread(tid, SignalSet::EMPTY)?;
         Ok(signals)
@@ -83,6 +90,7 @@ impl Signals {
             protected: _,
             dying: _,
             stopping: _,
+            queue_limit,
         } = self;
         let ThreadSignals {
             tid: _,
@@ -94,12 +102,18 @@ impl Signals {
         } = self.thread(parent_tid)?;
         let mut child = Signals::new(child_tid, false)?;
         *child.actions = **actions;
+        child.queue_limit = *queue_limit;
         let thread = child.thread_mut(child_tid)?;
         thread.mask = *mask;
         if keep_stack {
             thread.alt_stack = *alt_stack;
         }
         Ok(child)
+    }
+
+    /// Sets how many signals with details may wait.
+    pub fn set_queue_limit(&mut self, limit: u64) {
+        self.queue_limit = limit;
     }
 
     /// Adds a thread with the mask of its creator. `ENOMEM`.

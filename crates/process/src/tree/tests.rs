@@ -21,7 +21,7 @@ fn exit(tree: &mut Tree<u32>, pid: u32, code: u8) -> ExitEffects<u32> {
         WaitStatus::Exited(code),
         Usage::default(),
         false,
-        |_| {},
+        |_, _| {},
     )
     .unwrap()
 }
@@ -117,7 +117,7 @@ fn an_ignored_child_leaves_no_zombie() {
         core: false,
     };
     let effects = tree
-        .exit(child, status, Usage::default(), true, |_| {})
+        .exit(child, status, Usage::default(), true, |_, _| {})
         .unwrap();
     assert_eq!(effects.gone.as_deref(), Some(&child));
     assert_eq!(
@@ -152,11 +152,11 @@ fn usage_adds_up() {
         max_rss_kib: 9,
         ..Usage::default()
     };
-    tree.exit(child, WaitStatus::Exited(0), used, false, |_| {})
+    tree.exit(child, WaitStatus::Exited(0), used, false, |_, _| {})
         .unwrap();
     tree.wait(shell, Selector::Any, END).unwrap();
     assert_eq!(tree.children_usage(shell).unwrap().user_ns, 5);
-    tree.exit(shell, WaitStatus::Exited(0), used, false, |_| {})
+    tree.exit(shell, WaitStatus::Exited(0), used, false, |_, _| {})
         .unwrap();
     let waited = tree.wait(init, Selector::Any, END).unwrap().unwrap();
     assert_eq!((waited.usage.user_ns, waited.usage.max_rss_kib), (10, 9));
@@ -192,8 +192,10 @@ fn an_orphaned_stopped_group_is_hung_up() {
     tree.set_stopped(job, 20).unwrap();
     let mut told = Vec::new();
     let status = WaitStatus::Exited(0);
-    tree.exit(shell, status, Usage::default(), false, |member| {
-        told.push(**member)
+    tree.exit(shell, status, Usage::default(), false, |what, member| {
+        if what == Bereft::Group {
+            told.push(**member)
+        }
     })
     .unwrap();
     assert_eq!(told, [job]);
@@ -308,4 +310,25 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn orphans_pass_to_the_nearest_subreaper() {
+    let (mut tree, init, shell, child) = family();
+    let grandchild = fork(&mut tree, Some(child));
+    tree.set_subreaper(shell, true).unwrap();
+    let mut bereft = Vec::new();
+    let ended = tree.exit(
+        child,
+        WaitStatus::Exited(0),
+        Usage::default(),
+        false,
+        |what, process| bereft.push((what, **process)),
+    );
+    assert!(ended.is_ok_and(|effects| effects.reaper.is_none()));
+    assert_eq!(bereft, [(Bereft::Child, grandchild)]);
+    assert_eq!(tree.parent(grandchild), Ok(shell));
+    assert_eq!(tree.is_subreaper(grandchild), Ok(false));
+    exit(&mut tree, shell, 0);
+    assert_eq!(tree.parent(grandchild), Ok(init));
 }

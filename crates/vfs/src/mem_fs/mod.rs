@@ -7,7 +7,7 @@ mod node;
 mod tests;
 
 use crate::{
-    Clock, Credentials, Errno, FileKind, FileSystem, FsStats, Inode, NewNode, PAGE_SIZE, PageRef,
+    Clock, Cred, Errno, FileKind, FileSystem, FsStats, Inode, NewNode, PAGE_SIZE, PageRef,
     PageSource, Result,
 };
 use alloc::sync::Arc;
@@ -130,7 +130,7 @@ impl MemFs {
             next_ino: AtomicU64::new(1),
             tree: Mutex::new(Rank::Inode, ()),
         })?;
-        let owner = Credentials::root();
+        let owner = Cred::root();
         let node = NewNode::new(FileKind::Directory, root_mode, &owner);
         let root = Node::new(&shared, &node, None)?;
         // The root is its own parent: it has both links from the start.

@@ -18,7 +18,7 @@ fn fs() -> Arc<MemFs> {
 }
 
 fn node(kind: FileKind) -> NewNode {
-    NewNode::new(kind, 0o644, &Credentials::root())
+    NewNode::new(kind, 0o644, &Cred::root())
 }
 
 fn list(dir: &dyn Inode, cursor: u64, most: usize) -> (Vec<Vec<u8>>, u64) {

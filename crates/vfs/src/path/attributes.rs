@@ -2,7 +2,6 @@
 
 use super::{Namespace, Path, PathContext};
 use crate::{Access, Errno, FileKind, Result, SetMetadata, Timestamp};
-use paddock_abi::stat::{S_ISGID, S_ISUID, S_ISVTX};
 
 /// A time that utimensat(2) sets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,23 +28,15 @@ impl Namespace {
     pub fn chmod(&self, context: &PathContext, at: &Path, mode: u32) -> Result<()> {
         at.mount.check_writable()?;
         let meta = at.inode().metadata()?;
-        context.credentials.check_owner(&meta)?;
-        let mut mode = mode & 0o7777;
-        let superuser = context.credentials.uid == 0;
-        if !superuser && !context.credentials.in_group(meta.gid) {
-            mode &= !S_ISGID;
-        }
-        if !superuser && meta.kind != FileKind::Directory {
-            mode &= !S_ISVTX;
-        }
+        let mode = context.cred.chmod(&meta.rights(), mode)?;
         at.inode().set_metadata(&SetMetadata {
             mode: Some(mode),
             ..SetMetadata::default()
         })
     }
 
-    /// chown(2); `None` leaves one as it is. Set-user bits of an executable
-    /// go. `EPERM`, `EROFS`.
+    /// chown(2); `None` leaves one as it is. Set-user-id bits go. `EPERM`,
+    /// `EROFS`.
     pub fn chown(
         &self,
         context: &PathContext,
@@ -55,19 +46,11 @@ impl Namespace {
     ) -> Result<()> {
         at.mount.check_writable()?;
         let meta = at.inode().metadata()?;
-        let who = &context.credentials;
-        let allowed = who.uid == 0
-            || (who.uid == meta.uid
-                && uid.is_none_or(|uid| uid == meta.uid)
-                && gid.is_none_or(|gid| who.in_group(gid)));
-        if !allowed {
-            return Err(Errno::EPERM);
-        }
-        let loses_bits = meta.kind == FileKind::Regular && meta.mode & 0o111 != 0;
+        let mode = context.cred.chown(&meta.rights(), uid, gid)?;
         at.inode().set_metadata(&SetMetadata {
             uid,
             gid,
-            mode: loses_bits.then_some(meta.mode & !(S_ISUID | S_ISGID)),
+            mode,
             ..SetMetadata::default()
         })
     }
@@ -85,11 +68,11 @@ impl Namespace {
         }
         at.mount.check_writable()?;
         let meta = at.inode().metadata()?;
-        let who = &context.credentials;
+        let (who, rights) = (&context.cred, meta.rights());
         let both_now = matches!((atime, mtime), (SetTime::Now(_), SetTime::Now(_)));
-        if who.check_owner(&meta).is_err() {
+        if who.check_owner(&rights).is_err() {
             match both_now {
-                true => who.check(&meta, Access::WRITE)?,
+                true => who.check_file(&rights, Access::WRITE)?,
                 false => return Err(Errno::EPERM),
             }
         }
@@ -112,14 +95,16 @@ impl Namespace {
         }
         at.mount.check_writable()?;
         let meta = at.inode().metadata()?;
-        context.credentials.check(&meta, Access::WRITE)?;
+        let rights = meta.rights();
+        context.cred.check_file(&rights, Access::WRITE)?;
         at.inode().set_metadata(&SetMetadata {
             size: Some(size),
+            mode: context.cred.written_mode(&rights),
             ..SetMetadata::default()
         })
     }
 
-    /// access(2) with the credentials of `context`. `EACCES`, `EROFS`.
+    /// access(2) for whom `context` says. `EACCES`, `EROFS`.
     pub fn access(&self, context: &PathContext, at: &Path, access: Access) -> Result<()> {
         let meta = at.inode().metadata()?;
         let stored = matches!(
@@ -129,6 +114,6 @@ impl Namespace {
         if access.contains(Access::WRITE) && stored {
             at.mount.check_writable()?;
         }
-        context.credentials.check(&meta, access)
+        context.cred.check_file(&meta.rights(), access)
     }
 }

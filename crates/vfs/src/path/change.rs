@@ -6,7 +6,7 @@ use super::walk::Walk;
 use super::{Namespace, Path, PathContext};
 use crate::{Access, Errno, FileKind, Inode, Metadata, NewNode, Result};
 use alloc::sync::Arc;
-use paddock_abi::stat::S_ISGID;
+use paddock_cred::Cap;
 
 /// The last component of a path, and where it is.
 pub(super) struct Place {
@@ -40,14 +40,11 @@ impl Namespace {
         mode: u32,
     ) -> Result<NewNode> {
         let meta = check_change(context, dir)?;
-        let mut node = NewNode::new(kind, mode & 0o7777 & !context.umask, &context.credentials);
-        if meta.mode & S_ISGID != 0 {
-            node.gid = meta.gid;
-            if kind == FileKind::Directory {
-                node.mode |= S_ISGID;
-            }
-        }
-        Ok(node)
+        let mode = mode & 0o7777 & !context.umask;
+        let directory = kind == FileKind::Directory;
+        let (mode, gid) = context.cred.created(&meta.rights(), mode, directory);
+        let node = NewNode::new(kind, mode, &context.cred);
+        Ok(NewNode { gid, ..node })
     }
 
     /// Makes `name` in `dir` with `make`, and its dentry.
@@ -100,7 +97,7 @@ impl Namespace {
     }
 
     /// mknod(2): a regular file, fifo, socket or device node. `EPERM` for a
-    /// directory, or for a device by anyone but the superuser.
+    /// directory, or for a device without CAP_MKNOD.
     pub fn mknod(
         &self,
         context: &PathContext,
@@ -111,8 +108,8 @@ impl Namespace {
     ) -> Result<Path> {
         match kind {
             FileKind::Directory | FileKind::Symlink => return Err(Errno::EPERM),
-            FileKind::CharDevice | FileKind::BlockDevice if context.credentials.uid != 0 => {
-                return Err(Errno::EPERM);
+            FileKind::CharDevice | FileKind::BlockDevice => {
+                context.cred.require(Cap::CAP_MKNOD)?;
             }
             _ => {}
         }
@@ -223,7 +220,7 @@ pub(super) fn check_change(context: &PathContext, dir: &Path) -> Result<Metadata
     }
     let meta = dir.inode().metadata()?;
     let wanted = Access::WRITE | Access::EXECUTE;
-    context.credentials.check(&meta, wanted)?;
+    context.cred.check_file(&meta.rights(), wanted)?;
     match dir.dentry.is_removed() {
         true => Err(Errno::ENOENT),
         false => Ok(meta),
@@ -251,9 +248,10 @@ pub(super) fn check_delete(
     victim: &Arc<dyn Inode>,
 ) -> Result<()> {
     dir.mount.check_writable()?;
-    if context.credentials.uid == 0 {
+    let cred = &context.cred;
+    if cred.capable(Cap::CAP_DAC_OVERRIDE) && cred.capable(Cap::CAP_FOWNER) {
         return Ok(());
     }
     let dir = dir.inode().metadata()?;
-    context.credentials.check_delete(&dir, &victim.metadata()?)
+    cred.check_delete(&dir.rights(), &victim.metadata()?.rights())
 }

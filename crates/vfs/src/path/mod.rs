@@ -17,7 +17,7 @@ pub use dentry::Dentry;
 pub use mount::{Mount, MountFlags, MountInfo};
 pub use namespace::{Namespace, NoSpecialNodes, NodeOpener};
 
-use crate::{Credentials, FileKind, Inode};
+use crate::{Cred, FileKind, Inode};
 use alloc::sync::Arc;
 use core::fmt;
 
@@ -73,6 +73,17 @@ impl fmt::Debug for Path {
     }
 }
 
+/// Where a process's paths start, and what its new files do not get.
+#[derive(Clone, Debug)]
+pub struct FsInfo {
+    /// What `/` is, and `..` never leaves.
+    pub root: Path,
+    /// The working directory.
+    pub base: Path,
+    /// The mode bits that new files do not get.
+    pub umask: u32,
+}
+
 /// Where a path starts and who walks it.
 #[derive(Clone, Debug)]
 pub struct PathContext {
@@ -82,7 +93,7 @@ pub struct PathContext {
     /// `*at` call's descriptor.
     pub base: Path,
     /// Who asks.
-    pub credentials: Credentials,
+    pub cred: Arc<Cred>,
     /// The mode bits that new files do not get.
     pub umask: u32,
 }
@@ -93,8 +104,28 @@ impl PathContext {
         PathContext {
             base: root.clone(),
             root,
-            credentials: Credentials::root(),
+            cred: Cred::shared_root(),
             umask: 0o022,
+        }
+    }
+
+    /// Those of a process, for `cred`.
+    pub fn new(fs: &FsInfo, cred: Arc<Cred>) -> PathContext {
+        let FsInfo { root, base, umask } = fs.clone();
+        PathContext {
+            root,
+            base,
+            cred,
+            umask,
+        }
+    }
+
+    /// What of it a process keeps, apart from its identity.
+    pub fn fs_info(&self) -> FsInfo {
+        FsInfo {
+            root: self.root.clone(),
+            base: self.base.clone(),
+            umask: self.umask,
         }
     }
 

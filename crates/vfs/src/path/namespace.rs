@@ -8,6 +8,7 @@ use crate::{Errno, File, FileSystem, Inode, Metadata, OpenFlags, Result};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU64, Ordering};
+use paddock_cred::Cap;
 use paddock_sync::{Mutex, Rank};
 
 /// Names that are kept when nobody uses them.
@@ -200,7 +201,7 @@ impl Namespace {
         source: &str,
         flags: MountFlags,
     ) -> Result<()> {
-        check_superuser(context)?;
+        context.cred.require(Cap::CAP_SYS_ADMIN)?;
         let _one = self.mounting.lock();
         let covers = self.resolve(context, path, true)?;
         match covers.is_dir() {
@@ -218,7 +219,7 @@ impl Namespace {
         to: &[u8],
         flags: MountFlags,
     ) -> Result<()> {
-        check_superuser(context)?;
+        context.cred.require(Cap::CAP_SYS_ADMIN)?;
         let _one = self.mounting.lock();
         let from = self.resolve(context, from, true)?;
         let covers = self.resolve(context, to, true)?;
@@ -236,7 +237,7 @@ impl Namespace {
     /// umount(2). `EINVAL` if nothing is mounted at `path`, `EBUSY` if
     /// something in it is in use.
     pub fn unmount(&self, context: &PathContext, path: &[u8]) -> Result<()> {
-        check_superuser(context)?;
+        context.cred.require(Cap::CAP_SYS_ADMIN)?;
         let _one = self.mounting.lock();
         let at = self.resolve(context, path, true)?;
         if !at.is_mount_root() {
@@ -334,13 +335,6 @@ impl Namespace {
             true => Err(Errno::EBUSY),
             false => Ok(()),
         }
-    }
-}
-
-fn check_superuser(context: &PathContext) -> Result<()> {
-    match context.credentials.uid {
-        0 => Ok(()),
-        _ => Err(Errno::EPERM),
     }
 }
 

@@ -3,10 +3,9 @@
 use super::dentry::Dentry;
 use super::walk::Walk;
 use super::{MountFlags, Namespace, Path, PathContext};
-use crate::{
-    Access, Errno, File, FileKind, InodeFile, NewNode, OpenFile, OpenFlags, Result, SetMetadata,
-};
+use crate::{Access, Errno, File, FileKind, InodeFile, OpenFile, OpenFlags, Result, SetMetadata};
 use alloc::sync::Arc;
+use paddock_cred::Cap;
 
 impl Namespace {
     /// Opens `path`; `mode` (before the mask) is for a file that is made.
@@ -51,6 +50,7 @@ impl Namespace {
         if truncate && at.inode().kind() == FileKind::Regular {
             let cut = SetMetadata {
                 size: Some(0),
+                mode: context.cred.written_mode(&at.inode().metadata()?.rights()),
                 ..SetMetadata::default()
             };
             at.inode().set_metadata(&cut)?;
@@ -156,12 +156,7 @@ impl Namespace {
         if !dir.is_dir() {
             return Err(Errno::ENOTDIR);
         }
-        let node = NewNode::new(FileKind::Regular, 0, &context.credentials);
-        let node = NewNode {
-            mode: mode & 0o7777 & !context.umask,
-            ..node
-        };
-        self.prepare_create(context, &dir, FileKind::Regular, mode)?;
+        let node = self.prepare_create(context, &dir, FileKind::Regular, mode)?;
         let inode = dir.inode().create_unnamed(&node)?;
         let dentry = Dentry::new(
             inode,
@@ -204,8 +199,15 @@ fn check_open(context: &PathContext, at: &Path, flags: OpenFlags) -> Result<()> 
     let mut access = Access::empty();
     access.set(Access::READ, flags.readable());
     access.set(Access::WRITE, writing);
-    if context.credentials.uid == 0 {
+    let cred = &context.cred;
+    let noatime = flags.contains(OpenFlags::NOATIME);
+    if cred.capable(Cap::CAP_DAC_OVERRIDE) && (!noatime || cred.capable(Cap::CAP_FOWNER)) {
         return Ok(());
     }
-    context.credentials.check(&inode.metadata()?, access)
+    let rights = inode.metadata()?.rights();
+    cred.check_file(&rights, access)?;
+    match noatime {
+        true => cred.check_owner(&rights),
+        false => Ok(()),
+    }
 }

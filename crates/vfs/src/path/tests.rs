@@ -302,8 +302,7 @@ fn permissions_of_ordinary_users() {
     let tmp = sh.0.resolve(&sh.1, b"/tmp", true).unwrap();
     sh.0.chmod(&sh.1, &tmp, 0o1777).unwrap();
     sh.put("/tmp/roots", "").unwrap();
-    sh.1.credentials.uid = 5;
-    sh.1.credentials.gid = 5;
+    sh.1.cred = Arc::new(Cred::user(5, 5));
     assert_eq!(sh.get("/private/f"), Err(Errno::EACCES));
     assert_eq!(sh.put("/new", ""), Err(Errno::EACCES));
     sh.put("/mine", "mine").unwrap();

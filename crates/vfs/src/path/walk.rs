@@ -6,6 +6,7 @@ use super::{Namespace, Path, PathContext};
 use crate::{Access, Errno, FileKind, Result};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use paddock_cred::Cap;
 
 /// Symbolic links followed in one walk before `ELOOP`.
 const MAX_LINKS: u32 = 40;
@@ -89,11 +90,12 @@ impl<'a> Walk<'a> {
         if !self.at.is_dir() {
             return Err(Errno::ENOTDIR);
         }
-        if self.context.credentials.uid == 0 {
+        let cred = &self.context.cred;
+        if cred.capable(Cap::CAP_DAC_OVERRIDE) || cred.capable(Cap::CAP_DAC_READ_SEARCH) {
             return Ok(());
         }
         let meta = self.at.inode().metadata()?;
-        self.context.credentials.check(&meta, Access::EXECUTE)
+        cred.check_file(&meta.rights(), Access::EXECUTE)
     }
 
     /// The dentry of `name` where the walk stands. `ENOENT`, `ENOTDIR`,

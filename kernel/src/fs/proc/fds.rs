@@ -1,9 +1,9 @@
 //! `/proc/PID/fd` and `/proc/PID/fdinfo`.
 
 use super::pids::{entries, number, push};
-use super::process::may_inspect;
 use super::text::Text;
-use crate::user::{Process, tree, vfs};
+use crate::user::identity::may_inspect;
+use crate::user::{Process, vfs};
 use alloc::format;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -61,8 +61,8 @@ fn list(process: &Process, kind: FileKind) -> Result<Vec<ProcName>> {
 }
 
 fn owned(process: &Process, node: ProcNode) -> ProcNode {
-    let uid = tree().lock().uid(process.pid).unwrap_or(0);
-    node.owned_by(uid, uid)
+    let (uid, gid) = process.owner();
+    node.owned_by(uid, gid)
 }
 
 impl ProcDir for Fds {
@@ -119,7 +119,7 @@ impl ProcLink for Fd {
         if let Some(place) = file.path() {
             return Some(place.clone());
         }
-        let owner = tree().lock().uid(self.process.pid).ok()?;
+        let owner = self.process.cred().uid.effective;
         let inode = Nameless {
             metadata: file.metadata().ok()?,
             owner,

@@ -1,7 +1,8 @@
 //! `/proc/PID/maps` and `statm`.
 
-use super::process::{Subject, may_inspect};
+use super::process::Subject;
 use super::text::Text;
+use crate::user::identity::may_inspect;
 use paddock_abi::Result;
 use paddock_mem::PAGE_SIZE;
 

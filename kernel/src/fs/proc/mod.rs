@@ -54,7 +54,10 @@ fn root() -> StaticDir {
         .with("meminfo", file(system::memory))
         .with("mounts", ProcNode::link(|| Ok(b"self/mounts".to_vec())))
         .with("net", ProcNode::dir(net::directory()))
-        .with("paddock", ProcNode::dir(paddock::directory()))
+        .with(
+            "paddock",
+            ProcNode::dir(paddock::directory()).with_mode(0o500),
+        )
         .with("partitions", file(system::partitions))
         .with("self", ProcNode::link(own_process))
         .with("stat", file(cpu::statistics))

@@ -1,12 +1,14 @@
 //! `/proc/PID/oom_score`, `oom_score_adj` and `oom_adj`.
 
-use super::process::{Subject, may_inspect};
+use super::process::Subject;
 use super::text::Text;
-use crate::user::{self, Process, oom, tree};
+use crate::user::identity::may_inspect;
+use crate::user::{self, Process, oom};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::Ordering::Relaxed;
 use paddock_abi::{Errno, Result};
+use paddock_cred::Cap;
 use paddock_process::oom::{OOM_SCORE_ADJ_MAX, OOM_SCORE_ADJ_MIN};
 use paddock_vfs::proc_fs::{ProcFile, ProcNode};
 
@@ -81,7 +83,8 @@ fn from_old_scale(value: i32) -> Result<i32> {
     }
 }
 
-/// Only the superuser may make a process less likely to be killed.
+/// Only with CAP_SYS_RESOURCE may a process be made less likely to be killed.
 fn may_lower() -> bool {
-    user::current().is_none_or(|thread| tree().lock().uid(thread.process.pid) == Ok(0))
+    user::current()
+        .is_none_or(|thread| thread.with_cred(|cred| cred.capable(Cap::CAP_SYS_RESOURCE)))
 }

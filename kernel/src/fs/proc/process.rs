@@ -4,13 +4,16 @@ use super::fds::{FdInfos, Fds};
 use super::pids::Threads;
 use super::text::Text;
 use super::{memory, oom, stat, status, tables};
+use crate::thread::Thread;
+use crate::user::identity::may_inspect;
 use crate::user::{self, Process, UserThread, tree, vfs};
+use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use paddock_abi::{Errno, Result};
 use paddock_process::Usage;
 use paddock_sched::State;
-use paddock_vfs::proc_fs::{ProcDir, ProcLink, ProcName, ProcNode};
+use paddock_vfs::proc_fs::{ProcDir, ProcFile, ProcLink, ProcName, ProcNode};
 use paddock_vfs::{FileKind, Path};
 
 /// Whom a directory is about: a process, or one of its threads.
@@ -22,6 +25,9 @@ pub struct Subject {
     pub thread: Option<Arc<UserThread>>,
 }
 
+/// The most bytes of a name.
+const NAME_MAX: usize = 15;
+
 type Generate = fn(&Subject, &mut Text<'_>) -> Result<()>;
 type Find = fn(&Process) -> Result<Path>;
 
@@ -30,6 +36,8 @@ enum Item {
     File(u32, Generate),
     /// A file that can be written.
     Node(fn(Arc<Process>) -> ProcNode),
+    /// The name, which can be set.
+    Name,
     /// A link to a place.
     Place(Find),
     Fds,
@@ -39,7 +47,7 @@ enum Item {
 
 const ITEMS: &[(&str, Item)] = &[
     ("cmdline", Item::File(0o444, status::arguments)),
-    ("comm", Item::File(0o444, status::name)),
+    ("comm", Item::Name),
     (
         "cwd",
         Item::Place(|process| Ok(process.paths.lock().base.clone())),
@@ -108,22 +116,30 @@ impl Subject {
         }
     }
 
+    fn kernel_thread(&self) -> Option<Arc<Thread>> {
+        let first = || self.process.thread(self.process.pid);
+        let thread = self.thread.clone().or_else(first)?;
+        thread.kernel_thread()
+    }
+
     /// The CPU that it runs on, or ran on last.
     pub fn cpu(&self) -> usize {
-        let first = || self.process.thread(self.process.pid);
-        let thread = self.thread.clone().or_else(first);
-        let thread = thread.and_then(|thread| thread.kernel_thread());
-        thread.map_or(0, |thread| thread.cpu())
+        self.kernel_thread().map_or(0, |thread| thread.cpu())
+    }
+
+    /// How nice it is.
+    pub fn nice(&self) -> i32 {
+        self.kernel_thread().map_or(0, |thread| thread.nice())
     }
 
     /// The name of at most 15 bytes.
-    pub fn name(&self) -> alloc::string::String {
+    pub fn name(&self) -> String {
         let of_process = || self.process.names.lock().comm.clone();
         match &self.thread {
-            Some(thread) if thread.tid != self.process.pid => thread
+            Some(thread) => thread
                 .kernel_thread()
                 .map_or_else(of_process, |kernel| kernel.name()),
-            _ => of_process(),
+            None => of_process(),
         }
     }
 
@@ -135,6 +151,7 @@ impl Subject {
                 ProcNode::text(move |out| generate(&subject, &mut Text::new(out))).with_mode(*mode)
             }
             Item::Node(make) => make(process),
+            Item::Name => ProcNode::file(NameFile(subject)).with_mode(0o644),
             Item::Place(find) => ProcNode::link(PlaceLink {
                 process,
                 find: *find,
@@ -150,10 +167,11 @@ impl Subject {
 pub struct SubjectDir(Subject);
 
 impl SubjectDir {
-    /// The directory, owned by the process's user.
+    /// The directory, owned by the process's user, whoever may look into it.
     pub fn node(subject: Subject) -> ProcNode {
-        let uid = tree().lock().uid(subject.process.pid).unwrap_or(0);
-        ProcNode::dir(SubjectDir(subject)).owned_by(uid, uid)
+        let cred = subject.process.cred();
+        let (uid, gid) = (cred.uid.effective, cred.gid.effective);
+        ProcNode::dir(SubjectDir(subject)).owned_by(uid, gid)
     }
 
     /// Threads have no threads of their own.
@@ -170,11 +188,8 @@ impl ProcDir for SubjectDir {
             .items()
             .find(|(_, (own, _))| own.as_bytes() == name)
             .ok_or(Errno::ENOENT)?;
-        let uid = tree()
-            .lock()
-            .uid(self.0.process.pid)
-            .map_err(|_| Errno::ENOENT)?;
-        Ok(self.0.node(item).owned_by(uid, uid))
+        let (uid, gid) = self.0.process.owner();
+        Ok(self.0.node(item).owned_by(uid, gid))
     }
 
     fn list(&self) -> Result<Vec<ProcName>> {
@@ -184,7 +199,7 @@ impl ProcDir for SubjectDir {
             .map_err(|_| Errno::ENOMEM)?;
         for (key, (name, item)) in self.items() {
             let kind = match item {
-                Item::File(..) | Item::Node(_) => FileKind::Regular,
+                Item::File(..) | Item::Node(_) | Item::Name => FileKind::Regular,
                 Item::Place(_) => FileKind::Symlink,
                 _ => FileKind::Directory,
             };
@@ -195,20 +210,6 @@ impl ProcDir for SubjectDir {
             });
         }
         Ok(names)
-    }
-}
-
-/// Whether the caller may see what a process uses: it is the superuser or the
-/// process's own user. `EACCES`.
-pub fn may_inspect(process: &Process) -> Result<()> {
-    let Some(caller) = user::current() else {
-        return Ok(());
-    };
-    let tree = tree().lock();
-    let own = tree.uid(caller.process.pid)?;
-    match own == 0 || tree.uid(process.pid) == Ok(own) {
-        true => Ok(()),
-        false => Err(Errno::EACCES),
     }
 }
 
@@ -229,5 +230,29 @@ impl ProcLink for PlaceLink {
     fn jump(&self) -> Option<Path> {
         may_inspect(&self.process).ok()?;
         (self.find)(&self.process).ok()
+    }
+}
+
+/// The name of a thread, or of a process's first one. Any thread of the process
+/// may write it.
+struct NameFile(Subject);
+
+impl ProcFile for NameFile {
+    fn generate(&self, out: &mut Vec<u8>) -> Result<()> {
+        status::name(&self.0, &mut Text::new(out))
+    }
+
+    fn write(&self, data: &[u8]) -> Result<usize> {
+        let Subject { process, thread } = &self.0;
+        let own = |caller: &Arc<UserThread>| Arc::ptr_eq(&caller.process, process);
+        if !user::current().is_some_and(own) {
+            return Err(Errno::EINVAL);
+        }
+        let first = || process.thread(process.pid);
+        let thread = thread.clone().or_else(first).ok_or(Errno::ESRCH)?;
+        let name = data.split(|&byte| byte == 0).next().unwrap_or(data);
+        let name = &name[..name.len().min(NAME_MAX)];
+        thread.set_name(String::from_utf8_lossy(name).into_owned());
+        Ok(data.len())
     }
 }

@@ -23,6 +23,7 @@ pub fn directory() -> StaticDir {
         .with("boot_id", file(boot_id))
         .with("uuid", file(fresh_uuid));
     let kernel = StaticDir::new()
+        .with("dmesg_restrict", file(|out| out.bytes(b"1\n")))
         .with("hostname", file(hostname))
         .with(
             "osrelease",

@@ -2,10 +2,11 @@
 
 use super::cpu::ticks;
 use super::memory::Sizes;
-use super::process::{Subject, may_inspect};
+use super::process::Subject;
 use super::status::SignalSets;
 use super::text::Text;
 use crate::fs::{console, terminals};
+use crate::user::identity::may_inspect;
 use crate::user::tree;
 use alloc::sync::Arc;
 use core::sync::atomic::Ordering;
@@ -92,8 +93,13 @@ pub fn stat(subject: &Subject, out: &mut Text<'_>) -> Result<()> {
         ticks(children.system_ns)
     ))?;
     let threads = process.threads.lock().len();
+    let nice = subject.nice();
     // Priority and nice value before, an unused field after.
-    out.put(format_args!("20 0 {threads} 0 {} ", ticks(process.started)))?;
+    out.put(format_args!(
+        "{} {nice} {threads} 0 {} ",
+        20 + nice,
+        ticks(process.started)
+    ))?;
     let sizes = Sizes::of(subject);
     let limit = process.limit(RLIMIT_RSS);
     out.put(format_args!(

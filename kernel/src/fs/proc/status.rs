@@ -1,11 +1,13 @@
 //! `/proc/PID/status` and a process's names.
 
 use super::memory::Sizes;
-use super::process::{Subject, may_inspect};
+use super::process::Subject;
 use super::text::Text;
+use crate::user::identity::may_inspect;
 use crate::user::tree;
 use paddock_abi::Result;
 use paddock_abi::signal::{SIG_IGN, SIGMAX};
+use paddock_cred::Cred;
 use paddock_process::signal::SignalSet;
 use paddock_vfs::PAGE_SIZE;
 
@@ -80,11 +82,16 @@ pub fn status(subject: &Subject, out: &mut Text<'_>) -> Result<()> {
         "Pid:\t{}\nPPid:\t{parent}\nTracerPid:\t0\n",
         subject.id()
     ))?;
-    let who = &paths.credentials;
-    out.put(format_args!(
-        "Uid:\t{0}\t{0}\t{0}\t{0}\nGid:\t{1}\t{1}\t{1}\t{1}\n",
-        who.uid, who.gid
-    ))?;
+    let who = match &subject.thread {
+        Some(thread) => thread.cred(),
+        None => subject.process.cred(),
+    };
+    for (name, ids) in [("Uid", who.uid), ("Gid", who.gid)] {
+        out.put(format_args!(
+            "{name}:\t{}\t{}\t{}\t{}\n",
+            ids.real, ids.effective, ids.saved, ids.fs
+        ))?;
+    }
     let files = subject.process.files();
     let descriptors = files.lock().iter().count();
     out.put(format_args!(
@@ -96,7 +103,29 @@ pub fn status(subject: &Subject, out: &mut Text<'_>) -> Result<()> {
     }
     out.bytes(b"\n")?;
     sizes(subject, out)?;
-    signals(subject, out)
+    signals(subject, out)?;
+    rights(&who, out)?;
+    let used = subject.usage();
+    out.put(format_args!(
+        "voluntary_ctxt_switches:\t{}\nnonvoluntary_ctxt_switches:\t{}\n",
+        used.voluntary_switches, used.involuntary_switches
+    ))
+}
+
+fn rights(who: &Cred, out: &mut Text<'_>) -> Result<()> {
+    for (name, set) in [
+        ("CapInh", who.inheritable),
+        ("CapPrm", who.permitted),
+        ("CapEff", who.effective),
+        ("CapBnd", who.bounding),
+        ("CapAmb", who.ambient),
+    ] {
+        out.put(format_args!("{name}:\t{:016x}\n", set.bits()))?;
+    }
+    out.put(format_args!(
+        "NoNewPrivs:\t{}\n",
+        u8::from(who.no_new_privs)
+    ))
 }
 
 fn sizes(subject: &Subject, out: &mut Text<'_>) -> Result<()> {

@@ -22,6 +22,7 @@ use alloc::vec::Vec;
 use embassy_net::IpEndpoint;
 use paddock_abi::socket::*;
 use paddock_abi::{Errno, Result};
+use paddock_cred::Cap;
 use paddock_sync::{Deadline, NO_DEADLINE, Ready};
 use paddock_unix_sockets::{Kind, Name, SocketOptions, Target, UnixSocket};
 use paddock_vfs::{Access, File, FileKind, OpenFile, OpenFlags};
@@ -98,11 +99,13 @@ pub fn send_deadline(file: &OpenFile) -> Deadline {
 
 /// Who the calling process is, for the other end to know.
 fn credentials(call: &Call<'_>) -> Ucred {
-    let who = call.process().paths.lock().credentials.clone();
+    let (uid, gid) = call
+        .thread
+        .with_cred(|cred| (cred.uid.effective, cred.gid.effective));
     Ucred {
         pid: call.process().pid as i32,
-        uid: who.uid,
-        gid: who.gid,
+        uid,
+        gid,
     }
 }
 
@@ -164,18 +167,28 @@ pub fn bind(call: &mut Call<'_>) -> Result<u64> {
     let socket = socket_of(&file)?;
     let address = Address::read(socket.family(), call.word(1), call.uint(2))?;
     match (socket, address) {
-        (Socket::Tcp(_) | Socket::Udp(_), Address::Inet(endpoint)) => bind_inet(socket, endpoint)?,
+        (Socket::Tcp(_) | Socket::Udp(_), Address::Inet(endpoint)) => {
+            bind_inet(call, socket, endpoint)?
+        }
         (Socket::Unix(socket), Address::Unix(name)) => bind_unix(call, socket, name)?,
         _ => return Err(Errno::EINVAL),
     }
     Ok(0)
 }
 
-/// `EADDRNOTAVAIL` for an address that is not this machine's.
-fn bind_inet(socket: Socket<'_>, endpoint: IpEndpoint) -> Result<()> {
+/// Ports below this one are for those with CAP_NET_BIND_SERVICE.
+const FIRST_FREE_PORT: u16 = 1024;
+
+/// `EADDRNOTAVAIL` for an address that is not this machine's, `EACCES` for a
+/// port that is not the caller's to take.
+fn bind_inet(call: &Call<'_>, socket: Socket<'_>, endpoint: IpEndpoint) -> Result<()> {
     let address = address::specified(endpoint.addr);
     if address.is_some_and(|address| !net::is_own(&address)) {
         return Err(Errno::EADDRNOTAVAIL);
+    }
+    let reserved = (1..FIRST_FREE_PORT).contains(&endpoint.port);
+    if reserved && !call.capable(Cap::CAP_NET_BIND_SERVICE) {
+        return Err(Errno::EACCES);
     }
     match socket {
         Socket::Tcp(socket) => socket.bind(address, endpoint.port),

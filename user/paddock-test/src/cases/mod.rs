@@ -11,6 +11,8 @@ mod figures;
 mod files;
 mod fp;
 mod fuzz;
+mod identity;
+mod limits;
 mod memory;
 mod pipes;
 mod poll;
@@ -81,6 +83,7 @@ pub const CASES: &[Case] = &[
         "pipes|sockets|tcp|bytes|names|descriptors|fork|children|zombies|threads [UID [hold]]",
         exhaust::run,
     ),
+    tool("whoami", "", identity::whoami),
     tool("figures", "", figures::run),
     tool("stress", "SECONDS [FOLDER [WORKER...]]", stress::run),
     case("faults", fault::all),
@@ -90,6 +93,8 @@ pub const CASES: &[Case] = &[
     case("threads", threads::run),
     case("cpus", cpus::run),
     case("cpu-time", cpu_time::run),
+    case("identity", identity::run),
+    case("limits", limits::run),
     case("signals", signals::run),
     case("mmap", memory::run),
     case("fp", fp::run),

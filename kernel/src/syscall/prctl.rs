@@ -1,0 +1,133 @@
+//! prctl(2).
+
+use super::credentials::change;
+use super::{Call, capabilities};
+use crate::user::identity::DUMPABLE;
+use crate::user::tree;
+use crate::user_memory::{UserPtr, read_bytes, read_string};
+use alloc::string::String;
+use core::sync::atomic::Ordering;
+use paddock_abi::process::*;
+use paddock_abi::{Errno, Result};
+use paddock_cred::Securebits;
+use paddock_process::signal::is_signal;
+
+/// Bytes of a thread's name with its zero byte.
+const COMM: usize = 16;
+
+/// prctl(2). `EINVAL` for what is not there.
+pub fn prctl(call: &mut Call<'_>) -> Result<u64> {
+    let argument = call.word(1);
+    match call.uint(0) {
+        PR_SET_NAME => set_name(call),
+        PR_GET_NAME => get_name(call),
+        PR_SET_PDEATHSIG => set_parent_death_signal(call),
+        PR_GET_PDEATHSIG => {
+            let signal = call.process().parent_death_signal.load(Ordering::Relaxed);
+            store(argument, signal)
+        }
+        PR_GET_DUMPABLE => {
+            let memory = call.process().memory()?;
+            Ok(u64::from(memory.dumpable.load(Ordering::Relaxed)))
+        }
+        PR_SET_DUMPABLE => set_dumpable(call, argument),
+        PR_SET_CHILD_SUBREAPER => {
+            let pid = call.process().pid;
+            tree().lock().set_subreaper(pid, argument != 0)?;
+            Ok(0)
+        }
+        PR_GET_CHILD_SUBREAPER => {
+            let on = tree().lock().is_subreaper(call.process().pid)?;
+            store(argument, u32::from(on))
+        }
+        PR_GET_TIMERSLACK => Ok(call.thread.timer_slack[0].load(Ordering::Relaxed)),
+        PR_SET_TIMERSLACK => set_timer_slack(call, argument),
+        PR_GET_KEEPCAPS | PR_SET_KEEPCAPS | PR_GET_SECUREBITS | PR_SET_SECUREBITS => {
+            securebits(call)
+        }
+        PR_CAPBSET_READ => capabilities::bounding_has(call),
+        PR_CAPBSET_DROP => capabilities::drop_bounding(call),
+        PR_CAP_AMBIENT => capabilities::ambient(call),
+        PR_SET_NO_NEW_PRIVS => match [argument, call.word(2), call.word(3), call.word(4)] {
+            [1, 0, 0, 0] => change(call, |old| Ok(old.set_no_new_privs())),
+            _ => Err(Errno::EINVAL),
+        },
+        PR_GET_NO_NEW_PRIVS => match [argument, call.word(2), call.word(3), call.word(4)] {
+            [0, 0, 0, 0] => Ok(u64::from(call.thread.with_cred(|cred| cred.no_new_privs))),
+            _ => Err(Errno::EINVAL),
+        },
+        _ => Err(Errno::EINVAL),
+    }
+}
+
+fn store(address: u64, value: u32) -> Result<u64> {
+    UserPtr::<u32>::new(address).write(&value)?;
+    Ok(0)
+}
+
+fn set_name(call: &Call<'_>) -> Result<u64> {
+    let argument = call.word(1);
+    let name = read_string(argument, COMM, Errno::EINVAL).or_else(|error| match error {
+        // Longer names are cut.
+        Errno::EINVAL => read_bytes(argument, COMM - 1),
+        error => Err(error),
+    })?;
+    let name = String::from_utf8_lossy(&name).into_owned();
+    call.thread.set_name(name);
+    Ok(0)
+}
+
+fn get_name(call: &Call<'_>) -> Result<u64> {
+    let mut bytes = [0; COMM];
+    let name = call.thread.name();
+    let length = name.len().min(COMM - 1);
+    bytes[..length].copy_from_slice(&name.as_bytes()[..length]);
+    UserPtr::<[u8; COMM]>::new(call.word(1)).write(&bytes)?;
+    Ok(0)
+}
+
+fn set_parent_death_signal(call: &Call<'_>) -> Result<u64> {
+    let signal = u32::try_from(call.word(1)).map_err(|_| Errno::EINVAL)?;
+    if signal != 0 && !is_signal(signal) {
+        return Err(Errno::EINVAL);
+    }
+    call.process()
+        .parent_death_signal
+        .store(signal, Ordering::Relaxed);
+    Ok(0)
+}
+
+fn set_dumpable(call: &Call<'_>, value: u64) -> Result<u64> {
+    let value = u8::try_from(value).map_err(|_| Errno::EINVAL)?;
+    if value > DUMPABLE {
+        return Err(Errno::EINVAL);
+    }
+    let memory = call.process().memory()?;
+    memory.dumpable.store(value, Ordering::Relaxed);
+    Ok(0)
+}
+
+fn set_timer_slack(call: &Call<'_>, nanos: u64) -> Result<u64> {
+    let [slack, default] = &call.thread.timer_slack;
+    let nanos = match nanos {
+        0 => default.load(Ordering::Relaxed),
+        nanos => nanos,
+    };
+    slack.store(nanos, Ordering::Relaxed);
+    Ok(0)
+}
+
+fn securebits(call: &Call<'_>) -> Result<u64> {
+    let bits = call.thread.with_cred(|cred| cred.securebits);
+    let argument = call.word(1);
+    match call.uint(0) {
+        PR_GET_KEEPCAPS => Ok(u64::from(bits.contains(Securebits::KEEP_CAPS))),
+        PR_SET_KEEPCAPS if argument > 1 => Err(Errno::EINVAL),
+        PR_SET_KEEPCAPS => change(call, |old| old.set_keep_caps(argument == 1)),
+        PR_GET_SECUREBITS => Ok(u64::from(bits.bits())),
+        _ => {
+            let bits = u32::try_from(argument).map_err(|_| Errno::EPERM)?;
+            change(call, |old| old.set_securebits(bits))
+        }
+    }
+}
