@@ -59,13 +59,26 @@ static UNKNOWN: [AtomicU64; REMEMBERED as usize / 64] =
 /// changes other registers notes work for the way back.
 #[unsafe(no_mangle)]
 extern "C" fn trap_system_call(frame: &mut TrapFrame, running: &'static Thread) -> u64 {
-    let number = frame.x[8];
     let Some(thread) = running.user() else {
         return Errno::ENOSYS.to_return_value();
     };
-    if frames::is_low() {
-        oom::before_call(thread);
+    match frames::is_low() {
+        false => dispatch(frame, thread),
+        true => dispatch_when_low(frame, thread),
     }
+}
+
+/// Memory first. Apart, so that the ordinary way keeps nothing for after it.
+#[cold]
+#[inline(never)]
+fn dispatch_when_low(frame: &mut TrapFrame, thread: &'static Arc<UserThread>) -> u64 {
+    oom::before_call(thread);
+    dispatch(frame, thread)
+}
+
+#[inline(always)]
+fn dispatch(frame: &mut TrapFrame, thread: &'static Arc<UserThread>) -> u64 {
+    let number = frame.x[8];
     let mut call = Call::new(frame, thread);
     match table::entry(number) {
         Some(entry) => entry(&mut call),

@@ -1,4 +1,4 @@
-//! Sleeps end on time. Guest time counts instructions, and goes on to the next
+//! Sleeps end on time, and a system call costs what it may. Guest time counts instructions, and goes on to the next
 //! deadline at once when the guest is idle: so the figures do not depend on the
 //! host.
 
@@ -11,8 +11,23 @@ use xtask::{busybox, initrd};
 
 /// What the machine does, as process 1.
 const JOB: &str = "#!/bin/sh
-paddock-test sleep 100 10 && paddock-test sleep 1000 1 && echo job: done
+paddock-test sleep 100 10 && paddock-test sleep 1000 1
+paddock-test bench syscall 10000
+echo job: done
 ";
+
+/// Instructions of a null system call, with the program's loop around it: 106
+/// when this was written.
+const SYSTEM_CALL: u64 = 120;
+
+/// Nanoseconds, which are instructions, of each system call.
+fn system_call(text: &str) -> Result<u64> {
+    let (_, rest) = text
+        .split_once("bench syscall count=10000 each_ns=")
+        .context("no figure of system calls")?;
+    let digits = rest.split(|byte: char| !byte.is_ascii_digit()).next();
+    Ok(digits.unwrap_or(rest).parse()?)
+}
 
 /// Milliseconds of one sleep, and how many seconds of guest time all may take.
 const SLEEPS: [(u32, RangeInclusive<f64>); 2] = [(10, 1.0..=1.02), (1, 1.0..=1.1)];
@@ -43,7 +58,7 @@ fn root() -> Result<PathBuf> {
 }
 
 #[test]
-fn sleeps_end_on_time() -> Result<()> {
+fn sleeps_end_on_time_and_system_calls_are_cheap() -> Result<()> {
     let root = root()?;
     let mut machine = machine("sleep")
         .no_disk()
@@ -63,5 +78,11 @@ fn sleeps_end_on_time() -> Result<()> {
         println!("sleeps of {ms} ms: {took} s");
         ensure!(limits.contains(&took), "sleeps of {ms} ms: {took} s");
     }
+    let call = system_call(&text)?;
+    println!("a null system call: {call} instructions");
+    ensure!(
+        call <= SYSTEM_CALL,
+        "a system call takes {call} instructions"
+    );
     machine.done()
 }
