@@ -18,6 +18,8 @@ mod program;
 mod signals;
 mod spawn;
 mod traps;
+mod usage;
+mod user_thread;
 pub mod vfs;
 
 use crate::thread;

@@ -1,7 +1,9 @@
 //! Time that was used: CPU clocks, getrusage(2), times(2), interval timers of
 //! CPU time, `RLIMIT_CPU`, and what `/proc` tells of them.
 
-use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+mod clocks;
+mod timers;
+
 use std::time::{Duration, Instant};
 
 use super::Outcome;
@@ -17,10 +19,10 @@ pub fn run(report: &mut Report, _: &[String]) -> Outcome {
     user_and_system(report)?;
     threads(report)?;
     children(report)?;
-    clocks(report)?;
-    sleeps(report)?;
-    timers(report)?;
-    limits(report)?;
+    clocks::clocks(report)?;
+    clocks::sleeps(report)?;
+    timers::timers(report)?;
+    timers::limits(report)?;
     counters(report)?;
     proc_files(report)
 }
@@ -198,237 +200,6 @@ fn children(report: &mut Report) -> Outcome {
     Ok(())
 }
 
-/// The number of a process's clock (`of_thread`: of a thread's).
-fn clock_of(id: i32, of_thread: bool) -> i32 {
-    (!id << 3) | if of_thread { 6 } else { 2 }
-}
-
-fn tid() -> Result<i32, Errno> {
-    Ok(call!(libc::syscall(libc::SYS_gettid))? as i32)
-}
-
-fn clocks(report: &mut Report) -> Outcome {
-    let child = sys::fork(|| i32::from(spin(5_000) != Ok(true)))?;
-    let number = clock_of(child, false);
-    let begin = Instant::now();
-    while clock(number)? < 50 * MS && begin.elapsed() < PATIENCE {
-        sys::sleep_ms(5);
-    }
-    report.check("another process's clock", clock(number)? >= 50 * MS);
-    report.refused(
-        "another process's thread has none for us",
-        clock(clock_of(child, true)),
-        libc::EINVAL,
-    );
-    sys::kill(child, libc::SIGKILL)?;
-    sys::wait(child)?;
-    report.refused("nor has one that is gone", clock(number), libc::EINVAL);
-    let own_thread = clock(clock_of(tid()?, true))?;
-    report.check("the own thread by its number", own_thread > 0);
-    report.check("the own process by its number", {
-        clock(clock_of(std::process::id() as i32, false))? >= own_thread
-    });
-    report.check("time in user mode alone", clock((!0 << 3) | 1)? <= own()?);
-    report.refused("a device's clock", clock((!0 << 3) | 3), libc::EINVAL);
-    let new = libc::timespec {
-        tv_sec: 1,
-        tv_nsec: 0,
-    };
-    for (id, errno) in [
-        (libc::CLOCK_PROCESS_CPUTIME_ID, libc::EINVAL),
-        (clock_of(0, false), libc::EPERM),
-    ] {
-        let set = call!(libc::syscall(libc::SYS_clock_settime, id, &raw const new));
-        report.refused("nobody sets them", set, errno);
-    }
-    let mut finest = new;
-    call!(libc::clock_getres(
-        libc::CLOCK_PROCESS_CPUTIME_ID,
-        &mut finest
-    ))?;
-    report.same("they are exact", (finest.tv_sec, finest.tv_nsec), (0, 1));
-    Ok(())
-}
-
-/// clock_nanosleep, past the C library, which has ideas of its own.
-fn sleep_on(id: i32, flags: i32, ns: u64) -> Result<i64, Errno> {
-    let time = libc::timespec {
-        tv_sec: (ns / (1_000 * MS)) as i64,
-        tv_nsec: (ns % (1_000 * MS)) as i64,
-    };
-    let nowhere = std::ptr::null_mut::<libc::timespec>();
-    call!(libc::syscall(
-        libc::SYS_clock_nanosleep,
-        id,
-        flags,
-        &raw const time,
-        nowhere
-    ))
-}
-
-static STOP: AtomicBool = AtomicBool::new(false);
-
-fn sleeps(report: &mut Report) -> Outcome {
-    report.refused(
-        "a thread does not sleep by its own clock",
-        sleep_on(libc::CLOCK_THREAD_CPUTIME_ID, 0, MS),
-        libc::EOPNOTSUPP,
-    );
-    report.refused(
-        "nor by its number",
-        sleep_on(clock_of(tid()?, true), 0, MS),
-        libc::EINVAL,
-    );
-    report.refused(
-        "nor by a clock that is none",
-        sleep_on(clock_of(0x07ff_fff0, false), 0, MS),
-        libc::EINVAL,
-    );
-    let worker = std::thread::spawn(|| {
-        while !STOP.load(Ordering::Relaxed) && spin(5) == Ok(true) {
-            std::hint::spin_loop();
-        }
-    });
-    let before = own()?;
-    report.works(
-        "it sleeps until others have worked",
-        sleep_on(libc::CLOCK_PROCESS_CPUTIME_ID, 0, 100 * MS),
-    );
-    report.check("as long as asked for", own()? - before >= 100 * MS);
-    let until = own()? + 50 * MS;
-    report.works(
-        "until a time",
-        sleep_on(libc::CLOCK_PROCESS_CPUTIME_ID, libc::TIMER_ABSTIME, until),
-    );
-    report.check("which has come", own()? >= until);
-    STOP.store(true, Ordering::Relaxed);
-    let _ = worker.join();
-    Ok(())
-}
-
-static CAME: AtomicI32 = AtomicI32::new(0);
-
-extern "C" fn count(_: i32) {
-    CAME.fetch_add(1, Ordering::Relaxed);
-}
-
-fn handle(signal: i32) -> Result<i32, Errno> {
-    CAME.store(0, Ordering::Relaxed);
-    // SAFETY: all zeroes is a value; the handler only counts.
-    let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
-    action.sa_sigaction = count as extern "C" fn(i32) as usize;
-    action.sa_flags = libc::SA_RESTART;
-    call!(libc::sigaction(signal, &action, std::ptr::null_mut()))
-}
-
-fn set_timer(which: i32, first_ms: i64, ms: i64) -> Result<(), Errno> {
-    let time = |ms| libc::timeval {
-        tv_sec: 0,
-        tv_usec: ms * 1_000,
-    };
-    let new = libc::itimerval {
-        it_value: time(first_ms),
-        it_interval: time(ms),
-    };
-
-    call!(libc::setitimer(which as _, &new, std::ptr::null_mut())).map(drop)
-}
-
-fn timers(report: &mut Report) -> Outcome {
-    for (name, which, signal) in [
-        ("ITIMER_VIRTUAL", libc::ITIMER_VIRTUAL, libc::SIGVTALRM),
-        ("ITIMER_PROF", libc::ITIMER_PROF, libc::SIGPROF),
-    ] {
-        handle(signal)?;
-        set_timer(which, 30, 30)?;
-        sys::sleep_ms(150);
-        report.check(
-            &format!("{name} does not count sleep"),
-            CAME.load(Ordering::Relaxed) <= 1,
-        );
-        spin(400)?;
-        let came = CAME.load(Ordering::Relaxed);
-        report.check(
-            &format!("{name} comes again and again"),
-            (6..=20).contains(&came),
-        );
-        // SAFETY: all zeroes is a value of this structure of numbers.
-        let mut left: libc::itimerval = unsafe { std::mem::zeroed() };
-        call!(libc::getitimer(which as _, &mut left))?;
-        report.check(
-            &format!("{name} tells what is left"),
-            nanos(left.it_interval) == 30 * MS && (1..=34 * MS).contains(&nanos(left.it_value)),
-        );
-        set_timer(which, 0, 0)?;
-        CAME.store(0, Ordering::Relaxed);
-        spin(60)?;
-        report.same(&format!("{name} is off"), CAME.load(Ordering::Relaxed), 0);
-        set_timer(which, 20, 0)?;
-        spin(100)?;
-        report.same(&format!("{name} once"), CAME.load(Ordering::Relaxed), 1);
-    }
-    report.same(
-        "a child has no timers",
-        sys::in_child(|| {
-            // SAFETY: all zeroes is a value of this structure of numbers.
-            let mut left: libc::itimerval = unsafe { std::mem::zeroed() };
-            let got = call!(libc::getitimer(libc::ITIMER_PROF as _, &mut left));
-            i32::from(got.is_err() || nanos(left.it_value) != 0)
-        })?,
-        End::Exited(0),
-    );
-    Ok(())
-}
-
-fn limit(soft: u64, hard: u64) -> Result<i32, Errno> {
-    let limit = libc::rlimit {
-        rlim_cur: soft as _,
-        rlim_max: hard as _,
-    };
-    call!(libc::setrlimit(libc::RLIMIT_CPU, &limit))
-}
-
-fn limits(report: &mut Report) -> Outcome {
-    report.same(
-        "the soft RLIMIT_CPU sends SIGXCPU",
-        sys::in_child(|| {
-            let set = limit(1, libc::RLIM_INFINITY);
-            i32::from(set.is_err() || spin(20_000) != Ok(true))
-        })?,
-        End::Killed(libc::SIGXCPU),
-    );
-    let [reader, writer] = sys::pipe()?;
-    let child = sys::fork(|| {
-        let ready = handle(libc::SIGXCPU).and_then(|_| limit(1, 2));
-        if ready.is_err() || spin(1_300) != Ok(true) {
-            return 1;
-        }
-        let came = CAME.load(Ordering::Relaxed) as u8;
-        let _ = sys::write(writer, &[came]);
-        i32::from(spin(20_000) != Ok(true))
-    })?;
-    report.same(
-        "the hard one kills",
-        sys::wait(child)?,
-        End::Killed(libc::SIGKILL),
-    );
-    let mut came = [0];
-    sys::close(writer)?;
-    sys::read(reader, &mut came)?;
-    sys::close(reader)?;
-    report.same("SIGXCPU came before", came[0], 1);
-    report.same(
-        "a child inherits the limit",
-        sys::in_child(|| {
-            let set = limit(1, libc::RLIM_INFINITY);
-            let child = sys::in_child(|| i32::from(spin(20_000) != Ok(true)));
-            i32::from(set.is_err() || child != Ok(End::Killed(libc::SIGXCPU)))
-        })?,
-        End::Exited(0),
-    );
-    Ok(())
-}
-
 fn counters(report: &mut Report) -> Outcome {
     let before = rusage(libc::RUSAGE_SELF)?;
     const PAGES: usize = 4096;
@@ -495,7 +266,7 @@ fn proc_files(report: &mut Report) -> Outcome {
     let after = machine()?;
     let busy = after[0] + after[1] - whole[0] - whole[1];
     report.check("so does /proc/stat", busy >= 28);
-    let thread = format!("/proc/self/task/{}/stat", tid()?);
+    let thread = format!("/proc/self/task/{}/stat", clocks::tid()?);
     let own = clock(libc::CLOCK_THREAD_CPUTIME_ID)? / (10 * MS);
     let told = field(&thread, 14)? + field(&thread, 15)?;
     report.check(

@@ -1,0 +1,110 @@
+//! Ends: who is told, and who inherits the children.
+
+use super::{Member, REAPER, State, Tree};
+use crate::status::{Usage, WaitStatus};
+use alloc::sync::Arc;
+use paddock_abi::Result;
+
+/// What a process has lost with another's end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bereft {
+    /// Its parent (`PR_SET_PDEATHSIG`).
+    Child,
+    /// The last tie of its stopped group: it gets `SIGHUP` and `SIGCONT`.
+    Group,
+}
+
+/// Whom an end concerns.
+#[derive(Debug)]
+pub struct ExitEffects<P> {
+    /// The parent, to be woken and sent `exit_signal`.
+    pub parent: Option<Arc<P>>,
+    /// The signal for the parent; zero for none.
+    pub exit_signal: u32,
+    /// Whoever has inherited a zombie and should be woken.
+    pub reaper: Option<Arc<P>>,
+    /// The process itself, if it left no zombie: drop it outside the lock.
+    pub gone: Option<Arc<P>>,
+}
+
+impl<P: Member> Tree<P> {
+    /// The process has ended, all its threads and what it owned are gone.
+    /// Its children pass to the nearest subreaper above it, or to process 1;
+    /// `tell` is called for them, and for every process of a group that this
+    /// leaves orphaned with a stopped member. With `reap` it leaves no zombie.
+    /// `ESRCH`.
+    pub fn exit(
+        &mut self,
+        pid: u32,
+        status: WaitStatus,
+        usage: Usage,
+        reap: bool,
+        mut tell: impl FnMut(Bereft, &Arc<P>),
+    ) -> Result<ExitEffects<P>> {
+        let affected = self.linked_groups(pid)?;
+        self.ends += 1;
+        let order = self.ends;
+        let node = self.node_mut(pid)?;
+        node.state = State::Zombie {
+            status,
+            usage,
+            order,
+        };
+        node.news = None;
+        let (parent, exit_signal) = (node.parent, node.exit_signal);
+        let reaper = self.reaper_for(pid);
+        let inherited_zombie = self.reparent(pid, reaper, &mut tell);
+        self.hang_up_orphans(&affected, &mut |process| tell(Bereft::Group, process));
+        let mut effects = ExitEffects {
+            parent: self.get(parent),
+            exit_signal,
+            reaper: self.get(reaper).filter(|_| inherited_zombie),
+            gone: None,
+        };
+        if reap || effects.parent.is_none() {
+            effects.gone = self.remove(pid);
+        }
+        Ok(effects)
+    }
+
+    /// Who inherits a process's children: the nearest subreaper among its
+    /// ancestors, or process 1.
+    fn reaper_for(&self, pid: u32) -> u32 {
+        let mut at = pid;
+        // A parent is older than its child: this ends.
+        while let Some(node) = self.nodes.get(&at) {
+            if at != pid && node.subreaper && !node.is_zombie() {
+                return at;
+            }
+            at = node.parent;
+        }
+        REAPER
+    }
+
+    /// `PR_SET_CHILD_SUBREAPER`. `ESRCH`.
+    pub fn set_subreaper(&mut self, pid: u32, on: bool) -> Result<()> {
+        self.node_mut(pid)?.subreaper = on;
+        Ok(())
+    }
+
+    /// `PR_GET_CHILD_SUBREAPER`. `ESRCH`.
+    pub fn is_subreaper(&self, pid: u32) -> Result<bool> {
+        Ok(self.node(pid)?.subreaper)
+    }
+
+    /// Passes a process's children to `reaper`; whether a zombie is among
+    /// them.
+    fn reparent(&mut self, pid: u32, reaper: u32, tell: &mut impl FnMut(Bereft, &Arc<P>)) -> bool {
+        let mut zombie = false;
+        for child in self.nodes.values_mut().filter(|node| node.parent == pid) {
+            child.parent = reaper;
+            child.process.set_parent(reaper);
+            if !child.is_zombie() {
+                tell(Bereft::Child, &child.process);
+            }
+            child.exit_signal = paddock_abi::signal::SIGCHLD;
+            zombie |= child.is_zombie();
+        }
+        zombie
+    }
+}
