@@ -11,11 +11,14 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::Ordering;
 use paddock_abi::signal::*;
+use paddock_abi::time::{CLOCK_TICKS, NANOS};
 use paddock_abi::{Errno, Result};
 use paddock_process::signal::{self, Delivery, FrameRequest, Registers, Sent, SignalSet};
 use paddock_process::{Tree, WaitStatus};
 use zerocopy::{FromZeros, IntoBytes};
 
+/// The units (ns) of si_utime and si_stime.
+const TICK_NS: u64 = NANOS / CLOCK_TICKS;
 /// Size of an A64 instruction: an SVC is done again by going back one.
 const INSTRUCTION: u64 = 4;
 
@@ -170,9 +173,11 @@ pub fn tell_parent(parent: &Arc<Process>, child: &Process, status: WaitStatus) {
 /// What SIGCHLD (or another exit signal) says of a child.
 pub fn child_info(signal: u32, child: &Process, status: WaitStatus) -> Siginfo {
     let (code, value) = status.to_siginfo();
-    let mut info = Siginfo::from_process(signal, code, child.pid as i32, 0);
-    // si_status follows si_pid and si_uid.
-    info.fields[1] = u64::from(value as u32);
+    let used = child.cpu_times();
+    let times = (used.user / TICK_NS, used.system / TICK_NS);
+    let uid = child.cred().uid.real;
+    let mut info = Siginfo::child(code, child.pid as i32, uid, value, times);
+    info.si_signo = signal as i32;
     info
 }
 
