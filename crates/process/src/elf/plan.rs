@@ -15,8 +15,8 @@ pub struct Mapping {
     pub file: Range<u64>,
     /// The offset in the file of the first of them.
     pub offset: u64,
-    /// Bytes at the end of the last of them that must read as zero; may be
-    /// empty. Not of whole pages.
+    /// Bytes at the end of the last of them that must read as zero: none, or
+    /// all up to the end of that page. Less than a page.
     pub zero: Range<u64>,
     /// Anonymous pages that follow; may be empty.
     pub anonymous: Range<u64>,
@@ -31,6 +31,15 @@ const fn page_up(address: u64) -> u64 {
 }
 
 impl Segment {
+    /// Whether the rest of its last page of the file is cleared, as Linux does
+    /// for one that is larger in memory than in the file and can be written.
+    /// Not only up to `mem_size`: programs use what follows on the page as
+    /// memory that begins as zeroes (glibc's `ld.so` allocates from there).
+    /// Without that, what follows in the file shows.
+    fn ends_in_zeroes(&self) -> bool {
+        self.mem_size > self.file_size && self.prot.contains(Prot::WRITE)
+    }
+
     /// The mapping of this segment with `base` added to its addresses.
     pub fn mapping(&self, base: u64) -> Mapping {
         let start = self.vaddr + base;
@@ -41,18 +50,13 @@ impl Segment {
             0 => first,
             _ => page_up(file_end),
         };
-        let zero_end = file_pages_end.min(end);
         Mapping {
             prot: self.prot,
             file: first..file_pages_end,
             offset: page_down(self.offset),
-            // Past the segment's end but on its last page, what follows in
-            // the file shows, as on Linux; only the segment's own zeroes
-            // are promised.
-            zero: if zero_end > file_end {
-                file_end..zero_end
-            } else {
-                file_end..file_end
+            zero: match self.ends_in_zeroes() {
+                true => file_end..file_pages_end.max(file_end),
+                false => file_end..file_end,
             },
             anonymous: file_pages_end..page_up(end).max(file_pages_end),
         }

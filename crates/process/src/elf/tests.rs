@@ -82,6 +82,42 @@ fn a_static_program() {
     assert_eq!(data.anonymous, 0x40_3000..0x40_6000);
 }
 
+/// The parts of a segment's mapping that must read as zero and that follow.
+fn rest_of(flags: u32, file_size: u64, mem_size: u64) -> [core::ops::Range<u64>; 2] {
+    let headers = [
+        load(5, 0, 0x40_0000, 0x1000, 0x1000),
+        load(flags, 0x1800, 0x40_2800, file_size, mem_size),
+    ];
+    let image = parse(&file(2, 183, 0x40_0100, &headers)).unwrap();
+    let mapping = image.segments[1].mapping(0);
+    [mapping.zero, mapping.anonymous]
+}
+
+#[test]
+fn the_last_page_of_written_data_is_cleared_to_its_end() {
+    let cases = [
+        // A byte of zeroes within the page brings all of it.
+        (6, 0x400, 0x401, 0x40_2c00..0x40_3000, 0x40_3000..0x40_3000),
+        (6, 0x400, 0x800, 0x40_2c00..0x40_3000, 0x40_3000..0x40_3000),
+        (6, 0x400, 0x801, 0x40_2c00..0x40_3000, 0x40_3000..0x40_4000),
+        // As large as in the file: what follows in the file stays.
+        (6, 0x400, 0x400, 0x40_2c00..0x40_2c00, 0x40_3000..0x40_3000),
+        // Its end is that of a page.
+        (6, 0x800, 0x900, 0x40_3000..0x40_3000, 0x40_3000..0x40_4000),
+        // Nothing in the file: anonymous pages are zeroes anyway.
+        (6, 0, 0x10, 0x40_2800..0x40_2800, 0x40_2000..0x40_3000),
+        // Never written.
+        (4, 0x400, 0x480, 0x40_2c00..0x40_2c00, 0x40_3000..0x40_3000),
+    ];
+    for (flags, file_size, mem_size, zero, anonymous) in cases {
+        assert_eq!(
+            rest_of(flags, file_size, mem_size),
+            [zero, anonymous],
+            "{flags} {file_size:#x} {mem_size:#x}"
+        );
+    }
+}
+
 #[test]
 fn a_relocatable_program_goes_anywhere() {
     let mut headers = [
