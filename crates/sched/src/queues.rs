@@ -7,7 +7,7 @@
 
 use crate::idle::{CpuMask, IdleMask};
 use crate::run_queue::{Class, End, RunQueue};
-use crate::shim::{AtomicUsize, const_fn, fence};
+use crate::shim::{AtomicBool, AtomicUsize, const_fn, fence};
 use alloc::sync::Arc;
 use core::sync::atomic::Ordering::{Relaxed, SeqCst};
 use paddock_abi::Result;
@@ -31,6 +31,8 @@ struct Queue<T> {
     ready: SpinLock<RunQueue<Arc<T>>, IrqOff>,
     /// How many are in the queue: a hint for who looks from outside.
     length: AtomicUsize,
+    /// Operators have had their share of the CPU.
+    operators_yield: AtomicBool,
 }
 
 impl<T> Queue<T> {
@@ -39,6 +41,7 @@ impl<T> Queue<T> {
             Queue {
                 ready: SpinLock::new(Rank::Scheduler, RunQueue::new()),
                 length: AtomicUsize::new(0),
+                operators_yield: AtomicBool::new(false),
             }
         }
     }
@@ -94,18 +97,31 @@ impl<T: Runnable, const CPUS: usize> Queues<T, CPUS> {
 
     /// The class of the next thread of `cpu`.
     pub fn best(&self, cpu: usize) -> Option<Class> {
-        self.queues[cpu].ready.lock().best()
+        let queue = &self.queues[cpu];
+        let yields = queue.operators_yield.load(Relaxed);
+        queue.ready.lock().best(yields)
+    }
+
+    /// Sets whether operators have had their share of `cpu`, the calling one.
+    pub fn set_operators_yield(&self, cpu: usize, yields: bool) {
+        self.queues[cpu].operators_yield.store(yields, Relaxed);
+    }
+
+    /// What a class counts as on `cpu`.
+    pub fn class_on(&self, cpu: usize, class: Class) -> Class {
+        class.unless(self.queues[cpu].operators_yield.load(Relaxed))
     }
 
     /// Takes out the next thread of `cpu`, the calling one, if `wanted` holds
     /// for its class.
     pub fn pop(&self, cpu: usize, wanted: impl FnOnce(Class) -> bool) -> Option<Arc<T>> {
         let queue = &self.queues[cpu];
+        let yields = queue.operators_yield.load(Relaxed);
         let mut ready = queue.ready.lock();
-        if !ready.best().is_some_and(wanted) {
+        if !ready.best(yields).is_some_and(wanted) {
             return None;
         }
-        let thread = ready.pop();
+        let thread = ready.pop(yields);
         queue.length.store(ready.len(), Relaxed);
         thread
     }

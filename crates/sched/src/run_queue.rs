@@ -1,4 +1,4 @@
-//! Who runs next on one CPU: system threads before user threads, each in turn.
+//! Who runs next on one CPU: class before class, each in turn.
 
 use alloc::collections::VecDeque;
 use paddock_abi::{Errno, Result};
@@ -9,6 +9,9 @@ use paddock_abi::{Errno, Result};
 pub enum Class {
     /// The kernel's own threads: first.
     System,
+    /// Threads of process 1 and of root's logins, for a part of each CPU (see
+    /// [`crate::Share`]), and threads that have been killed.
+    Operator,
     /// Threads of processes.
     User,
     /// A CPU's idle thread: only when nobody else is ready. Never queued.
@@ -21,8 +24,18 @@ impl Class {
     pub const fn from_u8(number: u8) -> Class {
         match number {
             0 => Class::System,
-            1 => Class::User,
+            1 => Class::Operator,
+            2 => Class::User,
             _ => Class::Idle,
+        }
+    }
+
+    /// What it counts as: [`Class::Operator`] for [`Class::User`] where
+    /// operators yield.
+    pub const fn unless(self, operators_yield: bool) -> Class {
+        match self {
+            Class::Operator if operators_yield => Class::User,
+            class => class,
         }
     }
 }
@@ -38,14 +51,14 @@ pub enum End {
 
 /// Ready threads in the order in which they will run.
 pub struct RunQueue<T> {
-    queues: [VecDeque<T>; 2],
+    queues: [VecDeque<T>; Class::Idle as usize],
 }
 
 impl<T> RunQueue<T> {
     /// An empty queue.
     pub const fn new() -> Self {
         RunQueue {
-            queues: [VecDeque::new(), VecDeque::new()],
+            queues: [const { VecDeque::new() }; Class::Idle as usize],
         }
     }
 
@@ -71,9 +84,17 @@ impl<T> RunQueue<T> {
         }
     }
 
-    /// Takes out the thread that is to run next.
-    pub fn pop(&mut self) -> Option<T> {
-        self.queues.iter_mut().find_map(VecDeque::pop_front)
+    /// Takes out the thread that is to run next. With `operators_yield`,
+    /// those of [`Class::Operator`] come after those of [`Class::User`].
+    pub fn pop(&mut self, operators_yield: bool) -> Option<T> {
+        let [system, operators, users] = &mut self.queues;
+        let (second, third) = match operators_yield {
+            true => (users, operators),
+            false => (operators, users),
+        };
+        [system, second, third]
+            .into_iter()
+            .find_map(VecDeque::pop_front)
     }
 
     /// Takes out the thread with the smallest key, whatever its class.
@@ -95,15 +116,11 @@ impl<T> RunQueue<T> {
         })
     }
 
-    /// The class of the thread that is to run next.
-    pub fn best(&self) -> Option<Class> {
-        if !self.queues[0].is_empty() {
-            Some(Class::System)
-        } else if !self.queues[1].is_empty() {
-            Some(Class::User)
-        } else {
-            None
-        }
+    /// The class of the thread that is to run next: with `operators_yield`,
+    /// those of [`Class::Operator`] are no better than [`Class::User`].
+    pub fn best(&self, operators_yield: bool) -> Option<Class> {
+        let first = self.queues.iter().position(|queue| !queue.is_empty())?;
+        Some(Class::from_u8(first as u8).unless(operators_yield))
     }
 
     /// How many threads are ready.
@@ -113,7 +130,7 @@ impl<T> RunQueue<T> {
 
     /// Whether nobody is ready.
     pub fn is_empty(&self) -> bool {
-        self.best().is_none()
+        self.queues.iter().all(VecDeque::is_empty)
     }
 
     /// The ready threads, in no particular order.
@@ -137,10 +154,26 @@ mod tests {
         let mut queue = RunQueue::new();
         queue.push(Class::User, End::Back, 1);
         queue.push(Class::User, End::Front, 2);
+        queue.push(Class::Operator, End::Back, 4);
+        assert_eq!(queue.best(false), Some(Class::Operator));
         queue.push(Class::System, End::Back, 3);
-        assert_eq!(queue.best(), Some(Class::System));
-        let order: Vec<_> = core::iter::from_fn(|| queue.pop()).collect();
-        assert_eq!(order, [3, 2, 1]);
+        assert_eq!(queue.best(false), Some(Class::System));
+        let order: Vec<_> = core::iter::from_fn(|| queue.pop(false)).collect();
+        assert_eq!(order, [3, 4, 2, 1]);
+    }
+
+    #[test]
+    fn operators_that_yield_come_after_users_but_keep_their_places() {
+        let mut queue = RunQueue::new();
+        queue.push(Class::Operator, End::Back, 1);
+        assert_eq!(queue.best(true), Some(Class::User));
+        queue.push(Class::User, End::Back, 2);
+        queue.push(Class::User, End::Back, 3);
+        assert_eq!(queue.pop(true), Some(2));
+        assert_eq!(queue.best(false), Some(Class::Operator));
+        assert_eq!(queue.pop(false), Some(1));
+        assert_eq!(queue.pop(true), Some(3));
+        assert!(queue.is_empty() && queue.best(true).is_none());
     }
 
     #[test]

@@ -226,6 +226,26 @@ unsafe fn raise(chains: &mut Chains, holder: &Context, priority: u8) -> *const W
     waiter
 }
 
+/// Makes a thread at least as urgent by itself as `priority`, from now on and
+/// wherever it waits or is queued. Any context; the caller keeps the thread.
+pub fn hasten(context: &Context, priority: u8) {
+    let mut chains = lock();
+    let before = context.priority();
+    if context.base_priority() <= priority {
+        return;
+    }
+    context.set_base_priority(priority);
+    if context.priority() >= before {
+        return;
+    }
+    platform::priority_changed(context);
+    let waiter = context.waiter();
+    if !waiter.is_null() {
+        // SAFETY: a context's waiter is queued, hence alive.
+        unsafe { (*waiter).lock.reorder(&mut chains, waiter, priority) };
+    }
+}
+
 /// A context that has just got a lock is lent what its waiters want.
 pub(crate) fn take_over(_: &mut Chains, context: &Context, lock: &LockMeta) {
     if lock.wanted() < context.priority() {

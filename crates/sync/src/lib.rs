@@ -41,7 +41,7 @@ mod wait_queue;
 mod wait_record;
 mod waiter;
 
-pub use chains::{Cycle, Link};
+pub use chains::{Cycle, Link, hasten};
 pub use context::Context;
 pub use fallible::{SMALL, may_allocate, try_arc, try_arc_cyclic, try_box, try_insert};
 pub use guard::{IrqGuard, PollGuard, PreemptGuard, might_sleep};

@@ -3,6 +3,7 @@
 use crate::{Errno, OpenFile, Result};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use paddock_charge::{Account, Charge};
 use paddock_sync::OnceCell;
 
 /// A descriptor: what it refers to, and its one flag.
@@ -64,7 +65,12 @@ pub struct FdTable {
     entries: Vec<Option<FdEntry>>,
     /// No descriptor below is free.
     lowest_free: usize,
+    /// Of its descriptors, if somebody pays for them.
+    charge: Option<Charge>,
 }
+
+/// What a descriptor counts for, with what it refers to.
+const DESCRIPTOR_BYTES: usize = 256;
 
 impl FdTable {
     /// A table without descriptors.
@@ -72,15 +78,19 @@ impl FdTable {
         FdTable {
             entries: Vec::new(),
             lowest_free: 0,
+            charge: None,
         }
     }
 
-    /// The table of a fork: the same open file descriptions. `ENOMEM`.
-    pub fn fork(&self) -> Result<FdTable> {
+    /// The table of a fork, for which `account` pays: the same open file
+    /// descriptions. `ENOMEM`.
+    pub fn fork(&self, account: &Arc<Account>) -> Result<FdTable> {
         let FdTable {
             entries,
             lowest_free,
+            charge: _,
         } = self;
+        let charge = Charge::new(account, entries.len() * DESCRIPTOR_BYTES)?;
         let mut copy = Vec::new();
         copy.try_reserve_exact(entries.len())
             .map_err(|_| Errno::ENOMEM)?;
@@ -88,6 +98,7 @@ impl FdTable {
         Ok(FdTable {
             entries: copy,
             lowest_free: *lowest_free,
+            charge: Some(charge),
         })
     }
 
@@ -152,6 +163,9 @@ impl FdTable {
         if index >= self.entries.len() {
             let more = index + 1 - self.entries.len();
             self.entries.try_reserve(more).map_err(|_| Errno::ENOMEM)?;
+            if let Some(charge) = &mut self.charge {
+                charge.resize((index + 1) * DESCRIPTOR_BYTES)?;
+            }
             self.entries.resize(index + 1, None);
         }
         Ok(())
@@ -200,6 +214,7 @@ impl FdTable {
     /// Takes everything out, for exit.
     pub fn take_all(&mut self) -> Vec<Option<FdEntry>> {
         self.lowest_free = 0;
+        self.charge = None;
         core::mem::take(&mut self.entries)
     }
 }
@@ -253,7 +268,8 @@ mod tests {
         let mut table = FdTable::new();
         table.insert(open.clone(), false, 0, 8).unwrap();
         assert!(open.has_descriptors());
-        let child = table.fork().unwrap();
+        let account = Account::of_user(usize::MAX).unwrap();
+        let child = table.fork(&account).unwrap();
         drop(table.remove(0).unwrap());
         assert!(open.has_descriptors());
         drop(child);
@@ -292,10 +308,25 @@ mod tests {
         let mut table = FdTable::new();
         table.insert(file(), true, 0, 8).unwrap();
         table.insert(file(), false, 0, 8).unwrap();
-        let child = table.fork().unwrap();
+        let account = Account::of_user(usize::MAX).unwrap();
+        let child = table.fork(&account).unwrap();
         while table.take_close_on_exec().is_some() {}
         assert_eq!(table.iter().map(|(fd, _)| fd).collect::<Vec<_>>(), [1]);
         assert!(Arc::ptr_eq(&child.get(1).unwrap(), &table.get(1).unwrap()));
         assert!(child.get(0).is_ok());
+    }
+
+    #[test]
+    fn descriptors_are_paid_for_and_limited_by_that() {
+        let account = Account::of_user(40 * DESCRIPTOR_BYTES).unwrap();
+        let mut table = FdTable::new().fork(&account).unwrap();
+        for expected in 0..40 {
+            assert_eq!(table.insert(file(), false, 0, 1000), Ok(expected));
+        }
+        assert_eq!(account.bytes(), 40 * DESCRIPTOR_BYTES);
+        assert_eq!(table.insert(file(), false, 0, 1000), Err(Errno::ENOMEM));
+        assert_eq!(table.fork(&account).err(), Some(Errno::ENOMEM));
+        drop(table.take_all());
+        assert_eq!(account.bytes(), 0);
     }
 }

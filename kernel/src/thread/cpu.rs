@@ -8,7 +8,7 @@ use alloc::sync::Arc;
 use core::cell::UnsafeCell;
 use core::ptr;
 use core::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed};
-use paddock_sched::{Class, CpuTime, Sleepers};
+use paddock_sched::{Class, CpuTime, Share, Sleepers};
 use paddock_sync::{IrqGuard, OnceCell, Rank, SpinLock};
 
 /// One CPU.
@@ -45,6 +45,8 @@ pub struct Cpu {
     pub online_since: AtomicU64,
     /// What its threads were in user mode.
     pub user_time: UserTime,
+    /// What process 1 and root's logins have had of it lately.
+    pub operators: Share,
     local: UnsafeCell<Local>,
 }
 
@@ -120,6 +122,7 @@ impl Cpu {
             cpu_look: AtomicU64::new(u64::MAX),
             online_since: AtomicU64::new(0),
             user_time: UserTime::new(),
+            operators: Share::new(),
             local: UnsafeCell::new(Local {
                 running: None,
                 previous: ptr::null(),

@@ -209,6 +209,11 @@ impl Thread {
         Class::from_u8(self.context.priority())
     }
 
+    /// What that counts as on its own CPU.
+    fn class_here(&self) -> Class {
+        placing::QUEUES.class_on(self.cpu(), self.effective_class())
+    }
+
     /// Since when (ns since boot) it has been waiting for a CPU, if it is.
     pub fn ready_since(&self) -> Option<u64> {
         (self.state() == State::Ready).then(|| self.ready_since.load(Ordering::Relaxed))
@@ -233,6 +238,21 @@ impl Thread {
     /// The process side, for a user thread.
     pub fn user(&self) -> Option<&Arc<UserThread>> {
         self.user.as_ref()
+    }
+
+    /// Whether it is to run before other programs, for a share of a CPU. For a
+    /// thread that does not run yet, or itself.
+    pub fn set_operators(&self, is_operators: bool) {
+        let class = match is_operators {
+            true => Class::Operator,
+            false => self.class,
+        };
+        self.context.set_base_priority(class as u8);
+    }
+
+    /// It is to end: it runs before other programs until it has.
+    pub fn hasten(&self) {
+        paddock_sync::hasten(&self.context, Class::Operator as u8);
     }
 
     /// Which reserves of memory it leaves alone.

@@ -48,7 +48,7 @@ pub fn place(thread: Arc<Thread>) {
     let class = thread.effective_class();
     let cpu = choose(&thread, class);
     QUEUES.push(cpu, end, thread);
-    announce(cpu, class, end);
+    announce(cpu, QUEUES.class_on(cpu, class), end);
 }
 
 /// The CPU for a thread that became ready.

@@ -182,9 +182,10 @@ pub fn priority_changed(context: &Context) {
     }
     let home = || thread.home.load(SeqCst);
     if let Some(cpu) = QUEUES.reclass(home, |other| core::ptr::eq(&raw const **other, thread)) {
-        placing::announce(cpu, class, End::Front);
+        placing::announce(cpu, QUEUES.class_on(cpu, class), End::Front);
     } else if core::ptr::eq(thread, current()) {
         let this = cpus::this();
+        let class = thread.class_here();
         this.set_running_class(class);
         if QUEUES.best(thread.cpu()).is_some_and(|best| best < class) {
             thread.context.set_need_resched();

@@ -10,7 +10,7 @@ use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::sync::Arc;
 use core::cell::UnsafeCell;
-use core::sync::atomic::{AtomicI8, AtomicU64, AtomicUsize};
+use core::sync::atomic::{AtomicI8, AtomicU64, AtomicUsize, Ordering};
 use paddock_abi::{Errno, Result};
 use paddock_sched::Class;
 use paddock_sync::{Rank, SpinLock, try_box};
@@ -96,6 +96,7 @@ fn start(
         thread.stack = Some(stack);
         if let Some(user) = &user {
             thread.set_reserve(user.process.reserve());
+            thread.set_operators(user.process.runs_first.load(Ordering::Relaxed));
         }
         thread.user = user;
         thread

@@ -34,7 +34,9 @@ pub fn switch(masked: &IrqGuard) {
     check_sections(previous);
     // What follows does all that could have been asked for.
     previous.context.take_need_resched();
+    timer::renew_share(this, now);
     let Some(next) = pick(previous) else {
+        this.set_running_class(previous.class_here());
         timer::arm(this);
         return;
     };
@@ -90,7 +92,7 @@ fn pick(previous: &Thread) -> Option<Next> {
     let here = previous.cpu();
     let stays = previous.state() == State::Running;
     if stays && previous.may_run_on(here) {
-        let class = previous.effective_class();
+        let class = previous.class_here();
         return schedule_fuzz::pop(&QUEUES, here, |best| best <= class).map(Next::Thread);
     }
     let next = schedule_fuzz::pop(&QUEUES, here, |_| true).or_else(|| QUEUES.steal(here));
@@ -135,7 +137,7 @@ fn start_slice(this: &'static Cpu, local: &mut Local, next: Next, now: u64) -> &
     };
     let class = next
         .as_ref()
-        .map_or(Class::Idle, |thread| thread.effective_class());
+        .map_or(Class::Idle, |thread| thread.class_here());
     let was_idle = this.running_class() == Class::Idle;
     this.set_running_class(class);
     if was_idle && class != Class::Idle {
@@ -159,6 +161,9 @@ fn account(this: &Cpu, previous: &Thread, count: u64, now: u64) {
     this.user_time.leave(&previous.cpu_time);
     if let Some(thread) = previous.user() {
         thread.process.cpu_clock.ran(ran);
+    }
+    if previous.effective_class() == Class::Operator {
+        this.operators.charge(now, ran);
     }
     let left = previous.budget.load(Relaxed).saturating_sub(ran);
     // What is left is too short for a switch to be worth it: count it as none.

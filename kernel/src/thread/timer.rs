@@ -11,7 +11,7 @@ use super::placing::{self, QUEUES};
 use super::{Thread, current};
 use crate::arch::timers::{self, SchedulerTimer};
 use crate::interrupts::{self, Handler};
-use crate::{detectors, schedule_fuzz};
+use crate::{config, detectors, schedule_fuzz};
 use crate::{machine, watchdog};
 use core::sync::atomic::Ordering::Relaxed;
 use paddock_sched::{Class, End};
@@ -45,7 +45,9 @@ pub fn arm(this: &Cpu) {
         next = next.min(this.tick_due.load(Relaxed));
         next = next.min(this.cpu_look.load(Relaxed));
         let peer = QUEUES.length(here) > 0
-            && QUEUES.best(here).is_some_and(|best| best <= running)
+            && QUEUES
+                .best(here)
+                .is_some_and(|best| shares_with(running, best))
             && !current().context.need_resched();
         if peer {
             next = next.min(this.slice_end.load(Relaxed));
@@ -95,6 +97,25 @@ fn on_interrupt() {
     on_timer();
 }
 
+/// Whether a thread of class `running` has the CPU for a slice only, with one
+/// of class `waiting` ready: those of [`Class::Operator`] come first for a
+/// share of it.
+fn shares_with(running: Class, waiting: Class) -> bool {
+    waiting <= running || (running == Class::Operator && waiting == Class::User)
+}
+
+/// Looks whether operators have had their share of `this`, the calling CPU.
+/// Interrupts are masked.
+pub fn renew_share(this: &Cpu, now: u64) {
+    let thread = current();
+    let running = match thread.effective_class() {
+        Class::Operator => now.saturating_sub(this.running_since.load(Relaxed)),
+        _ => 0,
+    };
+    let spent = this.operators.is_spent(now, running);
+    QUEUES.set_operators_yield(thread.cpu(), spent);
+}
+
 /// Does what is due. Interrupt context.
 fn on_timer() {
     let _masked = IrqGuard::new();
@@ -117,10 +138,18 @@ fn on_timer() {
         this.cpu_look.store(u64::MAX, Relaxed);
         current().set_work();
     }
-    let best = QUEUES.best(current().cpu()).unwrap_or(Class::Idle);
     let slice_over = now >= this.slice_end.load(Relaxed);
+    if slice_over {
+        renew_share(this, now);
+        this.set_running_class(current().class_here());
+    }
+    let running = this.running_class();
+    let best = QUEUES.best(current().cpu()).unwrap_or(Class::Idle);
     if best < running || (best == running && best != Class::Idle && slice_over) {
         current().context.set_need_resched();
+    } else if slice_over {
+        // Nobody has a claim to the CPU yet.
+        this.slice_end.store(now + config::TIME_SLICE_NS, Relaxed);
     }
     arm(this);
     watchdog::check(now, due);

@@ -77,13 +77,18 @@ pub fn paying() -> Arc<Account> {
     }
 }
 
-/// The process is another user's from now on. What it owes stays with whom it
+/// The running process is another user's from now on. What it owes stays with whom it
 /// was. `ENOMEM`, and nothing has changed.
 pub fn change_user(process: &Process, uid: u32) -> Result<()> {
     let account = of_new_process(uid)?;
     tree().lock().set_uid(process.pid, uid)?;
     let old = core::mem::replace(&mut *process.account.lock(), account);
     drop(old);
+    if uid != 0
+        && let Some(thread) = current()
+    {
+        process.leave_operators(thread);
+    }
     Ok(())
 }
 

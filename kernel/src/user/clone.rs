@@ -170,11 +170,12 @@ fn new_process(
     }
     store_tid(request, pid)?;
     let memory = child_memory(old, flags, request, pid)?;
+    let account = accounts::of_new_process(old.uid()?)?;
     let files = if flags.contains(CloneFlags::FILES) {
         old.files.lock().another()
     } else {
         let files = old.files();
-        let copy = files.lock().fork()?;
+        let copy = files.lock().fork(&account)?;
         FileShare::new(copy)?
     };
     let keep_stack = !flags.contains(CloneFlags::VM) || flags.contains(CloneFlags::VFORK);
@@ -192,11 +193,13 @@ fn new_process(
         signals,
         limits,
         names,
-        account: accounts::of_new_process(old.uid()?)?,
+        account,
         // What process 1 starts is a service.
-        is_operators: old.is_operators && old.pid != spawn::FIRST,
+        is_operators: old.is_operators() && old.pid != spawn::FIRST,
         oom_score_adj: old.oom_score_adj.load(Ordering::Relaxed),
     }))?;
+    let runs_first = old.runs_first.load(Ordering::Relaxed);
+    child.runs_first.store(runs_first, Ordering::Relaxed);
     *child.executable.lock() = old.executable.lock().clone();
     child
         .trampoline

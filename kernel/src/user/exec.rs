@@ -52,7 +52,8 @@ fn unshare_files(process: &Process) -> Result<()> {
         return Ok(());
     }
     let shared = process.files();
-    let copy = shared.lock().fork()?;
+    let account = process.account.lock().clone();
+    let copy = shared.lock().fork(&account)?;
     let own = FileShare::new(copy)?;
     let before = core::mem::replace(&mut *process.files.lock(), own);
     drop(before);
@@ -107,6 +108,12 @@ fn take_over(thread: &Arc<UserThread>, loaded: Loaded, name: String, frame: &mut
     names.arguments = loaded.arguments;
     names.environment = loaded.environment;
     drop(names);
+    process
+        .runs_first
+        .store(process.is_operators(), Ordering::Relaxed);
+    if let Some(kernel) = thread.kernel_thread() {
+        kernel.set_operators(process.is_operators());
+    }
     close_marked(process);
     tree().lock().set_execed(process.pid);
     exit::release_vfork_parent(process);

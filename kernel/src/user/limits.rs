@@ -35,7 +35,7 @@ pub fn defaults() -> [Limit; LIMITS] {
 /// # Errors
 /// `EAGAIN` if `RLIMIT_NPROC` or the machine has no room for it (clone(2)).
 pub fn reserve(by: &Process, owner: Option<u32>) -> Result<u32> {
-    let total = match by.is_operators {
+    let total = match by.is_operators() {
         true => OPERATORS.total,
         false => OPERATORS.total - KEPT_FOR_OPERATORS,
     };

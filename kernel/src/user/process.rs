@@ -168,9 +168,13 @@ pub struct Process {
     pub(super) peak_pages: AtomicU64,
     /// Pays for what the kernel keeps on its behalf.
     pub account: SpinLock<Arc<Account>>,
-    /// Whether it may use the operator's reserve of memory: process 1, and
-    /// what root's logins start.
-    pub is_operators: bool,
+    /// Whether it may use the operator's reserves: process 1, and what root's
+    /// logins start as root.
+    is_operators: AtomicBool,
+    /// Whether its threads run before those of other programs, for a share of
+    /// a CPU: the operator's, and what process 1 starts until that is the
+    /// service's program.
+    pub runs_first: AtomicBool,
     /// How much likelier (to 1000) or unlikelier (to -1000: never) it is to
     /// be chosen when memory runs out; proc_pid_oom_score_adj(5).
     pub oom_score_adj: AtomicI32,
@@ -255,7 +259,8 @@ impl Process {
             ended: SpinLock::new(Rank::Leaf, Usage::default()),
             peak_pages: AtomicU64::new(0),
             account: SpinLock::new(Rank::Leaf, account),
-            is_operators,
+            is_operators: AtomicBool::new(is_operators),
+            runs_first: AtomicBool::new(is_operators),
             oom_score_adj: AtomicI32::new(oom_score_adj),
             on_exit: SpinLock::new(Rank::Leaf, None),
         }
@@ -268,9 +273,25 @@ impl Process {
 
     /// Which reserves of memory its threads leave alone, while it lives.
     pub fn reserve(&self) -> Reserve {
-        match self.is_operators {
+        match self.is_operators() {
             true => Reserve::Kernel,
             false => Reserve::Both,
+        }
+    }
+
+    /// Whether it may use the operator's reserves.
+    pub fn is_operators(&self) -> bool {
+        self.is_operators.load(Ordering::Relaxed)
+    }
+
+    /// It is no longer the operator's: it has become another user's. `thread`
+    /// is the running one, and its own.
+    pub fn leave_operators(&self, thread: &UserThread) {
+        self.is_operators.store(false, Ordering::Relaxed);
+        self.runs_first.store(false, Ordering::Relaxed);
+        if let Some(kernel) = thread.kernel_thread() {
+            kernel.set_reserve(self.reserve());
+            kernel.set_operators(false);
         }
     }
 

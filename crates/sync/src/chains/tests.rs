@@ -282,3 +282,27 @@ fn recursion_of_a_spin_lock_is_reported_before_it_hangs() {
     let _once = lock.lock();
     let _twice = lock.lock();
 }
+
+#[test]
+fn whoever_is_hastened_goes_first_in_the_line() {
+    platform::context().set_base_priority(1);
+    let lock = mutex(Vec::new());
+    let guard = lock.lock();
+    let waiters = [(5, "first"), (6, "hastened")].map(|(priority, name)| {
+        let other = lock.clone();
+        let (context, handle) = spawn(priority, move || other.lock().push(name));
+        queued(context, &lock);
+        (context, handle)
+    });
+    let (hastened, _) = &waiters[1];
+    crate::hasten(hastened, 2);
+    assert_eq!(hastened.priority(), 2);
+    // Less urgent is no haste.
+    crate::hasten(hastened, 4);
+    assert_eq!(hastened.priority(), 2);
+    drop(guard);
+    for (_, handle) in waiters {
+        handle.join().unwrap();
+    }
+    assert_eq!(*lock.lock(), ["hastened", "first"]);
+}
