@@ -19,10 +19,15 @@ mod switch {
     /// Has the allocation number `count` (from 0) of a process fail. Restarts
     /// the count.
     pub fn fail_at(process: u32, count: u64) {
-        PROCESS.store(0, Relaxed);
+        stop();
         TRIED.store(0, Relaxed);
         FAILS_AT.store(count, Relaxed);
         PROCESS.store(process, Relaxed);
+    }
+
+    /// No allocation counts or fails any more.
+    pub fn stop() {
+        PROCESS.store(0, Relaxed);
     }
 
     /// How many allocations there have been since [`fail_at`].
@@ -40,7 +45,7 @@ mod switch {
 }
 
 #[cfg(feature = "test-kernel")]
-pub use switch::{fail_at, fails_now, tried};
+pub use switch::{fail_at, fails_now, stop, tried};
 
 /// No allocation fails but for want of memory.
 #[cfg(not(feature = "test-kernel"))]

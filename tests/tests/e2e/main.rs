@@ -4,6 +4,7 @@
 mod boot;
 mod broken;
 mod disk;
+mod exhaustion;
 mod failures;
 mod failures_absent;
 mod faults;

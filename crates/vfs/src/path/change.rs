@@ -1,6 +1,6 @@
 //! Everything that makes, changes or takes away names, but rename(2).
 
-use super::dentry::Dentry;
+use super::dentry::{Dentry, Names};
 use super::name::Name;
 use super::walk::Walk;
 use super::{Namespace, Path, PathContext};
@@ -55,8 +55,9 @@ impl Namespace {
         name: &[u8],
     ) -> Result<Arc<Dentry>> {
         let _names = dir.dentry.dir_lock.lock();
+        let names = Names::new(name)?;
         let inode = make(dir.inode())?;
-        self.remember(&dir.dentry, name, inode)
+        Ok(self.remember(&dir.dentry, names, inode))
     }
 
     fn make_node(

@@ -11,7 +11,7 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use paddock_sync::{Mutex, PreemptOff, Rank, SpinLock};
+use paddock_sync::{Mutex, PreemptOff, Rank, SMALL, SpinLock, may_allocate};
 
 /// Names known to be absent that a directory keeps.
 const MOST_ABSENT: usize = 128;
@@ -61,15 +61,47 @@ pub(super) fn boxed(name: &[u8]) -> Result<Box<[u8]>> {
     Ok(copy.into_boxed_slice())
 }
 
+/// A name as the cache keeps it: in its dentry, and in its directory's list.
+/// Made before the filesystem is changed: what has been done there is
+/// remembered here without fail.
+pub(super) struct Names {
+    own: Box<[u8]>,
+    listed: Box<[u8]>,
+}
+
+impl Names {
+    /// Copies of `name`, and leave to allocate what little the cache needs
+    /// besides. `ENOMEM`.
+    pub fn new(name: &[u8]) -> Result<Names> {
+        may_allocate()?;
+        Ok(Names {
+            own: boxed(name)?,
+            listed: boxed(name)?,
+        })
+    }
+}
+
 impl Dentry {
+    /// `ENOMEM`.
     pub(super) fn new(
         inode: Arc<dyn Inode>,
         fs: u64,
         name: &[u8],
         parent: Option<Arc<Dentry>>,
     ) -> Result<Arc<Dentry>> {
-        let name = boxed(name)?;
-        paddock_sync::try_arc(Dentry {
+        may_allocate()?;
+        Ok(Self::made(inode, fs, boxed(name)?, parent))
+    }
+
+    /// After [`may_allocate`].
+    fn made(
+        inode: Arc<dyn Inode>,
+        fs: u64,
+        name: Box<[u8]>,
+        parent: Option<Arc<Dentry>>,
+    ) -> Arc<Dentry> {
+        const { assert!(size_of::<Dentry>() + 16 <= SMALL, "not a small object") };
+        Arc::new(Dentry {
             inode,
             fs,
             place: SpinLock::new(
@@ -159,13 +191,25 @@ impl Dentry {
         drop(forgotten);
     }
 
-    /// Makes `child` the dentry of `name`. The caller holds `dir_lock`.
-    pub(super) fn adopt(&self, name: &[u8], child: &Arc<Dentry>) -> Result<()> {
-        let name = boxed(name)?;
+    /// Makes a dentry of a name in this directory. The caller holds
+    /// `dir_lock`.
+    pub(super) fn add_child(self: &Arc<Self>, names: Names, inode: Arc<dyn Inode>) -> Arc<Dentry> {
+        let child = Self::made(inode, self.fs, names.own, Some(self.clone()));
+        self.list(names.listed, &child);
+        child
+    }
+
+    fn list(&self, name: Box<[u8]>, child: &Arc<Dentry>) {
         let mut children = self.children.lock();
         children.absent.remove(&name);
         children.live.insert(name, Arc::downgrade(child));
-        Ok(())
+    }
+
+    /// Gives `child` another name, in this directory. The caller holds
+    /// `dir_lock`.
+    pub(super) fn adopt(self: &Arc<Self>, names: Names, child: &Arc<Dentry>) {
+        self.list(names.listed, child);
+        child.relocate(names.own, self);
     }
 
     /// Forgets `name`; its dentry, if there was a live one. The caller holds
@@ -180,7 +224,7 @@ impl Dentry {
     }
 
     /// Puts it elsewhere, after a rename.
-    pub(super) fn relocate(&self, name: Box<[u8]>, parent: &Arc<Dentry>) {
+    fn relocate(&self, name: Box<[u8]>, parent: &Arc<Dentry>) {
         let old = {
             let mut place = self.place.lock();
             let old_name = core::mem::replace(&mut place.name, name);

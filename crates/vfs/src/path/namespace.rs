@@ -1,6 +1,6 @@
 //! [`Namespace`]: the tree of mounts, and looking things up in it.
 
-use super::dentry::{Dentry, DentryCache, Known};
+use super::dentry::{Dentry, DentryCache, Known, Names};
 use super::mount::{Mount, MountFlags, MountInfo, MountTable};
 use super::walk::Walk;
 use super::{Path, PathContext};
@@ -134,21 +134,20 @@ impl Namespace {
             dir.note_absent(name);
         }
         let inode = found?;
-        self.remember(dir, name, inode)
+        Ok(self.remember(dir, Names::new(name)?, inode))
     }
 
-    /// Makes and keeps the dentry of `name`; the caller holds the directory's
+    /// Makes and keeps the dentry of a name; the caller holds the directory's
     /// lock.
     pub(super) fn remember(
         &self,
         dir: &Arc<Dentry>,
-        name: &[u8],
+        names: Names,
         inode: Arc<dyn Inode>,
-    ) -> Result<Arc<Dentry>> {
-        let child = Dentry::new(inode, dir.fs(), name, Some(dir.clone()))?;
-        dir.adopt(name, &child)?;
+    ) -> Arc<Dentry> {
+        let child = dir.add_child(names, inode);
         self.cache.add(&child);
-        Ok(child)
+        child
     }
 
     /// Walks `path`; a symbolic link at its end is followed if `follow`.

@@ -1,7 +1,7 @@
 //! rename(2).
 
 use super::change::{Place, check_change, check_delete};
-use super::dentry::{Dentry, boxed};
+use super::dentry::{Dentry, Names};
 use super::{Namespace, PathContext};
 use crate::{Errno, FileKind, Result};
 use alloc::sync::Arc;
@@ -53,6 +53,7 @@ impl Namespace {
             Err(error) => return Err(error),
         };
         self.check_rename(context, from, to, &source, target.as_ref())?;
+        let names = (Names::new(&from.name)?, Names::new(&to.name)?);
         let new_dir = to.dir.inode();
         from.dir
             .inode()
@@ -63,7 +64,14 @@ impl Namespace {
         {
             return Ok(None);
         }
-        move_dentries(from, to, &source, target.as_ref(), flags)?;
+        let (from_names, to_names) = names;
+        move_dentries(
+            (from, from_names),
+            (to, to_names),
+            &source,
+            target.as_ref(),
+            flags,
+        );
         Ok(target.filter(|_| flags & RENAME_EXCHANGE == 0))
     }
 
@@ -109,25 +117,19 @@ fn same_inode(a: &Dentry, b: &Dentry) -> bool {
 
 /// Makes the dentries follow what the filesystem has done.
 fn move_dentries(
-    from: &Place,
-    to: &Place,
+    (from, from_names): (&Place, Names),
+    (to, to_names): (&Place, Names),
     source: &Arc<Dentry>,
     target: Option<&Arc<Dentry>>,
     flags: u32,
-) -> Result<()> {
+) {
     let (old_dir, new_dir) = (&from.dir.dentry, &to.dir.dentry);
-    let new_name = boxed(&to.name)?;
     drop(old_dir.forget_child(&from.name));
     drop(new_dir.forget_child(&to.name));
-    new_dir.adopt(&to.name, source)?;
-    source.relocate(new_name, new_dir);
+    new_dir.adopt(to_names, source);
     match target {
-        Some(target) if flags & RENAME_EXCHANGE != 0 => {
-            old_dir.adopt(&from.name, target)?;
-            target.relocate(boxed(&from.name)?, old_dir);
-        }
+        Some(target) if flags & RENAME_EXCHANGE != 0 => old_dir.adopt(from_names, target),
         Some(target) => target.mark_removed(),
         None => {}
     }
-    Ok(())
 }

@@ -388,3 +388,77 @@ fn the_root_is_still_a_place_when_everything_is_unmounted() {
     assert!(namespace.mounts().is_empty());
     namespace.unmount_all().unwrap();
 }
+
+/// What is there, by walking, with the contents of files.
+fn tree_of(sh: &Shell) -> Vec<(String, Option<Vec<u8>>)> {
+    let mut found = Vec::new();
+    let mut folders = vec![String::new()];
+    while let Some(folder) = folders.pop() {
+        for name in sh.ls(&format!("{folder}/")) {
+            if name == "." || name == ".." {
+                continue;
+            }
+            let path = format!("{folder}/{name}");
+            let text = sh.get(&path).ok();
+            if text.is_none() {
+                folders.push(path.clone());
+            }
+            found.push((path, text));
+        }
+    }
+    found.sort();
+    found
+}
+
+/// The n-th allocation of a change of names fails, for every n: it is `ENOMEM`,
+/// and what the cache says of names is what the filesystem has.
+#[test]
+fn the_cache_agrees_with_the_filesystem_whichever_allocation_fails() {
+    type Change = fn(&Shell) -> Result<()>;
+    const CHANGES: &[Change] = &[
+        |sh| sh.mkdir("/new"),
+        |sh| {
+            let kind = FileKind::Regular;
+            sh.0.mknod(&sh.1, b"/dir/file", kind, 0o666, 0).map(drop)
+        },
+        |sh| sh.ln("/old", "/dir/symbolic"),
+        |sh| {
+            let old = sh.0.resolve(&sh.1, b"/old", true)?;
+            sh.0.link(&old, &sh.1, b"/dir/linked")
+        },
+        |sh| sh.mv("/old", "/dir/moved", 0),
+        |sh| sh.mv("/old", "/dir/other", 0),
+        |sh| sh.mv("/old", "/dir/other", RENAME_EXCHANGE),
+        |sh| sh.rm("/old"),
+        |sh| sh.rmdir("/empty"),
+    ];
+    let mut failed = 0;
+    for change in CHANGES {
+        for number in 0.. {
+            let sh = Shell::new();
+            sh.mkdir("/dir").unwrap();
+            sh.mkdir("/empty").unwrap();
+            sh.put("/old", "old").unwrap();
+            sh.put("/dir/other", "other").unwrap();
+            // Names that are not there are known to the cache, too.
+            assert!(sh.get("/dir/file").is_err() && sh.get("/dir/moved").is_err());
+            let before = tree_of(&sh);
+            paddock_sync::fail_allocation_after(Some(number));
+            let result = change(&sh);
+            let tried = paddock_sync::allocations_tried();
+            paddock_sync::fail_allocation_after(None);
+            let by_cache = tree_of(&sh);
+            sh.0.shrink();
+            assert_eq!(by_cache, tree_of(&sh), "allocation {number}");
+            match result {
+                Err(error) => assert_eq!((error, &by_cache), (Errno::ENOMEM, &before)),
+                Ok(()) => assert_ne!(by_cache, before),
+            }
+            if tried <= number {
+                break;
+            }
+            failed += 1;
+        }
+    }
+    assert!(failed > 15, "only {failed} allocations");
+}

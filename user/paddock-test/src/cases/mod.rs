@@ -6,6 +6,7 @@ mod cpu_time;
 mod cpus;
 mod elf_hostile;
 mod exhaust;
+mod fail_alloc;
 mod fault;
 mod figures;
 mod files;
@@ -84,6 +85,10 @@ pub const CASES: &[Case] = &[
         exhaust::run,
     ),
     tool("whoami", "", identity::whoami),
+    Case {
+        alone: false,
+        ..case("fail-alloc", fail_alloc::run)
+    },
     tool("figures", "", figures::run),
     tool("stress", "SECONDS [FOLDER [WORKER...]]", stress::run),
     case("faults", fault::all),

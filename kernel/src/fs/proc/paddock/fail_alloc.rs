@@ -26,7 +26,7 @@ impl ProcFile for FailAlloc {
     fn write(&self, data: &[u8]) -> Result<usize> {
         let own = user::current().map_or(0, |thread| thread.process.pid);
         match data.trim_ascii() {
-            b"off" => injected::fail_at(0, u64::MAX),
+            b"off" => injected::stop(),
             number => {
                 let number = core::str::from_utf8(number).map_err(|_| Errno::EINVAL)?;
                 let number = number.parse().map_err(|_| Errno::EINVAL)?;
