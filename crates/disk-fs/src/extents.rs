@@ -334,8 +334,10 @@ impl Core {
         self.geometry.locate_block(start)?;
         self.geometry.locate_block(start + u64::from(len) - 1)?;
         match metadata {
-            true => (start..start + u64::from(len)).for_each(|block| self.free_metadata(block)),
-            false => self.free_data(start, u64::from(len)),
+            true => {
+                (start..start + u64::from(len)).try_for_each(|block| self.free_metadata(block))?
+            }
+            false => self.free_data(start, u64::from(len))?,
         }
         raw.add_blocks(-i64::from(len), self.disk.block_size);
         Ok(())

@@ -5,7 +5,7 @@ use crate::inode::Ext4Inode;
 use crate::journal::Journal;
 use crate::layout::{Geometry, INCOMPAT_RECOVER, SUPERBLOCK_OFFSET, SUPERBLOCK_SIZE};
 use crate::transaction::Core;
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -28,7 +28,7 @@ pub(crate) struct Shared {
     /// The inodes in use.
     table: SpinLock<BTreeMap<u32, Weak<Ext4Inode>>, PreemptOff>,
     /// Inodes to free: their objects are gone, and their names.
-    doomed: SpinLock<Vec<u32>, PreemptOff>,
+    doomed: SpinLock<BTreeSet<u32>, PreemptOff>,
 }
 
 impl Shared {
@@ -68,7 +68,7 @@ impl Shared {
         }
         drop(table);
         if inode.nameless.load(Ordering::Relaxed) {
-            self.doomed.lock().push(inode.ino);
+            self.doomed.lock().insert(inode.ino);
         }
     }
 
@@ -77,7 +77,7 @@ impl Shared {
         let known = self.table.lock().get(&ino).and_then(Weak::upgrade);
         match known {
             Some(inode) => inode.nameless.store(true, Ordering::Relaxed),
-            None => self.doomed.lock().push(ino),
+            None => drop(self.doomed.lock().insert(ino)),
         }
     }
 
@@ -85,7 +85,7 @@ impl Shared {
     /// stays in the list of orphans on the disk.
     pub fn reap(&self, core: &mut Core) {
         loop {
-            let Some(ino) = self.doomed.lock().pop() else {
+            let Some(ino) = self.doomed.lock().pop_first() else {
                 return;
             };
             let _ = core.operation(|core| core.free_inode(ino));
@@ -173,7 +173,7 @@ impl Ext4 {
             core: Mutex::new(Rank::Filesystem, core),
             cache,
             table: SpinLock::new(Rank::Leaf, BTreeMap::new()),
-            doomed: SpinLock::new(Rank::Leaf, Vec::new()),
+            doomed: SpinLock::new(Rank::Leaf, BTreeSet::new()),
         })?;
         let root = shared.inode(&mut shared.core.lock(), ROOT)?;
         if root.kind != FileKind::Directory {

@@ -103,10 +103,12 @@ impl Ext4Inode {
     fn make(&self, name: &[u8], node: &NewNode, target: &[u8]) -> Result<Arc<dyn Inode>> {
         let place = self.place(name);
         let mut core = self.fs.core.lock();
-        let ino = self
-            .fs
-            .change(&mut core, |core| core.create(place, node, target))?;
-        Ok(self.fs.inode(&mut core, ino)?)
+        // Its object belongs to the operation: without one there is no name.
+        let inode = self.fs.change(&mut core, |core| {
+            let ino = core.create(place, node, target)?;
+            self.fs.inode(core, ino)
+        })?;
+        Ok(inode)
     }
 }
 
@@ -265,10 +267,10 @@ impl Inode for Ext4Inode {
 
     fn create_unnamed(&self, node: &NewNode) -> Result<Arc<dyn Inode>> {
         let mut core = self.fs.core.lock();
-        let ino = self
-            .fs
-            .change(&mut core, |core| core.create_unnamed(self.ino, node))?;
-        let inode = self.fs.inode(&mut core, ino)?;
+        let inode = self.fs.change(&mut core, |core| {
+            let ino = core.create_unnamed(self.ino, node)?;
+            self.fs.inode(core, ino)
+        })?;
         inode.nameless.store(true, Ordering::Relaxed);
         Ok(inode)
     }

@@ -89,7 +89,7 @@ impl Core {
         if users > 1 {
             put_u32(self.modify(block)?, ATTRIBUTE_USERS, users - 1);
         } else {
-            self.free_metadata(block);
+            self.free_metadata(block)?;
         }
         Ok(())
     }

@@ -60,6 +60,11 @@ pub(crate) struct Core {
     failed: bool,
 }
 
+/// Room for one element more. `ENOMEM`.
+fn reserve_one<T>(list: &mut Vec<T>) -> Result<()> {
+    list.try_reserve(1).map_err(|_| Errno::ENOMEM)
+}
+
 impl Core {
     pub fn new(
         disk: Disk,
@@ -129,6 +134,7 @@ impl Core {
     /// The block's content, to change within [`operation`](Self::operation).
     pub fn modify(&mut self, block: u64) -> Result<&mut [u8]> {
         self.load(block)?;
+        reserve_one(&mut self.undo)?;
         let serial = self.operation;
         let buffer = self.buffers.get_mut(&block).ok_or(Errno::EIO)?;
         if buffer.changed_by != serial {
@@ -163,6 +169,7 @@ impl Core {
 
     /// A block that was just allocated, all zeroes.
     pub fn fresh(&mut self, block: u64) -> Result<&mut [u8]> {
+        reserve_one(&mut self.undo)?;
         let serial = self.operation;
         let buffer = Buffer {
             data: zeroed(self.disk.block_size)?,
@@ -177,16 +184,22 @@ impl Core {
     }
 
     /// Frees a run of blocks of file data when the transaction commits.
-    pub fn free_data(&mut self, start: u64, count: u64) {
+    pub fn free_data(&mut self, start: u64, count: u64) -> Result<()> {
+        reserve_one(&mut self.freed)?;
         self.freed.push(start..start + count);
+        Ok(())
     }
 
     /// Frees a metadata block when the transaction commits.
-    pub fn free_metadata(&mut self, block: u64) {
+    pub fn free_metadata(&mut self, block: u64) -> Result<()> {
+        reserve_one(&mut self.undo)?;
+        reserve_one(&mut self.freed)?;
+        reserve_one(&mut self.revoked)?;
         let before = self.put_buffer(block, None);
         self.undo.push(Undo { block, before });
         self.freed.push(block..block + 1);
         self.revoked.push(block);
+        Ok(())
     }
 
     /// Blocks that will be free when the transaction commits.

@@ -43,7 +43,7 @@ pub fn getcwd(call: &mut Call<'_>) -> Result<u64> {
     if context.base.is_removed() {
         return Err(Errno::ENOENT);
     }
-    let mut path = namespace().path_of(&context.base, &context.root);
+    let mut path = namespace().path_of(&context.base, &context.root)?;
     path.push(0);
     if path.len() as u64 > call.word(1) {
         return Err(Errno::ERANGE);

@@ -150,7 +150,7 @@ impl MapSource<Arm> for FilePages {
 
     fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.path {
-            Some(path) => f.write_str(&super::vfs::path_name(path)),
+            Some(path) => super::vfs::write_path(f, path),
             None => Ok(()),
         }
     }

@@ -1,7 +1,7 @@
 //! The one tree of files, and paths in it.
 
-use alloc::string::String;
 use alloc::sync::Arc;
+use core::fmt::{self, Write};
 use paddock_sync::OnceCell;
 use paddock_vfs::{Namespace, Path};
 
@@ -27,9 +27,20 @@ pub fn try_namespace() -> Option<&'static Arc<Namespace>> {
     NAMESPACE.get()
 }
 
-/// A place's absolute path as text. May sleep.
-pub fn path_name(path: &Path) -> String {
+/// Writes a place's absolute path. May sleep.
+///
+/// # Errors
+/// As for a writer that fails, for want of memory too.
+pub fn write_path(f: &mut fmt::Formatter<'_>, path: &Path) -> fmt::Result {
     let namespace = namespace();
-    let bytes = namespace.path_of(path, &namespace.root());
-    String::from_utf8_lossy(&bytes).into_owned()
+    let bytes = namespace
+        .path_of(path, &namespace.root())
+        .map_err(|_| fmt::Error)?;
+    for chunk in bytes.utf8_chunks() {
+        f.write_str(chunk.valid())?;
+        if !chunk.invalid().is_empty() {
+            f.write_char(char::REPLACEMENT_CHARACTER)?;
+        }
+    }
+    Ok(())
 }

@@ -158,8 +158,8 @@ impl Namespace {
 
     /// The names from `root` to `path`, as getcwd(2) and `/proc/PID/fd` show
     /// them: "(unreachable)" before what is outside `root`, " (deleted)"
-    /// after what has no name any more.
-    pub fn path_of(&self, path: &Path, root: &Path) -> Vec<u8> {
+    /// after what has no name any more. `ENOMEM`.
+    pub fn path_of(&self, path: &Path, root: &Path) -> Result<Vec<u8>> {
         let mut reversed: Vec<Vec<u8>> = Vec::new();
         let mut at = path.clone();
         let mut reachable = true;
@@ -177,6 +177,7 @@ impl Namespace {
             let Some(parent) = at.dentry.parent() else {
                 break;
             };
+            reversed.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
             reversed.push(at.dentry.name());
             at = at.at(parent);
         }
@@ -307,23 +308,25 @@ impl Namespace {
         }
     }
 
-    /// What `/proc/mounts` shows.
-    pub fn mounts(&self) -> Vec<MountInfo> {
+    /// What `/proc/mounts` shows. `ENOMEM`.
+    pub fn mounts(&self) -> Result<Vec<MountInfo>> {
         let Some(top) = self.mounts.all().first().cloned() else {
-            return Vec::new();
+            return Ok(Vec::new());
         };
         let root = Path {
             dentry: top.root.clone(),
             mount: top,
         };
-        let info = |mount: Arc<Mount>| MountInfo {
-            source: mount.source().into(),
-            target: match &mount.covers {
-                Some(covered) => self.path_of(covered, &root),
-                None => b"/".to_vec(),
-            },
-            kind: mount.fs.kind(),
-            flags: mount.flags(),
+        let info = |mount: Arc<Mount>| {
+            Ok(MountInfo {
+                source: mount.source().into(),
+                target: match &mount.covers {
+                    Some(covered) => self.path_of(covered, &root)?,
+                    None => b"/".to_vec(),
+                },
+                kind: mount.fs.kind(),
+                flags: mount.flags(),
+            })
         };
         self.mounts.all().into_iter().map(info).collect()
     }
@@ -337,10 +340,14 @@ impl Namespace {
     }
 }
 
-fn join(reversed: &[Vec<u8>], reachable: bool, deleted: bool) -> Vec<u8> {
+fn join(reversed: &[Vec<u8>], reachable: bool, deleted: bool) -> Result<Vec<u8>> {
+    let (before, after) = (b"(unreachable)", b" (deleted)");
+    let names: usize = reversed.iter().map(|name| name.len() + 1).sum();
     let mut text = Vec::new();
+    text.try_reserve_exact(names + before.len() + after.len() + 1)
+        .map_err(|_| Errno::ENOMEM)?;
     if !reachable {
-        text.extend_from_slice(b"(unreachable)");
+        text.extend_from_slice(before);
     }
     for name in reversed.iter().rev() {
         text.push(b'/');
@@ -350,7 +357,7 @@ fn join(reversed: &[Vec<u8>], reachable: bool, deleted: bool) -> Vec<u8> {
         text.push(b'/');
     }
     if deleted {
-        text.extend_from_slice(b" (deleted)");
+        text.extend_from_slice(after);
     }
-    text
+    Ok(text)
 }

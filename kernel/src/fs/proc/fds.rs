@@ -103,7 +103,7 @@ impl ProcLink for Fd {
         let nameless = |place: &Path| place.inode().as_any().is::<Nameless>();
         if let Some(place) = file.path().filter(|place| !nameless(place)) {
             let namespace = vfs::namespace();
-            return Ok(namespace.path_of(place, &namespace.root()));
+            return namespace.path_of(place, &namespace.root());
         }
         let metadata = file.metadata()?;
         Ok(match metadata.kind {

@@ -224,7 +224,7 @@ impl ProcLink for PlaceLink {
         may_inspect(&self.process)?;
         let place = (self.find)(&self.process)?;
         let namespace = vfs::namespace();
-        Ok(namespace.path_of(&place, &namespace.root()))
+        namespace.path_of(&place, &namespace.root())
     }
 
     fn jump(&self) -> Option<Path> {

@@ -69,7 +69,7 @@ fn options(info: &MountInfo) -> Result<String> {
 }
 
 fn all_mounts() -> Result<Vec<MountInfo>> {
-    let mounts = vfs::namespace().mounts();
+    let mounts = vfs::namespace().mounts()?;
     if mounts.is_empty() {
         Err(Errno::ENOENT)
     } else {
