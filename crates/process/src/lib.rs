@@ -31,4 +31,4 @@ pub use pipe::{Fifo, FifoEnd, PIPE_BUF, PIPE_MAX, PIPE_SIZE, Payer, PipeReader, 
 pub use ring::{Ring, TryRead};
 pub use status::{Usage, WaitStatus};
 pub use tree::{Bereft, ExitEffects, Member, Selector, TaskLimits, Tree, Waited};
-pub use weak_list::WeakList;
+pub use weak_list::{Listed, Membership, WeakList};

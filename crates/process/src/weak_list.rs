@@ -1,42 +1,93 @@
 //! All objects of a kind, for as long as somebody has them.
 
+use alloc::collections::BTreeSet;
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
+use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use paddock_abi::{Errno, Result};
-use paddock_sync::{PreemptOff, Rank, SpinLock};
+use paddock_sync::{PreemptOff, Rank, SpinLock, may_allocate};
 
-/// Objects that the list does not keep alive. None ever changes its place, so
-/// that going through them misses none that was there from the start, whatever
-/// comes and goes meanwhile.
+/// No place.
+const NOWHERE: usize = usize::MAX;
+
+/// Objects that the list does not keep alive; each leaves it as it goes, so
+/// that nothing of it stays. None ever changes its place, so that going
+/// through them misses none that was there from the start, whatever comes and
+/// goes meanwhile.
 #[derive(Debug)]
 pub struct WeakList<T> {
-    slots: SpinLock<Vec<Weak<T>>, PreemptOff>,
+    places: SpinLock<Places<T>, PreemptOff>,
+}
+
+#[derive(Debug)]
+struct Places<T> {
+    /// Free ones refer to nothing. The last one is in use.
+    all: Vec<Weak<T>>,
+    free: BTreeSet<usize>,
+}
+
+/// An object's place in its list: a field of the object.
+#[derive(Debug)]
+pub struct Membership<T: 'static> {
+    list: &'static WeakList<T>,
+    place: AtomicUsize,
+}
+
+impl<T> Membership<T> {
+    /// That of an object which is to be [added](WeakList::add) to `list`.
+    pub const fn new(list: &'static WeakList<T>) -> Self {
+        Membership {
+            list,
+            place: AtomicUsize::new(NOWHERE),
+        }
+    }
+}
+
+impl<T> Drop for Membership<T> {
+    fn drop(&mut self) {
+        let place = *self.place.get_mut();
+        if place != NOWHERE {
+            self.list.remove(place);
+        }
+    }
+}
+
+/// What can be in a list.
+pub trait Listed: Sized + 'static {
+    /// Its place.
+    fn membership(&self) -> &Membership<Self>;
 }
 
 impl<T> WeakList<T> {
     /// None. Its lock is of rank [`Rank::Leaf`].
     pub const fn new() -> Self {
         WeakList {
-            slots: SpinLock::new(Rank::Leaf, Vec::new()),
+            places: SpinLock::new(
+                Rank::Leaf,
+                Places {
+                    all: Vec::new(),
+                    free: BTreeSet::new(),
+                },
+            ),
         }
     }
 
-    /// Adds one, in the place of one that is gone if there is any. Any context
-    /// but an interrupt.
-    ///
-    /// # Errors
-    /// `ENOMEM`.
-    pub fn add(&self, object: &Arc<T>) -> Result<()> {
-        let mut slots = self.slots.lock();
-        let free = slots.iter().position(|slot| slot.strong_count() == 0);
-        match free.and_then(|index| slots.get_mut(index)) {
-            Some(slot) => *slot = Arc::downgrade(object),
-            None => {
-                slots.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
-                slots.push(Arc::downgrade(object));
-            }
+    /// Any context but an interrupt.
+    fn remove(&self, place: usize) {
+        let mut places = self.places.lock();
+        let gone = places.all.get_mut(place).map(core::mem::take);
+        places.free.insert(place);
+        while let Some(last) = places.all.len().checked_sub(1)
+            && places.free.remove(&last)
+        {
+            places.all.pop();
         }
-        Ok(())
+        let emptied = match places.all.is_empty() {
+            true => core::mem::take(&mut places.all),
+            false => Vec::new(),
+        };
+        drop(places);
+        drop((gone, emptied));
     }
 
     /// Calls `each` for all, with no lock held: it may do what it likes, and
@@ -44,7 +95,7 @@ impl<T> WeakList<T> {
     pub fn for_each(&self, mut each: impl FnMut(&Arc<T>)) {
         let mut index = 0;
         loop {
-            let Some(object) = self.slots.lock().get(index).cloned() else {
+            let Some(object) = self.places.lock().all.get(index).cloned() else {
                 return;
             };
             if let Some(object) = object.upgrade() {
@@ -52,6 +103,31 @@ impl<T> WeakList<T> {
             }
             index += 1;
         }
+    }
+}
+
+impl<T: Listed> WeakList<T> {
+    /// Adds one, in the place of one that is gone if there is any. Any context
+    /// but an interrupt.
+    ///
+    /// # Errors
+    /// `ENOMEM`.
+    pub fn add(&self, object: &Arc<T>) -> Result<()> {
+        may_allocate()?;
+        let mut places = self.places.lock();
+        let place = match places.free.pop_first() {
+            Some(place) => {
+                places.all[place] = Arc::downgrade(object);
+                place
+            }
+            None => {
+                places.all.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
+                places.all.push(Arc::downgrade(object));
+                places.all.len() - 1
+            }
+        };
+        object.membership().place.store(place, Relaxed);
+        Ok(())
     }
 }
 
@@ -66,24 +142,51 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn all(list: &WeakList<u32>) -> Vec<u32> {
+    struct Number(usize, Membership<Number>);
+
+    impl Listed for Number {
+        fn membership(&self) -> &Membership<Number> {
+            &self.1
+        }
+    }
+
+    fn list() -> &'static WeakList<Number> {
+        Box::leak(Box::new(WeakList::new()))
+    }
+
+    fn add(list: &'static WeakList<Number>, number: usize) -> Arc<Number> {
+        let object = Arc::new(Number(number, Membership::new(list)));
+        list.add(&object).unwrap();
+        object
+    }
+
+    fn all(list: &WeakList<Number>) -> Vec<usize> {
         let mut found = Vec::new();
-        list.for_each(|object| found.push(**object));
+        list.for_each(|object| found.push(object.0));
         found
     }
 
     #[test]
     fn those_that_are_gone_make_room() {
-        let list = WeakList::new();
-        let [first, second] = [1, 2].map(Arc::new);
-        list.add(&first).unwrap();
-        list.add(&second).unwrap();
+        let list = list();
+        let (first, second) = (add(list, 1), add(list, 2));
+        let watched = Arc::downgrade(&first);
         drop(first);
-        assert_eq!(all(&list), [2]);
-        let third = Arc::new(3);
-        list.add(&third).unwrap();
-        assert_eq!(all(&list), [3, 2]);
-        assert_eq!(list.slots.lock().len(), 2);
+        assert_eq!(all(list), [2]);
+        assert_eq!(watched.weak_count(), 0, "nothing of it is kept");
+        let third = add(list, 3);
+        assert_eq!(all(list), [3, 2]);
+        drop((second, third));
+        assert_eq!(list.places.lock().all.capacity(), 0);
+    }
+
+    #[test]
+    fn one_that_was_never_added_leaves_nothing() {
+        let list = list();
+        let kept = add(list, 1);
+        drop(Number(2, Membership::new(list)));
+        assert_eq!(all(list), [1]);
+        drop(kept);
     }
 
     proptest! {
@@ -93,28 +196,28 @@ mod tests {
             stays in proptest::collection::vec(any::<bool>(), 1..20),
             adds in 0usize..3,
         ) {
-            let list = WeakList::new();
+            let list = list();
             let mut going = Vec::new();
             let mut staying = Vec::new();
             for (number, &stays) in stays.iter().enumerate() {
-                let object = Arc::new(number);
-                list.add(&object).unwrap();
+                let object = add(list, number);
                 if stays { staying.push(object) } else { going.push(object) }
             }
-            let mut missed: Vec<usize> = staying.iter().map(|object| **object).collect();
+            let mut missed: Vec<usize> = staying.iter().map(|object| object.0).collect();
             let mut added = Vec::new();
             list.for_each(|object| {
-                missed.retain(|number| *number != **object);
+                missed.retain(|number| *number != object.0);
                 going.pop();
                 // At some time no more, so that it comes to an end.
                 if added.len() < 50 {
                     for _ in 0..adds {
-                        added.push(Arc::new(usize::MAX));
-                        list.add(&added[added.len() - 1]).unwrap();
+                        added.push(add(list, usize::MAX));
                     }
                 }
             });
             prop_assert!(missed.is_empty(), "{:?}", missed);
+            drop((going, staying, added));
+            prop_assert_eq!(list.places.lock().all.len(), 0);
         }
     }
 }

@@ -20,7 +20,7 @@ use embassy_net::{IpEndpoint, IpListenEndpoint};
 use embassy_time::Duration;
 use paddock_abi::{Errno, Result};
 use paddock_charge::Charge;
-use paddock_process::WeakList;
+use paddock_process::{Listed, Membership, WeakList};
 use paddock_sync::{WaitQueue, try_arc};
 
 /// Bytes of each of a connection's buffers.
@@ -38,13 +38,30 @@ pub fn count() -> usize {
 }
 
 /// Where those who wait for a socket are; its waker wakes them all.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Notifier {
     /// The queue.
     pub queue: WaitQueue,
     /// Somebody has asked a connection that was ready on both sides, so that
     /// no waker was left with it.
     is_watched: AtomicBool,
+    membership: Membership<Notifier>,
+}
+
+impl Default for Notifier {
+    fn default() -> Self {
+        Notifier {
+            queue: WaitQueue::new(),
+            is_watched: AtomicBool::new(false),
+            membership: Membership::new(&NOTIFIERS),
+        }
+    }
+}
+
+impl Listed for Notifier {
+    fn membership(&self) -> &Membership<Notifier> {
+        &self.membership
+    }
 }
 
 /// Those of TCP sockets.

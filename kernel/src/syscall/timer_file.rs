@@ -10,7 +10,7 @@ use crate::{thread, time};
 use core::any::Any;
 use paddock_abi::time::*;
 use paddock_abi::{Errno, Result};
-use paddock_process::WeakList;
+use paddock_process::{Listed, Membership, WeakList};
 use paddock_sync::{
     NO_DEADLINE, OnceCell, Pollable, PreemptOff, Rank, Ready, SpinLock, WaitQueue, try_arc,
 };
@@ -48,6 +48,13 @@ struct TimerFile {
     wall: bool,
     setting: SpinLock<Setting, PreemptOff>,
     changed: WaitQueue,
+    membership: Membership<TimerFile>,
+}
+
+impl Listed for TimerFile {
+    fn membership(&self) -> &Membership<TimerFile> {
+        &self.membership
+    }
 }
 
 /// All timers.
@@ -155,6 +162,7 @@ pub fn timerfd_create(call: &mut Call<'_>) -> Result<u64> {
         wall,
         setting,
         changed: WaitQueue::new(),
+        membership: Membership::new(&TIMERS),
     })?;
     TIMERS.add(&timer)?;
     let file = OpenFile::new(timer, None, flags | OpenFlags::RDWR)?;

@@ -2,16 +2,23 @@
 //! for them, their memory back at their end, and the operator gets in.
 
 use anyhow::{Context, Result};
+use std::process::Child;
 use std::time::{Duration, Instant};
 use xtask::machine::{Machine, machine, test_kernel};
 
-/// How long a login, and a command of herd's, may take.
+/// How long a login, and a command of herd's, may take on a host that is busy
+/// with other machines; `operator_gets_in` takes the best of three.
 const OPERATOR_LIMIT: Duration = Duration::from_secs(2);
+/// Kilobytes by which free memory may differ before and after: what the
+/// kernel keeps of names and statistics.
+const SLACK_KB: u64 = 512;
 
 #[test]
 fn an_allocation_that_fails_is_an_errno() -> Result<()> {
     let kernel = test_kernel()?;
-    let machine = machine("fail-alloc").kernel(kernel).up()?;
+    let machine = machine("fail-alloc")
+        .with(|config| config.kernel = kernel)
+        .up()?;
     let reply = machine.ssh("paddock-test fail-alloc; exit $?")?;
     let text = reply.text();
     assert!(reply.status.success(), "{text}");
@@ -19,7 +26,160 @@ fn an_allocation_that_fails_is_an_errno() -> Result<()> {
         .lines()
         .find_map(|line| line.strip_suffix(" allocations failed")?.parse().ok())
         .with_context(|| format!("no count in {text}"))?;
-    assert!(points > 300, "{points} allocations are too few:\n{text}");
+    assert!(
+        points > 500,
+        "{points} allocations are too few to be all:\n{text}"
+    );
     assert_eq!(machine.sh("cat /proc/paddock/violations")?, "0\n");
     machine.done()
+}
+
+/// Free memory in kilobytes, without what is kept only to be quicker.
+fn free_kb(machine: &Machine) -> Result<u64> {
+    let text = machine.sh("sync; echo 3 > /proc/sys/vm/drop_caches; grep MemFree /proc/meminfo")?;
+    let number = text.split_whitespace().nth(1);
+    number
+        .and_then(|number| number.parse().ok())
+        .with_context(|| format!("no number in {text}"))
+}
+
+#[test]
+fn what_a_user_filled_comes_back() -> Result<()> {
+    let machine = machine("fills").up()?;
+    // Once, so that what is only made once is there.
+    machine.sh("paddock-test exhaust pipes")?;
+    let before = free_kb(&machine)?;
+    let mut wrong = Vec::new();
+    for kind in ["pipes", "sockets", "tcp", "bytes", "names"] {
+        // Four at once, then many in turn.
+        let round = format!(
+            "for i in 1 2 3 4; do paddock-test exhaust {kind} 100$i & done; wait; \
+             for i in 1 2 3 4 5; do paddock-test exhaust {kind}; done; rm -rf /tmp/*"
+        );
+        machine.sh(&round)?;
+        let after = free_kb(&machine)?;
+        if after + SLACK_KB < before {
+            wrong.push(format!("{kind}: {before} kB were free, {after} kB are"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    let users = machine.sh("cat /proc/paddock/users")?;
+    assert_eq!(
+        users.lines().count(),
+        2,
+        "nobody else owes anything: {users}"
+    );
+    machine.done()
+}
+
+/// A program in the guest that holds what it took, until it is dropped.
+struct Holder(Child);
+
+impl Drop for Holder {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn hold(machine: &Machine, what: &str) -> Result<Holder> {
+    let mut ssh = machine.ssh_command(&[])?;
+    ssh.arg(format!("paddock-test exhaust {what} hold"));
+    ssh.stdout(std::process::Stdio::null());
+    Ok(Holder(ssh.spawn()?))
+}
+
+/// The best of three times for a command.
+fn best_of_three(machine: &Machine, command: &str) -> Result<Duration> {
+    let mut best = Duration::MAX;
+    for _ in 0..3 {
+        let began = Instant::now();
+        machine.sh(command)?;
+        best = best.min(began.elapsed());
+    }
+    Ok(best)
+}
+
+/// Logs in, and has herd stop and start a service.
+fn operator_gets_in(machine: &Machine, beside: &str) -> Result<()> {
+    for command in ["true", "herd stop httpd; herd start httpd"] {
+        let took = best_of_three(machine, command)?;
+        assert!(
+            took < OPERATOR_LIMIT,
+            "`{command}` took {took:?} beside {beside}"
+        );
+    }
+    Ok(())
+}
+
+/// Waits until a user has at least so many tasks.
+fn wait_for_tasks(machine: &Machine, uid: u32, least: u32) -> Result<()> {
+    machine.sh(&format!(
+        "n=0; while [ $n -lt {least} ]; do \
+         n=$(awk '$1 == {uid} {{ print $2 }}' /proc/paddock/users); n=${{n:-0}}; done"
+    ))?;
+    Ok(())
+}
+
+const KILL_ALL: &str = "while killall -9 paddock-test 2>/dev/null; do :; done; rm -rf /tmp/*; true";
+
+#[test]
+fn the_operator_gets_in_beside_bombs() -> Result<()> {
+    for cpus in [1, 4] {
+        let machine = machine("bombs").smp(cpus).up()?;
+        for (what, tasks) in [("fork", 1000), ("threads", 100), ("children", 1000)] {
+            let _holder = hold(&machine, &format!("{what} 1000"))?;
+            wait_for_tasks(&machine, 1000, tasks)?;
+            operator_gets_in(&machine, what)?;
+            machine.sh(KILL_ALL)?;
+        }
+        for what in ["zombies", "pipes", "sockets", "bytes"] {
+            let _holder = hold(&machine, &format!("{what} 1000"))?;
+            operator_gets_in(&machine, what)?;
+            machine.sh(KILL_ALL)?;
+        }
+        machine.off()?;
+    }
+    Ok(())
+}
+
+/// A service of root's that forks without end takes all but what is kept for
+/// the operator.
+#[test]
+fn the_operator_gets_in_beside_a_service_that_forks() -> Result<()> {
+    let machine = machine("service-bomb").up()?;
+    machine.sh(
+        "printf 'command = [\"/bin/paddock-test\", \"exhaust\", \"fork\", \"0\"]\n' \
+         > /etc/herd/available/bomb.conf; \
+         ln -s ../available/bomb.conf /etc/herd/enabled/bomb.conf; herd reload; herd start bomb",
+    )?;
+    wait_for_tasks(&machine, 0, 3000)?;
+    operator_gets_in(&machine, "a service that forks")?;
+    machine.sh("rm /etc/herd/enabled/bomb.conf; herd stop bomb; while killall -9 paddock-test 2>/dev/null; do :; done; true")?;
+    operator_gets_in(&machine, "what is left of it")?;
+    machine.off()
+}
+
+/// Whoever wants all memory goes, and nobody else, however often.
+#[test]
+fn the_hog_is_killed_and_nobody_else() -> Result<()> {
+    let machine = machine("hogs").up()?;
+    machine.sh("sleep 1000 >/dev/null 2>&1 & echo $! > /tmp/sleeper")?;
+    for _ in 0..5 {
+        let end = machine.sh("paddock-test fault oom >/dev/null 2>&1; echo $?")?;
+        assert_eq!(end, "137\n");
+    }
+    machine.sh("kill -0 $(cat /tmp/sleeper) && herd status | grep -q running")?;
+    let killed = machine.sh("dmesg | grep -c 'out of memory: killed process'")?;
+    assert_eq!(killed, "5\n");
+    let others = machine.sh("dmesg | grep 'killed process' | grep -vc paddock-test; true")?;
+    assert_eq!(others, "0\n");
+    // One that is protected outlives one that is not.
+    let choice = machine.sh(
+        "sleep 2000 >/dev/null 2>&1 & p=$!; echo 900 > /proc/$p/oom_score_adj; cat /proc/$p/oom_score_adj; \
+         (echo -1000 > /proc/self/oom_score_adj; exec paddock-test fault oom) >/dev/null 2>&1 & \
+         wait $p; echo $?; killall paddock-test",
+    )?;
+    assert_eq!(choice, "900\n137\n");
+    machine.off()
 }

@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 use core::sync::atomic::{AtomicUsize, Ordering};
 use paddock_abi::uio::*;
 use paddock_abi::{Errno, Result};
+use paddock_process::{Listed, Membership};
 use paddock_sync::{Pollable, PreemptOff, Ready, SpinLock, WaitQueue};
 use paddock_vfs::OpenFile;
 
@@ -17,6 +18,13 @@ pub struct Epoll {
     /// Counts changes of entries' places: whoever goes through the list by
     /// index may have missed one.
     pub moves: AtomicUsize,
+    pub membership: Membership<Epoll>,
+}
+
+impl Listed for Epoll {
+    fn membership(&self) -> &Membership<Epoll> {
+        &self.membership
+    }
 }
 
 impl Epoll {

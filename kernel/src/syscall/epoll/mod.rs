@@ -23,7 +23,7 @@ use instance::Epoll;
 use paddock_abi::time::Timespec;
 use paddock_abi::uio::*;
 use paddock_abi::{Errno, Result};
-use paddock_process::WeakList;
+use paddock_process::{Membership, WeakList};
 use paddock_sync::{
     Deadline, Mutex, NO_DEADLINE, Pollable, Rank, Ready, SpinLock, WaitError, WaitQueue, try_arc,
 };
@@ -84,6 +84,7 @@ pub fn epoll_create1(call: &mut Call<'_>) -> Result<u64> {
         entries,
         changed: WaitQueue::new(),
         moves: AtomicUsize::new(0),
+        membership: Membership::new(&EPOLLS),
     })?;
     EPOLLS.add(&epoll)?;
     let flags = OpenFlags::from_bits_truncate(call.uint(0)) | OpenFlags::RDWR;
