@@ -367,6 +367,11 @@ pub fn idle_thread(cpu: usize) -> &'static Thread {
     &cpu::by_index(cpu).idle
 }
 
+/// How many threads wait for a CPU; a hint.
+pub fn waiting(cpu: usize) -> usize {
+    placing::QUEUES.length(cpu)
+}
+
 /// Time (ns) that all CPUs together had nothing to do.
 pub fn idle_time() -> u64 {
     (0..smp::online())

@@ -10,7 +10,6 @@ use crate::arch::context::STACK_SIZE;
 use crate::memory::{frames, heap};
 use crate::{fs, time};
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 use paddock_abi::signal::SIGKILL;
 use paddock_process::WaitStatus;
@@ -129,62 +128,77 @@ pub fn total_pages() -> u64 {
     frames::counts().0 as u64
 }
 
-/// Chooses a process and kills it; whether there was one. Sleeps.
+/// Chooses a process and kills it; whether there was one. Sleeps. Needs no
+/// memory: there is none.
 fn kill_one(needy: &Arc<UserThread>) -> bool {
-    let mut all = all_candidates();
-    all.sort_unstable_by_key(|(_, found)| core::cmp::Reverse(found.badness(total_pages())));
-    let chosen = choose(all.iter().map(|(_, found)| *found), total_pages());
-    let Some((victim, found)) =
-        chosen.and_then(|chosen| all.iter().find(|(_, found)| found.pid == chosen.pid))
-    else {
+    let total = total_pages();
+    let mut worst = Worst::new();
+    let mut chosen: Option<Candidate> = None;
+    let mut pid = 0;
+    while let Some(process) = next_after(&mut pid) {
+        let found = candidate(&process);
+        worst.note(&process, &found, total);
+        chosen = choose(chosen.into_iter().chain([found]), total);
+    }
+    let victim = chosen.and_then(|found| Some((tree().lock().get(found.pid)?, found)));
+    let Some((victim, found)) = victim else {
         if !HOPELESS.swap(true, Relaxed) {
             say_hopeless(needy);
         }
         return false;
     };
     HOPELESS.store(false, Relaxed);
-    report(needy, victim, found, &all);
+    report(needy, &victim, &found, &worst);
     VICTIM.store(victim.pid, Relaxed);
     let status = WaitStatus::Signaled {
         signal: SIGKILL as u8,
         core: false,
     };
-    exit::begin_exit(victim, status);
+    exit::begin_exit(&victim, status);
     true
 }
 
-/// All processes that have not ended; fewer if there is no room for a list of
-/// all. Looking at a process's memory sleeps.
-fn all_candidates() -> Vec<(Arc<Process>, Candidate)> {
-    let mut processes: Vec<Arc<Process>> = Vec::new();
-    let count = tree().lock().len();
-    // A few more may have come until the tree is looked at.
-    let _ = processes.try_reserve(count + 16);
-    let room = processes.capacity();
-    tree().lock().for_each(|_, process| {
-        if processes.len() < room {
-            processes.push(process.clone());
+/// The processes that take the most, for the report.
+struct Worst {
+    listed: [Option<(i64, Arc<Process>, Candidate)>; LISTED],
+    /// How many there are in all.
+    count: usize,
+}
+
+impl Worst {
+    fn new() -> Worst {
+        Worst {
+            listed: [const { None }; LISTED],
+            count: 0,
         }
-    });
-    let mut all = Vec::new();
-    let _ = all.try_reserve(processes.len());
-    for process in processes.into_iter().take(all.capacity()) {
-        let found = candidate(&process);
-        all.push((process, found));
     }
-    all
+
+    /// Takes the process in, in the place of one that takes less.
+    fn note(&mut self, process: &Arc<Process>, found: &Candidate, total: u64) {
+        self.count += 1;
+        let badness = found.badness(total).unwrap_or(i64::MIN);
+        let is_less = |other: &Option<(i64, Arc<Process>, Candidate)>| {
+            other.as_ref().is_none_or(|(other, ..)| *other < badness)
+        };
+        if let Some(place) = self.listed.iter().position(is_less) {
+            self.listed[place..].rotate_right(1);
+            self.listed[place] = Some((badness, process.clone(), *found));
+        }
+    }
+}
+
+/// The process with the next higher number.
+fn next_after(pid: &mut u32) -> Option<Arc<Process>> {
+    let tree = tree().lock();
+    *pid = tree.next_pid(*pid + 1)?;
+    tree.get(*pid)
 }
 
 const fn kib(pages: u64) -> u64 {
     pages * (PAGE_SIZE as u64 / 1024)
 }
 
-fn report(
-    needy: &UserThread,
-    victim: &Process,
-    found: &Candidate,
-    all: &[(Arc<Process>, Candidate)],
-) {
+fn report(needy: &UserThread, victim: &Process, found: &Candidate, worst: &Worst) {
     let (total, free, _) = frames::counts();
     let uid = uid_of(victim);
     log::error!(
@@ -197,7 +211,7 @@ fn report(
         kib(total as u64),
     );
     log::info!("out of memory:   pid   uid       kB   adj name");
-    for (process, found) in all.iter().take(LISTED) {
+    for (_, process, found) in worst.listed.iter().flatten() {
         let uid = uid_of(process);
         log::info!(
             "out of memory: {:>5} {uid:>5} {:>8} {:>5} {}",
@@ -207,8 +221,8 @@ fn report(
             process.names.lock().comm,
         );
     }
-    if all.len() > LISTED {
-        log::info!("out of memory: and {} smaller ones", all.len() - LISTED);
+    if worst.count > LISTED {
+        log::info!("out of memory: and {} smaller ones", worst.count - LISTED);
     }
 }
 

@@ -4,6 +4,7 @@
 use super::report::{self, Who, ms};
 use super::voice::{self, Kind, Voice};
 use super::{entry, settings};
+use crate::config;
 use crate::smp::{self, MAX_CPUS};
 use crate::thread::{self, Thread, Threads};
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -87,12 +88,23 @@ pub fn check_ready(now: u64) {
     });
 }
 
+/// How long (ns) it may take until it is the turn of a thread of a program,
+/// with so many that wait for the CPU: each has a slice, and operators have as
+/// much again. Those of the kernel come first.
+fn turn_ns(thread: &Thread, cpu: usize) -> u64 {
+    match thread.effective_class() {
+        Class::System => 0,
+        _ => thread::waiting(cpu) as u64 * config::TIME_SLICE_NS * 2,
+    }
+}
+
 fn judge_ready(threads: &Threads, thread: &Thread, since: u64, now: u64) {
-    let limits = settings::limits().report_only();
-    if NOT_RUN.judge(since, now, limits).is_none() {
+    let cpu = thread.cpu();
+    let mut limits = settings::limits();
+    limits.report += turn_ns(thread, cpu);
+    if NOT_RUN.judge(since, now, limits.report_only()).is_none() {
         return;
     }
-    let cpu = thread.cpu();
     let running = threads.on_cpu(cpu);
     let voice = Voice::begin(
         Severity::Report,
