@@ -1,9 +1,9 @@
 //! Debian's unmodified arm64 BusyBox, fetched without touching the system's
 //! own package lists.
 
-use crate::paths;
-use crate::process::{capture, find, run};
+use crate::process::{find, run};
 use crate::step::{note, step};
+use crate::{debian, paths};
 use anyhow::{Context, Result, anyhow, bail};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -41,16 +41,9 @@ fn download(dir: &Path) -> Result<PathBuf> {
     if let Some(package) = downloaded(dir)? {
         return Ok(package);
     }
-    let config = private_apt(dir)?;
-    let apt = || {
-        let mut apt = Command::new("apt-get");
-        apt.env("APT_CONFIG", &config).current_dir(dir).arg("-q");
-        apt
-    };
-    note("reading the package lists for arm64");
-    let advice = "is there a network, and does /etc/apt name a Debian mirror?";
-    capture(apt().arg("update")).context(advice)?;
-    capture(apt().args(["download", PACKAGE])).context(advice)?;
+    let apt = debian::Apt::new(dir)?;
+    apt.update()?;
+    apt.get(&["download", PACKAGE])?;
     downloaded(dir)?.ok_or_else(|| anyhow!("apt-get downloaded nothing"))
 }
 
@@ -63,26 +56,6 @@ fn downloaded(dir: &Path) -> Result<Option<PathBuf>> {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         name.starts_with(PACKAGE) && name.ends_with("_arm64.deb")
     }))
-}
-
-/// Writes the configuration of an apt that keeps its state below `dir` and
-/// takes only the system's sources and keys.
-fn private_apt(dir: &Path) -> Result<PathBuf> {
-    let state = dir.join("apt");
-    for sub in ["lists/partial", "cache/archives/partial"] {
-        fs::create_dir_all(state.join(sub))?;
-    }
-    fs::write(state.join("status"), "")?;
-    let root = state.display();
-    let config = format!(
-        "APT::Architecture \"arm64\";\nAPT::Architectures {{ \"arm64\"; }};\n\
-         APT::Sandbox::User \"\";\nAcquire::Languages \"none\";\n\
-         Dir::State \"{root}\";\nDir::State::lists \"{root}/lists\";\n\
-         Dir::State::status \"{root}/status\";\nDir::Cache \"{root}/cache\";\n"
-    );
-    let path = state.join("apt.conf");
-    fs::write(&path, config).with_context(|| format!("cannot write {}", path.display()))?;
-    Ok(path)
 }
 
 /// The names of the applets in a BusyBox program, in the program's order.

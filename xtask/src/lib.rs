@@ -3,6 +3,7 @@
 
 pub mod build;
 pub mod busybox;
+pub mod debian;
 pub mod disk;
 pub mod flat;
 pub mod fuzz;

@@ -3,6 +3,7 @@
 
 mod boot;
 mod broken;
+mod debian;
 mod disk;
 mod exhaustion;
 mod failures;
