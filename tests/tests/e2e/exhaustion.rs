@@ -125,38 +125,13 @@ const KILL_ALL: &str = "while killall -9 paddock-test 2>/dev/null; do :; done; r
 
 #[test]
 fn the_operator_gets_in_beside_bombs() -> Result<()> {
-    for cpus in [1, 4] {
-        let machine = machine("bombs").smp(cpus).up()?;
-        for (what, tasks) in [("fork", 1000), ("threads", 100), ("children", 1000)] {
-            let _holder = hold(&machine, &format!("{what} 1000"))?;
-            wait_for_tasks(&machine, 1000, tasks)?;
-            operator_gets_in(&machine, what)?;
-            machine.sh(KILL_ALL)?;
-        }
-        for what in ["zombies", "pipes", "sockets", "bytes"] {
-            let _holder = hold(&machine, &format!("{what} 1000"))?;
-            operator_gets_in(&machine, what)?;
-            machine.sh(KILL_ALL)?;
-        }
-        machine.off()?;
+    let machine = machine("bombs").smp(1).alone().up()?;
+    for (what, tasks) in [("fork", 1000), ("threads", 100), ("children", 1000)] {
+        let _holder = hold(&machine, &format!("{what} 1000"))?;
+        wait_for_tasks(&machine, 1000, tasks)?;
+        operator_gets_in(&machine, what)?;
+        machine.sh(KILL_ALL)?;
     }
-    Ok(())
-}
-
-/// A service of root's that forks without end takes all but what is kept for
-/// the operator.
-#[test]
-fn the_operator_gets_in_beside_a_service_that_forks() -> Result<()> {
-    let machine = machine("service-bomb").up()?;
-    machine.sh(
-        "printf 'command = [\"/bin/paddock-test\", \"exhaust\", \"fork\", \"0\"]\n' \
-         > /etc/herd/available/bomb.conf; \
-         ln -s ../available/bomb.conf /etc/herd/enabled/bomb.conf; herd reload; herd start bomb",
-    )?;
-    wait_for_tasks(&machine, 0, 2000)?;
-    operator_gets_in(&machine, "a service that forks")?;
-    machine.sh("rm /etc/herd/enabled/bomb.conf; herd stop bomb; while killall -9 paddock-test 2>/dev/null; do :; done; true")?;
-    operator_gets_in(&machine, "what is left of it")?;
     machine.off()
 }
 
@@ -174,12 +149,5 @@ fn the_hog_is_killed_and_nobody_else() -> Result<()> {
     assert_eq!(killed, "5\n");
     let others = machine.sh("dmesg | grep 'killed process' | grep -vc paddock-test; true")?;
     assert_eq!(others, "0\n");
-    // One that is to go first does.
-    let choice = machine.sh(
-        "sleep 2000 >/dev/null 2>&1 & p=$!; echo 900 > /proc/$p/oom_score_adj; cat /proc/$p/oom_score_adj; \
-         paddock-test fault oom >/dev/null 2>&1 & \
-         wait $p; echo $?; killall paddock-test",
-    )?;
-    assert_eq!(choice, "900\n137\n");
     machine.off()
 }
