@@ -235,10 +235,13 @@ impl Frames {
 
 /// A run of `count` frames as blocks, largest first: (offset, order).
 fn pieces(count: usize) -> impl Iterator<Item = (usize, usize)> {
-    let orders = (0..usize::BITS as usize).rev();
-    orders
-        .filter(move |order| count & (1 << order) != 0)
-        .map(move |order| (count >> (order + 1) << (order + 1), order))
+    let mut left = count;
+    core::iter::from_fn(move || {
+        let order = left.checked_ilog2()? as usize;
+        let offset = count - left;
+        left -= 1 << order;
+        Some((offset, order))
+    })
 }
 
 #[cfg(test)]

@@ -55,18 +55,6 @@ pub fn try_arc<T>(value: T) -> Result<Arc<T>> {
     Ok(Arc::new(value))
 }
 
-/// Like `Arc::new_cyclic`, but running out of memory is `ENOMEM`.
-pub fn try_arc_cyclic<T>(make: impl FnOnce(&alloc::sync::Weak<T>) -> T) -> Result<Arc<T>> {
-    const {
-        assert!(
-            size_of::<(usize, usize, T)>() <= SMALL,
-            "not a small object"
-        )
-    };
-    may_allocate()?;
-    Ok(Arc::new_cyclic(make))
-}
-
 /// Like `BTreeMap::insert`, but running out of memory is `ENOMEM`, and nothing
 /// has changed then.
 pub fn try_insert<K: Ord, V>(map: &mut BTreeMap<K, V>, key: K, value: V) -> Result<Option<V>> {

@@ -105,7 +105,7 @@ pub fn start_console(spawner: Spawner) {
 /// that wants all memory would only read it again. Never sleeps; not from
 /// interrupts.
 pub fn reclaim() -> bool {
-    let kept = memory::frames::counts().0 / KEPT_SHARE;
+    let kept = memory::frames::total() / KEPT_SHARE;
     root::page_cache().is_some_and(|cache| cache.pages() > kept && cache.shrink(RECLAIMED) > 0)
 }
 

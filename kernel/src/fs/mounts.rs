@@ -28,8 +28,7 @@ pub fn device_number() -> u64 {
 
 /// Half of the machine's memory, in bytes.
 pub fn half_of_memory() -> u64 {
-    let (frames, _, _) = memory::frames::counts();
-    (frames as u64 / 2) * PAGE_SIZE as u64
+    (memory::frames::total() as u64 / 2) * PAGE_SIZE as u64
 }
 
 /// An empty filesystem in memory.

@@ -178,7 +178,7 @@ fn cache() -> Result<Arc<PageCache>> {
     if let Some(cache) = CACHE.get() {
         return Ok(cache.clone());
     }
-    let (frames, _, _) = memory::frames::counts();
+    let frames = memory::frames::total();
     let cache = try_arc(PageCache::new(Arc::new(FramePages), frames / 8))?;
     let _ = CACHE.set(cache.clone());
     Ok(cache)

@@ -18,6 +18,8 @@ const PAGE: usize = FRAME_SIZE as usize;
 
 pub(super) static FRAMES: SpinLock<Frames> = SpinLock::new(Rank::Frames, Frames::empty());
 
+/// Frames handed over at boot.
+static TOTAL: AtomicUsize = AtomicUsize::new(0);
 /// Free frames, for those who only look.
 static FREE: AtomicUsize = AtomicUsize::new(0);
 /// Whether programs are at their reserves, or nearly so.
@@ -62,6 +64,7 @@ impl Reserve {
 /// Sets the reserves by the memory there is. Once, at boot.
 pub(super) fn init_reserves() {
     let total = FRAMES.lock().total();
+    TOTAL.store(total, Relaxed);
     KERNEL_RESERVE.store((total / 128).clamp(48, 512), Relaxed);
     OPERATOR_RESERVE.store((total / 32).clamp(64, 2048), Relaxed);
     publish(&FRAMES.lock());
@@ -150,6 +153,11 @@ pub fn allocate_zeroed() -> Option<u64> {
     // SAFETY: the frame is ours and in the direct map.
     unsafe { phys_to_virt(frame).write_bytes(0, PAGE) };
     Some(frame)
+}
+
+/// Frames of the machine; the same from boot on. Any context.
+pub fn total() -> usize {
+    TOTAL.load(Relaxed)
 }
 
 /// (total, free, fewest ever free) frames.

@@ -43,7 +43,7 @@ pub fn init() {
 
 /// Bytes that an ordinary user may have the kernel keep.
 fn user_limit() -> usize {
-    frames::counts().0 / 2 * PAGE_SIZE
+    frames::total() / 2 * PAGE_SIZE
 }
 
 /// A user's account. `ENOMEM`.
@@ -51,11 +51,16 @@ fn of_user(uid: u32) -> Result<Arc<Account>> {
     if uid == 0 {
         return Ok(root().clone());
     }
+    let known = USERS.lock().get(&uid).and_then(Weak::upgrade);
+    if let Some(account) = known {
+        return Ok(account);
+    }
     let new = Account::of_user(user_limit())?;
     let mut users = USERS.lock();
-    if let Some(known) = users.get(&uid).and_then(Weak::upgrade) {
+    // Another one may have come first meanwhile.
+    if let Some(account) = users.get(&uid).and_then(Weak::upgrade) {
         drop(users);
-        return Ok(known);
+        return Ok(account);
     }
     // A newcomer clears up after those who are gone.
     users.retain(|_, account| account.strong_count() > 0);
@@ -95,7 +100,7 @@ pub fn change_user(process: &Process, uid: u32) -> Result<()> {
 /// Pages that the pipes of an ordinary user may come to hold before new ones
 /// are small.
 pub fn pipe_user_pages_soft() -> usize {
-    PIPE_PAGES.min(frames::counts().0 / 16)
+    PIPE_PAGES.min(frames::total() / 16)
 }
 
 /// Calls `body` with who pays for a pipe of the running process.

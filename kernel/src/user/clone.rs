@@ -220,14 +220,7 @@ fn new_process(
         };
         tree.add(pid, Some(family), child.clone(), request.exit_signal)?;
     }
-    if let Err(error) = spawn::start_thread(&thread) {
-        // It never ran: it goes as if it had ended, and leaves no zombie.
-        let usage = paddock_process::Usage::default();
-        let status = paddock_process::WaitStatus::Exited(0);
-        let gone = tree().lock().exit(pid, status, usage, true, |_, _| {});
-        drop(gone);
-        return Err(error);
-    }
+    spawn::start_thread(&thread).inspect_err(|_| spawn::abandon(pid))?;
     if flags.contains(CloneFlags::VFORK) {
         // A parent that is to die does not wait for its child.
         child.changed.wait_until(|| {

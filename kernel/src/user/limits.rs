@@ -23,8 +23,7 @@ pub const OPERATORS: TaskLimits = TaskLimits {
 /// The limits of what the kernel itself starts: one user's threads take no
 /// more than a quarter of the memory with their stacks.
 pub fn defaults() -> [Limit; LIMITS] {
-    let (total, ..) = frames::counts();
-    let tasks = (total / (4 * FRAMES_OF_THREAD)).min(MAX_THREADS / 2) as u64;
+    let tasks = (frames::total() / (4 * FRAMES_OF_THREAD)).min(MAX_THREADS / 2) as u64;
     let mut limits = DEFAULT_LIMITS;
     limits[RLIMIT_NPROC] = (tasks, tasks);
     limits

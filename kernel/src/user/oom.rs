@@ -125,7 +125,7 @@ pub fn candidate(process: &Process) -> Candidate {
 
 /// Frames of the machine, which adjustments are a share of.
 pub fn total_pages() -> u64 {
-    frames::counts().0 as u64
+    frames::total() as u64
 }
 
 /// Chooses a process and kills it; whether there was one. Sleeps. Needs no
@@ -231,7 +231,7 @@ fn uid_of(process: &Process) -> u32 {
 }
 
 fn say_hopeless(needy: &UserThread) {
-    let (total, ..) = frames::counts();
+    let total = frames::total();
     log::error!(
         "out of memory: process {} ({}) needs more, nothing is left to be killed, and {} kB are all there is; give the machine more memory",
         needy.process.pid,

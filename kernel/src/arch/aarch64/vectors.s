@@ -4,7 +4,7 @@
 .equ FRAME_SIZE, 288
 .equ STACK_SHIFT, 17                // stacks begin at multiples of 2^18
 
-.macro save_frame
+.macro save_registers
     stp     x0, x1, [sp, #0]
     stp     x2, x3, [sp, #16]
     stp     x4, x5, [sp, #32]
@@ -20,6 +20,10 @@
     stp     x24, x25, [sp, #192]
     stp     x26, x27, [sp, #208]
     stp     x28, x29, [sp, #224]
+.endm
+
+.macro save_frame
+    save_registers
     mrs     x21, sp_el0
     stp     x30, x21, [sp, #240]
     mrs     x22, elr_el1
@@ -150,21 +154,7 @@ kernel_serror:
 // what is called preserves them. Whoever needs or changes all registers asks
 // for the long way back (`finish_user`).
 user_sync:
-    stp     x0, x1, [sp, #0]
-    stp     x2, x3, [sp, #16]
-    stp     x4, x5, [sp, #32]
-    stp     x6, x7, [sp, #48]
-    stp     x8, x9, [sp, #64]
-    stp     x10, x11, [sp, #80]
-    stp     x12, x13, [sp, #96]
-    stp     x14, x15, [sp, #112]
-    stp     x16, x17, [sp, #128]
-    stp     x18, x19, [sp, #144]
-    stp     x20, x21, [sp, #160]
-    stp     x22, x23, [sp, #176]
-    stp     x24, x25, [sp, #192]
-    stp     x26, x27, [sp, #208]
-    stp     x28, x29, [sp, #224]
+    save_registers
     mrs     x12, sp_el0
     stp     x30, x12, [sp, #240]
     mrs     x12, elr_el1

@@ -120,7 +120,8 @@ fn contents(scene: &mut Scene, name: &str) -> Result<(), Errno> {
     Ok(())
 }
 
-fn list(folder: &str) -> Result<(), Errno> {
+/// Goes through a folder's entries.
+pub fn list(folder: &str) -> Result<(), Errno> {
     let folder = open(folder, libc::O_RDONLY | libc::O_DIRECTORY)?;
     let mut entries = [0u8; 2048];
     while call!(libc::syscall(

@@ -1,7 +1,7 @@
 //! Events, terminals, `/proc`, and what is asked and set of the system.
 
 use super::Scene;
-use super::files::{Fd, open, path};
+use super::files::{Fd, list, open, path};
 use crate::sys::{self, Errno, call};
 
 pub fn events(scene: &mut Scene) -> Result<(), Errno> {
@@ -121,15 +121,7 @@ pub fn proc_files(_: &mut Scene) -> Result<(), Errno> {
         ))?;
     }
     for folder in ["/proc", "/proc/self/fd", "/proc/self/task", "/proc/sys"] {
-        let folder = open(folder, libc::O_RDONLY | libc::O_DIRECTORY)?;
-        let mut entries = [0u8; 4096];
-        while call!(libc::syscall(
-            libc::SYS_getdents64,
-            folder.0,
-            entries.as_mut_ptr(),
-            entries.len()
-        ))? > 0
-        {}
+        list(folder)?;
     }
     Ok(())
 }
