@@ -106,6 +106,8 @@ pub(crate) struct Channel {
     pub(crate) eof_sent: bool,
     pub(crate) eof_received: bool,
     pub(crate) close_sent: bool,
+    /// The client sends nothing more, and waits for the close from here.
+    pub(crate) close_received: bool,
 }
 
 impl Channel {
@@ -123,15 +125,26 @@ impl Channel {
             eof_sent: false,
             eof_received: false,
             close_sent: false,
+            close_received: false,
         }
     }
 
     /// Bytes that one message may carry to the client now.
     pub(crate) fn room(&self) -> usize {
-        match self.eof_sent || self.close_sent {
+        match self.eof_sent || self.is_closing() {
             true => 0,
             false => self.peer_window.min(self.peer_max).min(MAX_DATA) as usize,
         }
+    }
+
+    /// Whether either side has closed it.
+    pub(crate) fn is_closing(&self) -> bool {
+        self.close_sent || self.close_received
+    }
+
+    /// Whether a program has been asked for and may have an end to report.
+    pub(crate) fn has_program(&self) -> bool {
+        !matches!(self.stage, Stage::Setup { .. })
     }
 
     /// Takes an environment variable; whether it was taken.

@@ -10,6 +10,8 @@ pub struct Config {
     /// Proves to clients which machine this is.
     pub host_key: HostKey,
     /// The version line without its line end; it begins with `SSH-2.0-`.
+    /// OpenSSH's client sends "eow@openssh.com", which says that its output has
+    /// lost its reader, only to servers whose software begins with `OpenSSH`.
     pub version: String,
     /// How long a client may take to log in, in milliseconds.
     pub login_grace_ms: u64,
@@ -35,7 +37,7 @@ impl Config {
     pub fn new(host_key: HostKey) -> Self {
         Self {
             host_key,
-            version: "SSH-2.0-Paddock_0.1".into(),
+            version: "SSH-2.0-OpenSSH_compatible_Paddock_0.1".into(),
             login_grace_ms: 120_000,
             max_auth_tries: 6,
             max_channels: 32,

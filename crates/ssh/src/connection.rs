@@ -20,6 +20,10 @@ pub(crate) enum Effect {
     InputEnd(ChannelId),
     Resize(ChannelId, WindowSize),
     Signal(ChannelId, String),
+    /// The client does not read the program's output any more.
+    OutputUnwanted(ChannelId),
+    /// The client wants nothing more from the channel but the program's end.
+    Abandoned(ChannelId),
     Closed(ChannelId),
 }
 
@@ -131,12 +135,13 @@ impl Connection {
         u32::try_from(index).ok().map(ChannelId)
     }
 
-    /// The channel that a message names by this side's number.
+    /// The channel that a message names by this side's number. The client
+    /// has not closed it: a close is its last message.
     fn named(&mut self, reader: &mut Reader<'_>) -> Result<(ChannelId, &mut Channel), Fault> {
         let id = ChannelId(reader.u32()?);
         match self.channel(id) {
-            Some(channel) => Ok((id, channel)),
-            None => Err(Fault::protocol("no such channel")),
+            Some(channel) if !channel.close_received => Ok((id, channel)),
+            _ => Err(Fault::protocol("no such channel")),
         }
     }
 
@@ -183,22 +188,30 @@ impl Connection {
     fn close(&mut self, mut reader: Reader<'_>) -> Outcome {
         let (id, channel) = self.named(&mut reader)?;
         reader.end()?;
+        channel.close_received = true;
+        if channel.has_program() && !channel.close_sent {
+            // The answer follows the report of the program's end.
+            return Ok((Vec::new(), Effect::Abandoned(id)));
+        }
         let out = match channel.close_sent {
             true => Vec::new(),
             false => to_peer(message::CHANNEL_CLOSE, channel.peer),
         };
-        if let Some(slot) = self.channels.get_mut(id.0 as usize) {
-            *slot = None;
-        }
+        self.forget(id);
         Ok((out, Effect::Closed(id)))
     }
 
+    fn forget(&mut self, id: ChannelId) {
+        if let Some(slot) = self.channels.get_mut(id.0 as usize) {
+            *slot = None;
+        }
+    }
+
     fn request(&mut self, mut reader: Reader<'_>) -> Outcome {
-        let id = ChannelId(reader.u32()?);
+        let user = self.login.user().to_string();
+        let (id, channel) = self.named(&mut reader)?;
         let name = reader.string()?;
         let reply = reader.bool()?;
-        let user = self.login.user().to_string();
-        let channel = self.channel(id).ok_or(Fault::protocol("no such channel"))?;
         let start = match name {
             b"exec" => Some(Some(copy(reader.string()?)?)),
             b"shell" => Some(None),
@@ -251,7 +264,7 @@ impl Connection {
     /// No more output will come.
     pub(crate) fn output_end(&mut self, id: ChannelId) -> Vec<u8> {
         match self.channel(id) {
-            Some(channel) if !channel.eof_sent && !channel.close_sent => {
+            Some(channel) if !channel.eof_sent && !channel.is_closing() => {
                 channel.eof_sent = true;
                 to_peer(message::CHANNEL_EOF, channel.peer)
             }
@@ -264,7 +277,11 @@ impl Connection {
         match self.channel(id) {
             Some(channel) if !channel.close_sent => {
                 channel.close_sent = true;
-                to_peer(message::CHANNEL_CLOSE, channel.peer)
+                let (peer, is_last) = (channel.peer, channel.close_received);
+                if is_last {
+                    self.forget(id);
+                }
+                to_peer(message::CHANNEL_CLOSE, peer)
             }
             _ => Vec::new(),
         }
@@ -292,6 +309,7 @@ fn small_request(
             (true, Effect::Resize(id, size))
         }
         b"signal" => (true, Effect::Signal(id, reader.text()?.to_string())),
+        b"eow@openssh.com" => (true, Effect::OutputUnwanted(id)),
         _ => (false, Effect::None),
     })
 }
@@ -328,7 +346,7 @@ fn take_window(channel: &mut Channel, count: usize) -> Result<(), Fault> {
 fn consumed(channel: &mut Channel, count: usize, window: u32) -> Vec<u8> {
     channel.consumed = channel.consumed.saturating_add(count as u32);
     let due = channel.consumed >= window / 4 || channel.consumed >= 8 * MAX_DATA;
-    if !due || channel.eof_received || channel.close_sent {
+    if !due || channel.eof_received || channel.is_closing() {
         return Vec::new();
     }
     let more = core::mem::take(&mut channel.consumed);

@@ -40,7 +40,12 @@ pub enum Event {
     Resize(ChannelId, WindowSize),
     /// A signal for the program, by its name without `SIG`.
     Signal(ChannelId, String),
-    /// The channel is gone; its program is to be hung up.
+    /// The client does not read the program's output any more.
+    OutputUnwanted(ChannelId),
+    /// The client has closed the channel and waits for [`Engine::finish`] or
+    /// [`Engine::close`]: no more input comes, and no output is wanted.
+    Abandoned(ChannelId),
+    /// The channel is gone, and nothing can be reported on it.
     Closed(ChannelId),
 }
 
@@ -286,6 +291,8 @@ fn event(effect: Effect, start: usize) -> Option<Event> {
         Effect::InputEnd(id) => Event::InputEnd(id),
         Effect::Resize(id, size) => Event::Resize(id, size),
         Effect::Signal(id, name) => Event::Signal(id, name),
+        Effect::OutputUnwanted(id) => Event::OutputUnwanted(id),
+        Effect::Abandoned(id) => Event::Abandoned(id),
         Effect::Closed(id) => Event::Closed(id),
     })
 }

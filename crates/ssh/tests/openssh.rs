@@ -288,15 +288,7 @@ fn the_host_key_file_is_one_that_ssh_keygen_reads() {
 #[test]
 fn several_channels_in_one_connection() {
     let pair = Pair::new();
-    let control = pair.folder.0.join("control");
-    let control = format!("ControlPath={}", control.display());
-    let mut master = pair.ssh(&["-M", "-N", "-o", &control]).spawn().unwrap();
-    eventually("the master", || {
-        pair.ssh(&["-O", "check", "-o", &control])
-            .status()
-            .unwrap()
-            .success()
-    });
+    let (mut master, control) = master(&pair);
     let shared = ["-o", control.as_str()];
     let clients: Vec<_> = (0..6)
         .map(|number| {
@@ -522,4 +514,67 @@ fn keep_alives_are_answered() {
     let options = ["-o", "ServerAliveInterval=1", "-o", "ServerAliveCountMax=1"];
     let done = pair.run(&options, "sleep 3.5; echo alive");
     assert_eq!(text(&done), "alive\n");
+}
+
+/// A client in the background that shares its connection.
+fn master(pair: &Pair) -> (std::process::Child, String) {
+    let control = format!("ControlPath={}", pair.folder.0.join("control").display());
+    let master = pair.ssh(&["-M", "-N", "-o", &control]).spawn().unwrap();
+    eventually("the master", || {
+        pair.ssh(&["-O", "check", "-o", &control])
+            .status()
+            .unwrap()
+            .success()
+    });
+    (master, control)
+}
+
+#[test]
+fn every_status_through_one_connection() {
+    let pair = Pair::new();
+    let (mut master, control) = master(&pair);
+    let wrong: Vec<_> = (0..500)
+        .map(|number| number % 256)
+        .map(|status| {
+            let done = pair.run(&["-o", &control], &format!("exit {status}"));
+            (status, done.status.code())
+        })
+        .filter(|(status, code)| *code != Some(*status))
+        .collect();
+    assert_eq!(wrong, []);
+    master.kill().unwrap();
+    master.wait().unwrap();
+}
+
+#[test]
+fn a_program_that_has_closed_its_output_ends_by_itself() {
+    let pair = Pair::new();
+    let (mut master, control) = master(&pair);
+    let file = pair.folder.0.join("survived");
+    // A client of a master closes the channel once both directions have ended.
+    let line = format!(
+        "exec >&- 2>&-; sleep 0.5; echo x > {}; exit 9",
+        file.display()
+    );
+    let done = pair.run(&["-o", &control], &line);
+    assert_eq!(done.status.code(), Some(9), "{}", complaints(&done));
+    assert!(file.exists());
+    master.kill().unwrap();
+    master.wait().unwrap();
+}
+
+#[test]
+fn a_program_ends_when_the_client_s_reader_has_gone() {
+    let pair = Pair::new();
+    for options in [&[][..], &["-tt"]] {
+        let mut ssh = pair.ssh(options);
+        ssh.arg("cat /dev/zero; exit 3");
+        let mut ssh = ssh.spawn().unwrap();
+        let mut some = [0; 1000];
+        ssh.stdout.take().unwrap().read_exact(&mut some).unwrap();
+        eventually("the client's end", || ssh.try_wait().unwrap().is_some());
+        eventually("the connection's end", || {
+            pair.server.endings.lock().unwrap().pop().is_some()
+        });
+    }
 }

@@ -72,16 +72,19 @@ impl<P: Pollable + ?Sized> Watched<P> {
 enum Io {
     Pipes {
         input: Option<Watched<PipeWriter>>,
-        output: Watched<PipeReader>,
-        errors: Watched<PipeReader>,
+        output: Option<Watched<PipeReader>>,
+        errors: Option<Watched<PipeReader>>,
     },
     Terminal {
         output: Watched<PtyMaster>,
         input: Watched<PtyMaster>,
     },
+    /// The terminal's side here is closed, and its programs are hung up.
+    TerminalLost,
 }
 
-/// A running program of a session. Dropping it hangs the program up.
+/// A running program of a session. Dropping it, which the connection's end
+/// does, hangs the program up.
 pub struct Child {
     group: u32,
     io: Io,
@@ -211,8 +214,8 @@ fn pipe_ends() -> Result<Ends> {
         ])?,
         io: Io::Pipes {
             input: Some(Watched::new(input)),
-            output: Watched::new(output),
-            errors: Watched::new(errors),
+            output: Some(Watched::new(output)),
+            errors: Some(Watched::new(errors)),
         },
         terminal: None,
     })
@@ -248,6 +251,20 @@ fn winsize(size: WindowSize) -> Winsize {
     }
 }
 
+fn read_pipe(
+    pipe: &mut Option<Watched<PipeReader>>,
+    cx: &Context<'_>,
+    buffer: &mut [u8],
+) -> Poll<core::result::Result<usize, IoError>> {
+    match pipe {
+        Some(pipe) => {
+            pipe.watch(cx.waker());
+            outcome(pipe.object.try_read(buffer))
+        }
+        None => Poll::Ready(Ok(0)),
+    }
+}
+
 fn outcome(read: TryRead) -> Poll<core::result::Result<usize, IoError>> {
     match read {
         TryRead::Data(count) => Poll::Ready(Ok(count)),
@@ -271,10 +288,8 @@ impl ProcessIo for Child {
         buffer: &mut [u8],
     ) -> Poll<core::result::Result<usize, IoError>> {
         match &mut self.io {
-            Io::Pipes { output, .. } => {
-                output.watch(cx.waker());
-                outcome(output.object.try_read(buffer))
-            }
+            Io::Pipes { output, .. } => read_pipe(output, cx, buffer),
+            Io::TerminalLost => Poll::Ready(Ok(0)),
             Io::Terminal { output, .. } => {
                 output.watch(cx.waker());
                 outcome(output.object.try_read(buffer))
@@ -288,11 +303,8 @@ impl ProcessIo for Child {
         buffer: &mut [u8],
     ) -> Poll<core::result::Result<usize, IoError>> {
         match &mut self.io {
-            Io::Pipes { errors, .. } => {
-                errors.watch(cx.waker());
-                outcome(errors.object.try_read(buffer))
-            }
-            Io::Terminal { .. } => Poll::Ready(Ok(0)),
+            Io::Pipes { errors, .. } => read_pipe(errors, cx, buffer),
+            Io::Terminal { .. } | Io::TerminalLost => Poll::Ready(Ok(0)),
         }
     }
 
@@ -308,7 +320,7 @@ impl ProcessIo for Child {
                 input.watch(cx.waker());
                 written(input.object.try_write(bytes))
             }
-            Io::Pipes { input: None, .. } => Poll::Ready(Err(IoError)),
+            Io::Pipes { input: None, .. } | Io::TerminalLost => Poll::Ready(Err(IoError)),
             Io::Terminal { input, .. } => {
                 input.watch(cx.waker());
                 written(input.object.try_write(bytes))
@@ -319,6 +331,19 @@ impl ProcessIo for Child {
     fn close_stdin(&mut self) {
         if let Io::Pipes { input, .. } = &mut self.io {
             *input = None;
+        }
+    }
+
+    fn close_stdout(&mut self) {
+        match &mut self.io {
+            Io::Pipes { output, .. } => *output = None,
+            Io::Terminal { .. } | Io::TerminalLost => self.io = Io::TerminalLost,
+        }
+    }
+
+    fn close_stderr(&mut self) {
+        if let Io::Pipes { errors, .. } = &mut self.io {
+            *errors = None;
         }
     }
 

@@ -1,8 +1,11 @@
 //! Commands over SSH with the real client.
 
 use anyhow::Result;
+use std::io::Read;
+use std::process::Stdio;
 use std::thread;
-use xtask::machine::{LIMIT, machine, run_limited, ssh};
+use std::time::Duration;
+use xtask::machine::{LIMIT, Machine, Reply, machine, run_limited, ssh};
 
 #[test]
 fn commands_and_their_ends() -> Result<()> {
@@ -110,13 +113,80 @@ fn a_session_ends_with_its_connection() -> Result<()> {
     let mut command = machine.ssh_command(&[])?;
     let mut client = command
         .arg("echo up; exec sleep 1234")
-        .stdout(std::process::Stdio::piped())
+        .stdout(Stdio::piped())
         .spawn()?;
     let mut first = [0; 3];
-    std::io::Read::read_exact(client.stdout.as_mut().expect("piped"), &mut first)?;
+    client
+        .stdout
+        .as_mut()
+        .expect("piped")
+        .read_exact(&mut first)?;
     assert!(machine.sh("ps")?.contains("sleep 1234"));
     client.kill()?;
     client.wait()?;
     machine.sh("i=0; while ps | grep -q '[s]leep 1234'; do i=$((i+1)); [ $i -lt 100 ] || exit 1; sleep 0.1; done")?;
+    machine.done()
+}
+
+/// The status of `count` programs, one after the other, over one connection
+/// of the client; those that came back wrong.
+fn wrong_statuses(machine: &Machine, control: &str, count: u32) -> Result<Vec<(u32, Reply)>> {
+    let mut wrong = Vec::new();
+    for status in (0..count).map(|number| number % 256) {
+        let mut command = machine.ssh_command(&["-o", control])?;
+        let reply = run_limited(command.arg(format!("exit {status}")), Vec::new(), LIMIT)?;
+        if reply.status.code() != i32::try_from(status).ok() {
+            wrong.push((status, reply));
+        }
+    }
+    Ok(wrong)
+}
+
+#[test]
+fn a_channel_lasts_until_its_program_s_end_is_told() -> Result<()> {
+    let machine = machine("ssh-channels").up()?;
+    let control = format!("ControlPath={}", machine.folder().join("mux").display());
+    let mut master = machine
+        .ssh_command(&["-M", "-N", "-o", &control])?
+        .spawn()?;
+    while !machine
+        .ssh_command(&["-O", "check", "-o", &control])?
+        .stderr(Stdio::null())
+        .status()?
+        .success()
+    {
+        anyhow::ensure!(master.try_wait()?.is_none(), "the master has ended");
+        thread::sleep(Duration::from_millis(50));
+    }
+    let wrong = wrong_statuses(&machine, &control, 500)?;
+    assert!(
+        wrong.is_empty(),
+        "{} wrong, {:?}",
+        wrong.len(),
+        wrong.first()
+    );
+
+    // A program that has closed its output is not hung up when its channel
+    // is closed, and its status still counts.
+    let mut command = machine.ssh_command(&["-o", &control])?;
+    command.arg("exec >&- 2>&-; sleep 0.5; echo survived > /tmp/late; exit 9");
+    let reply = run_limited(&mut command, Vec::new(), LIMIT)?;
+    assert_eq!(reply.status.code(), Some(9), "{reply}");
+    assert_eq!(machine.sh("cat /tmp/late")?, "survived\n");
+    master.kill()?;
+    master.wait()?;
+
+    // A reader that has gone ends the program, with a terminal too.
+    for options in [&[][..], &["-tt"]] {
+        let mut client = machine
+            .ssh_command(options)?
+            .arg("cat /dev/zero")
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let mut some = [0; 1000];
+        client.stdout.take().expect("piped").read_exact(&mut some)?;
+        client.wait()?;
+        machine.sh("i=0; while ps | grep -q '[c]at /dev/zero'; do i=$((i+1)); [ $i -lt 100 ] || exit 1; sleep 0.1; done")?;
+    }
     machine.done()
 }

@@ -95,6 +95,28 @@ fn one_program_for_each_channel() {
 }
 
 #[test]
+fn a_close_is_answered_after_the_program_s_end() {
+    let mut connection = connection();
+    open(&mut connection, 10);
+    let id = ChannelId(0);
+    let shell = request(0, b"shell");
+    connection.message(&shell).unwrap();
+    let closing = to_peer(message::CHANNEL_CLOSE, 0);
+    let (reply, effect) = connection.message(&closing).unwrap().unwrap();
+    assert!(reply.is_empty() && matches!(effect, Effect::Abandoned(ChannelId(0))));
+    // It was the client's last word, and no more is sent but the end.
+    assert!(connection.message(&closing).is_err());
+    assert!(connection.message(&shell).is_err());
+    assert!(connection.message(&data(0, 1)).is_err());
+    connection.started(id, true);
+    assert_eq!(connection.channel(id).unwrap().room(), 0);
+    assert!(connection.output_end(id).is_empty());
+    assert!(connection.consumed(id, 1000).is_empty());
+    assert_eq!(connection.close_from_here(id)[0], message::CHANNEL_CLOSE);
+    assert!(connection.channel(id).is_none());
+}
+
+#[test]
 fn no_data_after_the_end() {
     let mut connection = connection();
     open(&mut connection, 10);

@@ -14,7 +14,7 @@ use rand_core::CryptoRng;
 
 use crate::channel::ChannelId;
 use crate::config::Config;
-use crate::engine::{Engine, Event};
+use crate::engine::{Engine, Event, Output};
 use crate::error::{Code, Ended, Fault};
 use session::Session;
 pub use traits::{Backend, ByteStream, IoError, ProcessIo, SpawnError};
@@ -172,6 +172,14 @@ impl<S: ByteStream, B: Backend, R: CryptoRng> Server<S, B, R> {
             Event::Signal(id, name) => {
                 let index = self.session(id);
                 self.sessions[index].signal(&name);
+            }
+            Event::OutputUnwanted(id) => {
+                let index = self.session(id);
+                self.sessions[index].drop_output(Output::Stdout);
+            }
+            Event::Abandoned(id) => {
+                let index = self.session(id);
+                self.sessions[index].abandon();
             }
             Event::Closed(id) => self.sessions.retain(|session| session.id != id),
         }

@@ -41,6 +41,8 @@ pub(super) struct Session<B: Backend> {
     stdout_ended: bool,
     stderr_ended: bool,
     exit: Option<ExitStatus>,
+    /// The client has closed the channel and waits for the program's end.
+    abandoned: bool,
 }
 
 /// What a turn has achieved.
@@ -64,6 +66,7 @@ impl<B: Backend> Session<B> {
             stdout_ended: false,
             stderr_ended: false,
             exit: None,
+            abandoned: false,
         }
     }
 
@@ -83,6 +86,27 @@ impl<B: Backend> Session<B> {
 
     pub(super) fn end_input(&mut self) {
         self.input_ended = true;
+    }
+
+    /// Nobody will read this output: the program learns it when it writes.
+    pub(super) fn drop_output(&mut self, output: Output) {
+        let ended = match output {
+            Output::Stdout => &mut self.stdout_ended,
+            Output::Stderr => &mut self.stderr_ended,
+        };
+        *ended = true;
+        if let Program::Running(process) = &mut self.program {
+            close(process, output);
+        }
+    }
+
+    /// Only the program's end is still of interest. It gets what input there
+    /// is, and the input's end.
+    pub(super) fn abandon(&mut self) {
+        self.abandoned = true;
+        self.end_input();
+        self.drop_output(Output::Stdout);
+        self.drop_output(Output::Stderr);
     }
 
     pub(super) fn resize(&mut self, size: WindowSize) {
@@ -171,6 +195,15 @@ impl<B: Backend> Session<B> {
             Ok(mut process) => {
                 if let Some(size) = self.size.take() {
                     process.resize(size);
+                }
+                // What the client gave up while the program was starting.
+                for (output, ended) in [
+                    (Output::Stdout, self.stdout_ended),
+                    (Output::Stderr, self.stderr_ended),
+                ] {
+                    if ended {
+                        close(&mut process, output);
+                    }
                 }
                 Program::Running(process)
             }
@@ -261,6 +294,10 @@ impl<B: Backend> Session<B> {
 
     /// Tells the client of the end of output, and of the program.
     fn finish<R: CryptoRng>(&mut self, engine: &mut Engine<R>) -> Result<bool, Fault> {
+        if self.abandoned && matches!(self.program, Program::Failed) {
+            engine.close(self.id)?;
+            return Ok(true);
+        }
         if !(self.stdout_ended && self.stderr_ended) {
             return Ok(false);
         }
@@ -270,6 +307,13 @@ impl<B: Backend> Session<B> {
         };
         engine.finish(self.id, status)?;
         Ok(true)
+    }
+}
+
+fn close<P: ProcessIo>(process: &mut P, output: Output) {
+    match output {
+        Output::Stdout => process.close_stdout(),
+        Output::Stderr => process.close_stderr(),
     }
 }
 

@@ -34,7 +34,8 @@ pub trait ByteStream: Unpin {
     fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), IoError>>;
 }
 
-/// A running program. Dropping it hangs the program up.
+/// A running program. Dropping it hangs the program up; that happens only when
+/// the connection has ended, or after [`ProcessIo::poll_exit`] was ready.
 pub trait ProcessIo: Unpin {
     /// Reads standard output or the terminal; 0 is the end.
     fn poll_stdout(
@@ -55,6 +56,13 @@ pub trait ProcessIo: Unpin {
 
     /// No more input will come. A terminal stays open for output.
     fn close_stdin(&mut self);
+
+    /// Nobody will read standard output any more: a program that writes to it
+    /// gets SIGPIPE. A terminal is lost, and its programs are hung up.
+    fn close_stdout(&mut self);
+
+    /// The same for standard error; nothing for a terminal.
+    fn close_stderr(&mut self);
 
     /// The terminal has a new size.
     fn resize(&mut self, size: WindowSize);

@@ -64,7 +64,7 @@ pub struct HostProcess {
     /// Readable once the child has ended.
     watch: OwnedFd,
     stdin: Option<Pipe>,
-    stdout: Pipe,
+    stdout: Option<Pipe>,
     stderr: Option<Pipe>,
     pty: bool,
 }
@@ -100,7 +100,7 @@ impl HostProcess {
         Ok(Self {
             watch: watch(&child)?,
             stdin: Some(Pipe::new(child.stdin.take().ok_or_else(missing)?)),
-            stdout: Pipe::new(child.stdout.take().ok_or_else(missing)?),
+            stdout: Some(Pipe::new(child.stdout.take().ok_or_else(missing)?)),
             stderr: Some(Pipe::new(child.stderr.take().ok_or_else(missing)?)),
             child,
             pty: false,
@@ -128,7 +128,7 @@ impl HostProcess {
         Ok(Self {
             watch: watch(&child)?,
             stdin: Some(master.try_clone()),
-            stdout: master,
+            stdout: Some(master),
             stderr: None,
             child,
             pty: true,
@@ -144,7 +144,8 @@ impl HostProcess {
     /// Reads what is there.
     pub fn read_now(&mut self) -> Vec<u8> {
         let mut buffer = vec![0; 4096];
-        match self.stdout.poll_read(&mut buffer) {
+        let stdout = self.stdout.as_mut().expect("a terminal");
+        match stdout.poll_read(&mut buffer) {
             Poll::Ready(Ok(count)) => buffer.truncate(count),
             _ => buffer.clear(),
         }
@@ -219,7 +220,10 @@ impl ProcessIo for HostProcess {
         _: &mut Context<'_>,
         buffer: &mut [u8],
     ) -> Poll<Result<usize, IoError>> {
-        self.stdout.poll_read(buffer)
+        match &mut self.stdout {
+            Some(stdout) => stdout.poll_read(buffer),
+            None => Poll::Ready(Ok(0)),
+        }
     }
 
     fn poll_stderr(
@@ -244,9 +248,20 @@ impl ProcessIo for HostProcess {
         self.stdin = None;
     }
 
-    fn resize(&mut self, size: WindowSize) {
+    fn close_stdout(&mut self) {
+        self.stdout = None;
         if self.pty {
-            set_size(self.stdout.0.as_raw_fd(), size);
+            self.stdin = None;
+        }
+    }
+
+    fn close_stderr(&mut self) {
+        self.stderr = None;
+    }
+
+    fn resize(&mut self, size: WindowSize) {
+        if let (true, Some(stdout)) = (self.pty, &self.stdout) {
+            set_size(stdout.0.as_raw_fd(), size);
         }
     }
 
