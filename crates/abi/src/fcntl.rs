@@ -40,6 +40,8 @@ bitflags::bitflags! {
         const SYNC = 0o4010000;
         /// Name a place, open nothing.
         const PATH = 0o10000000;
+        /// The part of `TMPFILE` that is not `DIRECTORY`: never right alone.
+        const UNNAMED = 0o20000000;
         /// An unnamed file in a directory.
         const TMPFILE = 0o20040000;
     }

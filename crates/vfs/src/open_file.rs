@@ -127,6 +127,27 @@ impl OpenFile {
         }
     }
 
+    /// Whether it can be read, at an offset of its own if `at` says so: what
+    /// read(2) and its kin find out before they look at their buffers. Never
+    /// sleeps. `EBADF`.
+    pub fn check_read(&self, at: Option<u64>) -> Result<()> {
+        match at {
+            // Whether a file without offsets takes one, it says itself.
+            Some(offset) if self.file.seekable() => self.check_offset(offset)?,
+            _ => {}
+        }
+        self.check_readable()
+    }
+
+    /// The same for write(2) and its kin. `EBADF`, `ESPIPE`.
+    pub fn check_write(&self, at: Option<u64>) -> Result<()> {
+        self.check_not_path()?;
+        if let Some(offset) = at {
+            self.check_offset(offset)?;
+        }
+        self.check_writable()
+    }
+
     /// read(2). `EBADF` if it is not open for reading; else as
     /// [`File::read`].
     pub fn read(&self, buf: &mut [u8]) -> Result<usize> {
@@ -170,8 +191,7 @@ impl OpenFile {
     /// pwrite(2). `ESPIPE` if it has no offsets. With `O_APPEND` it writes at
     /// the end, as Linux does (see BUGS in pwrite(2)).
     pub fn pwrite(&self, offset: u64, buf: &[u8]) -> Result<usize> {
-        self.check_writable()?;
-        self.check_seekable(offset)?;
+        self.check_write(Some(offset))?;
         let mut pos = offset;
         let count = match self.flags().contains(OpenFlags::APPEND) {
             true => self.file.append(&mut pos, buf)?,
@@ -181,7 +201,7 @@ impl OpenFile {
         Ok(count)
     }
 
-    fn check_seekable(&self, offset: u64) -> Result<()> {
+    fn check_offset(&self, offset: u64) -> Result<()> {
         match (self.file.seekable(), offset <= MAX_OFFSET) {
             (false, _) => Err(Errno::ESPIPE),
             (_, false) => Err(Errno::EINVAL),

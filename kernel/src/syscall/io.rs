@@ -53,8 +53,8 @@ pub fn writev(call: &mut Call<'_>) -> Result<u64> {
 
 /// pread64(2).
 pub fn pread64(call: &mut Call<'_>) -> Result<u64> {
-    let file = call.file(0)?;
     let offset = offset(call.word(3))?;
+    let file = call.file(0)?;
     read_into(
         &file,
         UserBuffers::single(call.word(1), call.word(2)),
@@ -64,16 +64,16 @@ pub fn pread64(call: &mut Call<'_>) -> Result<u64> {
 
 /// pwrite64(2).
 pub fn pwrite64(call: &mut Call<'_>) -> Result<u64> {
-    let file = call.file(0)?;
     let offset = offset(call.word(3))?;
+    let file = call.file(0)?;
     let buffers = UserBuffers::single(call.word(1), call.word(2));
     write_from(call, &file, buffers, Some(offset))
 }
 
 /// preadv(2).
 pub fn preadv(call: &mut Call<'_>) -> Result<u64> {
-    let file = call.file(0)?;
     let offset = offset(call.word(3))?;
+    let file = call.file(0)?;
     read_into(
         &file,
         UserBuffers::vector(call.pointer(1), call.word(2))?,
@@ -83,8 +83,8 @@ pub fn preadv(call: &mut Call<'_>) -> Result<u64> {
 
 /// pwritev(2).
 pub fn pwritev(call: &mut Call<'_>) -> Result<u64> {
-    let file = call.file(0)?;
     let offset = offset(call.word(3))?;
+    let file = call.file(0)?;
     let buffers = UserBuffers::vector(call.pointer(1), call.word(2))?;
     write_from(call, &file, buffers, Some(offset))
 }
@@ -144,6 +144,7 @@ fn read_deadline(file: &OpenFile) -> (u64, bool) {
 /// Reads until the buffers are full, the file ends, or it would block after
 /// the first bytes.
 pub fn read_into(file: &Arc<OpenFile>, mut buffers: UserBuffers, at: Option<u64>) -> Result<u64> {
+    file.check_read(at)?;
     let more = file.file().seekable();
     let (deadline, timed) = read_deadline(file);
     with_chunk(buffers.left(), |chunk| {
@@ -185,6 +186,8 @@ pub fn write_from(
     if at.is_none() && socket::carries_messages(file) {
         return socket::write(call, file, buffers);
     }
+    // Before anything is copied in: a bad descriptor wins over a bad address.
+    file.check_write(at)?;
     let mut buffers = buffers;
     remove_privileges(call, file)?;
     if call.process().limit(RLIMIT_FSIZE) != UNLIMITED {

@@ -122,6 +122,10 @@ pub fn linkat(call: &mut Call<'_>) -> Result<u64> {
     if flags & !(AT_SYMLINK_FOLLOW | AT_EMPTY_PATH) != 0 {
         return Err(Errno::EINVAL);
     }
+    // Naming what a descriptor refers to gets round the directories to it.
+    if flags & AT_EMPTY_PATH != 0 && !call.capable(Cap::CAP_DAC_READ_SEARCH) {
+        return Err(Errno::ENOENT);
+    }
     let at = place(
         call,
         0,

@@ -38,6 +38,7 @@ cases! {
     mmap: "mmap";
     fp: "fp";
     files: "files";
+    order: "order";
     bad_pointers: "bad-pointers";
     tcp_loopback: "tcp-loopback";
     unix: "unix";

@@ -139,7 +139,8 @@ impl Namespace {
     }
 
     /// link(2): gives what is at `old` another name. `EPERM` for a directory,
-    /// `EXDEV`, `EMLINK`.
+    /// `EXDEV`, `EMLINK`; `ENOENT` for one whose last name is gone, and for an
+    /// unnamed one that is to stay so.
     pub fn link(&self, old: &Path, context: &PathContext, path: &[u8]) -> Result<()> {
         let place = self.place(context, path, Errno::EEXIST)?;
         self.check_absent(&place)?;
@@ -154,7 +155,11 @@ impl Namespace {
         }
         check_change(context, &place.dir)?;
         let make = |dir: &Arc<dyn Inode>| {
+            if old.inode().metadata()?.links == 0 && !old.dentry.is_linkable() {
+                return Err(Errno::ENOENT);
+            }
             dir.link(&place.name, old.inode())?;
+            old.dentry.mark_linked();
             Ok(old.inode().clone())
         };
         self.change_dir(&place.dir, make, &place.name).map(drop)

@@ -38,6 +38,8 @@ struct Place {
     /// `None` only for the root of a filesystem.
     parent: Option<Arc<Dentry>>,
     removed: bool,
+    /// It never had a name and may get one (`O_TMPFILE` without `O_EXCL`).
+    linkable: bool,
 }
 
 /// A name in a directory and the inode it leads to.
@@ -110,6 +112,7 @@ impl Dentry {
                     name,
                     parent,
                     removed: false,
+                    linkable: false,
                 },
             ),
             children: SpinLock::new(Rank::Leaf, Children::default()),
@@ -217,6 +220,22 @@ impl Dentry {
     pub(super) fn forget_child(&self, name: &[u8]) -> Option<Arc<Dentry>> {
         let weak = self.children.lock().live.remove(name)?;
         weak.upgrade()
+    }
+
+    /// For a file that `O_TMPFILE` made; `linkable` if linkat(2) may name it.
+    pub(super) fn mark_unnamed(&self, linkable: bool) {
+        let mut place = self.place.lock();
+        (place.removed, place.linkable) = (true, linkable);
+    }
+
+    /// Whether linkat(2) may give it a name although its inode has none.
+    pub(super) fn is_linkable(&self) -> bool {
+        self.place.lock().linkable
+    }
+
+    /// It has a name now: once that is gone, it gets no other.
+    pub(super) fn mark_linked(&self) {
+        self.place.lock().linkable = false;
     }
 
     pub(super) fn mark_removed(&self) {

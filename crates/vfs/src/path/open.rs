@@ -17,7 +17,10 @@ impl Namespace {
         flags: OpenFlags,
         mode: u32,
     ) -> Result<Arc<OpenFile>> {
-        if flags.contains(OpenFlags::TMPFILE) {
+        if flags.contains(OpenFlags::UNNAMED) {
+            if !flags.contains(OpenFlags::TMPFILE) || flags.contains(OpenFlags::CREAT) {
+                return Err(Errno::EINVAL);
+            }
             return self.open_unnamed(context, path, flags, mode);
         }
         let creating = flags.contains(OpenFlags::CREAT) && !flags.contains(OpenFlags::PATH);
@@ -164,7 +167,7 @@ impl Namespace {
             b"#tmpfile",
             Some(dir.dentry.clone()),
         )?;
-        dentry.mark_removed();
+        dentry.mark_unnamed(!flags.contains(OpenFlags::EXCL));
         describe(dir.at(dentry), None, flags.difference(OpenFlags::DIRECTORY))
     }
 }

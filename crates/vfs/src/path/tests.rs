@@ -467,3 +467,36 @@ fn the_cache_agrees_with_the_filesystem_whichever_allocation_fails() {
     }
     assert!(failed > 15, "only {failed} allocations");
 }
+
+#[test]
+fn an_unnamed_file_is_named_once_and_only_if_it_may_be() {
+    let shell = Shell::new();
+    let unnamed = |flags| {
+        let flags = OpenFlags::TMPFILE | OpenFlags::RDWR | flags;
+        let file = shell.0.open(&shell.1, b"/", flags, 0o600);
+        file.map(|file| file.path().unwrap().clone())
+    };
+    let link = |old: &Path, name: &str| shell.0.link(old, &shell.1, name.as_bytes());
+    let free = unnamed(OpenFlags::empty()).unwrap();
+    assert_eq!(link(&free, "/a"), Ok(()));
+    assert_eq!(link(&free, "/b"), Ok(()));
+    for name in ["/a", "/b"] {
+        shell.0.unlink(&shell.1, name.as_bytes()).unwrap();
+    }
+    assert_eq!(link(&free, "/c"), Err(Errno::ENOENT));
+    let bound = unnamed(OpenFlags::EXCL).unwrap();
+    assert_eq!(link(&bound, "/d"), Err(Errno::ENOENT));
+    assert_eq!(unnamed(OpenFlags::CREAT).err(), Some(Errno::EINVAL));
+    let half = OpenFlags::UNNAMED | OpenFlags::RDWR;
+    let half = shell.0.open(&shell.1, b"/", half, 0o600);
+    assert_eq!(half.err(), Some(Errno::EINVAL));
+}
+
+#[test]
+fn a_file_whose_last_name_is_gone_gets_no_other() {
+    let shell = Shell::new();
+    shell.put("/a", "text").unwrap();
+    let old = shell.0.resolve(&shell.1, b"/a", false).unwrap();
+    shell.0.unlink(&shell.1, b"/a").unwrap();
+    assert_eq!(shell.0.link(&old, &shell.1, b"/b"), Err(Errno::ENOENT));
+}

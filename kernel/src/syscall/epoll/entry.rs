@@ -13,11 +13,27 @@ use paddock_vfs::OpenFile;
 /// Flags that say how to report, not what.
 pub const MODES: u32 = EPOLLET | EPOLLONESHOT | EPOLLWAKEUP | EPOLLEXCLUSIVE;
 
+/// What may stand beside `EPOLLEXCLUSIVE`.
+const BESIDE_EXCLUSIVE: u32 =
+    POLLIN | POLLOUT | POLLERR | POLLHUP | EPOLLWAKEUP | EPOLLET | EPOLLEXCLUSIVE;
+
 /// What is awaited of a file, and what the program calls it.
 #[derive(Clone, Copy)]
 pub struct Interest {
     pub events: u32,
     pub data: u64,
+}
+
+impl Interest {
+    /// Whether it is for one of several epolls.
+    pub fn is_exclusive(self) -> bool {
+        self.events & EPOLLEXCLUSIVE != 0
+    }
+
+    /// Whether `EPOLLEXCLUSIVE` stands beside what it cannot.
+    pub fn is_confused(self) -> bool {
+        self.is_exclusive() && self.events & !BESIDE_EXCLUSIVE != 0
+    }
 }
 
 /// What the waker of an entry touches.

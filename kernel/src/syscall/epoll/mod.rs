@@ -94,27 +94,36 @@ pub fn epoll_create1(call: &mut Call<'_>) -> Result<u64> {
 
 /// epoll_ctl(2).
 pub fn epoll_ctl(call: &mut Call<'_>) -> Result<u64> {
-    let (holder, file) = (call.file(0)?, call.file(2)?);
+    let operation = call.uint(1);
+    let interest = match operation {
+        EPOLL_CTL_DEL => Interest { events: 0, data: 0 },
+        _ => call.pointer::<EpollEvent>(3).read().map(|event| Interest {
+            events: event.events,
+            data: event.data,
+        })?,
+    };
+    let (holder, file, fd) = (call.file(0)?, call.file(2)?, call.int(2));
+    if file.file().wait_queue().is_none() {
+        // Regular files and directories are always ready: Linux says so too.
+        return Err(Errno::EPERM);
+    }
     let epoll = epoll_of(&holder).ok_or(Errno::EINVAL)?;
-    let fd = call.int(2);
     if Arc::ptr_eq(&holder, &file) {
         return Err(Errno::EINVAL);
     }
-    let operation = call.uint(1);
     if operation == EPOLL_CTL_DEL {
         let gone = epoll.take(|entry| entry.is_of(fd, &file));
         return gone.map(|_| 0).ok_or(Errno::ENOENT);
     }
-    let event = call.pointer::<EpollEvent>(3).read()?;
-    let interest = Interest {
-        events: event.events,
-        data: event.data,
-    };
+    let adding = operation == EPOLL_CTL_ADD && epoll_of(&file).is_none();
+    if interest.is_exclusive() && !adding || interest.is_confused() {
+        return Err(Errno::EINVAL);
+    }
     match (operation, epoll.find(fd, &file)) {
         (EPOLL_CTL_ADD, Some(_)) => Err(Errno::EEXIST),
         (EPOLL_CTL_ADD, None) => add(epoll, fd, file, interest),
         (EPOLL_CTL_MOD, None) => Err(Errno::ENOENT),
-        (EPOLL_CTL_MOD, Some(entry)) => {
+        (EPOLL_CTL_MOD, Some(entry)) if !entry.interest.lock().is_exclusive() => {
             *entry.interest.lock() = interest;
             entry.note.wake_by_ref();
             Ok(0)
@@ -124,10 +133,6 @@ pub fn epoll_ctl(call: &mut Call<'_>) -> Result<u64> {
 }
 
 fn add(epoll: &Arc<Epoll>, fd: i32, file: Arc<OpenFile>, interest: Interest) -> Result<u64> {
-    if file.file().wait_queue().is_none() {
-        // Regular files and directories are always ready: Linux says so too.
-        return Err(Errno::EPERM);
-    }
     let inner = epoll_of(&file);
     let _nesting = inner.is_some().then(|| NESTING.lock());
     if inner.is_some_and(|inner| !may_watch(epoll, inner)) {
@@ -180,12 +185,12 @@ pub fn epoll_pwait2(call: &mut Call<'_>) -> Result<u64> {
 }
 
 fn wait(call: &Call<'_>, deadline: Deadline) -> Result<u64> {
-    let holder = call.file(0)?;
-    let epoll = epoll_of(&holder).ok_or(Errno::EINVAL)?;
     let count = usize::try_from(call.int(2))
         .ok()
         .filter(|&count| count > 0)
         .ok_or(Errno::EINVAL)?;
+    let holder = call.file(0)?;
+    let epoll = epoll_of(&holder).ok_or(Errno::EINVAL)?;
     let mut events = Vec::new();
     events
         .try_reserve_exact(count.min(MAX_EVENTS))

@@ -15,6 +15,7 @@ mod fuzz;
 mod identity;
 mod limits;
 mod memory;
+mod order;
 mod pipes;
 mod poll;
 mod processes;
@@ -104,6 +105,7 @@ pub const CASES: &[Case] = &[
     case("mmap", memory::run),
     case("fp", fp::run),
     case("files", files::run),
+    case("order", order::run),
     case("bad-pointers", bad_pointers::run),
     case("tcp-loopback", tcp::run),
     case("unix", unix::run),
