@@ -1,5 +1,6 @@
 //! Logging in (RFC 4252): public keys only.
 
+use alloc::borrow::Cow;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
@@ -7,7 +8,7 @@ use ssh_key::public::KeyData;
 
 use crate::error::{Code, Fault, copy};
 use crate::kex::Hash;
-use crate::keys;
+use crate::keys::{self, KeyOptions};
 use crate::message;
 use crate::wire::{Put, Reader};
 
@@ -20,6 +21,7 @@ const MAX_USER: usize = 256;
 pub(crate) struct Authenticated {
     user: String,
     key: KeyData,
+    options: KeyOptions,
 }
 
 impl Authenticated {
@@ -30,6 +32,7 @@ impl Authenticated {
         Self {
             user: "root".into(),
             key: KeyData::Ed25519(key),
+            options: KeyOptions::default(),
         }
     }
 
@@ -40,6 +43,17 @@ impl Authenticated {
     pub(crate) fn key(&self) -> &KeyData {
         &self.key
     }
+
+    /// What the key may do.
+    pub(crate) fn options(&self) -> &KeyOptions {
+        &self.options
+    }
+
+    /// The same with other options.
+    #[cfg(test)]
+    pub(crate) fn with_options(self, options: KeyOptions) -> Self {
+        Self { options, ..self }
+    }
 }
 
 /// A question for the owner of the server: may this key log in as this user?
@@ -49,6 +63,26 @@ pub struct AuthRequest {
     pub user: String,
     /// The key the client claims to hold.
     pub key: KeyData,
+    /// A signature came with it: this is no question whether one would do.
+    pub is_signed: bool,
+}
+
+/// Why a client may not log in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// For the log.
+    pub reason: Cow<'static, str>,
+    /// For the client's user to read.
+    pub message: Option<String>,
+}
+
+impl From<&'static str> for Refusal {
+    fn from(reason: &'static str) -> Self {
+        Self {
+            reason: reason.into(),
+            message: None,
+        }
+    }
 }
 
 /// A key that waits for the owner's answer.
@@ -83,12 +117,28 @@ pub(crate) enum Step {
     Reply(Vec<u8>),
     /// Ask the owner, then call [`Auth::decide`].
     Ask(AuthRequest),
+    /// Send this; the attempt has been refused without asking.
+    Refuse(Vec<u8>, RefusedAttempt),
+}
+
+/// An attempt to log in that could not have succeeded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RefusedAttempt {
+    /// The name the client gave.
+    pub user: String,
+    /// The method, as the client calls it: printable, at most 32 bytes.
+    pub method: String,
+    /// Why.
+    pub reason: &'static str,
 }
 
 /// The state before the client has logged in.
 pub(crate) struct Auth {
     max_tries: u32,
+    /// Refusals so far.
     tries: u32,
+    /// Keys that would have done, so far.
+    accepted: u32,
     /// The client has asked for the service of authentication.
     begun: bool,
     candidate: Option<Candidate>,
@@ -99,6 +149,7 @@ impl Auth {
         Self {
             max_tries,
             tries: 0,
+            accepted: 0,
             begun: false,
             candidate: None,
         }
@@ -155,10 +206,29 @@ impl Auth {
             return Err(Fault::protocol("user name too long"));
         }
         match method {
-            b"none" => Ok(Step::Reply(failure())),
+            // A question for the methods there are; but it counts.
+            b"none" => self.refuse().map(Step::Reply),
             b"publickey" => self.public_key(user, reader, session),
-            _ => self.refuse().map(Step::Reply),
+            _ => self.refuse_attempt(user, method, "not a method of this server"),
         }
+    }
+
+    fn refuse_attempt(
+        &mut self,
+        user: &str,
+        method: &[u8],
+        reason: &'static str,
+    ) -> Result<Step, Fault> {
+        let shown = method.iter().take(32).map(|byte| match byte {
+            0x21..0x7f => char::from(*byte),
+            _ => '?',
+        });
+        let attempt = RefusedAttempt {
+            user: user.to_string(),
+            method: shown.collect(),
+            reason,
+        };
+        Ok(Step::Refuse(self.refuse()?, attempt))
     }
 
     fn public_key(
@@ -176,11 +246,11 @@ impl Auth {
         };
         reader.end()?;
         let Ok(key) = ssh_key::PublicKey::from_bytes(blob) else {
-            return self.refuse().map(Step::Reply);
+            return self.refuse_attempt(user, b"publickey", "not a public key");
         };
         let key = key.key_data().clone();
         if !keys::matches_algorithm(&key, algorithm) {
-            return self.refuse().map(Step::Reply);
+            return self.refuse_attempt(user, b"publickey", "key type or size not accepted");
         }
         let proof = match signature {
             Some(signature) => Some(Proof {
@@ -192,6 +262,7 @@ impl Auth {
         let request = AuthRequest {
             user: user.to_string(),
             key,
+            is_signed: proof.is_some(),
         };
         self.candidate = Some(Candidate {
             request: request.clone(),
@@ -205,16 +276,19 @@ impl Auth {
     /// Takes the owner's answer: a reply, and the proof once it is complete.
     pub(crate) fn decide(
         &mut self,
-        allowed: bool,
+        allowed: Option<KeyOptions>,
     ) -> Result<(Vec<u8>, Option<Authenticated>), Fault> {
         let Some(candidate) = self.candidate.take() else {
             return Ok((Vec::new(), None));
         };
         match (allowed, candidate.proof.as_ref()) {
-            (true, None) => Ok((acceptable(&candidate), None)),
-            (true, Some(proof)) if candidate.proved_by(proof) => {
-                let AuthRequest { user, key } = candidate.request;
-                let login = Authenticated { user, key };
+            (Some(_), None) if self.accepted < self.max_tries => {
+                self.accepted += 1;
+                Ok((acceptable(&candidate), None))
+            }
+            (Some(options), Some(proof)) if candidate.proved_by(proof) => {
+                let AuthRequest { user, key, .. } = candidate.request;
+                let login = Authenticated { user, key, options };
                 Ok((alloc::vec![message::USERAUTH_SUCCESS], Some(login)))
             }
             _ => self.refuse().map(|reply| (reply, None)),
@@ -232,6 +306,15 @@ impl Auth {
             false => Ok(failure()),
         }
     }
+}
+
+/// SSH_MSG_USERAUTH_BANNER (RFC 4252, section 5.4).
+pub(crate) fn banner(text: &str) -> Vec<u8> {
+    let mut out = Vec::new();
+    out.put_u8(message::USERAUTH_BANNER);
+    out.put_string(text.as_bytes());
+    out.put_string(b"");
+    out
 }
 
 /// SSH_MSG_USERAUTH_FAILURE: what may go on, and that it was no partial success.

@@ -3,6 +3,7 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use crate::keys::Variable;
 use crate::wire::{Malformed, Reader};
 
 /// The largest payload of data taken or sent in one message, in bytes.
@@ -57,8 +58,12 @@ pub struct SpawnRequest {
     pub user: String,
     /// A command line for the shell; `None` asks for a login shell.
     pub command: Option<Vec<u8>>,
+    /// What the client asked for, if its key has it run `command` instead.
+    pub original_command: Option<Vec<u8>>,
     /// Names and values, without NUL; names without `=`.
-    pub environment: Vec<(Vec<u8>, Vec<u8>)>,
+    pub environment: Vec<Variable>,
+    /// The key's own, if the server's owner allows that.
+    pub key_environment: Vec<Variable>,
     /// The terminal, if one is wanted.
     pub pty: Option<PtyRequest>,
 }
@@ -81,7 +86,7 @@ pub enum ExitStatus {
 pub(crate) enum Stage {
     /// Not asked for yet; what is to apply to it is gathered.
     Setup {
-        environment: Vec<(Vec<u8>, Vec<u8>)>,
+        environment: Vec<Variable>,
         pty: Option<PtyRequest>,
     },
     /// Asked for; the owner's answer is awaited.
@@ -179,18 +184,13 @@ impl Channel {
     }
 
     /// Turns what has been gathered into a request; `None` if there was one.
-    pub(crate) fn start(
-        &mut self,
-        user: &str,
-        command: Option<Vec<u8>>,
-        reply: bool,
-    ) -> Option<SpawnRequest> {
+    pub(crate) fn start(&mut self, command: Option<Vec<u8>>, reply: bool) -> Option<SpawnRequest> {
         match core::mem::replace(&mut self.stage, Stage::Starting { reply }) {
             Stage::Setup { environment, pty } => Some(SpawnRequest {
-                user: user.into(),
                 command,
                 environment,
                 pty,
+                ..SpawnRequest::default()
             }),
             other => {
                 self.stage = other;

@@ -15,7 +15,8 @@ pub struct Config {
     pub version: String,
     /// How long a client may take to log in, in milliseconds.
     pub login_grace_ms: u64,
-    /// Refused keys and signatures before the connection ends.
+    /// Refusals before the connection ends: keys, signatures, other methods,
+    /// and `none`, by which clients ask for the methods there are.
     pub max_auth_tries: u32,
     /// Channels open at one time in one connection.
     pub max_channels: usize,
@@ -28,6 +29,11 @@ pub struct Config {
     pub rekey_packets: u64,
     /// Bytes that may wait for the stream before nothing more is produced.
     pub output_limit: usize,
+    /// Names of environment variables that clients may set; one that ends
+    /// with `*` stands for all that begin so.
+    pub accept_env: &'static [&'static str],
+    /// Whether `environment=` before a key acts. It can undo a forced command.
+    pub permit_user_environment: bool,
     /// How long good-bye may take to reach a slow client, in milliseconds.
     pub farewell_ms: u64,
 }
@@ -38,14 +44,34 @@ impl Config {
         Self {
             host_key,
             version: "SSH-2.0-OpenSSH_compatible_Paddock_0.1".into(),
-            login_grace_ms: 120_000,
-            max_auth_tries: 6,
+            login_grace_ms: 30_000,
+            max_auth_tries: 4,
             max_channels: 32,
             window: 2 << 20,
             rekey_bytes: 1 << 30,
             rekey_packets: 1 << 31,
             output_limit: 128 * 1024,
+            accept_env: &[
+                "COLORTERM",
+                "LANG",
+                "LANGUAGE",
+                "LC_*",
+                "NO_COLOR",
+                "TERM",
+                "TZ",
+            ],
+            permit_user_environment: false,
             farewell_ms: 5_000,
         }
+    }
+
+    /// Whether a client may set an environment variable of that name.
+    pub fn accepts_variable(&self, name: &[u8]) -> bool {
+        self.accept_env
+            .iter()
+            .any(|known| match known.strip_suffix('*') {
+                Some(start) => name.starts_with(start.as_bytes()),
+                None => name == known.as_bytes(),
+            })
     }
 }

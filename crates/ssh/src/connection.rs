@@ -1,11 +1,13 @@
 //! The connection protocol (RFC 4254): session channels of a logged-in client.
 
 use alloc::string::{String, ToString};
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::ops::Range;
 
 use crate::auth::Authenticated;
 use crate::channel::{self, Channel, ChannelId, MAX_DATA, SpawnRequest, Stage, WindowSize};
+use crate::config::Config;
 use crate::error::{Fault, copy};
 use crate::message;
 use crate::wire::{Put, Reader};
@@ -33,9 +35,8 @@ pub(crate) type Outcome = Result<(Vec<u8>, Effect), Fault>;
 /// The channels of one client. Takes the proof of its login to make one.
 pub(crate) struct Connection {
     login: Authenticated,
+    config: Arc<Config>,
     channels: Vec<Option<Channel>>,
-    max_channels: usize,
-    window: u32,
     /// The client has promised to open no more.
     no_more_sessions: bool,
 }
@@ -43,12 +44,11 @@ pub(crate) struct Connection {
 const NOTHING: (Vec<u8>, Effect) = (Vec::new(), Effect::None);
 
 impl Connection {
-    pub(crate) fn new(login: Authenticated, max_channels: usize, window: u32) -> Self {
+    pub(crate) fn new(login: Authenticated, config: Arc<Config>) -> Self {
         Self {
             login,
+            config,
             channels: Vec::new(),
-            max_channels,
-            window,
             no_more_sessions: false,
         }
     }
@@ -112,13 +112,14 @@ impl Connection {
             let refusal = open_failure(peer, message::OPEN_SHORTAGE, "too many channels");
             return Ok((refusal, Effect::None));
         };
-        let channel = Channel::new(peer, peer_window, peer_max, self.window);
+        let window = self.config.window;
+        let channel = Channel::new(peer, peer_window, peer_max, window);
         if let Some(slot) = self.channels.get_mut(id.0 as usize) {
             *slot = Some(channel);
         }
         let mut out = to_peer(message::CHANNEL_OPEN_CONFIRMATION, peer);
         out.put_u32(id.0);
-        out.put_u32(self.window);
+        out.put_u32(window);
         out.put_u32(MAX_DATA);
         Ok((out, Effect::None))
     }
@@ -126,7 +127,7 @@ impl Connection {
     fn free_slot(&mut self) -> Option<ChannelId> {
         let free = self.channels.iter().position(Option::is_none);
         let index = free.unwrap_or(self.channels.len());
-        if index >= self.max_channels {
+        if index >= self.config.max_channels {
             return None;
         }
         if free.is_none() {
@@ -169,7 +170,7 @@ impl Connection {
 
     /// Clients have no second stream to send; it is taken and forgotten.
     fn extended_data(&mut self, mut reader: Reader<'_>) -> Outcome {
-        let window = self.window;
+        let window = self.config.window;
         let (_, channel) = self.named(&mut reader)?;
         reader.u32()?;
         let count = reader.string()?.len();
@@ -208,8 +209,8 @@ impl Connection {
     }
 
     fn request(&mut self, mut reader: Reader<'_>) -> Outcome {
-        let user = self.login.user().to_string();
-        let (id, channel) = self.named(&mut reader)?;
+        let config = self.config.clone();
+        let (id, _) = self.named(&mut reader)?;
         let name = reader.string()?;
         let reply = reader.bool()?;
         let start = match name {
@@ -217,13 +218,30 @@ impl Connection {
             b"shell" => Some(None),
             _ => None,
         };
+        let Self {
+            login, channels, ..
+        } = self;
+        let slot = channels.get_mut(id.0 as usize);
+        let Some(channel) = slot.and_then(Option::as_mut) else {
+            return Err(Fault::protocol("no such channel"));
+        };
         if let Some(command) = start
             && !channel.close_sent
-            && let Some(request) = channel.start(&user, command, reply)
+            && let Some(request) = channel.start(command, reply)
         {
+            let request = permitted(request, login, &config)?;
             return Ok((Vec::new(), Effect::Start(id, request)));
         }
-        let (granted, effect) = small_request(id, channel, name, &mut reader)?;
+        let has_pty = !login.options().no_pty;
+        let (granted, effect) = match name {
+            b"pty-req" if !has_pty => (false, Effect::None),
+            b"env" => {
+                let (name, value) = (reader.string()?, reader.string()?);
+                let accepted = config.accepts_variable(name) && channel.variable(name, value);
+                (accepted, Effect::None)
+            }
+            _ => small_request(id, channel, name, &mut reader)?,
+        };
         let answer = match granted {
             true => message::CHANNEL_SUCCESS,
             false => message::CHANNEL_FAILURE,
@@ -254,7 +272,7 @@ impl Connection {
 
     /// `count` bytes of input have left memory; the client may send as many more.
     pub(crate) fn consumed(&mut self, id: ChannelId, count: usize) -> Vec<u8> {
-        let window = self.window;
+        let window = self.config.window;
         match self.channel(id) {
             Some(channel) => consumed(channel, count, window),
             None => Vec::new(),
@@ -288,6 +306,23 @@ impl Connection {
     }
 }
 
+/// What of a request its key allows: a forced command runs instead of any.
+fn permitted(
+    mut request: SpawnRequest,
+    login: &Authenticated,
+    config: &Config,
+) -> Result<SpawnRequest, Fault> {
+    let options = login.options();
+    request.user = login.user().to_string();
+    if let Some(forced) = &options.command {
+        request.original_command = request.command.replace(copy(forced)?);
+    }
+    if config.permit_user_environment {
+        request.key_environment = options.environment.clone();
+    }
+    Ok(request)
+}
+
 /// Requests that are answered at once: whether granted, and what follows.
 fn small_request(
     id: ChannelId,
@@ -296,10 +331,6 @@ fn small_request(
     reader: &mut Reader<'_>,
 ) -> Result<(bool, Effect), Fault> {
     Ok(match name {
-        b"env" => {
-            let (name, value) = (reader.string()?, reader.string()?);
-            (channel.variable(name, value), Effect::None)
-        }
         b"pty-req" => (
             channel.terminal(channel::pty_request(reader)?),
             Effect::None,

@@ -8,12 +8,12 @@ use core::ops::Range;
 
 use rand_core::CryptoRng;
 
-use crate::auth::{Auth, AuthRequest, Step};
+use crate::auth::{self, Auth, AuthRequest, Refusal, RefusedAttempt, Step};
 use crate::channel::{ChannelId, ExitStatus, SpawnRequest, WindowSize};
 use crate::config::Config;
 use crate::connection::{Connection, Effect, to_peer};
 use crate::error::{Ended, Fault};
-use crate::keys;
+use crate::keys::{self, KeyOptions};
 use crate::message;
 use crate::transport::Transport;
 use crate::wire::Put;
@@ -29,6 +29,8 @@ enum Phase {
 pub enum Event {
     /// To be answered with [`Engine::authorize`].
     Authorize(AuthRequest),
+    /// An attempt to log in was refused without asking.
+    Refused(RefusedAttempt),
     /// To be answered with [`Engine::started`].
     Start(ChannelId, SpawnRequest),
     /// Input for a program. [`Engine::input`] has it until the next call of
@@ -112,6 +114,11 @@ impl<R: CryptoRng> Engine<R> {
         }
     }
 
+    /// Whether keys have been agreed upon at least once.
+    pub fn has_keys(&self) -> bool {
+        self.transport.session().is_some()
+    }
+
     /// Goes on with what has been received, up to the next event. `None` asks
     /// for more bytes, or for the answer to [`Event::Authorize`].
     pub fn poll(&mut self) -> Result<Option<Event>, Ended> {
@@ -144,6 +151,10 @@ impl<R: CryptoRng> Engine<R> {
                 match auth.message(bytes, session)? {
                     Some(Step::Ask(request)) => return Ok(Some(Event::Authorize(request))),
                     Some(Step::Reply(reply)) => self.reply(&reply)?,
+                    Some(Step::Refuse(reply, attempt)) => {
+                        self.reply(&reply)?;
+                        return Ok(Some(Event::Refused(attempt)));
+                    }
                     None => self.transport.unimplemented()?,
                 }
                 Ok(None)
@@ -172,19 +183,21 @@ impl<R: CryptoRng> Engine<R> {
     }
 
     /// Answers [`Event::Authorize`].
-    pub fn authorize(&mut self, allowed: bool) -> Result<(), Fault> {
+    pub fn authorize(&mut self, answer: Result<KeyOptions, Refusal>) -> Result<(), Fault> {
+        if let Err(Refusal {
+            message: Some(message),
+            ..
+        }) = &answer
+        {
+            self.reply(&auth::banner(message))?;
+        }
         let Phase::Auth(auth) = &mut self.phase else {
             return Ok(());
         };
-        let (reply, login) = auth.decide(allowed)?;
+        let (reply, login) = auth.decide(answer.ok())?;
         self.reply(&reply)?;
         if let Some(login) = login {
-            let Config {
-                max_channels,
-                window,
-                ..
-            } = *self.config;
-            self.phase = Phase::Open(Connection::new(login, max_channels, window));
+            self.phase = Phase::Open(Connection::new(login, self.config.clone()));
         }
         Ok(())
     }

@@ -15,6 +15,7 @@
 
 extern crate alloc;
 
+pub mod accounts;
 mod auth;
 mod channel;
 mod cipher;
@@ -26,15 +27,20 @@ mod kex;
 mod keys;
 mod message;
 mod negotiate;
+mod once;
 mod server;
 mod transport;
 mod wire;
 
-pub use auth::AuthRequest;
+pub use auth::{AuthRequest, Refusal, RefusedAttempt};
 pub use channel::{ChannelId, ExitStatus, PtyRequest, SpawnRequest, WindowSize};
 pub use config::Config;
 pub use engine::{Engine, Event, Output};
 pub use error::{Code, Ended, Fault};
-pub use keys::{AuthorizedKeys, BadLine, HostKey, HostKeyError, fingerprint};
-pub use server::{Backend, ByteStream, IoError, ProcessIo, SpawnError, serve};
+pub use keys::{
+    AuthorizedKeys, BadLine, HostKey, HostKeyError, KeyOptions, KeyRefusal, Origin, Variable,
+    fingerprint,
+};
+pub use once::Once;
+pub use server::{Backend, ByteStream, IoError, Notice, ProcessIo, SpawnError, serve};
 pub use ssh_key::public::KeyData;

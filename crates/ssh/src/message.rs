@@ -17,6 +17,7 @@ pub const KEX_ECDH_REPLY: u8 = 31;
 pub const USERAUTH_REQUEST: u8 = 50;
 pub const USERAUTH_FAILURE: u8 = 51;
 pub const USERAUTH_SUCCESS: u8 = 52;
+pub const USERAUTH_BANNER: u8 = 53;
 pub const USERAUTH_PK_OK: u8 = 60;
 pub const GLOBAL_REQUEST: u8 = 80;
 pub const REQUEST_SUCCESS: u8 = 81;

@@ -43,7 +43,13 @@ fn a_command_and_its_status() {
             [Ended::ByPeer { code: 11, .. }]
         )
     });
-    assert!(pair.server.log.lock().unwrap()[0].starts_with("root logged in with SHA256:"));
+    let log = pair.server.log.lock().unwrap();
+    let [keys, login, end] = &log[..] else {
+        panic!("{log:?}");
+    };
+    assert_eq!(keys, "keys agreed");
+    assert!(login.starts_with("root logged in by publickey with SHA256:"));
+    assert!(end.starts_with("root with SHA256:") && end.contains(" closed by the client: "));
 }
 
 #[test]
@@ -99,9 +105,9 @@ fn a_program_that_reads_no_input_does_not_hold_things_up() {
 #[test]
 fn the_environment_is_passed_on() {
     let pair = Pair::new();
-    let options = ["-o", "SetEnv=GREETING=hi LC_X=1"];
-    let done = pair.run(&options, "echo $GREETING $LC_X");
-    assert_eq!(text(&done), "hi 1\n");
+    let options = ["-o", "SetEnv=GREETING=hi LC_X=1 LANG=C LD_PRELOAD=x"];
+    let done = pair.run(&options, "echo $GREETING $LC_X $LANG $LD_PRELOAD");
+    assert_eq!(text(&done), "1 C\n");
 }
 
 #[test]
@@ -238,6 +244,25 @@ fn another_key_or_user_is_refused() {
         "{}",
         complaints(&done)
     );
+    let done = pair.run(&["-l", "late"], "echo in");
+    assert!(
+        complaints(&done).starts_with("back at ten"),
+        "{}",
+        complaints(&done)
+    );
+    let log = pair.server.log.lock().unwrap();
+    for (user, reason) in [
+        ("root", "the key is not listed"),
+        ("guest", "unknown user"),
+        ("late", "maintenance"),
+    ] {
+        assert!(
+            log.iter().any(|line| line
+                .starts_with(&format!("refused publickey for {user} with SHA256:"))
+                && line.ends_with(reason)),
+            "{log:?}"
+        );
+    }
 }
 
 #[test]

@@ -1,19 +1,14 @@
 //! The system behind the server: keys, programs, time.
 
-use super::accounts::{self, Account};
+use super::authorize::judge;
 use super::child::Child;
-use super::host_key::read;
-use crate::user::vfs::namespace;
 use crate::{async_fs, random};
 use alloc::boxed::Box;
-use alloc::string::String;
-use core::fmt;
 use core::future::Future;
+use core::net::SocketAddr;
 use core::pin::Pin;
 use embassy_time::Timer;
-use paddock_abi::{Errno, Result};
-use paddock_ssh::{AuthRequest, AuthorizedKeys, Backend, KeyData, SpawnError, SpawnRequest};
-use paddock_vfs::PathContext;
+use paddock_ssh::{AuthRequest, Backend, KeyOptions, Notice, Refusal, SpawnError, SpawnRequest};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng;
 
@@ -26,46 +21,34 @@ pub fn new_rng() -> ChaCha20Rng {
 
 /// The one system.
 pub struct System {
-    /// The client's address, for the log.
-    pub peer: String,
+    /// The client's address.
+    pub peer: SocketAddr,
 }
 
 type Pending<T> = Pin<Box<dyn Future<Output = T>>>;
 
 impl Backend for System {
     type Process = Child;
-    type Authorize = Pending<bool>;
+    type Authorize = Pending<core::result::Result<KeyOptions, Refusal>>;
     type Spawn = Pending<core::result::Result<Child, SpawnError>>;
     type Timer = Timer;
 
     fn authorize(&self, request: &AuthRequest) -> Self::Authorize {
-        let AuthRequest { user, key } = request.clone();
-        let peer = self.peer.clone();
+        let request = request.clone();
+        let address = self.peer.ip();
         Box::pin(async move {
-            let name = user.clone();
-            let known = async_fs::run(move || is_authorized(&name, &key))
+            async_fs::run(move || judge(&request, address))
                 .await
-                .and_then(|known| known);
-            match known {
-                Ok(known) => known,
-                Err(error) => {
-                    log::warn!("ssh: {peer}: keys of {user:?} cannot be read: {error}");
-                    false
-                }
-            }
+                .unwrap_or(Err("out of memory".into()))
         })
     }
 
     fn spawn(&self, request: SpawnRequest) -> Self::Spawn {
-        let peer = self.peer.clone();
         Box::pin(async move {
-            let started = async_fs::run(move || Child::start(request))
+            async_fs::run(move || Child::start(request))
                 .await
-                .and_then(|child| child);
-            started.map_err(|error| {
-                log::warn!("ssh: {peer}: program not started: {error}");
-                SpawnError(error.describe())
-            })
+                .and_then(|child| child)
+                .map_err(|error| SpawnError(error.describe()))
         })
     }
 
@@ -73,33 +56,10 @@ impl Backend for System {
         Timer::after_millis(milliseconds)
     }
 
-    fn log(&self, line: fmt::Arguments<'_>) {
-        log::info!("ssh: {}: {line}", self.peer);
+    fn note(&self, notice: &Notice<'_>) {
+        match notice {
+            Notice::HasKeys => {}
+            notice => log::info!("ssh: {}: {notice}", self.peer),
+        }
     }
-}
-
-fn is_authorized(user: &str, key: &KeyData) -> Result<bool> {
-    let context = PathContext::root_at(namespace().root());
-    let account = match accounts::find(&context, user) {
-        Ok(account) => account,
-        Err(Errno::ENOENT) => return Ok(false),
-        Err(error) => return Err(error),
-    };
-    let text = match read(&context, keys_path(&account).as_bytes()) {
-        Ok(text) => text,
-        Err(Errno::ENOENT) => return Ok(false),
-        Err(error) => return Err(error),
-    };
-    let (keys, bad) = AuthorizedKeys::parse(&text);
-    for line in bad {
-        log::warn!("ssh: {}: {line}", keys_path(&account));
-    }
-    Ok(keys.contains(key))
-}
-
-fn keys_path(account: &Account) -> String {
-    alloc::format!(
-        "{}/.ssh/authorized_keys",
-        account.home.trim_end_matches('/')
-    )
 }

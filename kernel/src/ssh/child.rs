@@ -1,26 +1,28 @@
 //! A session's program: its start, its pipes or terminal, its end.
 
-use super::accounts::{self, Account};
+use super::accounts;
 use crate::fs;
 use crate::user::accounts::with_pipe_payer;
 use crate::user::vfs::namespace;
 use crate::user::{self, Program, send_to_group};
 use alloc::string::String;
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 use core::task::{Context, Poll, Waker};
 use paddock_abi::signal::{SIGCONT, SIGHUP, Siginfo, signal_name};
 use paddock_abi::termios::Winsize;
 use paddock_abi::{Errno, Result};
 use paddock_process::stack::Strings;
 use paddock_process::{PipeReader, PipeWriter, TryRead, WaitStatus, pipe};
-use paddock_ssh::{ExitStatus, IoError, ProcessIo, PtyRequest, SpawnRequest, WindowSize};
+use paddock_ssh::accounts::Account;
+use paddock_ssh::{ExitStatus, IoError, ProcessIo, PtyRequest, SpawnRequest, Variable, WindowSize};
 use paddock_sync::{
     OwnedRegistration, Pollable, Rank, Ready, SpinLock, WaitQueue, try_arc, try_box,
 };
 use paddock_tty::{PtyMaster, Tty};
-use paddock_vfs::{Cred, FdTable, File, OpenFile, OpenFlags, PathContext};
+use paddock_vfs::{Access, FdTable, File, OpenFile, OpenFlags, PathContext};
 
-const PATH: &str = "/bin:/sbin:/usr/bin:/usr/sbin";
+const PATH: &[u8] = b"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// How a program ended, and who waits to know.
 struct Exit {
@@ -116,7 +118,7 @@ impl Child {
         })?;
         let noted = exit.clone();
         let process = user::spawn(Program {
-            path: account.shell.as_bytes(),
+            path: &account.shell,
             arguments: arguments(&account, request.command.as_deref())?,
             environment: environment(&account, &request)?,
             files: ends.files,
@@ -140,9 +142,10 @@ impl Child {
 /// Identity and home directory; `/` if there is no home.
 fn context_of(root: &PathContext, account: &Account) -> Result<PathContext> {
     let mut context = root.clone();
-    context.cred = try_arc(Cred::user(account.uid, account.gid))?;
-    if let Ok(home) = namespace().resolve(root, account.home.as_bytes(), true)
+    context.cred = try_arc(accounts::cred(root, account)?)?;
+    if let Ok(home) = namespace().resolve(&context, &account.home, true)
         && home.is_dir()
+        && namespace().access(&context, &home, Access::EXECUTE).is_ok()
     {
         context.base = home;
     }
@@ -150,46 +153,53 @@ fn context_of(root: &PathContext, account: &Account) -> Result<PathContext> {
 }
 
 fn arguments(account: &Account, command: Option<&[u8]>) -> Result<Strings> {
-    let name = account.shell.rsplit('/').next().unwrap_or(&account.shell);
+    let shell = account.shell.as_slice();
+    let name = shell.rsplit(|byte| *byte == b'/').next().unwrap_or(shell);
     let mut arguments = Strings::new();
     match command {
         Some(command) => {
-            arguments.push(name.as_bytes())?;
+            arguments.push(name)?;
             arguments.push(b"-c")?;
             arguments.push(command)?;
         }
         // A login shell's name begins with a dash.
-        None => arguments.push(alloc::format!("-{name}").as_bytes())?,
+        None => arguments.push(&[b"-", name].concat())?,
     }
     Ok(arguments)
 }
 
+/// What the key's line and the system set is not the client's to change.
 fn environment(account: &Account, request: &SpawnRequest) -> Result<Strings> {
-    let mut environment = Strings::new();
-    let own = [
-        ("USER", account.name.as_str()),
-        ("LOGNAME", &account.name),
-        ("HOME", &account.home),
-        ("SHELL", &account.shell),
-        ("PATH", PATH),
+    let own: [(&[u8], &[u8]); 5] = [
+        (b"USER", account.name.as_bytes()),
+        (b"LOGNAME", account.name.as_bytes()),
+        (b"HOME", &account.home),
+        (b"SHELL", &account.shell),
+        (b"PATH", PATH),
     ];
-    for (name, value) in own {
-        environment.push(alloc::format!("{name}={value}").as_bytes())?;
-    }
-    if let Some(pty) = &request.pty {
-        environment.push(alloc::format!("TERM={}", pty.term).as_bytes())?;
-    }
-    for (name, value) in &request.environment {
-        // What the system sets for the account is not the client's to change.
-        if own.iter().any(|(own, _)| own.as_bytes() == name) || name.starts_with(b"LD_") {
-            continue;
+    let term = request.pty.as_ref().map(|pty| pty.term.as_bytes());
+    let original = request.original_command.as_deref();
+    let set = pairs(&request.key_environment)
+        .chain(own)
+        .chain(term.map(|term| (&b"TERM"[..], term)))
+        .chain(original.map(|command| (&b"SSH_ORIGINAL_COMMAND"[..], command)))
+        .chain(pairs(&request.environment));
+    let mut names: Vec<&[u8]> = Vec::new();
+    let mut environment = Strings::new();
+    for (name, value) in set {
+        if !names.contains(&name) {
+            names.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
+            names.push(name);
+            environment.push(&[name, b"=", value].concat())?;
         }
-        let mut variable = name.clone();
-        variable.push(b'=');
-        variable.extend_from_slice(value);
-        environment.push(&variable)?;
     }
     Ok(environment)
+}
+
+fn pairs(variables: &[Variable]) -> impl Iterator<Item = (&[u8], &[u8])> {
+    variables
+        .iter()
+        .map(|(name, value)| (name.as_slice(), value.as_slice()))
 }
 
 fn files_of(files: [Arc<OpenFile>; 3]) -> Result<FdTable> {

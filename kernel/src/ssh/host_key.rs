@@ -1,26 +1,25 @@
 //! The host key: made once, kept on the disk, mode 0600.
 
 use super::backend::new_rng;
+use super::files;
 use crate::user::vfs::namespace;
 use alloc::string::String;
 use alloc::vec::Vec;
 use paddock_abi::{Errno, Result};
-use paddock_ssh::HostKey;
+use paddock_ssh::{HostKey, HostKeyError};
 use paddock_vfs::{OpenFlags, PathContext};
 
 /// Where the key lives; OpenSSH's name and format.
 const PATH: &[u8] = b"/etc/ssh/ssh_host_ed25519_key";
 const PUBLIC_PATH: &[u8] = b"/etc/ssh/ssh_host_ed25519_key.pub";
 const FOLDER: &[u8] = b"/etc/ssh";
-/// A key file is a few hundred bytes.
-const MAX_SIZE: usize = 16384;
 
 /// The host key from the disk, or a new one. A key that cannot be kept is
 /// used all the same, with a warning: clients will see another next time.
 pub fn load_or_make() -> HostKey {
     let context = PathContext::root_at(namespace().root());
-    match read(&context, PATH) {
-        Ok(text) => match HostKey::from_openssh(&text) {
+    match files::read(&context, PATH) {
+        Ok(contents) => match from_openssh(contents.bytes) {
             Ok(key) => return key,
             Err(error) => log::error!(
                 "ssh: the host key file is damaged ({error}); using a new key for this boot only"
@@ -28,10 +27,16 @@ pub fn load_or_make() -> HostKey {
         },
         Err(Errno::ENOENT) => return make(&context),
         Err(error) => log::error!(
-            "ssh: the host key cannot be read ({error}); using a new key for this boot only"
+            "ssh: the host key cannot be read ({}); using a new key for this boot only",
+            files::describe(error)
         ),
     }
     HostKey::generate(&mut new_rng())
+}
+
+fn from_openssh(bytes: Vec<u8>) -> core::result::Result<HostKey, HostKeyError> {
+    let text = String::from_utf8(bytes).map_err(|_| HostKeyError::Format)?;
+    HostKey::from_openssh(&text)
 }
 
 fn make(context: &PathContext) -> HostKey {
@@ -54,24 +59,6 @@ fn save(context: &PathContext, key: &HostKey) -> Result<()> {
     line.push('\n');
     write(context, PUBLIC_PATH, line.as_bytes(), 0o644)?;
     namespace().sync()
-}
-
-/// Reads a small text file. May sleep.
-pub fn read(context: &PathContext, path: &[u8]) -> Result<String> {
-    let file = namespace().open(context, path, OpenFlags::empty(), 0)?;
-    let mut text = Vec::new();
-    let mut buffer = [0; 512];
-    loop {
-        let count = file.read(&mut buffer)?;
-        if count == 0 {
-            return String::from_utf8(text).map_err(|_| Errno::EINVAL);
-        }
-        if text.len() + count > MAX_SIZE {
-            return Err(Errno::EFBIG);
-        }
-        text.try_reserve(count).map_err(|_| Errno::ENOMEM)?;
-        text.extend_from_slice(&buffer[..count]);
-    }
 }
 
 /// Writes a file whole: under another name first, so that a power cut leaves

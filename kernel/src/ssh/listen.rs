@@ -6,6 +6,7 @@ use crate::config::{SSH_CONNECTIONS, SSH_PORT};
 use crate::net::tcp::TcpSocket;
 use alloc::sync::Arc;
 use core::future::poll_fn;
+use core::net::SocketAddr;
 use core::task::{Context, Poll, Waker};
 use embassy_executor::Spawner;
 use paddock_abi::{Errno, Result};
@@ -112,23 +113,30 @@ async fn accept_all(spawner: Spawner) {
         })
         .await;
         match accepted {
-            Ok((socket, peer)) => match session(socket, alloc::format!("{peer}")) {
-                Ok(token) => spawner.spawn(token),
-                Err(_) => {
-                    log::warn!("ssh: {peer}: refused, {SSH_CONNECTIONS} connections are open")
+            Ok((socket, peer)) => {
+                let peer = SocketAddr::new(peer.addr.into(), peer.port);
+                match session(socket, peer) {
+                    Ok(token) => spawner.spawn(token),
+                    Err(_) => {
+                        log::warn!("ssh: {peer}: refused, {SSH_CONNECTIONS} connections are open")
+                    }
                 }
-            },
+            }
             Err(error) => log::warn!("ssh: a connection could not be accepted: {error}"),
         }
     }
 }
 
 #[embassy_executor::task(pool_size = SSH_CONNECTIONS)]
-async fn session(socket: Arc<TcpSocket>, peer: alloc::string::String) {
+async fn session(socket: Arc<TcpSocket>, peer: SocketAddr) {
     let Some(config) = CONFIG.get() else {
         return;
     };
-    let backend = System { peer: peer.clone() };
-    let ended = serve(Stream::new(socket), backend, config.clone(), new_rng()).await;
-    log::info!("ssh: {peer}: {ended}");
+    serve(
+        Stream::new(socket),
+        System { peer },
+        config.clone(),
+        new_rng(),
+    )
+    .await;
 }

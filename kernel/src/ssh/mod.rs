@@ -6,8 +6,10 @@
 //! files.
 
 mod accounts;
+mod authorize;
 mod backend;
 mod child;
+mod files;
 mod host_key;
 mod listen;
 

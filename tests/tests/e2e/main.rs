@@ -16,6 +16,7 @@ mod power;
 mod processors;
 mod programs;
 mod ssh;
+mod ssh_accounts;
 mod stress;
 mod terminal;
 mod time;

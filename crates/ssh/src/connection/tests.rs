@@ -1,8 +1,31 @@
 use super::*;
+use crate::keys::KeyOptions;
 use proptest::prelude::*;
 
 fn connection() -> Connection {
-    Connection::new(Authenticated::for_tests(), 2, 1000)
+    connection_of(KeyOptions::default(), |_| {})
+}
+
+/// One whose client came with a key of these options.
+fn connection_of(options: KeyOptions, adjust: impl FnOnce(&mut Config)) -> Connection {
+    let mut config = Config::new(crate::keys::HostKey::from_seed(&[1; 32]));
+    (config.max_channels, config.window) = (2, 1000);
+    adjust(&mut config);
+    let login = Authenticated::for_tests().with_options(options);
+    Connection::new(login, Arc::new(config))
+}
+
+fn exec(id: u32, command: &[u8]) -> Vec<u8> {
+    let mut message = request(id, b"exec");
+    message.put_string(command);
+    message
+}
+
+fn start_of(connection: &mut Connection, message: &[u8]) -> SpawnRequest {
+    match connection.message(message).unwrap().unwrap().1 {
+        Effect::Start(_, request) => request,
+        other => panic!("{other:?}"),
+    }
 }
 
 fn open(connection: &mut Connection, window: u32) -> Vec<u8> {
@@ -114,6 +137,66 @@ fn a_close_is_answered_after_the_program_s_end() {
     assert!(connection.consumed(id, 1000).is_empty());
     assert_eq!(connection.close_from_here(id)[0], message::CHANNEL_CLOSE);
     assert!(connection.channel(id).is_none());
+}
+
+#[test]
+fn a_forced_command_runs_instead_of_any() {
+    let options = KeyOptions {
+        command: Some(b"forced".to_vec()),
+        no_pty: true,
+        environment: alloc::vec![(b"A".to_vec(), b"1".to_vec())],
+        ..KeyOptions::default()
+    };
+    for permitted in [false, true] {
+        let mut connection = connection_of(options.clone(), |config| {
+            config.permit_user_environment = permitted;
+        });
+        open(&mut connection, 10);
+        open(&mut connection, 10);
+        let mut pty = request(0, b"pty-req");
+        pty.put_string(b"xterm");
+        pty.put_bytes(&[0; 16]);
+        pty.put_string(b"");
+        assert_eq!(reply(&mut connection, &pty)[0], message::CHANNEL_FAILURE);
+        let request_0 = start_of(&mut connection, &exec(0, b"asked for"));
+        assert_eq!(request_0.command.as_deref(), Some(&b"forced"[..]));
+        assert_eq!(
+            request_0.original_command.as_deref(),
+            Some(&b"asked for"[..])
+        );
+        assert_eq!((request_0.user.as_str(), request_0.pty), ("root", None));
+        assert_eq!(request_0.key_environment.len(), usize::from(permitted));
+        let request_1 = start_of(&mut connection, &request(1, b"shell"));
+        assert_eq!(request_1.command.as_deref(), Some(&b"forced"[..]));
+        assert_eq!(request_1.original_command, None);
+    }
+}
+
+#[test]
+fn only_listed_variables_are_taken() {
+    let mut connection = connection();
+    open(&mut connection, 10);
+    for (name, taken) in [
+        ("LANG", true),
+        ("LC_ALL", true),
+        ("COLORTERM", true),
+        ("LD_PRELOAD", false),
+        ("PATH", false),
+        ("LANGX", false),
+        ("lang", false),
+        ("LC_A=", false),
+    ] {
+        let mut message = request(0, b"env");
+        message.put_string(name.as_bytes());
+        message.put_string(b"value");
+        let answer = match taken {
+            true => message::CHANNEL_SUCCESS,
+            false => message::CHANNEL_FAILURE,
+        };
+        assert_eq!(reply(&mut connection, &message)[0], answer, "{name}");
+    }
+    let request = start_of(&mut connection, &exec(0, b"x"));
+    assert_eq!(request.environment.len(), 3);
 }
 
 #[test]

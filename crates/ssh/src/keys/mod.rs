@@ -4,7 +4,7 @@ mod authorized;
 mod host;
 mod verify;
 
-pub use authorized::{AuthorizedKeys, BadLine};
+pub use authorized::{AuthorizedKeys, BadLine, KeyOptions, KeyRefusal, Origin, Variable};
 pub use host::{HostKey, HostKeyError};
 pub(crate) use verify::{matches_algorithm, verify};
 

@@ -1,5 +1,6 @@
 //! The server: one future for each connection, without a runtime of its own.
 
+mod notice;
 mod session;
 mod traits;
 
@@ -12,10 +13,13 @@ use core::task::{Context, Poll};
 
 use rand_core::CryptoRng;
 
+use crate::auth::{AuthRequest, Refusal};
 use crate::channel::ChannelId;
 use crate::config::Config;
 use crate::engine::{Engine, Event, Output};
 use crate::error::{Code, Ended, Fault};
+use crate::keys::{self, KeyOptions};
+pub use notice::Notice;
 use session::Session;
 pub use traits::{Backend, ByteStream, IoError, ProcessIo, SpawnError};
 
@@ -38,8 +42,15 @@ where
     };
     let ended = poll_fn(|cx| server.poll(cx)).await;
     server.sessions.clear();
+    server.note_end(&ended);
     server.farewell(&ended).await;
     ended
+}
+
+/// A question about a key that the owner has not answered.
+struct Asked<B: Backend> {
+    request: AuthRequest,
+    answer: Pin<Box<B::Authorize>>,
 }
 
 struct Server<S, B: Backend, R> {
@@ -50,7 +61,9 @@ struct Server<S, B: Backend, R> {
     sessions: Vec<Session<B>>,
     /// The session that goes first in the next round.
     first: usize,
-    authorize: Option<Pin<Box<B::Authorize>>>,
+    authorize: Option<Asked<B>>,
+    /// The owner has been told that there are keys.
+    keys_noted: bool,
     /// Runs until the client has logged in.
     grace: Option<Pin<Box<B::Timer>>>,
 }
@@ -66,6 +79,7 @@ impl<S: ByteStream, B: Backend, R: CryptoRng> Server<S, B, R> {
             sessions: Vec::new(),
             first: 0,
             authorize: None,
+            keys_noted: false,
             grace,
         })
     }
@@ -103,20 +117,57 @@ impl<S: ByteStream, B: Backend, R: CryptoRng> Server<S, B, R> {
         {
             return Err(Fault::new(Code::NoMoreAuthMethods, "login took too long").into());
         }
-        let Some(authorize) = &mut self.authorize else {
+        let Some(asked) = &mut self.authorize else {
             return Ok(0);
         };
-        let Poll::Ready(allowed) = authorize.as_mut().poll(cx) else {
+        let Poll::Ready(answer) = asked.answer.as_mut().poll(cx) else {
             return Ok(0);
         };
+        let request = asked.request.clone();
         self.authorize = None;
-        self.engine.authorize(allowed)?;
-        if let Some((user, fingerprint)) = self.engine.login() {
-            self.grace = None;
-            self.backend
-                .log(format_args!("{user} logged in with {fingerprint}"));
-        }
+        self.answer(&request, answer)?;
         Ok(1)
+    }
+
+    /// Passes the owner's answer on, and tells him what came of it.
+    fn answer(
+        &mut self,
+        request: &AuthRequest,
+        answer: Result<KeyOptions, Refusal>,
+    ) -> Result<(), Fault> {
+        let refusal = answer.as_ref().err().map(|refusal| refusal.reason.clone());
+        let outcome = self.engine.authorize(answer);
+        let fingerprint = keys::fingerprint(&request.key);
+        let is_in = self.engine.login().is_some();
+        let reason = match refusal {
+            Some(reason) => Some(reason),
+            None if request.is_signed && !is_in => Some("bad signature".into()),
+            None => None,
+        };
+        if let Some(reason) = &reason {
+            self.backend.note(&Notice::Refused {
+                user: &request.user,
+                method: "publickey",
+                fingerprint: Some(&fingerprint),
+                reason,
+            });
+        }
+        if is_in {
+            self.grace = None;
+            self.backend.note(&Notice::LoggedIn {
+                user: &request.user,
+                fingerprint: &fingerprint,
+            });
+        }
+        outcome
+    }
+
+    fn note_end(&self, ended: &Ended) {
+        let login = self.engine.login();
+        let login = login
+            .as_ref()
+            .map(|(user, fingerprint)| (*user, fingerprint.as_str()));
+        self.backend.note(&Notice::Ended { login, ended });
     }
 
     /// Acts upon what has been received, then receives more.
@@ -127,6 +178,10 @@ impl<S: ByteStream, B: Backend, R: CryptoRng> Server<S, B, R> {
                 Some(event) => moved += self.act(cx, event)?,
                 None => break,
             }
+        }
+        if !self.keys_noted && self.engine.has_keys() {
+            self.keys_noted = true;
+            self.backend.note(&Notice::HasKeys);
         }
         if self.engine.is_congested() || self.authorize.is_some() {
             return Ok(moved);
@@ -147,8 +202,15 @@ impl<S: ByteStream, B: Backend, R: CryptoRng> Server<S, B, R> {
     fn act(&mut self, cx: &mut Context<'_>, event: Event) -> Result<usize, Fault> {
         match event {
             Event::Authorize(request) => {
-                self.authorize = Some(Box::pin(self.backend.authorize(&request)));
+                let answer = Box::pin(self.backend.authorize(&request));
+                self.authorize = Some(Asked { request, answer });
             }
+            Event::Refused(attempt) => self.backend.note(&Notice::Refused {
+                user: &attempt.user,
+                method: &attempt.method,
+                fingerprint: None,
+                reason: attempt.reason,
+            }),
             Event::Start(id, request) => {
                 let index = self.session(id);
                 self.sessions[index].start(&self.backend, request);

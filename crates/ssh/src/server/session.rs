@@ -7,6 +7,7 @@ use core::task::{Context, Poll};
 
 use rand_core::CryptoRng;
 
+use super::notice::Notice;
 use super::traits::{Backend, IoError, ProcessIo};
 use crate::channel::{ChannelId, ExitStatus, SpawnRequest, WindowSize};
 use crate::engine::{Engine, Output};
@@ -208,7 +209,7 @@ impl<B: Backend> Session<B> {
                 Program::Running(process)
             }
             Err(error) => {
-                backend.log(format_args!("cannot start a program: {}", error.0));
+                backend.note(&Notice::NotStarted { reason: error.0 });
                 Program::Failed
             }
         };

@@ -3,12 +3,13 @@
 //! A `poll_` method that returns `Pending` keeps the context's waker and wakes
 //! it once the call is worth repeating. None of these methods may block.
 
-use core::fmt;
 use core::future::Future;
 use core::task::{Context, Poll};
 
-use crate::auth::AuthRequest;
+use super::notice::Notice;
+use crate::auth::{AuthRequest, Refusal};
 use crate::channel::{ExitStatus, SpawnRequest, WindowSize};
+use crate::keys::KeyOptions;
 
 /// A stream or a program's descriptor is broken for good.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,13 +80,13 @@ pub trait Backend: Unpin {
     /// A running program.
     type Process: ProcessIo;
     /// The decision about a key.
-    type Authorize: Future<Output = bool>;
+    type Authorize: Future<Output = Result<KeyOptions, Refusal>>;
     /// A program being started.
     type Spawn: Future<Output = Result<Self::Process, SpawnError>>;
     /// The passing of time.
     type Timer: Future<Output = ()>;
 
-    /// Decides whether a key may log in. That the client holds the key is
+    /// Decides whether a key may log in, and what it may do then. That the client holds the key is
     /// checked by the server, before or after.
     fn authorize(&self, request: &AuthRequest) -> Self::Authorize;
 
@@ -95,8 +96,8 @@ pub trait Backend: Unpin {
     /// Ends after that many milliseconds.
     fn timer(&self, milliseconds: u64) -> Self::Timer;
 
-    /// Takes a line for the log, without an end of line. Must not block.
-    fn log(&self, line: fmt::Arguments<'_>) {
-        let _ = line;
+    /// Is told of what happens. Must not block.
+    fn note(&self, notice: &Notice<'_>) {
+        let _ = notice;
     }
 }

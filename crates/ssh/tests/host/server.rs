@@ -10,8 +10,8 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
 use paddock_ssh::{
-    AuthRequest, AuthorizedKeys, Backend, ByteStream, Config, Ended, HostKey, IoError, SpawnError,
-    SpawnRequest, serve,
+    AuthRequest, AuthorizedKeys, Backend, ByteStream, Config, Ended, HostKey, IoError, KeyOptions,
+    Notice, Origin, Refusal, SpawnError, SpawnRequest, serve,
 };
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng;
@@ -75,18 +75,34 @@ fn result(
 
 #[derive(Clone)]
 struct Host {
-    keys: Arc<AuthorizedKeys>,
+    keys: Arc<String>,
     log: Arc<Mutex<Vec<String>>>,
 }
 
 impl Backend for Host {
     type Process = HostProcess;
-    type Authorize = Ready<bool>;
+    type Authorize = Ready<Result<KeyOptions, Refusal>>;
     type Spawn = Ready<Result<HostProcess, SpawnError>>;
     type Timer = reactor::Sleep;
 
-    fn authorize(&self, request: &AuthRequest) -> Ready<bool> {
-        ready(request.user == "root" && self.keys.contains(&request.key))
+    fn authorize(&self, request: &AuthRequest) -> Self::Authorize {
+        let origin = Origin {
+            address: std::net::Ipv4Addr::LOCALHOST.into(),
+            now: 0,
+        };
+        ready(match request.user.as_str() {
+            "root" => AuthorizedKeys::new(self.keys.as_bytes())
+                .search(&request.key, &origin, |bad| panic!("{bad}"))
+                .map_err(|refusal| Refusal {
+                    reason: refusal.to_string().into(),
+                    message: None,
+                }),
+            "late" => Err(Refusal {
+                reason: "maintenance".into(),
+                message: Some("back at ten\r\n".into()),
+            }),
+            _ => Err("unknown user".into()),
+        })
     }
 
     fn spawn(&self, request: SpawnRequest) -> Self::Spawn {
@@ -97,8 +113,8 @@ impl Backend for Host {
         reactor::sleep(milliseconds)
     }
 
-    fn log(&self, line: std::fmt::Arguments<'_>) {
-        self.log.lock().unwrap().push(line.to_string());
+    fn note(&self, notice: &Notice<'_>) {
+        self.log.lock().unwrap().push(notice.to_string());
     }
 }
 
@@ -115,8 +131,6 @@ pub struct Server {
 impl Server {
     /// Listens on a free port of the loopback. `adjust` changes the settings.
     pub fn start(authorized_keys: &str, most: usize, adjust: impl FnOnce(&mut Config)) -> Self {
-        let (keys, bad) = AuthorizedKeys::parse(authorized_keys);
-        assert_eq!(bad, []);
         let mut config = Config::new(HostKey::generate(&mut random()));
         adjust(&mut config);
         let listener = TcpListener::bind("127.0.0.1:0").expect("bind");
@@ -128,7 +142,7 @@ impl Server {
             polls: Arc::default(),
         };
         let host = Host {
-            keys: Arc::new(keys),
+            keys: Arc::new(authorized_keys.to_string()),
             log: server.log.clone(),
         };
         let endings = server.endings.clone();
