@@ -41,7 +41,8 @@ pub struct Namespace {
     mounts: MountTable,
     /// The root's mount, which outlives its place in the table.
     first: Arc<Mount>,
-    /// Held while mounts come and go.
+    /// Held while mounts come and go; not while paths are walked, which may
+    /// lead through any lock by way of `/proc`.
     mounting: Mutex<()>,
     /// Held while a directory moves.
     pub(super) renaming: Mutex<()>,
@@ -202,8 +203,9 @@ impl Namespace {
         flags: MountFlags,
     ) -> Result<()> {
         context.cred.require(Cap::CAP_SYS_ADMIN)?;
-        let _one = self.mounting.lock();
         let covers = self.resolve(context, path, true)?;
+        let _one = self.mounting.lock();
+        let covers = self.cross(covers);
         match covers.is_dir() {
             true => self.add_mount(fs, source, flags, Some(covers)),
             false => Err(Errno::ENOTDIR),
@@ -220,9 +222,10 @@ impl Namespace {
         flags: MountFlags,
     ) -> Result<()> {
         context.cred.require(Cap::CAP_SYS_ADMIN)?;
-        let _one = self.mounting.lock();
         let from = self.resolve(context, from, true)?;
         let covers = self.resolve(context, to, true)?;
+        let _one = self.mounting.lock();
+        let covers = self.cross(covers);
         if from.is_dir() != covers.is_dir() {
             return Err(Errno::ENOTDIR);
         }
@@ -238,8 +241,8 @@ impl Namespace {
     /// something in it is in use.
     pub fn unmount(&self, context: &PathContext, path: &[u8]) -> Result<()> {
         context.cred.require(Cap::CAP_SYS_ADMIN)?;
-        let _one = self.mounting.lock();
         let at = self.resolve(context, path, true)?;
+        let _one = self.mounting.lock();
         if !at.is_mount_root() {
             return Err(Errno::EINVAL);
         }

@@ -14,6 +14,7 @@ mod fp;
 mod fuzz;
 mod identity;
 mod limits;
+mod magic_paths;
 mod memory;
 mod order;
 mod pipes;
@@ -106,6 +107,7 @@ pub const CASES: &[Case] = &[
     case("fp", fp::run),
     case("files", files::run),
     case("order", order::run),
+    case("magic-paths", magic_paths::run),
     case("bad-pointers", bad_pointers::run),
     case("tcp-loopback", tcp::run),
     case("unix", unix::run),
