@@ -6,7 +6,7 @@
 
 mod table;
 
-use crate::arch::gic;
+use crate::arch::{self, gic};
 use crate::console::{self, safe_println};
 use crate::machine::{Machine, Trigger};
 use crate::smp::{self, MAX_CPUS};
@@ -107,6 +107,8 @@ pub fn dispatch() {
     let mut last = u32::MAX;
     let mut repeats = 0;
     while let Some(taken) = gic::acknowledge() {
+        // Not before: this may be what came as FIQ.
+        arch::cpu::fiq_enable();
         let irq = taken.irq();
         repeats = if irq == last { repeats + 1 } else { 0 };
         last = irq;
@@ -137,6 +139,7 @@ fn report_storm(irq: u32) {
     };
     watchdog::report(
         Kind::InterruptStorm,
+        u64::from(irq),
         format_args!("interrupt {irq} came {STORM} times in a row{done}"),
     );
 }

@@ -50,7 +50,7 @@ pub fn kernel_fault(frame: &TrapFrame, what: &str) -> ! {
 }
 
 fn begin() {
-    cpu::irq_disable();
+    cpu::mask_all();
     if PANICS.fetch_add(1, Ordering::SeqCst) > 0 {
         cpu::halt();
     }

@@ -41,6 +41,8 @@ pub enum Ipi {
     Alarm,
     /// Say where you are, for a report.
     Report,
+    /// The scheduler's timer has fired while interrupts were masked.
+    Timer,
 }
 
 /// The index of the CPU that this code runs on. The caller has preemption or
@@ -84,6 +86,7 @@ fn register_calls() {
         (Ipi::Stop, "stop", on_stop),
         (Ipi::Alarm, "alarm", time::on_alarm_call),
         (Ipi::Report, "report", backtrace::on_report_call),
+        (Ipi::Timer, "masked-timer", thread::on_masked_timer),
     ];
     for (ipi, name, handler) in calls {
         if let Err(error) = interrupts::register(ipi as u32, Handler::new(name, handler)) {
@@ -96,8 +99,17 @@ fn on_stop() {
     cpu::halt()
 }
 
+/// Interrupts the calling CPU once interrupts are unmasked. They are masked
+/// now, or preemption is off.
+pub fn send_self(ipi: Ipi) {
+    gic::send_sgi(ipi as u32, gic::SgiTarget::Own);
+}
+
 /// Interrupts `cpu`, which may be the calling one. Any context.
 pub fn send(cpu: usize, ipi: Ipi) {
+    if cpu == this_cpu() {
+        return send_self(ipi);
+    }
     let affinity = AFFINITY[cpu].load(Ordering::Relaxed);
     gic::send_sgi(ipi as u32, gic::SgiTarget::Cpu(affinity));
 }

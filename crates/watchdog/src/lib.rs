@@ -9,12 +9,14 @@
 
 mod chain;
 mod limits;
-mod recent;
+mod repeats;
 mod settings;
+mod stolen;
 mod walk;
 
 pub use chain::{End, MAX_LINKS, View, follow};
 pub use limits::{Limits, Severity, Spell};
-pub use recent::Recent;
+pub use repeats::{Repeat, Repeats};
 pub use settings::Setting;
+pub use stolen::{StolenTime, USUAL_DELAY_NS};
 pub use walk::{Entry, MAX_FRAMES, Place, Walk};

@@ -21,7 +21,7 @@ pub enum Place {
 #[derive(Clone, Copy, Debug)]
 pub struct Entry {
     /// The handler returns to here, in the exception's entry code.
-    pub returns_to: [usize; 2],
+    pub returns_to: [usize; 3],
     /// From the frame record in the exception's frame to the interrupted
     /// code's address, in bytes.
     pub pc_offset: usize,
@@ -95,7 +95,7 @@ mod tests {
 
     const BASE: usize = 0x1_0000;
     const ENTRY: Entry = Entry {
-        returns_to: [0xe0, 0xe8],
+        returns_to: [0xe0, 0xe8, 0xf0],
         pc_offset: 2 * WORD,
     };
 

@@ -2,7 +2,8 @@
 //! waits by asking again and again.
 
 use crate::main_loop;
-use crate::watchdog::{self, Kind};
+use crate::thread;
+use crate::watchdog::{self, Kind, Who};
 use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use paddock_detectors::{BusyWait, Rounds};
 use paddock_sync::platform;
@@ -52,8 +53,10 @@ fn report(busy: &BusyWait) {
     for step in main_loop::steps_of(busy.steps) {
         watchdog::report(
             Kind::BusyWait,
+            step as u64,
             format_args!(
-                "main-loop step {step:?} has run {} times in {} ms, woken by nobody but itself",
+                "main-loop step {step:?} of {} has run {} times in {} ms, woken by nobody but itself",
+                Who(thread::current()),
                 busy.rounds,
                 busy.nanos / 1_000_000
             ),

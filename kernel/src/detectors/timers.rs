@@ -2,10 +2,11 @@
 //! due, and is not late.
 
 use super::{Missing, missing};
-use crate::arch::timers::{EmbassyTimer, SchedulerTimer};
+use crate::arch::timers::{EmbassyTimer, SchedulerTimer, Setter};
 use crate::smp::MAX_CPUS;
+use crate::thread;
 use crate::time;
-use crate::watchdog::{self, Kind};
+use crate::watchdog::{self, At, Doing, Kind, Who};
 use core::fmt;
 use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use paddock_detectors::{Misses, Useless};
@@ -19,6 +20,8 @@ pub trait OwnedTimer {
     const NAME: &'static str;
     /// Whether it is as its owner has set it, for `deadline`.
     fn is_set_to(&self, deadline: u64) -> bool;
+    /// Who has set it.
+    fn setter(&self) -> &'static Setter;
     /// Whether somebody was told that it is not.
     fn told() -> &'static AtomicBool;
 }
@@ -27,6 +30,9 @@ impl OwnedTimer for SchedulerTimer {
     const NAME: &'static str = "the scheduler's timer";
     fn is_set_to(&self, deadline: u64) -> bool {
         SchedulerTimer::is_set_to(self, deadline)
+    }
+    fn setter(&self) -> &'static Setter {
+        SchedulerTimer::setter(self)
     }
     fn told() -> &'static AtomicBool {
         static TOLD: AtomicBool = AtomicBool::new(false);
@@ -39,6 +45,9 @@ impl OwnedTimer for EmbassyTimer {
     fn is_set_to(&self, deadline: u64) -> bool {
         EmbassyTimer::is_set_to(self, deadline)
     }
+    fn setter(&self) -> &'static Setter {
+        EmbassyTimer::setter(self)
+    }
     fn told() -> &'static AtomicBool {
         static TOLD: AtomicBool = AtomicBool::new(false);
         &TOLD
@@ -50,23 +59,41 @@ impl OwnedTimer for EmbassyTimer {
 #[inline]
 pub fn check_owner<T: OwnedTimer>(timer: &T, deadline: u64) {
     if !timer.is_set_to(deadline) {
-        report_conflict::<T>(deadline);
+        report_conflict(timer, deadline);
     }
 }
 
 #[cold]
-fn report_conflict<T: OwnedTimer>(deadline: u64) {
+fn report_conflict<T: OwnedTimer>(timer: &T, deadline: u64) {
     if T::told().swap(true, Relaxed) {
         return;
     }
     let name = T::NAME;
     watchdog::report(
         Kind::TimerConflict,
+        name.as_ptr().addr() as u64,
         format_args!(
-            "{name} has fired, set by somebody who does not own it; its owner had {}",
+            "{name} has fired, set {}, who does not own it; its owner had {}",
+            SetBy(timer.setter()),
             Setting(deadline)
         ),
     );
+}
+
+/// Who has set a timer, and where.
+struct SetBy(&'static Setter);
+
+impl fmt::Display for SetBy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "at {} by ", At(self.0.at()))?;
+        thread::inspect(|threads| {
+            let mut all = threads.iter();
+            match all.find(|thread| self.0.is(thread)) {
+                Some(thread) => Who(thread).fmt(f),
+                None => f.write_str("an idle cpu or a thread that has ended"),
+            }
+        })
+    }
 }
 
 /// What an owner did with its timer.
@@ -97,6 +124,7 @@ pub fn alarm_interrupt(woken: usize) -> bool {
     };
     watchdog::report(
         Kind::InterruptStorm,
+        u64::from(EmbassyTimer::INTERRUPT),
         format_args!(
             "Embassy's timer (interrupt {}) has fired {} times in {} us with no alarm due: it was left armed; set anew",
             EmbassyTimer::INTERRUPT,
@@ -144,7 +172,11 @@ fn is_missing(what: fmt::Arguments<'_>, interrupt: u32, late: u64, misses: &Miss
         Missing::Perhaps => {}
         Missing::For(why) => watchdog::report(
             Kind::TimerConflict,
-            format_args!("{what} is {late} ms late: interrupt {interrupt} {why}"),
+            u64::from(interrupt),
+            format_args!(
+                "{what} is {late} ms late: interrupt {interrupt} {why}; noticed in {}",
+                Doing
+            ),
         ),
     }
     true

@@ -32,6 +32,11 @@ pub struct Cpu {
     /// `armed`, or when that was set if the time had passed: when the timer
     /// will fire if interrupts are on. Zero while its handler runs.
     pub fires_at: AtomicU64,
+    /// What the timer was set to when it came as FIQ with interrupts masked;
+    /// zero once somebody set it again, or began to.
+    pub came_masked: AtomicU64,
+    /// Whether the timer comes as FIQ.
+    pub timer_is_fiq: AtomicBool,
     /// See `armed`.
     pub slice_end: AtomicU64,
     /// See `armed`.
@@ -116,6 +121,8 @@ impl Cpu {
             preempt_asked: AtomicBool::new(false),
             armed: AtomicU64::new(u64::MAX),
             fires_at: AtomicU64::new(u64::MAX),
+            came_masked: AtomicU64::new(0),
+            timer_is_fiq: AtomicBool::new(false),
             slice_end: AtomicU64::new(u64::MAX),
             running_since: AtomicU64::new(0),
             tick_due: AtomicU64::new(0),

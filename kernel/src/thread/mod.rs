@@ -40,7 +40,10 @@ pub use scheduler::{preempt, prepare_idle, start_scheduling, start_scheduling_he
 pub use spawn::spawn_as;
 pub use spawn::{spawn, spawn_large, spawn_user};
 pub use switch::context_switches;
-pub use timer::{catch_up, on_reschedule, renew_cpu_look as set_cpu_look, start as start_timer};
+pub use timer::{
+    came_masked as timer_came_masked, catch_up, is_fiq as timer_is_fiq, note_stolen_time,
+    on_masked_timer, on_reschedule, renew_cpu_look as set_cpu_look, start as start_timer,
+};
 
 /// The most threads there can be at once.
 pub const MAX_THREADS: usize = 4096;
@@ -365,11 +368,6 @@ impl PartialEq for Thread {
 /// before the scheduler has started.
 pub fn idle_thread(cpu: usize) -> &'static Thread {
     &cpu::by_index(cpu).idle
-}
-
-/// How many threads wait for a CPU; a hint.
-pub fn waiting(cpu: usize) -> usize {
-    placing::QUEUES.length(cpu)
 }
 
 /// Time (ns) that all CPUs together had nothing to do.

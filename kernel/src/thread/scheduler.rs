@@ -236,7 +236,8 @@ pub fn start_scheduling_here() -> ! {
 
 /// Sleeps until an interrupt comes, if nobody is ready.
 fn idle() {
-    let saved = cpu::irq_save();
+    // FIQ as well: it comes as an interrupt once both are unmasked again.
+    let saved = cpu::irq_and_fiq_save();
     let here = current().cpu();
     if !current().context.need_resched() && QUEUES.settle(here) {
         cpu::wait_for_interrupt();

@@ -10,15 +10,21 @@ use super::cpu::{self as cpus, Cpu};
 use super::placing::{self, QUEUES};
 use super::{Thread, current};
 use crate::arch::timers::{self, SchedulerTimer};
+use crate::arch::trap::TrapFrame;
+use crate::arch::{cpu, gic};
 use crate::interrupts::{self, Handler};
+use crate::smp::{self, Ipi};
 use crate::{config, detectors, schedule_fuzz};
 use crate::{machine, watchdog};
-use core::sync::atomic::Ordering::Relaxed;
+use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use paddock_sched::{Class, End};
 use paddock_sync::IrqGuard;
 
 /// How often a CPU that is not idle looks at itself.
 const TICK_NS: u64 = 100_000_000;
+
+/// The timer's interrupt, as the device tree has it.
+static INTERRUPT: AtomicU32 = AtomicU32::new(SchedulerTimer::INTERRUPT);
 
 /// Readies the threads of `this`, the calling CPU, whose time has come.
 pub fn wake_sleepers(this: &Cpu, now: u64) {
@@ -54,8 +60,12 @@ pub fn arm(this: &Cpu) {
         }
     }
     if next != this.armed.load(Relaxed) {
+        let now = timers::now();
+        // An emulator may run the CPU before its timers.
+        note_delay(this, now);
         this.armed.store(next, Relaxed);
-        this.fires_at.store(next.max(timers::now()), Relaxed);
+        this.fires_at.store(next.max(now), Relaxed);
+        this.came_masked.store(0, Relaxed);
         timers::SCHEDULER.set(next);
     }
 }
@@ -94,7 +104,52 @@ pub fn start_tick(this: &Cpu, now: u64) {
 /// The timer has fired. Interrupt context.
 fn on_interrupt() {
     detectors::timers::scheduler_came(current().cpu());
+    note_delay(cpus::this(), timers::now());
     on_timer();
+}
+
+/// The timer of `this`, the calling CPU, has fired at `now`, or is about to.
+/// Interrupts are masked.
+fn note_delay(this: &Cpu, now: u64) {
+    if !this.timer_is_fiq.load(Relaxed) {
+        return;
+    }
+    let due = match this.came_masked.load(Relaxed) {
+        0 => this.fires_at.load(Relaxed),
+        again => again,
+    };
+    if due != 0 {
+        watchdog::timer_came(due, now);
+    }
+}
+
+/// The timer has fired and has come as FIQ, with interrupts masked in what it
+/// has interrupted, `frame`: its work is done when they no longer are, and the
+/// timer comes again to see whether that happens. In any state of the kernel.
+pub fn came_masked(frame: &TrapFrame) {
+    let this = cpus::this();
+    let Some(taken) = gic::acknowledge_fiq(INTERRUPT.load(Relaxed)) else {
+        return;
+    };
+    let now = timers::now();
+    note_delay(this, now);
+    let again = now + TICK_NS;
+    this.came_masked.store(again, Relaxed);
+    timers::SCHEDULER.set(again);
+    if !timers::SCHEDULER.is_set_to(again) {
+        // Somebody else has it; it must not come for ever.
+        timers::SCHEDULER.stop();
+    }
+    gic::end(taken);
+    smp::send_self(Ipi::Timer);
+    watchdog::check_masked(frame, now, this.fires_at.load(Relaxed));
+}
+
+/// The work that [`came_masked`] has left. Interrupt context.
+pub fn on_masked_timer() {
+    if cpus::this().came_masked.load(Relaxed) != 0 {
+        on_timer();
+    }
 }
 
 /// Whether a thread of class `running` has the CPU for a slice only, with one
@@ -121,7 +176,11 @@ fn on_timer() {
     let _masked = IrqGuard::new();
     let this = cpus::this();
     let now = timers::now();
-    detectors::timers::check_owner(&timers::SCHEDULER, this.armed.load(Relaxed));
+    let set_to = match this.came_masked.load(Relaxed) {
+        again if again != 0 && timers::SCHEDULER.is_set_to(again) => again,
+        _ => this.armed.load(Relaxed),
+    };
+    detectors::timers::check_owner(&timers::SCHEDULER, set_to);
     this.armed.store(0, Relaxed);
     let due = this.fires_at.swap(0, Relaxed);
     wake_sleepers(this, now);
@@ -175,6 +234,50 @@ pub fn start() {
     if let Err(error) = interrupts::register(number, Handler::new("sched-timer", on_interrupt)) {
         panic!("timer interrupt {number} cannot be used: {error}");
     }
+    INTERRUPT.store(number, Relaxed);
+    let comes = gic::set_fiq(number, true) && fiq_comes();
+    cpus::this().timer_is_fiq.store(comes, Relaxed);
+    if !comes {
+        // False where it never could: then it is as it was.
+        let _is_irq = gic::set_fiq(number, false);
+    }
+    if !comes {
+        log::info!(
+            "cpu {}: no FIQ: a host that stops the machine looks like interrupts that are off",
+            current().cpu()
+        );
+    }
+}
+
+/// Has the watchdog know of time that the host has taken until now. Thread
+/// context.
+pub fn note_stolen_time() {
+    let _masked = IrqGuard::new();
+    note_delay(cpus::this(), timers::now());
+}
+
+/// Whether the calling CPU's timer comes as FIQ.
+pub fn is_fiq() -> bool {
+    cpus::this().timer_is_fiq.load(Relaxed)
+}
+
+/// Whether the timer of the calling CPU comes as FIQ, as it should: it is
+/// tried. Interrupts are masked.
+fn fiq_comes() -> bool {
+    /// Far longer (ns) than it takes a busy emulator.
+    const PATIENCE_NS: u64 = 20_000_000;
+    let this = cpus::this();
+    cpu::fiq_enable();
+    let start = timers::now();
+    timers::SCHEDULER.set(start);
+    let came = || this.came_masked.load(Relaxed) != 0;
+    while !came() && timers::now() < start + PATIENCE_NS {
+        cpu::relax();
+    }
+    let comes = came();
+    timers::SCHEDULER.set(u64::MAX);
+    this.came_masked.store(0, Relaxed);
+    comes
 }
 
 /// Another CPU has put a thread into this one's queue, or this one is to look

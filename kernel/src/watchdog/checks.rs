@@ -1,8 +1,10 @@
 //! What is looked at in each timer interrupt.
 
 use super::report::{self, At, Who, ms};
-use super::voice::{self, Kind, Voice};
-use super::{entry, others, settings};
+use super::voice::{self, Kind, Voice, cause_at};
+use super::{entry, others, settings, stolen};
+use crate::arch::trap::TrapFrame;
+use crate::backtrace;
 use crate::main_loop::{self, Step};
 use crate::smp::{self, MAX_CPUS};
 use crate::thread;
@@ -37,7 +39,7 @@ pub fn check(now: u64, due: u64) {
     check_step(now);
     others::check_timers(now, |cpu| CPUS[cpu].last_check.load(Relaxed));
     if !late {
-        others::check_runaway();
+        others::check_runaway(now);
     }
     others::check_ready(now);
 }
@@ -50,51 +52,105 @@ fn check_preemption(cpu: &Cpu, now: u64) {
     let Some((at, since)) = entry::section() else {
         return;
     };
-    let Some(severity) = cpu.preemption.judge(since, now, settings::limits()) else {
+    let lasts = stolen::ran_here(since, now);
+    let judged = cpu.preemption.judge_age(since, lasts, settings::limits());
+    let Some(severity) = judged else {
         return;
     };
     let current = thread::current();
-    let voice = Voice::begin(
+    let told = Voice::begin(
         severity,
         Kind::PreemptionOff,
+        cause_at(Some(at)),
         format_args!(
             "cpu {}, {}, for {} ms since {}",
             smp::this_cpu(),
             Who(current),
-            ms(now.saturating_sub(since)),
+            ms(lasts),
             At(Some(at))
         ),
     );
-    if severity == Severity::Report {
+    if let Some(voice) = told
+        && severity == Severity::Report
+    {
         report::about_alone(&voice, current);
     }
 }
 
-/// The timer's lateness is the time for which interrupts were off. Whether
-/// that was too long.
+/// The timer's lateness, less what the host took, is the time for which
+/// interrupts were off. Whether that was too long.
 fn check_interrupts(cpu: &Cpu, now: u64, due: u64) -> bool {
     let due = due.max(voice::spoke(smp::this_cpu()));
-    let Some(severity) = cpu.interrupts.judge(due, now, settings::limits()) else {
+    let lasts = stolen::ran_here(due, now);
+    let Some(severity) = cpu.interrupts.judge_age(due, lasts, settings::limits()) else {
         return false;
     };
     let current = thread::current();
     let (at, began) = entry::last_section();
-    let voice = Voice::begin(
+    let told = Voice::begin(
         severity,
         Kind::InterruptsOff,
+        cause_at(at),
         format_args!(
             "cpu {}, {}, for {} ms; the last section began {} ms ago at {}",
             smp::this_cpu(),
             Who(current),
-            ms(now.saturating_sub(due)),
+            ms(lasts),
             ms(now.saturating_sub(began)),
             At(at)
         ),
     );
+    let Some(voice) = told else {
+        return true;
+    };
+    if !thread::timer_is_fiq() {
+        voice.say(format_args!("or the host did not let the machine run"));
+    }
     if severity == Severity::Report {
         report::about_alone(&voice, current);
     }
     true
+}
+
+/// Interrupts of this CPU, whose scheduler timer was to fire at `due` (zero if
+/// its handler runs) are masked at `now` in what `frame` tells of. From the
+/// timer's FIQ, in any state of the kernel.
+pub fn check_masked(frame: &TrapFrame, now: u64, due: u64) {
+    let cpu = &CPUS[smp::this_cpu()];
+    let spoke = voice::spoke(smp::this_cpu());
+    let due = match due {
+        0 => cpu.last_check.load(Relaxed),
+        due => due,
+    };
+    let due = due.max(spoke);
+    let lasts = stolen::ran_here(due, now);
+    let Some(severity) = cpu.interrupts.judge_age(due, lasts, settings::limits()) else {
+        return;
+    };
+    let current = thread::current();
+    let section = current.context().last_section();
+    let told = Voice::begin(
+        severity,
+        Kind::InterruptsOff,
+        cause_at(section.map(|(at, _)| at)),
+        format_args!(
+            "cpu {}, {}, for {} ms and still",
+            smp::this_cpu(),
+            Who(current),
+            ms(lasts),
+        ),
+    );
+    let Some(voice) = told else {
+        return;
+    };
+    if let Some((at, began)) = section {
+        let ago = ms(now.saturating_sub(began));
+        voice.say(format_args!(
+            "the last section began {ago} ms ago at {}",
+            At(Some(at))
+        ));
+    }
+    report::tell_places(&voice, backtrace::of_exception(frame));
 }
 
 fn check_step(now: u64) {
@@ -102,15 +158,18 @@ fn check_step(now: u64) {
     if step == Step::Asleep {
         return;
     }
-    let Some(severity) = STEP.judge(since, now, settings::step_limits()) else {
+    let lasts = stolen::ran(since, now);
+    let Some(severity) = STEP.judge_age(since, lasts, settings::step_limits()) else {
         return;
     };
-    let voice = Voice::begin(
+    let told = Voice::begin(
         severity,
         Kind::MainLoopStep,
-        format_args!("{step:?} for {} ms", ms(now.saturating_sub(since))),
+        step as u64,
+        format_args!("{step:?} for {} ms", ms(lasts)),
     );
     if severity == Severity::Report
+        && let Some(voice) = told
         && let Some(thread) = main_loop::thread()
     {
         report::about_alone(&voice, thread);

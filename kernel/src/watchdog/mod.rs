@@ -13,11 +13,13 @@ mod others;
 mod report;
 mod sentinel;
 mod settings;
+mod stolen;
 mod voice;
 
-pub use checks::check;
+pub use checks::{check, check_masked};
 pub use entry::{interrupt_begins, interrupt_ends, interrupted};
-pub use report::{Who, interrupt_missing, lock_stalled, ms, report_thread};
+pub use report::{At, Doing, Who, interrupt_missing, lock_stalled, ms, report_thread};
 pub use sentinel::{left_idle, watch_while_idle};
 pub use settings::{configure, file, lock_limit};
+pub use stolen::timer_came;
 pub use voice::{Kind, report};

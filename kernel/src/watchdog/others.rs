@@ -3,7 +3,7 @@
 
 use super::report::{self, Who, ms};
 use super::voice::{self, Kind, Voice};
-use super::{entry, settings};
+use super::{entry, settings, stolen};
 use crate::config;
 use crate::smp::{self, MAX_CPUS};
 use crate::thread::{self, Thread, Threads};
@@ -30,10 +30,11 @@ pub fn check_timers(now: u64, last_seen: impl Fn(usize) -> u64) {
             due => due,
         };
         let since = since.max(voice::spoke(cpu));
-        let Some(severity) = SILENCE[cpu].judge(since, now, settings::limits()) else {
+        let lasts = stolen::ran(since, now);
+        let Some(severity) = SILENCE[cpu].judge_age(since, lasts, settings::limits()) else {
             continue;
         };
-        tell_silent(severity, cpu, now.saturating_sub(since));
+        tell_silent(severity, cpu, lasts);
     }
 }
 
@@ -41,8 +42,10 @@ fn tell_silent(severity: Severity, cpu: usize, silent: u64) {
     thread::inspect(|threads| {
         let thread = threads.on_cpu(cpu);
         let details = format_args!("cpu {cpu}, {}, for {} ms", Who(thread), ms(silent));
-        let voice = Voice::begin(severity, Kind::NoTimerInterrupts, details);
-        if severity == Severity::Report {
+        let told = Voice::begin(severity, Kind::NoTimerInterrupts, cpu as u64, details);
+        if let Some(voice) = told
+            && severity == Severity::Report
+        {
             report::about(&voice, threads, thread);
         }
     });
@@ -50,12 +53,13 @@ fn tell_silent(severity: Severity, cpu: usize, silent: u64) {
 
 /// Whether the running kernel thread ever sleeps. One without preemption is
 /// noticed for that.
-pub fn check_runaway() {
+pub fn check_runaway(now: u64) {
     let thread = thread::current();
     if thread.class() != Class::System || entry::section().is_some() {
         return;
     }
     let (ran, run) = thread.run_without_sleep();
+    let ran = stolen::ran_here(now.saturating_sub(ran), now);
     let key = thread.id().to_u64().rotate_left(32) ^ run;
     let limits = settings::limits().report_only();
     if RUNS_ON[smp::this_cpu()]
@@ -66,8 +70,10 @@ pub fn check_runaway() {
     }
     thread::inspect(|threads| {
         let details = format_args!("{} has run for {} ms without sleep", Who(thread), ms(ran));
-        let voice = Voice::begin(Severity::Report, Kind::RunawayThread, details);
-        report::about(&voice, threads, thread);
+        let (kind, cause) = (Kind::RunawayThread, thread.id().to_u64());
+        if let Some(voice) = Voice::begin(Severity::Report, kind, cause, details) {
+            report::about(&voice, threads, thread);
+        }
     });
 }
 
@@ -88,35 +94,42 @@ pub fn check_ready(now: u64) {
     });
 }
 
-/// How long (ns) it may take until it is the turn of a thread of a program,
-/// with so many that wait for the CPU: each has a slice, and operators have as
-/// much again. Those of the kernel come first.
-fn turn_ns(thread: &Thread, cpu: usize) -> u64 {
+/// How long (ns) it may take until it is the turn of a thread of a program:
+/// all others may have a slice before, those that sleep now as well, and
+/// operators have as much again. Those of the kernel come first.
+fn turn_ns(thread: &Thread, threads: usize) -> u64 {
     match thread.effective_class() {
         Class::System => 0,
-        _ => thread::waiting(cpu) as u64 * config::TIME_SLICE_NS * 2,
+        _ => threads as u64 * config::TIME_SLICE_NS * 2,
     }
 }
 
 fn judge_ready(threads: &Threads, thread: &Thread, since: u64, now: u64) {
     let cpu = thread.cpu();
     let mut limits = settings::limits();
-    limits.report += turn_ns(thread, cpu);
-    if NOT_RUN.judge(since, now, limits.report_only()).is_none() {
+    limits.report += turn_ns(thread, threads.iter().count());
+    let waits = stolen::ran(since, now);
+    if NOT_RUN
+        .judge_age(since, waits, limits.report_only())
+        .is_none()
+    {
         return;
     }
     let running = threads.on_cpu(cpu);
-    let voice = Voice::begin(
+    let told = Voice::begin(
         Severity::Report,
         Kind::ThreadNotRun,
+        cpu as u64,
         format_args!(
             "{}, {:?}, ready for {} ms on cpu {cpu}, which runs {}, {:?}",
             Who(thread),
             thread.effective_class(),
-            ms(now.saturating_sub(since)),
+            ms(waits),
             Who(running),
             running.effective_class(),
         ),
     );
-    report::about(&voice, threads, running);
+    if let Some(voice) = told {
+        report::about(&voice, threads, running);
+    }
 }

@@ -1,8 +1,8 @@
 //! What a report tells of the threads that it is about.
 
-use super::entry;
 use super::locks::{self, Lock};
-use super::voice::{Kind, Voice};
+use super::voice::{self, Kind, Voice};
+use super::{entry, settings, stolen};
 use crate::backtrace::{self, Line, Silence};
 use crate::main_loop;
 use crate::symbols;
@@ -11,13 +11,7 @@ use core::fmt;
 use core::panic::Location;
 use paddock_sched::Id;
 use paddock_sync::{Context, LockMeta};
-use paddock_watchdog::{End, MAX_LINKS, Place, Recent, Severity, View, follow};
-
-/// A minute, in nanoseconds.
-const MINUTE_NS: u64 = 60_000_000_000;
-
-/// Locks of which a waiter has told in full.
-static STALLED: Recent = Recent::new(MINUTE_NS);
+use paddock_watchdog::{End, MAX_LINKS, Place, Severity, View, follow};
 
 /// A thread as reports name it.
 pub struct Who<'a>(pub &'a Thread);
@@ -52,19 +46,25 @@ pub fn ms(nanoseconds: u64) -> u64 {
 }
 
 /// The calling thread, whose context this is, has waited too long for a lock:
-/// it reports itself, in full if none did so for this lock in the last minute.
-/// Thread context.
+/// it reports itself. Thread context.
 pub fn lock_stalled(context: &Context, lock: &LockMeta) {
     let waiter = thread::current();
     debug_assert!(core::ptr::eq(waiter.context(), context));
     let waited = locks::waited_for(context);
-    let lock = waited.unwrap_or_else(|| Lock::of(lock.record(), crate::time::now()));
-    let voice = Voice::begin(
+    thread::note_stolen_time();
+    let now = crate::time::now();
+    let lock = waited.unwrap_or_else(|| Lock::of(lock.record(), now));
+    let waited = stolen::ran(lock.since, now);
+    if waited < settings::lock_limit() {
+        return;
+    }
+    let told = Voice::begin(
         Severity::Report,
         Kind::BlockedOnLock,
-        format_args!("{} has waited {} ms for {lock}", Who(waiter), since(&lock)),
+        lock.address() as u64,
+        format_args!("{} has waited {} ms for {lock}", Who(waiter), ms(waited)),
     );
-    if STALLED.is_due(lock.address() as u64, crate::time::now()) {
+    if let Some(voice) = told {
         about_alone(&voice, waiter);
     }
 }
@@ -74,17 +74,36 @@ fn since(lock: &Lock) -> u64 {
     ms(crate::time::now().saturating_sub(lock.since))
 }
 
-/// A device has answered, and its interrupt, which somebody has waited for for
-/// `waited` nanoseconds, will not come, for the reason `why`. Any context.
+/// A device has answered, and its interrupt, which the running thread has
+/// waited for for `waited` nanoseconds, will not come, for the reason `why`.
+/// Any context.
 pub fn interrupt_missing(device: &str, interrupt: u32, why: &str, waited: u64) {
-    drop(Voice::begin(
-        Severity::Report,
+    voice::report(
         Kind::InterruptMissing,
+        u64::from(interrupt),
         format_args!(
-            "{device} has answered, but its interrupt {interrupt} {why}; waited {} ms",
+            "{device} has answered, but its interrupt {interrupt} {why}; {} has waited {} ms",
+            Doing,
             ms(waited)
         ),
-    ));
+    );
+}
+
+/// The running thread as reports name it, and the step of the main loop if it
+/// is in one.
+pub struct Doing;
+
+impl fmt::Display for Doing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let thread = thread::current();
+        Who(thread).fmt(f)?;
+        match main_loop::thread() {
+            Some(main_loop) if main_loop == thread => {
+                write!(f, " in step {:?}", main_loop::current_step())
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 /// As [`about`], for a caller that does not look at the threads yet.
@@ -94,8 +113,10 @@ pub fn about_alone(voice: &Voice, subject: &Thread) {
 
 /// A report about a thread: whom it waits for, and its back-trace. Any context.
 pub fn report_thread(kind: Kind, thread: &Thread, details: fmt::Arguments<'_>) {
-    let voice = Voice::begin(Severity::Report, kind, details);
-    about_alone(&voice, thread);
+    let cause = thread.id().to_u64();
+    if let Some(voice) = Voice::begin(Severity::Report, kind, cause, details) {
+        about_alone(&voice, thread);
+    }
 }
 
 /// The main loop's step, whom `subject` waits for, and the back-traces of all
@@ -212,7 +233,8 @@ fn tell_thread(voice: &Voice, thread: &Thread) {
     }
 }
 
-fn tell_places(voice: &Voice, places: impl Iterator<Item = Place>) {
+/// The places of a back-trace.
+pub fn tell_places(voice: &Voice, places: impl Iterator<Item = Place>) {
     for (depth, place) in places.enumerate() {
         voice.trace(Line(depth, place));
     }

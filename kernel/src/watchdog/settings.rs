@@ -1,7 +1,7 @@
 //! The watchdog's limits: from the command line, and in
 //! `/proc/paddock/watchdog`.
 
-use super::voice;
+use super::{stolen, voice};
 use crate::machine::CommandLine;
 use alloc::vec::Vec;
 use core::fmt::Write;
@@ -58,7 +58,8 @@ fn set(setting: Setting, milliseconds: u64) {
     VALUES[setting as usize].store(milliseconds, Relaxed);
 }
 
-/// `/proc/paddock/watchdog`: the limits, and how often it spoke. A line such
+/// `/proc/paddock/watchdog`: the limits, how often it spoke, and for how long
+/// the host kept a CPU from running, so far as was noticed. A line such
 /// as `report_ms 1000` written to it sets one.
 pub fn file() -> ProcNode {
     ProcNode::file(SettingsFile).with_mode(0o644)
@@ -74,7 +75,12 @@ impl ProcFile for SettingsFile {
             let value = nanoseconds(setting) / MS;
             writeln!(text, "{} {value}", setting.name()).map_err(|_| Errno::ENOMEM)?;
         }
-        writeln!(text, "warnings {warnings}\nreports {reports}").map_err(|_| Errno::ENOMEM)?;
+        let stolen = stolen::total() / MS;
+        writeln!(
+            text,
+            "warnings {warnings}\nreports {reports}\nstolen_ms {stolen}"
+        )
+        .map_err(|_| Errno::ENOMEM)?;
         out.try_reserve(text.len()).map_err(|_| Errno::ENOMEM)?;
         out.extend_from_slice(text.as_bytes());
         Ok(())

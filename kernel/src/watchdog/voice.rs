@@ -6,7 +6,7 @@ use crate::{backtrace, console, schedule_fuzz, time};
 use core::fmt;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use paddock_sync::PreemptGuard;
-use paddock_watchdog::Severity;
+use paddock_watchdog::{Repeat, Repeats, Severity};
 
 /// What a report is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,6 +55,11 @@ impl fmt::Display for Kind {
         })
     }
 }
+
+/// A minute, in nanoseconds: for so long a cause is not told of again.
+const MINUTE_NS: u64 = 60_000_000_000;
+
+static REPEATS: Repeats = Repeats::new(MINUTE_NS);
 
 /// How often another CPU's report is waited for: some tens of milliseconds.
 const PATIENCE: u32 = 1_000_000;
@@ -108,16 +113,30 @@ impl Voice {
         }
     }
 
-    /// Begins a warning or a report.
-    pub fn begin(severity: Severity, kind: Kind, details: fmt::Arguments<'_>) -> Self {
-        let voice = Self::new(severity);
+    /// Begins a warning or a report; `None` if one of the same kind and cause
+    /// was told not long ago: then it is counted. The cause is whatever number
+    /// tells it from others of its kind.
+    pub fn begin(
+        severity: Severity,
+        kind: Kind,
+        cause: u64,
+        details: fmt::Arguments<'_>,
+    ) -> Option<Self> {
         let (count, warning) = match severity {
             Severity::Warning => (&WARNINGS, "warning: "),
             Severity::Report => (&REPORTS, ""),
         };
         count.fetch_add(1, Ordering::Relaxed);
+        let cause = cause.rotate_left(8) ^ (kind as u64) << 1 ^ severity as u64;
+        let Repeat::Tell { counted } = REPEATS.note(cause, time::now()) else {
+            return None;
+        };
+        let voice = Self::new(severity);
         console::print_urgent(format_args!("watchdog: {warning}{kind}: {details}"));
-        voice
+        if counted != 0 {
+            voice.say(format_args!("and {counted} times since that was told last"));
+        }
+        Some(voice)
     }
 
     /// Another line of the report.
@@ -131,9 +150,14 @@ impl Voice {
     }
 }
 
-/// A report of one line. Any context.
-pub fn report(kind: Kind, details: fmt::Arguments<'_>) {
-    drop(Voice::begin(Severity::Report, kind, details));
+/// A report of one line; see [`Voice::begin`]. Any context.
+pub fn report(kind: Kind, cause: u64, details: fmt::Arguments<'_>) {
+    drop(Voice::begin(Severity::Report, kind, cause, details));
+}
+
+/// A place in the source as a cause.
+pub fn cause_at(at: Option<&'static core::panic::Location<'static>>) -> u64 {
+    at.map_or(0, |at| core::ptr::from_ref(at).addr() as u64)
 }
 
 impl Drop for Voice {

@@ -45,7 +45,8 @@ const MISTAKES: &[Mistake] = &[
         name: "timer-conflict",
         report: &[
             "watchdog: timer conflict: Embassy's timer ",
-            "does not own it",
+            " at kernel/src/thread/timer.rs:",
+            "(mistake), who does not own it",
         ],
         cpus: ONE,
         then: SleepsForEver,

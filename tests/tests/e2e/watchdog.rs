@@ -3,7 +3,7 @@
 
 use anyhow::{Context, Result};
 use xtask::gdb;
-use xtask::machine::{LIMIT, machine, run_limited, test_folder, test_kernel};
+use xtask::machine::{Builder, LIMIT, machine, run_limited, test_folder, test_kernel};
 use xtask::qemu::free_port;
 
 /// The lines of `/proc/paddock/threads` about the thread `name`.
@@ -136,13 +136,20 @@ fn the_debugger_shows_locks() -> Result<()> {
 /// Makes a mistake of the test kernel, and looks for these parts of what the
 /// watchdog says, in this order.
 fn is_reported(mistake: &str, cpus: u32, parts: &[&str]) -> Result<()> {
-    is_reported_after(150, mistake, cpus, parts)
+    is_reported_by(machine(mistake), 150, mistake, cpus, parts)
 }
 
-/// As [`is_reported`], with this limit (ms) for reports.
-fn is_reported_after(report_ms: u32, mistake: &str, cpus: u32, parts: &[&str]) -> Result<()> {
+/// As [`is_reported`], by a machine like this, with this limit (ms) for
+/// reports.
+fn is_reported_by(
+    builder: Builder,
+    report_ms: u32,
+    mistake: &str,
+    cpus: u32,
+    parts: &[&str],
+) -> Result<()> {
     let kernel = test_kernel()?;
-    let mut machine = machine(mistake)
+    let mut machine = builder
         .no_disk()
         .no_net()
         .smp(cpus)
@@ -178,24 +185,31 @@ fn a_section_without_preemption_is_reported() -> Result<()> {
     ];
     // A busy CPU looks every 100 ms: there are several looks between the
     // warning and the report.
-    is_reported_after(500, "preemption-off", 1, &parts)
+    let machine = machine("preemption-off");
+    is_reported_by(machine, 500, "preemption-off", 1, &parts)
 }
 
-/// By another CPU while it lasts, and by the CPU itself when it is over.
+/// By the CPU itself while it lasts, and where there is another also by that.
 #[test]
 fn masked_interrupts_are_reported() -> Result<()> {
-    let parts = [
+    let itself = [
+        "watchdog: interrupts off: cpu ",
+        "(mistake), for ",
+        " ms and still",
+        HERE,
+        "fault_switches::lasting::interrupts_off+0x",
+    ];
+    let other = [
         "watchdog: no timer interrupts: cpu ",
         "(mistake), for ",
         "has preemption off for ",
         HERE,
-        "watchdog: interrupts off: cpu ",
-        "(mistake), for ",
-        HERE,
-        "fault_switches::lasting::interrupts_off+0x",
     ];
-    is_reported("interrupts-off", 2, &parts)?;
-    is_reported("interrupts-off", 1, &parts[4..])
+    is_reported("interrupts-off", 1, &itself)?;
+    is_reported("interrupts-off", 2, &itself)?;
+    let gicv3 = machine("interrupts-off").with(|config| config.gic = 3);
+    is_reported_by(gicv3, 150, "interrupts-off", 1, &itself)?;
+    is_reported("interrupts-off", 2, &other)
 }
 
 #[test]

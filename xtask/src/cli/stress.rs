@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 use xtask::qemu::cpus;
 use xtask::step;
-use xtask::stress::{self, Plan};
+use xtask::stress::{self, Pauses, Plan};
 
 const HELP: &str = "\
 Boots a machine that does everything at once for some time: processes, threads,
@@ -15,18 +15,23 @@ outside; and now and then everything but process 1 is killed. Afterwards the
 machine must have in use what it had before, have reported nothing, and leave a
 clean disk.
 
-Usage: cargo xtask stress [--minutes N] [--smp N] [--no-build]
+With `--pauses N` the host stops the machine instead, N times for 1 to 10 s,
+and its watchdog must not blame anybody for that.
+
+Usage: cargo xtask stress [--minutes N | --pauses N] [--smp N] [--no-build]
 
   --minutes N      for how long (10)
+  --pauses N       how often the host stops the machine
   --smp N          CPUs, 1 to 8 (4)
   --no-build       with what was built last
 ";
 
 pub fn main(args: &mut lexopt::Parser) -> Result<ExitCode> {
-    let (mut minutes, mut smp, mut build) = (10, 4, true);
+    let (mut minutes, mut pauses, mut smp, mut build) = (10, None, 4, true);
     while let Some(arg) = args.next()? {
         match arg {
             Long("minutes") => minutes = args.value()?.parse()?,
+            Long("pauses") => pauses = Some(args.value()?.parse()?),
             Long("smp") => smp = cpus(&args.value()?.string()?)?,
             Long("no-build") => build = false,
             Long("help") | Short('h') => return super::help(HELP),
@@ -34,6 +39,9 @@ pub fn main(args: &mut lexopt::Parser) -> Result<ExitCode> {
         }
     }
     super::test::prepare(build)?;
+    if let Some(times) = pauses {
+        return stop_machine(times, smp);
+    }
     step::step(&format!("Stress for {minutes} min with {smp} CPUs"));
     let summary = stress::run(&Plan {
         time: Duration::from_secs(60 * minutes),
@@ -50,5 +58,24 @@ pub fn main(args: &mut lexopt::Parser) -> Result<ExitCode> {
     println!("before: {}", summary.figures[0]);
     println!("after:  {}", summary.figures[1]);
     println!("no report, no leak, the disk is clean");
+    Ok(ExitCode::SUCCESS)
+}
+
+fn stop_machine(times: u32, smp: u32) -> Result<ExitCode> {
+    step::step(&format!(
+        "{times} pauses of 1 to 10 s with {smp} CPUs, half of them beside work"
+    ));
+    let seen = Pauses {
+        times,
+        shortest: 1_000,
+        longest: 10_000,
+        smp,
+        report_ms: None,
+    }
+    .run()?;
+    println!(
+        "{} ms in all, of which {} ms were noticed; {} warnings, no report",
+        seen.paused, seen.stolen, seen.warnings
+    );
     Ok(ExitCode::SUCCESS)
 }

@@ -3,8 +3,10 @@
 
 mod figures;
 mod outside;
+mod pauses;
 
 pub use figures::Figures;
+pub use pauses::{Pauses, Seen};
 
 use crate::machine::{LIMIT, Machine, machine, run_limited};
 use crate::step;

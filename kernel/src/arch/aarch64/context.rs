@@ -28,14 +28,15 @@ unsafe extern "C" {
     fn thread_trampoline();
     fn return_to_kernel();
     fn return_from_sync();
+    fn return_from_fiq();
     fn fp_save(area: *mut FpState);
     fn fp_load(area: *const FpState);
 }
 
 /// Where the handlers of exceptions taken in the kernel return to: the frame
 /// record that belongs to it is x29 and x30 of a [`TrapFrame`].
-pub fn exception_returns() -> [usize; 2] {
-    [return_to_kernel, return_from_sync].map(|label| label as *const () as usize)
+pub fn exception_returns() -> [usize; 3] {
+    [return_to_kernel, return_from_sync, return_from_fiq].map(|label| label as *const () as usize)
 }
 
 /// From that record to the address of the interrupted instruction, in bytes.

@@ -1,4 +1,10 @@
 //! The processor's own registers: interrupt mask, current thread, waiting.
+//!
+//! Interrupts come as IRQ, which is what "interrupts" means everywhere, except
+//! that of the scheduler's timer, which comes as FIQ where the controller has
+//! that. FIQ stays unmasked while interrupts are masked, so that somebody
+//! notices when they are so for too long; it is masked only on the way in and
+//! out of the kernel, while the CPU sleeps, and for the end.
 
 use crate::thread::Thread;
 use aarch64_cpu::registers::{
@@ -25,11 +31,29 @@ pub fn irq_restore(saved: usize) {
     unsafe { asm!("msr daif, {}", in(reg) saved, options(nostack)) };
 }
 
-/// Unmasks interrupts on this CPU.
+/// Unmasks interrupts on this CPU, and FIQ.
 #[inline]
 pub fn irq_enable() {
     // SAFETY: whoever calls this is ready for interrupts.
-    unsafe { asm!("msr daifclr, #2", options(nostack)) };
+    unsafe { asm!("msr daifclr, #3", options(nostack)) };
+}
+
+/// Unmasks FIQ on this CPU.
+#[inline]
+pub fn fiq_enable() {
+    // SAFETY: its handler does with what it finds in any state of the kernel
+    // whose vectors are installed.
+    unsafe { asm!("msr daifclr, #1", options(nostack)) };
+}
+
+/// Masks FIQ as well as interrupts on this CPU; returns the mask that was
+/// there.
+#[inline]
+pub fn irq_and_fiq_save() -> usize {
+    let saved: usize;
+    // SAFETY: as in `irq_save`.
+    unsafe { asm!("mrs {}, daif", "msr daifset, #3", out(reg) saved, options(nostack)) };
+    saved
 }
 
 /// Masks interrupts on this CPU.
@@ -45,7 +69,7 @@ pub fn irqs_enabled() -> bool {
     DAIF.get() as usize & DAIF_IRQ == 0
 }
 
-/// Sleeps until an interrupt is pending, even a masked one.
+/// Sleeps until an interrupt or FIQ is pending, even a masked one.
 pub fn wait_for_interrupt() {
     // SAFETY: only waits. The barrier makes earlier stores visible first.
     unsafe { asm!("dsb sy", "wfi", options(nostack)) };
@@ -59,9 +83,15 @@ pub fn relax() {
     unsafe { asm!("yield", "isb", options(nomem, nostack, preserves_flags)) };
 }
 
+/// Masks all that can be masked: for the end.
+pub fn mask_all() {
+    // SAFETY: as in `irq_save`.
+    unsafe { asm!("msr daifset, #0xf", options(nostack)) };
+}
+
 /// Stops this CPU for ever.
 pub fn halt() -> ! {
-    irq_disable();
+    mask_all();
     loop {
         wait_for_interrupt();
     }

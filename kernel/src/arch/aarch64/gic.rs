@@ -16,8 +16,10 @@ pub const FIRST_SHARED: u32 = 32;
 /// Numbers from here on are not interrupts.
 pub const FIRST_SPECIAL: u32 = 1020;
 
-/// One priority for all: interrupts do not nest.
+/// One priority for all that come as IRQ: they do not nest.
 const PRIORITY: u32 = 0xa0;
+/// Those that come as FIQ go before them.
+const FIQ_PRIORITY: u32 = 0x80;
 /// [`PRIORITY`] in the four fields of a register.
 const PRIORITIES: u32 = 0x0101_0101 * PRIORITY;
 /// Lets every priority above the lowest through.
@@ -41,6 +43,8 @@ pub struct Acknowledged {
     irq: u32,
     /// What the controller wants back: for a v2 SGI with its sender.
     raw: u32,
+    /// Whether it came as FIQ, which a v3 has to be told.
+    fiq: bool,
 }
 
 impl Acknowledged {
@@ -55,6 +59,8 @@ impl Acknowledged {
 pub enum SgiTarget {
     /// The CPU with this affinity (see `cpu::affinity`).
     Cpu(u64),
+    /// The calling one.
+    Own,
     /// Every CPU but this one.
     AllOthers,
 }
@@ -161,7 +167,26 @@ pub fn is_active(irq: u32) -> bool {
     }
 }
 
-/// Takes the next pending interrupt, with interrupts masked.
+/// Has a private interrupt of this CPU come as FIQ, which `cpu::irq_save` does
+/// not mask, or as IRQ again. False if the controller cannot do so; that it
+/// says it can is to be tried. Any context.
+#[must_use]
+pub fn set_fiq(irq: u32, fiq: bool) -> bool {
+    let _config = CONFIG.lock();
+    match GIC.get() {
+        Some(Controller::V2(gic)) => gic.set_fiq(irq, fiq),
+        Some(Controller::V3(gic)) => gic.set_fiq(irq, fiq),
+        None => false,
+    }
+}
+
+/// Numbers that stand for no interrupt.
+fn is_special(irq: u32) -> bool {
+    (FIRST_SPECIAL..FIRST_SPECIAL + 4).contains(&irq)
+}
+
+/// Takes the next pending interrupt, whichever way it comes, with interrupts
+/// masked.
 pub fn acknowledge() -> Option<Acknowledged> {
     let (raw, irq) = match GIC.get()? {
         Controller::V2(gic) => {
@@ -173,14 +198,36 @@ pub fn acknowledge() -> Option<Acknowledged> {
             (raw, raw & 0xff_ffff)
         }
     };
-    let special = FIRST_SPECIAL..FIRST_SPECIAL + 4;
-    (!special.contains(&irq)).then_some(Acknowledged { irq, raw })
+    if is_special(irq) {
+        return acknowledge_fiq_of_v3();
+    }
+    let fiq = false;
+    Some(Acknowledged { irq, raw, fiq })
+}
+
+/// Takes the pending interrupt `irq`, which comes as FIQ, and no other.
+pub fn acknowledge_fiq(irq: u32) -> Option<Acknowledged> {
+    match GIC.get()? {
+        Controller::V2(gic) if gic.highest_pending() == irq => acknowledge(),
+        Controller::V2(_) => None,
+        Controller::V3(_) => acknowledge_fiq_of_v3(),
+    }
+}
+
+fn acknowledge_fiq_of_v3() -> Option<Acknowledged> {
+    let Some(Controller::V3(gic)) = GIC.get() else {
+        return None;
+    };
+    let raw = gic.has_groups().then(v3::acknowledge_fiq)?;
+    let (irq, fiq) = (raw & 0xff_ffff, true);
+    (!is_special(irq)).then_some(Acknowledged { irq, raw, fiq })
 }
 
 /// Ends an interrupt whose handler is done.
 pub fn end(taken: Acknowledged) {
     match GIC.get() {
         Some(Controller::V2(gic)) => gic.end(taken.raw),
+        Some(Controller::V3(_)) if taken.fiq => v3::end_fiq(taken.raw),
         Some(Controller::V3(_)) => v3::end(taken.raw),
         None => {}
     }

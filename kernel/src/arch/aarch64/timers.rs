@@ -2,12 +2,15 @@
 //! PPI 30) and Embassy's timer (CNTV, PPI 27). Each timer has one type, and
 //! that type one owner.
 
+use crate::thread::Thread;
 use aarch64_cpu::registers::{
     CNTFRQ_EL0, CNTP_CTL_EL0, CNTP_CVAL_EL0, CNTPCT_EL0, CNTV_CTL_EL0, CNTV_CVAL_EL0, CNTVCT_EL0,
     Readable, Writeable,
 };
 use core::arch::asm;
-use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use core::panic::Location;
+use core::ptr;
+use core::sync::atomic::{AtomicPtr, AtomicU64, Ordering::Relaxed};
 
 const ENABLE: u64 = 1;
 const NANOS: u64 = 1_000_000_000;
@@ -98,6 +101,45 @@ fn is_set(control: u64, compare: u64, deadline: u64, count: u64) -> bool {
     }
 }
 
+/// Who has set a timer last: for reports, and a hint where several CPUs have
+/// one.
+#[derive(Debug)]
+pub struct Setter {
+    at: AtomicPtr<Location<'static>>,
+    thread: AtomicPtr<Thread>,
+}
+
+impl Setter {
+    const fn new() -> Self {
+        Setter {
+            at: AtomicPtr::new(ptr::null_mut()),
+            thread: AtomicPtr::new(ptr::null_mut()),
+        }
+    }
+
+    #[inline]
+    #[track_caller]
+    fn note(&self) {
+        let (at, thread) = (Location::caller(), super::cpu::current());
+        self.at.store(ptr::from_ref(at).cast_mut(), Relaxed);
+        self.thread.store(ptr::from_ref(thread).cast_mut(), Relaxed);
+    }
+
+    /// Where it was set.
+    pub fn at(&self) -> Option<&'static Location<'static>> {
+        // SAFETY: null, or set from a `&'static Location`.
+        unsafe { self.at.load(Relaxed).as_ref() }
+    }
+
+    /// Whether this thread did it.
+    pub fn is(&self, thread: &Thread) -> bool {
+        ptr::eq(self.thread.load(Relaxed), thread)
+    }
+}
+
+static SCHEDULER_SETTER: Setter = Setter::new();
+static EMBASSY_SETTER: Setter = Setter::new();
+
 /// The scheduler's timer: one deadline on each CPU.
 #[derive(Debug)]
 pub struct SchedulerTimer(());
@@ -116,17 +158,30 @@ impl SchedulerTimer {
     pub const INTERRUPT: u32 = 30;
 
     /// Fires at `deadline` (ns since boot) on this CPU; `u64::MAX` disables.
+    #[track_caller]
     pub fn set(&self, deadline: u64) {
         #[cfg(feature = "test-kernel")]
         if crate::fault_switches::timers::shared() {
             return EMBASSY.set(deadline);
         }
+        SCHEDULER_SETTER.note();
         if deadline == u64::MAX {
             CNTP_CTL_EL0.set(0);
         } else {
             CNTP_CVAL_EL0.set(PHYSICAL_START.load(Relaxed).saturating_add(ticks(deadline)));
             CNTP_CTL_EL0.set(ENABLE);
         }
+        barrier();
+    }
+
+    /// Who has set it.
+    pub fn setter(&self) -> &'static Setter {
+        &SCHEDULER_SETTER
+    }
+
+    /// Turns it off, whoever has set it.
+    pub fn stop(&self) {
+        CNTP_CTL_EL0.set(0);
         barrier();
     }
 
@@ -150,8 +205,15 @@ impl EmbassyTimer {
         )
     }
 
+    /// Who has set it.
+    pub fn setter(&self) -> &'static Setter {
+        &EMBASSY_SETTER
+    }
+
     /// Fires at `deadline` (ns since boot); `u64::MAX` disables the timer.
+    #[track_caller]
     pub fn set(&self, deadline: u64) {
+        EMBASSY_SETTER.note();
         if deadline == u64::MAX {
             CNTV_CTL_EL0.set(0);
         } else {

@@ -42,6 +42,11 @@ impl TrapFrame {
         self.pstate & 0xf == 0
     }
 
+    /// Whether interrupts were masked there: PSTATE.I.
+    pub fn masks_interrupts(&self) -> bool {
+        self.pstate & (1 << 7) != 0
+    }
+
     /// Exception class, ESR_ELx.EC (Arm ARM D24.2.40).
     pub fn class(&self) -> u64 {
         (self.esr >> 26) & 0x3f
@@ -195,6 +200,19 @@ extern "C" fn trap_kernel_irq(frame: &mut TrapFrame) {
     if context.preemptible() && (context.need_resched() || schedule_fuzz::switch_now()) {
         thread::preempt();
     }
+}
+
+/// The scheduler's timer comes this way where the controller can have it so:
+/// as an interrupt like the others, unless they are masked.
+#[unsafe(no_mangle)]
+extern "C" fn trap_kernel_fiq(frame: &mut TrapFrame) {
+    if !frame.masks_interrupts() {
+        return trap_kernel_irq(frame);
+    }
+    let context = platform::context();
+    context.enter_interrupt();
+    thread::timer_came_masked(frame);
+    context.leave_interrupt();
 }
 
 fn take_interrupt(frame: &TrapFrame) {

@@ -115,11 +115,11 @@ exception_vectors:
     bad_entry 3
     kernel_entry_to kernel_sync     // current EL with SP_ELx
     kernel_entry_to kernel_irq
-    bad_entry 6
+    kernel_entry_to kernel_fiq
     kernel_entry_to kernel_serror
     user_entry_to user_sync         // lower EL, AArch64
     user_entry_to user_irq
-    bad_entry 10
+    user_entry_to user_irq          // FIQ: as an interrupt
     user_entry_to user_serror
     bad_entry 12                    // lower EL, AArch32
     bad_entry 13
@@ -142,8 +142,17 @@ kernel_irq:
     bl      trap_kernel_irq
 .global return_to_kernel
 return_to_kernel:
+    msr     daifset, #3
     restore_frame
     eret
+kernel_fiq:
+    save_frame
+    add     x29, sp, #232
+    mov     x0, sp
+    bl      trap_kernel_fiq
+.global return_from_fiq
+return_from_fiq:
+    b       return_to_kernel
 kernel_serror:
     save_frame
     mov     x0, sp
@@ -169,9 +178,9 @@ user_sync:
     b.ne    user_fault
     mov     x1, x9
     str     x12, [sp, #272]
-    msr     daifclr, #2
+    msr     daifclr, #3
     bl      trap_system_call
-    msr     daifset, #2
+    msr     daifset, #3
     mrs     x9, tpidr_el1
     ldrb    w10, [x9, #THREAD_NEED_RESCHED]
     ldrb    w11, [x9, #THREAD_WORK]
@@ -223,6 +232,7 @@ user_serror:
     bl      trap_serror
 .global return_to_user
 return_to_user:
+    msr     daifset, #3
     mrs     x9, tpidr_el1
     begin_user_time
     restore_frame

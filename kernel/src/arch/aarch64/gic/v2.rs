@@ -1,9 +1,10 @@
 //! GICv2: both parts in memory (Arm IHI 0048B).
 //!
-//! Everything is in group 0, or in group 1 where a secure world hides group
-//! 0: the non-secure view has the same bits in the same places.
+//! Where there are groups, everything is in group 1 and comes as IRQ, except
+//! what [`GicV2::set_fiq`] puts in group 0. Where a secure world hides group 0,
+//! the non-secure view has one group, with the bits in the same places.
 
-use super::{FIRST_SHARED, PRIORITIES, PRIORITY_MASK, SgiTarget, field};
+use super::{FIQ_PRIORITY, FIRST_SHARED, PRIORITIES, PRIORITY, PRIORITY_MASK, SgiTarget, field};
 use crate::arch::cpu;
 use crate::drivers::mmio::Mmio;
 use crate::machine::{Region, Trigger};
@@ -28,6 +29,23 @@ const GICC_PMR: usize = 0x04;
 const GICC_BPR: usize = 0x08;
 const GICC_IAR: usize = 0x0c;
 const GICC_EOIR: usize = 0x10;
+const GICC_HPPIR: usize = 0x18;
+const GICC_ABPR: usize = 0x1c;
+
+/// GICD_CTLR and GICC_CTLR: the only group, or group 0.
+const ENABLE: u32 = 1;
+/// Group 1 as well.
+const ENABLE_GROUP_1: u32 = 1 << 1;
+/// GICC_CTLR.AckCtl: GICC_IAR gives the interrupts of both groups.
+const ACKNOWLEDGE_BOTH: u32 = 1 << 2;
+/// GICC_CTLR.FIQEn: group 0 comes as FIQ.
+const FIQ_ENABLE: u32 = 1 << 3;
+/// GICD_SGIR.NSATT: the interrupt is in group 1.
+const SGI_GROUP_1: u32 = 1 << 15;
+
+/// GICC_BPR: an interrupt interrupts those of a lower priority, or none.
+const PREEMPT: u32 = 2;
+const NO_PREEMPTION: u32 = 7;
 
 /// A GICv2 serves at most this many CPUs.
 const MAX_TARGETS: usize = 8;
@@ -37,6 +55,8 @@ pub struct GicV2 {
     distributor: Mmio,
     cpu_interface: Mmio,
     lines: u32,
+    /// Whether there are two groups.
+    has_groups: bool,
     /// Affinity plus one of the CPU behind each interface; 0 is none.
     targets: [AtomicU64; MAX_TARGETS],
 }
@@ -46,9 +66,10 @@ impl GicV2 {
         let distributor = Mmio::map(distributor)?;
         let lines = ((distributor.read32(GICD_TYPER) & 0x1f) + 1) * 32;
         let gic = GicV2 {
-            distributor,
             cpu_interface: Mmio::map(cpu_interface)?,
             lines: lines.min(super::FIRST_SPECIAL),
+            has_groups: has_groups(&distributor),
+            distributor,
             targets: [const { AtomicU64::new(0) }; MAX_TARGETS],
         };
         gic.init_distributor();
@@ -73,7 +94,12 @@ impl GicV2 {
             gicd.write32(GICD_IPRIORITYR + irq as usize, PRIORITIES);
             gicd.write32(GICD_ITARGETSR + irq as usize, targets);
         }
-        gicd.write32(GICD_CTLR, 1);
+        gicd.write32(GICD_CTLR, ENABLE | self.if_groups(ENABLE_GROUP_1));
+    }
+
+    /// These bits, if there are two groups.
+    fn if_groups(&self, bits: u32) -> u32 {
+        if self.has_groups { bits } else { 0 }
     }
 
     /// Disables 32 interrupts and forgets what is pending.
@@ -82,7 +108,8 @@ impl GicV2 {
         for register in [GICD_ICENABLER, GICD_ICPENDR, GICD_ICACTIVER] {
             self.distributor.write32(register + offset, u32::MAX);
         }
-        self.distributor.write32(GICD_IGROUPR + offset, 0);
+        let groups = self.if_groups(u32::MAX);
+        self.distributor.write32(GICD_IGROUPR + offset, groups);
     }
 
     pub fn init_cpu(&self) {
@@ -98,8 +125,37 @@ impl GicV2 {
         let gicc = &self.cpu_interface;
         gicc.write32(GICC_CTLR, 0);
         gicc.write32(GICC_PMR, PRIORITY_MASK);
-        gicc.write32(GICC_BPR, 7);
-        gicc.write32(GICC_CTLR, 1);
+        if self.has_groups {
+            gicc.write32(GICC_BPR, PREEMPT);
+            gicc.write32(GICC_ABPR, NO_PREEMPTION);
+            let both = ENABLE_GROUP_1 | ACKNOWLEDGE_BOTH | FIQ_ENABLE;
+            gicc.write32(GICC_CTLR, ENABLE | both);
+        } else {
+            gicc.write32(GICC_BPR, NO_PREEMPTION);
+            gicc.write32(GICC_CTLR, ENABLE);
+        }
+    }
+
+    /// Has a private interrupt of the calling CPU come as FIQ, or as IRQ
+    /// again. False if that cannot be.
+    pub fn set_fiq(&self, irq: u32, fiq: bool) -> bool {
+        if !self.has_groups || irq >= FIRST_SHARED {
+            return false;
+        }
+        let gicd = &self.distributor;
+        let (offset, shift) = field(irq, 1);
+        let groups = gicd.read32(GICD_IGROUPR + offset) & !(1 << shift);
+        gicd.write32(GICD_IGROUPR + offset, groups | u32::from(!fiq) << shift);
+        let (offset, shift) = field(irq, 8);
+        let others = gicd.read32(GICD_IPRIORITYR + offset) & !(0xff << shift);
+        let priority = if fiq { FIQ_PRIORITY } else { PRIORITY };
+        gicd.write32(GICD_IPRIORITYR + offset, others | priority << shift);
+        true
+    }
+
+    /// The interrupt that would be acknowledged next.
+    pub fn highest_pending(&self) -> u32 {
+        self.cpu_interface.read32(GICC_HPPIR) & 0x3ff
     }
 
     /// This CPU's bit in target masks. A controller of a single CPU has none.
@@ -163,6 +219,7 @@ impl GicV2 {
     pub fn send_sgi(&self, sgi: u32, target: SgiTarget) {
         let target = match target {
             SgiTarget::AllOthers => 1 << 24,
+            SgiTarget::Own => 2 << 24,
             SgiTarget::Cpu(affinity) => {
                 let mut slots = self.targets.iter();
                 match slots.position(|slot| slot.load(Relaxed) == affinity + 1) {
@@ -172,6 +229,14 @@ impl GicV2 {
             }
         };
         super::v3::store_barrier();
-        self.distributor.write32(GICD_SGIR, target | sgi);
+        let group = self.if_groups(SGI_GROUP_1);
+        self.distributor.write32(GICD_SGIR, target | group | sgi);
     }
+}
+
+/// Whether the interrupts can be put in two groups: the registers of the
+/// groups keep what is written to them.
+fn has_groups(distributor: &Mmio) -> bool {
+    distributor.write32(GICD_IGROUPR, u32::MAX);
+    distributor.read32(GICD_IGROUPR) != 0
 }

@@ -1,7 +1,9 @@
 //! GICv3: distributor and redistributors in memory, the CPU interface in
-//! system registers (Arm IHI 0069H). Everything is in non-secure group 1.
+//! system registers (Arm IHI 0069H). Everything is in non-secure group 1 and
+//! comes as IRQ, except what [`GicV3::set_fiq`] puts in group 0, where the
+//! controller has a single security state.
 
-use super::{FIRST_SHARED, PRIORITIES, PRIORITY_MASK, SgiTarget, field};
+use super::{FIQ_PRIORITY, FIRST_SHARED, PRIORITIES, PRIORITY, PRIORITY_MASK, SgiTarget, field};
 use crate::arch::cpu;
 use crate::drivers::mmio::Mmio;
 use crate::machine::{MAX_CPUS, Region, Trigger};
@@ -32,6 +34,8 @@ const FRAME: u64 = 0x1_0000;
 /// security state the same bits are ARE and the enables of both groups.
 const CTLR_ON: u32 = 1 << 4 | 1 << 1 | 1;
 const CTLR_ARE: u32 = 1 << 4;
+/// A single security state: group 0 is there for everybody.
+const CTLR_DS: u32 = 1 << 6;
 const CTLR_RWP: u32 = 1 << 31;
 
 const WAKER_PROCESSOR_SLEEP: u32 = 1 << 1;
@@ -55,6 +59,7 @@ pub struct GicV3 {
     distributor: Mmio,
     redistributors: [Option<Redistributor>; MAX_CPUS],
     lines: u32,
+    has_groups: bool,
 }
 
 impl GicV3 {
@@ -65,6 +70,7 @@ impl GicV3 {
             distributor,
             redistributors: [None; MAX_CPUS],
             lines: lines.min(super::FIRST_SPECIAL),
+            has_groups: distributor.read32(GICD_CTLR) & CTLR_DS != 0,
         };
         let mut slots = gic.redistributors.iter_mut();
         for region in regions {
@@ -117,6 +123,32 @@ impl GicV3 {
             own.init();
         }
         init_cpu_interface();
+        if self.has_groups {
+            init_group_0();
+        }
+    }
+
+    /// Whether group 0 can be used.
+    pub fn has_groups(&self) -> bool {
+        self.has_groups
+    }
+
+    /// Has a private interrupt of the calling CPU come as FIQ, or as IRQ
+    /// again. False if that cannot be.
+    pub fn set_fiq(&self, irq: u32, fiq: bool) -> bool {
+        let Some(own) = self.own().filter(|_| self.has_groups && irq < FIRST_SHARED) else {
+            return false;
+        };
+        let (offset, shift) = field(irq, 1);
+        let groups = own.private.read32(IGROUPR + offset) & !(1 << shift);
+        let group = u32::from(!fiq) << shift;
+        own.private.write32(IGROUPR + offset, groups | group);
+        let (offset, shift) = field(irq, 8);
+        let others = own.private.read32(IPRIORITYR + offset) & !(0xff << shift);
+        let priority = if fiq { FIQ_PRIORITY } else { PRIORITY };
+        own.private
+            .write32(IPRIORITYR + offset, others | priority << shift);
+        true
     }
 
     /// The registers that hold `irq`'s bits.
@@ -257,6 +289,35 @@ fn init_cpu_interface() {
     }
 }
 
+/// Enables group 0, which interrupts handlers of group 1.
+fn init_group_0() {
+    // SAFETY: sets up this CPU's interrupt interface, with interrupts masked.
+    unsafe {
+        asm!(
+            "msr s3_0_c12_c8_3, {bpr}",  // ICC_BPR0_EL1
+            "msr s3_0_c12_c12_6, {one}", // ICC_IGRPEN0_EL1
+            "isb",
+            bpr = in(reg) 2u64,
+            one = in(reg) 1u64,
+            options(nostack),
+        );
+    }
+}
+
+/// Reads ICC_IAR0_EL1.
+pub fn acknowledge_fiq() -> u32 {
+    let raw: u64;
+    // SAFETY: as in `acknowledge`.
+    unsafe { asm!("mrs {}, s3_0_c12_c8_0", "dsb sy", out(reg) raw, options(nostack)) };
+    raw as u32
+}
+
+/// Writes ICC_EOIR0_EL1.
+pub fn end_fiq(raw: u32) {
+    // SAFETY: as in `end`.
+    unsafe { asm!("msr s3_0_c12_c8_1, {}", "isb", in(reg) u64::from(raw), options(nostack)) };
+}
+
 /// Reads ICC_IAR1_EL1.
 pub fn acknowledge() -> u32 {
     let raw: u64;
@@ -279,17 +340,20 @@ pub fn store_barrier() {
     unsafe { asm!("dsb ishst", options(nostack)) };
 }
 
+/// The fields of ICC_SGI1R_EL1 that name the CPU with this affinity.
+fn target_field(affinity: u64) -> u64 {
+    let aff0 = affinity & 0xff;
+    let above =
+        (affinity & 0xff_0000_0000) << 16 | (affinity & 0xff_0000) << 16 | (affinity & 0xff00) << 8;
+    above | (aff0 >> 4) << 44 | 1 << (aff0 & 0xf)
+}
+
 /// Writes ICC_SGI1R_EL1.
 pub fn send_sgi(sgi: u32, target: SgiTarget) {
     let target = match target {
         SgiTarget::AllOthers => 1 << 40,
-        SgiTarget::Cpu(affinity) => {
-            let aff0 = affinity & 0xff;
-            let above = (affinity & 0xff_0000_0000) << 16
-                | (affinity & 0xff_0000) << 16
-                | (affinity & 0xff00) << 8;
-            above | (aff0 >> 4) << 44 | 1 << (aff0 & 0xf)
-        }
+        SgiTarget::Own => target_field(cpu::affinity()),
+        SgiTarget::Cpu(affinity) => target_field(affinity),
     };
     store_barrier();
     let value = target | u64::from(sgi) << 24;
