@@ -16,6 +16,7 @@
 extern crate alloc;
 
 pub mod accounts;
+mod admission;
 mod auth;
 mod channel;
 mod cipher;
@@ -28,10 +29,12 @@ mod keys;
 mod message;
 mod negotiate;
 mod once;
+mod rate;
 mod server;
 mod transport;
 mod wire;
 
+pub use admission::{Admission, AdmissionLimits, Admitted, Offence, Ticket, TurnedAway};
 pub use auth::{AuthRequest, Refusal, RefusedAttempt};
 pub use channel::{ChannelId, ExitStatus, PtyRequest, SpawnRequest, WindowSize};
 pub use config::Config;
@@ -42,5 +45,6 @@ pub use keys::{
     fingerprint,
 };
 pub use once::Once;
+pub use rate::RateLimit;
 pub use server::{Backend, ByteStream, IoError, Notice, ProcessIo, SpawnError, serve};
 pub use ssh_key::public::KeyData;

@@ -209,6 +209,21 @@ impl TcpSocket {
         Ok(())
     }
 
+    /// Ends the connection at once: what waits is lost, and the other side
+    /// sees a reset.
+    pub fn reset(&self) {
+        let mut inner = self.inner.lock();
+        let state = core::mem::replace(&mut inner.state, State::Closed);
+        match state {
+            State::Connected(connection) => {
+                drop(inner);
+                orphan(connection, true);
+                self.notifier.queue.wake_all();
+            }
+            other => inner.state = other,
+        }
+    }
+
     /// Reads what has come; 0 at the end.
     ///
     /// # Errors
@@ -424,21 +439,23 @@ impl Drop for TcpSocket {
 
 /// Lets a connection end by itself. One with unread bytes is reset, so that
 /// the other side knows that they were lost (RFC 2525, 2.17).
-fn leave(mut connection: Connection) {
+fn leave(connection: Connection) {
     let (unread, _) = connection.queues();
-    // The stack may run between two calls: it must not send the end and then
-    // take it back.
-    if unread > 0 {
-        connection.abort()
-    } else {
-        connection.close()
+    orphan(connection, unread > 0)
+}
+
+/// Lets a connection end by itself, or resets it. The stack may run between
+/// two calls: it must not send the end and then take it back.
+fn orphan(mut connection: Connection, aborted: bool) {
+    match aborted {
+        true => connection.abort(),
+        false => connection.close(),
     }
     let mut orphans = ORPHANS.lock();
     if orphans.try_reserve(1).is_err() {
         drop(orphans);
         return connection.abort();
     }
-    let aborted = unread > 0;
     let life = if aborted { FAREWELL } else { ORPHAN_LIFE };
     orphans.push(Orphan {
         connection,

@@ -12,12 +12,20 @@ use paddock_ssh::{AuthRequest, AuthorizedKeys, KeyOptions, Origin, Refusal};
 use paddock_sync::try_arc;
 use paddock_vfs::PathContext;
 
-type Verdict = core::result::Result<KeyOptions, Refusal>;
+/// What a key may do, and as whom.
+pub struct Permit {
+    /// The account's number.
+    pub uid: u32,
+    /// The key's options.
+    pub options: KeyOptions,
+}
+
+type Verdict<T> = core::result::Result<T, Refusal>;
 
 /// Whether the key of a request may log in from an address, and what it may
 /// do. The same is done for a name that does not exist, or that has no keys,
 /// as for root's, so that the time taken tells little. May sleep.
-pub fn judge(request: &AuthRequest, address: IpAddr) -> Verdict {
+pub fn judge(request: &AuthRequest, address: IpAddr) -> Verdict<Permit> {
     let root = PathContext::root_at(namespace().root());
     let origin = Origin {
         address,
@@ -40,11 +48,14 @@ fn judge_account(
     account: &Account,
     request: &AuthRequest,
     origin: &Origin,
-) -> Verdict {
+) -> Verdict<Permit> {
     let by_key = judge_key(root, account, request, origin);
     let by_account = accounts::check(root, account);
     let options = by_key?;
-    by_account.map(|()| options)
+    by_account.map(|()| Permit {
+        uid: account.uid,
+        options,
+    })
 }
 
 fn judge_key(
@@ -52,7 +63,7 @@ fn judge_key(
     account: &Account,
     request: &AuthRequest,
     origin: &Origin,
-) -> Verdict {
+) -> Verdict<KeyOptions> {
     let path = keys_path(account);
     let contents = match read_as(root, account, &path) {
         Ok(contents) => contents,
@@ -99,11 +110,7 @@ fn read_as(root: &PathContext, account: &Account, path: &[u8]) -> Result<Content
 
 /// Insists that nobody else can have written the keys, as sshd does
 /// (sshd_config(5), "StrictModes"): the file, and the folders up to the home.
-fn check_modes(
-    root: &PathContext,
-    account: &Account,
-    contents: &Contents,
-) -> core::result::Result<(), Refusal> {
+fn check_modes(root: &PathContext, account: &Account, contents: &Contents) -> Verdict<()> {
     let unknown = |error| refusal("the owner of authorized_keys is unknown", error);
     let home = namespace()
         .resolve(root, &account.home, true)

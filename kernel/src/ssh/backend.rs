@@ -2,13 +2,19 @@
 
 use super::authorize::judge;
 use super::child::Child;
+use super::door::{Visit, now_ms};
 use crate::{async_fs, random};
 use alloc::boxed::Box;
+use alloc::sync::Arc;
+use core::fmt;
 use core::future::Future;
 use core::net::SocketAddr;
 use core::pin::Pin;
 use embassy_time::Timer;
-use paddock_ssh::{AuthRequest, Backend, KeyOptions, Notice, Refusal, SpawnError, SpawnRequest};
+use paddock_ssh::{
+    AuthRequest, Backend, Ended, KeyOptions, Notice, RateLimit, Refusal, SpawnError, SpawnRequest,
+};
+use paddock_sync::{Rank, SpinLock};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng;
 
@@ -19,10 +25,24 @@ pub fn new_rng() -> ChaCha20Rng {
     ChaCha20Rng::from_seed(seed)
 }
 
+/// Lines about clients that have not logged in: they must not fill the log.
+static STRANGERS: SpinLock<RateLimit> = SpinLock::new(Rank::Leaf, RateLimit::new(50, 500));
+
+/// Logs a line about a client that has not logged in, unless there are many.
+pub fn log_stranger(peer: SocketAddr, line: fmt::Arguments<'_>) {
+    let Some(held_back) = STRANGERS.lock().allow(now_ms()) else {
+        return;
+    };
+    if held_back > 0 {
+        log::info!("ssh: {held_back} lines about clients without a login were left out");
+    }
+    log::info!("ssh: {peer}: {line}");
+}
+
 /// The one system.
 pub struct System {
-    /// The client's address.
-    pub peer: SocketAddr,
+    /// The connection.
+    pub visit: Arc<Visit>,
 }
 
 type Pending<T> = Pin<Box<dyn Future<Output = T>>>;
@@ -35,11 +55,16 @@ impl Backend for System {
 
     fn authorize(&self, request: &AuthRequest) -> Self::Authorize {
         let request = request.clone();
-        let address = self.peer.ip();
+        let visit = self.visit.clone();
         Box::pin(async move {
-            async_fs::run(move || judge(&request, address))
+            let address = visit.peer.ip();
+            let verdict = async_fs::run(move || judge(&request, address))
                 .await
-                .unwrap_or(Err("out of memory".into()))
+                .unwrap_or(Err("out of memory".into()));
+            verdict.map(|permit| {
+                visit.set_operators(permit.uid == 0);
+                permit.options
+            })
         })
     }
 
@@ -58,8 +83,23 @@ impl Backend for System {
 
     fn note(&self, notice: &Notice<'_>) {
         match notice {
-            Notice::HasKeys => {}
-            notice => log::info!("ssh: {}: {notice}", self.peer),
+            Notice::HasKeys => return self.visit.note_keys(),
+            Notice::Refused { .. }
+            | Notice::Ended {
+                login: None,
+                ended: Ended::Fault(_),
+            } => self.visit.note_failure(),
+            _ => {}
         }
+        match notice {
+            Notice::Refused { .. } | Notice::Ended { login: None, .. } => {
+                log_stranger(self.visit.peer, format_args!("{notice}"));
+            }
+            notice => log::info!("ssh: {}: {notice}", self.visit.peer),
+        }
+    }
+
+    fn open_session(&self) -> bool {
+        self.visit.log_in()
     }
 }

@@ -1,20 +1,27 @@
 //! Accepts connections and serves each in a task of its own.
 
 use super::CONFIG;
-use super::backend::{System, new_rng};
-use crate::config::{SSH_CONNECTIONS, SSH_PORT};
+use super::backend::{System, log_stranger, new_rng};
+use super::door::{self, LIMITS, Visit};
+use crate::config::SSH_PORT;
 use crate::net::tcp::TcpSocket;
+use alloc::boxed::Box;
 use alloc::sync::Arc;
-use core::future::poll_fn;
+use core::future::{Future, poll_fn};
 use core::net::SocketAddr;
+use core::pin::pin;
 use core::task::{Context, Poll, Waker};
 use embassy_executor::Spawner;
+use embassy_time::{Duration, with_timeout};
 use paddock_abi::{Errno, Result};
 use paddock_ssh::{ByteStream, IoError, serve};
-use paddock_sync::OwnedRegistration;
+use paddock_sync::{OwnedRegistration, try_box};
 
 /// How many connections may wait to be accepted.
 const BACKLOG: usize = 8;
+/// How long a connection without a login may take to be closed by the client
+/// once all has been said.
+const LINGER: Duration = Duration::from_secs(1);
 
 /// Starts the server. In the main loop's thread, after [`super::prepare`].
 pub fn start(spawner: Spawner) {
@@ -115,28 +122,91 @@ async fn accept_all(spawner: Spawner) {
         match accepted {
             Ok((socket, peer)) => {
                 let peer = SocketAddr::new(peer.addr.into(), peer.port);
-                match session(socket, peer) {
-                    Ok(token) => spawner.spawn(token),
-                    Err(_) => {
-                        log::warn!("ssh: {peer}: refused, {SSH_CONNECTIONS} connections are open")
-                    }
-                }
+                begin(spawner, socket, peer);
             }
             Err(error) => log::warn!("ssh: a connection could not be accepted: {error}"),
         }
     }
 }
 
-#[embassy_executor::task(pool_size = SSH_CONNECTIONS)]
-async fn session(socket: Arc<TcpSocket>, peer: SocketAddr) {
+/// Has a connection served, unless there are too many.
+fn begin(spawner: Spawner, socket: Arc<TcpSocket>, peer: SocketAddr) {
+    let task = door::enter(peer).map(|visit| session(socket.clone(), visit));
+    match task {
+        Some(Ok(token)) => spawner.spawn(token),
+        Some(Err(_)) | None => {
+            log_stranger(peer, format_args!("turned away: too many connections"));
+            socket.reset();
+        }
+    }
+}
+
+/// As many tasks as there may be connections. What each needs is allocated
+/// when it begins.
+const TASKS: usize = LIMITS.pending + LIMITS.sessions;
+
+#[embassy_executor::task(pool_size = TASKS)]
+async fn session(socket: Arc<TcpSocket>, visit: Arc<Visit>) {
+    match unless_evicted(&visit, serve_client(socket.clone(), visit.clone())).await {
+        Some(Ok(())) => {}
+        Some(Err(error)) => log::warn!("ssh: {}: not served: {error}", visit.peer),
+        None => log_stranger(visit.peer, format_args!("made room for another connection")),
+    }
+    if !visit.has_logged_in() {
+        // The other side could keep it for a minute.
+        socket.reset();
+    }
+}
+
+async fn serve_client(socket: Arc<TcpSocket>, visit: Arc<Visit>) -> Result<()> {
     let Some(config) = CONFIG.get() else {
-        return;
+        return Ok(());
     };
-    serve(
-        Stream::new(socket),
-        System { peer },
-        config.clone(),
-        new_rng(),
-    )
-    .await;
+    let system = System {
+        visit: visit.clone(),
+    };
+    let stream = Stream::new(socket.clone());
+    let serving = serve(stream, system, config.clone(), new_rng());
+    Box::into_pin(try_box(serving)?).await;
+    if !visit.has_logged_in() {
+        linger(&socket).await;
+    }
+    Ok(())
+}
+
+/// Gives the client time to read what was said, and to close.
+async fn linger(socket: &Arc<TcpSocket>) {
+    let mut stream = Stream::new(socket.clone());
+    let end = poll_fn(|cx| {
+        let mut buffer = [0; 256];
+        loop {
+            match stream.poll_read(cx, &mut buffer) {
+                Poll::Ready(Ok(1..)) => {}
+                Poll::Ready(_) => return Poll::Ready(()),
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+    });
+    let _ = with_timeout(LINGER, end).await;
+}
+
+/// Runs a future until its connection has to make room for another one: then
+/// it is dropped, and there is no result.
+async fn unless_evicted<F: Future>(visit: &Arc<Visit>, future: F) -> Option<F::Output> {
+    let mut future = pin!(future);
+    let mut registration: Option<OwnedRegistration<Visit>> = None;
+    poll_fn(|cx| {
+        match &registration {
+            Some(registration) => registration.renew(cx.waker()),
+            None => match OwnedRegistration::new(visit.clone(), cx.waker()) {
+                Ok(new) => registration = new,
+                Err(_) => cx.waker().wake_by_ref(),
+            },
+        }
+        if visit.has_to_go() {
+            return Poll::Ready(None);
+        }
+        future.as_mut().poll(cx).map(Some)
+    })
+    .await
 }

@@ -9,6 +9,7 @@ mod accounts;
 mod authorize;
 mod backend;
 mod child;
+mod door;
 mod files;
 mod host_key;
 mod listen;
@@ -28,6 +29,7 @@ static INITIALIZED: AtomicBool = AtomicBool::new(false);
 pub fn prepare() {
     let key = host_key::load_or_make();
     log::info!("ssh: host key {} (ED25519)", key.fingerprint());
+    door::init();
     let _ = CONFIG.set(Arc::new(Config::new(key)));
     INITIALIZED.store(true, Ordering::Release);
 }

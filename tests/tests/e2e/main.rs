@@ -17,6 +17,7 @@ mod processors;
 mod programs;
 mod ssh;
 mod ssh_accounts;
+mod ssh_admission;
 mod stress;
 mod terminal;
 mod time;

@@ -152,6 +152,9 @@ impl<S: ByteStream, B: Backend, R: CryptoRng> Server<S, B, R> {
                 reason,
             });
         }
+        if is_in && !self.backend.open_session() {
+            return Err(Fault::new(Code::ByApplication, "too many sessions"));
+        }
         if is_in {
             self.grace = None;
             self.backend.note(&Notice::LoggedIn {

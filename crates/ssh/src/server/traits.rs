@@ -90,6 +90,12 @@ pub trait Backend: Unpin {
     /// checked by the server, before or after.
     fn authorize(&self, request: &AuthRequest) -> Self::Authorize;
 
+    /// The client has logged in. False if there are too many sessions: the
+    /// connection ends then. Must not block.
+    fn open_session(&self) -> bool {
+        true
+    }
+
     /// Starts a program.
     fn spawn(&self, request: SpawnRequest) -> Self::Spawn;
 

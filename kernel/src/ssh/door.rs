@@ -1,0 +1,171 @@
+//! Who may come in: the connections there are, those that have not logged in
+//! apart from those that have.
+
+use crate::memory::frames;
+use crate::{config, random, time};
+use alloc::sync::{Arc, Weak};
+use alloc::vec::Vec;
+use core::net::SocketAddr;
+use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use paddock_ssh::{Admission, AdmissionLimits, Offence, Ticket};
+use paddock_sync::{OnceCell, Pollable, Rank, Ready, SpinLock, WaitQueue, try_arc};
+
+/// The limits of connections that have not logged in.
+pub const LIMITS: AdmissionLimits = AdmissionLimits::new(config::SSH_SESSIONS);
+/// Pages of the machine for each session that there may be: 4 MiB.
+const PAGES_PER_SESSION: usize = 1024;
+/// However little memory there is.
+const FEWEST_SESSIONS: usize = 8;
+
+struct Door {
+    admission: Admission,
+    visits: Vec<(Ticket, Weak<Visit>)>,
+}
+
+static DOOR: OnceCell<SpinLock<Door>> = OnceCell::new();
+
+/// Once, before the server accepts.
+pub fn init() {
+    let sessions = (frames::total() / PAGES_PER_SESSION).clamp(FEWEST_SESSIONS, LIMITS.sessions);
+    let limits = AdmissionLimits { sessions, ..LIMITS };
+    let door = Door {
+        admission: Admission::new(limits),
+        visits: Vec::new(),
+    };
+    let _ = DOOR.set(SpinLock::new(Rank::Leaf, door));
+}
+
+/// Milliseconds since boot.
+pub fn now_ms() -> u64 {
+    time::now() / 1_000_000
+}
+
+/// A connection that was let in. Dropping the last reference gives its place
+/// back.
+pub struct Visit {
+    ticket: Ticket,
+    /// The client.
+    pub peer: SocketAddr,
+    has_to_go: AtomicBool,
+    has_tried: AtomicBool,
+    is_operators: AtomicBool,
+    has_logged_in: AtomicBool,
+    changed: WaitQueue,
+}
+
+impl Pollable for Visit {
+    fn ready(&self) -> Ready {
+        match self.has_to_go() {
+            true => Ready::HUP,
+            false => Ready::empty(),
+        }
+    }
+
+    fn wait_queue(&self) -> Option<&WaitQueue> {
+        Some(&self.changed)
+    }
+}
+
+/// A connection has come. `None` if it is to be reset at once; others may
+/// have to go for it.
+pub fn enter(peer: SocketAddr) -> Option<Arc<Visit>> {
+    let door = DOOR.get()?;
+    let random = random::next_u64() as u32;
+    let admitted = door
+        .lock()
+        .admission
+        .admit(peer.ip(), now_ms(), random)
+        .ok()?;
+    let visit = Visit {
+        ticket: admitted.ticket,
+        peer,
+        has_to_go: AtomicBool::new(false),
+        has_tried: AtomicBool::new(false),
+        is_operators: AtomicBool::new(false),
+        has_logged_in: AtomicBool::new(false),
+        changed: WaitQueue::new(),
+    };
+    // Without memory the visit is dropped, which gives its place back.
+    let visit = try_arc(visit);
+    let gone = door.lock().replace(&admitted.evicted, visit.as_ref().ok());
+    for visit in gone {
+        visit.has_to_go.store(true, Relaxed);
+        visit.changed.wake_all();
+    }
+    visit.ok().filter(|visit| !visit.has_to_go())
+}
+
+impl Door {
+    /// Keeps a new visit in mind, and gives those that have to go. Drops none:
+    /// a visit's end takes the lock.
+    fn replace(&mut self, evicted: &[Ticket], new: Option<&Arc<Visit>>) -> Vec<Arc<Visit>> {
+        let mut gone = Vec::new();
+        self.visits.retain(|(ticket, visit)| {
+            let goes = evicted.contains(ticket);
+            if goes {
+                gone.extend(visit.upgrade());
+            }
+            !goes && visit.strong_count() > 0
+        });
+        if let Some(new) = new {
+            match self.visits.try_reserve(1) {
+                Ok(()) => self.visits.push((new.ticket, Arc::downgrade(new))),
+                // It could not be told to go.
+                Err(_) => new.has_to_go.store(true, Relaxed),
+            }
+        }
+        gone
+    }
+}
+
+impl Visit {
+    /// Whether it has to make room for another one.
+    pub fn has_to_go(&self) -> bool {
+        self.has_to_go.load(Relaxed)
+    }
+
+    /// Whether the client has logged in.
+    pub fn has_logged_in(&self) -> bool {
+        self.has_logged_in.load(Relaxed)
+    }
+
+    /// Keys have been agreed upon.
+    pub fn note_keys(&self) {
+        if let Some(door) = DOOR.get() {
+            door.lock().admission.has_keys(self.ticket);
+        }
+    }
+
+    /// The client was refused, or broke the rules.
+    pub fn note_failure(&self) {
+        self.has_tried.store(true, Relaxed);
+    }
+
+    /// Whose account the client is about to log in to.
+    pub fn set_operators(&self, is_operators: bool) {
+        self.is_operators.store(is_operators, Relaxed);
+    }
+
+    /// The client has logged in; whether there is room for one more session.
+    pub fn log_in(&self) -> bool {
+        let is_operators = self.is_operators.load(Relaxed);
+        let is_in = DOOR
+            .get()
+            .is_some_and(|door| door.lock().admission.log_in(self.ticket, is_operators));
+        self.has_logged_in.store(is_in, Relaxed);
+        is_in
+    }
+}
+
+impl Drop for Visit {
+    fn drop(&mut self) {
+        let offence = match self.has_tried.load(Relaxed) {
+            true => Offence::Failed,
+            false => Offence::Idle,
+        };
+        if let Some(door) = DOOR.get() {
+            let mut door = door.lock();
+            door.admission.leave(self.ticket, now_ms(), Some(offence));
+        }
+    }
+}
