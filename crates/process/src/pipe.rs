@@ -84,9 +84,14 @@ impl Pipe {
                 _ => TryRead::Pending,
             };
         }
+        let had_room = has_room(&state.ring);
         let count = state.ring.pop(buf);
+        let has_room = has_room(&state.ring);
         drop(state);
-        self.changed.wake_all();
+        // Whoever waits for room waits for this much at most.
+        if has_room && !had_room {
+            self.changed.wake(Ready::OUT);
+        }
         TryRead::Data(count)
     }
 
@@ -105,7 +110,7 @@ impl Pipe {
         let count = state.ring.push(buf)?;
         debug_assert!(!whole || count == buf.len());
         drop(state);
-        self.changed.wake_all();
+        self.changed.wake(Ready::IN);
         Ok(count)
     }
 
@@ -120,10 +125,7 @@ impl Pipe {
     fn ready_to_write(&self) -> Ready {
         let state = self.state.lock();
         let mut ready = Ready::empty();
-        ready.set(
-            Ready::OUT,
-            state.ring.room() >= PIPE_BUF.min(state.ring.limit()),
-        );
+        ready.set(Ready::OUT, has_room(&state.ring));
         ready.set(Ready::ERR, state.readers == 0);
         ready
     }
@@ -175,6 +177,11 @@ impl Pipe {
         self.changed.wake_all();
         Ok(limit)
     }
+}
+
+/// Whether what must go in whole goes in.
+fn has_room(ring: &Ring) -> bool {
+    ring.room() >= PIPE_BUF.min(ring.limit())
 }
 
 /// A new pipe: its reading and its writing end. `ENOMEM`.

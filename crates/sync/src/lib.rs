@@ -58,5 +58,5 @@ pub use rwlock::{ReadGuard, RwLock, WriteGuard};
 pub use spin::{IrqOff, PreemptOff, SpinContext, SpinLock, SpinLockGuard};
 pub use violation::Violation;
 pub use wait_queue::{
-    Deadline, NO_DEADLINE, OwnedRegistration, Registration, WaitError, WaitQueue,
+    Deadline, NO_DEADLINE, OwnedRegistration, Registration, WaitError, WaitQueue, Watch,
 };

@@ -5,21 +5,23 @@
 //! the queue's spin lock. Wakers are called after that lock is released, so
 //! that a waker may take any lock itself.
 
-use crate::fallible::try_box;
 use crate::guard::{PreemptGuard, might_sleep};
 use crate::platform;
-use crate::poll::Pollable;
+use crate::poll::Ready;
 use crate::rank::Rank;
-use crate::shim::{UnsafeCell, const_fn};
+use crate::shim::const_fn;
 use crate::spin::{IrqOff, SpinLock};
-use alloc::boxed::Box;
 use alloc::sync::Arc;
 use core::fmt;
 use core::future::poll_fn;
-use core::marker::PhantomPinned;
 use core::pin::pin;
-use core::ptr;
 use core::task::{Poll, Waker};
+
+mod list;
+mod registration;
+
+use list::{Joining, List, Waiter};
+pub use registration::{OwnedRegistration, Registration};
 
 /// A point of the monotonic clock in nanoseconds.
 pub type Deadline = u64;
@@ -35,117 +37,30 @@ pub enum WaitError {
     TimedOut,
 }
 
-struct Node {
-    prev: *const Waiter,
-    next: *const Waiter,
-    waker: Option<Waker>,
-    queued: bool,
-    /// [`WaitQueue::wake_one`] chose it since it joined last.
-    chosen: bool,
+/// What is told of a change, and stays: an entry of an epoll.
+pub trait Watch: Send + Sync {
+    /// Something has changed of what it joined for. It has left the queue.
+    /// Whether somebody is awake for it now. Called in any context, outside
+    /// the queue's lock, with preemption disabled.
+    fn notify(&self) -> bool;
 }
 
-struct Waiter {
-    node: UnsafeCell<Node>,
-    _pinned: PhantomPinned,
+/// What a waiter has woken.
+enum Wakee {
+    Waker(Waker),
+    Watch(Arc<dyn Watch>),
 }
 
-impl Waiter {
-    const_fn! {
-        fn new() -> Self {
-            Waiter {
-                node: UnsafeCell::new(Node {
-                    prev: ptr::null(),
-                    next: ptr::null(),
-                    waker: None,
-                    queued: false,
-                    chosen: false,
-                }),
-                _pinned: PhantomPinned,
+impl Wakee {
+    /// Whether it was of use to somebody.
+    fn wake(self) -> bool {
+        match self {
+            Wakee::Waker(waker) => {
+                waker.wake();
+                true
             }
+            Wakee::Watch(watch) => watch.notify(),
         }
-    }
-
-    /// # Safety
-    /// `waiter` is alive and its queue's lock is held.
-    unsafe fn node(waiter: *const Waiter) -> *mut Node {
-        // SAFETY: the caller's promise.
-        unsafe { (*waiter).node.with_mut(|node| node) }
-    }
-}
-
-struct List {
-    head: *const Waiter,
-    tail: *const Waiter,
-}
-
-// SAFETY: the list's nodes are only touched under the queue's lock, and a
-// node's waker is Send.
-unsafe impl Send for List {}
-
-impl List {
-    /// # Safety
-    /// `waiter` stays where it is and alive until it is removed.
-    unsafe fn push(&mut self, waiter: *const Waiter, waker: Waker) {
-        // SAFETY: the caller keeps `waiter` alive; the lock is held.
-        let node = unsafe { &mut *Waiter::node(waiter) };
-        node.waker = Some(waker);
-        if node.queued {
-            return;
-        }
-        node.queued = true;
-        node.chosen = false;
-        node.prev = self.tail;
-        node.next = ptr::null();
-        if self.tail.is_null() {
-            self.head = waiter;
-        } else {
-            // SAFETY: queued nodes are alive.
-            unsafe { (*Waiter::node(self.tail)).next = waiter };
-        }
-        self.tail = waiter;
-    }
-
-    /// # Safety
-    /// `waiter` is alive, and if it is queued then in this list.
-    unsafe fn remove(&mut self, waiter: *const Waiter) -> Option<Waker> {
-        // SAFETY: the caller's promise; the lock is held.
-        let node = unsafe { &mut *Waiter::node(waiter) };
-        if node.queued {
-            node.queued = false;
-            if node.prev.is_null() {
-                self.head = node.next;
-            } else {
-                // SAFETY: neighbours of a queued node are alive.
-                unsafe { (*Waiter::node(node.prev)).next = node.next };
-            }
-            if node.next.is_null() {
-                self.tail = node.prev;
-            } else {
-                // SAFETY: as above.
-                unsafe { (*Waiter::node(node.next)).prev = node.prev };
-            }
-        }
-        node.waker.take()
-    }
-
-    fn pop(&mut self) -> Option<Waker> {
-        let first = self.head;
-        if first.is_null() {
-            return None;
-        }
-        // SAFETY: the head of the list is queued, hence alive.
-        unsafe { self.remove(first) }
-    }
-
-    /// As [`Self::pop`], for the only one that is woken.
-    fn choose(&mut self) -> Option<Waker> {
-        let first = self.head;
-        let waker = self.pop();
-        if waker.is_some() {
-            // SAFETY: it was queued under this hold of the lock.
-            unsafe { (*Waiter::node(first)).chosen = true };
-        }
-        waker
     }
 }
 
@@ -186,13 +101,7 @@ impl WaitQueue {
         #[track_caller]
         pub fn new() -> Self {
             WaitQueue {
-                list: SpinLock::new(
-                    Rank::WaitQueue,
-                    List {
-                        head: ptr::null(),
-                        tail: ptr::null(),
-                    },
-                ),
+                list: SpinLock::new(Rank::WaitQueue, List::new()),
             }
         }
     }
@@ -203,8 +112,18 @@ impl WaitQueue {
         // Whoever has a waker in hand uses it before he can be preempted: the
         // one who is to be woken may be more urgent than he is.
         let _stay = PreemptGuard::new();
-        let waker = self.list.lock().choose();
-        waker.map(Waker::wake).is_some()
+        let wakee = self.list.lock().choose();
+        wakee.map(Wakee::wake).is_some()
+    }
+
+    /// A waiter joins, or joins for something else.
+    ///
+    /// # Safety
+    /// `waiter` stays where it is and alive until it [leaves](Self::leave).
+    unsafe fn join(&self, waiter: *const Waiter, joining: Joining) {
+        // SAFETY: the caller's promise; the lock is held.
+        let replaced = unsafe { self.list.lock().push(waiter, joining) };
+        drop(replaced);
     }
 
     /// A waiter leaves for good. If it alone was woken and has not looked
@@ -216,27 +135,58 @@ impl WaitQueue {
     unsafe fn leave(&self, waiter: *const Waiter) {
         let mut list = self.list.lock();
         // SAFETY: the caller's promise; the lock is held.
-        let (waker, chosen) = unsafe { (list.remove(waiter), (*Waiter::node(waiter)).chosen) };
+        let (wakee, (chosen, for_whom)) =
+            unsafe { (list.remove(waiter), Waiter::chosen_for(waiter)) };
         drop(list);
-        drop(waker);
-        if chosen {
-            self.wake_one();
+        drop(wakee);
+        match for_whom {
+            _ if !chosen => {}
+            None => drop(self.wake_one()),
+            Some(events) => self.wake_exclusive(events),
         }
     }
 
-    /// Wakes everyone who waits now. From any context.
+    /// Wakes everyone who waits now, whatever for. From any context.
     pub fn wake_all(&self) {
+        self.wake_batches(|list| list.pop());
+    }
+
+    /// Announces a change of `events` only: wakes all who wait for one of them,
+    /// but of those who joined as exclusive, one. Who waits for others is not
+    /// disturbed. From any context.
+    pub fn wake(&self, events: Ready) {
+        self.wake_batches(|list| list.pop_for(events, false));
+        self.wake_exclusive(events);
+    }
+
+    /// Wakes exclusive ones until it was of use to one.
+    fn wake_exclusive(&self, events: Ready) {
+        loop {
+            let _stay = PreemptGuard::new();
+            let wakee = self.list.lock().pop_for(events, true);
+            if wakee.is_none_or(Wakee::wake) {
+                return;
+            }
+        }
+    }
+
+    fn wake_batches(&self, mut pop: impl FnMut(&mut List) -> Option<Wakee>) {
         const BATCH: usize = 8;
         loop {
-            let mut batch: [Option<Waker>; BATCH] = [const { None }; BATCH];
+            let mut batch: [Option<Wakee>; BATCH] = [const { None }; BATCH];
             let _stay = PreemptGuard::new();
             let mut list = self.list.lock();
             for slot in &mut batch {
-                *slot = list.pop();
+                *slot = pop(&mut list);
+                if slot.is_none() {
+                    break;
+                }
             }
-            let done = list.head.is_null();
             drop(list);
-            batch.into_iter().flatten().for_each(Waker::wake);
+            let done = batch[BATCH - 1].is_none();
+            batch.into_iter().flatten().for_each(|wakee| {
+                wakee.wake();
+            });
             if done {
                 return;
             }
@@ -245,7 +195,7 @@ impl WaitQueue {
 
     /// Whether somebody waits. From any context; a hint only.
     pub fn has_waiters(&self) -> bool {
-        !self.list.lock().head.is_null()
+        !self.list.lock().is_empty()
     }
 
     /// Blocks until `condition` gives a value. The condition may take spin
@@ -301,7 +251,7 @@ impl WaitQueue {
         loop {
             // SAFETY: the waiter is pinned here, and `_leave` removes it
             // before this frame goes.
-            unsafe { self.list.lock().push(waiter, platform::current_waker()) };
+            unsafe { self.join(waiter, platform::current_waker().into()) };
             if let Some(value) = condition() {
                 return Ok(value);
             }
@@ -321,14 +271,19 @@ impl WaitQueue {
     /// # Errors
     /// `ENOMEM`.
     pub fn register(&self, waker: &Waker) -> paddock_abi::Result<Registration<'_>> {
-        let waiter = try_box(Waiter::new())?;
-        // SAFETY: the box keeps the waiter where it is; `Registration`
-        // removes it before freeing it, and leaks it if never dropped.
-        unsafe { self.list.lock().push(&raw const *waiter, waker.clone()) };
-        Ok(Registration {
-            queue: self,
-            waiter,
-        })
+        Registration::new(self, waker, Ready::all())
+    }
+
+    /// The same for a change of `events` only.
+    ///
+    /// # Errors
+    /// `ENOMEM`.
+    pub fn register_for(
+        &self,
+        waker: &Waker,
+        events: Ready,
+    ) -> paddock_abi::Result<Registration<'_>> {
+        Registration::new(self, waker, events)
     }
 
     /// The asynchronous form of [`Self::wait_until`].
@@ -361,142 +316,5 @@ impl Drop for WaitQueue {
     }
 }
 
-/// Membership in a [`WaitQueue`]; ends when dropped.
-#[must_use]
-pub struct Registration<'a> {
-    queue: &'a WaitQueue,
-    waiter: Box<Waiter>,
-}
-
-// SAFETY: the waiter is only touched under the queue's lock.
-unsafe impl Send for Registration<'_> {}
-// SAFETY: as above.
-unsafe impl Sync for Registration<'_> {}
-
-impl Registration<'_> {
-    /// Joins again (a wake-up takes the waiter out), with this waker.
-    pub fn renew(&self, waker: &Waker) {
-        // SAFETY: as in `register`.
-        unsafe {
-            self.queue
-                .list
-                .lock()
-                .push(&raw const *self.waiter, waker.clone())
-        };
-    }
-}
-
-impl Drop for Registration<'_> {
-    fn drop(&mut self) {
-        // SAFETY: the waiter is alive and only ever joined this queue.
-        unsafe { self.queue.leave(&raw const *self.waiter) };
-    }
-}
-
-/// Membership in the queue of an object that it keeps alive; ends when
-/// dropped. For futures, which cannot borrow from themselves.
-#[must_use]
-pub struct OwnedRegistration<P: Pollable + ?Sized> {
-    queue: *const WaitQueue,
-    waiter: Box<Waiter>,
-    object: Arc<P>,
-}
-
-// SAFETY: the waiter is only touched under the queue's lock, and the queue
-// belongs to `object`, which is Send and Sync as every Pollable is.
-unsafe impl<P: Pollable + ?Sized> Send for OwnedRegistration<P> {}
-// SAFETY: as above.
-unsafe impl<P: Pollable + ?Sized> Sync for OwnedRegistration<P> {}
-
-impl<P: Pollable + ?Sized> OwnedRegistration<P> {
-    /// Joins the queue of `object`; `None` if it has none.
-    ///
-    /// # Errors
-    /// `ENOMEM`.
-    pub fn new(object: Arc<P>, waker: &Waker) -> paddock_abi::Result<Option<Self>> {
-        let Some(queue) = object.wait_queue() else {
-            return Ok(None);
-        };
-        let waiter = try_box(Waiter::new())?;
-        // SAFETY: as in `WaitQueue::register`.
-        unsafe { queue.list.lock().push(&raw const *waiter, waker.clone()) };
-        Ok(Some(OwnedRegistration {
-            queue: ptr::from_ref(queue),
-            waiter,
-            object,
-        }))
-    }
-
-    /// The object.
-    pub fn object(&self) -> &Arc<P> {
-        &self.object
-    }
-
-    /// Joins again (a wake-up takes the waiter out), with this waker.
-    pub fn renew(&self, waker: &Waker) {
-        // SAFETY: the queue is part of `object`, which is alive.
-        let queue = unsafe { &*self.queue };
-        // SAFETY: as in `WaitQueue::register`.
-        unsafe {
-            queue
-                .list
-                .lock()
-                .push(&raw const *self.waiter, waker.clone())
-        };
-    }
-}
-
-impl<P: Pollable + ?Sized> Drop for OwnedRegistration<P> {
-    fn drop(&mut self) {
-        // SAFETY: the queue is part of `object`, which is alive.
-        let queue = unsafe { &*self.queue };
-        // SAFETY: the waiter is alive and only ever joined this queue.
-        unsafe { queue.leave(&raw const *self.waiter) };
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::sync::Arc;
-    use std::sync::atomic::{AtomicU32, Ordering};
-    use std::thread;
-
-    #[test]
-    fn a_waiter_sees_what_was_set_before_the_wake_up() {
-        let shared = Arc::new((AtomicU32::new(0), WaitQueue::new()));
-        let other = shared.clone();
-        let waiter = thread::spawn(move || {
-            other
-                .1
-                .wait_until(|| (other.0.load(Ordering::SeqCst) == 3).then_some(3))
-        });
-        for _ in 0..3 {
-            shared.0.fetch_add(1, Ordering::SeqCst);
-            shared.1.wake_all();
-        }
-        assert_eq!(waiter.join().unwrap(), 3);
-        assert!(!shared.1.has_waiters());
-    }
-
-    #[test]
-    fn a_deadline_ends_the_wait() {
-        let queue = WaitQueue::new();
-        let result = queue.wait_interruptible(platform::now() + 1_000_000, || None::<()>);
-        assert_eq!(result, Err(WaitError::TimedOut));
-        assert!(!queue.has_waiters());
-    }
-
-    #[test]
-    fn a_dropped_registration_is_not_woken() {
-        let queue = WaitQueue::new();
-        let waker = platform::current_waker();
-        drop(queue.register(&waker).unwrap());
-        assert!(!queue.wake_one());
-        let kept = queue.register(&waker).unwrap();
-        assert!(queue.wake_one());
-        assert!(!queue.wake_one());
-        kept.renew(&waker);
-        assert!(queue.wake_one());
-    }
-}
+mod tests;

@@ -6,6 +6,7 @@ use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use paddock_abi::socket::{SOMAXCONN, Ucred};
 use paddock_abi::{Errno, Result};
+use paddock_sync::Ready;
 
 impl UnixSocket {
     /// listen(2), by `who`, whom those who connect see as their peer. A
@@ -94,7 +95,7 @@ impl UnixSocket {
             server.state().role = Role::Idle;
         } else {
             self.0.changed.wake_all();
-            listener.changed.wake_all();
+            listener.changed.wake(Ready::IN);
         }
         result.map(drop)
     }

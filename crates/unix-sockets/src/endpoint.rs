@@ -114,7 +114,7 @@ impl Endpoint {
     pub fn wake_waiting(&self) {
         let waiting = core::mem::take(&mut self.state.lock().waiting_for_room);
         for endpoint in waiting.iter().filter_map(Weak::upgrade) {
-            endpoint.changed.wake_all();
+            endpoint.changed.wake(Ready::OUT);
         }
     }
 

@@ -9,7 +9,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use paddock_abi::socket::Ucred;
 use paddock_abi::{Errno, Result};
-use paddock_sync::{Mutex, Rank, SpinLockGuard};
+use paddock_sync::{Mutex, Rank, Ready, SpinLockGuard};
 use paddock_vfs::OpenFile;
 
 /// One passing of files at a time, so that none passes itself.
@@ -120,7 +120,7 @@ impl UnixSocket {
                 .inbox
                 .push_bytes(data, sender, &mut ancillary.rights, self.0.charge.account())?;
         drop(state);
-        peer.changed.wake_all();
+        peer.changed.wake(Ready::IN);
         Ok(count)
     }
 
@@ -190,7 +190,7 @@ impl UnixSocket {
         segment.rights = core::mem::take(&mut ancillary.rights);
         let Err((mut segment, error)) = state.inbox.push_message(segment) else {
             drop(state);
-            target.changed.wake_all();
+            target.changed.wake(Ready::IN);
             return Ok(());
         };
         let waits = error == Errno::EAGAIN && state.await_room(&self.0);
@@ -227,7 +227,7 @@ impl UnixSocket {
         let waited_for = !state.waiting_for_room.is_empty() && !state.is_crowded();
         drop(state);
         if relieved && let Some(peer) = self.0.peer() {
-            peer.changed.wake_all();
+            peer.changed.wake(Ready::OUT);
         }
         if waited_for {
             self.0.wake_waiting();

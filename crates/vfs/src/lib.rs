@@ -27,6 +27,7 @@ mod inode;
 mod inode_file;
 pub mod mem_fs;
 mod metadata;
+mod observers;
 mod open_file;
 mod page;
 pub mod path;
@@ -42,6 +43,7 @@ pub use metadata::{
     ANONYMOUS_DEVICE, Clock, FileKind, FsStats, Metadata, PIPE_DEVICE, SOCKET_DEVICE, SetMetadata,
     Timestamp,
 };
+pub use observers::CloseObserver;
 pub use open_file::OpenFile;
 pub use paddock_cred::{Access, Cred};
 pub use page::{CachePage, HeapPages, PAGE_SIZE, PageRef, PageSource};

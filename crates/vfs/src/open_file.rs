@@ -1,6 +1,8 @@
 //! [`OpenFile`]: Linux's open file description.
 
+use crate::observers::{CloseObserver, Observers};
 use crate::{EmitEntry, Errno, File, FileKind, Inode, IoctlArg, Metadata, OpenFlags, Path, Result};
+use alloc::boxed::Box;
 use alloc::sync::Arc;
 use core::fmt;
 use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
@@ -33,6 +35,7 @@ pub struct OpenFile {
     pos: Mutex<u64>,
     /// In tables of descriptors: what keeps it open for programs.
     descriptors: AtomicUsize,
+    observers: Observers,
 }
 
 impl fmt::Debug for OpenFile {
@@ -52,6 +55,7 @@ impl OpenFile {
             flags: AtomicU32::new(kept.bits()),
             pos: Mutex::new(Rank::OpenFile, 0),
             descriptors: AtomicUsize::new(0),
+            observers: Observers::new(),
         })
     }
 
@@ -64,9 +68,24 @@ impl OpenFile {
         self.descriptors.fetch_add(1, Ordering::SeqCst);
     }
 
-    /// Whether that was the last one.
+    /// Whether that was the last one; then its observers have been told.
     pub(crate) fn remove_descriptor(&self) -> bool {
-        self.descriptors.fetch_sub(1, Ordering::SeqCst) == 1
+        let last = self.descriptors.fetch_sub(1, Ordering::SeqCst) == 1;
+        if last {
+            self.observers.tell();
+        }
+        last
+    }
+
+    /// Has `observer` told when the last descriptor is gone, under a number
+    /// that nobody else uses. `ENOMEM`.
+    pub fn observe(&self, number: u64, observer: Box<dyn CloseObserver>) -> Result<()> {
+        self.observers.add(number, observer)
+    }
+
+    /// Undoes that.
+    pub fn forget_observer(&self, number: u64) {
+        self.observers.remove(number);
     }
 
     /// What it does.

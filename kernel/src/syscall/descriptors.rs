@@ -1,7 +1,7 @@
 //! Descriptors: close(2), dup(2), fcntl(2), ioctl(2), pipe(2).
 
 use super::Call;
-use super::{epoll, locks};
+use super::locks;
 use crate::arch::user_access::{copy_from_user, copy_to_user};
 use crate::user::Process;
 use crate::user::accounts::with_pipe_payer;
@@ -22,7 +22,6 @@ pub fn release(process: &Arc<Process>, entry: FdEntry) {
 
 /// An open file's last descriptor is gone, in whichever way.
 fn on_last_close(file: &Arc<OpenFile>) {
-    epoll::closed(file);
     locks::closed(file);
 }
 

@@ -42,7 +42,7 @@ impl File for EventFile {
         };
         *count -= value;
         drop(count);
-        self.changed.wake_all();
+        self.changed.wake(Ready::OUT);
         buf.copy_from_slice(&value.to_le_bytes());
         Ok(8)
     }
@@ -59,7 +59,7 @@ impl File for EventFile {
             .filter(|&sum| sum <= MAX)
             .ok_or(Errno::EAGAIN)?;
         drop(count);
-        self.changed.wake_all();
+        self.changed.wake(Ready::IN);
         Ok(8)
     }
 

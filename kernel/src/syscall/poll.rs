@@ -8,6 +8,7 @@ use alloc::vec::Vec;
 use paddock_abi::time::Timespec;
 use paddock_abi::uio::*;
 use paddock_abi::{Errno, Result};
+use paddock_epoll::Interest;
 use paddock_process::signal::SignalSet;
 use paddock_sync::{Deadline, NO_DEADLINE, platform};
 use paddock_vfs::OpenFile;
@@ -21,10 +22,14 @@ struct Watched {
 impl Watched {
     /// What of it is the case now, with errors and hang-ups.
     fn ready(&self) -> u32 {
-        let mut ready = self.file.file().ready().bits();
-        ready |= if ready & POLLIN != 0 { POLLRDNORM } else { 0 };
-        ready |= if ready & POLLOUT != 0 { POLLWRNORM } else { 0 };
-        ready & (self.events | POLLERR | POLLHUP)
+        self.interest().told_of(self.file.file().ready())
+    }
+
+    fn interest(&self) -> Interest {
+        Interest {
+            events: self.events,
+            data: 0,
+        }
     }
 }
 
@@ -48,7 +53,8 @@ fn wait_any(watched: &[Watched], deadline: Deadline) -> Result<bool> {
         .map_err(|_| Errno::ENOMEM)?;
     for watched in watched {
         if let Some(queue) = watched.file.file().wait_queue() {
-            registrations.push(queue.register(&waker)?);
+            let awaited = watched.interest().awaited();
+            registrations.push(queue.register_for(&waker, awaited)?);
         }
     }
     loop {

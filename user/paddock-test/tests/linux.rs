@@ -43,6 +43,7 @@ cases! {
     tcp_loopback: "tcp-loopback";
     unix: "unix";
     poll: "poll";
+    epoll: "epoll";
     wait: "wait";
     elf_hostile: "elf-hostile";
 }

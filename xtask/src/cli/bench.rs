@@ -72,13 +72,17 @@ fn boot() -> Result<Row> {
     })
 }
 
-/// One of `paddock-test bench`: what it does, its name there, and how often.
-const LOOPS: &[(&str, &str, u32)] = &[
-    ("system call", "syscall", 10_000),
-    ("fork, exit and wait", "fork", 100),
-    ("fork, execve, exit and wait", "exec", 50),
-    ("page through a new pipe", "pipe", 1_000),
-    ("file in /tmp made and removed", "file", 500),
+/// One of `paddock-test bench`: what it does, and its arguments.
+const LOOPS: &[(&str, &str)] = &[
+    ("system call", "syscall 10000"),
+    ("fork, exit and wait", "fork 100"),
+    ("fork, execve, exit and wait", "exec 50"),
+    ("page through a new pipe", "pipe 1000"),
+    ("file in /tmp made and removed", "file 500"),
+    ("epoll_wait, 5 idle", "epoll 1000 5"),
+    ("epoll_wait, 5,000 idle", "epoll 1000 5000"),
+    ("eventfd watched and closed, 5 epolls", "close 500 5"),
+    ("eventfd watched and closed, 5,000 epolls", "close 500 5000"),
 ];
 
 fn programs() -> Result<Vec<Row>> {
@@ -87,8 +91,8 @@ fn programs() -> Result<Vec<Row>> {
         .alone()
         .with(|config| config.icount = true)
         .up()?;
-    let rows = LOOPS.iter().map(|(what, kind, count)| {
-        let output = machine.sh(&format!("paddock-test bench {kind} {count}"))?;
+    let rows = LOOPS.iter().map(|(what, arguments)| {
+        let output = machine.sh(&format!("paddock-test bench {arguments}"))?;
         let each = output
             .split_once("each_ns=")
             .context("no figure from paddock-test")?

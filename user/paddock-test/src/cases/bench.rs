@@ -4,13 +4,15 @@ use std::time::Instant;
 
 use super::{Outcome, number};
 use crate::report::Report;
-use crate::sys;
+use crate::sys::{self, call};
 
 pub fn run(_: &mut Report, words: &[String]) -> Outcome {
     let kind = words.first().map_or("syscall", String::as_str);
     let count: u64 = number(words, 1, 1_000)?;
     let work: fn() -> Result<(), String> = match kind {
         "syscall" => return system_calls(count),
+        "epoll" => return epoll_waits(count, number(words, 2, 5)?),
+        "close" => return closes(count, number(words, 2, 5)?),
         "fork" => || sys::in_child(|| 0).map(drop).map_err(String::from),
         "exec" => || {
             sys::run_self(&["exit", "0"])
@@ -58,6 +60,64 @@ fn getppid() -> i64 {
 fn getppid() -> i64 {
     // SAFETY: has no conditions.
     unsafe { libc::syscall(libc::SYS_getppid) }
+}
+
+/// Descriptors of counters that stay at zero, at most as many as a process may
+/// have.
+fn idle(count: u64) -> Result<Vec<i32>, String> {
+    let room = libc::rlimit {
+        rlim_cur: count + 100,
+        rlim_max: count + 100,
+    };
+    if count > 500 {
+        call!(libc::setrlimit(libc::RLIMIT_NOFILE, &room))?;
+    }
+    let counters = (0..count).map(|_| call!(libc::eventfd(0, 0)));
+    Ok(counters.collect::<Result<_, _>>()?)
+}
+
+fn watch(epoll: i32, fd: i32) -> Result<(), String> {
+    let mut event = libc::epoll_event {
+        events: libc::EPOLLIN as u32,
+        u64: 0,
+    };
+    call!(libc::epoll_ctl(epoll, libc::EPOLL_CTL_ADD, fd, &mut event))?;
+    Ok(())
+}
+
+/// epoll_wait(2) with one descriptor that is ready and many that are not.
+fn epoll_waits(count: u64, others: u64) -> Outcome {
+    let epoll = call!(libc::epoll_create1(0))?;
+    for fd in idle(others)? {
+        watch(epoll, fd)?;
+    }
+    watch(epoll, call!(libc::eventfd(1, 0))?)?;
+    let mut event = libc::epoll_event { events: 0, u64: 0 };
+    let begin = Instant::now();
+    for _ in 0..count {
+        call!(libc::epoll_wait(epoll, &mut event, 1, 0))?;
+    }
+    tell("epoll", count, begin);
+    Ok(())
+}
+
+/// A descriptor watched and closed beside many epolls that watch another.
+fn closes(count: u64, others: u64) -> Outcome {
+    let [reader, _writer] = sys::pipe()?;
+    // Raises the limit.
+    for fd in idle(others)? {
+        sys::close(fd)?;
+        watch(call!(libc::epoll_create1(0))?, reader)?;
+    }
+    let epoll = call!(libc::epoll_create1(0))?;
+    let begin = Instant::now();
+    for _ in 0..count {
+        let counter = call!(libc::eventfd(0, 0))?;
+        watch(epoll, counter)?;
+        sys::close(counter)?;
+    }
+    tell("close", count, begin);
+    Ok(())
 }
 
 /// One page through a pipe.

@@ -5,6 +5,7 @@ mod bench;
 mod cpu_time;
 mod cpus;
 mod elf_hostile;
+mod epoll;
 mod exhaust;
 mod fail_alloc;
 mod fault;
@@ -80,7 +81,11 @@ pub const CASES: &[Case] = &[
     tool("exec-chain", "COUNT", processes::chain),
     tool("hash-stream", "[COUNT SEED]", stream::hash),
     tool("make-stream", "COUNT SEED", stream::make),
-    tool("bench", "syscall|fork|exec|pipe|file COUNT", bench::run),
+    tool(
+        "bench",
+        "syscall|fork|exec|pipe|file|epoll|close COUNT [IDLE]",
+        bench::run,
+    ),
     tool(
         "exhaust",
         "pipes|sockets|tcp|bytes|names|descriptors|fork|children|zombies|threads [UID [hold]]",
@@ -112,6 +117,7 @@ pub const CASES: &[Case] = &[
     case("tcp-loopback", tcp::run),
     case("unix", unix::run),
     case("poll", poll::run),
+    case("epoll", epoll::run),
     case("wait", wait::run),
     case("elf-hostile", elf_hostile::run),
     case("fuzz", fuzz::run),
