@@ -10,18 +10,14 @@ use alloc::vec::Vec;
 use core::future::Future;
 use core::mem::ManuallyDrop;
 use core::pin::pin;
-use core::sync::atomic::{
-    AtomicBool, AtomicUsize,
-    Ordering::{Relaxed, SeqCst},
-};
+use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use core::task::{Context, Poll, Waker};
 use embassy_net::tcp::{ConnectError, Error, State, TcpSocket};
 use embassy_net::{IpEndpoint, IpListenEndpoint};
 use embassy_time::Duration;
 use paddock_abi::{Errno, Result};
 use paddock_charge::Charge;
-use paddock_process::{Listed, Membership, WeakList};
-use paddock_sync::{WaitQueue, try_arc};
+use paddock_sync::WaitQueue;
 
 /// Bytes of each of a connection's buffers.
 const BUFFER: usize = 64 * 1024;
@@ -38,67 +34,28 @@ pub fn count() -> usize {
 }
 
 /// Where those who wait for a socket are; its waker wakes them all.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Notifier {
     /// The queue.
     pub queue: WaitQueue,
-    /// Somebody has asked a connection that was ready on both sides, so that
-    /// no waker was left with it.
-    is_watched: AtomicBool,
-    membership: Membership<Notifier>,
 }
 
-impl Default for Notifier {
-    fn default() -> Self {
-        Notifier {
-            queue: WaitQueue::new(),
-            is_watched: AtomicBool::new(false),
-            membership: Membership::new(&NOTIFIERS),
-        }
-    }
+/// What has come to a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Received {
+    /// There is something to read.
+    pub data: bool,
+    /// The peer may still send.
+    pub open: bool,
+    /// Differs whenever more has come, data or another state.
+    pub news: News,
 }
 
-impl Listed for Notifier {
-    fn membership(&self) -> &Membership<Notifier> {
-        &self.membership
-    }
-}
-
-/// Those of TCP sockets.
-static NOTIFIERS: WeakList<Notifier> = WeakList::new();
-/// One of them is watched.
-static ANY_WATCHED: AtomicBool = AtomicBool::new(false);
-
-impl Notifier {
-    /// One for a TCP socket.
-    ///
-    /// # Errors
-    /// `ENOMEM`.
-    pub fn for_tcp() -> Result<Arc<Notifier>> {
-        let notifier = try_arc(Notifier::default())?;
-        NOTIFIERS.add(&notifier)?;
-        Ok(notifier)
-    }
-
-    /// From now on the next poll of a stack wakes those who wait, once,
-    /// whatever has happened: in place of a waker, for what can still come to
-    /// a connection that is ready on both sides. Before looking at it.
-    pub fn watch(&self) {
-        self.is_watched.store(true, SeqCst);
-        ANY_WATCHED.store(true, SeqCst);
-    }
-}
-
-/// Wakes those who wait for connections that are watched. After every poll of
-/// a stack, outside its section.
-pub fn wake_watched() {
-    if ANY_WATCHED.swap(false, SeqCst) {
-        NOTIFIERS.for_each(|notifier| {
-            if notifier.is_watched.swap(false, SeqCst) {
-                notifier.queue.wake_all();
-            }
-        });
-    }
+/// See [`Received::news`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct News {
+    bytes: u64,
+    state: State,
 }
 
 impl Wake for Notifier {
@@ -119,6 +76,8 @@ pub struct Connection {
     waker: Waker,
     /// When connecting began, ns since boot.
     began: u64,
+    /// Bytes that were read.
+    taken: u64,
     _receive: Box<[u8]>,
     _send: Box<[u8]>,
     _charge: Charge,
@@ -176,6 +135,7 @@ impl Connection {
             stack,
             waker: Waker::from(notifier.clone()),
             began: time::now(),
+            taken: 0,
             _receive: receive,
             _send: send,
             _charge: charge,
@@ -236,18 +196,34 @@ impl Connection {
         self.stack.section(|_| self.socket.state())
     }
 
-    /// Whether there is something to read, and whether the peer may still
-    /// send; the waker is armed for a change.
-    pub fn receive_state(&self) -> (bool, bool) {
+    /// What has come; the waker is armed for a change if nothing can be read.
+    pub fn receive_state(&self) -> Received {
         let mut cx = Context::from_waker(&self.waker);
         self.stack.section(|_| {
             let _ = pin!(self.socket.wait_read_ready()).poll(&mut cx);
+            let news = self.news_in_section();
             let open = matches!(
-                self.socket.state(),
+                news.state,
                 State::Established | State::FinWait1 | State::FinWait2
             );
-            (self.socket.can_recv(), open)
+            Received {
+                data: self.socket.can_recv(),
+                open,
+                news,
+            }
         })
+    }
+
+    /// See [`Received::news`].
+    pub fn news(&self) -> News {
+        self.stack.section(|_| self.news_in_section())
+    }
+
+    fn news_in_section(&self) -> News {
+        News {
+            bytes: self.taken + self.socket.recv_queue() as u64,
+            state: self.socket.state(),
+        }
     }
 
     /// Whether there is room to write, and whether this side may still send;
@@ -273,6 +249,9 @@ impl Connection {
             let result = pin!(socket.read(buffer)).poll(&mut cx);
             if result.is_ready() && !socket.can_recv() {
                 let _ = pin!(socket.wait_read_ready()).poll(&mut cx);
+            }
+            if let Poll::Ready(Ok(count)) = result {
+                self.taken += count as u64;
             }
             result
         });

@@ -1,18 +1,20 @@
 //! TCP sockets with Linux's behaviour (tcp(7)), never waiting: what cannot go
 //! on is `EAGAIN`, and waiting is done through [`Pollable`].
 
-use super::connection::{Connection, Notifier};
+use super::connection::{Connection, News, Notifier};
 use super::listener::Listener;
 use super::{ports, route};
 use crate::time;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::any::Any;
+use core::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use embassy_net::tcp::State as TcpState;
 use embassy_net::{IpAddress, IpEndpoint, Ipv4Address};
 use paddock_abi::socket::AF_INET;
 use paddock_abi::termios::{FIONREAD, TIOCOUTQ};
 use paddock_abi::{Errno, Result};
+use paddock_process::{Listed, Membership, WeakList};
 use paddock_sync::{Pollable, PreemptOff, Rank, Ready, SpinLock, WaitQueue, try_arc};
 use paddock_unix_sockets::{SocketOptions, next_ino, socket_metadata};
 use paddock_vfs::{File, IoctlArg, Metadata};
@@ -51,6 +53,9 @@ struct Inner {
     write_closed: bool,
     /// connect(2) has reported the connection, or it was accepted.
     told: bool,
+    /// Somebody has found the connection ready on both sides, so that no waker
+    /// was left with it: those who wait are woken when there is more than this.
+    watched: Option<News>,
 }
 
 /// A TCP socket.
@@ -63,6 +68,26 @@ pub struct TcpSocket {
     pub family: u16,
     /// What fstat(2) tells.
     pub ino: u64,
+    membership: Membership<TcpSocket>,
+}
+
+/// All of them.
+static SOCKETS: WeakList<TcpSocket> = WeakList::new();
+/// One of them is watched.
+static ANY_WATCHED: AtomicBool = AtomicBool::new(false);
+
+impl Listed for TcpSocket {
+    fn membership(&self) -> &Membership<TcpSocket> {
+        &self.membership
+    }
+}
+
+/// Wakes those who wait for connections that are watched and have news. After
+/// every poll of a stack, outside its section.
+pub fn wake_watched() {
+    if ANY_WATCHED.swap(false, SeqCst) {
+        SOCKETS.for_each(|socket| socket.wake_if_news());
+    }
 }
 
 impl TcpSocket {
@@ -79,7 +104,7 @@ impl TcpSocket {
     /// # Errors
     /// `ENOMEM`.
     pub fn of_family(family: u16) -> Result<Arc<TcpSocket>> {
-        Self::with_state(State::Fresh, family, Notifier::for_tcp()?)
+        Self::with_state(State::Fresh, family, try_arc(Notifier::default())?)
     }
 
     fn with_state(state: State, family: u16, notifier: Arc<Notifier>) -> Result<Arc<TcpSocket>> {
@@ -91,16 +116,36 @@ impl TcpSocket {
             read_closed: false,
             write_closed: false,
             told,
+            watched: None,
         };
         let options = SocketOptions::default();
         let inner = SpinLock::new(Rank::SocketState, inner);
-        try_arc(TcpSocket {
+        let socket = try_arc(TcpSocket {
             inner,
             notifier,
             options,
             family,
             ino: next_ino(),
-        })
+            membership: Membership::new(&SOCKETS),
+        })?;
+        SOCKETS.add(&socket)?;
+        Ok(socket)
+    }
+
+    fn wake_if_news(&self) {
+        let mut inner = self.inner.lock();
+        let Some(known) = inner.watched else {
+            return;
+        };
+        if let State::Connected(connection) = &inner.state
+            && connection.news() == known
+        {
+            ANY_WATCHED.store(true, SeqCst);
+            return;
+        }
+        inner.watched = None;
+        drop(inner);
+        self.notifier.queue.wake_all();
     }
 
     /// bind(2). Port 0 is a port of the system's choice.
@@ -151,7 +196,7 @@ impl TcpSocket {
             IpAddress::Ipv4(Ipv4Address::UNSPECIFIED),
             0,
         ));
-        let notifier = Notifier::for_tcp()?;
+        let notifier = try_arc(Notifier::default())?;
         connection.set_notifier(&notifier);
         Ok((
             Self::with_state(State::Connected(connection), self.family, notifier)?,
@@ -366,13 +411,20 @@ impl Inner {
                 let _ = connection.send_state();
             }
             State::Connected(connection) => {
-                let (data, more) = connection.receive_state();
+                let received = connection.receive_state();
+                let (data, more) = (received.data, received.open);
                 let (room, open) = connection.send_state();
                 let ended = !more && !data || self.read_closed;
                 ready.set(Ready::IN, data || ended);
                 ready.set(Ready::RDHUP, !more || self.read_closed);
                 ready.set(Ready::OUT, room || !open || self.write_closed);
                 ready.set(Ready::HUP, ended && (!open || self.write_closed));
+                // Data and room, and the end may still come.
+                let both = Ready::IN | Ready::OUT;
+                if ready & (both | Ready::RDHUP) == both {
+                    self.watched = Some(received.news);
+                    ANY_WATCHED.store(true, SeqCst);
+                }
             }
         }
         ready
@@ -382,12 +434,9 @@ impl Inner {
 impl Pollable for TcpSocket {
     fn ready(&self) -> Ready {
         let ready = self.inner.lock().ready();
-        // Data and room, and the end may still come.
-        if ready & (Ready::IN | Ready::OUT | Ready::RDHUP) != Ready::IN | Ready::OUT {
-            return ready;
-        }
-        self.notifier.watch();
-        self.inner.lock().ready()
+        // What has come before it was watched.
+        self.wake_if_news();
+        ready
     }
 
     fn wait_queue(&self) -> Option<&WaitQueue> {
