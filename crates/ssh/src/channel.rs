@@ -105,6 +105,8 @@ pub(crate) struct Channel {
     pub(crate) peer_max: u32,
     /// Bytes that the client may still send.
     pub(crate) window: u32,
+    /// Bytes that the client may send at most before they are consumed.
+    pub(crate) limit: u32,
     /// Bytes consumed that the client has not been told of.
     pub(crate) consumed: u32,
     pub(crate) stage: Stage,
@@ -122,6 +124,7 @@ impl Channel {
             peer_window,
             peer_max,
             window,
+            limit: window,
             consumed: 0,
             stage: Stage::Setup {
                 environment: Vec::new(),
@@ -175,7 +178,11 @@ impl Channel {
     /// Takes the wish for a terminal; whether it was taken.
     pub(crate) fn terminal(&mut self, wanted: PtyRequest) -> bool {
         match &mut self.stage {
-            Stage::Setup { pty, .. } if pty.is_none() && wanted.term.len() <= MAX_TERM => {
+            Stage::Setup { pty, .. }
+                if pty.is_none()
+                    && wanted.term.len() <= MAX_TERM
+                    && !wanted.term.contains('\0') =>
+            {
                 *pty = Some(wanted);
                 true
             }

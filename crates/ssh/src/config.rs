@@ -18,11 +18,19 @@ pub struct Config {
     /// Refusals before the connection ends: keys, signatures, other methods,
     /// and `none`, by which clients ask for the methods there are.
     pub max_auth_tries: u32,
+    /// A refused key is answered no sooner than this after it was offered, in
+    /// milliseconds: the time taken is to tell little about the reason.
+    pub refusal_ms: u64,
     /// Channels open at one time in one connection.
     pub max_channels: usize,
     /// Bytes a client may send on one channel before they are consumed. It
     /// bounds what is held in memory for a program that does not read.
     pub window: u32,
+    /// What every channel may send, however many there are; times
+    /// `max_channels`, at most `total_window`.
+    pub least_window: u32,
+    /// The same as `window` for all channels of a connection together.
+    pub total_window: u32,
     /// New keys are made after this many bytes in either direction.
     pub rekey_bytes: u64,
     /// New keys are made after this many packets in either direction; at most 2^31.
@@ -48,6 +56,9 @@ impl Config {
             max_auth_tries: 4,
             max_channels: 32,
             window: 2 << 20,
+            least_window: 64 << 10,
+            total_window: 8 << 20,
+            refusal_ms: 20,
             rekey_bytes: 1 << 30,
             rekey_packets: 1 << 31,
             output_limit: 128 * 1024,

@@ -112,7 +112,7 @@ impl Connection {
             let refusal = open_failure(peer, message::OPEN_SHORTAGE, "too many channels");
             return Ok((refusal, Effect::None));
         };
-        let window = self.config.window;
+        let window = self.free_window();
         let channel = Channel::new(peer, peer_window, peer_max, window);
         if let Some(slot) = self.channels.get_mut(id.0 as usize) {
             *slot = Some(channel);
@@ -122,6 +122,26 @@ impl Connection {
         out.put_u32(window);
         out.put_u32(MAX_DATA);
         Ok((out, Effect::None))
+    }
+
+    /// The window of a new channel: a part of what the others leave, so that
+    /// as many as there may be have some.
+    fn free_window(&self) -> u32 {
+        let Config {
+            window,
+            least_window,
+            total_window,
+            max_channels,
+            ..
+        } = *self.config;
+        let open = self.channels.iter().flatten();
+        let (count, granted) = open.fold((0, 0), |(count, granted), channel| {
+            (count + 1, granted + u64::from(channel.limit))
+        });
+        let kept = u64::from(least_window) * max_channels.saturating_sub(count) as u64;
+        let free = u64::from(total_window).saturating_sub(granted + kept);
+        let share = u64::from(least_window) + free / 2;
+        share.min(window.into()) as u32
     }
 
     fn free_slot(&mut self) -> Option<ChannelId> {
@@ -170,13 +190,12 @@ impl Connection {
 
     /// Clients have no second stream to send; it is taken and forgotten.
     fn extended_data(&mut self, mut reader: Reader<'_>) -> Outcome {
-        let window = self.config.window;
         let (_, channel) = self.named(&mut reader)?;
         reader.u32()?;
         let count = reader.string()?.len();
         reader.end()?;
         take_window(channel, count)?;
-        Ok((consumed(channel, count, window), Effect::None))
+        Ok((consumed(channel, count), Effect::None))
     }
 
     fn eof(&mut self, mut reader: Reader<'_>) -> Outcome {
@@ -272,9 +291,8 @@ impl Connection {
 
     /// `count` bytes of input have left memory; the client may send as many more.
     pub(crate) fn consumed(&mut self, id: ChannelId, count: usize) -> Vec<u8> {
-        let window = self.config.window;
         match self.channel(id) {
-            Some(channel) => consumed(channel, count, window),
+            Some(channel) => consumed(channel, count),
             None => Vec::new(),
         }
     }
@@ -374,9 +392,9 @@ fn take_window(channel: &mut Channel, count: usize) -> Result<(), Fault> {
 }
 
 /// Gives the client its window back, in large steps.
-fn consumed(channel: &mut Channel, count: usize, window: u32) -> Vec<u8> {
+fn consumed(channel: &mut Channel, count: usize) -> Vec<u8> {
     channel.consumed = channel.consumed.saturating_add(count as u32);
-    let due = channel.consumed >= window / 4 || channel.consumed >= 8 * MAX_DATA;
+    let due = channel.consumed >= channel.limit / 4 || channel.consumed >= 8 * MAX_DATA;
     if !due || channel.eof_received || channel.is_closing() {
         return Vec::new();
     }

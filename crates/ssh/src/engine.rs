@@ -197,6 +197,7 @@ impl<R: CryptoRng> Engine<R> {
         let (reply, login) = auth.decide(answer.ok())?;
         self.reply(&reply)?;
         if let Some(login) = login {
+            self.transport.trust();
             self.phase = Phase::Open(Connection::new(login, self.config.clone()));
         }
         Ok(())

@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use crate::cipher::Suite;
+use crate::cipher::{Aes, Hash, MacKind, Suite};
 use crate::error::{Code, Fault};
 use crate::kex::Method;
 use crate::message;
@@ -16,8 +16,10 @@ const STRICT_CLIENT: &str = "kex-strict-c-v00@openssh.com";
 const KEX: &str = "mlkem768x25519-sha256,curve25519-sha256,curve25519-sha256@libssh.org,\
                    kex-strict-s-v00@openssh.com";
 const HOST_KEY: &str = "ssh-ed25519";
-const CIPHERS: &str = "chacha20-poly1305@openssh.com,aes256-gcm@openssh.com,aes256-ctr";
-const MACS: &str = "hmac-sha2-256-etm@openssh.com";
+const CIPHERS: &str = "chacha20-poly1305@openssh.com,aes256-gcm@openssh.com,aes256-ctr,aes128-ctr";
+/// Those without `etm` are for clients that have nothing better.
+const MACS: &str = "hmac-sha2-256-etm@openssh.com,hmac-sha2-512-etm@openssh.com,\
+                    hmac-sha2-256,hmac-sha2-512";
 const COMPRESSION: &str = "none";
 
 /// What both sides will use from the next SSH_MSG_NEWKEYS on.
@@ -111,17 +113,39 @@ fn choose<T>(list: &str, known: impl Fn(&str) -> Option<T>) -> Option<T> {
 }
 
 fn suite(ciphers: &str, macs: &str) -> Result<Suite, Fault> {
-    let suite = choose(ciphers, |name| match name {
-        "chacha20-poly1305@openssh.com" => Some(Suite::ChaCha20Poly1305),
-        "aes256-gcm@openssh.com" => Some(Suite::Aes256Gcm),
-        "aes256-ctr" => Some(Suite::Aes256CtrEtm),
+    let aes = match choose(ciphers, cipher).ok_or(no_common("no common cipher"))? {
+        Named::Whole(suite) => return Ok(suite),
+        Named::NeedsMac(aes) => aes,
+    };
+    let mac = choose(macs, mac).ok_or(no_common("no common MAC"))?;
+    Ok(Suite::Ctr(aes, mac))
+}
+
+/// A cipher's name stands for all, or needs a MAC beside it.
+enum Named {
+    Whole(Suite),
+    NeedsMac(Aes),
+}
+
+fn cipher(name: &str) -> Option<Named> {
+    match name {
+        "chacha20-poly1305@openssh.com" => Some(Named::Whole(Suite::ChaCha20Poly1305)),
+        "aes256-gcm@openssh.com" => Some(Named::Whole(Suite::Aes256Gcm)),
+        "aes256-ctr" => Some(Named::NeedsMac(Aes::Bits256)),
+        "aes128-ctr" => Some(Named::NeedsMac(Aes::Bits128)),
         _ => None,
-    });
-    match suite {
-        None => Err(no_common("no common cipher")),
-        Some(Suite::Aes256CtrEtm) if !has(macs, MACS) => Err(no_common("no common MAC")),
-        Some(suite) => Ok(suite),
     }
+}
+
+fn mac(name: &str) -> Option<MacKind> {
+    let (hash, etm) = match name {
+        "hmac-sha2-256-etm@openssh.com" => (Hash::Sha256, true),
+        "hmac-sha2-512-etm@openssh.com" => (Hash::Sha512, true),
+        "hmac-sha2-256" => (Hash::Sha256, false),
+        "hmac-sha2-512" => (Hash::Sha512, false),
+        _ => return None,
+    };
+    Some(MacKind { hash, etm })
 }
 
 #[cfg(test)]
@@ -155,17 +179,21 @@ mod tests {
         let lists = [
             "sntrup761x25519-sha512@openssh.com,curve25519-sha256,mlkem768x25519-sha256,ext-info-c",
             "rsa-sha2-512,ssh-ed25519",
-            "aes128-ctr,aes256-gcm@openssh.com,chacha20-poly1305@openssh.com",
+            "aes192-ctr,aes256-gcm@openssh.com,chacha20-poly1305@openssh.com",
             "aes256-ctr",
             "hmac-sha1",
-            "hmac-sha2-256-etm@openssh.com",
+            "hmac-sha1,hmac-sha2-512,hmac-sha2-256-etm@openssh.com",
             "zlib,none",
             "none",
         ];
         let agreed = agree(&client_offer(lists, true)).unwrap();
         assert_eq!(agreed.method, Method::Curve25519);
         assert_eq!(agreed.inbound, Suite::Aes256Gcm);
-        assert_eq!(agreed.outbound, Suite::Aes256CtrEtm);
+        let mac = MacKind {
+            hash: Hash::Sha512,
+            etm: false,
+        };
+        assert_eq!(agreed.outbound, Suite::Ctr(Aes::Bits256, mac));
         assert!(agreed.skip_guess && agreed.ext_info);
     }
 
@@ -181,7 +209,7 @@ mod tests {
             "none",
             "none",
         ];
-        lists[4] = "hmac-sha2-256";
+        lists[4] = "hmac-md5";
         assert_eq!(
             agree(&client_offer(lists, false)),
             Err(no_common("no common MAC"))

@@ -150,6 +150,9 @@ fn every_cipher_and_key_exchange() {
             ("chacha20-poly1305@openssh.com", "hmac-sha1"),
             ("aes256-gcm@openssh.com", "hmac-sha1"),
             ("aes256-ctr", "hmac-sha2-256-etm@openssh.com"),
+            ("aes128-ctr", "hmac-sha2-512-etm@openssh.com"),
+            ("aes256-ctr", "hmac-sha2-256"),
+            ("aes128-ctr", "hmac-sha2-512"),
         ] {
             let kex = format!("KexAlgorithms={kex}");
             through_cat(&pair, &["-o", &kex, "-c", cipher, "-m", mac], 300_000);
@@ -531,6 +534,34 @@ fn a_client_that_does_not_log_in_is_sent_away() {
     let heard = talk(&pair, &[b"SSH-2.0-idle\r\n"]);
     assert!(begun.elapsed() < Duration::from_secs(5));
     assert!(String::from_utf8_lossy(&heard).contains("login took too long"));
+}
+
+#[test]
+fn a_command_of_100_kilobytes() {
+    let pair = Pair::new();
+    for size in [33_000, 100_000, 120_000] {
+        let line = format!(": {}; echo fine", "x".repeat(size));
+        assert_eq!(text(&pair.run(&[], &line)), "fine\n");
+    }
+}
+
+#[test]
+fn a_large_packet_is_not_for_strangers() {
+    let pair = Pair::new();
+    let large = (200_004_u32).to_be_bytes();
+    let heard = talk(&pair, &[b"SSH-2.0-x\r\n", &large, &[0; 64]]);
+    assert!(String::from_utf8_lossy(&heard).contains("bad packet length"));
+}
+
+#[test]
+fn a_refusal_takes_its_time() {
+    let pair = Pair::with(&["ed25519"], usize::MAX, |config| config.refusal_ms = 600);
+    let begun = Instant::now();
+    assert!(pair.run(&["-l", "guest"], "true").status.code() == Some(255));
+    assert!(begun.elapsed() > Duration::from_millis(600));
+    let begun = Instant::now();
+    assert!(pair.run(&[], "true").status.success());
+    assert!(begun.elapsed() < Duration::from_millis(600));
 }
 
 #[test]

@@ -16,6 +16,7 @@ mod file;
 mod ioctl;
 mod job;
 mod pty;
+mod ssh_modes;
 mod terminals;
 mod tty;
 
@@ -24,6 +25,7 @@ pub use discipline::{Discipline, Signals, default_termios};
 pub use file::TtyFile;
 pub use job::{Caller, JobControl};
 pub use pty::PtyMaster;
+pub use ssh_modes::apply_ssh_modes;
 pub use terminals::Terminals;
 pub use tty::{Sink, Tty};
 

@@ -3,6 +3,7 @@
 use super::authorize::judge;
 use super::child::Child;
 use super::door::{Visit, now_ms};
+use super::environment::Ends;
 use crate::{async_fs, random};
 use alloc::boxed::Box;
 use alloc::sync::Arc;
@@ -69,8 +70,12 @@ impl Backend for System {
     }
 
     fn spawn(&self, request: SpawnRequest) -> Self::Spawn {
+        let ends = Ends {
+            peer: self.visit.peer,
+            local: self.visit.local,
+        };
         Box::pin(async move {
-            async_fs::run(move || Child::start(request))
+            async_fs::run(move || Child::start(request, ends))
                 .await
                 .and_then(|child| child)
                 .map_err(|error| SpawnError(error.describe()))

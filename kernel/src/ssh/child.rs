@@ -1,13 +1,13 @@
 //! A session's program: its start, its pipes or terminal, its end.
 
 use super::accounts;
+use super::environment::{Ends, environment};
 use crate::fs;
 use crate::user::accounts::with_pipe_payer;
 use crate::user::vfs::namespace;
 use crate::user::{self, Program, send_to_group};
 use alloc::string::String;
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 use core::task::{Context, Poll, Waker};
 use paddock_abi::signal::{SIGCONT, SIGHUP, Siginfo, signal_name};
 use paddock_abi::termios::Winsize;
@@ -15,14 +15,15 @@ use paddock_abi::{Errno, Result};
 use paddock_process::stack::Strings;
 use paddock_process::{PipeReader, PipeWriter, TryRead, WaitStatus, pipe};
 use paddock_ssh::accounts::Account;
-use paddock_ssh::{ExitStatus, IoError, ProcessIo, PtyRequest, SpawnRequest, Variable, WindowSize};
+use paddock_ssh::{ExitStatus, IoError, ProcessIo, PtyRequest, SpawnRequest, WindowSize};
 use paddock_sync::{
     OwnedRegistration, Pollable, Rank, Ready, SpinLock, WaitQueue, try_arc, try_box,
 };
-use paddock_tty::{PtyMaster, Tty};
-use paddock_vfs::{Access, FdTable, File, OpenFile, OpenFlags, PathContext};
+use paddock_tty::{PtyMaster, Tty, apply_ssh_modes};
+use paddock_vfs::{Access, FdTable, File, OpenFile, OpenFlags, PathContext, SetMetadata};
 
-const PATH: &[u8] = b"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+/// The group that may write to terminals.
+const TTY_GROUP: u32 = 5;
 
 /// How a program ended, and who waits to know.
 struct Exit {
@@ -93,10 +94,13 @@ pub struct Child {
     exit: Watched<Exit>,
 }
 
-struct Ends {
+/// The program's descriptors, and this side of them.
+struct Streams {
     io: Io,
     files: FdTable,
     terminal: Option<Arc<Tty>>,
+    /// The terminal's path.
+    terminal_path: Option<String>,
 }
 
 impl Child {
@@ -104,14 +108,15 @@ impl Child {
     ///
     /// # Errors
     /// Those of execve(2) and fork(2), `ENOENT` for an unknown user.
-    pub fn start(request: SpawnRequest) -> Result<Child> {
+    pub fn start(request: SpawnRequest, ends: Ends) -> Result<Child> {
         let root = PathContext::root_at(namespace().root());
         let account = accounts::find(&root, &request.user)?;
         let paths = context_of(&root, &account)?;
-        let ends = match &request.pty {
-            Some(pty) => terminal_ends(&root, pty)?,
-            None => pipe_ends()?,
+        let streams = match &request.pty {
+            Some(pty) => terminal(&root, &account, pty)?,
+            None => pipes()?,
         };
+        let environment = environment(&account, &request, &ends, streams.terminal_path.as_deref())?;
         let exit = try_arc(Exit {
             status: SpinLock::new(Rank::Leaf, None),
             changed: WaitQueue::new(),
@@ -120,12 +125,12 @@ impl Child {
         let process = user::spawn(Program {
             path: &account.shell,
             arguments: arguments(&account, request.command.as_deref())?,
-            environment: environment(&account, &request)?,
-            files: ends.files,
+            environment,
+            files: streams.files,
             paths,
             first: false,
             is_operators: account.uid == 0,
-            terminal: ends.terminal,
+            terminal: streams.terminal,
             on_exit: Some(try_box(move |status| {
                 *noted.status.lock() = Some(status);
                 noted.changed.wake_all();
@@ -133,7 +138,7 @@ impl Child {
         })?;
         Ok(Child {
             group: process.pid,
-            io: ends.io,
+            io: streams.io,
             exit: Watched::new(exit),
         })
     }
@@ -168,40 +173,6 @@ fn arguments(account: &Account, command: Option<&[u8]>) -> Result<Strings> {
     Ok(arguments)
 }
 
-/// What the key's line and the system set is not the client's to change.
-fn environment(account: &Account, request: &SpawnRequest) -> Result<Strings> {
-    let own: [(&[u8], &[u8]); 5] = [
-        (b"USER", account.name.as_bytes()),
-        (b"LOGNAME", account.name.as_bytes()),
-        (b"HOME", &account.home),
-        (b"SHELL", &account.shell),
-        (b"PATH", PATH),
-    ];
-    let term = request.pty.as_ref().map(|pty| pty.term.as_bytes());
-    let original = request.original_command.as_deref();
-    let set = pairs(&request.key_environment)
-        .chain(own)
-        .chain(term.map(|term| (&b"TERM"[..], term)))
-        .chain(original.map(|command| (&b"SSH_ORIGINAL_COMMAND"[..], command)))
-        .chain(pairs(&request.environment));
-    let mut names: Vec<&[u8]> = Vec::new();
-    let mut environment = Strings::new();
-    for (name, value) in set {
-        if !names.contains(&name) {
-            names.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
-            names.push(name);
-            environment.push(&[name, b"=", value].concat())?;
-        }
-    }
-    Ok(environment)
-}
-
-fn pairs(variables: &[Variable]) -> impl Iterator<Item = (&[u8], &[u8])> {
-    variables
-        .iter()
-        .map(|(name, value)| (name.as_slice(), value.as_slice()))
-}
-
 fn files_of(files: [Arc<OpenFile>; 3]) -> Result<FdTable> {
     let mut table = FdTable::new();
     for (number, file) in files.into_iter().enumerate() {
@@ -210,13 +181,13 @@ fn files_of(files: [Arc<OpenFile>; 3]) -> Result<FdTable> {
     Ok(table)
 }
 
-fn pipe_ends() -> Result<Ends> {
+fn pipes() -> Result<Streams> {
     let (input_end, input) = with_pipe_payer(pipe)?;
     let (output, output_end) = with_pipe_payer(pipe)?;
     let (errors, errors_end) = with_pipe_payer(pipe)?;
     let reading = |file: Arc<dyn File>| OpenFile::new(file, None, OpenFlags::empty());
     let writing = |file: Arc<dyn File>| OpenFile::new(file, None, OpenFlags::WRONLY);
-    Ok(Ends {
+    Ok(Streams {
         files: files_of([
             reading(input_end)?,
             writing(output_end)?,
@@ -228,27 +199,45 @@ fn pipe_ends() -> Result<Ends> {
             errors: Some(Watched::new(errors)),
         },
         terminal: None,
+        terminal_path: None,
     })
 }
 
-fn terminal_ends(context: &PathContext, pty: &PtyRequest) -> Result<Ends> {
+fn terminal(context: &PathContext, account: &Account, pty: &PtyRequest) -> Result<Streams> {
     let master = fs::terminals().open_master(None)?;
     master.unlock();
     master.set_winsize(winsize(pty.size));
+    let mut termios = master.tty().termios();
+    apply_ssh_modes(&mut termios, &pty.modes);
+    master.tty().set_termios(termios);
     let path = alloc::format!("/dev/pts/{}", master.number());
+    give_away(context, account, path.as_bytes())?;
     let file = namespace().open(
         context,
         path.as_bytes(),
         OpenFlags::RDWR | OpenFlags::NOCTTY,
         0,
     )?;
-    Ok(Ends {
+    Ok(Streams {
         files: files_of([file.clone(), file.clone(), file])?,
         terminal: Some(master.tty().clone()),
+        terminal_path: Some(path),
         io: Io::Terminal {
             output: Watched::new(master.clone()),
             input: Watched::new(master),
         },
+    })
+}
+
+/// Makes a terminal its user's, for him to read and his group of terminals to
+/// write to (grantpt(3)).
+fn give_away(context: &PathContext, account: &Account, path: &[u8]) -> Result<()> {
+    let place = namespace().resolve(context, path, true)?;
+    place.inode().set_metadata(&SetMetadata {
+        uid: Some(account.uid),
+        gid: Some(TTY_GROUP),
+        mode: Some(0o620),
+        ..SetMetadata::default()
     })
 }
 

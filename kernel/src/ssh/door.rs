@@ -46,6 +46,8 @@ pub struct Visit {
     ticket: Ticket,
     /// The client.
     pub peer: SocketAddr,
+    /// This side.
+    pub local: SocketAddr,
     has_to_go: AtomicBool,
     has_tried: AtomicBool,
     is_operators: AtomicBool,
@@ -68,7 +70,7 @@ impl Pollable for Visit {
 
 /// A connection has come. `None` if it is to be reset at once; others may
 /// have to go for it.
-pub fn enter(peer: SocketAddr) -> Option<Arc<Visit>> {
+pub fn enter(peer: SocketAddr, local: SocketAddr) -> Option<Arc<Visit>> {
     let door = DOOR.get()?;
     let random = random::next_u64() as u32;
     let admitted = door
@@ -79,6 +81,7 @@ pub fn enter(peer: SocketAddr) -> Option<Arc<Visit>> {
     let visit = Visit {
         ticket: admitted.ticket,
         peer,
+        local,
         has_to_go: AtomicBool::new(false),
         has_tried: AtomicBool::new(false),
         is_operators: AtomicBool::new(false),

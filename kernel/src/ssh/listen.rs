@@ -12,6 +12,7 @@ use core::net::SocketAddr;
 use core::pin::pin;
 use core::task::{Context, Poll, Waker};
 use embassy_executor::Spawner;
+use embassy_net::IpEndpoint;
 use embassy_time::{Duration, with_timeout};
 use paddock_abi::{Errno, Result};
 use paddock_ssh::{ByteStream, IoError, serve};
@@ -120,18 +121,20 @@ async fn accept_all(spawner: Spawner) {
         })
         .await;
         match accepted {
-            Ok((socket, peer)) => {
-                let peer = SocketAddr::new(peer.addr.into(), peer.port);
-                begin(spawner, socket, peer);
-            }
+            Ok((socket, peer)) => begin(spawner, socket, address(peer)),
             Err(error) => log::warn!("ssh: a connection could not be accepted: {error}"),
         }
     }
 }
 
+fn address(endpoint: IpEndpoint) -> SocketAddr {
+    SocketAddr::new(endpoint.addr.into(), endpoint.port)
+}
+
 /// Has a connection served, unless there are too many.
 fn begin(spawner: Spawner, socket: Arc<TcpSocket>, peer: SocketAddr) {
-    let task = door::enter(peer).map(|visit| session(socket.clone(), visit));
+    let local = address(socket.local());
+    let task = door::enter(peer, local).map(|visit| session(socket.clone(), visit));
     match task {
         Some(Ok(token)) => spawner.spawn(token),
         Some(Err(_)) | None => {

@@ -10,6 +10,7 @@ mod authorize;
 mod backend;
 mod child;
 mod door;
+mod environment;
 mod files;
 mod host_key;
 mod listen;

@@ -1,7 +1,9 @@
 //! Who may log in, from which file, and how that is told.
 
 use anyhow::{Context, Result};
+use paddock_tests::terminal::Terminal;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use xtask::machine::{LIMIT, Machine, Reply, machine, run_limited, ssh};
 
 /// A new key pair: the private half's file, the public half's line.
@@ -14,16 +16,16 @@ fn key(machine: &Machine, name: &str) -> Result<(PathBuf, String)> {
     Ok((file, line.trim().to_owned()))
 }
 
+/// A client that logs in as a user with a key.
+fn command(machine: &Machine, user: &str, key: &Path, options: &[&str]) -> Result<Command> {
+    let known = machine.folder().join("known_hosts");
+    let options = [&["-l", user][..], options].concat();
+    ssh::command_with(machine.ssh_port(), key, &known, &options)
+}
+
 /// Runs a command as a user with a key.
 fn run(machine: &Machine, user: &str, key: &Path, options: &[&str], line: &str) -> Result<Reply> {
-    let known = machine.folder().join("known_hosts");
-    let user = ["-l", user];
-    let mut command = ssh::command_with(
-        machine.ssh_port(),
-        key,
-        &known,
-        &[&user[..], options].concat(),
-    )?;
+    let mut command = command(machine, user, key, options)?;
     run_limited(command.arg(line), Vec::new(), LIMIT)
 }
 
@@ -220,5 +222,79 @@ wheel:x:10:guest' >> /etc/group
     said("refused publickey for nobody-here with SHA256:")?;
     said("guest logged in by publickey with SHA256:")?;
     said("guest with SHA256:")?;
+    machine.done()
+}
+
+#[test]
+fn what_a_session_finds() -> Result<()> {
+    let machine = machine("ssh-session").up()?;
+    let (file, line) = key(&machine, "guests")?;
+    machine.sh("echo 'guest:x:1000:100::/home/guest:/bin/sh' >> /etc/passwd
+         mkdir -p /home/guest/.ssh")?;
+    write(
+        &machine,
+        "/home/guest/.ssh/authorized_keys",
+        line.as_bytes(),
+    )?;
+    machine.sh("chown -R 1000:100 /home/guest")?;
+    let options = [
+        "-o",
+        "SetEnv=LANG=C.UTF-8 LC_TIME=C PATH=/evil LD_PRELOAD=/x SSH_TTY=no",
+    ];
+    let shown = run(&machine, "guest", &file, &options, "env; echo $PPID")?;
+    let text = shown.text();
+    let value = |name: &str| {
+        text.lines()
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix('='))
+    };
+    assert_eq!(value("LANG"), Some("C.UTF-8"), "{text}");
+    assert_eq!(value("LC_TIME"), Some("C"));
+    assert!(value("PATH").is_some_and(|path| path.starts_with("/usr/local/sbin:/usr/local/bin:")));
+    assert_eq!((value("LD_PRELOAD"), value("SSH_TTY")), (None, None));
+    let client: Vec<&str> = value("SSH_CLIENT").unwrap_or_default().split(' ').collect();
+    assert!(matches!(client[..], ["10.0.2.2", _, "22"]), "{client:?}");
+    let connection = format!("10.0.2.2 {} 10.0.2.15 22", client[1]);
+    assert_eq!(value("SSH_CONNECTION"), Some(connection.as_str()));
+
+    // A terminal is its user's, and as the client's.
+    let mut terminal = Terminal::start(&command(&machine, "guest", &file, &["-tt"])?, 24, 80)?;
+    terminal.expect("$ ")?;
+    terminal.press("stat -c 'owner %u %g %a' $(tty); echo tty is $SSH_TTY; echo hi > $(tty)\r")?;
+    terminal.expect("owner 1000 5 620")?;
+    terminal.expect("tty is /dev/pts/")?;
+    terminal.expect("\nhi")?;
+    drop(terminal);
+    let client = command(&machine, "guest", &file, &["-tt"])?;
+    let mut changed = Command::new("sh");
+    changed
+        .args(["-c", "stty intr ^X erase ^H ixany; exec \"$0\" \"$@\""])
+        .arg(client.get_program())
+        .args(client.get_args())
+        .arg("stty -a; sleep 1000");
+    let mut changed = Terminal::start(&changed, 24, 80)?;
+    changed.expect("intr = ^X")?;
+    changed.expect("erase = ^H")?;
+    changed.expect(" ixany")?;
+    // The changed key does what it is to do.
+    changed.press("\x18")?;
+    changed.wait()?;
+
+    let long = format!(": {}; echo fine", "x".repeat(100_000));
+    assert_eq!(run(&machine, "guest", &file, &[], &long)?.text(), "fine\n");
+    for (cipher, mac) in [
+        ("aes128-ctr", "hmac-sha2-512"),
+        ("aes256-ctr", "hmac-sha2-256"),
+        ("aes256-ctr", "hmac-sha2-512-etm@openssh.com"),
+    ] {
+        let options = ["-c", cipher, "-m", mac];
+        let reply = run(
+            &machine,
+            "guest",
+            &file,
+            &options,
+            "head -c 300000 /dev/zero | wc -c",
+        )?;
+        assert_eq!(reply.text().trim(), "300000", "{reply}");
+    }
     machine.done()
 }

@@ -13,14 +13,14 @@ use crate::error::{Code, Fault};
 use crate::kex::KeyStream;
 
 pub(crate) use chacha::ChaCha;
-pub(crate) use ctr::CtrEtm;
+pub(crate) use ctr::{Aes, Ctr, Hash, MacKind};
 pub(crate) use gcm::Gcm;
 
 /// The bytes of a packet's length field.
 pub(crate) const LENGTH: usize = 4;
 
 /// The longest tag of any cipher here.
-pub(crate) const MAX_TAG: usize = 32;
+pub(crate) const MAX_TAG: usize = 64;
 
 const BAD_TAG: Fault = Fault::new(Code::MacError, "corrupted packet");
 
@@ -29,7 +29,7 @@ const BAD_TAG: Fault = Fault::new(Code::MacError, "corrupted packet");
 pub(crate) enum Suite {
     ChaCha20Poly1305,
     Aes256Gcm,
-    Aes256CtrEtm,
+    Ctr(Aes, MacKind),
 }
 
 /// The two directions take different letters of RFC 4253, section 7.2.
@@ -45,7 +45,7 @@ pub(crate) enum Cipher {
     Plain,
     ChaCha(ChaCha),
     Gcm(alloc::boxed::Box<Gcm>),
-    Ctr(alloc::boxed::Box<CtrEtm>),
+    Ctr(alloc::boxed::Box<Ctr>),
 }
 
 impl Cipher {
@@ -58,9 +58,7 @@ impl Cipher {
         match suite {
             Suite::ChaCha20Poly1305 => Self::ChaCha(ChaCha::new(&keys.derive(key))),
             Suite::Aes256Gcm => Self::Gcm(Gcm::new(&keys.derive(key), &keys.derive(iv)).into()),
-            Suite::Aes256CtrEtm => Self::Ctr(
-                CtrEtm::new(&keys.derive(key), &keys.derive(iv), &keys.derive(mac)).into(),
-            ),
+            Suite::Ctr(aes, kind) => Self::Ctr(Ctr::new(aes, kind, keys, (iv, key, mac)).into()),
         }
     }
 
@@ -74,7 +72,11 @@ impl Cipher {
 
     /// Whether the length field counts towards that multiple.
     pub(crate) fn aligns_length(&self) -> bool {
-        matches!(self, Self::Plain)
+        match self {
+            Self::Plain => true,
+            Self::ChaCha(_) | Self::Gcm(_) => false,
+            Self::Ctr(cipher) => !cipher.is_etm(),
+        }
     }
 
     /// The bytes that follow the body.
@@ -82,7 +84,7 @@ impl Cipher {
         match self {
             Self::Plain => 0,
             Self::ChaCha(_) | Self::Gcm(_) => 16,
-            Self::Ctr(_) => 32,
+            Self::Ctr(cipher) => cipher.tag(),
         }
     }
 
@@ -97,10 +99,11 @@ impl Cipher {
     }
 
     /// Reads the body's size from the first four bytes.
-    pub(crate) fn length(&self, sequence: u32, field: [u8; LENGTH]) -> u32 {
+    pub(crate) fn length(&mut self, sequence: u32, field: [u8; LENGTH]) -> u32 {
         match self {
             Self::ChaCha(cipher) => cipher.length(sequence, field),
-            _ => u32::from_be_bytes(field),
+            Self::Ctr(cipher) => cipher.length(field),
+            Self::Plain | Self::Gcm(_) => u32::from_be_bytes(field),
         }
     }
 

@@ -1,10 +1,17 @@
 use super::*;
 use alloc::vec::Vec;
 
-const SUITES: [Suite; 3] = [
+const fn ctr(aes: Aes, hash: Hash, etm: bool) -> Suite {
+    Suite::Ctr(aes, MacKind { hash, etm })
+}
+
+const SUITES: [Suite; 6] = [
     Suite::ChaCha20Poly1305,
     Suite::Aes256Gcm,
-    Suite::Aes256CtrEtm,
+    ctr(Aes::Bits256, Hash::Sha256, true),
+    ctr(Aes::Bits128, Hash::Sha512, true),
+    ctr(Aes::Bits128, Hash::Sha256, false),
+    ctr(Aes::Bits256, Hash::Sha512, false),
 ];
 
 fn cipher(suite: Suite) -> Cipher {

@@ -10,6 +10,7 @@ fn connection() -> Connection {
 fn connection_of(options: KeyOptions, adjust: impl FnOnce(&mut Config)) -> Connection {
     let mut config = Config::new(crate::keys::HostKey::from_seed(&[1; 32]));
     (config.max_channels, config.window) = (2, 1000);
+    (config.least_window, config.total_window) = (500, 2000);
     adjust(&mut config);
     let login = Authenticated::for_tests().with_options(options);
     Connection::new(login, Arc::new(config))
@@ -197,6 +198,37 @@ fn only_listed_variables_are_taken() {
     }
     let request = start_of(&mut connection, &exec(0, b"x"));
     assert_eq!(request.environment.len(), 3);
+}
+
+#[test]
+fn all_windows_are_bounded_together() {
+    let mut connection = connection_of(KeyOptions::default(), |config| {
+        *config = Config::new(crate::keys::HostKey::from_seed(&[1; 32]));
+    });
+    let Config {
+        window,
+        least_window,
+        total_window,
+        max_channels,
+        ..
+    } = *connection.config;
+    for _ in 0..3 {
+        let granted = |connection: &Connection| {
+            let open = connection.channels.iter().flatten();
+            open.map(|channel| channel.limit).collect::<Vec<_>>()
+        };
+        for _ in 0..max_channels {
+            open(&mut connection, 10);
+        }
+        let granted = granted(&connection);
+        assert_eq!((granted.len(), granted[0]), (max_channels, window));
+        assert!(granted.iter().all(|granted| *granted >= least_window));
+        assert!(granted.iter().sum::<u32>() <= total_window);
+        for id in 0..max_channels as u32 {
+            let close = to_peer(message::CHANNEL_CLOSE, id);
+            connection.message(&close).unwrap();
+        }
+    }
 }
 
 #[test]

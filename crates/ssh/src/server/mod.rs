@@ -51,6 +51,28 @@ where
 struct Asked<B: Backend> {
     request: AuthRequest,
     answer: Pin<Box<B::Authorize>>,
+    /// What the owner has said, if it is not passed on yet.
+    refusal: Option<Refusal>,
+    /// When a refusal may be passed on.
+    earliest: Pin<Box<B::Timer>>,
+}
+
+impl<B: Backend> Asked<B> {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<KeyOptions, Refusal>> {
+        if self.refusal.is_none() {
+            match self.answer.as_mut().poll(cx) {
+                Poll::Ready(Err(refusal)) => self.refusal = Some(refusal),
+                other => return other,
+            }
+        }
+        match (self.earliest.as_mut().poll(cx), self.refusal.take()) {
+            (Poll::Ready(()), Some(refusal)) => Poll::Ready(Err(refusal)),
+            (_, refusal) => {
+                self.refusal = refusal;
+                Poll::Pending
+            }
+        }
+    }
 }
 
 struct Server<S, B: Backend, R> {
@@ -120,7 +142,7 @@ impl<S: ByteStream, B: Backend, R: CryptoRng> Server<S, B, R> {
         let Some(asked) = &mut self.authorize else {
             return Ok(0);
         };
-        let Poll::Ready(answer) = asked.answer.as_mut().poll(cx) else {
+        let Poll::Ready(answer) = asked.poll(cx) else {
             return Ok(0);
         };
         let request = asked.request.clone();
@@ -206,7 +228,12 @@ impl<S: ByteStream, B: Backend, R: CryptoRng> Server<S, B, R> {
         match event {
             Event::Authorize(request) => {
                 let answer = Box::pin(self.backend.authorize(&request));
-                self.authorize = Some(Asked { request, answer });
+                self.authorize = Some(Asked {
+                    request,
+                    answer,
+                    refusal: None,
+                    earliest: Box::pin(self.backend.timer(self.config.refusal_ms)),
+                });
             }
             Event::Refused(attempt) => self.backend.note(&Notice::Refused {
                 user: &attempt.user,

@@ -8,15 +8,19 @@ use crate::error::{Code, Fault};
 
 /// The largest body taken, in bytes (RFC 4253, section 6.1).
 const MAX_BODY: usize = 35_000;
-/// Room for two packets, so that reads from the stream are large.
+/// The same from clients that have logged in: OpenSSH's, for long commands.
+const MAX_TRUSTED_BODY: usize = 256 * 1024;
+/// Room for two packets, so that reads from the stream are large. There is
+/// more only while a larger one is under way.
 const BUFFER: usize = 72 * 1024;
 /// The longest version line, with its line end (RFC 4253, section 4.2).
 const MAX_VERSION: usize = 255;
 
 /// Received bytes and the state to open them.
 pub(crate) struct Inbound {
-    /// Empty until the first use, then `BUFFER` bytes long.
+    /// Empty until the first use, then `BUFFER` bytes long or more.
     buffer: Vec<u8>,
+    max_body: usize,
     /// `head..tail` is what has been received and not been taken.
     head: usize,
     tail: usize,
@@ -33,6 +37,7 @@ impl Inbound {
     pub(crate) fn new() -> Self {
         Self {
             buffer: Vec::new(),
+            max_body: MAX_BODY,
             head: 0,
             tail: 0,
             cipher: Cipher::Plain,
@@ -45,19 +50,37 @@ impl Inbound {
 
     /// Where received bytes go. Never empty unless a whole packet waits.
     pub(crate) fn space(&mut self) -> Result<&mut [u8], Fault> {
-        if self.buffer.is_empty() {
-            self.buffer
-                .try_reserve_exact(BUFFER)
-                .map_err(|_| Fault::OUT_OF_MEMORY)?;
-            self.buffer.resize(BUFFER, 0);
-        }
         // A packet that began near the end needs the room in front of it.
-        if self.head > 0 && (self.head == self.tail || self.tail + MAX_BODY > BUFFER) {
+        let is_short = self.tail + MAX_BODY > self.buffer.len();
+        if self.head > 0 && (self.head == self.tail || is_short) {
             self.buffer.copy_within(self.head..self.tail, 0);
             self.tail -= self.head;
             self.head = 0;
         }
+        let packet = self
+            .body
+            .map_or(0, |body| LENGTH + body + self.cipher.tag());
+        self.resize(packet.max(BUFFER))?;
         Ok(&mut self.buffer[self.tail..])
+    }
+
+    /// Gives the buffer that size, or leaves it if more is in use.
+    fn resize(&mut self, size: usize) -> Result<(), Fault> {
+        if size > self.buffer.len() {
+            self.buffer
+                .try_reserve_exact(size - self.buffer.len())
+                .map_err(|_| Fault::OUT_OF_MEMORY)?;
+            self.buffer.resize(size, 0);
+        } else if size < self.buffer.len() && self.tail <= size {
+            self.buffer.truncate(size);
+            self.buffer.shrink_to_fit();
+        }
+        Ok(())
+    }
+
+    /// The client has logged in.
+    pub(crate) fn trust(&mut self) {
+        self.max_body = MAX_TRUSTED_BODY;
     }
 
     /// Says that `count` bytes of the space have been filled.
@@ -152,7 +175,7 @@ impl Inbound {
         } else {
             0
         });
-        if !(8..=MAX_BODY).contains(&body) || counted % self.cipher.block() != 0 {
+        if !(8..=self.max_body).contains(&body) || counted % self.cipher.block() != 0 {
             return Err(Fault::new(Code::MacError, "bad packet length"));
         }
         self.body = Some(body);

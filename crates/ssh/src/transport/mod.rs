@@ -91,6 +91,11 @@ impl<R: CryptoRng> Transport<R> {
         self.session.as_ref()
     }
 
+    /// The client has logged in: its messages may be longer.
+    pub(crate) fn trust(&mut self) {
+        self.inbound.trust();
+    }
+
     /// Whether messages of the layers above may go out now.
     pub(crate) fn open(&self) -> bool {
         matches!(self.exchange, Exchange::Idle | Exchange::Switching { .. })
