@@ -3,9 +3,14 @@
 use super::options;
 use anyhow::{Context, Result, bail};
 use lexopt::prelude::*;
+use rustix::process::{Pid, Signal, kill_process};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::flag;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ExitCode, Stdio};
+use std::process::{Child, ExitCode, ExitStatus, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 use xtask::build::{self, DiskPolicy, Kernel};
 use xtask::qemu::{Config, Net, Serial, is_free};
@@ -144,25 +149,63 @@ fn boot(options: &Options, console: &Path) -> Result<ExitCode> {
         command.stdin(Stdio::null());
         step::note(&format!("the console goes to {}", console.display()));
     }
+    let interrupted = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM, SIGHUP] {
+        flag::register(signal, Arc::clone(&interrupted)).context("cannot wait for signals")?;
+    }
     let mut qemu = command.spawn().context("cannot start QEMU")?;
     let limit = if options.config.gdb.is_some() {
         Duration::MAX
     } else {
         BOOT_LIMIT
     };
-    hint_when_up(&mut qemu, options, console, limit);
-    let status = qemu.wait()?;
+    hint_when_up(&mut qemu, options, console, limit, &interrupted);
+    let status = wait_for_end(&mut qemu, &interrupted)?;
+    if interrupted.load(Relaxed) {
+        eprint!(
+            "\r\n==> Interrupted: the machine was powered off. What was not synced is not on its disk; `poweroff` in the machine ends it in order.\r\n"
+        );
+        return Ok(ExitCode::from(INTERRUPTED));
+    }
     if !status.success() {
         bail!("QEMU ended with {status}");
     }
+    step::step("The machine is off");
     Ok(ExitCode::SUCCESS)
 }
 
+/// What a shell makes of a command that SIGINT has ended.
+const INTERRUPTED: u8 = 130;
+
+/// Waits for QEMU's end, and ends it when this command is interrupted: the
+/// signal may have been for this process alone.
+fn wait_for_end(qemu: &mut Child, interrupted: &AtomicBool) -> Result<ExitStatus> {
+    let mut told = false;
+    loop {
+        if let Some(status) = qemu.try_wait()? {
+            return Ok(status);
+        }
+        if interrupted.load(Relaxed) && !told {
+            told = true;
+            let process = Pid::from_raw(qemu.id().cast_signed()).context("no process")?;
+            // Gone already if it has had the signal as well.
+            let _ = kill_process(process, Signal::TERM);
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
 /// Waits until the SSH server greets, and says how to log in.
-fn hint_when_up(qemu: &mut Child, options: &Options, console: &Path, limit: Duration) {
+fn hint_when_up(
+    qemu: &mut Child,
+    options: &Options,
+    console: &Path,
+    limit: Duration,
+    interrupted: &AtomicBool,
+) {
     let start = Instant::now();
     while start.elapsed() < limit {
-        if !matches!(qemu.try_wait(), Ok(None)) {
+        if interrupted.load(Relaxed) || !matches!(qemu.try_wait(), Ok(None)) {
             return;
         }
         let greeted = text_of(console).contains("ssh: listening")

@@ -13,10 +13,14 @@ pub struct Tally {
     failures: Vec<Failure>,
     /// Whose output is being shown.
     shown: Option<usize>,
+    /// The options that run what is counted now.
+    part: String,
 }
 
 struct Failure {
     name: String,
+    /// The words after `cargo xtask test` that run just this.
+    again: String,
     /// What it printed.
     output: Vec<String>,
 }
@@ -27,6 +31,12 @@ impl Tally {
         self.failed
     }
 
+    /// What is counted from now on is run by `cargo xtask test` with these
+    /// options.
+    pub fn begin(&mut self, options: &str) {
+        options.clone_into(&mut self.part);
+    }
+
     /// Something that is no line of a test's output has passed.
     pub fn pass(&mut self) {
         self.passed += 1;
@@ -35,12 +45,14 @@ impl Tally {
     /// Something that is no line of a test's output has failed.
     pub fn fail(&mut self, name: String) {
         self.failed += 1;
-        self.add_failure(name);
+        let again = self.part.clone();
+        self.add_failure(name, again);
     }
 
-    fn add_failure(&mut self, name: String) {
+    fn add_failure(&mut self, name: String, again: String) {
         self.failures.push(Failure {
             name,
+            again,
             output: Vec::new(),
         });
     }
@@ -54,7 +66,8 @@ impl Tally {
             self.passed += number_before(counts, " passed");
             self.failed += number_before(counts, " failed");
         } else if let Some(name) = line.strip_prefix("test ").and_then(failed) {
-            self.add_failure(name);
+            let again = format!("{} {name}", self.part);
+            self.add_failure(name, again);
         } else if let Some(name) = heading(line) {
             self.shown = self.failures.iter().rposition(|it| it.name == name);
         } else if line == "failures:" || line == "successes:" {
@@ -64,10 +77,14 @@ impl Tally {
         }
     }
 
-    /// Prints what failed, each with the end of what it said, and the sums.
+    /// Prints the end of what each that failed has said, then what failed,
+    /// why, and the command that runs just that, and the sums.
     pub fn close(self) -> ExitCode {
         for failure in &self.failures {
             println!("{}", failure.summary());
+        }
+        for failure in &self.failures {
+            println!("{}", failure.reason());
         }
         println!("{} passed, {} failed", self.passed, self.failed);
         ExitCode::from(u8::from(self.failed > 0))
@@ -78,13 +95,31 @@ impl Failure {
     fn summary(&self) -> String {
         let left_out = self.output.len().saturating_sub(REPEATED);
         let last = self.output[left_out..].iter().filter(|it| !it.is_empty());
-        let mut text = format!("failed: {}", self.name);
+        let mut text = format!("---- the end of {} ----", self.name);
         for line in last {
             text.push_str("\n    ");
             text.push_str(line);
         }
         text
     }
+
+    fn reason(&self) -> String {
+        let mut lines = self.output.iter();
+        let reason = lines.find_map(|line| match line.strip_prefix("Error: ") {
+            Some(error) => Some(error.to_owned()),
+            None => panic_message(line, &self.output),
+        });
+        let reason = reason.map_or(String::new(), |reason| format!("\n    {reason}"));
+        let (name, again) = (&self.name, &self.again);
+        format!("failed: {name}{reason}\n    just that: cargo xtask test {again}")
+    }
+}
+
+/// What follows the line in which a test says where it panicked.
+fn panic_message(line: &str, output: &[String]) -> Option<String> {
+    let is_panic = line.starts_with("thread '") && line.contains(" panicked at ");
+    let at = output.iter().position(|it| it == line)?;
+    output.get(at + 1).filter(|_| is_panic).cloned()
 }
 
 /// The name in `---- NAME stdout ----`.
@@ -144,7 +179,34 @@ mod tests {
         assert_eq!(names(&tally), ["a::b"]);
         assert_eq!(
             tally.failures[0].summary(),
-            "failed: a::b\n    Error: none is there"
+            "---- the end of a::b ----\n    Error: none is there"
+        );
+    }
+
+    #[test]
+    fn what_failed_is_told_with_its_reason_and_its_command() {
+        let mut tally = Tally::default();
+        tally.begin("--only e2e --smp 4");
+        for line in [
+            "test a::b ... FAILED",
+            "test a::c ... FAILED",
+            "---- a::b stdout ----",
+            "[    0.1] something of a console",
+            "Error: none is there",
+            "[    0.2] more of it",
+            "---- a::c stdout ----",
+            "thread 'a::c' (12) panicked at src/x.rs:5:1:",
+            "it is 3",
+        ] {
+            tally.count(line);
+        }
+        assert_eq!(
+            tally.failures[0].reason(),
+            "failed: a::b\n    none is there\n    just that: cargo xtask test --only e2e --smp 4 a::b"
+        );
+        assert_eq!(
+            tally.failures[1].reason(),
+            "failed: a::c\n    it is 3\n    just that: cargo xtask test --only e2e --smp 4 a::c"
         );
     }
 

@@ -69,8 +69,12 @@ pub fn main(args: &mut lexopt::Parser) -> Result<ExitCode> {
     let mut tally = Tally::default();
     for part in &options.parts {
         match part {
-            Part::Check => add_checks(&mut tally)?,
+            Part::Check => {
+                tally.begin("--only check");
+                add_checks(&mut tally)?;
+            }
             Part::Host => {
+                tally.begin("--only host");
                 add_cargo_test(&mut tally, "on the host", host_tests(&options))?;
                 add_cargo_test(&mut tally, "of the models", models(&options))?;
             }
@@ -193,12 +197,14 @@ fn add_end_to_end(tally: &mut Tally, options: &Options) -> Result<()> {
     let chosen: Vec<&str> = name.into_iter().collect();
     let smp = options.smp.unwrap_or(1);
     let built = !options.build || name.is_none();
+    tally.begin(&format!("--only e2e --smp {smp}"));
     add_cargo_test(
         tally,
         &with_cpus(smp),
         end_to_end_tests(smp, &chosen, built),
     )?;
     if options.smp.is_none() && name.is_none() {
+        tally.begin(&format!("--only e2e --smp {SEVERAL}"));
         let again = end_to_end_tests(SEVERAL, AGAIN_WITH_SEVERAL, built);
         add_cargo_test(tally, &with_cpus(SEVERAL), again)?;
     }
