@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 /// The guest's own programs.
-pub const PROGRAMS: &[&str] = &["herd", "paddock-test"];
+pub const PROGRAMS: &[&str] = &["herd", "paddock-test", "sftp-server"];
 
 /// Whether a disk that is there already is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

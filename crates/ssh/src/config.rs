@@ -37,6 +37,8 @@ pub struct Config {
     pub rekey_packets: u64,
     /// Bytes that may wait for the stream before nothing more is produced.
     pub output_limit: usize,
+    /// Subsystems by name, and the command line that serves each.
+    pub subsystems: &'static [(&'static str, &'static str)],
     /// Names of environment variables that clients may set; one that ends
     /// with `*` stands for all that begin so.
     pub accept_env: &'static [&'static str],
@@ -62,6 +64,7 @@ impl Config {
             rekey_bytes: 1 << 30,
             rekey_packets: 1 << 31,
             output_limit: 128 * 1024,
+            subsystems: &[("sftp", "exec /bin/sftp-server")],
             accept_env: &[
                 "COLORTERM",
                 "LANG",
@@ -74,6 +77,13 @@ impl Config {
             permit_user_environment: false,
             farewell_ms: 5_000,
         }
+    }
+
+    /// The command line that serves a subsystem.
+    pub(crate) fn subsystem(&self, name: &[u8]) -> Option<&'static str> {
+        let known = self.subsystems.iter();
+        let mut found = known.filter(|(known, _)| known.as_bytes() == name);
+        found.next().map(|(_, command)| *command)
     }
 
     /// Whether a client may set an environment variable of that name.

@@ -235,6 +235,10 @@ impl Connection {
         let start = match name {
             b"exec" => Some(Some(copy(reader.string()?)?)),
             b"shell" => Some(None),
+            b"subsystem" => match config.subsystem(reader.string()?) {
+                Some(command) => Some(Some(copy(command.as_bytes())?)),
+                None => None,
+            },
             _ => None,
         };
         let Self {

@@ -114,7 +114,7 @@ fn the_environment_is_passed_on() {
 fn subsystems_and_forwardings_are_refused_politely() {
     let pair = Pair::new();
     let mut ssh = pair.ssh(&["-s"]);
-    ssh.arg("sftp");
+    ssh.arg("netconf");
     let done = output(ssh);
     assert_eq!(done.status.code(), Some(255));
     assert!(
@@ -562,6 +562,20 @@ fn a_refusal_takes_its_time() {
     let begun = Instant::now();
     assert!(pair.run(&[], "true").status.success());
     assert!(begun.elapsed() < Duration::from_millis(600));
+}
+
+#[test]
+fn a_subsystem_is_a_command() {
+    let pair = Pair::with(&["ed25519"], usize::MAX, |config| {
+        config.subsystems = &[("greet", "read name; echo hello $name; exit 5")];
+    });
+    let mut ssh = pair.ssh(&["-s"]);
+    ssh.arg("greet");
+    let done = output_of(ssh, b"you\n".to_vec());
+    assert_eq!(
+        (text(&done).as_str(), done.status.code()),
+        ("hello you\n", Some(5))
+    );
 }
 
 #[test]

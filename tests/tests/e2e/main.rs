@@ -18,6 +18,7 @@ mod programs;
 mod ssh;
 mod ssh_accounts;
 mod ssh_admission;
+mod ssh_files;
 mod stress;
 mod terminal;
 mod time;
