@@ -1,5 +1,6 @@
 //! Ends: who is told, and who inherits the children.
 
+use super::family::PARTS;
 use super::{Member, REAPER, State, Tree};
 use crate::status::{Usage, WaitStatus};
 use alloc::sync::Arc;
@@ -42,18 +43,16 @@ impl<P: Member> Tree<P> {
         mut tell: impl FnMut(Bereft, &Arc<P>),
     ) -> Result<ExitEffects<P>> {
         let affected = self.linked_groups(pid)?;
-        self.ends += 1;
-        let order = self.ends;
-        let node = self.node_mut(pid)?;
-        node.state = State::Zombie {
-            status,
-            usage,
-            order,
-        };
-        node.news = None;
+        let node = self.node(pid)?;
         let (parent, exit_signal) = (node.parent, node.exit_signal);
         let reaper = self.reaper_for(pid);
+        // First, as those of them that have ended did so before this one.
         let inherited_zombie = self.reparent(pid, reaper, &mut tell);
+        self.change(pid, |node| {
+            node.state = State::Zombie { status, usage };
+            node.news = None;
+        });
+        self.look_at_tie(pid);
         self.hang_up_orphans(&affected, &mut |process| tell(Bereft::Group, process));
         let mut effects = ExitEffects {
             parent: self.get(parent),
@@ -95,15 +94,23 @@ impl<P: Member> Tree<P> {
     /// Passes a process's children to `reaper`; whether a zombie is among
     /// them.
     fn reparent(&mut self, pid: u32, reaper: u32, tell: &mut impl FnMut(Bereft, &Arc<P>)) -> bool {
+        if reaper == pid {
+            return false;
+        }
         let mut zombie = false;
-        for child in self.nodes.values_mut().filter(|node| node.parent == pid) {
-            child.parent = reaper;
-            child.process.set_parent(reaper);
-            if !child.is_zombie() {
-                tell(Bereft::Child, &child.process);
+        for part in PARTS {
+            while let Some(child) = self.children(pid, part).first() {
+                self.change(child, |child| {
+                    child.parent = reaper;
+                    child.process.set_parent(reaper);
+                    if !child.is_zombie() {
+                        tell(Bereft::Child, &child.process);
+                    }
+                    child.exit_signal = paddock_abi::signal::SIGCHLD;
+                    zombie |= child.is_zombie();
+                });
+                self.look_at_tie(child);
             }
-            child.exit_signal = paddock_abi::signal::SIGCHLD;
-            zombie |= child.is_zombie();
         }
         zombie
     }

@@ -1,11 +1,107 @@
 //! Process groups and sessions (setpgid(2), setsid(2)).
 
-use super::{Member, Node, State, Tree};
+use super::family::PARTS;
+use super::rings::{Kind, Ring};
+use super::{Member, State, Tree};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use paddock_abi::{Errno, Result};
 
+/// A process group.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Group {
+    /// Its members, those that have ended included.
+    pub(super) members: Ring,
+    session: u32,
+    /// Members with a parent in the same session but another group.
+    ties: usize,
+}
+
 impl<P: Member> Tree<P> {
+    /// Makes room for one more group and session. `ENOMEM`.
+    pub(super) fn reserve_group(&mut self) -> Result<()> {
+        self.groups.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
+        self.sessions.try_reserve(1).map_err(|_| Errno::ENOMEM)
+    }
+
+    /// The process, which is in none, becomes a member of its group and
+    /// session, which may be new: [`Self::reserve_group`] has made room.
+    pub(super) fn join_group(&mut self, pid: u32) {
+        let Some(node) = self.nodes.get(&pid) else {
+            return;
+        };
+        let (number, session) = (node.group, node.session);
+        let mut group = self.groups.get(&number).copied().unwrap_or_default();
+        group.session = session;
+        self.push(&mut group.members, Kind::Group, pid);
+        self.groups.insert(number, group);
+        let mut members = self.sessions.get(&session).copied().unwrap_or_default();
+        self.push(&mut members, Kind::Session, pid);
+        self.sessions.insert(session, members);
+        self.look_at_tie(pid);
+    }
+
+    /// The process is in no group and session until it joins others.
+    pub(super) fn leave_group(&mut self, pid: u32) {
+        self.set_tie(pid, false);
+        let Some(node) = self.nodes.get(&pid) else {
+            return;
+        };
+        let (number, session) = (node.group, node.session);
+        if let Some(mut group) = self.groups.remove(&number) {
+            self.unlink(&mut group.members, Kind::Group, pid);
+            if !group.members.is_empty() {
+                self.groups.insert(number, group);
+            }
+        }
+        if let Some(mut members) = self.sessions.remove(&session) {
+            self.unlink(&mut members, Kind::Session, pid);
+            if !members.is_empty() {
+                self.sessions.insert(session, members);
+            }
+        }
+    }
+
+    fn set_tie(&mut self, pid: u32, is_tie: bool) {
+        let Some(node) = self.nodes.get_mut(&pid) else {
+            return;
+        };
+        let was = core::mem::replace(&mut node.is_tie, is_tie);
+        if let Some(group) = self.groups.get_mut(&node.group) {
+            group.ties = group.ties + usize::from(is_tie) - usize::from(was);
+        }
+    }
+
+    /// What decides whether the process ties its group to its session has
+    /// changed.
+    pub(super) fn look_at_tie(&mut self, pid: u32) {
+        let Some(node) = self.nodes.get(&pid) else {
+            return;
+        };
+        let parent = self.nodes.get(&node.parent);
+        let is_tie = !node.is_zombie()
+            && parent
+                .is_some_and(|parent| parent.session == node.session && parent.group != node.group);
+        self.set_tie(pid, is_tie);
+    }
+
+    /// The process goes to another group and session.
+    fn move_to(&mut self, pid: u32, group: u32, session: u32) -> Result<()> {
+        self.reserve_group()?;
+        self.leave_group(pid);
+        let node = self.node_mut(pid)?;
+        (node.group, node.session) = (group, session);
+        self.join_group(pid);
+        for part in PARTS {
+            let mut next = self.children(pid, part).first();
+            while let Some(child) = next {
+                self.look_at_tie(child);
+                next = self.after(child, Kind::Children);
+            }
+        }
+        Ok(())
+    }
+
     /// The process's group. `ESRCH`.
     pub fn group(&self, pid: u32) -> Result<u32> {
         Ok(self.node(pid)?.group)
@@ -18,10 +114,7 @@ impl<P: Member> Tree<P> {
 
     /// Whether a group exists, and in which session.
     pub fn group_session(&self, group: u32) -> Option<u32> {
-        self.nodes
-            .values()
-            .find(|node| node.group == group)
-            .map(|node| node.session)
+        self.groups.get(&group).map(|group| group.session)
     }
 
     /// setpgid(2) by `caller`, with zeroes already replaced. `ESRCH`,
@@ -41,18 +134,16 @@ impl<P: Member> Tree<P> {
         if group != pid && self.group_session(group) != Some(session) {
             return Err(Errno::EPERM);
         }
-        self.node_mut(pid)?.group = group;
-        Ok(())
+        self.move_to(pid, group, session)
     }
 
     /// setsid(2): the process leads a new session and group. `EPERM` if a
     /// group has its number already.
     pub fn new_session(&mut self, pid: u32) -> Result<u32> {
-        if self.nodes.values().any(|node| node.group == pid) {
+        if self.groups.contains_key(&pid) {
             return Err(Errno::EPERM);
         }
-        let node = self.node_mut(pid)?;
-        (node.group, node.session) = (pid, pid);
+        self.move_to(pid, pid, pid)?;
         Ok(pid)
     }
 
@@ -83,38 +174,28 @@ impl<P: Member> Tree<P> {
     /// Calls `each` for every member of a group that is no zombie; whether
     /// the group has members at all. It must not sleep.
     pub fn for_each_in_group(&self, group: u32, mut each: impl FnMut(&Arc<P>)) -> bool {
-        let mut found = false;
-        for node in self.nodes.values().filter(|node| node.group == group) {
-            found = true;
-            if !node.is_zombie() {
-                each(&node.process);
-            }
-        }
-        found
+        let Some(group) = self.groups.get(&group) else {
+            return false;
+        };
+        self.members(group.members, Kind::Group)
+            .filter(|(_, node)| !node.is_zombie())
+            .for_each(|(_, node)| each(&node.process));
+        true
     }
 
     /// Calls `each` for every member of a session that is no zombie. It must
     /// not sleep.
     pub fn for_each_in_session(&self, session: u32, mut each: impl FnMut(&Arc<P>)) {
-        let members = self.nodes.values().filter(|node| node.session == session);
-        members
-            .filter(|node| !node.is_zombie())
-            .for_each(|node| each(&node.process));
+        let members = self.sessions.get(&session).copied().unwrap_or_default();
+        self.members(members, Kind::Session)
+            .filter(|(_, node)| !node.is_zombie())
+            .for_each(|(_, node)| each(&node.process));
     }
 
     /// Whether no member's parent is in the same session but another group:
     /// nobody could continue it (POSIX, "orphaned process group").
     pub fn is_orphaned(&self, group: u32) -> bool {
-        !self
-            .nodes
-            .values()
-            .any(|node| node.group == group && !node.is_zombie() && self.links(node))
-    }
-
-    fn links(&self, node: &Node<P>) -> bool {
-        self.nodes
-            .get(&node.parent)
-            .is_some_and(|parent| parent.session == node.session && parent.group != node.group)
+        self.groups.get(&group).is_none_or(|group| group.ties == 0)
     }
 
     /// The groups that may become orphaned when the process ends: its own,
@@ -122,25 +203,31 @@ impl<P: Member> Tree<P> {
     pub(super) fn linked_groups(&self, pid: u32) -> Result<Vec<u32>> {
         let own = self.node(pid)?.group;
         let mut groups = Vec::new();
-        let children = self.nodes.values().filter(|node| node.parent == pid);
-        for group in core::iter::once(own).chain(children.map(|node| node.group)) {
+        let children = self.all_children(pid).map(|(_, node)| node.group);
+        for group in core::iter::once(own).chain(children) {
             // Without memory some orphans are not told: no worse than a
             // signal that they ignore.
-            if !groups.contains(&group) && !self.is_orphaned(group) && groups.try_reserve(1).is_ok()
+            if groups.last() != Some(&group)
+                && !self.is_orphaned(group)
+                && groups.try_reserve(1).is_ok()
             {
                 groups.push(group);
             }
         }
+        groups.sort_unstable();
+        groups.dedup();
         Ok(groups)
     }
 
     pub(super) fn hang_up_orphans(&self, groups: &[u32], hang_up: &mut dyn FnMut(&Arc<P>)) {
         for &group in groups {
-            let stopped = self
-                .nodes
-                .values()
-                .any(|node| node.group == group && matches!(node.state, State::Stopped));
-            if stopped && self.is_orphaned(group) {
+            let Some(members) = self.groups.get(&group).map(|group| group.members) else {
+                continue;
+            };
+            let mut members = self.members(members, Kind::Group);
+            if self.is_orphaned(group)
+                && members.any(|(_, node)| matches!(node.state, State::Stopped))
+            {
                 self.for_each_in_group(group, |process| hang_up(process));
             }
         }

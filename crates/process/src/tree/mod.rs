@@ -3,10 +3,15 @@
 //!
 //! Plain data for one short lock: nothing here sleeps. What a process
 //! consists of is the caller's `P`; it is only ever handed out, never dropped
-//! here, so that its destructor runs outside the lock.
+//! here, so that its destructor runs outside the lock. No call looks at more
+//! processes than it is about.
 
 mod exit;
+mod family;
 mod groups;
+mod numbers;
+mod rings;
+mod tasks;
 mod wait;
 
 pub use exit::{Bereft, ExitEffects};
@@ -14,8 +19,12 @@ pub use wait::{Selector, Waited};
 
 use crate::status::{Usage, WaitStatus};
 use alloc::sync::Arc;
+use family::PARTS;
+use groups::Group;
 use hashbrown::HashMap;
+use numbers::Numbers;
 use paddock_abi::{Errno, Result};
+use rings::{KINDS, Link, Ring};
 
 /// The largest process number, as on Linux with default settings.
 const PID_MAX: u32 = 32768;
@@ -58,11 +67,7 @@ pub trait Member {
 enum State {
     Running,
     Stopped,
-    Zombie {
-        status: WaitStatus,
-        usage: Usage,
-        order: u64,
-    },
+    Zombie { status: WaitStatus, usage: Usage },
 }
 
 struct Node<P> {
@@ -84,6 +89,14 @@ struct Node<P> {
     tasks: usize,
     /// Inherits its descendants' orphans (`PR_SET_CHILD_SUBREAPER`).
     subreaper: bool,
+    /// Its children, by what there is to wait for.
+    children: [Ring; PARTS.len()],
+    /// Its places in others' lists.
+    links: [Link; KINDS],
+    /// It is in a list of its parent's.
+    has_parent: bool,
+    /// It counts as one of its group that is tied to its session.
+    is_tie: bool,
 }
 
 impl<P> Node<P> {
@@ -95,11 +108,13 @@ impl<P> Node<P> {
 /// All processes, and the numbers of all threads.
 pub struct Tree<P> {
     nodes: HashMap<u32, Node<P>>,
+    numbers: Numbers,
+    groups: HashMap<u32, Group>,
+    sessions: HashMap<u32, Ring>,
     threads: HashMap<u32, Task>,
     /// How many of them each user has.
     tasks_of: HashMap<u32, usize>,
     last: u32,
-    ends: u64,
     /// Signals to several processes that have begun, and that have ended.
     broadcasts: (u64, u64),
 }
@@ -115,96 +130,14 @@ impl<P: Member> Tree<P> {
     pub fn new() -> Tree<P> {
         Tree {
             nodes: HashMap::new(),
+            numbers: Numbers::new(),
+            groups: HashMap::new(),
+            sessions: HashMap::new(),
             threads: HashMap::new(),
             tasks_of: HashMap::new(),
             last: 0,
-            ends: 0,
             broadcasts: (0, 0),
         }
-    }
-
-    /// Reserves a number for a thread of process `owner`, or for a new
-    /// process (`None`), which counts as a task of `uid`. [`Self::release`]
-    /// gives it back. `EAGAIN` if there is none, or by the limits; `ESRCH`;
-    /// `ENOMEM`.
-    pub fn reserve(&mut self, owner: Option<u32>, uid: u32, limits: TaskLimits) -> Result<u32> {
-        let tasks = self.tasks_of.get(&uid).copied().unwrap_or(0);
-        if tasks >= limits.user || self.threads.len() >= limits.total {
-            return Err(Errno::EAGAIN);
-        }
-        if let Some(owner) = owner {
-            self.node(owner)?;
-        }
-        self.threads.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
-        self.tasks_of.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
-        for _ in 0..PID_MAX {
-            self.last = if self.last >= PID_MAX {
-                2
-            } else {
-                self.last + 1
-            };
-            let id = self.last;
-            if !self.in_use(id) {
-                let process = owner.unwrap_or(id);
-                self.threads.insert(id, Task { process, uid });
-                self.count(uid, 1);
-                if let Some(node) = owner.and_then(|owner| self.nodes.get_mut(&owner)) {
-                    node.tasks += 1;
-                }
-                return Ok(id);
-            }
-        }
-        Err(Errno::EAGAIN)
-    }
-
-    /// Changes the count of a user's tasks. There is room for one user more.
-    fn count(&mut self, uid: u32, change: isize) {
-        let tasks = self.tasks_of.entry(uid).or_insert(0);
-        *tasks = tasks.saturating_add_signed(change);
-        if *tasks == 0 {
-            self.tasks_of.remove(&uid);
-        }
-    }
-
-    /// How many tasks a user has.
-    pub fn tasks_of(&self, uid: u32) -> usize {
-        self.tasks_of.get(&uid).copied().unwrap_or(0)
-    }
-
-    /// How many tasks there are.
-    pub fn tasks(&self) -> usize {
-        self.threads.len()
-    }
-
-    fn in_use(&self, id: u32) -> bool {
-        self.threads.contains_key(&id)
-            || self.nodes.contains_key(&id)
-            || self
-                .nodes
-                .values()
-                .any(|node| node.group == id || node.session == id)
-    }
-
-    /// Gives back the number of a thread that has ended, or of a process
-    /// that was never added. A process keeps its own number.
-    pub fn release(&mut self, id: u32) {
-        if !self.nodes.contains_key(&id) {
-            self.forget_task(id);
-        }
-    }
-
-    fn forget_task(&mut self, id: u32) {
-        let Some(Task { process, uid }) = self.threads.remove(&id) else {
-            return;
-        };
-        let uid = match self.nodes.get_mut(&process) {
-            Some(node) => {
-                node.tasks = node.tasks.saturating_sub(1);
-                node.uid
-            }
-            None => uid,
-        };
-        self.count(uid, -1);
     }
 
     /// Adds a process under its reserved number. It joins its parent's group
@@ -218,6 +151,7 @@ impl<P: Member> Tree<P> {
         exit_signal: u32,
     ) -> Result<()> {
         self.nodes.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
+        self.reserve_group()?;
         let (group, session, uid) = match parent {
             None => (pid, pid, 0),
             Some(parent) => {
@@ -239,6 +173,10 @@ impl<P: Member> Tree<P> {
             children_usage: Usage::default(),
             tasks: 1,
             subreaper: false,
+            children: [Ring::default(); PARTS.len()],
+            links: [Link::default(); KINDS],
+            has_parent: false,
+            is_tie: false,
         };
         // It may have been reserved as somebody else's.
         if let Some(task) = self.threads.get(&pid) {
@@ -247,6 +185,9 @@ impl<P: Member> Tree<P> {
             self.count(uid, 1);
         }
         self.nodes.insert(pid, node);
+        self.numbers.set(pid, true);
+        self.join_parent(pid);
+        self.join_group(pid);
         Ok(())
     }
 
@@ -281,11 +222,7 @@ impl<P: Member> Tree<P> {
     /// The lowest number of a process at or above `pid`, for going through
     /// all of them bit by bit.
     pub fn next_pid(&self, pid: u32) -> Option<u32> {
-        self.nodes
-            .keys()
-            .copied()
-            .filter(|&other| other >= pid)
-            .min()
+        self.numbers.next(pid)
     }
 
     /// Calls `each` for every process that is no zombie. It must not sleep.
@@ -348,34 +285,44 @@ impl<P: Member> Tree<P> {
 
     /// The process has stopped; its parent, to be told. `ESRCH`.
     pub fn set_stopped(&mut self, pid: u32, signal: u8) -> Result<Option<Arc<P>>> {
-        let node = self.node_mut(pid)?;
+        let node = self.node(pid)?;
         if node.is_zombie() {
             return Err(Errno::ESRCH);
         }
-        node.state = State::Stopped;
-        node.news = Some(WaitStatus::Stopped(signal));
         let parent = node.parent;
+        self.change(pid, |node| {
+            node.state = State::Stopped;
+            node.news = Some(WaitStatus::Stopped(signal));
+        });
         Ok(self.get(parent))
     }
 
     /// The process goes on; its parent, to be told, if it was stopped.
     /// `ESRCH`.
     pub fn set_continued(&mut self, pid: u32) -> Result<Option<Arc<P>>> {
-        let node = self.node_mut(pid)?;
+        let node = self.node(pid)?;
         if !matches!(node.state, State::Stopped) {
             return Ok(None);
         }
-        node.state = State::Running;
-        node.news = Some(WaitStatus::Continued);
         let parent = node.parent;
+        self.change(pid, |node| {
+            node.state = State::Running;
+            node.news = Some(WaitStatus::Continued);
+        });
         Ok(self.get(parent))
     }
 
     fn remove(&mut self, pid: u32) -> Option<Arc<P>> {
         self.forget_task(pid);
+        self.abandon_children(pid);
+        self.leave_parent(pid);
+        self.leave_group(pid);
+        self.numbers.set(pid, false);
         self.nodes.remove(&pid).map(|node| node.process)
     }
 }
 
+#[cfg(test)]
+mod list_tests;
 #[cfg(test)]
 mod tests;

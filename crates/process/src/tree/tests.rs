@@ -7,15 +7,15 @@ impl Member for u32 {
     fn set_parent(&self, _parent: u32) {}
 }
 
-const END: WaitOptions = WaitOptions::EXITED;
+pub(super) const END: WaitOptions = WaitOptions::EXITED;
 
-fn fork(tree: &mut Tree<u32>, parent: Option<u32>) -> u32 {
+pub(super) fn fork(tree: &mut Tree<u32>, parent: Option<u32>) -> u32 {
     let pid = tree.reserve(None, 0, TaskLimits::NONE).unwrap();
     tree.add(pid, parent, Arc::new(pid), SIGCHLD).unwrap();
     pid
 }
 
-fn exit(tree: &mut Tree<u32>, pid: u32, code: u8) -> ExitEffects<u32> {
+pub(super) fn exit(tree: &mut Tree<u32>, pid: u32, code: u8) -> ExitEffects<u32> {
     tree.exit(
         pid,
         WaitStatus::Exited(code),
@@ -26,7 +26,7 @@ fn exit(tree: &mut Tree<u32>, pid: u32, code: u8) -> ExitEffects<u32> {
     .unwrap()
 }
 
-fn family() -> (Tree<u32>, u32, u32, u32) {
+pub(super) fn family() -> (Tree<u32>, u32, u32, u32) {
     let mut tree = Tree::new();
     let init = fork(&mut tree, None);
     let shell = fork(&mut tree, Some(init));

@@ -1,5 +1,7 @@
 //! Waiting for children (wait4(2), waitid(2)).
 
+use super::family::Part;
+use super::rings::Kind;
 use super::{Member, Node, State, Tree};
 use crate::status::{Usage, WaitStatus};
 use alloc::sync::Arc;
@@ -42,31 +44,49 @@ impl<P: Member> Tree<P> {
         which: Selector,
         options: WaitOptions,
     ) -> Result<Option<Waited<P>>> {
-        let mut any = false;
-        let mut best: Option<(u64, u32)> = None;
-        for (&pid, node) in &self.nodes {
-            if node.parent != parent || !selected(pid, node, which, options) {
-                continue;
-            }
-            any = true;
-            if let Some(order) = news_order(node, options)
-                && best.is_none_or(|(oldest, _)| order < oldest)
-            {
-                best = Some((order, pid));
+        let found = match which {
+            Selector::Pid(pid) => self.look_at(parent, pid, options)?,
+            Selector::Any | Selector::Group(_) => self.look_for(parent, which, options)?,
+        };
+        found
+            .map(|pid| self.collect(parent, pid, options))
+            .transpose()
+    }
+
+    /// A child, if it has news.
+    fn look_at(&self, parent: u32, pid: u32, options: WaitOptions) -> Result<Option<u32>> {
+        let child = self
+            .nodes
+            .get(&pid)
+            .filter(|node| node.parent == parent && selected(node, Selector::Pid(pid), options));
+        let child = child.ok_or(Errno::ECHILD)?;
+        Ok(has_news(child, options).then_some(pid))
+    }
+
+    /// The first child with news: those that have ended, in their order, then
+    /// those that have stopped or continued.
+    fn look_for(&self, parent: u32, which: Selector, options: WaitOptions) -> Result<Option<u32>> {
+        for part in [Part::Ended, Part::Changed] {
+            let ring = self.children(parent, part);
+            let mut children = self.members(ring, Kind::Children);
+            let found = children
+                .find(|(_, node)| selected(node, which, options) && has_news(node, options));
+            if let Some((pid, _)) = found {
+                return Ok(Some(pid));
             }
         }
-        match best {
-            Some((_, pid)) => self.collect(parent, pid, options).map(Some),
-            None if any => Ok(None),
-            None => Err(Errno::ECHILD),
+        let mut children = self.all_children(parent);
+        match children.any(|(_, node)| selected(node, which, options)) {
+            true => Ok(None),
+            false => Err(Errno::ECHILD),
         }
     }
 
     fn collect(&mut self, parent: u32, pid: u32, options: WaitOptions) -> Result<Waited<P>> {
         let keep = options.contains(WaitOptions::NOWAIT);
-        let node = self.node_mut(pid)?;
+        let node = self.node(pid)?;
         let uid = node.uid;
-        if let State::Zombie { status, usage, .. } = node.state {
+        if let State::Zombie { status, usage } = node.state {
             let mut usage = usage;
             usage.add(&node.children_usage);
             let gone = if keep {
@@ -82,8 +102,10 @@ impl<P: Member> Tree<P> {
                 gone,
             });
         }
-        let news = if keep { node.news } else { node.news.take() };
-        let status = news.ok_or(Errno::ECHILD)?;
+        let status = node.news.ok_or(Errno::ECHILD)?;
+        if !keep {
+            self.change(pid, |node| node.news = None);
+        }
         Ok(Waited {
             pid,
             uid,
@@ -101,28 +123,22 @@ impl<P: Member> Tree<P> {
     }
 }
 
-fn selected<P>(pid: u32, node: &Node<P>, which: Selector, options: WaitOptions) -> bool {
+fn selected<P>(node: &Node<P>, which: Selector, options: WaitOptions) -> bool {
     let by_kind = options.contains(WaitOptions::ALL)
         || options.contains(WaitOptions::CLONE) == (node.exit_signal != SIGCHLD);
     by_kind
         && match which {
-            Selector::Any => true,
-            Selector::Pid(wanted) => pid == wanted,
+            Selector::Any | Selector::Pid(_) => true,
             Selector::Group(group) => node.group == group,
         }
 }
 
-/// When the child's news came, if it has any of the wanted kinds: ends in
-/// their order, then stops and continuations.
-fn news_order<P>(node: &Node<P>, options: WaitOptions) -> Option<u64> {
+/// Whether the child has news of the wanted kinds.
+fn has_news<P>(node: &Node<P>, options: WaitOptions) -> bool {
     match (&node.state, node.news) {
-        (State::Zombie { order, .. }, _) => options.contains(WaitOptions::EXITED).then_some(*order),
-        (_, Some(WaitStatus::Stopped(_))) => {
-            options.contains(WaitOptions::UNTRACED).then_some(u64::MAX)
-        }
-        (_, Some(WaitStatus::Continued)) => {
-            options.contains(WaitOptions::CONTINUED).then_some(u64::MAX)
-        }
-        _ => None,
+        (State::Zombie { .. }, _) => options.contains(WaitOptions::EXITED),
+        (_, Some(WaitStatus::Stopped(_))) => options.contains(WaitOptions::UNTRACED),
+        (_, Some(WaitStatus::Continued)) => options.contains(WaitOptions::CONTINUED),
+        _ => false,
     }
 }
