@@ -68,11 +68,24 @@ pub struct SpawnRequest {
     pub pty: Option<PtyRequest>,
 }
 
+/// A TCP connection that the client wants to be made from here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConnectRequest {
+    /// The name under which the client has logged in.
+    pub user: String,
+    /// A name or an address, as the client has it; at most 255 bytes.
+    pub host: String,
+    /// The port.
+    pub port: u16,
+}
+
 /// How a program ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ExitStatus {
     /// It exited with this status.
     Code(u32),
+    /// It was a connection: it has ended both ways, and nothing is reported.
+    Closed,
     /// A signal killed it.
     Signal {
         /// The name without `SIG`.
@@ -89,6 +102,9 @@ pub(crate) enum Stage {
         environment: Vec<Variable>,
         pty: Option<PtyRequest>,
     },
+    /// A connection, whose confirmation waits for the owner's answer. The
+    /// client does not know the channel yet.
+    Connecting,
     /// Asked for; the owner's answer is awaited.
     Starting { reply: bool },
     /// It runs, or has run.
@@ -148,6 +164,11 @@ impl Channel {
     /// Whether either side has closed it.
     pub(crate) fn is_closing(&self) -> bool {
         self.close_sent || self.close_received
+    }
+
+    /// Whether the client has been told of it.
+    pub(crate) fn is_open(&self) -> bool {
+        !matches!(self.stage, Stage::Connecting)
     }
 
     /// Whether a program has been asked for and may have an end to report.

@@ -42,6 +42,8 @@ pub struct Config {
     /// Names of environment variables that clients may set; one that ends
     /// with `*` stands for all that begin so.
     pub accept_env: &'static [&'static str],
+    /// Whether clients may have connections made from here.
+    pub permit_forwarding: bool,
     /// Whether `environment=` before a key acts. It can undo a forced command.
     pub permit_user_environment: bool,
     /// How long good-bye may take to reach a slow client, in milliseconds.
@@ -74,6 +76,7 @@ impl Config {
                 "TERM",
                 "TZ",
             ],
+            permit_forwarding: true,
             permit_user_environment: false,
             farewell_ms: 5_000,
         }

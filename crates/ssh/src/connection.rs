@@ -6,7 +6,9 @@ use alloc::vec::Vec;
 use core::ops::Range;
 
 use crate::auth::Authenticated;
-use crate::channel::{self, Channel, ChannelId, MAX_DATA, SpawnRequest, Stage, WindowSize};
+use crate::channel::{
+    self, Channel, ChannelId, ConnectRequest, MAX_DATA, SpawnRequest, Stage, WindowSize,
+};
 use crate::config::Config;
 use crate::error::{Fault, copy};
 use crate::message;
@@ -17,6 +19,7 @@ use crate::wire::{Put, Reader};
 pub(crate) enum Effect {
     None,
     Start(ChannelId, SpawnRequest),
+    Connect(ChannelId, ConnectRequest),
     /// Input for a program: where it lies in the message.
     Input(ChannelId, Range<usize>),
     InputEnd(ChannelId),
@@ -40,6 +43,9 @@ pub(crate) struct Connection {
     /// The client has promised to open no more.
     no_more_sessions: bool,
 }
+
+/// The longest name of a host, in bytes (RFC 1035).
+const MAX_HOST: usize = 255;
 
 const NOTHING: (Vec<u8>, Effect) = (Vec::new(), Effect::None);
 
@@ -98,30 +104,59 @@ impl Connection {
         let peer = reader.u32()?;
         let peer_window = reader.u32()?;
         let peer_max = reader.u32()?;
-        let refusal = match kind {
+        let connect = match kind {
             b"session" if self.no_more_sessions => {
-                Some((message::OPEN_PROHIBITED, "no more sessions"))
+                Err((message::OPEN_PROHIBITED, "no more sessions"))
             }
-            b"session" => None,
-            _ => Some((message::OPEN_UNKNOWN_TYPE, "only sessions are served")),
+            b"session" => Ok(None),
+            b"direct-tcpip" => self.connect_request(&mut reader)?.map(Some),
+            _ => Err((message::OPEN_UNKNOWN_TYPE, "not a type of this server")),
         };
-        if let Some((code, text)) = refusal {
-            return Ok((open_failure(peer, code, text), Effect::None));
-        }
-        let Some(id) = self.free_slot() else {
-            let refusal = open_failure(peer, message::OPEN_SHORTAGE, "too many channels");
-            return Ok((refusal, Effect::None));
+        let free = connect.and_then(|connect| match self.free_slot() {
+            Some(id) => Ok((connect, id)),
+            None => Err((message::OPEN_SHORTAGE, "too many channels")),
+        });
+        let (connect, id) = match free {
+            Ok(free) => free,
+            Err((code, text)) => return Ok((open_failure(peer, code, text), Effect::None)),
         };
         let window = self.free_window();
-        let channel = Channel::new(peer, peer_window, peer_max, window);
+        let mut channel = Channel::new(peer, peer_window, peer_max, window);
+        let outcome = match connect {
+            Some(request) => {
+                channel.stage = Stage::Connecting;
+                (Vec::new(), Effect::Connect(id, request))
+            }
+            None => (confirmation(id, &channel), Effect::None),
+        };
         if let Some(slot) = self.channels.get_mut(id.0 as usize) {
             *slot = Some(channel);
         }
-        let mut out = to_peer(message::CHANNEL_OPEN_CONFIRMATION, peer);
-        out.put_u32(id.0);
-        out.put_u32(window);
-        out.put_u32(MAX_DATA);
-        Ok((out, Effect::None))
+        Ok(outcome)
+    }
+
+    /// The rest of a "direct-tcpip" (RFC 4254, section 7.2), if the key allows
+    /// the connection.
+    fn connect_request(
+        &self,
+        reader: &mut Reader<'_>,
+    ) -> Result<Result<ConnectRequest, (u32, &'static str)>, Fault> {
+        let (host, port) = (reader.text()?, reader.u32()?);
+        let _originator = (reader.string()?, reader.u32()?);
+        reader.end()?;
+        let refused = Err((message::OPEN_PROHIBITED, "not allowed"));
+        let Ok(port @ 1..) = u16::try_from(port) else {
+            return Ok(refused);
+        };
+        let may = self.config.permit_forwarding && self.login.options().may_connect(host, port);
+        if !may || host.len() > MAX_HOST {
+            return Ok(refused);
+        }
+        Ok(Ok(ConnectRequest {
+            user: self.login.user().to_string(),
+            host: host.to_string(),
+            port,
+        }))
     }
 
     /// The window of a new channel: a part of what the others leave, so that
@@ -161,7 +196,7 @@ impl Connection {
     fn named(&mut self, reader: &mut Reader<'_>) -> Result<(ChannelId, &mut Channel), Fault> {
         let id = ChannelId(reader.u32()?);
         match self.channel(id) {
-            Some(channel) if !channel.close_received => Ok((id, channel)),
+            Some(channel) if !channel.close_received && channel.is_open() => Ok((id, channel)),
             _ => Err(Fault::protocol("no such channel")),
         }
     }
@@ -276,7 +311,7 @@ impl Connection {
         Ok((out, effect))
     }
 
-    /// The owner's answer to a request for a program.
+    /// The owner's answer to a request for a program or a connection.
     pub(crate) fn started(&mut self, id: ChannelId, granted: bool) -> Vec<u8> {
         let Some(channel) = self.channel(id) else {
             return Vec::new();
@@ -285,6 +320,13 @@ impl Connection {
         match (stage, granted) {
             (Stage::Starting { reply: true }, true) => {
                 to_peer(message::CHANNEL_SUCCESS, channel.peer)
+            }
+            (Stage::Connecting, true) => confirmation(id, channel),
+            (Stage::Connecting, false) => {
+                let (code, text) = (message::OPEN_CONNECT_FAILED, "connection failed");
+                let refusal = open_failure(channel.peer, code, text);
+                self.forget(id);
+                refusal
             }
             (Stage::Starting { reply: true }, false) => {
                 to_peer(message::CHANNEL_FAILURE, channel.peer)
@@ -372,6 +414,14 @@ pub(crate) fn to_peer(kind: u8, peer: u32) -> Vec<u8> {
     let mut out = Vec::new();
     out.put_u8(kind);
     out.put_u32(peer);
+    out
+}
+
+fn confirmation(id: ChannelId, channel: &Channel) -> Vec<u8> {
+    let mut out = to_peer(message::CHANNEL_OPEN_CONFIRMATION, channel.peer);
+    out.put_u32(id.0);
+    out.put_u32(channel.limit);
+    out.put_u32(MAX_DATA);
     out
 }
 

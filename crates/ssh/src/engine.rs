@@ -9,7 +9,7 @@ use core::ops::Range;
 use rand_core::CryptoRng;
 
 use crate::auth::{self, Auth, AuthRequest, Refusal, RefusedAttempt, Step};
-use crate::channel::{ChannelId, ExitStatus, SpawnRequest, WindowSize};
+use crate::channel::{ChannelId, ConnectRequest, ExitStatus, SpawnRequest, WindowSize};
 use crate::config::Config;
 use crate::connection::{Connection, Effect, to_peer};
 use crate::error::{Ended, Fault};
@@ -33,6 +33,8 @@ pub enum Event {
     Refused(RefusedAttempt),
     /// To be answered with [`Engine::started`].
     Start(ChannelId, SpawnRequest),
+    /// To be answered with [`Engine::started`].
+    Connect(ChannelId, ConnectRequest),
     /// Input for a program. [`Engine::input`] has it until the next call of
     /// [`Engine::poll`] or [`Engine::space`]; to be given back by [`Engine::consumed`].
     Input(ChannelId, Range<usize>),
@@ -219,7 +221,14 @@ impl<R: CryptoRng> Engine<R> {
         self.reply(&reply)
     }
 
-    /// Answers [`Event::Start`].
+    /// Whether there is such a channel.
+    pub fn has_channel(&mut self, channel: ChannelId) -> bool {
+        self.connection()
+            .is_some_and(|connection| connection.channel(channel).is_some())
+    }
+
+    /// Answers [`Event::Start`] and [`Event::Connect`]. A connection that was
+    /// not made has no channel from then on.
     pub fn started(&mut self, channel: ChannelId, granted: bool) -> Result<(), Fault> {
         self.with_connection(|connection| connection.started(channel, granted))
     }
@@ -301,6 +310,7 @@ fn event(effect: Effect, start: usize) -> Option<Event> {
     Some(match effect {
         Effect::None => return None,
         Effect::Start(id, request) => Event::Start(id, request),
+        Effect::Connect(id, request) => Event::Connect(id, request),
         Effect::Input(id, range) => Event::Input(id, range.start + start..range.end + start),
         Effect::InputEnd(id) => Event::InputEnd(id),
         Effect::Resize(id, size) => Event::Resize(id, size),
@@ -323,10 +333,12 @@ fn output_header(peer: u32, output: Output) -> Vec<u8> {
     }
 }
 
-/// "exit-status" or "exit-signal" (RFC 4254, section 6.10).
+/// "exit-status" or "exit-signal" (RFC 4254, section 6.10); nothing for a
+/// connection.
 fn exit_report(peer: u32, status: &ExitStatus) -> Vec<u8> {
     let mut out = to_peer(message::CHANNEL_REQUEST, peer);
     match status {
+        ExitStatus::Closed => return Vec::new(),
         ExitStatus::Code(code) => {
             out.put_string(b"exit-status");
             out.put_bool(false);

@@ -4,8 +4,9 @@
 //! out. [`serve`] drives one over a byte stream and a [`Backend`] that starts
 //! programs, as one future that needs no particular runtime.
 //!
-//! Public keys are the only way in; sessions with a command or a shell, with or
-//! without a terminal, are all that is served.
+//! Public keys are the only way in. Sessions with a command, a shell or a
+//! subsystem, with or without a terminal, and connections from here to elsewhere
+//! are served.
 //!
 //! Where floating-point registers may not be touched, the cryptography's
 //! portable code is chosen by `--cfg aes_backend="soft"`, and so for `polyval`,
@@ -36,7 +37,7 @@ mod wire;
 
 pub use admission::{Admission, AdmissionLimits, Admitted, Offence, Ticket, TurnedAway};
 pub use auth::{AuthRequest, Refusal, RefusedAttempt};
-pub use channel::{ChannelId, ExitStatus, PtyRequest, SpawnRequest, WindowSize};
+pub use channel::{ChannelId, ConnectRequest, ExitStatus, PtyRequest, SpawnRequest, WindowSize};
 pub use config::Config;
 pub use engine::{Engine, Event, Output};
 pub use error::{Code, Ended, Fault};

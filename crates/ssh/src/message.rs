@@ -42,5 +42,6 @@ pub const DATA_STDERR: u32 = 1;
 
 /// Reasons for refusing a channel (RFC 4254, section 5.1).
 pub const OPEN_PROHIBITED: u32 = 1;
+pub const OPEN_CONNECT_FAILED: u32 = 2;
 pub const OPEN_UNKNOWN_TYPE: u32 = 3;
 pub const OPEN_SHORTAGE: u32 = 4;

@@ -564,6 +564,75 @@ fn a_refusal_takes_its_time() {
     assert!(begun.elapsed() < Duration::from_millis(600));
 }
 
+/// Sends back what comes in, in capitals, to one client after the other.
+fn shouter() -> std::net::SocketAddr {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            std::thread::spawn(move || {
+                let mut text = Vec::new();
+                let _ = stream.read_to_end(&mut text);
+                let _ = stream.write_all(&text.to_ascii_uppercase());
+            });
+        }
+    });
+    address
+}
+
+#[test]
+fn connections_are_made_from_here() {
+    let pair = Pair::new();
+    let to = shouter().to_string();
+    for size in [0, 5, 3 << 20] {
+        let data = noise(size);
+        let done = output_of(pair.ssh(&["-W", &to]), data.clone());
+        assert!(done.status.success(), "{}", complaints(&done));
+        assert!(done.stdout == data.to_ascii_uppercase(), "{size}");
+    }
+    // Nobody listens there.
+    let done = output_of(pair.ssh(&["-W", "127.0.0.1:1"]), Vec::new());
+    assert!(
+        complaints(&done).contains("connection failed"),
+        "{}",
+        complaints(&done)
+    );
+    // Several at once, each through a local port, and the connection goes on.
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let local = free.local_addr().unwrap();
+    drop(free);
+    let forward = format!("{}:{to}", local.port());
+    let mut client = pair.ssh(&["-N", "-L", &forward]).spawn().unwrap();
+    eventually("the forwarding", || {
+        std::net::TcpStream::connect(local).is_ok()
+    });
+    let streams: Vec<_> = (0..8)
+        .map(|number| {
+            let mut stream = std::net::TcpStream::connect(local).unwrap();
+            write!(stream, "number {number}").unwrap();
+            stream
+        })
+        .collect();
+    for (number, mut stream) in streams.into_iter().enumerate().rev() {
+        stream.shutdown(std::net::Shutdown::Write).unwrap();
+        let mut text = String::new();
+        stream.read_to_string(&mut text).unwrap();
+        assert_eq!(text, format!("NUMBER {number}"));
+    }
+    // More than there are channels, one after the other: none is left over.
+    for _ in 0..50 {
+        let mut stream = std::net::TcpStream::connect(local).unwrap();
+        stream.write_all(b"x").unwrap();
+        stream.shutdown(std::net::Shutdown::Write).unwrap();
+        let mut text = String::new();
+        stream.read_to_string(&mut text).unwrap();
+        assert_eq!(text, "X");
+    }
+    client.kill().unwrap();
+    client.wait().unwrap();
+}
+
 #[test]
 fn a_subsystem_is_a_command() {
     let pair = Pair::with(&["ed25519"], usize::MAX, |config| {

@@ -4,6 +4,8 @@ use super::authorize::judge;
 use super::child::Child;
 use super::door::{Visit, now_ms};
 use super::environment::Ends;
+use super::outgoing;
+use super::served::Served;
 use crate::{async_fs, random};
 use alloc::boxed::Box;
 use alloc::sync::Arc;
@@ -13,7 +15,8 @@ use core::net::SocketAddr;
 use core::pin::Pin;
 use embassy_time::Timer;
 use paddock_ssh::{
-    AuthRequest, Backend, Ended, KeyOptions, Notice, RateLimit, Refusal, SpawnError, SpawnRequest,
+    AuthRequest, Backend, ConnectRequest, Ended, KeyOptions, Notice, RateLimit, Refusal,
+    SpawnError, SpawnRequest,
 };
 use paddock_sync::{Rank, SpinLock};
 use rand_chacha::ChaCha20Rng;
@@ -49,9 +52,9 @@ pub struct System {
 type Pending<T> = Pin<Box<dyn Future<Output = T>>>;
 
 impl Backend for System {
-    type Process = Child;
+    type Process = Served;
     type Authorize = Pending<core::result::Result<KeyOptions, Refusal>>;
-    type Spawn = Pending<core::result::Result<Child, SpawnError>>;
+    type Spawn = Pending<core::result::Result<Served, SpawnError>>;
     type Timer = Timer;
 
     fn authorize(&self, request: &AuthRequest) -> Self::Authorize {
@@ -69,6 +72,14 @@ impl Backend for System {
         })
     }
 
+    fn connect(&self, request: ConnectRequest) -> Self::Spawn {
+        Box::pin(async move {
+            let made = outgoing::connect(request).await;
+            made.map(Served::Outgoing)
+                .map_err(|error| SpawnError(error.describe()))
+        })
+    }
+
     fn spawn(&self, request: SpawnRequest) -> Self::Spawn {
         let ends = Ends {
             peer: self.visit.peer,
@@ -78,6 +89,7 @@ impl Backend for System {
             async_fs::run(move || Child::start(request, ends))
                 .await
                 .and_then(|child| child)
+                .map(Served::Child)
                 .map_err(|error| SpawnError(error.describe()))
         })
     }

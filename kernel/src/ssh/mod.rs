@@ -14,6 +14,8 @@ mod environment;
 mod files;
 mod host_key;
 mod listen;
+mod outgoing;
+mod served;
 
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicBool, Ordering};

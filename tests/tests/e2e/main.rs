@@ -19,6 +19,7 @@ mod ssh;
 mod ssh_accounts;
 mod ssh_admission;
 mod ssh_files;
+mod ssh_forward;
 mod stress;
 mod terminal;
 mod time;

@@ -1,7 +1,8 @@
 //! Who may log in: passwd(5), group(5), shadow(5), shells(5), and sshd's
-//! `StrictModes`. Files are read as bytes, line by line: a line that is not
+//! `StrictModes`; and hosts(5). Files are read as bytes, line by line: a line that is not
 //! what it should be stands for nothing and spoils nothing else.
 
+mod hosts;
 mod strict;
 #[cfg(test)]
 mod tests;
@@ -10,6 +11,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::keys::BadLine;
+pub use hosts::host_address;
 pub use strict::{Weakness, weakness};
 
 /// The most groups that are taken for one account, as `NGROUPS_MAX` of Linux.

@@ -173,6 +173,75 @@ fn a_forced_command_runs_instead_of_any() {
     }
 }
 
+fn direct(host: &str, port: u32) -> Vec<u8> {
+    let mut message = alloc::vec![message::CHANNEL_OPEN];
+    message.put_string(b"direct-tcpip");
+    for number in [5, 100, 100] {
+        message.put_u32(number);
+    }
+    message.put_string(host.as_bytes());
+    message.put_u32(port);
+    message.put_string(b"127.0.0.1");
+    message.put_u32(99);
+    message
+}
+
+#[test]
+fn a_connection_is_confirmed_once_it_is_made() {
+    let mut connection = connection();
+    for made in [false, true] {
+        let (reply, effect) = connection.message(&direct("host", 80)).unwrap().unwrap();
+        assert!(reply.is_empty());
+        let Effect::Connect(id, request) = effect else {
+            panic!("{effect:?}");
+        };
+        assert_eq!((request.host.as_str(), request.port), ("host", 80));
+        // The client does not know the channel yet.
+        assert!(connection.message(&data(0, 1)).is_err());
+        let answer = connection.started(id, made);
+        let expected = match made {
+            true => message::CHANNEL_OPEN_CONFIRMATION,
+            false => message::CHANNEL_OPEN_FAILURE,
+        };
+        assert_eq!(answer[0], expected);
+        assert_eq!(connection.channel(id).is_some(), made);
+    }
+    assert!(connection.message(&data(0, 1)).is_ok());
+    let shell = request(0, b"shell");
+    assert_eq!(reply(&mut connection, &shell)[0], message::CHANNEL_FAILURE);
+}
+
+#[test]
+fn where_a_key_may_lead() {
+    let with = |permit_open: &[&str], no_port_forwarding| KeyOptions {
+        permit_open: permit_open.iter().map(|text| text.to_string()).collect(),
+        no_port_forwarding,
+        ..KeyOptions::default()
+    };
+    for (options, host, port, allowed) in [
+        (with(&[], false), "host", 80, true),
+        (with(&[], false), "host", 0, false),
+        (with(&[], false), "host", 65_536, false),
+        (with(&[], true), "host", 80, false),
+        (with(&["Host:80", "[::1]:*"], false), "host", 80, true),
+        (with(&["host:80", "[::1]:*"], false), "host", 81, false),
+        (with(&["host:80", "[::1]:*"], false), "::1", 9, true),
+        (with(&["*:22"], false), "x", 22, true),
+        (with(&["host:80"], true), "host", 80, false),
+    ] {
+        let mut connection = connection_of(options, |_| {});
+        let (reply, effect) = connection.message(&direct(host, port)).unwrap().unwrap();
+        let is_allowed = matches!(effect, Effect::Connect(..));
+        assert_eq!(is_allowed, allowed, "{host}:{port}");
+        assert_eq!(reply.is_empty(), allowed);
+    }
+    let mut connection = connection_of(KeyOptions::default(), |config| {
+        config.permit_forwarding = false;
+    });
+    let refused = reply(&mut connection, &direct("host", 80));
+    assert_eq!(refused[0], message::CHANNEL_OPEN_FAILURE);
+}
+
 #[test]
 fn only_listed_variables_are_taken() {
     let mut connection = connection();

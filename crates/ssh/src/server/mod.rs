@@ -245,6 +245,10 @@ impl<S: ByteStream, B: Backend, R: CryptoRng> Server<S, B, R> {
                 let index = self.session(id);
                 self.sessions[index].start(&self.backend, request);
             }
+            Event::Connect(id, request) => {
+                let index = self.session(id);
+                self.sessions[index].connect(&self.backend, request);
+            }
             Event::Input(id, range) => {
                 let index = self.session(id);
                 let bytes = self.engine.input(range);

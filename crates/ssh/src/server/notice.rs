@@ -29,7 +29,7 @@ pub enum Notice<'a> {
         /// Why.
         reason: &'a str,
     },
-    /// A program was not started.
+    /// A program was not started, or a connection not made.
     NotStarted {
         /// Why.
         reason: &'static str,
@@ -90,7 +90,9 @@ impl fmt::Display for Notice<'_> {
                 }
                 write!(f, ": {reason}")
             }
-            Notice::NotStarted { reason } => write!(f, "a program was not started: {reason}"),
+            Notice::NotStarted { reason } => {
+                write!(f, "no program or connection was made: {reason}")
+            }
             Notice::Ended { login, ended } => match login {
                 Some((user, fingerprint)) => {
                     write!(f, "{} with {fingerprint} has ended: {ended}", Shown(user))

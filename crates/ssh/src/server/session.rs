@@ -9,7 +9,7 @@ use rand_core::CryptoRng;
 
 use super::notice::Notice;
 use super::traits::{Backend, IoError, ProcessIo};
-use crate::channel::{ChannelId, ExitStatus, SpawnRequest, WindowSize};
+use crate::channel::{ChannelId, ConnectRequest, ExitStatus, SpawnRequest, WindowSize};
 use crate::engine::{Engine, Output};
 use crate::error::Fault;
 
@@ -74,6 +74,10 @@ impl<B: Backend> Session<B> {
     pub(super) fn start(&mut self, backend: &B, request: SpawnRequest) {
         self.has_pty = request.pty.is_some();
         self.program = Program::Starting(Box::pin(backend.spawn(request)));
+    }
+
+    pub(super) fn connect(&mut self, backend: &B, request: ConnectRequest) {
+        self.program = Program::Starting(Box::pin(backend.connect(request)));
     }
 
     /// Lets go of the program.
@@ -295,7 +299,8 @@ impl<B: Backend> Session<B> {
 
     /// Tells the client of the end of output, and of the program.
     fn finish<R: CryptoRng>(&mut self, engine: &mut Engine<R>) -> Result<bool, Fault> {
-        if self.abandoned && matches!(self.program, Program::Failed) {
+        let is_over = |engine: &mut Engine<R>| self.abandoned || !engine.has_channel(self.id);
+        if matches!(self.program, Program::Failed) && is_over(engine) {
             engine.close(self.id)?;
             return Ok(true);
         }

@@ -8,7 +8,7 @@ use core::task::{Context, Poll};
 
 use super::notice::Notice;
 use crate::auth::{AuthRequest, Refusal};
-use crate::channel::{ExitStatus, SpawnRequest, WindowSize};
+use crate::channel::{ConnectRequest, ExitStatus, SpawnRequest, WindowSize};
 use crate::keys::KeyOptions;
 
 /// A stream or a program's descriptor is broken for good.
@@ -95,6 +95,10 @@ pub trait Backend: Unpin {
     fn open_session(&self) -> bool {
         true
     }
+
+    /// Makes a TCP connection, which is a program without standard error that
+    /// ends when both directions have.
+    fn connect(&self, request: ConnectRequest) -> Self::Spawn;
 
     /// Starts a program.
     fn spawn(&self, request: SpawnRequest) -> Self::Spawn;

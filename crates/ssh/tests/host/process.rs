@@ -3,13 +3,16 @@
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{ErrorKind, Read, Write};
+use std::net::{Shutdown, TcpStream};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStringExt;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, Stdio};
 use std::task::{Context, Poll};
 
-use paddock_ssh::{ExitStatus, IoError, ProcessIo, PtyRequest, SpawnRequest, WindowSize};
+use paddock_ssh::{
+    ConnectRequest, ExitStatus, IoError, ProcessIo, PtyRequest, SpawnRequest, WindowSize,
+};
 
 use super::reactor;
 
@@ -58,18 +61,36 @@ fn pending(kind: ErrorKind, fd: RawFd, events: i16) -> Poll<Result<usize, IoErro
     }
 }
 
-/// A program and this side's ends of its streams.
+/// A program or a connection, and this side's ends of its streams.
 pub struct HostProcess {
-    child: Child,
-    /// Readable once the child has ended.
-    watch: OwnedFd,
+    what: What,
     stdin: Option<Pipe>,
     stdout: Option<Pipe>,
     stderr: Option<Pipe>,
     pty: bool,
 }
 
+enum What {
+    Program {
+        child: Child,
+        /// Readable once the child has ended.
+        watch: OwnedFd,
+    },
+    Connection(TcpStream),
+}
+
 impl HostProcess {
+    pub fn connect(request: &ConnectRequest) -> std::io::Result<Self> {
+        let stream = TcpStream::connect((request.host.as_str(), request.port))?;
+        Ok(Self {
+            stdin: Some(Pipe::new(stream.try_clone()?)),
+            stdout: Some(Pipe::new(stream.try_clone()?)),
+            stderr: None,
+            what: What::Connection(stream),
+            pty: false,
+        })
+    }
+
     pub fn spawn(request: &SpawnRequest) -> std::io::Result<Self> {
         // A login's signals are at their defaults, whatever the tests'
         // own are: a background job of a script ignores SIGINT.
@@ -98,11 +119,13 @@ impl HostProcess {
         let mut child = command.process_group(0).spawn()?;
         let missing = || std::io::Error::other("a pipe is missing");
         Ok(Self {
-            watch: watch(&child)?,
             stdin: Some(Pipe::new(child.stdin.take().ok_or_else(missing)?)),
             stdout: Some(Pipe::new(child.stdout.take().ok_or_else(missing)?)),
             stderr: Some(Pipe::new(child.stderr.take().ok_or_else(missing)?)),
-            child,
+            what: What::Program {
+                watch: watch(&child)?,
+                child,
+            },
             pty: false,
         })
     }
@@ -126,11 +149,13 @@ impl HostProcess {
         let child = command.spawn()?;
         let master = Pipe::new(master);
         Ok(Self {
-            watch: watch(&child)?,
+            what: What::Program {
+                watch: watch(&child)?,
+                child,
+            },
             stdin: Some(master.try_clone()),
             stdout: Some(master),
             stderr: None,
-            child,
             pty: true,
         })
     }
@@ -153,9 +178,11 @@ impl HostProcess {
     }
 
     fn kill(&self, signal: i32) {
-        // SAFETY: no memory is involved; the child has not been waited for, or
-        // the group of its number still exists.
-        unsafe { libc::kill(-(self.child.id() as i32), signal) };
+        if let What::Program { child, .. } = &self.what {
+            // SAFETY: no memory is involved; the child has not been waited for,
+            // or the group of its number still exists.
+            unsafe { libc::kill(-(child.id() as i32), signal) };
+        }
     }
 }
 
@@ -220,10 +247,14 @@ impl ProcessIo for HostProcess {
         _: &mut Context<'_>,
         buffer: &mut [u8],
     ) -> Poll<Result<usize, IoError>> {
-        match &mut self.stdout {
-            Some(stdout) => stdout.poll_read(buffer),
-            None => Poll::Ready(Ok(0)),
+        let Some(stdout) = &mut self.stdout else {
+            return Poll::Ready(Ok(0));
+        };
+        let read = stdout.poll_read(buffer);
+        if let (What::Connection(_), Poll::Ready(Ok(0) | Err(_))) = (&self.what, &read) {
+            self.stdout = None;
         }
+        read
     }
 
     fn poll_stderr(
@@ -238,13 +269,20 @@ impl ProcessIo for HostProcess {
     }
 
     fn poll_stdin(&mut self, _: &mut Context<'_>, bytes: &[u8]) -> Poll<Result<usize, IoError>> {
-        match &mut self.stdin {
-            Some(stdin) => stdin.poll_write(bytes),
-            None => Poll::Ready(Err(IoError)),
+        let Some(stdin) = &mut self.stdin else {
+            return Poll::Ready(Err(IoError));
+        };
+        let written = stdin.poll_write(bytes);
+        if let (What::Connection(_), Poll::Ready(Err(_))) = (&self.what, &written) {
+            self.stdin = None;
         }
+        written
     }
 
     fn close_stdin(&mut self) {
+        if let What::Connection(stream) = &self.what {
+            let _ = stream.shutdown(Shutdown::Write);
+        }
         self.stdin = None;
     }
 
@@ -273,8 +311,14 @@ impl ProcessIo for HostProcess {
     }
 
     fn poll_exit(&mut self, _: &mut Context<'_>) -> Poll<ExitStatus> {
-        let Some(status) = self.child.try_wait().expect("wait") else {
-            reactor::wait_for(self.watch.as_raw_fd(), libc::POLLIN);
+        let What::Program { child, watch } = &mut self.what else {
+            return match (&self.stdin, &self.stdout) {
+                (None, None) => Poll::Ready(ExitStatus::Closed),
+                _ => Poll::Pending,
+            };
+        };
+        let Some(status) = child.try_wait().expect("wait") else {
+            reactor::wait_for(watch.as_raw_fd(), libc::POLLIN);
             return Poll::Pending;
         };
         Poll::Ready(match status.signal() {
@@ -292,10 +336,15 @@ impl ProcessIo for HostProcess {
 
 impl Drop for HostProcess {
     fn drop(&mut self) {
-        if let Ok(None) = self.child.try_wait() {
+        let What::Program { child, .. } = &mut self.what else {
+            return;
+        };
+        if let Ok(None) = child.try_wait() {
             self.kill(libc::SIGHUP);
             self.kill(libc::SIGKILL);
-            let _ = self.child.wait();
+        }
+        if let What::Program { child, .. } = &mut self.what {
+            let _ = child.wait();
         }
     }
 }

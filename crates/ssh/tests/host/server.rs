@@ -10,8 +10,8 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
 use paddock_ssh::{
-    AuthRequest, AuthorizedKeys, Backend, ByteStream, Config, Ended, HostKey, IoError, KeyOptions,
-    Notice, Origin, Refusal, SpawnError, SpawnRequest, serve,
+    AuthRequest, AuthorizedKeys, Backend, ByteStream, Config, ConnectRequest, Ended, HostKey,
+    IoError, KeyOptions, Notice, Origin, Refusal, SpawnError, SpawnRequest, serve,
 };
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng;
@@ -103,6 +103,10 @@ impl Backend for Host {
             }),
             _ => Err("unknown user".into()),
         })
+    }
+
+    fn connect(&self, request: ConnectRequest) -> Self::Spawn {
+        ready(HostProcess::connect(&request).map_err(|_| SpawnError("no connection")))
     }
 
     fn spawn(&self, request: SpawnRequest) -> Self::Spawn {

@@ -33,6 +33,23 @@ pub struct KeyOptions {
     pub permit_listen: Vec<String>,
 }
 
+impl KeyOptions {
+    /// Whether `-L` may lead to a host and port.
+    pub(crate) fn may_connect(&self, host: &str, port: u16) -> bool {
+        let allows = |endpoint: &String| {
+            let Some((allowed, ports)) = endpoint.rsplit_once(':') else {
+                return false;
+            };
+            let allowed = allowed.strip_prefix('[').unwrap_or(allowed);
+            let allowed = allowed.strip_suffix(']').unwrap_or(allowed);
+            (allowed == "*" || allowed.eq_ignore_ascii_case(host))
+                && (ports == "*" || ports.parse() == Ok(port))
+        };
+        !self.no_port_forwarding
+            && (self.permit_open.is_empty() || self.permit_open.iter().any(allows))
+    }
+}
+
 /// A line's options, those that decide about the login included.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Parsed {
