@@ -109,6 +109,34 @@ pub const F_GETLK: u32 = 5;
 pub const F_SETLK: u32 = 6;
 /// fcntl(2): lock a record, waiting.
 pub const F_SETLKW: u32 = 7;
+/// fcntl(2): who hears of events; a group is negative.
+pub const F_SETOWN: u32 = 8;
+/// fcntl(2): who that is.
+pub const F_GETOWN: u32 = 9;
+/// fcntl(2): by which signal.
+pub const F_SETSIG: u32 = 10;
+/// fcntl(2): which that is.
+pub const F_GETSIG: u32 = 11;
+/// fcntl(2): as `F_SETOWN`, with the kind of owner (`struct f_owner_ex`).
+pub const F_SETOWN_EX: u32 = 15;
+/// fcntl(2): as `F_GETOWN`, likewise.
+pub const F_GETOWN_EX: u32 = 16;
+/// `struct f_owner_ex`: a thread.
+pub const F_OWNER_TID: i32 = 0;
+/// A process.
+pub const F_OWNER_PID: i32 = 1;
+/// A process group.
+pub const F_OWNER_PGRP: i32 = 2;
+/// ioctl(2): signal-driven I/O on or off.
+pub const FIOASYNC: u32 = 0x5452;
+/// ioctl(2) of sockets: as `F_SETOWN`.
+pub const FIOSETOWN: u32 = 0x8901;
+/// The same.
+pub const SIOCSPGRP: u32 = 0x8902;
+/// ioctl(2) of sockets: as `F_GETOWN`.
+pub const FIOGETOWN: u32 = 0x8903;
+/// The same.
+pub const SIOCGPGRP: u32 = 0x8904;
 /// fcntl(2): as `F_DUPFD`, with close-on-exec.
 pub const F_DUPFD_CLOEXEC: u32 = 1030;
 /// fcntl(2): capacity of a pipe.

@@ -91,6 +91,12 @@ pub const SI_KERNEL: i32 = 0x80;
 pub const SI_QUEUE: i32 = -1;
 pub const SI_TIMER: i32 = -2;
 pub const SI_TKILL: i32 = -6;
+/// `si_code` of `SIGIO`: there is something to read.
+pub const POLL_IN: i32 = 1;
+pub const POLL_OUT: i32 = 2;
+pub const POLL_ERR: i32 = 4;
+pub const POLL_PRI: i32 = 5;
+pub const POLL_HUP: i32 = 6;
 pub const ILL_ILLOPC: i32 = 1;
 pub const FPE_INTDIV: i32 = 1;
 pub const SEGV_MAPERR: i32 = 1;
@@ -160,6 +166,14 @@ impl Siginfo {
         let mut info = Self::new(signal, SI_TIMER);
         info.fields[0] = pair(id as u32, overrun as u32);
         info.fields[1] = value;
+        info
+    }
+
+    /// An open file's event (`POLL_…`), its bits of poll(2), and a descriptor.
+    pub const fn poll(signal: u32, code: i32, band: u64, fd: i32) -> Siginfo {
+        let mut info = Self::new(signal, code);
+        info.fields[0] = band;
+        info.fields[1] = fd as u32 as u64;
         info
     }
 

@@ -56,24 +56,34 @@ impl<S: Source> Epoll<S> {
     /// `EEXIST` if it is watched already, `ELOOP` for epolls in a circle or
     /// nested too deep, `EINVAL` for too many ways up, `ENOMEM`.
     pub fn add(self: &Arc<Self>, fd: i32, source: S, interest: Interest) -> Result<()> {
+        let entry = self.enter_new(fd, source, interest)?;
+        entry.tell_if_ready();
+        Ok(())
+    }
+
+    /// The same, telling nothing of what there is already.
+    pub fn add_for_news(self: &Arc<Self>, fd: i32, source: S, interest: Interest) -> Result<()> {
+        let entry = self.enter_new(fd, source, interest)?;
+        // Some objects announce only what they were asked for.
+        let _ = entry.look();
+        Ok(())
+    }
+
+    fn enter_new(
+        self: &Arc<Self>,
+        fd: i32,
+        source: S,
+        interest: Interest,
+    ) -> Result<Arc<Entry<S>>> {
         let key = (source.id(), fd);
         if self.find(key).is_some() {
             return Err(Errno::EEXIST);
         }
         nest::check(self, &source)?;
         let ticket = self.inbox.allot()?;
-        let entered = Entry::new(self, &self.inbox, ticket, (fd, source), interest)
-            .and_then(|entry| self.enter(&entry).map(|()| entry));
-        match entered {
-            Ok(entry) => {
-                entry.tell_if_ready();
-                Ok(())
-            }
-            Err(error) => {
-                self.inbox.retire(ticket);
-                Err(error)
-            }
-        }
+        Entry::new(self, &self.inbox, ticket, (fd, source), interest)
+            .and_then(|entry| self.enter(&entry).map(|()| entry))
+            .inspect_err(|_| self.inbox.retire(ticket))
     }
 
     fn enter(&self, entry: &Arc<Entry<S>>) -> Result<()> {

@@ -14,6 +14,7 @@ mod channel;
 mod cpu_timers;
 pub mod elf;
 pub mod futex;
+mod io_owner;
 pub mod locks;
 pub mod oom;
 mod pipe;
@@ -27,6 +28,7 @@ mod weak_list;
 
 pub use channel::{ChannelReader, ChannelWriter, OutputChannel, channel};
 pub use cpu_timers::{CpuLimit, CpuTimer, CpuTimers, CpuTimes, Due, Setting};
+pub use io_owner::{IoOwner, IoSignal};
 pub use pipe::{Fifo, FifoEnd, PIPE_BUF, PIPE_MAX, PIPE_SIZE, Payer, PipeReader, PipeWriter, pipe};
 pub use ring::{Ring, TryRead};
 pub use status::{Usage, WaitStatus};

@@ -1,23 +1,21 @@
 //! One TCP connection of a stack, with its buffers.
 
+use super::notifier::Wakers;
 use super::stack::NetStack;
 use crate::time;
 use crate::user::accounts::paying;
 use alloc::boxed::Box;
-use alloc::sync::Arc;
-use alloc::task::Wake;
 use alloc::vec::Vec;
 use core::future::Future;
 use core::mem::ManuallyDrop;
 use core::pin::pin;
 use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use core::task::{Context, Poll, Waker};
+use core::task::{Context, Poll};
 use embassy_net::tcp::{ConnectError, Error, State, TcpSocket};
 use embassy_net::{IpEndpoint, IpListenEndpoint};
 use embassy_time::Duration;
 use paddock_abi::{Errno, Result};
 use paddock_charge::Charge;
-use paddock_sync::WaitQueue;
 
 /// Bytes of each of a connection's buffers.
 const BUFFER: usize = 64 * 1024;
@@ -33,38 +31,22 @@ pub fn count() -> usize {
     CONNECTIONS.load(Relaxed)
 }
 
-/// Where those who wait for a socket are; its waker wakes them all.
-#[derive(Debug, Default)]
-pub struct Notifier {
-    /// The queue.
-    pub queue: WaitQueue,
-}
-
 /// What has come to a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Received {
-    /// There is something to read.
-    pub data: bool,
-    /// The peer may still send.
-    pub open: bool,
-    /// Differs whenever more has come, data or another state.
-    pub news: News,
+pub struct Incoming {
+    /// Bytes that have not been read.
+    pub unread: usize,
+    /// Where the connection is.
+    pub state: State,
 }
 
-/// See [`Received::news`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct News {
-    bytes: u64,
-    state: State,
-}
-
-impl Wake for Notifier {
-    fn wake(self: Arc<Self>) {
-        self.queue.wake_all();
-    }
-
-    fn wake_by_ref(self: &Arc<Self>) {
-        self.queue.wake_all();
+impl Incoming {
+    /// Whether the peer may still send.
+    pub fn is_open(self) -> bool {
+        matches!(
+            self.state,
+            State::Established | State::FinWait1 | State::FinWait2
+        )
     }
 }
 
@@ -73,11 +55,9 @@ pub struct Connection {
     /// Borrows the buffers below, hence dropped first, and in a section.
     socket: ManuallyDrop<TcpSocket<'static>>,
     stack: &'static NetStack,
-    waker: Waker,
+    wakers: Wakers,
     /// When connecting began, ns since boot.
     began: u64,
-    /// Bytes that were read.
-    taken: u64,
     _receive: Box<[u8]>,
     _send: Box<[u8]>,
     _charge: Charge,
@@ -110,7 +90,7 @@ impl Connection {
     ///
     /// # Errors
     /// `ENFILE`, `ENOMEM`.
-    pub fn new(stack: &'static NetStack, notifier: &Arc<Notifier>) -> Result<Self> {
+    pub fn new(stack: &'static NetStack, wakers: Wakers) -> Result<Self> {
         let charge = Charge::new(&paying(), 2 * BUFFER)?;
         let (mut receive, mut send) = (buffer()?, buffer()?);
         stack.reserve_socket()?;
@@ -133,9 +113,8 @@ impl Connection {
         Ok(Connection {
             socket: ManuallyDrop::new(socket),
             stack,
-            waker: Waker::from(notifier.clone()),
+            wakers,
             began: time::now(),
-            taken: 0,
             _receive: receive,
             _send: send,
             _charge: charge,
@@ -143,8 +122,8 @@ impl Connection {
     }
 
     /// Another object is to be woken from now on.
-    pub fn set_notifier(&mut self, notifier: &Arc<Notifier>) {
-        self.waker = Waker::from(notifier.clone());
+    pub fn set_wakers(&mut self, wakers: Wakers) {
+        self.wakers = wakers;
     }
 
     /// Begins to listen.
@@ -152,7 +131,7 @@ impl Connection {
     /// # Errors
     /// `EINVAL`.
     pub fn listen(&mut self, endpoint: IpListenEndpoint) -> Result<()> {
-        let mut cx = Context::from_waker(&self.waker);
+        let mut cx = Context::from_waker(&self.wakers.outgoing);
         let socket = &mut self.socket;
         let polled = self
             .stack
@@ -169,7 +148,7 @@ impl Connection {
     /// `ENETUNREACH`, `EISCONN`.
     pub fn connect(&mut self, remote: IpEndpoint) -> Result<()> {
         self.began = time::now();
-        let mut cx = Context::from_waker(&self.waker);
+        let mut cx = Context::from_waker(&self.wakers.outgoing);
         let socket = &mut self.socket;
         let polled = self
             .stack
@@ -196,32 +175,23 @@ impl Connection {
         self.stack.section(|_| self.socket.state())
     }
 
-    /// What has come; the waker is armed for a change if nothing can be read.
-    pub fn receive_state(&self) -> Received {
-        let mut cx = Context::from_waker(&self.waker);
+    /// What has come; the waker is armed for more if all of it was read.
+    pub fn incoming(&self) -> Incoming {
+        let mut cx = Context::from_waker(&self.wakers.incoming);
         self.stack.section(|_| {
             let _ = pin!(self.socket.wait_read_ready()).poll(&mut cx);
-            let news = self.news_in_section();
-            let open = matches!(
-                news.state,
-                State::Established | State::FinWait1 | State::FinWait2
-            );
-            Received {
-                data: self.socket.can_recv(),
-                open,
-                news,
-            }
+            self.arrived()
         })
     }
 
-    /// See [`Received::news`].
-    pub fn news(&self) -> News {
-        self.stack.section(|_| self.news_in_section())
+    /// The same without arming the waker, which would have the stack polled.
+    pub fn glance(&self) -> Incoming {
+        self.stack.section(|_| self.arrived())
     }
 
-    fn news_in_section(&self) -> News {
-        News {
-            bytes: self.taken + self.socket.recv_queue() as u64,
+    fn arrived(&self) -> Incoming {
+        Incoming {
+            unread: self.socket.recv_queue(),
             state: self.socket.state(),
         }
     }
@@ -229,7 +199,7 @@ impl Connection {
     /// Whether there is room to write, and whether this side may still send;
     /// the waker is armed for a change.
     pub fn send_state(&self) -> (bool, bool) {
-        let mut cx = Context::from_waker(&self.waker);
+        let mut cx = Context::from_waker(&self.wakers.outgoing);
         self.stack.section(|_| {
             let _ = pin!(self.socket.wait_write_ready()).poll(&mut cx);
             (self.socket.can_send(), self.socket.may_send())
@@ -243,15 +213,12 @@ impl Connection {
     /// # Errors
     /// `EAGAIN`, `ECONNRESET`.
     pub fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
-        let mut cx = Context::from_waker(&self.waker);
+        let mut cx = Context::from_waker(&self.wakers.incoming);
         let socket = &mut self.socket;
         let result = self.stack.section(|_| {
             let result = pin!(socket.read(buffer)).poll(&mut cx);
             if result.is_ready() && !socket.can_recv() {
                 let _ = pin!(socket.wait_read_ready()).poll(&mut cx);
-            }
-            if let Poll::Ready(Ok(count)) = result {
-                self.taken += count as u64;
             }
             result
         });
@@ -263,7 +230,7 @@ impl Connection {
     /// # Errors
     /// As [`Self::read`].
     pub fn peek(&mut self, buffer: &mut [u8]) -> Result<usize> {
-        let mut cx = Context::from_waker(&self.waker);
+        let mut cx = Context::from_waker(&self.wakers.incoming);
         let socket = &mut self.socket;
         let result = self.stack.section(|_| {
             if !socket.can_recv() {
@@ -296,7 +263,7 @@ impl Connection {
         if bytes.is_empty() {
             return Ok(0);
         }
-        let mut cx = Context::from_waker(&self.waker);
+        let mut cx = Context::from_waker(&self.wakers.outgoing);
         let socket = &mut self.socket;
         let result = self.stack.section(|_| {
             let result = pin!(socket.write(bytes)).poll(&mut cx);

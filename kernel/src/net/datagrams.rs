@@ -1,6 +1,6 @@
 //! One UDP socket of a stack, with its buffers.
 
-use super::connection::Notifier;
+use super::notifier::{Notifier, Wakers};
 use super::stack::NetStack;
 use crate::user::accounts::paying;
 use alloc::boxed::Box;
@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 use core::future::Future;
 use core::mem::ManuallyDrop;
 use core::pin::pin;
-use core::task::{Context, Poll, Waker};
+use core::task::{Context, Poll};
 use embassy_net::udp::{PacketMetadata, SendError, UdpSocket};
 use embassy_net::{IpAddress, IpEndpoint, IpListenEndpoint};
 use paddock_abi::{Errno, Result};
@@ -35,7 +35,7 @@ pub struct Datagrams {
     /// Borrows the buffers below, hence dropped first, and in a section.
     socket: ManuallyDrop<UdpSocket<'static>>,
     stack: &'static NetStack,
-    waker: Waker,
+    wakers: Wakers,
     _packets: [Box<[PacketMetadata]>; 2],
     _bytes: [Box<[u8]>; 2],
     _charge: Charge,
@@ -94,7 +94,7 @@ impl Datagrams {
         let mut datagrams = Datagrams {
             socket: ManuallyDrop::new(socket),
             stack,
-            waker: Waker::from(notifier.clone()),
+            wakers: notifier.wakers()?,
             _packets: packets,
             _bytes: bytes,
             _charge: charge,
@@ -118,7 +118,7 @@ impl Datagrams {
     /// The next datagram. `EAGAIN`, with the waker armed; `ENOMEM`, which
     /// loses it.
     pub fn receive(&mut self) -> Result<Datagram> {
-        let mut cx = Context::from_waker(&self.waker);
+        let mut cx = Context::from_waker(&self.wakers.incoming);
         let socket = &mut self.socket;
         let copy = |bytes: &[u8], from| {
             let mut data = Vec::new();
@@ -139,7 +139,7 @@ impl Datagrams {
     /// Sends a datagram. `EAGAIN`, with the waker armed; `EMSGSIZE`,
     /// `ENETUNREACH`.
     pub fn send(&self, data: &[u8], to: IpEndpoint) -> Result<()> {
-        let mut cx = Context::from_waker(&self.waker);
+        let mut cx = Context::from_waker(&self.wakers.outgoing);
         match self
             .stack
             .section(|_| self.socket.poll_send_to(data, to, &mut cx))
@@ -153,7 +153,7 @@ impl Datagrams {
 
     /// Whether there is room to send; the waker is armed if there is none.
     pub fn can_send(&self) -> bool {
-        let mut cx = Context::from_waker(&self.waker);
+        let mut cx = Context::from_waker(&self.wakers.outgoing);
         self.stack
             .section(|_| self.socket.poll_send_ready(&mut cx).is_ready())
     }

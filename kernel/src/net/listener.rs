@@ -1,6 +1,7 @@
 //! A port that is listened on: sockets kept listening in both stacks.
 
-use super::connection::{Connection, Notifier};
+use super::connection::Connection;
+use super::notifier::Notifier;
 use super::stack::NetStack;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -69,7 +70,7 @@ impl Listener {
     }
 
     fn listening(&self, stack: &'static NetStack) -> Result<Connection> {
-        let mut connection = Connection::new(stack, &self.notifier)?;
+        let mut connection = Connection::new(stack, self.notifier.wakers_of_listener()?)?;
         connection.listen(self.endpoint)?;
         Ok(connection)
     }

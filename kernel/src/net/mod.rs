@@ -4,6 +4,7 @@ mod connection;
 mod datagrams;
 mod listener;
 mod loopback;
+mod notifier;
 mod ports;
 mod stack;
 pub mod tcp;

@@ -78,7 +78,7 @@ impl NetStack {
         poll_fn(|cx| {
             let result = self.section(|_| running.as_mut().poll(cx).map(|never| match never {}));
             super::tcp::sweep();
-            super::tcp::wake_watched();
+            super::notifier::wake_watched();
             result
         })
         .await

@@ -1,20 +1,19 @@
 //! TCP sockets with Linux's behaviour (tcp(7)), never waiting: what cannot go
 //! on is `EAGAIN`, and waiting is done through [`Pollable`].
 
-use super::connection::{Connection, News, Notifier};
+use super::connection::{Connection, Incoming};
 use super::listener::Listener;
+use super::notifier::Notifier;
 use super::{ports, route};
 use crate::time;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::any::Any;
-use core::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use embassy_net::tcp::State as TcpState;
 use embassy_net::{IpAddress, IpEndpoint, Ipv4Address};
 use paddock_abi::socket::AF_INET;
 use paddock_abi::termios::{FIONREAD, TIOCOUTQ};
 use paddock_abi::{Errno, Result};
-use paddock_process::{Listed, Membership, WeakList};
 use paddock_sync::{Pollable, PreemptOff, Rank, Ready, SpinLock, WaitQueue, try_arc};
 use paddock_unix_sockets::{SocketOptions, next_ino, socket_metadata};
 use paddock_vfs::{File, IoctlArg, Metadata};
@@ -53,9 +52,9 @@ struct Inner {
     write_closed: bool,
     /// connect(2) has reported the connection, or it was accepted.
     told: bool,
-    /// Somebody has found the connection ready on both sides, so that no waker
-    /// was left with it: those who wait are woken when there is more than this.
-    watched: Option<News>,
+    /// What had come when the notifier began to watch, but for what was read
+    /// since; `None` if it does not watch.
+    seen: Option<Incoming>,
 }
 
 /// A TCP socket.
@@ -68,26 +67,6 @@ pub struct TcpSocket {
     pub family: u16,
     /// What fstat(2) tells.
     pub ino: u64,
-    membership: Membership<TcpSocket>,
-}
-
-/// All of them.
-static SOCKETS: WeakList<TcpSocket> = WeakList::new();
-/// One of them is watched.
-static ANY_WATCHED: AtomicBool = AtomicBool::new(false);
-
-impl Listed for TcpSocket {
-    fn membership(&self) -> &Membership<TcpSocket> {
-        &self.membership
-    }
-}
-
-/// Wakes those who wait for connections that are watched and have news. After
-/// every poll of a stack, outside its section.
-pub fn wake_watched() {
-    if ANY_WATCHED.swap(false, SeqCst) {
-        SOCKETS.for_each(|socket| socket.wake_if_news());
-    }
 }
 
 impl TcpSocket {
@@ -104,7 +83,7 @@ impl TcpSocket {
     /// # Errors
     /// `ENOMEM`.
     pub fn of_family(family: u16) -> Result<Arc<TcpSocket>> {
-        Self::with_state(State::Fresh, family, try_arc(Notifier::default())?)
+        Self::with_state(State::Fresh, family, Notifier::for_tcp()?)
     }
 
     fn with_state(state: State, family: u16, notifier: Arc<Notifier>) -> Result<Arc<TcpSocket>> {
@@ -116,7 +95,7 @@ impl TcpSocket {
             read_closed: false,
             write_closed: false,
             told,
-            watched: None,
+            seen: None,
         };
         let options = SocketOptions::default();
         let inner = SpinLock::new(Rank::SocketState, inner);
@@ -126,26 +105,9 @@ impl TcpSocket {
             options,
             family,
             ino: next_ino(),
-            membership: Membership::new(&SOCKETS),
         })?;
-        SOCKETS.add(&socket)?;
+        socket.notifier.belongs_to(&socket);
         Ok(socket)
-    }
-
-    fn wake_if_news(&self) {
-        let mut inner = self.inner.lock();
-        let Some(known) = inner.watched else {
-            return;
-        };
-        if let State::Connected(connection) = &inner.state
-            && connection.news() == known
-        {
-            ANY_WATCHED.store(true, SeqCst);
-            return;
-        }
-        inner.watched = None;
-        drop(inner);
-        self.notifier.queue.wake_all();
     }
 
     /// bind(2). Port 0 is a port of the system's choice.
@@ -196,8 +158,8 @@ impl TcpSocket {
             IpAddress::Ipv4(Ipv4Address::UNSPECIFIED),
             0,
         ));
-        let notifier = try_arc(Notifier::default())?;
-        connection.set_notifier(&notifier);
+        let notifier = Notifier::for_tcp()?;
+        connection.set_wakers(notifier.wakers()?);
         Ok((
             Self::with_state(State::Connected(connection), self.family, notifier)?,
             peer,
@@ -228,7 +190,7 @@ impl TcpSocket {
             State::Closed => return Err(Errno::EINVAL),
         }
         let (stack, address) = route(remote.addr).ok_or(Errno::ENETUNREACH)?;
-        let mut connection = Connection::new(stack, &self.notifier)?;
+        let mut connection = Connection::new(stack, self.notifier.wakers()?)?;
         connection.connect(IpEndpoint::new(address, remote.port))?;
         inner.state = State::Connecting(connection);
         Err(Errno::EINPROGRESS)
@@ -285,6 +247,9 @@ impl TcpSocket {
         match &mut inner.state {
             State::Connected(connection) => {
                 let result = connection.read(buffer);
+                if let (Ok(count), Some(seen)) = (&result, &mut inner.seen) {
+                    seen.unread = seen.unread.saturating_sub(*count);
+                }
                 // A reset is told once; then it is the end.
                 inner.read_closed |= result == Err(Errno::ECONNRESET);
                 result
@@ -377,6 +342,28 @@ impl TcpSocket {
     }
 }
 
+impl TcpSocket {
+    /// Tells of what has come since the notifier began to watch. False if
+    /// nothing has: it goes on.
+    pub fn look_for_news(&self) -> bool {
+        let mut inner = self.inner.lock();
+        let now = match &inner.state {
+            State::Connected(connection) => Some(connection.glance()),
+            _ => None,
+        };
+        if now.is_some() && now == inner.seen {
+            return false;
+        }
+        let watched = inner.seen.take().is_some();
+        self.notifier.unwatch();
+        drop(inner);
+        if watched {
+            self.notifier.tell();
+        }
+        true
+    }
+}
+
 impl Inner {
     /// Notices how a connect under way has ended.
     fn settle(&mut self) {
@@ -411,20 +398,14 @@ impl Inner {
                 let _ = connection.send_state();
             }
             State::Connected(connection) => {
-                let received = connection.receive_state();
-                let (data, more) = (received.data, received.open);
+                let incoming = connection.incoming();
+                let (data, more) = (incoming.unread > 0, incoming.is_open());
                 let (room, open) = connection.send_state();
                 let ended = !more && !data || self.read_closed;
                 ready.set(Ready::IN, data || ended);
                 ready.set(Ready::RDHUP, !more || self.read_closed);
                 ready.set(Ready::OUT, room || !open || self.write_closed);
                 ready.set(Ready::HUP, ended && (!open || self.write_closed));
-                // Data and room, and the end may still come.
-                let both = Ready::IN | Ready::OUT;
-                if ready & (both | Ready::RDHUP) == both {
-                    self.watched = Some(received.news);
-                    ANY_WATCHED.store(true, SeqCst);
-                }
             }
         }
         ready
@@ -433,10 +414,20 @@ impl Inner {
 
 impl Pollable for TcpSocket {
     fn ready(&self) -> Ready {
-        let ready = self.inner.lock().ready();
-        // What has come before it was watched.
-        self.wake_if_news();
-        ready
+        let mut inner = self.inner.lock();
+        let ready = inner.ready();
+        // Data and room, and more or the end may still come.
+        if ready & (Ready::IN | Ready::OUT | Ready::RDHUP) != Ready::IN | Ready::OUT
+            || inner.seen.is_some()
+        {
+            return ready;
+        }
+        // What comes from here on is news; what has come is told.
+        self.notifier.watch();
+        if let State::Connected(connection) = &inner.state {
+            inner.seen = Some(connection.incoming());
+        }
+        inner.ready()
     }
 
     fn wait_queue(&self) -> Option<&WaitQueue> {

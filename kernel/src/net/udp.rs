@@ -1,8 +1,8 @@
 //! UDP sockets with Linux's behaviour (udp(7)), never waiting, like
 //! [`super::tcp`].
 
-use super::connection::Notifier;
 use super::datagrams::{Datagram, Datagrams};
+use super::notifier::Notifier;
 use super::{ethernet, loopback, ports, route};
 use alloc::sync::Arc;
 use core::any::Any;
@@ -62,7 +62,7 @@ impl UdpSocket {
         };
         try_arc(UdpSocket {
             inner: SpinLock::new(Rank::SocketState, inner),
-            notifier: try_arc(Notifier::default())?,
+            notifier: Notifier::new()?,
             options: SocketOptions::default(),
             family,
             ino: next_ino(),

@@ -1,7 +1,7 @@
 //! Descriptors: close(2), dup(2), fcntl(2), ioctl(2), pipe(2).
 
 use super::Call;
-use super::locks;
+use super::{locks, signal_io};
 use crate::arch::user_access::{copy_from_user, copy_to_user};
 use crate::user::Process;
 use crate::user::accounts::with_pipe_payer;
@@ -89,11 +89,19 @@ pub fn dup3(call: &mut Call<'_>) -> Result<u64> {
     Ok(new as u64)
 }
 
-/// fcntl(2): without leases, notification and owners (`EINVAL`).
+/// fcntl(2): without leases and notification (`EINVAL`). A descriptor that is
+/// merely a place knows the commands about itself only (`EBADF`).
 pub fn fcntl(call: &mut Call<'_>) -> Result<u64> {
     let file = call.file(0)?;
-    let argument = call.word(2);
-    match call.uint(1) {
+    let (command, argument) = (call.uint(1), call.word(2));
+    let about_itself = matches!(
+        command,
+        F_DUPFD | F_DUPFD_CLOEXEC | F_GETFD | F_SETFD | F_GETFL
+    );
+    if !about_itself && file.flags().contains(OpenFlags::PATH) {
+        return Err(Errno::EBADF);
+    }
+    match command {
         F_DUPFD => Ok(call.install_from(file, false, call.int(2))? as u64),
         F_DUPFD_CLOEXEC => Ok(call.install_from(file, true, call.int(2))? as u64),
         F_GETFD => {
@@ -116,15 +124,20 @@ pub fn fcntl(call: &mut Call<'_>) -> Result<u64> {
                 let rights = path.inode().metadata()?.rights();
                 call.thread.with_cred(|cred| cred.check_owner(&rights))?;
             }
+            let wanted = flags.contains(OpenFlags::ASYNC);
+            let has = file.flags().contains(OpenFlags::ASYNC);
+            if wanted != has && signal_io::can_signal(&file) {
+                signal_io::set_async(call, &file, call.int(0), wanted)?;
+            }
             file.set_flags(flags);
             Ok(0)
         }
-        F_GETPIPE_SZ | F_SETPIPE_SZ => pipe_size(&file, call.uint(1), argument),
+        F_GETPIPE_SZ | F_SETPIPE_SZ => pipe_size(&file, command, argument),
         command @ (F_GETLK | F_SETLK | F_SETLKW) => locks::fcntl(call, &file, command, argument),
         command @ (locks::F_OFD_GETLK..=locks::F_OFD_SETLKW) => {
             locks::fcntl(call, &file, command, argument)
         }
-        _ => Err(Errno::EINVAL),
+        _ => signal_io::fcntl(call, &file, command).unwrap_or(Err(Errno::EINVAL)),
     }
 }
 
@@ -190,7 +203,10 @@ pub fn ioctl(call: &mut Call<'_>) -> Result<u64> {
             });
             Ok(0)
         }
-        command => file.ioctl(command, &mut UserArg(call.word(2))),
+        command => match signal_io::ioctl(call, &file, command) {
+            Some(result) => result,
+            None => file.ioctl(command, &mut UserArg(call.word(2))),
+        },
     }
 }
 

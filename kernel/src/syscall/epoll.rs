@@ -22,10 +22,18 @@ const MAX_EVENTS: usize = 1024;
 /// once.
 static NESTING: Mutex<()> = Mutex::new(Rank::LeafMutex, ());
 
-type Epoll = paddock_epoll::Epoll<Watched>;
+/// An epoll of open files.
+pub type Epoll = paddock_epoll::Epoll<Watched>;
 
 /// A watched open file.
-struct Watched(Arc<OpenFile>);
+pub struct Watched(Arc<OpenFile>);
+
+impl Watched {
+    /// `file`, to be watched.
+    pub fn new(file: &Arc<OpenFile>) -> Watched {
+        Watched(file.clone())
+    }
+}
 
 impl Source for Watched {
     type Object = dyn File;

@@ -27,6 +27,7 @@ mod prctl;
 mod priority;
 mod process;
 mod scheduling;
+mod signal_io;
 mod signals;
 mod socket;
 mod stat;

@@ -21,6 +21,7 @@ mod order;
 mod pipes;
 mod poll;
 mod processes;
+mod signal_io;
 mod signals;
 mod sleep;
 mod stream;
@@ -108,6 +109,7 @@ pub const CASES: &[Case] = &[
     case("identity", identity::run),
     case("limits", limits::run),
     case("signals", signals::run),
+    case("signal-io", signal_io::run),
     case("mmap", memory::run),
     case("fp", fp::run),
     case("files", files::run),

@@ -163,6 +163,13 @@ impl Edges {
         Ok(Edges(epoll))
     }
 
+    /// What there is at once.
+    fn now(&self) -> Result<i32, Errno> {
+        let mut event = libc::epoll_event { events: 0, u64: 0 };
+        call!(libc::epoll_wait(self.0, &mut event, 1, 50))?;
+        Ok(event.events as i32)
+    }
+
     /// What the next edge has of `wanted`, within some seconds.
     fn next(&self, wanted: i32) -> Result<i32, Errno> {
         let end = Instant::now() + PATIENCE;
@@ -202,6 +209,7 @@ fn edges(report: &mut Report) -> Outcome {
         client.write_all(&[turn; 10]).map_err(text)?;
         let edge = edges.next(libc::EPOLLIN);
         report.same("more of it is an edge", edge, Ok(libc::EPOLLIN));
+        report.same("told once", edges.now(), Ok(0));
     }
     report.same("it is read", server.read(&mut bytes).map_err(text)?, 30);
     // More than fits: the rest waits for room.

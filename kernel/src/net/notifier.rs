@@ -1,0 +1,184 @@
+//! [`Notifier`]: who waits for a socket, and what wakes them.
+
+use super::tcp::TcpSocket;
+use alloc::sync::{Arc, Weak};
+use alloc::task::Wake;
+use alloc::vec::Vec;
+use core::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use core::task::Waker;
+use paddock_abi::{Errno, Result};
+use paddock_sync::{OnceCell, PreemptOff, Rank, Ready, SpinLock, WaitQueue, try_arc};
+
+/// What a change of the incoming side can be about.
+const INCOMING: Ready = Ready::OUT.complement();
+/// What a change of the outgoing side can be about.
+const OUTGOING: Ready = Ready::OUT.union(Ready::ERR).union(Ready::HUP);
+
+/// Where those who wait for a socket are.
+#[derive(Debug)]
+pub struct Notifier {
+    /// The queue.
+    pub queue: WaitQueue,
+    /// The TCP socket, which the stack may have to be asked about.
+    socket: OnceCell<Weak<TcpSocket>>,
+    is_tcp: bool,
+    is_watched: AtomicBool,
+}
+
+/// What the stack calls when one side of a socket changes.
+struct Side {
+    notifier: Arc<Notifier>,
+    events: Ready,
+}
+
+impl Wake for Side {
+    fn wake(self: Arc<Self>) {
+        self.notifier.queue.wake(self.events);
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.notifier.queue.wake(self.events);
+    }
+}
+
+/// What the stack calls for each side of a socket.
+pub struct Wakers {
+    /// Something has come, or the end of it.
+    pub incoming: Waker,
+    /// There is room.
+    pub outgoing: Waker,
+}
+
+/// TCP sockets whose connection is ready on both sides, so that the stack keeps
+/// no waker for what can still come: it is asked after each of its polls.
+struct Watched {
+    /// Each at most once; there is room for all TCP sockets.
+    list: Vec<Arc<Notifier>>,
+    sockets: usize,
+}
+
+static WATCHED: SpinLock<Watched, PreemptOff> = SpinLock::new(
+    Rank::Leaf,
+    Watched {
+        list: Vec::new(),
+        sockets: 0,
+    },
+);
+
+impl Notifier {
+    /// One for a socket that is not of TCP.
+    ///
+    /// # Errors
+    /// `ENOMEM`.
+    pub fn new() -> Result<Arc<Notifier>> {
+        try_arc(Self::of(false))
+    }
+
+    fn of(is_tcp: bool) -> Notifier {
+        Notifier {
+            queue: WaitQueue::new(),
+            socket: OnceCell::new(),
+            is_tcp,
+            is_watched: AtomicBool::new(false),
+        }
+    }
+
+    /// One for a TCP socket.
+    ///
+    /// # Errors
+    /// `ENOMEM`.
+    pub fn for_tcp() -> Result<Arc<Notifier>> {
+        let mut watched = WATCHED.lock();
+        let missing = (watched.sockets + 1).saturating_sub(watched.list.len());
+        watched
+            .list
+            .try_reserve(missing)
+            .map_err(|_| Errno::ENOMEM)?;
+        watched.sockets += 1;
+        drop(watched);
+        let notifier = Self::of(true);
+        try_arc(notifier)
+    }
+
+    /// The socket that it is for. Once.
+    pub fn belongs_to(&self, socket: &Arc<TcpSocket>) {
+        let _ = self.socket.set(Arc::downgrade(socket));
+    }
+
+    /// What the stack is to call for each side.
+    ///
+    /// # Errors
+    /// `ENOMEM`.
+    pub fn wakers(self: &Arc<Self>) -> Result<Wakers> {
+        let side = |events| {
+            let notifier = self.clone();
+            try_arc(Side { notifier, events }).map(Waker::from)
+        };
+        Ok(Wakers {
+            incoming: side(INCOMING)?,
+            outgoing: side(OUTGOING)?,
+        })
+    }
+
+    /// What the stack is to call when a connection has come: it notices that
+    /// by the outgoing side.
+    ///
+    /// # Errors
+    /// `ENOMEM`.
+    pub fn wakers_of_listener(self: &Arc<Self>) -> Result<Wakers> {
+        let Wakers { incoming, .. } = self.wakers()?;
+        let outgoing = incoming.clone();
+        Ok(Wakers { incoming, outgoing })
+    }
+
+    /// Has the socket asked for news after each poll of a stack. Its caller
+    /// holds the socket's lock.
+    pub fn watch(self: &Arc<Self>) {
+        if !self.is_watched.swap(true, SeqCst) {
+            WATCHED.lock().list.push(self.clone());
+        }
+    }
+
+    /// Undoes that; likewise.
+    pub fn unwatch(&self) {
+        if !self.is_watched.swap(false, SeqCst) {
+            return;
+        }
+        let mut watched = WATCHED.lock();
+        let is_it = |other: &Arc<Notifier>| core::ptr::eq(&raw const **other, self);
+        let at = watched.list.iter().position(is_it);
+        let gone = at.map(|at| watched.list.swap_remove(at));
+        drop(watched);
+        drop(gone);
+    }
+
+    /// Tells of something that has come.
+    pub fn tell(&self) {
+        self.queue.wake(INCOMING);
+    }
+}
+
+impl Drop for Notifier {
+    fn drop(&mut self) {
+        if self.is_tcp {
+            WATCHED.lock().sockets -= 1;
+        }
+    }
+}
+
+/// Tells of what has come to the connections that are watched. After every poll
+/// of a stack, outside its section.
+pub fn wake_watched() {
+    let mut index = 0;
+    loop {
+        let Some(notifier) = WATCHED.lock().list.get(index).cloned() else {
+            return;
+        };
+        let socket = notifier.socket.get().and_then(Weak::upgrade);
+        match socket {
+            Some(socket) if !socket.look_for_news() => index += 1,
+            Some(_) => {}
+            None => notifier.unwatch(),
+        }
+    }
+}
