@@ -18,7 +18,14 @@ pub struct Candidate {
     pub adjustment: i32,
     /// Never chosen, whatever its size: process 1, or one that has ended.
     pub exempt: bool,
+    /// An operator's: chosen only for what it has beyond
+    /// [`OPERATORS_SHARE`] of the machine, so that a login outlives services
+    /// that are many rather than large.
+    pub is_operators: bool,
 }
+
+/// What an operator's process has before it counts: this part of the machine.
+const OPERATORS_SHARE: u64 = 32;
 
 impl Candidate {
     /// How much there is to gain, in pages, adjusted by thousandths of the
@@ -28,7 +35,11 @@ impl Candidate {
             return None;
         }
         let share = (total / 1000) as i64;
-        Some(self.pages as i64 + i64::from(self.adjustment) * share)
+        let free = match self.is_operators {
+            true => (total / OPERATORS_SHARE) as i64,
+            false => 0,
+        };
+        Some(self.pages as i64 - free + i64::from(self.adjustment) * share)
     }
 
     /// What `/proc/PID/oom_score` says, 0 to 2000: thousandths of `total`,
@@ -63,7 +74,25 @@ mod tests {
             pages,
             adjustment,
             exempt: pid == 1,
+            is_operators: false,
         }
+    }
+
+    #[test]
+    fn an_operators_shell_outlives_a_small_service_and_his_hog_does_not() {
+        let shell = Candidate {
+            is_operators: true,
+            ..of(9, 120, 0)
+        };
+        let all = [of(2, 23, 0), shell];
+        assert_eq!(choose(all.into_iter(), TOTAL), Some(all[0]));
+        let hog = Candidate {
+            is_operators: true,
+            ..of(9, TOTAL / 2, 0)
+        };
+        let all = [of(2, 300, 0), hog];
+        assert_eq!(choose(all.into_iter(), TOTAL), Some(all[1]));
+        assert_eq!(choose([shell].into_iter(), TOTAL), Some(shell));
     }
 
     #[test]

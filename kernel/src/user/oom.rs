@@ -120,6 +120,7 @@ pub fn candidate(process: &Process) -> Candidate {
         pages: pages + kernel as u64,
         adjustment: process.oom_score_adj.load(Relaxed),
         exempt: process.pid == super::spawn::FIRST || has_ended,
+        is_operators: process.is_operators(),
     }
 }
 

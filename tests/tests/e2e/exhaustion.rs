@@ -135,6 +135,29 @@ fn the_operator_gets_in_beside_bombs() -> Result<()> {
     machine.off()
 }
 
+/// A service of root's has no limit but the machine's memory: it takes all of
+/// that, and the operator gets in and ends it.
+#[test]
+fn the_operator_ends_a_service_that_takes_all() -> Result<()> {
+    let machine = machine("root-bombs").smp(1).alone().up()?;
+    for (what, tasks) in [("fork", 800), ("children", 1000), ("zombies", 1000)] {
+        machine.sh(&format!(
+            "echo 'command = [\"/bin/paddock-test\", \"exhaust\", \"{what}\", \"0\", \"hold\"]' \
+             > /etc/herd/available/bomb.conf; herd enable bomb >/dev/null"
+        ))?;
+        wait_for_tasks(&machine, 0, tasks)?;
+        let login = best_of_three(&machine, "true")?;
+        assert!(login < OPERATOR_LIMIT, "{what}: logged in after {login:?}");
+        let began = Instant::now();
+        machine.sh("herd stop bomb >/dev/null")?;
+        let took = began.elapsed();
+        println!("{what}: logged in after {login:?}, stopped after {took:?}");
+        assert!(took < OPERATOR_LIMIT, "{what}: stopped after {took:?}");
+        machine.sh("herd disable bomb >/dev/null")?;
+    }
+    machine.off()
+}
+
 /// Whoever wants all memory goes, and nobody else, however often.
 #[test]
 fn the_hog_is_killed_and_nobody_else() -> Result<()> {
