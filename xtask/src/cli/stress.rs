@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 use xtask::qemu::cpus;
 use xtask::step;
-use xtask::stress::{self, Pauses, Plan};
+use xtask::stress::{self, Fills, Pauses, Plan};
 
 const HELP: &str = "\
 Boots a machine that does everything at once for some time: processes, threads,
@@ -16,22 +16,29 @@ machine must have in use what it had before, have reported nothing, and leave a
 clean disk.
 
 With `--pauses N` the host stops the machine instead, N times for 1 to 10 s,
-and its watchdog must not blame anybody for that.
+and its watchdog must not blame anybody for that. With `--fills N` ordinary
+users take all the memory they may have of the kernel's, N times, and it must
+all come back each time.
 
-Usage: cargo xtask stress [--minutes N | --pauses N] [--smp N] [--no-build]
+Usage: cargo xtask stress [OPTIONS]
 
   --minutes N      for how long (10)
   --pauses N       how often the host stops the machine
+  --fills N        how often memory is filled
+  --users N        by so many users at once (1)
   --smp N          CPUs, 1 to 8 (4)
   --no-build       with what was built last
 ";
 
 pub fn main(args: &mut lexopt::Parser) -> Result<ExitCode> {
-    let (mut minutes, mut pauses, mut smp, mut build) = (10, None, 4, true);
+    let (mut minutes, mut smp, mut build) = (10, 4, true);
+    let (mut pauses, mut fills, mut users) = (None, None, 1);
     while let Some(arg) = args.next()? {
         match arg {
             Long("minutes") => minutes = args.value()?.parse()?,
             Long("pauses") => pauses = Some(args.value()?.parse()?),
+            Long("fills") => fills = Some(args.value()?.parse()?),
+            Long("users") => users = args.value()?.parse()?,
             Long("smp") => smp = cpus(&args.value()?.string()?)?,
             Long("no-build") => build = false,
             Long("help") | Short('h') => return super::help(HELP),
@@ -41,6 +48,9 @@ pub fn main(args: &mut lexopt::Parser) -> Result<ExitCode> {
     super::test::prepare(build)?;
     if let Some(times) = pauses {
         return stop_machine(times, smp);
+    }
+    if let Some(times) = fills {
+        return fill_memory(Fills { times, users, smp });
     }
     step::step(&format!("Stress for {minutes} min with {smp} CPUs"));
     let summary = stress::run(&Plan {
@@ -76,6 +86,19 @@ fn stop_machine(times: u32, smp: u32) -> Result<ExitCode> {
     println!(
         "{} ms in all, of which {} ms were noticed; {} warnings, no report",
         seen.paused, seen.stolen, seen.warnings
+    );
+    Ok(ExitCode::SUCCESS)
+}
+
+fn fill_memory(fills: Fills) -> Result<ExitCode> {
+    let Fills { times, users, smp } = fills;
+    step::step(&format!(
+        "Memory filled {times} times by {users} users with {smp} CPUs"
+    ));
+    let free = fills.run()?;
+    println!(
+        "{} kB were free before, at least {} kB after each of {times} rounds",
+        free.before, free.least
     );
     Ok(ExitCode::SUCCESS)
 }

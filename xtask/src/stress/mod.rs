@@ -2,10 +2,12 @@
 //! inside and from outside, and afterwards is as it was before.
 
 mod figures;
+mod fills;
 mod outside;
 mod pauses;
 
 pub use figures::Figures;
+pub use fills::{Fills, FreeMemory};
 pub use pauses::{Pauses, Seen};
 
 use crate::machine::{LIMIT, Machine, machine, run_limited};
