@@ -169,6 +169,19 @@ impl Siginfo {
         info
     }
 
+    /// Which timer's expiry it is.
+    pub const fn timer_id(&self) -> i32 {
+        self.fields[0] as i32
+    }
+
+    /// Counts further expirations of that timer.
+    pub const fn add_overrun(&mut self, count: u64) {
+        let sum = (self.fields[0] >> 32).saturating_add(count);
+        let most = i32::MAX as u64;
+        let overrun = if sum < most { sum } else { most };
+        self.fields[0] = pair(self.fields[0] as u32, overrun as u32);
+    }
+
     /// An open file's event (`POLL_…`), its bits of poll(2), and a descriptor.
     pub const fn poll(signal: u32, code: i32, band: u64, fd: i32) -> Siginfo {
         let mut info = Self::new(signal, code);
@@ -191,6 +204,25 @@ impl Siginfo {
 const fn pair(low: u32, high: u32) -> u64 {
     low as u64 | (high as u64) << 32
 }
+
+/// The kernel's `struct sigevent`.
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct Sigevent {
+    pub value: u64,
+    pub signal: i32,
+    pub notify: i32,
+    pub tid: i32,
+    pub pad: [i32; 11],
+}
+
+/// Notify by a signal.
+pub const SIGEV_SIGNAL: i32 = 0;
+pub const SIGEV_NONE: i32 = 1;
+/// As the C library's: to the kernel, by a signal.
+pub const SIGEV_THREAD: i32 = 2;
+/// By a signal to one thread.
+pub const SIGEV_THREAD_ID: i32 = 4;
 
 /// `stack_t` of sigaltstack(2).
 #[derive(Clone, Copy, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout)]
@@ -273,9 +305,14 @@ pub struct RtSigframe {
 /// Bytes of `struct rt_sigframe`: with the whole reserved area.
 pub const RT_SIGFRAME_SIZE: u64 = 128 + 168 + 8 + 288 + 4096;
 
+/// What a handler needs of a stack at least (`AT_MINSIGSTKSZ`): a frame, its
+/// record, and what aligns them.
+pub const SIGNAL_STACK: u64 = RT_SIGFRAME_SIZE + 32;
+
 const _: () = assert!(size_of::<Siginfo>() == 128);
 const _: () = assert!(size_of::<Sigaction>() == 32);
 const _: () = assert!(size_of::<StackT>() == 24);
+const _: () = assert!(size_of::<Sigevent>() == 64);
 const _: () = assert!(size_of::<Sigcontext>() == 288);
 const _: () = assert!(size_of::<FpsimdContext>() == 528);
 const _: () = assert!(size_of::<UcontextHead>() == 176);

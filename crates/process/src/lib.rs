@@ -23,6 +23,7 @@ pub mod script;
 pub mod signal;
 pub mod stack;
 mod status;
+mod timers;
 mod tree;
 mod weak_list;
 
@@ -32,5 +33,6 @@ pub use io_owner::{IoOwner, IoSignal};
 pub use pipe::{Fifo, FifoEnd, PIPE_BUF, PIPE_MAX, PIPE_SIZE, Payer, PipeReader, PipeWriter, pipe};
 pub use ring::{Ring, TryRead};
 pub use status::{Usage, WaitStatus};
+pub use timers::{Schedule, TimerQueue};
 pub use tree::{Bereft, ExitEffects, Member, Selector, TaskLimits, Tree, Waited};
 pub use weak_list::{Listed, Membership, WeakList};

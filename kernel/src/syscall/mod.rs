@@ -23,6 +23,7 @@ pub mod locks;
 mod memory;
 mod names;
 mod poll;
+mod posix_timers;
 mod prctl;
 mod priority;
 mod process;

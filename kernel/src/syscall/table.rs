@@ -4,8 +4,8 @@
 use super::{Call, encode};
 use super::{
     attributes, capabilities, clock, credentials, descriptors, directories, epoll, event, futex,
-    io, itimer, limits, locks, memory, names, poll, prctl, priority, process, scheduling, signals,
-    socket, stat, system, timer_file, transfer, wait,
+    io, itimer, limits, locks, memory, names, poll, posix_timers, prctl, priority, process,
+    scheduling, signals, socket, stat, system, timer_file, transfer, wait,
 };
 use paddock_abi::nr;
 
@@ -156,6 +156,11 @@ table! {
     SETTIMEOFDAY => clock::settimeofday,
     SETITIMER => itimer::setitimer,
     GETITIMER => itimer::getitimer,
+    TIMER_CREATE => posix_timers::timer_create,
+    TIMER_GETTIME => posix_timers::timer_gettime,
+    TIMER_GETOVERRUN => posix_timers::timer_getoverrun,
+    TIMER_SETTIME => posix_timers::timer_settime,
+    TIMER_DELETE => posix_timers::timer_delete,
     TIMES => clock::times,
     RT_SIGRETURN => signals::rt_sigreturn,
     RT_SIGACTION => signals::rt_sigaction,

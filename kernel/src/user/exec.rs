@@ -100,6 +100,7 @@ fn take_over(thread: &Arc<UserThread>, loaded: Loaded, name: String, frame: &mut
     thread.clear_tid.store(0, Ordering::Relaxed);
     thread.robust_list.store(0, Ordering::Relaxed);
     process.signals.lock().exec(thread.tid);
+    process.delete_timers();
     if let Ok(copy) = try_string(&name) {
         thread::current().set_name(copy);
     }

@@ -69,6 +69,7 @@ fn clear_tid(thread: &UserThread) {
 }
 
 fn end_process(process: &Arc<Process>, thread: &UserThread) {
+    process.end_timers();
     release_memory(process);
     let files = core::mem::replace(&mut *process.files.lock(), FileShare::none());
     drop(files);

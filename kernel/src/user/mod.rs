@@ -17,6 +17,7 @@ pub mod process;
 mod program;
 mod signals;
 mod spawn;
+pub mod timers;
 mod traps;
 mod usage;
 mod user_thread;

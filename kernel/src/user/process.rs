@@ -3,6 +3,7 @@
 use super::cpu_clock::CpuClock;
 use super::files::{FileShare, Files};
 use super::memory::Memory;
+use super::timers::Timers;
 use crate::memory::frames::Reserve;
 use crate::time;
 use alloc::string::String;
@@ -160,6 +161,8 @@ pub struct Process {
     pub released_parent: AtomicBool,
     /// When it began, ns since boot.
     pub started: u64,
+    /// Timers of real time.
+    pub timers: SpinLock<Timers>,
     /// CPU time, and what it sets off.
     pub cpu_clock: CpuClock,
     /// What threads that have ended used.
@@ -255,6 +258,7 @@ impl Process {
             start_stack: AtomicU64::new(0),
             released_parent: AtomicBool::new(false),
             started: time::now(),
+            timers: SpinLock::new(Rank::Leaf, Timers::new()),
             cpu_clock: CpuClock::new(limits[RLIMIT_CPU] != (UNLIMITED, UNLIMITED)),
             ended: SpinLock::new(Rank::Leaf, Usage::default()),
             peak_pages: AtomicU64::new(0),

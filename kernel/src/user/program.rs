@@ -8,6 +8,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use paddock_abi::mman::{MapFlags, Prot};
 use paddock_abi::process::*;
+use paddock_abi::signal::SIGNAL_STACK;
 use paddock_abi::{Errno, Result};
 use paddock_cred::{Cred, Executed, ExecutedFile};
 use paddock_mem::{
@@ -311,6 +312,7 @@ fn auxiliary_vector(
     let mut vector = alloc::vec![
         entry(AT_PAGESZ, PAGE_SIZE),
         entry(AT_CLKTCK, 100),
+        entry(AT_MINSIGSTKSZ, SIGNAL_STACK),
         entry(AT_HWCAP, crate::arch::cpu::HWCAP),
         entry(AT_PHENT, 56),
         entry(AT_PHNUM, image.program_header_count),

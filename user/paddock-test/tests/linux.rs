@@ -35,6 +35,7 @@ cases! {
     threads: "threads";
     cpus: "cpus";
     signals: "signals";
+    timers: "timers";
     signal_io: "signal-io";
     mmap: "mmap";
     fp: "fp";

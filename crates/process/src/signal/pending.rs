@@ -2,7 +2,7 @@
 
 use super::SignalSet;
 use alloc::vec::Vec;
-use paddock_abi::signal::{SI_USER, SIGRTMIN, Siginfo};
+use paddock_abi::signal::{SI_TIMER, SI_USER, SIGRTMIN, Siginfo};
 use paddock_abi::{Errno, Result};
 
 /// Signals that wait, with what is known about each. An ordinary signal
@@ -44,6 +44,21 @@ impl Pending {
         }
         self.set = self.set.union(SignalSet::of(signal));
         Ok(())
+    }
+
+    /// Counts expirations to the instance of a signal that a timer sent and
+    /// that waits still; whether there is one.
+    pub fn add_overrun(&mut self, timer: i32, signal: u32, count: u64) -> bool {
+        let is_its = |info: &&mut Siginfo| {
+            info.signal() == signal && info.si_code == SI_TIMER && info.timer_id() == timer
+        };
+        match self.infos.iter_mut().find(is_its) {
+            Some(info) => {
+                info.add_overrun(count);
+                true
+            }
+            None => false,
+        }
     }
 
     /// Takes out one instance of a signal that waits.

@@ -44,6 +44,16 @@ impl Signals {
         }
     }
 
+    /// Counts expirations of a timer to its signal that waits, for the process
+    /// or the thread `tid`; whether there is one.
+    pub fn add_overrun(&mut self, timer: i32, signal: u32, tid: Option<u32>, count: u64) -> bool {
+        let pending = match tid {
+            None => Some(&mut self.pending),
+            Some(tid) => self.thread_mut(tid).ok().map(|thread| &mut thread.pending),
+        };
+        pending.is_some_and(|pending| pending.add_overrun(timer, signal, count))
+    }
+
     /// A stop cancels a waiting `SIGCONT`, and `SIGCONT` waiting stops.
     fn cancel_opposites(&mut self, signal: u32) {
         if signal == SIGCONT || signal == SIGKILL {

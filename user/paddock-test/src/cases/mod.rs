@@ -28,6 +28,7 @@ mod stream;
 mod stress;
 mod tcp;
 mod threads;
+mod timers;
 mod unix;
 mod wait;
 
@@ -109,6 +110,7 @@ pub const CASES: &[Case] = &[
     case("identity", identity::run),
     case("limits", limits::run),
     case("signals", signals::run),
+    case("timers", timers::run),
     case("signal-io", signal_io::run),
     case("mmap", memory::run),
     case("fp", fp::run),

@@ -1,0 +1,125 @@
+//! Timers of POSIX: timer_create(2) and its kin.
+
+use super::Call;
+use super::cpu_clock::CpuClock;
+use crate::time;
+use crate::user::process::RLIMIT_SIGPENDING;
+use crate::user::timers::{Notify, ProcessTimer};
+use alloc::sync::Arc;
+use paddock_abi::signal::*;
+use paddock_abi::time::*;
+use paddock_abi::{Errno, Result};
+use paddock_process::Schedule;
+
+/// Whether a clock is the wall's. `EOPNOTSUPP` for clocks without timers, those
+/// of CPU time among them; `EINVAL`.
+fn is_wall(call: &Call<'_>, clock: u32) -> Result<bool> {
+    match clock {
+        CLOCK_REALTIME => Ok(true),
+        CLOCK_MONOTONIC | CLOCK_BOOTTIME => Ok(false),
+        CLOCK_MONOTONIC_RAW | CLOCK_MONOTONIC_COARSE | CLOCK_REALTIME_COARSE => {
+            Err(Errno::EOPNOTSUPP)
+        }
+        _ => CpuClock::find(call, clock).and(Err(Errno::EOPNOTSUPP)),
+    }
+}
+
+/// What a `struct sigevent` asks for. `EINVAL`.
+fn notify(call: &Call<'_>, event: Sigevent) -> Result<Notify> {
+    let tid = match event.notify {
+        SIGEV_NONE => return Ok(Notify::Nothing),
+        SIGEV_SIGNAL | SIGEV_THREAD => None,
+        SIGEV_THREAD_ID => Some(event.tid as u32),
+        _ => return Err(Errno::EINVAL),
+    };
+    let is_own = |tid| call.process().thread(tid).is_some();
+    let signal = event.signal as u32;
+    if !(1..=SIGMAX).contains(&signal) || tid.is_some_and(|tid| !is_own(tid)) {
+        return Err(Errno::EINVAL);
+    }
+    let value = event.value;
+    Ok(Notify::Signal { signal, value, tid })
+}
+
+/// timer_create(2): of the clocks of real time.
+pub fn timer_create(call: &mut Call<'_>) -> Result<u64> {
+    let event = match call.pointer::<Sigevent>(1).non_null() {
+        Some(place) => Some(place.read()?),
+        None => None,
+    };
+    let wall = is_wall(call, call.uint(0))?;
+    let notify = event.map(|event| notify(call, event)).transpose()?;
+    let process = call.process();
+    let limit = process.limit(RLIMIT_SIGPENDING);
+    let id = process.create_timer(wall, limit, |id| {
+        notify.unwrap_or(Notify::Signal {
+            signal: SIGALRM,
+            value: id as u64,
+            tid: None,
+        })
+    })?;
+    let stored = call.pointer::<i32>(2).write(&id);
+    if stored.is_err() {
+        process.delete_timer(id)?;
+    }
+    stored.map(|()| 0)
+}
+
+fn timer(call: &Call<'_>) -> Result<Arc<ProcessTimer>> {
+    call.process().created_timer(call.int(0))
+}
+
+fn shown(schedule: Schedule) -> Itimerspec {
+    Itimerspec {
+        it_value: Timespec::from_nanos(schedule.left(time::now())),
+        it_interval: Timespec::from_nanos(schedule.interval),
+    }
+}
+
+/// When a timer is due that is set to `value`.
+pub fn due(value: u64, absolute: bool, wall: bool) -> u64 {
+    let now = time::now();
+    match (value, absolute) {
+        (0, _) => 0,
+        (value, false) => now.saturating_add(value),
+        (value, true) if wall => now
+            .saturating_add(value.saturating_sub(time::wall()))
+            .max(1),
+        (value, true) => value,
+    }
+}
+
+/// timer_settime(2).
+pub fn timer_settime(call: &mut Call<'_>) -> Result<u64> {
+    let new = match call.pointer::<Itimerspec>(2).non_null() {
+        Some(place) => place.read()?,
+        None => return Err(Errno::EINVAL),
+    };
+    let (value, interval) = (new.it_value.to_nanos()?, new.it_interval.to_nanos()?);
+    let timer = timer(call)?;
+    let absolute = call.uint(1) & TIMER_ABSTIME != 0;
+    let due = due(value, absolute, timer.wall);
+    let old = timer.set(Schedule { due, interval })?;
+    if let Some(place) = call.pointer::<Itimerspec>(3).non_null() {
+        place.write(&shown(old))?;
+    }
+    Ok(0)
+}
+
+/// timer_gettime(2).
+pub fn timer_gettime(call: &mut Call<'_>) -> Result<u64> {
+    let setting = shown(timer(call)?.get());
+    call.pointer::<Itimerspec>(1).write(&setting)?;
+    Ok(0)
+}
+
+/// timer_getoverrun(2).
+pub fn timer_getoverrun(call: &mut Call<'_>) -> Result<u64> {
+    Ok(timer(call)?.overrun() as u64)
+}
+
+/// timer_delete(2).
+pub fn timer_delete(call: &mut Call<'_>) -> Result<u64> {
+    call.process().delete_timer(call.int(0))?;
+    Ok(0)
+}
