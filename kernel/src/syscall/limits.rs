@@ -13,7 +13,7 @@ use paddock_abi::{Errno, Result};
 use paddock_cred::Cap;
 
 /// The most descriptors that any limit allows (`fs.nr_open`).
-const NR_OPEN: u64 = 1 << 20;
+pub const NR_OPEN: u64 = 1 << 20;
 
 /// The process whose limits are meant. `EPERM` for one that is not the
 /// caller's, `ESRCH`.

@@ -56,6 +56,11 @@ const ITEMS: &[(&str, Item)] = &[
     ("exe", Item::Place(executable)),
     ("fd", Item::Fds),
     ("fdinfo", Item::FdInfos),
+    // Nobody's audit session: there are none.
+    (
+        "loginuid",
+        Item::File(0o444, |_, out| out.put(format_args!("{}", u32::MAX))),
+    ),
     ("limits", Item::File(0o444, tables::limits)),
     ("maps", Item::File(0o444, memory::maps)),
     ("mountinfo", Item::File(0o444, tables::mount_info)),

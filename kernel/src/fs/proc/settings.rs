@@ -3,10 +3,12 @@
 
 use super::text::{Text, file};
 use crate::memory::frames;
+use crate::thread::MAX_THREADS;
 use crate::user::accounts;
 use crate::{config, fs, random, syscall};
 use alloc::vec::Vec;
 use paddock_abi::{Errno, Result};
+use paddock_cred::{Cap, NGROUPS_MAX};
 use paddock_process::PIPE_MAX;
 use paddock_sync::OnceCell;
 use paddock_vfs::proc_fs::{ProcFile, ProcNode, StaticDir};
@@ -17,6 +19,10 @@ const PID_MAX: u32 = 32769;
 const SOMAXCONN: u32 = 4096;
 
 static BOOT_ID: OnceCell<[u8; 16]> = OnceCell::new();
+
+fn number(value: fn() -> u64) -> ProcNode {
+    ProcNode::text(move |out| Text::new(out).put(format_args!("{}\n", value())))
+}
 
 pub fn directory() -> StaticDir {
     let random = StaticDir::new()
@@ -33,6 +39,12 @@ pub fn directory() -> StaticDir {
             "ostype",
             file(|out| out.put(format_args!("{}\n", config::SYSNAME))),
         )
+        .with(
+            "cap_last_cap",
+            number(|| Cap::CAP_CHECKPOINT_RESTORE as u64),
+        )
+        .with("ngroups_max", number(|| NGROUPS_MAX as u64))
+        .with("threads-max", number(|| MAX_THREADS as u64))
         .with("pid_max", file(|out| out.put(format_args!("{PID_MAX}\n"))))
         .with("random", ProcNode::dir(random));
     // Memory is promised without being set aside.
@@ -52,6 +64,7 @@ pub fn directory() -> StaticDir {
         file(|out| out.put(format_args!("{SOMAXCONN}\n"))),
     );
     let fs = StaticDir::new()
+        .with("nr_open", number(|| syscall::NR_OPEN))
         .with(
             "pipe-max-size",
             file(|out| out.put(format_args!("{PIPE_MAX}\n"))),

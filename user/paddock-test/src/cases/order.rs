@@ -18,7 +18,8 @@ pub fn run(report: &mut Report, words: &[String]) -> Outcome {
     let folder = folder(words, "order")?;
     let outcome = transfers(report, &folder)
         .and_then(|()| unnamed(report, &folder))
-        .and_then(|()| gone(report, &folder));
+        .and_then(|()| gone(report, &folder))
+        .and_then(|()| settings(report));
     let _ = fs::remove_dir_all(&folder);
     outcome
 }
@@ -186,5 +187,33 @@ fn gone(report: &mut Report, folder: &Path) -> Outcome {
     fs::remove_file(&path).map_err(text)?;
     let late = name(&file, &folder.join("again"));
     report.refused("what was deleted stays so", late, libc::ENOENT);
+    Ok(())
+}
+
+/// What `/proc` says of limits is what the calls keep.
+fn settings(report: &mut Report) -> Outcome {
+    let read = |name: &str| -> Result<u64, String> {
+        let text = fs::read_to_string(name).map_err(|error| format!("{name}: {error}"))?;
+        let number = text.trim().parse();
+        number.map_err(|_| format!("{name}: {text:?} is not a number"))
+    };
+    report.same("groups", read("/proc/sys/kernel/ngroups_max")?, 65_536);
+    let last = read("/proc/sys/kernel/cap_last_cap")?;
+    let has = |cap: u64| call!(libc::prctl(libc::PR_CAPBSET_READ, cap, 0, 0, 0));
+    report.works("the last capability", has(last));
+    report.refused("none after it", has(last + 1), libc::EINVAL);
+    report.check("threads", read("/proc/sys/kernel/threads-max")? > 100);
+    let open = read("/proc/sys/fs/nr_open")?;
+    let limit = libc::rlimit {
+        rlim_cur: 10,
+        rlim_max: open + 1,
+    };
+    let more = call!(libc::setrlimit(libc::RLIMIT_NOFILE, &limit));
+    report.refused("descriptors", more, libc::EPERM);
+    report.same(
+        "no audit",
+        read("/proc/self/loginuid")?,
+        u64::from(u32::MAX),
+    );
     Ok(())
 }
