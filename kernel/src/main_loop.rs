@@ -107,6 +107,7 @@ pub struct MainLoop {
 
 impl MainLoop {
     /// Makes the executors. In the main loop's thread, once.
+    #[allow(clippy::disallowed_methods, reason = "runs at boot, before any user")]
     pub fn new() -> Self {
         MainLoop {
             executors: STEPS.map(|step| {

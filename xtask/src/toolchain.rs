@@ -2,7 +2,7 @@
 //! with the library built from source.
 
 use crate::packages::{self, Package, Provides};
-use crate::paths::guest_target;
+use crate::paths::{guest_target, workspace};
 use crate::process::{find, succeeds_within, text_of};
 use crate::step::{note, step};
 use anyhow::{Result, bail};
@@ -123,6 +123,8 @@ impl Toolchain {
             Self::Debian => "check",
         });
         self.for_kernel(&mut cargo);
+        // Of the libraries as well, as far as they are part of the kernel.
+        cargo.env("CLIPPY_CONF_DIR", workspace().join("kernel/lints"));
         if self == Self::Debian {
             // What `cargo clippy` itself does, without asking PATH which
             // clippy is meant.

@@ -62,6 +62,7 @@ impl Cred {
     }
 
     /// The superuser's, shared: the first call, at boot, makes it.
+    #[allow(clippy::disallowed_methods, reason = "runs at boot, before any user")]
     pub fn shared_root() -> Arc<Cred> {
         static ROOT: OnceCell<Arc<Cred>> = OnceCell::new();
         match ROOT.get() {

@@ -73,6 +73,10 @@ impl<T> WeakList<T> {
     }
 
     /// Any context but an interrupt.
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "small, and where nothing may fail: the heap keeps a reserve for such"
+    )]
     fn remove(&self, place: usize) {
         let mut places = self.places.lock();
         let gone = places.all.get_mut(place).map(core::mem::take);

@@ -79,6 +79,10 @@ fn x25519<R: CryptoRng>(
     ))
 }
 
+#[allow(
+    clippy::disallowed_methods,
+    reason = "a few for each connection, of which there is a bounded number"
+)]
 fn curve25519<R: CryptoRng>(client: &[u8], rng: &mut R) -> Result<Response, Fault> {
     let (public, shared) = x25519(client, rng)?;
     let mut secret = Zeroizing::new(Vec::with_capacity(37));
@@ -89,6 +93,10 @@ fn curve25519<R: CryptoRng>(client: &[u8], rng: &mut R) -> Result<Response, Faul
     })
 }
 
+#[allow(
+    clippy::disallowed_methods,
+    reason = "a few for each connection, of which there is a bounded number"
+)]
 fn mlkem768_x25519<R: CryptoRng>(client: &[u8], rng: &mut R) -> Result<Response, Fault> {
     let (encapsulation, point) = client.split_at_checked(MLKEM_PUBLIC).ok_or(BAD_PUBLIC)?;
     let (public, shared) = x25519(point, rng)?;

@@ -24,6 +24,10 @@ pub fn may_allocate() -> Result<()> {
 }
 
 /// Like `Box::new`, but running out of memory is `ENOMEM`.
+#[allow(
+    clippy::disallowed_methods,
+    reason = "what this is about: the memory was asked for"
+)]
 pub fn try_box<T>(value: T) -> Result<Box<T>> {
     let layout = Layout::new::<T>();
     if layout.size() == 0 {
@@ -44,6 +48,10 @@ pub fn try_box<T>(value: T) -> Result<Box<T>> {
 }
 
 /// Like `Arc::new`, but running out of memory is `ENOMEM`.
+#[allow(
+    clippy::disallowed_methods,
+    reason = "what this is about: the memory was asked for"
+)]
 pub fn try_arc<T>(value: T) -> Result<Arc<T>> {
     const {
         assert!(
@@ -57,6 +65,10 @@ pub fn try_arc<T>(value: T) -> Result<Arc<T>> {
 
 /// Like `BTreeMap::insert`, but running out of memory is `ENOMEM`, and nothing
 /// has changed then.
+#[allow(
+    clippy::disallowed_methods,
+    reason = "what this is about: the memory was asked for"
+)]
 pub fn try_insert<K: Ord, V>(map: &mut BTreeMap<K, V>, key: K, value: V) -> Result<Option<V>> {
     // A node has up to eleven entries, twelve children, and three words more.
     const {

@@ -42,6 +42,7 @@ pub struct DevPts(Arc<Shared>);
 
 impl DevPts {
     /// The filesystem, with `device` as its device number.
+    #[allow(clippy::disallowed_methods, reason = "runs at boot, before any user")]
     pub fn new(terminals: Arc<Terminals>, clock: Arc<dyn Clock>, device: u64) -> DevPts {
         let mounted = clock.now();
         let owners = SpinLock::new(Rank::Leaf, Vec::new());
@@ -56,6 +57,7 @@ impl DevPts {
 }
 
 impl FileSystem for DevPts {
+    #[allow(clippy::disallowed_methods, reason = "runs at boot, before any user")]
     fn root(&self) -> Arc<dyn Inode> {
         Arc::new(Root(self.0.clone()))
     }

@@ -25,6 +25,7 @@ pub struct Terminals {
 
 impl Terminals {
     /// No terminals.
+    #[allow(clippy::disallowed_methods, reason = "runs at boot, before any user")]
     pub fn new(job: Arc<dyn JobControl>) -> Arc<Terminals> {
         Arc::new_cyclic(|this| Terminals {
             job,

@@ -58,6 +58,7 @@ pub fn storm() {
 }
 
 /// Has Embassy's timer call `work`, in an interrupt.
+#[allow(clippy::disallowed_methods, reason = "only in the test kernel")]
 pub fn set_alarm(milliseconds: u64, work: fn()) {
     struct Work(fn());
     impl Wake for Work {

@@ -21,6 +21,7 @@ impl RandomSource for Random {
 }
 
 /// The table of all devices, with `console` as the console.
+#[allow(clippy::disallowed_methods, reason = "runs at boot, before any user")]
 pub fn table(terminals: &Arc<Terminals>, console: &Arc<Tty>) -> Arc<Devices> {
     let devices = Devices::new(Arc::new(Fifos::new()));
     devices.register_simple(Arc::new(Random));
@@ -29,6 +30,7 @@ pub fn table(terminals: &Arc<Terminals>, console: &Arc<Tty>) -> Arc<Devices> {
     Arc::new(devices)
 }
 
+#[allow(clippy::disallowed_methods, reason = "runs at boot, before any user")]
 fn register_terminals(devices: &Devices, terminals: &Arc<Terminals>, console: &Arc<Tty>) {
     let all = terminals.clone();
     let own = move |inode: &Arc<dyn Inode>, flags: OpenFlags| {

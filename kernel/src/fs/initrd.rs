@@ -109,6 +109,7 @@ fn make_directory(namespace: &Namespace, context: &PathContext, entry: &Entry<'_
     }
 }
 
+#[allow(clippy::disallowed_methods, reason = "runs at boot, before any user")]
 fn make_file<'a>(
     namespace: &Namespace,
     context: &PathContext,

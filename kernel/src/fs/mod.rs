@@ -53,6 +53,7 @@ pub fn console() -> Option<&'static Arc<Tty>> {
 ///
 /// # Panics
 /// If there is not even memory for an empty tree.
+#[allow(clippy::disallowed_methods, reason = "runs at boot, before any user")]
 pub fn mount_root(command_line: &CommandLine<'_>) {
     let clock = Arc::new(WallClock);
     let devices = devices::table(&make_terminals(), &make_console());
@@ -70,12 +71,14 @@ pub fn mount_root(command_line: &CommandLine<'_>) {
     flusher::start();
 }
 
+#[allow(clippy::disallowed_methods, reason = "runs at boot, before any user")]
 fn make_terminals() -> Arc<Terminals> {
     let terminals = Terminals::new(Arc::new(Processes));
     let _ = TERMINALS.set(terminals.clone());
     terminals
 }
 
+#[allow(clippy::disallowed_methods, reason = "runs at boot, before any user")]
 fn make_console() -> Arc<Tty> {
     let console = Arc::new(Tty::console(Arc::new(Processes), Arc::new(ConsoleSink)));
     let _ = CONSOLE.set(console.clone());

@@ -35,6 +35,7 @@ pub fn half_of_memory() -> u64 {
 ///
 /// # Errors
 /// `ENOMEM`.
+#[allow(clippy::disallowed_methods, reason = "runs at boot, before any user")]
 pub fn memory_fs(clock: &Arc<WallClock>, bytes: u64, mode: u32) -> Result<Arc<dyn FileSystem>> {
     Ok(MemFs::new(
         device_number(),

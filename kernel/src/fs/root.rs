@@ -174,6 +174,7 @@ fn open_disk(disk: &Arc<Disk>, clock: &Arc<WallClock>) -> Result<Arc<dyn FileSys
     Ok(fs)
 }
 
+#[allow(clippy::disallowed_methods, reason = "runs at boot, before any user")]
 fn cache() -> Result<Arc<PageCache>> {
     if let Some(cache) = CACHE.get() {
         return Ok(cache.clone());

@@ -45,6 +45,7 @@ unsafe impl Send for NetStack {}
 
 impl NetStack {
     /// Makes a stack over a driver. Once each, in a thread.
+    #[allow(clippy::disallowed_methods, reason = "runs at boot, before any user")]
     pub fn new<D: Driver>(
         name: &'static str,
         driver: D,

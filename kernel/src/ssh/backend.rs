@@ -57,6 +57,10 @@ impl Backend for System {
     type Spawn = Pending<core::result::Result<Served, SpawnError>>;
     type Timer = Timer;
 
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "a few for each connection, of which there is a bounded number"
+    )]
     fn authorize(&self, request: &AuthRequest) -> Self::Authorize {
         let request = request.clone();
         let visit = self.visit.clone();
@@ -72,6 +76,10 @@ impl Backend for System {
         })
     }
 
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "a few for each connection, of which there is a bounded number"
+    )]
     fn connect(&self, request: ConnectRequest) -> Self::Spawn {
         Box::pin(async move {
             let made = outgoing::connect(request).await;
@@ -80,6 +88,10 @@ impl Backend for System {
         })
     }
 
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "a few for each connection, of which there is a bounded number"
+    )]
     fn spawn(&self, request: SpawnRequest) -> Self::Spawn {
         let ends = Ends {
             peer: self.visit.peer,

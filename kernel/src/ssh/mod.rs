@@ -29,6 +29,7 @@ static INITIALIZED: AtomicBool = AtomicBool::new(false);
 
 /// Reads or makes the host key and says its fingerprint. Thread context,
 /// before the server accepts.
+#[allow(clippy::disallowed_methods, reason = "runs at boot, before any user")]
 pub fn prepare() {
     let key = host_key::load_or_make();
     log::info!("ssh: host key {} (ED25519)", key.fingerprint());

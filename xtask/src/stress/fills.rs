@@ -6,8 +6,9 @@ use crate::step;
 use anyhow::{Context, Result, ensure};
 use std::time::Instant;
 
-/// Rounds between two words of progress.
-const CHUNK: u32 = 250;
+/// Fills between two words of progress: fewer than take as long as a command in
+/// the guest may.
+const CHUNK: u32 = 60;
 /// Free memory may be less by so much: what is kept for the next allocation.
 const SLACK_KB: u64 = 512;
 
@@ -46,14 +47,17 @@ impl Fills {
         let start = Instant::now();
         let mut done = 0;
         while done < self.times {
-            let chunk = CHUNK.min(self.times - done);
+            let chunk = (CHUNK / self.users).max(1).min(self.times - done);
             least = least.min(self.rounds(&machine, chunk, wanted)?);
             done += chunk;
-            step::note(&format!(
-                "{done} of {} rounds after {} s: {before} kB were free, at least {least} kB after each",
-                self.times,
-                start.elapsed().as_secs()
-            ));
+            let is_word_due = done % (CHUNK * 10) < chunk || done == self.times;
+            if is_word_due {
+                step::note(&format!(
+                    "{done} of {} rounds after {} s: {before} kB were free, at least {least} kB after each",
+                    self.times,
+                    start.elapsed().as_secs()
+                ));
+            }
             ensure!(least >= wanted, "not all memory has come back");
         }
         machine.done()?;

@@ -114,6 +114,7 @@ pub struct Admission {
 
 impl Admission {
     /// No connections yet.
+    #[allow(clippy::disallowed_methods, reason = "runs at boot, before any user")]
     pub fn new(limits: AdmissionLimits) -> Self {
         Self {
             limits,

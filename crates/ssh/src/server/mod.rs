@@ -91,6 +91,10 @@ struct Server<S, B: Backend, R> {
 }
 
 impl<S: ByteStream, B: Backend, R: CryptoRng> Server<S, B, R> {
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "a few for each connection, of which there is a bounded number"
+    )]
     fn new(stream: S, backend: B, config: Arc<Config>, rng: R) -> Result<Self, Fault> {
         let grace = Some(Box::pin(backend.timer(config.login_grace_ms)));
         Ok(Self {
@@ -224,6 +228,10 @@ impl<S: ByteStream, B: Backend, R: CryptoRng> Server<S, B, R> {
     }
 
     /// Acts upon an event; how much that has moved.
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "a few for each connection, of which there is a bounded number"
+    )]
     fn act(&mut self, cx: &mut Context<'_>, event: Event) -> Result<usize, Fault> {
         match event {
             Event::Authorize(request) => {
@@ -328,6 +336,10 @@ impl<S: ByteStream, B: Backend, R: CryptoRng> Server<S, B, R> {
     }
 
     /// Sends what waits, and the reason, as far as the client takes it in time.
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "a few for each connection, of which there is a bounded number"
+    )]
     async fn farewell(&mut self, ended: &Ended) {
         if let Ended::Fault(fault) = ended {
             self.engine.disconnect(*fault);

@@ -71,11 +71,19 @@ impl<B: Backend> Session<B> {
         }
     }
 
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "a few for each connection, of which there is a bounded number"
+    )]
     pub(super) fn start(&mut self, backend: &B, request: SpawnRequest) {
         self.has_pty = request.pty.is_some();
         self.program = Program::Starting(Box::pin(backend.spawn(request)));
     }
 
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "a few for each connection, of which there is a bounded number"
+    )]
     pub(super) fn connect(&mut self, backend: &B, request: ConnectRequest) {
         self.program = Program::Starting(Box::pin(backend.connect(request)));
     }

@@ -57,6 +57,7 @@ impl Devices {
     }
 
     /// Makes `device` answer for a kind of node and a number.
+    #[allow(clippy::disallowed_methods, reason = "runs at boot, before any user")]
     pub fn register(&self, kind: FileKind, rdev: u64, device: Arc<dyn Device>) {
         let old = self.table.lock().insert(key(kind, rdev), device);
         drop(old);
@@ -69,6 +70,7 @@ impl Devices {
     }
 
     /// Registers null, zero, full, random and urandom, with Linux's numbers.
+    #[allow(clippy::disallowed_methods, reason = "runs at boot, before any user")]
     pub fn register_simple(&self, random: Arc<dyn RandomSource>) {
         let random = Arc::new(RandomFile::new(random));
         self.register_char(1, 3, always(Arc::new(NullFile)));
@@ -80,6 +82,7 @@ impl Devices {
 }
 
 /// A device that is one and the same file for all.
+#[allow(clippy::disallowed_methods, reason = "runs at boot, before any user")]
 fn always(file: Arc<dyn File>) -> Arc<dyn Device> {
     Arc::new(move |_: &Arc<dyn Inode>, _: OpenFlags| Ok(file.clone()))
 }

@@ -79,6 +79,10 @@ pub(super) struct Node {
 impl Node {
     /// A node without links; a symbolic link has a `target`. `ENOSPC`,
     /// `ENOMEM`.
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "small: a caller has asked may_allocate, and the heap keeps a reserve for such"
+    )]
     pub fn new(shared: &Arc<Shared>, new: &NewNode, target: Option<&[u8]>) -> Result<Arc<Node>> {
         let content = match (new.kind, target) {
             (FileKind::Symlink, Some(target)) => Content::Link(copy(target)?),

@@ -138,11 +138,19 @@ impl ProcNode {
     }
 
     /// A directory that anyone may list.
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "small: a caller has asked may_allocate, and the heap keeps a reserve for such"
+    )]
     pub fn dir(dir: impl ProcDir + 'static) -> ProcNode {
         ProcNode::new(ProcBody::Dir(Arc::new(dir)), 0o555)
     }
 
     /// A file that anyone may read.
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "small: a caller has asked may_allocate, and the heap keeps a reserve for such"
+    )]
     pub fn file(file: impl ProcFile + 'static) -> ProcNode {
         ProcNode::new(ProcBody::File(Arc::new(file)), 0o444)
     }
@@ -153,11 +161,19 @@ impl ProcNode {
     }
 
     /// A symbolic link.
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "small: a caller has asked may_allocate, and the heap keeps a reserve for such"
+    )]
     pub fn link(link: impl ProcLink + 'static) -> ProcNode {
         ProcNode::new(ProcBody::Link(Arc::new(link)), 0o777)
     }
 
     /// A character device.
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "small: a caller has asked may_allocate, and the heap keeps a reserve for such"
+    )]
     pub fn device(device: impl ProcDevice + 'static) -> ProcNode {
         ProcNode::new(ProcBody::Device(Arc::new(device)), 0o620)
     }

@@ -29,6 +29,7 @@ impl StaticDir {
     }
 
     /// With the entries of `more` after its own.
+    #[allow(clippy::disallowed_methods, reason = "runs at boot, before any user")]
     pub fn with_more(mut self, more: impl ProcDir + 'static) -> StaticDir {
         self.more = Some(Arc::new(more));
         self

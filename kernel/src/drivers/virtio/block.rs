@@ -70,6 +70,7 @@ pub fn init() {
     let _ = DISKS.set(disks);
 }
 
+#[allow(clippy::disallowed_methods, reason = "runs at boot, before any user")]
 fn start(name: &'static str, found: Found) -> Result<Arc<Disk>> {
     let interrupt = found.interrupt;
     let (queue, config) = RequestQueue::new(found.transport, name, interrupt.number)?;

@@ -32,6 +32,7 @@ use text::file;
 ///
 /// # Errors
 /// `ENOMEM`.
+#[allow(clippy::disallowed_methods, reason = "runs at boot, before any user")]
 pub fn filesystem(clock: &Arc<WallClock>) -> Result<Arc<dyn FileSystem>> {
     let number = mounts::device_number();
     Ok(ProcFs::new(
