@@ -9,6 +9,7 @@
 mod cli;
 pub mod config;
 mod daemon;
+mod files;
 mod log;
 pub mod machine;
 mod paths;

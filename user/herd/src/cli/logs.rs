@@ -1,10 +1,11 @@
 //! `herd log`.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, Read, Write};
 use std::os::unix::fs::MetadataExt;
 
 use super::{Failure, Outcome, client};
+use crate::files;
 use crate::log::numbered;
 use crate::paths::Paths;
 use crate::proto::{Answer, Request};
@@ -93,7 +94,7 @@ fn history(
 
 fn read(file: &std::path::Path, limit: u64) -> Result<Vec<u8>, Failure> {
     let mut text = Vec::new();
-    File::open(file)
+    files::open(file)
         .and_then(|open| open.take(limit).read_to_end(&mut text))
         .map_err(|error| Failure::Failed(format!("{}: {error}", file.display())))?;
     Ok(text)

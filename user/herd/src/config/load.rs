@@ -1,15 +1,16 @@
 //! Finds the definitions on the disk. One bad file never hides another.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::io::{self, Read};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use super::{ConfigError, Loaded, Service, valid_name};
+use crate::files;
 use crate::paths::Paths;
 
-/// A definition is a page of text; anything longer is a mistake.
-const MAX_BYTES: u64 = 64 << 10;
+/// A definition is a page of text; anything longer is a mistake. In bytes.
+const MAX_BYTES: u64 = 1 << 20;
 
 /// Reads every definition in `available` and `enabled`.
 ///
@@ -45,7 +46,7 @@ fn loaded((name, (enabled, file)): (String, (bool, PathBuf))) -> Loaded {
 
 /// Reads one definition.
 pub(crate) fn load_one(file: &Path) -> Result<Service, ConfigError> {
-    let text = read_text(file).map_err(|error| {
+    let text = files::read_text(file, MAX_BYTES).map_err(|error| {
         let target = fs::read_link(file).ok();
         match (error.kind(), target) {
             (io::ErrorKind::NotFound, Some(target)) => mistake(
@@ -64,20 +65,6 @@ fn mistake(file: &Path, message: &str) -> ConfigError {
         line: None,
         message: message.to_owned(),
     }
-}
-
-fn read_text(file: &Path) -> io::Result<String> {
-    let mut bytes = Vec::new();
-    File::open(file)?
-        .take(MAX_BYTES + 1)
-        .read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > MAX_BYTES {
-        return Err(io::Error::other("is longer than 64 KiB"));
-    }
-    String::from_utf8(bytes).map_err(|error| {
-        let offset = error.utf8_error().valid_up_to();
-        io::Error::other(format!("is not UTF-8 text (byte {offset})"))
-    })
 }
 
 fn conf_files(folder: &Path) -> io::Result<Vec<PathBuf>> {

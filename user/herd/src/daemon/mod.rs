@@ -314,7 +314,10 @@ impl Daemon {
         });
         let (text, result) = log.append(origin, bytes);
         if let Err(error) = result {
-            say(&format!("{name}: its log cannot be written: {error}"));
+            let file = log.path().display();
+            say(&format!(
+                "{name}: its log {file} cannot be written: {error}"
+            ));
         }
         self.control.feed_followers(name, &text);
     }

@@ -4,7 +4,7 @@
 //! line that is interrupted by another origin is broken there. So nothing is
 //! held back that could be lost.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -12,6 +12,7 @@ use std::time::SystemTime;
 
 use super::stamp;
 use crate::config::LogLimits;
+use crate::files;
 
 /// Who wrote a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,6 +58,10 @@ impl ServiceLog {
             open_line: None,
             lost: 0,
         }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
     }
 
     pub(crate) fn set_limits(&mut self, limits: LogLimits) {
@@ -137,10 +142,7 @@ impl ServiceLog {
         if let Some(folder) = self.path.parent() {
             fs::create_dir_all(folder)?;
         }
-        let file = OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(&self.path)?;
+        let file = files::append(&self.path)?;
         self.size = file.metadata()?.size();
         self.file = Some(file);
         Ok(())

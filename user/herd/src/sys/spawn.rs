@@ -1,7 +1,6 @@
 //! Starting a service's process.
 
 use std::ffi::CString;
-use std::fs::{self, File};
 use std::io::{self, PipeReader, Read};
 use std::os::fd::AsFd;
 use std::path::Path;
@@ -9,6 +8,7 @@ use std::path::Path;
 use super::fork::{self, Image, Step};
 use super::raw;
 use crate::config::Service;
+use crate::files;
 
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
@@ -27,7 +27,7 @@ pub(crate) struct Spawned {
 pub(crate) fn spawn(name: &str, service: &Service) -> Result<Spawned, String> {
     let image = image(name, service)?;
     let pipes = |error: io::Error| format!("a pipe for its output: {error}");
-    let null = File::open("/dev/null").map_err(|error| format!("/dev/null: {error}"))?;
+    let null = files::null().map_err(|error| format!("/dev/null: {error}"))?;
     let (out, out_end) = io::pipe().map_err(pipes)?;
     let (err, err_end) = io::pipe().map_err(pipes)?;
     raw::set_nonblocking(out.as_fd()).map_err(pipes)?;
@@ -114,6 +114,9 @@ fn candidates(program: &str, path: &str) -> Result<Vec<CString>, String> {
     folders.map(inside).collect()
 }
 
+/// No list of users is longer, in bytes.
+const PASSWD_LIMIT: u64 = 16 << 20;
+
 struct User {
     uid: u32,
     gid: u32,
@@ -123,7 +126,7 @@ struct User {
 /// A user by name or number, from `/etc/passwd`. A number that is not listed
 /// is its own group.
 fn look_up(user: &str) -> Result<User, String> {
-    let list = fs::read_to_string("/etc/passwd")
+    let list = files::read_text(Path::new("/etc/passwd"), PASSWD_LIMIT)
         .map_err(|error| format!("user: {user}: /etc/passwd: {error}"))?;
     for line in list.lines() {
         let fields: Vec<&str> = line.split(':').collect();

@@ -1,0 +1,116 @@
+//! What is no definition and no log where one should be: it is named, nothing
+//! waits for it, and the others are supervised as before.
+
+mod common;
+
+use std::fs::{self, File};
+use std::os::unix::fs::symlink;
+use std::path::Path;
+use std::process::Command;
+
+use common::{Herd, alive, eventually, kill};
+
+const FOREVER: &str = "command = ['sleep', '1000']\nrestart_delay = '10ms'\n";
+
+fn fifo(path: &Path) {
+    assert!(Command::new("mkfifo").arg(path).status().unwrap().success());
+}
+
+/// Kills `good` and waits until it runs again.
+fn is_supervised(herd: &Herd) {
+    let old = herd.pid("good");
+    kill(old, libc::SIGKILL);
+    eventually("it is supervised", || {
+        let pid = herd.status("good")["pid"].as_i64()?;
+        (pid != i64::from(old)).then_some(())
+    });
+}
+
+#[test]
+fn what_is_no_definition_is_named_and_holds_nobody_up() {
+    let mut herd = Herd::new();
+    let enabled = herd.root.join("etc/herd/enabled");
+    let at = |name: &str| enabled.join(format!("{name}.conf"));
+    herd.define("good", FOREVER);
+    herd.link("good");
+    fifo(&at("fifo"));
+    fs::create_dir(at("folder")).unwrap();
+    symlink("/dev/zero", at("device")).unwrap();
+    symlink("loop.conf", at("loop")).unwrap();
+    File::create(at("huge")).unwrap().set_len(1 << 30).unwrap();
+    fs::write(at("latin"), b"command = 'caf\xe9'\n").unwrap();
+    let broken = [
+        ("fifo", "fifo.conf: is a FIFO, not a regular file"),
+        ("folder", "folder.conf: is a folder, not a regular file"),
+        ("device", "device.conf: is a device, not a regular file"),
+        ("loop", "loop.conf: Too many levels of symbolic links"),
+        ("huge", "huge.conf: is too long: 1073741824 bytes"),
+        ("latin", "latin.conf: is not UTF-8 text (byte 14)"),
+    ];
+    herd.start();
+    for (name, words) in broken {
+        let status = herd.status(name);
+        assert_eq!(status["state"], "invalid", "{name}");
+        let error = status["error"].as_str().unwrap();
+        assert!(error.contains(words), "{error}");
+        herd.fails(&["config", name], 6);
+    }
+    is_supervised(&herd);
+    // A good definition that turns into something else.
+    let pid = herd.pid("good");
+    let file = herd.root.join("etc/herd/available/good.conf");
+    fs::remove_file(&file).unwrap();
+    fifo(&file);
+    herd.ok(&["reload"]);
+    assert!(herd.status("good")["error"].to_string().contains("a FIFO"));
+    assert!(alive(pid));
+    is_supervised(&herd);
+}
+
+#[test]
+fn what_is_no_log_is_named_and_holds_nobody_up() {
+    let mut herd = Herd::new();
+    let logs = herd.root.join("var/log/herd");
+    fs::create_dir_all(&logs).unwrap();
+    let at = |name: &str| logs.join(format!("{name}.log"));
+    herd.define("good", FOREVER);
+    herd.link("good");
+    for name in ["fifo", "folder", "device", "huge"] {
+        herd.define(
+            name,
+            "command = ['sh', '-c', 'echo hello; exec sleep 1000']\n",
+        );
+        herd.link(name);
+    }
+    fifo(&at("fifo"));
+    fs::create_dir(at("folder")).unwrap();
+    symlink("/dev/full", at("device")).unwrap();
+    File::create(at("huge")).unwrap().set_len(1 << 30).unwrap();
+    herd.start();
+    for name in ["fifo", "folder", "device", "huge"] {
+        herd.pid(name);
+    }
+    is_supervised(&herd);
+    let console = fs::read_to_string(herd.root.join("console")).unwrap();
+    for words in [
+        "fifo.log cannot be written: is a FIFO, not a regular file",
+        "folder.log cannot be written: is a folder, not a regular file",
+        "device.log cannot be written: is a device, not a regular file",
+    ] {
+        assert!(console.contains(words), "{words}: {console}");
+    }
+    for name in ["fifo", "folder", "device"] {
+        let error = herd.fails(&["log", name], 1);
+        assert!(error.contains("not a regular file"), "{error}");
+    }
+    // A log that is far too long is turned over like one that is full.
+    assert!(herd.wait_log("huge", "hello").contains("started, pid"));
+    assert_eq!(
+        fs::metadata(logs.join("huge.log.1")).unwrap().len(),
+        1 << 30
+    );
+    // The log works again as soon as it can be one.
+    fs::remove_file(at("fifo")).unwrap();
+    kill(herd.pid("fifo"), libc::SIGKILL);
+    herd.wait_log("fifo", "bytes of log were lost before this line");
+}
