@@ -44,7 +44,7 @@ pub use metadata::{
     Timestamp,
 };
 pub use observers::CloseObserver;
-pub use open_file::OpenFile;
+pub use open_file::{Offset, OpenFile};
 pub use paddock_cred::{Access, Cred};
 pub use page::{CachePage, HeapPages, PAGE_SIZE, PageRef, PageSource};
 pub use path::{FsInfo, Namespace, Path, PathContext};

@@ -7,7 +7,7 @@ use alloc::sync::Arc;
 use core::fmt;
 use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use paddock_abi::fcntl::{SEEK_CUR, SEEK_DATA, SEEK_END, SEEK_HOLE, SEEK_SET};
-use paddock_sync::{Mutex, Rank};
+use paddock_sync::{Mutex, MutexGuard, Rank};
 
 /// The flags that fcntl(2) may change.
 const SETTABLE: OpenFlags = OpenFlags::APPEND
@@ -37,6 +37,10 @@ pub struct OpenFile {
     descriptors: AtomicUsize,
     observers: Observers,
 }
+
+/// The offset of an open file description while a call has it for itself;
+/// nothing for a file that has none.
+pub struct Offset<'a>(Option<MutexGuard<'a, u64>>);
 
 impl fmt::Debug for OpenFile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -167,30 +171,43 @@ impl OpenFile {
         self.check_writable()
     }
 
+    /// The offset, for one call that may consist of several reads or writes:
+    /// others with the same description wait until it is dropped. May sleep.
+    pub fn offset(&self) -> Offset<'_> {
+        Offset(self.file.seekable().then(|| self.pos.lock()))
+    }
+
     /// read(2). `EBADF` if it is not open for reading; else as
     /// [`File::read`].
     pub fn read(&self, buf: &mut [u8]) -> Result<usize> {
+        self.read_at(&mut self.offset(), buf)
+    }
+
+    /// A part of a read(2) whose [`offset`](Self::offset) this is.
+    pub fn read_at(&self, offset: &mut Offset<'_>, buf: &mut [u8]) -> Result<usize> {
         self.check_readable()?;
-        if !self.file.seekable() {
-            return self.file.read(&mut 0, buf);
+        match &mut offset.0 {
+            Some(pos) => self.file.read(pos, buf),
+            None => self.file.read(&mut 0, buf),
         }
-        self.file.read(&mut self.pos.lock(), buf)
     }
 
     /// write(2), at the end with `O_APPEND`. `EBADF` if it is not open for
     /// writing; else as [`File::write`].
     pub fn write(&self, buf: &[u8]) -> Result<usize> {
+        self.write_at(&mut self.offset(), buf)
+    }
+
+    /// A part of a write(2) whose [`offset`](Self::offset) this is.
+    pub fn write_at(&self, offset: &mut Offset<'_>, buf: &[u8]) -> Result<usize> {
         self.check_writable()?;
-        let count = if !self.file.seekable() {
-            self.file.write(&mut 0, buf)?
-        } else {
-            let mut pos = self.pos.lock();
-            match self.flags().contains(OpenFlags::APPEND) {
-                true => self.file.append(&mut pos, buf)?,
-                false => {
-                    let buf = bounded(*pos, buf)?;
-                    self.file.write(&mut pos, buf)?
-                }
+        let append = self.flags().contains(OpenFlags::APPEND);
+        let count = match &mut offset.0 {
+            None => self.file.write(&mut 0, buf)?,
+            Some(pos) if append => self.file.append(pos, buf)?,
+            Some(pos) => {
+                let buf = bounded(**pos, buf)?;
+                self.file.write(pos, buf)?
             }
         };
         self.sync_after_write()?;

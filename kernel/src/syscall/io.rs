@@ -149,11 +149,12 @@ pub fn read_into(file: &Arc<OpenFile>, mut buffers: UserBuffers, at: Option<u64>
     let (deadline, timed) = read_deadline(file);
     with_chunk(buffers.left(), |chunk| {
         let mut total = 0;
+        let mut own = at.is_none().then(|| file.offset());
         loop {
             let want = buffers.left().min(chunk.len() as u64) as usize;
-            let read = || match at {
-                None => file.read(&mut chunk[..want]),
-                Some(offset) => file.pread(offset + total, &mut chunk[..want]),
+            let read = || match &mut own {
+                Some(own) => file.read_at(own, &mut chunk[..want]),
+                None => file.pread(at.unwrap_or(0) + total, &mut chunk[..want]),
             };
             let result = block_until(file, Ready::IN, file.nonblocking(), deadline, read);
             let count = match result {
@@ -194,12 +195,14 @@ pub fn write_from(
         let allowed = allowed_length(call, file, at, buffers.left())?;
         buffers.limit(allowed);
     }
-    let write = |bytes: &[u8], done: u64| match at {
-        None => file.write(bytes),
-        Some(offset) => file.pwrite(offset + done, bytes),
-    };
     let deadline = socket::send_deadline(file);
+    let mut own = at.is_none().then(|| file.offset());
+    let write = |bytes: &[u8], done: u64| match &mut own {
+        Some(own) => file.write_at(own, bytes),
+        None => file.pwrite(at.unwrap_or(0) + done, bytes),
+    };
     let result = write_with(file, file.nonblocking(), deadline, buffers, write);
+    drop(own);
     if result == Err(Errno::EPIPE) {
         broken_pipe(call);
     }

@@ -6,6 +6,7 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
+use std::thread;
 
 use super::{Outcome, folder};
 use crate::report::Report;
@@ -29,6 +30,7 @@ fn checks(report: &mut Report, folder: &Path) -> io::Result<()> {
     contents(report, folder)?;
     holes(report, folder)?;
     appending(report, folder)?;
+    whole_calls(report, folder)?;
     names(report, folder)?;
     links(report, folder)?;
     unlinked(report, folder)?;
@@ -73,6 +75,48 @@ fn contents(report: &mut Report, folder: &Path) -> io::Result<()> {
         0,
     );
     Ok(())
+}
+
+/// Two threads with one description: each call has the offset for itself.
+fn whole_calls(report: &mut Report, folder: &Path) -> io::Result<()> {
+    const SIZE: usize = 1 << 20;
+    const CALLS: usize = 4;
+    let name = folder.join("whole");
+    for (what, append) in [
+        ("writes are whole", false),
+        ("so are those at the end", true),
+    ] {
+        let mut open = OpenOptions::new();
+        let file = open.write(true).append(append).create(true).open(&name)?;
+        file.set_len(0)?;
+        thread::scope(|scope| {
+            let writers = [b'a', b'b'].map(|byte| {
+                let mut file = &file;
+                scope.spawn(move || (0..CALLS).all(|_| file.write(&vec![byte; SIZE]).is_ok()))
+            });
+            writers.map(|writer| writer.join().unwrap_or(false))
+        });
+        let found = fs::read(&name)?;
+        let whole = |call: &[u8]| call.iter().all(|byte| *byte == call[0]);
+        let complete = found.len() == 2 * CALLS * SIZE;
+        report.check(what, complete && found.chunks(SIZE).all(whole));
+    }
+    let file = File::open(&name)?;
+    let sorted = thread::scope(|scope| {
+        let readers = [(); 2].map(|()| {
+            let mut file = &file;
+            scope.spawn(move || {
+                let mut call = vec![0; SIZE];
+                (0..CALLS).all(|_| {
+                    let count = file.read(&mut call).unwrap_or(0);
+                    count == SIZE && call.iter().all(|byte| *byte == call[0])
+                })
+            })
+        });
+        readers.map(|reader| reader.join().unwrap_or(false))
+    });
+    report.same("so are reads", sorted, [true; 2]);
+    fs::remove_file(&name)
 }
 
 fn holes(report: &mut Report, folder: &Path) -> io::Result<()> {
