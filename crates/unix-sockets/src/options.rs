@@ -38,7 +38,12 @@ pub struct SocketOptions {
     send_timeout: AtomicU64,
     send_buffer: AtomicU32,
     receive_buffer: AtomicU32,
+    /// Seconds, and [`LINGERS`].
+    linger: AtomicU64,
 }
+
+/// That SO_LINGER is on.
+const LINGERS: u64 = 1 << 32;
 
 impl SocketOptions {
     /// Whether an option is on.
@@ -73,6 +78,18 @@ impl SocketOptions {
     /// Sets [`Self::send_timeout`].
     pub fn set_send_timeout(&self, nanos: u64) {
         self.send_timeout.store(nanos, Relaxed);
+    }
+
+    /// SO_LINGER, in seconds; `None` if it is off.
+    pub fn linger(&self) -> Option<u32> {
+        let linger = self.linger.load(Relaxed);
+        (linger & LINGERS != 0).then_some(linger as u32)
+    }
+
+    /// Sets [`Self::linger`].
+    pub fn set_linger(&self, seconds: Option<u32>) {
+        let linger = seconds.map_or(0, |seconds| LINGERS | u64::from(seconds));
+        self.linger.store(linger, Relaxed);
     }
 
     /// The size that was asked for with SO_SNDBUF, doubled as on Linux; 0 if

@@ -58,6 +58,8 @@ pub struct Connection {
     wakers: Wakers,
     /// When connecting began, ns since boot.
     began: u64,
+    /// This side's address and the other's, once connected.
+    ends: Option<(IpEndpoint, IpEndpoint)>,
     _receive: Box<[u8]>,
     _send: Box<[u8]>,
     _charge: Charge,
@@ -115,6 +117,7 @@ impl Connection {
             stack,
             wakers,
             began: time::now(),
+            ends: None,
             _receive: receive,
             _send: send,
             _charge: charge,
@@ -287,14 +290,39 @@ impl Connection {
         self.stack.section(|_| socket.abort());
     }
 
-    /// This side's address.
-    pub fn local(&self) -> Option<IpEndpoint> {
-        self.stack.section(|_| self.socket.local_endpoint())
+    /// Whether the peer had sent its end when the connection, now closed, was
+    /// over; `None` while unread data hides it.
+    pub fn peer_has_ended(&mut self) -> Option<bool> {
+        let mut cx = Context::from_waker(&self.wakers.incoming);
+        let socket = &mut self.socket;
+        self.stack.section(|_| {
+            let known = !socket.can_recv();
+            // Reads nothing: the stack says whether this is an end or a reset.
+            let polled = pin!(socket.read(&mut [])).poll(&mut cx);
+            known.then_some(matches!(polled, Poll::Ready(Ok(_))))
+        })
     }
 
-    /// The other side's address.
+    /// Notes the addresses of both sides if there is a connection: the stack
+    /// forgets them when it is reset.
+    pub fn note_ends(&mut self) {
+        let socket = &self.socket;
+        let ends = self.stack.section(|_| match socket.state() {
+            State::Closed | State::Listen | State::SynSent | State::SynReceived => None,
+            _ => socket.local_endpoint().zip(socket.remote_endpoint()),
+        });
+        self.ends = ends.or(self.ends);
+    }
+
+    /// This side's address.
+    pub fn local(&self) -> Option<IpEndpoint> {
+        let known = self.ends.map(|(local, _)| local);
+        known.or_else(|| self.stack.section(|_| self.socket.local_endpoint()))
+    }
+
+    /// The other side's address. `None` if there has been no connection.
     pub fn remote(&self) -> Option<IpEndpoint> {
-        self.stack.section(|_| self.socket.remote_endpoint())
+        self.ends.map(|(_, remote)| remote)
     }
 
     /// The stack it belongs to.

@@ -86,11 +86,10 @@ impl Listener {
 
     fn take_accepted(&mut self) -> Option<Connection> {
         for index in 0..self.waiting.len() {
-            let (writable, _) = self.waiting[index].send_state();
-            let state = self.waiting[index].state();
-            if !writable && matches!(state, State::Listen | State::SynReceived | State::SynSent) {
+            if !has_come(&self.waiting[index]) {
                 continue;
             }
+            self.waiting[index].note_ends();
             // Without a successor the backlog shrinks for now, but never to
             // nothing: the last one stays until there is one.
             match self.listening(self.waiting[index].stack()) {
@@ -109,13 +108,23 @@ impl Listener {
 
     /// Whether a connection waits to be accepted; the waker is armed.
     pub fn has_connection(&self) -> bool {
-        self.waiting.iter().any(|connection| {
-            let (writable, _) = connection.send_state();
-            writable
-                || !matches!(
-                    connection.state(),
-                    State::Listen | State::SynReceived | State::SynSent
-                )
-        })
+        self.waiting.iter().any(has_come)
     }
+
+    /// Notes who has come, while the stack knows: a connection that is reset
+    /// before it is accepted has a peer nevertheless. The wakers are armed.
+    pub fn note_arrivals(&mut self) {
+        for connection in &mut self.waiting {
+            connection.note_ends();
+            let _ = connection.send_state();
+        }
+    }
+}
+
+/// Whether a listening socket has become a connection; the waker is armed if
+/// it has not.
+fn has_come(connection: &Connection) -> bool {
+    let (writable, _) = connection.send_state();
+    let state = connection.state();
+    writable || !matches!(state, State::Listen | State::SynReceived | State::SynSent)
 }

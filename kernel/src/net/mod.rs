@@ -5,6 +5,7 @@ mod datagrams;
 mod listener;
 mod loopback;
 mod notifier;
+mod orphans;
 mod ports;
 mod stack;
 pub mod tcp;
@@ -23,6 +24,7 @@ use embassy_net::{
 use embassy_time::{Duration, Timer};
 use heapless::Vec;
 use loopback::Loopback;
+pub use orphans::count as orphans;
 use paddock_sync::OnceCell;
 pub use stack::NetStack;
 

@@ -29,14 +29,19 @@ pub struct Notifier {
 struct Side {
     notifier: Arc<Notifier>,
     events: Ready,
+    /// The socket is to be asked once the stack's poll is over.
+    asks: bool,
 }
 
 impl Wake for Side {
     fn wake(self: Arc<Self>) {
-        self.notifier.queue.wake(self.events);
+        self.wake_by_ref();
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
+        if self.asks {
+            self.notifier.watch();
+        }
         self.notifier.queue.wake(self.events);
     }
 }
@@ -110,41 +115,53 @@ impl Notifier {
     /// # Errors
     /// `ENOMEM`.
     pub fn wakers(self: &Arc<Self>) -> Result<Wakers> {
-        let side = |events| {
-            let notifier = self.clone();
-            try_arc(Side { notifier, events }).map(Waker::from)
-        };
         Ok(Wakers {
-            incoming: side(INCOMING)?,
-            outgoing: side(OUTGOING)?,
+            incoming: self.side(INCOMING, false)?,
+            outgoing: self.side(OUTGOING, false)?,
         })
     }
 
+    fn side(self: &Arc<Self>, events: Ready, asks: bool) -> Result<Waker> {
+        let notifier = self.clone();
+        let side = Side {
+            notifier,
+            events,
+            asks,
+        };
+        try_arc(side).map(Waker::from)
+    }
+
     /// What the stack is to call when a connection has come: it notices that
-    /// by the outgoing side.
+    /// by the outgoing side. The socket notes it after the poll.
     ///
     /// # Errors
     /// `ENOMEM`.
     pub fn wakers_of_listener(self: &Arc<Self>) -> Result<Wakers> {
-        let Wakers { incoming, .. } = self.wakers()?;
+        let incoming = self.side(INCOMING, true)?;
         let outgoing = incoming.clone();
         Ok(Wakers { incoming, outgoing })
     }
 
-    /// Has the socket asked for news after each poll of a stack. Its caller
-    /// holds the socket's lock.
+    /// Has the socket asked for news after each poll of a stack.
     pub fn watch(self: &Arc<Self>) {
-        if !self.is_watched.swap(true, SeqCst) {
-            WATCHED.lock().list.push(self.clone());
-        }
-    }
-
-    /// Undoes that; likewise.
-    pub fn unwatch(&self) {
-        if !self.is_watched.swap(false, SeqCst) {
+        if self.is_watched.load(SeqCst) {
             return;
         }
         let mut watched = WATCHED.lock();
+        if !self.is_watched.swap(true, SeqCst) {
+            watched.list.push(self.clone());
+        }
+    }
+
+    /// Undoes that.
+    pub fn unwatch(&self) {
+        if !self.is_watched.load(SeqCst) {
+            return;
+        }
+        let mut watched = WATCHED.lock();
+        if !self.is_watched.swap(false, SeqCst) {
+            return;
+        }
         let is_it = |other: &Arc<Notifier>| core::ptr::eq(&raw const **other, self);
         let at = watched.list.iter().position(is_it);
         let gone = at.map(|at| watched.list.swap_remove(at));

@@ -78,7 +78,7 @@ impl NetStack {
         let mut running = pin!(runner.run());
         poll_fn(|cx| {
             let result = self.section(|_| running.as_mut().poll(cx).map(|never| match never {}));
-            super::tcp::sweep();
+            super::orphans::sweep();
             super::notifier::wake_watched();
             result
         })

@@ -4,10 +4,9 @@
 use super::connection::{Connection, Incoming};
 use super::listener::Listener;
 use super::notifier::Notifier;
+use super::orphans::{leave, orphan};
 use super::{ports, route};
-use crate::time;
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 use core::any::Any;
 use embassy_net::tcp::State as TcpState;
 use embassy_net::{IpAddress, IpEndpoint, Ipv4Address};
@@ -17,23 +16,6 @@ use paddock_abi::{Errno, Result};
 use paddock_sync::{Pollable, PreemptOff, Rank, Ready, SpinLock, WaitQueue, try_arc};
 use paddock_unix_sockets::{SocketOptions, next_ino, socket_metadata};
 use paddock_vfs::{File, IoctlArg, Metadata};
-
-/// How long a connection lives that nobody has open any more (as Linux's
-/// `tcp_fin_timeout`), in nanoseconds.
-const ORPHAN_LIFE: u64 = 60_000_000_000;
-/// How long one stays that is over, to acknowledge the other's end.
-const FAREWELL: u64 = 50_000_000;
-
-/// A connection whose socket was closed.
-struct Orphan {
-    connection: Connection,
-    /// When it is given up, ns since boot.
-    until: u64,
-    aborted: bool,
-}
-
-/// Connections whose socket was closed and that still have something to send.
-static ORPHANS: SpinLock<Vec<Orphan>, PreemptOff> = SpinLock::new(Rank::SocketState, Vec::new());
 
 enum State {
     Fresh,
@@ -52,6 +34,8 @@ struct Inner {
     write_closed: bool,
     /// connect(2) has reported the connection, or it was accepted.
     told: bool,
+    /// The connection was reset, which `error` has told.
+    is_reset: bool,
     /// What had come when the notifier began to watch, but for what was read
     /// since; `None` if it does not watch.
     seen: Option<Incoming>,
@@ -95,6 +79,7 @@ impl TcpSocket {
             read_closed: false,
             write_closed: false,
             told,
+            is_reset: false,
             seen: None,
         };
         let options = SocketOptions::default();
@@ -160,10 +145,10 @@ impl TcpSocket {
         ));
         let notifier = Notifier::for_tcp()?;
         connection.set_wakers(notifier.wakers()?);
-        Ok((
-            Self::with_state(State::Connected(connection), self.family, notifier)?,
-            peer,
-        ))
+        let socket = Self::with_state(State::Connected(connection), self.family, notifier)?;
+        // Accepted sockets inherit it on Linux.
+        socket.options.set_linger(self.options.linger());
+        Ok((socket, peer))
     }
 
     /// connect(2): begins, or says how it went.
@@ -174,7 +159,8 @@ impl TcpSocket {
     pub fn connect(&self, remote: IpEndpoint) -> Result<()> {
         let mut inner = self.inner.lock();
         inner.settle();
-        if let Some(error) = inner.error.take() {
+        let connected = matches!(inner.state, State::Connected(_));
+        if let Some(error) = inner.error.take_if(|_| !connected) {
             inner.state = State::Fresh;
             return Err(error);
         }
@@ -196,22 +182,35 @@ impl TcpSocket {
         Err(Errno::EINPROGRESS)
     }
 
-    /// shutdown(2).
+    /// shutdown(2). It ends an attempt to connect, and the reading side of a
+    /// listening socket stands for all of it.
     ///
     /// # Errors
     /// `ENOTCONN`.
     pub fn shutdown(&self, read: bool, write: bool) -> Result<()> {
         let mut inner = self.inner.lock();
         inner.settle();
-        let State::Connected(connection) = &mut inner.state else {
-            return Err(Errno::ENOTCONN);
-        };
-        if write {
-            connection.close();
+        inner.notice_reset();
+        let (is_reset, mut ended) = (inner.is_reset, State::Fresh);
+        match &mut inner.state {
+            State::Connected(_) if is_reset => return Err(Errno::ENOTCONN),
+            State::Connected(connection) => {
+                if write {
+                    connection.close();
+                }
+                inner.read_closed |= read;
+                inner.write_closed |= write;
+            }
+            State::Connecting(_) => {
+                core::mem::swap(&mut inner.state, &mut ended);
+                inner.error = Some(Errno::ECONNRESET);
+            }
+            State::Listening(_) if read => core::mem::swap(&mut inner.state, &mut ended),
+            State::Listening(_) => {}
+            State::Fresh | State::Closed => return Err(Errno::ENOTCONN),
         }
-        inner.read_closed |= read;
-        inner.write_closed |= write;
         drop(inner);
+        drop(ended);
         self.notifier.queue.wake_all();
         Ok(())
     }
@@ -236,26 +235,22 @@ impl TcpSocket {
     /// # Errors
     /// `EAGAIN`, `ENOTCONN`, `ECONNRESET` and the error of a failed connect.
     pub fn receive(&self, buffer: &mut [u8]) -> Result<usize> {
-        let mut inner = self.inner.lock();
+        let inner = &mut *self.inner.lock();
         inner.settle();
-        if let Some(error) = inner.error.take() {
-            return Err(error);
-        }
-        if inner.read_closed {
-            return Ok(0);
-        }
         match &mut inner.state {
+            State::Connected(_) if inner.read_closed => inner.end_of_data(),
             State::Connected(connection) => {
                 let result = connection.read(buffer);
                 if let (Ok(count), Some(seen)) = (&result, &mut inner.seen) {
                     seen.unread = seen.unread.saturating_sub(*count);
                 }
-                // A reset is told once; then it is the end.
-                inner.read_closed |= result == Err(Errno::ECONNRESET);
-                result
+                match result {
+                    Err(Errno::ECONNRESET) => inner.end_of_data(),
+                    result => result,
+                }
             }
             State::Connecting(_) => Err(Errno::EAGAIN),
-            State::Closed => Ok(0),
+            State::Closed => inner.end_of_data(),
             State::Fresh | State::Listening(_) => Err(Errno::ENOTCONN),
         }
     }
@@ -263,12 +258,15 @@ impl TcpSocket {
     /// Copies what has come without taking it; 0 at the end. The errors of
     /// [`Self::receive`].
     pub fn peek(&self, buffer: &mut [u8]) -> Result<usize> {
-        let mut inner = self.inner.lock();
+        let inner = &mut *self.inner.lock();
         inner.settle();
         match &mut inner.state {
-            State::Connected(connection) => connection.peek(buffer),
+            State::Connected(connection) => match connection.peek(buffer) {
+                Err(Errno::ECONNRESET) => inner.end_of_data(),
+                result => result,
+            },
             State::Connecting(_) => Err(Errno::EAGAIN),
-            State::Closed => Ok(0),
+            State::Closed => inner.end_of_data(),
             State::Fresh | State::Listening(_) => Err(Errno::ENOTCONN),
         }
     }
@@ -288,19 +286,19 @@ impl TcpSocket {
     /// # Errors
     /// `EAGAIN`, `EPIPE`, and the error of a failed connect.
     pub fn send(&self, bytes: &[u8]) -> Result<usize> {
-        let mut inner = self.inner.lock();
+        let inner = &mut *self.inner.lock();
         inner.settle();
-        if let Some(error) = inner.error.take() {
-            return Err(error);
-        }
-        if inner.write_closed {
-            return Err(Errno::EPIPE);
-        }
-        match &mut inner.state {
-            State::Connected(connection) => connection.write(bytes),
+        let result = match &mut inner.state {
+            State::Connected(connection) if !inner.write_closed => connection.write(bytes),
             State::Connecting(_) => Err(Errno::EAGAIN),
-            State::Closed | State::Fresh | State::Listening(_) => Err(Errno::EPIPE),
+            _ => Err(Errno::EPIPE),
+        };
+        if result != Err(Errno::EPIPE) {
+            return result;
         }
+        // The reason is told once.
+        inner.notice_reset();
+        Err(inner.error.take().unwrap_or(Errno::EPIPE))
     }
 
     /// getsockname(2).
@@ -324,7 +322,9 @@ impl TcpSocket {
     /// `ENOTCONN`.
     pub fn remote(&self) -> Result<IpEndpoint> {
         match &self.inner.lock().state {
-            State::Connected(connection) => connection.remote().ok_or(Errno::ENOTCONN),
+            State::Connected(connection) if connection.state() != TcpState::Closed => {
+                connection.remote().ok_or(Errno::ENOTCONN)
+            }
             _ => Err(Errno::ENOTCONN),
         }
     }
@@ -333,6 +333,7 @@ impl TcpSocket {
     pub fn take_error(&self) -> Option<Errno> {
         let mut inner = self.inner.lock();
         inner.settle();
+        inner.notice_reset();
         inner.error.take()
     }
 
@@ -347,6 +348,12 @@ impl TcpSocket {
     /// nothing has: it goes on.
     pub fn look_for_news(&self) -> bool {
         let mut inner = self.inner.lock();
+        if let State::Listening(listener) = &mut inner.state {
+            // First: who comes from here on has it asked again.
+            self.notifier.unwatch();
+            listener.note_arrivals();
+            return true;
+        }
         let now = match &inner.state {
             State::Connected(connection) => Some(connection.glance()),
             _ => None,
@@ -377,17 +384,45 @@ impl Inner {
                 self.state = State::Closed;
             }
             _ => {
-                if let State::Connecting(connection) =
+                if let State::Connecting(mut connection) =
                     core::mem::replace(&mut self.state, State::Closed)
                 {
+                    connection.note_ends();
                     self.state = State::Connected(connection);
                 }
             }
         }
     }
 
+    /// Notices that the connection was reset: it is over without both sides
+    /// having said so. What has come before can still be read.
+    fn notice_reset(&mut self) {
+        let State::Connected(connection) = &mut self.state else {
+            return;
+        };
+        if self.is_reset || connection.state() != TcpState::Closed {
+            return;
+        }
+        let error = match (self.write_closed, connection.peer_has_ended()) {
+            // Over as it should be, or not to be told from that yet.
+            (true, Some(true) | None) => return,
+            // As Linux in CLOSE_WAIT.
+            (false, Some(true)) => Errno::EPIPE,
+            _ => Errno::ECONNRESET,
+        };
+        self.is_reset = true;
+        self.error = Some(error);
+    }
+
+    /// What reading gives when nothing can come any more.
+    fn end_of_data(&mut self) -> Result<usize> {
+        self.notice_reset();
+        self.error.take().map_or(Ok(0), Err)
+    }
+
     fn ready(&mut self) -> Ready {
         self.settle();
+        self.notice_reset();
         let mut ready = Ready::empty();
         ready.set(Ready::ERR, self.error.is_some());
         match &self.state {
@@ -396,6 +431,9 @@ impl Inner {
             State::Listening(listener) => ready.set(Ready::IN, listener.has_connection()),
             State::Connecting(connection) => {
                 let _ = connection.send_state();
+            }
+            State::Connected(_) if self.is_reset => {
+                ready |= Ready::IN | Ready::OUT | Ready::HUP | Ready::RDHUP;
             }
             State::Connected(connection) => {
                 let incoming = connection.incoming();
@@ -466,6 +504,9 @@ impl Drop for TcpSocket {
     fn drop(&mut self) {
         let inner = self.inner.get_mut();
         match core::mem::replace(&mut inner.state, State::Closed) {
+            State::Connected(connection) if self.options.linger() == Some(0) => {
+                orphan(connection, true);
+            }
             State::Connected(connection) => leave(connection),
             other => drop(other),
         }
@@ -474,91 +515,5 @@ impl Drop for TcpSocket {
         if let Some((_, port)) = inner.bound {
             ports::TCP.release(port);
         }
-    }
-}
-
-/// Lets a connection end by itself. One with unread bytes is reset, so that
-/// the other side knows that they were lost (RFC 2525, 2.17).
-fn leave(connection: Connection) {
-    let (unread, _) = connection.queues();
-    orphan(connection, unread > 0)
-}
-
-/// Lets a connection end by itself, or resets it. The stack may run between
-/// two calls: it must not send the end and then take it back.
-fn orphan(mut connection: Connection, aborted: bool) {
-    match aborted {
-        true => connection.abort(),
-        false => connection.close(),
-    }
-    let mut orphans = ORPHANS.lock();
-    if orphans.try_reserve(1).is_err() {
-        drop(orphans);
-        return connection.abort();
-    }
-    let life = if aborted { FAREWELL } else { ORPHAN_LIFE };
-    orphans.push(Orphan {
-        connection,
-        until: time::now() + life,
-        aborted,
-    });
-}
-
-/// How many connections nobody has open any more.
-pub fn orphans() -> usize {
-    ORPHANS.lock().len()
-}
-
-/// Lets go of closed connections that have nothing left to do. After every
-/// poll of a stack, outside its section.
-pub fn sweep() {
-    let now = time::now();
-    let mut index = 0;
-    loop {
-        let mut orphans = ORPHANS.lock();
-        let Some(orphan) = orphans.get_mut(index) else {
-            return;
-        };
-        if !orphan.is_over(now) {
-            index += 1;
-            continue;
-        }
-        let gone = orphans.swap_remove(index);
-        drop(orphans);
-        drop(gone);
-    }
-}
-
-impl Orphan {
-    /// Whether it can go.
-    fn is_over(&mut self, now: u64) -> bool {
-        self.settle();
-        let finished = !self.aborted && self.connection.state() == TcpState::Closed;
-        if now >= self.until
-            && !finished
-            && !self.aborted
-            && self.connection.state() != TcpState::TimeWait
-        {
-            self.abort(now);
-        }
-        finished || now >= self.until
-    }
-
-    fn settle(&mut self) {
-        let now = time::now();
-        let (unread, _) = self.connection.queues();
-        if unread > 0 && !self.aborted {
-            self.abort(now);
-        }
-        if self.connection.state() == TcpState::TimeWait {
-            self.until = self.until.min(now + FAREWELL);
-        }
-    }
-
-    /// Resets it; the stack's next poll tells the other side.
-    fn abort(&mut self, now: u64) {
-        self.connection.abort();
-        self.aborted = true;
-        self.until = now + FAREWELL;
     }
 }

@@ -43,6 +43,7 @@ cases! {
     order: "order";
     bad_pointers: "bad-pointers";
     tcp_loopback: "tcp-loopback";
+    tcp_reset: "tcp-reset";
     unix: "unix";
     poll: "poll";
     epoll: "epoll";

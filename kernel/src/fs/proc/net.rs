@@ -16,7 +16,7 @@ pub fn directory() -> StaticDir {
 /// How many TCP sockets there are in the stacks: one for each connection, and
 /// as many for a listening socket as it can hold that nobody has accepted.
 fn statistics(out: &mut Text<'_>) -> Result<()> {
-    let (connections, orphans) = (net::connections(), net::tcp::orphans());
+    let (connections, orphans) = (net::connections(), net::orphans());
     out.put(format_args!(
         "sockets: used {connections}\nTCP: inuse {connections} orphan {orphans} tw 0 alloc {connections} mem 0\n"
     ))

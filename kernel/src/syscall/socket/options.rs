@@ -49,6 +49,9 @@ pub fn setsockopt(call: &mut Call<'_>) -> Result<u64> {
     {
         return set_timeout(call, option, options);
     }
+    if (level, option) == (SOL_SOCKET, SO_LINGER) {
+        return set_linger(call, options);
+    }
     if call.uint(4) < 4 {
         return Err(Errno::EINVAL);
     }
@@ -63,7 +66,7 @@ pub fn setsockopt(call: &mut Call<'_>) -> Result<u64> {
     match (level, option) {
         (SOL_SOCKET, SO_SNDBUF) => options.set_send_buffer(size),
         (SOL_SOCKET, SO_RCVBUF) => options.set_receive_buffer(size),
-        (SOL_SOCKET, SO_LINGER | SO_PRIORITY) => {}
+        (SOL_SOCKET, SO_PRIORITY) => {}
         (IPPROTO_TCP, TCP_DEFER_ACCEPT | TCP_KEEPIDLE | TCP_KEEPINTVL | TCP_KEEPCNT) if tcp => {}
         (IPPROTO_IP, IP_TOS | IP_TTL) if socket.family() != AF_UNIX => {}
         _ if !known_level(level, socket) => return Err(Errno::EOPNOTSUPP),
@@ -90,6 +93,18 @@ fn set_timeout(call: &Call<'_>, option: u32, options: &SocketOptions) -> Result<
     Ok(0)
 }
 
+/// SO_LINGER: with zero seconds close(2) resets a TCP connection. With more
+/// the data is sent as ever, and close(2) does not wait for it.
+fn set_linger(call: &Call<'_>, options: &SocketOptions) -> Result<u64> {
+    if (call.uint(4) as usize) < size_of::<Linger>() {
+        return Err(Errno::EINVAL);
+    }
+    let value = UserPtr::<Linger>::new(call.word(3)).read()?;
+    let seconds = (value.l_onoff != 0).then_some(value.l_linger.max(0) as u32);
+    options.set_linger(seconds);
+    Ok(0)
+}
+
 /// getsockopt(2).
 pub fn getsockopt(call: &mut Call<'_>) -> Result<u64> {
     let file = call.file(0)?;
@@ -104,7 +119,14 @@ pub fn getsockopt(call: &mut Call<'_>) -> Result<u64> {
             };
             store(call, socket.peer_credentials().unwrap_or(nobody).as_bytes())
         }
-        (SOL_SOCKET, SO_LINGER, _) => store(call, Linger::default().as_bytes()),
+        (SOL_SOCKET, SO_LINGER, _) => {
+            let linger = options.linger();
+            let value = Linger {
+                l_onoff: i32::from(linger.is_some()),
+                l_linger: linger.unwrap_or(0) as i32,
+            };
+            store(call, value.as_bytes())
+        }
         (SOL_SOCKET, SO_RCVTIMEO, _) => store_timeout(call, options.receive_timeout()),
         (SOL_SOCKET, SO_SNDTIMEO, _) => store_timeout(call, options.send_timeout()),
         _ => {

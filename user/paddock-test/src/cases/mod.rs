@@ -27,6 +27,7 @@ mod sleep;
 mod stream;
 mod stress;
 mod tcp;
+mod tcp_reset;
 mod threads;
 mod timers;
 mod unix;
@@ -119,6 +120,7 @@ pub const CASES: &[Case] = &[
     case("magic-paths", magic_paths::run),
     case("bad-pointers", bad_pointers::run),
     case("tcp-loopback", tcp::run),
+    case("tcp-reset", tcp_reset::run),
     case("unix", unix::run),
     case("poll", poll::run),
     case("epoll", epoll::run),
