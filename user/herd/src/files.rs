@@ -25,6 +25,17 @@ pub(crate) fn append(path: &Path) -> io::Result<File> {
     regular(path, OpenOptions::new().append(true).create(true))
 }
 
+/// As [`append`], for reading as well.
+///
+/// # Errors
+/// As [`open`].
+pub(crate) fn read_append(path: &Path) -> io::Result<File> {
+    regular(
+        path,
+        OpenOptions::new().read(true).append(true).create(true),
+    )
+}
+
 /// Reads the whole text at `path`, of at most `limit` bytes.
 ///
 /// # Errors

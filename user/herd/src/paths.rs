@@ -40,6 +40,11 @@ impl Paths {
         self.run().join("control.sock")
     }
 
+    /// Locked by the herd that lives.
+    pub(crate) fn lock(&self) -> PathBuf {
+        self.run().join("lock")
+    }
+
     pub(crate) fn available_file(&self, name: &str) -> PathBuf {
         self.available().join(format!("{name}.conf"))
     }

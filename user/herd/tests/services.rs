@@ -318,7 +318,21 @@ fn a_stop_in_order_ends_everything() {
 #[test]
 fn there_is_one_herd_for_a_root_and_it_cannot_power_off_here() {
     let herd = Herd::with("web", FOREVER);
+    let error = herd.fails(&["daemon"], 1);
+    let holder = format!("another herd, process {}", herd.daemon_pid());
+    assert!(error.contains(&holder), "{error}");
+    // It is the lock that counts, not the socket.
+    fs::rename(
+        herd.root.join("run/herd/control.sock"),
+        herd.root.join("run/herd/aside"),
+    )
+    .unwrap();
     assert!(herd.fails(&["daemon"], 1).contains("another herd"));
+    fs::rename(
+        herd.root.join("run/herd/aside"),
+        herd.root.join("run/herd/control.sock"),
+    )
+    .unwrap();
     assert!(herd.fails(&["poweroff"], 1).contains("not process 1"));
     herd.pid("web");
     herd.fails(&["stop", "nothing"], 4);

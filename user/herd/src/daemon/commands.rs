@@ -18,9 +18,11 @@ pub(super) struct Pending {
 impl Daemon {
     /// Reads and writes for the connection at `index`.
     pub(super) fn serve(&mut self, index: usize) {
+        let now = self.now();
         let Some(client) = self.control.get(index) else {
             return;
         };
+        client.touch(now);
         client.write();
         let Some(line) = client.read() else {
             return;

@@ -4,12 +4,23 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::path::Path;
 
 use super::commands::Pending;
+use super::reserve::Reserve;
 use super::transport::{self, Listener, Stream};
+use crate::machine::Time;
 use crate::proto::{Answer, Fault, MAX_REQUEST};
-use crate::sys::Interest;
+use crate::sys::{self, Interest};
 
 /// Connections at once; more wait until one is closed.
 const MOST: usize = 64;
+
+/// How long a connection may take to ask, and to read its answer, in
+/// milliseconds: usually, and when there is no room for another.
+const IDLE: Time = 10_000;
+const IDLE_WHEN_FULL: Time = 1_000;
+
+/// How long nothing is accepted after there was no descriptor for it, unless
+/// a connection is closed before, in milliseconds.
+const PAUSE: Time = 250;
 
 /// What a follower may leave unread before it is given up.
 const BEHIND: usize = 1 << 20;
@@ -32,11 +43,15 @@ pub(super) struct Client {
     output: Vec<u8>,
     pub(super) stage: Stage,
     closed: bool,
+    /// When it came, or last read or wrote something.
+    active: Time,
 }
 
 pub(super) struct Control {
     listener: Option<Box<dyn Listener>>,
     clients: Vec<Client>,
+    /// Until when nothing is accepted.
+    paused: Option<Time>,
 }
 
 impl Control {
@@ -44,6 +59,7 @@ impl Control {
         Ok(Control {
             listener: Some(transport::listen(path)?),
             clients: Vec::new(),
+            paused: None,
         })
     }
 
@@ -52,11 +68,12 @@ impl Control {
         Control {
             listener: None,
             clients: Vec::new(),
+            paused: None,
         }
     }
 
     pub(super) fn listener(&self) -> Option<Interest<'_>> {
-        let room = self.clients.len() < MOST;
+        let room = self.clients.len() < MOST && self.paused.is_none();
         self.listener.as_ref().filter(|_| room).map(|l| Interest {
             fd: l.fd(),
             read: true,
@@ -75,14 +92,56 @@ impl Control {
         })
     }
 
-    pub(super) fn accept(&mut self) {
+    /// Takes the next connection, if there is a descriptor for it. If not,
+    /// nothing is accepted for a while, so that herd does not spin.
+    pub(super) fn accept(&mut self, now: Time, reserve: &mut Reserve) {
         let Some(listener) = &self.listener else {
             return;
         };
-        match listener.accept() {
-            Ok(Some(stream)) => self.clients.push(Client::new(stream)),
+        let accepted = match listener.accept() {
+            Err(error) if sys::is_out_of_files(&error) && reserve.lend_to_client() => {
+                listener.accept()
+            }
+            accepted => accepted,
+        };
+        match accepted {
+            Ok(Some(stream)) => self.clients.push(Client::new(stream, now)),
             Ok(None) => {}
-            Err(error) => super::say(&format!("a connection could not be taken: {error}")),
+            Err(error) => {
+                self.paused = Some(now.saturating_add(PAUSE));
+                if !sys::is_out_of_files(&error) {
+                    super::say(&format!("a connection could not be taken: {error}"));
+                }
+            }
+        }
+    }
+
+    pub(super) fn count(&self) -> usize {
+        self.clients.len()
+    }
+
+    /// When [`Control::tick`] has something to do, if ever.
+    pub(super) fn deadline(&self) -> Option<Time> {
+        let idle = self.idle();
+        let clients = self.clients.iter().filter_map(|c| c.gives_up_at(idle));
+        clients.chain(self.paused).min()
+    }
+
+    /// Closes connections that were idle for too long.
+    pub(super) fn tick(&mut self, now: Time) {
+        let idle = self.idle();
+        for client in &mut self.clients {
+            if client.gives_up_at(idle).is_some_and(|at| at <= now) {
+                client.closed = true;
+            }
+        }
+        self.paused = self.paused.filter(|until| *until > now);
+    }
+
+    fn idle(&self) -> Time {
+        match self.clients.len() < MOST && self.paused.is_none() {
+            true => IDLE,
+            false => IDLE_WHEN_FULL,
         }
     }
 
@@ -95,7 +154,11 @@ impl Control {
     }
 
     pub(super) fn forget_closed(&mut self) {
+        let before = self.clients.len();
         self.clients.retain(|client| !client.closed);
+        if self.clients.len() < before {
+            self.paused = None;
+        }
     }
 
     pub(super) fn feed_followers(&mut self, name: &str, text: &[u8]) {
@@ -108,14 +171,31 @@ impl Control {
 }
 
 impl Client {
-    fn new(stream: Box<dyn Stream>) -> Self {
+    fn new(stream: Box<dyn Stream>, now: Time) -> Self {
         Client {
             stream,
             input: Vec::new(),
             output: Vec::new(),
             stage: Stage::Asking,
             closed: false,
+            active: now,
         }
+    }
+
+    /// It did something.
+    pub(super) fn touch(&mut self, now: Time) {
+        self.active = now;
+    }
+
+    /// When it has been idle for too long: those that follow a log or wait for
+    /// an answer may be so for ever.
+    fn gives_up_at(&self, idle: Time) -> Option<Time> {
+        let may_be = match self.stage {
+            Stage::Asking | Stage::Leaving => false,
+            Stage::Pending(_) => true,
+            Stage::Following(_) => self.output.is_empty(),
+        };
+        (!may_be).then(|| self.active.saturating_add(idle))
     }
 
     /// Gives the last answer.

@@ -5,7 +5,10 @@
 mod commands;
 mod control;
 mod finish;
+mod lock;
+mod logs;
 mod outputs;
+mod reserve;
 mod transport;
 
 use std::collections::{HashMap, VecDeque};
@@ -13,13 +16,16 @@ use std::fs;
 use std::io::{self, Write};
 use std::time::Instant;
 
-use crate::config::{self, LogLimits};
-use crate::log::{Origin, ServiceLog};
+use crate::config;
+use crate::log::Origin;
 use crate::machine::{Action, End, Event, Generation, Machine, Time};
 use crate::paths::Paths;
-use crate::sys::{self, Interest, Power, Signals};
+use crate::sys::{self, Interest, OpenFiles, Power, Signals};
 use control::Control;
+use lock::{Lock, NoLock};
+use logs::Logs;
 use outputs::Outputs;
+use reserve::Reserve;
 
 /// What herd does after everything has stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,7 +43,11 @@ struct Daemon {
     signals: Signals,
     control: Control,
     outputs: Outputs,
-    logs: HashMap<String, ServiceLog>,
+    logs: Logs,
+    reserve: Reserve,
+    /// How many descriptors a service may have, if it is not what herd may.
+    open_files: Option<OpenFiles>,
+    _lock: Option<Lock>,
     /// The instances that run, by their first process.
     instances: HashMap<u32, (String, Generation)>,
     ending: Option<Ending>,
@@ -74,7 +84,11 @@ pub(crate) fn run(paths: Paths) -> Result<(), String> {
             say(&format!("warning: {}: {error}", folder.display()));
         }
     }
-    let control = open_control(&paths)?;
+    let lock = take_lock(&paths)?;
+    let open_files = OpenFiles::raise()
+        .inspect_err(|error| say(&format!("warning: more descriptors: {error}")))
+        .ok();
+    let control = open_control(&paths);
     let mut caught = vec![Signals::CHLD, Signals::TERM, Signals::INT, Signals::HUP];
     if is_first {
         caught.extend([Signals::USR1, Signals::USR2]);
@@ -87,7 +101,10 @@ pub(crate) fn run(paths: Paths) -> Result<(), String> {
         signals,
         control,
         outputs: Outputs::default(),
-        logs: HashMap::new(),
+        logs: Logs::default(),
+        reserve: Reserve::default(),
+        open_files,
+        _lock: lock,
         instances: HashMap::new(),
         ending: None,
         is_first,
@@ -95,22 +112,38 @@ pub(crate) fn run(paths: Paths) -> Result<(), String> {
     daemon.supervise()
 }
 
-/// The control socket. Without it herd supervises all the same, unless the
-/// reason is that another herd does.
-fn open_control(paths: &Paths) -> Result<Control, String> {
-    match Control::open(&paths.socket()) {
-        Ok(control) => Ok(control),
-        Err(error) if error.kind() == io::ErrorKind::AddrInUse => Err(format!(
-            "another herd answers at {}; stop it first, or use --root",
-            paths.socket().display()
+/// The only herd's lock. Where there can be none herd supervises all the same.
+///
+/// # Errors
+/// Another herd lives.
+fn take_lock(paths: &Paths) -> Result<Option<Lock>, String> {
+    match Lock::take(paths) {
+        Ok(lock) => Ok(Some(lock)),
+        Err(NoLock::Held(holder)) => Err(format!(
+            "another herd, process {holder}, supervises below {}; stop it first, or use --root",
+            paths.root().display()
         )),
+        Err(NoLock::Unusable(error)) => {
+            say(&format!(
+                "warning: no lock at {}: {error}; nothing stops a second herd",
+                paths.lock().display()
+            ));
+            Ok(None)
+        }
+    }
+}
+
+/// The control socket. Without it herd supervises all the same.
+fn open_control(paths: &Paths) -> Control {
+    match Control::open(&paths.socket()) {
+        Ok(control) => control,
         Err(error) => {
             say(&format!(
                 "warning: no control socket at {}: {error}; services run, \
                  but `herd status` and the other commands do not work",
                 paths.socket().display()
             ));
-            Ok(Control::closed())
+            Control::closed()
         }
     }
 }
@@ -137,6 +170,7 @@ impl Daemon {
             }
             self.answer_pending();
             self.control.forget_closed();
+            self.make_room();
             self.wait().map_err(|error| format!("poll: {error}"))?;
             let actions = self.machine.tick(self.now());
             self.perform(actions);
@@ -150,20 +184,50 @@ impl Daemon {
 
     /// Sleeps until something is to be done, and does it.
     fn wait(&mut self) -> io::Result<()> {
-        let timeout = self
-            .machine
-            .deadline()
-            .map(|at| at.saturating_sub(self.now()));
+        let timeout = self.deadline().map(|at| at.saturating_sub(self.now()));
         for ready in self.poll(timeout)? {
             match ready {
                 Ready::Signals => self.take_signals(),
-                Ready::Listener => self.control.accept(),
+                Ready::Listener => {
+                    let now = self.now();
+                    self.control.accept(now, &mut self.reserve);
+                }
                 Ready::Client(index) => self.serve(index),
                 Ready::Output(index) => self.read_output(index),
             }
         }
-        self.outputs.forget_ended();
+        let now = self.now();
+        self.control.tick(now);
+        self.forget_ended();
         Ok(())
+    }
+
+    fn deadline(&self) -> Option<Time> {
+        let all = [
+            self.machine.deadline(),
+            self.control.deadline(),
+            self.outputs.deadline(),
+        ];
+        all.into_iter().flatten().min()
+    }
+
+    fn forget_ended(&mut self) {
+        for name in self.outputs.forget_ended(self.now()) {
+            self.note(&name, "what it left running holds its output: closed");
+        }
+    }
+
+    /// Fills the reserve of descriptors, with what can be done without if
+    /// there are no others. Whether a start leaves enough for the rest.
+    fn make_room(&mut self) -> bool {
+        let clients = self.control.count();
+        if self.reserve.fill(clients) {
+            return true;
+        }
+        let now = self.now();
+        self.logs.close_all();
+        self.outputs.hurry(now);
+        self.reserve.fill(clients)
     }
 
     fn poll(&self, timeout: Option<u64>) -> io::Result<Vec<Ready>> {
@@ -236,11 +300,9 @@ impl Daemon {
         let enabled = loaded.iter().filter(|found| found.enabled).count();
         let actions = self.machine.load(self.now(), loaded);
         self.perform(actions);
-        for (name, log) in &mut self.logs {
-            if let Some(service) = self.machine.service(name) {
-                log.set_limits(service.log);
-            }
-        }
+        let machine = &self.machine;
+        self.logs
+            .set_limits(|name| machine.service(name).map(|service| service.log));
         Ok(enabled)
     }
 
@@ -267,7 +329,16 @@ impl Daemon {
     }
 
     fn start(&mut self, name: &str, generation: Generation, service: &config::Service) -> Event {
-        match sys::spawn(name, service) {
+        self.forget_ended();
+        if !self.make_room() {
+            return Event::NotStarted(
+                "too few descriptors are left for another service; raise herd's limit \
+                 (ulimit -Hn)"
+                    .to_owned(),
+            );
+        }
+        self.reserve.lend_to_start();
+        match sys::spawn(name, service, self.open_files) {
             Ok(spawned) => {
                 let pid = spawned.pid;
                 self.instances.insert(pid, (name.to_owned(), generation));
@@ -306,12 +377,8 @@ impl Daemon {
     /// Writes to a service's log and to those who follow it.
     fn write_log(&mut self, name: &str, origin: Origin, bytes: &[u8]) {
         let (paths, machine) = (&self.paths, &self.machine);
-        let log = self.logs.entry(name.to_owned()).or_insert_with(|| {
-            let limits = machine
-                .service(name)
-                .map_or_else(LogLimits::default, |s| s.log);
-            ServiceLog::new(paths.log_file(name), limits)
-        });
+        let limits = || machine.service(name).map(|service| service.log);
+        let log = self.logs.open(name, paths, limits, &mut self.reserve);
         let (text, result) = log.append(origin, bytes);
         if let Err(error) = result {
             let file = log.path().display();

@@ -5,7 +5,7 @@ use std::os::fd::AsFd;
 
 use super::Daemon;
 use crate::log::Origin;
-use crate::machine::Generation;
+use crate::machine::{Generation, Time};
 use crate::sys::{Interest, Spawned};
 
 /// One output of one instance.
@@ -15,6 +15,8 @@ struct Output {
     origin: Origin,
     pipe: PipeReader,
     ended: bool,
+    /// Its instance has ended; whoever still writes has until then.
+    close_at: Option<Time>,
 }
 
 pub(super) struct Outputs {
@@ -34,6 +36,10 @@ impl Default for Outputs {
 
 /// What one turn reads of one output, so that no service holds up the others.
 const TURN: usize = 64 << 10;
+
+/// How long what an instance left running may keep its outputs open, in
+/// milliseconds.
+const GRACE: Time = 2_000;
 
 /// More than any pipe holds: what is read after an instance's end, at most.
 const REST: usize = 2 << 20;
@@ -63,6 +69,7 @@ impl Outputs {
                 origin,
                 pipe,
                 ended: false,
+                close_at: None,
             });
         }
     }
@@ -78,9 +85,30 @@ impl Outputs {
         })
     }
 
-    /// Closes the outputs that have ended; the others change their index.
-    pub(super) fn forget_ended(&mut self) {
-        self.open.retain(|output| !output.ended);
+    /// Closes the outputs that have ended or whose time is over at `now`; the
+    /// others change their index. Names those whose time was over, once each.
+    pub(super) fn forget_ended(&mut self, now: Time) -> Vec<String> {
+        let mut held = Vec::new();
+        self.open.retain(|output| {
+            let over = output.close_at.is_some_and(|at| at <= now);
+            if over && !output.ended && held.last() != Some(&output.name) {
+                held.push(output.name.clone());
+            }
+            !output.ended && !over
+        });
+        held
+    }
+
+    /// Lets the time be over for all outputs of instances that have ended.
+    pub(super) fn hurry(&mut self, now: Time) {
+        for output in &mut self.open {
+            output.close_at = output.close_at.map(|at| at.min(now));
+        }
+    }
+
+    /// When an output is closed, if any is to be.
+    pub(super) fn deadline(&self) -> Option<Time> {
+        self.open.iter().filter_map(|output| output.close_at).min()
     }
 }
 
@@ -99,6 +127,7 @@ impl Daemon {
     /// Reads what is left of an instance that has ended, so that its last
     /// words stand before the note of its end.
     pub(super) fn drain(&mut self, name: &str, generation: Generation) {
+        let close_at = Some(self.now().saturating_add(GRACE));
         for index in 0..self.outputs.open.len() {
             let mut left = REST;
             while let Some(output) = self.outputs.open.get_mut(index)
@@ -106,6 +135,7 @@ impl Daemon {
                 && output.generation == generation
                 && left > 0
             {
+                output.close_at = close_at;
                 let bytes = output.read(&mut self.outputs.buffer);
                 if bytes.is_empty() {
                     break;

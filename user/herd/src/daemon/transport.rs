@@ -45,15 +45,12 @@ impl Listener for UnixListener {
     }
 }
 
-/// Listens at `path`, for this user only. A socket that nobody listens to any
-/// more is replaced.
+/// Listens at `path`, for this user only. A socket that is there is replaced:
+/// whoever holds herd's lock is the only one to listen.
 ///
 /// # Errors
-/// `AddrInUse` if another program listens there.
+/// Those of the file system and of `bind(2)`.
 pub(crate) fn listen(path: &Path) -> io::Result<Box<dyn Listener>> {
-    if UnixStream::connect(path).is_ok() {
-        return Err(ErrorKind::AddrInUse.into());
-    }
     match fs::remove_file(path) {
         Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
         _ => {}

@@ -60,6 +60,26 @@ impl ServiceLog {
         }
     }
 
+    pub(crate) fn is_open(&self) -> bool {
+        self.file.is_some()
+    }
+
+    /// Opens the file if it is not open.
+    ///
+    /// # Errors
+    /// Those of the disk, and EMFILE.
+    pub(crate) fn make_open(&mut self) -> io::Result<()> {
+        match self.file {
+            Some(_) => Ok(()),
+            None => self.open(),
+        }
+    }
+
+    /// Gives its descriptor back until there is more to write.
+    pub(crate) fn close(&mut self) {
+        self.file = None;
+    }
+
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }

@@ -6,7 +6,7 @@ use std::ffi::{CString, c_char};
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 
-use super::raw::check;
+use super::raw::{OpenFiles, check};
 
 /// What the new process is to become.
 pub(super) struct Image {
@@ -17,6 +17,8 @@ pub(super) struct Image {
     pub(super) folder: CString,
     /// User and group.
     pub(super) user: Option<(u32, u32)>,
+    /// How many descriptors it may have; herd's own limit if absent.
+    pub(super) open_files: Option<OpenFiles>,
 }
 
 /// What the new process was doing when it failed.
@@ -103,6 +105,11 @@ fn become_image(
         if unsafe { libc::dup2(file, number) } < 0 {
             return Step::Files;
         }
+    }
+    if let Some(limit) = image.open_files
+        && limit.set().is_err()
+    {
+        return Step::Files;
     }
     if let Some((uid, gid)) = image.user
         && !become_user(uid, gid)

@@ -49,6 +49,51 @@ pub(crate) fn set_nonblocking(fd: BorrowedFd<'_>) -> io::Result<()> {
     Ok(())
 }
 
+/// How many descriptors a process may have: now, and at most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct OpenFiles {
+    pub(super) now: libc::rlim_t,
+    pub(super) most: libc::rlim_t,
+}
+
+impl OpenFiles {
+    /// Allows this process as many descriptors as it may allow itself, and
+    /// gives back what it was allowed before.
+    pub(crate) fn raise() -> io::Result<OpenFiles> {
+        let mut limit = libc::rlimit {
+            rlim_cur: 0,
+            rlim_max: 0,
+        };
+        // SAFETY: `limit` is ours to write to for the call.
+        check(unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit) })?;
+        let old = OpenFiles {
+            now: limit.rlim_cur,
+            most: limit.rlim_max,
+        };
+        OpenFiles {
+            now: old.most,
+            ..old
+        }
+        .set()?;
+        Ok(old)
+    }
+
+    /// Allows this process so many. Only makes a system call.
+    pub(super) fn set(self) -> io::Result<()> {
+        let limit = libc::rlimit {
+            rlim_cur: self.now,
+            rlim_max: self.most,
+        };
+        // SAFETY: `limit` is only read, and lives for the call.
+        check(unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &limit) }).map(drop)
+    }
+}
+
+/// Whether `error` says that there are no descriptors left.
+pub(crate) fn is_out_of_files(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE))
+}
+
 pub(super) fn check(result: libc::c_int) -> io::Result<libc::c_int> {
     if result < 0 {
         Err(io::Error::last_os_error())

@@ -6,7 +6,7 @@ use std::os::fd::AsFd;
 use std::path::Path;
 
 use super::fork::{self, Image, Step};
-use super::raw;
+use super::raw::{self, OpenFiles};
 use crate::config::Service;
 use crate::files;
 
@@ -20,12 +20,18 @@ pub(crate) struct Spawned {
     pub(crate) err: PipeReader,
 }
 
-/// Starts `service` in a session and process group of its own.
+/// Starts `service` in a session and process group of its own, with a limit
+/// of descriptors of its own.
 ///
 /// # Errors
 /// A text that says which part of the definition could not be followed.
-pub(crate) fn spawn(name: &str, service: &Service) -> Result<Spawned, String> {
-    let image = image(name, service)?;
+pub(crate) fn spawn(
+    name: &str,
+    service: &Service,
+    open_files: Option<OpenFiles>,
+) -> Result<Spawned, String> {
+    let mut image = image(name, service)?;
+    image.open_files = open_files;
     let pipes = |error: io::Error| format!("a pipe for its output: {error}");
     let null = files::null().map_err(|error| format!("/dev/null: {error}"))?;
     let (out, out_end) = io::pipe().map_err(pipes)?;
@@ -96,6 +102,7 @@ fn image(name: &str, service: &Service) -> Result<Image, String> {
             .collect::<Result<_, _>>()?,
         folder: c_text(&service.cwd.to_string_lossy())?,
         user: user.map(|user| (user.uid, user.gid)),
+        open_files: None,
     })
 }
 

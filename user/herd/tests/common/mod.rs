@@ -64,6 +64,26 @@ impl Herd {
         self.start_as(command);
     }
 
+    /// Runs herd with a limit of `now` descriptors that it may raise to `most`.
+    /// `false` if this system or user has no such limit to give.
+    pub fn start_limited(&mut self, now: u32, most: u32) -> bool {
+        let set = format!("ulimit -Sn {now} && ulimit -Hn {most}");
+        let shell = |rest: &str| {
+            let mut command = Command::new("sh");
+            command.arg("-c").arg(format!("{set} && {rest}"));
+            command
+        };
+        if !shell("true").status().is_ok_and(|s| s.success()) {
+            return false;
+        }
+        let mut command = shell("exec \"$0\" daemon");
+        command
+            .arg(env!("CARGO_BIN_EXE_herd"))
+            .env("HERD_ROOT", &self.root);
+        self.start_as(command);
+        true
+    }
+
     /// Runs herd as process 1 of a process space of its own. `false` if this
     /// system or user may not make one.
     pub fn start_as_first(&mut self) -> bool {
