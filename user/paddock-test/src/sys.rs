@@ -319,3 +319,27 @@ impl Hash {
         hash
     }
 }
+
+/// A set of signals.
+pub fn signal_set(all: &[i32]) -> libc::sigset_t {
+    // SAFETY: a set is plain bits, and the calls only change it.
+    unsafe {
+        let mut set = std::mem::zeroed();
+        libc::sigemptyset(&mut set);
+        for &signal in all {
+            libc::sigaddset(&mut set, signal);
+        }
+        set
+    }
+}
+
+/// Has the calling thread wait for these signals rather than be interrupted.
+pub fn block_signals(all: &[i32]) -> Result<(), Errno> {
+    let set = signal_set(all);
+    call!(libc::sigprocmask(
+        libc::SIG_BLOCK,
+        &set,
+        std::ptr::null_mut()
+    ))?;
+    Ok(())
+}

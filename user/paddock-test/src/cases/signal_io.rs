@@ -20,30 +20,13 @@ const FIOASYNC: libc::Ioctl = 0x5452;
 
 pub fn run(report: &mut Report, _: &[String]) -> Outcome {
     let chosen = libc::SIGRTMIN() + 3;
-    let blocked = signals(&[libc::SIGIO, chosen]);
-    call!(libc::sigprocmask(
-        libc::SIG_BLOCK,
-        &blocked,
-        std::ptr::null_mut()
-    ))?;
+    sys::block_signals(&[libc::SIGIO, chosen])?;
     settings(report, chosen)?;
     pipes(report, chosen)?;
     pairs(report)?;
     connections(report).map_err(|error| error.to_string())?;
     terminals(report)?;
     owners(report)
-}
-
-fn signals(all: &[i32]) -> libc::sigset_t {
-    // SAFETY: a set is plain bits, and the calls only change it.
-    unsafe {
-        let mut set = std::mem::zeroed();
-        libc::sigemptyset(&mut set);
-        for &signal in all {
-            libc::sigaddset(&mut set, signal);
-        }
-        set
-    }
 }
 
 /// What one signal says: its code, poll(2)'s bits and the descriptor.
@@ -57,7 +40,7 @@ fn wait(signal: i32, ms: u64) -> Result<Option<Told>, Errno> {
         tv_nsec: limit.subsec_nanos().into(),
     };
     let mut info = [0i64; 16];
-    let set = signals(&[signal]);
+    let set = sys::signal_set(&[signal]);
     let found = call!(libc::sigtimedwait(&set, info.as_mut_ptr().cast(), &limit));
     match found {
         Ok(_) => Ok(Some((info[1] as i32, info[2], info[3] as i32))),

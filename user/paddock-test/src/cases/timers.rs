@@ -93,12 +93,7 @@ fn nanos(time: libc::timespec) -> i64 {
 
 pub fn run(report: &mut Report, _: &[String]) -> Outcome {
     let signal = libc::SIGRTMIN() + 4;
-    let blocked = set(&[signal, libc::SIGALRM]);
-    call!(libc::sigprocmask(
-        libc::SIG_BLOCK,
-        &blocked,
-        std::ptr::null_mut()
-    ))?;
+    sys::block_signals(&[signal, libc::SIGALRM])?;
     errors(report, signal)?;
     signals(report, signal)?;
     overruns(report, signal)?;
@@ -108,25 +103,13 @@ pub fn run(report: &mut Report, _: &[String]) -> Outcome {
     many(report)
 }
 
-fn set(all: &[i32]) -> libc::sigset_t {
-    // SAFETY: a set is plain bits, and the calls only change it.
-    unsafe {
-        let mut set = std::mem::zeroed();
-        libc::sigemptyset(&mut set);
-        for &signal in all {
-            libc::sigaddset(&mut set, signal);
-        }
-        set
-    }
-}
-
 /// What a signal says: its code, the timer, its overruns, and the value.
 type Told = (i32, i32, i32, u64);
 
 fn wait(signal: i32, ms: i64) -> Result<Option<Told>, Errno> {
     let limit = spec(ms * MS, 0).it_value;
     let mut info = [0u64; 16];
-    let set = set(&[signal]);
+    let set = sys::signal_set(&[signal]);
     match call!(libc::sigtimedwait(&set, info.as_mut_ptr().cast(), &limit)) {
         Ok(_) => {
             let (timer, overrun) = (info[2] as i32, (info[2] >> 32) as i32);
