@@ -39,7 +39,7 @@ mod tests;
 
 pub use activate::{Activator, Root};
 pub use address::{PAGE_SIZE, PageRange, PhysAddr, USER_END, USER_MIN, user_range_ok};
-pub use area::{Area, AreaKind, Backing};
+pub use area::{Area, AreaKind, Backing, MAX_AREAS};
 pub use entry::{Entry, MAIR_DEVICE, MAIR_NORMAL, Rights};
 pub use frame::{Frame, SharedFrame};
 pub use hardware::Hardware;

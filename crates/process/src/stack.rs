@@ -94,6 +94,8 @@ pub struct StackImage {
     pub arguments: core::ops::Range<u64>,
     /// Where the environment's strings begin and end.
     pub environment: core::ops::Range<u64>,
+    /// Where in `bytes` the auxiliary vector is, `AT_NULL` included.
+    pub auxv: core::ops::Range<usize>,
 }
 
 const PLATFORM: &[u8] = b"aarch64\0";
@@ -162,10 +164,12 @@ pub fn build(start: &Start<'_>, top: u64, limit: u64) -> Result<StackImage> {
             value: 0,
         },
     ];
+    let auxv = bytes.len();
     for entry in start.auxv.iter().chain(&own) {
         push_word(&mut bytes, entry.key);
         push_word(&mut bytes, entry.value);
     }
+    let auxv = auxv..bytes.len();
     bytes.resize((at.random - at.sp) as usize, 0);
     bytes.extend_from_slice(&start.random);
     bytes.resize((at.platform - at.sp) as usize, 0);
@@ -179,6 +183,7 @@ pub fn build(start: &Start<'_>, top: u64, limit: u64) -> Result<StackImage> {
         bytes,
         arguments: at.arguments..at.environment,
         environment: at.environment..at.path,
+        auxv,
     })
 }
 

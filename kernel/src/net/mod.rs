@@ -26,6 +26,7 @@ use heapless::Vec;
 use loopback::Loopback;
 pub use orphans::count as orphans;
 use paddock_sync::OnceCell;
+pub use ports::EPHEMERAL;
 pub use stack::NetStack;
 
 /// What the interface gets when nobody answers DHCP: QEMU's user network.

@@ -2,11 +2,12 @@
 
 use crate::random;
 use alloc::vec::Vec;
+use core::ops::RangeInclusive;
 use paddock_abi::{Errno, Result};
 use paddock_sync::{PreemptOff, Rank, SpinLock};
 
 /// Ports given out by the system (RFC 6335).
-const EPHEMERAL: core::ops::Range<u16> = 49152..65535;
+pub const EPHEMERAL: RangeInclusive<u16> = 49152..=65534;
 
 /// The ports of one protocol that are taken.
 pub struct Ports(SpinLock<Vec<u16>, PreemptOff>);
@@ -27,12 +28,12 @@ impl Ports {
         ports.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
         let port = match wish {
             0 => {
-                let span = EPHEMERAL.end - EPHEMERAL.start;
+                let (first, last) = EPHEMERAL.into_inner();
+                let span = last - first + 1;
                 let start = (random::next_u64() % u64::from(span)) as u16;
                 (0..span)
                     .map(|step| {
-                        EPHEMERAL.start
-                            + ((u32::from(start) + u32::from(step)) % u32::from(span)) as u16
+                        first + ((u32::from(start) + u32::from(step)) % u32::from(span)) as u16
                     })
                     .find(|port| !ports.contains(port))
                     .ok_or(Errno::EADDRINUSE)?

@@ -108,6 +108,7 @@ fn take_over(thread: &Arc<UserThread>, loaded: Loaded, name: String, frame: &mut
     names.comm = name;
     names.arguments = loaded.arguments;
     names.environment = loaded.environment;
+    names.auxv = loaded.auxv;
     drop(names);
     process
         .runs_first

@@ -72,6 +72,8 @@ pub struct Names {
     pub arguments: Vec<u8>,
     /// The environment at execve: /proc/PID/environ.
     pub environment: Vec<u8>,
+    /// The auxiliary vector at execve: /proc/PID/auxv.
+    pub auxv: Vec<u8>,
 }
 
 impl Names {
@@ -81,15 +83,18 @@ impl Names {
             comm,
             arguments,
             environment,
+            auxv,
         } = self;
         let mut copy = Names {
             comm: try_string(comm)?,
             arguments: Vec::new(),
             environment: Vec::new(),
+            auxv: Vec::new(),
         };
         for (to, from) in [
             (&mut copy.arguments, arguments),
             (&mut copy.environment, environment),
+            (&mut copy.auxv, auxv),
         ] {
             to.try_reserve_exact(from.len())
                 .map_err(|_| Errno::ENOMEM)?;

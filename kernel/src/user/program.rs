@@ -77,6 +77,8 @@ pub struct Loaded {
     pub entry: u64,
     /// Its first stack pointer.
     pub sp: u64,
+    /// Its auxiliary vector, as on its stack.
+    pub auxv: Vec<u8>,
     /// The way back from signal handlers.
     pub trampoline: u64,
     /// The file.
@@ -162,11 +164,12 @@ pub fn load(mut request: Request<'_>) -> Result<Loaded> {
     map_trampoline(&mut space)?;
     let auxv = auxiliary_vector(&image, base, interpreter.map(|(base, _)| base), &executed);
     let readable = namespace().access(request.context, &place, Access::READ);
-    let sp = build_stack(&mut space, &request, &path, &auxv, image.executable_stack)?;
+    let (sp, auxv) = build_stack(&mut space, &request, &path, &auxv, image.executable_stack)?;
     Ok(Loaded {
         memory: Memory::new(space)?,
         entry: interpreter.map_or(image.entry + base, |(_, entry)| entry),
         sp,
+        auxv,
         trampoline: TRAMPOLINE,
         executable: place,
         cred: try_arc(executed.cred)?,
@@ -337,7 +340,7 @@ fn build_stack(
     path: &[u8],
     auxv: &[Auxv],
     executable: bool,
-) -> Result<u64> {
+) -> Result<(u64, Vec<u8>)> {
     let mut seed = [0; 16];
     random::fill(&mut seed);
     let start = Start {
@@ -357,5 +360,6 @@ fn build_stack(
     };
     space.map_stack(size, Prot::READ | Prot::WRITE | execute)?;
     space.write_bytes(image.sp, &image.bytes)?;
-    Ok(image.sp)
+    let auxv = copied(&image.bytes[image.auxv])?;
+    Ok((image.sp, auxv))
 }

@@ -85,6 +85,7 @@ pub fn spawn(program: Program<'_>) -> Result<Arc<Process>> {
                 comm: exec::comm_of(program.path)?,
                 arguments: loaded.arguments,
                 environment: loaded.environment,
+                auxv: loaded.auxv,
             },
             account: accounts::of_new_process(uid)?,
             is_operators: program.is_operators,

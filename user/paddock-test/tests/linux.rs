@@ -41,6 +41,7 @@ cases! {
     fp: "fp";
     files: "files";
     order: "order";
+    proc_files: "proc-files";
     bad_pointers: "bad-pointers";
     tcp_loopback: "tcp-loopback";
     tcp_reset: "tcp-reset";

@@ -28,6 +28,8 @@ pub struct Sizes {
     pub resident_pages: u64,
     /// Those of them that are of files or shared memory.
     pub shared_pages: u64,
+    /// The most pages that have been present at once.
+    pub peak_pages: u64,
     /// Bytes of areas by use: code, data, stack.
     pub code: u64,
     pub data: u64,
@@ -44,6 +46,7 @@ impl Sizes {
         Sizes {
             virtual_bytes: counters.mapped * PAGE_SIZE,
             resident_pages: counters.resident_own + counters.resident_shared,
+            peak_pages: counters.resident_peak,
             shared_pages: counters.resident_shared,
             code: counters.text * PAGE_SIZE,
             data: counters.data * PAGE_SIZE,

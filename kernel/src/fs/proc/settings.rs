@@ -5,10 +5,11 @@ use super::text::{Text, file};
 use crate::memory::frames;
 use crate::thread::MAX_THREADS;
 use crate::user::accounts;
-use crate::{config, fs, random, syscall};
+use crate::{config, fs, net, random, syscall};
 use alloc::vec::Vec;
 use paddock_abi::{Errno, Result};
 use paddock_cred::{Cap, NGROUPS_MAX};
+use paddock_mem::MAX_AREAS;
 use paddock_process::PIPE_MAX;
 use paddock_sync::OnceCell;
 use paddock_vfs::proc_fs::{ProcFile, ProcNode, StaticDir};
@@ -58,6 +59,7 @@ pub fn directory() -> StaticDir {
             file(|out| out.put(format_args!("{}\n", frames::reserves().0 / 1024))),
         )
         .with("drop_caches", ProcNode::file(DropCaches).with_mode(0o200))
+        .with("max_map_count", number(|| MAX_AREAS as u64))
         .with("overcommit_memory", file(|out| out.bytes(b"1\n")));
     let core = StaticDir::new().with(
         "somaxconn",
@@ -74,7 +76,16 @@ pub fn directory() -> StaticDir {
             "pipe-user-pages-soft",
             file(|out| out.put(format_args!("{}\n", accounts::pipe_user_pages_soft()))),
         );
-    let net = StaticDir::new().with("core", ProcNode::dir(core));
+    let ipv4 = StaticDir::new().with(
+        "ip_local_port_range",
+        file(|out| {
+            let (first, last) = net::EPHEMERAL.into_inner();
+            out.put(format_args!("{first}\t{last}\n"))
+        }),
+    );
+    let net = StaticDir::new()
+        .with("core", ProcNode::dir(core))
+        .with("ipv4", ProcNode::dir(ipv4));
     StaticDir::new()
         .with("fs", ProcNode::dir(fs))
         .with("kernel", ProcNode::dir(kernel))

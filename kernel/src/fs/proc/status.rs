@@ -26,6 +26,15 @@ pub fn environment(subject: &Subject, out: &mut Text<'_>) -> Result<()> {
     out.bytes(&environment)
 }
 
+pub fn auxiliary_vector(subject: &Subject, out: &mut Text<'_>) -> Result<()> {
+    may_inspect(&subject.process)?;
+    let auxv = subject.process.names.lock().auxv.clone();
+    match subject.state().0 {
+        'Z' | 'X' => Ok(()),
+        _ => out.bytes(&auxv),
+    }
+}
+
 pub fn name(subject: &Subject, out: &mut Text<'_>) -> Result<()> {
     out.put(format_args!("{}\n", subject.name()))
 }
@@ -135,10 +144,12 @@ fn sizes(subject: &Subject, out: &mut Text<'_>) -> Result<()> {
     let sizes = Sizes::of(subject);
     let lines = [
         ("VmSize", sizes.virtual_bytes),
+        ("VmHWM", sizes.peak_pages * PAGE_SIZE as u64),
         ("VmRSS", sizes.resident_pages * PAGE_SIZE as u64),
         ("VmData", sizes.data),
         ("VmStk", sizes.stack),
         ("VmExe", sizes.code),
+        ("VmSwap", 0),
     ];
     for (name, bytes) in lines {
         out.put(format_args!("{name}:\t{:8} kB\n", bytes / 1024))?;

@@ -20,6 +20,7 @@ mod memory;
 mod order;
 mod pipes;
 mod poll;
+mod proc_files;
 mod processes;
 mod signal_io;
 mod signals;
@@ -117,6 +118,7 @@ pub const CASES: &[Case] = &[
     case("fp", fp::run),
     case("files", files::run),
     case("order", order::run),
+    case("proc-files", proc_files::run),
     case("magic-paths", magic_paths::run),
     case("bad-pointers", bad_pointers::run),
     case("tcp-loopback", tcp::run),
