@@ -137,22 +137,50 @@ fn what_a_dead_service_leaves_running_is_killed() {
 }
 
 #[test]
-fn a_missing_program_is_told_and_tried_again() {
+fn a_missing_program_is_told_and_tried_again_when_something_changes() {
     let herd = Herd::with(
         "gone",
         "command = '/nowhere/program'\nrestart_delay = '10ms'\n",
     );
-    herd.wait_log("gone", "restarting in 20 ms");
-    let log = herd.log("gone");
+    let log = herd.wait_log("gone", "not tried again until");
     assert!(
         log.contains("cannot start: /nowhere/program: No such file"),
         "{log}"
     );
+    assert_eq!(herd.status("gone")["state"], "failed");
     let error = herd.fails(&["start", "gone"], 1);
     assert!(
         error.contains("does not run") && error.contains("No such file"),
         "{error}"
     );
+    assert_eq!(herd.status("gone")["restarts"], 0);
+    herd.define("gone", FOREVER);
+    herd.ok(&["reload"]);
+    herd.pid("gone");
+}
+
+#[test]
+fn a_service_that_gives_up_is_left_alone() {
+    let herd = Herd::with("quits", "command = ['sh', '-c', 'exit 125']\n");
+    let log = herd.wait_log("quits", "not tried again until");
+    assert!(log.contains("exited with status 125"), "{log}");
+    assert_eq!(herd.wait_state("quits", "failed")["restarts"], 0);
+}
+
+#[test]
+fn a_service_that_had_run_is_back_at_once() {
+    let herd = Herd::with(
+        "web",
+        "command = ['sleep', '1000']\nrestart_delay = '1h'\n\
+        restart_delay_max = '1h'\n",
+    );
+    let pid = herd.pid("web");
+    eventually("it has run for a second", || {
+        (herd.status("web")["running_ms"].as_u64()? >= 1_000).then_some(())
+    });
+    kill(pid, libc::SIGKILL);
+    herd.wait_log("web", "restarting at once");
+    assert_ne!(herd.pid("web"), pid);
 }
 
 #[test]

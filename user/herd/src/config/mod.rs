@@ -33,13 +33,13 @@ pub struct Service {
     /// When to start it again after it ended by itself.
     #[serde(default)]
     pub restart: Restart,
-    /// Wait before the first restart; doubled for each quick failure.
+    /// Wait before a restart that is not at once; doubled for each in a row.
     #[serde(default = "restart_delay")]
     pub restart_delay: Millis,
     /// The longest wait between restarts.
     #[serde(default = "restart_delay_max")]
     pub restart_delay_max: Millis,
-    /// A run of at least this length resets the restart delay.
+    /// A run of at least this length makes the next restart the first again.
     #[serde(default = "healthy_after")]
     pub healthy_after: Millis,
     /// Signal that asks the service to stop.
@@ -84,11 +84,11 @@ fn restart_delay() -> Millis {
 }
 
 fn restart_delay_max() -> Millis {
-    Millis(10_000)
+    Millis(60_000)
 }
 
 fn healthy_after() -> Millis {
-    Millis(1_000)
+    Millis(60_000)
 }
 
 fn stop_timeout() -> Millis {
@@ -237,7 +237,7 @@ mod tests {
     #[test]
     fn rules_across_keys_are_checked() {
         assert!(parse("command = 'a'\ncwd = 'x'").is_err());
-        assert!(parse("command = 'a'\nrestart_delay = '1m'").is_err());
+        assert!(parse("command = 'a'\nrestart_delay = '2m'").is_err());
         assert!(parse("command = 'a'\n[env]\n'A=B' = 'x'").is_err());
     }
 

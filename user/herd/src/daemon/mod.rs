@@ -13,6 +13,7 @@ mod transport;
 
 use std::collections::{HashMap, VecDeque};
 use std::fs;
+use std::hash::{BuildHasher, RandomState};
 use std::io::{self, Write};
 use std::time::Instant;
 
@@ -20,7 +21,7 @@ use crate::config;
 use crate::log::Origin;
 use crate::machine::{Action, End, Event, Generation, Machine, Time};
 use crate::paths::Paths;
-use crate::sys::{self, Interest, OpenFiles, Power, Signals};
+use crate::sys::{self, Interest, NotSpawned, OpenFiles, Power, Signals};
 use control::Control;
 use lock::{Lock, NoLock};
 use logs::Logs;
@@ -96,7 +97,7 @@ pub(crate) fn run(paths: Paths) -> Result<(), String> {
     let signals = Signals::catch(&caught).map_err(|error| format!("catching signals: {error}"))?;
     let mut daemon = Daemon {
         paths,
-        machine: Machine::new(),
+        machine: Machine::seeded(RandomState::new().hash_one(std::process::id())),
         begin: Instant::now(),
         signals,
         control,
@@ -331,11 +332,12 @@ impl Daemon {
     fn start(&mut self, name: &str, generation: Generation, service: &config::Service) -> Event {
         self.forget_ended();
         if !self.make_room() {
-            return Event::NotStarted(
-                "too few descriptors are left for another service; raise herd's limit \
-                 (ulimit -Hn)"
+            return Event::NotStarted {
+                error: "too few descriptors are left for another service; raise herd's limit \
+                        (ulimit -Hn)"
                     .to_owned(),
-            );
+                lasting: false,
+            };
         }
         self.reserve.lend_to_start();
         match sys::spawn(name, service, self.open_files) {
@@ -345,7 +347,7 @@ impl Daemon {
                 self.outputs.add(name, generation, spawned);
                 Event::Started(pid)
             }
-            Err(error) => Event::NotStarted(error),
+            Err(NotSpawned { error, lasting }) => Event::NotStarted { error, lasting },
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::backoff::Restarts;
 use super::{Action, End, Event, Generation, Phase, Time, View};
 use crate::config::{ConfigError, Millis, Restart, Service, Signal};
 
@@ -44,8 +45,12 @@ pub(super) struct Entry {
     pub(super) wanted: bool,
     pub(super) generation: Generation,
     pub(super) state: State,
-    /// Quick failures in a row.
-    failures: u32,
+    /// Whose turn it waits for, and its place in the `after` list.
+    pub(super) waits_for: Option<String>,
+    pub(super) place: usize,
+    /// Not to be tried again until something changes.
+    failed: bool,
+    in_a_row: Restarts,
     restarts: u64,
     last_end: Option<Result<End, String>>,
 }
@@ -60,7 +65,10 @@ impl Default for Entry {
             wanted: false,
             generation: 0,
             state: State::Down,
-            failures: 0,
+            waits_for: None,
+            place: 0,
+            failed: false,
+            in_a_row: Restarts::default(),
             restarts: 0,
             last_end: None,
         }
@@ -74,12 +82,8 @@ fn note(name: &str, text: impl Into<String>, out: &mut Vec<Action>) {
     });
 }
 
-/// The wait before restart number `failures + 1` in a row.
-pub(super) fn backoff(service: &Service, failures: u32) -> u64 {
-    let first = service.restart_delay.0;
-    let doubled = first.saturating_mul(1u64.checked_shl(failures).unwrap_or(u64::MAX));
-    doubled.min(service.restart_delay_max.0)
-}
+/// An exit status by which a service asks not to be started again.
+const GIVE_UP: End = End::Exited(125);
 
 impl Entry {
     pub(super) fn is_live(&self) -> bool {
@@ -89,12 +93,13 @@ impl Entry {
         )
     }
 
+    /// Takes over what the file says. Whether that is new and usable.
     pub(super) fn define(
         &mut self,
         name: &str,
         definition: Result<Service, ConfigError>,
         out: &mut Vec<Action>,
-    ) {
+    ) -> bool {
         let definition = definition.map(Arc::new).map_err(|error| error.to_string());
         self.gone = false;
         match &definition {
@@ -104,14 +109,24 @@ impl Entry {
             }
             Err(_) => {}
         }
+        let changed = definition.is_ok() && definition != self.definition;
         self.definition = definition;
+        changed
+    }
+
+    /// Tries a new definition at once where the old one failed.
+    pub(super) fn try_changed(&mut self) {
+        if self.failed && self.enabled || matches!(self.state, State::Backoff(_)) {
+            self.start();
+        }
     }
 
     /// Wants it to run. A wait for a restart ends; an instance that is
     /// stopping is followed by a new one.
     pub(super) fn start(&mut self) {
         self.wanted = true;
-        self.failures = 0;
+        self.failed = false;
+        self.in_a_row = Restarts::default();
         if matches!(self.state, State::Down | State::Backoff(_)) {
             self.state = State::Waiting;
         }
@@ -158,7 +173,14 @@ impl Entry {
     }
 
     /// An event of the present generation.
-    pub(super) fn event(&mut self, name: &str, now: Time, event: Event, out: &mut Vec<Action>) {
+    pub(super) fn event(
+        &mut self,
+        name: &str,
+        now: Time,
+        event: Event,
+        random: u64,
+        out: &mut Vec<Action>,
+    ) {
         match (std::mem::take(&mut self.state), event) {
             (State::Starting(service), Event::Started(pid)) => {
                 let since = now;
@@ -169,15 +191,21 @@ impl Entry {
                 };
                 self.started(name, now, instance, out);
             }
-            (State::Starting(_), Event::NotStarted(error)) => {
+            (State::Starting(_), Event::NotStarted { error, lasting }) => {
                 note(name, format!("cannot start: {error}"), out);
                 self.last_end = Some(Err(error));
-                self.after_end(name, now, 0, false, out);
+                match lasting {
+                    true => self.give_up(name, out),
+                    false => self.restart(name, now, 0, false, random, out),
+                }
             }
             (State::Running(instance), Event::Ended(end)) => {
                 let ran = now.saturating_sub(instance.since);
                 self.ended(name, &instance, end, ran, out);
-                self.after_end(name, now, ran, end.is_success(), out);
+                match end {
+                    GIVE_UP => self.give_up(name, out),
+                    _ => self.restart(name, now, ran, end.is_success(), random, out),
+                }
             }
             (State::Stopping { instance, .. }, Event::Ended(end)) => {
                 let ran = now.saturating_sub(instance.since);
@@ -212,8 +240,26 @@ impl Entry {
         self.last_end = Some(Ok(end));
     }
 
+    /// Trying again would end the same way until something changes.
+    fn give_up(&mut self, name: &str, out: &mut Vec<Action>) {
+        if self.wanted {
+            self.wanted = false;
+            self.failed = true;
+            let text = "not tried again until its definition changes or it is started";
+            note(name, text, out);
+        }
+    }
+
     /// Chooses what follows an end that nobody asked for.
-    fn after_end(&mut self, name: &str, now: Time, ran: u64, success: bool, out: &mut Vec<Action>) {
+    fn restart(
+        &mut self,
+        name: &str,
+        now: Time,
+        ran: u64,
+        success: bool,
+        random: u64,
+        out: &mut Vec<Action>,
+    ) {
         let Some(service) = self.usable.clone().filter(|_| self.wanted) else {
             return;
         };
@@ -226,14 +272,15 @@ impl Entry {
             self.wanted = false;
             return note(name, "not restarted, as its definition says", out);
         }
-        if ran >= service.healthy_after.0 {
-            self.failures = 0;
-        }
-        let delay = backoff(&service, self.failures);
-        self.failures = self.failures.saturating_add(1);
         self.restarts += 1;
-        note(name, format!("restarting in {}", Millis(delay)), out);
-        self.state = State::Backoff(now.saturating_add(delay));
+        let delay = self.in_a_row.next_delay(&service, ran, random);
+        if delay == 0 {
+            note(name, "restarting at once", out);
+            self.state = State::Waiting;
+        } else {
+            note(name, format!("restarting in {}", Millis(delay)), out);
+            self.state = State::Backoff(now.saturating_add(delay));
+        }
     }
 
     pub(super) fn tick(&mut self, name: &str, now: Time, out: &mut Vec<Action>) {
@@ -282,6 +329,7 @@ impl Entry {
             (State::Stopping { .. }, _) => Phase::Stopping,
             (State::Down, _) if self.definition.is_err() => Phase::Invalid,
             (State::Down, Some(Err(_))) => Phase::Failed,
+            (State::Down, _) if self.failed => Phase::Failed,
             (State::Down, _) => Phase::Stopped,
         }
     }

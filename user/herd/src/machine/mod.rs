@@ -12,8 +12,10 @@
 //! - After [`Machine::shut_down`] nothing is started.
 #![forbid(unsafe_code)]
 
+mod backoff;
 mod entry;
 mod order;
+mod turns;
 mod view;
 
 #[cfg(test)]
@@ -21,11 +23,12 @@ mod properties;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use crate::config::{Loaded, Service, Signal};
 use entry::{Entry, State};
+use turns::Turns;
 pub use view::{Phase, View};
 
 /// Milliseconds of a monotonic clock.
@@ -64,8 +67,13 @@ impl std::fmt::Display for End {
 pub enum Event {
     /// The instance that was asked for runs.
     Started(u32),
-    /// The instance that was asked for could not be started, and why.
-    NotStarted(String),
+    /// The instance that was asked for could not be started.
+    NotStarted {
+        /// Why.
+        error: String,
+        /// Whether it will be so until something changes.
+        lasting: bool,
+    },
     /// The instance ended.
     Ended(End),
 }
@@ -127,7 +135,10 @@ pub enum Command {
 #[derive(Debug, Default)]
 pub struct Machine {
     entries: BTreeMap<String, Entry>,
+    turns: Turns,
     shutting_down: bool,
+    /// Spreads restarts.
+    random: u64,
 }
 
 impl Machine {
@@ -136,14 +147,23 @@ impl Machine {
         Machine::default()
     }
 
+    /// A machine without services whose restarts are spread by `seed`.
+    pub fn seeded(seed: u64) -> Self {
+        Machine {
+            random: seed,
+            ..Machine::default()
+        }
+    }
+
     /// Takes over the definitions found on the disk: what is newly enabled
     /// starts, what is no longer enabled stops, what runs goes on with the
     /// definition it was started with until its next start.
     pub fn load(&mut self, now: Time, loaded: Vec<Loaded>) -> Vec<Action> {
         let mut out = Vec::new();
         let loaded = order::refuse_cycles(loaded);
+        let names: HashSet<&str> = loaded.iter().map(|found| found.name.as_str()).collect();
         for (name, entry) in &mut self.entries {
-            if !loaded.iter().any(|found| found.name == *name) {
+            if !names.contains(name.as_str()) {
                 entry.gone = true;
                 entry.enabled = false;
                 entry.stop(name, now, &mut out);
@@ -151,14 +171,16 @@ impl Machine {
         }
         for found in loaded {
             let entry = self.entries.entry(found.name.clone()).or_default();
-            entry.define(&found.name, found.definition, &mut out);
+            let changed = entry.define(&found.name, found.definition, &mut out);
             let was_enabled = std::mem::replace(&mut entry.enabled, found.enabled);
             match (was_enabled, found.enabled) {
                 (false, true) => entry.start(),
                 (true, false) => entry.stop(&found.name, now, &mut out),
+                _ if changed => entry.try_changed(),
                 _ => {}
             }
         }
+        self.touch_all();
         self.settle(now, &mut out);
         out
     }
@@ -192,6 +214,7 @@ impl Machine {
                 entry.start();
             }
         }
+        self.turns.touch(name);
         self.settle(now, &mut out);
         Ok(out)
     }
@@ -209,7 +232,9 @@ impl Machine {
         if let Some(entry) = self.entries.get_mut(name)
             && entry.generation == generation
         {
-            entry.event(name, now, event, &mut out);
+            let random = backoff::next_random(&mut self.random);
+            entry.event(name, now, event, random, &mut out);
+            self.turns.touch(name);
         }
         self.settle(now, &mut out);
         out
@@ -218,8 +243,11 @@ impl Machine {
     /// Does what is due at `now`; see [`Machine::deadline`].
     pub fn tick(&mut self, now: Time) -> Vec<Action> {
         let mut out = Vec::new();
-        for (name, entry) in &mut self.entries {
-            entry.tick(name, now, &mut out);
+        while let Some(name) = self.turns.due(now) {
+            if let Some(entry) = self.entries.get_mut(&name) {
+                entry.tick(&name, now, &mut out);
+            }
+            self.turns.touch(&name);
         }
         self.settle(now, &mut out);
         out
@@ -227,20 +255,21 @@ impl Machine {
 
     /// When [`Machine::tick`] must be called next, if ever.
     pub fn deadline(&self) -> Option<Time> {
-        self.entries.values().filter_map(Entry::deadline).min()
+        self.turns.deadline()
     }
 
     /// Stops everything, a service before those it is `after`.
     pub fn shut_down(&mut self, now: Time) -> Vec<Action> {
         let mut out = Vec::new();
         self.shutting_down = true;
+        self.touch_all();
         self.settle(now, &mut out);
         out
     }
 
     /// Whether no instance exists.
     pub fn is_quiet(&self) -> bool {
-        !self.entries.values().any(Entry::is_live)
+        self.turns.is_quiet()
     }
 
     /// What to show of one service.
@@ -261,22 +290,99 @@ impl Machine {
         self.entries.get(name)?.usable.as_ref()
     }
 
-    /// Lets everything happen that waits for nothing but its turn.
-    fn settle(&mut self, now: Time, out: &mut Vec<Action>) {
+    /// Has everything looked at, after changes that may concern all.
+    fn touch_all(&mut self) {
+        self.turns.forget_waiting();
+        for (name, entry) in &mut self.entries {
+            entry.waits_for = None;
+            self.turns.touch(name);
+        }
         if self.shutting_down {
-            for name in order::may_stop(&self.entries) {
-                if let Some(entry) = self.entries.get_mut(&name) {
-                    entry.stop(&name, now, out);
-                }
+            let live = self.entries.iter();
+            let live = live.filter(|(name, _)| self.turns.lives(name));
+            let afters: Vec<String> = live
+                .filter_map(|(_, entry)| entry.usable.as_ref())
+                .flat_map(|service| service.after.0.iter().cloned())
+                .collect();
+            self.turns.hold(afters.iter());
+        }
+    }
+
+    /// Lets everything happen that waits for nothing but its turn, among what
+    /// was touched.
+    fn settle(&mut self, now: Time, out: &mut Vec<Action>) {
+        while let Some(name) = self.turns.next() {
+            if self.shutting_down {
+                self.stop_in_turn(&name, now, out);
+            } else {
+                self.launch_in_turn(&name, out);
             }
-        } else {
-            for name in order::may_start(&self.entries) {
-                if let Some(entry) = self.entries.get_mut(&name) {
-                    entry.launch(&name, out);
+            self.take_note(&name);
+        }
+    }
+
+    /// Stops it unless one that lives is after it.
+    fn stop_in_turn(&mut self, name: &str, now: Time, out: &mut Vec<Action>) {
+        if let Some(entry) = self.entries.get_mut(name)
+            && !(entry.is_live() && self.turns.is_held(name))
+        {
+            entry.stop(name, now, out);
+        }
+    }
+
+    /// Starts it if it waits and nothing it is after is still to be started.
+    fn launch_in_turn(&mut self, name: &str, out: &mut Vec<Action>) {
+        let Some(entry) = self.entries.get(name) else {
+            return;
+        };
+        if !matches!(entry.state, State::Waiting) {
+            return;
+        }
+        let blocker = order::blocker(&self.entries, entry, entry.place);
+        let Some(entry) = self.entries.get_mut(name) else {
+            return;
+        };
+        match blocker {
+            None => entry.launch(name, out),
+            Some((place, blocker)) => {
+                entry.place = place;
+                if entry.waits_for.as_ref() != Some(&blocker) {
+                    self.turns.wait(name, &blocker);
+                    entry.waits_for = Some(blocker);
                 }
             }
         }
-        self.entries
-            .retain(|_, entry| !(entry.gone && matches!(entry.state, State::Down)));
+    }
+
+    /// Keeps `turns` as the entry `name` is now, and touches those that it
+    /// makes room for.
+    fn take_note(&mut self, name: &str) {
+        let entry = self.entries.get(name);
+        self.turns.set_timer(name, entry.and_then(Entry::deadline));
+        let live = entry.is_some_and(Entry::is_live);
+        let lived = self.turns.set_live(name, live);
+        if self.shutting_down
+            && lived
+            && !live
+            && let Some(service) = entry.and_then(|entry| entry.usable.as_ref())
+        {
+            for other in &service.after.0 {
+                self.turns.release(other);
+            }
+        }
+        if !entry.is_some_and(order::blocks) {
+            for waiting in self.turns.wake(name) {
+                if let Some(entry) = self.entries.get_mut(&waiting)
+                    && entry.waits_for.as_deref() == Some(name)
+                {
+                    entry.waits_for = None;
+                    self.turns.touch(&waiting);
+                }
+            }
+        }
+        let entry = self.entries.get(name);
+        if entry.is_some_and(|entry| entry.gone && matches!(entry.state, State::Down)) {
+            self.entries.remove(name);
+        }
     }
 }

@@ -1,97 +1,177 @@
-//! Who may start and stop now, by the `after` lists.
+//! The `after` lists: who blocks a start, and which lists can never be met.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::path::PathBuf;
 
 use super::entry::{Entry, State};
 use crate::config::{ConfigError, Loaded};
 
-/// Names whose turn to start has come: they wait, and nothing they are
-/// `after` is still to be started.
-pub(super) fn may_start(entries: &BTreeMap<String, Entry>) -> Vec<String> {
-    let blocks = |name: &String| {
-        entries.get(name).is_some_and(|other| {
-            other.usable.is_some() && matches!(other.state, State::Waiting | State::Starting(_))
-        })
-    };
-    let ready = |entry: &Entry| match (&entry.state, &entry.usable) {
-        (State::Waiting, Some(service)) => !service.after.0.iter().any(blocks),
-        _ => false,
-    };
-    names(entries, ready)
+/// The place in its `after` list of one that `entry` has to wait for, looking
+/// from place `from` on and then from the front.
+pub(super) fn blocker(
+    entries: &BTreeMap<String, Entry>,
+    entry: &Entry,
+    from: usize,
+) -> Option<(usize, String)> {
+    let after = &entry.usable.as_ref()?.after.0;
+    let from = from.min(after.len());
+    let places = after.iter().enumerate();
+    let mut places = places.clone().skip(from).chain(places.take(from));
+    let blocks = |name: &String| entries.get(name).is_some_and(blocks);
+    places
+        .find(|(_, name)| blocks(name))
+        .map(|(place, name)| (place, name.clone()))
 }
 
-/// Names whose turn to stop has come in a shutdown: nothing that lives is
-/// `after` them.
-pub(super) fn may_stop(entries: &BTreeMap<String, Entry>) -> Vec<String> {
-    let held: Vec<&String> = entries
-        .values()
-        .filter(|entry| entry.is_live())
-        .filter_map(|entry| entry.usable.as_ref())
-        .flat_map(|service| &service.after.0)
-        .collect();
-    entries
-        .iter()
-        .filter(|(name, entry)| !entry.is_live() || !held.contains(name))
-        .map(|(name, _)| name.clone())
-        .collect()
+/// Whether those that are after `entry` have to wait.
+pub(super) fn blocks(entry: &Entry) -> bool {
+    entry.usable.is_some() && matches!(entry.state, State::Waiting | State::Starting(_))
 }
 
-fn names(entries: &BTreeMap<String, Entry>, keep: impl Fn(&Entry) -> bool) -> Vec<String> {
-    entries
-        .iter()
-        .filter(|(_, entry)| keep(entry))
-        .map(|(name, _)| name.clone())
-        .collect()
-}
+/// A longer cycle is told by its number, so that a message stays a line.
+const SHOWN: usize = 16;
 
 /// Turns every definition that is `after` itself, directly or by others,
 /// into a mistake, so that no service waits for ever.
-pub(super) fn refuse_cycles(loaded: Vec<Loaded>) -> Vec<Loaded> {
-    let after: HashMap<String, Vec<String>> = loaded
-        .iter()
-        .filter_map(|found| {
-            let service = found.definition.as_ref().ok()?;
-            Some((found.name.clone(), service.after.0.clone()))
-        })
-        .collect();
-    loaded
-        .into_iter()
-        .map(|found| match cycle(&after, &found.name) {
-            Some(path) if found.definition.is_ok() => Loaded {
-                definition: Err(ConfigError {
-                    file: PathBuf::from(format!("{}.conf", found.name)),
-                    line: None,
-                    message: format!("after: waits for itself: {}", path.join(" -> ")),
-                }),
-                ..found
-            },
-            _ => found,
-        })
-        .collect()
-}
-
-/// A shortest way from `name` back to itself.
-fn cycle(after: &HashMap<String, Vec<String>>, name: &str) -> Option<Vec<String>> {
-    let mut paths = vec![vec![name.to_owned()]];
-    let mut seen: Vec<&str> = Vec::new();
-    let mut next = 0;
-    while let Some(path) = paths.get(next).cloned() {
-        next += 1;
-        let Some(others) = path.last().and_then(|last| after.get(last)) else {
-            continue;
-        };
-        for other in others {
-            let mut longer = path.clone();
-            longer.push(other.clone());
-            if other == name {
-                return Some(longer);
-            }
-            if !seen.contains(&other.as_str()) {
-                seen.push(other);
-                paths.push(longer);
-            }
+pub(super) fn refuse_cycles(mut loaded: Vec<Loaded>) -> Vec<Loaded> {
+    let graph = Graph::new(&loaded);
+    let cycles: Vec<Option<String>> = graph.cycles(&loaded);
+    for (found, cycle) in loaded.iter_mut().zip(cycles) {
+        if let Some(message) = cycle {
+            found.definition = Err(ConfigError {
+                file: PathBuf::from(format!("{}.conf", found.name)),
+                line: None,
+                message: format!("after: waits for itself: {message}"),
+            });
         }
     }
-    None
+    loaded
+}
+
+/// Who is after whom, by place among the definitions.
+struct Graph {
+    after: Vec<Vec<usize>>,
+}
+
+impl Graph {
+    fn new(loaded: &[Loaded]) -> Graph {
+        let places: HashMap<&str, usize> = loaded
+            .iter()
+            .enumerate()
+            .map(|(place, found)| (found.name.as_str(), place))
+            .collect();
+        let after = |found: &Loaded| match &found.definition {
+            Ok(service) => {
+                let names = service.after.0.iter();
+                names
+                    .filter_map(|name| places.get(name.as_str()).copied())
+                    .collect()
+            }
+            Err(_) => Vec::new(),
+        };
+        Graph {
+            after: loaded.iter().map(after).collect(),
+        }
+    }
+
+    /// For each that waits for itself, how.
+    fn cycles(&self, loaded: &[Loaded]) -> Vec<Option<String>> {
+        let part = self.parts();
+        let mut sizes = vec![0usize; self.after.len()];
+        for part in &part {
+            if let Some(size) = sizes.get_mut(*part) {
+                *size += 1;
+            }
+        }
+        let size = |place: usize| part.get(place).and_then(|part| sizes.get(*part));
+        (0..self.after.len())
+            .map(|place| match size(place).copied().unwrap_or(0) {
+                1 if !self.of(place).contains(&place) => None,
+                size if size > SHOWN => Some(format!("by {} others", size - 1)),
+                _ => self.way_back(place, &part).map(|way| {
+                    let names = way.iter().filter_map(|place| loaded.get(*place));
+                    let names: Vec<&str> = names.map(|found| found.name.as_str()).collect();
+                    names.join(" -> ")
+                }),
+            })
+            .collect()
+    }
+
+    fn of(&self, place: usize) -> &[usize] {
+        self.after.get(place).map_or(&[], Vec::as_slice)
+    }
+
+    /// For each, the part of the graph in which all reach each other, by the
+    /// place of one of them (Kosaraju's and Sharir's method).
+    fn parts(&self) -> Vec<usize> {
+        let mut before = vec![Vec::new(); self.after.len()];
+        for (place, others) in self.after.iter().enumerate() {
+            for other in others {
+                if let Some(before) = before.get_mut(*other) {
+                    before.push(place);
+                }
+            }
+        }
+        let mut part: Vec<Option<usize>> = vec![None; self.after.len()];
+        for root in self.finished().into_iter().rev() {
+            let mut stack = vec![root];
+            while let Some(place) = stack.pop() {
+                if let Some(part @ None) = part.get_mut(place) {
+                    *part = Some(root);
+                    stack.extend(before.get(place).into_iter().flatten());
+                }
+            }
+        }
+        part.into_iter().flatten().collect()
+    }
+
+    /// All places in the order in which a search in depth is done with them.
+    fn finished(&self) -> Vec<usize> {
+        let mut seen = vec![false; self.after.len()];
+        let mut done = Vec::with_capacity(self.after.len());
+        for root in 0..self.after.len() {
+            let mut stack = vec![(root, 0)];
+            while let Some((place, next)) = stack.pop() {
+                if next == 0
+                    && let Some(seen) = seen.get_mut(place)
+                    && std::mem::replace(seen, true)
+                {
+                    continue;
+                }
+                match self.of(place).get(next) {
+                    Some(other) => stack.extend([(place, next + 1), (*other, 0)]),
+                    None => done.push(place),
+                }
+            }
+        }
+        done
+    }
+
+    /// A shortest way from `start` back to itself, within its part.
+    fn way_back(&self, start: usize, part: &[usize]) -> Option<Vec<usize>> {
+        let mut from: HashMap<usize, usize> = HashMap::new();
+        let mut queue = VecDeque::from([start]);
+        while let Some(place) = queue.pop_front() {
+            for other in self.of(place) {
+                if *other == start {
+                    let mut way = vec![start, place];
+                    while let Some(last) = way.last().filter(|last| **last != start) {
+                        way.push(*from.get(last)?);
+                    }
+                    way.dedup();
+                    way.reverse();
+                    // `start` stands at both ends, also if it is alone.
+                    if way.len() == 1 {
+                        way.push(start);
+                    }
+                    return Some(way);
+                }
+                if part.get(*other) == part.get(start) && !from.contains_key(other) {
+                    from.insert(*other, place);
+                    queue.push_back(*other);
+                }
+            }
+        }
+        None
+    }
 }

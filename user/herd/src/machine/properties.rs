@@ -92,7 +92,10 @@ impl World {
         let event = match (started, answer) {
             (false, Answer::Fail) => {
                 self.live.remove(name);
-                Event::NotStarted("no".to_owned())
+                Event::NotStarted {
+                    error: "no".to_owned(),
+                    lasting: generation % 3 == 0,
+                }
             }
             (false, _) => {
                 self.live.insert(name.to_owned(), (generation, true));

@@ -60,33 +60,145 @@ fn phase(machine: &Machine) -> Phase {
     machine.view("a").unwrap().phase
 }
 
+/// The present deadline, which must be `nominal` after `now` give or take a
+/// fifth.
+#[track_caller]
+fn due(machine: &Machine, now: Time, nominal: Time) -> Time {
+    let due = machine.deadline().unwrap();
+    let range = now + nominal - nominal / 5..=now + nominal + nominal / 5;
+    assert!(range.contains(&due), "{due} not in {range:?}");
+    due
+}
+
 #[test]
 fn a_failure_is_restarted_after_a_delay() {
     let mut machine = running("");
     machine.event(50, "a", 1, Event::Ended(End::Exited(1)));
     assert_eq!(phase(&machine), Phase::Backoff);
-    assert_eq!(machine.deadline(), Some(150));
-    assert!(starts(&machine.tick(149)).is_empty());
-    assert_eq!(starts(&machine.tick(150)), [("a".to_owned(), 2)]);
+    let due = due(&machine, 50, 100);
+    assert!(starts(&machine.tick(due - 1)).is_empty());
+    assert_eq!(starts(&machine.tick(due)), [("a".to_owned(), 2)]);
 }
 
 #[test]
-fn quick_failures_wait_longer_and_a_healthy_run_resets() {
-    let service = service("restart_delay_max = '1s'");
-    let waits: Vec<u64> = (0..6).map(|n| entry::backoff(&service, n)).collect();
-    assert_eq!(waits, [100, 200, 400, 800, 1000, 1000]);
-    assert_eq!(entry::backoff(&service, 200), 1000);
-
+fn the_first_restart_is_at_once_and_those_after_it_wait_longer() {
     let mut machine = running("");
-    machine.event(10, "a", 1, Event::Ended(End::Exited(1)));
-    machine.tick(110);
-    machine.event(110, "a", 2, Event::Started(11));
-    machine.event(120, "a", 2, Event::Ended(End::Exited(1)));
-    assert_eq!(machine.deadline(), Some(320));
-    machine.tick(320);
-    machine.event(320, "a", 3, Event::Started(12));
-    machine.event(9_000, "a", 3, Event::Ended(End::Killed(Signal::KILL)));
-    assert_eq!(machine.deadline(), Some(9_100));
+    let killed = || Event::Ended(End::Killed(Signal::KILL));
+    let actions = machine.event(1_000, "a", 1, killed());
+    assert_eq!(starts(&actions), [("a".to_owned(), 2)]);
+    machine.event(1_000, "a", 2, Event::Started(11));
+    machine.event(9_000, "a", 2, killed());
+    let at = due(&machine, 9_000, 100);
+    machine.tick(at);
+    machine.event(at, "a", 3, Event::Started(12));
+    machine.event(at, "a", 3, killed());
+    let at = due(&machine, at, 200);
+    machine.tick(at);
+    machine.event(at, "a", 4, Event::Started(13));
+    let actions = machine.event(at + 60_000, "a", 4, killed());
+    assert_eq!(starts(&actions), [("a".to_owned(), 5)]);
+    // What an operator does makes it the first again.
+    machine.event(70_000, "a", 5, Event::Started(14));
+    machine.command(70_000, "a", Command::Restart).unwrap();
+    machine.event(70_000, "a", 5, killed());
+    machine.event(70_000, "a", 6, Event::Started(15));
+    let actions = machine.event(71_000, "a", 6, killed());
+    assert_eq!(starts(&actions), [("a".to_owned(), 7)]);
+}
+
+#[test]
+fn what_cannot_be_mended_by_trying_is_not_tried_again() {
+    let missing = || Event::NotStarted {
+        error: "no such file".to_owned(),
+        lasting: true,
+    };
+    let mut machine = Machine::new();
+    machine.load(0, vec![found("a", true, "")]);
+    machine.event(0, "a", 1, missing());
+    assert_eq!(phase(&machine), Phase::Failed);
+    assert_eq!(machine.deadline(), None);
+    // Nothing has changed.
+    assert!(machine.load(1, vec![found("a", true, "")]).is_empty());
+    let changed = machine.load(2, vec![found("a", true, "cwd = '/tmp'")]);
+    assert_eq!(starts(&changed), [("a".to_owned(), 2)]);
+    machine.event(2, "a", 2, Event::Started(10));
+    machine.event(3, "a", 2, Event::Ended(End::Exited(125)));
+    assert_eq!(phase(&machine), Phase::Failed);
+    assert_eq!(machine.deadline(), None);
+    let started = machine.command(4, "a", Command::Start).unwrap();
+    assert_eq!(starts(&started), [("a".to_owned(), 3)]);
+}
+
+#[test]
+fn a_changed_definition_ends_a_wait() {
+    let mut machine = running("");
+    machine.event(1, "a", 1, Event::Ended(End::Exited(1)));
+    assert_eq!(phase(&machine), Phase::Backoff);
+    let changed = machine.load(2, vec![found("a", true, "cwd = '/tmp'")]);
+    assert_eq!(starts(&changed), [("a".to_owned(), 2)]);
+}
+
+/// Starts and stops everything that `loaded` defines; how often anything was
+/// done.
+fn whole_life(loaded: Vec<Loaded>) -> usize {
+    let mut machine = Machine::new();
+    let count = loaded.len();
+    let mut actions = machine.load(0, loaded);
+    let (mut done, mut started) = (0, Vec::new());
+    while let Some(action) = actions.pop() {
+        if let Action::Start {
+            name, generation, ..
+        } = action
+        {
+            done += 1;
+            started.push((name.clone(), generation));
+            let pid = 10 + u32::try_from(done).unwrap();
+            actions.extend(machine.event(0, &name, generation, Event::Started(pid)));
+        }
+    }
+    assert_eq!(done, count);
+    let mut actions = machine.shut_down(1);
+    let generations: std::collections::HashMap<_, _> = started.into_iter().collect();
+    while let Some(action) = actions.pop() {
+        if let Action::Signal { name, .. } = action {
+            done += 1;
+            let end = Event::Ended(End::Exited(0));
+            actions.extend(machine.event(1, &name, generations[&name], end));
+        }
+    }
+    assert!(machine.is_quiet());
+    done
+}
+
+#[test]
+fn ten_thousand_start_and_stop_in_a_row_and_around_one() {
+    let name = |n: usize| format!("s{n:05}");
+    let begin = std::time::Instant::now();
+    let chain = (0..10_000).map(|n| match n {
+        9_999 => found(&name(n), true, ""),
+        _ => found(&name(n), true, &format!("after = ['{}']", name(n + 1))),
+    });
+    assert_eq!(whole_life(chain.collect()), 20_000);
+    let all: Vec<String> = (1..10_000).map(|n| format!("'{}'", name(n))).collect();
+    let last = found(&name(0), true, &format!("after = [{}]", all.join(",")));
+    let others = (1..10_000).map(|n| found(&name(n), true, ""));
+    assert_eq!(
+        whole_life([last].into_iter().chain(others).collect()),
+        20_000
+    );
+    let ring = (0..10_000).map(|n| {
+        let after = name((n + 1) % 10_000);
+        found(&name(n), true, &format!("after = ['{after}']"))
+    });
+    let mut machine = Machine::new();
+    assert!(starts(&machine.load(0, ring.collect())).is_empty());
+    let error = machine.view(&name(3)).unwrap().error.unwrap();
+    assert!(
+        error.contains("waits for itself: by 9999 others"),
+        "{error}"
+    );
+    // Any step that walks over all makes this minutes.
+    assert!(begin.elapsed().as_secs() < 20, "{:?}", begin.elapsed());
 }
 
 #[test]
@@ -152,7 +264,7 @@ fn a_stop_while_starting_stops_the_new_instance() {
 fn events_of_an_older_instance_change_nothing() {
     let mut machine = running("");
     machine.event(5, "a", 1, Event::Ended(End::Exited(1)));
-    machine.tick(105);
+    machine.tick(125);
     machine.event(105, "a", 2, Event::Started(11));
     assert!(
         machine
@@ -184,7 +296,7 @@ fn a_torn_definition_harms_neither_itself_nor_others() {
     assert_eq!(view.phase, Phase::Running);
     assert_eq!(view.error.as_deref(), Some("x.conf:3: torn"));
     machine.event(6, "a", 1, Event::Ended(End::Exited(1)));
-    assert_eq!(starts(&machine.tick(106)), [("a".to_owned(), 2)]);
+    assert_eq!(starts(&machine.tick(126)), [("a".to_owned(), 2)]);
 }
 
 #[test]
@@ -205,9 +317,11 @@ fn a_definition_that_becomes_valid_starts() {
 fn a_failed_start_is_tried_again() {
     let mut machine = Machine::new();
     machine.load(0, vec![found("a", true, "")]);
-    machine.event(0, "a", 1, Event::NotStarted("no such file".to_owned()));
+    let error = "no memory".to_owned();
+    let lasting = false;
+    machine.event(0, "a", 1, Event::NotStarted { error, lasting });
     assert_eq!(phase(&machine), Phase::Backoff);
-    assert_eq!(starts(&machine.tick(100)), [("a".to_owned(), 2)]);
+    assert_eq!(starts(&machine.tick(120)), [("a".to_owned(), 2)]);
 }
 
 #[test]
@@ -237,6 +351,10 @@ fn cycles_are_mistakes() {
     assert_eq!(starts(&actions), [("a".to_owned(), 1)]);
     let error = machine.view("b").unwrap().error.unwrap();
     assert!(error.contains("b -> c -> b"), "{error}");
+    let alone = found("d", true, "after = ['d']");
+    machine.load(1, vec![alone]);
+    let error = machine.view("d").unwrap().error.unwrap();
+    assert!(error.contains("d -> d"), "{error}");
 }
 
 #[test]

@@ -10,7 +10,7 @@ use super::{Generation, Time};
 pub enum Phase {
     /// It does not run and is not to run.
     Stopped,
-    /// It could not be started and is not tried again.
+    /// It could not be started, or gave up, and is not tried again.
     Failed,
     /// Its definition has a mistake, so it cannot run.
     Invalid,

@@ -20,16 +20,34 @@ pub(crate) struct Spawned {
     pub(crate) err: PipeReader,
 }
 
+/// Why there is no process.
+pub(crate) struct NotSpawned {
+    /// Which part of the definition could not be followed.
+    pub(crate) error: String,
+    /// Whether it will be so until something changes: the program or the user
+    /// is missing, and not, say, memory.
+    pub(crate) lasting: bool,
+}
+
+impl From<String> for NotSpawned {
+    fn from(error: String) -> Self {
+        NotSpawned {
+            error,
+            lasting: false,
+        }
+    }
+}
+
 /// Starts `service` in a session and process group of its own, with a limit
 /// of descriptors of its own.
 ///
 /// # Errors
-/// A text that says which part of the definition could not be followed.
+/// [`NotSpawned`].
 pub(crate) fn spawn(
     name: &str,
     service: &Service,
     open_files: Option<OpenFiles>,
-) -> Result<Spawned, String> {
+) -> Result<Spawned, NotSpawned> {
     let mut image = image(name, service)?;
     image.open_files = open_files;
     let pipes = |error: io::Error| format!("a pipe for its output: {error}");
@@ -46,7 +64,10 @@ pub(crate) fn spawn(
     match failure(&mut report) {
         None => Ok(Spawned { pid, out, err }),
         // The child has ended and is collected like any other.
-        Some((step, error)) => Err(explain(service, step, &error)),
+        Some((step, error)) => Err(NotSpawned {
+            error: explain(service, step, &error),
+            lasting: step == Step::Program && is_lasting(&error),
+        }),
     }
 }
 
@@ -55,6 +76,20 @@ fn failure(report: &mut PipeReader) -> Option<(Step, io::Error)> {
     let mut bytes = [0; fork::REPORT];
     report.read_exact(&mut bytes).ok()?;
     Some(fork::read_report(bytes))
+}
+
+/// Whether a program that could not be executed for this reason never can.
+fn is_lasting(error: &io::Error) -> bool {
+    let reasons = [
+        libc::ENOENT,
+        libc::ENOTDIR,
+        libc::EACCES,
+        libc::ENOEXEC,
+        libc::ELOOP,
+        libc::ENAMETOOLONG,
+        libc::E2BIG,
+    ];
+    error.raw_os_error().is_some_and(|e| reasons.contains(&e))
 }
 
 fn explain(service: &Service, step: Step, error: &io::Error) -> String {
@@ -71,7 +106,7 @@ fn explain(service: &Service, step: Step, error: &io::Error) -> String {
     }
 }
 
-fn image(name: &str, service: &Service) -> Result<Image, String> {
+fn image(name: &str, service: &Service) -> Result<Image, NotSpawned> {
     let user = service.user.as_deref().map(look_up).transpose()?;
     let mut variables = vec![
         ("PATH".to_owned(), PATH.to_owned()),
@@ -89,7 +124,7 @@ fn image(name: &str, service: &Service) -> Result<Image, String> {
     let path = variables.iter().find(|(key, _)| key == "PATH");
     let path = path.map_or(PATH, |(_, value)| value.as_str());
     let words = &service.command.0;
-    let program = words.first().ok_or("the command is empty")?;
+    let program = words.first().ok_or("the command is empty".to_owned())?;
     Ok(Image {
         programs: candidates(program, path)?,
         arguments: words
@@ -132,7 +167,7 @@ struct User {
 
 /// A user by name or number, from `/etc/passwd`. A number that is not listed
 /// is its own group.
-fn look_up(user: &str) -> Result<User, String> {
+fn look_up(user: &str) -> Result<User, NotSpawned> {
     let list = files::read_text(Path::new("/etc/passwd"), PASSWD_LIMIT)
         .map_err(|error| format!("user: {user}: /etc/passwd: {error}"))?;
     for line in list.lines() {
@@ -153,6 +188,9 @@ fn look_up(user: &str) -> Result<User, String> {
             gid: number,
             home: "/".to_owned(),
         }),
-        Err(_) => Err(format!("user: {user}: not listed in /etc/passwd")),
+        Err(_) => Err(NotSpawned {
+            error: format!("user: {user}: not listed in /etc/passwd"),
+            lasting: true,
+        }),
     }
 }
