@@ -12,6 +12,7 @@ mod daemon;
 mod files;
 mod log;
 pub mod machine;
+mod near;
 mod paths;
 mod proto;
 mod sys;

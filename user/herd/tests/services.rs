@@ -395,3 +395,38 @@ fn an_idle_herd_sleeps() {
     std::thread::sleep(std::time::Duration::from_secs(2));
     assert_eq!(before, switches(), "herd woke up without a reason");
 }
+
+#[test]
+fn check_says_all_that_is_wrong() {
+    let herd = Herd::new();
+    herd.define("web", FOREVER);
+    herd.define(
+        "bad",
+        "command = '/nowhere/x'\nuser = 'nobody-of-this-name'\ncwd = '/nowhere'\n\
+         after = ['wbe']\n",
+    );
+    herd.define("key", "command = 'true'\nrestrat = 'never'\n");
+    herd.define("ring", "command = 'true'\nafter = ['ring']\n");
+    let output = herd.run(&["check"]);
+    assert_eq!(output.status.code(), Some(6));
+    let text = String::from_utf8(output.stdout).unwrap();
+    for words in [
+        "web: good",
+        "command: /nowhere/x is no program",
+        "cwd: /nowhere is no folder",
+        "user: nobody-of-this-name: not listed",
+        "no service is called wbe, did you mean \"web\"?",
+        "key.conf:2: unknown field `restrat`",
+        "did you mean \"restart\"?",
+        "waits for itself: ring -> ring",
+    ] {
+        assert!(text.contains(words), "{words}: {text}");
+    }
+}
+
+#[test]
+fn a_wrong_name_suggests_the_near_one() {
+    let herd = Herd::with("httpd", FOREVER);
+    let error = herd.fails(&["stop", "htpd"], 4);
+    assert!(error.contains("did you mean \"httpd\"?"), "{error}");
+}

@@ -1,5 +1,6 @@
 //! The command line.
 
+use crate::near::did_you_mean;
 use crate::proto::Request;
 
 pub(super) const HELP: &str = "\
@@ -16,7 +17,8 @@ usage: herd [--root DIR] COMMAND
   stop NAME              stop it until it is started again
   restart NAME           stop it, then start it
   reload                 read the definitions again; start what is newly enabled
-  config [NAME]          check all definitions, or show one with its defaults
+  check                  say all that is wrong with the definitions
+  config NAME            show one with its defaults
   poweroff, reboot, halt stop everything and end the machine's run
 
 Definitions are /etc/herd/available/NAME.conf, logs /var/log/herd/NAME.log.
@@ -25,6 +27,20 @@ Definitions are /etc/herd/available/NAME.conf, logs /var/log/herd/NAME.log.
 Exit status: 0 done, 1 failed, 2 wrong usage, 3 not running (status NAME),
 4 no such service, 5 herd does not run, 6 mistake in a definition.
 ";
+
+const VERBS: [&str; 15] = [
+    "check", "daemon", "status", "log", "enable", "disable", "start", "stop", "restart", "reload",
+    "config", "poweroff", "reboot", "halt", "help",
+];
+
+const OPTIONS: [&str; 6] = [
+    "--root",
+    "--lines",
+    "--follow",
+    "--json",
+    "--help",
+    "--version",
+];
 
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Args {
@@ -109,7 +125,8 @@ fn sort(words: &[String]) -> Result<Found, String> {
             "-h" | "--help" | "help" => found.help = true,
             "-V" | "--version" => found.version = true,
             _ if key.starts_with('-') => {
-                return Err(format!("unknown option {word}; see herd --help"));
+                let near = did_you_mean(key, OPTIONS);
+                return Err(format!("unknown option {word}{near}; see herd --help"));
             }
             _ => found.words.push(word.clone()),
         }
@@ -156,6 +173,7 @@ fn verb(found: &Found) -> Result<Verb, String> {
         }),
         "enable" => Ok(Verb::Enable { name: name()? }),
         "disable" => Ok(Verb::Disable { name: name()? }),
+        "check" => no_name().map(|()| Verb::Config { name: None }),
         "config" => Ok(Verb::Config {
             name: maybe_name()?,
         }),
@@ -166,7 +184,10 @@ fn verb(found: &Found) -> Result<Verb, String> {
         "poweroff" => no_name().and_then(|()| tell(Request::Poweroff)),
         "reboot" => no_name().and_then(|()| tell(Request::Reboot)),
         "halt" => no_name().and_then(|()| tell(Request::Halt)),
-        _ => Err(format!("unknown command {verb}; see herd --help")),
+        _ => Err(format!(
+            "unknown command {verb}{}; see herd --help",
+            did_you_mean(verb, VERBS)
+        )),
     }
 }
 
@@ -210,17 +231,26 @@ mod tests {
     }
 
     #[test]
+    fn every_command_that_is_suggested_is_one() {
+        for verb in VERBS {
+            let found = [verb.to_owned(), format!("{verb} x")].map(|line| parsed(&line));
+            assert!(found.iter().any(Result::is_ok), "{verb}: {found:?}");
+            assert!(HELP.contains(verb) || verb == "help");
+        }
+    }
+
+    #[test]
     fn mistakes_are_explained() {
         for (line, word) in [
             ("", "--help"),
-            ("strat web", "strat"),
+            ("strat web", "strat, did you mean \"start\"?"),
             ("start", "NAME"),
             ("start a b", "NAME"),
             ("log web -n x", "-n x"),
             ("log web -n", "needs a value"),
             ("start web -f", "log"),
             ("reload --json", "status"),
-            ("status --jsno", "--jsno"),
+            ("status --jsno", "--jsno, did you mean \"--json\"?"),
         ] {
             let error = parsed(line).unwrap_err();
             assert!(error.contains(word), "{line}: {error}");

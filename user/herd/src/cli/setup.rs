@@ -7,9 +7,12 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 
 use super::{Failure, Outcome, client, show};
-use crate::config;
+use crate::config::{self, Loaded};
+use crate::machine::refuse_cycles;
+use crate::near::did_you_mean;
 use crate::paths::Paths;
 use crate::proto::Request;
+use crate::sys;
 
 fn failed(path: &Path) -> impl Fn(io::Error) -> Failure + '_ {
     move |error| Failure::Failed(format!("{}: {error}", path.display()))
@@ -100,18 +103,39 @@ pub(super) fn show_config(paths: &Paths, name: &str) -> Outcome {
     Ok(())
 }
 
-/// Checks every definition.
+/// All that is wrong with a definition, as things are now.
+fn mistakes(found: &Loaded, names: &[&str]) -> Vec<String> {
+    let service = match &found.definition {
+        Ok(service) => service,
+        Err(error) => return vec![error.to_string()],
+    };
+    let mut mistakes = sys::missing(service);
+    for other in &service.after.0 {
+        if names.binary_search(&other.as_str()).is_err() {
+            let near = did_you_mean(other, names.iter().copied());
+            mistakes.push(format!("after: no service is called {other}{near}"));
+        }
+    }
+    mistakes
+}
+
+/// Checks every definition, and what they need.
 pub(super) fn check_all(paths: &Paths) -> Outcome {
-    let loaded = config::load(paths).map_err(failed(paths.root()))?;
+    let loaded = refuse_cycles(config::load(paths).map_err(failed(paths.root()))?);
+    let names: Vec<&str> = loaded.iter().map(|found| found.name.as_str()).collect();
     let mut wrong = 0;
     for found in &loaded {
         let enabled = if found.enabled { "enabled" } else { "disabled" };
-        match &found.definition {
-            Ok(_) => show::print(&format!("{}: good, {enabled}\n", found.name)),
-            Err(error) => {
-                wrong += 1;
-                show::print(&format!("{}: invalid, {enabled}: {error}\n", found.name));
-            }
+        let mistakes = mistakes(found, &names);
+        let state = if mistakes.is_empty() {
+            "good"
+        } else {
+            "invalid"
+        };
+        wrong += usize::from(!mistakes.is_empty());
+        show::print(&format!("{}: {state}, {enabled}\n", found.name));
+        for mistake in mistakes {
+            show::print(&format!("  {mistake}\n"));
         }
     }
     match wrong {

@@ -11,6 +11,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::near::did_you_mean;
+
 pub(crate) use load::{load, load_one};
 pub use units::{Millis, Size};
 pub use values::{Command, Names, Restart, Signal};
@@ -139,7 +141,7 @@ impl Service {
         let service: Service = toml::from_str(text).map_err(|error| ConfigError {
             file: file.to_owned(),
             line: error.span().map(|span| line_of(text, span.start)),
-            message: error.message().trim().replace('\n', "; "),
+            message: explain(error.message()),
         })?;
         service.check().map_err(|message| ConfigError {
             file: file.to_owned(),
@@ -164,6 +166,20 @@ impl Service {
         }
         Ok(())
     }
+}
+
+/// The message in one line. Where it lists what may stand there, the near one
+/// is named.
+fn explain(message: &str) -> String {
+    let line = message.trim().replace('\n', "; ");
+    // "unknown field `X`, expected one of `A`, `B`": the wrong word, then all
+    // that are right.
+    let mut words = line.split('`').skip(1).step_by(2);
+    let near = match words.next() {
+        Some(word) if line.starts_with("unknown ") => did_you_mean(word, words),
+        _ => String::new(),
+    };
+    line + &near
 }
 
 fn line_of(text: &str, offset: usize) -> usize {
@@ -217,10 +233,18 @@ mod tests {
     #[test]
     fn mistakes_are_named_with_their_line() {
         for (text, line, word) in [
-            ("command = 'a'\nrestart = 'allways'\n", 2, "allways"),
+            (
+                "command = 'a'\nrestart = 'allways'\n",
+                2,
+                "did you mean \"always\"?",
+            ),
             ("command = 'a'\n\nstop_timeout = '5x'\n", 3, "5x"),
             ("command = 'a'\nstop_signal = 'NOPE'\n", 2, "NOPE"),
-            ("command = 'a'\ncomand = 'b'\n", 2, "comand"),
+            (
+                "command = 'a'\ncomand = 'b'\n",
+                2,
+                "did you mean \"command\"?",
+            ),
             ("command = ''\n", 1, "empty"),
             ("command = 'a \"b'\n", 1, "quote"),
             ("command = 'a'\n[log]\nmax_size = '1K'\n", 3, "16K"),

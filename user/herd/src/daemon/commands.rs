@@ -4,6 +4,7 @@
 use super::control::Stage;
 use super::{Daemon, Ending};
 use crate::machine::{Command, Generation, Phase, Refusal, Time, View};
+use crate::near::did_you_mean;
 use crate::proto::{Answer, Fault, Request, Status};
 use crate::sys::Power;
 
@@ -48,7 +49,7 @@ impl Daemon {
             }
             Request::Status { name: Some(name) } => Some(match self.machine.view(&name) {
                 Some(view) => self.services(vec![view]),
-                None => unknown(&name),
+                None => self.unknown(&name),
             }),
             Request::Start { name } => self.command(index, name, Command::Start),
             Request::Stop { name } => self.command(index, name, Command::Stop),
@@ -62,6 +63,13 @@ impl Daemon {
             Request::Reboot => Some(self.power(Power::Reboot)),
             Request::Halt => Some(self.power(Power::Halt)),
         }
+    }
+
+    fn unknown(&self, name: &str) -> Answer {
+        let views = self.machine.views();
+        let near = did_you_mean(name, views.iter().map(|view| view.name.as_str()));
+        let text = format!("no service is called {name}{near}; `herd status` lists them");
+        Answer::refused(Fault::Unknown, text)
     }
 
     fn services(&self, views: Vec<View>) -> Answer {
@@ -81,7 +89,12 @@ impl Daemon {
         }
         match self.machine.command(self.now(), &name, command) {
             Ok(actions) => self.perform(actions),
-            Err(refusal) => return Some(refused(&name, refusal)),
+            Err(Refusal::Unknown) => return Some(self.unknown(&name)),
+            Err(Refusal::Invalid(error)) => return Some(Answer::refused(Fault::Invalid, error)),
+            Err(Refusal::ShuttingDown) => {
+                let text = "herd is stopping everything";
+                return Some(Answer::refused(Fault::Failed, text));
+            }
         }
         let before = before.map_or(0, |view| view.generation);
         let pending = Pending {
@@ -97,7 +110,7 @@ impl Daemon {
 
     fn follow(&mut self, index: usize, name: &str) -> Option<Answer> {
         if self.machine.view(name).is_none() {
-            return Some(unknown(name));
+            return Some(self.unknown(name));
         }
         // Nothing may be written between the position and the following.
         let (inode, position) = crate::log::position(&self.paths.log_file(name));
@@ -163,19 +176,6 @@ fn verdict(pending: &Pending, view: Option<View>) -> Option<Answer> {
 
 fn done(text: String) -> Answer {
     Answer::Done { text }
-}
-
-fn unknown(name: &str) -> Answer {
-    let text = format!("no service is called {name}; `herd status` lists them");
-    Answer::refused(Fault::Unknown, text)
-}
-
-fn refused(name: &str, refusal: Refusal) -> Answer {
-    match refusal {
-        Refusal::Unknown => unknown(name),
-        Refusal::Invalid(error) => Answer::refused(Fault::Invalid, error),
-        Refusal::ShuttingDown => Answer::refused(Fault::Failed, "herd is stopping everything"),
-    }
 }
 
 fn status(view: View, now: Time) -> Status {

@@ -28,6 +28,7 @@ use std::sync::Arc;
 
 use crate::config::{Loaded, Service, Signal};
 use entry::{Entry, State};
+pub(crate) use order::refuse_cycles;
 use turns::Turns;
 pub use view::{Phase, View};
 
@@ -160,7 +161,7 @@ impl Machine {
     /// definition it was started with until its next start.
     pub fn load(&mut self, now: Time, loaded: Vec<Loaded>) -> Vec<Action> {
         let mut out = Vec::new();
-        let loaded = order::refuse_cycles(loaded);
+        let loaded = refuse_cycles(loaded);
         let names: HashSet<&str> = loaded.iter().map(|found| found.name.as_str()).collect();
         for (name, entry) in &mut self.entries {
             if !names.contains(name.as_str()) {

@@ -33,7 +33,7 @@ const SHOWN: usize = 16;
 
 /// Turns every definition that is `after` itself, directly or by others,
 /// into a mistake, so that no service waits for ever.
-pub(super) fn refuse_cycles(mut loaded: Vec<Loaded>) -> Vec<Loaded> {
+pub(crate) fn refuse_cycles(mut loaded: Vec<Loaded>) -> Vec<Loaded> {
     let graph = Graph::new(&loaded);
     let cycles: Vec<Option<String>> = graph.cycles(&loaded);
     for (found, cycle) in loaded.iter_mut().zip(cycles) {

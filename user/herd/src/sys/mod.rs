@@ -11,5 +11,5 @@ mod wait;
 pub(crate) use power::{Power, power, sync_disks};
 pub(crate) use raw::{Interest, OpenFiles, is_out_of_files, poll, set_nonblocking};
 pub(crate) use signals::{Signals, signal_everyone, signal_group};
-pub(crate) use spawn::{NotSpawned, Spawned, spawn};
+pub(crate) use spawn::{NotSpawned, Spawned, missing, spawn};
 pub(crate) use wait::{has_children, next_ended, reap};

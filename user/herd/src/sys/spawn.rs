@@ -1,8 +1,10 @@
 //! Starting a service's process.
 
 use std::ffi::CString;
+use std::fs;
 use std::io::{self, PipeReader, Read};
 use std::os::fd::AsFd;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use super::fork::{self, Image, Step};
@@ -139,6 +141,29 @@ fn image(name: &str, service: &Service) -> Result<Image, NotSpawned> {
         user: user.map(|user| (user.uid, user.gid)),
         open_files: None,
     })
+}
+
+/// What `service` needs and is not there now: all of it.
+pub(crate) fn missing(service: &Service) -> Vec<String> {
+    let mut missing = Vec::new();
+    if let Some(user) = &service.user
+        && let Err(error) = look_up(user)
+    {
+        missing.push(error.error);
+    }
+    if !service.cwd.is_dir() {
+        missing.push(format!("cwd: {} is no folder", service.cwd.display()));
+    }
+    let path = service.env.get("PATH").map_or(PATH, String::as_str);
+    let program = service.command.0.first().map_or("", String::as_str);
+    let is_program = |text: CString| {
+        let file = service.cwd.join(text.to_string_lossy().into_owned());
+        fs::metadata(file).is_ok_and(|data| data.is_file() && data.mode() & 0o111 != 0)
+    };
+    if !candidates(program, path).is_ok_and(|all| all.into_iter().any(is_program)) {
+        missing.push(format!("command: {program} is no program"));
+    }
+    missing
 }
 
 fn c_text(text: &str) -> Result<CString, String> {
