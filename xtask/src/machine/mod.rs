@@ -387,11 +387,13 @@ impl Machine {
                 );
             }
             // QEMU accepts before the guest can answer, and then tries again
-            // only after seconds: so the patience begins small and grows.
-            if ssh::banner(port, patience).is_ok() {
-                return Ok(self.started.elapsed());
+            // only after seconds: so the patience begins small and grows, but
+            // not while QEMU itself does not accept yet.
+            match ssh::banner(port, patience) {
+                Ok(_) => return Ok(self.started.elapsed()),
+                Err(error) if is_refused(&error) => {}
+                Err(_) => patience = (patience * 5 / 4).min(Duration::from_secs(5)),
             }
-            patience = (patience * 5 / 4).min(Duration::from_secs(5));
             std::thread::sleep(Duration::from_millis(5));
         }
         bail!("no SSH server after {LIMIT:?}")
@@ -537,4 +539,10 @@ impl Drop for Machine {
             );
         }
     }
+}
+
+/// Whether nobody listened.
+fn is_refused(error: &anyhow::Error) -> bool {
+    let error = error.downcast_ref::<std::io::Error>();
+    error.is_some_and(|error| error.kind() == std::io::ErrorKind::ConnectionRefused)
 }
