@@ -45,8 +45,9 @@ const MISTAKES: &[Mistake] = &[
         name: "timer-conflict",
         report: &[
             "watchdog: timer conflict: Embassy's timer ",
+            // Whoever had the scheduler set its timer last.
             " at kernel/src/thread/timer.rs:",
-            "(mistake), who does not own it",
+            "who does not own it",
         ],
         cpus: ONE,
         then: SleepsForEver,
