@@ -94,11 +94,20 @@ fn alone(report: &mut Report) -> Outcome {
     let before = own()?;
     sys::sleep_ms(200);
     report.check("sleep uses none", own()? - before < 100 * MS);
-    let (user, system) = used(libc::RUSAGE_SELF)?;
-    let now = own()?;
+    // A host may stop the machine between the two looks, though not each time.
+    let mut apart = Vec::new();
+    for _ in 0..20 {
+        let (user, system) = used(libc::RUSAGE_SELF)?;
+        apart.push(own()?.checked_sub(user + system));
+    }
     report.check(
         "user and system together are the clock",
-        user + system <= now && now - (user + system) < 50 * MS,
+        apart.iter().all(Option::is_some)
+            && apart
+                .iter()
+                .flatten()
+                .min()
+                .is_some_and(|least| *least < 50 * MS),
     );
     let mut last = 0;
     let forward = (0..2000).all(|_| {
