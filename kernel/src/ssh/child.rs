@@ -2,13 +2,14 @@
 
 use super::accounts;
 use super::environment::{Ends, environment};
+use super::watched::Watched;
 use crate::fs;
 use crate::user::accounts::with_pipe_payer;
 use crate::user::vfs::namespace;
 use crate::user::{self, Program, send_to_group};
 use alloc::string::String;
 use alloc::sync::Arc;
-use core::task::{Context, Poll, Waker};
+use core::task::{Context, Poll};
 use paddock_abi::signal::{SIGCONT, SIGHUP, Siginfo, signal_name};
 use paddock_abi::termios::Winsize;
 use paddock_abi::{Errno, Result};
@@ -16,9 +17,7 @@ use paddock_process::stack::Strings;
 use paddock_process::{PipeReader, PipeWriter, TryRead, WaitStatus, pipe};
 use paddock_ssh::accounts::Account;
 use paddock_ssh::{ExitStatus, IoError, ProcessIo, PtyRequest, SpawnRequest, WindowSize};
-use paddock_sync::{
-    OwnedRegistration, Pollable, Rank, Ready, SpinLock, WaitQueue, try_arc, try_box,
-};
+use paddock_sync::{Pollable, Rank, Ready, SpinLock, WaitQueue, try_arc, try_box};
 use paddock_tty::{PtyMaster, Tty, apply_ssh_modes};
 use paddock_vfs::{Access, FdTable, File, OpenFile, OpenFlags, PathContext, SetMetadata};
 
@@ -42,33 +41,6 @@ impl Pollable for Exit {
 
     fn wait_queue(&self) -> Option<&WaitQueue> {
         Some(&self.changed)
-    }
-}
-
-/// An object with the registration of the task that waits for it.
-struct Watched<P: Pollable + ?Sized> {
-    object: Arc<P>,
-    registration: Option<OwnedRegistration<P>>,
-}
-
-impl<P: Pollable + ?Sized> Watched<P> {
-    fn new(object: Arc<P>) -> Self {
-        Watched {
-            object,
-            registration: None,
-        }
-    }
-
-    /// Has the waker woken at the next change. Before looking.
-    fn watch(&mut self, waker: &Waker) {
-        match &self.registration {
-            Some(registration) => registration.renew(waker),
-            None => match OwnedRegistration::new(self.object.clone(), waker) {
-                Ok(registration) => self.registration = registration,
-                // No memory to wait with: look again soon.
-                Err(_) => waker.wake_by_ref(),
-            },
-        }
     }
 }
 

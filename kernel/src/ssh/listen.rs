@@ -3,6 +3,7 @@
 use super::CONFIG;
 use super::backend::{System, log_stranger, new_rng};
 use super::door::{self, LIMITS, Visit};
+use super::watched::Watched;
 use crate::config::SSH_PORT;
 use crate::net::tcp::TcpSocket;
 use alloc::boxed::Box;
@@ -10,13 +11,13 @@ use alloc::sync::Arc;
 use core::future::{Future, poll_fn};
 use core::net::SocketAddr;
 use core::pin::pin;
-use core::task::{Context, Poll, Waker};
+use core::task::{Context, Poll};
 use embassy_executor::Spawner;
 use embassy_net::IpEndpoint;
 use embassy_time::{Duration, with_timeout};
 use paddock_abi::{Errno, Result};
 use paddock_ssh::{ByteStream, IoError, serve};
-use paddock_sync::{OwnedRegistration, try_box};
+use paddock_sync::try_box;
 
 /// How many connections may wait to be accepted.
 const BACKLOG: usize = 8;
@@ -36,32 +37,6 @@ pub fn start(spawner: Spawner) {
     }
 }
 
-/// A socket with the registration of the task that waits for it.
-struct Stream {
-    socket: Arc<TcpSocket>,
-    registration: Option<OwnedRegistration<TcpSocket>>,
-}
-
-impl Stream {
-    fn new(socket: Arc<TcpSocket>) -> Self {
-        Stream {
-            socket,
-            registration: None,
-        }
-    }
-
-    /// Has the waker woken at the next change. Before looking.
-    fn watch(&mut self, waker: &Waker) {
-        match &self.registration {
-            Some(registration) => registration.renew(waker),
-            None => match OwnedRegistration::new(self.socket.clone(), waker) {
-                Ok(registration) => self.registration = registration,
-                Err(_) => waker.wake_by_ref(),
-            },
-        }
-    }
-}
-
 fn polled(result: Result<usize>) -> Poll<core::result::Result<usize, IoError>> {
     match result {
         Ok(count) => Poll::Ready(Ok(count)),
@@ -70,14 +45,14 @@ fn polled(result: Result<usize>) -> Poll<core::result::Result<usize, IoError>> {
     }
 }
 
-impl ByteStream for Stream {
+impl ByteStream for Watched<TcpSocket> {
     fn poll_read(
         &mut self,
         cx: &mut Context<'_>,
         buffer: &mut [u8],
     ) -> Poll<core::result::Result<usize, IoError>> {
         self.watch(cx.waker());
-        polled(self.socket.receive(buffer))
+        polled(self.object.receive(buffer))
     }
 
     fn poll_write(
@@ -86,12 +61,12 @@ impl ByteStream for Stream {
         bytes: &[u8],
     ) -> Poll<core::result::Result<usize, IoError>> {
         self.watch(cx.waker());
-        polled(self.socket.send(bytes))
+        polled(self.object.send(bytes))
     }
 
     fn poll_close(&mut self, _cx: &mut Context<'_>) -> Poll<core::result::Result<(), IoError>> {
         // What was written and the end go out even after the socket is gone.
-        let closed = self.socket.shutdown(false, true);
+        let closed = self.object.shutdown(false, true);
         Poll::Ready(closed.map_err(|_| IoError))
     }
 }
@@ -104,7 +79,7 @@ async fn accept_all(spawner: Spawner) {
         Ok(socket)
     });
     let mut listener = match listening {
-        Ok(socket) => Stream::new(socket),
+        Ok(socket) => Watched::new(socket),
         Err(error) => {
             log::error!("ssh: cannot listen on port {SSH_PORT}: {error}");
             return;
@@ -114,7 +89,7 @@ async fn accept_all(spawner: Spawner) {
     loop {
         let accepted = poll_fn(|cx| {
             listener.watch(cx.waker());
-            match listener.socket.accept() {
+            match listener.object.accept() {
                 Err(Errno::EAGAIN) => Poll::Pending,
                 result => Poll::Ready(result),
             }
@@ -168,7 +143,7 @@ async fn serve_client(socket: Arc<TcpSocket>, visit: Arc<Visit>) -> Result<()> {
     let system = System {
         visit: visit.clone(),
     };
-    let stream = Stream::new(socket.clone());
+    let stream = Watched::new(socket.clone());
     let serving = serve(stream, system, config.clone(), new_rng());
     Box::into_pin(try_box(serving)?).await;
     if !visit.has_logged_in() {
@@ -179,7 +154,7 @@ async fn serve_client(socket: Arc<TcpSocket>, visit: Arc<Visit>) -> Result<()> {
 
 /// Gives the client time to read what was said, and to close.
 async fn linger(socket: &Arc<TcpSocket>) {
-    let mut stream = Stream::new(socket.clone());
+    let mut stream = Watched::new(socket.clone());
     let end = poll_fn(|cx| {
         let mut buffer = [0; 256];
         loop {
@@ -197,16 +172,10 @@ async fn linger(socket: &Arc<TcpSocket>) {
 /// it is dropped, and there is no result.
 async fn unless_evicted<F: Future>(visit: &Arc<Visit>, future: F) -> Option<F::Output> {
     let mut future = pin!(future);
-    let mut registration: Option<OwnedRegistration<Visit>> = None;
+    let mut visit = Watched::new(visit.clone());
     poll_fn(|cx| {
-        match &registration {
-            Some(registration) => registration.renew(cx.waker()),
-            None => match OwnedRegistration::new(visit.clone(), cx.waker()) {
-                Ok(new) => registration = new,
-                Err(_) => cx.waker().wake_by_ref(),
-            },
-        }
-        if visit.has_to_go() {
+        visit.watch(cx.waker());
+        if visit.object.has_to_go() {
             return Poll::Ready(None);
         }
         future.as_mut().poll(cx).map(Some)

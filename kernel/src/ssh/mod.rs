@@ -16,6 +16,7 @@ mod host_key;
 mod listen;
 mod outgoing;
 mod served;
+mod watched;
 
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicBool, Ordering};

@@ -1,27 +1,25 @@
 //! Connections that clients have made from here (`ssh -L`, `-W`, `-J`).
 
 use super::files::read_if_there;
+use super::watched::Watched;
 use crate::async_fs;
 use crate::net::tcp::TcpSocket;
 use crate::user::vfs::namespace;
 use alloc::string::String;
-use alloc::sync::Arc;
 use core::future::poll_fn;
 use core::net::{IpAddr, Ipv4Addr};
-use core::task::{Context, Poll, Waker};
+use core::task::{Context, Poll};
 use embassy_net::IpEndpoint;
 use paddock_abi::{Errno, Result};
 use paddock_ssh::accounts::host_address;
 use paddock_ssh::{ConnectRequest, ExitStatus, IoError, ProcessIo, WindowSize};
-use paddock_sync::OwnedRegistration;
 use paddock_vfs::PathContext;
 
 const HOSTS: &[u8] = b"/etc/hosts";
 
 /// A connection from here. Dropping it ends it.
 pub struct Outgoing {
-    socket: Arc<TcpSocket>,
-    registration: Option<OwnedRegistration<TcpSocket>>,
+    socket: Watched<TcpSocket>,
     has_read_all: bool,
     has_written_all: bool,
 }
@@ -34,15 +32,14 @@ pub async fn connect(request: ConnectRequest) -> Result<Outgoing> {
     let ConnectRequest { host, port, .. } = request;
     let address = async_fs::run(move || address_of(&host)).await??;
     let mut outgoing = Outgoing {
-        socket: TcpSocket::new()?,
-        registration: None,
+        socket: Watched::new(TcpSocket::new()?),
         has_read_all: false,
         has_written_all: false,
     };
     let remote = IpEndpoint::new(address.into(), port);
     poll_fn(|cx| {
-        outgoing.watch(cx.waker());
-        match outgoing.socket.connect(remote) {
+        outgoing.socket.watch(cx.waker());
+        match outgoing.socket.object.connect(remote) {
             Err(Errno::EINPROGRESS | Errno::EALREADY) => Poll::Pending,
             Err(Errno::EISCONN) => Poll::Ready(Ok(())),
             outcome => Poll::Ready(outcome),
@@ -67,20 +64,6 @@ fn address_of(host: &String) -> Result<IpAddr> {
     }
 }
 
-impl Outgoing {
-    /// Has the waker woken at the next change. Before looking.
-    fn watch(&mut self, waker: &Waker) {
-        match &self.registration {
-            Some(registration) => registration.renew(waker),
-            None => match OwnedRegistration::new(self.socket.clone(), waker) {
-                Ok(registration) => self.registration = registration,
-                // No memory to wait with: look again soon.
-                Err(_) => waker.wake_by_ref(),
-            },
-        }
-    }
-}
-
 impl ProcessIo for Outgoing {
     fn poll_stdout(
         &mut self,
@@ -90,8 +73,8 @@ impl ProcessIo for Outgoing {
         if self.has_read_all {
             return Poll::Ready(Ok(0));
         }
-        self.watch(cx.waker());
-        match self.socket.receive(buffer) {
+        self.socket.watch(cx.waker());
+        match self.socket.object.receive(buffer) {
             Ok(count @ 1..) => Poll::Ready(Ok(count)),
             Err(Errno::EAGAIN) => Poll::Pending,
             end => {
@@ -117,8 +100,8 @@ impl ProcessIo for Outgoing {
         if self.has_written_all {
             return Poll::Ready(Err(IoError));
         }
-        self.watch(cx.waker());
-        match self.socket.send(bytes) {
+        self.socket.watch(cx.waker());
+        match self.socket.object.send(bytes) {
             Ok(count) => Poll::Ready(Ok(count)),
             Err(Errno::EAGAIN) => Poll::Pending,
             Err(_) => {
@@ -131,7 +114,7 @@ impl ProcessIo for Outgoing {
     fn close_stdin(&mut self) {
         self.has_written_all = true;
         // One that has failed meanwhile has ended anyway.
-        let _ = self.socket.shutdown(false, true);
+        let _ = self.socket.object.shutdown(false, true);
     }
 
     fn close_stdout(&mut self) {
