@@ -49,6 +49,16 @@ fn write(machine: &Machine, path: &str, bytes: &[u8]) -> Result<()> {
     Ok(())
 }
 
+/// Makes the account of an ordinary user; the file of the key it logs in with.
+fn guest(machine: &Machine) -> Result<PathBuf> {
+    let (file, line) = key(machine, "guests")?;
+    machine.sh("echo 'guest:x:1000:100::/home/guest:/bin/sh' >> /etc/passwd
+         mkdir -p /home/guest/.ssh")?;
+    write(machine, "/home/guest/.ssh/authorized_keys", line.as_bytes())?;
+    machine.sh("chown -R 1000:100 /home/guest")?;
+    Ok(file)
+}
+
 #[test]
 fn bad_bytes_in_a_file_lock_nobody_out() -> Result<()> {
     let machine = machine("ssh-bad-bytes").up()?;
@@ -129,21 +139,63 @@ fn options_before_a_key_act() -> Result<()> {
     machine.done()
 }
 
+/// What keeps the guest out, what ends that, and what the log says of it.
+const OBSTACLES: &[(&str, &str, &str)] = &[
+    (
+        "chmod g+w /home/guest/.ssh",
+        "chmod 700 /home/guest/.ssh",
+        "/home/guest/.ssh has mode 0720; take `chmod go-w`",
+    ),
+    (
+        "chown 5 /home/guest/.ssh/authorized_keys; chmod 644 /home/guest/.ssh/authorized_keys",
+        "chown 1000 /home/guest/.ssh/authorized_keys",
+        "authorized_keys belongs to user 5",
+    ),
+    (
+        "chmod o+w /home/guest",
+        "chmod 755 /home/guest",
+        "/home/guest has mode 0757",
+    ),
+    (
+        "cd /home/guest/.ssh; mv authorized_keys keys; mkfifo authorized_keys",
+        "cd /home/guest/.ssh; mv keys authorized_keys",
+        "authorized_keys cannot be read: not a regular file",
+    ),
+    (
+        "cd /home/guest/.ssh; mv authorized_keys keys; ln -s /dev/zero authorized_keys",
+        "cd /home/guest/.ssh; mv keys authorized_keys",
+        "authorized_keys cannot be read: not a regular file",
+    ),
+    (
+        "cd /home/guest/.ssh; mv authorized_keys keys; ln -s /root/.ssh/authorized_keys .",
+        "cd /home/guest/.ssh; mv keys authorized_keys",
+        "authorized_keys cannot be read: ",
+    ),
+    (
+        "echo 'guest:!:0:0:99999:7:::' >> /etc/shadow",
+        "sed -i /guest/d /etc/shadow",
+        "the account is locked",
+    ),
+    (
+        "sed -i '/guest/s,/bin/sh,/bin/false,' /etc/passwd",
+        "sed -i '/guest/s,/bin/false,/bin/sh,' /etc/passwd",
+        "the account's shell is not in /etc/shells",
+    ),
+    (
+        "echo back at ten > /etc/nologin",
+        "rm /etc/nologin",
+        "there is an /etc/nologin",
+    ),
+];
+
 #[test]
 fn accounts_and_what_keeps_them_out() -> Result<()> {
     let machine = machine("ssh-accounts").up()?;
-    let (file, line) = key(&machine, "guests")?;
-    machine.sh("echo 'guest:x:1000:100::/home/guest:/bin/sh' >> /etc/passwd
-         echo 'users:x:100:
+    let file = guest(&machine)?;
+    machine.sh("echo 'users:x:100:
 audio:x:29:root,guest
 wheel:x:10:guest' >> /etc/group
-         mkdir -p /home/guest/.ssh && chmod 700 /home/guest/.ssh")?;
-    write(
-        &machine,
-        "/home/guest/.ssh/authorized_keys",
-        line.as_bytes(),
-    )?;
-    machine.sh("chown -R 1000:100 /home/guest")?;
+         chmod 700 /home/guest/.ssh")?;
     // A verbose client shows what the server wants to be read.
     let attempt = || run(&machine, "guest", &file, &["-v"], "id; pwd");
     let said = |reason: &str| {
@@ -160,53 +212,7 @@ wheel:x:10:guest' >> /etc/group
             && reply.text().ends_with("/home/guest\n"),
         "{reply}"
     );
-    for (breaks, mends, reason) in [
-        (
-            "chmod g+w /home/guest/.ssh",
-            "chmod 700 /home/guest/.ssh",
-            "/home/guest/.ssh has mode 0720; take `chmod go-w`",
-        ),
-        (
-            "chown 5 /home/guest/.ssh/authorized_keys; chmod 644 /home/guest/.ssh/authorized_keys",
-            "chown 1000 /home/guest/.ssh/authorized_keys",
-            "authorized_keys belongs to user 5",
-        ),
-        (
-            "chmod o+w /home/guest",
-            "chmod 755 /home/guest",
-            "/home/guest has mode 0757",
-        ),
-        (
-            "cd /home/guest/.ssh; mv authorized_keys keys; mkfifo authorized_keys",
-            "cd /home/guest/.ssh; mv keys authorized_keys",
-            "authorized_keys cannot be read: not a regular file",
-        ),
-        (
-            "cd /home/guest/.ssh; mv authorized_keys keys; ln -s /dev/zero authorized_keys",
-            "cd /home/guest/.ssh; mv keys authorized_keys",
-            "authorized_keys cannot be read: not a regular file",
-        ),
-        (
-            "cd /home/guest/.ssh; mv authorized_keys keys; ln -s /root/.ssh/authorized_keys .",
-            "cd /home/guest/.ssh; mv keys authorized_keys",
-            "authorized_keys cannot be read: ",
-        ),
-        (
-            "echo 'guest:!:0:0:99999:7:::' >> /etc/shadow",
-            "sed -i /guest/d /etc/shadow",
-            "the account is locked",
-        ),
-        (
-            "sed -i '/guest/s,/bin/sh,/bin/false,' /etc/passwd",
-            "sed -i '/guest/s,/bin/false,/bin/sh,' /etc/passwd",
-            "the account's shell is not in /etc/shells",
-        ),
-        (
-            "echo back at ten > /etc/nologin",
-            "rm /etc/nologin",
-            "there is an /etc/nologin",
-        ),
-    ] {
+    for &(breaks, mends, reason) in OBSTACLES {
         machine.sh(breaks).context(breaks)?;
         let reply = attempt()?;
         refused(&reply);
@@ -228,15 +234,7 @@ wheel:x:10:guest' >> /etc/group
 #[test]
 fn what_a_session_finds() -> Result<()> {
     let machine = machine("ssh-session").up()?;
-    let (file, line) = key(&machine, "guests")?;
-    machine.sh("echo 'guest:x:1000:100::/home/guest:/bin/sh' >> /etc/passwd
-         mkdir -p /home/guest/.ssh")?;
-    write(
-        &machine,
-        "/home/guest/.ssh/authorized_keys",
-        line.as_bytes(),
-    )?;
-    machine.sh("chown -R 1000:100 /home/guest")?;
+    let file = guest(&machine)?;
     let options = [
         "-o",
         "SetEnv=LANG=C.UTF-8 LC_TIME=C PATH=/evil LD_PRELOAD=/x SSH_TTY=no",

@@ -3,6 +3,8 @@
 use std::ffi::CString;
 use std::fmt;
 use std::io::Write;
+use std::net::TcpStream;
+use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
 
 /// A Linux error number.
@@ -342,4 +344,21 @@ pub fn block_signals(all: &[i32]) -> Result<(), Errno> {
         std::ptr::null_mut()
     ))?;
     Ok(())
+}
+
+/// Has a connection reset when it is closed.
+pub fn reset_on_close(stream: &TcpStream) -> std::io::Result<()> {
+    let linger = libc::linger {
+        l_onoff: 1,
+        l_linger: 0,
+    };
+    let set = call!(libc::setsockopt(
+        stream.as_raw_fd(),
+        libc::SOL_SOCKET,
+        libc::SO_LINGER,
+        (&raw const linger).cast(),
+        size_of_val(&linger) as u32
+    ));
+    set.map(drop)
+        .map_err(|Errno(error)| std::io::Error::from_raw_os_error(error))
 }

@@ -33,18 +33,7 @@ fn pair(listener: &TcpListener) -> io::Result<(TcpStream, TcpStream)> {
 
 /// Closes a connection with a reset.
 fn reset(stream: TcpStream) -> io::Result<()> {
-    let linger = libc::linger {
-        l_onoff: 1,
-        l_linger: 0,
-    };
-    let set = call!(libc::setsockopt(
-        stream.as_raw_fd(),
-        libc::SOL_SOCKET,
-        libc::SO_LINGER,
-        (&raw const linger).cast(),
-        size_of_val(&linger) as u32
-    ));
-    set.map_err(|Errno(error)| io::Error::from_raw_os_error(error))?;
+    sys::reset_on_close(&stream)?;
     drop(stream);
     Ok(())
 }

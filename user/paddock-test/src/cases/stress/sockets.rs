@@ -1,10 +1,9 @@
 //! Connections that are made, used, reset and closed.
 
 use super::{Job, ensure};
-use crate::sys::{self, call};
+use crate::sys;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -76,9 +75,9 @@ fn connection(address: SocketAddr, number: u64) -> std::io::Result<()> {
         }
         1 => {
             stream.write_all(&text)?;
-            reset_on_close(&stream)?;
+            sys::reset_on_close(&stream)?;
         }
-        2 => reset_on_close(&stream)?,
+        2 => sys::reset_on_close(&stream)?,
         _ => stream.write_all(&text)?,
     }
     Ok(())
@@ -91,22 +90,6 @@ fn is_shortage(error: &std::io::Error) -> bool {
         || error
             .raw_os_error()
             .is_some_and(|errno| shortages.contains(&errno))
-}
-
-fn reset_on_close(stream: &TcpStream) -> std::io::Result<()> {
-    let linger = libc::linger {
-        l_onoff: 1,
-        l_linger: 0,
-    };
-    let set = call!(libc::setsockopt(
-        stream.as_raw_fd(),
-        libc::SOL_SOCKET,
-        libc::SO_LINGER,
-        std::ptr::from_ref(&linger).cast(),
-        size_of::<libc::linger>() as u32,
-    ));
-    set.map(drop)
-        .map_err(|errno| std::io::Error::from_raw_os_error(errno.0))
 }
 
 /// Pairs of local sockets, both of whose ends talk at once.
