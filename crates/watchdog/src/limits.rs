@@ -59,16 +59,10 @@ impl Spell {
         }
     }
 
-    /// What to tell of a spell that began at `since` and still lasts at
-    /// `now`, both in nanoseconds of one clock; `None` if nothing, or if that
-    /// was told already. Of several callers at once one is told to speak.
-    pub fn judge(&self, since: u64, now: u64, limits: Limits) -> Option<Severity> {
-        self.judge_age(since, now.saturating_sub(since), limits)
-    }
-
-    /// The same of a spell known by `key` that has lasted for `age`
-    /// nanoseconds.
-    pub fn judge_age(&self, key: u64, age: u64, limits: Limits) -> Option<Severity> {
+    /// What to tell of a spell known by `key` that has lasted for `age`
+    /// nanoseconds; `None` if nothing, or if that was told already. Of several
+    /// callers at once one is told to speak.
+    pub fn judge(&self, key: u64, age: u64, limits: Limits) -> Option<Severity> {
         let severity = limits.judge(age)?;
         let told = match severity {
             Severity::Warning => &self.warned,
@@ -93,6 +87,11 @@ mod tests {
         report: 5000,
     };
 
+    /// Judges a spell that is known by its start.
+    fn judge(spell: &Spell, since: u64, now: u64) -> Option<Severity> {
+        spell.judge(since, now.saturating_sub(since), LIMITS)
+    }
+
     #[test]
     fn limits_are_exclusive() {
         assert_eq!(LIMITS.judge(100), None);
@@ -104,24 +103,24 @@ mod tests {
     #[test]
     fn each_spell_is_told_of_once_at_each_severity() {
         let spell = Spell::new();
-        assert_eq!(spell.judge(10, 50, LIMITS), None);
-        assert_eq!(spell.judge(10, 200, LIMITS), Some(Severity::Warning));
-        assert_eq!(spell.judge(10, 300, LIMITS), None);
-        assert_eq!(spell.judge(10, 6000, LIMITS), Some(Severity::Report));
-        assert_eq!(spell.judge(10, 9000, LIMITS), None);
-        assert_eq!(spell.judge(9500, 9700, LIMITS), Some(Severity::Warning));
-        assert_eq!(spell.judge(9500, 19_700, LIMITS), Some(Severity::Report));
+        assert_eq!(judge(&spell, 10, 50), None);
+        assert_eq!(judge(&spell, 10, 200), Some(Severity::Warning));
+        assert_eq!(judge(&spell, 10, 300), None);
+        assert_eq!(judge(&spell, 10, 6000), Some(Severity::Report));
+        assert_eq!(judge(&spell, 10, 9000), None);
+        assert_eq!(judge(&spell, 9500, 9700), Some(Severity::Warning));
+        assert_eq!(judge(&spell, 9500, 19_700), Some(Severity::Report));
     }
 
     #[test]
     fn a_spell_that_is_noticed_late_is_reported_at_once() {
         let spell = Spell::new();
-        assert_eq!(spell.judge(0, 60_000, LIMITS), Some(Severity::Report));
-        assert_eq!(spell.judge(0, 60_001, LIMITS), None);
+        assert_eq!(judge(&spell, 0, 60_000), Some(Severity::Report));
+        assert_eq!(judge(&spell, 0, 60_001), None);
     }
 
     #[test]
     fn a_start_in_the_future_is_no_trouble() {
-        assert_eq!(Spell::new().judge(10, 5, LIMITS), None);
+        assert_eq!(judge(&Spell::new(), 10, 5), None);
     }
 }

@@ -240,8 +240,6 @@ pub fn start() {
     if !comes {
         // False where it never could: then it is as it was.
         let _is_irq = gic::set_fiq(number, false);
-    }
-    if !comes {
         log::info!(
             "cpu {}: no FIQ: a host that stops the machine looks like interrupts that are off",
             current().cpu()

@@ -53,7 +53,7 @@ fn check_preemption(cpu: &Cpu, now: u64) {
         return;
     };
     let lasts = stolen::ran_here(since, now);
-    let judged = cpu.preemption.judge_age(since, lasts, settings::limits());
+    let judged = cpu.preemption.judge(since, lasts, settings::limits());
     let Some(severity) = judged else {
         return;
     };
@@ -82,7 +82,7 @@ fn check_preemption(cpu: &Cpu, now: u64) {
 fn check_interrupts(cpu: &Cpu, now: u64, due: u64) -> bool {
     let due = due.max(voice::spoke(smp::this_cpu()));
     let lasts = stolen::ran_here(due, now);
-    let Some(severity) = cpu.interrupts.judge_age(due, lasts, settings::limits()) else {
+    let Some(severity) = cpu.interrupts.judge(due, lasts, settings::limits()) else {
         return false;
     };
     let current = thread::current();
@@ -124,7 +124,7 @@ pub fn check_masked(frame: &TrapFrame, now: u64, due: u64) {
     };
     let due = due.max(spoke);
     let lasts = stolen::ran_here(due, now);
-    let Some(severity) = cpu.interrupts.judge_age(due, lasts, settings::limits()) else {
+    let Some(severity) = cpu.interrupts.judge(due, lasts, settings::limits()) else {
         return;
     };
     let current = thread::current();
@@ -159,7 +159,7 @@ fn check_step(now: u64) {
         return;
     }
     let lasts = stolen::ran(since, now);
-    let Some(severity) = STEP.judge_age(since, lasts, settings::step_limits()) else {
+    let Some(severity) = STEP.judge(since, lasts, settings::step_limits()) else {
         return;
     };
     let told = Voice::begin(

@@ -31,7 +31,7 @@ pub fn check_timers(now: u64, last_seen: impl Fn(usize) -> u64) {
         };
         let since = since.max(voice::spoke(cpu));
         let lasts = stolen::ran(since, now);
-        let Some(severity) = SILENCE[cpu].judge_age(since, lasts, settings::limits()) else {
+        let Some(severity) = SILENCE[cpu].judge(since, lasts, settings::limits()) else {
             continue;
         };
         tell_silent(severity, cpu, lasts);
@@ -62,10 +62,7 @@ pub fn check_runaway(now: u64) {
     let ran = stolen::ran_here(now.saturating_sub(ran), now);
     let key = thread.id().to_u64().rotate_left(32) ^ run;
     let limits = settings::limits().report_only();
-    if RUNS_ON[smp::this_cpu()]
-        .judge_age(key, ran, limits)
-        .is_none()
-    {
+    if RUNS_ON[smp::this_cpu()].judge(key, ran, limits).is_none() {
         return;
     }
     thread::inspect(|threads| {
@@ -109,10 +106,7 @@ fn judge_ready(threads: &Threads, thread: &Thread, since: u64, now: u64) {
     let mut limits = settings::limits();
     limits.report += turn_ns(thread, threads.iter().count());
     let waits = stolen::ran(since, now);
-    if NOT_RUN
-        .judge_age(since, waits, limits.report_only())
-        .is_none()
-    {
+    if NOT_RUN.judge(since, waits, limits.report_only()).is_none() {
         return;
     }
     let running = threads.on_cpu(cpu);

@@ -2,6 +2,7 @@
 //! PPI 30) and Embassy's timer (CNTV, PPI 27). Each timer has one type, and
 //! that type one owner.
 
+use crate::smp::MAX_CPUS;
 use crate::thread::Thread;
 use aarch64_cpu::registers::{
     CNTFRQ_EL0, CNTP_CTL_EL0, CNTP_CVAL_EL0, CNTPCT_EL0, CNTV_CTL_EL0, CNTV_CVAL_EL0, CNTVCT_EL0,
@@ -101,9 +102,10 @@ fn is_set(control: u64, compare: u64, deadline: u64, count: u64) -> bool {
     }
 }
 
-/// Who has set a timer last: for reports, and a hint where several CPUs have
-/// one.
+/// Who has set a timer last: for reports. Each in a cache line of its own, as a
+/// CPU sets its timer at every switch.
 #[derive(Debug)]
+#[repr(align(64))]
 pub struct Setter {
     at: AtomicPtr<Location<'static>>,
     thread: AtomicPtr<Thread>,
@@ -137,7 +139,7 @@ impl Setter {
     }
 }
 
-static SCHEDULER_SETTER: Setter = Setter::new();
+static SCHEDULER_SETTERS: [Setter; MAX_CPUS] = [const { Setter::new() }; MAX_CPUS];
 static EMBASSY_SETTER: Setter = Setter::new();
 
 /// The scheduler's timer: one deadline on each CPU.
@@ -164,7 +166,7 @@ impl SchedulerTimer {
         if crate::fault_switches::timers::shared() {
             return EMBASSY.set(deadline);
         }
-        SCHEDULER_SETTER.note();
+        self.setter().note();
         if deadline == u64::MAX {
             CNTP_CTL_EL0.set(0);
         } else {
@@ -174,9 +176,9 @@ impl SchedulerTimer {
         barrier();
     }
 
-    /// Who has set it.
+    /// Who has set that of the calling CPU.
     pub fn setter(&self) -> &'static Setter {
-        &SCHEDULER_SETTER
+        &SCHEDULER_SETTERS[super::cpu::current().cpu()]
     }
 
     /// Turns it off, whoever has set it.
