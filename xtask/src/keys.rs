@@ -66,10 +66,16 @@ fn make_own_key() -> Result<()> {
     }
     note(&format!("making a key for logging in: {}", path.display()));
     let _ = fs::remove_file(&path);
+    generate(&path, "paddock")
+}
+
+/// Makes a key pair without a passphrase: the private half at `path`, which must
+/// not be there, the public one beside it as `.pub`, with this comment.
+///
+/// # Errors
+/// What `ssh-keygen` said.
+pub fn generate(path: &Path, comment: &str) -> Result<()> {
     let mut keygen = tool("ssh-keygen")?;
-    keygen
-        .args(["-q", "-t", "ed25519", "-N", "", "-C", "paddock", "-f"])
-        .arg(&path);
-    capture(&mut keygen)?;
-    Ok(())
+    keygen.args(["-q", "-t", "ed25519", "-N", "", "-C", comment, "-f"]);
+    capture(keygen.arg(path)).map(drop)
 }

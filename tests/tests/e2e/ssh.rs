@@ -5,6 +5,7 @@ use std::io::Read;
 use std::process::Stdio;
 use std::thread;
 use std::time::Duration;
+use xtask::keys;
 use xtask::machine::{LIMIT, Machine, Reply, machine, run_limited, ssh};
 
 #[test]
@@ -71,14 +72,7 @@ fn the_key_on_the_console_is_the_servers() -> Result<()> {
 fn a_strange_key_is_refused() -> Result<()> {
     let machine = machine("ssh-stranger").up()?;
     let key = machine.folder().join("stranger");
-    let mut keygen = xtask::process::tool("ssh-keygen")?;
-    run_limited(
-        keygen
-            .args(["-q", "-t", "ed25519", "-N", "", "-f"])
-            .arg(&key),
-        Vec::new(),
-        LIMIT,
-    )?;
+    keys::generate(&key, "stranger")?;
     let known = machine.folder().join("known_hosts");
     let mut command = ssh::command_with(machine.ssh_port(), &key, &known, &[])?;
     let reply = run_limited(command.arg("id"), Vec::new(), LIMIT)?;

@@ -4,14 +4,13 @@ use anyhow::{Context, Result};
 use paddock_tests::terminal::Terminal;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use xtask::keys;
 use xtask::machine::{LIMIT, Machine, Reply, machine, run_limited, ssh};
 
 /// A new key pair: the private half's file, the public half's line.
 fn key(machine: &Machine, name: &str) -> Result<(PathBuf, String)> {
     let file = machine.folder().join(name);
-    let mut keygen = xtask::process::tool("ssh-keygen")?;
-    keygen.args(["-q", "-t", "ed25519", "-N", "", "-C", name, "-f"]);
-    run_limited(keygen.arg(&file), Vec::new(), LIMIT)?;
+    keys::generate(&file, name)?;
     let line = std::fs::read_to_string(file.with_extension("pub"))?;
     Ok((file, line.trim().to_owned()))
 }

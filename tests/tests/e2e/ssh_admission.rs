@@ -4,6 +4,7 @@ use anyhow::{Context, Result};
 use std::net::{SocketAddr, TcpStream};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
+use xtask::keys;
 use xtask::machine::{LIMIT, Machine, machine, run_limited};
 
 /// Connections that say nothing. Some may be reset before this returns.
@@ -72,9 +73,7 @@ fn tries_are_counted() -> Result<()> {
     let mut options = Vec::new();
     for number in 0..4 {
         let key = machine.folder().join(format!("key{number}"));
-        let mut keygen = xtask::process::tool("ssh-keygen")?;
-        keygen.args(["-q", "-t", "ed25519", "-N", "", "-f"]);
-        run_limited(keygen.arg(&key), Vec::new(), LIMIT)?;
+        keys::generate(&key, "one of several")?;
         options.push(format!("-i{}", key.display()));
     }
     let known = machine.folder().join("known_hosts");

@@ -6,6 +6,7 @@ use std::io::Write;
 use std::net::TcpStream;
 use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
 /// A Linux error number.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -361,4 +362,9 @@ pub fn reset_on_close(stream: &TcpStream) -> std::io::Result<()> {
     ));
     set.map(drop)
         .map_err(|Errno(error)| std::io::Error::from_raw_os_error(error))
+}
+
+/// A path as calls take it.
+pub fn path(path: &Path) -> CString {
+    CString::new(path.as_os_str().as_bytes()).unwrap_or_default()
 }

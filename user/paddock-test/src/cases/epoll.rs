@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::Outcome;
+use super::{Outcome, close};
 use crate::report::Report;
 use crate::sys::{self, Errno, call};
 
@@ -104,13 +104,6 @@ fn errors(report: &mut Report) -> Outcome {
         report.refused(name, found, expected);
     }
     close(&[epoll, other, reader, writer])
-}
-
-fn close(all: &[i32]) -> Outcome {
-    for &fd in all {
-        sys::close(fd)?;
-    }
-    Ok(())
 }
 
 /// An edge is what happens, not what is.

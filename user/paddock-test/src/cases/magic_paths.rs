@@ -9,7 +9,7 @@ use std::path::Path;
 
 use super::{Outcome, folder};
 use crate::report::Report;
-use crate::sys::{Errno, call};
+use crate::sys::{self, Errno, call};
 
 /// In a folder below argument 0 (`/tmp`), which is removed again.
 pub fn run(report: &mut Report, words: &[String]) -> Outcome {
@@ -17,7 +17,7 @@ pub fn run(report: &mut Report, words: &[String]) -> Outcome {
     let outcome = checks(report, &folder);
     // A path through `/proc` leads to what a mount covers, not to the mount.
     for covered in [folder.join("file"), folder.clone()] {
-        let covered = text(&covered);
+        let covered = sys::path(&covered);
         while call!(libc::umount2(covered.as_ptr(), libc::MNT_DETACH)).is_ok() {}
     }
     let removed = std::fs::remove_dir_all(&folder);
@@ -44,14 +44,13 @@ fn checks(report: &mut Report, folder: &Path) -> Outcome {
     Ok(())
 }
 
-fn text(path: &Path) -> CString {
-    CString::new(path.as_os_str().as_encoded_bytes()).unwrap_or_default()
-}
-
 /// A descriptor of every kind.
 fn things(folder: &Path) -> Result<Vec<RawFd>, Errno> {
-    let dir = text(folder);
-    let (file, gone) = (text(&folder.join("file")), text(&folder.join("gone")));
+    let dir = sys::path(folder);
+    let (file, gone) = (
+        sys::path(&folder.join("file")),
+        sys::path(&folder.join("gone")),
+    );
     let create = libc::O_RDWR | libc::O_CREAT;
     let mut open = vec![
         call!(libc::open(dir.as_ptr(), libc::O_RDONLY))?,

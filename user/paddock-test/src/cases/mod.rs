@@ -35,6 +35,7 @@ mod unix;
 mod wait;
 
 use crate::report::Report;
+use crate::sys;
 
 /// What a case ends with: an error is a check that could not be made.
 pub type Outcome = Result<(), String>;
@@ -145,4 +146,12 @@ fn folder(words: &[String], name: &str) -> Result<std::path::PathBuf, String> {
     let folder = std::path::Path::new(base).join(format!("{name}-{}", std::process::id()));
     std::fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
     Ok(folder)
+}
+
+/// Closes descriptors, up to the first that cannot be.
+fn close(all: &[i32]) -> Outcome {
+    for &fd in all {
+        sys::close(fd)?;
+    }
+    Ok(())
 }

@@ -2,7 +2,6 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::os::fd::{AsRawFd, FromRawFd, RawFd};
-use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
@@ -149,21 +148,17 @@ fn pipes(report: &mut Report) -> Outcome {
 
 /// A file that `O_TMPFILE` makes in a folder.
 fn make(folder: &Path, flags: i32) -> Result<File, Errno> {
-    let path = c_string(folder);
+    let path = sys::path(folder);
     let flags = libc::O_TMPFILE | libc::O_CLOEXEC | flags;
     let fd = call!(libc::open(path.as_ptr(), flags, 0o600))?;
     // SAFETY: the descriptor is new and nobody else's.
     Ok(unsafe { File::from_raw_fd(fd) })
 }
 
-fn c_string(path: &Path) -> std::ffi::CString {
-    std::ffi::CString::new(path.as_os_str().as_bytes()).unwrap_or_default()
-}
-
 /// Names what a descriptor refers to by way of `/proc`.
 fn name(file: &File, name: &Path) -> Result<i32, Errno> {
-    let link = c_string(Path::new(&format!("/proc/self/fd/{}", file.as_raw_fd())));
-    let name = c_string(name);
+    let link = sys::path(Path::new(&format!("/proc/self/fd/{}", file.as_raw_fd())));
+    let name = sys::path(name);
     let here = libc::AT_FDCWD;
     let follow = libc::AT_SYMLINK_FOLLOW;
     call!(libc::linkat(

@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::os::fd::AsRawFd;
 use std::time::Duration;
 
-use super::Outcome;
+use super::{Outcome, close};
 use crate::report::Report;
 use crate::sys::{self, Errno, call};
 
@@ -66,13 +66,6 @@ fn set_async(fd: i32, on: bool) -> Result<i32, Errno> {
 
 fn own(fd: i32) -> Result<i32, Errno> {
     call!(libc::fcntl(fd, libc::F_SETOWN, libc::getpid()))
-}
-
-fn close(all: &[i32]) -> Outcome {
-    for &fd in all {
-        sys::close(fd)?;
-    }
-    Ok(())
 }
 
 fn settings(report: &mut Report, chosen: i32) -> Outcome {
