@@ -2,4 +2,5 @@
 //! `xtask::machine`.
 
 pub mod http;
+pub mod load;
 pub mod terminal;

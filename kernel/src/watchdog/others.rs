@@ -2,6 +2,7 @@
 //! threads.
 
 use super::report::{self, Who, ms};
+use super::sentinel::LOOK_NS;
 use super::voice::{self, Kind, Voice};
 use super::{entry, settings, stolen};
 use crate::config;
@@ -20,10 +21,27 @@ static NOT_RUN: Spell = Spell::new();
 /// When (ns) the threads are looked at next, by whichever CPU comes first.
 static NEXT_SCAN: AtomicU64 = AtomicU64::new(0);
 
+/// When (ns) each CPU looked at the others last, and since when it does so
+/// without a gap.
+static LOOKED: [AtomicU64; MAX_CPUS] = [const { AtomicU64::new(0) }; MAX_CPUS];
+static LOOKING_SINCE: [AtomicU64; MAX_CPUS] = [const { AtomicU64::new(0) }; MAX_CPUS];
+
+/// For how long (ns) the CPU `here`, which does so now, has looked at the others:
+/// the silence of one is only known for that time. A CPU that was idle with no
+/// timer cannot tell a host that has stopped the machine from one that is silent.
+fn looked_for(here: usize, now: u64) -> u64 {
+    let last = LOOKED[here].swap(now, Relaxed);
+    if now.saturating_sub(last) > 2 * LOOK_NS {
+        LOOKING_SINCE[here].store(now, Relaxed);
+    }
+    now.saturating_sub(LOOKING_SINCE[here].load(Relaxed))
+}
+
 /// Whether the other CPUs take their timer interrupts. `last_seen` gives when
 /// (ns) a CPU took its last one.
 pub fn check_timers(now: u64, last_seen: impl Fn(usize) -> u64) {
     let here = smp::this_cpu();
+    let looked = looked_for(here, now);
     for cpu in (0..smp::online()).filter(|&cpu| cpu != here) {
         let since = match thread::timer_fires_at(cpu) {
             0 => last_seen(cpu),
@@ -31,7 +49,8 @@ pub fn check_timers(now: u64, last_seen: impl Fn(usize) -> u64) {
         };
         let since = since.max(voice::spoke(cpu));
         let lasts = stolen::ran(since, now);
-        let Some(severity) = SILENCE[cpu].judge(since, lasts, settings::limits()) else {
+        let known = lasts.min(looked);
+        let Some(severity) = SILENCE[cpu].judge(since, known, settings::limits()) else {
             continue;
         };
         tell_silent(severity, cpu, lasts);

@@ -10,7 +10,7 @@ use crate::thread;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// How often (ns) an idle CPU looks at the busy ones, at least.
-const LOOK_NS: u64 = 500_000_000;
+pub const LOOK_NS: u64 = 500_000_000;
 
 /// When (ns) each CPU looks next while it is idle.
 static LOOKS_AT: [AtomicU64; MAX_CPUS] = [const { AtomicU64::new(u64::MAX) }; MAX_CPUS];

@@ -20,7 +20,9 @@ fn a_short_stress_run_leaves_nothing_behind() -> Result<()> {
 }
 
 /// What a single thread leaves behind is too small for the figures below: a
-/// thousand of them tell. In bytes of the heap, exactly.
+/// thousand of them tell. In bytes of the heap. What is kept for the greatest
+/// number of threads at once grows when a round has more of them than any before;
+/// a leak grows with every round.
 #[test]
 fn a_thread_leaves_not_a_byte() -> Result<()> {
     let machine = machine("threads-leak").up()?;
@@ -32,10 +34,16 @@ fn a_thread_leaves_not_a_byte() -> Result<()> {
         Ok(used.context("no figure of the heap")?.trim().parse()?)
     };
     heap("paddock-test bench fork 1000")?;
-    let before = heap("paddock-test bench fork 10")?;
-    let after = heap("paddock-test bench fork 2000")?;
-    println!("2000 processes: {before} bytes, then {after}");
-    assert!(after < before + 8 * 1024, "{before}, then {after}");
+    let mut figures = vec![heap("paddock-test bench fork 10")?];
+    let level = |figures: &[u64]| figures.windows(2).any(|pair| pair[1] <= pair[0]);
+    while !level(&figures) && figures.len() < 6 {
+        figures.push(heap("paddock-test bench fork 2000")?);
+    }
+    println!("bytes after each 2000 processes: {figures:?}");
+    assert!(
+        level(&figures),
+        "bytes after each 2000 processes: {figures:?}"
+    );
     machine.done()
 }
 
