@@ -28,6 +28,8 @@ mod error;
 mod kex;
 mod keys;
 mod message;
+pub mod monitor;
+mod near;
 mod negotiate;
 mod once;
 mod rate;

@@ -67,6 +67,19 @@ pub fn oldest() -> Cursor {
     RING.lock().oldest()
 }
 
+/// A reader's place before the last so many messages, or before all that are
+/// kept. Any context.
+pub fn last(count: Option<usize>) -> Cursor {
+    let ring = RING.lock();
+    let mut cursor = ring.oldest();
+    let Some(count) = count else {
+        return cursor;
+    };
+    let first = ring.newest().sequence().saturating_sub(count as u64);
+    while cursor.sequence() < first && ring.read(&mut cursor, &mut []).is_some() {}
+    cursor
+}
+
 /// A reader's place after the newest message. Any context.
 pub fn newest() -> Cursor {
     RING.lock().newest()

@@ -8,7 +8,7 @@ mod initrd;
 mod job;
 mod kmsg;
 mod mounts;
-mod proc;
+pub mod proc;
 mod root;
 
 use crate::console::terminal::{self, ConsoleSink};
@@ -110,6 +110,12 @@ pub fn start_console(spawner: Spawner) {
 pub fn reclaim() -> bool {
     let kept = memory::frames::total() / KEPT_SHARE;
     root::page_cache().is_some_and(|cache| cache.pages() > kept && cache.shrink(RECLAIMED) > 0)
+}
+
+/// Pages of files in memory: (all, those that the disk does not have yet).
+/// Any context that may take a lock.
+pub fn cached_pages() -> (usize, usize) {
+    root::page_cache().map_or((0, 0), |cache| (cache.pages(), cache.dirty_pages()))
 }
 
 /// Takes all clean pages back from the page cache. Never sleeps.

@@ -9,14 +9,14 @@ mod output;
 use crate::machine::CommandLine;
 use crate::user::vfs::namespace;
 use crate::user::{self, Program};
-use crate::{config, fs};
+use crate::{config, fs, thread, time};
 use alloc::string::String;
 use alloc::sync::Arc;
-use embassy_executor::Spawner;
+use embassy_executor::{SendSpawner, Spawner};
 use paddock_abi::{Errno, Result};
 use paddock_process::stack::Strings;
-use paddock_process::{ChannelWriter, channel};
-use paddock_sync::OnceCell;
+use paddock_process::{ChannelWriter, WaitStatus, channel};
+use paddock_sync::{OnceCell, Rank, SpinLock};
 use paddock_vfs::{FdTable, File, OpenFile, OpenFlags, PathContext};
 
 /// The environment of process 1.
@@ -29,17 +29,26 @@ const ENVIRONMENT: [&[u8]; 4] = [
 
 /// What process 1 is to be.
 static PATH: OnceCell<Option<String>> = OnceCell::new();
+/// Where the task that carries its output runs.
+static SPAWNER: OnceCell<SendSpawner> = OnceCell::new();
+/// How the last process 1 ended, and when (ns since boot).
+static LAST_END: SpinLock<Option<(WaitStatus, u64)>> = SpinLock::new(Rank::Leaf, None);
+/// How long one that was killed may take to go, in milliseconds.
+const END_MS: u64 = 2000;
+/// How often that is looked at, in milliseconds.
+const LOOK_MS: u64 = 10;
 
 /// Starts process 1, if the command line does not say otherwise, and the task
 /// that carries its output. Thread context.
 pub fn start(command_line: &CommandLine<'_>, spawner: Spawner) {
     let path = chosen(command_line);
     let _ = PATH.set(path.clone());
+    let _ = SPAWNER.set(spawner.make_send());
     let Some(path) = path else {
         log::info!("init: herd=off: no process 1 is started");
         return;
     };
-    match run(&path, spawner) {
+    match run(&path) {
         Ok(()) => log::info!("init: {path} started as process 1"),
         Err(Errno::ENOENT) => log::warn!(
             "init: {path} is missing: no services run. Put it on the root filesystem, or name another program with init=PATH"
@@ -60,7 +69,45 @@ fn chosen(command_line: &CommandLine<'_>) -> Option<String> {
         .then(|| String::from(config::DEFAULT_INIT))
 }
 
-fn run(path: &str, spawner: Spawner) -> Result<()> {
+/// What process 1 is, or would be.
+pub fn path() -> &'static str {
+    let path = PATH.get().and_then(Option::as_deref);
+    path.unwrap_or(config::DEFAULT_INIT)
+}
+
+/// How the last process 1 ended, and when (ns since boot).
+pub fn last_end() -> Option<(WaitStatus, u64)> {
+    *LAST_END.lock()
+}
+
+/// Ends process 1 and what it has started, logins apart, and starts it anew.
+/// Thread context; sleeps for some seconds, and for as long as the disk takes
+/// to read the program.
+///
+/// # Errors
+/// `EBUSY` if something does not end; those of execve(2) and fork(2).
+pub fn restart() -> Result<()> {
+    if let Some(first) = user::process_1() {
+        user::kill_by_kernel(&first);
+    }
+    wait_until(|| user::process_1().is_none())?;
+    user::services::end_all()?;
+    wait_until(|| !output::is_carried())?;
+    run(path())
+}
+
+fn wait_until(condition: impl Fn() -> bool) -> Result<()> {
+    for _ in 0..END_MS / LOOK_MS {
+        if condition() {
+            return Ok(());
+        }
+        thread::sleep_ms(LOOK_MS);
+    }
+    Err(Errno::EBUSY)
+}
+
+fn run(path: &str) -> Result<()> {
+    let spawner = SPAWNER.get().ok_or(Errno::EINVAL)?;
     let context = PathContext::root_at(namespace().root());
     let (reader, writer) = channel()?;
     let shared = reader.shared();
@@ -80,6 +127,7 @@ fn run(path: &str, spawner: Spawner) -> Result<()> {
         is_operators: true,
         terminal: None,
         on_exit: Some(paddock_sync::try_box(move |status| {
+            *LAST_END.lock() = Some((status, time::now()));
             shared.set_exit(status)
         })?),
     })?;

@@ -1,16 +1,27 @@
 //! Carries the output of process 1 to the console.
 
+use core::sync::atomic::{AtomicBool, Ordering};
+
 use crate::{console, schedule_fuzz};
 use paddock_process::{ChannelReader, TryRead, WaitStatus};
+
+static CARRIED: AtomicBool = AtomicBool::new(false);
+
+/// Whether the output of a process 1 is still on its way.
+pub fn is_carried() -> bool {
+    CARRIED.load(Ordering::Acquire)
+}
 
 /// Runs until process 1 has ended and all it wrote is out.
 #[embassy_executor::task]
 pub async fn carry(reader: ChannelReader) {
+    CARRIED.store(true, Ordering::Release);
     let mut buffer = [0; 512];
     while let Some(count) = next(&reader, &mut buffer).await {
         print(&buffer[..count]).await;
     }
     report(reader.exit_status());
+    CARRIED.store(false, Ordering::Release);
     schedule_fuzz::process_1_ended(reader.exit_status());
 }
 

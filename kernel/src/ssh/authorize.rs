@@ -1,16 +1,18 @@
 //! Whether a key may log in: the user's `~/.ssh/authorized_keys`.
 
-use super::accounts;
 use super::files::{self, BadLines, Contents};
+use super::{accounts, kept};
 use crate::user::vfs::namespace;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::net::IpAddr;
 use paddock_abi::{Errno, Result};
 use paddock_ssh::accounts::{Account, weakness};
-use paddock_ssh::{AuthRequest, AuthorizedKeys, KeyOptions, Origin, Refusal};
+use paddock_ssh::{AuthRequest, AuthorizedKeys, KeyOptions, KeyRefusal, Origin, Refusal};
 use paddock_sync::try_arc;
 use paddock_vfs::PathContext;
+
+const ROOT: &str = "root";
 
 /// What a key may do, and as whom.
 pub struct Permit {
@@ -20,12 +22,39 @@ pub struct Permit {
     pub options: KeyOptions,
 }
 
-type Verdict<T> = core::result::Result<T, Refusal>;
+/// What was decided.
+pub type Verdict<T> = core::result::Result<T, Refusal>;
+
+/// Why not, and whether that is all that is known.
+pub struct Denial {
+    /// The reason.
+    pub refusal: Refusal,
+    /// The files could not be read; they may well say otherwise.
+    pub is_unreadable: bool,
+}
+
+impl From<Refusal> for Denial {
+    fn from(refusal: Refusal) -> Self {
+        Denial {
+            refusal,
+            is_unreadable: false,
+        }
+    }
+}
+
+impl Denial {
+    fn of(what: &str, error: Errno) -> Self {
+        Denial {
+            refusal: refusal(what, error),
+            is_unreadable: files::is_unreadable(error),
+        }
+    }
+}
 
 /// Whether the key of a request may log in from an address, and what it may
 /// do. The same is done for a name that does not exist, or that has no keys,
 /// as for root's, so that the time taken tells little. May sleep.
-pub fn judge(request: &AuthRequest, address: IpAddr) -> Verdict<Permit> {
+pub fn judge(request: &AuthRequest, address: IpAddr) -> core::result::Result<Permit, Denial> {
     let root = PathContext::root_at(namespace().root());
     let origin = Origin {
         address,
@@ -35,12 +64,37 @@ pub fn judge(request: &AuthRequest, address: IpAddr) -> Verdict<Permit> {
         Ok(account) => judge_account(&root, &account, request, &origin),
         Err(error) => {
             let _ = judge_account(&root, &Account::root(), request, &origin);
-            match error {
-                Errno::ENOENT => Err("no such user".into()),
-                error => Err(refusal("/etc/passwd cannot be read", error)),
-            }
+            Err(match error {
+                Errno::ENOENT => Refusal::from("no such user").into(),
+                error => Denial::of("/etc/passwd cannot be read", error),
+            })
         }
     }
+}
+
+/// Reads what decides about root's logins, for [`kept`]. May sleep.
+pub fn read_root() {
+    let root = PathContext::root_at(namespace().root());
+    match accounts::find(&root, ROOT) {
+        Ok(account) => {
+            let keys = keys_of(&root, &account);
+            let _ = note_root(&root, &account, &keys);
+        }
+        Err(error) => log::warn!("ssh: root's account cannot be read: {error}"),
+    }
+}
+
+/// Keeps root's keys in mind; whether the account may log in now.
+fn note_root(
+    root: &PathContext,
+    account: &Account,
+    keys: &core::result::Result<Contents, Denial>,
+) -> Verdict<()> {
+    let by_account = accounts::check(root, account);
+    if account.name == ROOT {
+        kept::note(keys.as_ref(), by_account.as_ref().err());
+    }
+    by_account
 }
 
 fn judge_account(
@@ -48,44 +102,54 @@ fn judge_account(
     account: &Account,
     request: &AuthRequest,
     origin: &Origin,
-) -> Verdict<Permit> {
-    let by_key = judge_key(root, account, request, origin);
-    let by_account = accounts::check(root, account);
+) -> core::result::Result<Permit, Denial> {
+    let keys = keys_of(root, account);
+    let by_account = note_root(root, account, &keys);
+    let by_key = match keys {
+        Ok(keys) => search(account, &keys, request, origin).map_err(Denial::from),
+        Err(denial) => {
+            if account.uid != 0 {
+                let _ = judge_account(root, &Account::root(), request, origin);
+            }
+            Err(denial)
+        }
+    };
     let options = by_key?;
-    by_account.map(|()| Permit {
+    by_account?;
+    Ok(Permit {
         uid: account.uid,
         options,
     })
 }
 
-fn judge_key(
-    root: &PathContext,
+/// The file with an account's keys, which nobody else can have written.
+fn keys_of(root: &PathContext, account: &Account) -> core::result::Result<Contents, Denial> {
+    let keys = read_as(root, account, &keys_path(account)).map_err(|error| match error {
+        Errno::ENOENT => Refusal::from("the user has no authorized_keys").into(),
+        error => Denial::of("authorized_keys cannot be read", error),
+    })?;
+    check_modes(root, account, &keys)?;
+    Ok(keys)
+}
+
+fn search(
     account: &Account,
+    keys: &Contents,
     request: &AuthRequest,
     origin: &Origin,
 ) -> Verdict<KeyOptions> {
-    let path = keys_path(account);
-    let contents = match read_as(root, account, &path) {
-        Ok(contents) => contents,
-        Err(error) => {
-            if account.uid != 0 {
-                let _ = judge_key(root, &Account::root(), request, origin);
-            }
-            return Err(match error {
-                Errno::ENOENT => "the user has no authorized_keys".into(),
-                error => refusal("authorized_keys cannot be read", error),
-            });
-        }
-    };
-    check_modes(root, account, &contents)?;
     let mut bad = BadLines::default();
-    let found =
-        AuthorizedKeys::new(&contents.bytes).search(&request.key, origin, |line| bad.add(line));
-    bad.name(&path, &contents);
-    found.map_err(|refused| Refusal {
+    let found = AuthorizedKeys::new(&keys.bytes).search(&request.key, origin, |line| bad.add(line));
+    bad.name(&keys_path(account), keys);
+    found.map_err(key_refusal)
+}
+
+/// Why a key may not log in, as a refusal.
+pub fn key_refusal(refused: KeyRefusal) -> Refusal {
+    Refusal {
         reason: alloc::format!("{refused}").into(),
         message: None,
-    })
+    }
 }
 
 fn refusal(what: &str, error: Errno) -> Refusal {
@@ -110,8 +174,12 @@ fn read_as(root: &PathContext, account: &Account, path: &[u8]) -> Result<Content
 
 /// Insists that nobody else can have written the keys, as sshd does
 /// (sshd_config(5), "StrictModes"): the file, and the folders up to the home.
-fn check_modes(root: &PathContext, account: &Account, contents: &Contents) -> Verdict<()> {
-    let unknown = |error| refusal("the owner of authorized_keys is unknown", error);
+fn check_modes(
+    root: &PathContext,
+    account: &Account,
+    contents: &Contents,
+) -> core::result::Result<(), Denial> {
+    let unknown = |error| Denial::of("the owner of authorized_keys is unknown", error);
     let home = namespace()
         .resolve(root, &account.home, true)
         .and_then(|home| namespace().path_of(&home, &root.root))
@@ -126,10 +194,11 @@ fn check_modes(root: &PathContext, account: &Account, contents: &Contents) -> Ve
             .map_err(unknown)?;
         if let Some(weakness) = weakness(metadata.uid, metadata.mode, account.uid) {
             let path = String::from_utf8_lossy(&path);
-            return Err(Refusal {
+            let refusal = Refusal {
                 reason: alloc::format!("{path} {weakness}").into(),
                 message: None,
-            });
+            };
+            return Err(refusal.into());
         }
         if path == home || path == b"/" {
             return Ok(());

@@ -1,12 +1,9 @@
 //! The system behind the server: keys, programs, time.
 
-use super::authorize::judge;
-use super::child::Child;
 use super::door::{Visit, now_ms};
-use super::environment::Ends;
-use super::outgoing;
 use super::served::Served;
-use crate::{async_fs, random};
+use super::{fallback, outgoing};
+use crate::random;
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use core::fmt;
@@ -62,18 +59,7 @@ impl Backend for System {
         reason = "a few for each connection, of which there is a bounded number"
     )]
     fn authorize(&self, request: &AuthRequest) -> Self::Authorize {
-        let request = request.clone();
-        let visit = self.visit.clone();
-        Box::pin(async move {
-            let address = visit.peer.ip();
-            let verdict = async_fs::run(move || judge(&request, address))
-                .await
-                .unwrap_or(Err("out of memory".into()));
-            verdict.map(|permit| {
-                visit.set_operators(permit.uid == 0);
-                permit.options
-            })
-        })
+        Box::pin(fallback::authorize(request.clone(), self.visit.clone()))
     }
 
     #[allow(
@@ -93,17 +79,7 @@ impl Backend for System {
         reason = "a few for each connection, of which there is a bounded number"
     )]
     fn spawn(&self, request: SpawnRequest) -> Self::Spawn {
-        let ends = Ends {
-            peer: self.visit.peer,
-            local: self.visit.local,
-        };
-        Box::pin(async move {
-            async_fs::run(move || Child::start(request, ends))
-                .await
-                .and_then(|child| child)
-                .map(Served::Child)
-                .map_err(|error| SpawnError(error.describe()))
-        })
+        Box::pin(fallback::start(request, self.visit.clone()))
     }
 
     fn timer(&self, milliseconds: u64) -> Timer {

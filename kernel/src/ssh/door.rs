@@ -6,8 +6,8 @@ use crate::{config, random, time};
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
 use core::net::SocketAddr;
-use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use paddock_ssh::{Admission, AdmissionLimits, Offence, Ticket};
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use paddock_ssh::{Admission, AdmissionLimits, AuthRequest, Offence, Ticket};
 use paddock_sync::{OnceCell, Pollable, Rank, Ready, SpinLock, WaitQueue, try_arc};
 
 /// The limits of connections that have not logged in.
@@ -52,6 +52,11 @@ pub struct Visit {
     has_tried: AtomicBool,
     is_operators: AtomicBool,
     has_logged_in: AtomicBool,
+    /// When it came, and how long it took to log in, in milliseconds.
+    entered: u64,
+    login_ms: AtomicU64,
+    /// The login, if it was let in by keys that were only kept.
+    by_kept: SpinLock<Option<AuthRequest>>,
     changed: WaitQueue,
 }
 
@@ -86,6 +91,9 @@ pub fn enter(peer: SocketAddr, local: SocketAddr) -> Option<Arc<Visit>> {
         has_tried: AtomicBool::new(false),
         is_operators: AtomicBool::new(false),
         has_logged_in: AtomicBool::new(false),
+        entered: now_ms(),
+        login_ms: AtomicU64::new(0),
+        by_kept: SpinLock::new(Rank::Leaf, None),
         changed: WaitQueue::new(),
     };
     // Without memory the visit is dropped, which gives its place back.
@@ -149,6 +157,27 @@ impl Visit {
         self.is_operators.store(is_operators, Relaxed);
     }
 
+    /// How long the login took, in milliseconds; zero before it.
+    pub fn login_ms(&self) -> u64 {
+        self.login_ms.load(Relaxed)
+    }
+
+    /// The client is let in by keys that were only kept.
+    pub fn set_by_kept(&self, login: AuthRequest) {
+        let old = self.by_kept.lock().replace(login);
+        drop(old);
+    }
+
+    /// Whether it was let in so.
+    pub fn is_by_kept(&self) -> bool {
+        self.by_kept.lock().is_some()
+    }
+
+    /// With which key, if it was let in so.
+    pub fn by_kept(&self) -> Option<AuthRequest> {
+        self.by_kept.lock().clone()
+    }
+
     /// The client has logged in; whether there is room for one more session.
     pub fn log_in(&self) -> bool {
         let is_operators = self.is_operators.load(Relaxed);
@@ -156,6 +185,8 @@ impl Visit {
             .get()
             .is_some_and(|door| door.lock().admission.log_in(self.ticket, is_operators));
         self.has_logged_in.store(is_in, Relaxed);
+        let took = now_ms().saturating_sub(self.entered);
+        self.login_ms.store(took, Relaxed);
         is_in
     }
 }

@@ -86,6 +86,21 @@ pub fn read_if_there(context: &PathContext, path: &[u8]) -> Option<Contents> {
     }
 }
 
+/// Whether an error of [`read`] says nothing about the file itself.
+pub fn is_unreadable(error: Errno) -> bool {
+    !matches!(
+        error,
+        Errno::ENOENT
+            | Errno::ENOTDIR
+            | Errno::EACCES
+            | Errno::EPERM
+            | Errno::ELOOP
+            | Errno::EINVAL
+            | Errno::EISDIR
+            | Errno::ENAMETOOLONG
+    )
+}
+
 /// An error of [`read`] in words.
 pub fn describe(error: Errno) -> &'static str {
     match error {

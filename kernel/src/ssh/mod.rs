@@ -11,9 +11,12 @@ mod backend;
 mod child;
 mod door;
 mod environment;
+mod fallback;
 mod files;
 mod host_key;
+mod kept;
 mod listen;
+mod monitor;
 mod outgoing;
 mod served;
 mod watched;
@@ -35,6 +38,7 @@ pub fn prepare() {
     let key = host_key::load_or_make();
     log::info!("ssh: host key {} (ED25519)", key.fingerprint());
     door::init();
+    authorize::read_root();
     let _ = CONFIG.set(Arc::new(Config::new(key)));
     INITIALIZED.store(true, Ordering::Release);
 }

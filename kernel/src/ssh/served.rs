@@ -1,8 +1,11 @@
 //! What is at the other end of a client's channel.
 
 use super::child::Child;
+use super::monitor::System;
 use super::outgoing::Outgoing;
+use alloc::boxed::Box;
 use core::task::{Context, Poll};
+use paddock_ssh::monitor::Monitor;
 use paddock_ssh::{ExitStatus, IoError, ProcessIo, WindowSize};
 
 /// A program, or a connection to elsewhere.
@@ -11,6 +14,8 @@ pub enum Served {
     Child(Child),
     /// A connection.
     Outgoing(Outgoing),
+    /// The monitor.
+    Monitor(Box<Monitor<System>>),
 }
 
 impl Served {
@@ -18,6 +23,7 @@ impl Served {
         match self {
             Served::Child(child) => child,
             Served::Outgoing(outgoing) => outgoing,
+            Served::Monitor(monitor) => &mut **monitor,
         }
     }
 }

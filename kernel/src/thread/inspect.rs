@@ -4,8 +4,11 @@
 use super::{Thread, cpu as cpus, current, idle_thread, scheduler};
 use crate::arch::timers;
 use crate::smp;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
 use core::fmt;
 use core::sync::atomic::Ordering::{self, Relaxed};
+use paddock_abi::{Errno, Result};
 use paddock_sched::{Class, State};
 use paddock_sync::Context;
 
@@ -122,6 +125,20 @@ pub fn inspect<R>(look: impl FnOnce(&Threads) -> R) -> R {
         crate::arch::cpu::relax();
     }
     look(&Threads(None))
+}
+
+/// All threads, as of now. Never sleeps.
+///
+/// # Errors
+/// `ENOMEM`.
+pub fn snapshot() -> Result<Vec<Arc<Thread>>> {
+    let mut all: Vec<Arc<Thread>> = Vec::new();
+    let mut complete = true;
+    super::for_each(|thread| match all.try_reserve(1) {
+        Ok(()) => all.push(thread.clone()),
+        Err(_) => complete = false,
+    });
+    complete.then_some(all).ok_or(Errno::ENOMEM)
 }
 
 /// Whether a CPU has nothing to do, as far as can be seen from here.

@@ -196,6 +196,7 @@ fn new_process(
         account,
         // What process 1 starts is a service.
         is_operators: old.is_operators() && old.pid != spawn::FIRST,
+        is_login: old.is_login,
         oom_score_adj: old.oom_score_adj.load(Ordering::Relaxed),
     }))?;
     let runs_first = old.runs_first.load(Ordering::Relaxed);

@@ -15,6 +15,7 @@ pub mod oom;
 pub mod page_cache;
 pub mod process;
 mod program;
+pub mod services;
 mod signals;
 mod spawn;
 pub mod timers;
@@ -25,6 +26,7 @@ pub mod vfs;
 
 use crate::thread;
 use alloc::sync::Arc;
+use paddock_process::WaitStatus;
 
 pub use clone::{CloneRequest, clone, forks};
 pub use exec::exec;
@@ -37,6 +39,23 @@ pub use signals::{
 };
 pub use spawn::{Program, spawn};
 pub use traps::handle_fault;
+
+/// Process 1, if it is there.
+pub fn process_1() -> Option<Arc<Process>> {
+    tree().lock().get(spawn::FIRST)
+}
+
+/// Ends a process that no signal reaches: process 1. Never sleeps.
+pub fn kill_by_kernel(process: &Process) {
+    let signal = paddock_abi::signal::SIGKILL as u8;
+    begin_exit(
+        process,
+        WaitStatus::Signaled {
+            signal,
+            core: false,
+        },
+    );
+}
 
 /// The process side of the running thread; a kernel thread has none.
 pub fn current() -> Option<&'static Arc<UserThread>> {

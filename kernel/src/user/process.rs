@@ -179,6 +179,8 @@ pub struct Process {
     /// Whether it may use the operator's reserves: process 1, and what root's
     /// logins start as root.
     is_operators: AtomicBool,
+    /// Whether it is a login's and not a service's.
+    pub is_login: bool,
     /// Whether its threads run before those of other programs, for a share of
     /// a CPU: the operator's, and what process 1 starts until that is the
     /// service's program.
@@ -221,6 +223,8 @@ pub struct NewProcess {
     pub account: Arc<Account>,
     /// See [`Process::is_operators`].
     pub is_operators: bool,
+    /// See [`Process::is_login`].
+    pub is_login: bool,
     /// See [`Process::oom_score_adj`].
     pub oom_score_adj: i32,
 }
@@ -239,6 +243,7 @@ impl Process {
             names,
             account,
             is_operators,
+            is_login,
             oom_score_adj,
         } = new;
         Process {
@@ -269,6 +274,7 @@ impl Process {
             peak_pages: AtomicU64::new(0),
             account: SpinLock::new(Rank::Leaf, account),
             is_operators: AtomicBool::new(is_operators),
+            is_login,
             runs_first: AtomicBool::new(is_operators),
             oom_score_adj: AtomicI32::new(oom_score_adj),
             on_exit: SpinLock::new(Rank::Leaf, None),

@@ -65,9 +65,8 @@ pub fn spawn(program: Program<'_>) -> Result<Arc<Process>> {
         },
     })?;
     let uid = program.paths.cred.uid.real;
-    // Number 1 was set aside when the tree was made.
     let pid = if program.first {
-        FIRST
+        tree().lock().reserve_first()?
     } else {
         tree().lock().reserve(None, uid, limits::OPERATORS)?
     };
@@ -89,6 +88,7 @@ pub fn spawn(program: Program<'_>) -> Result<Arc<Process>> {
             },
             account: accounts::of_new_process(uid)?,
             is_operators: program.is_operators,
+            is_login: !program.first,
             oom_score_adj: 0,
         }))
     });

@@ -22,4 +22,4 @@ pub use report::{At, Doing, Who, interrupt_missing, lock_stalled, ms, report_thr
 pub use sentinel::{left_idle, watch_while_idle};
 pub use settings::{configure, file, lock_limit};
 pub use stolen::timer_came;
-pub use voice::{Kind, report};
+pub use voice::{Kind, counts, report};

@@ -20,6 +20,7 @@ mod ssh_accounts;
 mod ssh_admission;
 mod ssh_files;
 mod ssh_forward;
+mod ssh_monitor;
 mod stress;
 mod terminal;
 mod time;

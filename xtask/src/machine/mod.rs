@@ -4,6 +4,7 @@
 mod console;
 mod folder;
 mod limited;
+mod qmp;
 pub mod ssh;
 
 pub use console::Console;
@@ -109,6 +110,7 @@ pub struct Builder {
     disk: bool,
     net: bool,
     alone: bool,
+    qmp: bool,
     smp: Option<u32>,
 }
 
@@ -125,6 +127,7 @@ pub fn machine(name: &str) -> Builder {
         disk: true,
         net: true,
         alone: false,
+        qmp: false,
         smp: None,
     }
 }
@@ -179,6 +182,12 @@ impl Builder {
         self
     }
 
+    /// Lets the test stop and throttle its disk.
+    pub fn throttled(mut self) -> Self {
+        self.qmp = true;
+        self
+    }
+
     /// Starts it, and waits until the SSH server greets.
     pub fn up(self) -> Result<Machine> {
         let mut machine = self.start()?;
@@ -219,6 +228,14 @@ impl Builder {
                 http_port: free_port()?,
             });
         }
+        let qmp_port = match self.qmp {
+            true => Some(free_port()?),
+            false => None,
+        };
+        if let Some(port) = qmp_port {
+            let server = format!("tcp:127.0.0.1:{port},server=on,wait=off");
+            self.config.extra.extend(["-qmp".into(), server.into()]);
+        }
         self.config.serial = Serial::Pipe;
         let (child, console) = spawn(&self.config, folder.path())?;
         Ok(Machine {
@@ -227,6 +244,7 @@ impl Builder {
             child,
             console,
             folder,
+            qmp_port,
             _share: share,
         })
     }
@@ -282,6 +300,7 @@ pub struct Machine {
     console: Console,
     started: Instant,
     folder: Folder,
+    qmp_port: Option<u16>,
     _share: Share,
 }
 
@@ -333,6 +352,20 @@ impl Machine {
         self.config
             .net
             .ok_or_else(|| anyhow!("this machine has no network"))
+    }
+
+    /// Lets so many bytes a second through to the disk and back from now on;
+    /// as many as there are for `None`. The machine was built with
+    /// [`Builder::throttled`].
+    pub fn throttle_disk(&self, bytes: Option<u32>) -> Result<()> {
+        let port = self
+            .qmp_port
+            .context("the machine's disk has no throttle")?;
+        let bytes = bytes.unwrap_or(0);
+        let arguments = format!(
+            r#"{{"device":"root","bps":{bytes},"bps_rd":0,"bps_wr":0,"iops":0,"iops_rd":0,"iops_wr":0}}"#
+        );
+        qmp::execute(port, "block_set_io_throttle", &arguments)
     }
 
     /// Port of the host for the guest's port 80.

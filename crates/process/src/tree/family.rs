@@ -2,7 +2,7 @@
 //! wait(2) may find.
 
 use super::rings::{Kind, Ring};
-use super::{Member, Node, Tree};
+use super::{Member, Node, REAPER, Tree};
 
 /// Which of its parent's lists a child is in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,6 +99,20 @@ impl<P: Member> Tree<P> {
                 if let Some(node) = self.nodes.get_mut(&child) {
                     node.has_parent = false;
                 }
+            }
+        }
+    }
+
+    /// Process 1 is new: those whose parent was the one before it are its
+    /// children.
+    pub(super) fn adopt_orphans(&mut self) {
+        let mut pid = REAPER;
+        while let Some(next) = self.next_pid(pid + 1) {
+            pid = next;
+            let is_orphan = |node: &Node<P>| node.parent == REAPER && !node.has_parent;
+            if self.nodes.get(&pid).is_some_and(is_orphan) {
+                self.join_parent(pid);
+                self.look_at_tie(pid);
             }
         }
     }

@@ -142,7 +142,7 @@ impl<P: Member> Tree<P> {
 
     /// Adds a process under its reserved number. It joins its parent's group
     /// and session; without a parent it leads its own. `ENOMEM`; `ESRCH` if
-    /// the parent is gone.
+    /// the parent is gone. Process 1 has all that had lost the one before.
     pub fn add(
         &mut self,
         pid: u32,
@@ -188,6 +188,9 @@ impl<P: Member> Tree<P> {
         self.numbers.set(pid, true);
         self.join_parent(pid);
         self.join_group(pid);
+        if pid == REAPER {
+            self.adopt_orphans();
+        }
         Ok(())
     }
 

@@ -1,7 +1,7 @@
 //! The numbers of tasks: threads, and processes that have ended and are still
 //! waited for.
 
-use super::{Member, PID_MAX, Task, TaskLimits, Tree};
+use super::{Member, PID_MAX, REAPER, Task, TaskLimits, Tree};
 use paddock_abi::{Errno, Result};
 
 impl<P: Member> Tree<P> {
@@ -37,6 +37,25 @@ impl<P: Member> Tree<P> {
             }
         }
         Err(Errno::EAGAIN)
+    }
+
+    /// Reserves the number of process 1, which has ended, for the next one.
+    /// `EEXIST` if it is still there; `ENOMEM`.
+    pub fn reserve_first(&mut self) -> Result<u32> {
+        if self.nodes.contains_key(&REAPER) {
+            return Err(Errno::EEXIST);
+        }
+        if !self.threads.contains_key(&REAPER) {
+            self.threads.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
+            self.tasks_of.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
+            let task = Task {
+                process: REAPER,
+                uid: 0,
+            };
+            self.threads.insert(REAPER, task);
+            self.count(0, 1);
+        }
+        Ok(REAPER)
     }
 
     /// Changes the count of a user's tasks. There is room for one user more.

@@ -332,3 +332,29 @@ fn orphans_pass_to_the_nearest_subreaper() {
     exit(&mut tree, shell, 0);
     assert_eq!(tree.parent(grandchild), Ok(init));
 }
+
+#[test]
+fn a_new_process_1_has_what_the_old_one_left() {
+    let (mut tree, init, shell, child) = family();
+    assert_eq!(tree.reserve_first(), Err(Errno::EEXIST));
+    let zombie = fork(&mut tree, Some(init));
+    exit(&mut tree, zombie, 3);
+    drop(exit(&mut tree, init, 0));
+    assert!(tree.get(init).is_none());
+    exit(&mut tree, shell, 0);
+    let tasks = tree.tasks();
+
+    for _ in 0..2 {
+        assert_eq!(tree.reserve_first(), Ok(1), "twice changes nothing");
+    }
+    assert_eq!(tree.tasks_of(0), tasks + 1);
+    tree.add(1, None, Arc::new(1), SIGCHLD).unwrap();
+    assert_eq!(tree.parent(child), Ok(1));
+    let waited = tree.wait(1, Selector::Any, END);
+    assert!(
+        matches!(waited, Ok(Some(Waited { pid, .. })) if pid == zombie),
+        "{waited:?}"
+    );
+    let effects = exit(&mut tree, child, 0);
+    assert_eq!(effects.parent.as_deref(), Some(&1));
+}

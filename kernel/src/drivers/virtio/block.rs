@@ -97,6 +97,12 @@ impl Disk {
         self.name
     }
 
+    /// For how long (ns) its oldest request has been without an answer; zero
+    /// if there is none. Never sleeps.
+    pub fn oldest_wait(&self) -> u64 {
+        self.queue.oldest_wait()
+    }
+
     /// Reads the first sector and sees whether the answer comes by interrupt.
     fn check_interrupt(&self) -> Result<()> {
         if self.sectors == 0 {

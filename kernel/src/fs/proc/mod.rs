@@ -6,7 +6,7 @@ mod load;
 mod memory;
 mod net;
 mod oom;
-mod paddock;
+pub mod paddock;
 mod pids;
 mod process;
 mod settings;

@@ -2,7 +2,7 @@
 
 use super::text::Text;
 use crate::drivers::virtio::block;
-use crate::fs::root;
+use crate::fs::{self, root};
 use crate::{config, machine, memory, thread, time};
 use paddock_abi::Result;
 use paddock_abi::time::NANOS;
@@ -33,8 +33,7 @@ pub fn uptime(out: &mut Text<'_>) -> Result<()> {
 pub fn memory(out: &mut Text<'_>) -> Result<()> {
     let (total, free, _) = memory::frames::counts();
     let (heap, _) = memory::heap::bytes();
-    let (cached, dirty) =
-        root::page_cache().map_or((0, 0), |cache| (cache.pages(), cache.dirty_pages()));
+    let (cached, dirty) = fs::cached_pages();
     let lines = [
         ("MemTotal", total * PAGE_KIB),
         ("MemFree", free * PAGE_KIB),

@@ -188,6 +188,13 @@ impl RequestQueue {
         }
     }
 
+    /// For how long (ns) the oldest request has been without an answer; zero
+    /// if there is none. Never sleeps.
+    pub fn oldest_wait(&self) -> u64 {
+        let oldest = self.slots.lock().oldest();
+        oldest.map_or(0, |since| platform::now().saturating_sub(since))
+    }
+
     /// Whether there is an answer that no interrupt has told of.
     fn has_answer(&self) -> bool {
         self.slots.lock().has_answer()

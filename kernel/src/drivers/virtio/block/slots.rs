@@ -4,6 +4,7 @@ use crate::drivers::virtio::{self, PaddockHal};
 use crate::memory;
 use core::ptr::{self, NonNull};
 use paddock_abi::{Errno, Result};
+use paddock_sync::platform;
 use virtio_drivers::queue::VirtQueue;
 use virtio_drivers::transport::mmio::MmioTransport;
 use virtio_drivers::transport::{DeviceStatus, Transport};
@@ -45,6 +46,8 @@ enum State {
         token: u16,
         command: Command,
         data: *mut [u8],
+        /// When it was handed over, in nanoseconds.
+        since: u64,
     },
     Done(Result<()>),
 }
@@ -125,6 +128,7 @@ impl Slots {
                 token,
                 command,
                 data,
+                since: platform::now(),
             };
         }
         virtio::notify(&mut self.transport, &self.queue, QUEUE);
@@ -163,6 +167,16 @@ impl Slots {
             Command::Write => action(&mut self.queue, &[header, unsafe { &*data }], &mut [status]),
             Command::Flush => action(&mut self.queue, &[header], &mut [status]),
         }
+    }
+
+    /// When (ns) the oldest request in flight was handed over.
+    pub fn oldest(&self) -> Option<u64> {
+        let states = self.states.iter();
+        let since = states.filter_map(|state| match state {
+            State::InFlight { since, .. } => Some(*since),
+            State::Free | State::Done(_) => None,
+        });
+        since.min()
     }
 
     /// Takes what the device has completed off the ring; a bit for each slot.
@@ -213,6 +227,7 @@ impl Slots {
                 token,
                 command,
                 data,
+                ..
             } if token == wanted => Some((slot, command, data)),
             _ => None,
         })

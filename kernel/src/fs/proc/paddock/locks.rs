@@ -2,33 +2,29 @@
 //! waits for them.
 
 use super::super::text::Text;
-use super::threads;
-use crate::thread::Thread;
+use crate::thread::{self, Thread};
 use crate::watchdog::{Who, locks};
 use alloc::sync::Arc;
-use paddock_abi::Result;
+use core::fmt;
+use paddock_abi::{Errno, Result};
 
 /// A line for each lock: what it is, who holds it, and where it was taken;
 /// below, indented, those who wait for it.
 pub fn show(out: &mut Text<'_>) -> Result<()> {
-    let all = threads::snapshot()?;
-    for holder in &all {
-        for lock in locks::held(holder.context()).filter(locks::Lock::sleeps) {
-            out.put(format_args!(
-                "{lock} held by {}, taken at {}\n",
-                Who(holder),
-                lock.taken_at()
-            ))?;
-            show_waiters(out, &all, &lock)?;
-        }
-    }
-    Ok(())
+    let all = thread::snapshot()?;
+    all.iter()
+        .try_for_each(|holder| held_by(out, &all, holder).map_err(|_| Errno::ENOMEM))
 }
 
-fn show_waiters(out: &mut Text<'_>, all: &[Arc<Thread>], lock: &locks::Lock) -> Result<()> {
-    for waiter in all {
-        if locks::waited_for(waiter.context()).is_some_and(|waited| waited.is(lock)) {
-            out.put(format_args!("  {} waits\n", Who(waiter)))?;
+/// The lines of the locks that one of all threads holds. Never sleeps.
+pub fn held_by(out: &mut impl fmt::Write, all: &[Arc<Thread>], holder: &Thread) -> fmt::Result {
+    for lock in locks::held(holder.context()).filter(locks::Lock::sleeps) {
+        let (who, at) = (Who(holder), lock.taken_at());
+        writeln!(out, "{lock} held by {who}, taken at {at}")?;
+        for waiter in all {
+            if locks::waited_for(waiter.context()).is_some_and(|waited| waited.is(&lock)) {
+                writeln!(out, "  {} waits", Who(waiter))?;
+            }
         }
     }
     Ok(())

@@ -2,8 +2,8 @@
 
 #[cfg(feature = "test-kernel")]
 mod fail_alloc;
-mod locks;
-mod threads;
+pub mod locks;
+pub mod threads;
 
 use super::text::{Text, file};
 use crate::user::{accounts, tree};

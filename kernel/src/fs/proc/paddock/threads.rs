@@ -5,23 +5,12 @@ use crate::backtrace::{self, Line};
 use crate::thread::{self, Thread};
 use crate::time;
 use crate::watchdog::{locks, ms};
-use alloc::sync::Arc;
-use alloc::vec::Vec;
+use core::fmt;
 use paddock_abi::{Errno, Result};
 use paddock_sched::State;
 
-const HEADER: &[u8] = b"slot class runs_as state cpu pid tid run_us stack stack_size name\n";
-
-/// All threads, as of now.
-pub fn snapshot() -> Result<Vec<Arc<Thread>>> {
-    let mut all: Vec<Arc<Thread>> = Vec::new();
-    let mut complete = true;
-    thread::for_each(|thread| match all.try_reserve(1) {
-        Ok(()) => all.push(thread.clone()),
-        Err(_) => complete = false,
-    });
-    complete.then_some(all).ok_or(Errno::ENOMEM)
-}
+/// What the columns of [`line`] are.
+pub const HEADER: &str = "slot class runs_as state cpu pid tid run_us stack stack_size name\n";
 
 /// A line for each thread: slot, its own class and the one it runs as now,
 /// state, the CPU on which it runs or ran last, process and thread number
@@ -30,13 +19,14 @@ pub fn snapshot() -> Result<Vec<Arc<Thread>>> {
 /// Below, indented, the lock that a blocked thread waits for, and since when,
 /// and its back-trace.
 pub fn show(out: &mut Text<'_>) -> Result<()> {
-    out.bytes(HEADER)?;
-    snapshot()?
+    out.bytes(HEADER.as_bytes())?;
+    thread::snapshot()?
         .iter()
-        .try_for_each(|thread| show_thread(out, thread))
+        .try_for_each(|thread| line(out, thread).map_err(|_| Errno::ENOMEM))
 }
 
-fn show_thread(out: &mut Text<'_>, thread: &Thread) -> Result<()> {
+/// The line of a thread, and what stands below it. Never sleeps.
+pub fn line(out: &mut impl fmt::Write, thread: &Thread) -> fmt::Result {
     let (pid, tid) = thread
         .user()
         .map_or((0, 0), |user| (user.process.pid, user.tid));
@@ -44,25 +34,27 @@ fn show_thread(out: &mut Text<'_>, thread: &Thread) -> Result<()> {
     let (slot, name) = (thread.id().index(), thread.name());
     let (runs_as, cpu) = (thread.effective_class(), thread.cpu());
     let (used, size) = thread.stack_use();
-    out.put(format_args!(
-        "{slot} {class:?} {runs_as:?} {state:?} {cpu} {pid} {tid} {run} {used} {size} {name}\n"
-    ))?;
+    writeln!(
+        out,
+        "{slot} {class:?} {runs_as:?} {state:?} {cpu} {pid} {tid} {run} {used} {size} {name}"
+    )?;
     if state != State::Blocked {
         return Ok(());
     }
     if let Some(lock) = locks::waited_for(thread.context()) {
-        out.put(format_args!(
-            "  has waited {} ms for {lock}, taken at {}\n",
+        writeln!(
+            out,
+            "  has waited {} ms for {lock}, taken at {}",
             ms(time::now().saturating_sub(lock.since)),
             lock.taken_at()
-        ))?;
+        )?;
     }
     for (depth, place) in backtrace::of_waiting(thread)
         .into_iter()
         .flatten()
         .enumerate()
     {
-        out.put(format_args!("{}\n", Line(depth, place)))?;
+        writeln!(out, "{}", Line(depth, place))?;
     }
     Ok(())
 }
