@@ -24,6 +24,7 @@ mod table;
 mod wakers;
 
 pub use cpu_time::{Counts, CpuTime};
+pub use deadlines::Deadlines;
 pub use idle::{CpuMask, IdleMask};
 pub use nice::slice;
 pub use queues::{Queues, Runnable};

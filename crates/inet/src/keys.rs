@@ -1,0 +1,76 @@
+//! Secrets: of hashes, of first sequence numbers (RFC 6528) and of ports
+//! (RFC 6056).
+
+use crate::seq::Seq;
+use core::hash::{BuildHasher, Hash, Hasher};
+use siphasher::sip::SipHasher13;
+use smoltcp::wire::IpEndpoint;
+
+/// Both ends of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Tuple {
+    /// This side.
+    pub local: IpEndpoint,
+    /// The other side.
+    pub remote: IpEndpoint,
+}
+
+/// What nobody outside knows.
+#[derive(Clone, Copy, Debug)]
+pub struct Keys {
+    table: (u64, u64),
+    numbers: (u64, u64),
+    ports: (u64, u64),
+}
+
+/// Hashes with a secret, so that nobody can fill one chain of a table.
+#[derive(Clone, Copy, Debug)]
+pub struct TableHasher((u64, u64));
+
+impl BuildHasher for TableHasher {
+    type Hasher = SipHasher13;
+
+    fn build_hasher(&self) -> SipHasher13 {
+        SipHasher13::new_with_keys(self.0.0, self.0.1)
+    }
+}
+
+fn hash(key: (u64, u64), value: &impl Hash) -> u64 {
+    let mut hasher = SipHasher13::new_with_keys(key.0, key.1);
+    value.hash(&mut hasher);
+    hasher.finish()
+}
+
+impl Keys {
+    /// Secrets out of random numbers.
+    pub fn new(mut random: impl FnMut() -> u64) -> Keys {
+        let mut pair = || (random(), random());
+        Keys {
+            table: pair(),
+            numbers: pair(),
+            ports: pair(),
+        }
+    }
+
+    /// For tables.
+    pub fn hasher(&self) -> TableHasher {
+        TableHasher(self.table)
+    }
+
+    /// A number that spreads connections over those who want them.
+    pub fn spread(&self, tuple: &Tuple) -> usize {
+        hash(self.table, tuple) as usize
+    }
+
+    /// The first number of a connection (RFC 6528, 3): a clock, and an offset
+    /// of its own for each pair of ends.
+    pub fn first_number(&self, tuple: &Tuple, now: u64) -> Seq {
+        let clock = (now >> 8) as u32;
+        Seq(clock.wrapping_add(hash(self.numbers, tuple) as u32))
+    }
+
+    /// Where the search for a port to somebody begins (RFC 6056, 3.3.3).
+    pub fn first_port(&self, remote: &IpEndpoint) -> u32 {
+        hash(self.ports, remote) as u32
+    }
+}

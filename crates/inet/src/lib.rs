@@ -1,0 +1,43 @@
+//! An Internet stack for the sockets of programs, without I/O and without
+//! hardware: frames, calls and time go in; frames and news for owners come
+//! out.
+//!
+//! A [`Stack`] is not shared: who uses it from several threads puts a lock
+//! around it. Connections are found by a hash of both ends, listeners by their
+//! port; what is due is a list, and deadlines are a heap: nothing looks at all
+//! connections. Segments between two connections of this machine never become
+//! bytes: the receiver copies out of the sender's queue.
+//!
+//! Times are nanoseconds of a clock that never goes back.
+
+#![cfg_attr(all(target_os = "none", not(test)), no_std)]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+
+mod ip;
+mod keys;
+mod listener;
+mod neighbours;
+mod ports;
+mod ring;
+mod segment;
+mod seq;
+mod settings;
+mod slab;
+mod stack;
+mod tcp;
+mod time_wait;
+
+pub use ip::Packet;
+pub use listener::{Accepted, Backlog};
+pub use ports::{Claim, EPHEMERAL};
+pub use settings::{BUFFER, MAX_BUFFER, Settings};
+pub use slab::Id;
+pub use stack::{Host, Interface, Listed, Observer, Stack};
+pub use tcp::State;
+
+/// One second, in nanoseconds.
+const SECOND: u64 = 1_000_000_000;
+/// A time that does not come.
+pub const NEVER: u64 = u64::MAX;

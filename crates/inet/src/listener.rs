@@ -1,0 +1,64 @@
+//! Who waits for connections, and those that wait for them (listen(2)).
+
+use crate::ports::Claim;
+use crate::settings::Settings;
+use crate::slab::Id;
+use alloc::collections::VecDeque;
+use alloc::sync::Arc;
+use paddock_charge::Account;
+use smoltcp::wire::IpEndpoint;
+
+/// The most connections that wait for one listener (`somaxconn`).
+const MOST: usize = 4096;
+/// Connections that may be on their way with any backlog.
+const LEAST_ON_THEIR_WAY: usize = 16;
+
+/// How many connections may wait to be accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Backlog(usize);
+
+impl Backlog {
+    /// What listen(2) asks for, within the system's limit.
+    pub fn new(wish: usize) -> Backlog {
+        Backlog(wish.min(MOST))
+    }
+}
+
+/// A connection that was accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Accepted {
+    /// Its name.
+    pub id: Id,
+    /// The peer.
+    pub remote: IpEndpoint,
+}
+
+/// A listening socket.
+#[derive(Debug)]
+pub struct Listener<O> {
+    pub claim: Claim,
+    pub backlog: Backlog,
+    pub settings: Settings,
+    pub owner: O,
+    /// Who pays for what has not been accepted.
+    pub account: Arc<Account>,
+    /// Established, or already over.
+    pub ready: VecDeque<Id>,
+    /// How many are on their way: SYN was answered.
+    pub on_their_way: usize,
+}
+
+impl<O> Listener<O> {
+    /// Whether no more established connections fit; one more than the backlog
+    /// does, as on Linux.
+    pub fn is_full(&self) -> bool {
+        self.ready.len() > self.backlog.0
+    }
+
+    /// Whether another connection may begin. If not, its SYN is dropped, so
+    /// that the peer tries again: it is never reset.
+    pub fn takes_more(&self) -> bool {
+        let most = self.backlog.0.max(LEAST_ON_THEIR_WAY);
+        !self.is_full() && self.on_their_way < most
+    }
+}

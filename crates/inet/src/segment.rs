@@ -1,0 +1,201 @@
+//! TCP segments as values, and as bytes (RFC 9293, 3.1; RFC 7323).
+
+use crate::seq::Seq;
+use bitflags::bitflags;
+use smoltcp::wire::{IpAddress, IpEndpoint, TcpOption, TcpPacket, TcpSeqNumber};
+
+bitflags! {
+    /// The control bits that this stack looks at.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct Flags: u8 {
+        /// No more data from the sender.
+        const FIN = 1;
+        /// The sequence numbers begin here.
+        const SYN = 2;
+        /// The connection is over at once.
+        const RST = 4;
+        /// What has come is to be read now.
+        const PSH = 8;
+        /// The acknowledgement number counts.
+        const ACK = 16;
+    }
+}
+
+/// The largest shift of a window (RFC 7323, 2.3).
+const MAX_SCALE: u8 = 14;
+/// Bytes of a header without options.
+const PLAIN_HEADER: usize = 20;
+
+/// A segment, but for its data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Header {
+    /// The sender.
+    pub from: IpEndpoint,
+    /// The receiver.
+    pub to: IpEndpoint,
+    /// The first byte's number, or SYN's.
+    pub seq: Seq,
+    /// What the sender awaits, if `ACK` is set.
+    pub ack: Seq,
+    /// Control bits.
+    pub flags: Flags,
+    /// The window, as it is in the header: not scaled.
+    pub window: u16,
+    /// The maximum segment size that the sender takes (only with SYN).
+    pub mss: Option<u16>,
+    /// How windows of the sender are to be shifted (only with SYN).
+    pub scale: Option<u8>,
+}
+
+/// A segment's data, in two pieces.
+pub type Payload<'a> = (&'a [u8], &'a [u8]);
+
+/// No data.
+pub const EMPTY: Payload<'static> = (&[], &[]);
+
+impl Header {
+    /// Numbers that it takes: its data, SYN and FIN.
+    pub fn length(&self, data: usize) -> usize {
+        let control = self.flags.intersection(Flags::SYN | Flags::FIN);
+        data + control.bits().count_ones() as usize
+    }
+
+    /// Reads a segment and its data out of an IP packet's payload. `None` if
+    /// it is none, or its checksum is wrong.
+    pub fn parse(bytes: &[u8], from: IpAddress, to: IpAddress) -> Option<(Header, &[u8])> {
+        let packet = TcpPacket::new_checked(bytes).ok()?;
+        let (source, target) = (packet.src_port(), packet.dst_port());
+        if source == 0 || target == 0 || !packet.verify_checksum(&from, &to) {
+            return None;
+        }
+        let mut flags = Flags::empty();
+        flags.set(Flags::FIN, packet.fin());
+        flags.set(Flags::SYN, packet.syn());
+        flags.set(Flags::RST, packet.rst());
+        flags.set(Flags::PSH, packet.psh());
+        flags.set(Flags::ACK, packet.ack());
+        let mut header = Header {
+            from: IpEndpoint::new(from, source),
+            to: IpEndpoint::new(to, target),
+            seq: Seq(packet.seq_number().0 as u32),
+            ack: Seq(packet.ack_number().0 as u32),
+            flags,
+            window: packet.window_len(),
+            mss: None,
+            scale: None,
+        };
+        if flags.contains(Flags::SYN) {
+            header.read_options(packet.options());
+        }
+        Some((header, packet.payload()))
+    }
+
+    /// Options up to the first that makes no sense.
+    fn read_options(&mut self, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            let Ok((rest, option)) = TcpOption::parse(bytes) else {
+                return;
+            };
+            match option {
+                TcpOption::EndOfList => return,
+                TcpOption::MaxSegmentSize(size) => self.mss = Some(size),
+                TcpOption::WindowScale(shift) => self.scale = Some(shift.min(MAX_SCALE)),
+                _ => {}
+            }
+            bytes = rest;
+        }
+    }
+
+    /// Bytes of the header with its options.
+    pub fn header_len(&self) -> usize {
+        let mss = if self.mss.is_some() { 4 } else { 0 };
+        let scale = if self.scale.is_some() { 4 } else { 0 };
+        PLAIN_HEADER + mss + scale
+    }
+
+    /// Writes the segment into `bytes`, which are as long as it is.
+    pub fn emit(&self, bytes: &mut [u8], data: Payload<'_>) {
+        let header_len = self.header_len();
+        debug_assert_eq!(bytes.len(), header_len + data.0.len() + data.1.len());
+        let mut packet = TcpPacket::new_unchecked(bytes);
+        packet.clear_flags();
+        packet.set_src_port(self.from.port);
+        packet.set_dst_port(self.to.port);
+        packet.set_seq_number(TcpSeqNumber(self.seq.0 as i32));
+        packet.set_ack_number(TcpSeqNumber(self.ack.0 as i32));
+        packet.set_header_len(header_len as u8);
+        packet.set_fin(self.flags.contains(Flags::FIN));
+        packet.set_syn(self.flags.contains(Flags::SYN));
+        packet.set_rst(self.flags.contains(Flags::RST));
+        packet.set_psh(self.flags.contains(Flags::PSH));
+        packet.set_ack(self.flags.contains(Flags::ACK));
+        packet.set_window_len(self.window);
+        packet.set_urgent_at(0);
+        let mut options = packet.options_mut();
+        if let Some(size) = self.mss {
+            options = TcpOption::MaxSegmentSize(size).emit(options);
+        }
+        if let Some(shift) = self.scale {
+            options = TcpOption::WindowScale(shift).emit(options);
+            TcpOption::NoOperation.emit(options);
+        }
+        let (first, second) = packet.payload_mut().split_at_mut(data.0.len());
+        first.copy_from_slice(data.0);
+        second.copy_from_slice(data.1);
+        packet.fill_checksum(&self.from.addr, &self.to.addr);
+    }
+
+    /// The reset that answers a segment for nobody (RFC 9293, 3.10.7.1);
+    /// `None` for one that is itself a reset.
+    pub fn reset(&self, data: usize) -> Option<Header> {
+        if self.flags.contains(Flags::RST) {
+            return None;
+        }
+        let (seq, ack, flags) = match self.flags.contains(Flags::ACK) {
+            true => (self.ack, Seq(0), Flags::RST),
+            false => (
+                Seq(0),
+                self.seq + self.length(data),
+                Flags::RST | Flags::ACK,
+            ),
+        };
+        Some(Header {
+            from: self.to,
+            to: self.from,
+            seq,
+            ack,
+            flags,
+            window: 0,
+            mss: None,
+            scale: None,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use smoltcp::wire::Ipv4Address;
+
+    #[test]
+    fn what_is_written_is_read() {
+        let at = |last, port| IpEndpoint::new(Ipv4Address::new(10, 0, 0, last).into(), port);
+        let header = Header {
+            from: at(1, 1000),
+            to: at(2, 80),
+            seq: Seq(u32::MAX - 3),
+            ack: Seq(77),
+            flags: Flags::SYN | Flags::ACK,
+            window: 4242,
+            mss: Some(1460),
+            scale: Some(7),
+        };
+        let mut bytes = vec![0; header.header_len() + 5];
+        header.emit(&mut bytes, (b"abc", b"de"));
+        let (from, to) = (header.from.addr, header.to.addr);
+        let parsed = Header::parse(&bytes, from, to).unwrap();
+        assert_eq!(parsed, (header, &b"abcde"[..]));
+        bytes[25] ^= 1;
+        assert!(Header::parse(&bytes, from, to).is_none());
+    }
+}

@@ -1,0 +1,86 @@
+//! [`Settings`]: what setsockopt(2) sets of a TCP socket.
+
+use crate::SECOND;
+
+/// The most bytes of a buffer, which window scaling has to reach.
+pub const MAX_BUFFER: u32 = 4 << 20;
+/// Bytes of each buffer by default.
+pub const BUFFER: u32 = 256 << 10;
+
+/// The options of a connection, and of those that a listener makes (tcp(7),
+/// socket(7)).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// TCP_NODELAY: small segments are sent at once.
+    pub no_delay: bool,
+    /// TCP_CORK: only full segments are sent.
+    pub cork: bool,
+    /// TCP_QUICKACK: everything is acknowledged at once.
+    pub quick_ack: bool,
+    /// SO_KEEPALIVE.
+    pub keep_alive: bool,
+    /// TCP_KEEPIDLE, in seconds.
+    pub keep_idle: u32,
+    /// TCP_KEEPINTVL, in seconds.
+    pub keep_interval: u32,
+    /// TCP_KEEPCNT.
+    pub keep_count: u32,
+    /// TCP_USER_TIMEOUT, in milliseconds; 0 is the system's choice.
+    pub user_timeout: u32,
+    /// TCP_SYNCNT: how often SYN is sent again.
+    pub syn_count: u32,
+    /// TCP_LINGER2: how long FIN_WAIT_2 lasts without a socket, in seconds.
+    pub linger2: u32,
+    /// Bytes that may wait to be sent.
+    pub send_limit: u32,
+    /// Bytes that may wait to be read.
+    pub receive_limit: u32,
+    /// SO_REUSEADDR.
+    pub reuse_address: bool,
+    /// SO_REUSEPORT.
+    pub reuse_port: bool,
+    /// IP_TTL; 0 is the default.
+    pub ttl: u8,
+    /// IP_TOS.
+    pub tos: u8,
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings {
+            no_delay: false,
+            cork: false,
+            quick_ack: false,
+            keep_alive: false,
+            keep_idle: 7200,
+            keep_interval: 75,
+            keep_count: 9,
+            user_timeout: 0,
+            syn_count: 6,
+            linger2: 60,
+            send_limit: BUFFER,
+            receive_limit: BUFFER,
+            reuse_address: false,
+            reuse_port: false,
+            ttl: 0,
+            tos: 0,
+        }
+    }
+}
+
+impl Settings {
+    /// TCP_KEEPIDLE in nanoseconds.
+    pub(crate) fn idle_ns(&self) -> u64 {
+        u64::from(self.keep_idle) * SECOND
+    }
+
+    /// TCP_KEEPINTVL in nanoseconds.
+    pub(crate) fn interval_ns(&self) -> u64 {
+        u64::from(self.keep_interval) * SECOND
+    }
+
+    /// TCP_USER_TIMEOUT in nanoseconds, if it is set.
+    pub(crate) fn user_timeout_ns(&self) -> Option<u64> {
+        (self.user_timeout > 0).then(|| u64::from(self.user_timeout) * (SECOND / 1000))
+    }
+}

@@ -1,0 +1,295 @@
+//! Segments on their way, deadlines, and what becomes of connections.
+
+use super::{Host, MOST_BARE, Observer, Path, Slot, Stack, tuple_of};
+use crate::NEVER;
+use crate::keys::Tuple;
+use crate::segment::{EMPTY, Flags, Header, Payload};
+use crate::seq::Seq;
+use crate::slab::Id;
+use crate::tcp::{Answer, Connection, State};
+use crate::time_wait::Late;
+use paddock_charge::Charge;
+use paddock_sync::Ready;
+
+impl<H: Host> Stack<H> {
+    /// When [`Self::on_time`] is to be called, in nanoseconds.
+    pub fn deadline(&self) -> u64 {
+        let connections = self.deadlines.earliest().unwrap_or(NEVER);
+        let others = self.time_wait.deadline().min(self.neighbours.deadline());
+        connections.min(others)
+    }
+
+    /// Does what is due.
+    pub fn on_time(&mut self, now: u64) {
+        while let Some(index) = self.deadlines.pop_due(now) {
+            let index = index as u32;
+            if let Some(slot) = self.connections.at(index) {
+                slot.deadline = NEVER;
+                slot.connection.on_time(now);
+                self.wake(index);
+            }
+        }
+        while let Some((tuple, remains)) = self.time_wait.pop(now) {
+            self.ports
+                .remove_connection(tuple.local.port, remains.shares);
+        }
+        self.neighbours_on_time(now);
+        self.run(now);
+    }
+
+    /// Has a connection looked at by the next [`Self::run`].
+    pub(super) fn wake(&mut self, index: u32) {
+        if let Some(slot) = self.connections.at(index)
+            && !slot.is_due
+        {
+            slot.is_due = true;
+            self.due.push(index);
+        }
+    }
+
+    /// Sends everything that may be sent, and tells what is to be told.
+    pub(super) fn run(&mut self, now: u64) {
+        loop {
+            if let Some(header) = self.bare.pop() {
+                self.input(now, &header, EMPTY, None);
+            } else if let Some(index) = self.due.pop() {
+                self.flush(now, index);
+            } else {
+                return;
+            }
+        }
+    }
+
+    fn flush(&mut self, now: u64, index: u32) {
+        let Some(mut slot) = self.connections.take(index) else {
+            return;
+        };
+        slot.is_due = false;
+        while let Some(segment) = slot.connection.next_segment(now) {
+            let data = slot.connection.payload(&segment);
+            let header = &segment.header;
+            match slot.path {
+                Path::Local => slot.peer = self.input(now, header, data, slot.peer),
+                path => self.send(now, path, header, data, slot.connection.settings()),
+            }
+        }
+        self.connections.put(index, slot);
+        self.settle(now, index);
+    }
+
+    /// A segment has come for a connection of this stack, which is `known` if
+    /// it is still there. Which one it was for.
+    pub(super) fn input(
+        &mut self,
+        now: u64,
+        header: &Header,
+        data: Payload<'_>,
+        known: Option<Id>,
+    ) -> Option<Id> {
+        let tuple = Tuple {
+            local: header.to,
+            remote: header.from,
+        };
+        let matches = |slot: &Slot<H::Observer>| slot.is_known;
+        let known = known.filter(|&id| self.connections.get(id).is_some_and(|slot| matches(slot)));
+        let id = known.or_else(|| self.table.get(&tuple).copied());
+        let Some(id) = id else {
+            self.input_to_none(now, &tuple, header, data);
+            return None;
+        };
+        if self.is_held_up(id, header) {
+            return Some(id);
+        }
+        if let Some(slot) = self.connections.get(id) {
+            let answer = slot.connection.on_segment(now, header, data);
+            self.wake(id.index);
+            if answer == Answer::Reset {
+                self.reset(now, header, data);
+            }
+        }
+        Some(id)
+    }
+
+    /// Whether a connection that would be established has to wait for room at
+    /// its listener: the segment is dropped, and comes again.
+    fn is_held_up(&mut self, id: Id, header: &Header) -> bool {
+        let Some(slot) = self.connections.get(id).filter(|slot| slot.is_on_its_way) else {
+            return false;
+        };
+        let Some(listener) = slot.parent.and_then(|parent| self.listeners.get(parent)) else {
+            // It listens no more.
+            slot.connection.abort();
+            self.wake(id.index);
+            return true;
+        };
+        let room = !listener.is_full() && listener.ready.try_reserve(1).is_ok();
+        !room && !header.flags.contains(Flags::RST)
+    }
+
+    /// A segment for no connection: the beginning of one, or a mistake.
+    fn input_to_none(&mut self, now: u64, tuple: &Tuple, header: &Header, data: Payload<'_>) {
+        let length = data.0.len() + data.1.len();
+        let mut after = None;
+        match self.time_wait.on_segment(now, tuple, header, length) {
+            Some(Late::Ignore) => return,
+            Some(Late::Acknowledge(answer)) => return self.answer(now, &answer),
+            Some(Late::Begin(first)) => after = Some(first),
+            None => {}
+        }
+        let spread = self.keys.spread(tuple);
+        let listener = self
+            .ports
+            .listener(tuple.local.addr, tuple.local.port, spread);
+        let Some(listener) = listener else {
+            return self.reset(now, header, data);
+        };
+        if header.flags.contains(Flags::RST) {
+            return;
+        }
+        if header.flags.contains(Flags::ACK) {
+            return self.reset(now, header, data);
+        }
+        if header.flags.contains(Flags::SYN) {
+            // Without room or memory the peer tries again.
+            let _ = self.begin(now, listener, tuple, header, after);
+        }
+    }
+
+    /// A listener's connection begins. `None` if it cannot now.
+    fn begin(
+        &mut self,
+        now: u64,
+        parent: Id,
+        tuple: &Tuple,
+        syn: &Header,
+        after: Option<Seq>,
+    ) -> Option<()> {
+        let (path, _) = self.route(tuple.remote).ok()?;
+        let mut origin = self.origin(now, tuple, path);
+        if let Some(after) = after {
+            origin.iss = after.max(origin.iss);
+        }
+        let listener = self.listeners.get(parent)?;
+        if !listener.takes_more() {
+            return None;
+        }
+        let charge = Charge::new(&listener.account, size_of::<Connection>()).ok()?;
+        let connection = Connection::answer(origin, listener.settings, syn, now, charge);
+        let mut slot = Slot::new(connection, path, None);
+        (slot.parent, slot.is_on_its_way) = (Some(parent), true);
+        let id = self.add(slot, *tuple).ok()?;
+        if after.is_some() {
+            self.forget_time_wait(tuple);
+        }
+        if let Some(listener) = self.listeners.get(parent) {
+            listener.on_their_way += 1;
+        }
+        self.wake(id.index);
+        Some(())
+    }
+
+    /// Answers a segment that is for nobody.
+    fn reset(&mut self, now: u64, header: &Header, data: Payload<'_>) {
+        if let Some(reset) = header.reset(data.0.len() + data.1.len()) {
+            self.answer(now, &reset);
+        }
+    }
+
+    /// Sends a segment that is of no connection.
+    fn answer(&mut self, now: u64, header: &Header) {
+        match self.route(header.to) {
+            Ok((Path::Local, _)) => {
+                if self.bare.len() < MOST_BARE && self.bare.try_reserve(1).is_ok() {
+                    self.bare.push(*header);
+                }
+            }
+            Ok((path, _)) => self.send(now, path, header, EMPTY, &crate::Settings::default()),
+            Err(_) => {}
+        }
+    }
+
+    /// Tells the owner what is new, and sees to connections that have come or
+    /// gone.
+    fn settle(&mut self, now: u64, index: u32) {
+        let Some(slot) = self.connections.at(index) else {
+            return;
+        };
+        let state = slot.connection.state();
+        let news = slot.connection.take_news();
+        if slot.is_on_its_way && state != State::SynReceived {
+            self.arrive(index, state);
+        } else if let Some(owner) = &slot.owner
+            && !news.is_empty()
+        {
+            owner.changed(news);
+        }
+        if matches!(state, State::TimeWait | State::Closed) {
+            self.forget(now, index, state);
+        }
+        self.set_deadline(index);
+    }
+
+    /// A connection has got to its listener, or has failed on the way.
+    fn arrive(&mut self, index: u32, state: State) {
+        let id = self.connections.id_at(index);
+        let Some(slot) = self.connections.at(index) else {
+            return;
+        };
+        slot.is_on_its_way = false;
+        let parent = slot.parent.and_then(|parent| self.listeners.get(parent));
+        let (Some(listener), Some(id)) = (parent, id) else {
+            self.orphans += 1;
+            return slot.connection.abandon(true, 0);
+        };
+        listener.on_their_way -= 1;
+        if state == State::Closed {
+            slot.parent = None;
+            self.orphans += 1;
+            return slot.connection.abandon(false, 0);
+        }
+        // Room was made before its last segment was let through.
+        listener.ready.push_back(id);
+        listener.owner.changed(Ready::IN);
+    }
+
+    /// A connection is over: its ends are free, or wait out their time.
+    fn forget(&mut self, now: u64, index: u32, state: State) {
+        let Some(slot) = self.connections.at(index) else {
+            return;
+        };
+        let (tuple, shares) = (tuple_of(&slot.connection), slot.shares);
+        if core::mem::take(&mut slot.is_known) {
+            self.table.remove(&tuple);
+            let connection = &slot.connection;
+            let waits = state == State::TimeWait
+                && self.time_wait.add(
+                    now,
+                    tuple,
+                    connection.ends(),
+                    connection.told_window(),
+                    shares,
+                );
+            if !waits {
+                self.ports.remove_connection(tuple.local.port, shares);
+            }
+        }
+        slot.connection.end_time_wait();
+        if slot.connection.is_orphan() {
+            self.deadlines.remove(index as usize);
+            self.connections.remove(index);
+            self.orphans -= 1;
+        }
+    }
+
+    fn set_deadline(&mut self, index: u32) {
+        let Some(slot) = self.connections.at(index) else {
+            return;
+        };
+        // Later ones are found when this one has come.
+        let deadline = slot.connection.deadline();
+        if deadline < slot.deadline {
+            slot.deadline = deadline;
+            self.deadlines.set(index as usize, deadline);
+        }
+    }
+}

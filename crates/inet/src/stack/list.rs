@@ -1,0 +1,79 @@
+//! What `/proc/net/tcp` and its kin tell.
+
+use super::{Host, Stack};
+use crate::tcp::State;
+use alloc::vec::Vec;
+use paddock_abi::{Errno, Result};
+use smoltcp::wire::{EthernetAddress, IpAddress, IpEndpoint, Ipv4Address};
+
+/// A connection or listener, as it is listed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// This side; no address for any.
+    pub local: (Option<IpAddress>, u16),
+    /// The other side, of a connection.
+    pub remote: Option<IpEndpoint>,
+    /// The state's number on Linux; 10 for a listener.
+    pub state: u8,
+    /// Bytes that have not been acknowledged, and those that have not been
+    /// read; for a listener, connections that wait and the backlog.
+    pub queues: (usize, usize),
+}
+
+/// LISTEN in Linux's lists.
+const LISTEN: u8 = 10;
+
+impl<H: Host> Stack<H> {
+    /// All listeners, connections and what is left of them. `ENOMEM`.
+    pub fn list(&self) -> Result<Vec<Listed>> {
+        let mut list = Vec::new();
+        let total = self.listeners.len() + self.connections.len() + self.time_wait.len();
+        list.try_reserve(total).map_err(|_| Errno::ENOMEM)?;
+        list.extend(self.listeners.iter().map(|(_, listener)| Listed {
+            local: (listener.claim.address, listener.claim.port),
+            remote: None,
+            state: LISTEN,
+            queues: (0, listener.ready.len()),
+        }));
+        let connections = self.connections.iter().map(|(_, slot)| &slot.connection);
+        let living = connections.filter(|connection| connection.state() != State::Closed);
+        list.extend(living.map(|connection| {
+            let (unread, unsent) = connection.queues();
+            let local = connection.local();
+            Listed {
+                local: (Some(local.addr), local.port),
+                remote: Some(connection.remote()),
+                state: connection.state().number(),
+                queues: (unsent, unread),
+            }
+        }));
+        list.extend(self.time_wait.iter().map(|tuple| Listed {
+            local: (Some(tuple.local.addr), tuple.local.port),
+            remote: Some(tuple.remote),
+            state: State::TimeWait.number(),
+            queues: (0, 0),
+        }));
+        Ok(list)
+    }
+
+    /// How many connections there are, those without a socket, and those in
+    /// TIME-WAIT.
+    pub fn counts(&self) -> (usize, usize, usize) {
+        (self.connections.len(), self.orphans, self.time_wait.len())
+    }
+
+    /// The neighbours that are known. `ENOMEM`.
+    pub fn neighbours(&self) -> Result<Vec<(Ipv4Address, EthernetAddress)>> {
+        let mut list = Vec::new();
+        for neighbour in self.neighbours.iter() {
+            list.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
+            list.push(neighbour);
+        }
+        Ok(list)
+    }
+
+    /// The card's addresses.
+    pub fn interface(&self) -> Option<super::Interface> {
+        self.interface
+    }
+}

@@ -1,0 +1,186 @@
+//! What sockets ask of a connection (RFC 9293, 3.9.1), with the results that
+//! Linux gives (tcp(7)).
+
+use super::{Connection, State};
+use crate::settings::Settings;
+use alloc::sync::Arc;
+use paddock_abi::{Errno, Result};
+use paddock_charge::{Account, Charge};
+use paddock_sync::Ready;
+
+impl Connection {
+    /// Takes bytes that have come; 0 at the end.
+    ///
+    /// # Errors
+    /// `EAGAIN`, and the connection's error, once.
+    pub fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
+        let count = self.peek(buffer)?;
+        self.receive.consume(count);
+        Ok(count)
+    }
+
+    /// Copies bytes that have come without taking them. The results of
+    /// [`Self::read`].
+    pub fn peek(&mut self, buffer: &mut [u8]) -> Result<usize> {
+        if !self.receive.is_empty() {
+            return Ok(self.receive.peek(buffer));
+        }
+        if let Some(error) = self.error.take() {
+            return Err(error);
+        }
+        match self.read_shut {
+            true => Ok(0),
+            false => Err(Errno::EAGAIN),
+        }
+    }
+
+    /// Queues what there is room for.
+    ///
+    /// # Errors
+    /// `EAGAIN`, the connection's error, once, and `EPIPE`; `ENOMEM` if not
+    /// even a part fits in memory.
+    pub fn write(&mut self, data: &[u8], now: u64) -> Result<usize> {
+        if self.write_shut {
+            return Err(self.error.take().unwrap_or(Errno::EPIPE));
+        }
+        if matches!(self.state, State::SynSent | State::SynReceived) {
+            self.wants_room = true;
+            return Err(Errno::EAGAIN);
+        }
+        let limit = self.settings.send_limit as usize;
+        let room = limit.saturating_sub(self.transmit.len());
+        let count = data.len().min(room);
+        self.wants_room |= count < data.len();
+        if count == 0 && !data.is_empty() {
+            return Err(Errno::EAGAIN);
+        }
+        let total = self.transmit.len() + count;
+        self.grow(|connection| &mut connection.transmit, total)?;
+        self.transmit.push(&data[..count]);
+        self.trim_later(now);
+        Ok(count)
+    }
+
+    /// Whether writing is worth a try: a third of the room is free, as on
+    /// Linux.
+    pub(super) fn has_room(&self) -> bool {
+        let limit = self.settings.send_limit as usize;
+        3 * limit.saturating_sub(self.transmit.len()) >= limit
+    }
+
+    /// shutdown(2). `ENOTCONN` if it is over.
+    pub fn shutdown(&mut self, read: bool, write: bool) -> Result<()> {
+        if self.state == State::Closed {
+            return Err(Errno::ENOTCONN);
+        }
+        if read {
+            self.read_shut = true;
+            self.news |= Ready::IN | Ready::RDHUP;
+        }
+        if write {
+            self.send_end();
+            self.news |= Ready::OUT;
+        }
+        Ok(())
+    }
+
+    fn send_end(&mut self) {
+        if self.write_shut {
+            return;
+        }
+        self.write_shut = true;
+        match self.state {
+            State::Established => self.state = State::FinWait1,
+            State::CloseWait => self.state = State::LastAck,
+            State::SynSent => self.finish(None),
+            State::SynReceived => self.abort(),
+            _ => {}
+        }
+    }
+
+    /// Nobody has it open any more: it sends what is queued and its end. With
+    /// bytes that were not read it is reset (RFC 2525, 2.17), and so it is
+    /// with `abort`.
+    pub fn abandon(&mut self, abort: bool, now: u64) {
+        self.is_orphan = true;
+        let unread = !self.receive.is_empty();
+        self.receive.clear();
+        if abort || unread {
+            return self.abort();
+        }
+        self.send_end();
+        self.limit_fin_wait(now);
+        self.account();
+    }
+
+    /// Ends it with a reset.
+    pub fn abort(&mut self) {
+        let known = self.state.is_synchronized() || self.state == State::SynReceived;
+        self.due.reset = known;
+        if self.state != State::Closed {
+            self.finish(None);
+        }
+    }
+
+    /// What poll(2) tells.
+    pub fn ready(&mut self) -> Ready {
+        let mut ready = Ready::empty();
+        let both_shut = self.read_shut && self.write_shut;
+        ready.set(Ready::ERR, self.error.is_some());
+        ready.set(Ready::HUP, both_shut || self.state == State::Closed);
+        ready.set(Ready::RDHUP, self.read_shut);
+        let connecting = matches!(self.state, State::SynSent | State::SynReceived);
+        let room = !connecting && self.has_room();
+        ready.set(Ready::IN, self.read_shut || !self.receive.is_empty());
+        ready.set(Ready::OUT, self.write_shut || room);
+        self.wants_room |= !ready.contains(Ready::OUT);
+        ready
+    }
+
+    /// Bytes that have come and not been read, and bytes that the peer has
+    /// not acknowledged.
+    pub fn queues(&self) -> (usize, usize) {
+        (self.receive.len(), self.transmit.len())
+    }
+
+    /// Takes the error (SO_ERROR).
+    pub fn take_error(&mut self) -> Option<Errno> {
+        self.error.take()
+    }
+
+    /// Changes the options.
+    pub fn set(&mut self, settings: Settings) {
+        let kept = self.settings;
+        self.settings = settings;
+        let times = |set: &Settings| (set.keep_alive, set.keep_idle, set.keep_interval);
+        if times(&kept) != times(&settings) {
+            self.set_keep_alive();
+        }
+    }
+
+    /// The smoothed round-trip time and its variation in nanoseconds, the
+    /// congestion window and the segment size in bytes.
+    pub fn figures(&self) -> (u64, u64, u32, u32) {
+        let (time, variation) = self.trip.estimate();
+        (time, variation, self.congestion.window(), self.mss)
+    }
+
+    /// Has another account pay. `ENOMEM` beyond its limit.
+    pub fn charge_to(&mut self, account: &Arc<Account>) -> Result<()> {
+        self.charge = Charge::new(account, self.charge.bytes())?;
+        Ok(())
+    }
+
+    /// Its peer cannot be reached. It is over only if it has not begun (RFC
+    /// 1122, 4.2.3.9).
+    pub fn on_unreachable(&mut self, error: Errno) {
+        if self.state == State::SynSent {
+            self.finish(Some(error));
+        }
+    }
+
+    /// The table of those in TIME-WAIT has it from now on.
+    pub fn end_time_wait(&mut self) {
+        self.state = State::Closed;
+    }
+}
