@@ -9,13 +9,6 @@ pub const DEFAULT_INIT: &str = "/bin/herd";
 /// How long a thread runs while its peers wait, in nanoseconds.
 pub const TIME_SLICE_NS: u64 = 10_000_000;
 
-/// Port of the SSH server.
-pub const SSH_PORT: u16 = 22;
-
-/// Most SSH connections at once that have logged in. A machine with little
-/// memory has fewer.
-pub const SSH_SESSIONS: usize = 64;
-
 /// What uname(2) calls the system.
 pub const SYSNAME: &str = "Paddock";
 

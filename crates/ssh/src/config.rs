@@ -5,7 +5,7 @@ use alloc::string::String;
 use crate::keys::HostKey;
 
 /// Settings shared by all connections of a server.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Config {
     /// Proves to clients which machine this is.
     pub host_key: HostKey,
@@ -42,6 +42,8 @@ pub struct Config {
     /// Names of environment variables that clients may set; one that ends
     /// with `*` stands for all that begin so.
     pub accept_env: &'static [&'static str],
+    /// Shown to every client before it logs in; lines end with CR LF.
+    pub banner: Option<String>,
     /// Whether clients may have connections made from here.
     pub permit_forwarding: bool,
     /// Whether `environment=` before a key acts. It can undo a forced command.
@@ -76,6 +78,7 @@ impl Config {
                 "TERM",
                 "TZ",
             ],
+            banner: None,
             permit_forwarding: true,
             permit_user_environment: false,
             farewell_ms: 5_000,

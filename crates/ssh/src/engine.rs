@@ -67,6 +67,8 @@ pub struct Engine<R> {
     transport: Transport<R>,
     phase: Phase,
     config: Arc<Config>,
+    /// The banner has been sent, if there is one.
+    has_greeted: bool,
 }
 
 impl<R: CryptoRng> Engine<R> {
@@ -76,6 +78,7 @@ impl<R: CryptoRng> Engine<R> {
             transport: Transport::new(config.clone(), rng)?,
             phase: Phase::Auth(Auth::new(config.max_auth_tries)),
             config,
+            has_greeted: false,
         })
     }
 
@@ -152,7 +155,12 @@ impl<R: CryptoRng> Engine<R> {
                 };
                 match auth.message(bytes, session)? {
                     Some(Step::Ask(request)) => return Ok(Some(Event::Authorize(request))),
-                    Some(Step::Reply(reply)) => self.reply(&reply)?,
+                    Some(Step::Reply(reply)) => {
+                        self.reply(&reply)?;
+                        if reply.first() == Some(&message::SERVICE_ACCEPT) {
+                            self.greet()?;
+                        }
+                    }
                     Some(Step::Refuse(reply, attempt)) => {
                         self.reply(&reply)?;
                         return Ok(Some(Event::Refused(attempt)));
@@ -169,6 +177,14 @@ impl<R: CryptoRng> Engine<R> {
                 None => self.transport.unimplemented().map(|()| None),
             },
         }
+    }
+
+    /// Sends the banner, once.
+    fn greet(&mut self) -> Result<(), Fault> {
+        let banner = self.config.banner.as_deref().filter(|_| !self.has_greeted);
+        let banner = banner.map(auth::banner).unwrap_or_default();
+        self.has_greeted = true;
+        self.reply(&banner)
     }
 
     /// Sends a message unless it is empty.

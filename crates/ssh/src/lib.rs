@@ -32,8 +32,10 @@ pub mod monitor;
 mod near;
 mod negotiate;
 mod once;
+mod pattern;
 mod rate;
 mod server;
+pub mod settings;
 mod transport;
 mod wire;
 

@@ -63,6 +63,8 @@ ranks! {
     AddressSpace sleeping,
     /// A socket's system-call side.
     Socket sleeping (nests),
+    /// The settings file of the SSH server, while it is read.
+    SshSettings sleeping,
     /// The tree of mounts.
     MountTable sleeping,
     /// Renames across directories, one at a time for a filesystem.

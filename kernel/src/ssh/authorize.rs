@@ -1,7 +1,7 @@
 //! Whether a key may log in: the user's `~/.ssh/authorized_keys`.
 
 use super::files::{self, BadLines, Contents};
-use super::{accounts, kept};
+use super::{accounts, kept, settings};
 use crate::user::vfs::namespace;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -55,13 +55,18 @@ impl Denial {
 /// do. The same is done for a name that does not exist, or that has no keys,
 /// as for root's, so that the time taken tells little. May sleep.
 pub fn judge(request: &AuthRequest, address: IpAddr) -> core::result::Result<Permit, Denial> {
+    settings::refresh();
     let root = PathContext::root_at(namespace().root());
     let origin = Origin {
         address,
         now: accounts::now(),
     };
     match accounts::find(&root, &request.user) {
-        Ok(account) => judge_account(&root, &account, request, &origin),
+        Ok(account) => {
+            let permit = judge_account(&root, &account, request, &origin)?;
+            by_lists(&request.user)?;
+            Ok(permit)
+        }
         Err(error) => {
             let _ = judge_account(&root, &Account::root(), request, &origin);
             Err(match error {
@@ -72,8 +77,22 @@ pub fn judge(request: &AuthRequest, address: IpAddr) -> core::result::Result<Per
     }
 }
 
+/// Whether the lists of the settings let a user in.
+pub fn by_lists(user: &str) -> Verdict<()> {
+    match settings::in_force() {
+        Some(in_force) if in_force.settings.denies(user) => {
+            Err("the user is in deny_users of the settings".into())
+        }
+        Some(in_force) if !in_force.settings.allows(user) => {
+            Err("the user is not in allow_users of the settings".into())
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Reads what decides about root's logins, for [`kept`]. May sleep.
 pub fn read_root() {
+    settings::refresh();
     let root = PathContext::root_at(namespace().root());
     match accounts::find(&root, ROOT) {
         Ok(account) => {

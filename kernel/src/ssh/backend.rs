@@ -59,7 +59,7 @@ impl Backend for System {
         reason = "a few for each connection, of which there is a bounded number"
     )]
     fn authorize(&self, request: &AuthRequest) -> Self::Authorize {
-        Box::pin(fallback::authorize(request.clone(), self.visit.clone()))
+        Box::pin(fallback::decide(request.clone(), self.visit.clone()))
     }
 
     #[allow(

@@ -1,14 +1,15 @@
 //! A session's program: its start, its pipes or terminal, its end.
 
-use super::accounts;
 use super::environment::{Ends, environment};
 use super::watched::Watched;
+use super::{accounts, greeting};
 use crate::fs;
 use crate::user::accounts::with_pipe_payer;
 use crate::user::vfs::namespace;
 use crate::user::{self, Program, send_to_group};
 use alloc::string::String;
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 use core::task::{Context, Poll};
 use paddock_abi::signal::{SIGCONT, SIGHUP, Siginfo, signal_name};
 use paddock_abi::termios::Winsize;
@@ -64,6 +65,8 @@ pub struct Child {
     group: u32,
     io: Io,
     exit: Watched<Exit>,
+    /// What the client is told before the program's output.
+    greeting: Vec<u8>,
 }
 
 /// The program's descriptors, and this side of them.
@@ -89,6 +92,7 @@ impl Child {
             None => pipes()?,
         };
         let environment = environment(&account, &request, &ends, streams.terminal_path.as_deref())?;
+        let greeting = greeting::text(&root, &account, &request);
         let exit = try_arc(Exit {
             status: SpinLock::new(Rank::Leaf, None),
             changed: WaitQueue::new(),
@@ -109,6 +113,7 @@ impl Child {
             })?),
         })?;
         Ok(Child {
+            greeting,
             group: process.pid,
             io: streams.io,
             exit: Watched::new(exit),
@@ -258,6 +263,12 @@ impl ProcessIo for Child {
         cx: &mut Context<'_>,
         buffer: &mut [u8],
     ) -> Poll<core::result::Result<usize, IoError>> {
+        if !self.greeting.is_empty() {
+            let count = self.greeting.len().min(buffer.len());
+            buffer[..count].copy_from_slice(&self.greeting[..count]);
+            self.greeting.drain(..count);
+            return Poll::Ready(Ok(count));
+        }
         match &mut self.io {
             Io::Pipes { output, .. } => read_pipe(output, cx, buffer),
             Io::TerminalLost => Poll::Ready(Ok(0)),

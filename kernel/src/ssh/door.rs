@@ -2,16 +2,17 @@
 //! apart from those that have.
 
 use crate::memory::frames;
-use crate::{config, random, time};
+use crate::{random, time};
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use paddock_ssh::settings::{MAX_SESSIONS, Settings};
 use paddock_ssh::{Admission, AdmissionLimits, AuthRequest, Offence, Ticket};
 use paddock_sync::{OnceCell, Pollable, Rank, Ready, SpinLock, WaitQueue, try_arc};
 
 /// The limits of connections that have not logged in.
-pub const LIMITS: AdmissionLimits = AdmissionLimits::new(config::SSH_SESSIONS);
+const LIMITS: AdmissionLimits = AdmissionLimits::new(MAX_SESSIONS);
 /// Pages of the machine for each session that there may be: 4 MiB.
 const PAGES_PER_SESSION: usize = 1024;
 /// However little memory there is.
@@ -24,12 +25,25 @@ struct Door {
 
 static DOOR: OnceCell<SpinLock<Door>> = OnceCell::new();
 
+/// The limits by the memory there is.
+fn limits() -> AdmissionLimits {
+    let sessions = (frames::total() / PAGES_PER_SESSION).clamp(FEWEST_SESSIONS, LIMITS.sessions);
+    AdmissionLimits { sessions, ..LIMITS }
+}
+
+/// Other limits from now on.
+pub fn set_limits(settings: &Settings) {
+    let mut limits = limits();
+    settings.limit(&mut limits);
+    if let Some(door) = DOOR.get() {
+        door.lock().admission.set_limits(limits);
+    }
+}
+
 /// Once, before the server accepts.
 pub fn init() {
-    let sessions = (frames::total() / PAGES_PER_SESSION).clamp(FEWEST_SESSIONS, LIMITS.sessions);
-    let limits = AdmissionLimits { sessions, ..LIMITS };
     let door = Door {
-        admission: Admission::new(limits),
+        admission: Admission::new(limits()),
         visits: Vec::new(),
     };
     let _ = DOOR.set(SpinLock::new(Rank::Leaf, door));

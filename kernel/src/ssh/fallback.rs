@@ -2,13 +2,14 @@
 //! read last if the files cannot be had, and finds the monitor if there can be
 //! no shell.
 
-use super::authorize::{Denial, Permit, Verdict, judge};
+use super::authorize::{self, Denial, Permit, Verdict, judge};
 use super::child::Child;
 use super::door::{Visit, now_ms};
 use super::environment::Ends;
 use super::kept;
 use super::monitor::{DiskWaits, System, disk_is_stalled};
 use super::served::Served;
+use super::settings;
 use crate::async_fs;
 use alloc::format;
 use alloc::sync::Arc;
@@ -56,7 +57,7 @@ async fn patiently<F: Future>(mut work: Pin<&mut F>, limit: u64) -> Option<F::Ou
 }
 
 /// Decides about a key.
-pub async fn authorize(request: AuthRequest, visit: Arc<Visit>) -> Verdict<KeyOptions> {
+pub async fn decide(request: AuthRequest, visit: Arc<Visit>) -> Verdict<KeyOptions> {
     let address = visit.peer.ip();
     if request.user == MONITOR {
         return enter_monitor(&request, &visit).await;
@@ -71,7 +72,9 @@ pub async fn authorize(request: AuthRequest, visit: Arc<Visit>) -> Verdict<KeyOp
         match known {
             Some(known) if !is_unreadable(&known) => return settle(known, &visit),
             known => {
-                if let Ok(options) = kept::judge(&request, address) {
+                let by_kept =
+                    authorize::by_lists(ROOT).and_then(|()| kept::judge(&request, address));
+                if let Ok(options) = by_kept {
                     visit.set_by_kept(request);
                     visit.set_operators(true);
                     return Ok(options);
@@ -109,6 +112,10 @@ fn settle(judged: Judged, visit: &Visit) -> Verdict<KeyOptions> {
 async fn enter_monitor(request: &AuthRequest, visit: &Visit) -> Verdict<KeyOptions> {
     kept::refresh().await;
     let options = kept::judge(request, visit.peer.ip())?;
+    authorize::by_lists(ROOT)?;
+    if settings::in_force().is_some_and(|in_force| in_force.settings.denies(MONITOR)) {
+        return Err("the monitor is in deny_users of the settings".into());
+    }
     if options.command.is_some() {
         return Err(Refusal::from(
             "the key is for one command (command=), not for the monitor",

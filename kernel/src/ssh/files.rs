@@ -31,6 +31,37 @@ pub struct Contents {
     is_cut: bool,
 }
 
+/// What tells one state of a file from another: device, number, size, and the
+/// time of the last change.
+pub type State = [u64; 5];
+
+fn state_of(metadata: &Metadata) -> State {
+    let Metadata {
+        device,
+        ino,
+        size,
+        mtime,
+        ..
+    } = *metadata;
+    [device, ino, size, mtime.seconds as u64, mtime.nanos.into()]
+}
+
+/// The state that a file is in. May sleep.
+///
+/// # Errors
+/// Those of finding it.
+pub fn state(context: &PathContext, path: &[u8]) -> Result<State> {
+    let place = namespace().resolve(context, path, true)?;
+    Ok(state_of(&place.inode().metadata()?))
+}
+
+impl Contents {
+    /// The state that the file was in.
+    pub fn state(&self) -> State {
+        state_of(&self.metadata)
+    }
+}
+
 /// Reads a file as the one whom `context` stands for. May sleep.
 ///
 /// # Errors
@@ -133,18 +164,10 @@ impl BadLines {
     /// Names them in the log, and that the file was too long; once for each
     /// state that the file is in.
     pub fn name(self, path: &[u8], contents: &Contents) {
-        let Metadata {
-            device,
-            ino,
-            size,
-            mtime,
-            ..
-        } = contents.metadata;
         if self.first.is_empty() && !contents.is_cut {
             return;
         }
-        let state = [device, ino, size, mtime.seconds as u64, mtime.nanos.into()];
-        let state = state.map(u64::to_le_bytes);
+        let state = contents.state().map(u64::to_le_bytes);
         if !NAMED.lock().is_new(&[path, state.as_flattened()]) {
             return;
         }

@@ -16,22 +16,24 @@ const FOLDER: &[u8] = b"/etc/ssh";
 
 /// The host key from the disk, or a new one. A key that cannot be kept is
 /// used all the same, with a warning: clients will see another next time.
-pub fn load_or_make() -> HostKey {
+/// The second value tells that it is for this boot only although there is a file:
+/// that file is left alone.
+pub fn load_or_make() -> (HostKey, bool) {
     let context = PathContext::root_at(namespace().root());
     match files::read(&context, PATH) {
         Ok(contents) => match from_openssh(contents.bytes) {
-            Ok(key) => return key,
+            Ok(key) => return (key, false),
             Err(error) => log::error!(
                 "ssh: the host key file is damaged ({error}); using a new key for this boot only"
             ),
         },
-        Err(Errno::ENOENT) => return make(&context),
+        Err(Errno::ENOENT) => return (make(&context), false),
         Err(error) => log::error!(
             "ssh: the host key cannot be read ({}); using a new key for this boot only",
             files::describe(error)
         ),
     }
-    HostKey::generate(&mut new_rng())
+    (HostKey::generate(&mut new_rng()), true)
 }
 
 fn from_openssh(bytes: Vec<u8>) -> core::result::Result<HostKey, HostKeyError> {

@@ -1,23 +1,25 @@
 //! Accepts connections and serves each in a task of its own.
 
-use super::CONFIG;
 use super::backend::{System, log_stranger, new_rng};
-use super::door::{self, LIMITS, Visit};
+use super::door::{self, Visit};
+use super::settings::{self, InForce};
 use super::watched::Watched;
-use crate::config::SSH_PORT;
 use crate::net::tcp::TcpSocket;
 use alloc::boxed::Box;
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 use core::future::{Future, poll_fn};
 use core::net::SocketAddr;
 use core::pin::pin;
+use core::sync::atomic::{AtomicUsize, Ordering};
 use core::task::{Context, Poll};
 use embassy_executor::Spawner;
 use embassy_net::IpEndpoint;
 use embassy_time::{Duration, with_timeout};
 use paddock_abi::{Errno, Result};
+use paddock_ssh::settings::{MAX_SESSIONS, MAX_UNAUTHENTICATED};
 use paddock_ssh::{ByteStream, IoError, serve};
-use paddock_sync::try_box;
+use paddock_sync::{OnceCell, Pollable, Ready, WaitQueue, try_arc, try_box};
 
 /// How many connections may wait to be accepted.
 const BACKLOG: usize = 8;
@@ -71,28 +73,71 @@ impl ByteStream for Watched<TcpSocket> {
     }
 }
 
+/// A port that is listened on.
+struct Listener {
+    port: u16,
+    socket: Watched<TcpSocket>,
+}
+
+impl Listener {
+    fn open(port: u16) -> Result<Self> {
+        let socket = TcpSocket::new()?;
+        socket.bind(None, port)?;
+        socket.listen(BACKLOG)?;
+        Ok(Listener {
+            port,
+            socket: Watched::new(socket),
+        })
+    }
+}
+
+/// That there are new settings, for the task that listens.
+struct Changes {
+    count: AtomicUsize,
+    changed: WaitQueue,
+}
+
+static CHANGES: OnceCell<Arc<Changes>> = OnceCell::new();
+
+impl Pollable for Changes {
+    fn ready(&self) -> Ready {
+        Ready::empty()
+    }
+
+    fn wait_queue(&self) -> Option<&WaitQueue> {
+        Some(&self.changed)
+    }
+}
+
+/// Tells the task that listens of new settings. May sleep.
+pub fn settings_changed() {
+    if let Some(changes) = CHANGES.get() {
+        changes.count.fetch_add(1, Ordering::Release);
+        changes.changed.wake_all();
+    }
+}
+
 #[embassy_executor::task]
 async fn accept_all(spawner: Spawner) {
-    let listening = TcpSocket::new().and_then(|socket| {
-        socket.bind(None, SSH_PORT)?;
-        socket.listen(BACKLOG)?;
-        Ok(socket)
+    let changes = try_arc(Changes {
+        count: AtomicUsize::new(1),
+        changed: WaitQueue::new(),
     });
-    let mut listener = match listening {
-        Ok(socket) => Watched::new(socket),
-        Err(error) => {
-            log::error!("ssh: cannot listen on port {SSH_PORT}: {error}");
-            return;
-        }
+    let Ok(changes) = changes else {
+        log::error!("ssh: no memory to listen");
+        return;
     };
-    log::info!("ssh: listening on port {SSH_PORT}");
+    let _ = CHANGES.set(changes.clone());
+    let mut changes = Watched::new(changes);
+    let (mut listeners, mut seen) = (Vec::new(), 0);
     loop {
         let accepted = poll_fn(|cx| {
-            listener.watch(cx.waker());
-            match listener.object.accept() {
-                Err(Errno::EAGAIN) => Poll::Pending,
-                result => Poll::Ready(result),
+            changes.watch(cx.waker());
+            let count = changes.object.count.load(Ordering::Acquire);
+            if core::mem::replace(&mut seen, count) != count {
+                listen_on_ports(&mut listeners);
             }
+            accept_one(&mut listeners, cx)
         })
         .await;
         match accepted {
@@ -102,6 +147,50 @@ async fn accept_all(spawner: Spawner) {
     }
 }
 
+/// Opens the ports of the settings that are not open, then closes the others;
+/// none if all of the new ones cannot be had.
+fn listen_on_ports(listeners: &mut Vec<Listener>) {
+    let Some(in_force) = settings::in_force() else {
+        return;
+    };
+    let ports = &in_force.settings.ports;
+    for &port in ports {
+        if listeners.iter().any(|listener| listener.port == port) {
+            continue;
+        }
+        match Listener::open(port) {
+            Ok(listener) => {
+                listeners.push(listener);
+                log::info!("ssh: listening on port {port}");
+            }
+            Err(error) => log::error!("ssh: cannot listen on port {port}: {error}"),
+        }
+    }
+    let is_wanted = |listener: &Listener| ports.contains(&listener.port);
+    if listeners.iter().any(is_wanted) {
+        listeners.retain(|listener| {
+            if !is_wanted(listener) {
+                log::info!("ssh: no longer listening on port {}", listener.port);
+            }
+            is_wanted(listener)
+        });
+    }
+}
+
+fn accept_one(
+    listeners: &mut [Listener],
+    cx: &mut Context<'_>,
+) -> Poll<Result<(Arc<TcpSocket>, IpEndpoint)>> {
+    for listener in listeners {
+        listener.socket.watch(cx.waker());
+        match listener.socket.object.accept() {
+            Err(Errno::EAGAIN) => {}
+            result => return Poll::Ready(result),
+        }
+    }
+    Poll::Pending
+}
+
 fn address(endpoint: IpEndpoint) -> SocketAddr {
     SocketAddr::new(endpoint.addr.into(), endpoint.port)
 }
@@ -109,6 +198,11 @@ fn address(endpoint: IpEndpoint) -> SocketAddr {
 /// Has a connection served, unless there are too many.
 fn begin(spawner: Spawner, socket: Arc<TcpSocket>, peer: SocketAddr) {
     let local = address(socket.local());
+    let is_served = |in_force: Arc<InForce>| in_force.settings.serves(local.ip());
+    if !settings::in_force().is_some_and(is_served) {
+        socket.reset();
+        return;
+    }
     let task = door::enter(peer, local).map(|visit| session(socket.clone(), visit));
     match task {
         Some(Ok(token)) => spawner.spawn(token),
@@ -121,7 +215,7 @@ fn begin(spawner: Spawner, socket: Arc<TcpSocket>, peer: SocketAddr) {
 
 /// As many tasks as there may be connections. What each needs is allocated
 /// when it begins.
-const TASKS: usize = LIMITS.pending + LIMITS.sessions;
+const TASKS: usize = MAX_UNAUTHENTICATED + MAX_SESSIONS;
 
 #[embassy_executor::task(pool_size = TASKS)]
 async fn session(socket: Arc<TcpSocket>, visit: Arc<Visit>) {
@@ -137,14 +231,16 @@ async fn session(socket: Arc<TcpSocket>, visit: Arc<Visit>) {
 }
 
 async fn serve_client(socket: Arc<TcpSocket>, visit: Arc<Visit>) -> Result<()> {
-    let Some(config) = CONFIG.get() else {
+    let Some(in_force) = settings::in_force() else {
         return Ok(());
     };
+    let config = in_force.config.clone();
+    drop(in_force);
     let system = System {
         visit: visit.clone(),
     };
     let stream = Watched::new(socket.clone());
-    let serving = serve(stream, system, config.clone(), new_rng());
+    let serving = serve(stream, system, config, new_rng());
     Box::into_pin(try_box(serving)?).await;
     if !visit.has_logged_in() {
         linger(&socket).await;

@@ -13,33 +13,36 @@ mod door;
 mod environment;
 mod fallback;
 mod files;
+mod greeting;
 mod host_key;
 mod kept;
 mod listen;
 mod monitor;
 mod outgoing;
 mod served;
+mod settings;
 mod watched;
 
-use alloc::sync::Arc;
 use core::sync::atomic::{AtomicBool, Ordering};
-use paddock_ssh::Config;
-use paddock_sync::OnceCell;
 
 pub use listen::start;
+pub use settings::{describe as describe_settings, reload};
 
-static CONFIG: OnceCell<Arc<Config>> = OnceCell::new();
 static INITIALIZED: AtomicBool = AtomicBool::new(false);
 
 /// Reads or makes the host key and says its fingerprint. Thread context,
 /// before the server accepts.
-#[allow(clippy::disallowed_methods, reason = "runs at boot, before any user")]
 pub fn prepare() {
-    let key = host_key::load_or_make();
-    log::info!("ssh: host key {} (ED25519)", key.fingerprint());
+    let (key, is_temporary) = host_key::load_or_make();
+    let kind = if is_temporary {
+        "ED25519, TEMPORARY: for this boot only"
+    } else {
+        "ED25519"
+    };
+    log::info!("ssh: host key {} ({kind})", key.fingerprint());
     door::init();
+    settings::init(key);
     authorize::read_root();
-    let _ = CONFIG.set(Arc::new(Config::new(key)));
     INITIALIZED.store(true, Ordering::Release);
 }
 

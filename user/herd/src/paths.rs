@@ -40,6 +40,11 @@ impl Paths {
         self.run().join("control.sock")
     }
 
+    /// The services that have failed, a line each.
+    pub(crate) fn failed(&self) -> PathBuf {
+        self.run().join("failed")
+    }
+
     /// Locked by the herd that lives.
     pub(crate) fn lock(&self) -> PathBuf {
         self.run().join("lock")

@@ -114,3 +114,28 @@ fn what_is_no_log_is_named_and_holds_nobody_up() {
     kill(herd.pid("fifo"), libc::SIGKILL);
     herd.wait_log("fifo", "bytes of log were lost before this line");
 }
+
+#[test]
+fn services_that_have_failed_are_listed_for_others() {
+    let herd = Herd::with("web", "command = '/nowhere/x'\n");
+    let failed = herd.root.join("run/herd/failed");
+    let text = |words: &str| {
+        eventually(words, || {
+            let text = fs::read_to_string(&failed).ok()?;
+            text.contains(words).then_some(text)
+        })
+    };
+    assert_eq!(text("web: failed").lines().count(), 1);
+    herd.define("bad", "comand = 'true'\n");
+    herd.link("bad");
+    herd.run(&["reload"]);
+    assert!(text("bad: invalid").contains("web: failed"));
+    herd.define("web", "command = ['sleep', '1000']\n");
+    herd.run(&["reload"]);
+    herd.wait_state("web", "running");
+    let rest = eventually("web is not listed", || {
+        let text = fs::read_to_string(&failed).ok()?;
+        (!text.contains("web")).then_some(text)
+    });
+    assert!(rest.starts_with("bad: invalid"), "{rest}");
+}

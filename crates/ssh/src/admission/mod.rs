@@ -126,6 +126,11 @@ impl Admission {
         }
     }
 
+    /// Other limits from now on. Who is in stays.
+    pub fn set_limits(&mut self, limits: AdmissionLimits) {
+        self.limits = limits;
+    }
+
     /// Connections that have not logged in, and those that have.
     pub fn counts(&self) -> (usize, usize) {
         (self.pending.len(), self.sessions.len())

@@ -16,6 +16,7 @@ use crate::wire::Put;
 const ALGORITHM: &[u8] = b"ssh-ed25519";
 
 /// A host key of type ssh-ed25519.
+#[derive(Clone)]
 pub struct HostKey {
     signing: SigningKey,
     blob: Vec<u8>,

@@ -7,6 +7,7 @@ mod control;
 mod finish;
 mod lock;
 mod logs;
+mod notes;
 mod outputs;
 mod reserve;
 mod transport;
@@ -18,13 +19,13 @@ use std::io::{self, Write};
 use std::time::Instant;
 
 use crate::config;
-use crate::log::Origin;
 use crate::machine::{Action, End, Event, Generation, Machine, Time};
 use crate::paths::Paths;
 use crate::sys::{self, Interest, NotSpawned, OpenFiles, Power, Signals};
 use control::Control;
 use lock::{Lock, NoLock};
 use logs::Logs;
+use notes::Failed;
 use outputs::Outputs;
 use reserve::Reserve;
 
@@ -45,6 +46,7 @@ struct Daemon {
     control: Control,
     outputs: Outputs,
     logs: Logs,
+    failed: Failed,
     reserve: Reserve,
     /// How many descriptors a service may have, if it is not what herd may.
     open_files: Option<OpenFiles>,
@@ -103,6 +105,7 @@ pub(crate) fn run(paths: Paths) -> Result<(), String> {
         control,
         outputs: Outputs::default(),
         logs: Logs::default(),
+        failed: Failed::default(),
         reserve: Reserve::default(),
         open_files,
         _lock: lock,
@@ -172,6 +175,7 @@ impl Daemon {
             self.answer_pending();
             self.control.forget_closed();
             self.make_room();
+            self.tell_failed();
             self.wait().map_err(|error| format!("poll: {error}"))?;
             let actions = self.machine.tick(self.now());
             self.perform(actions);
@@ -301,6 +305,7 @@ impl Daemon {
         let enabled = loaded.iter().filter(|found| found.enabled).count();
         let actions = self.machine.load(self.now(), loaded);
         self.perform(actions);
+        self.failed.look_at_all(&self.machine);
         let machine = &self.machine;
         self.logs
             .set_limits(|name| machine.service(name).map(|service| service.log));
@@ -330,6 +335,7 @@ impl Daemon {
     }
 
     fn start(&mut self, name: &str, generation: Generation, service: &config::Service) -> Event {
+        self.failed.look_at(name);
         self.forget_ended();
         if !self.make_room() {
             return Event::NotStarted {
@@ -374,26 +380,5 @@ impl Daemon {
                 self.perform(actions);
             }
         }
-    }
-
-    /// Writes to a service's log and to those who follow it.
-    fn write_log(&mut self, name: &str, origin: Origin, bytes: &[u8]) {
-        let (paths, machine) = (&self.paths, &self.machine);
-        let limits = || machine.service(name).map(|service| service.log);
-        let log = self.logs.open(name, paths, limits, &mut self.reserve);
-        let (text, result) = log.append(origin, bytes);
-        if let Err(error) = result {
-            let file = log.path().display();
-            say(&format!(
-                "{name}: its log {file} cannot be written: {error}"
-            ));
-        }
-        self.control.feed_followers(name, &text);
-    }
-
-    /// Tells the operator about a service, in its log and on the console.
-    fn note(&mut self, name: &str, text: &str) {
-        say(&format!("{name}: {text}"));
-        self.write_log(name, Origin::Herd, format!("{text}\n").as_bytes());
     }
 }

@@ -4,6 +4,8 @@ use alloc::borrow::Cow;
 use alloc::format;
 use core::net::IpAddr;
 
+use crate::pattern;
+
 /// Insists that every network of a list is one.
 ///
 /// # Errors
@@ -42,7 +44,7 @@ pub(super) fn matches(list: &[u8], address: IpAddr) -> bool {
         let text = core::str::from_utf8(item).unwrap_or_default();
         let matched = match network(text) {
             Some(network) => contains(network, address),
-            None => pattern(item, shown.as_bytes()),
+            None => pattern::matches(item, shown.as_bytes()),
         };
         if matched && negated {
             return false;
@@ -90,32 +92,4 @@ fn contains((network, length): (IpAddr, u32), address: IpAddr) -> bool {
         _ => return false,
     };
     (bits(network) ^ bits(address)) & !host_mask(size, length) == 0
-}
-
-/// Whether a text matches a pattern with `*` and `?`, letters alike in both
-/// cases. Takes at most the product of both lengths.
-fn pattern(mut pattern: &[u8], mut text: &[u8]) -> bool {
-    // Where to go on if the last star has to take one byte more.
-    let mut star: Option<(&[u8], &[u8])> = None;
-    loop {
-        match (pattern, text) {
-            ([b'*', rest @ ..], _) => {
-                star = Some((rest, text));
-                pattern = rest;
-            }
-            ([one, rest @ ..], [byte, more @ ..])
-                if *one == b'?' || one.eq_ignore_ascii_case(byte) =>
-            {
-                (pattern, text) = (rest, more);
-            }
-            ([], []) => return true,
-            _ => match star {
-                Some((after, [_, more @ ..])) => {
-                    star = Some((after, more));
-                    (pattern, text) = (after, more);
-                }
-                _ => return false,
-            },
-        }
-    }
 }

@@ -3,6 +3,7 @@
 #[cfg(feature = "test-kernel")]
 mod fail_alloc;
 pub mod locks;
+mod ssh;
 pub mod threads;
 
 use super::text::{Text, file};
@@ -20,6 +21,7 @@ pub fn directory() -> StaticDir {
         .with("frames", file(frames))
         .with("heap", file(heap))
         .with("locks", file(locks::show))
+        .with("ssh", ssh::file())
         .with("steps", file(steps))
         .with("threads", file(threads::show))
         .with("users", file(users).with_mode(0o400))

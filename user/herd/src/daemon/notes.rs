@@ -1,0 +1,104 @@
+//! What the operator is told: each service's notes, and the list of those that
+//! have failed.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+
+use super::{Daemon, say};
+use crate::log::Origin;
+use crate::machine::{Machine, Phase, View};
+
+/// The services that have failed, as the file says that others read (the
+/// greeting of a login). Only those of which there is news are looked at.
+#[derive(Default)]
+pub(super) struct Failed {
+    news: BTreeSet<String>,
+    known: BTreeMap<String, String>,
+}
+
+impl Failed {
+    /// Something has happened to a service.
+    pub(super) fn look_at(&mut self, name: &str) {
+        if !self.news.contains(name) {
+            self.news.insert(name.to_owned());
+        }
+    }
+
+    /// There may be others than before.
+    pub(super) fn look_at_all(&mut self, machine: &Machine) {
+        self.news.extend(self.known.keys().cloned());
+        self.news
+            .extend(machine.views().into_iter().map(|view| view.name));
+    }
+
+    /// Looks; the new text if it has changed.
+    fn update(&mut self, machine: &Machine) -> Option<String> {
+        let mut changed = false;
+        for name in std::mem::take(&mut self.news) {
+            let reason = machine.view(&name).as_ref().and_then(reason);
+            changed |= self.known.get(&name) != reason.as_ref();
+            match reason {
+                Some(reason) => self.known.insert(name, reason),
+                None => self.known.remove(&name),
+            };
+        }
+        let lines = self.known.iter();
+        changed.then(|| {
+            lines
+                .map(|(name, reason)| format!("{name}: {reason}\n"))
+                .collect()
+        })
+    }
+}
+
+/// Why a service counts as failed; `None` if it does not.
+fn reason(view: &View) -> Option<String> {
+    let why = match view.phase {
+        Phase::Invalid => view.error.as_deref(),
+        Phase::Failed | Phase::Backoff => view.last_end.as_deref().or(view.error.as_deref()),
+        _ => return None,
+    };
+    let why = why.and_then(|why| why.lines().next()).unwrap_or_default();
+    Some(format!("{} {why}", view.phase.word()).trim_end().to_owned())
+}
+
+impl Daemon {
+    /// Keeps the file of failed services as it should be. One that cannot be
+    /// written is told of once: the services matter more.
+    pub(super) fn tell_failed(&mut self) {
+        let Some(text) = self.failed.update(&self.machine) else {
+            return;
+        };
+        let file = self.paths.failed();
+        let new = file.with_extension("new");
+        let written = fs::write(&new, text).and_then(|()| fs::rename(&new, &file));
+        if let Err(error) = written {
+            say(&format!(
+                "warning: {} cannot be written: {error}",
+                file.display()
+            ));
+        }
+    }
+
+    /// Writes to a service's log and to those who follow it.
+    pub(super) fn write_log(&mut self, name: &str, origin: Origin, bytes: &[u8]) {
+        let (paths, machine) = (&self.paths, &self.machine);
+        let limits = || machine.service(name).map(|service| service.log);
+        let log = self.logs.open(name, paths, limits, &mut self.reserve);
+        let (text, result) = log.append(origin, bytes);
+        if let Err(error) = result {
+            let file = log.path().display();
+            say(&format!(
+                "{name}: its log {file} cannot be written: {error}"
+            ));
+        }
+        self.control.feed_followers(name, &text);
+    }
+
+    /// Tells the operator about a service, in its log and on the console.
+    pub(super) fn note(&mut self, name: &str, text: &str) {
+        say(&format!("{name}: {text}"));
+        self.failed.look_at(name);
+        self.write_log(name, Origin::Herd, format!("{text}\n").as_bytes());
+    }
+}
