@@ -54,6 +54,15 @@ pub async fn run<T: Send + 'static>(job: impl FnOnce() -> T + Send + 'static) ->
     Ok(poll_fn(move |cx| take(&shared, cx.waker())).await)
 }
 
+/// Runs `job` on a worker thread some time, for its effect alone.
+///
+/// # Errors
+/// `ENOMEM`; it has then not run.
+pub fn run_alone(job: impl FnOnce() + Send + 'static) -> Result<()> {
+    let shared = try_arc(SpinLock::<_>::new(Rank::Leaf, Progress::Running(None)))?;
+    queue(shared, job)
+}
+
 fn queue<T: Send + 'static>(
     shared: Arc<SpinLock<Progress<T>>>,
     job: impl FnOnce() -> T + Send + 'static,

@@ -66,17 +66,9 @@ pub struct SpawnRequest {
     pub key_environment: Vec<Variable>,
     /// The terminal, if one is wanted.
     pub pty: Option<PtyRequest>,
-}
-
-/// A TCP connection that the client wants to be made from here.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ConnectRequest {
-    /// The name under which the client has logged in.
-    pub user: String,
-    /// A name or an address, as the client has it; at most 255 bytes.
-    pub host: String,
-    /// The port.
-    pub port: u16,
+    /// The path of the socket that leads to the client's agent, if it is
+    /// wanted.
+    pub agent_socket: Option<String>,
 }
 
 /// How a program ended.
@@ -105,6 +97,8 @@ pub(crate) enum Stage {
     /// A connection, whose confirmation waits for the owner's answer. The
     /// client does not know the channel yet.
     Connecting,
+    /// A connection that has come here; the client's answer is awaited.
+    Opening,
     /// Asked for; the owner's answer is awaited.
     Starting { reply: bool },
     /// It runs, or has run.
@@ -126,6 +120,8 @@ pub(crate) struct Channel {
     /// Bytes consumed that the client has not been told of.
     pub(crate) consumed: u32,
     pub(crate) stage: Stage,
+    /// Its program is to find the client's agent.
+    pub(crate) has_agent: bool,
     pub(crate) eof_sent: bool,
     pub(crate) eof_received: bool,
     pub(crate) close_sent: bool,
@@ -146,6 +142,7 @@ impl Channel {
                 environment: Vec::new(),
                 pty: None,
             },
+            has_agent: false,
             eof_sent: false,
             eof_received: false,
             close_sent: false,
@@ -155,7 +152,7 @@ impl Channel {
 
     /// Bytes that one message may carry to the client now.
     pub(crate) fn room(&self) -> usize {
-        match self.eof_sent || self.is_closing() {
+        match self.eof_sent || self.is_closing() || !self.is_open() {
             true => 0,
             false => self.peer_window.min(self.peer_max).min(MAX_DATA) as usize,
         }
@@ -168,7 +165,7 @@ impl Channel {
 
     /// Whether the client has been told of it.
     pub(crate) fn is_open(&self) -> bool {
-        !matches!(self.stage, Stage::Connecting)
+        !matches!(self.stage, Stage::Connecting | Stage::Opening)
     }
 
     /// Whether a program has been asked for and may have an end to report.

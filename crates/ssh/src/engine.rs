@@ -9,14 +9,15 @@ use core::ops::Range;
 use rand_core::CryptoRng;
 
 use crate::auth::{self, Auth, AuthRequest, Refusal, RefusedAttempt, Step};
-use crate::channel::{ChannelId, ConnectRequest, ExitStatus, SpawnRequest, WindowSize};
+use crate::channel::{ChannelId, ExitStatus, SpawnRequest, WindowSize};
 use crate::config::Config;
-use crate::connection::{Connection, Effect, to_peer};
+use crate::connection::{Connection, Effect};
 use crate::error::{Ended, Fault};
+use crate::forward::{Arrival, Bound, ConnectRequest, ListenRequest, Place};
 use crate::keys::{self, KeyOptions};
 use crate::message;
+use crate::reports::{exit_report, output_header};
 use crate::transport::Transport;
-use crate::wire::Put;
 
 /// Before and after the login. Channels are part of the second state only.
 enum Phase {
@@ -35,6 +36,12 @@ pub enum Event {
     Start(ChannelId, SpawnRequest),
     /// To be answered with [`Engine::started`].
     Connect(ChannelId, ConnectRequest),
+    /// To be answered with [`Engine::awaited`]; nothing is received before that.
+    Listen(ListenRequest),
+    /// No connections are to be awaited there any more.
+    Unlisten(Place),
+    /// The client has taken a channel that [`Engine::arrived`] has opened.
+    Opened(ChannelId),
     /// Input for a program. [`Engine::input`] has it until the next call of
     /// [`Engine::poll`] or [`Engine::space`]; to be given back by [`Engine::consumed`].
     Input(ChannelId, Range<usize>),
@@ -128,9 +135,11 @@ impl<R: CryptoRng> Engine<R> {
     /// for more bytes, or for the answer to [`Event::Authorize`].
     pub fn poll(&mut self) -> Result<Option<Event>, Ended> {
         loop {
-            if let Phase::Auth(auth) = &self.phase
-                && auth.asking()
-            {
+            let is_asking = match &self.phase {
+                Phase::Auth(auth) => auth.asking(),
+                Phase::Open(connection) => connection.is_asking(),
+            };
+            if is_asking {
                 return Ok(None);
             }
             let Some(payload) = self.transport.receive()? else {
@@ -249,6 +258,31 @@ impl<R: CryptoRng> Engine<R> {
         self.with_connection(|connection| connection.started(channel, granted))
     }
 
+    /// Answers [`Event::Listen`]: the place as it is known from now on.
+    pub fn awaited(&mut self, bound: Option<&Bound>) -> Result<Option<Place>, Fault> {
+        let Some(connection) = self.connection() else {
+            return Ok(None);
+        };
+        let (place, reply) = connection.awaited(bound);
+        self.reply(&reply)?;
+        Ok(place)
+    }
+
+    /// Opens a channel for a connection that has come to a place. `None` if
+    /// there can be none now; [`Event::Opened`] or [`Event::Closed`] follows.
+    pub fn arrived(&mut self, at: &Place, from: &Arrival) -> Result<Option<ChannelId>, Fault> {
+        let Some((id, message)) = self.connection().and_then(|own| own.arrived(at, from)) else {
+            return Ok(None);
+        };
+        self.reply(&message)?;
+        Ok(Some(id))
+    }
+
+    /// Whether channels can be opened from here now.
+    pub fn may_open(&self) -> bool {
+        !self.is_congested() && self.transport.open()
+    }
+
     /// Says that a program took `count` bytes of input, or will never want them.
     pub fn consumed(&mut self, channel: ChannelId, count: usize) -> Result<(), Fault> {
         self.with_connection(|connection| connection.consumed(channel, count))
@@ -327,6 +361,9 @@ fn event(effect: Effect, start: usize) -> Option<Event> {
         Effect::None => return None,
         Effect::Start(id, request) => Event::Start(id, request),
         Effect::Connect(id, request) => Event::Connect(id, request),
+        Effect::Listen(request) => Event::Listen(request),
+        Effect::Unlisten(place) => Event::Unlisten(place),
+        Effect::Opened(id) => Event::Opened(id),
         Effect::Input(id, range) => Event::Input(id, range.start + start..range.end + start),
         Effect::InputEnd(id) => Event::InputEnd(id),
         Effect::Resize(id, size) => Event::Resize(id, size),
@@ -335,39 +372,4 @@ fn event(effect: Effect, start: usize) -> Option<Event> {
         Effect::Abandoned(id) => Event::Abandoned(id),
         Effect::Closed(id) => Event::Closed(id),
     })
-}
-
-/// A data message up to the length of the data.
-fn output_header(peer: u32, output: Output) -> Vec<u8> {
-    match output {
-        Output::Stdout => to_peer(message::CHANNEL_DATA, peer),
-        Output::Stderr => {
-            let mut out = to_peer(message::CHANNEL_EXTENDED_DATA, peer);
-            out.put_u32(message::DATA_STDERR);
-            out
-        }
-    }
-}
-
-/// "exit-status" or "exit-signal" (RFC 4254, section 6.10); nothing for a
-/// connection.
-fn exit_report(peer: u32, status: &ExitStatus) -> Vec<u8> {
-    let mut out = to_peer(message::CHANNEL_REQUEST, peer);
-    match status {
-        ExitStatus::Closed => return Vec::new(),
-        ExitStatus::Code(code) => {
-            out.put_string(b"exit-status");
-            out.put_bool(false);
-            out.put_u32(*code);
-        }
-        ExitStatus::Signal { name, core_dumped } => {
-            out.put_string(b"exit-signal");
-            out.put_bool(false);
-            out.put_string(name.as_bytes());
-            out.put_bool(*core_dumped);
-            out.put_string(b"");
-            out.put_string(b"");
-        }
-    }
-    out
 }

@@ -5,8 +5,8 @@
 //! programs, as one future that needs no particular runtime.
 //!
 //! Public keys are the only way in. Sessions with a command, a shell or a
-//! subsystem, with or without a terminal, and connections from here to elsewhere
-//! are served.
+//! subsystem, with or without a terminal, connections from here to elsewhere, and
+//! connections from here to the client and its agent are served.
 //!
 //! Where floating-point registers may not be touched, the cryptography's
 //! portable code is chosen by `--cfg aes_backend="soft"`, and so for `polyval`,
@@ -25,6 +25,7 @@ mod config;
 mod connection;
 mod engine;
 mod error;
+mod forward;
 mod kex;
 mod keys;
 mod message;
@@ -34,6 +35,7 @@ mod negotiate;
 mod once;
 mod pattern;
 mod rate;
+mod reports;
 mod server;
 pub mod settings;
 mod transport;
@@ -41,15 +43,16 @@ mod wire;
 
 pub use admission::{Admission, AdmissionLimits, Admitted, Offence, Ticket, TurnedAway};
 pub use auth::{AuthRequest, Refusal, RefusedAttempt};
-pub use channel::{ChannelId, ConnectRequest, ExitStatus, PtyRequest, SpawnRequest, WindowSize};
+pub use channel::{ChannelId, ExitStatus, PtyRequest, SpawnRequest, WindowSize};
 pub use config::Config;
 pub use engine::{Engine, Event, Output};
 pub use error::{Code, Ended, Fault};
+pub use forward::{Arrival, Bound, ConnectRequest, Destination, ListenRequest, Place};
 pub use keys::{
     AuthorizedKeys, BadLine, HostKey, HostKeyError, KeyOptions, KeyRefusal, Origin, Variable,
     fingerprint,
 };
 pub use once::Once;
 pub use rate::RateLimit;
-pub use server::{Backend, ByteStream, IoError, Notice, ProcessIo, SpawnError, serve};
+pub use server::{Backend, ByteStream, IoError, Listener, Notice, ProcessIo, SpawnError, serve};
 pub use ssh_key::public::KeyData;

@@ -1,6 +1,7 @@
 //! The system behind the server: keys, programs, time.
 
 use super::door::{Visit, now_ms};
+use super::incoming::{self, Incoming};
 use super::served::Served;
 use super::{fallback, outgoing};
 use crate::random;
@@ -12,8 +13,8 @@ use core::net::SocketAddr;
 use core::pin::Pin;
 use embassy_time::Timer;
 use paddock_ssh::{
-    AuthRequest, Backend, ConnectRequest, Ended, KeyOptions, Notice, RateLimit, Refusal,
-    SpawnError, SpawnRequest,
+    AuthRequest, Backend, ConnectRequest, Ended, KeyOptions, ListenRequest, Notice, RateLimit,
+    Refusal, SpawnError, SpawnRequest,
 };
 use paddock_sync::{Rank, SpinLock};
 use rand_chacha::ChaCha20Rng;
@@ -52,6 +53,8 @@ impl Backend for System {
     type Process = Served;
     type Authorize = Pending<core::result::Result<KeyOptions, Refusal>>;
     type Spawn = Pending<core::result::Result<Served, SpawnError>>;
+    type Listener = Incoming;
+    type Listen = Pending<core::result::Result<Incoming, SpawnError>>;
     type Timer = Timer;
 
     #[allow(
@@ -69,8 +72,18 @@ impl Backend for System {
     fn connect(&self, request: ConnectRequest) -> Self::Spawn {
         Box::pin(async move {
             let made = outgoing::connect(request).await;
-            made.map(Served::Outgoing)
-                .map_err(|error| SpawnError(error.describe()))
+            made.map_err(|error| SpawnError(error.describe()))
+        })
+    }
+
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "a few for each connection, of which there is a bounded number"
+    )]
+    fn listen(&self, request: ListenRequest) -> Self::Listen {
+        Box::pin(async move {
+            let made = incoming::listen(request).await;
+            made.map_err(|error| SpawnError(error.describe()))
         })
     }
 

@@ -43,7 +43,9 @@ pub fn environment(
         (b"SSH_CLIENT", client.as_bytes()),
         (b"SSH_CONNECTION", connection.as_bytes()),
     ];
-    let optional: [(&[u8], Option<&[u8]>); 3] = [
+    let agent = request.agent_socket.as_deref().map(str::as_bytes);
+    let optional: [(&[u8], Option<&[u8]>); 4] = [
+        (b"SSH_AUTH_SOCK", agent),
         (b"SSH_TTY", terminal.map(str::as_bytes)),
         (b"TERM", request.pty.as_ref().map(|pty| pty.term.as_bytes())),
         (b"SSH_ORIGINAL_COMMAND", request.original_command.as_deref()),

@@ -15,12 +15,15 @@ mod fallback;
 mod files;
 mod greeting;
 mod host_key;
+mod incoming;
 mod kept;
 mod listen;
+mod local;
 mod monitor;
 mod outgoing;
 mod served;
 mod settings;
+mod stream;
 mod watched;
 
 use core::sync::atomic::{AtomicBool, Ordering};

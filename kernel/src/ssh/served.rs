@@ -2,18 +2,22 @@
 
 use super::child::Child;
 use super::monitor::System;
-use super::outgoing::Outgoing;
+use super::stream::Stream;
+use crate::net::tcp::TcpSocket;
 use alloc::boxed::Box;
 use core::task::{Context, Poll};
 use paddock_ssh::monitor::Monitor;
 use paddock_ssh::{ExitStatus, IoError, ProcessIo, WindowSize};
+use paddock_unix_sockets::UnixSocket;
 
 /// A program, or a connection to elsewhere.
 pub enum Served {
     /// A program.
     Child(Child),
-    /// A connection.
-    Outgoing(Outgoing),
+    /// A TCP connection.
+    Tcp(Stream<TcpSocket>),
+    /// A local one.
+    Local(Stream<UnixSocket>),
     /// The monitor.
     Monitor(Box<Monitor<System>>),
 }
@@ -22,7 +26,8 @@ impl Served {
     fn io(&mut self) -> &mut dyn ProcessIo {
         match self {
             Served::Child(child) => child,
-            Served::Outgoing(outgoing) => outgoing,
+            Served::Tcp(stream) => stream,
+            Served::Local(stream) => stream,
             Served::Monitor(monitor) => &mut **monitor,
         }
     }

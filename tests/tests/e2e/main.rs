@@ -21,6 +21,7 @@ mod ssh_admission;
 mod ssh_files;
 mod ssh_forward;
 mod ssh_monitor;
+mod ssh_reverse;
 mod ssh_settings;
 mod stress;
 mod terminal;

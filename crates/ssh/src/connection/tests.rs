@@ -195,7 +195,8 @@ fn a_connection_is_confirmed_once_it_is_made() {
         let Effect::Connect(id, request) = effect else {
             panic!("{effect:?}");
         };
-        assert_eq!((request.host.as_str(), request.port), ("host", 80));
+        let (host, port) = ("host".into(), 80);
+        assert_eq!(request.to, crate::forward::Destination::Tcp { host, port });
         // The client does not know the channel yet.
         assert!(connection.message(&data(0, 1)).is_err());
         let answer = connection.started(id, made);

@@ -1,5 +1,6 @@
 //! The server: one future for each connection, without a runtime of its own.
 
+mod listening;
 mod notice;
 mod session;
 mod traits;
@@ -19,9 +20,10 @@ use crate::config::Config;
 use crate::engine::{Engine, Event, Output};
 use crate::error::{Code, Ended, Fault};
 use crate::keys::{self, KeyOptions};
+use listening::Listening;
 pub use notice::Notice;
 use session::Session;
-pub use traits::{Backend, ByteStream, IoError, ProcessIo, SpawnError};
+pub use traits::{Backend, ByteStream, IoError, Listener, ProcessIo, SpawnError};
 
 /// Bytes moved before other tasks of the executor have their turn.
 const BUDGET: usize = 256 * 1024;
@@ -84,6 +86,7 @@ struct Server<S, B: Backend, R> {
     /// The session that goes first in the next round.
     first: usize,
     authorize: Option<Asked<B>>,
+    listening: Listening<B>,
     /// The owner has been told that there are keys.
     keys_noted: bool,
     /// Runs until the client has logged in.
@@ -105,6 +108,7 @@ impl<S: ByteStream, B: Backend, R: CryptoRng> Server<S, B, R> {
             sessions: Vec::new(),
             first: 0,
             authorize: None,
+            listening: Listening::new(),
             keys_noted: false,
             grace,
         })
@@ -131,6 +135,7 @@ impl<S: ByteStream, B: Backend, R: CryptoRng> Server<S, B, R> {
     fn round(&mut self, cx: &mut Context<'_>) -> Result<usize, Ended> {
         let mut moved = self.watch_login(cx)?;
         moved += self.take_input(cx)?;
+        moved += self.take_arrivals(cx)?;
         moved += self.serve_sessions(cx)?;
         moved += self.write(cx)?;
         Ok(moved)
@@ -212,7 +217,7 @@ impl<S: ByteStream, B: Backend, R: CryptoRng> Server<S, B, R> {
             self.keys_noted = true;
             self.backend.note(&Notice::HasKeys);
         }
-        if self.engine.is_congested() || self.authorize.is_some() {
+        if self.engine.is_congested() || self.authorize.is_some() || self.listening.is_asked() {
             return Ok(moved);
         }
         let space = self.engine.space()?;
@@ -256,6 +261,12 @@ impl<S: ByteStream, B: Backend, R: CryptoRng> Server<S, B, R> {
             Event::Connect(id, request) => {
                 let index = self.session(id);
                 self.sessions[index].connect(&self.backend, request);
+            }
+            Event::Listen(request) => self.listening.ask(&self.backend, request),
+            Event::Unlisten(place) => self.listening.end(&place),
+            Event::Opened(id) => {
+                let index = self.session(id);
+                self.sessions[index].open();
             }
             Event::Input(id, range) => {
                 let index = self.session(id);

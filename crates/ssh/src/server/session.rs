@@ -9,9 +9,10 @@ use rand_core::CryptoRng;
 
 use super::notice::Notice;
 use super::traits::{Backend, IoError, ProcessIo};
-use crate::channel::{ChannelId, ConnectRequest, ExitStatus, SpawnRequest, WindowSize};
+use crate::channel::{ChannelId, ExitStatus, SpawnRequest, WindowSize};
 use crate::engine::{Engine, Output};
 use crate::error::Fault;
+use crate::forward::ConnectRequest;
 
 /// Messages of output that one session may send before others have their turn.
 const TURN: usize = 4;
@@ -21,6 +22,8 @@ enum Program<B: Backend> {
     /// Not asked for yet.
     Waiting,
     Starting(Pin<Box<B::Spawn>>),
+    /// A connection that has come here, and that the client has not taken yet.
+    Arrived(B::Process),
     Running(B::Process),
     /// It could not be started.
     Failed,
@@ -86,6 +89,21 @@ impl<B: Backend> Session<B> {
     )]
     pub(super) fn connect(&mut self, backend: &B, request: ConnectRequest) {
         self.program = Program::Starting(Box::pin(backend.connect(request)));
+    }
+
+    /// A connection has come here, for which a channel is being opened.
+    pub(super) fn arrive(&mut self, process: B::Process) {
+        self.program = Program::Arrived(process);
+        // There is nothing but its data.
+        self.stderr_ended = true;
+    }
+
+    /// The client has taken it.
+    pub(super) fn open(&mut self) {
+        match core::mem::replace(&mut self.program, Program::Waiting) {
+            Program::Arrived(process) => self.program = Program::Running(process),
+            other => self.program = other,
+        }
     }
 
     /// Lets go of the program.
@@ -162,7 +180,7 @@ impl<B: Backend> Session<B> {
         }
         match &mut self.program {
             Program::Failed | Program::Retired => Some(bytes.len()),
-            Program::Waiting | Program::Starting(_) => None,
+            Program::Waiting | Program::Starting(_) | Program::Arrived(_) => None,
             Program::Running(process) => match process.poll_stdin(cx, bytes) {
                 Poll::Pending => None,
                 Poll::Ready(Ok(count @ 1..)) => Some(count.min(bytes.len())),

@@ -8,7 +8,8 @@ use core::task::{Context, Poll};
 
 use super::notice::Notice;
 use crate::auth::{AuthRequest, Refusal};
-use crate::channel::{ConnectRequest, ExitStatus, SpawnRequest, WindowSize};
+use crate::channel::{ExitStatus, SpawnRequest, WindowSize};
+use crate::forward::{Arrival, Bound, ConnectRequest, ListenRequest};
 use crate::keys::KeyOptions;
 
 /// A stream or a program's descriptor is broken for good.
@@ -75,6 +76,16 @@ pub trait ProcessIo: Unpin {
     fn poll_exit(&mut self, cx: &mut Context<'_>) -> Poll<ExitStatus>;
 }
 
+/// A place where connections for a client are awaited. Dropping it ends that.
+pub trait Listener<P>: Unpin {
+    /// Where that is.
+    fn bound(&self) -> &Bound;
+
+    /// A connection that has come, as [`Backend::connect`] gives one. An error
+    /// ends the listening.
+    fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<Result<(P, Arrival), IoError>>;
+}
+
 /// The system that lets users in and runs their programs.
 pub trait Backend: Unpin {
     /// A running program.
@@ -83,6 +94,10 @@ pub trait Backend: Unpin {
     type Authorize: Future<Output = Result<KeyOptions, Refusal>>;
     /// A program being started.
     type Spawn: Future<Output = Result<Self::Process, SpawnError>>;
+    /// A place where connections are awaited.
+    type Listener: Listener<Self::Process>;
+    /// One being made.
+    type Listen: Future<Output = Result<Self::Listener, SpawnError>>;
     /// The passing of time.
     type Timer: Future<Output = ()>;
 
@@ -99,6 +114,9 @@ pub trait Backend: Unpin {
     /// Makes a TCP connection, which is a program without standard error that
     /// ends when both directions have.
     fn connect(&self, request: ConnectRequest) -> Self::Spawn;
+
+    /// Has connections awaited on a client's behalf.
+    fn listen(&self, request: ListenRequest) -> Self::Listen;
 
     /// Starts a program.
     fn spawn(&self, request: SpawnRequest) -> Self::Spawn;

@@ -57,9 +57,19 @@ impl Pair {
         Self::with(&["ed25519"], usize::MAX, |_| {})
     }
 
+    /// One whose key has options before it.
+    pub fn with_options(options: &str) -> Self {
+        Self::made(&["ed25519"], &format!("{options} "), usize::MAX, |_| {})
+    }
+
     pub fn with(kind: &[&str], most: usize, adjust: impl FnOnce(&mut Config)) -> Self {
+        Self::made(kind, "", most, adjust)
+    }
+
+    fn made(kind: &[&str], options: &str, most: usize, adjust: impl FnOnce(&mut Config)) -> Self {
         let folder = Folder::new();
         let public = keygen(&folder.0.join("key"), kind);
+        let public = format!("{options}{public}");
         let server = Server::start(&public, most, adjust);
         let known = format!(
             "[127.0.0.1]:{} {}\n",
@@ -116,8 +126,9 @@ impl Pair {
 }
 
 /// Runs a client to its end.
-pub fn output(mut command: Command) -> Output {
+pub fn output(mut command: impl std::borrow::BorrowMut<Command>) -> Output {
     command
+        .borrow_mut()
         .output()
         .expect("these tests need ssh: install the package openssh-client")
 }

@@ -2,6 +2,7 @@
 #![allow(dead_code)]
 
 pub mod client;
+pub mod listener;
 pub mod process;
 pub mod reactor;
 pub mod server;

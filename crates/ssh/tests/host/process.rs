@@ -3,15 +3,17 @@
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{ErrorKind, Read, Write};
-use std::net::{Shutdown, TcpStream};
+use std::net::TcpStream;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStringExt;
+use std::os::unix::net::UnixStream;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, Stdio};
 use std::task::{Context, Poll};
 
 use paddock_ssh::{
-    ConnectRequest, ExitStatus, IoError, ProcessIo, PtyRequest, SpawnRequest, WindowSize,
+    ConnectRequest, Destination, ExitStatus, IoError, ProcessIo, PtyRequest, SpawnRequest,
+    WindowSize,
 };
 
 use super::reactor;
@@ -76,17 +78,35 @@ enum What {
         /// Readable once the child has ended.
         watch: OwnedFd,
     },
-    Connection(TcpStream),
+    Connection(OwnedFd),
+}
+
+/// Says that nothing more will be written.
+fn shut_down(socket: &OwnedFd) {
+    // SAFETY: a call about a descriptor that is owned by the caller.
+    unsafe { libc::shutdown(socket.as_raw_fd(), libc::SHUT_WR) };
 }
 
 impl HostProcess {
     pub fn connect(request: &ConnectRequest) -> std::io::Result<Self> {
-        let stream = TcpStream::connect((request.host.as_str(), request.port))?;
+        match &request.to {
+            Destination::Tcp { host, port } => {
+                Self::socket(TcpStream::connect((host.as_str(), *port))?.into())
+            }
+            Destination::Local(path) => {
+                let path = OsString::from_vec(path.clone());
+                Self::socket(UnixStream::connect(path)?.into())
+            }
+        }
+    }
+
+    /// A connection that is there.
+    pub fn socket(socket: OwnedFd) -> std::io::Result<Self> {
         Ok(Self {
-            stdin: Some(Pipe::new(stream.try_clone()?)),
-            stdout: Some(Pipe::new(stream.try_clone()?)),
+            stdin: Some(Pipe::new(socket.try_clone()?)),
+            stdout: Some(Pipe::new(socket.try_clone()?)),
             stderr: None,
-            what: What::Connection(stream),
+            what: What::Connection(socket),
             pty: false,
         })
     }
@@ -104,6 +124,9 @@ impl HostProcess {
                 OsString::from_vec(name.clone()),
                 OsString::from_vec(value.clone()),
             );
+        }
+        if let Some(path) = &request.agent_socket {
+            command.env("SSH_AUTH_SOCK", path);
         }
         match &request.pty {
             Some(pty) => Self::with_terminal(command, pty),
@@ -280,8 +303,8 @@ impl ProcessIo for HostProcess {
     }
 
     fn close_stdin(&mut self) {
-        if let What::Connection(stream) = &self.what {
-            let _ = stream.shutdown(Shutdown::Write);
+        if let What::Connection(socket) = &self.what {
+            shut_down(socket);
         }
         self.stdin = None;
     }

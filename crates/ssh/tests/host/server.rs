@@ -11,11 +11,12 @@ use std::task::{Context, Poll};
 
 use paddock_ssh::{
     AuthRequest, AuthorizedKeys, Backend, ByteStream, Config, ConnectRequest, Ended, HostKey,
-    IoError, KeyOptions, Notice, Origin, Refusal, SpawnError, SpawnRequest, serve,
+    IoError, KeyOptions, ListenRequest, Notice, Origin, Refusal, SpawnError, SpawnRequest, serve,
 };
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng;
 
+use super::listener::HostListener;
 use super::process::HostProcess;
 use super::reactor;
 
@@ -83,6 +84,8 @@ impl Backend for Host {
     type Process = HostProcess;
     type Authorize = Ready<Result<KeyOptions, Refusal>>;
     type Spawn = Ready<Result<HostProcess, SpawnError>>;
+    type Listener = HostListener;
+    type Listen = Ready<Result<HostListener, SpawnError>>;
     type Timer = reactor::Sleep;
 
     fn authorize(&self, request: &AuthRequest) -> Self::Authorize {
@@ -107,6 +110,10 @@ impl Backend for Host {
 
     fn connect(&self, request: ConnectRequest) -> Self::Spawn {
         ready(HostProcess::connect(&request).map_err(|_| SpawnError("no connection")))
+    }
+
+    fn listen(&self, request: ListenRequest) -> Self::Listen {
+        ready(HostListener::new(&request).map_err(|_| SpawnError("cannot listen")))
     }
 
     fn spawn(&self, request: SpawnRequest) -> Self::Spawn {

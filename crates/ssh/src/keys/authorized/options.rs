@@ -36,18 +36,35 @@ pub struct KeyOptions {
 impl KeyOptions {
     /// Whether `-L` may lead to a host and port.
     pub(crate) fn may_connect(&self, host: &str, port: u16) -> bool {
-        let allows = |endpoint: &String| {
-            let Some((allowed, ports)) = endpoint.rsplit_once(':') else {
-                return false;
-            };
-            let allowed = allowed.strip_prefix('[').unwrap_or(allowed);
-            let allowed = allowed.strip_suffix(']').unwrap_or(allowed);
-            (allowed == "*" || allowed.eq_ignore_ascii_case(host))
-                && (ports == "*" || ports.parse() == Ok(port))
-        };
-        !self.no_port_forwarding
-            && (self.permit_open.is_empty() || self.permit_open.iter().any(allows))
+        !self.no_port_forwarding && listed(&self.permit_open, host, port)
     }
+
+    /// Whether `-R` may listen on a host and port.
+    pub(crate) fn may_listen(&self, host: &str, port: u16) -> bool {
+        !self.no_port_forwarding && listed(&self.permit_listen, host, port)
+    }
+
+    /// Whether `-L` and `-R` may be about local sockets: not with a list of
+    /// ports, which would be no limit then.
+    pub(crate) fn may_use_local_sockets(&self) -> bool {
+        let has_lists = !self.permit_open.is_empty() || !self.permit_listen.is_empty();
+        !self.no_port_forwarding && !has_lists
+    }
+}
+
+/// Whether a list of `[HOST:]PORT` has a host and port; an empty one has all.
+fn listed(list: &[String], host: &str, port: u16) -> bool {
+    let allows = |endpoint: &String| {
+        let (allowed, ports) = match endpoint.rsplit_once(':') {
+            Some((allowed, ports)) => (allowed, ports),
+            None => ("*", endpoint.as_str()),
+        };
+        let allowed = allowed.strip_prefix('[').unwrap_or(allowed);
+        let allowed = allowed.strip_suffix(']').unwrap_or(allowed);
+        (allowed == "*" || allowed.eq_ignore_ascii_case(host))
+            && (ports == "*" || ports.parse() == Ok(port))
+    };
+    list.is_empty() || list.iter().any(allows)
 }
 
 /// A line's options, those that decide about the login included.

@@ -1,18 +1,22 @@
 //! The connection protocol (RFC 4254): session channels of a logged-in client.
 
+mod forward;
+mod open;
+
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::ops::Range;
 
 use crate::auth::Authenticated;
-use crate::channel::{
-    self, Channel, ChannelId, ConnectRequest, MAX_DATA, SpawnRequest, Stage, WindowSize,
-};
+use crate::channel::{self, Channel, ChannelId, MAX_DATA, SpawnRequest, Stage, WindowSize};
 use crate::config::Config;
 use crate::error::{Fault, copy};
+use crate::forward::{ConnectRequest, ListenRequest, Place};
 use crate::message;
 use crate::wire::{Put, Reader};
+use forward::Asked;
+use open::{confirmation, open_failure};
 
 /// What a message means to the owner of the programs.
 #[derive(Clone, Debug)]
@@ -20,6 +24,10 @@ pub(crate) enum Effect {
     None,
     Start(ChannelId, SpawnRequest),
     Connect(ChannelId, ConnectRequest),
+    Listen(ListenRequest),
+    Unlisten(Place),
+    /// The client has taken a channel that was opened from here.
+    Opened(ChannelId),
     /// Input for a program: where it lies in the message.
     Input(ChannelId, Range<usize>),
     InputEnd(ChannelId),
@@ -42,6 +50,12 @@ pub(crate) struct Connection {
     channels: Vec<Option<Channel>>,
     /// The client has promised to open no more.
     no_more_sessions: bool,
+    /// A place about which the owner is asked.
+    asked: Option<Asked>,
+    /// Where connections are awaited, but for the agent's.
+    places: Vec<Place>,
+    /// The path of the agent's socket.
+    agent: Option<String>,
 }
 
 /// The longest name of a host, in bytes (RFC 1035).
@@ -56,6 +70,9 @@ impl Connection {
             config,
             channels: Vec::new(),
             no_more_sessions: false,
+            asked: None,
+            places: Vec::new(),
+            agent: None,
         }
     }
 
@@ -74,6 +91,8 @@ impl Connection {
             message::GLOBAL_REQUEST => self.global_request(reader),
             message::REQUEST_SUCCESS | message::REQUEST_FAILURE => Ok(NOTHING),
             message::CHANNEL_OPEN => self.open(reader),
+            message::CHANNEL_OPEN_CONFIRMATION => self.open_confirmed(reader),
+            message::CHANNEL_OPEN_FAILURE => self.open_refused(reader),
             message::CHANNEL_WINDOW_ADJUST => self.adjust(reader),
             message::CHANNEL_DATA => self.data(reader, payload.len()),
             message::CHANNEL_EXTENDED_DATA => self.extended_data(reader),
@@ -85,110 +104,6 @@ impl Connection {
             _ => return Ok(None),
         };
         outcome.map(Some)
-    }
-
-    fn global_request(&mut self, mut reader: Reader<'_>) -> Outcome {
-        let name = reader.string()?;
-        let reply = reader.bool()?;
-        if name == b"no-more-sessions@openssh.com" {
-            self.no_more_sessions = true;
-        }
-        Ok(match reply {
-            true => (alloc::vec![message::REQUEST_FAILURE], Effect::None),
-            false => NOTHING,
-        })
-    }
-
-    fn open(&mut self, mut reader: Reader<'_>) -> Outcome {
-        let kind = reader.string()?;
-        let peer = reader.u32()?;
-        let peer_window = reader.u32()?;
-        let peer_max = reader.u32()?;
-        let connect = match kind {
-            b"session" if self.no_more_sessions => {
-                Err((message::OPEN_PROHIBITED, "no more sessions"))
-            }
-            b"session" => Ok(None),
-            b"direct-tcpip" => self.connect_request(&mut reader)?.map(Some),
-            _ => Err((message::OPEN_UNKNOWN_TYPE, "not a type of this server")),
-        };
-        let free = connect.and_then(|connect| match self.free_slot() {
-            Some(id) => Ok((connect, id)),
-            None => Err((message::OPEN_SHORTAGE, "too many channels")),
-        });
-        let (connect, id) = match free {
-            Ok(free) => free,
-            Err((code, text)) => return Ok((open_failure(peer, code, text), Effect::None)),
-        };
-        let window = self.free_window();
-        let mut channel = Channel::new(peer, peer_window, peer_max, window);
-        let outcome = match connect {
-            Some(request) => {
-                channel.stage = Stage::Connecting;
-                (Vec::new(), Effect::Connect(id, request))
-            }
-            None => (confirmation(id, &channel), Effect::None),
-        };
-        if let Some(slot) = self.channels.get_mut(id.0 as usize) {
-            *slot = Some(channel);
-        }
-        Ok(outcome)
-    }
-
-    /// The rest of a "direct-tcpip" (RFC 4254, section 7.2), if the key allows
-    /// the connection.
-    fn connect_request(
-        &self,
-        reader: &mut Reader<'_>,
-    ) -> Result<Result<ConnectRequest, (u32, &'static str)>, Fault> {
-        let (host, port) = (reader.text()?, reader.u32()?);
-        let _originator = (reader.string()?, reader.u32()?);
-        reader.end()?;
-        let refused = Err((message::OPEN_PROHIBITED, "not allowed"));
-        let Ok(port @ 1..) = u16::try_from(port) else {
-            return Ok(refused);
-        };
-        let may = self.config.permit_forwarding && self.login.options().may_connect(host, port);
-        if !may || host.len() > MAX_HOST {
-            return Ok(refused);
-        }
-        Ok(Ok(ConnectRequest {
-            user: self.login.user().to_string(),
-            host: host.to_string(),
-            port,
-        }))
-    }
-
-    /// The window of a new channel: a part of what the others leave, so that
-    /// as many as there may be have some.
-    fn free_window(&self) -> u32 {
-        let Config {
-            window,
-            least_window,
-            total_window,
-            max_channels,
-            ..
-        } = *self.config;
-        let open = self.channels.iter().flatten();
-        let (count, granted) = open.fold((0, 0), |(count, granted), channel| {
-            (count + 1, granted + u64::from(channel.limit))
-        });
-        let kept = u64::from(least_window) * max_channels.saturating_sub(count) as u64;
-        let free = u64::from(total_window).saturating_sub(granted + kept);
-        let share = u64::from(least_window) + free / 2;
-        share.min(window.into()) as u32
-    }
-
-    fn free_slot(&mut self) -> Option<ChannelId> {
-        let free = self.channels.iter().position(Option::is_none);
-        let index = free.unwrap_or(self.channels.len());
-        if index >= self.config.max_channels {
-            return None;
-        }
-        if free.is_none() {
-            self.channels.push(None);
-        }
-        u32::try_from(index).ok().map(ChannelId)
     }
 
     /// The channel that a message names by this side's number. The client
@@ -276,8 +191,14 @@ impl Connection {
             },
             _ => None,
         };
+        if name == b"auth-agent-req@openssh.com" {
+            return Ok(self.agent_request(id, reply));
+        }
         let Self {
-            login, channels, ..
+            login,
+            channels,
+            agent,
+            ..
         } = self;
         let slot = channels.get_mut(id.0 as usize);
         let Some(channel) = slot.and_then(Option::as_mut) else {
@@ -287,7 +208,8 @@ impl Connection {
             && !channel.close_sent
             && let Some(request) = channel.start(command, reply)
         {
-            let request = permitted(request, login, &config)?;
+            let mut request = permitted(request, login, &config)?;
+            request.agent_socket = agent.clone().filter(|_| channel.has_agent);
             return Ok((Vec::new(), Effect::Start(id, request)));
         }
         let has_pty = !login.options().no_pty;
@@ -414,22 +336,6 @@ pub(crate) fn to_peer(kind: u8, peer: u32) -> Vec<u8> {
     let mut out = Vec::new();
     out.put_u8(kind);
     out.put_u32(peer);
-    out
-}
-
-fn confirmation(id: ChannelId, channel: &Channel) -> Vec<u8> {
-    let mut out = to_peer(message::CHANNEL_OPEN_CONFIRMATION, channel.peer);
-    out.put_u32(id.0);
-    out.put_u32(channel.limit);
-    out.put_u32(MAX_DATA);
-    out
-}
-
-fn open_failure(peer: u32, code: u32, text: &str) -> Vec<u8> {
-    let mut out = to_peer(message::CHANNEL_OPEN_FAILURE, peer);
-    out.put_u32(code);
-    out.put_string(text.as_bytes());
-    out.put_string(b"");
     out
 }
 
