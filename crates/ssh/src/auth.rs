@@ -8,7 +8,7 @@ use ssh_key::public::KeyData;
 
 use crate::error::{Code, Fault, copy};
 use crate::kex::Hash;
-use crate::keys::{self, KeyOptions};
+use crate::keys::{self, Certificate, KeyOptions, Presence};
 use crate::message;
 use crate::wire::{Put, Reader};
 
@@ -20,7 +20,8 @@ const MAX_USER: usize = 256;
 #[derive(Debug)]
 pub(crate) struct Authenticated {
     user: String,
-    key: KeyData,
+    /// The key as the log names it.
+    key: String,
     options: KeyOptions,
 }
 
@@ -28,10 +29,9 @@ impl Authenticated {
     /// A login that never was, to test what follows it.
     #[cfg(test)]
     pub(crate) fn for_tests() -> Self {
-        let key = ssh_key::public::Ed25519PublicKey([0; 32]);
         Self {
             user: "root".into(),
-            key: KeyData::Ed25519(key),
+            key: "SHA256:none".into(),
             options: KeyOptions::default(),
         }
     }
@@ -40,7 +40,7 @@ impl Authenticated {
         &self.user
     }
 
-    pub(crate) fn key(&self) -> &KeyData {
+    pub(crate) fn key(&self) -> &str {
         &self.key
     }
 
@@ -63,8 +63,27 @@ pub struct AuthRequest {
     pub user: String,
     /// The key the client claims to hold.
     pub key: KeyData,
+    /// Its certificate, if the client shows one. It is not known to be good.
+    pub certificate: Option<Certificate>,
     /// A signature came with it: this is no question whether one would do.
     pub is_signed: bool,
+}
+
+impl AuthRequest {
+    /// The key as the log names it.
+    pub fn shown_key(&self) -> String {
+        keys::shown(&self.key, self.certificate.as_ref())
+    }
+}
+
+/// A key, or a certificate with its key, of exactly the algorithm's type.
+fn read_key(algorithm: &str, blob: &[u8]) -> Option<(KeyData, Option<Certificate>)> {
+    if keys::plain_algorithm(algorithm).is_some() {
+        let certificate = Certificate::read(blob)?;
+        return Some((certificate.key().clone(), Some(certificate)));
+    }
+    let key = ssh_key::PublicKey::from_bytes(blob).ok()?;
+    Some((key.key_data().clone(), None))
 }
 
 /// Why a client may not log in.
@@ -88,7 +107,10 @@ impl From<&'static str> for Refusal {
 /// A key that waits for the owner's answer.
 struct Candidate {
     request: AuthRequest,
+    /// As the client names it.
     algorithm: String,
+    /// What its signature has to be.
+    signs_as: String,
     blob: Vec<u8>,
     /// `None` if the client asks whether signing is worth its while.
     proof: Option<Proof>,
@@ -101,10 +123,10 @@ struct Proof {
 }
 
 impl Candidate {
-    fn proved_by(&self, proof: &Proof) -> bool {
+    fn proved_by(&self, proof: &Proof) -> Option<Presence> {
         keys::verify(
             &self.request.key,
-            &self.algorithm,
+            &self.signs_as,
             &proof.signature,
             &proof.text,
         )
@@ -245,11 +267,13 @@ impl Auth {
             false => None,
         };
         reader.end()?;
-        let Ok(key) = ssh_key::PublicKey::from_bytes(blob) else {
+        let Some((key, certificate)) = read_key(algorithm, blob) else {
             return self.refuse_attempt(user, b"publickey", "not a public key");
         };
-        let key = key.key_data().clone();
-        if !keys::matches_algorithm(&key, algorithm) {
+        // A certificate's key signs as it does without one.
+        let plain = keys::plain_algorithm(algorithm);
+        let signs_as = plain.as_deref().unwrap_or(algorithm);
+        if !keys::matches_algorithm(&key, signs_as) {
             return self.refuse_attempt(user, b"publickey", "key type or size not accepted");
         }
         let proof = match signature {
@@ -262,11 +286,13 @@ impl Auth {
         let request = AuthRequest {
             user: user.to_string(),
             key,
+            certificate,
             is_signed: proof.is_some(),
         };
         self.candidate = Some(Candidate {
             request: request.clone(),
             algorithm: algorithm.to_string(),
+            signs_as: signs_as.to_string(),
             blob: copy(blob)?,
             proof,
         });
@@ -286,8 +312,13 @@ impl Auth {
                 self.accepted += 1;
                 Ok((acceptable(&candidate), None))
             }
-            (Some(options), Some(proof)) if candidate.proved_by(proof) => {
-                let AuthRequest { user, key, .. } = candidate.request;
+            (Some(options), Some(proof))
+                if candidate
+                    .proved_by(proof)
+                    .is_some_and(|presence| presence.satisfies(&options)) =>
+            {
+                let key = candidate.request.shown_key();
+                let user = candidate.request.user;
                 let login = Authenticated { user, key, options };
                 Ok((alloc::vec![message::USERAUTH_SUCCESS], Some(login)))
             }

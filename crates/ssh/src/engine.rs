@@ -14,7 +14,7 @@ use crate::config::Config;
 use crate::connection::{Connection, Effect};
 use crate::error::{Ended, Fault};
 use crate::forward::{Arrival, Bound, ConnectRequest, ListenRequest, Place};
-use crate::keys::{self, KeyOptions};
+use crate::keys::KeyOptions;
 use crate::message;
 use crate::reports::{exit_report, output_header};
 use crate::transport::Transport;
@@ -121,7 +121,7 @@ impl<R: CryptoRng> Engine<R> {
             Phase::Auth(_) => None,
             Phase::Open(connection) => {
                 let login = connection.login();
-                Some((login.user(), keys::fingerprint(login.key())))
+                Some((login.user(), login.key().into()))
             }
         }
     }

@@ -3,6 +3,8 @@
 use alloc::vec::Vec;
 
 use ml_kem::ml_kem_768::EncapsulationKey;
+use p256::ecdh::EphemeralSecret;
+use p256::elliptic_curve::Generate;
 use rand_core::CryptoRng;
 use sha2::{Digest, Sha256};
 use x25519_dalek::{PublicKey, StaticSecret};
@@ -22,6 +24,8 @@ pub(crate) type Hash = [u8; 32];
 pub(crate) enum Method {
     /// RFC 8731.
     Curve25519,
+    /// RFC 5656, section 4, for clients that have nothing newer.
+    NistP256,
     /// draft-ietf-sshm-mlkem-hybrid-kex.
     MlKem768X25519,
 }
@@ -32,6 +36,7 @@ impl Method {
         match name {
             "mlkem768x25519-sha256" => Some(Self::MlKem768X25519),
             "curve25519-sha256" | "curve25519-sha256@libssh.org" => Some(Self::Curve25519),
+            "ecdh-sha2-nistp256" => Some(Self::NistP256),
             _ => None,
         }
     }
@@ -44,6 +49,7 @@ impl Method {
     ) -> Result<Response, Fault> {
         match self {
             Self::Curve25519 => curve25519(client, rng),
+            Self::NistP256 => nist_p256(client, rng),
             Self::MlKem768X25519 => mlkem768_x25519(client, rng),
         }
     }
@@ -89,6 +95,28 @@ fn curve25519<R: CryptoRng>(client: &[u8], rng: &mut R) -> Result<Response, Faul
     secret.put_mpint(&*shared);
     Ok(Response {
         public: public.as_bytes().to_vec(),
+        secret,
+    })
+}
+
+#[allow(
+    clippy::disallowed_methods,
+    reason = "a few for each connection, of which there is a bounded number"
+)]
+fn nist_p256<R: CryptoRng>(client: &[u8], rng: &mut R) -> Result<Response, Fault> {
+    // Only the plain form of points is sent (RFC 5656, section 3.1).
+    if client.first() != Some(&4) {
+        return Err(BAD_PUBLIC);
+    }
+    let client = p256::PublicKey::from_sec1_bytes(client).map_err(|_| BAD_PUBLIC)?;
+    let private = EphemeralSecret::generate_from_rng(rng);
+    let shared = private.diffie_hellman(&client);
+    let mut secret = Zeroizing::new(Vec::with_capacity(37));
+    secret.put_mpint(shared.raw_secret_bytes());
+    Ok(Response {
+        public: p256::Sec1Point::from(private.public_key())
+            .as_bytes()
+            .to_vec(),
         secret,
     })
 }
@@ -203,6 +231,27 @@ mod tests {
         let mut expected = Vec::new();
         expected.put_mpint(private.diffie_hellman(&PublicKey::from(point)).as_bytes());
         assert_eq!(*answer.secret, expected);
+    }
+
+    #[test]
+    fn both_sides_of_nist_p256_agree() {
+        let private = EphemeralSecret::generate_from_rng(&mut rng());
+        let public = p256::Sec1Point::from(private.public_key());
+        let answer = Method::NistP256
+            .respond(public.as_bytes(), &mut ChaCha20Rng::from_seed([6; 32]))
+            .unwrap();
+        assert_eq!(answer.public.len(), 65);
+        let point = p256::PublicKey::from_sec1_bytes(&answer.public).unwrap();
+        let mut expected = Vec::new();
+        expected.put_mpint(private.diffie_hellman(&point).raw_secret_bytes());
+        assert_eq!(*answer.secret, expected);
+        // Not on the curve, the point at infinity, compressed.
+        let mut off = public.as_bytes().to_vec();
+        off[64] ^= 1;
+        let compressed = [&[2], &public.as_bytes()[1..33]].concat();
+        for bad in [&off[..], &[0], &[], &compressed, &public.as_bytes()[..64]] {
+            assert!(Method::NistP256.respond(bad, &mut rng()).is_err());
+        }
     }
 
     #[test]

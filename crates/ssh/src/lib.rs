@@ -49,8 +49,8 @@ pub use engine::{Engine, Event, Output};
 pub use error::{Code, Ended, Fault};
 pub use forward::{Arrival, Bound, ConnectRequest, Destination, ListenRequest, Place};
 pub use keys::{
-    AuthorizedKeys, BadLine, HostKey, HostKeyError, KeyOptions, KeyRefusal, Origin, Variable,
-    fingerprint,
+    AuthorizedKeys, BadLine, Certificate, HostKey, HostKeyError, KeyOptions, KeyRefusal, Origin,
+    Variable, fingerprint,
 };
 pub use once::Once;
 pub use rate::RateLimit;

@@ -14,9 +14,10 @@ const EXT_INFO_CLIENT: &str = "ext-info-c";
 const STRICT_CLIENT: &str = "kex-strict-c-v00@openssh.com";
 
 const KEX: &str = "mlkem768x25519-sha256,curve25519-sha256,curve25519-sha256@libssh.org,\
-                   kex-strict-s-v00@openssh.com";
+                   ecdh-sha2-nistp256,kex-strict-s-v00@openssh.com";
 const HOST_KEY: &str = "ssh-ed25519";
-const CIPHERS: &str = "chacha20-poly1305@openssh.com,aes256-gcm@openssh.com,aes256-ctr,aes128-ctr";
+const CIPHERS: &str = "chacha20-poly1305@openssh.com,aes256-gcm@openssh.com,\
+                       aes128-gcm@openssh.com,aes256-ctr,aes128-ctr";
 /// Those without `etm` are for clients that have nothing better.
 const MACS: &str = "hmac-sha2-256-etm@openssh.com,hmac-sha2-512-etm@openssh.com,\
                     hmac-sha2-256,hmac-sha2-512";
@@ -130,7 +131,8 @@ enum Named {
 fn cipher(name: &str) -> Option<Named> {
     match name {
         "chacha20-poly1305@openssh.com" => Some(Named::Whole(Suite::ChaCha20Poly1305)),
-        "aes256-gcm@openssh.com" => Some(Named::Whole(Suite::Aes256Gcm)),
+        "aes256-gcm@openssh.com" => Some(Named::Whole(Suite::Gcm(Aes::Bits256))),
+        "aes128-gcm@openssh.com" => Some(Named::Whole(Suite::Gcm(Aes::Bits128))),
         "aes256-ctr" => Some(Named::NeedsMac(Aes::Bits256)),
         "aes128-ctr" => Some(Named::NeedsMac(Aes::Bits128)),
         _ => None,
@@ -188,7 +190,7 @@ mod tests {
         ];
         let agreed = agree(&client_offer(lists, true)).unwrap();
         assert_eq!(agreed.method, Method::Curve25519);
-        assert_eq!(agreed.inbound, Suite::Aes256Gcm);
+        assert_eq!(agreed.inbound, Suite::Gcm(Aes::Bits256));
         let mac = MacKind {
             hash: Hash::Sha512,
             etm: false,

@@ -143,10 +143,15 @@ fn sixty_four_mebibytes_each_way() {
 #[test]
 fn every_cipher_and_key_exchange() {
     let pair = Pair::new();
-    for kex in ["curve25519-sha256", "curve25519-sha256@libssh.org"] {
+    for kex in [
+        "curve25519-sha256",
+        "curve25519-sha256@libssh.org",
+        "ecdh-sha2-nistp256",
+    ] {
         for (cipher, mac) in [
             ("chacha20-poly1305@openssh.com", "hmac-sha1"),
             ("aes256-gcm@openssh.com", "hmac-sha1"),
+            ("aes128-gcm@openssh.com", "hmac-sha1"),
             ("aes256-ctr", "hmac-sha2-256-etm@openssh.com"),
             ("aes128-ctr", "hmac-sha2-512-etm@openssh.com"),
             ("aes256-ctr", "hmac-sha2-256"),
@@ -216,8 +221,13 @@ fn segments_of_one_byte() {
 
 #[test]
 fn other_types_of_client_keys() {
-    for kind in [&["ecdsa", "-b", "256"], &["rsa", "-b", "2048"]] {
-        let pair = Pair::with(kind, usize::MAX, |_| {});
+    for kind in [
+        ["ecdsa", "-b", "256"],
+        ["ecdsa", "-b", "384"],
+        ["ecdsa", "-b", "521"],
+        ["rsa", "-b", "2048"],
+    ] {
+        let pair = Pair::with(&kind, usize::MAX, |_| {});
         let done = pair.run(&[], "echo in");
         assert_eq!(text(&done), "in\n", "{kind:?}: {}", complaints(&done));
     }

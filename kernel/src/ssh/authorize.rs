@@ -158,7 +158,7 @@ fn search(
     origin: &Origin,
 ) -> Verdict<KeyOptions> {
     let mut bad = BadLines::default();
-    let found = AuthorizedKeys::new(&keys.bytes).search(&request.key, origin, |line| bad.add(line));
+    let found = AuthorizedKeys::new(&keys.bytes).search(request, origin, |line| bad.add(line));
     bad.name(&keys_path(account), keys);
     found.map_err(key_refusal)
 }

@@ -18,6 +18,7 @@ mod programs;
 mod ssh;
 mod ssh_accounts;
 mod ssh_admission;
+mod ssh_certificates;
 mod ssh_files;
 mod ssh_forward;
 mod ssh_monitor;

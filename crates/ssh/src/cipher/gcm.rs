@@ -1,25 +1,37 @@
-//! aes256-gcm@openssh.com (RFC 5647, with OpenSSH's negotiation).
+//! aes256-gcm@openssh.com and aes128-gcm@openssh.com (RFC 5647, with OpenSSH's negotiation).
 
+use aes_gcm::aead::consts::{U12, U16};
 use aes_gcm::aead::inout::InOutBuf;
-use aes_gcm::{AeadInOut, Aes256Gcm, KeyInit};
+use aes_gcm::{AeadInOut, Aes128Gcm, Aes256Gcm, KeyInit};
 
 use super::{BAD_TAG, LENGTH, split_tag};
 use crate::error::Fault;
 
 /// The nonce is four fixed bytes and a 64-bit count of packets.
-pub(crate) struct Gcm {
-    cipher: Aes256Gcm,
+pub(crate) struct Gcm<C> {
+    cipher: C,
     nonce: [u8; 12],
 }
 
-impl Gcm {
+impl Gcm<Aes256Gcm> {
     pub(crate) fn new(key: &[u8; 32], nonce: &[u8; 12]) -> Self {
         Self {
             cipher: Aes256Gcm::new(key.into()),
             nonce: *nonce,
         }
     }
+}
 
+impl Gcm<Aes128Gcm> {
+    pub(crate) fn new(key: &[u8; 16], nonce: &[u8; 12]) -> Self {
+        Self {
+            cipher: Aes128Gcm::new(key.into()),
+            nonce: *nonce,
+        }
+    }
+}
+
+impl<C: AeadInOut<NonceSize = U12, TagSize = U16>> Gcm<C> {
     /// This packet's nonce; the count moves on.
     fn next_nonce(&mut self) -> [u8; 12] {
         let nonce = self.nonce;

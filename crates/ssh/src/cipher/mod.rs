@@ -9,6 +9,8 @@ mod gcm;
 #[cfg(test)]
 mod tests;
 
+use aes_gcm::{Aes128Gcm, Aes256Gcm};
+
 use crate::error::{Code, Fault};
 use crate::kex::KeyStream;
 
@@ -28,7 +30,7 @@ const BAD_TAG: Fault = Fault::new(Code::MacError, "corrupted packet");
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Suite {
     ChaCha20Poly1305,
-    Aes256Gcm,
+    Gcm(Aes),
     Ctr(Aes, MacKind),
 }
 
@@ -44,7 +46,8 @@ pub(crate) enum Cipher {
     /// Before the first key exchange is over.
     Plain,
     ChaCha(ChaCha),
-    Gcm(alloc::boxed::Box<Gcm>),
+    Gcm256(alloc::boxed::Box<Gcm<Aes256Gcm>>),
+    Gcm128(alloc::boxed::Box<Gcm<Aes128Gcm>>),
     Ctr(alloc::boxed::Box<Ctr>),
 }
 
@@ -57,7 +60,12 @@ impl Cipher {
         };
         match suite {
             Suite::ChaCha20Poly1305 => Self::ChaCha(ChaCha::new(&keys.derive(key))),
-            Suite::Aes256Gcm => Self::Gcm(Gcm::new(&keys.derive(key), &keys.derive(iv)).into()),
+            Suite::Gcm(Aes::Bits256) => {
+                Self::Gcm256(Gcm::<Aes256Gcm>::new(&keys.derive(key), &keys.derive(iv)).into())
+            }
+            Suite::Gcm(Aes::Bits128) => {
+                Self::Gcm128(Gcm::<Aes128Gcm>::new(&keys.derive(key), &keys.derive(iv)).into())
+            }
             Suite::Ctr(aes, kind) => Self::Ctr(Ctr::new(aes, kind, keys, (iv, key, mac)).into()),
         }
     }
@@ -66,7 +74,7 @@ impl Cipher {
     pub(crate) fn block(&self) -> usize {
         match self {
             Self::Plain | Self::ChaCha(_) => 8,
-            Self::Gcm(_) | Self::Ctr(_) => 16,
+            Self::Gcm256(_) | Self::Gcm128(_) | Self::Ctr(_) => 16,
         }
     }
 
@@ -74,7 +82,7 @@ impl Cipher {
     pub(crate) fn aligns_length(&self) -> bool {
         match self {
             Self::Plain => true,
-            Self::ChaCha(_) | Self::Gcm(_) => false,
+            Self::ChaCha(_) | Self::Gcm256(_) | Self::Gcm128(_) => false,
             Self::Ctr(cipher) => !cipher.is_etm(),
         }
     }
@@ -83,7 +91,7 @@ impl Cipher {
     pub(crate) fn tag(&self) -> usize {
         match self {
             Self::Plain => 0,
-            Self::ChaCha(_) | Self::Gcm(_) => 16,
+            Self::ChaCha(_) | Self::Gcm256(_) | Self::Gcm128(_) => 16,
             Self::Ctr(cipher) => cipher.tag(),
         }
     }
@@ -93,7 +101,8 @@ impl Cipher {
         match self {
             Self::Plain => Ok(()),
             Self::ChaCha(cipher) => cipher.seal(sequence, packet),
-            Self::Gcm(cipher) => cipher.seal(packet),
+            Self::Gcm256(cipher) => cipher.seal(packet),
+            Self::Gcm128(cipher) => cipher.seal(packet),
             Self::Ctr(cipher) => cipher.seal(sequence, packet),
         }
     }
@@ -103,7 +112,7 @@ impl Cipher {
         match self {
             Self::ChaCha(cipher) => cipher.length(sequence, field),
             Self::Ctr(cipher) => cipher.length(field),
-            Self::Plain | Self::Gcm(_) => u32::from_be_bytes(field),
+            Self::Plain | Self::Gcm256(_) | Self::Gcm128(_) => u32::from_be_bytes(field),
         }
     }
 
@@ -112,7 +121,8 @@ impl Cipher {
         match self {
             Self::Plain => Ok(()),
             Self::ChaCha(cipher) => cipher.open(sequence, packet),
-            Self::Gcm(cipher) => cipher.open(packet),
+            Self::Gcm256(cipher) => cipher.open(packet),
+            Self::Gcm128(cipher) => cipher.open(packet),
             Self::Ctr(cipher) => cipher.open(sequence, packet),
         }
     }

@@ -5,9 +5,10 @@ const fn ctr(aes: Aes, hash: Hash, etm: bool) -> Suite {
     Suite::Ctr(aes, MacKind { hash, etm })
 }
 
-const SUITES: [Suite; 6] = [
+const SUITES: [Suite; 7] = [
     Suite::ChaCha20Poly1305,
-    Suite::Aes256Gcm,
+    Suite::Gcm(Aes::Bits256),
+    Suite::Gcm(Aes::Bits128),
     ctr(Aes::Bits256, Hash::Sha256, true),
     ctr(Aes::Bits128, Hash::Sha512, true),
     ctr(Aes::Bits128, Hash::Sha256, false),

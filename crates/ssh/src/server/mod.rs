@@ -19,7 +19,7 @@ use crate::channel::ChannelId;
 use crate::config::Config;
 use crate::engine::{Engine, Event, Output};
 use crate::error::{Code, Ended, Fault};
-use crate::keys::{self, KeyOptions};
+use crate::keys::KeyOptions;
 use listening::Listening;
 pub use notice::Notice;
 use session::Session;
@@ -168,7 +168,7 @@ impl<S: ByteStream, B: Backend, R: CryptoRng> Server<S, B, R> {
     ) -> Result<(), Fault> {
         let refusal = answer.as_ref().err().map(|refusal| refusal.reason.clone());
         let outcome = self.engine.authorize(answer);
-        let fingerprint = keys::fingerprint(&request.key);
+        let fingerprint = request.shown_key();
         let is_in = self.engine.login().is_some();
         let reason = match refusal {
             Some(reason) => Some(reason),

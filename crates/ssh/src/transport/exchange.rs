@@ -14,7 +14,9 @@ use crate::negotiate::{self, Agreement};
 use crate::wire::{Put, Reader};
 
 /// Signature algorithms a client may use to log in (RFC 8308, section 3.1).
-const SIGNATURES: &str = "ssh-ed25519,ecdsa-sha2-nistp256,rsa-sha2-512,rsa-sha2-256";
+const SIGNATURES: &str = "ssh-ed25519,sk-ssh-ed25519@openssh.com,ecdsa-sha2-nistp256,\
+                          ecdsa-sha2-nistp384,ecdsa-sha2-nistp521,\
+                          sk-ecdsa-sha2-nistp256@openssh.com,rsa-sha2-512,rsa-sha2-256";
 
 /// Where the key exchange stands.
 pub(super) enum Exchange {

@@ -69,8 +69,17 @@ impl Pair {
     fn made(kind: &[&str], options: &str, most: usize, adjust: impl FnOnce(&mut Config)) -> Self {
         let folder = Folder::new();
         let public = keygen(&folder.0.join("key"), kind);
-        let public = format!("{options}{public}");
-        let server = Server::start(&public, most, adjust);
+        Self::authorized(folder, &format!("{options}{public}"), most, adjust)
+    }
+
+    /// One with these authorized keys; the client's is `key` in the folder.
+    pub fn authorized(
+        folder: Folder,
+        keys: &str,
+        most: usize,
+        adjust: impl FnOnce(&mut Config),
+    ) -> Self {
+        let server = Server::start(keys, most, adjust);
         let known = format!(
             "[127.0.0.1]:{} {}\n",
             server.address.port(),

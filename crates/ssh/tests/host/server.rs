@@ -91,11 +91,13 @@ impl Backend for Host {
     fn authorize(&self, request: &AuthRequest) -> Self::Authorize {
         let origin = Origin {
             address: std::net::Ipv4Addr::LOCALHOST.into(),
-            now: 0,
+            now: std::time::UNIX_EPOCH
+                .elapsed()
+                .map_or(0, |since| since.as_secs()),
         };
         ready(match request.user.as_str() {
             "root" => AuthorizedKeys::new(self.keys.as_bytes())
-                .search(&request.key, &origin, |bad| panic!("{bad}"))
+                .search(request, &origin, |bad| panic!("{bad}"))
                 .map_err(|refusal| Refusal {
                     reason: refusal.to_string().into(),
                     message: None,

@@ -13,8 +13,11 @@ use core::net::IpAddr;
 use ssh_key::PublicKey;
 use ssh_key::public::KeyData;
 
+use super::is_known_type;
+use crate::auth::AuthRequest;
 use options::Parsed;
 pub use options::{KeyOptions, Variable};
+pub(super) use origin::matches_networks;
 
 /// The keys that may log in, as a view of the file's text. It is read line by
 /// line: nothing is kept of it, whatever its size.
@@ -56,11 +59,17 @@ pub enum KeyRefusal {
     Expired,
     /// It may not be used from where the client is (`from`).
     OtherOrigin,
+    /// Its certificate does not do, for this reason.
+    Certificate(&'static str),
 }
 
 impl fmt::Display for KeyRefusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Self::Certificate(reason) = self {
+            return write!(f, "the certificate does not do: {reason}");
+        }
         f.write_str(match self {
+            Self::Certificate(reason) => reason,
             Self::NotListed => "the key is not listed",
             Self::Expired => "the key has expired (expiry-time)",
             Self::OtherOrigin => "the key is not allowed from this address (from)",
@@ -74,14 +83,27 @@ struct Entry {
     parsed: Parsed,
 }
 
+impl Entry {
+    /// Whether it has the key of a request, or the authority of its
+    /// certificate. An authority's key is none to log in with.
+    fn is_about(&self, request: &AuthRequest) -> bool {
+        match (&request.certificate, self.parsed.is_authority) {
+            (Some(certificate), true) => self.key == *certificate.authority(),
+            (None, false) => self.key == request.key,
+            _ => false,
+        }
+    }
+}
+
 impl<'a> AuthorizedKeys<'a> {
     /// The keys in a file's bytes, which need not be text.
     pub fn new(text: &'a [u8]) -> Self {
         Self { text }
     }
 
-    /// Looks for a line that lets `key` in, and gives what it may do. The
-    /// first such line counts. Every line is read whether it is found or not;
+    /// Looks for a line that lets the key of a request in, and gives what it may
+    /// do: one with the key itself, or with the authority of its certificate.
+    /// The first such line counts. Every line is read whether it is found or not;
     /// `report` is told of each bad one. A line with an option that is unknown
     /// or cannot be honoured is bad: it must not let its key in without it.
     ///
@@ -89,15 +111,15 @@ impl<'a> AuthorizedKeys<'a> {
     /// Why the key may not log in: if several lines have it, of the last.
     pub fn search(
         &self,
-        key: &KeyData,
+        request: &AuthRequest,
         origin: &Origin,
         mut report: impl FnMut(BadLine),
     ) -> Result<KeyOptions, KeyRefusal> {
         let mut found = Err(KeyRefusal::NotListed);
         for (line, entry) in self.entries() {
             match entry {
-                Ok(entry) if entry.key == *key && found.is_err() => {
-                    found = entry.parsed.permit(origin);
+                Ok(entry) if found.is_err() && entry.is_about(request) => {
+                    found = entry.parsed.permit(request, origin);
                 }
                 Ok(_) => {}
                 Err(reason) => report(BadLine { line, reason }),
@@ -150,7 +172,7 @@ fn parse_line(line: &[u8]) -> Result<Option<Entry>, Cow<'static, str>> {
     let key = PublicKey::from_openssh(&alloc::format!("{} {}", kind?, data?))
         .map_err(|_| "not a public key")?;
     match key.key_data() {
-        key @ (KeyData::Ed25519(_) | KeyData::Ecdsa(_) | KeyData::Rsa(_)) => Ok(Some(Entry {
+        key if is_known_type(key) => Ok(Some(Entry {
             key: key.clone(),
             parsed,
         })),

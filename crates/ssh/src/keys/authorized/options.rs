@@ -6,6 +6,8 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::{KeyRefusal, Origin, expiry, origin};
+use crate::auth::AuthRequest;
+use crate::keys::certificate;
 
 /// A name and a value for a program's environment.
 pub type Variable = (Vec<u8>, Vec<u8>);
@@ -27,6 +29,10 @@ pub struct KeyOptions {
     pub no_x11_forwarding: bool,
     /// `~/.ssh/rc` is not run. This server never does.
     pub no_user_rc: bool,
+    /// A key in a security token need not be touched.
+    pub no_touch_required: bool,
+    /// A key in a security token must have asked who is there.
+    pub verify_required: bool,
     /// `HOST:PORT` to which `-L` may lead; any if empty.
     pub permit_open: Vec<String>,
     /// `[HOST:]PORT` on which `-R` may listen; any if empty.
@@ -75,17 +81,33 @@ pub(super) struct Parsed {
     from: Option<Vec<u8>>,
     /// Seconds since 1970.
     expires: Option<u64>,
+    /// The key signs certificates.
+    pub(super) is_authority: bool,
+    /// Whom a certificate has to name, if not the user.
+    principals: Vec<String>,
 }
 
 impl Parsed {
     /// What the key may do, if it may log in now and from there.
-    pub(super) fn permit(self, origin: &Origin) -> Result<KeyOptions, KeyRefusal> {
+    pub(super) fn permit(
+        self,
+        request: &AuthRequest,
+        origin: &Origin,
+    ) -> Result<KeyOptions, KeyRefusal> {
         if self.expires.is_some_and(|expires| expires <= origin.now) {
             return Err(KeyRefusal::Expired);
         }
         match self.from {
-            Some(from) if !origin::matches(&from, origin.address) => Err(KeyRefusal::OtherOrigin),
-            _ => Ok(self.options),
+            Some(from) if !origin::matches(&from, origin.address) => {
+                return Err(KeyRefusal::OtherOrigin);
+            }
+            _ => {}
+        }
+        match &request.certificate {
+            Some(certificate) => {
+                certificate.permit(&request.user, &self.principals, self.options, origin)
+            }
+            None => Ok(self.options),
         }
     }
 }
@@ -152,13 +174,9 @@ impl Parsed {
             (b"agent-forwarding", _) => options.no_agent_forwarding = negated,
             (b"x11-forwarding", _) => options.no_x11_forwarding = negated,
             (b"user-rc", _) => options.no_user_rc = negated,
-            // They are about keys in security tokens, which are not accepted.
-            (b"touch-required", _) | (b"verify-required", false) => {}
-            (b"cert-authority", false) => {
-                return Err(
-                    "certificates are not supported, so `cert-authority` is refused".into(),
-                );
-            }
+            (b"touch-required", _) => options.no_touch_required = negated,
+            (b"verify-required", false) => options.verify_required = true,
+            (b"cert-authority", false) => self.is_authority = true,
             _ => return Err(unknown(&name)),
         }
         Ok(())
@@ -206,7 +224,11 @@ impl Parsed {
             }
             b"permitopen" => options.permit_open.push(endpoint(&value, true)?),
             b"permitlisten" => options.permit_listen.push(endpoint(&value, false)?),
-            // For certificates only, or for what is never given.
+            b"principals" => {
+                self.principals =
+                    certificate::principals(&value).ok_or("`principals` needs names")?;
+            }
+            // For what is never given.
             _ => {}
         }
         Ok(())

@@ -54,6 +54,18 @@ pub(super) fn matches(list: &[u8], address: IpAddr) -> bool {
     found
 }
 
+/// Whether a certificate's list of addresses and networks has the address. One
+/// with anything else in it has none.
+pub(in crate::keys) fn matches_networks(list: &[u8], address: IpAddr) -> bool {
+    let Ok(text) = core::str::from_utf8(list) else {
+        return false;
+    };
+    let address = address.to_canonical();
+    let mut networks = text.split(',').map(|item| network(item.trim()));
+    let is_list = networks.clone().all(|network| network.is_some());
+    is_list && networks.any(|network| network.is_some_and(|network| contains(network, address)))
+}
+
 /// An address, or a network whose bits behind the mask are zero.
 fn network(text: &str) -> Option<(IpAddr, u32)> {
     let (address, length) = match text.split_once('/') {

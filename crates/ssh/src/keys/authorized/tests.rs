@@ -14,6 +14,15 @@ fn line(seed: u8) -> String {
     line.trim().into()
 }
 
+fn request() -> AuthRequest {
+    AuthRequest {
+        user: "root".into(),
+        key: key(1),
+        certificate: None,
+        is_signed: false,
+    }
+}
+
 const NOON: u64 = 1_000_000_000;
 
 fn origin(address: &str) -> Origin {
@@ -26,7 +35,8 @@ fn origin(address: &str) -> Origin {
 /// What the text says of key 1 from an address, and the bad lines.
 fn search(text: &[u8], address: &str) -> (Result<KeyOptions, KeyRefusal>, Vec<BadLine>) {
     let mut bad = Vec::new();
-    let found = AuthorizedKeys::new(text).search(&key(1), &origin(address), |line| bad.push(line));
+    let found =
+        AuthorizedKeys::new(text).search(&request(), &origin(address), |line| bad.push(line));
     (found, bad)
 }
 
@@ -74,7 +84,8 @@ fn one_bad_line_spoils_nothing_else() {
 #[test]
 fn a_restriction_is_never_dropped() {
     for options in [
-        "cert-authority",
+        "principals=\"\"",
+        "no-cert-authority",
         "no-restrict",
         "command=/bin/date",
         "command=\"a\"b",
