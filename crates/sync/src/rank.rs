@@ -87,6 +87,8 @@ ranks! {
     SocketState spinning (nests),
     /// A network stack: held for one poll of embassy-net.
     NetStack spinning (nests),
+    /// The stack of programs' sockets: its connections, listeners and ports.
+    Inet spinning,
     /// The process table: from PID to process.
     ProcessTable spinning,
     /// A process's signals and its threads' masks.

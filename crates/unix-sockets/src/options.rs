@@ -46,6 +46,17 @@ pub struct SocketOptions {
 const LINGERS: u64 = 1 << 32;
 
 impl SocketOptions {
+    /// Takes over what another socket has set, as one that it accepts does.
+    pub fn inherit(&self, other: &SocketOptions) {
+        let copy = |to: &AtomicU64, from: &AtomicU64| to.store(from.load(Relaxed), Relaxed);
+        copy(&self.receive_timeout, &other.receive_timeout);
+        copy(&self.send_timeout, &other.send_timeout);
+        copy(&self.linger, &other.linger);
+        self.switches.store(other.switches.load(Relaxed), Relaxed);
+        self.set_send_buffer(other.send_buffer());
+        self.set_receive_buffer(other.receive_buffer());
+    }
+
     /// Whether an option is on.
     pub fn is_on(&self, switch: Switch) -> bool {
         self.switches.load(Relaxed) & (1 << switch as u32) != 0

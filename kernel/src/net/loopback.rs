@@ -1,29 +1,73 @@
-//! The loopback interface: what is sent comes back.
+//! The loopback interface of embassy-net's stack: what is sent comes back,
+//! unless it is for a program. Programs reach each other within
+//! [`super::inet`]; what they send to a service of the kernel comes in here.
 
+use super::demux;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::task::{Context, Waker};
 use embassy_net_driver::{Capabilities, Driver, HardwareAddress, LinkState, RxToken, TxToken};
+use paddock_sync::{PreemptOff, Rank, SpinLock};
 
 /// Bytes of an IP packet.
 const MTU: usize = 16384;
 /// Packets on their way at once.
 const QUEUE: usize = 64;
 
-/// A driver that receives what it sends, on the IP medium. Used only inside
-/// its stack's section, so it needs no lock of its own.
-pub struct Loopback {
+struct Queue {
     packets: VecDeque<Vec<u8>>,
     waker: Option<Waker>,
 }
 
+/// Packets that are about to come in.
+static QUEUE_IN: SpinLock<Queue, PreemptOff> = SpinLock::new(
+    Rank::Leaf,
+    Queue {
+        packets: VecDeque::new(),
+        waker: None,
+    },
+);
+
+/// Room for a packet. Nothing without memory: a packet that is lost is sent
+/// again.
+fn room(length: usize) -> Vec<u8> {
+    let mut packet = Vec::new();
+    if packet.try_reserve_exact(length).is_ok() {
+        packet.resize(length, 0);
+    }
+    packet
+}
+
+/// A packet comes in; one too many is lost.
+fn push(packet: Vec<u8>) {
+    let mut queue = QUEUE_IN.lock();
+    if queue.packets.len() >= 2 * QUEUE || queue.packets.try_reserve(1).is_err() {
+        return;
+    }
+    queue.packets.push_back(packet);
+    let waker = queue.waker.take();
+    drop(queue);
+    if let Some(waker) = waker {
+        waker.wake();
+    }
+}
+
+/// A packet of `length` bytes, which `fill` writes, comes in.
+pub fn put(length: usize, fill: &mut dyn FnMut(&mut [u8])) {
+    let mut packet = room(length);
+    if packet.len() == length {
+        fill(&mut packet);
+        push(packet);
+    }
+}
+
+/// A driver that receives what it sends, on the IP medium.
+pub struct Loopback(());
+
 impl Loopback {
-    /// A quiet interface.
+    /// The interface. Once.
     pub const fn new() -> Self {
-        Loopback {
-            packets: VecDeque::new(),
-            waker: None,
-        }
+        Loopback(())
     }
 }
 
@@ -37,23 +81,20 @@ impl RxToken for Returned {
 }
 
 /// Room for a packet.
-pub struct Outgoing<'a>(&'a mut Loopback);
+pub struct Outgoing(());
 
-impl TxToken for Outgoing<'_> {
+impl TxToken for Outgoing {
     fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, length: usize, f: F) -> R {
-        let mut packet = Vec::new();
-        if packet.try_reserve_exact(length).is_err() || self.0.packets.try_reserve(1).is_err() {
-            // A packet lost for want of memory is a packet lost: TCP repeats
-            // it. The small buffer only serves to go through the motions.
+        let mut packet = room(length);
+        if packet.len() < length {
+            // The small buffer only serves to go through the motions.
             let mut scratch = [0; 128];
             let end = length.min(scratch.len());
             return f(&mut scratch[..end]);
         }
-        packet.resize(length, 0);
         let result = f(&mut packet);
-        self.0.packets.push_back(packet);
-        if let Some(waker) = self.0.waker.take() {
-            waker.wake();
+        if !demux::on_looped(&packet) {
+            push(packet);
         }
         result
     }
@@ -61,24 +102,26 @@ impl TxToken for Outgoing<'_> {
 
 impl Driver for Loopback {
     type RxToken<'a> = Returned;
-    type TxToken<'a> = Outgoing<'a>;
+    type TxToken<'a> = Outgoing;
 
-    fn receive(&mut self, cx: &mut Context<'_>) -> Option<(Returned, Outgoing<'_>)> {
-        match self.packets.pop_front() {
-            Some(packet) => Some((Returned(packet), Outgoing(self))),
+    fn receive(&mut self, cx: &mut Context<'_>) -> Option<(Returned, Outgoing)> {
+        let mut queue = QUEUE_IN.lock();
+        match queue.packets.pop_front() {
+            Some(packet) => Some((Returned(packet), Outgoing(()))),
             None => {
-                self.waker = Some(cx.waker().clone());
+                queue.waker = Some(cx.waker().clone());
                 None
             }
         }
     }
 
-    fn transmit(&mut self, cx: &mut Context<'_>) -> Option<Outgoing<'_>> {
-        if self.packets.len() >= QUEUE {
-            self.waker = Some(cx.waker().clone());
+    fn transmit(&mut self, cx: &mut Context<'_>) -> Option<Outgoing> {
+        let mut queue = QUEUE_IN.lock();
+        if queue.packets.len() >= QUEUE {
+            queue.waker = Some(cx.waker().clone());
             return None;
         }
-        Some(Outgoing(self))
+        Some(Outgoing(()))
     }
 
     fn link_state(&mut self, _cx: &mut Context<'_>) -> LinkState {

@@ -1,12 +1,13 @@
-//! The network: two embassy-net stacks behind their doors, and sockets.
+//! The network: two embassy-net stacks behind their doors for the kernel's own
+//! services and for UDP, the stack of programs' TCP sockets, and sockets.
 
-mod connection;
 mod datagrams;
-mod listener;
+mod demux;
+mod inet;
 mod loopback;
 mod notifier;
-mod orphans;
 mod ports;
+pub mod service;
 mod stack;
 pub mod tcp;
 pub mod udp;
@@ -15,8 +16,8 @@ use crate::drivers::virtio::net::{self, Card};
 use crate::machine::CommandLine;
 use crate::main_loop::{MainLoop, Step};
 use crate::{random, time};
-pub use connection::count as connections;
 use core::net::IpAddr;
+use core::task::Waker;
 use embassy_net::{
     Config, ConfigV4, ConfigV6, DhcpConfig, IpAddress, Ipv4Address, Ipv4Cidr, Ipv6Cidr, Runner,
     StaticConfigV4, StaticConfigV6,
@@ -24,7 +25,6 @@ use embassy_net::{
 use embassy_time::{Duration, Timer};
 use heapless::Vec;
 use loopback::Loopback;
-pub use orphans::count as orphans;
 use paddock_sync::OnceCell;
 pub use ports::EPHEMERAL;
 pub use stack::NetStack;
@@ -47,6 +47,14 @@ pub fn ethernet() -> Option<&'static NetStack> {
 /// The loopback stack. `None` before the network's start.
 pub fn loopback() -> Option<&'static NetStack> {
     LOOPBACK.get()
+}
+
+/// How many TCP connections there are, those of services and those that nobody
+/// has open included; how many of the last, and how many in TIME-WAIT.
+pub fn connections() -> (usize, usize, usize) {
+    let (connections, orphans, waiting) = inet::with(|stack, _| stack.counts());
+    let (services, left) = service::counts();
+    (connections + services, orphans + left, waiting)
 }
 
 /// The stack that leads to an address, and the address to use there: this
@@ -89,6 +97,11 @@ pub fn own_address() -> Option<Ipv4Address> {
 
 /// Starts both stacks and their tasks. In the main loop's thread, once.
 pub fn start(command_line: &CommandLine<'_>, main_loop: &MainLoop) {
+    inet::start();
+    match inet::run_deadlines() {
+        Ok(token) => main_loop.spawner(Step::LoopbackRunner).spawn(token),
+        Err(_) => log::error!("net: the deadlines have no task"),
+    }
     start_loopback(main_loop);
     match net::init() {
         Some(card) => start_ethernet(command_line, card, main_loop),
@@ -164,15 +177,21 @@ fn configuration(command_line: &CommandLine<'_>) -> (Config, bool) {
 #[embassy_executor::task]
 async fn run_loopback(runner: Runner<'static, Loopback>) {
     if let Some(stack) = loopback() {
-        stack.run(runner).await;
+        stack.run(runner, |_| {}, || {}).await;
     }
 }
 
 #[embassy_executor::task]
 async fn run_ethernet(runner: Runner<'static, Card>) {
-    if let Some(stack) = ethernet() {
-        stack.run(runner).await;
-    }
+    let Some(stack) = ethernet() else {
+        return;
+    };
+    let sort = |waker: &Waker| {
+        let own = own_address();
+        Card::sort(waker, |frame| demux::on_frame(frame, own));
+    };
+    let note = || inet::configure(stack.section(|stack| stack.config_v4()).as_ref());
+    stack.run(runner, sort, note).await;
 }
 
 /// Waits for an address, and falls back to the static one.

@@ -1,19 +1,55 @@
-//! Which ports sockets are bound to.
+//! Which ports are taken: of TCP by the kernel's own services, of UDP by
+//! sockets. Those of programs' TCP sockets are in [`super::inet`].
 
+use super::inet;
 use crate::random;
 use alloc::vec::Vec;
-use core::ops::RangeInclusive;
+use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use paddock_abi::{Errno, Result};
+pub use paddock_inet::EPHEMERAL;
 use paddock_sync::{PreemptOff, Rank, SpinLock};
 
-/// Ports given out by the system (RFC 6335).
-pub const EPHEMERAL: RangeInclusive<u16> = 49152..=65534;
+/// TCP ports of the kernel's own services, a bit each, so that every packet
+/// can be looked at without a lock.
+pub struct Services([AtomicU64; 1024]);
+
+/// The kernel's own services.
+pub static SERVICES: Services = Services([const { AtomicU64::new(0) }; 1024]);
+
+impl Services {
+    fn bit(&self, port: u16) -> (&AtomicU64, u64) {
+        (&self.0[usize::from(port / 64)], 1 << (port % 64))
+    }
+
+    /// Whether a port is a service's. Any context.
+    pub fn has(&self, port: u16) -> bool {
+        let (word, bit) = self.bit(port);
+        word.load(Relaxed) & bit != 0
+    }
+
+    /// Takes a port for a service. `EADDRINUSE` if another service or a
+    /// program has it.
+    pub fn take(&self, port: u16) -> Result<()> {
+        let (word, bit) = self.bit(port);
+        // In the programs' stack's section: none of them binds it meanwhile.
+        inet::with(|stack, _| {
+            if stack.is_bound(port) || word.fetch_or(bit, Relaxed) & bit != 0 {
+                return Err(Errno::EADDRINUSE);
+            }
+            Ok(())
+        })
+    }
+
+    /// Gives a port back.
+    pub fn release(&self, port: u16) {
+        let (word, bit) = self.bit(port);
+        word.fetch_and(!bit, Relaxed);
+    }
+}
 
 /// The ports of one protocol that are taken.
 pub struct Ports(SpinLock<Vec<u16>, PreemptOff>);
 
-/// TCP's.
-pub static TCP: Ports = Ports::new();
 /// UDP's.
 pub static UDP: Ports = Ports::new();
 

@@ -8,6 +8,7 @@
 use core::future::{Future, poll_fn};
 use core::pin::pin;
 use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use core::task::Waker;
 use embassy_net::driver::{Driver, HardwareAddress};
 use embassy_net::{Config, IpAddress, Runner, Stack, StackResources};
 use paddock_abi::{Errno, Result};
@@ -73,13 +74,21 @@ impl NetStack {
         body(*stack)
     }
 
-    /// Runs the stack's runner, each poll in a section.
-    pub async fn run<D: Driver>(&self, mut runner: Runner<'static, D>) {
+    /// Runs the stack's runner, each poll in a section; `before` and `after`
+    /// are called around each, outside.
+    pub async fn run<D: Driver>(
+        &self,
+        mut runner: Runner<'static, D>,
+        before: impl Fn(&Waker),
+        after: impl Fn(),
+    ) {
         let mut running = pin!(runner.run());
         poll_fn(|cx| {
+            before(cx.waker());
             let result = self.section(|_| running.as_mut().poll(cx).map(|never| match never {}));
-            super::orphans::sweep();
-            super::notifier::wake_watched();
+            super::service::sweep();
+            super::service::wake_watched();
+            after();
             result
         })
         .await

@@ -1,44 +1,38 @@
-//! TCP sockets with Linux's behaviour (tcp(7)), never waiting: what cannot go
-//! on is `EAGAIN`, and waiting is done through [`Pollable`].
+//! TCP sockets of programs with Linux's behaviour (tcp(7)), never waiting: what
+//! cannot go on is `EAGAIN`, and waiting is done through [`Pollable`].
 
-use super::connection::{Connection, Incoming};
-use super::listener::Listener;
+use super::inet;
 use super::notifier::Notifier;
-use super::orphans::{leave, orphan};
-use super::{ports, route};
+use super::ports::SERVICES;
+use crate::user::accounts::paying;
 use alloc::sync::Arc;
 use core::any::Any;
-use embassy_net::tcp::State as TcpState;
 use embassy_net::{IpAddress, IpEndpoint, Ipv4Address};
 use paddock_abi::socket::AF_INET;
 use paddock_abi::termios::{FIONREAD, TIOCOUTQ};
 use paddock_abi::{Errno, Result};
+use paddock_inet::{Backlog, Claim, Id, Settings, State as TcpState};
 use paddock_sync::{Pollable, PreemptOff, Rank, Ready, SpinLock, WaitQueue, try_arc};
 use paddock_unix_sockets::{SocketOptions, next_ino, socket_metadata};
 use paddock_vfs::{File, IoctlArg, Metadata};
 
+/// What a socket is.
+#[derive(Clone, Copy)]
 enum State {
     Fresh,
-    Listening(Listener),
-    Connecting(Connection),
-    Connected(Connection),
-    Closed,
+    Listening(Id),
+    /// It has a connection; whether connect(2) has told of it, or it was
+    /// accepted.
+    Connection(Id, bool),
 }
 
 struct Inner {
     state: State,
-    /// The address and port of bind(2).
-    bound: Option<(Option<IpAddress>, u16)>,
+    /// The port of bind(2) or listen(2).
+    claim: Option<Claim>,
+    /// How an attempt ended that was given up.
     error: Option<Errno>,
-    read_closed: bool,
-    write_closed: bool,
-    /// connect(2) has reported the connection, or it was accepted.
-    told: bool,
-    /// The connection was reset, which `error` has told.
-    is_reset: bool,
-    /// What had come when the notifier began to watch, but for what was read
-    /// since; `None` if it does not watch.
-    seen: Option<Incoming>,
+    settings: Settings,
 }
 
 /// A TCP socket.
@@ -51,6 +45,17 @@ pub struct TcpSocket {
     pub family: u16,
     /// What fstat(2) tells.
     pub ino: u64,
+}
+
+/// No address, and no port.
+const NOWHERE: IpEndpoint = IpEndpoint::new(IpAddress::Ipv4(Ipv4Address::UNSPECIFIED), 0);
+
+/// Where a service of the kernel is reached on this machine: at one address.
+fn towards(remote: IpEndpoint) -> IpEndpoint {
+    match SERVICES.has(remote.port) && super::is_own(&remote.addr) {
+        true => IpEndpoint::new(Ipv4Address::LOCALHOST.into(), remote.port),
+        false => remote,
+    }
 }
 
 impl TcpSocket {
@@ -67,32 +72,19 @@ impl TcpSocket {
     /// # Errors
     /// `ENOMEM`.
     pub fn of_family(family: u16) -> Result<Arc<TcpSocket>> {
-        Self::with_state(State::Fresh, family, Notifier::for_tcp()?)
-    }
-
-    fn with_state(state: State, family: u16, notifier: Arc<Notifier>) -> Result<Arc<TcpSocket>> {
-        let told = matches!(state, State::Connected(_));
         let inner = Inner {
-            state,
-            bound: None,
+            state: State::Fresh,
+            claim: None,
             error: None,
-            read_closed: false,
-            write_closed: false,
-            told,
-            is_reset: false,
-            seen: None,
+            settings: Settings::default(),
         };
-        let options = SocketOptions::default();
-        let inner = SpinLock::new(Rank::SocketState, inner);
-        let socket = try_arc(TcpSocket {
-            inner,
-            notifier,
-            options,
+        try_arc(TcpSocket {
+            inner: SpinLock::new(Rank::SocketState, inner),
+            notifier: Notifier::new()?,
+            options: SocketOptions::default(),
             family,
             ino: next_ino(),
-        })?;
-        socket.notifier.belongs_to(&socket);
-        Ok(socket)
+        })
     }
 
     /// bind(2). Port 0 is a port of the system's choice.
@@ -101,30 +93,39 @@ impl TcpSocket {
     /// `EINVAL` if bound already, `EADDRINUSE`, `ENOMEM`.
     pub fn bind(&self, address: Option<IpAddress>, port: u16) -> Result<()> {
         let mut inner = self.inner.lock();
-        if inner.bound.is_some() || !matches!(inner.state, State::Fresh) {
+        if inner.claim.is_some() || !matches!(inner.state, State::Fresh) {
             return Err(Errno::EINVAL);
         }
-        inner.bound = Some((address, ports::TCP.take(port)?));
+        let settings = inner.settings;
+        inner.claim = Some(inet::with(|stack, _| stack.bind(address, port, &settings))?);
         Ok(())
     }
 
-    /// listen(2).
+    /// listen(2). Again it sets another backlog.
     ///
     /// # Errors
-    /// `EINVAL` if connected, `EADDRNOTAVAIL`, `ENFILE`, `ENOMEM`.
+    /// `EINVAL` if connected, `EADDRINUSE`, `ENOMEM`.
     pub fn listen(&self, backlog: usize) -> Result<()> {
+        let (backlog, account) = (Backlog::new(backlog), paying());
         let mut inner = self.inner.lock();
+        let settings = inner.settings;
         match inner.state {
             State::Fresh => {}
-            State::Listening(_) => return Ok(()),
-            _ => return Err(Errno::EINVAL),
+            State::Listening(id) => {
+                inet::with(|stack, _| stack.set_backlog(id, backlog));
+                return Ok(());
+            }
+            State::Connection(..) => return Err(Errno::EINVAL),
         }
-        let (address, port) = match inner.bound {
-            Some(bound) => bound,
-            None => (None, ports::TCP.take(0)?),
+        let claim = match inner.claim {
+            Some(claim) => claim,
+            None => inet::with(|stack, _| stack.bind(None, 0, &settings))?,
         };
-        inner.bound = Some((address, port));
-        inner.state = State::Listening(Listener::new(address, port, backlog, &self.notifier)?);
+        inner.claim = Some(claim);
+        let owner = self.notifier.clone();
+        let listening =
+            inet::with(|stack, _| stack.listen(claim, backlog, settings, owner, account));
+        inner.state = State::Listening(listening?);
         Ok(())
     }
 
@@ -133,52 +134,50 @@ impl TcpSocket {
     /// # Errors
     /// `EAGAIN`, `EINVAL` if it does not listen, `ENOMEM`.
     pub fn accept(&self) -> Result<(Arc<TcpSocket>, IpEndpoint)> {
-        let mut inner = self.inner.lock();
-        let State::Listening(listener) = &mut inner.state else {
+        let inner = self.inner.lock();
+        let State::Listening(id) = inner.state else {
             return Err(Errno::EINVAL);
         };
-        let mut connection = listener.accept().ok_or(Errno::EAGAIN)?;
+        if inet::with(|stack, _| stack.listener_ready(id)).is_empty() {
+            return Err(Errno::EAGAIN);
+        }
+        let settings = inner.settings;
         drop(inner);
-        let peer = connection.remote().unwrap_or(IpEndpoint::new(
-            IpAddress::Ipv4(Ipv4Address::UNSPECIFIED),
-            0,
-        ));
-        let notifier = Notifier::for_tcp()?;
-        connection.set_wakers(notifier.wakers()?);
-        let socket = Self::with_state(State::Connected(connection), self.family, notifier)?;
-        // Accepted sockets inherit it on Linux.
-        socket.options.set_linger(self.options.linger());
-        Ok((socket, peer))
+        let socket = Self::of_family(self.family)?;
+        let (owner, account) = (socket.notifier.clone(), paying());
+        let accepted = inet::with(|stack, _| stack.accept(id, owner, &account))?;
+        let mut inner = socket.inner.lock();
+        (inner.state, inner.settings) = (State::Connection(accepted.id, true), settings);
+        drop(inner);
+        socket.options.inherit(&self.options);
+        Ok((socket, accepted.remote))
     }
 
     /// connect(2): begins, or says how it went.
     ///
     /// # Errors
     /// `EINPROGRESS` when begun, `EALREADY` while under way, `EISCONN`,
-    /// `ECONNREFUSED`, `ETIMEDOUT`, `ENETUNREACH`, `ENFILE`, `ENOMEM`.
+    /// `ECONNREFUSED`, `ETIMEDOUT`, `EHOSTUNREACH`, `ENETUNREACH`,
+    /// `EADDRNOTAVAIL`, `ENFILE`, `ENOMEM`.
     pub fn connect(&self, remote: IpEndpoint) -> Result<()> {
+        let remote = towards(remote);
         let mut inner = self.inner.lock();
-        inner.settle();
-        let connected = matches!(inner.state, State::Connected(_));
-        if let Some(error) = inner.error.take_if(|_| !connected) {
-            inner.state = State::Fresh;
+        match inner.state {
+            State::Fresh => self.begin(&mut inner, remote),
+            State::Listening(_) | State::Connection(_, true) => Err(Errno::EISCONN),
+            State::Connection(id, false) => inner.outcome(id),
+        }
+    }
+
+    fn begin(&self, inner: &mut Inner, remote: IpEndpoint) -> Result<()> {
+        if let Some(error) = inner.error.take() {
             return Err(error);
         }
-        match inner.state {
-            State::Fresh => {}
-            State::Connecting(_) => return Err(Errno::EALREADY),
-            State::Connected(_) if inner.told => return Err(Errno::EISCONN),
-            State::Connected(_) => {
-                inner.told = true;
-                return Ok(());
-            }
-            State::Listening(_) => return Err(Errno::EISCONN),
-            State::Closed => return Err(Errno::EINVAL),
-        }
-        let (stack, address) = route(remote.addr).ok_or(Errno::ENETUNREACH)?;
-        let mut connection = Connection::new(stack, self.notifier.wakers()?)?;
-        connection.connect(IpEndpoint::new(address, remote.port))?;
-        inner.state = State::Connecting(connection);
+        let (claim, settings, account) = (inner.claim, inner.settings, paying());
+        let owner = self.notifier.clone();
+        let id =
+            inet::with(|stack, now| stack.connect(now, claim, remote, settings, owner, &account))?;
+        inner.state = State::Connection(id, false);
         Err(Errno::EINPROGRESS)
     }
 
@@ -189,130 +188,96 @@ impl TcpSocket {
     /// `ENOTCONN`.
     pub fn shutdown(&self, read: bool, write: bool) -> Result<()> {
         let mut inner = self.inner.lock();
-        inner.settle();
-        inner.notice_reset();
-        let (is_reset, mut ended) = (inner.is_reset, State::Fresh);
-        match &mut inner.state {
-            State::Connected(_) if is_reset => return Err(Errno::ENOTCONN),
-            State::Connected(connection) => {
-                if write {
-                    connection.close();
+        match inner.state {
+            State::Fresh => return Err(Errno::ENOTCONN),
+            State::Listening(_) if !read => return Ok(()),
+            State::Listening(id) => {
+                inner.state = State::Fresh;
+                inet::with(|stack, now| stack.close_listener(now, id));
+            }
+            State::Connection(id, _) => {
+                let given_up = inet::with(|stack, now| match stack.state(id) {
+                    TcpState::SynSent | TcpState::SynReceived => {
+                        stack.close(now, id, true);
+                        Ok(true)
+                    }
+                    // The stack tells what that changes.
+                    _ => stack.shutdown(now, id, read, write).map(|()| false),
+                })?;
+                if !given_up {
+                    return Ok(());
                 }
-                inner.read_closed |= read;
-                inner.write_closed |= write;
+                (inner.state, inner.error) = (State::Fresh, Some(Errno::ECONNRESET));
             }
-            State::Connecting(_) => {
-                core::mem::swap(&mut inner.state, &mut ended);
-                inner.error = Some(Errno::ECONNRESET);
-            }
-            State::Listening(_) if read => core::mem::swap(&mut inner.state, &mut ended),
-            State::Listening(_) => {}
-            State::Fresh | State::Closed => return Err(Errno::ENOTCONN),
         }
         drop(inner);
-        drop(ended);
         self.notifier.queue.wake_all();
         Ok(())
     }
 
-    /// Ends the connection at once: what waits is lost, and the other side
-    /// sees a reset.
-    pub fn reset(&self) {
+    /// What it stands for, and the error of an attempt that was given up.
+    fn state(&self) -> (State, Option<Errno>) {
         let mut inner = self.inner.lock();
-        let state = core::mem::replace(&mut inner.state, State::Closed);
-        match state {
-            State::Connected(connection) => {
-                drop(inner);
-                orphan(connection, true);
-                self.notifier.queue.wake_all();
-            }
-            other => inner.state = other,
+        match inner.state {
+            State::Fresh => (State::Fresh, inner.error.take()),
+            state => (state, None),
         }
     }
 
     /// Reads what has come; 0 at the end.
     ///
     /// # Errors
-    /// `EAGAIN`, `ENOTCONN`, `ECONNRESET` and the error of a failed connect.
+    /// `EAGAIN`, `ENOTCONN`, and the connection's error, once.
     pub fn receive(&self, buffer: &mut [u8]) -> Result<usize> {
-        let inner = &mut *self.inner.lock();
-        inner.settle();
-        match &mut inner.state {
-            State::Connected(_) if inner.read_closed => inner.end_of_data(),
-            State::Connected(connection) => {
-                let result = connection.read(buffer);
-                if let (Ok(count), Some(seen)) = (&result, &mut inner.seen) {
-                    seen.unread = seen.unread.saturating_sub(*count);
-                }
-                match result {
-                    Err(Errno::ECONNRESET) => inner.end_of_data(),
-                    result => result,
-                }
-            }
-            State::Connecting(_) => Err(Errno::EAGAIN),
-            State::Closed => inner.end_of_data(),
-            State::Fresh | State::Listening(_) => Err(Errno::ENOTCONN),
+        match self.state() {
+            (State::Connection(id, _), _) => inet::with(|stack, now| stack.read(now, id, buffer)),
+            (_, error) => Err(error.unwrap_or(Errno::ENOTCONN)),
         }
     }
 
     /// Copies what has come without taking it; 0 at the end. The errors of
     /// [`Self::receive`].
     pub fn peek(&self, buffer: &mut [u8]) -> Result<usize> {
-        let inner = &mut *self.inner.lock();
-        inner.settle();
-        match &mut inner.state {
-            State::Connected(connection) => match connection.peek(buffer) {
-                Err(Errno::ECONNRESET) => inner.end_of_data(),
-                result => result,
-            },
-            State::Connecting(_) => Err(Errno::EAGAIN),
-            State::Closed => inner.end_of_data(),
-            State::Fresh | State::Listening(_) => Err(Errno::ENOTCONN),
+        match self.state() {
+            (State::Connection(id, _), _) => inet::with(|stack, _| stack.peek(id, buffer)),
+            (_, error) => Err(error.unwrap_or(Errno::ENOTCONN)),
         }
     }
 
     /// Bytes that have come and not been read, and bytes that the other side
     /// has not acknowledged. `EINVAL` if it listens.
     pub fn queues(&self) -> Result<(usize, usize)> {
-        match &self.inner.lock().state {
-            State::Connected(connection) => Ok(connection.queues()),
+        match self.inner.lock().state {
+            State::Connection(id, _) => Ok(inet::with(|stack, _| stack.queues(id))),
             State::Listening(_) => Err(Errno::EINVAL),
-            _ => Ok((0, 0)),
+            State::Fresh => Ok((0, 0)),
         }
     }
 
     /// Sends what there is room for.
     ///
     /// # Errors
-    /// `EAGAIN`, `EPIPE`, and the error of a failed connect.
+    /// `EAGAIN`, `EPIPE`, and the connection's error, once.
     pub fn send(&self, bytes: &[u8]) -> Result<usize> {
-        let inner = &mut *self.inner.lock();
-        inner.settle();
-        let result = match &mut inner.state {
-            State::Connected(connection) if !inner.write_closed => connection.write(bytes),
-            State::Connecting(_) => Err(Errno::EAGAIN),
-            _ => Err(Errno::EPIPE),
-        };
-        if result != Err(Errno::EPIPE) {
-            return result;
+        match self.state() {
+            (State::Connection(id, _), _) => inet::with(|stack, now| stack.write(now, id, bytes)),
+            (_, error) => Err(error.unwrap_or(Errno::EPIPE)),
         }
-        // The reason is told once.
-        inner.notice_reset();
-        Err(inner.error.take().unwrap_or(Errno::EPIPE))
     }
 
     /// getsockname(2).
     pub fn local(&self) -> IpEndpoint {
         let inner = self.inner.lock();
-        let any = IpAddress::Ipv4(Ipv4Address::UNSPECIFIED);
-        match &inner.state {
-            State::Connecting(connection) | State::Connected(connection) => {
-                connection.local().unwrap_or(IpEndpoint::new(any, 0))
+        let ends = match inner.state {
+            State::Connection(id, _) => inet::with(|stack, _| stack.ends(id)),
+            _ => None,
+        };
+        match (ends, inner.claim) {
+            (Some((local, _)), _) => local,
+            (None, Some(claim)) => {
+                IpEndpoint::new(claim.address.unwrap_or(NOWHERE.addr), claim.port)
             }
-            _ => {
-                let (address, port) = inner.bound.unwrap_or((None, 0));
-                IpEndpoint::new(address.unwrap_or(any), port)
-            }
+            (None, None) => NOWHERE,
         }
     }
 
@@ -321,151 +286,75 @@ impl TcpSocket {
     /// # Errors
     /// `ENOTCONN`.
     pub fn remote(&self) -> Result<IpEndpoint> {
-        match &self.inner.lock().state {
-            State::Connected(connection) if connection.state() != TcpState::Closed => {
-                connection.remote().ok_or(Errno::ENOTCONN)
-            }
-            _ => Err(Errno::ENOTCONN),
-        }
+        let State::Connection(id, _) = self.inner.lock().state else {
+            return Err(Errno::ENOTCONN);
+        };
+        inet::with(|stack, _| match stack.state(id) {
+            TcpState::Closed | TcpState::SynSent => Err(Errno::ENOTCONN),
+            _ => stack
+                .ends(id)
+                .map(|(_, remote)| remote)
+                .ok_or(Errno::ENOTCONN),
+        })
     }
 
     /// Takes the pending error (SO_ERROR).
     pub fn take_error(&self) -> Option<Errno> {
-        let mut inner = self.inner.lock();
-        inner.settle();
-        inner.notice_reset();
-        inner.error.take()
+        match self.state() {
+            (State::Connection(id, _), _) => inet::with(|stack, _| stack.take_error(id)),
+            (_, error) => error,
+        }
     }
 
     /// Whether it listens (SO_ACCEPTCONN).
     pub fn is_listening(&self) -> bool {
         matches!(self.inner.lock().state, State::Listening(_))
     }
-}
 
-impl TcpSocket {
-    /// Tells of what has come since the notifier began to watch. False if
-    /// nothing has: it goes on.
-    pub fn look_for_news(&self) -> bool {
+    /// Changes the options that the stack acts by.
+    pub fn set(&self, change: impl FnOnce(&mut Settings)) {
         let mut inner = self.inner.lock();
-        if let State::Listening(listener) = &mut inner.state {
-            // First: who comes from here on has it asked again.
-            self.notifier.unwatch();
-            listener.note_arrivals();
-            return true;
+        change(&mut inner.settings);
+        let settings = inner.settings;
+        match inner.state {
+            State::Fresh => {}
+            State::Listening(id) => inet::with(|stack, _| stack.set_listener(id, settings)),
+            State::Connection(id, _) => inet::with(|stack, now| stack.set(now, id, settings)),
         }
-        let now = match &inner.state {
-            State::Connected(connection) => Some(connection.glance()),
-            _ => None,
-        };
-        if now.is_some() && now == inner.seen {
-            return false;
-        }
-        let watched = inner.seen.take().is_some();
-        self.notifier.unwatch();
-        drop(inner);
-        if watched {
-            self.notifier.tell();
-        }
-        true
     }
 }
 
 impl Inner {
-    /// Notices how a connect under way has ended.
-    fn settle(&mut self) {
-        let State::Connecting(connection) = &self.state else {
-            return;
-        };
-        match connection.state() {
-            TcpState::SynSent | TcpState::SynReceived => {}
-            TcpState::Closed | TcpState::Listen => {
-                self.error = Some(connection.failure());
-                self.state = State::Closed;
+    /// How an attempt to connect has gone.
+    fn outcome(&mut self, id: Id) -> Result<()> {
+        inet::with(|stack, now| match stack.state(id) {
+            TcpState::SynSent | TcpState::SynReceived => Err(Errno::EALREADY),
+            TcpState::Closed => {
+                let error = stack.take_error(id);
+                stack.close(now, id, true);
+                self.state = State::Fresh;
+                Err(error.unwrap_or(Errno::ECONNABORTED))
             }
             _ => {
-                if let State::Connecting(mut connection) =
-                    core::mem::replace(&mut self.state, State::Closed)
-                {
-                    connection.note_ends();
-                    self.state = State::Connected(connection);
-                }
+                self.state = State::Connection(id, true);
+                Ok(())
             }
-        }
-    }
-
-    /// Notices that the connection was reset: it is over without both sides
-    /// having said so. What has come before can still be read.
-    fn notice_reset(&mut self) {
-        let State::Connected(connection) = &mut self.state else {
-            return;
-        };
-        if self.is_reset || connection.state() != TcpState::Closed {
-            return;
-        }
-        let error = match (self.write_closed, connection.peer_has_ended()) {
-            // Over as it should be, or not to be told from that yet.
-            (true, Some(true) | None) => return,
-            // As Linux in CLOSE_WAIT.
-            (false, Some(true)) => Errno::EPIPE,
-            _ => Errno::ECONNRESET,
-        };
-        self.is_reset = true;
-        self.error = Some(error);
-    }
-
-    /// What reading gives when nothing can come any more.
-    fn end_of_data(&mut self) -> Result<usize> {
-        self.notice_reset();
-        self.error.take().map_or(Ok(0), Err)
-    }
-
-    fn ready(&mut self) -> Ready {
-        self.settle();
-        self.notice_reset();
-        let mut ready = Ready::empty();
-        ready.set(Ready::ERR, self.error.is_some());
-        match &self.state {
-            State::Fresh => ready |= Ready::OUT | Ready::HUP,
-            State::Closed => ready |= Ready::IN | Ready::OUT | Ready::HUP | Ready::RDHUP,
-            State::Listening(listener) => ready.set(Ready::IN, listener.has_connection()),
-            State::Connecting(connection) => {
-                let _ = connection.send_state();
-            }
-            State::Connected(_) if self.is_reset => {
-                ready |= Ready::IN | Ready::OUT | Ready::HUP | Ready::RDHUP;
-            }
-            State::Connected(connection) => {
-                let incoming = connection.incoming();
-                let (data, more) = (incoming.unread > 0, incoming.is_open());
-                let (room, open) = connection.send_state();
-                let ended = !more && !data || self.read_closed;
-                ready.set(Ready::IN, data || ended);
-                ready.set(Ready::RDHUP, !more || self.read_closed);
-                ready.set(Ready::OUT, room || !open || self.write_closed);
-                ready.set(Ready::HUP, ended && (!open || self.write_closed));
-            }
-        }
-        ready
+        })
     }
 }
 
 impl Pollable for TcpSocket {
     fn ready(&self) -> Ready {
-        let mut inner = self.inner.lock();
-        let ready = inner.ready();
-        // Data and room, and more or the end may still come.
-        if ready & (Ready::IN | Ready::OUT | Ready::RDHUP) != Ready::IN | Ready::OUT
-            || inner.seen.is_some()
-        {
-            return ready;
+        let inner = self.inner.lock();
+        match inner.state {
+            State::Fresh => {
+                let mut ready = Ready::OUT | Ready::HUP;
+                ready.set(Ready::ERR, inner.error.is_some());
+                ready
+            }
+            State::Listening(id) => inet::with(|stack, _| stack.listener_ready(id)),
+            State::Connection(id, _) => inet::with(|stack, _| stack.ready(id)),
         }
-        // What comes from here on is news; what has come is told.
-        self.notifier.watch();
-        if let State::Connected(connection) = &inner.state {
-            inner.seen = Some(connection.incoming());
-        }
-        inner.ready()
     }
 
     fn wait_queue(&self) -> Option<&WaitQueue> {
@@ -502,18 +391,21 @@ impl File for TcpSocket {
 
 impl Drop for TcpSocket {
     fn drop(&mut self) {
+        let abort = self.options.linger() == Some(0);
         let inner = self.inner.get_mut();
-        match core::mem::replace(&mut inner.state, State::Closed) {
-            State::Connected(connection) if self.options.linger() == Some(0) => {
-                orphan(connection, true);
+        let (state, claim) = (inner.state, inner.claim.take());
+        if matches!(state, State::Fresh) && claim.is_none() {
+            return;
+        }
+        inet::with(|stack, now| {
+            match state {
+                State::Fresh => {}
+                State::Listening(id) => stack.close_listener(now, id),
+                State::Connection(id, _) => stack.close(now, id, abort),
             }
-            State::Connected(connection) => leave(connection),
-            other => drop(other),
-        }
-        // Only now: who takes the port next must not share it with sockets
-        // that listened.
-        if let Some((_, port)) = inner.bound {
-            ports::TCP.release(port);
-        }
+            if let Some(claim) = claim {
+                stack.release(claim);
+            }
+        });
     }
 }

@@ -4,7 +4,7 @@ use super::backend::{System, log_stranger, new_rng};
 use super::door::{self, Visit};
 use super::settings::{self, InForce};
 use super::watched::Watched;
-use crate::net::tcp::TcpSocket;
+use crate::net::service::TcpSocket;
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -68,7 +68,7 @@ impl ByteStream for Watched<TcpSocket> {
 
     fn poll_close(&mut self, _cx: &mut Context<'_>) -> Poll<core::result::Result<(), IoError>> {
         // What was written and the end go out even after the socket is gone.
-        let closed = self.object.shutdown(false, true);
+        let closed = self.object.close_writing();
         Poll::Ready(closed.map_err(|_| IoError))
     }
 }

@@ -41,6 +41,11 @@ impl<H: Host> Stack<H> {
         }
     }
 
+    /// Whether a socket has bound itself to a port.
+    pub fn is_bound(&self, port: u16) -> bool {
+        self.ports.is_bound(port)
+    }
+
     /// Gives a port back.
     pub fn release(&mut self, claim: Claim) {
         self.ports.release(claim);

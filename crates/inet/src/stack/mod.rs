@@ -14,6 +14,7 @@ use crate::slab::{Id, Slab};
 use crate::tcp::{Connection, Origin};
 use crate::time_wait::TimeWait;
 use alloc::boxed::Box;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use hashbrown::HashMap;
 use paddock_abi::{Errno, Result};
@@ -35,6 +36,12 @@ pub trait Observer {
     /// Something of `ready` may be so now that was not. Called within calls of
     /// the stack, hence it must not use that.
     fn changed(&self, ready: Ready);
+}
+
+impl<O: Observer> Observer for Arc<O> {
+    fn changed(&self, ready: Ready) {
+        (**self).changed(ready);
+    }
 }
 
 /// What the stack needs of the machine.

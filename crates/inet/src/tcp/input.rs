@@ -363,7 +363,7 @@ impl Connection {
         self.expected += 1;
         self.told = self.told.max(self.expected);
         self.due.ack = true;
-        self.read_shut = true;
+        (self.read_shut, self.peer_ended) = (true, true);
         self.news |= Ready::IN | Ready::RDHUP;
         match self.state {
             State::Established => self.state = State::CloseWait,

@@ -152,8 +152,10 @@ pub struct Connection {
     told: Seq,
     /// What has come ahead of `expected`.
     ahead: Ranges,
-    /// The number of the peer's FIN, if it has come.
+    /// The number of the peer's FIN, if it has come out of order.
     fin_at: Option<Seq>,
+    /// The peer's end has come: reading tells of nothing that comes after.
+    peer_ended: bool,
     /// Bytes that came since the last acknowledgement.
     unacknowledged: usize,
     /// Segments that are to be acknowledged at once after the beginning.
@@ -211,6 +213,7 @@ impl Connection {
             told: Seq(0),
             ahead: Ranges::new(),
             fin_at: None,
+            peer_ended: false,
             unacknowledged: 0,
             quick: 8,
             due: Due::default(),

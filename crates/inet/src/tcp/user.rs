@@ -25,6 +25,9 @@ impl Connection {
         if !self.receive.is_empty() {
             return Ok(self.receive.peek(buffer));
         }
+        if self.peer_ended {
+            return Ok(0);
+        }
         if let Some(error) = self.error.take() {
             return Err(error);
         }

@@ -174,7 +174,8 @@ impl Network {
                 self.sent += 1;
                 let arp = EthernetFrame::new_checked(&frame[..]).unwrap().ethertype()
                     == EthernetProtocol::Arp;
-                if self.random.percent(self.wire.loss) {
+                // Of neighbours there is a test of its own.
+                if !arp && self.random.percent(self.wire.loss) {
                     continue;
                 }
                 let (to, frame) = match arp {

@@ -1,5 +1,8 @@
 //! The network card (virtio 1.2, 5.1): full rings in both directions, sent
 //! buffers taken back when there is need, everything else by interrupt.
+//!
+//! Frames that come are [sorted](Card::sort) first: those that nobody takes
+//! there are embassy-net's, whose driver this is.
 
 use super::PaddockHal;
 use super::transport::{self, DeviceType};
@@ -8,6 +11,7 @@ use crate::detectors::{Missing, missing};
 use crate::interrupts::{self, Handler};
 use crate::watchdog;
 use alloc::boxed::Box;
+use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::task::{Context, Waker};
 use embassy_net_driver::{Capabilities, Driver, HardwareAddress, LinkState, RxToken, TxToken};
@@ -26,9 +30,11 @@ const FEATURE_MAC: u64 = 1 << 5;
 const FEATURE_VERSION_1: u64 = 1 << 32;
 /// Room for a header and the largest ethernet frame.
 const BUFFER: usize = 2032;
-/// Bytes of an IP packet.
-const MTU: usize = 1500;
 const ETHERNET_HEADER: usize = 14;
+/// Frames that may wait for embassy-net; they are not in the ring meanwhile.
+const MOST_LEFT: usize = QUEUE_SIZE / 2;
+/// Frames that may wait for room in the ring.
+const MOST_WAITING: usize = 1024;
 
 type Buffer = Box<[u8; BUFFER]>;
 
@@ -41,6 +47,10 @@ struct Device {
     sending: [Option<(Buffer, usize)>; QUEUE_SIZE],
     /// Buffers for sending that are free.
     spare: Vec<Buffer>,
+    /// Frames to be sent once there is room in the ring, with their length.
+    waiting: VecDeque<(Buffer, usize)>,
+    /// Frames for embassy-net, with their length.
+    left: VecDeque<(Buffer, usize)>,
     header: usize,
     mac: [u8; 6],
     waker: Option<Waker>,
@@ -146,6 +156,8 @@ fn start(mut transport: MmioTransport<'static>, interrupt: u32) -> Option<Device
     for _ in 0..QUEUE_SIZE {
         spare.push(try_box([0; BUFFER]).ok()?);
     }
+    let mut left = VecDeque::new();
+    left.try_reserve_exact(MOST_LEFT).ok()?;
     let mut device = Device {
         transport,
         receive,
@@ -153,6 +165,8 @@ fn start(mut transport: MmioTransport<'static>, interrupt: u32) -> Option<Device
         receiving: [const { None }; QUEUE_SIZE],
         sending: [const { None }; QUEUE_SIZE],
         spare,
+        waiting: VecDeque::new(),
+        left,
         // The modern header has a count of buffers at its end.
         header: if features & FEATURE_VERSION_1 != 0 {
             12
@@ -224,7 +238,54 @@ impl Device {
             };
             // SAFETY: this is the buffer that the token was given for.
             let _ = unsafe { self.transmit.pop_used(token, &[&buffer[..length]], &mut []) };
+            self.keep(buffer);
+        }
+    }
+
+    /// Keeps a buffer for sending, as many as the ring has room for.
+    fn keep(&mut self, buffer: Buffer) {
+        if self.spare.len() < QUEUE_SIZE {
             self.spare.push(buffer);
+        }
+    }
+
+    /// Sends what has waited for room.
+    fn send_waiting(&mut self) {
+        self.reclaim();
+        while !self.waiting.is_empty() && self.transmit.available_desc() > 0 {
+            if let Some((buffer, length)) = self.waiting.pop_front() {
+                self.send(buffer, length);
+            }
+        }
+    }
+
+    /// Sends a frame behind those that wait; one too many is lost.
+    fn send_in_turn(&mut self, buffer: Buffer, length: usize) {
+        self.send_waiting();
+        if self.waiting.is_empty() && self.transmit.available_desc() > 0 {
+            self.send(buffer, length);
+        } else if self.waiting.len() < MOST_WAITING && self.waiting.try_reserve(1).is_ok() {
+            self.waiting.push_back((buffer, length));
+        }
+    }
+
+    /// The next frame that has come. Without one the waker is kept.
+    fn next_received(&mut self, waker: &Waker) -> Option<(Buffer, usize)> {
+        if self.receive.peek_used().is_none() {
+            self.interrupts.found_empty();
+            self.waker = Some(waker.clone());
+            // Looked at again: the interrupt may have come in between.
+            self.receive.peek_used()?;
+        }
+        self.interrupts.found_frame(platform::now());
+        self.received()
+    }
+
+    /// Leaves a frame for embassy-net; one too many is lost.
+    fn leave(&mut self, buffer: Buffer, length: usize) {
+        match self.left.len() < MOST_LEFT {
+            true => self.left.push_back((buffer, length)),
+            false => self.offer(buffer),
         }
     }
 
@@ -233,14 +294,14 @@ impl Device {
         // device gives its token back.
         match unsafe { self.transmit.add(&[&buffer[..length]], &mut []) } {
             Ok(token) => self.sending[usize::from(token)] = Some((buffer, length)),
-            Err(_) => self.spare.push(buffer),
+            Err(_) => self.keep(buffer),
         }
         super::notify(&mut self.transport, &self.transmit, TRANSMIT);
     }
 
     /// A buffer to send from; without one the waker is kept.
     fn sendable(&mut self, waker: &Waker) -> Option<Buffer> {
-        self.reclaim();
+        self.send_waiting();
         let buffer = if self.transmit.available_desc() > 0 {
             self.spare.pop()
         } else {
@@ -289,7 +350,7 @@ pub struct Sendable {
 impl Drop for Sendable {
     fn drop(&mut self) {
         if let Some(buffer) = self.buffer.take() {
-            device().lock().spare.push(buffer);
+            device().lock().keep(buffer);
         }
     }
 }
@@ -307,6 +368,80 @@ impl TxToken for Sendable {
     }
 }
 
+/// What becomes of a frame that has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It was dealt with.
+    Taken,
+    /// It is for embassy-net.
+    Leave,
+}
+
+/// Frames that are sorted before others have their turn.
+const SORTED_AT_ONCE: usize = QUEUE_SIZE;
+
+impl Card {
+    /// Bytes of the largest IP packet.
+    pub const MTU: usize = 1500;
+
+    /// Has all frames that have come sorted, outside of every section, and
+    /// sends what has waited. The waker is kept, or called if there are more.
+    pub fn sort(waker: &Waker, mut sorter: impl FnMut(&[u8]) -> Verdict) {
+        device().lock().send_waiting();
+        for _ in 0..SORTED_AT_ONCE {
+            let mut device = device().lock();
+            let header = device.header;
+            let Some((buffer, length)) = device.next_received(waker) else {
+                return;
+            };
+            drop(device);
+            let end = length.max(header);
+            let verdict = sorter(&buffer[header..end]);
+            let mut device = self::device().lock();
+            match verdict {
+                Verdict::Taken => device.offer(buffer),
+                Verdict::Leave => device.leave(buffer, length),
+            }
+        }
+        waker.wake_by_ref();
+    }
+
+    /// Sends a frame of `length` bytes, which `fill` writes, or has it wait
+    /// for room. One that there is no memory for is lost. Any context but an
+    /// interrupt.
+    pub fn send_frame(length: usize, fill: &mut dyn FnMut(&mut [u8])) {
+        let Some(device) = DEVICE.get() else {
+            return;
+        };
+        let mut locked = device.lock();
+        let (header, spare) = (locked.header, locked.spare.pop());
+        drop(locked);
+        let buffer = spare.map_or_else(|| try_box([0; BUFFER]), Ok);
+        let end = header + length;
+        let Some(mut buffer) = buffer.ok().filter(|_| end <= BUFFER) else {
+            return;
+        };
+        buffer[..header].fill(0);
+        fill(&mut buffer[header..end]);
+        let mut locked = device.lock();
+        locked.send_in_turn(buffer, end);
+        // An answer whose interrupt is missing is found by the next frame.
+        let waker = match locked.receive.peek_used() {
+            Some(_) => locked.waker.take(),
+            None => None,
+        };
+        drop(locked);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    /// The card's own address.
+    pub fn hardware() -> [u8; 6] {
+        device().lock().mac
+    }
+}
+
 impl Driver for Card {
     type RxToken<'a> = Received;
     type TxToken<'a> = Sendable;
@@ -314,16 +449,13 @@ impl Driver for Card {
     fn receive(&mut self, cx: &mut Context<'_>) -> Option<(Received, Sendable)> {
         let mut device = device().lock();
         let header = device.header;
-        if device.receive.peek_used().is_none() {
-            device.interrupts.found_empty();
-            device.waker = Some(cx.waker().clone());
-            // Looked at again: the interrupt may have come in between.
-            device.receive.peek_used()?;
+        if device.left.is_empty() {
+            // The sorting has kept the waker.
+            return None;
         }
-        device.interrupts.found_frame(platform::now());
         let reply = device.sendable(cx.waker())?;
-        let Some((buffer, length)) = device.received() else {
-            device.spare.push(reply);
+        let Some((buffer, length)) = device.left.pop_front() else {
+            device.keep(reply);
             return None;
         };
         Some((
@@ -356,7 +488,7 @@ impl Driver for Card {
 
     fn capabilities(&self) -> Capabilities {
         let mut capabilities = Capabilities::default();
-        capabilities.max_transmission_unit = MTU + ETHERNET_HEADER;
+        capabilities.max_transmission_unit = Card::MTU + ETHERNET_HEADER;
         capabilities
     }
 

@@ -13,12 +13,12 @@ pub fn directory() -> StaticDir {
         .with("unix", file(unix))
 }
 
-/// How many TCP sockets there are in the stacks: one for each connection, and
-/// as many for a listening socket as it can hold that nobody has accepted.
+/// How many TCP connections there are, those of the kernel's services and
+/// those that nobody has accepted included.
 fn statistics(out: &mut Text<'_>) -> Result<()> {
-    let (connections, orphans) = (net::connections(), net::orphans());
+    let (connections, orphans, waiting) = net::connections();
     out.put(format_args!(
-        "sockets: used {connections}\nTCP: inuse {connections} orphan {orphans} tw 0 alloc {connections} mem 0\n"
+        "sockets: used {connections}\nTCP: inuse {connections} orphan {orphans} tw {waiting} alloc {connections} mem 0\n"
     ))
 }
 

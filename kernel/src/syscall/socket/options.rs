@@ -10,6 +10,7 @@ use crate::user_memory::UserPtr;
 use paddock_abi::socket::*;
 use paddock_abi::time::{NANOS, Timeval};
 use paddock_abi::{Errno, Result};
+use paddock_inet::Settings;
 use paddock_unix_sockets::{SocketOptions, Switch};
 use zerocopy::IntoBytes;
 
@@ -58,14 +59,16 @@ pub fn setsockopt(call: &mut Call<'_>) -> Result<u64> {
     let value = UserPtr::<u32>::new(call.word(3)).read()?;
     if let Some(switch) = switch(level, option, socket) {
         options.set(switch, value != 0);
+        if let Socket::Tcp(tcp) = socket {
+            tcp.set(|settings| set_switch(settings, switch, value != 0));
+        }
         return Ok(0);
     }
     let size = value
         .clamp(BUFFER_RANGE.0, BUFFER_RANGE.1)
         .saturating_mul(2);
     match (level, option) {
-        (SOL_SOCKET, SO_SNDBUF) => options.set_send_buffer(size),
-        (SOL_SOCKET, SO_RCVBUF) => options.set_receive_buffer(size),
+        (SOL_SOCKET, SO_SNDBUF | SO_RCVBUF) => set_buffer(socket, option, size),
         (SOL_SOCKET, SO_PRIORITY) => {}
         (IPPROTO_TCP, TCP_DEFER_ACCEPT | TCP_KEEPIDLE | TCP_KEEPINTVL | TCP_KEEPCNT) if tcp => {}
         (IPPROTO_IP, IP_TOS | IP_TTL) if socket.family() != AF_UNIX => {}
@@ -73,6 +76,34 @@ pub fn setsockopt(call: &mut Call<'_>) -> Result<u64> {
         _ => return Err(Errno::ENOPROTOOPT),
     }
     Ok(0)
+}
+
+/// What a switch means to a TCP connection.
+fn set_switch(settings: &mut Settings, switch: Switch, on: bool) {
+    match switch {
+        Switch::ReuseAddress => settings.reuse_address = on,
+        Switch::ReusePort => settings.reuse_port = on,
+        Switch::KeepAlive => settings.keep_alive = on,
+        Switch::NoDelay => settings.no_delay = on,
+        Switch::Cork => settings.cork = on,
+        Switch::QuickAck => settings.quick_ack = on,
+        _ => {}
+    }
+}
+
+/// SO_SNDBUF and SO_RCVBUF.
+fn set_buffer(socket: Socket<'_>, option: u32, size: u32) {
+    let options = socket.options();
+    match option {
+        SO_SNDBUF => options.set_send_buffer(size),
+        _ => options.set_receive_buffer(size),
+    }
+    if let Socket::Tcp(tcp) = socket {
+        tcp.set(|settings| match option {
+            SO_SNDBUF => settings.send_limit = size,
+            _ => settings.receive_limit = size,
+        });
+    }
 }
 
 /// Local sockets have options of their own level only.

@@ -2,7 +2,7 @@
 
 use super::connection::Connection;
 use super::notifier::Notifier;
-use super::stack::NetStack;
+use crate::net::stack::NetStack;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use embassy_net::tcp::State;
@@ -39,10 +39,10 @@ impl Listener {
             IpAddress::Ipv4(address) => address.is_loopback(),
             IpAddress::Ipv6(address) => address.is_loopback(),
         });
-        let ethernet = super::ethernet().filter(|_| !only_loopback);
+        let ethernet = crate::net::ethernet().filter(|_| !only_loopback);
         let mut listener = Listener {
             endpoint: IpListenEndpoint { addr: None, port },
-            stacks: [super::loopback(), ethernet],
+            stacks: [crate::net::loopback(), ethernet],
             backlog,
             waiting: Vec::new(),
             notifier: notifier.clone(),

@@ -1,8 +1,7 @@
 //! One TCP connection of a stack, with its buffers.
 
-use super::notifier::Wakers;
-use super::stack::NetStack;
-use crate::time;
+use crate::net::notifier::Wakers;
+use crate::net::stack::NetStack;
 use crate::user::accounts::paying;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -11,7 +10,7 @@ use core::mem::ManuallyDrop;
 use core::pin::pin;
 use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use core::task::{Context, Poll};
-use embassy_net::tcp::{ConnectError, Error, State, TcpSocket};
+use embassy_net::tcp::{Error, State, TcpSocket};
 use embassy_net::{IpEndpoint, IpListenEndpoint};
 use embassy_time::Duration;
 use paddock_abi::{Errno, Result};
@@ -56,8 +55,6 @@ pub struct Connection {
     socket: ManuallyDrop<TcpSocket<'static>>,
     stack: &'static NetStack,
     wakers: Wakers,
-    /// When connecting began, ns since boot.
-    began: u64,
     /// This side's address and the other's, once connected.
     ends: Option<(IpEndpoint, IpEndpoint)>,
     _receive: Box<[u8]>,
@@ -116,7 +113,6 @@ impl Connection {
             socket: ManuallyDrop::new(socket),
             stack,
             wakers,
-            began: time::now(),
             ends: None,
             _receive: receive,
             _send: send,
@@ -142,34 +138,6 @@ impl Connection {
         match polled {
             Poll::Pending | Poll::Ready(Ok(())) => Ok(()),
             Poll::Ready(Err(_)) => Err(Errno::EINVAL),
-        }
-    }
-
-    /// Begins to connect.
-    ///
-    /// # Errors
-    /// `ENETUNREACH`, `EISCONN`.
-    pub fn connect(&mut self, remote: IpEndpoint) -> Result<()> {
-        self.began = time::now();
-        let mut cx = Context::from_waker(&self.wakers.outgoing);
-        let socket = &mut self.socket;
-        let polled = self
-            .stack
-            .section(|_| pin!(socket.connect(remote)).poll(&mut cx));
-        match polled {
-            Poll::Pending | Poll::Ready(Ok(())) => Ok(()),
-            Poll::Ready(Err(ConnectError::InvalidState)) => Err(Errno::EISCONN),
-            Poll::Ready(Err(ConnectError::NoRoute)) => Err(Errno::ENETUNREACH),
-            Poll::Ready(Err(_)) => Err(Errno::ECONNREFUSED),
-        }
-    }
-
-    /// Why connecting has failed, once it has: by an answer, or for want of
-    /// one.
-    pub fn failure(&self) -> Errno {
-        match time::now().saturating_sub(self.began) / 1_000_000 >= TIMEOUT.as_millis() {
-            true => Errno::ETIMEDOUT,
-            false => Errno::ECONNREFUSED,
         }
     }
 
@@ -224,28 +192,6 @@ impl Connection {
                 let _ = pin!(socket.wait_read_ready()).poll(&mut cx);
             }
             result
-        });
-        outcome(result, Errno::ECONNRESET)
-    }
-
-    /// Copies what is there without taking it; 0 at the end.
-    ///
-    /// # Errors
-    /// As [`Self::read`].
-    pub fn peek(&mut self, buffer: &mut [u8]) -> Result<usize> {
-        let mut cx = Context::from_waker(&self.wakers.incoming);
-        let socket = &mut self.socket;
-        let result = self.stack.section(|_| {
-            if !socket.can_recv() {
-                // Takes nothing, as there is nothing: it tells why.
-                return pin!(socket.read(&mut buffer[..])).poll(&mut cx);
-            }
-            let copy = |bytes: &mut [u8]| {
-                let count = bytes.len().min(buffer.len());
-                buffer[..count].copy_from_slice(&bytes[..count]);
-                (0, count)
-            };
-            pin!(socket.read_with(copy)).poll(&mut cx)
         });
         outcome(result, Errno::ECONNRESET)
     }

@@ -1,0 +1,162 @@
+//! The stack of programs' sockets ([`paddock_inet`]): one for the machine,
+//! behind one lock, and what it needs of the card and of time.
+//!
+//! The lock is held for one call at a time, with preemption off: for as long
+//! as a call's bytes are copied, and those of the segments that follow from
+//! it. Nothing in it waits.
+
+use super::loopback;
+use super::ports::SERVICES;
+use crate::drivers::virtio::net::Card;
+use crate::{random, time};
+use core::future::poll_fn;
+use core::pin::pin;
+use core::task::{Poll, Waker};
+use embassy_net::StaticConfigV4;
+use embassy_time::{Instant, Timer};
+use paddock_inet::{Host, Interface, NEVER, Stack};
+use paddock_sync::{OnceCell, PreemptOff, Rank, SpinLock};
+use smoltcp::wire::EthernetAddress;
+
+use super::notifier::Notifier;
+use alloc::sync::Arc;
+
+/// What the stack uses.
+pub struct Machine;
+
+impl Host for Machine {
+    type Observer = Arc<Notifier>;
+
+    fn send_frame(&mut self, length: usize, fill: &mut dyn FnMut(&mut [u8])) {
+        Card::send_frame(length, fill);
+    }
+
+    fn send_to_services(&mut self, length: usize, fill: &mut dyn FnMut(&mut [u8])) {
+        loopback::put(length, fill);
+    }
+
+    fn is_service(&self, port: u16) -> bool {
+        SERVICES.has(port)
+    }
+
+    fn random(&mut self) -> u64 {
+        random::next_u64()
+    }
+}
+
+/// The stack, and who sees to its deadlines.
+struct Inet {
+    stack: Stack<Machine>,
+    /// The task that waits for the next deadline.
+    waker: Option<Waker>,
+    /// When it wakes by itself, ns since boot.
+    alarm: u64,
+}
+
+static INET: OnceCell<SpinLock<Inet, PreemptOff>> = OnceCell::new();
+
+/// Makes the stack. Once, before anybody has a socket.
+pub fn start() {
+    let inet = Inet {
+        stack: Stack::new(Machine),
+        waker: None,
+        alarm: NEVER,
+    };
+    if INET.set(SpinLock::new(Rank::Inet, inet)).is_err() {
+        panic!("the network was started twice");
+    }
+}
+
+/// Runs `body` with the stack and the time. Never sleeps; any context but an
+/// interrupt.
+#[track_caller]
+pub fn with<T>(body: impl FnOnce(&mut Stack<Machine>, u64) -> T) -> T {
+    let Some(inet) = INET.get() else {
+        unreachable!("sockets exist only once the network was started");
+    };
+    let mut inet = inet.lock();
+    let result = body(&mut inet.stack, time::now());
+    inet.see_to_alarm();
+    result
+}
+
+impl Inet {
+    /// Has the task look again if the next deadline is before its alarm.
+    fn see_to_alarm(&mut self) {
+        let deadline = self.stack.deadline();
+        if deadline < self.alarm {
+            self.alarm = deadline;
+            if let Some(waker) = &self.waker {
+                waker.wake_by_ref();
+            }
+        }
+    }
+}
+
+/// Does what is due, whenever it is.
+#[embassy_executor::task]
+pub async fn run_deadlines() {
+    loop {
+        let deadline = wait_for_deadline().await;
+        let at = Instant::from_micros(deadline.div_ceil(1000));
+        let mut timer = pin!(Timer::at(at));
+        // The alarm may be moved forward meanwhile.
+        poll_fn(|cx| match alarm(cx.waker()) < deadline {
+            true => Poll::Ready(()),
+            false => core::future::Future::poll(timer.as_mut(), cx),
+        })
+        .await;
+    }
+}
+
+/// The alarm; its task is the waker's.
+fn alarm(waker: &Waker) -> u64 {
+    let Some(inet) = INET.get() else {
+        return NEVER;
+    };
+    let mut inet = inet.lock();
+    match &mut inet.waker {
+        Some(known) => known.clone_from(waker),
+        none => *none = Some(waker.clone()),
+    }
+    inet.alarm
+}
+
+/// Does what is due, and waits until there is a deadline ahead.
+async fn wait_for_deadline() -> u64 {
+    poll_fn(|cx| {
+        let Some(inet) = INET.get() else {
+            return Poll::Pending;
+        };
+        let mut inet = inet.lock();
+        match &mut inet.waker {
+            Some(known) => known.clone_from(cx.waker()),
+            none => *none = Some(cx.waker().clone()),
+        }
+        let now = time::now();
+        if inet.stack.deadline() <= now {
+            inet.stack.on_time(now);
+        }
+        inet.alarm = inet.stack.deadline();
+        match inet.alarm {
+            NEVER => Poll::Pending,
+            alarm => Poll::Ready(alarm),
+        }
+    })
+    .await
+}
+
+/// The card's addresses may have changed.
+pub fn configure(config: Option<&StaticConfigV4>) {
+    let interface = config.map(|config| Interface {
+        hardware: EthernetAddress(Card::hardware()),
+        address: config.address,
+        gateway: config.gateway,
+        mtu: Card::MTU,
+    });
+    with(|stack, _| {
+        if stack.interface() != interface {
+            stack.set_interface(interface);
+        }
+    });
+}
