@@ -24,6 +24,7 @@ mod ring;
 mod segment;
 mod seq;
 mod settings;
+mod shrink;
 mod slab;
 mod stack;
 mod tcp;
@@ -34,8 +35,8 @@ pub use listener::{Accepted, Backlog};
 pub use ports::{Claim, EPHEMERAL};
 pub use settings::{BUFFER, MAX_BUFFER, Settings};
 pub use slab::Id;
-pub use stack::{Host, Interface, Listed, Observer, Stack};
-pub use tcp::State;
+pub use stack::{Host, Interface, Listed, Observer, Stack, Traffic};
+pub use tcp::{Figures, State};
 
 /// One second, in nanoseconds.
 const SECOND: u64 = 1_000_000_000;

@@ -2,6 +2,7 @@
 
 use crate::keys::TableHasher;
 use crate::settings::Settings;
+use crate::shrink::shrink;
 use crate::slab::Id;
 use alloc::vec::Vec;
 use core::ops::RangeInclusive;
@@ -78,6 +79,7 @@ impl Ports {
     fn forget_if_free(&mut self, port: u16) {
         if self.ports.get(&port).is_some_and(Port::is_free) {
             self.ports.remove(&port);
+            shrink(&mut self.ports);
         }
     }
 

@@ -35,6 +35,14 @@ pub struct Settings {
     pub send_limit: u32,
     /// Bytes that may wait to be read.
     pub receive_limit: u32,
+    /// TCP_NOTSENT_LOWAT: with so many bytes that were not sent yet there is no
+    /// room for more.
+    pub unsent_limit: u32,
+    /// TCP_DEFER_ACCEPT, in seconds: for so long a connection is established
+    /// only by data.
+    pub defer_accept: u32,
+    /// TCP_FASTOPEN: data with SYN that might be taken, of which none are.
+    pub fast_open: u32,
     /// SO_REUSEADDR.
     pub reuse_address: bool,
     /// SO_REUSEPORT.
@@ -60,6 +68,9 @@ impl Default for Settings {
             linger2: 60,
             send_limit: BUFFER,
             receive_limit: BUFFER,
+            unsent_limit: u32::MAX,
+            defer_accept: 0,
+            fast_open: 0,
             reuse_address: false,
             reuse_port: false,
             ttl: 0,

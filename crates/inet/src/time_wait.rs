@@ -5,6 +5,7 @@ use crate::SECOND;
 use crate::keys::{TableHasher, Tuple};
 use crate::segment::{Flags, Header};
 use crate::seq::Seq;
+use crate::shrink::shrink;
 use alloc::collections::VecDeque;
 use hashbrown::HashMap;
 
@@ -111,7 +112,12 @@ impl TimeWait {
 
     /// Takes one out.
     pub fn remove(&mut self, tuple: &Tuple) -> Option<Remains> {
-        self.table.remove(tuple)
+        let remains = self.table.remove(tuple);
+        shrink(&mut self.table);
+        if self.table.is_empty() {
+            self.order = VecDeque::new();
+        }
+        remains
     }
 
     /// The one of these ends.

@@ -38,6 +38,7 @@ pub struct SocketOptions {
     send_timeout: AtomicU64,
     send_buffer: AtomicU32,
     receive_buffer: AtomicU32,
+    priority: AtomicU32,
     /// Seconds, and [`LINGERS`].
     linger: AtomicU64,
 }
@@ -53,6 +54,7 @@ impl SocketOptions {
         copy(&self.send_timeout, &other.send_timeout);
         copy(&self.linger, &other.linger);
         self.switches.store(other.switches.load(Relaxed), Relaxed);
+        self.set_priority(other.priority());
         self.set_send_buffer(other.send_buffer());
         self.set_receive_buffer(other.receive_buffer());
     }
@@ -112,6 +114,16 @@ impl SocketOptions {
     /// Sets [`Self::send_buffer`].
     pub fn set_send_buffer(&self, bytes: u32) {
         self.send_buffer.store(bytes, Relaxed);
+    }
+
+    /// SO_PRIORITY.
+    pub fn priority(&self) -> u32 {
+        self.priority.load(Relaxed)
+    }
+
+    /// Sets [`Self::priority`].
+    pub fn set_priority(&self, priority: u32) {
+        self.priority.store(priority, Relaxed);
     }
 
     /// The size that was asked for with SO_RCVBUF, doubled as on Linux; 0 if

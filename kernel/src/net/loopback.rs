@@ -2,7 +2,7 @@
 //! unless it is for a program. Programs reach each other within
 //! [`super::inet`]; what they send to a service of the kernel comes in here.
 
-use super::demux;
+use super::{Traffic, demux};
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::task::{Context, Waker};
@@ -16,6 +16,8 @@ const QUEUE: usize = 64;
 
 struct Queue {
     packets: VecDeque<Vec<u8>>,
+    /// What has come in since the start.
+    traffic: Traffic,
     waker: Option<Waker>,
 }
 
@@ -24,6 +26,11 @@ static QUEUE_IN: SpinLock<Queue, PreemptOff> = SpinLock::new(
     Rank::Leaf,
     Queue {
         packets: VecDeque::new(),
+        traffic: Traffic {
+            packets: 0,
+            bytes: 0,
+            lost: 0,
+        },
         waker: None,
     },
 );
@@ -42,14 +49,21 @@ fn room(length: usize) -> Vec<u8> {
 fn push(packet: Vec<u8>) {
     let mut queue = QUEUE_IN.lock();
     if queue.packets.len() >= 2 * QUEUE || queue.packets.try_reserve(1).is_err() {
+        queue.traffic.lost += 1;
         return;
     }
+    queue.traffic.count(packet.len());
     queue.packets.push_back(packet);
     let waker = queue.waker.take();
     drop(queue);
     if let Some(waker) = waker {
         waker.wake();
     }
+}
+
+/// What has come in since the start.
+pub fn traffic() -> Traffic {
+    QUEUE_IN.lock().traffic
 }
 
 /// A packet of `length` bytes, which `fill` writes, comes in.

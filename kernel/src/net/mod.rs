@@ -4,6 +4,7 @@
 mod datagrams;
 mod demux;
 mod inet;
+mod list;
 mod loopback;
 mod notifier;
 mod ports;
@@ -24,6 +25,7 @@ use embassy_net::{
 };
 use embassy_time::{Duration, Timer};
 use heapless::Vec;
+pub use list::{Connection, Traffic, interface, list_connections, list_neighbours, traffic};
 use loopback::Loopback;
 use paddock_sync::OnceCell;
 pub use ports::EPHEMERAL;

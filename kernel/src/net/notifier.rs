@@ -17,6 +17,19 @@ pub const OUTGOING: Ready = Ready::OUT.union(Ready::ERR).union(Ready::HUP);
 pub struct Notifier {
     /// The queue.
     pub queue: WaitQueue,
+    /// Whose it is.
+    pub owner: Owner,
+}
+
+/// What `/proc/net` tells of who has a socket.
+#[derive(Clone, Copy, Debug)]
+pub struct Owner {
+    /// The socket's number.
+    pub ino: u64,
+    /// Who made it.
+    pub uid: u32,
+    /// `AF_INET` or `AF_INET6`.
+    pub family: u16,
 }
 
 /// What embassy-net calls when one side of a socket changes.
@@ -44,13 +57,16 @@ pub struct Wakers {
 }
 
 impl Notifier {
-    /// One that nobody waits at.
+    /// One that nobody waits at, of a socket that is made now.
     ///
     /// # Errors
     /// `ENOMEM`.
-    pub fn new() -> Result<Arc<Notifier>> {
+    pub fn new(family: u16, ino: u64) -> Result<Arc<Notifier>> {
+        let maker = crate::user::current();
+        let uid = maker.map_or(0, |thread| thread.with_cred(|cred| cred.uid.effective));
         try_arc(Notifier {
             queue: WaitQueue::new(),
+            owner: Owner { ino, uid, family },
         })
     }
 

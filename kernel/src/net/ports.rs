@@ -27,6 +27,11 @@ impl Services {
         word.load(Relaxed) & bit != 0
     }
 
+    /// All of them, for listings: it looks at every port.
+    pub fn iter(&self) -> impl Iterator<Item = u16> {
+        (0..=u16::MAX).filter(|&port| self.has(port))
+    }
+
     /// Takes a port for a service. `EADDRINUSE` if another service or a
     /// program has it.
     pub fn take(&self, port: u16) -> Result<()> {

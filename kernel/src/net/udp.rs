@@ -60,12 +60,13 @@ impl UdpSocket {
             read_closed: false,
             write_closed: false,
         };
+        let ino = next_ino();
         try_arc(UdpSocket {
             inner: SpinLock::new(Rank::SocketState, inner),
-            notifier: Notifier::new()?,
+            notifier: Notifier::new(family, ino)?,
             options: SocketOptions::default(),
             family,
-            ino: next_ino(),
+            ino,
         })
     }
 

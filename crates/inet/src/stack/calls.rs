@@ -6,7 +6,7 @@ use crate::listener::{Accepted, Backlog, Listener};
 use crate::ports::{self, Claim};
 use crate::settings::Settings;
 use crate::slab::Id;
-use crate::tcp::{Connection, State};
+use crate::tcp::{Connection, Figures, State};
 use crate::{NEVER, ports::SPAN};
 use alloc::collections::VecDeque;
 use alloc::sync::Arc;
@@ -309,9 +309,8 @@ impl<H: Host> Stack<H> {
         self.connection(id)?.take_error()
     }
 
-    /// The smoothed round-trip time and its variation in nanoseconds, the
-    /// congestion window and the segment size in bytes.
-    pub fn figures(&mut self, id: Id) -> Option<(u64, u64, u32, u32)> {
+    /// What TCP_INFO tells.
+    pub fn figures(&mut self, id: Id) -> Option<Figures> {
         Some(self.connection(id)?.figures())
     }
 

@@ -5,11 +5,15 @@ use crate::NEVER;
 use crate::keys::Tuple;
 use crate::segment::{EMPTY, Flags, Header, Payload};
 use crate::seq::Seq;
+use crate::shrink::shrink;
 use crate::slab::Id;
 use crate::tcp::{Answer, Connection, State};
 use crate::time_wait::Late;
 use paddock_charge::Charge;
 use paddock_sync::Ready;
+
+/// Deadlines that are seen to in one call, of each kind.
+const MOST_AT_ONCE: usize = 256;
 
 impl<H: Host> Stack<H> {
     /// When [`Self::on_time`] is to be called, in nanoseconds.
@@ -21,7 +25,10 @@ impl<H: Host> Stack<H> {
 
     /// Does what is due.
     pub fn on_time(&mut self, now: u64) {
-        while let Some(index) = self.deadlines.pop_due(now) {
+        for _ in 0..MOST_AT_ONCE {
+            let Some(index) = self.deadlines.pop_due(now) else {
+                break;
+            };
             let index = index as u32;
             if let Some(slot) = self.connections.at(index) {
                 slot.deadline = NEVER;
@@ -29,7 +36,11 @@ impl<H: Host> Stack<H> {
                 self.wake(index);
             }
         }
-        while let Some((tuple, remains)) = self.time_wait.pop(now) {
+        // The rest is due at once, in another call.
+        for _ in 0..MOST_AT_ONCE {
+            let Some((tuple, remains)) = self.time_wait.pop(now) else {
+                break;
+            };
             self.ports
                 .remove_connection(tuple.local.port, remains.shares);
         }
@@ -69,7 +80,10 @@ impl<H: Host> Stack<H> {
             let data = slot.connection.payload(&segment);
             let header = &segment.header;
             match slot.path {
-                Path::Local => slot.peer = self.input(now, header, data, slot.peer),
+                Path::Local => {
+                    self.local.count(data);
+                    slot.peer = self.input(now, header, data, slot.peer);
+                }
                 path => self.send(now, path, header, data, slot.connection.settings()),
             }
         }
@@ -97,7 +111,7 @@ impl<H: Host> Stack<H> {
             self.input_to_none(now, &tuple, header, data);
             return None;
         };
-        if self.is_held_up(id, header) {
+        if self.is_held_up(now, id, header, data) {
             return Some(id);
         }
         if let Some(slot) = self.connections.get(id) {
@@ -111,8 +125,8 @@ impl<H: Host> Stack<H> {
     }
 
     /// Whether a connection that would be established has to wait for room at
-    /// its listener: the segment is dropped, and comes again.
-    fn is_held_up(&mut self, id: Id, header: &Header) -> bool {
+    /// its listener, or for data: the segment is dropped, and comes again.
+    fn is_held_up(&mut self, now: u64, id: Id, header: &Header, data: Payload<'_>) -> bool {
         let Some(slot) = self.connections.get(id).filter(|slot| slot.is_on_its_way) else {
             return false;
         };
@@ -123,7 +137,9 @@ impl<H: Host> Stack<H> {
             return true;
         };
         let room = !listener.is_full() && listener.ready.try_reserve(1).is_ok();
-        !room && !header.flags.contains(Flags::RST)
+        let length = data.0.len() + data.1.len();
+        let waits = slot.connection.is_deferred(now, header, length);
+        waits || !room && !header.flags.contains(Flags::RST)
     }
 
     /// A segment for no connection: the beginning of one, or a mistake.
@@ -260,6 +276,7 @@ impl<H: Host> Stack<H> {
         let (tuple, shares) = (tuple_of(&slot.connection), slot.shares);
         if core::mem::take(&mut slot.is_known) {
             self.table.remove(&tuple);
+            shrink(&mut self.table);
             let connection = &slot.connection;
             let waits = state == State::TimeWait
                 && self.time_wait.add(

@@ -1,6 +1,7 @@
 //! What `/proc/net/tcp` and its kin tell.
 
 use super::{Host, Stack};
+use crate::segment::Payload;
 use crate::tcp::State;
 use alloc::vec::Vec;
 use paddock_abi::{Errno, Result};
@@ -8,7 +9,7 @@ use smoltcp::wire::{EthernetAddress, IpAddress, IpEndpoint, Ipv4Address};
 
 /// A connection or listener, as it is listed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Listed {
+pub struct Listed<T> {
     /// This side; no address for any.
     pub local: (Option<IpAddress>, u16),
     /// The other side, of a connection.
@@ -18,14 +19,36 @@ pub struct Listed {
     /// Bytes that have not been acknowledged, and those that have not been
     /// read; for a listener, connections that wait and the backlog.
     pub queues: (usize, usize),
+    /// Who has it, in the caller's words; `None` if nobody has.
+    pub owner: Option<T>,
 }
+
+/// Segments between two ends on this machine.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Traffic {
+    /// How many.
+    pub packets: u64,
+    /// Bytes, with the headers that they would have.
+    pub bytes: u64,
+}
+
+impl Traffic {
+    pub(super) fn count(&mut self, data: Payload<'_>) {
+        self.packets += 1;
+        self.bytes += (HEADERS + data.0.len() + data.1.len()) as u64;
+    }
+}
+
+/// Bytes of the headers of IPv4 and TCP.
+const HEADERS: usize = 40;
 
 /// LISTEN in Linux's lists.
 const LISTEN: u8 = 10;
 
 impl<H: Host> Stack<H> {
-    /// All listeners, connections and what is left of them. `ENOMEM`.
-    pub fn list(&self) -> Result<Vec<Listed>> {
+    /// All listeners, connections and what is left of them, with what
+    /// `describe` says of who has them. `ENOMEM`.
+    pub fn list<T>(&self, describe: impl Fn(&H::Observer) -> T) -> Result<Vec<Listed<T>>> {
         let mut list = Vec::new();
         let total = self.listeners.len() + self.connections.len() + self.time_wait.len();
         list.try_reserve(total).map_err(|_| Errno::ENOMEM)?;
@@ -34,10 +57,12 @@ impl<H: Host> Stack<H> {
             remote: None,
             state: LISTEN,
             queues: (0, listener.ready.len()),
+            owner: Some(describe(&listener.owner)),
         }));
-        let connections = self.connections.iter().map(|(_, slot)| &slot.connection);
-        let living = connections.filter(|connection| connection.state() != State::Closed);
-        list.extend(living.map(|connection| {
+        let slots = self.connections.iter().map(|(_, slot)| slot);
+        let living = slots.filter(|slot| slot.connection.state() != State::Closed);
+        list.extend(living.map(|slot| {
+            let connection = &slot.connection;
             let (unread, unsent) = connection.queues();
             let local = connection.local();
             Listed {
@@ -45,6 +70,7 @@ impl<H: Host> Stack<H> {
                 remote: Some(connection.remote()),
                 state: connection.state().number(),
                 queues: (unsent, unread),
+                owner: slot.owner.as_ref().map(&describe),
             }
         }));
         list.extend(self.time_wait.iter().map(|tuple| Listed {
@@ -52,8 +78,14 @@ impl<H: Host> Stack<H> {
             remote: Some(tuple.remote),
             state: State::TimeWait.number(),
             queues: (0, 0),
+            owner: None,
         }));
         Ok(list)
+    }
+
+    /// What has gone between ends on this machine since the start.
+    pub fn traffic(&self) -> Traffic {
+        self.local
     }
 
     /// How many connections there are, those without a socket, and those in

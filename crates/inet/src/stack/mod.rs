@@ -22,7 +22,7 @@ use paddock_sched::Deadlines;
 use paddock_sync::{Ready, try_box};
 use smoltcp::wire::{EthernetAddress, IpAddress, IpEndpoint, Ipv4Address, Ipv4Cidr};
 
-pub use list::Listed;
+pub use list::{Listed, Traffic};
 
 /// The most connections at once.
 const MOST: usize = 1 << 17;
@@ -127,6 +127,7 @@ pub struct Stack<H: Host> {
     interface: Option<Interface>,
     neighbours: Neighbours,
     orphans: usize,
+    local: Traffic,
     /// Where the next search for a port begins.
     next_port: u32,
 }
@@ -148,6 +149,7 @@ impl<H: Host> Stack<H> {
             interface: None,
             neighbours: Neighbours::new(keys.hasher()),
             orphans: 0,
+            local: Traffic::default(),
             next_port: 0,
             keys,
         }

@@ -247,10 +247,6 @@ impl Connection {
             0 => NEVER,
             _ => now + self.trip.timeout(),
         };
-        if self.wants_room && self.has_room() {
-            self.wants_room = false;
-            self.news |= Ready::OUT;
-        }
         if fin_acked {
             self.on_fin_acked(now);
         }

@@ -10,6 +10,7 @@ mod timers;
 mod user;
 
 pub use input::Answer;
+pub use user::Figures;
 
 use crate::ring::Ring;
 use crate::segment::Header;
@@ -274,6 +275,10 @@ impl Connection {
 
     /// What the owner is to be told; each once.
     pub fn take_news(&mut self) -> Ready {
+        if self.wants_room && self.state.is_synchronized() && self.has_room() {
+            self.wants_room = false;
+            self.news |= Ready::OUT;
+        }
         core::mem::replace(&mut self.news, Ready::empty())
     }
 

@@ -2,11 +2,38 @@
 //! Linux gives (tcp(7)).
 
 use super::{Connection, State};
+use crate::SECOND;
+use crate::segment::{Flags, Header};
 use crate::settings::Settings;
 use alloc::sync::Arc;
 use paddock_abi::{Errno, Result};
 use paddock_charge::{Account, Charge};
 use paddock_sync::Ready;
+
+/// What TCP_INFO tells of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Figures {
+    /// Where it is.
+    pub state: State,
+    /// The smoothed round-trip time in nanoseconds; 0 if it is not known.
+    pub round_trip: u64,
+    /// Its variation, in nanoseconds.
+    pub variation: u64,
+    /// The time-out of retransmission, in nanoseconds.
+    pub timeout: u64,
+    /// The congestion window, in bytes.
+    pub window: u32,
+    /// Bytes of data in a full segment.
+    pub mss: u32,
+    /// Bytes that were sent and not acknowledged.
+    pub unacknowledged: usize,
+    /// How often these were sent again.
+    pub attempts: u32,
+    /// The shift of the peer's windows, if they are scaled, and this side's.
+    pub peer_scale: Option<u8>,
+    /// See [`Self::peer_scale`].
+    pub own_scale: u8,
+}
 
 impl Connection {
     /// Takes bytes that have come; 0 at the end.
@@ -52,7 +79,8 @@ impl Connection {
         }
         let limit = self.settings.send_limit as usize;
         let room = limit.saturating_sub(self.transmit.len());
-        let count = data.len().min(room);
+        let many = self.unsent() >= self.settings.unsent_limit as usize;
+        let count = if many { 0 } else { data.len().min(room) };
         self.wants_room |= count < data.len();
         if count == 0 && !data.is_empty() {
             return Err(Errno::EAGAIN);
@@ -64,11 +92,18 @@ impl Connection {
         Ok(count)
     }
 
+    /// Bytes that were not sent yet.
+    fn unsent(&self) -> usize {
+        let sent = self.max.since(self.una);
+        self.transmit.len().saturating_sub(sent)
+    }
+
     /// Whether writing is worth a try: a third of the room is free, as on
     /// Linux.
     pub(super) fn has_room(&self) -> bool {
         let limit = self.settings.send_limit as usize;
-        3 * limit.saturating_sub(self.transmit.len()) >= limit
+        let few = self.unsent() < self.settings.unsent_limit as usize;
+        few && 3 * limit.saturating_sub(self.transmit.len()) >= limit
     }
 
     /// shutdown(2). `ENOTCONN` if it is over.
@@ -161,11 +196,29 @@ impl Connection {
         }
     }
 
-    /// The smoothed round-trip time and its variation in nanoseconds, the
-    /// congestion window and the segment size in bytes.
-    pub fn figures(&self) -> (u64, u64, u32, u32) {
-        let (time, variation) = self.trip.estimate();
-        (time, variation, self.congestion.window(), self.mss)
+    /// What TCP_INFO tells.
+    pub fn figures(&self) -> Figures {
+        let (round_trip, variation) = self.trip.estimate();
+        Figures {
+            state: self.state,
+            round_trip,
+            variation,
+            timeout: self.trip.timeout(),
+            window: self.congestion.window(),
+            mss: self.mss,
+            unacknowledged: self.max.since(self.una),
+            attempts: self.timers.attempts,
+            peer_scale: self.peer_scale,
+            own_scale: self.own_scale(),
+        }
+    }
+
+    /// Whether its first segment with an acknowledgement has to wait: only
+    /// data establish it yet (TCP_DEFER_ACCEPT).
+    pub fn is_deferred(&self, now: u64, header: &Header, data: usize) -> bool {
+        let until = self.timers.heard + u64::from(self.settings.defer_accept) * SECOND;
+        let is_bare = header.length(data) == 0 && !header.flags.contains(Flags::RST);
+        is_bare && now < until
     }
 
     /// Has another account pay. `ENOMEM` beyond its limit.

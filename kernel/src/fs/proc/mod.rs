@@ -2,6 +2,7 @@
 
 mod cpu;
 mod fds;
+mod inet;
 mod load;
 mod memory;
 mod net;

@@ -1,5 +1,6 @@
 //! `/proc/net` (proc_net(5)).
 
+use super::inet;
 use super::text::{Text, file};
 use crate::net;
 use alloc::vec::Vec;
@@ -9,7 +10,12 @@ use paddock_vfs::proc_fs::StaticDir;
 
 pub fn directory() -> StaticDir {
     StaticDir::new()
+        .with("arp", file(inet::neighbours))
+        .with("dev", file(inet::devices))
+        .with("route", file(inet::routes))
         .with("sockstat", file(statistics))
+        .with("tcp", file(inet::tcp))
+        .with("tcp6", file(inet::tcp6))
         .with("unix", file(unix))
 }
 

@@ -4,6 +4,7 @@ mod address;
 mod control;
 mod message;
 mod options;
+mod tcp_options;
 
 pub use message::{recvfrom, recvmmsg, recvmsg, sendmmsg, sendmsg, sendto, write};
 pub use options::{getsockopt, setsockopt};

@@ -1,12 +1,12 @@
 //! setsockopt(2), getsockopt(2).
 //!
-//! Options that only advise (buffer sizes, Nagle's algorithm, keep-alive
-//! probes) are kept and told back: what they promise holds, or is allowed to
-//! be chosen by the system.
+//! Those of TCP act in its stack. Options that only advise (priorities, buffer
+//! sizes of others) are kept and told back: what they promise is allowed to be
+//! chosen by the system.
 
-use super::{Call, Socket, socket_of};
+use super::{Call, Socket, socket_of, tcp_options};
 use crate::arch::user_access::copy_to_user;
-use crate::user_memory::UserPtr;
+use crate::user_memory::{UserPtr, read_bytes};
 use paddock_abi::socket::*;
 use paddock_abi::time::{NANOS, Timeval};
 use paddock_abi::{Errno, Result};
@@ -18,8 +18,6 @@ use zerocopy::IntoBytes;
 const BUFFER: u32 = 65536;
 /// The smallest and the largest buffer size that is told back.
 const BUFFER_RANGE: (u32, u32) = (2048, 1 << 20);
-/// Bytes of data in a segment, by default.
-const SEGMENT: u32 = 536;
 
 /// The switch that an option turns. `None` if it is no switch.
 fn switch(level: u32, option: u32, socket: Socket<'_>) -> Option<Switch> {
@@ -46,6 +44,9 @@ pub fn setsockopt(call: &mut Call<'_>) -> Result<u64> {
     let socket = socket_of(&file)?;
     let (level, option, options) = (call.uint(1), call.uint(2), socket.options());
     let tcp = matches!(socket, Socket::Tcp(_));
+    if tcp && (level, option) == (IPPROTO_TCP, TCP_CONGESTION) {
+        return set_congestion(call);
+    }
     if (level, option) == (SOL_SOCKET, SO_RCVTIMEO) || (level, option) == (SOL_SOCKET, SO_SNDTIMEO)
     {
         return set_timeout(call, option, options);
@@ -69,13 +70,32 @@ pub fn setsockopt(call: &mut Call<'_>) -> Result<u64> {
         .saturating_mul(2);
     match (level, option) {
         (SOL_SOCKET, SO_SNDBUF | SO_RCVBUF) => set_buffer(socket, option, size),
-        (SOL_SOCKET, SO_PRIORITY) => {}
-        (IPPROTO_TCP, TCP_DEFER_ACCEPT | TCP_KEEPIDLE | TCP_KEEPINTVL | TCP_KEEPCNT) if tcp => {}
-        (IPPROTO_IP, IP_TOS | IP_TTL) if socket.family() != AF_UNIX => {}
+        (SOL_SOCKET, SO_PRIORITY) => options.set_priority(value),
+        _ => return set_valued(socket, level, option, value),
+    }
+    Ok(0)
+}
+
+/// Options of TCP and IP that have a value.
+fn set_valued(socket: Socket<'_>, level: u32, option: u32, value: u32) -> Result<u64> {
+    match socket {
+        Socket::Tcp(tcp) => tcp_options::set(tcp, level, option, value)?,
+        Socket::Udp(_) if matches!((level, option), (IPPROTO_IP, IP_TOS | IP_TTL)) => {}
         _ if !known_level(level, socket) => return Err(Errno::EOPNOTSUPP),
         _ => return Err(Errno::ENOPROTOOPT),
     }
     Ok(0)
+}
+
+/// TCP_CONGESTION. `ENOENT` for what is not there.
+fn set_congestion(call: &Call<'_>) -> Result<u64> {
+    let length = (call.uint(4) as usize).min(16);
+    let name = read_bytes(call.word(3), length)?;
+    let name = name.split(|&byte| byte == 0).next().unwrap_or(&[]);
+    match name == tcp_options::CONGESTION {
+        true => Ok(0),
+        false => Err(Errno::ENOENT),
+    }
 }
 
 /// What a switch means to a TCP connection.
@@ -160,12 +180,13 @@ pub fn getsockopt(call: &mut Call<'_>) -> Result<u64> {
         }
         (SOL_SOCKET, SO_RCVTIMEO, _) => store_timeout(call, options.receive_timeout()),
         (SOL_SOCKET, SO_SNDTIMEO, _) => store_timeout(call, options.send_timeout()),
+        (IPPROTO_TCP, TCP_INFO, Socket::Tcp(tcp)) => store(call, &tcp_options::info(tcp)?),
+        (IPPROTO_TCP, TCP_CONGESTION, Socket::Tcp(_)) => store(call, b"reno\0"),
         _ => {
-            let tcp = matches!(socket, Socket::Tcp(_));
-            let value = match (switch(level, option, socket), level) {
-                (Some(switch), _) => u32::from(options.is_on(switch)),
-                (None, SOL_SOCKET) => socket_option(socket, option)?,
-                (None, IPPROTO_TCP) if tcp && option == TCP_MAXSEG => SEGMENT,
+            let value = match (switch(level, option, socket), level, socket) {
+                (Some(switch), ..) => u32::from(options.is_on(switch)),
+                (None, SOL_SOCKET, _) => socket_option(socket, option)?,
+                (None, _, Socket::Tcp(tcp)) => tcp_options::get(tcp, level, option)?,
                 _ if !known_level(level, socket) => return Err(Errno::EOPNOTSUPP),
                 _ => return Err(Errno::ENOPROTOOPT),
             };
@@ -201,7 +222,7 @@ fn socket_option(socket: Socket<'_>, option: u32) -> Result<u32> {
         (SO_ACCEPTCONN, Socket::Udp(_)) => 0,
         (SO_SNDBUF, _) => chosen(options.send_buffer()),
         (SO_RCVBUF, _) => chosen(options.receive_buffer()),
-        (SO_PRIORITY, _) => 0,
+        (SO_PRIORITY, _) => options.priority(),
         (SO_RCVLOWAT, _) => 1,
         _ => return Err(Errno::ENOPROTOOPT),
     })

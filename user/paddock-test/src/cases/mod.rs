@@ -29,6 +29,7 @@ mod stream;
 mod stress;
 mod tcp;
 mod tcp_reset;
+mod tcp_server;
 mod threads;
 mod timers;
 mod unix;
@@ -124,6 +125,7 @@ pub const CASES: &[Case] = &[
     case("bad-pointers", bad_pointers::run),
     case("tcp-loopback", tcp::run),
     case("tcp-reset", tcp_reset::run),
+    case("tcp-server", tcp_server::run),
     case("unix", unix::run),
     case("poll", poll::run),
     case("epoll", epoll::run),

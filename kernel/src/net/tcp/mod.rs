@@ -1,20 +1,19 @@
 //! TCP sockets of programs with Linux's behaviour (tcp(7)), never waiting: what
-//! cannot go on is `EAGAIN`, and waiting is done through [`Pollable`].
+//! cannot go on is `EAGAIN`, and waiting is done through [`paddock_sync::Pollable`].
+
+mod file;
 
 use super::inet;
 use super::notifier::Notifier;
 use super::ports::SERVICES;
 use crate::user::accounts::paying;
 use alloc::sync::Arc;
-use core::any::Any;
 use embassy_net::{IpAddress, IpEndpoint, Ipv4Address};
 use paddock_abi::socket::AF_INET;
-use paddock_abi::termios::{FIONREAD, TIOCOUTQ};
 use paddock_abi::{Errno, Result};
-use paddock_inet::{Backlog, Claim, Id, Settings, State as TcpState};
-use paddock_sync::{Pollable, PreemptOff, Rank, Ready, SpinLock, WaitQueue, try_arc};
-use paddock_unix_sockets::{SocketOptions, next_ino, socket_metadata};
-use paddock_vfs::{File, IoctlArg, Metadata};
+use paddock_inet::{Backlog, Claim, Figures, Id, Settings, State as TcpState};
+use paddock_sync::{PreemptOff, Rank, SpinLock, try_arc};
+use paddock_unix_sockets::{SocketOptions, next_ino};
 
 /// What a socket is.
 #[derive(Clone, Copy)]
@@ -47,6 +46,8 @@ pub struct TcpSocket {
     pub ino: u64,
 }
 
+/// LISTEN, as Linux numbers states.
+const LISTEN: u8 = 10;
 /// No address, and no port.
 const NOWHERE: IpEndpoint = IpEndpoint::new(IpAddress::Ipv4(Ipv4Address::UNSPECIFIED), 0);
 
@@ -78,12 +79,13 @@ impl TcpSocket {
             error: None,
             settings: Settings::default(),
         };
+        let ino = next_ino();
         try_arc(TcpSocket {
             inner: SpinLock::new(Rank::SocketState, inner),
-            notifier: Notifier::new()?,
+            notifier: Notifier::new(family, ino)?,
             options: SocketOptions::default(),
             family,
-            ino: next_ino(),
+            ino,
         })
     }
 
@@ -311,6 +313,27 @@ impl TcpSocket {
         matches!(self.inner.lock().state, State::Listening(_))
     }
 
+    /// The options that the stack acts by.
+    pub fn settings(&self) -> Settings {
+        self.inner.lock().settings
+    }
+
+    /// What TCP_INFO tells of its connection.
+    pub fn figures(&self) -> Option<Figures> {
+        match self.inner.lock().state {
+            State::Connection(id, _) => inet::with(|stack, _| stack.figures(id)),
+            _ => None,
+        }
+    }
+
+    /// The state's number without a connection.
+    pub fn state_number(&self) -> u8 {
+        match self.is_listening() {
+            true => LISTEN,
+            false => TcpState::Closed.number(),
+        }
+    }
+
     /// Changes the options that the stack acts by.
     pub fn set(&self, change: impl FnOnce(&mut Settings)) {
         let mut inner = self.inner.lock();
@@ -340,72 +363,5 @@ impl Inner {
                 Ok(())
             }
         })
-    }
-}
-
-impl Pollable for TcpSocket {
-    fn ready(&self) -> Ready {
-        let inner = self.inner.lock();
-        match inner.state {
-            State::Fresh => {
-                let mut ready = Ready::OUT | Ready::HUP;
-                ready.set(Ready::ERR, inner.error.is_some());
-                ready
-            }
-            State::Listening(id) => inet::with(|stack, _| stack.listener_ready(id)),
-            State::Connection(id, _) => inet::with(|stack, _| stack.ready(id)),
-        }
-    }
-
-    fn wait_queue(&self) -> Option<&WaitQueue> {
-        Some(&self.notifier.queue)
-    }
-}
-
-impl File for TcpSocket {
-    fn read(&self, _pos: &mut u64, buf: &mut [u8]) -> Result<usize> {
-        self.receive(buf)
-    }
-
-    fn write(&self, _pos: &mut u64, buf: &[u8]) -> Result<usize> {
-        self.send(buf)
-    }
-
-    fn ioctl(&self, command: u32, argument: &mut dyn IoctlArg) -> Result<u64> {
-        let (unread, unsent) = match command {
-            FIONREAD | TIOCOUTQ => self.queues()?,
-            _ => return Err(Errno::ENOTTY),
-        };
-        argument.write_i32(if command == FIONREAD { unread } else { unsent } as i32)?;
-        Ok(0)
-    }
-
-    fn metadata(&self) -> Result<Metadata> {
-        Ok(socket_metadata(self.ino))
-    }
-
-    fn as_any(&self) -> &dyn Any {
-        self
-    }
-}
-
-impl Drop for TcpSocket {
-    fn drop(&mut self) {
-        let abort = self.options.linger() == Some(0);
-        let inner = self.inner.get_mut();
-        let (state, claim) = (inner.state, inner.claim.take());
-        if matches!(state, State::Fresh) && claim.is_none() {
-            return;
-        }
-        inet::with(|stack, now| {
-            match state {
-                State::Fresh => {}
-                State::Listening(id) => stack.close_listener(now, id),
-                State::Connection(id, _) => stack.close(now, id, abort),
-            }
-            if let Some(claim) = claim {
-                stack.release(claim);
-            }
-        });
     }
 }

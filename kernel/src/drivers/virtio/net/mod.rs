@@ -4,22 +4,22 @@
 //! Frames that come are [sorted](Card::sort) first: those that nobody takes
 //! there are embassy-net's, whose driver this is.
 
+mod embassy;
+mod watch;
+
 use super::PaddockHal;
 use super::transport::{self, DeviceType};
-use crate::arch::gic;
-use crate::detectors::{Missing, missing};
 use crate::interrupts::{self, Handler};
-use crate::watchdog;
+use crate::net::Traffic;
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
-use core::task::{Context, Waker};
-use embassy_net_driver::{Capabilities, Driver, HardwareAddress, LinkState, RxToken, TxToken};
-use paddock_detectors::Misses;
+use core::task::Waker;
 use paddock_sync::{IrqOff, OnceCell, Rank, SpinLock, platform, try_box};
 use virtio_drivers::queue::VirtQueue;
 use virtio_drivers::transport::Transport;
 use virtio_drivers::transport::mmio::MmioTransport;
+use watch::Interrupts;
 
 const RECEIVE: u16 = 0;
 const TRANSMIT: u16 = 1;
@@ -32,7 +32,7 @@ const FEATURE_VERSION_1: u64 = 1 << 32;
 const BUFFER: usize = 2032;
 const ETHERNET_HEADER: usize = 14;
 /// Frames that may wait for embassy-net; they are not in the ring meanwhile.
-const MOST_LEFT: usize = QUEUE_SIZE / 2;
+const MOST_LEFT: usize = QUEUE_SIZE;
 /// Frames that may wait for room in the ring.
 const MOST_WAITING: usize = 1024;
 
@@ -52,66 +52,12 @@ struct Device {
     /// Frames for embassy-net, with their length.
     left: VecDeque<(Buffer, usize)>,
     header: usize,
+    /// Frames that have come and gone.
+    received: Traffic,
+    sent: Traffic,
     mac: [u8; 6],
     waker: Option<Waker>,
     interrupts: Interrupts,
-}
-
-/// Whether frames come with interrupts.
-struct Interrupts {
-    number: u32,
-    /// How many there have been.
-    count: u64,
-    /// How many there had been when the ring was last found empty.
-    at_empty: Option<u64>,
-    /// When (ns) a frame was first found that no interrupt has told of.
-    overdue: Option<u64>,
-    misses: Misses,
-    /// Whether that was reported since the last interrupt.
-    told: bool,
-}
-
-/// How long an interrupt may be overdue before it is missed, in nanoseconds.
-const OVERDUE_NS: u64 = 1_000_000_000;
-
-impl Interrupts {
-    const fn new(number: u32) -> Self {
-        Interrupts {
-            number,
-            count: 0,
-            at_empty: None,
-            overdue: None,
-            misses: Misses::new(),
-            told: false,
-        }
-    }
-
-    fn came(&mut self) {
-        self.count += 1;
-        self.overdue = None;
-        self.misses.came();
-        self.told = false;
-    }
-
-    fn found_empty(&mut self) {
-        self.at_empty = Some(self.count);
-    }
-
-    /// A frame was found in the ring. If there was no interrupt since it was
-    /// empty, one is about to come, or will never: that is reported, once.
-    fn found_frame(&mut self, now: u64) {
-        if self.at_empty.take() != Some(self.count) || self.told {
-            return;
-        }
-        let waited = now.saturating_sub(*self.overdue.get_or_insert(now));
-        if waited <= OVERDUE_NS && gic::is_enabled(self.number) {
-            return;
-        }
-        if let Missing::For(why) = missing(self.number, &self.misses) {
-            self.told = true;
-            watchdog::interrupt_missing("virtio-net", self.number, why, waited);
-        }
-    }
 }
 
 static DEVICE: OnceCell<SpinLock<Device, IrqOff>> = OnceCell::new();
@@ -173,6 +119,8 @@ fn start(mut transport: MmioTransport<'static>, interrupt: u32) -> Option<Device
         } else {
             10
         },
+        received: Traffic::default(),
+        sent: Traffic::default(),
         mac,
         waker: None,
         interrupts: Interrupts::new(interrupt),
@@ -217,7 +165,7 @@ impl Device {
     }
 
     /// A received frame: its buffer and how many bytes the device wrote.
-    fn received(&mut self) -> Option<(Buffer, usize)> {
+    fn take_received(&mut self) -> Option<(Buffer, usize)> {
         let token = self.receive.peek_used()?;
         let mut buffer = self.receiving.get_mut(usize::from(token))?.take()?;
         let bytes: &mut [u8] = buffer.as_mut_slice();
@@ -266,6 +214,8 @@ impl Device {
             self.send(buffer, length);
         } else if self.waiting.len() < MOST_WAITING && self.waiting.try_reserve(1).is_ok() {
             self.waiting.push_back((buffer, length));
+        } else {
+            self.sent.lost += 1;
         }
     }
 
@@ -278,22 +228,19 @@ impl Device {
             self.receive.peek_used()?;
         }
         self.interrupts.found_frame(platform::now());
-        self.received()
-    }
-
-    /// Leaves a frame for embassy-net; one too many is lost.
-    fn leave(&mut self, buffer: Buffer, length: usize) {
-        match self.left.len() < MOST_LEFT {
-            true => self.left.push_back((buffer, length)),
-            false => self.offer(buffer),
-        }
+        let (buffer, length) = self.take_received()?;
+        self.received.count(length.saturating_sub(self.header));
+        Some((buffer, length))
     }
 
     fn send(&mut self, buffer: Buffer, length: usize) {
         // SAFETY: the buffer is kept in `sending`, and not touched, until the
         // device gives its token back.
         match unsafe { self.transmit.add(&[&buffer[..length]], &mut []) } {
-            Ok(token) => self.sending[usize::from(token)] = Some((buffer, length)),
+            Ok(token) => {
+                self.sent.count(length.saturating_sub(self.header));
+                self.sending[usize::from(token)] = Some((buffer, length));
+            }
             Err(_) => self.keep(buffer),
         }
         super::notify(&mut self.transport, &self.transmit, TRANSMIT);
@@ -314,60 +261,6 @@ impl Device {
     }
 }
 
-/// A received frame.
-pub struct Received {
-    buffer: Option<Buffer>,
-    length: usize,
-    header: usize,
-}
-
-impl Drop for Received {
-    fn drop(&mut self) {
-        if let Some(buffer) = self.buffer.take() {
-            device().lock().offer(buffer);
-        }
-    }
-}
-
-impl RxToken for Received {
-    fn consume<R, F: FnOnce(&mut [u8]) -> R>(mut self, f: F) -> R {
-        match &mut self.buffer {
-            Some(buffer) => {
-                let end = self.length.max(self.header);
-                f(&mut buffer[self.header..end])
-            }
-            None => f(&mut []),
-        }
-    }
-}
-
-/// Room to send a frame.
-pub struct Sendable {
-    buffer: Option<Buffer>,
-    header: usize,
-}
-
-impl Drop for Sendable {
-    fn drop(&mut self) {
-        if let Some(buffer) = self.buffer.take() {
-            device().lock().keep(buffer);
-        }
-    }
-}
-
-impl TxToken for Sendable {
-    fn consume<R, F: FnOnce(&mut [u8]) -> R>(mut self, length: usize, f: F) -> R {
-        let Some(mut buffer) = self.buffer.take() else {
-            return f(&mut []);
-        };
-        let end = (self.header + length).min(BUFFER);
-        buffer[..self.header].fill(0);
-        let result = f(&mut buffer[self.header..end]);
-        device().lock().send(buffer, end);
-        result
-    }
-}
-
 /// What becomes of a frame that has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
@@ -385,12 +278,17 @@ impl Card {
     pub const MTU: usize = 1500;
 
     /// Has all frames that have come sorted, outside of every section, and
-    /// sends what has waited. The waker is kept, or called if there are more.
+    /// sends what has waited. The waker is kept, or called once embassy-net has
+    /// taken its share if there are more.
     pub fn sort(waker: &Waker, mut sorter: impl FnMut(&[u8]) -> Verdict) {
         device().lock().send_waiting();
         for _ in 0..SORTED_AT_ONCE {
             let mut device = device().lock();
             let header = device.header;
+            if device.left.len() >= MOST_LEFT {
+                // The rest waits in the ring until embassy-net takes some.
+                return;
+            }
             let Some((buffer, length)) = device.next_received(waker) else {
                 return;
             };
@@ -400,10 +298,10 @@ impl Card {
             let mut device = self::device().lock();
             match verdict {
                 Verdict::Taken => device.offer(buffer),
-                Verdict::Leave => device.leave(buffer, length),
+                // There was room before it was taken.
+                Verdict::Leave => device.left.push_back((buffer, length)),
             }
         }
-        waker.wake_by_ref();
     }
 
     /// Sends a frame of `length` bytes, which `fill` writes, or has it wait
@@ -436,63 +334,14 @@ impl Card {
         }
     }
 
+    /// Frames that have come and gone, if there is a card.
+    pub fn traffic() -> Option<(Traffic, Traffic)> {
+        let device = DEVICE.get()?.lock();
+        Some((device.received, device.sent))
+    }
+
     /// The card's own address.
     pub fn hardware() -> [u8; 6] {
         device().lock().mac
-    }
-}
-
-impl Driver for Card {
-    type RxToken<'a> = Received;
-    type TxToken<'a> = Sendable;
-
-    fn receive(&mut self, cx: &mut Context<'_>) -> Option<(Received, Sendable)> {
-        let mut device = device().lock();
-        let header = device.header;
-        if device.left.is_empty() {
-            // The sorting has kept the waker.
-            return None;
-        }
-        let reply = device.sendable(cx.waker())?;
-        let Some((buffer, length)) = device.left.pop_front() else {
-            device.keep(reply);
-            return None;
-        };
-        Some((
-            Received {
-                buffer: Some(buffer),
-                length,
-                header,
-            },
-            Sendable {
-                buffer: Some(reply),
-                header,
-            },
-        ))
-    }
-
-    fn transmit(&mut self, cx: &mut Context<'_>) -> Option<Sendable> {
-        let mut device = device().lock();
-        let header = device.header;
-        let buffer = device.sendable(cx.waker())?;
-        Some(Sendable {
-            buffer: Some(buffer),
-            header,
-        })
-    }
-
-    fn link_state(&mut self, _cx: &mut Context<'_>) -> LinkState {
-        // Without VIRTIO_NET_F_STATUS the link is taken to be up (5.1.4).
-        LinkState::Up
-    }
-
-    fn capabilities(&self) -> Capabilities {
-        let mut capabilities = Capabilities::default();
-        capabilities.max_transmission_unit = Card::MTU + ETHERNET_HEADER;
-        capabilities
-    }
-
-    fn hardware_address(&self) -> HardwareAddress {
-        HardwareAddress::Ethernet(device().lock().mac)
     }
 }

@@ -1,0 +1,138 @@
+//! What `/proc/net` tells of the Internet protocols (proc_net(5)), as
+//! netstat(8), route(8) and arp(8) read it.
+
+use super::text::Text;
+use crate::net::{self, Connection};
+use embassy_net::{IpAddress, Ipv4Address};
+use paddock_abi::Result;
+use paddock_abi::socket::{AF_INET, AF_INET6};
+
+/// The words of an address, as they are in memory.
+fn words(address: Option<IpAddress>, family: u16) -> ([u32; 4], usize) {
+    let octets = match (address, family) {
+        (None, AF_INET6) => [0; 16],
+        (None, _) => return ([0; 4], 1),
+        (Some(IpAddress::Ipv4(address)), AF_INET6) => address.to_ipv6_mapped().octets(),
+        (Some(IpAddress::Ipv4(address)), _) => return ([word(address), 0, 0, 0], 1),
+        (Some(IpAddress::Ipv6(address)), _) => address.octets(),
+    };
+    let mut words = [0; 4];
+    for (word, bytes) in words.iter_mut().zip(octets.chunks_exact(4)) {
+        *word = u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
+    }
+    (words, 4)
+}
+
+fn word(address: Ipv4Address) -> u32 {
+    u32::from_le_bytes(address.octets())
+}
+
+fn end(out: &mut Text<'_>, address: Option<IpAddress>, port: u16, family: u16) -> Result<()> {
+    let (words, count) = words(address, family);
+    for word in &words[..count] {
+        out.put(format_args!("{word:08X}"))?;
+    }
+    out.put(format_args!(":{port:04X} "))
+}
+
+/// Listeners and connections of sockets of IPv4, and those that nobody has.
+pub fn tcp(out: &mut Text<'_>) -> Result<()> {
+    out.put(format_args!(
+        "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   \
+         uid  timeout inode                                                     \n"
+    ))?;
+    connections(out, AF_INET)
+}
+
+/// Those of sockets of IPv6.
+pub fn tcp6(out: &mut Text<'_>) -> Result<()> {
+    out.put(format_args!(
+        "  sl  local_address                         remote_address                        \
+         st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
+    ))?;
+    connections(out, AF_INET6)
+}
+
+fn connections(out: &mut Text<'_>, family: u16) -> Result<()> {
+    let listed = net::list_connections()?;
+    let those = |it: &&Connection| it.owner.map_or(AF_INET, |owner| owner.family) == family;
+    for (index, it) in listed.iter().filter(those).enumerate() {
+        out.put(format_args!("{index:4}: "))?;
+        end(out, it.local.0, it.local.1, family)?;
+        match it.remote {
+            Some(remote) => end(out, Some(remote.addr), remote.port, family)?,
+            None => end(out, None, 0, family)?,
+        }
+        let (uid, ino) = it.owner.map_or((0, 0), |owner| (owner.uid, owner.ino));
+        out.put(format_args!(
+            "{:02X} {:08X}:{:08X} 00:00000000 00000000 {uid:5}        0 {ino} 1 0 20 4 0 10 -1\n",
+            it.state, it.queues.0, it.queues.1
+        ))?;
+    }
+    Ok(())
+}
+
+/// Neighbours of the card that programs talk to.
+pub fn neighbours(out: &mut Text<'_>) -> Result<()> {
+    out.put(format_args!(
+        "IP address       HW type     Flags       HW address            Mask     Device\n"
+    ))?;
+    for (address, hardware) in net::list_neighbours()? {
+        out.put(format_args!("{address:<16} 0x1         0x2         "))?;
+        for (index, byte) in hardware.iter().enumerate() {
+            let colon = if index == 0 { "" } else { ":" };
+            out.put(format_args!("{colon}{byte:02x}"))?;
+        }
+        out.put(format_args!("     *        eth0\n"))?;
+    }
+    Ok(())
+}
+
+/// `RTF_UP` and `RTF_GATEWAY` of `<linux/route.h>`.
+const UP: u16 = 1;
+const BY_GATEWAY: u16 = 2;
+
+/// The ways to other machines.
+pub fn routes(out: &mut Text<'_>) -> Result<()> {
+    out.put(format_args!(
+        "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT\n"
+    ))?;
+    let Some(interface) = net::interface() else {
+        return Ok(());
+    };
+    let none = Ipv4Address::UNSPECIFIED;
+    if let Some(gateway) = interface.gateway {
+        route(out, none, gateway, UP | BY_GATEWAY, none)?;
+    }
+    let network = interface.address.network();
+    route(out, network.address(), none, UP, network.netmask())
+}
+
+fn route(
+    out: &mut Text<'_>,
+    to: Ipv4Address,
+    gateway: Ipv4Address,
+    flags: u16,
+    mask: Ipv4Address,
+) -> Result<()> {
+    let (to, gateway, mask) = (word(to), word(gateway), word(mask));
+    out.put(format_args!(
+        "eth0\t{to:08X}\t{gateway:08X}\t{flags:04X}\t0\t0\t0\t{mask:08X}\t0\t0\t0\n"
+    ))
+}
+
+/// What has gone through each interface.
+pub fn devices(out: &mut Text<'_>) -> Result<()> {
+    out.put(format_args!(
+        "Inter-|   Receive                                                |  Transmit\n \
+         face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets \
+         errs drop fifo colls carrier compressed\n"
+    ))?;
+    for (name, received, sent) in net::traffic().into_iter().flatten() {
+        out.put(format_args!(
+            "{name:>6}: {:7} {:7}    0 {:4}    0     0          0         0 {:8} {:7}    0 {:4}    0     0       0          0\n",
+            received.bytes, received.packets, received.lost, sent.bytes, sent.packets, sent.lost
+        ))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,88 @@
+//! What `/proc/net` tells.
+
+use super::inet;
+use super::loopback;
+use super::notifier::Owner;
+use super::ports::SERVICES;
+use crate::drivers::virtio::net::Card;
+use alloc::vec::Vec;
+use embassy_net::Ipv4Address;
+use paddock_abi::socket::AF_INET;
+use paddock_abi::{Errno, Result};
+use paddock_inet::{Interface, Listed};
+
+/// A listener or connection, and who has it.
+pub type Connection = Listed<Owner>;
+
+/// LISTEN, as Linux numbers states.
+const LISTEN: u8 = 10;
+
+/// What has gone one way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Traffic {
+    /// How many packets.
+    pub packets: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// How many were lost for want of room.
+    pub lost: u64,
+}
+
+impl Traffic {
+    /// One more packet.
+    pub fn count(&mut self, bytes: usize) {
+        self.packets += 1;
+        self.bytes += bytes as u64;
+    }
+}
+
+/// Listeners and connections of programs, and the ports of the kernel's own
+/// services. `ENOMEM`.
+pub fn list_connections() -> Result<Vec<Connection>> {
+    let mut list = inet::with(|stack, _| stack.list(|notifier| notifier.owner))?;
+    let service = Owner {
+        ino: 0,
+        uid: 0,
+        family: AF_INET,
+    };
+    for port in SERVICES.iter() {
+        list.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
+        list.push(Connection {
+            local: (None, port),
+            remote: None,
+            state: LISTEN,
+            queues: (0, 0),
+            owner: Some(service),
+        });
+    }
+    Ok(list)
+}
+
+/// The neighbours that programs talk to, with their Ethernet addresses.
+/// `ENOMEM`.
+pub fn list_neighbours() -> Result<Vec<(Ipv4Address, [u8; 6])>> {
+    let known = inet::with(|stack, _| stack.neighbours())?;
+    let mut list = Vec::new();
+    list.try_reserve_exact(known.len())
+        .map_err(|_| Errno::ENOMEM)?;
+    list.extend(known.into_iter().map(|(address, to)| (address, to.0)));
+    Ok(list)
+}
+
+/// The card's addresses, if it has any.
+pub fn interface() -> Option<Interface> {
+    inet::with(|stack, _| stack.interface())
+}
+
+/// The interfaces, with what each has received and sent.
+pub fn traffic() -> [Option<(&'static str, Traffic, Traffic)>; 2] {
+    let mut local = loopback::traffic();
+    let direct = inet::with(|stack, _| stack.traffic());
+    local.packets += direct.packets;
+    local.bytes += direct.bytes;
+    let card = Card::traffic();
+    [
+        Some(("lo", local, local)),
+        card.map(|(received, sent)| ("eth0", received, sent)),
+    ]
+}
