@@ -4,6 +4,7 @@
 pub mod build;
 pub mod busybox;
 pub mod debian;
+pub mod deploy;
 pub mod disk;
 pub mod flat;
 pub mod fuzz;

@@ -4,6 +4,7 @@
 mod boot;
 mod broken;
 mod debian;
+mod deploy;
 mod disk;
 mod exhaustion;
 mod failures;

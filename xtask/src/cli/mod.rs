@@ -3,6 +3,7 @@
 mod bench;
 mod build;
 mod check;
+mod deploy;
 mod fuzz_sched;
 mod gdb;
 mod image;
@@ -27,6 +28,7 @@ Usage: cargo xtask COMMAND [OPTIONS]
   run      sets up, builds, makes the disk, boots, and says how to log in
   test     all tests: on the host, and end to end in QEMU
   ssh      logs in to the running machine, or runs a command there
+  deploy   brings a service to a machine, and takes it back if it fails
   setup    installs what is missing, saying what and why
   build    leaves Image, kernel.elf and disk.img in target/paddock
   image    makes another disk, with additions
@@ -56,6 +58,7 @@ pub fn main() -> Result<ExitCode> {
         "run" => run::main(&mut args),
         "test" => test::main(&mut args),
         "ssh" => ssh::main(&mut args),
+        "deploy" => deploy::main(&mut args),
         "setup" => setup::main(&mut args),
         "build" => build::main(&mut args),
         "image" => image::main(&mut args),

@@ -35,7 +35,8 @@ pub fn main(args: &mut lexopt::Parser) -> Result<ExitCode> {
     Err(command.args(rest).exec()).context("cannot start ssh")
 }
 
-fn last_port() -> u16 {
+/// The port of the machine that was started last.
+pub fn last_port() -> u16 {
     let noted = std::fs::read_to_string(paths::out().join("ssh-port"));
     noted
         .ok()
