@@ -27,7 +27,7 @@ pub(crate) struct Authenticated {
 
 impl Authenticated {
     /// A login that never was, to test what follows it.
-    #[cfg(test)]
+    #[cfg(any(test, feature = "fuzzing"))]
     pub(crate) fn for_tests() -> Self {
         Self {
             user: "root".into(),
@@ -50,7 +50,7 @@ impl Authenticated {
     }
 
     /// The same with other options.
-    #[cfg(test)]
+    #[cfg(any(test, feature = "fuzzing"))]
     pub(crate) fn with_options(self, options: KeyOptions) -> Self {
         Self { options, ..self }
     }

@@ -26,6 +26,8 @@ mod connection;
 mod engine;
 mod error;
 mod forward;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 mod kex;
 mod keys;
 mod message;

@@ -5,6 +5,7 @@ mod build;
 mod check;
 mod deploy;
 mod fuzz_sched;
+mod fuzz_ssh;
 mod gdb;
 mod image;
 mod miri;
@@ -36,6 +37,7 @@ Usage: cargo xtask COMMAND [OPTIONS]
   stress   everything at once for some minutes, and nothing left behind
   bench    measures the boot, system calls and idle load
   fuzz-sched  runs the kernel under schedules from seeds
+  fuzz-ssh  talks to the SSH engine in dialogues that go wrong
   miri     tests of the libraries, interpreted (needs a nightly compiler)
   gdb      a debugger on a machine that runs with `run --gdb`
 
@@ -66,6 +68,7 @@ pub fn main() -> Result<ExitCode> {
         "bench" => bench::main(&mut args),
         "stress" => stress::main(&mut args),
         "fuzz-sched" => fuzz_sched::main(&mut args),
+        "fuzz-ssh" => fuzz_ssh::main(&mut args),
         "miri" => miri::main(&mut args),
         "gdb" => gdb::main(&mut args),
         "help" => {
