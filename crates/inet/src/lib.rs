@@ -5,8 +5,8 @@
 //! A [`Stack`] is not shared: who uses it from several threads puts a lock
 //! around it. Connections are found by a hash of both ends, listeners by their
 //! port; what is due is a list, and deadlines are a heap: nothing looks at all
-//! connections. Segments between two connections of this machine never become
-//! bytes: the receiver copies out of the sender's queue.
+//! connections. Segments and datagrams between two sockets of this machine never
+//! become packets: the receiver copies what the sender has.
 //!
 //! Times are nanoseconds of a clock that never goes back.
 
@@ -29,14 +29,17 @@ mod slab;
 mod stack;
 mod tcp;
 mod time_wait;
+mod udp;
 
 pub use ip::Packet;
 pub use listener::{Accepted, Backlog};
 pub use ports::{Claim, EPHEMERAL};
 pub use settings::{BUFFER, MAX_BUFFER, Settings};
 pub use slab::Id;
+pub use stack::{Arrived, Datagrams};
 pub use stack::{Host, Interface, Listed, Observer, Stack, Traffic};
 pub use tcp::{Figures, State};
+pub use udp::MAX_DATAGRAM;
 
 /// One second, in nanoseconds.
 const SECOND: u64 = 1_000_000_000;

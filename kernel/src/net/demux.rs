@@ -1,28 +1,47 @@
 //! Whose a packet is: the stack of programs ([`super::inet`]), or embassy-net
 //! for the kernel's own services. The one table for that is the ports of the
-//! services: what is TCP over IPv4 to this machine and to none of them is the
-//! programs' stack's, which also answers for ports that nobody has.
+//! services: what is TCP or UDP over IPv4 to this machine and to none of them is
+//! the programs' stack's, which also answers for ports that nobody has.
 
 use super::inet;
-use super::ports::SERVICES;
+use super::ports::{DHCP_CLIENT, SERVICES};
 use crate::drivers::virtio::net::Verdict;
 use smoltcp::wire::{
-    EthernetFrame, EthernetProtocol, IpProtocol, Ipv4Address, Ipv4Packet, TcpPacket,
+    EthernetFrame, EthernetProtocol, Icmpv4Message, Icmpv4Packet, IpProtocol, Ipv4Cidr, Ipv4Packet,
+    TcpPacket, UdpPacket,
 };
 
-/// The address of a TCP segment over IPv4 that is for a program, or for no
-/// one.
-fn receiver(packet: &[u8]) -> Option<Ipv4Address> {
-    let packet = Ipv4Packet::new_checked(packet).ok()?;
-    if packet.next_header() != IpProtocol::Tcp || packet.frag_offset() != 0 {
-        return None;
+type Packet<'a> = Ipv4Packet<&'a [u8]>;
+
+/// Whether a packet is of what programs use, and for no service.
+fn is_of_programs(packet: &Packet<'_>) -> bool {
+    let payload = packet.payload();
+    if packet.frag_offset() != 0 {
+        return false;
     }
-    let segment = TcpPacket::new_checked(packet.payload()).ok()?;
-    (!SERVICES.has(segment.dst_port())).then(|| packet.dst_addr())
+    match packet.next_header() {
+        IpProtocol::Tcp => {
+            TcpPacket::new_checked(payload).is_ok_and(|segment| !SERVICES.has(segment.dst_port()))
+        }
+        IpProtocol::Udp => {
+            UdpPacket::new_checked(payload).is_ok_and(|datagram| datagram.dst_port() != DHCP_CLIENT)
+        }
+        // About what programs have sent: services use no UDP but DHCP.
+        IpProtocol::Icmp => Icmpv4Packet::new_checked(payload)
+            .is_ok_and(|message| message.msg_type() == Icmpv4Message::DstUnreachable),
+        _ => false,
+    }
+}
+
+/// Whether a packet is for this machine: for it alone, or a datagram for all.
+fn is_for(packet: &Packet<'_>, own: Ipv4Cidr) -> bool {
+    let to = packet.dst_addr();
+    let for_all = to.is_broadcast() || own.broadcast() == Some(to);
+    to == own.address() || for_all && packet.next_header() == IpProtocol::Udp
 }
 
 /// A frame has come from the card; `own` is the card's address.
-pub fn on_frame(frame: &[u8], own: Option<Ipv4Address>) -> Verdict {
+pub fn on_frame(frame: &[u8], own: Option<Ipv4Cidr>) -> Verdict {
     let Ok(frame) = EthernetFrame::new_checked(frame) else {
         return Verdict::Leave;
     };
@@ -33,8 +52,11 @@ pub fn on_frame(frame: &[u8], own: Option<Ipv4Address>) -> Verdict {
             Verdict::Leave
         }
         EthernetProtocol::Ipv4 => {
-            let receiver = receiver(frame.payload());
-            if receiver.is_none() || receiver != own {
+            let packet = Ipv4Packet::new_checked(frame.payload());
+            let is_ours = packet.is_ok_and(|packet| {
+                own.is_some_and(|own| is_for(&packet, own)) && is_of_programs(&packet)
+            });
+            if !is_ours {
                 return Verdict::Leave;
             }
             inet::with(|stack, now| stack.on_packet(now, frame.payload()));
@@ -46,10 +68,11 @@ pub fn on_frame(frame: &[u8], own: Option<Ipv4Address>) -> Verdict {
 
 /// embassy-net has sent a packet through loopback. Whether it was for the
 /// programs' stack.
-pub fn on_looped(packet: &[u8]) -> bool {
-    if receiver(packet).is_none() {
-        return false;
+pub fn on_looped(bytes: &[u8]) -> bool {
+    let packet = Ipv4Packet::new_checked(bytes);
+    let is_theirs = packet.is_ok_and(|packet| is_of_programs(&packet));
+    if is_theirs {
+        inet::with(|stack, now| stack.on_service_packet(now, bytes));
     }
-    inet::with(|stack, now| stack.on_service_packet(now, packet));
-    true
+    is_theirs
 }

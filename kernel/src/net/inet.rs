@@ -6,7 +6,7 @@
 //! it. Nothing in it waits.
 
 use super::loopback;
-use super::ports::SERVICES;
+use super::ports::{DHCP_CLIENT, SERVICES};
 use crate::drivers::virtio::net::Card;
 use crate::{random, time};
 use core::future::poll_fn;
@@ -37,6 +37,10 @@ impl Host for Machine {
 
     fn is_service(&self, port: u16) -> bool {
         SERVICES.has(port)
+    }
+
+    fn is_udp_service(&self, port: u16) -> bool {
+        port == DHCP_CLIENT
     }
 
     fn random(&mut self) -> u64 {

@@ -1,7 +1,6 @@
 //! The network: two embassy-net stacks behind their doors for the kernel's own
-//! services and for UDP, the stack of programs' TCP sockets, and sockets.
+//! services, the stack of programs' sockets, and sockets.
 
-mod datagrams;
 mod demux;
 mod inet;
 mod list;
@@ -59,15 +58,6 @@ pub fn connections() -> (usize, usize, usize) {
     (connections + services, orphans + left, waiting)
 }
 
-/// The stack that leads to an address, and the address to use there: this
-/// machine's own addresses are reached through loopback.
-pub fn route(address: IpAddress) -> Option<(&'static NetStack, IpAddress)> {
-    if is_own(&address) {
-        return loopback().map(|stack| (stack, IpAddress::Ipv4(Ipv4Address::LOCALHOST)));
-    }
-    ethernet().map(|stack| (stack, address))
-}
-
 /// Whether an address is this machine's by definition.
 pub fn is_loopback(address: &IpAddress) -> bool {
     match address {
@@ -82,19 +72,15 @@ pub fn is_own(address: &IpAddress) -> bool {
         || matches!(address, IpAddress::Ipv4(address) if own_address() == Some(*address))
 }
 
-/// This machine's address as those at `address` see it, if that is known.
-pub fn source_towards(address: IpAddress) -> Option<IpAddress> {
-    match address {
-        address if is_loopback(&address) => Some(address),
-        IpAddress::Ipv4(_) => own_address().map(IpAddress::Ipv4),
-        IpAddress::Ipv6(_) => None,
-    }
-}
-
 /// The card's IPv4 address, once it has one.
 pub fn own_address() -> Option<Ipv4Address> {
+    own_network().map(|network| network.address())
+}
+
+/// The same with its network.
+fn own_network() -> Option<Ipv4Cidr> {
     let config = ethernet()?.section(|stack| stack.config_v4())?;
-    Some(config.address.address())
+    Some(config.address)
 }
 
 /// Starts both stacks and their tasks. In the main loop's thread, once.
@@ -189,7 +175,7 @@ async fn run_ethernet(runner: Runner<'static, Card>) {
         return;
     };
     let sort = |waker: &Waker| {
-        let own = own_address();
+        let own = own_network();
         Card::sort(waker, |frame| demux::on_frame(frame, own));
     };
     let note = || inet::configure(stack.section(|stack| stack.config_v4()).as_ref());

@@ -1,13 +1,13 @@
-//! Which ports are taken: of TCP by the kernel's own services, of UDP by
-//! sockets. Those of programs' TCP sockets are in [`super::inet`].
+//! Which ports are the kernel's own services'. Those of programs' sockets are in
+//! [`super::inet`].
 
 use super::inet;
-use crate::random;
-use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use paddock_abi::{Errno, Result};
 pub use paddock_inet::EPHEMERAL;
-use paddock_sync::{PreemptOff, Rank, SpinLock};
+
+/// The UDP port of the kernel's DHCP client (RFC 2131, 4.1).
+pub const DHCP_CLIENT: u16 = 68;
 
 /// TCP ports of the kernel's own services, a bit each, so that every packet
 /// can be looked at without a lock.
@@ -49,45 +49,5 @@ impl Services {
     pub fn release(&self, port: u16) {
         let (word, bit) = self.bit(port);
         word.fetch_and(!bit, Relaxed);
-    }
-}
-
-/// The ports of one protocol that are taken.
-pub struct Ports(SpinLock<Vec<u16>, PreemptOff>);
-
-/// UDP's.
-pub static UDP: Ports = Ports::new();
-
-impl Ports {
-    const fn new() -> Ports {
-        Ports(SpinLock::new(Rank::Leaf, Vec::new()))
-    }
-
-    /// Takes a port; 0 is one of the system's choice. `EADDRINUSE`, `ENOMEM`.
-    pub fn take(&self, wish: u16) -> Result<u16> {
-        let mut ports = self.0.lock();
-        ports.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
-        let port = match wish {
-            0 => {
-                let (first, last) = EPHEMERAL.into_inner();
-                let span = last - first + 1;
-                let start = (random::next_u64() % u64::from(span)) as u16;
-                (0..span)
-                    .map(|step| {
-                        first + ((u32::from(start) + u32::from(step)) % u32::from(span)) as u16
-                    })
-                    .find(|port| !ports.contains(port))
-                    .ok_or(Errno::EADDRINUSE)?
-            }
-            port if ports.contains(&port) => return Err(Errno::EADDRINUSE),
-            port => port,
-        };
-        ports.push(port);
-        Ok(port)
-    }
-
-    /// Gives a port back.
-    pub fn release(&self, port: u16) {
-        self.0.lock().retain(|&other| other != port);
     }
 }

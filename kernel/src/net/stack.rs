@@ -9,8 +9,8 @@ use core::future::{Future, poll_fn};
 use core::pin::pin;
 use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use core::task::Waker;
-use embassy_net::driver::{Driver, HardwareAddress};
-use embassy_net::{Config, IpAddress, Runner, Stack, StackResources};
+use embassy_net::driver::Driver;
+use embassy_net::{Config, Runner, Stack, StackResources};
 use paddock_abi::{Errno, Result};
 use paddock_sync::{PreemptOff, Rank, SpinLock};
 
@@ -18,21 +18,10 @@ use paddock_sync::{PreemptOff, Rank, SpinLock};
 pub const SOCKETS: usize = 128;
 const OWN_SOCKETS: usize = 4;
 
-/// Bytes of an IP packet; an Ethernet frame has 14 more.
-fn packet_size(driver: &impl Driver) -> usize {
-    let frame = driver.capabilities().max_transmission_unit;
-    match driver.hardware_address() {
-        HardwareAddress::Ethernet(_) => frame.saturating_sub(14),
-        _ => frame,
-    }
-}
-
 /// A network stack behind its door.
 pub struct NetStack {
     stack: SpinLock<Stack<'static>, PreemptOff>,
     sockets: AtomicUsize,
-    /// Bytes of the largest IP packet.
-    mtu: usize,
     /// What the interface is called.
     pub name: &'static str,
 }
@@ -53,14 +42,12 @@ impl NetStack {
         config: Config,
         seed: u64,
     ) -> (NetStack, Runner<'static, D>) {
-        let mtu = packet_size(&driver);
         let resources =
             alloc::boxed::Box::leak(alloc::boxed::Box::new(StackResources::<SOCKETS>::new()));
         let (stack, runner) = embassy_net::new(driver, config, resources, seed);
         let stack = NetStack {
             stack: SpinLock::new(Rank::NetStack, stack),
             sockets: AtomicUsize::new(OWN_SOCKETS),
-            mtu,
             name,
         };
         (stack, runner)
@@ -92,15 +79,6 @@ impl NetStack {
             result
         })
         .await
-    }
-
-    /// Bytes of data in the largest datagram to such an address.
-    pub fn largest_datagram(&self, to: &IpAddress) -> usize {
-        let headers = match to {
-            IpAddress::Ipv4(_) => 28,
-            IpAddress::Ipv6(_) => 48,
-        };
-        self.mtu.saturating_sub(headers)
     }
 
     /// Takes room for a socket.

@@ -2,7 +2,7 @@
 //! services.
 
 use super::{Host, Path, Stack};
-use crate::ip::{Packet, Sent};
+use crate::ip::{Body, Packet, Sent};
 use crate::keys::Tuple;
 use crate::neighbours::{ETHERNET, REQUEST, emit_ethernet, emit_request, parse_arp};
 use crate::segment::{Header, Payload};
@@ -21,13 +21,25 @@ impl<H: Host> Stack<H> {
         let own = self.interface.map(|it| it.address.address());
         let from_here = self.is_own(IpAddress::Ipv4(packet.from));
         // Nobody on the wire is this machine, or everybody (RFC 1122, 3.2.1.3).
-        let is_sane = own == Some(packet.to)
+        let is_ours = own == Some(packet.to)
+            || packet.protocol == IpProtocol::Udp && self.is_broadcast(packet.to);
+        let is_sane = is_ours
             && !from_here
             && !packet.from.is_multicast()
             && !packet.from.is_broadcast()
             && !packet.from.is_unspecified();
         if is_sane {
-            self.on_tcp(now, &packet);
+            self.on_own(now, &packet);
+        }
+    }
+
+    /// A packet of somebody else is for this machine.
+    fn on_own(&mut self, now: u64, packet: &Packet<'_>) {
+        match packet.protocol {
+            IpProtocol::Tcp => self.on_tcp(now, packet),
+            IpProtocol::Udp => self.on_udp(now, packet),
+            IpProtocol::Icmp => self.on_icmp(packet),
+            _ => {}
         }
     }
 
@@ -36,15 +48,12 @@ impl<H: Host> Stack<H> {
         let Some(packet) = Packet::parse(bytes) else {
             return;
         };
-        if self.is_own(IpAddress::Ipv4(packet.to)) {
+        if packet.protocol == IpProtocol::Tcp && self.is_own(IpAddress::Ipv4(packet.to)) {
             self.on_tcp(now, &packet);
         }
     }
 
     fn on_tcp(&mut self, now: u64, packet: &Packet<'_>) {
-        if packet.protocol != IpProtocol::Tcp {
-            return;
-        }
         let (from, to) = (IpAddress::Ipv4(packet.from), IpAddress::Ipv4(packet.to));
         if let Some((header, data)) = Header::parse(packet.payload, from, to) {
             self.input(now, &header, (data, &[]), None);
@@ -73,7 +82,7 @@ impl<H: Host> Stack<H> {
         data: Payload<'_>,
         settings: &Settings,
     ) {
-        let Some(sent) = Sent::new(header, data, settings) else {
+        let Some(sent) = Sent::new(Body::Tcp(header, data), settings) else {
             return;
         };
         match path {
@@ -85,7 +94,26 @@ impl<H: Host> Stack<H> {
         }
     }
 
-    fn send_by_neighbour(&mut self, now: u64, sent: &Sent<'_>) {
+    /// Whether an address is everybody's on the wire.
+    pub(super) fn is_broadcast(&self, address: Ipv4Address) -> bool {
+        let network = self.interface.and_then(|it| it.address.broadcast());
+        address.is_broadcast() || network == Some(address)
+    }
+
+    /// The Ethernet address of many, if an address is of many (RFC 1112, 6.4).
+    fn hardware_of_many(&self, to: Ipv4Address) -> Option<EthernetAddress> {
+        if self.is_broadcast(to) {
+            return Some(EthernetAddress::BROADCAST);
+        }
+        let [_, b, c, d] = to.octets();
+        to.is_multicast()
+            .then_some(EthernetAddress([1, 0, 0x5e, b & 0x7f, c, d]))
+    }
+
+    pub(super) fn send_by_neighbour(&mut self, now: u64, sent: &Sent<'_>) {
+        if let Some(hardware) = self.hardware_of_many(sent.to()) {
+            return self.send_on_wire(hardware, sent.len(), &mut |bytes| sent.emit(bytes));
+        }
         let Some(next) = self.next_hop(sent.to()) else {
             return;
         };

@@ -1,6 +1,7 @@
 //! [`Stack`]: connections and listeners together, and the ways between them.
 
 mod calls;
+mod datagrams;
 mod flow;
 mod link;
 mod list;
@@ -13,15 +14,18 @@ use crate::segment::Header;
 use crate::slab::{Id, Slab};
 use crate::tcp::{Connection, Origin};
 use crate::time_wait::TimeWait;
+use crate::udp::Socket;
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use datagrams::Messages;
 use hashbrown::HashMap;
 use paddock_abi::{Errno, Result};
 use paddock_sched::Deadlines;
 use paddock_sync::{Ready, try_box};
 use smoltcp::wire::{EthernetAddress, IpAddress, IpEndpoint, Ipv4Address, Ipv4Cidr};
 
+pub use datagrams::{Arrived, Datagrams};
 pub use list::{Listed, Traffic};
 
 /// The most connections at once.
@@ -59,6 +63,9 @@ pub trait Host {
 
     /// Whether a TCP port is such a service's.
     fn is_service(&self, port: u16) -> bool;
+
+    /// Whether a UDP port is such a service's.
+    fn is_udp_service(&self, port: u16) -> bool;
 
     /// A random number.
     fn random(&mut self) -> u64;
@@ -118,6 +125,10 @@ pub struct Stack<H: Host> {
     listeners: Slab<Listener<H::Observer>>,
     ports: Ports,
     time_wait: TimeWait,
+    sockets: Slab<Box<Socket<H::Observer>>>,
+    udp_ports: Ports,
+    /// ICMP messages that may be sent in this second.
+    messages: Messages,
     /// Connections that may have something to send or tell: each once, with
     /// room for all.
     due: Vec<u32>,
@@ -143,6 +154,9 @@ impl<H: Host> Stack<H> {
             listeners: Slab::new(),
             ports: Ports::new(keys.hasher()),
             time_wait: TimeWait::new(keys.hasher()),
+            sockets: Slab::new(),
+            udp_ports: Ports::new(keys.hasher()),
+            messages: Messages::default(),
             due: Vec::new(),
             bare: Vec::new(),
             deadlines: Deadlines::new(),

@@ -84,6 +84,10 @@ impl Host for Machine {
         port == 22
     }
 
+    fn is_udp_service(&self, port: u16) -> bool {
+        port == 68
+    }
+
     fn random(&mut self) -> u64 {
         self.random.next()
     }

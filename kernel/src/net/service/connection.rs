@@ -1,6 +1,6 @@
 //! One TCP connection of a stack, with its buffers.
 
-use crate::net::notifier::Wakers;
+use super::notifier::Wakers;
 use crate::net::stack::NetStack;
 use crate::user::accounts::paying;
 use alloc::boxed::Box;

@@ -1,7 +1,6 @@
 //! [`Notifier`]: who waits for a service's socket, and what wakes them.
 
 use super::TcpSocket;
-use crate::net::notifier::{INCOMING, OUTGOING, Wakers};
 use alloc::sync::{Arc, Weak};
 use alloc::task::Wake;
 use alloc::vec::Vec;
@@ -9,6 +8,19 @@ use core::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use core::task::Waker;
 use paddock_abi::{Errno, Result};
 use paddock_sync::{OnceCell, PreemptOff, Rank, Ready, SpinLock, WaitQueue, try_arc};
+
+/// What a change of the incoming side can be about.
+const INCOMING: Ready = Ready::OUT.complement();
+/// What a change of the outgoing side can be about.
+const OUTGOING: Ready = Ready::OUT.union(Ready::ERR).union(Ready::HUP);
+
+/// What the stack calls for each side of a socket.
+pub struct Wakers {
+    /// Something has come, or the end of it.
+    pub incoming: Waker,
+    /// There is room.
+    pub outgoing: Waker,
+}
 
 /// Where those who wait for a socket are.
 #[derive(Debug)]

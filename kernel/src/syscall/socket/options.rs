@@ -80,7 +80,11 @@ pub fn setsockopt(call: &mut Call<'_>) -> Result<u64> {
 fn set_valued(socket: Socket<'_>, level: u32, option: u32, value: u32) -> Result<u64> {
     match socket {
         Socket::Tcp(tcp) => tcp_options::set(tcp, level, option, value)?,
-        Socket::Udp(_) if matches!((level, option), (IPPROTO_IP, IP_TOS | IP_TTL)) => {}
+        Socket::Udp(udp) if level == IPPROTO_IP => {
+            let mut settings = udp.settings();
+            tcp_options::change(&mut settings, level, option, value)?;
+            udp.set(|changed| *changed = settings);
+        }
         _ if !known_level(level, socket) => return Err(Errno::EOPNOTSUPP),
         _ => return Err(Errno::ENOPROTOOPT),
     }
@@ -118,11 +122,14 @@ fn set_buffer(socket: Socket<'_>, option: u32, size: u32) {
         SO_SNDBUF => options.set_send_buffer(size),
         _ => options.set_receive_buffer(size),
     }
-    if let Socket::Tcp(tcp) = socket {
-        tcp.set(|settings| match option {
-            SO_SNDBUF => settings.send_limit = size,
-            _ => settings.receive_limit = size,
-        });
+    let change = |settings: &mut Settings| match option {
+        SO_SNDBUF => settings.send_limit = size,
+        _ => settings.receive_limit = size,
+    };
+    match socket {
+        Socket::Tcp(tcp) => tcp.set(change),
+        Socket::Udp(udp) => udp.set(change),
+        Socket::Unix(_) => {}
     }
 }
 
@@ -187,6 +194,9 @@ pub fn getsockopt(call: &mut Call<'_>) -> Result<u64> {
                 (Some(switch), ..) => u32::from(options.is_on(switch)),
                 (None, SOL_SOCKET, _) => socket_option(socket, option)?,
                 (None, _, Socket::Tcp(tcp)) => tcp_options::get(tcp, level, option)?,
+                (None, IPPROTO_IP, Socket::Udp(udp)) => {
+                    tcp_options::read(&udp.settings(), level, option)?
+                }
                 _ if !known_level(level, socket) => return Err(Errno::EOPNOTSUPP),
                 _ => return Err(Errno::ENOPROTOOPT),
             };
@@ -209,7 +219,7 @@ fn socket_option(socket: Socket<'_>, option: u32) -> Result<u32> {
     Ok(match (option, socket) {
         (SO_ERROR, Socket::Tcp(socket)) => number(socket.take_error()),
         (SO_ERROR, Socket::Unix(socket)) => number(socket.take_error()),
-        (SO_ERROR, Socket::Udp(_)) => 0,
+        (SO_ERROR, Socket::Udp(socket)) => number(socket.take_error()),
         (SO_TYPE, Socket::Unix(socket)) => socket.kind().to_type(),
         (SO_TYPE, Socket::Tcp(_)) => SOCK_STREAM,
         (SO_TYPE, Socket::Udp(_)) => SOCK_DGRAM,

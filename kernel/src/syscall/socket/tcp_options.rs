@@ -1,4 +1,4 @@
-//! Options of TCP sockets that have a value: tcp(7), ip(7). All act in the
+//! Options of TCP and UDP sockets that have a value: tcp(7), ip(7). All act in the
 //! stack, and are read back from there.
 
 use crate::net::tcp::TcpSocket;
@@ -28,6 +28,13 @@ fn within(value: u32, most: u32) -> Result<u32> {
 /// one that is not there.
 pub fn set(socket: &TcpSocket, level: u32, option: u32, value: u32) -> Result<()> {
     let mut settings = socket.settings();
+    change(&mut settings, level, option, value)?;
+    socket.set(|changed| *changed = settings);
+    Ok(())
+}
+
+/// Changes one of the settings. The errors of [`set`].
+pub fn change(settings: &mut Settings, level: u32, option: u32, value: u32) -> Result<()> {
     match (level, option) {
         (IPPROTO_TCP, TCP_KEEPIDLE) => settings.keep_idle = within(value, MAX_KEEP.0)?,
         (IPPROTO_TCP, TCP_KEEPINTVL) => settings.keep_interval = within(value, MAX_KEEP.0)?,
@@ -49,7 +56,6 @@ pub fn set(socket: &TcpSocket, level: u32, option: u32, value: u32) -> Result<()
         (IPPROTO_IP, IP_TOS) => settings.tos = value as u8,
         _ => return Err(Errno::ENOPROTOOPT),
     }
-    socket.set(|changed| *changed = settings);
     Ok(())
 }
 
@@ -63,7 +69,14 @@ fn linger2(value: u32) -> u32 {
 
 /// Reads an option back. `ENOPROTOOPT`.
 pub fn get(socket: &TcpSocket, level: u32, option: u32) -> Result<u32> {
-    let settings = socket.settings();
+    match (level, option) {
+        (IPPROTO_TCP, TCP_MAXSEG) => Ok(socket.figures().map_or(SEGMENT, |figures| figures.mss)),
+        _ => read(&socket.settings(), level, option),
+    }
+}
+
+/// Reads one of the settings. `ENOPROTOOPT`.
+pub fn read(settings: &Settings, level: u32, option: u32) -> Result<u32> {
     Ok(match (level, option) {
         (IPPROTO_TCP, TCP_KEEPIDLE) => settings.keep_idle,
         (IPPROTO_TCP, TCP_KEEPINTVL) => settings.keep_interval,
@@ -74,7 +87,6 @@ pub fn get(socket: &TcpSocket, level: u32, option: u32) -> Result<u32> {
         (IPPROTO_TCP, TCP_NOTSENT_LOWAT) => settings.unsent_limit,
         (IPPROTO_TCP, TCP_DEFER_ACCEPT) => settings.defer_accept,
         (IPPROTO_TCP, TCP_FASTOPEN) => settings.fast_open,
-        (IPPROTO_TCP, TCP_MAXSEG) => socket.figures().map_or(SEGMENT, |figures| figures.mss),
         (IPPROTO_IP, IP_TTL) if settings.ttl == 0 => DEFAULT_TTL,
         (IPPROTO_IP, IP_TTL) => u32::from(settings.ttl),
         (IPPROTO_IP, IP_TOS) => u32::from(settings.tos),

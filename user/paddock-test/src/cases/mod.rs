@@ -32,6 +32,7 @@ mod tcp_reset;
 mod tcp_server;
 mod threads;
 mod timers;
+mod udp;
 mod unix;
 mod wait;
 
@@ -126,6 +127,7 @@ pub const CASES: &[Case] = &[
     case("tcp-loopback", tcp::run),
     case("tcp-reset", tcp_reset::run),
     case("tcp-server", tcp_server::run),
+    case("udp", udp::run),
     case("unix", unix::run),
     case("poll", poll::run),
     case("epoll", epoll::run),

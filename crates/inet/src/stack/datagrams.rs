@@ -1,0 +1,341 @@
+//! UDP: what sockets ask, and datagrams on their way.
+
+use super::{Host, Observer, Path, Stack};
+use crate::SECOND;
+use crate::ip::{Body, HEADER, Packet, Sent, parse_no_port};
+use crate::settings::Settings;
+use crate::slab::Id;
+use crate::udp::{self, MAX_DATAGRAM, Socket};
+use alloc::sync::Arc;
+use paddock_abi::{Errno, Result};
+use paddock_charge::{Account, Charge};
+use paddock_sync::{Ready, try_box};
+use smoltcp::wire::{IpAddress, IpEndpoint, Ipv4Address};
+
+/// The most ICMP messages in a second (RFC 1812, 4.3.2.8).
+const MESSAGES: u32 = 1000;
+/// How many sockets there may be.
+const MOST: usize = 1 << 16;
+
+/// What is left of the messages of a second.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Messages {
+    second: u64,
+    sent: u32,
+}
+
+impl Messages {
+    fn may_go(&mut self, now: u64) -> bool {
+        let second = now / SECOND;
+        if self.second != second {
+            (self.second, self.sent) = (second, 0);
+        }
+        self.sent += 1;
+        self.sent <= MESSAGES
+    }
+}
+
+/// What receiving gives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Arrived {
+    /// Bytes in the buffer.
+    pub count: usize,
+    /// Bytes of the datagram.
+    pub length: usize,
+    /// Who sent it; `None` for the end after shutdown(2).
+    pub from: Option<IpEndpoint>,
+}
+
+/// A socket's ends, and what waits for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Datagrams {
+    /// The address and port it is bound to.
+    pub bound: Option<(Option<IpAddress>, u16)>,
+    /// Whom it is connected to.
+    pub peer: Option<IpEndpoint>,
+    /// Bytes of the next datagram.
+    pub next: Option<usize>,
+    /// Bytes of all that wait, with their cost.
+    pub held: usize,
+}
+
+impl<H: Host> Stack<H> {
+    /// A socket for datagrams; `account` pays for those that wait. `ENOMEM`,
+    /// `ENFILE`.
+    pub fn udp_open(&mut self, owner: H::Observer, account: &Arc<Account>) -> Result<Id> {
+        if self.sockets.len() >= MOST {
+            return Err(Errno::ENFILE);
+        }
+        let charge = Charge::new(account, size_of::<Socket<H::Observer>>())?;
+        self.sockets.insert(try_box(Socket::new(owner, charge))?)
+    }
+
+    /// Ends a socket. What it has sent is on its way already.
+    pub fn udp_close(&mut self, id: Id) {
+        if self.sockets.get(id).is_none() {
+            return;
+        }
+        let socket = self.sockets.remove(id.index);
+        if let Some(claim) = socket.and_then(|socket| socket.claim) {
+            self.udp_ports.release(claim);
+        }
+    }
+
+    fn udp(&mut self, id: Id) -> Result<&mut Socket<H::Observer>> {
+        let socket = self.sockets.get(id).ok_or(Errno::EBADF)?;
+        Ok(&mut **socket)
+    }
+
+    /// bind(2). Port 0 is one of the system's choice. `EINVAL` if it is bound,
+    /// `EADDRINUSE`, `ENOMEM`.
+    pub fn udp_bind(
+        &mut self,
+        id: Id,
+        address: Option<IpAddress>,
+        port: u16,
+        settings: &Settings,
+    ) -> Result<()> {
+        if self.udp(id)?.claim.is_some() {
+            return Err(Errno::EINVAL);
+        }
+        let (start, host) = (self.host.random() as u32, &self.host);
+        let claim = match port {
+            0 => self
+                .udp_ports
+                .bind_any(address, start, settings, |port| host.is_udp_service(port))?,
+            port if host.is_udp_service(port) => return Err(Errno::EADDRINUSE),
+            port => self.udp_ports.bind(address, port, settings)?,
+        };
+        let known = self.udp_ports.listen(claim, Some(id));
+        known.inspect_err(|_| self.udp_ports.release(claim))?;
+        self.udp(id)?.claim = Some(claim);
+        Ok(())
+    }
+
+    fn udp_make_bound(&mut self, id: Id) -> Result<()> {
+        match self.udp(id)?.claim {
+            Some(_) => Ok(()),
+            None => self.udp_bind(id, None, 0, &Settings::default()),
+        }
+    }
+
+    /// connect(2): whom it talks to; `None` for everybody. `ENETUNREACH`, and
+    /// the errors of [`Self::udp_bind`].
+    pub fn udp_connect(&mut self, id: Id, peer: Option<IpEndpoint>) -> Result<()> {
+        if let Some(peer) = peer {
+            self.datagram_route(peer, true)?;
+            self.udp_make_bound(id)?;
+        }
+        self.udp(id)?.peer = peer;
+        Ok(())
+    }
+
+    /// The way of a datagram, which may go to many. `EACCES` if it must not go
+    /// to everybody, `ENETUNREACH`.
+    fn datagram_route(&self, to: IpEndpoint, broadcasts: bool) -> Result<(Path, IpAddress)> {
+        let IpAddress::Ipv4(address) = to.addr else {
+            return Err(Errno::ENETUNREACH);
+        };
+        if !self.is_broadcast(address) && !address.is_multicast() {
+            let (path, source) = self.route(to)?;
+            let local = matches!(path, Path::Local | Path::Service);
+            return Ok((if local { Path::Local } else { path }, source));
+        }
+        if self.is_broadcast(address) && !broadcasts {
+            return Err(Errno::EACCES);
+        }
+        let interface = self.interface.ok_or(Errno::ENETUNREACH)?;
+        Ok((Path::Link, interface.address.address().into()))
+    }
+
+    /// Sends a datagram to `to`, or to whom the socket is connected;
+    /// `broadcasts` is SO_BROADCAST.
+    ///
+    /// # Errors
+    /// An error that has come before, once; `EPIPE`, `EDESTADDRREQ`, `EINVAL`
+    /// for port 0, `EMSGSIZE`, `EACCES`, `ENETUNREACH`, those of
+    /// [`Self::udp_bind`].
+    pub fn udp_send(
+        &mut self,
+        now: u64,
+        id: Id,
+        data: &[u8],
+        to: Option<IpEndpoint>,
+        broadcasts: bool,
+        settings: &Settings,
+    ) -> Result<()> {
+        let socket = self.udp(id)?;
+        if let Some(error) = socket.error.take() {
+            return Err(error);
+        }
+        if socket.write_shut {
+            return Err(Errno::EPIPE);
+        }
+        let to = to.or(socket.peer).ok_or(Errno::EDESTADDRREQ)?;
+        if to.port == 0 {
+            return Err(Errno::EINVAL);
+        }
+        let (path, source) = self.datagram_route(to, broadcasts)?;
+        let most = match path {
+            Path::Link => self.mtu(path) - HEADER - udp::HEADER,
+            _ => MAX_DATAGRAM,
+        };
+        if data.len() > most {
+            return Err(Errno::EMSGSIZE);
+        }
+        self.udp_make_bound(id)?;
+        let claim = self.udp(id)?.claim.ok_or(Errno::EINVAL)?;
+        let from = IpEndpoint::new(claim.address.unwrap_or(source), claim.port);
+        match path {
+            Path::Link => {
+                if let Some(sent) = Sent::new(Body::Udp(from, to, data), settings) {
+                    self.send_by_neighbour(now, &sent);
+                }
+            }
+            _ => {
+                self.local.count((data, &[]));
+                if !self.deliver(from, to, data) {
+                    self.refuse(from, to);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A datagram for this machine. False if nobody has the port.
+    fn deliver(&mut self, from: IpEndpoint, to: IpEndpoint, data: &[u8]) -> bool {
+        let tuple = crate::keys::Tuple {
+            local: to,
+            remote: from,
+        };
+        let spread = self.keys.spread(&tuple);
+        let Some(id) = self.udp_ports.listener(to.addr, to.port, spread) else {
+            return false;
+        };
+        let socket = self.sockets.get(id);
+        let Some(socket) = socket.filter(|socket| socket.takes(&from)) else {
+            return false;
+        };
+        if socket.push(from, data) {
+            socket.owner.changed(Ready::IN);
+        }
+        true
+    }
+
+    /// Nobody took a datagram of this machine: its sender is told, if it is
+    /// connected (RFC 1122, 4.1.3.3).
+    fn refuse(&mut self, from: IpEndpoint, to: IpEndpoint) {
+        let Some(id) = self.udp_ports.listener(from.addr, from.port, 0) else {
+            return;
+        };
+        if let Some(socket) = self.sockets.get(id)
+            && socket.peer == Some(to)
+        {
+            socket.error = Some(Errno::ECONNREFUSED);
+            socket.owner.changed(Ready::ERR | Ready::IN | Ready::OUT);
+        }
+    }
+
+    /// A datagram has come from the card.
+    pub(super) fn on_udp(&mut self, now: u64, packet: &Packet<'_>) {
+        let end = |address: Ipv4Address, port| IpEndpoint::new(address.into(), port);
+        let (from, to) = (end(packet.from, 0), end(packet.to, 0));
+        let Some((source, target, data)) = udp::parse(packet.payload, from, to) else {
+            return;
+        };
+        let (from, to) = (end(packet.from, source), end(packet.to, target));
+        let is_one = !self.is_broadcast(packet.to);
+        if self.deliver(from, to, data) || !is_one || !self.messages.may_go(now) {
+            return;
+        }
+        if let Some(sent) = Sent::new(Body::NoPort(packet), &Settings::default()) {
+            self.send_by_neighbour(now, &sent);
+        }
+    }
+
+    /// An ICMP message has come from the card.
+    pub(super) fn on_icmp(&mut self, packet: &Packet<'_>) {
+        if let Some((from, to)) = parse_no_port(packet.payload) {
+            self.refuse(from, to);
+        }
+    }
+
+    /// Receives a datagram, cut to the buffer's length; with `peek` it stays.
+    ///
+    /// # Errors
+    /// `EAGAIN`, an error that has come, once.
+    pub fn udp_receive(&mut self, id: Id, buffer: &mut [u8], peek: bool) -> Result<Arrived> {
+        let socket = self.udp(id)?;
+        if let Some(error) = socket.error.take() {
+            return Err(error);
+        }
+        let Some(datagram) = socket.first() else {
+            return match socket.read_shut {
+                true => Ok(Arrived {
+                    count: 0,
+                    length: 0,
+                    from: None,
+                }),
+                false => Err(Errno::EAGAIN),
+            };
+        };
+        let length = datagram.data.len();
+        let count = length.min(buffer.len());
+        buffer[..count].copy_from_slice(&datagram.data[..count]);
+        let from = Some(datagram.from);
+        if !peek {
+            socket.pop();
+        }
+        Ok(Arrived {
+            count,
+            length,
+            from,
+        })
+    }
+
+    /// shutdown(2). `ENOTCONN`.
+    pub fn udp_shutdown(&mut self, id: Id, read: bool, write: bool) -> Result<()> {
+        let socket = self.udp(id)?;
+        if socket.peer.is_none() {
+            return Err(Errno::ENOTCONN);
+        }
+        socket.read_shut |= read;
+        socket.write_shut |= write;
+        socket.owner.changed(Ready::all());
+        Ok(())
+    }
+
+    /// What poll(2) tells.
+    pub fn udp_ready(&mut self, id: Id) -> Ready {
+        self.udp(id).map_or(Ready::HUP, |socket| socket.ready())
+    }
+
+    /// Takes the error (SO_ERROR).
+    pub fn udp_take_error(&mut self, id: Id) -> Option<Errno> {
+        self.udp(id).ok()?.error.take()
+    }
+
+    /// SO_RCVBUF: how many bytes may wait, with their cost.
+    pub fn udp_set_limit(&mut self, id: Id, limit: usize) {
+        if let Ok(socket) = self.udp(id) {
+            socket.limit = limit;
+        }
+    }
+
+    /// The ends of a socket, and what waits for it.
+    pub fn udp_state(&mut self, id: Id) -> Option<Datagrams> {
+        let socket = self.udp(id).ok()?;
+        Some(Datagrams {
+            bound: socket.claim.map(|claim| (claim.address, claim.port)),
+            peer: socket.peer,
+            next: socket.first().map(|datagram| datagram.data.len()),
+            held: socket.held(),
+        })
+    }
+
+    /// The address that datagrams to `peer` are from, if nothing else is said.
+    pub fn source_towards(&self, peer: IpEndpoint) -> Option<IpAddress> {
+        let (_, source) = self.datagram_route(peer, true).ok()?;
+        Some(source)
+    }
+}

@@ -1,0 +1,150 @@
+//! Datagrams (RFC 768): sockets, and what waits for them.
+
+use crate::ports::Claim;
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+use paddock_abi::{Errno, Result};
+use paddock_charge::Charge;
+use paddock_sync::Ready;
+use smoltcp::wire::{IpEndpoint, UdpPacket};
+
+/// Bytes of a datagram's header.
+pub const HEADER: usize = 8;
+/// Bytes of data in the largest datagram of all, over IPv4.
+pub const MAX_DATAGRAM: usize = 65507;
+/// What a datagram that waits costs beside its bytes.
+const OVERHEAD: usize = 128;
+/// Bytes that may wait for a socket by default, their cost included.
+pub const LIMIT: usize = 208 << 10;
+
+/// A datagram that has come.
+#[derive(Debug)]
+pub struct Datagram {
+    /// Who sent it.
+    pub from: IpEndpoint,
+    /// What it says.
+    pub data: Vec<u8>,
+}
+
+/// A socket.
+#[derive(Debug)]
+pub struct Socket<O> {
+    pub claim: Option<Claim>,
+    /// Whom alone it talks to.
+    pub peer: Option<IpEndpoint>,
+    pub owner: O,
+    pub error: Option<Errno>,
+    pub read_shut: bool,
+    pub write_shut: bool,
+    /// Bytes that may wait, their cost included.
+    pub limit: usize,
+    queue: VecDeque<Datagram>,
+    held: usize,
+    charge: Charge,
+}
+
+impl<O> Socket<O> {
+    /// One that is not bound.
+    pub fn new(owner: O, charge: Charge) -> Socket<O> {
+        Socket {
+            claim: None,
+            peer: None,
+            owner,
+            error: None,
+            read_shut: false,
+            write_shut: false,
+            limit: LIMIT,
+            queue: VecDeque::new(),
+            held: 0,
+            charge,
+        }
+    }
+
+    /// Whether datagrams of this sender are for it.
+    pub fn takes(&self, from: &IpEndpoint) -> bool {
+        self.peer.is_none_or(|peer| peer == *from)
+    }
+
+    /// A datagram has come: false if there is no room for it.
+    pub fn push(&mut self, from: IpEndpoint, data: &[u8]) -> bool {
+        let cost = OVERHEAD + data.len();
+        // As on Linux one always fits.
+        let full = self.held > 0 && self.held + cost > self.limit;
+        let paid = self.charge.bytes();
+        if full || self.read_shut || self.charge.resize(paid + cost).is_err() {
+            return false;
+        }
+        let kept = self.keep(from, data);
+        match kept {
+            Ok(()) => self.held += cost,
+            Err(_) => drop(self.charge.resize(paid)),
+        }
+        kept.is_ok()
+    }
+
+    fn keep(&mut self, from: IpEndpoint, data: &[u8]) -> Result<()> {
+        let mut bytes = Vec::new();
+        self.queue.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
+        bytes
+            .try_reserve_exact(data.len())
+            .map_err(|_| Errno::ENOMEM)?;
+        bytes.extend_from_slice(data);
+        self.queue.push_back(Datagram { from, data: bytes });
+        Ok(())
+    }
+
+    /// The next datagram, which stays.
+    pub fn first(&self) -> Option<&Datagram> {
+        self.queue.front()
+    }
+
+    /// Takes the next datagram away.
+    pub fn pop(&mut self) {
+        let Some(datagram) = self.queue.pop_front() else {
+            return;
+        };
+        let cost = OVERHEAD + datagram.data.len();
+        self.held -= cost;
+        let _ = self.charge.resize(self.charge.bytes() - cost);
+        if self.queue.is_empty() {
+            self.queue = VecDeque::new();
+        }
+    }
+
+    /// What poll(2) tells. There is always room to send: what the card has no
+    /// room for is lost.
+    pub fn ready(&self) -> Ready {
+        let mut ready = Ready::OUT;
+        let something = !self.queue.is_empty() || self.read_shut || self.error.is_some();
+        ready.set(Ready::IN, something);
+        ready.set(Ready::ERR, self.error.is_some());
+        ready.set(Ready::RDHUP, self.read_shut);
+        ready.set(Ready::HUP, self.read_shut && self.write_shut);
+        ready
+    }
+
+    /// Bytes of all datagrams that wait, with their cost.
+    pub fn held(&self) -> usize {
+        self.held
+    }
+}
+
+/// Reads a datagram out of an IP packet's payload: both ports and the data.
+/// `None` if it is none, or its checksum is wrong.
+pub fn parse(bytes: &[u8], from: IpEndpoint, to: IpEndpoint) -> Option<(u16, u16, &[u8])> {
+    let packet = UdpPacket::new_checked(bytes).ok()?;
+    let sums = packet.verify_checksum(&from.addr, &to.addr);
+    (sums && packet.dst_port() != 0)
+        .then(|| (packet.src_port(), packet.dst_port(), packet.payload()))
+}
+
+/// Writes a datagram into `bytes`, which are as long as it is.
+pub fn emit(bytes: &mut [u8], from: IpEndpoint, to: IpEndpoint, data: &[u8]) {
+    let length = bytes.len();
+    let mut packet = UdpPacket::new_unchecked(bytes);
+    packet.set_src_port(from.port);
+    packet.set_dst_port(to.port);
+    packet.set_len(length as u16);
+    packet.payload_mut().copy_from_slice(data);
+    packet.fill_checksum(&from.addr, &to.addr);
+}

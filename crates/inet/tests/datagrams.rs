@@ -1,0 +1,226 @@
+//! UDP: ports, who gets what, errors, and what waits.
+
+mod common;
+
+use common::*;
+use paddock_abi::Errno;
+use paddock_inet::{Id, MAX_DATAGRAM, Settings};
+use paddock_sync::Ready;
+use smoltcp::wire::{IpAddress, IpEndpoint, Ipv4Address};
+
+fn socket(network: &mut Network, side: usize, port: u16) -> (Id, Watcher) {
+    let (watcher, account) = (Watcher::default(), network.account.clone());
+    let stack = &mut network.stacks[side];
+    let id = stack.udp_open(watcher.clone(), &account).unwrap();
+    if port > 0 {
+        let settings = Settings::default();
+        stack.udp_bind(id, None, port, &settings).unwrap();
+    }
+    (id, watcher)
+}
+
+fn send(
+    network: &mut Network,
+    side: usize,
+    id: Id,
+    data: &[u8],
+    to: Option<IpEndpoint>,
+) -> Result<(), Errno> {
+    let now = network.now;
+    network.stacks[side].udp_send(now, id, data, to, false, &Settings::default())
+}
+
+fn receive(network: &mut Network, side: usize, id: Id) -> Result<(Vec<u8>, IpEndpoint), Errno> {
+    let mut buffer = vec![0; MAX_DATAGRAM];
+    let arrived = network.stacks[side].udp_receive(id, &mut buffer, false)?;
+    buffer.truncate(arrived.count);
+    Ok((buffer, arrived.from.unwrap()))
+}
+
+fn network() -> Network {
+    let wire = Wire {
+        delay: MS,
+        ..Wire::default()
+    };
+    Network::new(11, wire)
+}
+
+#[test]
+fn there_and_back_over_a_wire() {
+    let mut network = network();
+    let (server, told) = socket(&mut network, 1, 53);
+    let (client, _) = socket(&mut network, 0, 0);
+    send(&mut network, 0, client, b"who", Some(endpoint(1, 53))).unwrap();
+    network.pass(SECOND);
+    assert_eq!(told.take(), Ready::IN);
+    let (data, from) = receive(&mut network, 1, server).unwrap();
+    assert_eq!((&data[..], from.addr), (&b"who"[..], endpoint(0, 1).addr));
+    send(&mut network, 1, server, b"me", Some(from)).unwrap();
+    network.pass(SECOND);
+    assert_eq!(receive(&mut network, 0, client).unwrap().0, b"me");
+    assert_eq!(receive(&mut network, 0, client), Err(Errno::EAGAIN));
+    let large = vec![0; 1473];
+    let refused = send(&mut network, 0, client, &large, Some(endpoint(1, 53)));
+    assert_eq!(refused, Err(Errno::EMSGSIZE));
+}
+
+#[test]
+fn nothing_is_lost_by_closing_here() {
+    let mut network = network();
+    let (server, _) = socket(&mut network, 0, 53);
+    let to = IpEndpoint::new(IpAddress::Ipv4(Ipv4Address::LOCALHOST), 53);
+    let (client, _) = socket(&mut network, 0, 0);
+    let large = vec![7; MAX_DATAGRAM];
+    send(&mut network, 0, client, &large, Some(to)).unwrap();
+    network.stacks[0].udp_close(client);
+    assert_eq!(receive(&mut network, 0, server).unwrap().0, large);
+    network.stacks[0].udp_close(server);
+    assert_eq!(network.account.bytes(), 0);
+}
+
+#[test]
+fn those_that_are_connected_hear_that_nobody_is_there() {
+    let mut network = network();
+    let nobody = [
+        endpoint(1, 9),
+        IpEndpoint::new(Ipv4Address::LOCALHOST.into(), 9),
+    ];
+    for to in nobody {
+        let (client, told) = socket(&mut network, 0, 0);
+        network.stacks[0].udp_connect(client, Some(to)).unwrap();
+        send(&mut network, 0, client, b"x", None).unwrap();
+        network.pass(SECOND);
+        assert!(told.take().contains(Ready::ERR));
+        assert_eq!(receive(&mut network, 0, client), Err(Errno::ECONNREFUSED));
+        assert_eq!(receive(&mut network, 0, client), Err(Errno::EAGAIN));
+        let (other, _) = socket(&mut network, 0, 0);
+        send(&mut network, 0, other, b"x", Some(to)).unwrap();
+        network.pass(SECOND);
+        assert_eq!(receive(&mut network, 0, other), Err(Errno::EAGAIN));
+    }
+}
+
+#[test]
+fn connected_sockets_hear_nobody_else() {
+    let mut network = network();
+    let (server, _) = socket(&mut network, 1, 53);
+    network.stacks[1]
+        .udp_connect(server, Some(endpoint(0, 700)))
+        .unwrap();
+    let (stranger, _) = socket(&mut network, 0, 701);
+    let (friend, _) = socket(&mut network, 0, 700);
+    send(&mut network, 0, stranger, b"a", Some(endpoint(1, 53))).unwrap();
+    send(&mut network, 0, friend, b"b", Some(endpoint(1, 53))).unwrap();
+    network.pass(SECOND);
+    assert_eq!(receive(&mut network, 1, server).unwrap().0, b"b");
+    assert_eq!(receive(&mut network, 1, server), Err(Errno::EAGAIN));
+}
+
+#[test]
+fn what_waits_is_bounded_and_paid_for() {
+    let mut network = network();
+    let (server, _) = socket(&mut network, 0, 53);
+    let (client, _) = socket(&mut network, 0, 0);
+    let to = IpEndpoint::new(Ipv4Address::LOCALHOST.into(), 53);
+    for _ in 0..10_000 {
+        send(&mut network, 0, client, &[1; 900], Some(to)).unwrap();
+    }
+    let paid = network.account.bytes();
+    assert!((200_000..220_000).contains(&paid), "{paid}");
+    let mut count = 0;
+    while receive(&mut network, 0, server).is_ok() {
+        count += 1;
+    }
+    assert!((200..250).contains(&count), "{count}");
+    assert!(network.account.bytes() < 2000);
+}
+
+#[test]
+fn everybody_is_reached_with_leave_only() {
+    let mut network = network();
+    let (server, _) = socket(&mut network, 1, 53);
+    let (client, _) = socket(&mut network, 0, 0);
+    let all = IpEndpoint::new(Ipv4Address::BROADCAST.into(), 53);
+    assert_eq!(
+        send(&mut network, 0, client, b"x", Some(all)),
+        Err(Errno::EACCES)
+    );
+    let now = network.now;
+    network.stacks[0]
+        .udp_send(now, client, b"x", Some(all), true, &Settings::default())
+        .unwrap();
+    network.pass(SECOND);
+    assert_eq!(receive(&mut network, 1, server).unwrap().0, b"x");
+}
+
+#[test]
+fn ports_are_given_out_and_taken_once() {
+    let mut network = network();
+    let (_, _) = socket(&mut network, 0, 53);
+    let (second, _) = socket(&mut network, 0, 0);
+    let stack = &mut network.stacks[0];
+    let plain = Settings::default();
+    assert_eq!(
+        stack.udp_bind(second, None, 53, &plain),
+        Err(Errno::EADDRINUSE)
+    );
+    assert_eq!(
+        stack.udp_bind(second, None, 68, &plain),
+        Err(Errno::EADDRINUSE)
+    );
+    stack.udp_bind(second, None, 0, &plain).unwrap();
+    assert_eq!(stack.udp_bind(second, None, 0, &plain), Err(Errno::EINVAL));
+    let port = stack.udp_state(second).unwrap().bound.unwrap().1;
+    assert!(port >= 49152);
+}
+
+/// Datagrams and messages with bytes changed at random, checksums included.
+#[test]
+fn changed_packets_do_no_harm() {
+    let mut network = network();
+    let (server, _) = socket(&mut network, 1, 53);
+    let (client, _) = socket(&mut network, 0, 0);
+    let mut frames = Vec::new();
+    for port in [53, 54] {
+        send(
+            &mut network,
+            0,
+            client,
+            b"a question",
+            Some(endpoint(1, port)),
+        )
+        .unwrap();
+        network.pass(SECOND);
+        send(
+            &mut network,
+            0,
+            client,
+            b"a question",
+            Some(endpoint(1, port)),
+        )
+        .unwrap();
+        frames.extend(network.stacks[0].host().frames.clone());
+        network.collect();
+        while network.step(network.now + MS) {
+            frames.extend(network.stacks[1].host().frames.clone());
+        }
+    }
+    assert!(!frames.is_empty());
+    let mut random = Random::new(3);
+    for _ in 0..200_000 {
+        let at = random.below(frames.len() as u64) as usize;
+        let mut frame = frames[at].clone();
+        for _ in 0..=random.below(4) {
+            let at = 14 + random.below(frame.len() as u64 - 14) as usize;
+            frame[at] = random.next() as u8;
+        }
+        if random.percent(10) {
+            frame.truncate(15 + random.below(40) as usize);
+        }
+        let side = random.below(2) as usize;
+        deliver(&mut network.stacks[side], network.now, &frame);
+        network.stacks[side].host().frames.clear();
+    }
+    while receive(&mut network, 1, server).is_ok() {}
+    assert!(network.account.bytes() < 4000);
+}
