@@ -15,6 +15,8 @@ global_asm!(
     ".equ SYSTEM_CALL_CLASS, {class}",
     ".equ FUZZ_SCHEDULES, {fuzz}",
     include_str!("vectors.s"),
+    include_str!("mem.s"),
+    include_str!("user_copy.s"),
     emergency = const offset_of!(Thread, emergency_stack),
     user_time = const offset_of!(Thread, cpu_time) + CpuTime::USER_OFFSET,
     need_resched = const offset_of!(Thread, context) + Context::NEED_RESCHED_OFFSET,

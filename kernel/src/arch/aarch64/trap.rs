@@ -184,11 +184,15 @@ fn repair_user_access(frame: &mut TrapFrame) -> bool {
     if abort.address >= user_access::USER_END {
         return false;
     }
+    if !fixup.may_repair() {
+        frame.pc = fixup.to as u64;
+        return true;
+    }
     cpu::irq_enable();
     let repaired = user::handle_kernel_access(&abort);
     cpu::irq_disable();
     if !repaired {
-        frame.pc = fixup as u64;
+        frame.pc = fixup.to as u64;
     }
     true
 }

@@ -1,5 +1,7 @@
 //! What some calls cost, in nanoseconds each.
 
+mod transfers;
+
 use std::time::Instant;
 
 use super::{Outcome, number};
@@ -13,6 +15,7 @@ pub fn run(_: &mut Report, words: &[String]) -> Outcome {
         "syscall" => return system_calls(count),
         "epoll" => return epoll_waits(count, number(words, 2, 5)?),
         "close" => return closes(count, number(words, 2, 5)?),
+        "zero" | "null" | "read" | "write" | "stream" => return transfers::run(kind, count),
         "fork" => || sys::in_child(|| 0).map(drop).map_err(String::from),
         "exec" => || {
             sys::run_self(&["exit", "0"])
