@@ -5,12 +5,15 @@ use crate::transaction::Core;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::Ordering;
+use paddock_user_io::{UserReader, UserWriter};
 use paddock_vfs::cache::FilePages;
 use paddock_vfs::{Errno, PAGE_SIZE, PageRef, Result};
 
 const PAGE: u64 = PAGE_SIZE as u64;
-/// Pages written in one operation.
-const WRITE_PAGES: u64 = 64;
+/// Bytes of whole pages that are written in one operation.
+const WRITE_BYTES: usize = 64 * PAGE_SIZE;
+/// How often a page may be gone again before it could be copied from.
+const MAX_FAULTS: u32 = 16;
 /// Pages read ahead of a sequential reader, and around any other.
 const READ_AHEAD: u64 = 32;
 const READ_AROUND: u64 = 16;
@@ -39,59 +42,73 @@ impl Ext4Inode {
         Ok(page)
     }
 
-    pub fn read(&self, offset: u64, buf: &mut [u8]) -> Result<usize> {
+    pub fn read(&self, offset: u64, to: &mut UserWriter<'_>) -> Result<usize> {
         let pages = self.pages()?;
         let mut done = 0;
-        while done < buf.len() {
+        while !to.is_full() {
             let at = offset + done as u64;
             let left = self.size.load(Ordering::Acquire).saturating_sub(at);
             let start = (at % PAGE) as usize;
-            let len = (PAGE_SIZE - start).min(buf.len() - done);
+            let len = (PAGE_SIZE - start).min(to.left());
             let len = usize::try_from(left).map_or(len, |left| left.min(len));
             if len == 0 {
                 break;
             }
-            match self.cached_page(pages, at / PAGE) {
-                Ok(page) => page.read(start, &mut buf[done..done + len]),
-                Err(error) if done == 0 => return Err(error),
-                Err(_) => break,
-            }
+            let copied = self
+                .cached_page(pages, at / PAGE)
+                .and_then(|page| to.copy_from_page(&page.bytes()[start..start + len]));
             self.read_next.store(at / PAGE + 1, Ordering::Relaxed);
-            done += len;
-        }
-        Ok(done)
-    }
-
-    /// Writes at `offset`, or at the end; the offset it was. Short if the
-    /// space ends.
-    pub fn write(&self, offset: Option<u64>, buf: &[u8]) -> Result<(u64, usize)> {
-        let pages = self.pages()?;
-        let mut core = self.fs.core.lock();
-        self.fs.reap(&mut core);
-        core.check_writable()?;
-        let offset = offset.unwrap_or_else(|| self.size.load(Ordering::Acquire));
-        let mut done = 0;
-        while done < buf.len() {
-            match self.write_some(&mut core, pages, offset + done as u64, &buf[done..]) {
+            match copied {
                 Ok(count) => done += count,
                 Err(error) if done == 0 => return Err(error),
                 Err(_) => break,
             }
         }
+        Ok(done)
+    }
+
+    /// Writes at `offset`, or at the end; the offset it was. Short if the
+    /// space ends. The bytes are copied under the filesystem's lock, which a fault
+    /// may need: what is missing is brought in without it.
+    pub fn write(&self, offset: Option<u64>, from: &mut UserReader<'_>) -> Result<(u64, usize)> {
+        let pages = self.pages()?;
+        let _one_at_a_time = self.writing.lock();
+        let mut core = self.fs.core.lock();
+        self.fs.reap(&mut core);
+        core.check_writable()?;
+        let offset = offset.unwrap_or_else(|| self.size.load(Ordering::Acquire));
+        let (mut done, mut faults) = (0, 0);
+        while !from.is_empty() {
+            let mut written = self.write_some(&mut core, pages, offset + done as u64, from);
+            if written == Err(Errno::EFAULT) && faults < MAX_FAULTS {
+                drop(core);
+                faults += 1;
+                written = from.fault_in(WRITE_BYTES).map(|()| 0);
+                core = self.fs.core.lock();
+            }
+            match written {
+                Ok(count) => done += count,
+                Err(error) if done == 0 => return Err(error),
+                Err(_) => break,
+            }
+            if written.is_ok_and(|count| count > 0) {
+                faults = 0;
+            }
+        }
         Ok((offset, done))
     }
 
-    /// Writes as much as one operation takes; when space is short, one page.
+    /// Writes as much as one operation takes; when space is short, one page. `EFAULT`
+    /// if the first byte is not to be had without a fault.
     fn write_some(
         &self,
         core: &mut Core,
         pages: &Arc<FilePages>,
         offset: u64,
-        buf: &[u8],
+        from: &mut UserReader<'_>,
     ) -> Result<usize> {
-        let most = (WRITE_PAGES * PAGE - offset % PAGE) as usize;
-        let part = &buf[..most.min(buf.len())];
-        match self.write_part(core, pages, offset, part) {
+        let most = (WRITE_BYTES - (offset % PAGE) as usize).min(from.left());
+        match self.write_part(core, pages, offset, from, most) {
             // Space or memory is short: perhaps one page still fits.
             Err(Errno::ENOSPC | Errno::ENOMEM) => {}
             result => return result,
@@ -100,21 +117,50 @@ impl Ext4Inode {
             core.commit()?;
         }
         let page_left = (PAGE - offset % PAGE) as usize;
-        let part = &part[..page_left.min(part.len())];
-        self.write_part(core, pages, offset, part)
+        self.write_part(core, pages, offset, from, most.min(page_left))
     }
 
+    /// Writes `most` bytes, or those that are to be had without a fault.
     fn write_part(
         &self,
         core: &mut Core,
         pages: &Arc<FilePages>,
         offset: u64,
-        buf: &[u8],
+        from: &mut UserReader<'_>,
+        most: usize,
     ) -> Result<usize> {
         if pages.cache().is_dirty_over_limit() {
             core.write_all_data()?;
         }
-        let end = offset + buf.len() as u64;
+        let mut length = most;
+        loop {
+            let mut copied = 0;
+            let result = self.write_length(core, pages, offset, from, length, &mut copied);
+            match result {
+                Ok(()) => {
+                    from.advance(length);
+                    return Ok(length);
+                }
+                // Nothing has come of it but for the bytes in cached pages, which the
+                // shorter write puts there again.
+                Err(Errno::EFAULT) if (1..length).contains(&copied) => length = copied,
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Writes exactly `length` bytes. `EFAULT` after fewer have been copied, of which
+    /// `copied` tells how many: the file is as before then.
+    fn write_length(
+        &self,
+        core: &mut Core,
+        pages: &Arc<FilePages>,
+        offset: u64,
+        from: &UserReader<'_>,
+        length: usize,
+        copied: &mut usize,
+    ) -> Result<()> {
+        let end = offset + length as u64;
         let (first, last) = (core.logical(offset)?, core.logical(end - 1)?);
         let targets = match self.target_pages(core, pages, offset, end) {
             Err(Errno::ENOMEM) => {
@@ -127,24 +173,22 @@ impl Ext4Inode {
             let now = core.clock.now();
             core.change_inode(self.ino, |core, raw| {
                 core.ensure_blocks(raw, first, last)?;
+                *copied = fill(&targets, offset, length, from.clone());
+                if *copied < length {
+                    return Err(Errno::EFAULT);
+                }
                 raw.set_size(raw.size().max(end));
                 raw.modified(now);
                 Ok(raw.size())
             })
         })?;
-        let mut done = 0;
         for (index, page) in targets {
-            let at = offset + done as u64;
-            let start = (at % PAGE) as usize;
-            let len = (PAGE_SIZE - start).min(buf.len() - done);
-            let page = pages.insert(index, page);
-            page.write(start, &buf[done..done + len]);
+            pages.insert(index, page);
             pages.set_dirty(index);
-            done += len;
         }
         core.note_dirty(self.ino, pages);
         self.size.store(size, Ordering::Release);
-        Ok(done)
+        Ok(())
     }
 
     /// The pages from `offset` to `end`. Those that are not overwritten whole
@@ -212,4 +256,20 @@ impl Ext4Inode {
         }
         Ok(())
     }
+}
+
+/// Copies `length` bytes for `offset` into its pages, as far as they are to be had
+/// without a fault; how many.
+fn fill(targets: &[(u64, PageRef)], offset: u64, length: usize, mut from: UserReader<'_>) -> usize {
+    let mut done = 0;
+    for (_, page) in targets {
+        let start = ((offset + done as u64) % PAGE) as usize;
+        let len = (PAGE_SIZE - start).min(length - done);
+        let count = from.copy_to_page_atomic(&page.bytes_to_change()[start..start + len]);
+        done += count;
+        if count < len {
+            break;
+        }
+    }
+    done
 }

@@ -57,6 +57,7 @@ impl Shared {
             size: AtomicU64::new(raw.size()),
             read_next: AtomicU64::new(0),
             nameless: AtomicBool::new(false),
+            writing: Mutex::new(Rank::FileWrite, ()),
         })?;
         self.table.lock().insert(ino, Arc::downgrade(&inode));
         Ok(inode)

@@ -8,6 +8,8 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::any::Any;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use paddock_sync::Mutex;
+use paddock_user_io::{UserReader, UserWriter};
 use paddock_vfs::cache::FilePages;
 use paddock_vfs::{
     EmitEntry, Errno, FileKind, FsStats, Inode, Metadata, NewNode, PAGE_SIZE, PageRef, Result,
@@ -23,6 +25,8 @@ pub(crate) struct Ext4Inode {
     pub kind: FileKind,
     /// Of a regular file.
     pub pages: Option<Arc<FilePages>>,
+    /// Held by who writes or cuts the data, in what may be several operations.
+    pub writing: Mutex<()>,
     /// The size on the disk; changes under the filesystem's lock.
     pub size: AtomicU64,
     /// The page after the one that was read last.
@@ -128,6 +132,7 @@ impl Inode for Ext4Inode {
     }
 
     fn set_metadata(&self, change: &SetMetadata) -> Result<()> {
+        let _one_at_a_time = change.size.map(|_| self.writing.lock());
         let mut core = self.fs.core.lock();
         self.fs.reap(&mut core);
         if let Some(size) = change.size {
@@ -156,16 +161,16 @@ impl Inode for Ext4Inode {
         self
     }
 
-    fn read_at(&self, offset: u64, buf: &mut [u8]) -> Result<usize> {
-        self.read(offset, buf)
+    fn read_at(&self, offset: u64, to: &mut UserWriter<'_>) -> Result<usize> {
+        self.read(offset, to)
     }
 
-    fn write_at(&self, offset: u64, buf: &[u8]) -> Result<usize> {
-        self.write(Some(offset), buf).map(|(_, count)| count)
+    fn write_at(&self, offset: u64, from: &mut UserReader<'_>) -> Result<usize> {
+        self.write(Some(offset), from).map(|(_, count)| count)
     }
 
-    fn append(&self, buf: &[u8]) -> Result<(u64, usize)> {
-        let (offset, count) = self.write(None, buf)?;
+    fn append(&self, from: &mut UserReader<'_>) -> Result<(u64, usize)> {
+        let (offset, count) = self.write(None, from)?;
         Ok((offset + count as u64, count))
     }
 

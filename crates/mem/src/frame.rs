@@ -5,7 +5,7 @@ use crate::hardware::Hardware;
 use core::fmt;
 use core::marker::PhantomData;
 use core::mem::ManuallyDrop;
-use core::sync::atomic::Ordering;
+use core::sync::atomic::{AtomicU8, Ordering};
 
 const BYTES: usize = PAGE_SIZE as usize;
 
@@ -129,6 +129,20 @@ impl<H: Hardware> SharedFrame<H> {
     /// others change at any time.
     pub fn pointer(&self) -> *mut u8 {
         H::pointer(self.address)
+    }
+
+    /// Its bytes, which others may change at any time.
+    pub fn bytes(&self) -> &[AtomicU8; BYTES] {
+        // SAFETY: a page of memory that lives as long as this share; what others in
+        // the kernel do to it goes through pointers or this, and a user program's
+        // stores are not Rust's.
+        unsafe { &*self.pointer().cast::<[AtomicU8; BYTES]>() }
+    }
+
+    /// The same, to be changed: what was published as instructions is so no more.
+    pub fn bytes_to_change(&self) -> &[AtomicU8; BYTES] {
+        self.code_changed();
+        self.bytes()
     }
 
     /// Another share; `None` if there are 2³¹ already.

@@ -9,6 +9,7 @@ use core::any::Any;
 use core::task::Waker;
 use paddock_abi::{Errno, Result};
 use paddock_sync::{Pollable, PreemptOff, Rank, Ready, Registration, SpinLock, WaitQueue, try_arc};
+use paddock_user_io::{Pass, UserReader};
 use paddock_vfs::{File, FileKind, Metadata, PIPE_DEVICE};
 
 const CHANNEL_SIZE: usize = 65536;
@@ -124,6 +125,24 @@ impl Drop for ChannelReader {
     }
 }
 
+impl ChannelWriter {
+    /// Moves what fits, and is not missing. Never sleeps. `EPIPE`, `EAGAIN`, `ENOMEM`.
+    fn try_write(&self, from: &mut UserReader<'_>) -> Result<Pass> {
+        let mut state = self.0.state.lock();
+        if !state.reader_open {
+            return Err(Errno::EPIPE);
+        }
+        if state.ring.room() == 0 && !from.is_empty() {
+            return Err(Errno::EAGAIN);
+        }
+        let wanted = state.ring.make_room(from.left())?;
+        let moved = state.ring.push_from(from, wanted);
+        drop(state);
+        self.0.changed.wake_all();
+        Ok(Pass { moved, wanted })
+    }
+}
+
 impl Drop for ChannelWriter {
     fn drop(&mut self) {
         self.0.state.lock().writer_open = false;
@@ -160,18 +179,8 @@ impl Pollable for ChannelWriter {
 }
 
 impl File for ChannelWriter {
-    fn write(&self, _: &mut u64, buf: &[u8]) -> Result<usize> {
-        let mut state = self.0.state.lock();
-        if !state.reader_open {
-            return Err(Errno::EPIPE);
-        }
-        if state.ring.room() == 0 && !buf.is_empty() {
-            return Err(Errno::EAGAIN);
-        }
-        let count = state.ring.push(buf)?;
-        drop(state);
-        self.0.changed.wake_all();
-        Ok(count)
+    fn write(&self, _: &mut u64, from: &mut UserReader<'_>) -> Result<usize> {
+        from.in_passes(|from| self.try_write(from))
     }
 
     fn metadata(&self) -> Result<Metadata> {
@@ -200,7 +209,7 @@ mod tests {
         let (reader, writer) = channel().unwrap();
         let mut buf = [0; 8];
         assert_eq!(reader.try_read(&mut buf), TryRead::Pending);
-        writer.write(&mut 0, b"out").unwrap();
+        writer.write(&mut 0, &mut b"out".into()).unwrap();
         assert_eq!(reader.try_read(&mut buf), TryRead::Data(3));
         drop(writer);
         assert_eq!(reader.try_read(&mut buf), TryRead::Eof);
@@ -212,7 +221,7 @@ mod tests {
         let count = Arc::new(Count(AtomicU32::new(0)));
         let waker = Waker::from(count.clone());
         let registration = reader.register(&waker).unwrap();
-        writer.write(&mut 0, &[7; 1000]).unwrap();
+        writer.write(&mut 0, &mut (&[7; 1000]).into()).unwrap();
         assert_eq!(count.0.load(Ordering::SeqCst), 1);
         registration.renew(&waker);
         reader.shared().set_exit(WaitStatus::Signaled {
@@ -229,11 +238,11 @@ mod tests {
     fn a_full_channel_pushes_back() {
         let (reader, writer) = channel().unwrap();
         assert_eq!(
-            writer.write(&mut 0, &[0; CHANNEL_SIZE + 1]),
+            writer.write(&mut 0, &mut (&[0; CHANNEL_SIZE + 1]).into()),
             Ok(CHANNEL_SIZE)
         );
-        assert_eq!(writer.write(&mut 0, b"x"), Err(Errno::EAGAIN));
+        assert_eq!(writer.write(&mut 0, &mut b"x".into()), Err(Errno::EAGAIN));
         drop(reader);
-        assert_eq!(writer.write(&mut 0, b"x"), Err(Errno::EPIPE));
+        assert_eq!(writer.write(&mut 0, &mut b"x".into()), Err(Errno::EPIPE));
     }
 }

@@ -8,6 +8,7 @@ use paddock_abi::termios::FIONREAD;
 use paddock_abi::{Errno, Result};
 use paddock_charge::{Account, PipePages};
 use paddock_sync::{Pollable, PreemptOff, Rank, Ready, SpinLock, WaitQueue, try_arc};
+use paddock_user_io::{Pass, UserReader, UserWriter};
 use paddock_vfs::{File, FileKind, IoctlArg, Metadata, PIPE_DEVICE};
 
 /// Bytes that a pipe holds.
@@ -73,45 +74,65 @@ impl Pipe {
         })
     }
 
-    fn try_read(&self, buf: &mut [u8]) -> TryRead {
-        if buf.is_empty() {
-            return TryRead::Data(0);
+    /// Moves what is there and fits, and whose place is not missing. Never sleeps.
+    /// `None` at the end; `EAGAIN`.
+    fn try_read(&self, to: &mut UserWriter<'_>) -> Result<Option<Pass>> {
+        if to.is_full() {
+            return Ok(Some(Pass::NOTHING));
         }
         let mut state = self.state.lock();
         if state.ring.is_empty() {
             return match state.writers {
-                0 => TryRead::Eof,
-                _ => TryRead::Pending,
+                0 => Ok(None),
+                _ => Err(Errno::EAGAIN),
             };
         }
         let had_room = has_room(&state.ring);
-        let count = state.ring.pop(buf);
+        let wanted = state.ring.len().min(to.left());
+        let moved = state.ring.pop_to(to);
         let has_room = has_room(&state.ring);
         drop(state);
         // Whoever waits for room waits for this much at most.
         if has_room && !had_room {
             self.changed.wake(Ready::OUT);
         }
-        TryRead::Data(count)
+        Ok(Some(Pass { moved, wanted }))
     }
 
-    fn try_write(&self, buf: &[u8]) -> Result<usize> {
+    /// Moves what fits, and is not missing; up to [`PIPE_BUF`] bytes go in together or
+    /// not at all. Never sleeps. `EAGAIN`, `EPIPE`, `ENOMEM`.
+    fn try_write(&self, from: &mut UserReader<'_>) -> Result<Pass> {
+        let length = from.left();
         let mut state = self.state.lock();
         if state.readers == 0 {
             return Err(Errno::EPIPE);
         }
-        if buf.is_empty() {
-            return Ok(0);
+        if length == 0 {
+            return Ok(Pass::NOTHING);
         }
-        let whole = buf.len() <= PIPE_BUF;
-        if state.ring.room() == 0 || (whole && state.ring.room() < buf.len()) {
+        let whole = length <= PIPE_BUF;
+        if state.ring.room() == 0 || (whole && state.ring.room() < length) {
             return Err(Errno::EAGAIN);
         }
-        let count = state.ring.push(buf)?;
-        debug_assert!(!whole || count == buf.len());
+        let wanted = state.ring.make_room(length)?;
+        debug_assert!(!whole || wanted == length);
+        let moved = match whole {
+            true => state.ring.push_whole(from, wanted),
+            false => state.ring.push_from(from, wanted),
+        };
         drop(state);
-        self.changed.wake(Ready::IN);
-        Ok(count)
+        if moved > 0 {
+            self.changed.wake(Ready::IN);
+        }
+        Ok(Pass { moved, wanted })
+    }
+
+    fn read(&self, to: &mut UserWriter<'_>) -> Result<usize> {
+        to.in_passes(|to| Ok(self.try_read(to)?.unwrap_or(Pass::NOTHING)))
+    }
+
+    fn write(&self, from: &mut UserReader<'_>) -> Result<usize> {
+        from.in_passes(|from| self.try_write(from))
     }
 
     fn ready_to_read(&self) -> Ready {
@@ -203,7 +224,11 @@ pub struct PipeWriter(Arc<Pipe>);
 impl PipeReader {
     /// Reads what is there. Never sleeps.
     pub fn try_read(&self, buf: &mut [u8]) -> TryRead {
-        self.0.try_read(buf)
+        match self.0.try_read(&mut buf.into()) {
+            Ok(Some(pass)) => TryRead::Data(pass.moved),
+            Ok(None) => TryRead::Eof,
+            Err(_) => TryRead::Pending,
+        }
     }
 
     /// Bytes that are waiting.
@@ -232,7 +257,7 @@ impl PipeWriter {
     /// Writes what fits (all or nothing up to [`PIPE_BUF`]). Never sleeps.
     /// `EAGAIN`, `EPIPE`, `ENOMEM`.
     pub fn try_write(&self, buf: &[u8]) -> Result<usize> {
-        self.0.try_write(buf)
+        self.0.try_write(&mut buf.into()).map(|pass| pass.moved)
     }
 
     /// How many bytes the pipe holds (`F_GETPIPE_SZ`).
@@ -279,17 +304,9 @@ impl Pollable for PipeWriter {
     }
 }
 
-pub(crate) fn read_result(read: TryRead) -> Result<usize> {
-    match read {
-        TryRead::Data(count) => Ok(count),
-        TryRead::Eof => Ok(0),
-        TryRead::Pending => Err(Errno::EAGAIN),
-    }
-}
-
 impl File for PipeReader {
-    fn read(&self, _: &mut u64, buf: &mut [u8]) -> Result<usize> {
-        read_result(self.0.try_read(buf))
+    fn read(&self, _: &mut u64, to: &mut UserWriter<'_>) -> Result<usize> {
+        self.0.read(to)
     }
 
     fn ioctl(&self, cmd: u32, arg: &mut dyn IoctlArg) -> Result<u64> {
@@ -306,8 +323,8 @@ impl File for PipeReader {
 }
 
 impl File for PipeWriter {
-    fn write(&self, _: &mut u64, buf: &[u8]) -> Result<usize> {
-        self.0.try_write(buf)
+    fn write(&self, _: &mut u64, from: &mut UserReader<'_>) -> Result<usize> {
+        self.0.write(from)
     }
 
     fn ioctl(&self, cmd: u32, arg: &mut dyn IoctlArg) -> Result<u64> {

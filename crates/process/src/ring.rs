@@ -1,14 +1,17 @@
 //! [`Ring`]: a bounded queue of bytes that takes memory as it needs it.
 
-use alloc::collections::VecDeque;
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 use paddock_abi::{Errno, Result};
 use paddock_charge::{Account, Charge};
+use paddock_user_io::{UserReader, UserWriter};
 
 /// Data of up to this length is not split for want of memory.
 const ATOMIC: usize = 4096;
 /// Bytes that are allocated at least.
 const LEAST: usize = 64;
+/// Bytes that an empty queue keeps memory for.
+const KEPT: usize = 4096;
 
 /// What a read that never waits found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,9 +25,13 @@ pub enum TryRead {
 }
 
 /// A first-in first-out queue of at most `limit` bytes.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Ring {
-    bytes: VecDeque<u8>,
+    /// As many bytes as it has memory for.
+    bytes: Vec<u8>,
+    /// Where in `bytes` the first one is.
+    start: usize,
+    length: usize,
     limit: usize,
     /// Of the memory it has, if somebody pays for it.
     charge: Option<Charge>,
@@ -34,7 +41,9 @@ impl Ring {
     /// An empty queue for `limit` bytes. Allocates nothing.
     pub const fn new(limit: usize) -> Ring {
         Ring {
-            bytes: VecDeque::new(),
+            bytes: Vec::new(),
+            start: 0,
+            length: 0,
             limit,
             charge: None,
         }
@@ -50,17 +59,17 @@ impl Ring {
 
     /// Bytes that are in it.
     pub fn len(&self) -> usize {
-        self.bytes.len()
+        self.length
     }
 
     /// Whether nothing is in it.
     pub fn is_empty(&self) -> bool {
-        self.bytes.is_empty()
+        self.length == 0
     }
 
     /// Bytes that still fit.
     pub fn room(&self) -> usize {
-        self.limit - self.bytes.len()
+        self.limit - self.length
     }
 
     /// The most bytes it takes.
@@ -70,7 +79,7 @@ impl Ring {
 
     /// Changes the limit. `EBUSY` if more bytes than that are in it.
     pub fn set_limit(&mut self, limit: usize) -> Result<()> {
-        if limit < self.bytes.len() {
+        if limit < self.length {
             return Err(Errno::EBUSY);
         }
         self.limit = limit;
@@ -80,38 +89,97 @@ impl Ring {
     /// Appends what fits, and says how much that was. For want of memory it
     /// may be less, but never cuts data of up to 4096 bytes short: `ENOMEM`.
     pub fn push(&mut self, data: &[u8]) -> Result<usize> {
-        let mut take = data.len().min(self.room());
-        if self.grow(take).is_err() {
-            take = take.min(self.bytes.capacity() - self.bytes.len());
-            if take < data.len().min(ATOMIC) {
-                return Err(Errno::ENOMEM);
-            }
-        }
-        self.bytes.extend(&data[..take]);
+        let take = self.make_room(data.len())?;
+        let pushed = self.push_from(&mut data.into(), take);
+        debug_assert_eq!(pushed, take);
         Ok(take)
+    }
+
+    /// Makes room for `wanted` bytes, or as many as fit; how many. For want of memory
+    /// it may be fewer, but never fewer than 4096. `ENOMEM`.
+    pub fn make_room(&mut self, wanted: usize) -> Result<usize> {
+        let take = wanted.min(self.room());
+        if self.grow(take).is_ok() {
+            return Ok(take);
+        }
+        let fits = take.min(self.bytes.len() - self.length);
+        match fits < wanted.min(ATOMIC) {
+            true => Err(Errno::ENOMEM),
+            false => Ok(fits),
+        }
+    }
+
+    /// Appends up to `most` bytes, for which room was made: fewer if a page of theirs
+    /// is missing. Never sleeps.
+    pub fn push_from(&mut self, from: &mut UserReader<'_>, most: usize) -> usize {
+        let (first, second) = self.free(most);
+        let wanted = first.len();
+        let mut done = from.copy_in_atomic(first);
+        if done == wanted {
+            done += from.copy_in_atomic(second);
+        }
+        self.length += done;
+        done
+    }
+
+    /// The same, but all of the `length` bytes or, if a page is missing, none.
+    pub fn push_whole(&mut self, from: &mut UserReader<'_>, length: usize) -> usize {
+        let (start, before) = (from.clone(), self.length);
+        let done = self.push_from(from, length);
+        if done == length {
+            return done;
+        }
+        self.length = before;
+        *from = start;
+        0
+    }
+
+    /// Where the next bytes go, up to `most` of them.
+    fn free(&mut self, most: usize) -> (&mut [u8], &mut [u8]) {
+        let capacity = self.bytes.len();
+        let most = most.min(capacity - self.length);
+        let end = self.start + self.length;
+        match end < capacity {
+            true => {
+                let (wrapped, tail) = self.bytes.split_at_mut(end);
+                let first = most.min(tail.len());
+                (&mut tail[..first], &mut wrapped[..most - first])
+            }
+            false => (&mut self.bytes[end - capacity..][..most], &mut []),
+        }
     }
 
     /// Makes room for `more` bytes. `ENOMEM`.
     fn grow(&mut self, more: usize) -> Result<()> {
-        let length = self.bytes.len() + more;
-        if length <= self.bytes.capacity() {
+        let length = self.length + more;
+        if length <= self.bytes.len() {
             return Ok(());
         }
         let wanted = length.max(LEAST).next_power_of_two();
+        let old = self.bytes.len();
         if let Some(charge) = &mut self.charge {
             charge.resize(wanted)?;
         }
-        let grown = self.bytes.try_reserve_exact(wanted - self.bytes.len());
-        if let (Err(_), Some(charge)) = (&grown, &mut self.charge) {
-            // Less always succeeds.
-            let _ = charge.resize(self.bytes.capacity());
+        let mut grown = Vec::new();
+        if grown.try_reserve_exact(wanted).is_err() {
+            if let Some(charge) = &mut self.charge {
+                // Less always succeeds.
+                let _ = charge.resize(old);
+            }
+            return Err(Errno::ENOMEM);
         }
-        grown.map_err(|_| Errno::ENOMEM)
+        let (first, second) = self.parts();
+        grown.extend_from_slice(first);
+        grown.extend_from_slice(second);
+        grown.resize(wanted, 0);
+        self.bytes = grown;
+        self.start = 0;
+        Ok(())
     }
 
     /// Gives the memory back that it has.
     fn release(&mut self) {
-        self.bytes = VecDeque::new();
+        (self.bytes, self.start, self.length) = (Vec::new(), 0, 0);
         if let Some(charge) = &mut self.charge {
             // Less always succeeds.
             let _ = charge.resize(0);
@@ -120,22 +188,45 @@ impl Ring {
 
     /// Takes out as much as is there and fits, and says how much that was.
     pub fn pop(&mut self, buf: &mut [u8]) -> usize {
-        let take = self.peek(buf);
-        self.bytes.drain(..take);
-        if self.bytes.is_empty() && self.bytes.capacity() > 4096 {
+        self.pop_to(&mut buf.into())
+    }
+
+    /// Takes out as much as is there and fits: less if a page of its place is missing.
+    /// Never sleeps.
+    pub fn pop_to(&mut self, to: &mut UserWriter<'_>) -> usize {
+        let taken = self.peek_to(to);
+        self.length -= taken;
+        if self.length == 0 && self.bytes.len() > KEPT {
             self.release();
+        } else if self.length == 0 {
+            self.start = 0;
+        } else {
+            self.start = (self.start + taken) % self.bytes.len();
         }
-        take
+        taken
     }
 
     /// Copies out as much as is there and fits, without taking it.
     pub fn peek(&self, buf: &mut [u8]) -> usize {
-        let (first, second) = self.bytes.as_slices();
-        let head = first.len().min(buf.len());
-        buf[..head].copy_from_slice(&first[..head]);
-        let tail = second.len().min(buf.len() - head);
-        buf[head..head + tail].copy_from_slice(&second[..tail]);
-        head + tail
+        self.peek_to(&mut buf.into())
+    }
+
+    fn peek_to(&self, to: &mut UserWriter<'_>) -> usize {
+        let (first, second) = self.parts();
+        let done = to.copy_out_atomic(first);
+        match done == first.len() {
+            true => done + to.copy_out_atomic(second),
+            false => done,
+        }
+    }
+
+    /// What is in it.
+    fn parts(&self) -> (&[u8], &[u8]) {
+        let tail = &self.bytes[self.start..];
+        match self.length <= tail.len() {
+            true => (&tail[..self.length], &[]),
+            false => (tail, &self.bytes[..self.length - tail.len()]),
+        }
     }
 
     /// Throws everything away.
@@ -148,6 +239,7 @@ impl Ring {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use std::collections::VecDeque;
 
     proptest! {
         #[test]

@@ -59,6 +59,9 @@ ranks! {
     FsInfo sleeping,
     /// An open file description: its offset and flags.
     OpenFile sleeping,
+    /// One write or cut of a file at a time; held while its bytes come from user
+    /// memory, which may have to be brought in.
+    FileWrite sleeping,
     /// A user address space: its areas and page tables.
     AddressSpace sleeping,
     /// A socket's system-call side.

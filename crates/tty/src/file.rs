@@ -2,12 +2,13 @@
 
 use crate::ioctl;
 use crate::terminals::Terminals;
-use crate::tty::Tty;
+use crate::tty::{PIECE, Tty};
 use alloc::sync::{Arc, Weak};
 use core::any::Any;
 use paddock_abi::{Errno, Result};
 use paddock_process::TryRead;
 use paddock_sync::{Pollable, Ready, WaitQueue};
+use paddock_user_io::{UserReader, UserWriter};
 use paddock_vfs::{File, Inode, IoctlArg, Metadata};
 
 /// An opening of a terminal: the console, or a pseudo-terminal's own side.
@@ -50,16 +51,16 @@ impl Pollable for TtyFile {
 }
 
 impl File for TtyFile {
-    fn read(&self, _: &mut u64, buf: &mut [u8]) -> Result<usize> {
-        match self.tty.read(buf)? {
+    fn read(&self, _: &mut u64, to: &mut UserWriter<'_>) -> Result<usize> {
+        to.with_buffer(PIECE, |buffer| match self.tty.read(buffer)? {
             TryRead::Data(count) => Ok(count),
             TryRead::Eof => Ok(0),
             TryRead::Pending => Err(Errno::EAGAIN),
-        }
+        })
     }
 
-    fn write(&self, _: &mut u64, buf: &[u8]) -> Result<usize> {
-        self.tty.write(buf)
+    fn write(&self, _: &mut u64, from: &mut UserReader<'_>) -> Result<usize> {
+        from.with_bytes(PIECE, |bytes| self.tty.write(bytes))
     }
 
     fn ioctl(&self, cmd: u32, arg: &mut dyn IoctlArg) -> Result<u64> {

@@ -2,13 +2,14 @@
 
 use crate::ioctl;
 use crate::terminals::Terminals;
-use crate::tty::Tty;
+use crate::tty::{PIECE, Tty};
 use alloc::sync::{Arc, Weak};
 use core::any::Any;
 use paddock_abi::termios::{FIONREAD, TIOCGPTLCK, TIOCGPTN, TIOCSPTLCK, Winsize};
 use paddock_abi::{Errno, Result};
 use paddock_process::TryRead;
 use paddock_sync::{Pollable, Ready, WaitQueue};
+use paddock_user_io::{UserReader, UserWriter};
 use paddock_vfs::{File, Inode, IoctlArg, Metadata};
 
 /// The master of a pseudo-terminal. Dropping it hangs the terminal up and
@@ -111,16 +112,16 @@ impl Pollable for PtyMaster {
 }
 
 impl File for PtyMaster {
-    fn read(&self, _: &mut u64, buf: &mut [u8]) -> Result<usize> {
-        match self.try_read(buf) {
+    fn read(&self, _: &mut u64, to: &mut UserWriter<'_>) -> Result<usize> {
+        to.with_buffer(PIECE, |buffer| match self.try_read(buffer) {
             TryRead::Data(count) => Ok(count),
             TryRead::Eof => Err(Errno::EIO),
             TryRead::Pending => Err(Errno::EAGAIN),
-        }
+        })
     }
 
-    fn write(&self, _: &mut u64, buf: &[u8]) -> Result<usize> {
-        self.try_write(buf)
+    fn write(&self, _: &mut u64, from: &mut UserReader<'_>) -> Result<usize> {
+        from.with_bytes(PIECE, |bytes| self.try_write(bytes))
     }
 
     fn ioctl(&self, cmd: u32, arg: &mut dyn IoctlArg) -> Result<u64> {

@@ -112,7 +112,7 @@ impl World {
 
 fn read(file: &dyn File) -> paddock_abi::Result<Vec<u8>> {
     let mut buf = [0; 1000];
-    file.read(&mut 0, &mut buf)
+    file.read(&mut 0, &mut (&mut buf).into())
         .map(|count| buf[..count].to_vec())
 }
 
@@ -125,7 +125,7 @@ fn bytes_go_both_ways() {
     master.try_write(b"hi\r").unwrap();
     assert_eq!(slave.ready(), Ready::IN | Ready::OUT);
     assert_eq!(read(&*slave).unwrap(), b"hi\n");
-    slave.write(&mut 0, b"ok\n").unwrap();
+    slave.write(&mut 0, &mut b"ok\n".into()).unwrap();
     assert_eq!(read(&*master).unwrap(), b"hi\r\nok\r\n");
     assert_eq!(read(&*master), Err(Errno::EAGAIN));
 }
@@ -155,11 +155,11 @@ fn each_end_learns_that_the_other_is_gone() {
     drop(master);
     assert_eq!(world.jobs.taken(), [(5, SIGHUP), (5, SIGCONT)]);
     assert_eq!(read(&*slave).unwrap(), b"");
-    assert_eq!(slave.write(&mut 0, b"x"), Err(Errno::EIO));
+    assert_eq!(slave.write(&mut 0, &mut b"x".into()), Err(Errno::EIO));
     assert!(slave.ready().contains(Ready::HUP | Ready::IN));
     let (master, slave) = world.pair();
     assert_eq!(master.try_read(&mut [0; 4]), TryRead::Pending);
-    slave.write(&mut 0, b"bye").unwrap();
+    slave.write(&mut 0, &mut b"bye".into()).unwrap();
     drop(slave);
     assert_eq!(read(&*master).unwrap(), b"bye");
     assert_eq!(master.try_read(&mut [0; 4]), TryRead::Eof);
@@ -199,7 +199,7 @@ fn the_background_is_stopped() {
     world.jobs.be(6, 6, 5);
     assert_eq!(read(&*slave), Err(Errno::ERESTARTSYS));
     assert_eq!(world.jobs.taken(), [(-6, SIGTTIN)]);
-    assert_eq!(slave.write(&mut 0, b"x"), Ok(1));
+    assert_eq!(slave.write(&mut 0, &mut b"x".into()), Ok(1));
     assert_eq!(
         slave.ioctl(TIOCSPGRP, &mut Word(6)),
         Err(Errno::ERESTARTSYS)
@@ -252,16 +252,16 @@ fn a_console_waits_for_its_sink() {
         .terminals
         .open(tty.clone(), &world.devpts.root(), OpenFlags::RDWR)
         .unwrap();
-    assert_eq!(file.write(&mut 0, b"hello\n"), Ok(6));
+    assert_eq!(file.write(&mut 0, &mut b"hello\n".into()), Ok(6));
     assert_eq!(sink.0.lock().unwrap().0, b"hel");
     sink.0.lock().unwrap().1 = 100;
     tty.push_output();
     assert_eq!(sink.0.lock().unwrap().0, b"hello\r\n");
     tty.receive(b"a\x13");
-    assert_eq!(file.write(&mut 0, b"held"), Err(Errno::EAGAIN));
+    assert_eq!(file.write(&mut 0, &mut b"held".into()), Err(Errno::EAGAIN));
     assert!(!file.ready().contains(Ready::OUT));
     tty.receive(b"\x11");
-    assert_eq!(file.write(&mut 0, b"!"), Ok(1));
+    assert_eq!(file.write(&mut 0, &mut b"!".into()), Ok(1));
     assert_eq!(sink.0.lock().unwrap().0, b"hello\r\na!");
 }
 

@@ -11,6 +11,8 @@ use paddock_sync::{PreemptOff, Rank, Ready, SpinLock, WaitQueue};
 
 /// Bytes of output under way.
 const OUTPUT_SIZE: usize = 65536;
+/// Bytes that pass between a program and a terminal at once.
+pub(crate) const PIECE: usize = 4096;
 
 /// Where a terminal's output goes, if not to a pseudo-terminal's master.
 pub trait Sink: Send + Sync {

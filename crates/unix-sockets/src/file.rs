@@ -1,14 +1,16 @@
 //! Sockets as files.
 
 use crate::endpoint::Role;
+use crate::inbox::LIMIT;
 use crate::metadata::socket_metadata;
-use crate::socket::UnixSocket;
+use crate::socket::{Kind, UnixSocket};
 use crate::transfer::Ancillary;
 use alloc::sync::Arc;
 use core::any::Any;
 use paddock_abi::Result;
 use paddock_abi::termios::FIONREAD;
 use paddock_sync::{Pollable, Ready, WaitQueue};
+use paddock_user_io::{UserReader, UserWriter};
 use paddock_vfs::{Errno, File, IoctlArg, Metadata};
 
 impl Pollable for UnixSocket {
@@ -22,16 +24,22 @@ impl Pollable for UnixSocket {
 }
 
 impl File for UnixSocket {
-    fn read(&self, _: &mut u64, buf: &mut [u8]) -> Result<usize> {
-        Ok(self.receive(buf, false)?.count)
+    fn read(&self, _: &mut u64, to: &mut UserWriter<'_>) -> Result<usize> {
+        match self.kind() {
+            Kind::Stream => to.in_passes(|to| Ok(self.receive_to(to, false)?.pass())),
+            _ => to.with_buffer(LIMIT, |buffer| Ok(self.receive(buffer, false)?.count)),
+        }
     }
 
-    fn write(&self, _: &mut u64, buf: &[u8]) -> Result<usize> {
+    fn write(&self, _: &mut u64, from: &mut UserReader<'_>) -> Result<usize> {
         let mut ancillary = Ancillary {
             credentials: self.maker(),
             ..Ancillary::default()
         };
-        self.send(buf, None, &mut ancillary)
+        match self.kind() {
+            Kind::Stream => from.in_passes(|from| self.send_from(from, None, &mut ancillary)),
+            _ => from.with_bytes(usize::MAX, |bytes| self.send(bytes, None, &mut ancillary)),
+        }
     }
 
     fn ioctl(&self, cmd: u32, arg: &mut dyn IoctlArg) -> Result<u64> {

@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 use paddock_abi::socket::Ucred;
 use paddock_abi::{Errno, Result};
 use paddock_charge::{Account, Charge};
+use paddock_user_io::{Pass, UserReader, UserWriter};
 use paddock_vfs::OpenFile;
 
 /// Bytes that an inbox takes, as Linux's `net.core.wmem_default`.
@@ -30,47 +31,51 @@ pub(crate) struct Segment {
 }
 
 impl Segment {
-    /// A copy of `data` to send, for which `account` pays. `ENOMEM`.
+    /// The next `length` bytes of `source` to send, or as many as are not missing, for
+    /// which `account` pays. Never sleeps. `ENOMEM`.
     pub fn new(
-        data: &[u8],
+        source: &mut UserReader<'_>,
+        length: usize,
         from: Option<Arc<Name>>,
         credentials: Ucred,
         account: &Arc<Account>,
     ) -> Result<Segment> {
-        let charge = Charge::new(account, data.len() + OVERHEAD)?;
-        let mut copy = Vec::new();
-        copy.try_reserve_exact(data.len())
-            .map_err(|_| Errno::ENOMEM)?;
-        copy.extend_from_slice(data);
-        Ok(Segment {
-            data: copy,
+        let mut segment = Segment {
+            data: Vec::new(),
             start: 0,
             from,
             credentials,
             rights: Vec::new(),
-            charge,
-        })
+            charge: Charge::new(account, OVERHEAD)?,
+        };
+        segment.extend(source, length)?;
+        Ok(segment)
     }
 
-    /// Adds to it. `ENOMEM`.
-    fn extend(&mut self, data: &[u8]) -> Result<()> {
-        self.charge.resize(self.charge.bytes() + data.len())?;
-        self.data
-            .try_reserve(data.len())
-            .map_err(|_| Errno::ENOMEM)?;
-        self.data.extend_from_slice(data);
-        Ok(())
+    /// Bytes that it was made of.
+    pub fn len(&self) -> usize {
+        self.data.len()
+    }
+
+    /// Adds up to `length` bytes to it; how many. `ENOMEM`.
+    fn extend(&mut self, source: &mut UserReader<'_>, length: usize) -> Result<usize> {
+        let before = self.data.len();
+        self.charge.resize(self.charge.bytes() + length)?;
+        if self.data.try_reserve(length).is_err() {
+            // Less always succeeds.
+            let _ = self.charge.resize(self.charge.bytes() - length);
+            return Err(Errno::ENOMEM);
+        }
+        self.data.resize(before + length, 0);
+        let count = source.copy_in_atomic(&mut self.data[before..]);
+        self.data.truncate(before + count);
+        // Less always succeeds.
+        let _ = self.charge.resize(self.charge.bytes() - (length - count));
+        Ok(count)
     }
 
     fn rest(&self) -> &[u8] {
         self.data.get(self.start..).unwrap_or(&[])
-    }
-
-    fn copy_to(&self, buf: &mut [u8]) -> usize {
-        let rest = self.rest();
-        let count = rest.len().min(buf.len());
-        buf[..count].copy_from_slice(&rest[..count]);
-        count
     }
 
     fn takes_more(&self, length: usize, credentials: Ucred, account: &Arc<Account>) -> bool {
@@ -95,6 +100,8 @@ pub(crate) struct Taken {
     pub from: Option<Arc<Name>>,
     pub credentials: Ucred,
     pub rights: Vec<Arc<OpenFile>>,
+    /// Bytes of a stream that would have been copied, were no page missing.
+    pub wanted: usize,
 }
 
 /// A queue of segments.
@@ -138,54 +145,66 @@ impl Inbox {
             .map_or(0, |segment| segment.rest().len())
     }
 
-    /// Adds as many bytes as there is room for, and all of `rights` with
-    /// them. `EAGAIN`, `ENOMEM`.
+    /// Adds as many bytes as there is room for and are not missing, and all of
+    /// `rights` with them. `EAGAIN`, `ENOMEM`.
     pub fn push_bytes(
         &mut self,
-        data: &[u8],
+        from: &mut UserReader<'_>,
         credentials: Ucred,
         rights: &mut Vec<Arc<OpenFile>>,
         account: &Arc<Account>,
-    ) -> Result<usize> {
+    ) -> Result<Pass> {
         let room = LIMIT.saturating_sub(self.used);
-        let data = &data[..data.len().min(room)];
-        if data.is_empty() {
+        let wanted = from.left().min(room);
+        if wanted == 0 {
             return Err(Errno::EAGAIN);
         }
-        let mut done = 0;
-        for piece in data.chunks(PIECE) {
-            match self.push_piece(piece, credentials, rights, account) {
-                Ok(()) => done += piece.len(),
-                Err(error) if done == 0 => return Err(error),
+        let mut moved = 0;
+        while moved < wanted {
+            let length = (wanted - moved).min(PIECE);
+            match self.push_piece(from, length, credentials, rights, account) {
+                Ok(count) => {
+                    moved += count;
+                    if count < length {
+                        return Ok(Pass { moved, wanted });
+                    }
+                }
+                Err(error) if moved == 0 => return Err(error),
                 // What went in so far is what the sender hears of.
                 Err(_) => break,
             }
         }
-        Ok(done)
+        Ok(Pass {
+            moved,
+            wanted: moved,
+        })
     }
 
     fn push_piece(
         &mut self,
-        data: &[u8],
+        from: &mut UserReader<'_>,
+        length: usize,
         credentials: Ucred,
         rights: &mut Vec<Arc<OpenFile>>,
         account: &Arc<Account>,
-    ) -> Result<()> {
-        match self.segments.back_mut() {
-            Some(last)
-                if rights.is_empty() && last.takes_more(data.len(), credentials, account) =>
-            {
-                last.extend(data)?;
+    ) -> Result<usize> {
+        let count = match self.segments.back_mut() {
+            Some(last) if rights.is_empty() && last.takes_more(length, credentials, account) => {
+                last.extend(from, length)?
             }
             _ => {
-                let mut segment = Segment::new(data, None, credentials, account)?;
                 self.segments.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
-                segment.rights.append(rights);
-                self.segments.push_back(segment);
+                let mut segment = Segment::new(from, length, None, credentials, account)?;
+                let count = segment.len();
+                if count > 0 {
+                    segment.rights.append(rights);
+                    self.segments.push_back(segment);
+                }
+                count
             }
-        }
-        self.used += data.len();
-        Ok(())
+        };
+        self.used += count;
+        Ok(count)
     }
 
     /// Adds a message. `EAGAIN` (which gives it back), `ENOMEM`.
@@ -205,27 +224,32 @@ impl Inbox {
     /// files that came along. They end before bytes of another sender,
     /// and bytes that came with files end with these. `None` if there are
     /// none.
-    pub fn take_bytes(&mut self, buf: &mut [u8], peek: bool) -> Option<Taken> {
+    pub fn take_bytes(&mut self, to: &mut UserWriter<'_>, peek: bool) -> Option<Taken> {
+        let room = to.left();
         let first = self.segments.front_mut()?;
         let mut taken = Taken {
             credentials: first.credentials,
             ..Taken::default()
         };
         let with_files = !first.rights.is_empty();
-        if !peek && !buf.is_empty() {
-            taken.rights = core::mem::take(&mut first.rights);
-        }
+        let mut missing = false;
         let mut index = 0;
         let mut begun = false;
         while let Some(segment) = self.segments.get_mut(index) {
             let other = !same_identity(segment.credentials, taken.credentials)
                 || begun && (with_files || !segment.rights.is_empty());
-            if taken.count == buf.len() || other {
+            if to.is_full() || other || missing {
                 break;
             }
             begun = true;
-            let count = segment.copy_to(&mut buf[taken.count..]);
+            let rest = segment.rest();
+            let wanted = rest.len().min(to.left());
+            let count = to.copy_out_atomic(rest);
+            missing = count < wanted;
             taken.count += count;
+            if !peek && count > 0 {
+                taken.rights.append(&mut segment.rights);
+            }
             if peek {
                 index += 1;
                 continue;
@@ -238,15 +262,18 @@ impl Inbox {
             self.segments.pop_front();
         }
         taken.length = taken.count;
+        taken.wanted = if missing { room } else { taken.count };
         Some(taken)
     }
 
-    /// Takes a message out, cut to the buffer's length. `None` if there is
+    /// Takes a message out, cut to the length of its place. `None` if there is
     /// none.
-    pub fn take_message(&mut self, buf: &mut [u8], peek: bool) -> Option<Taken> {
+    pub fn take_message(&mut self, to: &mut UserWriter<'_>, peek: bool) -> Option<Taken> {
         let first = self.segments.front_mut()?;
+        let count = to.copy_out_atomic(&first.data);
         let taken = Taken {
-            count: first.copy_to(buf),
+            count,
+            wanted: count,
             length: first.data.len(),
             from: first.from.clone(),
             credentials: first.credentials,

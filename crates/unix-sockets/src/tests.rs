@@ -26,12 +26,12 @@ const YOU: Ucred = Ucred {
 };
 
 fn write(socket: &UnixSocket, bytes: &[u8]) -> Result<usize, Errno> {
-    File::write(socket, &mut 0, bytes)
+    File::write(socket, &mut 0, &mut bytes.into())
 }
 
 fn read(socket: &UnixSocket, room: usize) -> Result<Vec<u8>, Errno> {
     let mut buf = vec![0; room];
-    let count = File::read(socket, &mut 0, &mut buf)?;
+    let count = File::read(socket, &mut 0, &mut (&mut buf).into())?;
     buf.truncate(count);
     Ok(buf)
 }

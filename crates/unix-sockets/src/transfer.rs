@@ -10,6 +10,7 @@ use alloc::vec::Vec;
 use paddock_abi::socket::Ucred;
 use paddock_abi::{Errno, Result};
 use paddock_sync::{Mutex, Rank, Ready, SpinLockGuard};
+use paddock_user_io::{Pass, UserReader, UserWriter};
 use paddock_vfs::OpenFile;
 
 /// One passing of files at a time, so that none passes itself.
@@ -37,6 +38,18 @@ pub struct Received {
     pub credentials: Ucred,
     /// Files that were passed.
     pub rights: Vec<Arc<OpenFile>>,
+    /// Bytes of the stream that were to be had, were no page of their place missing.
+    wanted: usize,
+}
+
+impl Received {
+    /// What was moved of a stream.
+    pub fn pass(&self) -> Pass {
+        Pass {
+            moved: self.count,
+            wanted: self.wanted,
+        }
+    }
 }
 
 impl Drop for Received {
@@ -53,6 +66,7 @@ impl From<Taken> for Received {
             from,
             credentials,
             rights,
+            wanted,
         } = taken;
         Received {
             count,
@@ -60,6 +74,7 @@ impl From<Taken> for Received {
             from,
             credentials,
             rights,
+            wanted,
         }
     }
 }
@@ -77,13 +92,33 @@ impl UnixSocket {
         to: Option<&Target>,
         ancillary: &mut Ancillary,
     ) -> Result<usize> {
+        let pass = self.send_from(&mut data.into(), to, ancillary)?;
+        Ok(pass.moved)
+    }
+
+    /// The same of bytes of a stream that may be missing: as many as go before those.
+    /// A message must be there.
+    ///
+    /// # Errors
+    /// As of [`send`](Self::send), and `EFAULT` for a message that is missing.
+    pub fn send_from(
+        &self,
+        from: &mut UserReader<'_>,
+        to: Option<&Target>,
+        ancillary: &mut Ancillary,
+    ) -> Result<Pass> {
         let _one_at_a_time = (!ancillary.rights.is_empty()).then(|| PASSING.lock());
         check_passing(&ancillary.rights)?;
+        let length = from.left();
         match self.kind() {
-            Kind::Stream => self.send_bytes(data, to, ancillary),
-            Kind::SeqPacket => self.send_packet(data, ancillary),
-            Kind::Datagram => self.send_datagram(data, to, ancillary),
+            Kind::Stream => return self.send_bytes(from, to, ancillary),
+            Kind::SeqPacket => self.send_packet(from, ancillary)?,
+            Kind::Datagram => self.send_datagram(from, to, ancillary)?,
         }
+        Ok(Pass {
+            moved: length,
+            wanted: length,
+        })
     }
 
     /// The peer of a connection. `ENOTCONN`, `EPIPE`.
@@ -98,10 +133,10 @@ impl UnixSocket {
 
     fn send_bytes(
         &self,
-        data: &[u8],
+        from: &mut UserReader<'_>,
         to: Option<&Target>,
         ancillary: &mut Ancillary,
-    ) -> Result<usize> {
+    ) -> Result<Pass> {
         if to.is_some() {
             return match self.connection() {
                 Ok(_) => Err(Errno::EISCONN),
@@ -109,34 +144,35 @@ impl UnixSocket {
             };
         }
         let peer = self.connection()?;
-        if data.is_empty() {
-            return Ok(0);
+        if from.is_empty() {
+            return Ok(Pass::NOTHING);
         }
         not_itself(&ancillary.rights, &peer)?;
         let mut state = open_state(&peer)?;
         let sender = ancillary.credentials;
-        let count =
+        let pass =
             state
                 .inbox
-                .push_bytes(data, sender, &mut ancillary.rights, self.0.charge.account())?;
+                .push_bytes(from, sender, &mut ancillary.rights, self.0.charge.account())?;
         drop(state);
-        peer.changed.wake(Ready::IN);
-        Ok(count)
+        if pass.moved > 0 {
+            peer.changed.wake(Ready::IN);
+        }
+        Ok(pass)
     }
 
-    fn send_packet(&self, data: &[u8], ancillary: &mut Ancillary) -> Result<usize> {
+    fn send_packet(&self, from: &mut UserReader<'_>, ancillary: &mut Ancillary) -> Result<()> {
         let peer = self.connection()?;
-        let segment = self.message(data, ancillary)?;
-        self.deliver(&peer, segment, ancillary)?;
-        Ok(data.len())
+        let segment = self.message(from, ancillary)?;
+        self.deliver(&peer, segment, ancillary)
     }
 
     fn send_datagram(
         &self,
-        data: &[u8],
+        from: &mut UserReader<'_>,
         to: Option<&Target>,
         ancillary: &mut Ancillary,
-    ) -> Result<usize> {
+    ) -> Result<()> {
         let target = match to {
             Some(target) if target.0.kind != Kind::Datagram => return Err(Errno::EPROTOTYPE),
             Some(target) => target.clone(),
@@ -145,7 +181,7 @@ impl UnixSocket {
         if self.state().sends_no_more {
             return Err(Errno::EPIPE);
         }
-        let segment = self.message(data, ancillary)?;
+        let segment = self.message(from, ancillary)?;
         if !target.accepts_from(&self.0) {
             return Err(Errno::EPERM);
         }
@@ -154,7 +190,7 @@ impl UnixSocket {
                 self.forget_peer(&target.0);
                 Err(Errno::ECONNREFUSED)
             }
-            result => result.map(|()| data.len()),
+            result => result,
         }
     }
 
@@ -170,12 +206,17 @@ impl UnixSocket {
         drop(old);
     }
 
-    fn message(&self, data: &[u8], ancillary: &Ancillary) -> Result<Segment> {
-        if data.len() > LIMIT {
+    fn message(&self, from: &mut UserReader<'_>, ancillary: &Ancillary) -> Result<Segment> {
+        let length = from.left();
+        if length > LIMIT {
             return Err(Errno::EMSGSIZE);
         }
         let account = self.0.charge.account();
-        Segment::new(data, self.name(), ancillary.credentials, account)
+        let segment = Segment::new(from, length, self.name(), ancillary.credentials, account)?;
+        match segment.len() == length {
+            true => Ok(segment),
+            false => Err(Errno::EFAULT),
+        }
     }
 
     /// Puts a message into another socket's inbox.
@@ -209,6 +250,15 @@ impl UnixSocket {
     /// # Errors
     /// `EAGAIN`, `ENOTCONN`, `EINVAL` if it listens, `ECONNRESET`.
     pub fn receive(&self, buf: &mut [u8], peek: bool) -> Result<Received> {
+        self.receive_to(&mut buf.into(), peek)
+    }
+
+    /// The same to where a page may be missing: of a stream, the bytes before it.
+    /// There must be a place for the whole of a message.
+    ///
+    /// # Errors
+    /// As of [`receive`](Self::receive).
+    pub fn receive_to(&self, to: &mut UserWriter<'_>, peek: bool) -> Result<Received> {
         let mut state = self.state();
         match state.role {
             Role::Listening { .. } => return Err(Errno::EINVAL),
@@ -217,8 +267,8 @@ impl UnixSocket {
         }
         let crowded = !state.inbox.has_room();
         let taken = match self.kind() {
-            Kind::Stream => state.inbox.take_bytes(buf, peek),
-            _ => state.inbox.take_message(buf, peek),
+            Kind::Stream => state.inbox.take_bytes(to, peek),
+            _ => state.inbox.take_message(to, peek),
         };
         let Some(taken) = taken else {
             return nothing(&mut state);

@@ -23,11 +23,13 @@ extern crate alloc;
 mod bounce;
 mod copy;
 mod cursor;
+mod pass;
 mod reader;
 #[cfg(test)]
 mod tests;
 mod writer;
 
 pub use copy::{Access, Faults, UserCopy};
+pub use pass::Pass;
 pub use reader::UserReader;
 pub use writer::UserWriter;

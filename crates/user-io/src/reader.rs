@@ -3,6 +3,8 @@
 use crate::bounce;
 use crate::copy::{Access, Faults, UserCopy};
 use crate::cursor::{Cursor, copied};
+use crate::pass::{self, Pass};
+use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU8, Ordering::Relaxed};
 use paddock_abi::Result;
 use paddock_abi::uio::Iovec;
@@ -20,6 +22,12 @@ pub struct UserReader<'a>(Memory<'a>);
 
 impl<'a> From<&'a [u8]> for UserReader<'a> {
     fn from(bytes: &'a [u8]) -> UserReader<'a> {
+        UserReader(Memory::Kernel(bytes))
+    }
+}
+
+impl<'a> From<&'a Vec<u8>> for UserReader<'a> {
+    fn from(bytes: &'a Vec<u8>) -> UserReader<'a> {
         UserReader(Memory::Kernel(bytes))
     }
 }
@@ -142,6 +150,19 @@ impl<'a> UserReader<'a> {
             Memory::Kernel(_) => Ok(()),
             Memory::User(cursor) => cursor.fault_in(most, Access::Read),
         }
+    }
+
+    /// Has an object that holds a lock meanwhile make passes, with the copies that end
+    /// in `_atomic`, until nothing is left to be moved: pages that are missing are
+    /// brought in between two of them. How many bytes it was. May sleep.
+    ///
+    /// # Errors
+    /// `EFAULT` or those of `pass`, if nothing has been moved.
+    pub fn in_passes(
+        &mut self,
+        pass: impl FnMut(&mut UserReader<'a>) -> Result<Pass>,
+    ) -> Result<usize> {
+        pass::repeat(self, pass, |cursor, most| cursor.fault_in(most))
     }
 
     /// Calls `body` with a copy of the next bytes, at most `most`, and moves on by as

@@ -3,6 +3,8 @@
 use crate::bounce;
 use crate::copy::{Access, Faults, UserCopy};
 use crate::cursor::{Cursor, copied};
+use crate::pass::{self, Pass};
+use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU8, Ordering::Relaxed};
 use paddock_abi::uio::Iovec;
 use paddock_abi::{Errno, Result};
@@ -18,6 +20,12 @@ pub struct UserWriter<'a>(Memory<'a>);
 
 impl<'a> From<&'a mut [u8]> for UserWriter<'a> {
     fn from(room: &'a mut [u8]) -> UserWriter<'a> {
+        UserWriter(Memory::Kernel(room))
+    }
+}
+
+impl<'a> From<&'a mut Vec<u8>> for UserWriter<'a> {
+    fn from(room: &'a mut Vec<u8>) -> UserWriter<'a> {
         UserWriter(Memory::Kernel(room))
     }
 }
@@ -130,6 +138,19 @@ impl<'a> UserWriter<'a> {
             Memory::Kernel(_) => Ok(()),
             Memory::User(cursor) => cursor.fault_in(most, Access::Write),
         }
+    }
+
+    /// Has an object that holds a lock meanwhile make passes, with the copies that end
+    /// in `_atomic`, until nothing is left to be moved: pages that are missing are
+    /// brought in between two of them. How many bytes it was. May sleep.
+    ///
+    /// # Errors
+    /// `EFAULT` or those of `pass`, if nothing has been moved.
+    pub fn in_passes(
+        &mut self,
+        pass: impl FnMut(&mut UserWriter<'a>) -> Result<Pass>,
+    ) -> Result<usize> {
+        pass::repeat(self, pass, |cursor, most| cursor.fault_in(most))
     }
 
     /// Calls `body` with a buffer for at most `most` bytes and gives out as many as it

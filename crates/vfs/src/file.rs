@@ -4,6 +4,7 @@ use crate::{EmitEntry, Errno, Inode, Metadata, OpenFlags, Result};
 use alloc::sync::Arc;
 use core::any::Any;
 use paddock_sync::Pollable;
+use paddock_user_io::{UserReader, UserWriter};
 
 /// The argument of an ioctl: a number, or the address of something in user
 /// memory. The kernel implements it with checked copies.
@@ -71,28 +72,29 @@ pub trait File: Pollable {
     }
 
     /// pread(2) of such a file. `ESPIPE`.
-    fn pread(&self, offset: u64, buf: &mut [u8]) -> Result<usize> {
-        let _ = (offset, buf);
+    fn pread(&self, offset: u64, to: &mut UserWriter<'_>) -> Result<usize> {
+        let _ = (offset, to);
         Err(Errno::ESPIPE)
     }
 
     /// Reads at `pos` and moves it on. 0 at the end. `EINVAL` if it cannot be
-    /// read, `EISDIR`, `EAGAIN`.
-    fn read(&self, pos: &mut u64, buf: &mut [u8]) -> Result<usize> {
-        let _ = (pos, buf);
+    /// read, `EISDIR`, `EAGAIN`, `EFAULT`: with an error, nothing has been taken.
+    fn read(&self, pos: &mut u64, to: &mut UserWriter<'_>) -> Result<usize> {
+        let _ = (pos, to);
         Err(Errno::EINVAL)
     }
 
     /// Writes at `pos` and moves it on. `EINVAL` if it cannot be written,
-    /// `EPIPE`, `EAGAIN`.
-    fn write(&self, pos: &mut u64, buf: &[u8]) -> Result<usize> {
-        let _ = (pos, buf);
+    /// `EPIPE`, `EAGAIN`, `EFAULT`: with an error, nothing has been written. What has
+    /// been is taken off `from`.
+    fn write(&self, pos: &mut u64, from: &mut UserReader<'_>) -> Result<usize> {
+        let _ = (pos, from);
         Err(Errno::EINVAL)
     }
 
     /// Writes at the end, atomically, and moves `pos` after it.
-    fn append(&self, pos: &mut u64, buf: &[u8]) -> Result<usize> {
-        self.write(pos, buf)
+    fn append(&self, pos: &mut u64, from: &mut UserReader<'_>) -> Result<usize> {
+        self.write(pos, from)
     }
 
     /// The length that `SEEK_END` counts from. `ESPIPE`.

@@ -6,6 +6,7 @@ use crate::{
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::any::Any;
+use paddock_user_io::{UserReader, UserWriter};
 
 /// An entry that [`Inode::readdir`] hands out.
 #[derive(Clone, Copy, Debug)]
@@ -125,23 +126,24 @@ pub trait Inode: Send + Sync {
         Ok(None)
     }
 
-    /// Reads from `offset` on; 0 bytes at or past the end. `EISDIR`.
-    fn read_at(&self, offset: u64, buf: &mut [u8]) -> Result<usize> {
-        let _ = (offset, buf);
+    /// Reads from `offset` on; 0 bytes at or past the end. `EISDIR`, `EFAULT`.
+    fn read_at(&self, offset: u64, to: &mut UserWriter<'_>) -> Result<usize> {
+        let _ = (offset, to);
         Err(self.not_data())
     }
 
     /// Writes at `offset`, making the file longer as needed. Short when the
-    /// space ends in the middle; `ENOSPC`, `EFBIG` when nothing fits.
-    fn write_at(&self, offset: u64, buf: &[u8]) -> Result<usize> {
-        let _ = (offset, buf);
+    /// space ends in the middle; `ENOSPC`, `EFBIG` when nothing fits;
+    /// `EFAULT`. What has been written is taken off `from`.
+    fn write_at(&self, offset: u64, from: &mut UserReader<'_>) -> Result<usize> {
+        let _ = (offset, from);
         Err(self.not_data())
     }
 
     /// Writes at the end, atomically against other appends. Gives the offset
     /// after the last byte, and the number of bytes.
-    fn append(&self, buf: &[u8]) -> Result<(u64, usize)> {
-        let _ = buf;
+    fn append(&self, from: &mut UserReader<'_>) -> Result<(u64, usize)> {
+        let _ = from;
         Err(self.not_data())
     }
 

@@ -4,6 +4,7 @@ use crate::{DirEntry, EmitEntry, Errno, File, FileKind, Inode, Metadata, Result,
 use alloc::sync::Arc;
 use core::any::Any;
 use paddock_sync::{Pollable, Ready, WaitQueue};
+use paddock_user_io::{UserReader, UserWriter};
 
 /// Cursors 0 and 1 are `.` and `..`; those of the inode follow.
 const OWN_ENTRIES: u64 = 2;
@@ -59,20 +60,20 @@ impl File for InodeFile {
         true
     }
 
-    fn read(&self, pos: &mut u64, buf: &mut [u8]) -> Result<usize> {
-        let count = self.inode.read_at(*pos, buf)?;
+    fn read(&self, pos: &mut u64, to: &mut UserWriter<'_>) -> Result<usize> {
+        let count = self.inode.read_at(*pos, to)?;
         *pos += count as u64;
         Ok(count)
     }
 
-    fn write(&self, pos: &mut u64, buf: &[u8]) -> Result<usize> {
-        let count = self.inode.write_at(*pos, buf)?;
+    fn write(&self, pos: &mut u64, from: &mut UserReader<'_>) -> Result<usize> {
+        let count = self.inode.write_at(*pos, from)?;
         *pos += count as u64;
         Ok(count)
     }
 
-    fn append(&self, pos: &mut u64, buf: &[u8]) -> Result<usize> {
-        let (end, count) = self.inode.append(buf)?;
+    fn append(&self, pos: &mut u64, from: &mut UserReader<'_>) -> Result<usize> {
+        let (end, count) = self.inode.append(from)?;
         *pos = end;
         Ok(count)
     }

@@ -8,6 +8,7 @@ use core::fmt;
 use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use paddock_abi::fcntl::{SEEK_CUR, SEEK_DATA, SEEK_END, SEEK_HOLE, SEEK_SET};
 use paddock_sync::{Mutex, MutexGuard, Rank};
+use paddock_user_io::{UserReader, UserWriter};
 
 /// The flags that fcntl(2) may change.
 const SETTABLE: OpenFlags = OpenFlags::APPEND
@@ -177,61 +178,64 @@ impl OpenFile {
         Offset(self.file.seekable().then(|| self.pos.lock()))
     }
 
-    /// read(2). `EBADF` if it is not open for reading; else as
-    /// [`File::read`].
-    pub fn read(&self, buf: &mut [u8]) -> Result<usize> {
-        self.read_at(&mut self.offset(), buf)
-    }
-
-    /// A part of a read(2) whose [`offset`](Self::offset) this is.
-    pub fn read_at(&self, offset: &mut Offset<'_>, buf: &mut [u8]) -> Result<usize> {
+    /// read(2) at the offset that the call has for itself. `EBADF` if it is not open
+    /// for reading; else as [`File::read`].
+    pub fn read_at(&self, offset: &mut Offset<'_>, to: &mut UserWriter<'_>) -> Result<usize> {
         self.check_readable()?;
         match &mut offset.0 {
-            Some(pos) => self.file.read(pos, buf),
-            None => self.file.read(&mut 0, buf),
+            Some(pos) => self.file.read(pos, to),
+            None => self.file.read(&mut 0, to),
         }
     }
 
-    /// write(2), at the end with `O_APPEND`. `EBADF` if it is not open for
-    /// writing; else as [`File::write`].
-    pub fn write(&self, buf: &[u8]) -> Result<usize> {
-        self.write_at(&mut self.offset(), buf)
-    }
-
-    /// A part of a write(2) whose [`offset`](Self::offset) this is.
-    pub fn write_at(&self, offset: &mut Offset<'_>, buf: &[u8]) -> Result<usize> {
+    /// write(2) at the offset that the call has for itself, at the end with
+    /// `O_APPEND`. `EBADF` if it is not open for writing; else as [`File::write`].
+    pub fn write_at(&self, offset: &mut Offset<'_>, from: &mut UserReader<'_>) -> Result<usize> {
         self.check_writable()?;
         let append = self.flags().contains(OpenFlags::APPEND);
         let count = match &mut offset.0 {
-            None => self.file.write(&mut 0, buf)?,
-            Some(pos) if append => self.file.append(pos, buf)?,
+            None => self.file.write(&mut 0, from)?,
+            Some(pos) if append => self.file.append(pos, from)?,
             Some(pos) => {
-                let buf = bounded(**pos, buf)?;
-                self.file.write(pos, buf)?
+                bound(**pos, from)?;
+                self.file.write(pos, from)?
             }
         };
         self.sync_after_write()?;
         Ok(count)
     }
 
+    /// A read(2) of the kernel's own.
+    pub fn read(&self, buf: &mut [u8]) -> Result<usize> {
+        self.read_at(&mut self.offset(), &mut buf.into())
+    }
+
+    /// A write(2) of the kernel's own.
+    pub fn write(&self, buf: &[u8]) -> Result<usize> {
+        self.write_at(&mut self.offset(), &mut buf.into())
+    }
+
     /// pread(2). `ESPIPE` if it has no offsets.
-    pub fn pread(&self, offset: u64, buf: &mut [u8]) -> Result<usize> {
+    pub fn pread(&self, offset: u64, to: &mut UserWriter<'_>) -> Result<usize> {
         self.check_readable()?;
         match (self.file.seekable(), offset <= MAX_OFFSET) {
             (_, false) => Err(Errno::EINVAL),
-            (true, _) => self.file.read(&mut offset.clone(), buf),
-            (false, _) => self.file.pread(offset, buf),
+            (true, _) => self.file.read(&mut offset.clone(), to),
+            (false, _) => self.file.pread(offset, to),
         }
     }
 
     /// pwrite(2). `ESPIPE` if it has no offsets. With `O_APPEND` it writes at
     /// the end, as Linux does (see BUGS in pwrite(2)).
-    pub fn pwrite(&self, offset: u64, buf: &[u8]) -> Result<usize> {
+    pub fn pwrite(&self, offset: u64, from: &mut UserReader<'_>) -> Result<usize> {
         self.check_write(Some(offset))?;
         let mut pos = offset;
         let count = match self.flags().contains(OpenFlags::APPEND) {
-            true => self.file.append(&mut pos, buf)?,
-            false => self.file.write(&mut pos, bounded(offset, buf)?)?,
+            true => self.file.append(&mut pos, from)?,
+            false => {
+                bound(offset, from)?;
+                self.file.write(&mut pos, from)?
+            }
         };
         self.sync_after_write()?;
         Ok(count)
@@ -336,12 +340,12 @@ impl OpenFile {
     }
 }
 
-/// As much of `buf` as fits below the largest offset; `EFBIG` if none does.
-fn bounded(pos: u64, buf: &[u8]) -> Result<&[u8]> {
+/// Limits a write to what fits below the largest offset; `EFBIG` if nothing does.
+fn bound(pos: u64, from: &mut UserReader<'_>) -> Result<()> {
     let room = MAX_OFFSET.saturating_sub(pos);
-    if room == 0 && !buf.is_empty() {
+    if room == 0 && !from.is_empty() {
         return Err(Errno::EFBIG);
     }
-    let len = usize::try_from(room).map_or(buf.len(), |room| room.min(buf.len()));
-    Ok(&buf[..len])
+    from.limit(usize::try_from(room).unwrap_or(usize::MAX));
+    Ok(())
 }

@@ -4,8 +4,8 @@ use crate::{Errno, Result};
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use core::any::Any;
+use core::sync::atomic::{AtomicU8, Ordering::Relaxed};
 use paddock_charge::Account;
-use paddock_sync::{PreemptOff, Rank, SpinLock};
 
 /// Bytes in a page.
 pub const PAGE_SIZE: usize = 4096;
@@ -14,6 +14,12 @@ pub const PAGE_SIZE: usize = 4096;
 /// write it at any time; the two copies below are not atomic against them,
 /// nor against one another. None of its calls sleeps.
 pub trait CachePage: Send + Sync {
+    /// Its bytes, to be copied to user memory.
+    fn bytes(&self) -> &[AtomicU8; PAGE_SIZE];
+
+    /// Its bytes, to be changed: what was published as instructions is so no more.
+    fn bytes_to_change(&self) -> &[AtomicU8; PAGE_SIZE];
+
     /// Copies out from `offset` on; the range lies within the page.
     fn read(&self, offset: usize, buf: &mut [u8]);
 
@@ -49,23 +55,21 @@ pub trait PageSource: Send + Sync {
 #[derive(Debug, Default)]
 pub struct HeapPages;
 
-struct HeapPage(SpinLock<Box<[u8; PAGE_SIZE]>, PreemptOff>);
+struct HeapPage(Box<[AtomicU8; PAGE_SIZE]>);
 
 impl PageSource for HeapPages {
     fn allocate(&self) -> Result<PageRef> {
-        let bytes = zeroed_box()?;
-        let page = HeapPage(SpinLock::new(Rank::Leaf, bytes));
-        Ok(paddock_sync::try_arc(page).map_err(|_| Errno::ENOMEM)?)
+        Ok(paddock_sync::try_arc(HeapPage(zeroed_box()?)).map_err(|_| Errno::ENOMEM)?)
     }
 }
 
 /// A page of zeroes that never passes through the stack.
-fn zeroed_box() -> Result<Box<[u8; PAGE_SIZE]>> {
+fn zeroed_box() -> Result<Box<[AtomicU8; PAGE_SIZE]>> {
     let mut bytes = alloc::vec::Vec::new();
     bytes
         .try_reserve_exact(PAGE_SIZE)
         .map_err(|_| Errno::ENOMEM)?;
-    bytes.resize(PAGE_SIZE, 0);
+    bytes.resize_with(PAGE_SIZE, || AtomicU8::new(0));
     bytes
         .into_boxed_slice()
         .try_into()
@@ -73,16 +77,32 @@ fn zeroed_box() -> Result<Box<[u8; PAGE_SIZE]>> {
 }
 
 impl CachePage for HeapPage {
+    fn bytes(&self) -> &[AtomicU8; PAGE_SIZE] {
+        &self.0
+    }
+
+    fn bytes_to_change(&self) -> &[AtomicU8; PAGE_SIZE] {
+        &self.0
+    }
+
     fn read(&self, offset: usize, buf: &mut [u8]) {
-        buf.copy_from_slice(&self.0.lock()[offset..offset + buf.len()]);
+        let bytes = &self.0[offset..offset + buf.len()];
+        for (to, byte) in buf.iter_mut().zip(bytes) {
+            *to = byte.load(Relaxed);
+        }
     }
 
     fn write(&self, offset: usize, buf: &[u8]) {
-        self.0.lock()[offset..offset + buf.len()].copy_from_slice(buf);
+        let bytes = &self.0[offset..offset + buf.len()];
+        for (to, byte) in bytes.iter().zip(buf) {
+            to.store(*byte, Relaxed);
+        }
     }
 
     fn zero(&self, offset: usize, len: usize) {
-        self.0.lock()[offset..offset + len].fill(0);
+        for byte in &self.0[offset..offset + len] {
+            byte.store(0, Relaxed);
+        }
     }
 
     fn is_mapped(&self) -> bool {

@@ -80,7 +80,7 @@ pub fn lose_interrupt() {
     turn_off("vda");
     let context = PathContext::root_at(namespace().root());
     let file = namespace().open(&context, b"/bin/paddock-test", OpenFlags::empty(), 0);
-    let read = file.and_then(|file| file.pread(1 << 16, &mut [0; 16]));
+    let read = file.and_then(|file| file.pread(1 << 16, &mut (&mut [0; 16]).into()));
     log::warn!("mistake: read {read:?}");
 }
 

@@ -11,6 +11,7 @@ use paddock_abi::fcntl::{SEEK_END, SEEK_SET};
 use paddock_abi::{Errno, Result};
 use paddock_cred::Cap;
 use paddock_sync::{Pollable, PreemptOff, Rank, Ready, SpinLock, WaitQueue, try_arc};
+use paddock_user_io::{UserReader, UserWriter};
 use paddock_vfs::{File, Inode, Metadata, OpenFlags};
 
 /// Bytes of a message that are passed on, as the log keeps them.
@@ -68,7 +69,7 @@ impl Pollable for KmsgFile {
 }
 
 impl File for KmsgFile {
-    fn read(&self, _: &mut u64, buf: &mut [u8]) -> Result<usize> {
+    fn read(&self, _: &mut u64, to: &mut UserWriter<'_>) -> Result<usize> {
         let mut text = Vec::new();
         text.try_reserve_exact(MAX_TEXT)
             .map_err(|_| Errno::ENOMEM)?;
@@ -76,17 +77,27 @@ impl File for KmsgFile {
         let mut cursor = *self.cursor.lock();
         let record = log_ring::read(&mut cursor, &mut text).ok_or(Errno::EAGAIN)?;
         let line = line(&record, text.get(..record.length).unwrap_or(&text));
-        let place = buf.get_mut(..line.len()).ok_or(Errno::EINVAL)?;
-        place.copy_from_slice(&line);
+        if to.left() < line.len() {
+            return Err(Errno::EINVAL);
+        }
+        if to.copy_out(&line)? < line.len() {
+            return Err(Errno::EFAULT);
+        }
         *self.cursor.lock() = cursor;
         Ok(line.len())
     }
 
-    fn write(&self, _: &mut u64, buf: &[u8]) -> Result<usize> {
-        let (level, text) = priority(buf.get(..MAX_TEXT).unwrap_or(buf));
-        let text = alloc::string::String::from_utf8_lossy(text);
-        log::log!(level, "{}", text.trim_end());
-        Ok(buf.len())
+    fn write(&self, _: &mut u64, from: &mut UserReader<'_>) -> Result<usize> {
+        let length = from.left();
+        from.with_bytes(MAX_TEXT, |bytes| {
+            let (level, text) = priority(bytes);
+            let text = alloc::string::String::from_utf8_lossy(text);
+            log::log!(level, "{}", text.trim_end());
+            Ok(bytes.len())
+        })?;
+        // What is too long is cut, and taken all the same.
+        from.advance(length);
+        Ok(length)
     }
 
     fn seek(&self, offset: i64, whence: u32) -> Result<u64> {

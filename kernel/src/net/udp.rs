@@ -13,6 +13,7 @@ pub use paddock_inet::{Arrived, MAX_DATAGRAM};
 use paddock_inet::{Id, Settings};
 use paddock_sync::{Pollable, PreemptOff, Rank, Ready, SpinLock, WaitQueue, try_arc};
 use paddock_unix_sockets::{SocketOptions, Switch, next_ino, socket_metadata};
+use paddock_user_io::{UserReader, UserWriter};
 use paddock_vfs::{File, IoctlArg, Metadata};
 
 /// A UDP socket.
@@ -136,12 +137,14 @@ impl Pollable for UdpSocket {
 }
 
 impl File for UdpSocket {
-    fn read(&self, _: &mut u64, buffer: &mut [u8]) -> Result<usize> {
-        Ok(self.receive(buffer, false)?.count)
+    fn read(&self, _: &mut u64, to: &mut UserWriter<'_>) -> Result<usize> {
+        to.with_buffer(MAX_DATAGRAM, |buffer| {
+            Ok(self.receive(buffer, false)?.count)
+        })
     }
 
-    fn write(&self, _: &mut u64, buffer: &[u8]) -> Result<usize> {
-        self.send(buffer, None)
+    fn write(&self, _: &mut u64, from: &mut UserReader<'_>) -> Result<usize> {
+        from.with_bytes(usize::MAX, |bytes| self.send(bytes, None))
     }
 
     fn ioctl(&self, command: u32, argument: &mut dyn IoctlArg) -> Result<u64> {

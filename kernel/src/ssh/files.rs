@@ -79,7 +79,7 @@ pub fn read(context: &PathContext, path: &[u8]) -> Result<Contents> {
         let before = bytes.len();
         bytes.try_reserve(PIECE).map_err(|_| Errno::ENOMEM)?;
         bytes.resize(before + PIECE, 0);
-        let count = inode.read_at(before as u64, &mut bytes[before..])?;
+        let count = inode.read_at(before as u64, &mut (&mut bytes[before..]).into())?;
         bytes.truncate(before + count);
         if count == 0 {
             break;

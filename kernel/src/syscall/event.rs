@@ -6,6 +6,7 @@ use core::any::Any;
 use paddock_abi::uio::{EFD_CLOEXEC, EFD_NONBLOCK, EFD_SEMAPHORE};
 use paddock_abi::{Errno, Result};
 use paddock_sync::{Pollable, PreemptOff, Rank, Ready, SpinLock, WaitQueue, try_arc};
+use paddock_user_io::{UserReader, UserWriter};
 use paddock_vfs::{File, Metadata, OpenFile, OpenFlags};
 
 /// The largest value of a counter.
@@ -32,8 +33,11 @@ impl Pollable for EventFile {
 }
 
 impl File for EventFile {
-    fn read(&self, _: &mut u64, buf: &mut [u8]) -> Result<usize> {
-        let buf = buf.get_mut(..8).ok_or(Errno::EINVAL)?;
+    fn read(&self, _: &mut u64, to: &mut UserWriter<'_>) -> Result<usize> {
+        if to.left() < 8 {
+            return Err(Errno::EINVAL);
+        }
+        to.fault_in(8)?;
         let mut count = self.count.lock();
         let value = match (*count, self.semaphore) {
             (0, _) => return Err(Errno::EAGAIN),
@@ -43,13 +47,18 @@ impl File for EventFile {
         *count -= value;
         drop(count);
         self.changed.wake(Ready::OUT);
-        buf.copy_from_slice(&value.to_le_bytes());
-        Ok(8)
+        to.copy_out(&value.to_le_bytes())
     }
 
-    fn write(&self, _: &mut u64, buf: &[u8]) -> Result<usize> {
-        let bytes = buf.first_chunk::<8>().ok_or(Errno::EINVAL)?;
-        let value = u64::from_le_bytes(*bytes);
+    fn write(&self, _: &mut u64, from: &mut UserReader<'_>) -> Result<usize> {
+        if from.left() < 8 {
+            return Err(Errno::EINVAL);
+        }
+        let mut bytes = [0; 8];
+        if from.clone().copy_in(&mut bytes)? < 8 {
+            return Err(Errno::EFAULT);
+        }
+        let value = u64::from_le_bytes(bytes);
         if value > MAX {
             return Err(Errno::EINVAL);
         }
@@ -60,6 +69,7 @@ impl File for EventFile {
             .ok_or(Errno::EAGAIN)?;
         drop(count);
         self.changed.wake(Ready::IN);
+        from.advance(8);
         Ok(8)
     }
 

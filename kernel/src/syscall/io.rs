@@ -2,7 +2,7 @@
 
 use super::Call;
 use super::block::block_until;
-use super::buffers::{UserBuffers, with_chunk};
+use super::buffers::UserBuffers;
 use super::limits;
 use super::socket;
 use crate::time;
@@ -15,6 +15,7 @@ use paddock_abi::{Errno, Result};
 use paddock_cred::Cap;
 use paddock_sync::{Deadline, Ready};
 use paddock_tty::TtyFile;
+use paddock_user_io::UserReader;
 use paddock_vfs::{FileKind, OpenFile, OpenFlags, Path, SetMetadata};
 
 /// read(2).
@@ -143,37 +144,19 @@ fn read_deadline(file: &OpenFile) -> (u64, bool) {
 
 /// Reads until the buffers are full, the file ends, or it would block after
 /// the first bytes.
-pub fn read_into(file: &Arc<OpenFile>, mut buffers: UserBuffers, at: Option<u64>) -> Result<u64> {
+pub fn read_into(file: &Arc<OpenFile>, buffers: UserBuffers, at: Option<u64>) -> Result<u64> {
     file.check_read(at)?;
-    let more = file.file().seekable();
     let (deadline, timed) = read_deadline(file);
-    with_chunk(buffers.left(), |chunk| {
-        let mut total = 0;
-        let mut own = at.is_none().then(|| file.offset());
-        loop {
-            let want = buffers.left().min(chunk.len() as u64) as usize;
-            let read = || match &mut own {
-                Some(own) => file.read_at(own, &mut chunk[..want]),
-                None => file.pread(at.unwrap_or(0) + total, &mut chunk[..want]),
-            };
-            let result = block_until(file, Ready::IN, file.nonblocking(), deadline, read);
-            let count = match result {
-                Ok(count) => count,
-                Err(Errno::EAGAIN) if timed && !file.nonblocking() => 0,
-                Err(_) if total > 0 => break,
-                Err(error) => return Err(error),
-            };
-            match buffers.copy_out(&chunk[..count]) {
-                Ok(()) => total += count as u64,
-                Err(_) if total > 0 => break,
-                Err(error) => return Err(error),
-            }
-            if count == 0 || count < want || buffers.left() == 0 || !more {
-                break;
-            }
-        }
-        Ok(total)
-    })
+    let mut to = buffers.writer();
+    let mut own = at.is_none().then(|| file.offset());
+    let read = || match &mut own {
+        Some(own) => file.read_at(own, &mut to),
+        None => file.pread(at.unwrap_or(0), &mut to),
+    };
+    match block_until(file, Ready::IN, file.nonblocking(), deadline, read) {
+        Err(Errno::EAGAIN) if timed && !file.nonblocking() => Ok(0),
+        result => result.map(|count| count as u64),
+    }
 }
 
 /// Writes all of the buffers, or as much as goes before something is in the
@@ -189,19 +172,19 @@ pub fn write_from(
     }
     // Before anything is copied in: a bad descriptor wins over a bad address.
     file.check_write(at)?;
-    let mut buffers = buffers;
+    let mut from = buffers.reader();
     remove_privileges(call, file)?;
     if call.process().limit(RLIMIT_FSIZE) != UNLIMITED {
-        let allowed = allowed_length(call, file, at, buffers.left())?;
-        buffers.limit(allowed);
+        let allowed = allowed_length(call, file, at, from.left() as u64)?;
+        from.limit(allowed as usize);
     }
     let deadline = socket::send_deadline(file);
     let mut own = at.is_none().then(|| file.offset());
-    let write = |bytes: &[u8], done: u64| match &mut own {
-        Some(own) => file.write_at(own, bytes),
-        None => file.pwrite(at.unwrap_or(0) + done, bytes),
+    let write = |from: &mut UserReader<'_>, done: u64| match &mut own {
+        Some(own) => file.write_at(own, from),
+        None => file.pwrite(at.unwrap_or(0) + done, from),
     };
-    let result = write_with(file, file.nonblocking(), deadline, buffers, write);
+    let result = write_with(file, file.nonblocking(), deadline, &mut from, write);
     drop(own);
     if result == Err(Errno::EPIPE) {
         broken_pipe(call);
@@ -255,40 +238,25 @@ pub fn broken_pipe(call: &Call<'_>) {
     let _ = user::send_to_thread(call.process(), call.thread.tid, &info);
 }
 
-/// Feeds the buffers to `write`, which is told how much went before.
+/// Feeds bytes to `write`, which is told how much went before, until it takes no more.
 pub fn write_with(
     file: &Arc<OpenFile>,
     nonblocking: bool,
     deadline: Deadline,
-    mut buffers: UserBuffers,
-    mut write: impl FnMut(&[u8], u64) -> Result<usize>,
+    from: &mut UserReader<'_>,
+    mut write: impl FnMut(&mut UserReader<'_>, u64) -> Result<usize>,
 ) -> Result<u64> {
-    with_chunk(buffers.left(), |chunk| {
-        let mut total = 0;
-        loop {
-            let filled = match buffers.copy_in(chunk) {
-                Ok(filled) => filled,
-                Err(_) if total > 0 => return Ok(total),
-                Err(error) => return Err(error),
-            };
-            let mut done = 0;
-            loop {
-                let rest = &chunk[done..filled];
-                let tried = || write(rest, total);
-                let count = match block_until(file, Ready::OUT, nonblocking, deadline, tried) {
-                    Ok(count) => count,
-                    Err(_) if total > 0 => return Ok(total),
-                    Err(error) => return Err(error),
-                };
-                done += count;
-                total += count as u64;
-                if count == 0 || done == filled {
-                    break;
-                }
-            }
-            if done < filled || buffers.left() == 0 {
-                return Ok(total);
-            }
+    let mut total = 0;
+    loop {
+        let tried = || write(from, total);
+        match block_until(file, Ready::OUT, nonblocking, deadline, tried) {
+            Ok(0) => return Ok(total),
+            Ok(count) => total += count as u64,
+            Err(_) if total > 0 => return Ok(total),
+            Err(error) => return Err(error),
         }
-    })
+        if from.is_empty() {
+            return Ok(total);
+        }
+    }
 }

@@ -13,6 +13,7 @@ use paddock_abi::time::*;
 use paddock_abi::{Errno, Result};
 use paddock_process::Schedule;
 use paddock_sync::{OnceCell, Pollable, PreemptOff, Rank, Ready, SpinLock, WaitQueue, try_arc};
+use paddock_user_io::UserWriter;
 use paddock_vfs::{File, Metadata, OpenFile, OpenFlags};
 
 /// A timer.
@@ -76,8 +77,11 @@ impl Pollable for TimerFile {
 }
 
 impl File for TimerFile {
-    fn read(&self, _: &mut u64, buf: &mut [u8]) -> Result<usize> {
-        let buf = buf.get_mut(..8).ok_or(Errno::EINVAL)?;
+    fn read(&self, _: &mut u64, to: &mut UserWriter<'_>) -> Result<usize> {
+        if to.left() < 8 {
+            return Err(Errno::EINVAL);
+        }
+        to.fault_in(8)?;
         let mut state = self.state.lock();
         let count = state.setting.take_expired(time::now());
         if count > 0 {
@@ -87,10 +91,7 @@ impl File for TimerFile {
         drop(state);
         match count {
             0 => Err(Errno::EAGAIN),
-            count => {
-                buf.copy_from_slice(&count.to_le_bytes());
-                Ok(8)
-            }
+            count => to.copy_out(&count.to_le_bytes()),
         }
     }
 

@@ -45,7 +45,7 @@ fn copy(output: &OpenFile, input: &OpenFile, offset: &mut u64, count: u64) -> Re
         let mut total = 0;
         while total < count {
             let want = (count - total).min(chunk.len() as u64) as usize;
-            let got = input.pread(*offset, &mut chunk[..want])?;
+            let got = input.pread(*offset, &mut (&mut chunk[..want]).into())?;
             let mut done = 0;
             while done < got {
                 let write = || output.write(&chunk[done..got]);

@@ -113,7 +113,9 @@ impl FilePages {
         let start = index * PAGE_SIZE;
         let mut done = 0;
         while done < PAGE_SIZE as usize {
-            let count = self.inode.read_at(start + done as u64, &mut buffer)?;
+            let count = self
+                .inode
+                .read_at(start + done as u64, &mut (&mut buffer).into())?;
             if count == 0 {
                 break;
             }

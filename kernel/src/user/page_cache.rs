@@ -4,6 +4,7 @@ use super::accounts::paying;
 use super::hardware::{Page, zeroed_page};
 use alloc::sync::Arc;
 use core::any::Any;
+use core::sync::atomic::AtomicU8;
 use paddock_charge::{Account, Charge};
 use paddock_sync::try_arc;
 use paddock_vfs::{CachePage, PAGE_SIZE, PageRef, PageSource, Result};
@@ -58,6 +59,14 @@ impl FramePage {
 }
 
 impl CachePage for FramePage {
+    fn bytes(&self) -> &[AtomicU8; PAGE_SIZE] {
+        self.page.bytes()
+    }
+
+    fn bytes_to_change(&self) -> &[AtomicU8; PAGE_SIZE] {
+        self.page.bytes_to_change()
+    }
+
     fn read(&self, offset: usize, buf: &mut [u8]) {
         self.page.read(offset, buf);
     }

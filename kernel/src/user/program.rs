@@ -102,7 +102,9 @@ impl Source for FileSource<'_> {
     fn read_exact_at(&self, offset: u64, buf: &mut [u8]) -> Result<()> {
         let mut done = 0;
         while done < buf.len() {
-            let count = self.inode.read_at(offset + done as u64, &mut buf[done..])?;
+            let count = self
+                .inode
+                .read_at(offset + done as u64, &mut (&mut buf[done..]).into())?;
             if count == 0 {
                 return Err(Errno::ENOEXEC);
             }
@@ -193,7 +195,7 @@ fn through_scripts(request: &mut Request<'_>, path: &mut Vec<u8>) -> Result<(Pat
     for _ in 0..=MAX_SCRIPTS {
         let (place, length) = find(request.context, path)?;
         let mut head = [0; script::SCRIPT_HEAD];
-        let count = place.inode().read_at(0, &mut head)?;
+        let count = place.inode().read_at(0, &mut (&mut head).into())?;
         let Some(script) = script::parse(&head[..count]) else {
             return Ok((place, length));
         };

@@ -94,7 +94,7 @@ fn a_full_disk_says_so_and_stays_clean() {
             let chunk = pattern(round, 70_000);
             let mut total = 0;
             let error = loop {
-                match file.write_at(total, &chunk) {
+                match file.write_at(total, &mut (&chunk).into()) {
                     Ok(count) => total += count as u64,
                     Err(error) => break error,
                 }
@@ -193,7 +193,8 @@ fn a_file_of_many_pieces_has_a_deep_tree() {
     let file = fs.root().lookup(b"holes").unwrap();
     for index in 0..4000_u64 {
         let mut bytes = [0; 8];
-        file.read_at(index * 2048, &mut bytes).unwrap();
+        file.read_at(index * 2048, &mut (&mut bytes).into())
+            .unwrap();
         assert_eq!(u64::from_le_bytes(bytes), index);
     }
     for size in [5_000_000, 1_000_000, 3_000, 0] {
@@ -236,7 +237,7 @@ fn large_files_pass_through_a_small_cache() {
     let file = fs.root().lookup(b"f").unwrap();
     let mut buf = vec![0; 1 << 16];
     for offset in (0..64 << 20).step_by(1 << 16) {
-        assert_eq!(file.read_at(offset, &mut buf), Ok(1 << 16));
+        assert_eq!(file.read_at(offset, &mut (&mut buf).into()), Ok(1 << 16));
         let at = offset as usize % (1 << 20);
         assert!(buf == data[at..at + (1 << 16)]);
     }
@@ -259,7 +260,7 @@ fn files_that_are_open_at_unmount_leave_the_disk_clean() {
     root.rmdir(b"dir").unwrap();
     fs.unmount().unwrap();
     check_clean(&disk.image(), "open at unmount");
-    assert_eq!(kept.write_at(0, b"late"), Err(Errno::EROFS));
+    assert_eq!(kept.write_at(0, &mut b"late".into()), Err(Errno::EROFS));
     drop((gone, kept, dir));
     assert_eq!(fs.sync(), Ok(()));
     check_clean(&disk.image(), "closed after unmount");

@@ -46,8 +46,8 @@ fn explore(dir: &dyn Inode, depth: u32) {
         let _ = inode.metadata();
         let _ = inode.readlink();
         let mut buf = [0; 20_000];
-        let _ = inode.read_at(0, &mut buf);
-        let _ = inode.read_at(1 << 40, &mut buf);
+        let _ = inode.read_at(0, &mut (&mut buf).into());
+        let _ = inode.read_at(1 << 40, &mut (&mut buf).into());
         if depth > 0 && inode.kind() == FileKind::Directory {
             explore(&*inode, depth - 1);
         }
@@ -60,7 +60,7 @@ fn disturb(fs: &Ext4) {
     for index in 0..40_u8 {
         let name = [b'a', index + 1];
         if let Ok(file) = root.lookup(&name) {
-            let _ = file.write_at(u64::from(index) * 700, &[1; 5_000]);
+            let _ = file.write_at(u64::from(index) * 700, &mut (&[1; 5_000]).into());
             let size = Some(u64::from(index) * 4_000);
             let _ = file.set_metadata(&SetMetadata {
                 size,

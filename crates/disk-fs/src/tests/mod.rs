@@ -121,7 +121,7 @@ fn node(kind: FileKind) -> NewNode {
 fn write_all(inode: &dyn Inode, offset: u64, data: &[u8]) -> Result<()> {
     let mut done = 0;
     while done < data.len() {
-        done += inode.write_at(offset + done as u64, &data[done..])?;
+        done += inode.write_at(offset + done as u64, &mut (&data[done..]).into())?;
     }
     Ok(())
 }
@@ -130,7 +130,9 @@ fn read_all(inode: &dyn Inode) -> Vec<u8> {
     let mut data = vec![0; inode.metadata().unwrap().size as usize];
     let mut done = 0;
     while done < data.len() {
-        let count = inode.read_at(done as u64, &mut data[done..]).unwrap();
+        let count = inode
+            .read_at(done as u64, &mut (&mut data[done..]).into())
+            .unwrap();
         assert!(count > 0);
         done += count;
     }

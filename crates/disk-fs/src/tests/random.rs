@@ -84,11 +84,12 @@ fn apply(root: &Arc<dyn Inode>, change: &Change, seed: u64) -> Result<u64> {
         Change::Write(d, n, offset, len) => {
             let file = dir(root, d)?.lookup(&name(n))?;
             let data = pattern(seed, usize::from(len));
-            file.write_at(u64::from(offset), &data).map(|n| n as u64)
+            file.write_at(u64::from(offset), &mut (&data).into())
+                .map(|n| n as u64)
         }
         Change::Append(d, n, len) => {
             let file = dir(root, d)?.lookup(&name(n))?;
-            file.append(&pattern(seed, usize::from(len)))
+            file.append(&mut (&pattern(seed, usize::from(len))).into())
                 .map(|(end, _)| end)
         }
         Change::Resize(d, n, size) => {

@@ -1,10 +1,11 @@
 //! Fifos: pipes with a name (fifo(7)).
 
-use super::{Payer, Pipe, read_result};
+use super::{Payer, Pipe};
 use alloc::sync::Arc;
 use core::any::Any;
 use paddock_abi::{Errno, Result};
 use paddock_sync::{Pollable, Ready, WaitQueue, try_arc};
+use paddock_user_io::{UserReader, UserWriter};
 use paddock_vfs::{File, IoctlArg, Metadata, OpenFlags};
 
 /// What stands behind a fifo's inode for as long as anyone has it open.
@@ -106,12 +107,12 @@ impl Pollable for FifoEnd {
 }
 
 impl File for FifoEnd {
-    fn read(&self, _: &mut u64, buf: &mut [u8]) -> Result<usize> {
-        read_result(self.pipe.try_read(buf))
+    fn read(&self, _: &mut u64, to: &mut UserWriter<'_>) -> Result<usize> {
+        self.pipe.read(to)
     }
 
-    fn write(&self, _: &mut u64, buf: &[u8]) -> Result<usize> {
-        self.pipe.try_write(buf)
+    fn write(&self, _: &mut u64, from: &mut UserReader<'_>) -> Result<usize> {
+        self.pipe.write(from)
     }
 
     fn ioctl(&self, cmd: u32, arg: &mut dyn IoctlArg) -> Result<u64> {

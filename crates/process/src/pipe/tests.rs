@@ -162,11 +162,11 @@ fn a_fifo_waits_for_its_partner() {
     assert_eq!(reader.ready(), Ready::empty());
     let writer = fifo.open(nonblocking, fifo_metadata()).unwrap();
     assert!(reader.partner_came() && writer.partner_came());
-    writer.write(&mut 0, b"hi").unwrap();
+    writer.write(&mut 0, &mut b"hi".into()).unwrap();
     drop(writer);
     // It came and went: the reader's open still succeeded.
     assert!(reader.partner_came());
     let mut buf = [0; 4];
-    assert_eq!(reader.read(&mut 0, &mut buf), Ok(2));
-    assert_eq!(reader.read(&mut 0, &mut buf), Ok(0));
+    assert_eq!(reader.read(&mut 0, &mut (&mut buf).into()), Ok(2));
+    assert_eq!(reader.read(&mut 0, &mut (&mut buf).into()), Ok(0));
 }

@@ -5,6 +5,10 @@ use alloc::sync::Arc;
 use core::any::Any;
 use paddock_abi::stat::make_device;
 use paddock_sync::{Pollable, Ready, WaitQueue};
+use paddock_user_io::{UserReader, UserWriter};
+
+/// Random bytes that are made at once.
+const PIECE: usize = 512;
 
 /// Where random bytes come from. Never sleeps.
 pub trait RandomSource: Send + Sync {
@@ -55,14 +59,14 @@ macro_rules! memory_device {
                 true
             }
 
-            fn read(&self, _: &mut u64, buf: &mut [u8]) -> Result<usize> {
-                let read: fn(&$name, &mut [u8]) -> Result<usize> = $read;
-                read(self, buf)
+            fn read(&self, _: &mut u64, to: &mut UserWriter<'_>) -> Result<usize> {
+                let read: fn(&$name, &mut UserWriter<'_>) -> Result<usize> = $read;
+                read(self, to)
             }
 
-            fn write(&self, _: &mut u64, buf: &[u8]) -> Result<usize> {
-                let write: fn(&[u8]) -> Result<usize> = $write;
-                write(buf)
+            fn write(&self, _: &mut u64, from: &mut UserReader<'_>) -> Result<usize> {
+                let write: fn(&mut UserReader<'_>) -> Result<usize> = $write;
+                write(from)
             }
 
             fn seek_end(&self) -> Result<u64> {
@@ -80,22 +84,28 @@ macro_rules! memory_device {
     };
 }
 
-fn zeroes(buf: &mut [u8]) -> Result<usize> {
-    buf.fill(0);
-    Ok(buf.len())
+fn zeroes(to: &mut UserWriter<'_>) -> Result<usize> {
+    to.zero(to.left())
+}
+
+/// Takes all, and looks at none of it.
+fn swallow(from: &mut UserReader<'_>) -> Result<usize> {
+    let count = from.left();
+    from.advance(count);
+    Ok(count)
 }
 
 memory_device!(
     /// Takes everything, gives nothing.
-    NullFile, 3, |_, _| Ok(0), |buf| Ok(buf.len())
+    NullFile, 3, |_, _| Ok(0), swallow
 );
 memory_device!(
     /// Takes everything, gives zeroes.
-    ZeroFile, 5, |_, buf| zeroes(buf), |buf| Ok(buf.len())
+    ZeroFile, 5, |_, to| zeroes(to), swallow
 );
 memory_device!(
     /// A disk that is always full: gives zeroes, takes nothing.
-    FullFile, 7, |_, buf| zeroes(buf), |_| Err(Errno::ENOSPC)
+    FullFile, 7, |_, to| zeroes(to), |_| Err(Errno::ENOSPC)
 );
 
 /// Gives random bytes; what is written is ignored.
@@ -109,10 +119,21 @@ impl RandomFile {
         RandomFile { source }
     }
 
-    fn fill(&self, buf: &mut [u8]) -> Result<usize> {
-        self.source.fill(buf);
-        Ok(buf.len())
+    fn fill(&self, to: &mut UserWriter<'_>) -> Result<usize> {
+        let mut total = 0;
+        while !to.is_full() {
+            let filled = to.with_buffer(PIECE, |buffer| {
+                self.source.fill(buffer);
+                Ok(buffer.len())
+            });
+            match filled {
+                Ok(count) => total += count,
+                Err(_) if total > 0 => break,
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(total)
     }
 }
 
-memory_device!(@impls RandomFile, 9, RandomFile::fill, |buf| Ok(buf.len()));
+memory_device!(@impls RandomFile, 9, RandomFile::fill, swallow);

@@ -1,6 +1,7 @@
 //! The data of a regular file: pages, with holes.
 
 use super::Shared;
+use super::window::Window;
 use crate::{Errno, PAGE_SIZE, PageRef, Result};
 use alloc::collections::BTreeMap;
 
@@ -25,38 +26,55 @@ impl FileData {
         self.pages.len() as u64
     }
 
-    pub fn read(&self, offset: u64, buf: &mut [u8]) -> Result<usize> {
+    /// The pages of up to `most` bytes from `offset` on that are before the end.
+    pub fn readable(&self, offset: u64, most: usize) -> Window {
         let left = self.size.saturating_sub(offset);
-        let len = usize::try_from(left).map_or(buf.len(), |left| left.min(buf.len()));
-        for (index, start, piece) in pieces_mut(offset, &mut buf[..len]) {
-            match self.pages.get(&index) {
-                Some(page) => page.read(start, piece),
-                None => piece.fill(0),
-            }
+        let left = usize::try_from(left).unwrap_or(usize::MAX);
+        let mut window = Window::new(offset, most.min(left));
+        for (index, page) in window.pages() {
+            *page = self.pages.get(&index).cloned();
         }
-        Ok(len)
+        window
     }
 
-    /// Short when the space ends in the middle.
-    pub fn write(&mut self, offset: u64, buf: &[u8], shared: &Shared) -> Result<usize> {
-        if buf.is_empty() {
-            return Ok(0);
+    /// The pages of up to `most` bytes from `offset` on, to be written. Fewer when the
+    /// space ends in the middle.
+    ///
+    /// # Errors
+    /// `ENOSPC`, `ENOMEM`, `EFBIG` for the first of them.
+    pub fn writable(&mut self, offset: u64, most: usize, shared: &Shared) -> Result<Window> {
+        let mut window = Window::new(offset, most);
+        let mut end = offset;
+        let mut refused = None;
+        for (index, page) in window.pages() {
+            match self.ensure_page(index, index.saturating_mul(PAGE).max(offset), shared) {
+                Ok(own) => *page = Some(own),
+                Err(error) => {
+                    refused = Some(error);
+                    break;
+                }
+            }
+            end = (index + 1) * PAGE;
         }
-        let mut done = 0;
-        while done < buf.len() {
-            let at = offset + done as u64;
-            let start = (at % PAGE) as usize;
-            let len = (PAGE_SIZE - start).min(buf.len() - done);
-            let page = match self.ensure_page(at / PAGE, at, shared) {
-                Ok(page) => page,
-                Err(error) if done == 0 => return Err(error),
-                Err(_) => break,
-            };
-            page.write(start, &buf[done..done + len]);
-            done += len;
+        match refused {
+            Some(error) if end == offset => Err(error),
+            Some(_) => {
+                window.cut((end - offset) as usize);
+                Ok(window)
+            }
+            None => Ok(window),
         }
-        self.size = self.size.max(offset + done as u64);
-        Ok(done)
+    }
+
+    /// Bytes up to `end` have been written.
+    pub fn grow_to(&mut self, end: u64) {
+        self.size = self.size.max(end);
+    }
+
+    /// Gives back what was meant for bytes that have not come.
+    pub fn drop_beyond_end(&mut self, shared: &Shared) {
+        let dropped = self.pages.split_off(&self.size.div_ceil(PAGE));
+        shared.refund_pages(dropped.len() as u64);
     }
 
     #[allow(
@@ -111,19 +129,4 @@ impl FileData {
         self.size = self.size.max(end);
         Ok(())
     }
-}
-
-/// The parts of `buf` by page: index, offset within the page, bytes.
-fn pieces_mut(offset: u64, buf: &mut [u8]) -> impl Iterator<Item = (u64, usize, &mut [u8])> {
-    let mut rest = Some(buf);
-    let mut at = offset;
-    core::iter::from_fn(move || {
-        let buf = rest.take().filter(|buf| !buf.is_empty())?;
-        let start = (at % PAGE) as usize;
-        let (piece, left) = buf.split_at_mut((PAGE_SIZE - start).min(buf.len()));
-        let index = at / PAGE;
-        at += piece.len() as u64;
-        rest = Some(left);
-        Some((index, start, piece))
-    })
 }

@@ -2,9 +2,11 @@
 
 mod data;
 mod dir;
+mod file_io;
 mod node;
 #[cfg(test)]
 mod tests;
+mod window;
 
 use crate::{
     Clock, Cred, Errno, FileKind, FileSystem, FsStats, Inode, NewNode, PAGE_SIZE, PageRef,

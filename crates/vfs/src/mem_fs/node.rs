@@ -13,6 +13,7 @@ use core::any::Any;
 use core::sync::atomic::Ordering;
 use paddock_charge::Charge;
 use paddock_sync::{Mutex, MutexGuard, Rank, may_allocate};
+use paddock_user_io::{UserReader, UserWriter};
 
 pub(super) enum Content {
     File(FileData),
@@ -34,7 +35,7 @@ pub(super) struct State {
 
 impl State {
     /// The data, if it is a regular file.
-    fn file(&mut self) -> Result<&mut FileData> {
+    pub fn file(&mut self) -> Result<&mut FileData> {
         match &mut self.content {
             Content::File(data) => Ok(data),
             Content::Dir(_) => Err(Errno::EISDIR),
@@ -50,7 +51,7 @@ impl State {
         }
     }
 
-    fn modified(&mut self, now: Timestamp) {
+    pub fn modified(&mut self, now: Timestamp) {
         self.mtime = now;
         self.ctime = now;
     }
@@ -73,6 +74,8 @@ pub(super) struct Node {
     pub kind: FileKind,
     rdev: u64,
     state: Mutex<State>,
+    /// Held by who writes or cuts the data, in what may be several steps.
+    pub writing: Mutex<()>,
     _charge: Option<Charge>,
 }
 
@@ -113,6 +116,7 @@ impl Node {
             kind: new.kind,
             rdev: new.rdev,
             state: Mutex::new(Rank::Inode, state),
+            writing: Mutex::new(Rank::FileWrite, ()),
         }))
     }
 
@@ -208,6 +212,7 @@ impl Inode for Node {
     }
 
     fn set_metadata(&self, change: &SetMetadata) -> Result<()> {
+        let _one_at_a_time = change.size.map(|_| self.writing.lock());
         let now = self.shared.clock.now();
         let mut state = self.state.lock();
         if let Some(size) = change.size {
@@ -231,25 +236,16 @@ impl Inode for Node {
         self
     }
 
-    fn read_at(&self, offset: u64, buf: &mut [u8]) -> Result<usize> {
-        self.state.lock().file()?.read(offset, buf)
+    fn read_at(&self, offset: u64, to: &mut UserWriter<'_>) -> Result<usize> {
+        self.read(offset, to)
     }
 
-    fn write_at(&self, offset: u64, buf: &[u8]) -> Result<usize> {
-        let now = self.shared.clock.now();
-        let mut state = self.state.lock();
-        let count = state.file()?.write(offset, buf, &self.shared)?;
-        state.modified(now);
-        Ok(count)
+    fn write_at(&self, offset: u64, from: &mut UserReader<'_>) -> Result<usize> {
+        self.write(Some(offset), from).map(|(_, count)| count)
     }
 
-    fn append(&self, buf: &[u8]) -> Result<(u64, usize)> {
-        let now = self.shared.clock.now();
-        let mut state = self.state.lock();
-        let data = state.file()?;
-        let offset = data.size();
-        let count = data.write(offset, buf, &self.shared)?;
-        state.modified(now);
+    fn append(&self, from: &mut UserReader<'_>) -> Result<(u64, usize)> {
+        let (offset, count) = self.write(None, from)?;
         Ok((offset + count as u64, count))
     }
 

@@ -133,11 +133,11 @@ proptest! {
                     model.resize(offset as usize, 0);
                 }
                 1 => {
-                    prop_assert_eq!(file.append(&data), Ok(((model.len() + len) as u64, len)));
+                    prop_assert_eq!(file.append(&mut (&data).into()), Ok(((model.len() + len) as u64, len)));
                     model.extend(&data);
                 }
                 _ => {
-                    prop_assert_eq!(file.write_at(offset, &data), Ok(len));
+                    prop_assert_eq!(file.write_at(offset, &mut (&data).into()), Ok(len));
                     let end = offset as usize + len;
                     if len > 0 && model.len() < end {
                         model.resize(end, 0);
@@ -148,7 +148,7 @@ proptest! {
                 }
             }
             let mut got = vec![0; 60_000];
-            let count = file.read_at(0, &mut got).unwrap();
+            let count = file.read_at(0, &mut (&mut got).into()).unwrap();
             let size = model.len().min(got.len());
             prop_assert_eq!(count, size);
             prop_assert!(got[..size] == model[..size]);

@@ -347,7 +347,7 @@ fn append_goes_to_the_end_and_offsets_are_shared() {
     file.write(b"x").unwrap();
     assert_eq!(sh.get("/f").unwrap(), b"x23456");
     assert_eq!(file.seek(-1, 0), Err(Errno::EINVAL));
-    assert_eq!(file.pwrite(10, b"e"), Ok(1));
+    assert_eq!(file.pwrite(10, &mut b"e".into()), Ok(1));
     assert_eq!(file.metadata().unwrap().size, 11);
     let read_only = sh.0.open(&sh.1, b"/f", OpenFlags::empty(), 0).unwrap();
     assert_eq!(read_only.write(b""), Err(Errno::EBADF));

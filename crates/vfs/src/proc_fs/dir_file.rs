@@ -7,6 +7,7 @@ use core::any::Any;
 use core::sync::atomic::{AtomicU64, Ordering};
 use paddock_abi::fcntl::{SEEK_CUR, SEEK_SET};
 use paddock_sync::{Pollable, Ready, WaitQueue};
+use paddock_user_io::UserWriter;
 
 /// An open generated directory. It keeps its offset itself, so that no lock
 /// is held while the entries are listed: the source takes locks of any rank.
@@ -36,7 +37,7 @@ impl Pollable for GeneratedDir {
 }
 
 impl File for GeneratedDir {
-    fn read(&self, _: &mut u64, _: &mut [u8]) -> Result<usize> {
+    fn read(&self, _: &mut u64, _: &mut UserWriter<'_>) -> Result<usize> {
         Err(Errno::EISDIR)
     }
 

@@ -8,6 +8,10 @@ use alloc::vec::Vec;
 use core::any::Any;
 use paddock_abi::fcntl::{SEEK_CUR, SEEK_SET};
 use paddock_sync::{Mutex, Pollable, Rank, Ready, WaitQueue};
+use paddock_user_io::{Pass, UserReader, UserWriter};
+
+/// The most bytes that one write(2) gives.
+const WRITE_MAX: usize = 65536;
 
 struct Snapshot {
     pos: u64,
@@ -53,11 +57,16 @@ impl GeneratedFile {
     }
 }
 
-fn copy_from(text: &[u8], offset: u64, buf: &mut [u8]) -> usize {
-    let start = usize::try_from(offset).map_or(text.len(), |pos| pos.min(text.len()));
-    let len = buf.len().min(text.len() - start);
-    buf[..len].copy_from_slice(&text[start..start + len]);
-    len
+impl Snapshot {
+    /// Copies the text out from `offset` on. Never sleeps.
+    fn copy_out(&self, offset: u64, to: &mut UserWriter<'_>) -> Pass {
+        let text = self.text.as_deref().unwrap_or_default();
+        let start = usize::try_from(offset).unwrap_or(usize::MAX);
+        let rest = text.get(start..).unwrap_or_default();
+        let wanted = rest.len().min(to.left());
+        let moved = to.copy_out_atomic(rest);
+        Pass { moved, wanted }
+    }
 }
 
 impl Pollable for GeneratedFile {
@@ -71,20 +80,24 @@ impl Pollable for GeneratedFile {
 }
 
 impl File for GeneratedFile {
-    fn read(&self, _: &mut u64, buf: &mut [u8]) -> Result<usize> {
+    fn read(&self, _: &mut u64, to: &mut UserWriter<'_>) -> Result<usize> {
         self.refresh(None)?;
-        let mut snapshot = self.snapshot.lock();
-        let text = snapshot.text.as_deref().unwrap_or_default();
-        let len = copy_from(text, snapshot.pos, buf);
-        snapshot.pos += len as u64;
-        Ok(len)
+        to.in_passes(|to| {
+            let mut snapshot = self.snapshot.lock();
+            let pass = snapshot.copy_out(snapshot.pos, to);
+            snapshot.pos += pass.moved as u64;
+            Ok(pass)
+        })
     }
 
-    fn pread(&self, offset: u64, buf: &mut [u8]) -> Result<usize> {
+    fn pread(&self, offset: u64, to: &mut UserWriter<'_>) -> Result<usize> {
         self.refresh(Some(offset))?;
-        let snapshot = self.snapshot.lock();
-        let text = snapshot.text.as_deref().unwrap_or_default();
-        Ok(copy_from(text, offset, buf))
+        let mut at = offset;
+        to.in_passes(|to| {
+            let pass = self.snapshot.lock().copy_out(at, to);
+            at += pass.moved as u64;
+            Ok(pass)
+        })
     }
 
     fn seek(&self, offset: i64, whence: u32) -> Result<u64> {
@@ -98,8 +111,8 @@ impl File for GeneratedFile {
         Ok(snapshot.pos)
     }
 
-    fn write(&self, _: &mut u64, buf: &[u8]) -> Result<usize> {
-        self.source.write(buf)
+    fn write(&self, _: &mut u64, from: &mut UserReader<'_>) -> Result<usize> {
+        from.with_bytes(WRITE_MAX, |bytes| self.source.write(bytes))
     }
 
     fn metadata(&self) -> Result<Metadata> {

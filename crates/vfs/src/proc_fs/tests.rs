@@ -126,7 +126,7 @@ fn a_text_is_read_in_one_piece() {
     assert_eq!(file.seek(0, 0), Ok(0));
     assert_eq!(file.read(&mut first), Ok(1));
     assert_eq!(first[0], b'1');
-    assert_eq!(file.pread(0, &mut first), Ok(1));
+    assert_eq!(file.pread(0, &mut (&mut first).into()), Ok(1));
     assert_eq!(first[0], b'2');
 }
 

@@ -1,12 +1,13 @@
 //! TCP sockets as files, as objects that can be waited for, and their end.
 
-use super::{State, TcpSocket};
+use super::{PIECE, State, TcpSocket};
 use crate::net::inet;
 use core::any::Any;
 use paddock_abi::termios::{FIONREAD, TIOCOUTQ};
 use paddock_abi::{Errno, Result};
 use paddock_sync::{Pollable, Ready, WaitQueue};
 use paddock_unix_sockets::socket_metadata;
+use paddock_user_io::{UserReader, UserWriter};
 use paddock_vfs::{File, IoctlArg, Metadata};
 
 impl Pollable for TcpSocket {
@@ -29,12 +30,12 @@ impl Pollable for TcpSocket {
 }
 
 impl File for TcpSocket {
-    fn read(&self, _pos: &mut u64, buf: &mut [u8]) -> Result<usize> {
-        self.receive(buf)
+    fn read(&self, _pos: &mut u64, to: &mut UserWriter<'_>) -> Result<usize> {
+        to.with_buffer(PIECE, |buffer| self.receive(buffer))
     }
 
-    fn write(&self, _pos: &mut u64, buf: &[u8]) -> Result<usize> {
-        self.send(buf)
+    fn write(&self, _pos: &mut u64, from: &mut UserReader<'_>) -> Result<usize> {
+        from.with_bytes(PIECE, |bytes| self.send(bytes))
     }
 
     fn ioctl(&self, command: u32, argument: &mut dyn IoctlArg) -> Result<u64> {

@@ -46,6 +46,8 @@ pub struct TcpSocket {
     pub ino: u64,
 }
 
+/// Bytes that go to or come from a program at once.
+pub const PIECE: usize = 32_768;
 /// LISTEN, as Linux numbers states.
 const LISTEN: u8 = 10;
 /// No address, and no port.

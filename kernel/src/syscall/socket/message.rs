@@ -4,8 +4,10 @@ use super::address::{self, Address};
 use super::control::{Control, attached_files};
 use super::{Call, Socket, credentials, find_unix, receive_deadline, send_deadline, socket_of};
 use crate::arch::user_access::copy_to_user;
+use crate::net::tcp::PIECE;
+use crate::net::udp::MAX_DATAGRAM;
 use crate::syscall::block::block_until;
-use crate::syscall::buffers::{UserBuffers, with_chunk};
+use crate::syscall::buffers::UserBuffers;
 use crate::syscall::io::{broken_pipe, write_with};
 use crate::time;
 use crate::user_memory::UserPtr;
@@ -18,6 +20,7 @@ use paddock_abi::uio::IOV_MAX;
 use paddock_abi::{Errno, Result};
 use paddock_sync::{NO_DEADLINE, Ready};
 use paddock_unix_sockets::{Ancillary, Received, Switch, Target};
+use paddock_user_io::{UserReader, UserWriter};
 use paddock_vfs::OpenFile;
 use zerocopy::IntoBytes;
 
@@ -104,21 +107,29 @@ fn send(
         rights,
         credentials: credentials(call),
     };
-    let mut send = |bytes: &[u8]| match (socket, &to) {
-        (Socket::Tcp(socket), _) => socket.send(bytes),
-        (Socket::Udp(socket), Destination::Inet(to)) => socket.send(bytes, Some(*to)),
-        (Socket::Udp(socket), _) => socket.send(bytes, None),
-        (Socket::Unix(socket), Destination::Unix(to)) => {
-            socket.send(bytes, Some(to), &mut ancillary)
+    let mut send = |from: &mut UserReader<'_>| match (socket, &to) {
+        (Socket::Tcp(socket), _) => from.with_bytes(PIECE, |bytes| socket.send(bytes)),
+        (Socket::Udp(socket), to) => from.with_bytes(usize::MAX, |bytes| match to {
+            Destination::Inet(to) => socket.send(bytes, Some(*to)),
+            _ => socket.send(bytes, None),
+        }),
+        (Socket::Unix(socket), to) => {
+            let to = match to {
+                Destination::Unix(to) => Some(to),
+                _ => None,
+            };
+            from.in_passes(|from| socket.send_from(from, to, &mut ancillary))
         }
-        (Socket::Unix(socket), _) => socket.send(bytes, None, &mut ancillary),
     };
     let result = match socket.message_limit() {
-        None => write_with(file, nonblocking, deadline, buffers, |bytes, _| send(bytes)),
+        None => {
+            let mut from = buffers.reader();
+            write_with(file, nonblocking, deadline, &mut from, |from, _| send(from))
+        }
         Some(limit) => {
-            let message = gather(buffers, limit)?;
-            block_until(file, Ready::OUT, nonblocking, deadline, || send(&message))
-                .map(|count| count as u64)
+            let message = gather(&buffers, limit)?;
+            let send = || send(&mut message[..].into());
+            block_until(file, Ready::OUT, nonblocking, deadline, send).map(|count| count as u64)
         }
     };
     if result == Err(Errno::EPIPE) && !flags.contains(MsgFlags::NOSIGNAL) {
@@ -128,8 +139,8 @@ fn send(
 }
 
 /// All bytes of a message. `EMSGSIZE`, `ENOMEM`, `EFAULT`.
-fn gather(mut buffers: UserBuffers, limit: usize) -> Result<Vec<u8>> {
-    let length = usize::try_from(buffers.left()).map_err(|_| Errno::EMSGSIZE)?;
+fn gather(buffers: &UserBuffers, limit: usize) -> Result<Vec<u8>> {
+    let length = buffers.length();
     if length > limit {
         return Err(Errno::EMSGSIZE);
     }
@@ -138,7 +149,7 @@ fn gather(mut buffers: UserBuffers, limit: usize) -> Result<Vec<u8>> {
         .try_reserve_exact(length)
         .map_err(|_| Errno::ENOMEM)?;
     message.resize(length, 0);
-    match buffers.copy_in(&mut message)? == length {
+    match buffers.reader().copy_in(&mut message)? == length {
         true => Ok(message),
         false => Err(Errno::EFAULT),
     }
@@ -194,74 +205,62 @@ pub fn recvfrom(call: &mut Call<'_>) -> Result<u64> {
     Ok(message.length(flags))
 }
 
-fn receive(file: &Arc<OpenFile>, mut buffers: UserBuffers, flags: MsgFlags) -> Result<Message> {
+fn receive(file: &Arc<OpenFile>, buffers: UserBuffers, flags: MsgFlags) -> Result<Message> {
     let peek = flags.contains(MsgFlags::PEEK);
     let nonblocking = file.nonblocking() || flags.contains(MsgFlags::DONTWAIT);
     let (socket, deadline) = (socket_of(file)?, receive_deadline(file));
     let stream = socket.message_limit().is_none();
     let whole = flags.contains(MsgFlags::WAITALL) && stream && !peek && !nonblocking;
-    with_room(buffers.left(), socket.message_limit(), |chunk| {
-        let mut all = Message::default();
-        loop {
-            let want = buffers.left().min(chunk.len() as u64) as usize;
-            let room = &mut chunk[..want];
-            let part = block_until(file, Ready::IN, nonblocking, deadline, || {
-                receive_part(socket, room, peek)
-            });
-            let mut part = match part {
-                Ok(part) => part,
-                Err(_) if all.received.count > 0 => return Ok(all),
-                Err(error) => return Err(error),
-            };
-            buffers.copy_out(&chunk[..part.received.count])?;
-            let ended = part.received.count == 0;
-            // The first part's count goes before this one's; all else is this
-            // one's, as nothing is received together with files but once.
-            part.received.count += all.received.count;
-            part.received.length += all.received.length;
-            all = part;
-            if ended || !whole || buffers.left() == 0 || !all.received.rights.is_empty() {
-                return Ok(all);
-            }
+    let mut to = buffers.writer();
+    let mut all = Message::default();
+    loop {
+        let part = block_until(file, Ready::IN, nonblocking, deadline, || {
+            receive_part(socket, &mut to, peek)
+        });
+        let mut part = match part {
+            Ok(part) => part,
+            Err(_) if all.received.count > 0 => return Ok(all),
+            Err(error) => return Err(error),
+        };
+        let ended = part.received.count == 0;
+        // The first part's count goes before this one's; all else is this
+        // one's, as nothing is received together with files but once.
+        part.received.count += all.received.count;
+        part.received.length += all.received.length;
+        all = part;
+        if ended || !whole || to.is_full() || !all.received.rights.is_empty() {
+            return Ok(all);
         }
-    })
-}
-
-fn receive_part(socket: Socket<'_>, room: &mut [u8], peek: bool) -> Result<Message> {
-    match socket {
-        Socket::Tcp(socket) if peek => socket
-            .peek(room)
-            .map(|count| Message::new(count, count, None)),
-        Socket::Tcp(socket) => socket
-            .receive(room)
-            .map(|count| Message::new(count, count, None)),
-        Socket::Udp(socket) => {
-            let arrived = socket.receive(room, peek)?;
-            Ok(Message::new(arrived.count, arrived.length, arrived.from))
-        }
-        Socket::Unix(socket) => Ok(Message {
-            received: socket.receive(room, peek)?,
-            from: None,
-        }),
     }
 }
 
-/// Calls `body` with a buffer for `length` bytes: for all of them if they are
-/// one message. `ENOMEM`.
-fn with_room<T>(
-    length: u64,
-    limit: Option<usize>,
-    body: impl FnOnce(&mut [u8]) -> Result<T>,
-) -> Result<T> {
-    const CHUNK: usize = 65536;
-    let Some(limit) = limit.filter(|&limit| limit > CHUNK && length > CHUNK as u64) else {
-        return with_chunk(length, body);
-    };
-    let length = length.min(limit as u64) as usize;
-    let mut room = Vec::new();
-    room.try_reserve_exact(length).map_err(|_| Errno::ENOMEM)?;
-    room.resize(length, 0);
-    body(&mut room)
+/// Receives what is there. For an address that is bad, nothing is taken.
+fn receive_part(socket: Socket<'_>, to: &mut UserWriter<'_>, peek: bool) -> Result<Message> {
+    match socket {
+        Socket::Tcp(socket) => {
+            let count = to.with_buffer(PIECE, |room| match peek {
+                true => socket.peek(room),
+                false => socket.receive(room),
+            })?;
+            Ok(Message::new(count, count, None))
+        }
+        Socket::Udp(socket) => {
+            let mut message = Message::default();
+            to.with_buffer(MAX_DATAGRAM, |room| {
+                let arrived = socket.receive(room, peek)?;
+                message = Message::new(arrived.count, arrived.length, arrived.from);
+                Ok(arrived.count)
+            })?;
+            Ok(message)
+        }
+        Socket::Unix(socket) => {
+            to.fault_in(socket.buffer_size())?;
+            Ok(Message {
+                received: socket.receive_to(to, peek)?,
+                from: None,
+            })
+        }
+    }
 }
 
 /// sendmsg(2).

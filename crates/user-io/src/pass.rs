@@ -1,0 +1,48 @@
+//! [`Pass`]: one go at an object under its lock.
+
+use paddock_abi::Result;
+
+/// What an object has moved while it held a lock, by copies that never sleep.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pass {
+    /// Bytes that it has moved.
+    pub moved: usize,
+    /// Bytes that it would have, were no page missing.
+    pub wanted: usize,
+}
+
+impl Pass {
+    /// Nothing is there to be moved.
+    pub const NOTHING: Pass = Pass {
+        moved: 0,
+        wanted: 0,
+    };
+}
+
+/// Makes passes over an object until nothing is left to be moved, and lets
+/// `fault_in` bring in what is missing in between; how many bytes it was.
+///
+/// # Errors
+/// Those of either, if nothing has been moved.
+pub(crate) fn repeat<T>(
+    cursor: &mut T,
+    mut pass: impl FnMut(&mut T) -> Result<Pass>,
+    fault_in: impl Fn(&T, usize) -> Result<()>,
+) -> Result<usize> {
+    let mut total = 0;
+    loop {
+        let next = pass(cursor).and_then(|Pass { moved, wanted }| {
+            total += moved;
+            match moved < wanted {
+                true => fault_in(cursor, wanted - moved).map(|()| true),
+                false => Ok(false),
+            }
+        });
+        match next {
+            Ok(true) => {}
+            Ok(false) => return Ok(total),
+            Err(_) if total > 0 => return Ok(total),
+            Err(error) => return Err(error),
+        }
+    }
+}
