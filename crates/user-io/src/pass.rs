@@ -1,6 +1,6 @@
 //! [`Pass`]: one go at an object under its lock.
 
-use paddock_abi::Result;
+use paddock_abi::{Errno, Result};
 
 /// What an object has moved while it held a lock, by copies that never sleep.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,24 +19,33 @@ impl Pass {
     };
 }
 
+/// How often the pages that a pass needs may be gone again, or not all be good, before
+/// it has moved anything.
+const FRUITLESS: u32 = 16;
+
 /// Makes passes over an object until nothing is left to be moved, and lets
 /// `fault_in` bring in what is missing in between; how many bytes it was.
 ///
 /// # Errors
-/// Those of either, if nothing has been moved.
+/// Those of either, if nothing has been moved; `EFAULT` if passes remain fruitless, as
+/// where an object takes all or nothing.
 pub(crate) fn repeat<T>(
     cursor: &mut T,
     mut pass: impl FnMut(&mut T) -> Result<Pass>,
     fault_in: impl Fn(&T, usize) -> Result<()>,
 ) -> Result<usize> {
-    let mut total = 0;
+    let (mut total, mut fruitless) = (0, 0);
     loop {
         let next = pass(cursor).and_then(|Pass { moved, wanted }| {
             total += moved;
-            match moved < wanted {
-                true => fault_in(cursor, wanted - moved).map(|()| true),
-                false => Ok(false),
+            if moved == wanted {
+                return Ok(false);
             }
+            fruitless = if moved == 0 { fruitless + 1 } else { 0 };
+            if fruitless > FRUITLESS {
+                return Err(Errno::EFAULT);
+            }
+            fault_in(cursor, wanted - moved).map(|()| true)
         });
         match next {
             Ok(true) => {}

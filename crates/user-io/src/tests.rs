@@ -1,6 +1,6 @@
 //! Against a small memory whose pages are there, missing or bad.
 
-use crate::{Access, Faults, UserCopy, UserReader, UserWriter};
+use crate::{Access, Faults, Pass, UserCopy, UserReader, UserWriter};
 use core::sync::atomic::{AtomicU8, Ordering::Relaxed};
 use paddock_abi::Errno;
 use paddock_abi::uio::Iovec;
@@ -304,4 +304,24 @@ fn kernel_memory_is_used_in_place() {
     assert_eq!(writer.copy_from_page(&page), Ok(2));
     assert_eq!(&room[..2], b"xy");
     assert_eq!(reader.left(), 1);
+}
+
+/// An object that takes all or nothing of what is only half good is given up.
+#[test]
+fn fruitless_passes_end() {
+    let mut pages = [Page::There; PAGES];
+    pages[1] = Page::Bad;
+    let memory = Memory::new(pages);
+    let pieces = [Iovec {
+        iov_base: 8,
+        iov_len: 16,
+    }];
+    let mut reader = UserReader::user(&memory, &pieces, 16);
+    let nothing = |_: &mut UserReader<'_>| {
+        Ok(Pass {
+            moved: 0,
+            wanted: 16,
+        })
+    };
+    assert_eq!(reader.in_passes(nothing), Err(Errno::EFAULT));
 }

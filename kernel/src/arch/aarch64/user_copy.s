@@ -15,8 +15,8 @@
     .popsection
 .endm
 
-// name(x0: to, x1: from, x2: length) -> bytes not copied. None after those that are
-// counted as copied has been stored, but for user memory up to 127 bytes on.
+// name(x0: to, x1: from, x2: length) -> bytes not copied: exactly those from the first
+// on that cannot be.
 .macro copy_routine name, faults
 .global \name
 \name:
@@ -90,17 +90,21 @@
     sub     x2, x2, #8
     b       4b
 5:  cbz     x2, 6f
-    user 80f, \faults
+    user 82f, \faults
     ldrb    w4, [x1]
-    user 80f, \faults
+    user 82f, \faults
     strb    w4, [x0], #1
     add     x1, x1, #1
     sub     x2, x2, #1
     b       5b
 6:  mov     x0, xzr
     ret
-81: add     x1, x1, #64
-80: sub     x0, x3, x1
+    // Some of these bytes may be good: on byte by byte, to the first that is not.
+81: add     x0, x0, #64
+    add     x1, x1, #64
+80: sub     x2, x3, x1
+    b       5b
+82: sub     x0, x3, x1
     ret
 .endm
 
@@ -131,7 +135,8 @@ zero_user:
     b       3b
 4:  mov     x0, xzr
     ret
-80: add     x1, x1, #64
+80: add     x1, x1, #64             // byte by byte, to the first that is not good
+    b       3b
 81: mov     x0, x1
     ret
 

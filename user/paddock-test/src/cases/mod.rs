@@ -2,6 +2,7 @@
 
 mod bad_pointers;
 mod bench;
+mod copies;
 mod cpu_time;
 mod cpus;
 mod elf_hostile;
@@ -90,7 +91,7 @@ pub const CASES: &[Case] = &[
     tool("make-stream", "COUNT SEED", stream::make),
     tool(
         "bench",
-        "syscall|fork|exec|pipe|file|epoll|close COUNT [IDLE]",
+        "syscall|fork|exec|pipe|file|epoll|close|zero|null|read|write|stream COUNT [IDLE]",
         bench::run,
     ),
     tool(
@@ -109,6 +110,7 @@ pub const CASES: &[Case] = &[
     case("fork-cow", processes::fork_cow),
     case("exec-many", processes::exec_many),
     case("pipes", pipes::run),
+    case("copies", copies::run),
     case("threads", threads::run),
     case("cpus", cpus::run),
     case("cpu-time", cpu_time::run),
