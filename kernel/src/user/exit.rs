@@ -25,9 +25,9 @@ pub fn begin_exit(process: &Process, status: WaitStatus) {
     for thread in process.threads.lock().iter() {
         if let Some(kernel) = thread.kernel_thread() {
             kernel.set_reserve(Reserve::None);
-            kernel.hasten();
         }
     }
+    process.hasten();
     process.wake_threads();
 }
 

@@ -14,16 +14,28 @@ const KEPT_FOR_OPERATORS: usize = 256;
 /// Frames that a thread takes: its stack, and what describes it.
 const FRAMES_OF_THREAD: usize = 9;
 
+/// Tasks that there may be without those kept for operators, however little memory
+/// there is.
+const FEWEST: usize = 64;
+
+/// How many tasks there may be, those kept for operators apart: a quarter of the memory
+/// with their stacks (`threads-max`, proc(5)). So many processes can end within a second
+/// or two, and leave memory to those who end them.
+pub fn threads_max() -> usize {
+    let by_memory = frames::total() / (4 * FRAMES_OF_THREAD);
+    by_memory.clamp(FEWEST, OPERATORS.total - KEPT_FOR_OPERATORS)
+}
+
 /// For process 1 and root's logins.
 pub const OPERATORS: TaskLimits = TaskLimits {
     user: usize::MAX,
     total: MAX_THREADS - KERNELS,
 };
 
-/// The limits of what the kernel itself starts: one user's threads take no
-/// more than a quarter of the memory with their stacks.
+/// The limits of what the kernel itself starts: one user's tasks are half of all, as on
+/// Linux.
 pub fn defaults() -> [Limit; LIMITS] {
-    let tasks = (frames::total() / (4 * FRAMES_OF_THREAD)).min(MAX_THREADS / 2) as u64;
+    let tasks = (threads_max() / 2) as u64;
     let mut limits = DEFAULT_LIMITS;
     limits[RLIMIT_NPROC] = (tasks, tasks);
     limits
@@ -36,7 +48,7 @@ pub fn defaults() -> [Limit; LIMITS] {
 pub fn reserve(by: &Process, owner: Option<u32>) -> Result<u32> {
     let total = match by.is_operators() {
         true => OPERATORS.total,
-        false => OPERATORS.total - KEPT_FOR_OPERATORS,
+        false => threads_max(),
     };
     let mut tree = tree().lock();
     let uid = tree.uid(by.pid)?;

@@ -366,6 +366,15 @@ impl Process {
         self.changed.wake_all();
     }
 
+    /// Has its threads run before those of others until they end.
+    pub fn hasten(&self) {
+        for thread in self.threads.lock().iter() {
+            if let Some(kernel) = thread.kernel_thread() {
+                kernel.hasten();
+            }
+        }
+    }
+
     /// Makes one thread look at its signals soon.
     pub fn wake_thread(&self, tid: u32) {
         let threads = self.threads.lock();

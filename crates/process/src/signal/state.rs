@@ -232,6 +232,16 @@ impl Signals {
         }
     }
 
+    /// Whether a signal ends the process once it is heard, maybe not before it is no
+    /// longer blocked.
+    pub fn is_deadly(&self, signal: u32) -> bool {
+        let ends = matches!(
+            default_action(signal),
+            DefaultAction::Terminate | DefaultAction::Core
+        );
+        ends && self.action_of(signal).handler == SIG_DFL && !self.protected
+    }
+
     /// Whether `SIGCHLD` is set up so that children leave no zombies.
     pub fn reaps_children(&self) -> bool {
         let action = self.action_of(SIGCHLD);

@@ -53,6 +53,21 @@ fn defaults_are_carried_out() {
 }
 
 #[test]
+fn what_a_signal_will_come_to_is_known() {
+    let mut signals = Signals::new(1, false).unwrap();
+    for deadly in [SIGTERM, SIGKILL, SIGSEGV] {
+        assert!(signals.is_deadly(deadly));
+    }
+    for harmless in [SIGCHLD, SIGCONT, SIGSTOP, SIGTSTP] {
+        assert!(!signals.is_deadly(harmless));
+    }
+    let caught = handler(SaFlags::empty(), SignalSet::EMPTY);
+    signals.set_action(SIGTERM, caught).unwrap();
+    assert!(!signals.is_deadly(SIGTERM));
+    assert!(!Signals::new(1, true).unwrap().is_deadly(SIGTERM));
+}
+
+#[test]
 fn a_handler_blocks_its_signal_and_returns_to_the_old_mask() {
     let mut signals = Signals::new(1, false).unwrap();
     signals

@@ -3,8 +3,7 @@
 
 use super::text::{Text, file};
 use crate::memory::frames;
-use crate::thread::MAX_THREADS;
-use crate::user::accounts;
+use crate::user::{accounts, limits};
 use crate::{config, fs, net, random, syscall};
 use alloc::vec::Vec;
 use paddock_abi::{Errno, Result};
@@ -45,7 +44,7 @@ pub fn directory() -> StaticDir {
             number(|| Cap::CAP_CHECKPOINT_RESTORE as u64),
         )
         .with("ngroups_max", number(|| NGROUPS_MAX as u64))
-        .with("threads-max", number(|| MAX_THREADS as u64))
+        .with("threads-max", number(|| limits::threads_max() as u64))
         .with("pid_max", file(|out| out.put(format_args!("{PID_MAX}\n"))))
         .with("random", ProcNode::dir(random));
     // Memory is promised without being set aside.
