@@ -4,6 +4,7 @@ use super::backend::{System, log_stranger, new_rng};
 use super::door::{self, Visit};
 use super::settings::{self, InForce};
 use super::watched::Watched;
+use crate::memory::frames;
 use crate::net::service::TcpSocket;
 use alloc::boxed::Box;
 use alloc::sync::Arc;
@@ -21,11 +22,19 @@ use paddock_ssh::settings::{MAX_SESSIONS, MAX_UNAUTHENTICATED};
 use paddock_ssh::{ByteStream, IoError, serve};
 use paddock_sync::{OnceCell, Pollable, Ready, WaitQueue, try_arc, try_box};
 
-/// How many connections may wait to be accepted.
-const BACKLOG: usize = 8;
+/// How many connections may wait to be accepted, at the least and at the most: each has
+/// its buffers from the start.
+const BACKLOG: (usize, usize) = (2, 8);
+/// Pages of the machine for each of them: 8 MiB.
+const PAGES_PER_WAITING: usize = 2048;
 /// How long a connection without a login may take to be closed by the client
 /// once all has been said.
 const LINGER: Duration = Duration::from_secs(1);
+
+fn backlog() -> usize {
+    let (least, most) = BACKLOG;
+    (frames::total() / PAGES_PER_WAITING).clamp(least, most)
+}
 
 /// Starts the server. In the main loop's thread, after [`super::prepare`].
 pub fn start(spawner: Spawner) {
@@ -83,7 +92,7 @@ impl Listener {
     fn open(port: u16) -> Result<Self> {
         let socket = TcpSocket::new()?;
         socket.bind(None, port)?;
-        socket.listen(BACKLOG)?;
+        socket.listen(backlog())?;
         Ok(Listener {
             port,
             socket: Watched::new(socket),
