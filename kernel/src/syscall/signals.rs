@@ -215,11 +215,15 @@ pub fn kill(call: &mut Call<'_>) -> Result<u64> {
     }
 }
 
-/// Success if one could be sent to; `ESRCH` if there was nobody.
+/// Success if one could be sent to; `ESRCH` if there was nobody. Whom process 1 or a
+/// login of root's ends so does that before others run, however many there are.
 fn send_to_each(call: &Call<'_>, targets: &[Arc<Process>], info: &Siginfo) -> Result<u64> {
     let mut outcome = Err(Errno::ESRCH);
     for target in targets {
         let sent = send(call, target, info, None);
+        if sent.is_ok() && call.process().is_operators() {
+            target.hasten_for(info.signal());
+        }
         if outcome.is_err() {
             outcome = sent.map(|()| 0);
         }

@@ -366,6 +366,13 @@ impl Process {
         self.changed.wake_all();
     }
 
+    /// Has it end before others run, if a signal that was sent to it ends it.
+    pub fn hasten_for(&self, signal: u32) {
+        if self.signals.lock().is_deadly(signal) {
+            self.hasten();
+        }
+    }
+
     /// Has its threads run before those of others until they end.
     pub fn hasten(&self) {
         for thread in self.threads.lock().iter() {

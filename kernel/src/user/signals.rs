@@ -109,16 +109,7 @@ fn deliver(process: &Process, info: &Siginfo, tid: Option<u32>) -> Result<()> {
     if signal == SIGKILL {
         process.wake_threads();
     }
-    if is_by_operator() && process.signals.lock().is_deadly(signal) {
-        process.hasten();
-    }
     Ok(())
-}
-
-/// Whether the caller is process 1 or a login of root's: whom they end does so before
-/// others run, however many there are.
-fn is_by_operator() -> bool {
-    current().is_some_and(|thread| thread.process.is_operators())
 }
 
 /// Sends a signal that ends a stop, and one that a thread is about to make:

@@ -131,7 +131,6 @@ fn options_before_a_key_act() -> Result<()> {
     for reason in [
         "the key is not allowed from this address (from)",
         "the key has expired (expiry-time)",
-        "certificates are not supported",
     ] {
         assert_eq!(logged(&machine, reason)?, 1, "{reason}");
     }

@@ -239,7 +239,7 @@ impl Signals {
             default_action(signal),
             DefaultAction::Terminate | DefaultAction::Core
         );
-        ends && self.action_of(signal).handler == SIG_DFL && !self.protected
+        is_signal(signal) && ends && self.action_of(signal).handler == SIG_DFL && !self.protected
     }
 
     /// Whether `SIGCHLD` is set up so that children leave no zombies.

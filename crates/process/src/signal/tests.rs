@@ -58,7 +58,7 @@ fn what_a_signal_will_come_to_is_known() {
     for deadly in [SIGTERM, SIGKILL, SIGSEGV] {
         assert!(signals.is_deadly(deadly));
     }
-    for harmless in [SIGCHLD, SIGCONT, SIGSTOP, SIGTSTP] {
+    for harmless in [0, SIGCHLD, SIGCONT, SIGSTOP, SIGTSTP] {
         assert!(!signals.is_deadly(harmless));
     }
     let caught = handler(SaFlags::empty(), SignalSet::EMPTY);
