@@ -180,7 +180,8 @@ fn no_shell_no_herd_no_memory() -> Result<()> {
 
         machine.sh(
             "echo 'command = [\"/bin/paddock-test\", \"exhaust\", \"fork\", \"0\", \"hold\"]' \
-             > /etc/herd/available/bomb.conf; herd enable bomb >/dev/null; \
+             > /etc/herd/available/bomb.conf; dd if=/dev/zero of=/tmp/fill bs=1M count=100 2>/dev/null; \
+             herd enable bomb >/dev/null; \
              while [ $(awk '/^MemFree/ { print $2 }' /proc/meminfo) -gt 20000 ]; do :; done",
         )?;
         let begun = Instant::now();
@@ -197,7 +198,7 @@ fn no_shell_no_herd_no_memory() -> Result<()> {
             })
             .context("no free memory told")?;
         assert!(free < 24 << 10, "memory is not full: {memory}");
-        machine.sh("herd stop bomb >/dev/null; herd disable bomb >/dev/null")?;
+        machine.sh("rm /tmp/fill; herd stop bomb >/dev/null; herd disable bomb >/dev/null")?;
 
         machine.sh("sync; mv /bin/sh /bin/sh.away")?;
         falls_back(&machine, "No such file")?;
