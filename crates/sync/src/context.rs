@@ -10,9 +10,8 @@ use crate::wait_record::WaitRecord;
 use crate::waiter::Waiter;
 use core::panic::Location;
 use core::ptr;
-use core::sync::atomic::{
-    AtomicBool, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed,
-};
+use core::sync::atomic::Ordering::{Relaxed, SeqCst};
+use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, compiler_fence};
 
 const PREEMPT_ONE: u32 = 1;
 const PREEMPT_MASK: u32 = 0xffff;
@@ -240,11 +239,13 @@ impl Context {
     /// switch, where a guard cannot express who ends it.
     pub fn begin_section(&self, at: &'static Location<'static>) {
         let depths = self.depths.load(Relaxed);
-        self.depths.store(depths + PREEMPT_ONE, Relaxed);
         if depths & PREEMPT_MASK == 0 {
             self.section_since.store(platform::ticks(), Relaxed);
             self.section_at.store(ptr::from_ref(at).cast_mut(), Relaxed);
+            // An interrupt that finds the section open finds where it began.
+            compiler_fence(SeqCst);
         }
+        self.depths.store(depths + PREEMPT_ONE, Relaxed);
     }
 
     /// Ends a section without preemption; true if a switch is due now.
@@ -351,4 +352,21 @@ impl Context {
 #[inline(never)]
 fn report_too_many(at: &'static Location<'static>) {
     platform::violation(&Violation::TooMany { at });
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use crate::host;
+
+    /// The clock is read where an interrupt could look: it must not find the section
+    /// open before its beginning is there.
+    #[test]
+    fn a_section_is_open_once_its_beginning_is_known() {
+        let context = platform::context();
+        context.begin_section(Location::caller());
+        assert_eq!(host::depth_at_ticks(), 0);
+        assert_eq!(context.preempt_depth(), 1);
+        context.end_section();
+    }
 }

@@ -16,6 +16,7 @@ std::thread_local! {
     static IRQS_OFF: Cell<bool> = const { Cell::new(false) };
     static FAIL_AFTER: Cell<Option<u64>> = const { Cell::new(None) };
     static TRIED: Cell<u64> = const { Cell::new(0) };
+    static DEPTH_AT_TICKS: Cell<u32> = const { Cell::new(0) };
 }
 
 struct Unpark(Thread);
@@ -94,7 +95,15 @@ pub fn violation(violation: &Violation) {
 }
 
 pub fn ticks() -> u64 {
+    DEPTH_AT_TICKS.with(|depth| depth.set(context().preempt_depth()));
     now()
+}
+
+/// How many sections without preemption the calling thread was in when it last read
+/// the clock.
+#[cfg(test)]
+pub fn depth_at_ticks() -> u32 {
+    DEPTH_AT_TICKS.with(Cell::get)
 }
 
 pub fn ticks_to_nanos(ticks: u64) -> u64 {

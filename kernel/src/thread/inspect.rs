@@ -157,6 +157,11 @@ pub struct CpuUse {
     pub idle: u64,
 }
 
+/// Since when (ns) the running thread has this CPU. Interrupts are masked.
+pub fn running_since() -> u64 {
+    cpus::this().running_since.load(Relaxed)
+}
+
 /// What a CPU has been used for by now. Any context.
 pub fn cpu_use(cpu: usize) -> CpuUse {
     let this = cpus::by_index(cpu);

@@ -32,7 +32,9 @@ use paddock_sched::{AtomicState, Class, CpuMask, CpuTime, Id, State, Wakers};
 use paddock_sync::{Context, PreemptGuard, Rank, SpinLock, WaitQueue, might_sleep};
 use stack::KernelStack;
 
-pub use inspect::{CpuUse, Threads, cpu_use, inspect, is_idle, snapshot, timer_fires_at};
+pub use inspect::{
+    CpuUse, Threads, cpu_use, inspect, is_idle, running_since, snapshot, timer_fires_at,
+};
 
 pub use placing::RunQueues;
 pub use scheduler::{preempt, prepare_idle, start_scheduling, start_scheduling_here};

@@ -52,6 +52,9 @@ fn check_preemption(cpu: &Cpu, now: u64) {
     let Some((at, since)) = entry::section() else {
         return;
     };
+    // A thread does not leave its CPU in a section: an older beginning is that of the
+    // switch from it, if it came back just before this one began.
+    let since = since.max(thread::running_since());
     let lasts = stolen::ran_here(since, now);
     let judged = cpu.preemption.judge(since, lasts, settings::limits());
     let Some(severity) = judged else {
