@@ -67,6 +67,16 @@ fn without_an_entropy_device() -> Result<()> {
     machine.done()
 }
 
+/// The smallest machine that lets one log in.
+#[test]
+fn with_eight_megabytes() -> Result<()> {
+    let machine = machine("smallest")
+        .with(|config| config.mem = "8M".into())
+        .up()?;
+    assert!(machine.sh("uname")?.contains("Paddock"));
+    machine.off()
+}
+
 #[test]
 fn with_sixteen_megabytes() -> Result<()> {
     let machine = machine("small")
