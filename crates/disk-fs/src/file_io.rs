@@ -5,15 +5,13 @@ use crate::transaction::Core;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::Ordering;
-use paddock_user_io::{UserReader, UserWriter};
+use paddock_user_io::{Pass, UserReader, UserWriter, in_steps};
 use paddock_vfs::cache::FilePages;
 use paddock_vfs::{Errno, PAGE_SIZE, PageRef, Result};
 
 const PAGE: u64 = PAGE_SIZE as u64;
 /// Bytes of whole pages that are written in one operation.
 const WRITE_BYTES: usize = 64 * PAGE_SIZE;
-/// How often a page may be gone again before it could be copied from.
-const MAX_FAULTS: u32 = 16;
 /// Pages read ahead of a sequential reader, and around any other.
 const READ_AHEAD: u64 = 32;
 const READ_AROUND: u64 = 16;
@@ -44,27 +42,21 @@ impl Ext4Inode {
 
     pub fn read(&self, offset: u64, to: &mut UserWriter<'_>) -> Result<usize> {
         let pages = self.pages()?;
-        let mut done = 0;
-        while !to.is_full() {
+        in_steps(|done| {
             let at = offset + done as u64;
             let left = self.size.load(Ordering::Acquire).saturating_sub(at);
             let start = (at % PAGE) as usize;
             let len = (PAGE_SIZE - start).min(to.left());
             let len = usize::try_from(left).map_or(len, |left| left.min(len));
             if len == 0 {
-                break;
+                return Ok(0);
             }
             let copied = self
                 .cached_page(pages, at / PAGE)
                 .and_then(|page| to.copy_from_page(&page.bytes()[start..start + len]));
             self.read_next.store(at / PAGE + 1, Ordering::Relaxed);
-            match copied {
-                Ok(count) => done += count,
-                Err(error) if done == 0 => return Err(error),
-                Err(_) => break,
-            }
-        }
-        Ok(done)
+            copied
+        })
     }
 
     /// Writes at `offset`, or at the end; the offset it was. Short if the
@@ -73,29 +65,24 @@ impl Ext4Inode {
     pub fn write(&self, offset: Option<u64>, from: &mut UserReader<'_>) -> Result<(u64, usize)> {
         let pages = self.pages()?;
         let _one_at_a_time = self.writing.lock();
-        let mut core = self.fs.core.lock();
-        self.fs.reap(&mut core);
-        core.check_writable()?;
-        let offset = offset.unwrap_or_else(|| self.size.load(Ordering::Acquire));
-        let (mut done, mut faults) = (0, 0);
-        while !from.is_empty() {
-            let mut written = self.write_some(&mut core, pages, offset + done as u64, from);
-            if written == Err(Errno::EFAULT) && faults < MAX_FAULTS {
-                drop(core);
-                faults += 1;
-                written = from.fault_in(WRITE_BYTES).map(|()| 0);
-                core = self.fs.core.lock();
+        let (mut start, mut done) = (offset, 0);
+        let count = from.in_passes(|from| {
+            let mut core = self.fs.core.lock();
+            self.fs.reap(&mut core);
+            core.check_writable()?;
+            let begin = *start.get_or_insert_with(|| self.size.load(Ordering::Acquire));
+            let wanted = from.left();
+            if wanted == 0 {
+                return Ok(Pass::NOTHING);
             }
-            match written {
-                Ok(count) => done += count,
-                Err(error) if done == 0 => return Err(error),
-                Err(_) => break,
-            }
-            if written.is_ok_and(|count| count > 0) {
-                faults = 0;
-            }
-        }
-        Ok((offset, done))
+            let moved = match self.write_some(&mut core, pages, begin + done, from) {
+                Err(Errno::EFAULT) => 0,
+                written => written?,
+            };
+            done += moved as u64;
+            Ok(Pass { moved, wanted })
+        })?;
+        Ok((start.unwrap_or_default(), count))
     }
 
     /// Writes as much as one operation takes; when space is short, one page. `EFAULT`

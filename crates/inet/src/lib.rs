@@ -37,7 +37,7 @@ pub use ports::{Claim, EPHEMERAL};
 pub use settings::{BUFFER, MAX_BUFFER, Settings};
 pub use slab::Id;
 pub use stack::{Arrived, Datagrams};
-pub use stack::{Host, Interface, Listed, Observer, Stack, Traffic};
+pub use stack::{Host, Interface, LISTEN, Listed, Observer, Stack, Traffic};
 pub use tcp::{Figures, State};
 pub use udp::MAX_DATAGRAM;
 

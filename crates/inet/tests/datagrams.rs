@@ -182,23 +182,12 @@ fn changed_packets_do_no_harm() {
     let (client, _) = socket(&mut network, 0, 0);
     let mut frames = Vec::new();
     for port in [53, 54] {
-        send(
-            &mut network,
-            0,
-            client,
-            b"a question",
-            Some(endpoint(1, port)),
-        )
-        .unwrap();
+        let ask = |network: &mut _| {
+            send(network, 0, client, b"a question", Some(endpoint(1, port))).unwrap();
+        };
+        ask(&mut network);
         network.pass(SECOND);
-        send(
-            &mut network,
-            0,
-            client,
-            b"a question",
-            Some(endpoint(1, port)),
-        )
-        .unwrap();
+        ask(&mut network);
         frames.extend(network.stacks[0].host().frames.clone());
         network.collect();
         while network.step(network.now + MS) {

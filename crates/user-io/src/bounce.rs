@@ -6,14 +6,11 @@ use paddock_abi::{Errno, Result};
 /// Up to so many bytes no memory is allocated for.
 const SMALL: usize = 512;
 
-/// Calls `body` with a buffer of `length` bytes.
+/// Calls `body` with a buffer of `length` zeroes; few of them are on the stack.
 ///
 /// # Errors
 /// `ENOMEM`; those of `body`.
-pub(crate) fn with_buffer<T>(
-    length: usize,
-    body: impl FnOnce(&mut [u8]) -> Result<T>,
-) -> Result<T> {
+pub fn with_buffer<T>(length: usize, body: impl FnOnce(&mut [u8]) -> Result<T>) -> Result<T> {
     if length <= SMALL {
         return body(&mut [0; SMALL][..length]);
     }

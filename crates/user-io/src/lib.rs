@@ -29,7 +29,8 @@ mod reader;
 mod tests;
 mod writer;
 
+pub use bounce::with_buffer;
 pub use copy::{Access, Faults, UserCopy};
-pub use pass::Pass;
+pub use pass::{Pass, in_steps};
 pub use reader::UserReader;
 pub use writer::UserWriter;

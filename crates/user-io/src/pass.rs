@@ -22,6 +22,25 @@ impl Pass {
 /// How often the pages that a pass needs may be gone again, or not all be good, before
 /// it has moved anything.
 const FRUITLESS: u32 = 16;
+/// The most bytes that are brought in ahead of a pass.
+const AHEAD: usize = 256 << 10;
+
+/// Makes steps, each told how many bytes went before it, until one moves nothing; how
+/// many bytes it was.
+///
+/// # Errors
+/// That of a step, if nothing has been moved: a later one ends it early.
+pub fn in_steps(mut step: impl FnMut(usize) -> Result<usize>) -> Result<usize> {
+    let mut total = 0;
+    loop {
+        match step(total) {
+            Ok(0) => return Ok(total),
+            Ok(count) => total += count,
+            Err(_) if total > 0 => return Ok(total),
+            Err(error) => return Err(error),
+        }
+    }
+}
 
 /// Makes passes over an object until nothing is left to be moved, and lets
 /// `fault_in` bring in what is missing in between; how many bytes it was.
@@ -45,7 +64,7 @@ pub(crate) fn repeat<T>(
             if fruitless > FRUITLESS {
                 return Err(Errno::EFAULT);
             }
-            fault_in(cursor, wanted - moved).map(|()| true)
+            fault_in(cursor, (wanted - moved).min(AHEAD)).map(|()| true)
         });
         match next {
             Ok(true) => {}

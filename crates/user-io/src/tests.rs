@@ -22,6 +22,8 @@ struct Memory {
     bytes: RefCell<[u8; PAGE * PAGES]>,
     pages: RefCell<[Page; PAGES]>,
     slept: Cell<bool>,
+    /// The most bytes that were to be brought in at once.
+    asked: Cell<usize>,
 }
 
 impl Memory {
@@ -30,6 +32,7 @@ impl Memory {
             bytes: RefCell::new(core::array::from_fn(|at| at as u8)),
             pages: RefCell::new(pages),
             slept: Cell::new(false),
+            asked: Cell::new(0),
         }
     }
 
@@ -89,6 +92,7 @@ impl UserCopy for Memory {
     }
 
     fn fault_in(&self, address: u64, length: usize, _: Access) -> usize {
+        self.asked.set(self.asked.get().max(length));
         self.reach(address, length, Faults::Resolved)
     }
 }
@@ -324,4 +328,34 @@ fn fruitless_passes_end() {
         })
     };
     assert_eq!(reader.in_passes(nothing), Err(Errno::EFAULT));
+}
+
+/// However much room there is for what comes, little of it is brought in at once.
+#[test]
+fn not_all_of_a_large_place_is_brought_in() {
+    const LARGE: usize = 1 << 30;
+    let memory = Memory::new([Page::Missing; PAGES]);
+    let pieces = [Iovec {
+        iov_base: 0,
+        iov_len: LARGE as u64,
+    }];
+    let mut writer = UserWriter::user(&memory, &pieces, LARGE);
+    let passes = writer.in_passes(|to| {
+        let moved = to.copy_out_atomic(b"abc");
+        let wanted = if moved == 3 { 3 } else { to.left() };
+        Ok(Pass { moved, wanted })
+    });
+    assert_eq!(passes, Ok(3));
+    assert_eq!(memory.asked.get(), 256 << 10);
+}
+
+#[test]
+fn steps_add_up_and_a_late_error_ends_them() {
+    let steps = |ends: Vec<paddock_abi::Result<usize>>| {
+        let mut ends = ends.into_iter();
+        crate::in_steps(|_| ends.next().unwrap())
+    };
+    assert_eq!(steps(vec![Ok(2), Ok(3), Ok(0)]), Ok(5));
+    assert_eq!(steps(vec![Ok(2), Err(Errno::EFAULT)]), Ok(2));
+    assert_eq!(steps(vec![Err(Errno::ENOSPC)]), Err(Errno::ENOSPC));
 }

@@ -6,9 +6,11 @@
 //! it. Nothing in it waits.
 
 use super::loopback;
+use super::notifier::Notifier;
 use super::ports::{DHCP_CLIENT, SERVICES};
 use crate::drivers::virtio::net::Card;
 use crate::{random, time};
+use alloc::sync::Arc;
 use core::future::poll_fn;
 use core::pin::pin;
 use core::task::{Poll, Waker};
@@ -17,9 +19,6 @@ use embassy_time::{Instant, Timer};
 use paddock_inet::{Host, Interface, NEVER, Stack};
 use paddock_sync::{OnceCell, PreemptOff, Rank, SpinLock};
 use smoltcp::wire::EthernetAddress;
-
-use super::notifier::Notifier;
-use alloc::sync::Arc;
 
 /// What the stack uses.
 pub struct Machine;
@@ -85,6 +84,14 @@ pub fn with<T>(body: impl FnOnce(&mut Stack<Machine>, u64) -> T) -> T {
 }
 
 impl Inet {
+    /// Whom to wake for an earlier deadline.
+    fn note_task(&mut self, waker: &Waker) {
+        match &mut self.waker {
+            Some(known) => known.clone_from(waker),
+            none => *none = Some(waker.clone()),
+        }
+    }
+
     /// Has the task look again if the next deadline is before its alarm.
     fn see_to_alarm(&mut self) {
         let deadline = self.stack.deadline();
@@ -119,10 +126,7 @@ fn alarm(waker: &Waker) -> u64 {
         return NEVER;
     };
     let mut inet = inet.lock();
-    match &mut inet.waker {
-        Some(known) => known.clone_from(waker),
-        none => *none = Some(waker.clone()),
-    }
+    inet.note_task(waker);
     inet.alarm
 }
 
@@ -133,10 +137,7 @@ async fn wait_for_deadline() -> u64 {
             return Poll::Pending;
         };
         let mut inet = inet.lock();
-        match &mut inet.waker {
-            Some(known) => known.clone_from(cx.waker()),
-            none => *none = Some(cx.waker().clone()),
-        }
+        inet.note_task(cx.waker());
         let now = time::now();
         if inet.stack.deadline() <= now {
             inet.stack.on_time(now);

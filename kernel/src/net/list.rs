@@ -9,13 +9,10 @@ use alloc::vec::Vec;
 use embassy_net::Ipv4Address;
 use paddock_abi::socket::AF_INET;
 use paddock_abi::{Errno, Result};
-use paddock_inet::{Interface, Listed};
+use paddock_inet::{Interface, LISTEN, Listed};
 
 /// A listener or connection, and who has it.
 pub type Connection = Listed<Owner>;
-
-/// LISTEN, as Linux numbers states.
-const LISTEN: u8 = 10;
 
 /// What has gone one way.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -27,7 +27,7 @@ use heapless::Vec;
 pub use list::{Connection, Traffic, interface, list_connections, list_neighbours, traffic};
 use loopback::Loopback;
 use paddock_sync::OnceCell;
-pub use ports::EPHEMERAL;
+pub use ports::{EPHEMERAL, is_privileged};
 pub use stack::NetStack;
 
 /// What the interface gets when nobody answers DHCP: QEMU's user network.

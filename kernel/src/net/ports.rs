@@ -6,6 +6,9 @@ use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use paddock_abi::{Errno, Result};
 pub use paddock_inet::EPHEMERAL;
 
+/// The first port that anybody may take.
+const FIRST_FREE: u16 = 1024;
+
 /// The UDP port of the kernel's DHCP client (RFC 2131, 4.1).
 pub const DHCP_CLIENT: u16 = 68;
 
@@ -50,4 +53,9 @@ impl Services {
         let (word, bit) = self.bit(port);
         word.fetch_and(!bit, Relaxed);
     }
+}
+
+/// Whether only those with CAP_NET_BIND_SERVICE may take a port (ip(7)).
+pub fn is_privileged(port: u16) -> bool {
+    (1..FIRST_FREE).contains(&port)
 }

@@ -6,7 +6,7 @@ use super::served::Served;
 use super::stream::Stream;
 use super::watched::Watched;
 use crate::async_fs;
-use crate::net::tcp::TcpSocket;
+use crate::net::{self, tcp::TcpSocket};
 use crate::user::vfs::namespace;
 use alloc::string::String;
 use core::net::{IpAddr, Ipv4Addr};
@@ -18,8 +18,6 @@ use paddock_vfs::PathContext;
 
 /// How many connections may wait.
 const BACKLOG: usize = 4;
-/// Ports below this one are the superuser's.
-const FIRST_FREE_PORT: u16 = 1024;
 
 enum Socket {
     Tcp(Watched<TcpSocket>),
@@ -43,7 +41,7 @@ pub async fn listen(request: ListenRequest) -> Result<Incoming> {
     let ListenRequest { user, at } = request;
     match at {
         Place::Tcp { port, .. } => {
-            if (1..FIRST_FREE_PORT).contains(&port) {
+            if net::is_privileged(port) {
                 async_fs::run(move || superuser(&user)).await??;
             }
             listen_tcp(port)

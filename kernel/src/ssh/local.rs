@@ -10,7 +10,6 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use paddock_abi::socket::Ucred;
 use paddock_abi::{Errno, Result};
-use paddock_ssh::accounts::Account;
 use paddock_sync::try_arc;
 use paddock_unix_sockets::{Kind, Name, Target, UnixSocket};
 use paddock_vfs::{Access, FileKind, PathContext};
@@ -21,7 +20,7 @@ const AGENTS: &str = "/tmp";
 /// A user's rights and credentials.
 fn identity(user: &str) -> Result<(PathContext, Ucred)> {
     let mut context = PathContext::root_at(namespace().root());
-    let account = account_of(&context, user)?;
+    let account = accounts::find(&context, user)?;
     context.cred = try_arc(accounts::cred(&context, &account)?)?;
     let credentials = Ucred {
         pid: 0,
@@ -29,10 +28,6 @@ fn identity(user: &str) -> Result<(PathContext, Ucred)> {
         gid: account.gid,
     };
     Ok((context, credentials))
-}
-
-fn account_of(root: &PathContext, user: &str) -> Result<Account> {
-    accounts::find(root, user)
 }
 
 /// Connects to a socket. Sleeps.

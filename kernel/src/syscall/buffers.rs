@@ -6,7 +6,7 @@ use crate::user_memory::UserPtr;
 use alloc::vec::Vec;
 use paddock_abi::uio::{IOV_MAX, Iovec};
 use paddock_abi::{Errno, Result};
-use paddock_user_io::{UserReader, UserWriter};
+use paddock_user_io::{UserReader, UserWriter, with_buffer};
 
 /// The most bytes that one call moves, as on Linux.
 const MAX_BYTES: u64 = 0x7fff_f000;
@@ -82,18 +82,9 @@ impl UserBuffers {
 
 /// Bytes that pass through the kernel in one go.
 const CHUNK: usize = 65536;
-/// Up to so many bytes no memory is allocated for them.
-const SMALL: usize = 512;
 
 /// Calls `body` with a buffer for up to `length` bytes, or as many of them as
 /// go through at once. `ENOMEM`.
 pub fn with_chunk<T>(length: u64, body: impl FnOnce(&mut [u8]) -> Result<T>) -> Result<T> {
-    if length <= SMALL as u64 {
-        return body(&mut [0; SMALL][..length as usize]);
-    }
-    let length = length.min(CHUNK as u64) as usize;
-    let mut chunk = Vec::new();
-    chunk.try_reserve_exact(length).map_err(|_| Errno::ENOMEM)?;
-    chunk.resize(length, 0);
-    body(&mut chunk)
+    with_buffer(length.min(CHUNK as u64) as usize, body)
 }

@@ -3,6 +3,7 @@
 use anyhow::{Context, Result, ensure};
 use std::cell::Cell;
 use std::path::PathBuf;
+use std::process::Command;
 use std::time::Duration;
 use xtask::deploy::{Definition, Ready, Target, deploy};
 use xtask::machine::{Machine, machine};
@@ -72,6 +73,23 @@ fn fails(step: &str, words: &str, outcome: Result<()>) -> Result<()> {
     Ok(())
 }
 
+/// Logins of which the second runs something before its command: the one that takes
+/// the program.
+fn second_begins_with<'a>(
+    machine: &'a Machine,
+    before: &'a str,
+) -> impl Fn() -> Result<Command> + 'a {
+    let calls = Cell::new(0);
+    move || {
+        calls.set(calls.get() + 1);
+        let mut ssh = machine.ssh_command(&[])?;
+        if calls.get() == 2 {
+            ssh.arg(before);
+        }
+        Ok(ssh)
+    }
+}
+
 #[test]
 fn what_fails_leaves_the_old_service_running() -> Result<()> {
     let machine = machine("deploy").up()?;
@@ -89,38 +107,22 @@ fn what_fails_leaves_the_old_service_running() -> Result<()> {
     try_to(&machine, "two", RUNS, "# second\n", check)?;
     runs(&machine, "two")?;
 
-    // Copy: the disk takes no more, or the connection breaks.
-    let calls = Cell::new(0);
-    let broken = || {
-        calls.set(calls.get() + 1);
-        let mut ssh = machine.ssh_command(&[])?;
-        if calls.get() == 2 {
-            ssh.arg("head -c 10 >/dev/null; kill -9 $$;");
-        }
-        Ok(ssh)
-    };
+    // Copy: the connection breaks, or what arrives is not what was sent.
     let ready = Ready {
         settled: Duration::ZERO,
         check: None,
         within: Duration::from_secs(5),
     };
     let (new, file) = (definition(&machine, "")?, program(&machine, "three", RUNS)?);
-    let outcome = deploy(&Target(&broken), &new, &file, &ready, &|_| {});
-    fails("copy", "", outcome)?;
-    runs(&machine, "two")?;
-    // Copy: what arrives is not what was sent.
-    let calls = Cell::new(0);
-    let changed = || {
-        calls.set(calls.get() + 1);
-        let mut ssh = machine.ssh_command(&[])?;
-        if calls.get() == 2 {
-            ssh.arg("tr e a |");
-        }
-        Ok(ssh)
-    };
-    let outcome = deploy(&Target(&changed), &new, &file, &ready, &|_| {});
-    fails("copy", "has changed on its way", outcome)?;
-    runs(&machine, "two")?;
+    for (before, words) in [
+        ("head -c 10 >/dev/null; kill -9 $$;", ""),
+        ("tr e a |", "has changed on its way"),
+    ] {
+        let ssh = second_begins_with(&machine, before);
+        let outcome = deploy(&Target(&ssh), &new, &file, &ready, &|_| {});
+        fails("copy", words, outcome)?;
+        runs(&machine, "two")?;
+    }
 
     let wrong = try_to(&machine, "three", RUNS, "restrat = 'never'\n", None);
     fails("check", "did you mean \"restart\"?", wrong)?;

@@ -42,8 +42,8 @@ impl Traffic {
 /// Bytes of the headers of IPv4 and TCP.
 const HEADERS: usize = 40;
 
-/// LISTEN in Linux's lists.
-const LISTEN: u8 = 10;
+/// LISTEN, as Linux numbers states.
+pub const LISTEN: u8 = 10;
 
 impl<H: Host> Stack<H> {
     /// All listeners, connections and what is left of them, with what

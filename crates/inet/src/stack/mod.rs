@@ -26,7 +26,7 @@ use paddock_sync::{Ready, try_box};
 use smoltcp::wire::{EthernetAddress, IpAddress, IpEndpoint, Ipv4Address, Ipv4Cidr};
 
 pub use datagrams::{Arrived, Datagrams};
-pub use list::{Listed, Traffic};
+pub use list::{LISTEN, Listed, Traffic};
 
 /// The most connections at once.
 const MOST: usize = 1 << 17;

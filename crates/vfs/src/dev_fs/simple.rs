@@ -5,7 +5,7 @@ use alloc::sync::Arc;
 use core::any::Any;
 use paddock_abi::stat::make_device;
 use paddock_sync::{Pollable, Ready, WaitQueue};
-use paddock_user_io::{UserReader, UserWriter};
+use paddock_user_io::{UserReader, UserWriter, in_steps};
 
 /// Random bytes that are made at once.
 const PIECE: usize = 512;
@@ -120,19 +120,12 @@ impl RandomFile {
     }
 
     fn fill(&self, to: &mut UserWriter<'_>) -> Result<usize> {
-        let mut total = 0;
-        while !to.is_full() {
-            let filled = to.with_buffer(PIECE, |buffer| {
+        in_steps(|_| {
+            to.with_buffer(PIECE, |buffer| {
                 self.source.fill(buffer);
                 Ok(buffer.len())
-            });
-            match filled {
-                Ok(count) => total += count,
-                Err(_) if total > 0 => break,
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(total)
+            })
+        })
     }
 }
 

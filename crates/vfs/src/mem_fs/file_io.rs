@@ -2,29 +2,20 @@
 
 use super::node::Node;
 use crate::Result;
-use paddock_user_io::{UserReader, UserWriter};
+use paddock_user_io::{UserReader, UserWriter, in_steps};
 
 impl Node {
     /// read(2) at `offset`.
     pub(super) fn read(&self, offset: u64, to: &mut UserWriter<'_>) -> Result<usize> {
-        let mut done = 0;
-        loop {
-            let window = self
-                .state()
-                .file()?
-                .readable(offset.saturating_add(done as u64), to.left());
-            if window.len() == 0 {
-                return Ok(done);
+        in_steps(|done| {
+            // Spares those who have got all another look.
+            if done > 0 && to.is_full() {
+                return Ok(0);
             }
-            match window.copy_out(to) {
-                Ok(count) => done += count,
-                Err(error) if done == 0 => return Err(error),
-                Err(_) => return Ok(done),
-            }
-            if to.is_full() {
-                return Ok(done);
-            }
-        }
+            let at = offset.saturating_add(done as u64);
+            let window = self.state().file()?.readable(at, to.left());
+            window.copy_out(to)
+        })
     }
 
     /// write(2) at `offset`, or at the end: where it began and how much it was. Short
@@ -40,43 +31,34 @@ impl Node {
             let end = state.file()?.size();
             offset.unwrap_or(end)
         };
-        let mut done = 0;
-        while !from.is_empty() {
-            match self.write_window(start.saturating_add(done as u64), from) {
-                Ok((count, whole)) => {
-                    done += count;
-                    if !whole {
-                        break;
-                    }
-                }
-                Err(error) if done == 0 => return Err(error),
-                Err(_) => break,
-            }
-        }
-        Ok((start, done))
+        let count = in_steps(|done| match from.is_empty() {
+            true => Ok(0),
+            false => self.write_window(start.saturating_add(done as u64), from),
+        })?;
+        Ok((start, count))
     }
 
-    /// Writes as many bytes as are done at once: how many, and whether it was all.
-    fn write_window(&self, offset: u64, from: &mut UserReader<'_>) -> Result<(usize, bool)> {
+    /// Writes as many bytes as are done at once; how many. Fewer if the source ends in
+    /// a bad page: then the next call fails.
+    fn write_window(&self, offset: u64, from: &mut UserReader<'_>) -> Result<usize> {
         let window = self
             .state()
             .file()?
             .writable(offset, from.left(), &self.shared)?;
         let copied = window.copy_in(from);
+        let count = *copied.as_ref().unwrap_or(&0);
         let now = self.shared.clock.now();
         let mut state = self.state();
         let data = state.file()?;
-        let count = *copied.as_ref().unwrap_or(&0);
         if count > 0 {
             data.grow_to(offset + count as u64);
         }
-        let whole = count == window.len();
-        if !whole {
+        if count < window.len() {
             data.drop_beyond_end(&self.shared);
         }
         if count > 0 {
             state.modified(now);
         }
-        copied.map(|count| (count, whole))
+        copied
     }
 }

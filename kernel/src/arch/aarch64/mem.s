@@ -3,6 +3,18 @@
 // General registers only: the vector ones are a user program's. The memory must
 // be Normal, as all of the direct map and the image is: accesses are not aligned.
 
+// 64 bytes at \at from the source in x1 to the target in x3. Uses x4 to x11.
+.macro copy_64 at
+    ldp     x4, x5, [x1, #\at]
+    ldp     x6, x7, [x1, #\at + 16]
+    ldp     x8, x9, [x1, #\at + 32]
+    ldp     x10, x11, [x1, #\at + 48]
+    stp     x4, x5, [x3, #\at]
+    stp     x6, x7, [x3, #\at + 16]
+    stp     x8, x9, [x3, #\at + 32]
+    stp     x10, x11, [x3, #\at + 48]
+.endm
+
 // memcpy(x0: to, x1: from, x2: length) -> x0
 .global memcpy
 memcpy:
@@ -10,36 +22,15 @@ memcpy:
 copy_forwards:
     subs    x2, x2, #128
     b.lo    2f
-1:  ldp     x4, x5, [x1]
-    ldp     x6, x7, [x1, #16]
-    ldp     x8, x9, [x1, #32]
-    ldp     x10, x11, [x1, #48]
-    stp     x4, x5, [x3]
-    stp     x6, x7, [x3, #16]
-    stp     x8, x9, [x3, #32]
-    stp     x10, x11, [x3, #48]
-    ldp     x4, x5, [x1, #64]
-    ldp     x6, x7, [x1, #80]
-    ldp     x8, x9, [x1, #96]
-    ldp     x10, x11, [x1, #112]
-    stp     x4, x5, [x3, #64]
-    stp     x6, x7, [x3, #80]
-    stp     x8, x9, [x3, #96]
-    stp     x10, x11, [x3, #112]
+1:  copy_64 0
+    copy_64 64
     add     x1, x1, #128
     add     x3, x3, #128
     subs    x2, x2, #128
     b.hs    1b
     // The low seven bits of what is left are as they were.
 2:  tbz     x2, #6, 3f
-    ldp     x4, x5, [x1]
-    ldp     x6, x7, [x1, #16]
-    ldp     x8, x9, [x1, #32]
-    ldp     x10, x11, [x1, #48]
-    stp     x4, x5, [x3]
-    stp     x6, x7, [x3, #16]
-    stp     x8, x9, [x3, #32]
-    stp     x10, x11, [x3, #48]
+    copy_64 0
     add     x1, x1, #64
     add     x3, x3, #64
 3:  tbz     x2, #5, 4f

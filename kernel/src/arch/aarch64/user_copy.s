@@ -15,6 +15,26 @@
     .popsection
 .endm
 
+// 64 bytes at \at from the source in x1 to the target in x0. Uses x4 to x11.
+.macro copy_64_user at, to, faults
+    user \to, \faults
+    ldp     x4, x5, [x1, #\at]
+    user \to, \faults
+    ldp     x6, x7, [x1, #\at + 16]
+    user \to, \faults
+    ldp     x8, x9, [x1, #\at + 32]
+    user \to, \faults
+    ldp     x10, x11, [x1, #\at + 48]
+    user \to, \faults
+    stp     x4, x5, [x0, #\at]
+    user \to, \faults
+    stp     x6, x7, [x0, #\at + 16]
+    user \to, \faults
+    stp     x8, x9, [x0, #\at + 32]
+    user \to, \faults
+    stp     x10, x11, [x0, #\at + 48]
+.endm
+
 // name(x0: to, x1: from, x2: length) -> bytes not copied: exactly those from the first
 // on that cannot be.
 .macro copy_routine name, faults
@@ -23,60 +43,15 @@
     add     x3, x1, x2              // end of the source, to know what is left
     subs    x2, x2, #128
     b.lo    2f
-1:  user 80f, \faults
-    ldp     x4, x5, [x1]
-    user 80f, \faults
-    ldp     x6, x7, [x1, #16]
-    user 80f, \faults
-    ldp     x8, x9, [x1, #32]
-    user 80f, \faults
-    ldp     x10, x11, [x1, #48]
-    user 80f, \faults
-    stp     x4, x5, [x0]
-    user 80f, \faults
-    stp     x6, x7, [x0, #16]
-    user 80f, \faults
-    stp     x8, x9, [x0, #32]
-    user 80f, \faults
-    stp     x10, x11, [x0, #48]
-    user 81f, \faults
-    ldp     x4, x5, [x1, #64]
-    user 81f, \faults
-    ldp     x6, x7, [x1, #80]
-    user 81f, \faults
-    ldp     x8, x9, [x1, #96]
-    user 81f, \faults
-    ldp     x10, x11, [x1, #112]
-    user 81f, \faults
-    stp     x4, x5, [x0, #64]
-    user 81f, \faults
-    stp     x6, x7, [x0, #80]
-    user 81f, \faults
-    stp     x8, x9, [x0, #96]
-    user 81f, \faults
-    stp     x10, x11, [x0, #112]
+1:  copy_64_user 0, 80f, \faults
+    copy_64_user 64, 81f, \faults
     add     x0, x0, #128
     add     x1, x1, #128
     subs    x2, x2, #128
     b.hs    1b
     // The low seven bits of what is left are as they were.
 2:  tbz     x2, #6, 3f
-    user 80f, \faults
-    ldp     x4, x5, [x1]
-    user 80f, \faults
-    ldp     x6, x7, [x1, #16]
-    user 80f, \faults
-    ldp     x8, x9, [x1, #32]
-    user 80f, \faults
-    ldp     x10, x11, [x1, #48]
-    user 80f, \faults
-    stp     x4, x5, [x0]
-    user 80f, \faults
-    stp     x6, x7, [x0, #16]
-    user 80f, \faults
-    stp     x8, x9, [x0, #32]
-    user 80f, \faults
-    stp     x10, x11, [x0, #48]
+    copy_64_user 0, 80f, \faults
     add     x0, x0, #64
     add     x1, x1, #64
 3:  and     x2, x2, #63

@@ -11,7 +11,7 @@ use alloc::sync::Arc;
 use embassy_net::{IpAddress, IpEndpoint, Ipv4Address};
 use paddock_abi::socket::AF_INET;
 use paddock_abi::{Errno, Result};
-use paddock_inet::{Backlog, Claim, Figures, Id, Settings, State as TcpState};
+use paddock_inet::{Backlog, Claim, Figures, Id, LISTEN, Settings, State as TcpState};
 use paddock_sync::{PreemptOff, Rank, SpinLock, try_arc};
 use paddock_unix_sockets::{SocketOptions, next_ino};
 
@@ -48,8 +48,6 @@ pub struct TcpSocket {
 
 /// Bytes that go to or come from a program at once.
 pub const PIECE: usize = 32_768;
-/// LISTEN, as Linux numbers states.
-const LISTEN: u8 = 10;
 /// No address, and no port.
 const NOWHERE: IpEndpoint = IpEndpoint::new(IpAddress::Ipv4(Ipv4Address::UNSPECIFIED), 0);
 

@@ -21,7 +21,7 @@ use paddock_abi::{Errno, Result};
 use paddock_sync::{NO_DEADLINE, Ready};
 use paddock_unix_sockets::{Ancillary, Received, Switch, Target};
 use paddock_user_io::{UserReader, UserWriter};
-use paddock_vfs::OpenFile;
+use paddock_vfs::{File, OpenFile};
 use zerocopy::IntoBytes;
 
 /// `MSG_WAITFORONE`: recvmmsg waits for its first message only.
@@ -108,11 +108,11 @@ fn send(
         credentials: credentials(call),
     };
     let mut send = |from: &mut UserReader<'_>| match (socket, &to) {
-        (Socket::Tcp(socket), _) => from.with_bytes(PIECE, |bytes| socket.send(bytes)),
-        (Socket::Udp(socket), to) => from.with_bytes(usize::MAX, |bytes| match to {
-            Destination::Inet(to) => socket.send(bytes, Some(*to)),
-            _ => socket.send(bytes, None),
-        }),
+        (Socket::Tcp(socket), _) => socket.write(&mut 0, from),
+        (Socket::Udp(socket), Destination::Inet(to)) => {
+            from.with_bytes(usize::MAX, |bytes| socket.send(bytes, Some(*to)))
+        }
+        (Socket::Udp(socket), _) => socket.write(&mut 0, from),
         (Socket::Unix(socket), to) => {
             let to = match to {
                 Destination::Unix(to) => Some(to),
@@ -238,10 +238,10 @@ fn receive(file: &Arc<OpenFile>, buffers: UserBuffers, flags: MsgFlags) -> Resul
 fn receive_part(socket: Socket<'_>, to: &mut UserWriter<'_>, peek: bool) -> Result<Message> {
     match socket {
         Socket::Tcp(socket) => {
-            let count = to.with_buffer(PIECE, |room| match peek {
-                true => socket.peek(room),
-                false => socket.receive(room),
-            })?;
+            let count = match peek {
+                true => to.with_buffer(PIECE, |room| socket.peek(room))?,
+                false => socket.read(&mut 0, to)?,
+            };
             Ok(Message::new(count, count, None))
         }
         Socket::Udp(socket) => {

@@ -177,9 +177,6 @@ pub fn bind(call: &mut Call<'_>) -> Result<u64> {
     Ok(0)
 }
 
-/// Ports below this one are for those with CAP_NET_BIND_SERVICE.
-const FIRST_FREE_PORT: u16 = 1024;
-
 /// `EADDRNOTAVAIL` for an address that is not this machine's, `EACCES` for a
 /// port that is not the caller's to take.
 fn bind_inet(call: &Call<'_>, socket: Socket<'_>, endpoint: IpEndpoint) -> Result<()> {
@@ -187,8 +184,7 @@ fn bind_inet(call: &Call<'_>, socket: Socket<'_>, endpoint: IpEndpoint) -> Resul
     if address.is_some_and(|address| !net::is_own(&address)) {
         return Err(Errno::EADDRNOTAVAIL);
     }
-    let reserved = (1..FIRST_FREE_PORT).contains(&endpoint.port);
-    if reserved && !call.capable(Cap::CAP_NET_BIND_SERVICE) {
+    if net::is_privileged(endpoint.port) && !call.capable(Cap::CAP_NET_BIND_SERVICE) {
         return Err(Errno::EACCES);
     }
     match socket {
