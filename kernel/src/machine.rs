@@ -2,7 +2,7 @@
 
 use crate::arch::boot::{BootInfo, image_layout};
 use crate::memory;
-use paddock_machine::fdt_size;
+use paddock_machine::{fdt_size, fdt_used};
 use paddock_sync::OnceCell;
 
 pub use paddock_machine::{
@@ -28,7 +28,7 @@ pub fn init(boot: &BootInfo) -> &'static Machine {
     let image = image_layout();
     let taken = machine
         .reserve(boot.image, (image.end - image.start) as u64)
-        .and_then(|()| machine.reserve(boot.fdt, tree.len() as u64));
+        .and_then(|()| machine.reserve(boot.fdt, fdt_used(tree) as u64));
     if let Err(error) = taken {
         panic!("{error}");
     }
@@ -44,12 +44,13 @@ fn device_tree(boot: &BootInfo) -> Option<&'static [u8]> {
     }
     let start: *const u8 = memory::phys_to_virt(boot.fdt);
     // SAFETY: the boot protocol promises a device tree of at least a header
-    // at this address, which the direct map covers, and nobody writes to it:
-    // it is reserved for good.
+    // at this address, which the direct map covers, and nobody writes to
+    // what is used of it: that is reserved for good.
     let header = unsafe { &*start.cast::<[u8; 8]>() };
     let size = fdt_size(header)?;
     // SAFETY: as above, for the size that the header declares; the boot
-    // protocol limits it to 2 MiB, which the early tables map.
+    // protocol limits it to 2 MiB, which the early tables map. The rest of
+    // the room that it declares is not read once the tree has been parsed.
     (size <= 2 << 20).then(|| unsafe { core::slice::from_raw_parts(start, size) })
 }
 

@@ -180,6 +180,21 @@ pub fn fdt_size(header: &[u8; 8]) -> Option<usize> {
     (u32::from_be_bytes([m0, m1, m2, m3]) == FDT_MAGIC && size >= 40).then_some(size)
 }
 
+/// How many bytes of a well-formed device tree hold something: all up to the
+/// end of its strings, the last of its blocks (Devicetree Specification,
+/// section 5.1). Boot loaders declare more, to have room for changes.
+pub fn fdt_used(tree: &[u8]) -> usize {
+    let field = |at: usize| {
+        let bytes = tree.get(at..at + 4)?.try_into().ok()?;
+        Some(u32::from_be_bytes(bytes) as usize)
+    };
+    let (offset, size) = (field(12), field(32));
+    let end = offset
+        .zip(size)
+        .map(|(offset, size)| offset.saturating_add(size));
+    end.map_or(tree.len(), |end| end.min(tree.len()))
+}
+
 impl<'a> Machine<'a> {
     /// Reads a device tree.
     pub fn from_fdt(fdt: &'a [u8]) -> Result<Self, MachineError> {

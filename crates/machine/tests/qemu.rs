@@ -121,6 +121,11 @@ fn the_size_is_read_from_the_header() {
     let header = V2.first_chunk::<8>().unwrap();
     assert_eq!(paddock_machine::fdt_size(header), Some(V2.len()));
     assert_eq!(paddock_machine::fdt_size(&[0; 8]), None);
+    let mut roomy = V2.to_vec();
+    roomy.resize(V2.len() + 4096, 0);
+    assert_eq!(paddock_machine::fdt_used(&roomy), V2.len());
+    assert_eq!(paddock_machine::fdt_used(&roomy[..100]), 100);
+    assert_eq!(paddock_machine::fdt_used(&roomy[..8]), 8);
 }
 
 #[test]

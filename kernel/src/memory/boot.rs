@@ -55,6 +55,7 @@ pub fn init(boot: &BootInfo, machine: &Machine<'_>) {
     };
     *FRAMES.lock() = frames;
     add_free_memory(machine, &early_region, &early);
+    add_image_gap(boot);
     frames::init_reserves();
     match super::map_stack(STACK_SIZE) {
         Ok(bottom) => EMERGENCY_STACK.store(bottom + STACK_SIZE, Relaxed),
@@ -158,6 +159,15 @@ fn build_frames(machine: &Machine<'_>, early: &mut Early) -> Option<Frames> {
         panic!("memory was taken over twice");
     }
     Some(Frames::new(start, info))
+}
+
+/// Hands the pages of the image that hold nothing to the frame allocator.
+fn add_image_gap(boot: &BootInfo) {
+    let image = image_layout();
+    let physical = |address: usize| boot.image + (address - image.start) as u64;
+    FRAMES
+        .lock()
+        .add(physical(image.gap_start), physical(image.boot_stack_bottom));
 }
 
 /// Hands all free memory but what was taken early to the frame allocator.

@@ -16,7 +16,7 @@ unsafe extern "C" {
     static __symbols_end: u8;
     static __rodata_end: u8;
     static __data_start: u8;
-    static __boot_stack_guard: u8;
+    static __gap_start: u8;
     static __boot_stack_bottom: u8;
     static __boot_stack_top: u8;
 }
@@ -30,8 +30,11 @@ pub struct ImageLayout {
     pub text_end: usize,
     /// End of the read-only data.
     pub rodata_end: usize,
-    /// The page below the boot stack, to be left unmapped.
-    pub boot_stack_guard: usize,
+    /// Where the unused pages below the boot stack begin: at least one, none
+    /// of them mapped here.
+    pub gap_start: usize,
+    /// The boot stack's lowest byte, where the unused pages end.
+    pub boot_stack_bottom: usize,
     /// End of everything, the boot stack included.
     pub end: usize,
 }
@@ -42,7 +45,8 @@ pub fn image_layout() -> ImageLayout {
         start: (&raw const __image_start).addr(),
         text_end: (&raw const __text_end).addr(),
         rodata_end: (&raw const __rodata_end).addr(),
-        boot_stack_guard: (&raw const __boot_stack_guard).addr(),
+        gap_start: (&raw const __gap_start).addr(),
+        boot_stack_bottom: (&raw const __boot_stack_bottom).addr(),
         end: (&raw const __image_end).addr(),
     }
 }

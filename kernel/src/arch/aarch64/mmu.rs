@@ -163,16 +163,8 @@ impl KernelTables {
         let parts = [
             (image.start, image.text_end, Protection::Execute),
             (image.text_end, image.rodata_end, Protection::Read),
-            (
-                image.rodata_end,
-                image.boot_stack_guard,
-                Protection::ReadWrite,
-            ),
-            (
-                image.boot_stack_guard + PAGE,
-                image.end,
-                Protection::ReadWrite,
-            ),
+            (image.rodata_end, image.gap_start, Protection::ReadWrite),
+            (image.boot_stack_bottom, image.end, Protection::ReadWrite),
         ];
         for (from, to, protection) in parts {
             let physical = boot.image + (from - image.start) as u64;
