@@ -63,7 +63,9 @@ pub const TCP_FASTOPEN: u32 = 23;
 pub const TCP_NOTSENT_LOWAT: u32 = 25;
 pub const IP_TOS: u32 = 1;
 pub const IP_TTL: u32 = 2;
+pub const IPV6_UNICAST_HOPS: u32 = 16;
 pub const IPV6_V6ONLY: u32 = 26;
+pub const IPV6_TCLASS: u32 = 67;
 
 bitflags::bitflags! {
     /// Flags of send(2) and recv(2).

@@ -1,27 +1,33 @@
-//! IP packets (RFC 791) around segments and datagrams, and the ICMP messages
-//! about them (RFC 792).
+//! IP packets (RFC 791, RFC 8200) around segments, datagrams and messages.
 
+use crate::icmp;
 use crate::segment::{Header, Payload};
 use crate::settings::Settings;
 use crate::udp;
 use smoltcp::phy::ChecksumCapabilities;
 use smoltcp::wire::{
-    Icmpv4DstUnreachable, Icmpv4Message, Icmpv4Packet, Icmpv4Repr, IpAddress, IpEndpoint,
-    IpProtocol, Ipv4Address, Ipv4Packet, Ipv4Repr,
+    Icmpv4Packet, Icmpv6Packet, Icmpv6Repr, IpAddress, IpEndpoint, IpProtocol, Ipv4Address,
+    Ipv4Packet, Ipv6Address, Ipv6Packet,
 };
 
 /// Bytes of an IPv4 header without options.
 pub const HEADER: usize = 20;
+/// Bytes of an IPv6 header.
+pub const HEADER6: usize = 40;
 /// The hops that packets live, by default (RFC 1700).
-const TTL: u8 = 64;
+pub const TTL: u8 = 64;
+/// The most extension headers that are passed over.
+const MOST_EXTENSIONS: usize = 8;
 
 /// A packet's way and what it carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Packet<'a> {
     /// The sender.
-    pub from: Ipv4Address,
-    /// The receiver.
-    pub to: Ipv4Address,
+    pub from: IpAddress,
+    /// The receiver, of the same family.
+    pub to: IpAddress,
+    /// Hops that it could have gone on.
+    pub hops: u8,
     /// What the payload is.
     pub protocol: IpProtocol,
     /// What it carries.
@@ -29,21 +35,78 @@ pub struct Packet<'a> {
 }
 
 impl<'a> Packet<'a> {
-    /// Reads a packet. `None` if it is none of IPv4, its checksum is wrong, or
-    /// it is a fragment.
+    /// Reads a packet. `None` if it is none, its checksum is wrong, it is a
+    /// fragment, or wants to be routed.
     pub fn parse(bytes: &'a [u8]) -> Option<Packet<'a>> {
+        match bytes.first()? >> 4 {
+            4 => Self::parse_ipv4(bytes),
+            6 => Self::parse_ipv6(bytes),
+            _ => None,
+        }
+    }
+
+    fn parse_ipv4(bytes: &'a [u8]) -> Option<Packet<'a>> {
         let packet = Ipv4Packet::new_checked(bytes).ok()?;
         let whole = !packet.more_frags() && packet.frag_offset() == 0;
-        if packet.version() != 4 || !whole || !packet.verify_checksum() {
-            return None;
-        }
-        Some(Packet {
-            from: packet.src_addr(),
-            to: packet.dst_addr(),
+        (whole && packet.verify_checksum()).then(|| Packet {
+            from: packet.src_addr().into(),
+            to: packet.dst_addr().into(),
+            hops: packet.hop_limit(),
             protocol: packet.next_header(),
             payload: packet.payload(),
         })
     }
+
+    fn parse_ipv6(bytes: &'a [u8]) -> Option<Packet<'a>> {
+        let packet = Ipv6Packet::new_checked(bytes).ok()?;
+        let (protocol, payload) = skip_extensions(packet.next_header(), packet.payload())?;
+        Some(Packet {
+            from: packet.src_addr().into(),
+            to: packet.dst_addr().into(),
+            hops: packet.hop_limit(),
+            protocol,
+            payload,
+        })
+    }
+}
+
+/// What is behind the options of a packet (RFC 8200, 4.3 and 4.6). `None` for
+/// fragments, routing headers, and options that are to be refused.
+fn skip_extensions(mut protocol: IpProtocol, mut rest: &[u8]) -> Option<(IpProtocol, &[u8])> {
+    for _ in 0..MOST_EXTENSIONS {
+        match protocol {
+            IpProtocol::HopByHop | IpProtocol::Ipv6Opts => {}
+            IpProtocol::Ipv6Frag | IpProtocol::Ipv6Route => return None,
+            _ => return Some((protocol, rest)),
+        }
+        let [next, length] = *rest.first_chunk::<2>()?;
+        let length = 8 * (usize::from(length) + 1);
+        let options = rest.get(2..length)?;
+        if !may_skip(options) {
+            return None;
+        }
+        (protocol, rest) = (IpProtocol::from(next), &rest[length..]);
+    }
+    None
+}
+
+/// Whether all options may be passed over (RFC 8200, 4.2): the two highest
+/// bits of those that must be understood are not zero.
+fn may_skip(mut options: &[u8]) -> bool {
+    while let Some((&kind, rest)) = options.split_first() {
+        if kind == 0 {
+            options = rest;
+            continue;
+        }
+        let Some((&length, data)) = rest.split_first() else {
+            return false;
+        };
+        match data.get(usize::from(length)..) {
+            Some(next) if kind >> 6 == 0 => options = next,
+            _ => return false,
+        }
+    }
+    true
 }
 
 /// What a packet carries on its way out.
@@ -54,124 +117,215 @@ pub enum Body<'a> {
     Udp(IpEndpoint, IpEndpoint, &'a [u8]),
     /// That nobody has the port of a datagram: its packet.
     NoPort(&'a Packet<'a>),
+    /// A message of ICMPv6: its sender, its receiver, its hops.
+    Message(Ipv6Address, Ipv6Address, u8, &'a Icmpv6Repr<'a>),
+}
+
+impl Body<'_> {
+    fn addresses(&self) -> (IpAddress, IpAddress) {
+        match self {
+            Body::Tcp(header, _) => (header.from.addr, header.to.addr),
+            Body::Udp(from, to, _) => (from.addr, to.addr),
+            Body::NoPort(packet) => (packet.to, packet.from),
+            Body::Message(from, to, ..) => ((*from).into(), (*to).into()),
+        }
+    }
+}
+
+/// Both addresses of a packet.
+#[derive(Clone, Copy)]
+enum Way {
+    Ipv4(Ipv4Address, Ipv4Address),
+    Ipv6(Ipv6Address, Ipv6Address),
 }
 
 /// A packet on its way out.
 pub struct Sent<'a> {
     body: Body<'a>,
-    from: Ipv4Address,
-    to: Ipv4Address,
-    ttl: u8,
-    tos: u8,
+    way: Way,
+    hops: u8,
+    class: u8,
 }
 
 impl<'a> Sent<'a> {
-    /// `None` if its addresses are not of IPv4.
+    /// `None` if its addresses are not of one family.
     pub fn new(body: Body<'a>, settings: &Settings) -> Option<Sent<'a>> {
-        let (from, to) = match &body {
-            Body::Tcp(header, _) => (header.from.addr, header.to.addr),
-            Body::Udp(from, to, _) => (from.addr, to.addr),
-            Body::NoPort(packet) => (IpAddress::Ipv4(packet.to), IpAddress::Ipv4(packet.from)),
+        let (way, hops, class) = match body.addresses() {
+            (IpAddress::Ipv4(from), IpAddress::Ipv4(to)) => {
+                (Way::Ipv4(from, to), settings.ttl, settings.tos)
+            }
+            (IpAddress::Ipv6(from), IpAddress::Ipv6(to)) => {
+                let (hops, class) = (settings.hops, settings.traffic_class);
+                (Way::Ipv6(from, to), hops, class)
+            }
+            _ => return None,
         };
-        let (IpAddress::Ipv4(from), IpAddress::Ipv4(to)) = (from, to) else {
-            return None;
+        let hops = match body {
+            Body::Message(.., hops, _) => hops,
+            _ if hops == 0 => TTL,
+            _ => hops,
         };
         Some(Sent {
             body,
-            from,
-            to,
-            ttl: if settings.ttl == 0 { TTL } else { settings.ttl },
-            tos: settings.tos,
+            way,
+            hops,
+            class,
         })
     }
 
     /// Who gets it.
-    pub fn to(&self) -> Ipv4Address {
-        self.to
+    pub fn to(&self) -> IpAddress {
+        match self.way {
+            Way::Ipv4(_, to) => to.into(),
+            Way::Ipv6(_, to) => to.into(),
+        }
     }
 
     /// Bytes of the packet.
     pub fn len(&self) -> usize {
-        HEADER
-            + match &self.body {
-                Body::Tcp(header, data) => header.header_len() + data.0.len() + data.1.len(),
-                Body::Udp(_, _, data) => udp::HEADER + data.len(),
-                Body::NoPort(packet) => no_port(packet).buffer_len(),
+        let header = match self.way {
+            Way::Ipv4(..) => HEADER,
+            Way::Ipv6(..) => HEADER6,
+        };
+        header + self.payload_len()
+    }
+
+    fn payload_len(&self) -> usize {
+        match (&self.body, self.way) {
+            (Body::Tcp(header, data), _) => header.header_len() + data.0.len() + data.1.len(),
+            (Body::Udp(_, _, data), _) => udp::HEADER + data.len(),
+            (Body::NoPort(packet), Way::Ipv4(from, to)) => {
+                icmp::no_port(packet, from, to).buffer_len()
             }
+            (Body::NoPort(packet), Way::Ipv6(from, to)) => {
+                icmp::no_port6(packet, from, to).buffer_len()
+            }
+            (Body::Message(.., message), _) => message.buffer_len(),
+        }
+    }
+
+    fn protocol(&self) -> IpProtocol {
+        match (&self.body, self.way) {
+            (Body::Tcp(..), _) => IpProtocol::Tcp,
+            (Body::Udp(..), _) => IpProtocol::Udp,
+            (_, Way::Ipv4(..)) => IpProtocol::Icmp,
+            (_, Way::Ipv6(..)) => IpProtocol::Icmpv6,
+        }
     }
 
     /// Writes the packet into `bytes`, which are as long as it is.
     pub fn emit(&self, bytes: &mut [u8]) {
+        debug_assert_eq!(bytes.len(), self.len());
+        match self.way {
+            Way::Ipv4(from, to) => self.emit_ipv4(bytes, from, to),
+            Way::Ipv6(from, to) => self.emit_ipv6(bytes, from, to),
+        }
+    }
+
+    fn emit_ipv4(&self, bytes: &mut [u8], from: Ipv4Address, to: Ipv4Address) {
         let length = bytes.len();
-        debug_assert_eq!(length, self.len());
         let mut packet = Ipv4Packet::new_unchecked(bytes);
         packet.set_version(4);
         packet.set_header_len(HEADER as u8);
-        packet.set_dscp(self.tos >> 2);
-        packet.set_ecn(self.tos & 3);
+        packet.set_dscp(self.class >> 2);
+        packet.set_ecn(self.class & 3);
         packet.set_total_len(length as u16);
         packet.set_ident(0);
         packet.clear_flags();
         // Never in fragments (RFC 6864, 4.1: the number is then of no use).
         packet.set_dont_frag(true);
         packet.set_frag_offset(0);
-        packet.set_hop_limit(self.ttl);
-        packet.set_next_header(match self.body {
-            Body::Tcp(..) => IpProtocol::Tcp,
-            Body::Udp(..) => IpProtocol::Udp,
-            Body::NoPort(_) => IpProtocol::Icmp,
-        });
-        packet.set_src_addr(self.from);
-        packet.set_dst_addr(self.to);
+        packet.set_hop_limit(self.hops);
+        packet.set_next_header(self.protocol());
+        packet.set_src_addr(from);
+        packet.set_dst_addr(to);
         packet.fill_checksum();
-        let payload = packet.payload_mut();
-        match &self.body {
-            Body::Tcp(header, data) => header.emit(payload, *data),
-            Body::Udp(from, to, data) => udp::emit(payload, *from, *to, data),
-            Body::NoPort(packet) => no_port(packet).emit(
-                &mut Icmpv4Packet::new_unchecked(payload),
-                &ChecksumCapabilities::default(),
-            ),
+        self.emit_payload(packet.payload_mut());
+    }
+
+    fn emit_ipv6(&self, bytes: &mut [u8], from: Ipv6Address, to: Ipv6Address) {
+        let length = bytes.len() - HEADER6;
+        let mut packet = Ipv6Packet::new_unchecked(bytes);
+        packet.set_version(6);
+        packet.set_traffic_class(self.class);
+        packet.set_flow_label(0);
+        packet.set_payload_len(length as u16);
+        packet.set_next_header(self.protocol());
+        packet.set_hop_limit(self.hops);
+        packet.set_src_addr(from);
+        packet.set_dst_addr(to);
+        self.emit_payload(packet.payload_mut());
+    }
+
+    fn emit_payload(&self, bytes: &mut [u8]) {
+        let sums = ChecksumCapabilities::default();
+        match (&self.body, self.way) {
+            (Body::Tcp(header, data), _) => header.emit(bytes, *data),
+            (Body::Udp(from, to, data), _) => udp::emit(bytes, *from, *to, data),
+            (Body::NoPort(packet), Way::Ipv4(from, to)) => {
+                let mut message = Icmpv4Packet::new_unchecked(bytes);
+                icmp::no_port(packet, from, to).emit(&mut message, &sums);
+            }
+            (Body::NoPort(packet), Way::Ipv6(from, to)) => {
+                let mut message = Icmpv6Packet::new_unchecked(bytes);
+                icmp::no_port6(packet, from, to).emit(&from, &to, &mut message, &sums);
+            }
+            (Body::Message(from, to, _, repr), _) => {
+                let mut message = Icmpv6Packet::new_unchecked(bytes);
+                repr.emit(from, to, &mut message, &sums);
+            }
         }
     }
 }
 
-/// Bytes of the packet that an error quotes behind its IP header (RFC 792).
-const QUOTED: usize = 8;
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// The message that nobody has a packet's port.
-fn no_port<'a>(packet: &'a Packet<'a>) -> Icmpv4Repr<'a> {
-    Icmpv4Repr::DstUnreachable {
-        reason: Icmpv4DstUnreachable::PortUnreachable,
-        header: Ipv4Repr {
-            src_addr: packet.from,
-            dst_addr: packet.to,
-            next_header: packet.protocol,
-            payload_len: packet.payload.len(),
-            hop_limit: TTL,
-        },
-        data: &packet.payload[..packet.payload.len().min(QUOTED)],
-    }
-}
+    const ONE: Ipv6Address = Ipv6Address::new(0xfe80, 0, 0, 0, 0, 0, 0, 1);
+    const TWO: Ipv6Address = Ipv6Address::new(0xfe80, 0, 0, 0, 0, 0, 0, 2);
 
-/// The ends of this machine's datagram that a message says nobody takes: who
-/// sent it, and to whom.
-pub fn parse_no_port(message: &[u8]) -> Option<(IpEndpoint, IpEndpoint)> {
-    let packet = Icmpv4Packet::new_checked(message).ok()?;
-    let unreachable = packet.msg_type() == Icmpv4Message::DstUnreachable
-        && Icmpv4DstUnreachable::from(packet.msg_code()) == Icmpv4DstUnreachable::PortUnreachable;
-    if !unreachable || !packet.verify_checksum() {
-        return None;
+    fn datagram() -> Vec<u8> {
+        let (from, to) = (
+            IpEndpoint::new(ONE.into(), 5),
+            IpEndpoint::new(TWO.into(), 6),
+        );
+        let sent = Sent::new(Body::Udp(from, to, b"data"), &Settings::default()).unwrap();
+        let mut bytes = vec![0; sent.len()];
+        sent.emit(&mut bytes);
+        bytes
     }
-    // Its length is the whole packet's, of which only the beginning is here.
-    let quoted = packet.data();
-    let header_len = usize::from(quoted.first()? & 0xf) * 4;
-    let [a, b, c, d] = *quoted.get(header_len.max(HEADER)..)?.first_chunk::<4>()?;
-    let header = Ipv4Packet::new_unchecked(quoted);
-    (header.version() == 4 && header.next_header() == IpProtocol::Udp).then(|| {
-        (
-            IpEndpoint::new(header.src_addr().into(), u16::from_be_bytes([a, b])),
-            IpEndpoint::new(header.dst_addr().into(), u16::from_be_bytes([c, d])),
-        )
-    })
+
+    /// The same packet with another header in between.
+    fn with(kind: u8, header: &[u8]) -> Vec<u8> {
+        let mut bytes = datagram();
+        let length = bytes.len() - HEADER6 + header.len();
+        bytes[4..6].copy_from_slice(&(length as u16).to_be_bytes());
+        bytes[6] = kind;
+        bytes.splice(HEADER6..HEADER6, header.iter().copied());
+        bytes
+    }
+
+    #[test]
+    fn options_are_passed_over_and_the_rest_refused() {
+        let plain = datagram();
+        let expected = Packet::parse(&plain).unwrap();
+        assert_eq!(
+            (expected.from, expected.to, expected.hops),
+            (ONE.into(), TWO.into(), TTL)
+        );
+        let padding = [17, 0, 1, 4, 0, 0, 0, 0];
+        for kind in [0, 60] {
+            assert_eq!(Packet::parse(&with(kind, &padding)), Some(expected));
+        }
+        let unknown = [17, 0, 0xc2, 4, 0, 0, 0, 0];
+        assert_eq!(Packet::parse(&with(60, &unknown)), None);
+        let too_long = [17, 0, 1, 9, 0, 0, 0, 0];
+        assert_eq!(Packet::parse(&with(60, &too_long)), None);
+        for kind in [43, 44] {
+            assert_eq!(Packet::parse(&with(kind, &padding)), None);
+        }
+        let many: Vec<u8> = [60, 0, 1, 4, 0, 0, 0, 0].repeat(20);
+        assert_eq!(Packet::parse(&with(60, &many)), None);
+    }
 }

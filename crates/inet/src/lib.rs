@@ -15,9 +15,12 @@
 
 extern crate alloc;
 
+mod autoconfiguration;
+mod icmp;
 mod ip;
 mod keys;
 mod listener;
+mod local;
 mod neighbours;
 mod ports;
 mod ring;
@@ -31,13 +34,15 @@ mod tcp;
 mod time_wait;
 mod udp;
 
+pub use autoconfiguration::Plan;
 pub use ip::Packet;
 pub use listener::{Accepted, Backlog};
+pub use local::Local;
 pub use ports::{Claim, EPHEMERAL};
 pub use settings::{BUFFER, MAX_BUFFER, Settings};
 pub use slab::Id;
 pub use stack::{Arrived, Datagrams};
-pub use stack::{Host, Interface, LISTEN, Listed, Observer, Stack, Traffic};
+pub use stack::{Host, Interface, Ipv4, LISTEN, Listed, Observer, Stack, Traffic};
 pub use tcp::{Figures, State};
 pub use udp::MAX_DATAGRAM;
 

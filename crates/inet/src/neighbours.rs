@@ -1,4 +1,5 @@
-//! Who has which address on the wire (ARP, RFC 826).
+//! Who has which address on the wire (ARP, RFC 826; neighbour discovery, RFC
+//! 4861).
 
 use crate::keys::TableHasher;
 use crate::{NEVER, SECOND};
@@ -6,7 +7,7 @@ use alloc::vec::Vec;
 use hashbrown::HashMap;
 use smoltcp::wire::{
     ArpHardware, ArpOperation, ArpPacket, ArpRepr, EthernetAddress, EthernetFrame,
-    EthernetProtocol, Ipv4Address,
+    EthernetProtocol, IpAddress, Ipv4Address,
 };
 
 /// Bytes of an Ethernet header.
@@ -48,9 +49,9 @@ pub struct Way {
 /// The table of neighbours.
 #[derive(Debug)]
 pub struct Neighbours {
-    table: HashMap<Ipv4Address, Neighbour, TableHasher>,
+    table: HashMap<IpAddress, Neighbour, TableHasher>,
     /// Those that were asked and have not answered.
-    asked: Vec<Ipv4Address>,
+    asked: Vec<IpAddress>,
 }
 
 impl Neighbours {
@@ -68,13 +69,13 @@ impl Neighbours {
     }
 
     /// All that are known, for listings.
-    pub fn iter(&self) -> impl Iterator<Item = (Ipv4Address, EthernetAddress)> {
-        let known = |(address, it): (&Ipv4Address, &Neighbour)| Some((*address, it.hardware?));
+    pub fn iter(&self) -> impl Iterator<Item = (IpAddress, EthernetAddress)> {
+        let known = |(address, it): (&IpAddress, &Neighbour)| Some((*address, it.hardware?));
         self.table.iter().filter_map(known)
     }
 
     /// The way to a neighbour.
-    pub fn way(&mut self, now: u64, to: Ipv4Address) -> Way {
+    pub fn way(&mut self, now: u64, to: IpAddress) -> Way {
         let nothing = Way {
             hardware: None,
             ask: false,
@@ -97,7 +98,7 @@ impl Neighbours {
         }
     }
 
-    fn make(&mut self, now: u64, address: Ipv4Address) -> bool {
+    fn make(&mut self, now: u64, address: IpAddress) -> bool {
         if self.table.len() >= MOST {
             let idle = |it: &Neighbour| it.tries == 0;
             let oldest = self.table.iter().filter(|(_, it)| idle(it));
@@ -122,7 +123,7 @@ impl Neighbours {
     }
 
     /// Keeps a packet until the neighbour answers; the oldest gives way.
-    pub fn keep(&mut self, to: Ipv4Address, packet: Vec<u8>) {
+    pub fn keep(&mut self, to: IpAddress, packet: Vec<u8>) {
         let Some(neighbour) = self.table.get_mut(&to) else {
             return;
         };
@@ -136,12 +137,7 @@ impl Neighbours {
 
     /// A neighbour is heard of: the packets that have waited for it. Only
     /// those that were asked for are learnt.
-    pub fn heard(
-        &mut self,
-        now: u64,
-        from: Ipv4Address,
-        hardware: EthernetAddress,
-    ) -> Vec<Vec<u8>> {
+    pub fn heard(&mut self, now: u64, from: IpAddress, hardware: EthernetAddress) -> Vec<Vec<u8>> {
         let Some(neighbour) = self.table.get_mut(&from).filter(|_| hardware.is_unicast()) else {
             return Vec::new();
         };
@@ -161,8 +157,8 @@ impl Neighbours {
 
     /// A neighbour that did not answer: to be asked again, or gone with the
     /// packets that have waited for it.
-    pub fn on_time(&mut self, now: u64) -> Option<(Ipv4Address, Option<Vec<Vec<u8>>>)> {
-        let is_late = |address: &Ipv4Address| {
+    pub fn on_time(&mut self, now: u64) -> Option<(IpAddress, Option<Vec<Vec<u8>>>)> {
+        let is_late = |address: &IpAddress| {
             let asked = self.table.get(address).map_or(0, |it| it.asked);
             now >= asked + PATIENCE
         };
@@ -179,7 +175,7 @@ impl Neighbours {
     }
 }
 
-/// Writes a request for `wanted` into a frame of [`REQUEST`] bytes.
+/// Writes a request of ARP for `wanted` into a frame of [`REQUEST`] bytes.
 pub fn emit_request(
     frame: &mut [u8],
     hardware: EthernetAddress,

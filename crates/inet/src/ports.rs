@@ -1,6 +1,7 @@
 //! Who has which local port (bind(2), socket(7)).
 
 use crate::keys::TableHasher;
+use crate::local::Local;
 use crate::settings::Settings;
 use crate::shrink::shrink;
 use crate::slab::Id;
@@ -8,7 +9,7 @@ use alloc::vec::Vec;
 use core::ops::RangeInclusive;
 use hashbrown::HashMap;
 use paddock_abi::{Errno, Result};
-use smoltcp::wire::IpAddress;
+use smoltcp::wire::{IpAddress, IpEndpoint};
 
 /// Ports given out by the system (RFC 6335).
 pub const EPHEMERAL: RangeInclusive<u16> = 49152..=65534;
@@ -19,11 +20,18 @@ pub const SPAN: u32 = 65534 - 49152 + 1;
 /// A bound socket's claim on a port. It has to be given back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Claim {
-    /// The address; `None` for any.
-    pub address: Option<IpAddress>,
+    /// The addresses.
+    pub local: Local,
     /// The port.
     pub port: u16,
     number: u64,
+}
+
+impl Claim {
+    /// What getsockname(2) tells.
+    pub fn end(&self) -> IpEndpoint {
+        IpEndpoint::new(self.local.address(), self.port)
+    }
 }
 
 /// What of a socket others of its port have to know.
@@ -57,10 +65,6 @@ pub struct Ports {
     claims: u64,
 }
 
-fn overlap(one: Option<IpAddress>, other: Option<IpAddress>) -> bool {
-    one.is_none() || other.is_none() || one == other
-}
-
 impl Ports {
     /// All are free.
     pub fn new(hasher: TableHasher) -> Ports {
@@ -84,22 +88,17 @@ impl Ports {
     }
 
     /// Takes a port for a socket. `EADDRINUSE`, `ENOMEM`.
-    pub fn bind(
-        &mut self,
-        address: Option<IpAddress>,
-        port: u16,
-        settings: &Settings,
-    ) -> Result<Claim> {
+    pub fn bind(&mut self, local: Local, port: u16, settings: &Settings) -> Result<Claim> {
         let (reuse_address, reuse_port) = (settings.reuse_address, settings.reuse_port);
         let number = self.claims;
         let claim = Claim {
-            address,
+            local,
             port,
             number,
         };
         let entry = self.entry(port)?;
         let in_the_way = |other: &Bound| {
-            overlap(address, other.claim.address)
+            local.overlaps(other.claim.local)
                 && !(reuse_address && other.reuse_address && other.listener.is_none())
                 && !(reuse_port && other.reuse_port)
         };
@@ -127,7 +126,7 @@ impl Ports {
     /// where to begin. `EADDRINUSE` if there is none, `ENOMEM`.
     pub fn bind_any(
         &mut self,
-        address: Option<IpAddress>,
+        local: Local,
         start: u32,
         settings: &Settings,
         is_reserved: impl Fn(u16) -> bool,
@@ -135,7 +134,7 @@ impl Ports {
         let free = (0..SPAN)
             .map(|step| nth(start.wrapping_add(step)))
             .find(|port| !self.ports.contains_key(port) && !is_reserved(*port));
-        self.bind(address, free.ok_or(Errno::EADDRINUSE)?, settings)
+        self.bind(local, free.ok_or(Errno::EADDRINUSE)?, settings)
     }
 
     /// Gives a port back.
@@ -156,7 +155,7 @@ impl Ports {
         let in_the_way = |other: &Bound| {
             other.claim != claim
                 && other.listener.is_some()
-                && overlap(claim.address, other.claim.address)
+                && claim.local.overlaps(other.claim.local)
                 && !(reuse_port && other.reuse_port)
         };
         if listener.is_some() && entry.bound.iter().any(in_the_way) {
@@ -167,18 +166,18 @@ impl Ports {
     }
 
     /// Who listens for connections to an address and port: those of the
-    /// address itself before those of any; one of several by `spread`.
+    /// address itself before those of all; one of several by `spread`.
     pub fn listener(&self, address: IpAddress, port: u16, spread: usize) -> Option<Id> {
         let entry = self.ports.get(&port)?;
-        let of = |wanted: Option<IpAddress>| {
+        let of = |wanted: Local| {
             let those = || {
                 let there = entry.bound.iter();
-                there.filter(|bound| bound.claim.address == wanted && bound.listener.is_some())
+                there.filter(|bound| bound.claim.local == wanted && bound.listener.is_some())
             };
             let count = those().count();
             those().nth(spread.checked_rem(count)?)?.listener
         };
-        of(Some(address)).or_else(|| of(None))
+        Local::of(address).into_iter().find_map(of)
     }
 
     /// Whether a socket has bound itself to a port.
@@ -239,16 +238,16 @@ mod tests {
     #[test]
     fn addresses_of_a_port_are_apart() {
         let (mut ports, plain) = (ports(), Settings::default());
-        let one = Some(IpAddress::Ipv4(Ipv4Address::new(127, 0, 0, 1)));
-        let two = Some(IpAddress::Ipv4(Ipv4Address::new(127, 0, 0, 2)));
+        let one = Local::One(Ipv4Address::new(127, 0, 0, 1).into());
+        let two = Local::One(Ipv4Address::new(127, 0, 0, 2).into());
         let first = ports.bind(one, 80, &plain).unwrap();
         assert_eq!(ports.bind(one, 80, &plain), Err(Errno::EADDRINUSE));
-        assert_eq!(ports.bind(None, 80, &plain), Err(Errno::EADDRINUSE));
+        assert_eq!(ports.bind(Local::Any, 80, &plain), Err(Errno::EADDRINUSE));
         let second = ports.bind(two, 80, &plain).unwrap();
         ports.release(first);
-        assert_eq!(ports.bind(None, 80, &plain), Err(Errno::EADDRINUSE));
+        assert_eq!(ports.bind(Local::Any, 80, &plain), Err(Errno::EADDRINUSE));
         ports.release(second);
-        assert!(ports.bind(None, 80, &plain).is_ok());
+        assert!(ports.bind(Local::Any, 80, &plain).is_ok());
     }
 
     #[test]
@@ -256,26 +255,26 @@ mod tests {
         let mut ports = ports();
         let mut slab = Slab::new();
         let id = slab.insert(()).unwrap();
-        let first = ports.bind(None, 80, &reuse(true, false)).unwrap();
-        assert!(ports.bind(None, 80, &reuse(false, false)).is_err());
-        let second = ports.bind(None, 80, &reuse(true, false)).unwrap();
+        let first = ports.bind(Local::Any, 80, &reuse(true, false)).unwrap();
+        assert!(ports.bind(Local::Any, 80, &reuse(false, false)).is_err());
+        let second = ports.bind(Local::Any, 80, &reuse(true, false)).unwrap();
         assert_eq!(ports.listen(first, Some(id)), Ok(()));
         assert_eq!(ports.listen(second, Some(id)), Err(Errno::EADDRINUSE));
-        assert!(ports.bind(None, 80, &reuse(true, false)).is_err());
+        assert!(ports.bind(Local::Any, 80, &reuse(true, false)).is_err());
     }
 
     #[test]
     fn connections_keep_a_port() {
         let mut ports = ports();
         ports.add_connection(80, true).unwrap();
-        assert!(ports.bind(None, 80, &reuse(false, false)).is_err());
-        let claim = ports.bind(None, 80, &reuse(true, false)).unwrap();
+        assert!(ports.bind(Local::Any, 80, &reuse(false, false)).is_err());
+        let claim = ports.bind(Local::Any, 80, &reuse(true, false)).unwrap();
         ports.release(claim);
         ports.add_connection(80, false).unwrap();
-        assert!(ports.bind(None, 80, &reuse(true, false)).is_err());
+        assert!(ports.bind(Local::Any, 80, &reuse(true, false)).is_err());
         ports.remove_connection(80, true);
         ports.remove_connection(80, false);
-        assert!(ports.bind(None, 80, &reuse(false, false)).is_ok());
+        assert!(ports.bind(Local::Any, 80, &reuse(false, false)).is_ok());
         assert_eq!(ports.ports.len(), 1);
     }
 
@@ -285,7 +284,7 @@ mod tests {
         let mut slab = Slab::new();
         let ids: Vec<Id> = (0..3).map(|n| slab.insert(n).unwrap()).collect();
         for &id in &ids {
-            let claim = ports.bind(None, 80, &reuse(false, true)).unwrap();
+            let claim = ports.bind(Local::Any, 80, &reuse(false, true)).unwrap();
             ports.listen(claim, Some(id)).unwrap();
         }
         let address = IpAddress::Ipv4(Ipv4Address::LOCALHOST);

@@ -1,6 +1,7 @@
 //! [`Settings`]: what setsockopt(2) sets of a TCP socket.
 
 use crate::SECOND;
+use crate::local::Local;
 
 /// The most bytes of a buffer, which window scaling has to reach.
 pub const MAX_BUFFER: u32 = 4 << 20;
@@ -51,6 +52,13 @@ pub struct Settings {
     pub ttl: u8,
     /// IP_TOS.
     pub tos: u8,
+    /// IPV6_UNICAST_HOPS; 0 is the default.
+    pub hops: u8,
+    /// IPV6_TCLASS.
+    pub traffic_class: u8,
+    /// All addresses that the socket can have: those of its family, or of
+    /// both.
+    pub any: Local,
 }
 
 impl Default for Settings {
@@ -75,6 +83,9 @@ impl Default for Settings {
             reuse_port: false,
             ttl: 0,
             tos: 0,
+            hops: 0,
+            traffic_class: 0,
+            any: Local::AnyIpv4,
         }
     }
 }

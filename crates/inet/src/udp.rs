@@ -6,12 +6,15 @@ use alloc::vec::Vec;
 use paddock_abi::{Errno, Result};
 use paddock_charge::Charge;
 use paddock_sync::Ready;
-use smoltcp::wire::{IpEndpoint, UdpPacket};
+use smoltcp::wire::{IpAddress, IpEndpoint, UdpPacket};
 
 /// Bytes of a datagram's header.
 pub const HEADER: usize = 8;
-/// Bytes of data in the largest datagram of all, over IPv4.
-pub const MAX_DATAGRAM: usize = 65507;
+/// Bytes of data in the largest datagram of all, which is over IPv6, and over
+/// IPv4.
+pub const MAX_DATAGRAM: usize = 65527;
+/// See [`MAX_DATAGRAM`].
+pub const MAX_DATAGRAM4: usize = 65507;
 /// What a datagram that waits costs beside its bytes.
 const OVERHEAD: usize = 128;
 /// Bytes that may wait for a socket by default, their cost included.
@@ -133,7 +136,9 @@ impl<O> Socket<O> {
 /// `None` if it is none, or its checksum is wrong.
 pub fn parse(bytes: &[u8], from: IpEndpoint, to: IpEndpoint) -> Option<(u16, u16, &[u8])> {
     let packet = UdpPacket::new_checked(bytes).ok()?;
-    let sums = packet.verify_checksum(&from.addr, &to.addr);
+    // Over IPv6 there is always one (RFC 8200, 8.1).
+    let there = packet.checksum() != 0 || matches!(to.addr, IpAddress::Ipv4(_));
+    let sums = there && packet.verify_checksum(&from.addr, &to.addr);
     (sums && packet.dst_port() != 0)
         .then(|| (packet.src_port(), packet.dst_port(), packet.payload()))
 }

@@ -4,7 +4,7 @@ mod common;
 
 use common::*;
 use paddock_abi::Errno;
-use paddock_inet::{Id, MAX_DATAGRAM, Settings};
+use paddock_inet::{Id, Local, MAX_DATAGRAM, Settings};
 use paddock_sync::Ready;
 use smoltcp::wire::{IpAddress, IpEndpoint, Ipv4Address};
 
@@ -14,7 +14,7 @@ fn socket(network: &mut Network, side: usize, port: u16) -> (Id, Watcher) {
     let id = stack.udp_open(watcher.clone(), &account).unwrap();
     if port > 0 {
         let settings = Settings::default();
-        stack.udp_bind(id, None, port, &settings).unwrap();
+        stack.udp_bind(id, Local::AnyIpv4, port, &settings).unwrap();
     }
     (id, watcher)
 }
@@ -70,7 +70,7 @@ fn nothing_is_lost_by_closing_here() {
     let (server, _) = socket(&mut network, 0, 53);
     let to = IpEndpoint::new(IpAddress::Ipv4(Ipv4Address::LOCALHOST), 53);
     let (client, _) = socket(&mut network, 0, 0);
-    let large = vec![7; MAX_DATAGRAM];
+    let large = vec![7; 65_507];
     send(&mut network, 0, client, &large, Some(to)).unwrap();
     network.stacks[0].udp_close(client);
     assert_eq!(receive(&mut network, 0, server).unwrap().0, large);
@@ -87,7 +87,9 @@ fn those_that_are_connected_hear_that_nobody_is_there() {
     ];
     for to in nobody {
         let (client, told) = socket(&mut network, 0, 0);
-        network.stacks[0].udp_connect(client, Some(to)).unwrap();
+        network.stacks[0]
+            .udp_connect(client, Some(to), Local::AnyIpv4)
+            .unwrap();
         send(&mut network, 0, client, b"x", None).unwrap();
         network.pass(SECOND);
         assert!(told.take().contains(Ready::ERR));
@@ -105,7 +107,7 @@ fn connected_sockets_hear_nobody_else() {
     let mut network = network();
     let (server, _) = socket(&mut network, 1, 53);
     network.stacks[1]
-        .udp_connect(server, Some(endpoint(0, 700)))
+        .udp_connect(server, Some(endpoint(0, 700)), Local::AnyIpv4)
         .unwrap();
     let (stranger, _) = socket(&mut network, 0, 701);
     let (friend, _) = socket(&mut network, 0, 700);
@@ -161,15 +163,18 @@ fn ports_are_given_out_and_taken_once() {
     let stack = &mut network.stacks[0];
     let plain = Settings::default();
     assert_eq!(
-        stack.udp_bind(second, None, 53, &plain),
+        stack.udp_bind(second, Local::AnyIpv4, 53, &plain),
         Err(Errno::EADDRINUSE)
     );
     assert_eq!(
-        stack.udp_bind(second, None, 68, &plain),
+        stack.udp_bind(second, Local::AnyIpv4, 68, &plain),
         Err(Errno::EADDRINUSE)
     );
-    stack.udp_bind(second, None, 0, &plain).unwrap();
-    assert_eq!(stack.udp_bind(second, None, 0, &plain), Err(Errno::EINVAL));
+    stack.udp_bind(second, Local::AnyIpv4, 0, &plain).unwrap();
+    assert_eq!(
+        stack.udp_bind(second, Local::AnyIpv4, 0, &plain),
+        Err(Errno::EINVAL)
+    );
     let port = stack.udp_state(second).unwrap().bound.unwrap().1;
     assert!(port >= 49152);
 }

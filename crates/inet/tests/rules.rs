@@ -4,7 +4,7 @@ mod common;
 
 use common::*;
 use paddock_abi::Errno;
-use paddock_inet::{Backlog, Id, Settings, Stack, State};
+use paddock_inet::{Backlog, Id, Local, Settings, Stack, State};
 use paddock_sync::Ready;
 use smoltcp::wire::{IpAddress, IpEndpoint, Ipv4Address};
 
@@ -32,7 +32,7 @@ impl Alone {
         let mut stack = Stack::new(machine(7));
         let settings = Settings::default();
         let (watcher, account) = (Watcher::default(), account());
-        let claim = stack.bind(None, 80, &settings).unwrap();
+        let claim = stack.bind(Local::AnyIpv4, 80, &settings).unwrap();
         let (owner, backlog) = (watcher.clone(), Backlog::new(backlog));
         let listener = stack.listen(claim, backlog, settings, owner, account);
         Alone {
@@ -144,7 +144,7 @@ fn both_begin_at_once() {
     let mut ids = Vec::new();
     for side in 0..2 {
         let stack = &mut network.stacks[side];
-        let claim = stack.bind(None, 700, &settings).unwrap();
+        let claim = stack.bind(Local::AnyIpv4, 700, &settings).unwrap();
         let to = endpoint(1 - side, 700);
         let id = stack.connect(now, Some(claim), to, settings, Watcher::default(), &account);
         ids.push(id.unwrap());
@@ -388,7 +388,7 @@ fn nagle_gathers_small_writes() {
 fn ports_of_services_are_not_for_programs() {
     let mut alone = Alone::new(1);
     let settings = Settings::default();
-    assert!(alone.stack.bind(None, 22, &settings).is_err());
+    assert!(alone.stack.bind(Local::AnyIpv4, 22, &settings).is_err());
     let (ssh, _) = alone.connect(22).unwrap();
     assert_eq!(alone.stack.state(ssh), State::SynSent);
     assert_eq!(alone.stack.host().services.len(), 1);

@@ -26,8 +26,6 @@ pub enum Switch {
     Cork,
     /// TCP_QUICKACK.
     QuickAck,
-    /// IPV6_V6ONLY.
-    OnlyIpv6,
 }
 
 /// What has been set of a socket, apart from what it does by itself.

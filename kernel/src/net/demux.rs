@@ -1,14 +1,16 @@
 //! Whose a packet is: the stack of programs ([`super::inet`]), or embassy-net
 //! for the kernel's own services. The one table for that is the ports of the
-//! services: what is TCP or UDP over IPv4 to this machine and to none of them is
-//! the programs' stack's, which also answers for ports that nobody has.
+//! services: what is TCP or UDP to this machine and to none of them is the
+//! programs' stack's, which also answers for ports that nobody has, and for the
+//! card's IPv6 addresses (neighbour discovery, echoes).
 
 use super::inet;
 use super::ports::{DHCP_CLIENT, SERVICES};
 use crate::drivers::virtio::net::Verdict;
+use paddock_inet::Packet as AnyPacket;
 use smoltcp::wire::{
-    EthernetFrame, EthernetProtocol, Icmpv4Message, Icmpv4Packet, IpProtocol, Ipv4Cidr, Ipv4Packet,
-    TcpPacket, UdpPacket,
+    EthernetFrame, EthernetProtocol, Icmpv4Message, Icmpv4Packet, Icmpv6Message, Icmpv6Packet,
+    IpProtocol, Ipv4Cidr, Ipv4Packet, TcpPacket, UdpPacket,
 };
 
 type Packet<'a> = Ipv4Packet<&'a [u8]>;
@@ -62,15 +64,44 @@ pub fn on_frame(frame: &[u8], own: Option<Ipv4Cidr>) -> Verdict {
             inet::with(|stack, now| stack.on_packet(now, frame.payload()));
             Verdict::Taken
         }
+        EthernetProtocol::Ipv6 => on_ipv6(frame.payload()),
         _ => Verdict::Leave,
+    }
+}
+
+/// A packet of IPv6 has come from the card.
+fn on_ipv6(bytes: &[u8]) -> Verdict {
+    let Some(packet) = AnyPacket::parse(bytes).filter(is_of_programs6) else {
+        return Verdict::Leave;
+    };
+    inet::with(|stack, now| stack.on_packet(now, bytes));
+    // Both have neighbours.
+    let message = Icmpv6Packet::new_checked(packet.payload);
+    let is_answer = packet.protocol == IpProtocol::Icmpv6
+        && message.is_ok_and(|message| message.msg_type() == Icmpv6Message::NeighborAdvert);
+    match is_answer {
+        true => Verdict::Leave,
+        false => Verdict::Taken,
+    }
+}
+
+/// Whether a packet of IPv6 is for no service.
+fn is_of_programs6(packet: &AnyPacket<'_>) -> bool {
+    match packet.protocol {
+        IpProtocol::Tcp => TcpPacket::new_checked(packet.payload)
+            .is_ok_and(|segment| !SERVICES.has(segment.dst_port())),
+        IpProtocol::Udp | IpProtocol::Icmpv6 => true,
+        _ => false,
     }
 }
 
 /// embassy-net has sent a packet through loopback. Whether it was for the
 /// programs' stack.
 pub fn on_looped(bytes: &[u8]) -> bool {
-    let packet = Ipv4Packet::new_checked(bytes);
-    let is_theirs = packet.is_ok_and(|packet| is_of_programs(&packet));
+    let is_theirs = match bytes.first().map(|byte| byte >> 4) {
+        Some(6) => AnyPacket::parse(bytes).is_some_and(|packet| is_of_programs6(&packet)),
+        _ => Ipv4Packet::new_checked(bytes).is_ok_and(|packet| is_of_programs(&packet)),
+    };
     if is_theirs {
         inet::with(|stack, now| stack.on_service_packet(now, bytes));
     }

@@ -14,9 +14,9 @@ use alloc::sync::Arc;
 use core::future::poll_fn;
 use core::pin::pin;
 use core::task::{Poll, Waker};
-use embassy_net::StaticConfigV4;
+use embassy_net::{ConfigV6, Ipv6Address, Ipv6Cidr, StaticConfigV4, StaticConfigV6};
 use embassy_time::{Instant, Timer};
-use paddock_inet::{Host, Interface, NEVER, Stack};
+use paddock_inet::{Host, Interface, Ipv4, NEVER, Plan, Stack};
 use paddock_sync::{OnceCell, PreemptOff, Rank, SpinLock};
 use smoltcp::wire::EthernetAddress;
 
@@ -54,6 +54,10 @@ struct Inet {
     waker: Option<Waker>,
     /// When it wakes by itself, ns since boot.
     alarm: u64,
+    /// Where the card's IPv6 addresses come from.
+    plan: Plan,
+    /// The IPv6 address and router that the services were told last.
+    told: Option<(Ipv6Cidr, Option<Ipv6Address>)>,
 }
 
 static INET: OnceCell<SpinLock<Inet, PreemptOff>> = OnceCell::new();
@@ -64,6 +68,8 @@ pub fn start() {
         stack: Stack::new(Machine),
         waker: None,
         alarm: NEVER,
+        plan: Plan::Nothing,
+        told: None,
     };
     if INET.set(SpinLock::new(Rank::Inet, inet)).is_err() {
         panic!("the network was started twice");
@@ -109,6 +115,7 @@ impl Inet {
 pub async fn run_deadlines() {
     loop {
         let deadline = wait_for_deadline().await;
+        super::tell_services();
         let at = Instant::from_micros(deadline.div_ceil(1000));
         let mut timer = pin!(Timer::at(at));
         // The alarm may be moved forward meanwhile.
@@ -151,17 +158,51 @@ async fn wait_for_deadline() -> u64 {
     .await
 }
 
-/// The card's addresses may have changed.
+/// There is a card, whose IPv6 addresses come from where `plan` says.
+pub fn plan_ipv6(plan: Plan) {
+    if let Some(inet) = INET.get() {
+        inet.lock().plan = plan;
+    }
+}
+
+/// The card's IPv4 address may have changed.
 pub fn configure(config: Option<&StaticConfigV4>) {
-    let interface = config.map(|config| Interface {
+    let interface = Some(Interface {
         hardware: EthernetAddress(Card::hardware()),
-        address: config.address,
-        gateway: config.gateway,
         mtu: Card::MTU,
+        ipv4: config.map(|config| Ipv4 {
+            address: config.address,
+            gateway: config.gateway,
+        }),
     });
-    with(|stack, _| {
-        if stack.interface() != interface {
-            stack.set_interface(interface);
-        }
-    });
+    let Some(inet) = INET.get() else {
+        return;
+    };
+    let mut inet = inet.lock();
+    let plan = inet.plan;
+    if inet.stack.interface() != interface {
+        inet.stack.set_interface(interface);
+        inet.stack.plan_ipv6(plan);
+        inet.see_to_alarm();
+    }
+}
+
+/// The card's IPv6 address for the services, if it is another than they were
+/// told last: one that is known everywhere before one of the link.
+pub fn news_for_services() -> Option<ConfigV6> {
+    let mut inet = INET.get()?.lock();
+    let own = inet.stack.ipv6_addresses().last();
+    let router = inet.stack.ipv6_router();
+    let news = own.map(|own| (own, router));
+    if inet.told == news {
+        return None;
+    }
+    inet.told = news;
+    Some(news.map_or(ConfigV6::None, |(address, gateway)| {
+        ConfigV6::Static(StaticConfigV6 {
+            address,
+            gateway,
+            dns_servers: heapless::Vec::new(),
+        })
+    }))
 }

@@ -6,7 +6,7 @@ use super::notifier::Owner;
 use super::ports::SERVICES;
 use crate::drivers::virtio::net::Card;
 use alloc::vec::Vec;
-use embassy_net::Ipv4Address;
+use embassy_net::{IpAddress, IpEndpoint, Ipv4Address, Ipv6Cidr};
 use paddock_abi::socket::AF_INET;
 use paddock_abi::{Errno, Result};
 use paddock_inet::{Interface, LISTEN, Listed};
@@ -45,7 +45,7 @@ pub fn list_connections() -> Result<Vec<Connection>> {
     for port in SERVICES.iter() {
         list.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
         list.push(Connection {
-            local: (None, port),
+            local: IpEndpoint::new(Ipv4Address::UNSPECIFIED.into(), port),
             remote: None,
             state: LISTEN,
             queues: (0, 0),
@@ -57,7 +57,7 @@ pub fn list_connections() -> Result<Vec<Connection>> {
 
 /// The neighbours that programs talk to, with their Ethernet addresses.
 /// `ENOMEM`.
-pub fn list_neighbours() -> Result<Vec<(Ipv4Address, [u8; 6])>> {
+pub fn list_neighbours() -> Result<Vec<(IpAddress, [u8; 6])>> {
     let known = inet::with(|stack, _| stack.neighbours())?;
     let mut list = Vec::new();
     list.try_reserve_exact(known.len())
@@ -66,7 +66,19 @@ pub fn list_neighbours() -> Result<Vec<(Ipv4Address, [u8; 6])>> {
     Ok(list)
 }
 
-/// The card's addresses, if it has any.
+/// The card's IPv6 addresses. `ENOMEM`.
+pub fn ipv6_addresses() -> Result<Vec<Ipv6Cidr>> {
+    let mut list = Vec::new();
+    inet::with(|stack, _| {
+        for own in stack.ipv6_addresses() {
+            list.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
+            list.push(own);
+        }
+        Ok(list)
+    })
+}
+
+/// The card, if there is one.
 pub fn interface() -> Option<Interface> {
     inet::with(|stack, _| stack.interface())
 }

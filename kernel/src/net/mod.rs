@@ -19,13 +19,17 @@ use crate::{random, time};
 use core::net::IpAddr;
 use core::task::Waker;
 use embassy_net::{
-    Config, ConfigV4, ConfigV6, DhcpConfig, IpAddress, Ipv4Address, Ipv4Cidr, Ipv6Cidr, Runner,
-    StaticConfigV4, StaticConfigV6,
+    Config, ConfigV4, ConfigV6, DhcpConfig, IpAddress, Ipv4Address, Ipv4Cidr, Ipv6Address,
+    Ipv6Cidr, Runner, StaticConfigV4, StaticConfigV6,
 };
 use embassy_time::{Duration, Timer};
 use heapless::Vec;
-pub use list::{Connection, Traffic, interface, list_connections, list_neighbours, traffic};
+pub use list::{
+    Connection, Traffic, interface, ipv6_addresses, list_connections, list_neighbours, traffic,
+};
 use loopback::Loopback;
+use paddock_abi::socket::AF_INET6;
+use paddock_inet::{Local, Plan, Settings};
 use paddock_sync::OnceCell;
 pub use ports::{EPHEMERAL, is_privileged};
 pub use stack::NetStack;
@@ -69,7 +73,36 @@ pub fn is_loopback(address: &IpAddress) -> bool {
 /// Whether an address is this machine's now.
 pub fn is_own(address: &IpAddress) -> bool {
     is_loopback(address)
-        || matches!(address, IpAddress::Ipv4(address) if own_address() == Some(*address))
+        || match address {
+            IpAddress::Ipv4(address) => own_address() == Some(*address),
+            IpAddress::Ipv6(_) => inet::with(|stack, _| stack.is_own(*address)),
+        }
+}
+
+/// What a fresh socket of `AF_INET` or `AF_INET6` has set.
+fn settings_of(family: u16) -> Settings {
+    Settings {
+        any: match family {
+            AF_INET6 => Local::Any,
+            _ => Local::AnyIpv4,
+        },
+        ..Settings::default()
+    }
+}
+
+/// Has the kernel's services follow the card's IPv6 address.
+fn tell_services() {
+    let (Some(stack), Some(config)) = (ethernet(), inet::news_for_services()) else {
+        return;
+    };
+    let address = |config: StaticConfigV6| config.address;
+    let known = stack.section(|stack| stack.config_v6()).map(address);
+    match &config {
+        ConfigV6::Static(own) if known == Some(own.address) => {}
+        ConfigV6::Static(own) => log::info!("net: {} has {}", stack.name, own.address),
+        _ => log::info!("net: {} has no IPv6 address", stack.name),
+    }
+    stack.section(|stack| stack.set_config_v6(config));
 }
 
 /// The card's IPv4 address, once it has one.
@@ -98,8 +131,13 @@ pub fn start(command_line: &CommandLine<'_>, main_loop: &MainLoop) {
 }
 
 fn start_loopback(main_loop: &MainLoop) {
-    let config = Config::ipv4_static(StaticConfigV4 {
+    let mut config = Config::ipv4_static(StaticConfigV4 {
         address: Ipv4Cidr::new(Ipv4Address::LOCALHOST, 8),
+        gateway: None,
+        dns_servers: Vec::new(),
+    });
+    config.ipv6 = ConfigV6::Static(StaticConfigV6 {
+        address: Ipv6Cidr::new(Ipv6Address::LOCALHOST, 128),
         gateway: None,
         dns_servers: Vec::new(),
     });
@@ -115,6 +153,7 @@ fn start_loopback(main_loop: &MainLoop) {
 
 fn start_ethernet(command_line: &CommandLine<'_>, card: Card, main_loop: &MainLoop) {
     let (config, is_static) = configuration(command_line);
+    inet::plan_ipv6(plan(command_line));
     let (stack, runner) = NetStack::new("eth0", card, config, random::next_u64());
     if ETHERNET.set(stack).is_err() {
         panic!("the network was started twice");
@@ -147,19 +186,24 @@ fn configuration(command_line: &CommandLine<'_>) -> (Config, bool) {
                     dns_servers: Vec::new(),
                 });
             }
-            (IpAddr::V6(address), gateway) => {
-                config.ipv6 = ConfigV6::Static(StaticConfigV6 {
-                    address: Ipv6Cidr::new(address, given.prefix),
-                    gateway: match gateway {
-                        Some(IpAddr::V6(gateway)) => Some(gateway),
-                        _ => None,
-                    },
-                    dns_servers: Vec::new(),
-                });
-            }
+            (IpAddr::V6(_), _) => {}
         }
     }
     (config, is_static)
+}
+
+/// `ip=`, or what routers say: the stack of programs sees to IPv6.
+fn plan(command_line: &CommandLine<'_>) -> Plan {
+    let given = command_line.ip.into_iter().flatten();
+    let mut six = given.filter_map(|given| match (given.address, given.gateway) {
+        (IpAddr::V6(address), Some(IpAddr::V6(gateway))) => Some(Plan::Given(
+            Ipv6Cidr::new(address, given.prefix),
+            Some(gateway),
+        )),
+        (IpAddr::V6(address), _) => Some(Plan::Given(Ipv6Cidr::new(address, given.prefix), None)),
+        _ => None,
+    });
+    six.next().unwrap_or(Plan::Automatic)
 }
 
 #[embassy_executor::task]
@@ -178,7 +222,10 @@ async fn run_ethernet(runner: Runner<'static, Card>) {
         let own = own_network();
         Card::sort(waker, |frame| demux::on_frame(frame, own));
     };
-    let note = || inet::configure(stack.section(|stack| stack.config_v4()).as_ref());
+    let note = || {
+        inet::configure(stack.section(|stack| stack.config_v4()).as_ref());
+        tell_services();
+    };
     stack.run(runner, sort, note).await;
 }
 
@@ -212,11 +259,17 @@ async fn wait_for_address(stack: &'static NetStack) -> bool {
     use core::future::Future;
     use core::pin::pin;
     use core::task::Poll;
-    // The stack's own future touches its cells: each poll is a section.
-    let mut configured = pin!(stack.section(|stack| async move { stack.wait_config_up().await }));
     let mut patience = pin!(Timer::after(Duration::from_millis(DHCP_PATIENCE_MS)));
     core::future::poll_fn(|cx| {
-        if stack.section(|_| configured.as_mut().poll(cx)).is_ready() {
+        // The stack's own futures touch its cells, hence the section. They are
+        // about both families together: one of the two is yet to come, and
+        // keeps the waker.
+        let configured = stack.section(|stack| {
+            let _ = pin!(stack.wait_config_up()).poll(cx);
+            let _ = pin!(stack.wait_config_down()).poll(cx);
+            stack.config_v4().is_some()
+        });
+        if configured {
             return Poll::Ready(true);
         }
         patience.as_mut().poll(cx).map(|()| false)

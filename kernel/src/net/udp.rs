@@ -6,11 +6,11 @@ use super::notifier::Notifier;
 use crate::user::accounts::paying;
 use alloc::sync::Arc;
 use core::any::Any;
-use embassy_net::{IpAddress, IpEndpoint, Ipv4Address};
+use embassy_net::IpEndpoint;
 use paddock_abi::termios::{FIONREAD, TIOCOUTQ};
 use paddock_abi::{Errno, Result};
 pub use paddock_inet::{Arrived, MAX_DATAGRAM};
-use paddock_inet::{Id, Settings};
+use paddock_inet::{Id, Local, Settings};
 use paddock_sync::{Pollable, PreemptOff, Rank, Ready, SpinLock, WaitQueue, try_arc};
 use paddock_unix_sockets::{SocketOptions, Switch, next_ino, socket_metadata};
 use paddock_user_io::{UserReader, UserWriter};
@@ -39,7 +39,7 @@ impl UdpSocket {
         let id = inet::with(|stack, _| stack.udp_open(owner, &account))?;
         let socket = UdpSocket {
             id,
-            settings: SpinLock::new(Rank::SocketState, Settings::default()),
+            settings: SpinLock::new(Rank::SocketState, super::settings_of(family)),
             notifier,
             options: SocketOptions::default(),
             family,
@@ -51,15 +51,16 @@ impl UdpSocket {
 
     /// bind(2). Port 0 is a port of the system's choice. `EINVAL` if bound
     /// already, `EADDRINUSE`, `ENOMEM`.
-    pub fn bind(&self, address: Option<IpAddress>, port: u16) -> Result<()> {
+    pub fn bind(&self, local: Local, port: u16) -> Result<()> {
         let mut settings = self.settings();
         settings.reuse_port = self.options.is_on(Switch::ReusePort);
-        inet::with(|stack, _| stack.udp_bind(self.id, address, port, &settings))
+        inet::with(|stack, _| stack.udp_bind(self.id, local, port, &settings))
     }
 
     /// connect(2): whom it talks to; `None` for everybody.
     pub fn connect(&self, peer: Option<IpEndpoint>) -> Result<()> {
-        inet::with(|stack, _| stack.udp_connect(self.id, peer))
+        let any = self.settings().any;
+        inet::with(|stack, _| stack.udp_connect(self.id, peer, any))
     }
 
     /// Sends a datagram to `to`, or to whom it is connected.
@@ -88,13 +89,14 @@ impl UdpSocket {
 
     /// getsockname(2).
     pub fn local(&self) -> IpEndpoint {
-        let any = IpAddress::Ipv4(Ipv4Address::UNSPECIFIED);
+        let any = self.settings().any;
         inet::with(|stack, _| {
             let state = stack.udp_state(self.id);
-            let (address, port) = state.and_then(|state| state.bound).unwrap_or((None, 0));
+            let (local, port) = state.and_then(|state| state.bound).unwrap_or((any, 0));
             let peer = state.and_then(|state| state.peer);
             let towards = peer.and_then(|peer| stack.source_towards(peer));
-            IpEndpoint::new(address.or(towards).unwrap_or(any), port)
+            let address = local.one().or(towards).unwrap_or(local.address());
+            IpEndpoint::new(address, port)
         })
     }
 

@@ -12,6 +12,7 @@ use alloc::string::String;
 use core::net::{IpAddr, Ipv4Addr};
 use core::task::{Context, Poll};
 use paddock_abi::{Errno, Result};
+use paddock_inet::Local;
 use paddock_ssh::{Arrival, Bound, IoError, ListenRequest, Listener, Place};
 use paddock_unix_sockets::UnixSocket;
 use paddock_vfs::PathContext;
@@ -64,7 +65,7 @@ fn superuser(user: &str) -> Result<()> {
 
 fn listen_tcp(port: u16) -> Result<Incoming> {
     let socket = TcpSocket::new()?;
-    socket.bind(Some(IpAddr::from(Ipv4Addr::LOCALHOST).into()), port)?;
+    socket.bind(Local::One(IpAddr::from(Ipv4Addr::LOCALHOST).into()), port)?;
     socket.listen(BACKLOG)?;
     let port = socket.local().port;
     Ok(Incoming {

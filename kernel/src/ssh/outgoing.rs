@@ -13,6 +13,7 @@ use core::future::poll_fn;
 use core::net::{IpAddr, Ipv4Addr};
 use core::task::Poll;
 use embassy_net::IpEndpoint;
+use paddock_abi::socket::{AF_INET, AF_INET6};
 use paddock_abi::{Errno, Result};
 use paddock_ssh::accounts::host_address;
 use paddock_ssh::{ConnectRequest, Destination};
@@ -38,7 +39,11 @@ pub async fn connect(request: ConnectRequest) -> Result<Served> {
 /// Hosts are addresses or names of /etc/hosts.
 async fn connect_tcp(host: String, port: u16) -> Result<Served> {
     let address = async_fs::run(move || address_of(&host)).await??;
-    let socket = TcpSocket::new()?;
+    let family = match address {
+        IpAddr::V4(_) => AF_INET,
+        IpAddr::V6(_) => AF_INET6,
+    };
+    let socket = TcpSocket::of_family(family)?;
     let mut watched = Watched::new(socket.clone());
     let remote = IpEndpoint::new(address.into(), port);
     poll_fn(|cx| {

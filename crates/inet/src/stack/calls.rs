@@ -3,6 +3,7 @@
 use super::{Host, Path, Slot, Stack};
 use crate::keys::Tuple;
 use crate::listener::{Accepted, Backlog, Listener};
+use crate::local::Local;
 use crate::ports::{self, Claim};
 use crate::settings::Settings;
 use crate::slab::Id;
@@ -24,20 +25,15 @@ impl<H: Host> Stack<H> {
     ///
     /// # Errors
     /// `EADDRINUSE`, `ENOMEM`.
-    pub fn bind(
-        &mut self,
-        address: Option<IpAddress>,
-        port: u16,
-        settings: &Settings,
-    ) -> Result<Claim> {
+    pub fn bind(&mut self, local: Local, port: u16, settings: &Settings) -> Result<Claim> {
         if port == 0 {
             let (start, host) = (self.host.random() as u32, &self.host);
             let reserved = |port| host.is_service(port);
-            return self.ports.bind_any(address, start, settings, reserved);
+            return self.ports.bind_any(local, start, settings, reserved);
         }
         match self.host.is_service(port) {
             true => Err(Errno::EADDRINUSE),
-            false => self.ports.bind(address, port, settings),
+            false => self.ports.bind(local, port, settings),
         }
     }
 
@@ -144,8 +140,8 @@ impl<H: Host> Stack<H> {
     /// connect(2): begins. From a bound port, or one of the system's choice.
     ///
     /// # Errors
-    /// `ENETUNREACH`, `EADDRNOTAVAIL` if there is no port or both ends are
-    /// the same, `ENFILE`, `ENOMEM`.
+    /// `ENETUNREACH`, `EAFNOSUPPORT` from IPv4 to IPv6, `EADDRNOTAVAIL` if
+    /// there is no port or both ends are the same, `ENFILE`, `ENOMEM`.
     pub fn connect(
         &mut self,
         now: u64,
@@ -155,8 +151,9 @@ impl<H: Host> Stack<H> {
         owner: H::Observer,
         account: &Arc<Account>,
     ) -> Result<Id> {
+        let bound = claim.map_or(settings.any, |claim| claim.local);
         let (path, source) = self.route(remote)?;
-        let address = claim.and_then(|claim| claim.address).unwrap_or(source);
+        let address = source_of(bound, settings.any, remote.addr, source)?;
         let port = match claim {
             Some(claim) => claim.port,
             None => self.port_towards(address, remote, path)?,
@@ -321,6 +318,28 @@ impl<H: Host> Stack<H> {
             self.wake(id.index);
             self.run(now);
         }
+    }
+}
+
+/// The address that something to `to` is from: the one of `bound`, or what the
+/// way has. `ENETUNREACH` for what a socket of these addresses does not reach,
+/// `EAFNOSUPPORT` from IPv4 to IPv6.
+pub(super) fn source_of(
+    bound: Local,
+    any: Local,
+    to: IpAddress,
+    way: IpAddress,
+) -> Result<IpAddress> {
+    if !any.includes(to) {
+        return Err(Errno::ENETUNREACH);
+    }
+    match (bound, to) {
+        (Local::One(IpAddress::Ipv4(_)) | Local::AnyIpv4, IpAddress::Ipv6(_)) => {
+            Err(Errno::EAFNOSUPPORT)
+        }
+        (Local::One(IpAddress::Ipv6(_)), IpAddress::Ipv4(_)) => Err(Errno::ENETUNREACH),
+        (Local::One(address), _) => Ok(address),
+        _ => Ok(way),
     }
 }
 

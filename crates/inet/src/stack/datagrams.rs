@@ -1,16 +1,19 @@
 //! UDP: what sockets ask, and datagrams on their way.
 
+use super::calls::source_of;
 use super::{Host, Observer, Path, Stack};
 use crate::SECOND;
-use crate::ip::{Body, HEADER, Packet, Sent, parse_no_port};
+use crate::icmp::parse_no_port;
+use crate::ip::{Body, HEADER, HEADER6, Packet, Sent};
+use crate::local::Local;
 use crate::settings::Settings;
 use crate::slab::Id;
-use crate::udp::{self, MAX_DATAGRAM, Socket};
+use crate::udp::{self, MAX_DATAGRAM, MAX_DATAGRAM4, Socket};
 use alloc::sync::Arc;
 use paddock_abi::{Errno, Result};
 use paddock_charge::{Account, Charge};
 use paddock_sync::{Ready, try_box};
-use smoltcp::wire::{IpAddress, IpEndpoint, Ipv4Address};
+use smoltcp::wire::{IpAddress, IpEndpoint};
 
 /// The most ICMP messages in a second (RFC 1812, 4.3.2.8).
 const MESSAGES: u32 = 1000;
@@ -50,7 +53,7 @@ pub struct Arrived {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Datagrams {
     /// The address and port it is bound to.
-    pub bound: Option<(Option<IpAddress>, u16)>,
+    pub bound: Option<(Local, u16)>,
     /// Whom it is connected to.
     pub peer: Option<IpEndpoint>,
     /// Bytes of the next datagram.
@@ -88,13 +91,7 @@ impl<H: Host> Stack<H> {
 
     /// bind(2). Port 0 is one of the system's choice. `EINVAL` if it is bound,
     /// `EADDRINUSE`, `ENOMEM`.
-    pub fn udp_bind(
-        &mut self,
-        id: Id,
-        address: Option<IpAddress>,
-        port: u16,
-        settings: &Settings,
-    ) -> Result<()> {
+    pub fn udp_bind(&mut self, id: Id, local: Local, port: u16, settings: &Settings) -> Result<()> {
         if self.udp(id)?.claim.is_some() {
             return Err(Errno::EINVAL);
         }
@@ -102,9 +99,9 @@ impl<H: Host> Stack<H> {
         let claim = match port {
             0 => self
                 .udp_ports
-                .bind_any(address, start, settings, |port| host.is_udp_service(port))?,
+                .bind_any(local, start, settings, |port| host.is_udp_service(port))?,
             port if host.is_udp_service(port) => return Err(Errno::EADDRINUSE),
-            port => self.udp_ports.bind(address, port, settings)?,
+            port => self.udp_ports.bind(local, port, settings)?,
         };
         let known = self.udp_ports.listen(claim, Some(id));
         known.inspect_err(|_| self.udp_ports.release(claim))?;
@@ -112,19 +109,36 @@ impl<H: Host> Stack<H> {
         Ok(())
     }
 
-    fn udp_make_bound(&mut self, id: Id) -> Result<()> {
+    fn udp_make_bound(&mut self, id: Id, any: Local) -> Result<()> {
         match self.udp(id)?.claim {
             Some(_) => Ok(()),
-            None => self.udp_bind(id, None, 0, &Settings::default()),
+            None => self.udp_bind(id, any, 0, &Settings::default()),
         }
     }
 
-    /// connect(2): whom it talks to; `None` for everybody. `ENETUNREACH`, and
-    /// the errors of [`Self::udp_bind`].
-    pub fn udp_connect(&mut self, id: Id, peer: Option<IpEndpoint>) -> Result<()> {
+    /// The address that a socket's datagrams to `to` are from, and their way.
+    fn udp_way(
+        &mut self,
+        id: Id,
+        to: IpEndpoint,
+        broadcasts: bool,
+        any: Local,
+    ) -> Result<(Path, IpAddress)> {
+        let bound = self.udp(id)?.claim.map_or(any, |claim| claim.local);
+        let (path, way) = self.datagram_route(to, broadcasts)?;
+        Ok((path, source_of(bound, any, to.addr, way)?))
+    }
+
+    /// connect(2): whom it talks to; `None` for everybody. `any` is what the
+    /// socket can be bound to.
+    ///
+    /// # Errors
+    /// `ENETUNREACH`, `EAFNOSUPPORT` from IPv4 to IPv6, and those of
+    /// [`Self::udp_bind`].
+    pub fn udp_connect(&mut self, id: Id, peer: Option<IpEndpoint>, any: Local) -> Result<()> {
         if let Some(peer) = peer {
-            self.datagram_route(peer, true)?;
-            self.udp_make_bound(id)?;
+            self.udp_way(id, peer, true, any)?;
+            self.udp_make_bound(id, any)?;
         }
         self.udp(id)?.peer = peer;
         Ok(())
@@ -133,19 +147,17 @@ impl<H: Host> Stack<H> {
     /// The way of a datagram, which may go to many. `EACCES` if it must not go
     /// to everybody, `ENETUNREACH`.
     fn datagram_route(&self, to: IpEndpoint, broadcasts: bool) -> Result<(Path, IpAddress)> {
-        let IpAddress::Ipv4(address) = to.addr else {
-            return Err(Errno::ENETUNREACH);
-        };
-        if !self.is_broadcast(address) && !address.is_multicast() {
-            let (path, source) = self.route(to)?;
-            let local = matches!(path, Path::Local | Path::Service);
-            return Ok((if local { Path::Local } else { path }, source));
-        }
-        if self.is_broadcast(address) && !broadcasts {
+        let to_all = self.is_broadcast(to.addr);
+        if to_all && !broadcasts {
             return Err(Errno::EACCES);
         }
-        let interface = self.interface.ok_or(Errno::ENETUNREACH)?;
-        Ok((Path::Link, interface.address.address().into()))
+        if to_all || to.addr.is_multicast() {
+            let source = self.source(to.addr).ok_or(Errno::ENETUNREACH)?;
+            return Ok((Path::Link, source));
+        }
+        let (path, source) = self.route(to)?;
+        let local = matches!(path, Path::Local | Path::Service);
+        Ok((if local { Path::Local } else { path }, source))
     }
 
     /// Sends a datagram to `to`, or to whom the socket is connected;
@@ -175,17 +187,21 @@ impl<H: Host> Stack<H> {
         if to.port == 0 {
             return Err(Errno::EINVAL);
         }
-        let (path, source) = self.datagram_route(to, broadcasts)?;
+        let (path, source) = self.udp_way(id, to, broadcasts, settings.any)?;
+        let (header, largest) = match to.addr {
+            IpAddress::Ipv4(_) => (HEADER, MAX_DATAGRAM4),
+            IpAddress::Ipv6(_) => (HEADER6, MAX_DATAGRAM),
+        };
         let most = match path {
-            Path::Link => self.mtu(path) - HEADER - udp::HEADER,
-            _ => MAX_DATAGRAM,
+            Path::Link => self.mtu(path) - header - udp::HEADER,
+            _ => largest,
         };
         if data.len() > most {
             return Err(Errno::EMSGSIZE);
         }
-        self.udp_make_bound(id)?;
+        self.udp_make_bound(id, settings.any)?;
         let claim = self.udp(id)?.claim.ok_or(Errno::EINVAL)?;
-        let from = IpEndpoint::new(claim.address.unwrap_or(source), claim.port);
+        let from = IpEndpoint::new(source, claim.port);
         match path {
             Path::Link => {
                 if let Some(sent) = Sent::new(Body::Udp(from, to, data), settings) {
@@ -224,7 +240,7 @@ impl<H: Host> Stack<H> {
 
     /// Nobody took a datagram of this machine: its sender is told, if it is
     /// connected (RFC 1122, 4.1.3.3).
-    fn refuse(&mut self, from: IpEndpoint, to: IpEndpoint) {
+    pub(super) fn refuse(&mut self, from: IpEndpoint, to: IpEndpoint) {
         let Some(id) = self.udp_ports.listener(from.addr, from.port, 0) else {
             return;
         };
@@ -238,7 +254,7 @@ impl<H: Host> Stack<H> {
 
     /// A datagram has come from the card.
     pub(super) fn on_udp(&mut self, now: u64, packet: &Packet<'_>) {
-        let end = |address: Ipv4Address, port| IpEndpoint::new(address.into(), port);
+        let end = IpEndpoint::new;
         let (from, to) = (end(packet.from, 0), end(packet.to, 0));
         let Some((source, target, data)) = udp::parse(packet.payload, from, to) else {
             return;
@@ -326,7 +342,7 @@ impl<H: Host> Stack<H> {
     pub fn udp_state(&mut self, id: Id) -> Option<Datagrams> {
         let socket = self.udp(id).ok()?;
         Some(Datagrams {
-            bound: socket.claim.map(|claim| (claim.address, claim.port)),
+            bound: socket.claim.map(|claim| (claim.local, claim.port)),
             peer: socket.peer,
             next: socket.first().map(|datagram| datagram.data.len()),
             held: socket.held(),

@@ -20,7 +20,7 @@ impl<H: Host> Stack<H> {
     pub fn deadline(&self) -> u64 {
         let connections = self.deadlines.earliest().unwrap_or(NEVER);
         let others = self.time_wait.deadline().min(self.neighbours.deadline());
-        connections.min(others)
+        connections.min(others).min(self.ipv6_deadline())
     }
 
     /// Does what is due.
@@ -45,6 +45,7 @@ impl<H: Host> Stack<H> {
                 .remove_connection(tuple.local.port, remains.shares);
         }
         self.neighbours_on_time(now);
+        self.ipv6_on_time(now);
         self.run(now);
     }
 

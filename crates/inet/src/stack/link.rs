@@ -9,7 +9,7 @@ use crate::segment::{Header, Payload};
 use crate::settings::Settings;
 use alloc::vec::Vec;
 use paddock_abi::{Errno, Result};
-use smoltcp::wire::{EthernetAddress, EthernetProtocol, IpAddress, IpProtocol, Ipv4Address};
+use smoltcp::wire::{EthernetAddress, EthernetProtocol, IpAddress, IpProtocol};
 
 impl<H: Host> Stack<H> {
     /// An IP packet has come from the card. Those that are not for this stack
@@ -18,18 +18,26 @@ impl<H: Host> Stack<H> {
         let Some(packet) = Packet::parse(bytes) else {
             return;
         };
-        let own = self.interface.map(|it| it.address.address());
-        let from_here = self.is_own(IpAddress::Ipv4(packet.from));
         // Nobody on the wire is this machine, or everybody (RFC 1122, 3.2.1.3).
-        let is_ours = own == Some(packet.to)
-            || packet.protocol == IpProtocol::Udp && self.is_broadcast(packet.to);
-        let is_sane = is_ours
-            && !from_here
+        let is_sane = self.is_for_this_machine(&packet)
+            && !self.is_own(packet.from)
             && !packet.from.is_multicast()
             && !packet.from.is_broadcast()
-            && !packet.from.is_unspecified();
+            && (!packet.from.is_unspecified() || packet.protocol == IpProtocol::Icmpv6);
         if is_sane {
             self.on_own(now, &packet);
+        }
+    }
+
+    /// Whether a packet from the wire is for this machine: for it alone, a
+    /// datagram for everybody, or a message for its groups.
+    fn is_for_this_machine(&self, packet: &Packet<'_>) -> bool {
+        match (packet.to, packet.protocol) {
+            (IpAddress::Ipv6(to), IpProtocol::Icmpv6) if to.is_multicast() => {
+                self.ipv6.is_in_group(to)
+            }
+            (to, IpProtocol::Udp) if self.is_broadcast(to) => true,
+            (to, _) => self.is_own(to) && !is_loopback(to),
         }
     }
 
@@ -39,6 +47,7 @@ impl<H: Host> Stack<H> {
             IpProtocol::Tcp => self.on_tcp(now, packet),
             IpProtocol::Udp => self.on_udp(now, packet),
             IpProtocol::Icmp => self.on_icmp(packet),
+            IpProtocol::Icmpv6 => self.on_icmp6(now, packet),
             _ => {}
         }
     }
@@ -48,14 +57,13 @@ impl<H: Host> Stack<H> {
         let Some(packet) = Packet::parse(bytes) else {
             return;
         };
-        if packet.protocol == IpProtocol::Tcp && self.is_own(IpAddress::Ipv4(packet.to)) {
+        if packet.protocol == IpProtocol::Tcp && self.is_own(packet.to) {
             self.on_tcp(now, &packet);
         }
     }
 
     fn on_tcp(&mut self, now: u64, packet: &Packet<'_>) {
-        let (from, to) = (IpAddress::Ipv4(packet.from), IpAddress::Ipv4(packet.to));
-        if let Some((header, data)) = Header::parse(packet.payload, from, to) {
+        if let Some((header, data)) = Header::parse(packet.payload, packet.from, packet.to) {
             self.input(now, &header, (data, &[]), None);
             self.run(now);
         }
@@ -66,8 +74,14 @@ impl<H: Host> Stack<H> {
         let Some((address, hardware)) = parse_arp(bytes) else {
             return;
         };
-        for packet in self.neighbours.heard(now, address, hardware) {
-            self.send_on_wire(hardware, packet.len(), &mut |bytes| {
+        self.on_neighbour(now, address.into(), hardware);
+    }
+
+    /// A neighbour tells of itself: what has waited for it is sent.
+    pub(super) fn on_neighbour(&mut self, now: u64, from: IpAddress, hardware: EthernetAddress) {
+        for packet in self.neighbours.heard(now, from, hardware) {
+            let protocol = protocol_of(from);
+            self.send_on_wire(hardware, protocol, packet.len(), &mut |bytes| {
                 bytes.copy_from_slice(&packet);
             });
         }
@@ -95,24 +109,33 @@ impl<H: Host> Stack<H> {
     }
 
     /// Whether an address is everybody's on the wire.
-    pub(super) fn is_broadcast(&self, address: Ipv4Address) -> bool {
-        let network = self.interface.and_then(|it| it.address.broadcast());
-        address.is_broadcast() || network == Some(address)
+    pub(super) fn is_broadcast(&self, address: IpAddress) -> bool {
+        let network = self.ipv4().and_then(|it| it.address.broadcast());
+        address.is_broadcast() || network.is_some_and(|all| address == all.into())
     }
 
-    /// The Ethernet address of many, if an address is of many (RFC 1112, 6.4).
-    fn hardware_of_many(&self, to: Ipv4Address) -> Option<EthernetAddress> {
+    /// The Ethernet address of many, if an address is of many (RFC 1112, 6.4;
+    /// RFC 2464, 7).
+    fn hardware_of_many(&self, to: IpAddress) -> Option<EthernetAddress> {
         if self.is_broadcast(to) {
             return Some(EthernetAddress::BROADCAST);
         }
-        let [_, b, c, d] = to.octets();
-        to.is_multicast()
-            .then_some(EthernetAddress([1, 0, 0x5e, b & 0x7f, c, d]))
+        let group = match to {
+            IpAddress::Ipv4(to) => {
+                let [_, b, c, d] = to.octets();
+                [1, 0, 0x5e, b & 0x7f, c, d]
+            }
+            IpAddress::Ipv6(to) => {
+                let [.., a, b, c, d] = to.octets();
+                [0x33, 0x33, a, b, c, d]
+            }
+        };
+        to.is_multicast().then_some(EthernetAddress(group))
     }
 
     pub(super) fn send_by_neighbour(&mut self, now: u64, sent: &Sent<'_>) {
         if let Some(hardware) = self.hardware_of_many(sent.to()) {
-            return self.send_on_wire(hardware, sent.len(), &mut |bytes| sent.emit(bytes));
+            return self.send_to_hardware(hardware, sent);
         }
         let Some(next) = self.next_hop(sent.to()) else {
             return;
@@ -122,7 +145,7 @@ impl<H: Host> Stack<H> {
             self.ask(next);
         }
         if let Some(hardware) = way.hardware {
-            return self.send_on_wire(hardware, sent.len(), &mut |bytes| sent.emit(bytes));
+            return self.send_to_hardware(hardware, sent);
         }
         if let Ok(mut packet) = zeroes(sent.len()) {
             sent.emit(&mut packet);
@@ -130,18 +153,16 @@ impl<H: Host> Stack<H> {
         }
     }
 
-    /// The neighbour that a packet is given to.
-    fn next_hop(&self, to: Ipv4Address) -> Option<Ipv4Address> {
-        let interface = self.interface?;
-        match interface.address.contains_addr(&to) {
-            true => Some(to),
-            false => interface.gateway,
-        }
+    /// Sends a packet to a card whose address is known.
+    pub(super) fn send_to_hardware(&mut self, to: EthernetAddress, sent: &Sent<'_>) {
+        let protocol = protocol_of(sent.to());
+        self.send_on_wire(to, protocol, sent.len(), &mut |bytes| sent.emit(bytes));
     }
 
     fn send_on_wire(
         &mut self,
         to: EthernetAddress,
+        protocol: EthernetProtocol,
         length: usize,
         fill: &mut dyn FnMut(&mut [u8]),
     ) {
@@ -149,17 +170,22 @@ impl<H: Host> Stack<H> {
             return;
         };
         self.host.send_frame(ETHERNET + length, &mut |frame| {
-            emit_ethernet(frame, interface.hardware, to, EthernetProtocol::Ipv4);
+            emit_ethernet(frame, interface.hardware, to, protocol);
             fill(&mut frame[ETHERNET..]);
         });
     }
 
     /// Asks who has an address.
-    fn ask(&mut self, wanted: Ipv4Address) {
-        let Some(interface) = self.interface else {
+    fn ask(&mut self, wanted: IpAddress) {
+        let (wanted, interface) = match (wanted, self.interface) {
+            (IpAddress::Ipv4(wanted), Some(interface)) => (wanted, interface),
+            (IpAddress::Ipv6(wanted), _) => return self.ask6(wanted),
+            _ => return,
+        };
+        let Some(ipv4) = interface.ipv4 else {
             return;
         };
-        let (hardware, address) = (interface.hardware, interface.address.address());
+        let (hardware, address) = (interface.hardware, ipv4.address.address());
         self.host.send_frame(REQUEST, &mut |frame| {
             emit_request(frame, hardware, address, wanted);
         });
@@ -181,8 +207,7 @@ impl<H: Host> Stack<H> {
         let Some(packet) = Packet::parse(bytes) else {
             return;
         };
-        let (from, to) = (IpAddress::Ipv4(packet.from), IpAddress::Ipv4(packet.to));
-        let Some((header, _)) = Header::parse(packet.payload, from, to) else {
+        let Some((header, _)) = Header::parse(packet.payload, packet.from, packet.to) else {
             return;
         };
         let tuple = Tuple {
@@ -196,6 +221,20 @@ impl<H: Host> Stack<H> {
             slot.connection.on_unreachable(Errno::EHOSTUNREACH);
             self.wake(id.index);
         }
+    }
+}
+
+fn is_loopback(address: IpAddress) -> bool {
+    match address {
+        IpAddress::Ipv4(address) => address.is_loopback(),
+        IpAddress::Ipv6(address) => address.is_loopback(),
+    }
+}
+
+fn protocol_of(address: IpAddress) -> EthernetProtocol {
+    match address {
+        IpAddress::Ipv4(_) => EthernetProtocol::Ipv4,
+        IpAddress::Ipv6(_) => EthernetProtocol::Ipv6,
     }
 }
 

@@ -5,13 +5,13 @@ use crate::segment::Payload;
 use crate::tcp::State;
 use alloc::vec::Vec;
 use paddock_abi::{Errno, Result};
-use smoltcp::wire::{EthernetAddress, IpAddress, IpEndpoint, Ipv4Address};
+use smoltcp::wire::{EthernetAddress, IpAddress, IpEndpoint, Ipv6Address, Ipv6Cidr};
 
 /// A connection or listener, as it is listed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Listed<T> {
-    /// This side; no address for any.
-    pub local: (Option<IpAddress>, u16),
+    /// This side; no address for all.
+    pub local: IpEndpoint,
     /// The other side, of a connection.
     pub remote: Option<IpEndpoint>,
     /// The state's number on Linux; 10 for a listener.
@@ -53,7 +53,7 @@ impl<H: Host> Stack<H> {
         let total = self.listeners.len() + self.connections.len() + self.time_wait.len();
         list.try_reserve(total).map_err(|_| Errno::ENOMEM)?;
         list.extend(self.listeners.iter().map(|(_, listener)| Listed {
-            local: (listener.claim.address, listener.claim.port),
+            local: listener.claim.end(),
             remote: None,
             state: LISTEN,
             queues: (0, listener.ready.len()),
@@ -64,9 +64,8 @@ impl<H: Host> Stack<H> {
         list.extend(living.map(|slot| {
             let connection = &slot.connection;
             let (unread, unsent) = connection.queues();
-            let local = connection.local();
             Listed {
-                local: (Some(local.addr), local.port),
+                local: connection.local(),
                 remote: Some(connection.remote()),
                 state: connection.state().number(),
                 queues: (unsent, unread),
@@ -74,7 +73,7 @@ impl<H: Host> Stack<H> {
             }
         }));
         list.extend(self.time_wait.iter().map(|tuple| Listed {
-            local: (Some(tuple.local.addr), tuple.local.port),
+            local: tuple.local,
             remote: Some(tuple.remote),
             state: State::TimeWait.number(),
             queues: (0, 0),
@@ -95,7 +94,7 @@ impl<H: Host> Stack<H> {
     }
 
     /// The neighbours that are known. `ENOMEM`.
-    pub fn neighbours(&self) -> Result<Vec<(Ipv4Address, EthernetAddress)>> {
+    pub fn neighbours(&self) -> Result<Vec<(IpAddress, EthernetAddress)>> {
         let mut list = Vec::new();
         for neighbour in self.neighbours.iter() {
             list.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
@@ -104,8 +103,18 @@ impl<H: Host> Stack<H> {
         Ok(list)
     }
 
-    /// The card's addresses.
+    /// The card and its IPv4 address.
     pub fn interface(&self) -> Option<super::Interface> {
         self.interface
+    }
+
+    /// The card's IPv6 addresses.
+    pub fn ipv6_addresses(&self) -> impl Iterator<Item = Ipv6Cidr> {
+        self.ipv6.addresses()
+    }
+
+    /// The way to other networks of IPv6.
+    pub fn ipv6_router(&self) -> Option<Ipv6Address> {
+        self.ipv6.router()
     }
 }

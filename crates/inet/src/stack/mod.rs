@@ -3,9 +3,11 @@
 mod calls;
 mod datagrams;
 mod flow;
+mod ipv6;
 mod link;
 mod list;
 
+use crate::autoconfiguration::Autoconfiguration;
 use crate::keys::{Keys, TableHasher, Tuple};
 use crate::listener::Listener;
 use crate::neighbours::Neighbours;
@@ -71,17 +73,24 @@ pub trait Host {
     fn random(&mut self) -> u64;
 }
 
-/// The network card and its addresses.
+/// The network card.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Interface {
     /// The card's own address.
     pub hardware: EthernetAddress,
-    /// The IPv4 address and its network.
+    /// Bytes of the largest IP packet.
+    pub mtu: usize,
+    /// Its IPv4 address, if it has one.
+    pub ipv4: Option<Ipv4>,
+}
+
+/// An IPv4 address of the card.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ipv4 {
+    /// The address and its network.
     pub address: Ipv4Cidr,
     /// The way to other networks.
     pub gateway: Option<Ipv4Address>,
-    /// Bytes of the largest IP packet.
-    pub mtu: usize,
 }
 
 /// How segments of a connection travel.
@@ -136,6 +145,7 @@ pub struct Stack<H: Host> {
     bare: Vec<Header>,
     deadlines: Deadlines,
     interface: Option<Interface>,
+    ipv6: Autoconfiguration,
     neighbours: Neighbours,
     orphans: usize,
     local: Traffic,
@@ -161,6 +171,7 @@ impl<H: Host> Stack<H> {
             bare: Vec::new(),
             deadlines: Deadlines::new(),
             interface: None,
+            ipv6: Autoconfiguration::new(),
             neighbours: Neighbours::new(keys.hasher()),
             orphans: 0,
             local: Traffic::default(),
@@ -186,10 +197,35 @@ impl<H: Host> Stack<H> {
     pub fn is_own(&self, address: IpAddress) -> bool {
         match address {
             IpAddress::Ipv4(address) => {
-                let own = self.interface.map(|it| it.address.address());
+                let own = self.ipv4().map(|it| it.address.address());
                 address.is_loopback() || own == Some(address)
             }
-            IpAddress::Ipv6(address) => address.is_loopback(),
+            IpAddress::Ipv6(address) => address.is_loopback() || self.ipv6.is_own(address),
+        }
+    }
+
+    fn ipv4(&self) -> Option<Ipv4> {
+        self.interface?.ipv4
+    }
+
+    /// What to call oneself on the wire towards an address.
+    fn source(&self, to: IpAddress) -> Option<IpAddress> {
+        match to {
+            IpAddress::Ipv4(_) => Some(self.ipv4()?.address.address().into()),
+            IpAddress::Ipv6(to) => Some(self.ipv6.source(to)?.into()),
+        }
+    }
+
+    /// The neighbour that a packet is given to.
+    fn next_hop(&self, to: IpAddress) -> Option<IpAddress> {
+        match to {
+            IpAddress::Ipv4(to) => {
+                let ipv4 = self.ipv4()?;
+                let near = ipv4.address.contains_addr(&to);
+                let next = if near { Some(to) } else { ipv4.gateway };
+                next.map(IpAddress::Ipv4)
+            }
+            IpAddress::Ipv6(to) => self.ipv6.next_hop(to).map(IpAddress::Ipv6),
         }
     }
 
@@ -203,19 +239,12 @@ impl<H: Host> Stack<H> {
             };
             return Ok((path, remote.addr));
         }
-        let interface = self.interface.ok_or(Errno::ENETUNREACH)?;
-        let IpAddress::Ipv4(address) = remote.addr else {
-            return Err(Errno::ENETUNREACH);
-        };
-        let network = interface.address;
-        let within = network.contains_addr(&address);
-        let is_one = !address.is_multicast()
-            && !address.is_broadcast()
-            && network.broadcast() != Some(address);
-        if !is_one || !within && interface.gateway.is_none() {
+        let to = remote.addr;
+        if to.is_multicast() || self.is_broadcast(to) || self.next_hop(to).is_none() {
             return Err(Errno::ENETUNREACH);
         }
-        Ok((Path::Link, IpAddress::Ipv4(network.address())))
+        let source = self.source(to).ok_or(Errno::ENETUNREACH)?;
+        Ok((Path::Link, source))
     }
 
     fn mtu(&self, path: Path) -> usize {

@@ -5,7 +5,9 @@
 
 use paddock_abi::Errno;
 use paddock_charge::Account;
-use paddock_inet::{Accepted, Backlog, Host, Id, Interface, NEVER, Observer, Settings, Stack};
+use paddock_inet::{
+    Accepted, Backlog, Host, Id, Interface, Ipv4, Local, NEVER, Observer, Settings, Stack,
+};
 use paddock_sync::Ready;
 use smoltcp::wire::{
     ArpOperation, ArpPacket, ArpRepr, EthernetAddress, EthernetFrame, EthernetProtocol, IpAddress,
@@ -110,9 +112,11 @@ pub fn hardware(side: usize) -> EthernetAddress {
 pub fn interface(side: usize) -> Interface {
     Interface {
         hardware: hardware(side),
-        address: Ipv4Cidr::new(address(side), 24),
-        gateway: Some(Ipv4Address::new(10, 0, 0, 254)),
         mtu: 1500,
+        ipv4: Some(Ipv4 {
+            address: Ipv4Cidr::new(address(side), 24),
+            gateway: Some(Ipv4Address::new(10, 0, 0, 254)),
+        }),
     }
 }
 
@@ -241,7 +245,7 @@ impl Network {
     pub fn listen(&mut self, port: u16, backlog: usize, settings: Settings) -> (Id, Watcher) {
         let (watcher, account) = (Watcher::default(), self.account.clone());
         let stack = &mut self.stacks[1];
-        let claim = stack.bind(None, port, &settings).unwrap();
+        let claim = stack.bind(Local::Any, port, &settings).unwrap();
         let backlog = Backlog::new(backlog);
         let id = stack.listen(claim, backlog, settings, watcher.clone(), account);
         (id.unwrap(), watcher)
@@ -288,7 +292,7 @@ pub fn deliver(stack: &mut TestStack, now: u64, frame: &[u8]) {
     };
     match frame.ethertype() {
         EthernetProtocol::Arp => stack.on_arp(now, frame.payload()),
-        EthernetProtocol::Ipv4 => stack.on_packet(now, frame.payload()),
+        EthernetProtocol::Ipv4 | EthernetProtocol::Ipv6 => stack.on_packet(now, frame.payload()),
         _ => {}
     }
 }

@@ -3,18 +3,16 @@
 
 use super::text::Text;
 use crate::net::{self, Connection};
-use embassy_net::{IpAddress, Ipv4Address};
+use embassy_net::{IpAddress, IpEndpoint, Ipv4Address, Ipv6Address};
 use paddock_abi::Result;
 use paddock_abi::socket::{AF_INET, AF_INET6};
 
 /// The words of an address, as they are in memory.
-fn words(address: Option<IpAddress>, family: u16) -> ([u32; 4], usize) {
+fn words(address: IpAddress, family: u16) -> ([u32; 4], usize) {
     let octets = match (address, family) {
-        (None, AF_INET6) => [0; 16],
-        (None, _) => return ([0; 4], 1),
-        (Some(IpAddress::Ipv4(address)), AF_INET6) => address.to_ipv6_mapped().octets(),
-        (Some(IpAddress::Ipv4(address)), _) => return ([word(address), 0, 0, 0], 1),
-        (Some(IpAddress::Ipv6(address)), _) => address.octets(),
+        (IpAddress::Ipv4(address), AF_INET6) => address.to_ipv6_mapped().octets(),
+        (IpAddress::Ipv4(address), _) => return ([word(address), 0, 0, 0], 1),
+        (IpAddress::Ipv6(address), _) => address.octets(),
     };
     let mut words = [0; 4];
     for (word, bytes) in words.iter_mut().zip(octets.chunks_exact(4)) {
@@ -27,12 +25,31 @@ fn word(address: Ipv4Address) -> u32 {
     u32::from_le_bytes(address.octets())
 }
 
-fn end(out: &mut Text<'_>, address: Option<IpAddress>, port: u16, family: u16) -> Result<()> {
-    let (words, count) = words(address, family);
+fn end(out: &mut Text<'_>, end: IpEndpoint, family: u16) -> Result<()> {
+    let (words, count) = words(end.addr, family);
     for word in &words[..count] {
         out.put(format_args!("{word:08X}"))?;
     }
-    out.put(format_args!(":{port:04X} "))
+    out.put(format_args!(":{:04X} ", end.port))
+}
+
+/// The family that something is listed with: its owner's, or that of its
+/// address.
+fn family(it: &Connection) -> u16 {
+    match (&it.owner, it.local.addr) {
+        (Some(owner), _) => owner.family,
+        (None, IpAddress::Ipv4(_)) => AF_INET,
+        (None, IpAddress::Ipv6(_)) => AF_INET6,
+    }
+}
+
+/// No end.
+fn nowhere(family: u16) -> IpEndpoint {
+    let address = match family {
+        AF_INET6 => Ipv6Address::UNSPECIFIED.into(),
+        _ => Ipv4Address::UNSPECIFIED.into(),
+    };
+    IpEndpoint::new(address, 0)
 }
 
 /// Listeners and connections of sockets of IPv4, and those that nobody has.
@@ -53,16 +70,13 @@ pub fn tcp6(out: &mut Text<'_>) -> Result<()> {
     connections(out, AF_INET6)
 }
 
-fn connections(out: &mut Text<'_>, family: u16) -> Result<()> {
+fn connections(out: &mut Text<'_>, wanted: u16) -> Result<()> {
     let listed = net::list_connections()?;
-    let those = |it: &&Connection| it.owner.map_or(AF_INET, |owner| owner.family) == family;
+    let those = |it: &&Connection| family(it) == wanted;
     for (index, it) in listed.iter().filter(those).enumerate() {
         out.put(format_args!("{index:4}: "))?;
-        end(out, it.local.0, it.local.1, family)?;
-        match it.remote {
-            Some(remote) => end(out, Some(remote.addr), remote.port, family)?,
-            None => end(out, None, 0, family)?,
-        }
+        end(out, it.local, wanted)?;
+        end(out, it.remote.unwrap_or(nowhere(wanted)), wanted)?;
         let (uid, ino) = it.owner.map_or((0, 0), |owner| (owner.uid, owner.ino));
         out.put(format_args!(
             "{:02X} {:08X}:{:08X} 00:00000000 00000000 {uid:5}        0 {ino} 1 0 20 4 0 10 -1\n",
@@ -78,6 +92,9 @@ pub fn neighbours(out: &mut Text<'_>) -> Result<()> {
         "IP address       HW type     Flags       HW address            Mask     Device\n"
     ))?;
     for (address, hardware) in net::list_neighbours()? {
+        let IpAddress::Ipv4(address) = address else {
+            continue;
+        };
         out.put(format_args!("{address:<16} 0x1         0x2         "))?;
         for (index, byte) in hardware.iter().enumerate() {
             let colon = if index == 0 { "" } else { ":" };
@@ -97,7 +114,7 @@ pub fn routes(out: &mut Text<'_>) -> Result<()> {
     out.put(format_args!(
         "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT\n"
     ))?;
-    let Some(interface) = net::interface() else {
+    let Some(interface) = net::interface().and_then(|card| card.ipv4) else {
         return Ok(());
     };
     let none = Ipv4Address::UNSPECIFIED;
@@ -118,6 +135,37 @@ fn route(
     let (to, gateway, mask) = (word(to), word(gateway), word(mask));
     out.put(format_args!(
         "eth0\t{to:08X}\t{gateway:08X}\t{flags:04X}\t0\t0\t0\t{mask:08X}\t0\t0\t0\n"
+    ))
+}
+
+/// Addresses of IPv6: with the interface's number, the prefix's length, the
+/// scope and the flags (`IFA_F_PERMANENT`).
+pub fn addresses6(out: &mut Text<'_>) -> Result<()> {
+    address6(out, Ipv6Address::LOCALHOST, (1, "lo"), 128, 0x10)?;
+    for own in net::ipv6_addresses()? {
+        // Of the link, of the site, or known everywhere (RFC 4291, 2.4).
+        let scope = match own.address().segments()[0] & 0xffc0 {
+            0xfe80 => 0x20,
+            0xfec0 => 0x40,
+            _ => 0,
+        };
+        address6(out, own.address(), (2, "eth0"), own.prefix_len(), scope)?;
+    }
+    Ok(())
+}
+
+fn address6(
+    out: &mut Text<'_>,
+    address: Ipv6Address,
+    (number, name): (u8, &str),
+    length: u8,
+    scope: u8,
+) -> Result<()> {
+    for octet in address.octets() {
+        out.put(format_args!("{octet:02x}"))?;
+    }
+    out.put(format_args!(
+        " {number:02x} {length:02x} {scope:02x} 80 {name:>8}\n"
     ))
 }
 

@@ -12,6 +12,7 @@ pub fn directory() -> StaticDir {
     StaticDir::new()
         .with("arp", file(inet::neighbours))
         .with("dev", file(inet::devices))
+        .with("if_inet6", file(inet::addresses6))
         .with("route", file(inet::routes))
         .with("sockstat", file(statistics))
         .with("tcp", file(inet::tcp))

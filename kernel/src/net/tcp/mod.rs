@@ -8,10 +8,10 @@ use super::notifier::Notifier;
 use super::ports::SERVICES;
 use crate::user::accounts::paying;
 use alloc::sync::Arc;
-use embassy_net::{IpAddress, IpEndpoint, Ipv4Address};
+use embassy_net::{IpAddress, IpEndpoint, Ipv4Address, Ipv6Address};
 use paddock_abi::socket::AF_INET;
 use paddock_abi::{Errno, Result};
-use paddock_inet::{Backlog, Claim, Figures, Id, LISTEN, Settings, State as TcpState};
+use paddock_inet::{Backlog, Claim, Figures, Id, LISTEN, Local, Settings, State as TcpState};
 use paddock_sync::{PreemptOff, Rank, SpinLock, try_arc};
 use paddock_unix_sockets::{SocketOptions, next_ino};
 
@@ -48,15 +48,16 @@ pub struct TcpSocket {
 
 /// Bytes that go to or come from a program at once.
 pub const PIECE: usize = 32_768;
-/// No address, and no port.
-const NOWHERE: IpEndpoint = IpEndpoint::new(IpAddress::Ipv4(Ipv4Address::UNSPECIFIED), 0);
-
 /// Where a service of the kernel is reached on this machine: at one address.
 fn towards(remote: IpEndpoint) -> IpEndpoint {
-    match SERVICES.has(remote.port) && super::is_own(&remote.addr) {
-        true => IpEndpoint::new(Ipv4Address::LOCALHOST.into(), remote.port),
-        false => remote,
+    if !SERVICES.has(remote.port) || !super::is_own(&remote.addr) {
+        return remote;
     }
+    let address = match remote.addr {
+        IpAddress::Ipv4(_) => Ipv4Address::LOCALHOST.into(),
+        IpAddress::Ipv6(_) => Ipv6Address::LOCALHOST.into(),
+    };
+    IpEndpoint::new(address, remote.port)
 }
 
 impl TcpSocket {
@@ -77,7 +78,7 @@ impl TcpSocket {
             state: State::Fresh,
             claim: None,
             error: None,
-            settings: Settings::default(),
+            settings: super::settings_of(family),
         };
         let ino = next_ino();
         try_arc(TcpSocket {
@@ -93,13 +94,13 @@ impl TcpSocket {
     ///
     /// # Errors
     /// `EINVAL` if bound already, `EADDRINUSE`, `ENOMEM`.
-    pub fn bind(&self, address: Option<IpAddress>, port: u16) -> Result<()> {
+    pub fn bind(&self, local: Local, port: u16) -> Result<()> {
         let mut inner = self.inner.lock();
         if inner.claim.is_some() || !matches!(inner.state, State::Fresh) {
             return Err(Errno::EINVAL);
         }
         let settings = inner.settings;
-        inner.claim = Some(inet::with(|stack, _| stack.bind(address, port, &settings))?);
+        inner.claim = Some(inet::with(|stack, _| stack.bind(local, port, &settings))?);
         Ok(())
     }
 
@@ -121,7 +122,7 @@ impl TcpSocket {
         }
         let claim = match inner.claim {
             Some(claim) => claim,
-            None => inet::with(|stack, _| stack.bind(None, 0, &settings))?,
+            None => inet::with(|stack, _| stack.bind(settings.any, 0, &settings))?,
         };
         inner.claim = Some(claim);
         let owner = self.notifier.clone();
@@ -276,10 +277,8 @@ impl TcpSocket {
         };
         match (ends, inner.claim) {
             (Some((local, _)), _) => local,
-            (None, Some(claim)) => {
-                IpEndpoint::new(claim.address.unwrap_or(NOWHERE.addr), claim.port)
-            }
-            (None, None) => NOWHERE,
+            (None, Some(claim)) => claim.end(),
+            (None, None) => IpEndpoint::new(inner.settings.any.address(), 0),
         }
     }
 

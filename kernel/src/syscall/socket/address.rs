@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 use embassy_net::{IpAddress, IpEndpoint, Ipv4Address, Ipv6Address};
 use paddock_abi::socket::*;
 use paddock_abi::{Errno, Result};
+use paddock_inet::Local;
 use paddock_unix_sockets::Name;
 use zerocopy::IntoBytes;
 
@@ -49,7 +50,10 @@ impl Address {
                     .get(6..)
                     .and_then(|rest| rest.first_chunk::<16>())
                     .ok_or(Errno::EINVAL)?;
-                let address = plain(Ipv6Address::from(*octets));
+                let address = Ipv6Address::from(*octets);
+                let scope = rest.get(22..).and_then(|rest| rest.first_chunk::<4>());
+                check_scope(address, scope.map_or(0, |scope| u32::from_le_bytes(*scope)))?;
+                let address = plain(address);
                 Ok(Address::Inet(IpEndpoint::new(
                     address,
                     u16::from_be_bytes(port),
@@ -64,14 +68,28 @@ impl Address {
     }
 }
 
-/// The address that is meant: IPv4 inside IPv6 is IPv4, and so is this
-/// machine, which is only there by IPv4.
+/// The address that is meant: IPv4 inside IPv6 is IPv4.
 fn plain(address: Ipv6Address) -> IpAddress {
     match address.to_ipv4_mapped() {
         Some(address) => IpAddress::Ipv4(address),
-        None if address.is_unspecified() => IpAddress::Ipv4(Ipv4Address::UNSPECIFIED),
-        None if address.is_loopback() => IpAddress::Ipv4(Ipv4Address::LOCALHOST),
         None => IpAddress::Ipv6(address),
+    }
+}
+
+/// The card's number among the interfaces (if_nametoindex(3)).
+const CARD: u32 = 2;
+
+fn is_link_local(address: Ipv6Address) -> bool {
+    address.octets()[0] == 0xfe && address.octets()[1] & 0xc0 == 0x80
+}
+
+/// The interface of an address that is of a link alone: `EINVAL` if it is not
+/// said, `ENODEV` if it is none.
+fn check_scope(address: Ipv6Address, scope: u32) -> Result<()> {
+    match (is_link_local(address), scope) {
+        (false, _) | (true, CARD) => Ok(()),
+        (true, 0) => Err(Errno::EINVAL),
+        (true, _) => Err(Errno::ENODEV),
     }
 }
 
@@ -88,26 +106,30 @@ pub fn path_of(name: &[u8]) -> Option<&[u8]> {
     }
 }
 
-/// The address to bind to; `None` for any.
-pub fn specified(address: IpAddress) -> Option<IpAddress> {
+/// What to bind to for an address; `any` is what the socket can be bound to.
+/// `EINVAL` for IPv4 with IPV6_V6ONLY.
+pub fn local(address: IpAddress, any: Local) -> Result<Local> {
     match address {
-        IpAddress::Ipv4(address) if address.is_unspecified() => None,
-        address => Some(address),
+        IpAddress::Ipv4(_) if any == Local::AnyIpv6 => Err(Errno::EINVAL),
+        IpAddress::Ipv4(address) if address.is_unspecified() => Ok(Local::AnyIpv4),
+        IpAddress::Ipv6(address) if address.is_unspecified() => Ok(any),
+        address => Ok(Local::One(address)),
     }
 }
 
 /// Connecting to no address means this machine.
 pub fn reachable(endpoint: IpEndpoint) -> IpEndpoint {
-    let address = specified(endpoint.addr).unwrap_or(IpAddress::Ipv4(Ipv4Address::LOCALHOST));
+    let address = match endpoint.addr {
+        IpAddress::Ipv4(address) if address.is_unspecified() => Ipv4Address::LOCALHOST.into(),
+        IpAddress::Ipv6(address) if address.is_unspecified() => Ipv6Address::LOCALHOST.into(),
+        address => address,
+    };
     IpEndpoint::new(address, endpoint.port)
 }
 
 /// An address and port as programs read them from a socket of `family`.
 pub fn inet_bytes(family: u16, endpoint: IpEndpoint) -> Vec<u8> {
     match (family, endpoint.addr) {
-        (AF_INET6, IpAddress::Ipv4(address)) if address.is_unspecified() => {
-            inet6_bytes(Ipv6Address::UNSPECIFIED, endpoint.port)
-        }
         (AF_INET6, IpAddress::Ipv4(address)) => {
             inet6_bytes(address.to_ipv6_mapped(), endpoint.port)
         }
@@ -130,7 +152,7 @@ fn inet6_bytes(address: Ipv6Address, port: u16) -> Vec<u8> {
         sin6_port: port.to_be_bytes(),
         sin6_flowinfo: 0,
         sin6_addr: address.octets(),
-        sin6_scope_id: 0,
+        sin6_scope_id: if is_link_local(address) { CARD } else { 0 },
     };
     sockaddr.as_bytes().to_vec()
 }

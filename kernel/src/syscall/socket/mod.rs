@@ -178,18 +178,23 @@ pub fn bind(call: &mut Call<'_>) -> Result<u64> {
 }
 
 /// `EADDRNOTAVAIL` for an address that is not this machine's, `EACCES` for a
-/// port that is not the caller's to take.
+/// port that is not the caller's to take, `EINVAL` for IPv4 with IPV6_V6ONLY.
 fn bind_inet(call: &Call<'_>, socket: Socket<'_>, endpoint: IpEndpoint) -> Result<()> {
-    let address = address::specified(endpoint.addr);
-    if address.is_some_and(|address| !net::is_own(&address)) {
+    let settings = match socket {
+        Socket::Tcp(socket) => socket.settings(),
+        Socket::Udp(socket) => socket.settings(),
+        Socket::Unix(_) => return Err(Errno::EINVAL),
+    };
+    let local = address::local(endpoint.addr, settings.any)?;
+    if local.one().is_some_and(|address| !net::is_own(&address)) {
         return Err(Errno::EADDRNOTAVAIL);
     }
     if net::is_privileged(endpoint.port) && !call.capable(Cap::CAP_NET_BIND_SERVICE) {
         return Err(Errno::EACCES);
     }
     match socket {
-        Socket::Tcp(socket) => socket.bind(address, endpoint.port),
-        Socket::Udp(socket) => socket.bind(address, endpoint.port),
+        Socket::Tcp(socket) => socket.bind(local, endpoint.port),
+        Socket::Udp(socket) => socket.bind(local, endpoint.port),
         Socket::Unix(_) => Err(Errno::EINVAL),
     }
 }

@@ -33,7 +33,6 @@ fn switch(level: u32, option: u32, socket: Socket<'_>) -> Option<Switch> {
         (IPPROTO_TCP, TCP_NODELAY) if tcp => Switch::NoDelay,
         (IPPROTO_TCP, TCP_CORK) if tcp => Switch::Cork,
         (IPPROTO_TCP, TCP_QUICKACK) if tcp => Switch::QuickAck,
-        (IPPROTO_IPV6, IPV6_V6ONLY) if socket.family() == AF_INET6 => Switch::OnlyIpv6,
         _ => return None,
     })
 }
@@ -78,9 +77,13 @@ pub fn setsockopt(call: &mut Call<'_>) -> Result<u64> {
 
 /// Options of TCP and IP that have a value.
 fn set_valued(socket: Socket<'_>, level: u32, option: u32, value: u32) -> Result<u64> {
+    if (level, option) == (IPPROTO_IPV6, IPV6_V6ONLY) && is_bound(socket) {
+        return Err(Errno::EINVAL);
+    }
     match socket {
+        _ if level == IPPROTO_IPV6 && socket.family() == AF_INET => return Err(Errno::ENOPROTOOPT),
         Socket::Tcp(tcp) => tcp_options::set(tcp, level, option, value)?,
-        Socket::Udp(udp) if level == IPPROTO_IP => {
+        Socket::Udp(udp) if [IPPROTO_IP, IPPROTO_IPV6].contains(&level) => {
             let mut settings = udp.settings();
             tcp_options::change(&mut settings, level, option, value)?;
             udp.set(|changed| *changed = settings);
@@ -89,6 +92,15 @@ fn set_valued(socket: Socket<'_>, level: u32, option: u32, value: u32) -> Result
         _ => return Err(Errno::ENOPROTOOPT),
     }
     Ok(0)
+}
+
+/// Whether a socket has a port, and with it the families that it hears.
+fn is_bound(socket: Socket<'_>) -> bool {
+    match socket {
+        Socket::Tcp(tcp) => tcp.local().port != 0,
+        Socket::Udp(udp) => udp.local().port != 0,
+        Socket::Unix(_) => false,
+    }
 }
 
 /// TCP_CONGESTION. `ENOENT` for what is not there.
@@ -193,8 +205,11 @@ pub fn getsockopt(call: &mut Call<'_>) -> Result<u64> {
             let value = match (switch(level, option, socket), level, socket) {
                 (Some(switch), ..) => u32::from(options.is_on(switch)),
                 (None, SOL_SOCKET, _) => socket_option(socket, option)?,
+                (None, IPPROTO_IPV6, _) if socket.family() == AF_INET => {
+                    return Err(Errno::ENOPROTOOPT);
+                }
                 (None, _, Socket::Tcp(tcp)) => tcp_options::get(tcp, level, option)?,
-                (None, IPPROTO_IP, Socket::Udp(udp)) => {
+                (None, IPPROTO_IP | IPPROTO_IPV6, Socket::Udp(udp)) => {
                     tcp_options::read(&udp.settings(), level, option)?
                 }
                 _ if !known_level(level, socket) => return Err(Errno::EOPNOTSUPP),

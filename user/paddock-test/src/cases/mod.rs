@@ -15,6 +15,7 @@ mod files;
 mod fp;
 mod fuzz;
 mod identity;
+mod ipv6;
 mod limits;
 mod magic_paths;
 mod memory;
@@ -130,6 +131,7 @@ pub const CASES: &[Case] = &[
     case("tcp-reset", tcp_reset::run),
     case("tcp-server", tcp_server::run),
     case("udp", udp::run),
+    case("ipv6", ipv6::run),
     case("unix", unix::run),
     case("poll", poll::run),
     case("epoll", epoll::run),

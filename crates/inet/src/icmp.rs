@@ -1,0 +1,96 @@
+//! ICMP messages about packets that nobody takes (RFC 792, RFC 4443).
+
+use crate::ip::{HEADER, Packet, TTL};
+use smoltcp::phy::ChecksumCapabilities;
+use smoltcp::wire::{
+    Icmpv4DstUnreachable, Icmpv4Message, Icmpv4Packet, Icmpv4Repr, Icmpv6DstUnreachable,
+    Icmpv6Packet, Icmpv6Repr, IpAddress, IpEndpoint, IpProtocol, Ipv4Address, Ipv4Packet, Ipv4Repr,
+    Ipv6Address, Ipv6Repr,
+};
+
+/// Bytes of the packet that an error of IPv4 quotes behind its IP header.
+const QUOTED: usize = 8;
+/// The same of IPv6: what fits into the smallest MTU of all, 1280, with two IP
+/// headers and that of the message.
+const QUOTED6: usize = 1280 - 2 * 40 - 8;
+
+fn beginning(bytes: &[u8], most: usize) -> &[u8] {
+    &bytes[..bytes.len().min(most)]
+}
+
+/// The message from `from` to `to` that nobody has the port of `packet`, which
+/// `to` has sent to `from`.
+pub fn no_port<'a>(packet: &Packet<'a>, from: Ipv4Address, to: Ipv4Address) -> Icmpv4Repr<'a> {
+    Icmpv4Repr::DstUnreachable {
+        reason: Icmpv4DstUnreachable::PortUnreachable,
+        header: Ipv4Repr {
+            src_addr: to,
+            dst_addr: from,
+            next_header: packet.protocol,
+            payload_len: packet.payload.len(),
+            hop_limit: TTL,
+        },
+        data: beginning(packet.payload, QUOTED),
+    }
+}
+
+/// The same of IPv6.
+pub fn no_port6<'a>(packet: &Packet<'a>, from: Ipv6Address, to: Ipv6Address) -> Icmpv6Repr<'a> {
+    Icmpv6Repr::DstUnreachable {
+        reason: Icmpv6DstUnreachable::PortUnreachable,
+        header: Ipv6Repr {
+            src_addr: to,
+            dst_addr: from,
+            next_header: packet.protocol,
+            payload_len: packet.payload.len(),
+            hop_limit: packet.hops,
+        },
+        data: beginning(packet.payload, QUOTED6),
+    }
+}
+
+/// The ends of this machine's datagram that a message says nobody takes: who
+/// sent it, and to whom.
+pub fn parse_no_port(message: &[u8]) -> Option<(IpEndpoint, IpEndpoint)> {
+    let packet = Icmpv4Packet::new_checked(message).ok()?;
+    let unreachable = packet.msg_type() == Icmpv4Message::DstUnreachable
+        && Icmpv4DstUnreachable::from(packet.msg_code()) == Icmpv4DstUnreachable::PortUnreachable;
+    if !unreachable || !packet.verify_checksum() {
+        return None;
+    }
+    // Its length is the whole packet's, of which only the beginning is here.
+    let quoted = packet.data();
+    let header_len = usize::from(quoted.first()? & 0xf) * 4;
+    let datagram = quoted.get(header_len.max(HEADER)..)?;
+    let header = Ipv4Packet::new_unchecked(quoted);
+    let is_ours = header.version() == 4 && header.next_header() == IpProtocol::Udp;
+    let (from, to) = (header.src_addr(), header.dst_addr());
+    is_ours.then(|| ends(from.into(), to.into(), datagram))?
+}
+
+/// The same of IPv6: the quoted header and what followed it.
+pub fn no_port_of(
+    reason: Icmpv6DstUnreachable,
+    header: &Ipv6Repr,
+    datagram: &[u8],
+) -> Option<(IpEndpoint, IpEndpoint)> {
+    let is_ours =
+        reason == Icmpv6DstUnreachable::PortUnreachable && header.next_header == IpProtocol::Udp;
+    let (from, to) = (header.src_addr, header.dst_addr);
+    is_ours.then(|| ends(from.into(), to.into(), datagram))?
+}
+
+fn ends(from: IpAddress, to: IpAddress, datagram: &[u8]) -> Option<(IpEndpoint, IpEndpoint)> {
+    let [a, b, c, d] = *datagram.first_chunk::<4>()?;
+    Some((
+        IpEndpoint::new(from, u16::from_be_bytes([a, b])),
+        IpEndpoint::new(to, u16::from_be_bytes([c, d])),
+    ))
+}
+
+/// Reads a message of ICMPv6. `None` if it makes no sense, or its checksum is
+/// wrong.
+pub fn parse6<'a>(from: Ipv6Address, to: Ipv6Address, message: &'a [u8]) -> Option<Icmpv6Repr<'a>> {
+    let packet = Icmpv6Packet::new_checked(message).ok()?;
+    Icmpv6Repr::parse(&from, &to, &packet, &ChecksumCapabilities::default()).ok()
+}
