@@ -3,11 +3,12 @@
 //! The rooms, from the inside out: [`machine`] decides (no I/O, no clock of
 //! its own), [`config`] reads definitions, `log` writes what services say,
 //! `sys` makes the system calls, `daemon` ties these together in one
-//! `poll` loop, and `cli` is what an operator types. See `docs/HERD.md`.
+//! `epoll` loop, and `cli` is what an operator types. See `docs/HERD.md`.
 #![deny(unsafe_code)]
 
 mod cli;
 pub mod config;
+mod console;
 mod daemon;
 mod files;
 mod log;

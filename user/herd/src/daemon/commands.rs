@@ -17,10 +17,10 @@ pub(super) struct Pending {
 }
 
 impl Daemon {
-    /// Reads and writes for the connection at `index`.
-    pub(super) fn serve(&mut self, index: usize) {
+    /// Reads and writes for the connection `id`.
+    pub(super) fn serve(&mut self, id: u64) {
         let now = self.now();
-        let Some(client) = self.control.get(index) else {
+        let Some(client) = self.control.get(id) else {
             return;
         };
         client.touch(now);
@@ -29,19 +29,19 @@ impl Daemon {
             return;
         };
         let answer = match serde_json::from_slice(&line) {
-            Ok(request) => self.request(index, request),
+            Ok(request) => self.request(id, request),
             Err(error) => Some(Answer::refused(
                 Fault::Failed,
                 format!("not a request: {error}"),
             )),
         };
-        if let (Some(answer), Some(client)) = (answer, self.control.get(index)) {
+        if let (Some(answer), Some(client)) = (answer, self.control.get(id)) {
             client.answer(&answer);
         }
     }
 
     /// The answer, or `None` if it comes later.
-    fn request(&mut self, index: usize, request: Request) -> Option<Answer> {
+    fn request(&mut self, id: u64, request: Request) -> Option<Answer> {
         match request {
             Request::Status { name: None } => {
                 let views = self.machine.views();
@@ -51,14 +51,14 @@ impl Daemon {
                 Some(view) => self.services(vec![view]),
                 None => self.unknown(&name),
             }),
-            Request::Start { name } => self.command(index, name, Command::Start),
-            Request::Stop { name } => self.command(index, name, Command::Stop),
-            Request::Restart { name } => self.command(index, name, Command::Restart),
+            Request::Start { name } => self.command(id, name, Command::Start),
+            Request::Stop { name } => self.command(id, name, Command::Stop),
+            Request::Restart { name } => self.command(id, name, Command::Restart),
             Request::Reload => Some(match self.reload() {
                 Ok(enabled) => done(format!("{enabled} services are enabled")),
                 Err(text) => Answer::refused(Fault::Failed, text),
             }),
-            Request::Follow { name } => self.follow(index, &name),
+            Request::Follow { name } => self.follow(id, &name),
             Request::Poweroff => Some(self.power(Power::Off)),
             Request::Reboot => Some(self.power(Power::Reboot)),
             Request::Halt => Some(self.power(Power::Halt)),
@@ -79,7 +79,7 @@ impl Daemon {
         }
     }
 
-    fn command(&mut self, index: usize, name: String, command: Command) -> Option<Answer> {
+    fn command(&mut self, id: u64, name: String, command: Command) -> Option<Answer> {
         let before = self.machine.view(&name);
         if command == Command::Start
             && let Some(view) = &before
@@ -88,7 +88,7 @@ impl Daemon {
             return Some(done(format!("{name} is running already")));
         }
         match self.machine.command(self.now(), &name, command) {
-            Ok(actions) => self.perform(actions),
+            Ok(actions) => self.actions.extend(actions),
             Err(Refusal::Unknown) => return Some(self.unknown(&name)),
             Err(Refusal::Invalid(error)) => return Some(Answer::refused(Fault::Invalid, error)),
             Err(Refusal::ShuttingDown) => {
@@ -102,22 +102,32 @@ impl Daemon {
             command,
             before,
         };
-        if let Some(client) = self.control.get(index) {
+        if let Some(client) = self.control.get(id) {
             client.stage = Stage::Pending(pending);
         }
         None
     }
 
-    fn follow(&mut self, index: usize, name: &str) -> Option<Answer> {
+    fn follow(&mut self, id: u64, name: &str) -> Option<Answer> {
         if self.machine.view(name).is_none() {
             return Some(self.unknown(name));
         }
-        // Nothing may be written between the position and the following.
-        let (inode, position) = crate::log::position(&self.paths.log_file(name));
-        let client = self.control.get(index)?;
-        client.stage = Stage::Following(name.to_owned());
-        client.send(&Answer::Following { inode, position }.to_line());
+        self.writer.ask_position(id, name);
+        let client = self.control.get(id)?;
+        client.stage = Stage::Joining {
+            name: name.to_owned(),
+            text: Vec::new(),
+        };
         None
+    }
+
+    /// The thread that writes the logs has told where some are.
+    pub(super) fn take_positions(&mut self) {
+        for position in self.writer.take() {
+            if let Some(client) = self.control.get(position.client) {
+                client.join(position.inode, position.size);
+            }
+        }
     }
 
     fn power(&mut self, what: Power) -> Answer {

@@ -1,17 +1,24 @@
 //! The connections of those who give commands.
 
+use std::collections::BTreeMap;
 use std::io::{self, ErrorKind, Read, Write};
 use std::path::Path;
 
 use super::commands::Pending;
-use super::reserve::Reserve;
+use super::events::{Pollers, Token};
+use super::reserve::{CLIENTS, Reserve};
 use super::transport::{self, Listener, Stream};
 use crate::machine::Time;
 use crate::proto::{Answer, Fault, MAX_REQUEST};
-use crate::sys::{self, Interest};
+use crate::sys::{self, Interest, OpenFiles};
 
-/// Connections at once; more wait until one is closed.
+/// Connections at once, if there are descriptors for many; more wait until
+/// one is closed.
 const MOST: usize = 64;
+
+/// A connection for so many descriptors that herd may have, and at least as
+/// many as there is a reserve for.
+const SHARE: usize = 16;
 
 /// How long a connection may take to ask, and to read its answer, in
 /// milliseconds: usually, and when there is no room for another.
@@ -31,6 +38,9 @@ pub(super) enum Stage {
     Asking,
     /// The answer waits for something to happen.
     Pending(Pending),
+    /// It gets everything that is written to this log from now on, after it
+    /// was told where that is.
+    Joining { name: String, text: Vec<u8> },
     /// It gets everything that is written to this log.
     Following(String),
     /// It is closed as soon as everything is written.
@@ -45,56 +55,85 @@ pub(super) struct Client {
     closed: bool,
     /// When it came, or last read or wrote something.
     active: Time,
+    /// What it is waited for.
+    interest: Interest,
 }
 
 pub(super) struct Control {
     listener: Option<Box<dyn Listener>>,
-    clients: Vec<Client>,
+    /// By number, in the order of their coming.
+    clients: BTreeMap<u64, Client>,
+    next: u64,
+    most: usize,
     /// Until when nothing is accepted.
     paused: Option<Time>,
+    /// Whether the listener is waited for.
+    listens: bool,
 }
 
 impl Control {
     pub(super) fn open(path: &Path) -> io::Result<Control> {
-        Ok(Control {
-            listener: Some(transport::listen(path)?),
-            clients: Vec::new(),
-            paused: None,
-        })
+        let mut control = Control::closed();
+        control.listener = Some(transport::listen(path)?);
+        Ok(control)
     }
 
     /// Without a socket: nobody ever connects.
     pub(super) fn closed() -> Control {
         Control {
             listener: None,
-            clients: Vec::new(),
+            clients: BTreeMap::new(),
+            next: 0,
+            most: (OpenFiles::now() / SHARE).clamp(CLIENTS, MOST),
             paused: None,
+            listens: true,
         }
     }
 
-    pub(super) fn listener(&self) -> Option<Interest<'_>> {
-        let room = self.clients.len() < MOST && self.paused.is_none();
-        self.listener.as_ref().filter(|_| room).map(|l| Interest {
-            fd: l.fd(),
-            read: true,
-            write: false,
-        })
+    /// Begins to wait for connections.
+    pub(super) fn listen(&self, pollers: &Pollers) -> io::Result<()> {
+        match &self.listener {
+            Some(listener) => pollers.add(listener.fd(), Token::Listener),
+            None => Ok(()),
+        }
     }
 
-    pub(super) fn clients(&self) -> impl Iterator<Item = (usize, Interest<'_>)> {
-        self.clients.iter().enumerate().map(|(index, client)| {
+    /// Forgets those that are closed, and waits for what the others and the
+    /// listener are waited for now.
+    pub(super) fn settle(&mut self, pollers: &Pollers) {
+        let before = self.clients.len();
+        self.clients.retain(|_, client| {
+            if client.closed {
+                pollers.remove(client.stream.fd());
+            }
+            !client.closed
+        });
+        if self.clients.len() < before {
+            self.paused = None;
+        }
+        for (id, client) in &mut self.clients {
+            let interest = client.wants();
+            if interest != client.interest {
+                client.interest = interest;
+                pollers.change(client.stream.fd(), Token::Client(*id), interest);
+            }
+        }
+        let listens = self.clients.len() < self.most && self.paused.is_none();
+        if let Some(listener) = &self.listener
+            && listens != self.listens
+        {
             let interest = Interest {
-                fd: client.stream.fd(),
-                read: !matches!(client.stage, Stage::Leaving),
-                write: !client.output.is_empty(),
+                read: listens,
+                write: false,
             };
-            (index, interest)
-        })
+            pollers.change(listener.fd(), Token::Listener, interest);
+        }
+        self.listens = listens;
     }
 
     /// Takes the next connection, if there is a descriptor for it. If not,
     /// nothing is accepted for a while, so that herd does not spin.
-    pub(super) fn accept(&mut self, now: Time, reserve: &mut Reserve) {
+    pub(super) fn accept(&mut self, now: Time, reserve: &mut Reserve, pollers: &Pollers) {
         let Some(listener) = &self.listener else {
             return;
         };
@@ -105,7 +144,7 @@ impl Control {
             accepted => accepted,
         };
         match accepted {
-            Ok(Some(stream)) => self.clients.push(Client::new(stream, now)),
+            Ok(Some(stream)) => self.take(stream, now, pollers),
             Ok(None) => {}
             Err(error) => {
                 self.paused = Some(now.saturating_add(PAUSE));
@@ -116,6 +155,17 @@ impl Control {
         }
     }
 
+    fn take(&mut self, stream: Box<dyn Stream>, now: Time, pollers: &Pollers) {
+        let id = self.next;
+        self.next += 1;
+        match pollers.add(stream.fd(), Token::Client(id)) {
+            Ok(()) => {
+                self.clients.insert(id, Client::new(stream, now));
+            }
+            Err(error) => super::say(&format!("a connection could not be taken: {error}")),
+        }
+    }
+
     pub(super) fn count(&self) -> usize {
         self.clients.len()
     }
@@ -123,14 +173,14 @@ impl Control {
     /// When [`Control::tick`] has something to do, if ever.
     pub(super) fn deadline(&self) -> Option<Time> {
         let idle = self.idle();
-        let clients = self.clients.iter().filter_map(|c| c.gives_up_at(idle));
+        let clients = self.clients.values().filter_map(|c| c.gives_up_at(idle));
         clients.chain(self.paused).min()
     }
 
     /// Closes connections that were idle for too long.
     pub(super) fn tick(&mut self, now: Time) {
         let idle = self.idle();
-        for client in &mut self.clients {
+        for client in self.clients.values_mut() {
             if client.gives_up_at(idle).is_some_and(|at| at <= now) {
                 client.closed = true;
             }
@@ -139,32 +189,32 @@ impl Control {
     }
 
     fn idle(&self) -> Time {
-        match self.clients.len() < MOST && self.paused.is_none() {
+        match self.clients.len() < self.most && self.paused.is_none() {
             true => IDLE,
             false => IDLE_WHEN_FULL,
         }
     }
 
-    pub(super) fn get(&mut self, index: usize) -> Option<&mut Client> {
-        self.clients.get_mut(index)
+    pub(super) fn get(&mut self, id: u64) -> Option<&mut Client> {
+        self.clients.get_mut(&id)
     }
 
     pub(super) fn all(&mut self) -> impl Iterator<Item = &mut Client> {
-        self.clients.iter_mut()
-    }
-
-    pub(super) fn forget_closed(&mut self) {
-        let before = self.clients.len();
-        self.clients.retain(|client| !client.closed);
-        if self.clients.len() < before {
-            self.paused = None;
-        }
+        self.clients.values_mut()
     }
 
     pub(super) fn feed_followers(&mut self, name: &str, text: &[u8]) {
-        for client in &mut self.clients {
-            if matches!(&client.stage, Stage::Following(followed) if followed == name) {
-                client.feed(text);
+        for client in self.clients.values_mut() {
+            match &mut client.stage {
+                Stage::Following(followed) if followed == name => client.feed(text),
+                // One that waits so long for the disk misses the rest.
+                Stage::Joining {
+                    name: joined,
+                    text: held,
+                } if joined == name && held.len() + text.len() <= BEHIND => {
+                    held.extend_from_slice(text);
+                }
+                _ => {}
             }
         }
     }
@@ -179,6 +229,27 @@ impl Client {
             stage: Stage::Asking,
             closed: false,
             active: now,
+            interest: Interest::READ,
+        }
+    }
+
+    /// What it is to be waited for.
+    fn wants(&self) -> Interest {
+        Interest {
+            read: !matches!(self.stage, Stage::Leaving),
+            write: !self.output.is_empty(),
+        }
+    }
+
+    /// The log that it is to follow was at this place when it asked.
+    pub(super) fn join(&mut self, inode: u64, position: u64) {
+        match std::mem::replace(&mut self.stage, Stage::Leaving) {
+            Stage::Joining { name, text } => {
+                self.stage = Stage::Following(name);
+                self.send(&Answer::Following { inode, position }.to_line());
+                self.send(&text);
+            }
+            other => self.stage = other,
         }
     }
 
@@ -192,7 +263,7 @@ impl Client {
     fn gives_up_at(&self, idle: Time) -> Option<Time> {
         let may_be = match self.stage {
             Stage::Asking | Stage::Leaving => false,
-            Stage::Pending(_) => true,
+            Stage::Pending(_) | Stage::Joining { .. } => true,
             Stage::Following(_) => self.output.is_empty(),
         };
         (!may_be).then(|| self.active.saturating_add(idle))

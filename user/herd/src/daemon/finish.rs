@@ -3,9 +3,11 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
-use super::{Daemon, Ending, say};
+use super::events::sleep_until_signal;
+use super::{Daemon, Ending};
 use crate::config::Signal;
-use crate::sys::{self, Interest, Power};
+use crate::console::{self, say};
+use crate::sys::{self, Power};
 
 /// What other processes get between the request to end and being killed.
 const GRACE: Duration = Duration::from_secs(2);
@@ -14,13 +16,16 @@ impl Daemon {
     pub(super) fn finish(&mut self) -> Result<(), String> {
         self.answer_pending();
         let _ = fs::remove_file(self.paths.socket());
-        match self.ending {
+        self.writer.flush(GRACE);
+        let result = match self.ending {
             Some(Ending::Power(what)) => self.end_the_run(what),
             _ => {
                 say("all services have stopped");
                 Ok(())
             }
-        }
+        };
+        console::flush(GRACE);
+        result
     }
 
     fn end_the_run(&mut self, what: Power) -> Result<(), String> {
@@ -34,6 +39,7 @@ impl Daemon {
             Power::Reboot => "rebooting",
             Power::Halt => "halting",
         });
+        console::flush(GRACE);
         sys::power(what).map_err(|error| format!("the kernel refuses: {error}"))
     }
 
@@ -41,19 +47,13 @@ impl Daemon {
     fn wait_for_children(&mut self) {
         let end = Instant::now() + GRACE;
         loop {
-            self.signals.take();
             self.collect_ended();
             let left = end.saturating_duration_since(Instant::now());
             if left.is_zero() || !sys::has_children() {
                 return;
             }
-            let interest = Interest {
-                fd: self.signals.fd(),
-                read: true,
-                write: false,
-            };
             let left = u64::try_from(left.as_millis()).unwrap_or(0) + 1;
-            if sys::poll(&[interest], Some(left)).is_err() {
+            if sleep_until_signal(&mut self.signals, left).is_err() {
                 return;
             }
         }

@@ -2,10 +2,10 @@
 //! have failed.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
+use std::time::SystemTime;
 
 use super::{Daemon, say};
-use crate::log::Origin;
+use crate::log::{Lines, Origin, stamp};
 use crate::machine::{Machine, Phase, View};
 
 /// The services that have failed, as the file says that others read (the
@@ -63,36 +63,30 @@ fn reason(view: &View) -> Option<String> {
 }
 
 impl Daemon {
-    /// Keeps the file of failed services as it should be. One that cannot be
-    /// written is told of once: the services matter more.
+    /// Keeps the file of failed services as it should be.
     pub(super) fn tell_failed(&mut self) {
-        let Some(text) = self.failed.update(&self.machine) else {
-            return;
-        };
-        let file = self.paths.failed();
-        let new = file.with_extension("new");
-        let written = fs::write(&new, text).and_then(|()| fs::rename(&new, &file));
-        if let Err(error) = written {
-            say(&format!(
-                "warning: {} cannot be written: {error}",
-                file.display()
-            ));
+        if let Some(text) = self.failed.update(&self.machine) {
+            self.writer.replace(self.paths.failed(), text.into_bytes());
         }
     }
 
-    /// Writes to a service's log and to those who follow it.
+    /// Writes to a service's log and to those who follow it. What there is no
+    /// room for is lost, and the log says later how much that was.
     pub(super) fn write_log(&mut self, name: &str, origin: Origin, bytes: &[u8]) {
-        let (paths, machine) = (&self.paths, &self.machine);
-        let limits = || machine.service(name).map(|service| service.log);
-        let log = self.logs.open(name, paths, limits, &mut self.reserve);
-        let (text, result) = log.append(origin, bytes);
-        if let Err(error) = result {
-            let file = log.path().display();
-            say(&format!(
-                "{name}: its log {file} cannot be written: {error}"
-            ));
-        }
+        let limits = self.machine.service(name).map(|service| service.log);
+        let mut lines = self.lines.remove(name).unwrap_or_default();
+        let mut shown = lines.clone();
+        let text = shown.show(origin, bytes, &stamp(SystemTime::now()));
         self.control.feed_followers(name, &text);
+        let limits = limits.unwrap_or_default();
+        if self.writer.append(name, limits, text) {
+            lines = shown;
+        } else {
+            lines.lose(bytes.len());
+        }
+        if lines != Lines::default() {
+            self.lines.insert(name.to_owned(), lines);
+        }
     }
 
     /// Tells the operator about a service, in its log and on the console.

@@ -10,7 +10,7 @@ use crate::files;
 const START: usize = 12;
 
 /// Connections of operators that find room when nothing else does.
-const CLIENTS: usize = 8;
+pub(super) const CLIENTS: usize = 8;
 
 /// Every descriptor in it is one that someone else can have at once.
 #[derive(Default)]
@@ -20,11 +20,12 @@ pub(super) struct Reserve {
 
 impl Reserve {
     /// Takes back what was lent, as far as there are descriptors. `clients`
-    /// is how many connections there are. Whether a start leaves enough.
-    pub(super) fn fill(&mut self, clients: usize) -> bool {
+    /// is how many connections there are. Whether a start leaves enough, and
+    /// `beside` more.
+    pub(super) fn fill(&mut self, clients: usize, beside: usize) -> bool {
         // A connection uses up its place in the reserve, not that of a start.
         let full = (START + CLIENTS).saturating_sub(clients.min(CLIENTS));
-        while self.spare.len() < full {
+        while self.spare.len() < full + beside {
             let spare = match self.spare.first() {
                 Some(file) => file.try_clone(),
                 None => files::null(),
@@ -47,11 +48,6 @@ impl Reserve {
     pub(super) fn lend_to_client(&mut self) -> bool {
         self.spare.len() > START && self.spare.pop().is_some()
     }
-
-    /// Frees one descriptor for a file that is closed before the next turn.
-    pub(super) fn lend_for_a_moment(&mut self) {
-        self.spare.pop();
-    }
 }
 
 #[cfg(test)]
@@ -61,17 +57,17 @@ mod tests {
     #[test]
     fn clients_use_up_their_own_part_only() {
         let mut reserve = Reserve::default();
-        assert!(reserve.fill(0));
+        assert!(reserve.fill(0, 0));
         assert_eq!(reserve.spare.len(), START + CLIENTS);
         for _ in 0..CLIENTS {
             assert!(reserve.lend_to_client());
         }
         assert!(!reserve.lend_to_client());
-        assert!(reserve.fill(CLIENTS + 5));
+        assert!(reserve.fill(CLIENTS + 5, 3));
         assert_eq!(reserve.spare.len(), START);
         reserve.lend_to_start();
         assert!(reserve.spare.is_empty());
-        assert!(reserve.fill(3));
+        assert!(reserve.fill(3, 0));
         assert_eq!(reserve.spare.len(), START + CLIENTS - 3);
     }
 }

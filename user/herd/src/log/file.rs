@@ -1,160 +1,104 @@
 //! One service's log file.
-//!
-//! Output is written as it comes, without waiting for the end of a line: a
-//! line that is interrupted by another origin is broken there. So nothing is
-//! held back that could be lost.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 
-use super::stamp;
 use crate::config::LogLimits;
 use crate::files;
 
-/// Who wrote a line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Origin {
-    Out,
-    Err,
-    Herd,
-}
-
-impl Origin {
-    fn word(self) -> &'static str {
-        match self {
-            Origin::Out => "out",
-            Origin::Err => "err",
-            Origin::Herd => "herd",
-        }
-    }
-}
-
-/// Longer lines are broken, so that a file can be turned over in time.
-const LONGEST: usize = 4096;
-
 #[derive(Debug)]
-pub(crate) struct ServiceLog {
+pub(super) struct LogFile {
     path: PathBuf,
     limits: LogLimits,
     file: Option<File>,
     size: u64,
-    /// Whose line has not ended yet.
-    open_line: Option<Origin>,
     /// Bytes that could not be written since the last that could.
     lost: u64,
 }
 
-impl ServiceLog {
+impl LogFile {
     /// A log at `path`; the file is opened when there is something to write.
-    pub(crate) fn new(path: PathBuf, limits: LogLimits) -> Self {
-        ServiceLog {
+    pub(super) fn new(path: PathBuf, limits: LogLimits) -> Self {
+        LogFile {
             path,
             limits,
             file: None,
             size: 0,
-            open_line: None,
             lost: 0,
         }
     }
 
-    pub(crate) fn is_open(&self) -> bool {
+    pub(super) fn is_open(&self) -> bool {
         self.file.is_some()
     }
 
-    /// Opens the file if it is not open.
-    ///
-    /// # Errors
-    /// Those of the disk, and EMFILE.
-    pub(crate) fn make_open(&mut self) -> io::Result<()> {
-        match self.file {
-            Some(_) => Ok(()),
-            None => self.open(),
-        }
+    /// Whether there is something to say about it later.
+    pub(super) fn has_lost(&self) -> bool {
+        self.lost > 0
     }
 
     /// Gives its descriptor back until there is more to write.
-    pub(crate) fn close(&mut self) {
+    pub(super) fn close(&mut self) {
         self.file = None;
     }
 
-    pub(crate) fn path(&self) -> &Path {
+    pub(super) fn path(&self) -> &Path {
         &self.path
     }
 
-    pub(crate) fn set_limits(&mut self, limits: LogLimits) {
+    pub(super) fn set_limits(&mut self, limits: LogLimits) {
         self.limits = limits;
     }
 
-    /// Appends what `origin` wrote and gives back the text as it stands in
-    /// the log. The text is given back even if the disk refuses it.
+    /// Appends whole or begun lines; `now` is the time of what is said about
+    /// those that were lost.
     ///
     /// # Errors
     /// Those of the disk, once for each time it starts to refuse.
-    pub(crate) fn append(&mut self, origin: Origin, bytes: &[u8]) -> (Vec<u8>, io::Result<()>) {
-        let now = stamp(SystemTime::now());
-        let mut shown = Vec::with_capacity(bytes.len() + 64);
-        let mut result = Ok(());
-        for piece in bytes
-            .split_inclusive(|byte| *byte == b'\n')
-            .flat_map(|line| line.chunks(LONGEST))
-        {
-            let text = self.render(origin, piece, &now);
-            if let Err(error) = self.write(&text, &now) {
-                result = Err(error);
-            }
-            shown.extend_from_slice(&text);
-        }
-        (shown, result)
-    }
-
-    fn render(&mut self, origin: Origin, piece: &[u8], now: &str) -> Vec<u8> {
-        let mut text = Vec::with_capacity(piece.len() + 40);
-        if self.open_line != Some(origin) {
-            if self.open_line.is_some() {
-                text.push(b'\n');
-            }
-            text.extend_from_slice(format!("{now} {:<4} | ", origin.word()).as_bytes());
-        }
-        text.extend_from_slice(piece);
-        self.open_line = (!piece.ends_with(b"\n")).then_some(origin);
-        text
-    }
-
-    fn write(&mut self, text: &[u8], now: &str) -> io::Result<()> {
-        match self.try_write(text, now) {
+    pub(super) fn append(&mut self, text: &[u8], now: &str) -> io::Result<()> {
+        let first = self.lost == 0;
+        let mut rest = text;
+        match self.try_append(&mut rest, now) {
             Ok(()) => Ok(()),
             Err(error) => {
-                let first = self.lost == 0;
-                self.lost += text.len() as u64;
+                self.lost += rest.len() as u64;
                 self.file = None;
                 if first { Err(error) } else { Ok(()) }
             }
         }
     }
 
-    fn try_write(&mut self, text: &[u8], now: &str) -> io::Result<()> {
+    /// What is left in `rest` was not written.
+    fn try_append(&mut self, rest: &mut &[u8], now: &str) -> io::Result<()> {
         if self.file.is_none() {
             self.open()?;
-        }
-        if self.size + text.len() as u64 > self.limits.max_size.0 && self.size > 0 {
-            self.turn_over()?;
         }
         if self.lost > 0 {
             let lost = self.lost;
             let line = format!("{now} herd | {lost} bytes of log were lost before this line\n");
-            self.put(line.as_bytes())?;
+            self.put(&mut line.as_bytes())?;
             self.lost = 0;
         }
-        self.put(text)
+        self.put(rest)
     }
 
-    fn put(&mut self, text: &[u8]) -> io::Result<()> {
-        let file = self.file.as_mut().ok_or(io::ErrorKind::NotFound)?;
-        file.write_all(text)?;
-        self.size += text.len() as u64;
+    /// Writes as much to each file as it may have, whole lines if it can be.
+    fn put(&mut self, rest: &mut &[u8]) -> io::Result<()> {
+        while !rest.is_empty() {
+            let room = self.limits.max_size.0.saturating_sub(self.size);
+            let room = usize::try_from(room).unwrap_or(usize::MAX);
+            let count = fitting(rest, room, self.size == 0);
+            let (now, later) = rest.split_at(count);
+            let file = self.file.as_mut().ok_or(io::ErrorKind::NotFound)?;
+            file.write_all(now)?;
+            self.size += count as u64;
+            *rest = later;
+            if !rest.is_empty() {
+                self.turn_over()?;
+            }
+        }
         Ok(())
     }
 
@@ -185,9 +129,23 @@ impl ServiceLog {
     }
 }
 
+/// How much of `text` goes into a file with so much room: up to the end of a
+/// line, or all that fits if the file has nothing else.
+fn fitting(text: &[u8], room: usize, is_empty: bool) -> usize {
+    if text.len() <= room {
+        return text.len();
+    }
+    let fits = text.get(..room).unwrap_or_default();
+    match fits.iter().rposition(|byte| *byte == b'\n') {
+        Some(end) => end + 1,
+        None if is_empty => room.max(1),
+        None => 0,
+    }
+}
+
 /// Inode and size of a log file: where the next byte will go. Zeros if there
 /// is none yet.
-pub(crate) fn position(path: &Path) -> (u64, u64) {
+pub(super) fn position(path: &Path) -> (u64, u64) {
     match fs::metadata(path) {
         Ok(data) => (data.ino(), data.size()),
         Err(_) => (0, 0),
@@ -210,54 +168,24 @@ mod tests {
     use crate::config::Size;
 
     /// A log in a new folder, and that folder.
-    fn log(test: &str, keep: u8) -> (ServiceLog, PathBuf) {
+    fn log(test: &str, keep: u8) -> (LogFile, PathBuf) {
         let folder = std::env::temp_dir().join(format!("herd-log-{test}-{}", std::process::id()));
         let _ = fs::remove_dir_all(&folder);
         let limits = LogLimits {
             max_size: Size(16 << 10),
             keep,
         };
-        (ServiceLog::new(folder.join("x.log"), limits), folder)
-    }
-
-    fn without_times(text: &str) -> String {
-        let line = |line: &str| {
-            line.split_once(' ')
-                .map_or(String::new(), |l| l.1.to_owned())
-        };
-        text.lines().map(|l| line(l) + "\n").collect()
+        (LogFile::new(folder.join("x.log"), limits), folder)
     }
 
     #[test]
-    fn lines_have_their_origin_and_nothing_is_held_back() {
-        let (mut log, folder) = log("origin", 1);
-        for (origin, text) in [
-            (Origin::Out, "one\ntw"),
-            (Origin::Out, "o"),
-            (Origin::Err, "bad\n"),
-            (Origin::Out, "!\n"),
-            (Origin::Err, "tail"),
-            (Origin::Herd, "ended\n"),
-        ] {
-            log.append(origin, text.as_bytes()).1.unwrap();
-        }
-        let text = fs::read_to_string(folder.join("x.log")).unwrap();
-        assert_eq!(
-            without_times(&text),
-            "out  | one\nout  | two\nerr  | bad\nout  | !\nerr  | tail\nherd | ended\n"
-        );
-        fs::remove_dir_all(folder).unwrap();
-    }
-
-    #[test]
-    fn files_are_turned_over_and_never_too_long() {
+    fn files_are_turned_over_between_lines_and_never_too_long() {
         let (mut log, folder) = log("turn", 2);
-        for n in 0..2_000 {
-            log.append(Origin::Out, format!("line {n}\n").as_bytes())
-                .1
-                .unwrap();
+        let lines: String = (0..2_000).map(|n| format!("line {n}\n")).collect();
+        let lines = lines + &"x".repeat(40_000) + "\n";
+        for piece in lines.as_bytes().chunks(7_001) {
+            log.append(piece, "T").unwrap();
         }
-        log.append(Origin::Out, &vec![b'x'; 40_000]).1.unwrap();
         let mut names: Vec<String> = fs::read_dir(&folder)
             .unwrap()
             .map(|entry| entry.unwrap())
@@ -266,20 +194,30 @@ mod tests {
             .collect();
         names.sort();
         assert_eq!(names, ["x.log", "x.log.1", "x.log.2"]);
+        let (mut log, second) = self::log("lines", 2);
+        let lines: String = (0..4_000).map(|n| format!("line {n:04}\n")).collect();
+        log.append(lines.as_bytes(), "T").unwrap();
+        for name in ["x.log", "x.log.1"] {
+            let text = fs::read_to_string(second.join(name)).unwrap();
+            assert!(text.starts_with("line ") && text.ends_with('\n'), "{name}");
+        }
         fs::remove_dir_all(folder).unwrap();
+        fs::remove_dir_all(second).unwrap();
     }
 
     #[test]
     fn a_refusing_disk_is_told_once_and_the_loss_is_counted() {
         let (mut log, folder) = log("refuse", 1);
         fs::write(&folder, "a file where the folder should be").unwrap();
-        assert!(log.append(Origin::Out, b"one\n").1.is_err());
-        assert!(log.append(Origin::Out, b"two\n").1.is_ok());
+        assert!(log.append(b"one\n", "T").is_err());
+        assert!(log.append(b"two\n", "T").is_ok());
         fs::remove_file(&folder).unwrap();
-        log.append(Origin::Out, b"three\n").1.unwrap();
+        log.append(b"three\n", "T").unwrap();
         let text = fs::read_to_string(folder.join("x.log")).unwrap();
-        assert!(text.contains("bytes of log were lost"), "{text}");
-        assert!(text.ends_with("three\n"));
+        assert_eq!(
+            text,
+            "T herd | 8 bytes of log were lost before this line\nthree\n"
+        );
         fs::remove_dir_all(folder).unwrap();
     }
 }

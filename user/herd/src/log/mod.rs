@@ -3,7 +3,12 @@
 #![forbid(unsafe_code)]
 
 mod file;
+mod files;
+mod render;
 mod stamp;
+mod writer;
 
-pub(crate) use file::{Origin, ServiceLog, numbered, position};
+pub(crate) use file::numbered;
+pub(crate) use render::{Lines, Origin};
 pub(crate) use stamp::stamp;
+pub(crate) use writer::Writer;

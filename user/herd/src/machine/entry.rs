@@ -52,6 +52,7 @@ pub(super) struct Entry {
     failed: bool,
     in_a_row: Restarts,
     restarts: u64,
+    has_run: bool,
     last_end: Option<Result<End, String>>,
 }
 
@@ -70,6 +71,7 @@ impl Default for Entry {
             failed: false,
             in_a_row: Restarts::default(),
             restarts: 0,
+            has_run: false,
             last_end: None,
         }
     }
@@ -167,6 +169,7 @@ impl Entry {
                 name: name.to_owned(),
                 generation: self.generation,
                 service: service.clone(),
+                again: self.has_run,
             });
             self.state = State::Starting(service);
         }
@@ -219,6 +222,7 @@ impl Entry {
     }
 
     fn started(&mut self, name: &str, now: Time, instance: Instance, out: &mut Vec<Action>) {
+        self.has_run = true;
         note(name, format!("started, pid {}", instance.pid), out);
         if self.wanted {
             self.state = State::Running(instance);

@@ -91,6 +91,8 @@ pub enum Action {
         generation: Generation,
         /// What to start.
         service: Arc<Service>,
+        /// Whether it has run before: what runs comes before what never did.
+        again: bool,
     },
     /// Send a signal to the whole process group of an instance.
     Signal {

@@ -5,40 +5,6 @@ use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
 
-/// One file to wait for, and what is awaited of it.
-#[derive(Clone, Copy)]
-pub(crate) struct Interest<'a> {
-    pub(crate) fd: BorrowedFd<'a>,
-    pub(crate) read: bool,
-    pub(crate) write: bool,
-}
-
-/// Waits until one of `files` is ready or `timeout` milliseconds are over
-/// (`None`: for ever), and tells of each file whether it is ready for
-/// anything. A signal ends the wait early with nothing ready.
-pub(crate) fn poll(files: &[Interest<'_>], timeout: Option<u64>) -> io::Result<Vec<bool>> {
-    let mut fds: Vec<libc::pollfd> = files
-        .iter()
-        .map(|file| libc::pollfd {
-            fd: file.fd.as_raw_fd(),
-            events: (if file.read { libc::POLLIN } else { 0 })
-                | (if file.write { libc::POLLOUT } else { 0 }),
-            revents: 0,
-        })
-        .collect();
-    let timeout = timeout.map_or(-1, |ms| i32::try_from(ms).unwrap_or(i32::MAX));
-    // SAFETY: `fds` is an array of that many pollfd for the whole call.
-    let count = unsafe { libc::poll(fds.as_mut_ptr(), fds.len() as libc::nfds_t, timeout) };
-    if count < 0 {
-        let error = io::Error::last_os_error();
-        if error.kind() != io::ErrorKind::Interrupted {
-            return Err(error);
-        }
-        return Ok(vec![false; files.len()]);
-    }
-    Ok(fds.iter().map(|fd| fd.revents != 0).collect())
-}
-
 /// Makes reads and writes through this open file return at once.
 pub(crate) fn set_nonblocking(fd: BorrowedFd<'_>) -> io::Result<()> {
     let fd = fd.as_raw_fd();
@@ -56,10 +22,17 @@ pub(crate) struct OpenFiles {
     pub(super) most: libc::rlim_t,
 }
 
+/// Enough for 10,000 services.
+const MANY: libc::rlim_t = 32_768;
+
 impl OpenFiles {
-    /// Allows this process as many descriptors as it may allow itself, and
-    /// gives back what it was allowed before.
-    pub(crate) fn raise() -> io::Result<OpenFiles> {
+    /// Allows this process as many descriptors as it may allow itself, with
+    /// `beyond` more than the limit of its limit if it may, and gives back
+    /// what it was allowed before.
+    ///
+    /// # Errors
+    /// Those of `setrlimit(2)`.
+    pub(crate) fn raise(beyond: bool) -> io::Result<OpenFiles> {
         let mut limit = libc::rlimit {
             rlim_cur: 0,
             rlim_max: 0,
@@ -70,12 +43,29 @@ impl OpenFiles {
             now: limit.rlim_cur,
             most: limit.rlim_max,
         };
-        OpenFiles {
+        let many = OpenFiles {
+            now: old.most.max(MANY),
+            most: old.most.max(MANY),
+        };
+        let most = OpenFiles {
             now: old.most,
             ..old
+        };
+        if !beyond || many.set().is_err() {
+            most.set()?;
         }
-        .set()?;
         Ok(old)
+    }
+
+    /// How many there are now.
+    pub(crate) fn now() -> usize {
+        let mut limit = libc::rlimit {
+            rlim_cur: 0,
+            rlim_max: 0,
+        };
+        // SAFETY: `limit` is ours to write to for the call.
+        unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit) };
+        usize::try_from(limit.rlim_cur).unwrap_or(usize::MAX)
     }
 
     /// Allows this process so many. Only makes a system call.

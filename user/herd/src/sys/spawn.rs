@@ -2,7 +2,7 @@
 
 use std::ffi::CString;
 use std::fs;
-use std::io::{self, PipeReader, Read};
+use std::io::{self, ErrorKind, PipeReader, Read};
 use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -20,6 +20,8 @@ pub(crate) struct Spawned {
     pub(crate) pid: u32,
     pub(crate) out: PipeReader,
     pub(crate) err: PipeReader,
+    /// Readable as soon as [`report`] knows more. Does not block.
+    pub(crate) report: PipeReader,
 }
 
 /// Why there is no process.
@@ -58,26 +60,38 @@ pub(crate) fn spawn(
     let (err, err_end) = io::pipe().map_err(pipes)?;
     raw::set_nonblocking(out.as_fd()).map_err(pipes)?;
     raw::set_nonblocking(err.as_fd()).map_err(pipes)?;
-    let (mut report, report_end) = io::pipe().map_err(pipes)?;
+    let (report, report_end) = io::pipe().map_err(pipes)?;
+    raw::set_nonblocking(report.as_fd()).map_err(pipes)?;
     let files = [null.as_fd(), out_end.as_fd(), err_end.as_fd()];
     let pid = fork::fork(&image, files, report_end.as_fd())
         .map_err(|error| format!("a new process: {error}"))?;
-    drop(report_end);
-    match failure(&mut report) {
-        None => Ok(Spawned { pid, out, err }),
-        // The child has ended and is collected like any other.
-        Some((step, error)) => Err(NotSpawned {
-            error: explain(service, step, &error),
-            lasting: step == Step::Program && is_lasting(&error),
-        }),
-    }
+    Ok(Spawned {
+        pid,
+        out,
+        err,
+        report,
+    })
 }
 
-/// What the new process reports: nothing, if it became the program.
-fn failure(report: &mut PipeReader) -> Option<(Step, io::Error)> {
+/// What has become of a process that was started: `None` if that is not known
+/// yet, an error if it did not become the program. Then it has ended and is
+/// collected like any other.
+pub(crate) fn report(mut pipe: &PipeReader, service: &Service) -> Option<Result<(), NotSpawned>> {
     let mut bytes = [0; fork::REPORT];
-    report.read_exact(&mut bytes).ok()?;
-    Some(fork::read_report(bytes))
+    match pipe.read(&mut bytes) {
+        Ok(fork::REPORT) => {
+            let (step, error) = fork::read_report(bytes);
+            Some(Err(NotSpawned {
+                error: explain(service, step, &error),
+                lasting: step == Step::Program && is_lasting(&error),
+            }))
+        }
+        Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {
+            None
+        }
+        // It was closed by becoming the program.
+        _ => Some(Ok(())),
+    }
 }
 
 /// Whether a program that could not be executed for this reason never can.

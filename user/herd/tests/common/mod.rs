@@ -101,10 +101,21 @@ impl Herd {
         true
     }
 
-    fn start_as(&mut self, mut command: Command) {
+    /// Runs herd with this as its console.
+    pub fn start_with_output(&mut self, output: Stdio) {
+        let command = self.command(&["daemon"]);
+        self.start_saying(command, output);
+    }
+
+    fn start_as(&mut self, command: Command) {
+        let console = fs::File::create(self.root.join("console")).unwrap();
+        self.start_saying(command, console.into());
+    }
+
+    fn start_saying(&mut self, mut command: Command, output: Stdio) {
         let daemon = command
             .stdin(Stdio::null())
-            .stdout(fs::File::create(self.root.join("console")).unwrap())
+            .stdout(output)
             .stderr(fs::File::create(self.root.join("errors")).unwrap())
             .spawn()
             .unwrap();

@@ -1,0 +1,256 @@
+//! What is done for the machine: instances are started and signalled, and
+//! their ends noticed.
+
+use std::collections::{HashMap, VecDeque};
+use std::io::PipeReader;
+use std::os::fd::AsFd;
+use std::sync::Arc;
+
+use super::events::Token;
+use super::{Daemon, say};
+use crate::config::{Service, Signal};
+use crate::machine::{Action, End, Event, Generation, Time};
+use crate::sys::{self, NotSpawned};
+
+/// Starts between two looks at everything else.
+const STARTS: usize = 16;
+
+/// Descriptors that what never ran leaves to those that start again.
+const RESTARTS: usize = 8;
+
+/// Other things done between two looks.
+const STEPS: usize = 1_024;
+
+/// Ended children that are collected between two looks.
+const ENDS: usize = 256;
+
+/// How long a process may take to become its program, in milliseconds: a disk
+/// or a network may never answer.
+const LONGEST_START: Time = 30_000;
+
+/// One that lives, by its first process.
+struct Instance {
+    name: String,
+    generation: Generation,
+    /// Its outputs, for as long as they are open.
+    outputs: [u64; 2],
+    start: Option<Start>,
+}
+
+/// It has not become its program yet.
+struct Start {
+    report: PipeReader,
+    service: Arc<Service>,
+    is_late: bool,
+}
+
+#[derive(Default)]
+pub(super) struct Instances {
+    by_pid: HashMap<u32, Instance>,
+    /// When those that start must have done so, in order.
+    late: VecDeque<(Time, u32, Generation)>,
+    /// There are more ends to collect.
+    pub(super) more_ended: bool,
+}
+
+impl Instances {
+    /// When [`Daemon::end_late_starts`] has something to do.
+    pub(super) fn deadline(&self) -> Option<Time> {
+        self.late.front().map(|(at, ..)| *at)
+    }
+
+    fn starts(&mut self, pid: u32) -> Option<&mut Start> {
+        self.by_pid.get_mut(&pid)?.start.as_mut()
+    }
+}
+
+impl Daemon {
+    /// Does what is to be done, as far as one turn goes.
+    pub(super) fn act(&mut self) {
+        let mut starts = 0;
+        for _ in 0..STEPS {
+            if starts == STARTS {
+                return;
+            }
+            match self.actions.pop_front() {
+                None => return,
+                Some(Action::Note { name, text }) => self.note(&name, &text),
+                Some(Action::Signal { name, pid, signal }) => {
+                    if let Err(error) = sys::signal_group(pid, signal) {
+                        self.note(&name, &format!("{} to {pid}: {error}", signal.name()));
+                    }
+                }
+                Some(Action::Start {
+                    name,
+                    generation,
+                    service,
+                    again,
+                }) => {
+                    starts += 1;
+                    let beside = if again { 0 } else { RESTARTS };
+                    let started = self.start(&name, generation, service, beside);
+                    if let Err(NotSpawned { error, lasting }) = started {
+                        let event = Event::NotStarted { error, lasting };
+                        self.happened(&name, generation, event);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Fills the reserve of descriptors, with what can be done without if
+    /// there are no others. Whether a start leaves enough for the rest, and
+    /// `beside` more.
+    pub(super) fn make_room(&mut self, beside: usize) -> bool {
+        let clients = self.control.count();
+        if self.reserve.fill(clients, beside) {
+            return true;
+        }
+        self.outputs.hurry();
+        self.forget_ended();
+        self.reserve.fill(clients, beside)
+    }
+
+    fn happened(&mut self, name: &str, generation: Generation, event: Event) {
+        let actions = self.machine.event(self.now(), name, generation, event);
+        self.failed.look_at(name);
+        self.actions.extend(actions);
+    }
+
+    fn start(
+        &mut self,
+        name: &str,
+        generation: Generation,
+        service: Arc<Service>,
+        beside: usize,
+    ) -> Result<(), NotSpawned> {
+        self.forget_ended();
+        if !self.make_room(beside) {
+            return Err(NotSpawned {
+                error: "too few descriptors are left for another service; raise herd's limit \
+                        (ulimit -Hn)"
+                    .to_owned(),
+                lasting: false,
+            });
+        }
+        self.reserve.lend_to_start();
+        let spawned = sys::spawn(name, &service, self.open_files)?;
+        let pid = spawned.pid;
+        let report = spawned.report;
+        let watched = self.pollers.add(report.as_fd(), Token::Report(pid));
+        let outputs = self
+            .outputs
+            .add(name, spawned.out, spawned.err, &self.pollers.outputs);
+        let instance = Instance {
+            name: name.to_owned(),
+            generation,
+            outputs,
+            start: Some(Start {
+                report,
+                service,
+                is_late: false,
+            }),
+        };
+        self.instances.by_pid.insert(pid, instance);
+        let late = self.now().saturating_add(LONGEST_START);
+        self.instances.late.push_back((late, pid, generation));
+        if let Err(error) = watched {
+            // Its end is noticed all the same.
+            say(&format!("{name}: its start cannot be followed: {error}"));
+        }
+        Ok(())
+    }
+
+    /// The start of `pid` has something to report.
+    pub(super) fn reported(&mut self, pid: u32) {
+        let Some(start) = self.instances.starts(pid) else {
+            return;
+        };
+        let Some(report) = sys::report(&start.report, &start.service) else {
+            return;
+        };
+        if start.is_late && report.is_ok() {
+            // It is killed; its end says the rest.
+            self.pollers.remove(start.report.as_fd());
+            return;
+        }
+        let Some(instance) = self.instances.by_pid.get_mut(&pid) else {
+            return;
+        };
+        let (name, generation) = (instance.name.clone(), instance.generation);
+        if let Some(start) = instance.start.take() {
+            self.pollers.remove(start.report.as_fd());
+        }
+        let event = match report {
+            Ok(()) => Event::Started(pid),
+            Err(NotSpawned { error, lasting }) => {
+                let outputs = instance.outputs;
+                self.instances.by_pid.remove(&pid);
+                self.outputs.close(outputs, &self.pollers.outputs);
+                Event::NotStarted { error, lasting }
+            }
+        };
+        self.happened(&name, generation, event);
+    }
+
+    /// Kills those that take too long to become their program.
+    pub(super) fn end_late_starts(&mut self, now: Time) {
+        while let Some((at, pid, generation)) = self.instances.late.front().copied() {
+            let live = self.instances.by_pid.get_mut(&pid);
+            let live = live.filter(|instance| instance.generation == generation);
+            let start = live.and_then(|instance| instance.start.as_mut());
+            match start {
+                Some(start) if at <= now => {
+                    start.is_late = true;
+                    let _ = sys::signal_group(pid, Signal::KILL);
+                }
+                Some(_) => return,
+                None => {}
+            }
+            self.instances.late.pop_front();
+        }
+    }
+
+    /// Takes note of children that ended. The rest of a service's group is
+    /// killed while its number cannot have been given to another.
+    pub(super) fn collect_ended(&mut self) {
+        self.instances.more_ended = false;
+        for _ in 0..ENDS {
+            let (pid, end) = match sys::next_ended() {
+                Ok(Some(ended)) => ended,
+                Ok(None) => return,
+                Err(error) => return say(&format!("waiting for children: {error}")),
+            };
+            // It may have ended before its start was looked at.
+            self.reported(pid);
+            let instance = self.instances.by_pid.remove(&pid);
+            if instance.is_some() {
+                let _ = sys::signal_group(pid, Signal::KILL);
+            }
+            let end = end.or_else(|| sys::reap(pid).ok().flatten());
+            if let Some(instance) = instance {
+                self.ended(instance, end);
+            }
+        }
+        self.instances.more_ended = true;
+    }
+
+    fn ended(&mut self, instance: Instance, end: Option<End>) {
+        self.drain(instance.outputs);
+        let event = match instance.start {
+            None => {
+                // Collected by someone else: there is no status to tell.
+                Event::Ended(end.unwrap_or(End::Exited(255)))
+            }
+            Some(start) => {
+                self.pollers.remove(start.report.as_fd());
+                let limit = LONGEST_START / 1_000;
+                Event::NotStarted {
+                    error: format!("it did not become its program within {limit} s"),
+                    lasting: false,
+                }
+            }
+        };
+        self.happened(&instance.name, instance.generation, event);
+    }
+}
