@@ -76,7 +76,8 @@ pub trait FileSystem: Send + Sync {
         Ok(())
     }
 
-    /// Lets go of what is in memory only to be quick.
+    /// Lets go of what is in memory only to be quick, as far as that needs no
+    /// waiting for another thread.
     fn shrink(&self) {}
 
     /// Called once, when the last mount goes: leaves the disk clean. Nothing

@@ -61,8 +61,13 @@ static WORK_IS_THERE: WaitQueue = WaitQueue::new();
 /// Makes the mistake that the command line names, once the boot is over.
 /// In the main loop's thread, before it runs.
 pub fn start(command_line: &CommandLine<'_>, main_loop: &MainLoop) {
-    if command_line.value("paddock.scene") == Some("priority-inversion") {
-        let _ = thread::spawn("scene", inversion::scene);
+    let scene: Option<fn()> = match command_line.value("paddock.scene") {
+        Some("priority-inversion") => Some(inversion::scene),
+        Some("endless-interrupt") => Some(timers::endless_interrupt),
+        _ => None,
+    };
+    if let Some(scene) = scene {
+        let _ = thread::spawn("scene", scene);
     }
     let Some(wanted) = command_line.value("paddock.mistake") else {
         return;

@@ -1,8 +1,8 @@
 //! Mistakes with the two timers.
 
 use super::in_a_task;
-use crate::arch::gic;
 use crate::arch::timers::{EmbassyTimer, SchedulerTimer};
+use crate::arch::{cpu, gic};
 use crate::thread;
 use alloc::sync::Arc;
 use alloc::task::Wake;
@@ -55,6 +55,16 @@ pub fn scheduler_interrupt_off() {
 pub fn storm() {
     LEFT_ARMED.store(true, Relaxed);
     set_alarm(SOON_MS, || {});
+}
+
+/// A handler does not return.
+pub fn endless_interrupt() {
+    set_alarm(SOON_MS, || {
+        log::warn!("scene: endless interrupt");
+        loop {
+            cpu::relax();
+        }
+    });
 }
 
 /// Has Embassy's timer call `work`, in an interrupt.

@@ -356,6 +356,23 @@ fn stamp<'a>(lines: &mut impl Iterator<Item = &'a str>, text: &str) -> Result<f6
     Ok(seconds.trim().parse()?)
 }
 
+/// QEMU's reset leaves the interrupts that were being handled active in its
+/// GICv2: the next boot takes interrupts all the same.
+#[test]
+fn a_reset_within_an_interrupt() -> Result<()> {
+    let builder = machine("reset-in-interrupt").no_disk().no_net();
+    let kernel = test_kernel()?;
+    let builder = builder.with(|config| config.kernel = kernel).smp(1);
+    let builder = builder.append("herd=off paddock.scene=endless-interrupt");
+    let mut machine = forgiving(builder.controlled()).start()?;
+    for _ in 0..3 {
+        machine.expect("scene: endless interrupt")?;
+        machine.reset()?;
+    }
+    machine.expect("scene: endless interrupt")?;
+    machine.complained()
+}
+
 macro_rules! each_is_reported {
     ($($test:ident: $name:literal,)*) => {
         $(

@@ -128,7 +128,7 @@ fn refuses(machine: &Machine) -> Result<()> {
 #[test]
 fn a_stalled_disk() -> Result<()> {
     for cpus in [1, 4] {
-        let machine = machine("stalled").smp(cpus).throttled().alone().up()?;
+        let machine = machine("stalled").smp(cpus).controlled().alone().up()?;
         machine.sh("sync; echo 3 > /proc/sys/vm/drop_caches")?;
         machine.throttle_disk(Some(1))?;
         falls_back(&machine, "vda has not answered")?;

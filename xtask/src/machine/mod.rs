@@ -182,8 +182,8 @@ impl Builder {
         self
     }
 
-    /// Lets the test stop and throttle its disk.
-    pub fn throttled(mut self) -> Self {
+    /// Lets the test stop and throttle its disk, and reset it.
+    pub fn controlled(mut self) -> Self {
         self.qmp = true;
         self
     }
@@ -356,16 +356,26 @@ impl Machine {
 
     /// Lets so many bytes a second through to the disk and back from now on;
     /// as many as there are for `None`. The machine was built with
-    /// [`Builder::throttled`].
+    /// [`Builder::controlled`].
     pub fn throttle_disk(&self, bytes: Option<u32>) -> Result<()> {
-        let port = self
-            .qmp_port
-            .context("the machine's disk has no throttle")?;
         let bytes = bytes.unwrap_or(0);
         let arguments = format!(
             r#"{{"device":"root","bps":{bytes},"bps_rd":0,"bps_wr":0,"iops":0,"iops_rd":0,"iops_wr":0}}"#
         );
-        qmp::execute(port, "block_set_io_throttle", &arguments)
+        self.control("block_set_io_throttle", &arguments)
+    }
+
+    /// Presses the reset button. The machine was built with
+    /// [`Builder::controlled`].
+    pub fn reset(&self) -> Result<()> {
+        self.control("system_reset", "{}")
+    }
+
+    fn control(&self, command: &str, arguments: &str) -> Result<()> {
+        let port = self
+            .qmp_port
+            .context("the machine was not built for this")?;
+        qmp::execute(port, command, arguments)
     }
 
     /// Port of the host for the guest's port 80.

@@ -31,6 +31,9 @@ const GICC_IAR: usize = 0x0c;
 const GICC_EOIR: usize = 0x10;
 const GICC_HPPIR: usize = 0x18;
 const GICC_ABPR: usize = 0x1c;
+/// Active priorities, of group 0 (or all) and of group 1: four words each.
+const GICC_APR: usize = 0xd0;
+const GICC_NSAPR: usize = 0xe0;
 
 /// GICD_CTLR and GICC_CTLR: the only group, or group 0.
 const ENABLE: u32 = 1;
@@ -124,6 +127,13 @@ impl GicV2 {
         }
         let gicc = &self.cpu_interface;
         gicc.write32(GICC_CTLR, 0);
+        // A reset need not end the interrupts that were being handled.
+        for word in 0..4 {
+            gicc.write32(GICC_APR + 4 * word, 0);
+            if self.has_groups {
+                gicc.write32(GICC_NSAPR + 4 * word, 0);
+            }
+        }
         gicc.write32(GICC_PMR, PRIORITY_MASK);
         if self.has_groups {
             gicc.write32(GICC_BPR, PREEMPT);

@@ -269,12 +269,15 @@ fn packed_affinity(affinity: u64) -> u32 {
 
 fn init_cpu_interface() {
     // SAFETY: sets up this CPU's interrupt interface: system registers on,
-    // all priorities let through, no preemption levels, one-step end of
-    // interrupt, group 1 enabled. Interrupts are masked here.
+    // no priority active (a reset need not end what was being handled; with
+    // up to 32 priorities there is one register of them), all let through,
+    // no preemption levels, one-step end of interrupt, group 1 enabled.
+    // Interrupts are masked here.
     unsafe {
         asm!(
             "msr s3_0_c12_c12_5, {sre}", // ICC_SRE_EL1
             "isb",
+            "msr s3_0_c12_c9_0, xzr",    // ICC_AP1R0_EL1
             "msr s3_0_c4_c6_0, {pmr}",   // ICC_PMR_EL1
             "msr s3_0_c12_c12_3, {bpr}", // ICC_BPR1_EL1
             "msr s3_0_c12_c12_4, xzr",   // ICC_CTLR_EL1
@@ -294,6 +297,7 @@ fn init_group_0() {
     // SAFETY: sets up this CPU's interrupt interface, with interrupts masked.
     unsafe {
         asm!(
+            "msr s3_0_c12_c8_4, xzr",    // ICC_AP0R0_EL1
             "msr s3_0_c12_c8_3, {bpr}",  // ICC_BPR0_EL1
             "msr s3_0_c12_c12_6, {one}", // ICC_IGRPEN0_EL1
             "isb",
