@@ -12,6 +12,10 @@ use smoltcp::wire::IpEndpoint;
 const MOST: usize = 4096;
 /// Connections that may be on their way with any backlog.
 const LEAST_ON_THEIR_WAY: usize = 16;
+/// Connections of other machines that may be on their way and wait with any
+/// backlog. Those that are dropped try again only after seconds, and many a
+/// server asks for few.
+const LEAST_FROM_WIRE: usize = 256;
 
 /// How many connections may wait to be accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,15 +54,19 @@ pub struct Listener<O> {
 
 impl<O> Listener<O> {
     /// Whether no more established connections fit; one more than the backlog
-    /// does, as on Linux.
-    pub fn is_full(&self) -> bool {
-        self.ready.len() > self.backlog.0
+    /// does, as on Linux. There is a place for each that has begun `from_wire`.
+    pub fn is_full(&self, from_wire: bool) -> bool {
+        !from_wire && self.ready.len() > self.backlog.0
     }
 
     /// Whether another connection may begin. If not, its SYN is dropped, so
     /// that the peer tries again: it is never reset.
-    pub fn takes_more(&self) -> bool {
+    pub fn takes_more(&self, from_wire: bool) -> bool {
+        if from_wire {
+            let most = self.backlog.0.max(LEAST_FROM_WIRE);
+            return self.ready.len() + self.on_their_way <= most;
+        }
         let most = self.backlog.0.max(LEAST_ON_THEIR_WAY);
-        !self.is_full() && self.on_their_way < most
+        !self.is_full(from_wire) && self.on_their_way < most
     }
 }

@@ -3,6 +3,7 @@
 
 use crate::keys::TableHasher;
 use crate::{NEVER, SECOND};
+use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use hashbrown::HashMap;
 use smoltcp::wire::{
@@ -22,8 +23,12 @@ const PATIENCE: u64 = SECOND;
 const TRIES: u8 = 3;
 /// The most neighbours that are kept.
 const MOST: usize = 1024;
-/// The most packets that wait for one neighbour.
-const MOST_WAITING: usize = 16;
+/// Bytes of packets that wait for one neighbour, and for all, with
+/// [`OVERHEAD`] for each.
+const MOST_WAITING: usize = 208 << 10;
+const MOST_WAITING_IN_ALL: usize = 1 << 20;
+/// What a packet that waits costs beside its bytes.
+const OVERHEAD: usize = 64;
 
 #[derive(Debug)]
 struct Neighbour {
@@ -34,7 +39,8 @@ struct Neighbour {
     asked: u64,
     tries: u8,
     /// IP packets for it.
-    waiting: Vec<Vec<u8>>,
+    waiting: VecDeque<Vec<u8>>,
+    held: usize,
 }
 
 /// What to do with a packet.
@@ -52,6 +58,8 @@ pub struct Neighbours {
     table: HashMap<IpAddress, Neighbour, TableHasher>,
     /// Those that were asked and have not answered.
     asked: Vec<IpAddress>,
+    /// What all hold that waits.
+    held: usize,
 }
 
 impl Neighbours {
@@ -59,6 +67,7 @@ impl Neighbours {
         Neighbours {
             table: HashMap::with_hasher(hasher),
             asked: Vec::new(),
+            held: 0,
         }
     }
 
@@ -66,6 +75,7 @@ impl Neighbours {
     pub fn clear(&mut self) {
         self.table.clear();
         self.asked.clear();
+        self.held = 0;
     }
 
     /// All that are known, for listings.
@@ -104,7 +114,7 @@ impl Neighbours {
             let oldest = self.table.iter().filter(|(_, it)| idle(it));
             let oldest = oldest.min_by_key(|(_, it)| it.heard).map(|(at, _)| *at);
             match oldest {
-                Some(oldest) => drop(self.table.remove(&oldest)),
+                Some(oldest) => drop(self.remove(&oldest)),
                 None => return false,
             }
         }
@@ -116,10 +126,19 @@ impl Neighbours {
             heard: now,
             asked: 0,
             tries: 0,
-            waiting: Vec::new(),
+            waiting: VecDeque::new(),
+            held: 0,
         };
         self.table.insert(address, neighbour);
         true
+    }
+
+    fn remove(&mut self, address: &IpAddress) -> VecDeque<Vec<u8>> {
+        let Some(gone) = self.table.remove(address) else {
+            return VecDeque::new();
+        };
+        self.held -= gone.held;
+        gone.waiting
     }
 
     /// Keeps a packet until the neighbour answers; the oldest gives way.
@@ -127,23 +146,37 @@ impl Neighbours {
         let Some(neighbour) = self.table.get_mut(&to) else {
             return;
         };
-        if neighbour.waiting.len() >= MOST_WAITING {
-            neighbour.waiting.remove(0);
+        let cost = |packet: &Vec<u8>| packet.len() + OVERHEAD;
+        let added = cost(&packet);
+        while neighbour.held + added > MOST_WAITING {
+            let Some(oldest) = neighbour.waiting.pop_front() else {
+                return;
+            };
+            neighbour.held -= cost(&oldest);
+            self.held -= cost(&oldest);
         }
-        if neighbour.waiting.try_reserve(1).is_ok() {
-            neighbour.waiting.push(packet);
+        if self.held + added <= MOST_WAITING_IN_ALL && neighbour.waiting.try_reserve(1).is_ok() {
+            neighbour.waiting.push_back(packet);
+            neighbour.held += added;
+            self.held += added;
         }
     }
 
     /// A neighbour is heard of: the packets that have waited for it. Only
     /// those that were asked for are learnt.
-    pub fn heard(&mut self, now: u64, from: IpAddress, hardware: EthernetAddress) -> Vec<Vec<u8>> {
+    pub fn heard(
+        &mut self,
+        now: u64,
+        from: IpAddress,
+        hardware: EthernetAddress,
+    ) -> VecDeque<Vec<u8>> {
         let Some(neighbour) = self.table.get_mut(&from).filter(|_| hardware.is_unicast()) else {
-            return Vec::new();
+            return VecDeque::new();
         };
         (neighbour.hardware, neighbour.heard) = (Some(hardware), now);
         neighbour.tries = 0;
         let waiting = core::mem::take(&mut neighbour.waiting);
+        self.held -= core::mem::take(&mut neighbour.held);
         self.asked.retain(|address| *address != from);
         waiting
     }
@@ -157,7 +190,7 @@ impl Neighbours {
 
     /// A neighbour that did not answer: to be asked again, or gone with the
     /// packets that have waited for it.
-    pub fn on_time(&mut self, now: u64) -> Option<(IpAddress, Option<Vec<Vec<u8>>>)> {
+    pub fn on_time(&mut self, now: u64) -> Option<(IpAddress, Option<VecDeque<Vec<u8>>>)> {
         let is_late = |address: &IpAddress| {
             let asked = self.table.get(address).map_or(0, |it| it.asked);
             now >= asked + PATIENCE
@@ -170,8 +203,7 @@ impl Neighbours {
             return Some((address, None));
         }
         self.asked.swap_remove(at);
-        let gone = self.table.remove(&address);
-        Some((address, Some(gone.map_or(Vec::new(), |it| it.waiting))))
+        Some((address, Some(self.remove(&address))))
     }
 }
 
@@ -224,5 +256,36 @@ pub fn parse_arp(bytes: &[u8]) -> Option<(Ipv4Address, EthernetAddress)> {
             ..
         } => Some((source_protocol_addr, source_hardware_addr)),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::keys::Keys;
+
+    /// What waits is bounded for one and for all, and nothing stays counted.
+    #[test]
+    fn what_waits_is_bounded() {
+        let mut table = Neighbours::new(Keys::new(|| 3).hasher());
+        let at = |last| IpAddress::v4(10, 0, 0, last);
+        for number in 0..2000u32 {
+            let to = at((number % 100) as u8);
+            table.way(0, to);
+            table.keep(to, vec![0; 1500]);
+        }
+        assert!(table.held <= MOST_WAITING_IN_ALL);
+        assert!(table.held > MOST_WAITING_IN_ALL / 2);
+        let hardware = EthernetAddress([2; 6]);
+        assert!(!table.heard(1, at(0), hardware).is_empty());
+        for step in 1..10 {
+            while table.on_time(step * SECOND).is_some() {}
+        }
+        assert_eq!(table.held, 0);
+        table.way(20 * SECOND, at(200));
+        for _ in 0..2000 {
+            table.keep(at(200), vec![0; 1500]);
+        }
+        assert!(table.held <= MOST_WAITING);
     }
 }

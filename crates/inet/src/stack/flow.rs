@@ -137,7 +137,8 @@ impl<H: Host> Stack<H> {
             self.wake(id.index);
             return true;
         };
-        let room = !listener.is_full() && listener.ready.try_reserve(1).is_ok();
+        let from_wire = slot.path == Path::Link;
+        let room = !listener.is_full(from_wire) && listener.ready.try_reserve(1).is_ok();
         let length = data.0.len() + data.1.len();
         let waits = slot.connection.is_deferred(now, header, length);
         waits || !room && !header.flags.contains(Flags::RST)
@@ -187,7 +188,7 @@ impl<H: Host> Stack<H> {
             origin.iss = after.max(origin.iss);
         }
         let listener = self.listeners.get(parent)?;
-        if !listener.takes_more() {
+        if !listener.takes_more(path == Path::Link) {
             return None;
         }
         let charge = Charge::new(&listener.account, size_of::<Connection>()).ok()?;
