@@ -6,6 +6,9 @@ pub const AUTO_START_HERD: bool = true;
 /// Path of process 1 unless `init=` names another.
 pub const DEFAULT_INIT: &str = "/bin/herd";
 
+/// The most CPUs that are used.
+pub const MAX_CPUS: usize = 8;
+
 /// How long a thread runs while its peers wait, in nanoseconds.
 pub const TIME_SLICE_NS: u64 = 10_000_000;
 

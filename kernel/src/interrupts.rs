@@ -6,11 +6,11 @@
 
 mod table;
 
-use crate::arch::{self, gic};
 use crate::console::{self, safe_println};
 use crate::machine::{Machine, Trigger};
 use crate::smp::{self, MAX_CPUS};
 use crate::watchdog::{self, Kind};
+use crate::{arch, gic};
 use core::fmt;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use paddock_abi::{Errno, Result};

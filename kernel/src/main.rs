@@ -16,14 +16,17 @@ mod costs;
 mod critical;
 mod detectors;
 mod drivers;
+mod entry;
 #[cfg(feature = "test-kernel")]
 mod fault_switches;
 mod fs;
+mod gic;
 mod init;
 mod interrupts;
 mod machine;
 mod main_loop;
 mod memory;
+mod mmio;
 mod net;
 mod panic;
 mod power;

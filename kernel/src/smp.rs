@@ -4,7 +4,8 @@
 //! Translation caches need no such call: the invalidations of `arch::mmu` are
 //! broadcast by the hardware (Arm ARM D8.13, the inner-shareable forms).
 
-use crate::arch::{boot, cpu, gic};
+use crate::arch::{boot, cpu};
+use crate::gic;
 use crate::interrupts::{self, Handler};
 use crate::machine::Machine;
 use crate::thread::{self, stack::KernelStack};
@@ -13,8 +14,7 @@ use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use paddock_abi::{Errno, Result};
 use paddock_sync::{WaitError, WaitQueue};
 
-/// The most CPUs that are used.
-pub const MAX_CPUS: usize = 8;
+pub use crate::config::MAX_CPUS;
 
 /// How long (ns) a CPU may take from its start to its idle loop.
 const START_TIMEOUT_NS: u64 = 2_000_000_000;

@@ -1,8 +1,8 @@
 //! The PL011 UART (Arm DDI 0183G). The firmware or machine has set the baud
 //! rate; everything else is written here.
 
-use crate::drivers::mmio::Mmio;
 use crate::machine::Device;
+use crate::mmio::Mmio;
 
 const DR: usize = 0x00;
 const FR: usize = 0x18;

@@ -1,7 +1,7 @@
 //! An interrupt that is due and has not come: whether it is on its way, which
 //! is the business of whoever keeps the CPU from it, or will never come.
 
-use crate::arch::gic;
+use crate::gic;
 use paddock_detectors::Misses;
 
 /// What is known of an interrupt that is due.

@@ -1,6 +1,5 @@
 //! Devices: what the machine has, beyond its processors.
 
-pub mod mmio;
 pub mod rtc;
 pub mod virtio;
 

@@ -1,7 +1,7 @@
 //! The PL031 real-time clock (Arm DDI 0224B).
 
-use super::mmio::Mmio;
 use crate::machine::Machine;
+use crate::mmio::Mmio;
 
 /// Data register: seconds.
 const DR: usize = 0x00;

@@ -1,6 +1,6 @@
 //! Mistakes of threads.
 
-use crate::arch::gic;
+use crate::gic;
 use crate::net::tcp::TcpSocket;
 use crate::user::vfs::namespace;
 use crate::{interrupts, thread, time};

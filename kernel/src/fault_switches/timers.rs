@@ -1,12 +1,13 @@
 //! Mistakes with the two timers.
 
 use super::in_a_task;
-use crate::arch::timers::{EmbassyTimer, SchedulerTimer};
-use crate::arch::{cpu, gic};
+use crate::arch::cpu;
+use crate::arch::timers::{EmbassyTimer, SchedulerTimer, injected};
+use crate::gic;
 use crate::thread;
 use alloc::sync::Arc;
 use alloc::task::Wake;
-use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use core::sync::atomic::Ordering::Relaxed;
 use core::task::Waker;
 use embassy_time::{Duration, Instant};
 use paddock_sched::CpuMask;
@@ -14,21 +15,8 @@ use paddock_sched::CpuMask;
 /// Long enough for another CPU's alarm to reach the timer.
 const SOON_MS: u64 = 50;
 
-static SHARED: AtomicBool = AtomicBool::new(false);
-static LEFT_ARMED: AtomicBool = AtomicBool::new(false);
-
-/// Whether the scheduler sets Embassy's timer instead of its own.
-pub fn shared() -> bool {
-    SHARED.load(Relaxed)
-}
-
-/// Whether Embassy's timer stays as it is when there is no alarm left.
-pub fn left_armed() -> bool {
-    LEFT_ARMED.load(Relaxed)
-}
-
 pub fn conflict() {
-    SHARED.store(true, Relaxed);
+    injected::SHARED.store(true, Relaxed);
     thread::sleep_ms(1);
 }
 
@@ -53,7 +41,7 @@ pub fn scheduler_interrupt_off() {
 
 /// The last alarm goes off, and the timer stays armed for it.
 pub fn storm() {
-    LEFT_ARMED.store(true, Relaxed);
+    injected::LEFT_ARMED.store(true, Relaxed);
     set_alarm(SOON_MS, || {});
 }
 

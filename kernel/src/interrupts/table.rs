@@ -1,7 +1,7 @@
 //! The table of handlers.
 
 use super::Handler;
-use crate::arch::gic::{FIRST_SHARED, FIRST_SPECIAL};
+use crate::gic::{FIRST_SHARED, FIRST_SPECIAL};
 use crate::smp::MAX_CPUS;
 use paddock_abi::{Errno, Result};
 

@@ -18,6 +18,7 @@ mod switch;
 mod timer;
 mod waker;
 
+use crate::arch::thread_info::ThreadInfo;
 use crate::arch::{boot, cpu as processor, timers};
 use crate::memory::frames::Reserve;
 use crate::smp::Ipi;
@@ -26,9 +27,10 @@ use crate::{config, smp};
 use alloc::string::String;
 use alloc::sync::Arc;
 use core::cell::UnsafeCell;
-use core::sync::atomic::{AtomicBool, AtomicI8, AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use core::ops::Deref;
+use core::sync::atomic::{AtomicBool, AtomicI8, AtomicU8, AtomicU64, Ordering};
 use paddock_process::CpuTimes;
-use paddock_sched::{AtomicState, Class, CpuMask, CpuTime, Id, State, Wakers};
+use paddock_sched::{AtomicState, Class, CpuMask, Id, State, Wakers};
 use paddock_sync::{Context, PreemptGuard, Rank, SpinLock, WaitQueue, might_sleep};
 use stack::KernelStack;
 
@@ -52,21 +54,16 @@ pub const MAX_THREADS: usize = 4096;
 
 /// A thread of execution, in the kernel or of a process.
 ///
-/// `TPIDR_EL1` points at the running one; its `context` comes first because
-/// `paddock-sync` reads it through that pointer.
+/// `TPIDR_EL1` points at the `info` of the running one, so that comes first.
 #[repr(C)]
 pub struct Thread {
-    pub(crate) context: Context,
-    /// Where `vectors.s` goes when this thread's stack has overflowed.
-    pub(crate) emergency_stack: AtomicUsize,
+    info: ThreadInfo,
     /// The stack pointer while the thread does not run. Written by the switch
     /// itself, with the thread's `on_cpu` set.
     sp: UnsafeCell<usize>,
     /// From being picked until the switch away from it is complete.
     on_cpu: AtomicBool,
     state: AtomicState,
-    /// The CPU that it runs on, in whose queue it is, or where it ran last.
-    home: AtomicUsize,
     /// The CPUs that it may run on.
     affinity: AtomicU64,
     /// When it became ready, ns since boot; while it waits for a CPU.
@@ -77,14 +74,10 @@ pub struct Thread {
     id: Id,
     class: Class,
     name: SpinLock<String>,
-    /// Something may have to be done before it goes back to user mode.
-    pub(crate) work: AtomicBool,
     stack: Option<KernelStack>,
     user: Option<Arc<UserThread>>,
     /// A [`Reserve`]: how much memory it leaves to others.
     reserve: AtomicU8,
-    /// What it has run, in counts of the physical counter.
-    pub(crate) cpu_time: CpuTime,
     /// Switches away from it because it waits, and for others' sake.
     switches: [AtomicU64; 2],
     /// Its reads of disks, in units of 512 bytes.
@@ -115,12 +108,10 @@ impl Thread {
     /// One that may run everywhere, and has no stack yet.
     const fn new(id: Id, class: Class) -> Self {
         Thread {
-            context: Context::new_atomic().with_priority(class as u8),
-            emergency_stack: AtomicUsize::new(0),
+            info: ThreadInfo::new(class as u8),
             sp: UnsafeCell::new(0),
             on_cpu: AtomicBool::new(false),
             state: AtomicState::new(),
-            home: AtomicUsize::new(0),
             affinity: AtomicU64::new(u64::MAX),
             ready_since: AtomicU64::new(0),
             wakers: Wakers::new(),
@@ -128,11 +119,9 @@ impl Thread {
             id,
             class,
             name: SpinLock::new(Rank::Leaf, String::new()),
-            work: AtomicBool::new(false),
             stack: None,
             user: None,
             reserve: AtomicU8::new(Reserve::None as u8),
-            cpu_time: CpuTime::new(),
             switches: [const { AtomicU64::new(0) }; 2],
             blocks_read: AtomicU64::new(0),
             run_at_sleep: AtomicU64::new(0),
@@ -173,7 +162,7 @@ impl Thread {
     /// The CPU that it runs on, or ran on last.
     #[inline]
     pub fn cpu(&self) -> usize {
-        self.home.load(Ordering::Relaxed)
+        self.info.cpu.load(Ordering::Relaxed)
     }
 
     /// The CPUs that it may run on.
@@ -360,6 +349,18 @@ impl Thread {
     }
 }
 
+const _: () = assert!(core::mem::offset_of!(Thread, info) == 0);
+
+/// A thread is what the CPU knows of it, and more.
+impl Deref for Thread {
+    type Target = ThreadInfo;
+
+    #[inline]
+    fn deref(&self) -> &ThreadInfo {
+        &self.info
+    }
+}
+
 impl PartialEq for Thread {
     fn eq(&self, other: &Self) -> bool {
         core::ptr::eq(self, other)
@@ -382,7 +383,19 @@ pub fn idle_time() -> u64 {
 /// The running thread.
 #[inline]
 pub fn current() -> &'static Thread {
-    processor::current()
+    // SAFETY: every `ThreadInfo` that is made current is the beginning of a
+    // thread, which is alive while it runs.
+    unsafe { &*processor::current_pointer().cast() }
+}
+
+/// Makes `thread` the one that runs on this CPU.
+///
+/// # Safety
+/// It is alive until another one is made current, and its stack is in use.
+#[inline]
+pub unsafe fn set_current(thread: &Thread) {
+    // SAFETY: the caller's promise; a thread begins with its `ThreadInfo`.
+    unsafe { processor::set_current(core::ptr::from_ref(thread).cast()) };
 }
 
 /// The running thread as an owned reference. Not for the idle thread, which

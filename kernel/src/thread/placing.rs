@@ -28,11 +28,11 @@ impl Runnable for Thread {
     }
 
     fn home(&self) -> usize {
-        self.home.load(SeqCst)
+        self.cpu.load(SeqCst)
     }
 
     fn set_home(&self, cpu: usize) {
-        self.home.store(cpu, SeqCst);
+        self.cpu.store(cpu, SeqCst);
     }
 }
 

@@ -180,7 +180,7 @@ pub fn priority_changed(context: &Context) {
     if class == Class::Idle {
         return;
     }
-    let home = || thread.home.load(SeqCst);
+    let home = || thread.info.cpu.load(SeqCst);
     if let Some(cpu) = QUEUES.reclass(home, |other| core::ptr::eq(&raw const **other, thread)) {
         placing::announce(cpu, QUEUES.class_on(cpu, class), End::Front);
     } else if core::ptr::eq(thread, current()) {
@@ -214,7 +214,7 @@ pub fn start_scheduling() -> ! {
 /// `EBUSY` if that was done before.
 pub fn prepare_idle(index: usize, stack: KernelStack, emergency: KernelStack) -> Result<()> {
     let cpu = cpus::by_index(index);
-    cpu.idle.home.store(index, Relaxed);
+    cpu.idle.info.cpu.store(index, Relaxed);
     cpu.idle.emergency_stack.store(emergency.top(), Relaxed);
     let set = cpu.stacks.set((stack, emergency));
     set.map(|_| ()).map_err(|_| Errno::EBUSY)

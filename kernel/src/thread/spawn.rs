@@ -87,7 +87,7 @@ fn start(
     let made = scheduler::add(|id| {
         let mut thread = Thread::new(id, class);
         thread.sp = UnsafeCell::new(sp);
-        thread.home = AtomicUsize::new(smp::this_cpu());
+        thread.info.cpu = AtomicUsize::new(smp::this_cpu());
         thread.affinity = AtomicU64::new(current().affinity().0);
         if thread.class == Class::User {
             thread.nice = AtomicI8::new(current().nice() as i8);

@@ -7,7 +7,7 @@
 use super::cpu::{self as cpus, Cpu, Local};
 use super::placing::{self, QUEUES};
 use super::{Thread, current, timer};
-use crate::arch::{context, cpu, timers};
+use crate::arch::{context, timers};
 use crate::{config, schedule_fuzz, user, violations, watchdog};
 use alloc::sync::Arc;
 use core::panic::Location;
@@ -181,7 +181,8 @@ fn change_threads(previous: &'static Thread, next: &'static Thread) {
     user::switch_state(previous.user(), next.user());
     next.emergency_stack
         .store(previous.emergency_stack.load(Relaxed), Relaxed);
-    cpu::set_current(next);
+    // SAFETY: interrupts are masked, and `next` is kept alive by `running`.
+    unsafe { super::set_current(next) };
     // SAFETY: interrupts are masked; `next` is on no other CPU, and its stack
     // pointer was saved by an earlier switch or made for its first.
     unsafe { context::switch_stacks(previous.sp.get(), *next.sp.get()) };

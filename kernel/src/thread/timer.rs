@@ -9,9 +9,10 @@
 use super::cpu::{self as cpus, Cpu};
 use super::placing::{self, QUEUES};
 use super::{Thread, current};
+use crate::arch::cpu;
 use crate::arch::timers::{self, SchedulerTimer};
 use crate::arch::trap::TrapFrame;
-use crate::arch::{cpu, gic};
+use crate::gic;
 use crate::interrupts::{self, Handler};
 use crate::smp::{self, Ipi};
 use crate::{config, detectors, schedule_fuzz};

@@ -7,6 +7,7 @@ mod exec;
 mod exit;
 mod faults;
 pub mod files;
+mod finish;
 mod hardware;
 pub mod identity;
 pub mod limits;
@@ -32,6 +33,7 @@ pub use clone::{CloneRequest, clone, forks};
 pub use exec::exec;
 pub use exit::begin_exit;
 pub use faults::handle_kernel_access;
+pub use finish::finish;
 pub use hardware::Arm;
 pub use process::{Process, UserThread, tree};
 pub use signals::{

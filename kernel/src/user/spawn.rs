@@ -8,7 +8,7 @@ use super::process::{
 use super::program::{self, Request};
 use super::{accounts, exec, limits, tree};
 use crate::arch::context::FpState;
-use crate::arch::trap::{self, TrapFrame};
+use crate::arch::trap::TrapFrame;
 use crate::{fs, thread};
 use alloc::sync::Arc;
 use core::arch::asm;
@@ -181,7 +181,7 @@ fn run() {
         return;
     };
     thread.notify_self();
-    trap::finish_user(&mut frame);
+    super::finish(&mut frame);
     // SAFETY: interrupts are masked, and the frame lies on this thread's
     // stack, whose part above it is never used again.
     unsafe {

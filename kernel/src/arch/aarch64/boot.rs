@@ -1,6 +1,5 @@
 //! The way from the boot loader's jump to `kernel_main`.
 
-use crate::arch::cpu;
 use core::arch::global_asm;
 use core::sync::atomic::{AtomicU64, Ordering};
 
@@ -87,13 +86,13 @@ pub struct BootInfo {
     pub image: u64,
 }
 
-/// The boot code's call: MMU on with the early tables, interrupts masked.
-#[unsafe(no_mangle)]
-extern "C" fn kernel_entry(fdt: u64, image: u64) -> ! {
-    cpu::install_vectors();
-    cpu::set_current(crate::thread::idle_thread(0));
-    IMAGE.store(image, Ordering::Relaxed);
-    crate::kernel_main(BootInfo { fdt, image })
+impl BootInfo {
+    /// Notes where the image is, from what the boot code found. Once, on the
+    /// boot CPU.
+    pub fn new(fdt: u64, image: u64) -> Self {
+        IMAGE.store(image, Ordering::Relaxed);
+        BootInfo { fdt, image }
+    }
 }
 
 /// Physical address of the image's first byte.
@@ -126,12 +125,4 @@ pub fn prepare_secondary(tables: u64, stack_top: usize, index: usize) -> u64 {
         slot.store(value, Ordering::SeqCst);
     }
     image_physical((&raw const SECONDARY).addr())
-}
-
-/// Another CPU's first call: on its own stack, interrupts masked.
-#[unsafe(no_mangle)]
-extern "C" fn secondary_entry(index: usize) -> ! {
-    cpu::install_vectors();
-    cpu::set_current(crate::thread::idle_thread(index));
-    crate::smp::enter(index)
 }

@@ -1,7 +1,7 @@
 //! Switching from one thread's stack to another's.
 
+use super::thread_info::ThreadInfo;
 use super::trap::TrapFrame;
-use crate::thread::Thread;
 use core::arch::global_asm;
 use core::mem::offset_of;
 use paddock_sched::CpuTime;
@@ -17,10 +17,10 @@ global_asm!(
     include_str!("vectors.s"),
     include_str!("mem.s"),
     include_str!("user_copy.s"),
-    emergency = const offset_of!(Thread, emergency_stack),
-    user_time = const offset_of!(Thread, cpu_time) + CpuTime::USER_OFFSET,
-    need_resched = const offset_of!(Thread, context) + Context::NEED_RESCHED_OFFSET,
-    work = const offset_of!(Thread, work),
+    emergency = const offset_of!(ThreadInfo, emergency_stack),
+    user_time = const offset_of!(ThreadInfo, cpu_time) + CpuTime::USER_OFFSET,
+    need_resched = const offset_of!(ThreadInfo, context) + Context::NEED_RESCHED_OFFSET,
+    work = const offset_of!(ThreadInfo, work),
     class = const super::trap::EC_SVC,
     fuzz = const cfg!(feature = "fuzz-sched") as u8,
 );

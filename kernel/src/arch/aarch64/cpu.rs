@@ -6,7 +6,7 @@
 //! notices when they are so for too long; it is masked only on the way in and
 //! out of the kernel, while the CPU sleeps, and for the end.
 
-use crate::thread::Thread;
+use super::thread_info::ThreadInfo;
 use aarch64_cpu::registers::{
     DAIF, MIDR_EL1, MPIDR_EL1, Readable, TPIDR_EL0, TPIDR_EL1, TPIDRRO_EL0, VBAR_EL1, Writeable,
 };
@@ -108,23 +108,33 @@ pub fn install_vectors() {
     unsafe { asm!("isb", options(nostack)) };
 }
 
-/// The running thread.
+/// The running thread's [`ThreadInfo`], as [`set_current`] had it.
 #[inline]
-pub fn current() -> &'static Thread {
-    let pointer: *const Thread;
+pub fn current_pointer() -> *const ThreadInfo {
+    let pointer: *const ThreadInfo;
     // `pure`: within one thread the register never changes.
     // SAFETY: reading the register has no effect.
     unsafe {
         asm!("mrs {}, tpidr_el1", out(reg) pointer, options(pure, nomem, nostack, preserves_flags))
     };
-    // SAFETY: set by `set_current` to a thread that is alive while it runs.
-    unsafe { &*pointer }
+    pointer
 }
 
-/// Makes `thread` the one that runs on this CPU.
+/// What the CPU knows of the running thread.
 #[inline]
-pub fn set_current(thread: &Thread) {
-    TPIDR_EL1.set(core::ptr::from_ref(thread).addr() as u64);
+pub fn current() -> &'static ThreadInfo {
+    // SAFETY: set by `set_current` to a thread that is alive while it runs.
+    unsafe { &*current_pointer() }
+}
+
+/// Makes the thread that begins with `info` the one that runs on this CPU.
+///
+/// # Safety
+/// It is alive until the next call of this, and begins there: whatever runs
+/// on this CPU is taken for it.
+#[inline]
+pub unsafe fn set_current(info: *const ThreadInfo) {
+    TPIDR_EL1.set(info.expose_provenance() as u64);
 }
 
 /// The user's thread pointer (TLS).

@@ -266,9 +266,3 @@ pub fn publish_code(start: *const u8, length: usize) {
     // SAFETY: barriers and dropping cached instructions.
     unsafe { asm!("dsb ish", "ic ialluis", "dsb ish", "isb", options(nostack)) };
 }
-
-/// Maps device registers; the address stays good for ever. At boot and when
-/// drivers start.
-pub fn map_device(physical: u64, length: usize) -> *mut u8 {
-    crate::memory::map_device(physical, length)
-}

@@ -2,8 +2,8 @@
 //! PPI 30) and Embassy's timer (CNTV, PPI 27). Each timer has one type, and
 //! that type one owner.
 
-use crate::smp::MAX_CPUS;
-use crate::thread::Thread;
+use super::thread_info::ThreadInfo;
+use crate::config::MAX_CPUS;
 use aarch64_cpu::registers::{
     CNTFRQ_EL0, CNTP_CTL_EL0, CNTP_CVAL_EL0, CNTPCT_EL0, CNTV_CTL_EL0, CNTV_CVAL_EL0, CNTVCT_EL0,
     Readable, Writeable,
@@ -108,7 +108,7 @@ fn is_set(control: u64, compare: u64, deadline: u64, count: u64) -> bool {
 #[repr(align(64))]
 pub struct Setter {
     at: AtomicPtr<Location<'static>>,
-    thread: AtomicPtr<Thread>,
+    thread: AtomicPtr<ThreadInfo>,
 }
 
 impl Setter {
@@ -133,8 +133,8 @@ impl Setter {
         unsafe { self.at.load(Relaxed).as_ref() }
     }
 
-    /// Whether this thread did it.
-    pub fn is(&self, thread: &Thread) -> bool {
+    /// Whether the thread that begins with `thread` did it.
+    pub fn is(&self, thread: &ThreadInfo) -> bool {
         ptr::eq(self.thread.load(Relaxed), thread)
     }
 }
@@ -163,7 +163,7 @@ impl SchedulerTimer {
     #[track_caller]
     pub fn set(&self, deadline: u64) {
         #[cfg(feature = "test-kernel")]
-        if crate::fault_switches::timers::shared() {
+        if injected::SHARED.load(Relaxed) {
             return EMBASSY.set(deadline);
         }
         self.setter().note();
@@ -178,7 +178,7 @@ impl SchedulerTimer {
 
     /// Who has set that of the calling CPU.
     pub fn setter(&self) -> &'static Setter {
-        &SCHEDULER_SETTERS[super::cpu::current().cpu()]
+        &SCHEDULER_SETTERS[super::cpu::current().cpu.load(Relaxed)]
     }
 
     /// Turns it off, whoever has set it.
@@ -230,4 +230,15 @@ impl EmbassyTimer {
         let count = VIRTUAL_START.load(Relaxed).saturating_add(ticks(deadline));
         is_set(CNTV_CTL_EL0.get(), CNTV_CVAL_EL0.get(), deadline, count)
     }
+}
+
+/// Mistakes that a test makes with the timers.
+#[cfg(feature = "test-kernel")]
+pub mod injected {
+    use core::sync::atomic::AtomicBool;
+
+    /// The scheduler sets Embassy's timer instead of its own.
+    pub static SHARED: AtomicBool = AtomicBool::new(false);
+    /// Embassy's timer stays as it is when there is no alarm left.
+    pub static LEFT_ARMED: AtomicBool = AtomicBool::new(false);
 }

@@ -52,7 +52,7 @@ unsafe impl Hal for PaddockHal {
     }
 
     unsafe fn mmio_phys_to_virt(physical: PhysAddr, size: usize) -> NonNull<u8> {
-        NonNull::new(mmu::map_device(physical, size)).unwrap_or(NonNull::dangling())
+        NonNull::new(memory::map_device(physical, size)).unwrap_or(NonNull::dangling())
     }
 
     unsafe fn share(buffer: NonNull<[u8]>, _direction: BufferDirection) -> PhysAddr {

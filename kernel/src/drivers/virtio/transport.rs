@@ -1,7 +1,7 @@
 //! Which virtio devices there are, until a driver takes them.
 
-use crate::drivers::mmio::Mmio;
 use crate::machine::{Device, Interrupt, Machine, Region};
+use crate::mmio::Mmio;
 use alloc::vec::Vec;
 use core::ptr::NonNull;
 use paddock_sync::{PreemptOff, Rank, SpinLock};

@@ -1,7 +1,7 @@
 //! Whether the card's interrupts come.
 
-use crate::arch::gic;
 use crate::detectors::{Missing, missing};
+use crate::gic;
 use crate::watchdog;
 use paddock_detectors::Misses;
 

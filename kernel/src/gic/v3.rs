@@ -4,10 +4,9 @@
 //! controller has a single security state.
 
 use super::{FIQ_PRIORITY, FIRST_SHARED, PRIORITIES, PRIORITY, PRIORITY_MASK, SgiTarget, field};
-use crate::arch::cpu;
-use crate::drivers::mmio::Mmio;
+use crate::arch::{cpu, icc};
 use crate::machine::{MAX_CPUS, Region, Trigger};
-use core::arch::asm;
+use crate::mmio::Mmio;
 
 const GICD_CTLR: usize = 0x0000;
 const GICD_TYPER: usize = 0x0004;
@@ -122,9 +121,9 @@ impl GicV3 {
         if let Some(own) = self.own() {
             own.init();
         }
-        init_cpu_interface();
+        icc::init(PRIORITY_MASK);
         if self.has_groups {
-            init_group_0();
+            icc::init_group_0();
         }
     }
 
@@ -267,83 +266,6 @@ fn packed_affinity(affinity: u64) -> u32 {
     (affinity & 0xff_ffff | affinity >> 8 & 0xff00_0000) as u32
 }
 
-fn init_cpu_interface() {
-    // SAFETY: sets up this CPU's interrupt interface: system registers on,
-    // no priority active (a reset need not end what was being handled; with
-    // up to 32 priorities there is one register of them), all let through,
-    // no preemption levels, one-step end of interrupt, group 1 enabled.
-    // Interrupts are masked here.
-    unsafe {
-        asm!(
-            "msr s3_0_c12_c12_5, {sre}", // ICC_SRE_EL1
-            "isb",
-            "msr s3_0_c12_c9_0, xzr",    // ICC_AP1R0_EL1
-            "msr s3_0_c4_c6_0, {pmr}",   // ICC_PMR_EL1
-            "msr s3_0_c12_c12_3, {bpr}", // ICC_BPR1_EL1
-            "msr s3_0_c12_c12_4, xzr",   // ICC_CTLR_EL1
-            "msr s3_0_c12_c12_7, {one}", // ICC_IGRPEN1_EL1
-            "isb",
-            sre = in(reg) 7u64,
-            pmr = in(reg) u64::from(PRIORITY_MASK),
-            bpr = in(reg) 7u64,
-            one = in(reg) 1u64,
-            options(nostack),
-        );
-    }
-}
-
-/// Enables group 0, which interrupts handlers of group 1.
-fn init_group_0() {
-    // SAFETY: sets up this CPU's interrupt interface, with interrupts masked.
-    unsafe {
-        asm!(
-            "msr s3_0_c12_c8_4, xzr",    // ICC_AP0R0_EL1
-            "msr s3_0_c12_c8_3, {bpr}",  // ICC_BPR0_EL1
-            "msr s3_0_c12_c12_6, {one}", // ICC_IGRPEN0_EL1
-            "isb",
-            bpr = in(reg) 2u64,
-            one = in(reg) 1u64,
-            options(nostack),
-        );
-    }
-}
-
-/// Reads ICC_IAR0_EL1.
-pub fn acknowledge_fiq() -> u32 {
-    let raw: u64;
-    // SAFETY: as in `acknowledge`.
-    unsafe { asm!("mrs {}, s3_0_c12_c8_0", "dsb sy", out(reg) raw, options(nostack)) };
-    raw as u32
-}
-
-/// Writes ICC_EOIR0_EL1.
-pub fn end_fiq(raw: u32) {
-    // SAFETY: as in `end`.
-    unsafe { asm!("msr s3_0_c12_c8_1, {}", "isb", in(reg) u64::from(raw), options(nostack)) };
-}
-
-/// Reads ICC_IAR1_EL1.
-pub fn acknowledge() -> u32 {
-    let raw: u64;
-    // SAFETY: takes a pending interrupt; the barrier makes the read complete
-    // before the handler looks at its device.
-    unsafe { asm!("mrs {}, s3_0_c12_c12_0", "dsb sy", out(reg) raw, options(nostack)) };
-    raw as u32
-}
-
-/// Writes ICC_EOIR1_EL1.
-pub fn end(raw: u32) {
-    // SAFETY: ends an interrupt that this CPU took; the barrier makes the
-    // drop of priority happen before interrupts are unmasked.
-    unsafe { asm!("msr s3_0_c12_c12_1, {}", "isb", in(reg) u64::from(raw), options(nostack)) };
-}
-
-/// Makes earlier stores visible to the CPUs that are interrupted next.
-pub fn store_barrier() {
-    // SAFETY: only a barrier.
-    unsafe { asm!("dsb ishst", options(nostack)) };
-}
-
 /// The fields of ICC_SGI1R_EL1 that name the CPU with this affinity.
 fn target_field(affinity: u64) -> u64 {
     let aff0 = affinity & 0xff;
@@ -352,15 +274,13 @@ fn target_field(affinity: u64) -> u64 {
     above | (aff0 >> 4) << 44 | 1 << (aff0 & 0xf)
 }
 
-/// Writes ICC_SGI1R_EL1.
+/// Sends a software-generated interrupt.
 pub fn send_sgi(sgi: u32, target: SgiTarget) {
     let target = match target {
         SgiTarget::AllOthers => 1 << 40,
         SgiTarget::Own => target_field(cpu::affinity()),
         SgiTarget::Cpu(affinity) => target_field(affinity),
     };
-    store_barrier();
-    let value = target | u64::from(sgi) << 24;
-    // SAFETY: interrupts other CPUs, which are ready for it.
-    unsafe { asm!("msr s3_0_c12_c11_5, {}", "isb", in(reg) value, options(nostack)) };
+    icc::store_barrier();
+    icc::send_sgi(target | u64::from(sgi) << 24);
 }

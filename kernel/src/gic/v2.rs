@@ -5,9 +5,9 @@
 //! the non-secure view has one group, with the bits in the same places.
 
 use super::{FIQ_PRIORITY, FIRST_SHARED, PRIORITIES, PRIORITY, PRIORITY_MASK, SgiTarget, field};
-use crate::arch::cpu;
-use crate::drivers::mmio::Mmio;
+use crate::arch::{cpu, icc};
 use crate::machine::{Region, Trigger};
+use crate::mmio::Mmio;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 const GICD_CTLR: usize = 0x000;
@@ -238,7 +238,7 @@ impl GicV2 {
                 }
             }
         };
-        super::v3::store_barrier();
+        icc::store_barrier();
         let group = self.if_groups(SGI_GROUP_1);
         self.distributor.write32(GICD_SGIR, target | group | sgi);
     }

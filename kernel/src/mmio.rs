@@ -1,7 +1,7 @@
 //! Device registers: the one way to reach them.
 
-use crate::arch::mmu;
 use crate::machine::Region;
+use crate::memory;
 use core::ptr::NonNull;
 
 /// A range of device registers, mapped for good.
@@ -23,7 +23,7 @@ impl Mmio {
     pub fn map(region: Region) -> Option<Self> {
         let size = usize::try_from(region.size).ok()?;
         Some(Mmio {
-            base: NonNull::new(mmu::map_device(region.base, size))?,
+            base: NonNull::new(memory::map_device(region.base, size))?,
             size,
         })
     }

@@ -6,6 +6,7 @@
 mod v2;
 mod v3;
 
+use crate::arch::icc;
 use crate::machine::{Gic, Machine, Trigger};
 use paddock_sync::{IrqOff, OnceCell, Rank, SpinLock};
 use v2::GicV2;
@@ -194,7 +195,7 @@ pub fn acknowledge() -> Option<Acknowledged> {
             (raw, raw & 0x3ff)
         }
         Controller::V3(_) => {
-            let raw = v3::acknowledge();
+            let raw = icc::acknowledge();
             (raw, raw & 0xff_ffff)
         }
     };
@@ -218,7 +219,7 @@ fn acknowledge_fiq_of_v3() -> Option<Acknowledged> {
     let Some(Controller::V3(gic)) = GIC.get() else {
         return None;
     };
-    let raw = gic.has_groups().then(v3::acknowledge_fiq)?;
+    let raw = gic.has_groups().then(icc::acknowledge_fiq)?;
     let (irq, fiq) = (raw & 0xff_ffff, true);
     (!is_special(irq)).then_some(Acknowledged { irq, raw, fiq })
 }
@@ -227,8 +228,8 @@ fn acknowledge_fiq_of_v3() -> Option<Acknowledged> {
 pub fn end(taken: Acknowledged) {
     match GIC.get() {
         Some(Controller::V2(gic)) => gic.end(taken.raw),
-        Some(Controller::V3(_)) if taken.fiq => v3::end_fiq(taken.raw),
-        Some(Controller::V3(_)) => v3::end(taken.raw),
+        Some(Controller::V3(_)) if taken.fiq => icc::end_fiq(taken.raw),
+        Some(Controller::V3(_)) => icc::end(taken.raw),
         None => {}
     }
 }
