@@ -4,6 +4,7 @@
 //! With `paddock.scene=NAME` a scene is played without a mistake. Only the test kernel has them (the feature `test-kernel`). What is expected
 //! of each is in the table of `tests/tests/e2e/failures.rs`.
 
+mod herd;
 mod inversion;
 mod lasting;
 mod locks;
@@ -68,6 +69,9 @@ pub fn start(command_line: &CommandLine<'_>, main_loop: &MainLoop) {
     };
     if let Some(scene) = scene {
         let _ = thread::spawn("scene", scene);
+    }
+    if command_line.value("paddock.scene") == Some("herd-dies") {
+        let _ = thread::spawn("scene", herd::dies);
     }
     let Some(wanted) = command_line.value("paddock.mistake") else {
         return;

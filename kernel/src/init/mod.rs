@@ -2,8 +2,9 @@
 //!
 //! Its output comes through a channel to the console. Its exit is noticed,
 //! the rest of its output drained and its exit code logged; the kernel goes
-//! on.
+//! on, and starts the supervisor again.
 
+mod again;
 mod output;
 
 use crate::machine::CommandLine;
@@ -87,6 +88,7 @@ pub fn last_end() -> Option<(WaitStatus, u64)> {
 /// # Errors
 /// `EBUSY` if something does not end; those of execve(2) and fork(2).
 pub fn restart() -> Result<()> {
+    let _hold = again::hold();
     if let Some(first) = user::process_1() {
         user::kill_by_kernel(&first);
     }
@@ -131,6 +133,7 @@ fn run(path: &str) -> Result<()> {
             shared.set_exit(status)
         })?),
     })?;
+    again::started();
     match output::carry(reader) {
         Ok(token) => spawner.spawn(token),
         Err(_) => log::error!("init: the output of process 1 has no task"),

@@ -2,6 +2,7 @@
 
 use core::sync::atomic::{AtomicBool, Ordering};
 
+use super::again;
 use crate::{console, schedule_fuzz};
 use paddock_process::{ChannelReader, TryRead, WaitStatus};
 
@@ -21,6 +22,7 @@ pub async fn carry(reader: ChannelReader) {
         print(&buffer[..count]).await;
     }
     report(reader.exit_status());
+    again::ended(reader.exit_status());
     CARRIED.store(false, Ordering::Release);
     schedule_fuzz::process_1_ended(reader.exit_status());
 }

@@ -3,7 +3,7 @@
 use anyhow::{Context, Result};
 use paddock_tests::http;
 use std::time::Duration;
-use xtask::machine::{LIMIT, Machine, machine};
+use xtask::machine::{LIMIT, Machine, machine, test_kernel};
 
 const SOON: Duration = LIMIT;
 
@@ -62,13 +62,50 @@ fn a_killed_service_comes_back_twenty_times() -> Result<()> {
 fn services_are_enabled_and_disabled() -> Result<()> {
     let machine = machine("enable").up()?;
     http::wait_for(machine.http_port(), "/", "It grazes", SOON)?;
-    machine.sh("printf 'command = \"sh -c \\\\\"echo I tick; sleep 1000\\\\\"\"\\n' > /etc/herd/available/tick.conf")?;
+    let script =
+        "#!/bin/sh\\necho I tick\\nsetsid sleep 777 >/dev/null 2>&1 &\\nexec sleep 1000\\n";
+    machine.sh(&format!(
+        "printf '{script}' > /root/tick; chmod +x /root/tick"
+    ))?;
+    machine.sh("printf 'command = \"/root/tick\"\\n' > /etc/herd/available/tick.conf")?;
     machine.sh("herd config tick && herd enable tick")?;
     machine.sh("herd status tick")?;
     machine.sh("i=0; until herd log tick | grep -q 'I tick'; do i=$((i+1)); [ $i -lt 300 ] || exit 1; sleep 0.1; done")?;
-    machine.sh("herd stop tick")?;
+    let daemon = "ps | grep '[s]leep 777'";
+    machine.sh(&format!(
+        "i=0; until {daemon}; do i=$((i+1)); [ $i -lt 300 ] || exit 1; sleep 0.1; done"
+    ))?;
+    machine.sh(&format!("herd stop tick && ! {daemon}"))?;
     assert_eq!(machine.ssh("herd status tick")?.status.code(), Some(3));
     machine.sh("herd start tick && herd disable tick")?;
     assert_ne!(machine.ssh("herd status tick")?.status.code(), Some(0));
+    machine.done()
+}
+
+#[test]
+fn services_outlive_herd() -> Result<()> {
+    let kernel = test_kernel()?;
+    let mut machine = machine("herd-dies")
+        .with(|config| config.kernel = kernel)
+        .append("paddock.scene=herd-dies")
+        .up()?;
+    machine.expect("scene: herd has died often enough")?;
+    http::wait_for(machine.http_port(), "/", "It grazes", SOON)?;
+    let runs = "i=0; until herd status httpd | grep -q running; do i=$((i+1)); \
+                [ $i -lt 300 ] || exit 1; sleep 0.1; done";
+    machine.sh(runs)?;
+    let pids = machine.sh(PID_OF)?;
+    assert_eq!(pids.split_whitespace().count(), 1, "{pids}");
+    let log = machine.sh("herd log httpd -n all")?;
+    assert!(log.contains("runs on under a new herd"), "{log}");
+    // What was taken over is supervised.
+    let pid = pid_of(&machine)?;
+    machine.sh(&format!("kill -9 {pid}"))?;
+    machine.sh(&format!(
+        "i=0; until [ \"$({PID_OF})\" != {pid} ] && {PID_OF}; do i=$((i+1)); \
+         [ $i -lt 600 ] || exit 1; sleep 0.1; done"
+    ))?;
+    let log = machine.sh("herd log httpd -n all")?;
+    assert!(log.contains("killed by SIGKILL"), "{log}");
     machine.done()
 }

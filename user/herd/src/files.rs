@@ -41,6 +41,17 @@ pub(crate) fn read_append(path: &Path) -> io::Result<File> {
 /// # Errors
 /// As [`open`]; and if it is longer, or no UTF-8.
 pub(crate) fn read_text(path: &Path, limit: u64) -> io::Result<String> {
+    String::from_utf8(read_bytes(path, limit)?).map_err(|error| {
+        let offset = error.utf8_error().valid_up_to();
+        io::Error::other(format!("is not UTF-8 text (byte {offset})"))
+    })
+}
+
+/// Reads all that is at `path`, at most `limit` bytes.
+///
+/// # Errors
+/// As [`open`]; and if it is longer.
+pub(crate) fn read_bytes(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     let file = open(path)?;
     let mut bytes = Vec::new();
     // The size that is told may be wrong (in /proc it is 0): what is read is
@@ -53,10 +64,7 @@ pub(crate) fn read_text(path: &Path, limit: u64) -> io::Result<String> {
         let text = format!("is too long: {size} bytes; at most {limit} are read");
         return Err(io::Error::other(text));
     }
-    String::from_utf8(bytes).map_err(|error| {
-        let offset = error.utf8_error().valid_up_to();
-        io::Error::other(format!("is not UTF-8 text (byte {offset})"))
-    })
+    Ok(bytes)
 }
 
 fn regular(path: &Path, options: &mut OpenOptions) -> io::Result<File> {

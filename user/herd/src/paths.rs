@@ -45,6 +45,17 @@ impl Paths {
         self.run().join("failed")
     }
 
+    /// What the next herd is to know.
+    pub(crate) fn memory(&self) -> PathBuf {
+        self.run().join("memory")
+    }
+
+    /// The named pipes that a service's outputs go to.
+    pub(crate) fn outlets(&self, name: &str) -> [PathBuf; 2] {
+        let folder = self.run().join("outputs");
+        ["out", "err"].map(|end| folder.join(format!("{name}.{end}")))
+    }
+
     /// Locked by the herd that lives.
     pub(crate) fn lock(&self) -> PathBuf {
         self.run().join("lock")

@@ -18,6 +18,7 @@ pub(crate) enum Request {
     Stop { name: String },
     Restart { name: String },
     Reload,
+    Upgrade,
     Follow { name: String },
     Poweroff,
     Reboot,

@@ -117,13 +117,13 @@ fn an_output_that_outlives_its_instance_is_closed() {
         let files = fs::read_dir(format!("/proc/{}/fd", herd.daemon_pid())).unwrap();
         let links = files.filter_map(|file| fs::read_link(file.ok()?.path()).ok());
         links
-            .filter(|to| to.to_string_lossy().starts_with("pipe:"))
+            .filter(|to| to.to_string_lossy().contains("run/herd/outputs/"))
             .count()
     };
     let before = pipes();
     herd.define(
         "leaver",
-        "command = ['sh', '-c', 'setsid sleep 30 & sleep 0.1']\nrestart = 'never'\n",
+        "command = ['sh', '-c', 'setsid env -i /bin/sleep 30 & sleep 0.1']\nrestart = 'never'\n",
     );
     herd.link("leaver");
     herd.ok(&["reload"]);

@@ -55,11 +55,14 @@ fn signals_mean_what_they_mean_to_busybox() {
         ("USR1", libc::SIGINT),
         ("USR2", libc::SIGINT),
     ] {
-        let definition =
-            format!("command = ['sh', '-c', 'sleep 0.2; kill -{name} 1; sleep 100']\n");
-        let Some(mut herd) = first("sender", &definition) else {
+        let Some(mut herd) = first("other", WEB) else {
             return;
         };
+        let definition = format!("command = ['sh', '-c', 'kill -{name} 1; sleep 100']\n");
+        herd.define("sender", &definition);
+        herd.ok(&["reload"]);
+        // herd may end before it has answered.
+        herd.run(&["start", "sender"]);
         assert_eq!(herd.left().signal(), Some(signal), "{name}");
     }
 }

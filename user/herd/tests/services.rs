@@ -370,17 +370,6 @@ fn there_is_one_herd_for_a_root_and_it_cannot_power_off_here() {
 }
 
 #[test]
-fn a_herd_that_was_killed_is_followed_by_another() {
-    let mut herd = Herd::with("web", FOREVER);
-    let orphan = herd.pid("web");
-    herd.signal(libc::SIGKILL);
-    assert_eq!(herd.left().code(), None);
-    herd.start();
-    herd.pid("web");
-    kill(orphan, libc::SIGKILL);
-}
-
-#[test]
 fn an_idle_herd_sleeps() {
     let herd = Herd::with("web", FOREVER);
     herd.pid("web");

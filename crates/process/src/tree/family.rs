@@ -51,6 +51,14 @@ impl<P: Member> Tree<P> {
             .flat_map(|ring| self.members(ring, Kind::Children))
     }
 
+    /// Calls `each` for every child of a process, also for those that have
+    /// ended and nobody has waited for. It must not sleep.
+    pub fn for_each_child(&self, parent: u32, mut each: impl FnMut(u32)) {
+        for (child, _) in self.all_children(parent) {
+            each(child);
+        }
+    }
+
     /// The process is to be in the right list of its parent from now on, if
     /// the parent is there.
     pub(super) fn join_parent(&mut self, pid: u32) {

@@ -109,3 +109,23 @@ fn children_of_a_parent_that_is_gone_have_none() {
     exit(&mut tree, shell, 0);
     assert!(tree.wait(shell, Selector::Any, END).is_err());
 }
+
+#[test]
+fn children_are_listed_whatever_has_become_of_them() {
+    let (mut tree, init, shell, child) = family();
+    let children = |tree: &Tree<_>, parent| {
+        let mut found = Vec::new();
+        tree.for_each_child(parent, |child| found.push(child));
+        found
+    };
+    assert_eq!(children(&tree, init), [shell]);
+    assert_eq!(children(&tree, shell), [child]);
+    assert_eq!(children(&tree, child), []);
+    exit(&mut tree, child, 0);
+    assert_eq!(children(&tree, shell), [child]);
+    exit(&mut tree, shell, 0);
+    let mut all = children(&tree, init);
+    all.sort_unstable();
+    assert_eq!(all, [shell, child]);
+    assert_eq!(children(&tree, 999), []);
+}

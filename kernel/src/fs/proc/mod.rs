@@ -1,5 +1,6 @@
 //! `/proc` (proc(5)).
 
+mod children;
 mod cpu;
 mod fds;
 mod inet;

@@ -3,7 +3,7 @@
 use super::fds::{FdInfos, Fds};
 use super::pids::Threads;
 use super::text::Text;
-use super::{memory, oom, stat, status, tables};
+use super::{children, memory, oom, stat, status, tables};
 use crate::thread::Thread;
 use crate::user::identity::may_inspect;
 use crate::user::{self, Process, UserThread, tree, vfs};
@@ -34,6 +34,8 @@ type Find = fn(&Process) -> Result<Path>;
 enum Item {
     /// A file, with its permission bits.
     File(u32, Generate),
+    /// A file of threads only.
+    OfThread(u32, Generate),
     /// A file that can be written.
     Node(fn(Arc<Process>) -> ProcNode),
     /// The name, which can be set.
@@ -49,6 +51,7 @@ const ITEMS: &[(&str, Item)] = &[
     ("auxv", Item::File(0o400, status::auxiliary_vector)),
     // The one group of hierarchy 0 that all processes are in (cgroups(7)).
     ("cgroup", Item::File(0o444, |_, out| out.bytes(b"0::/\n"))),
+    ("children", Item::OfThread(0o444, children::children)),
     ("cmdline", Item::File(0o444, status::arguments)),
     ("comm", Item::Name),
     (
@@ -155,7 +158,7 @@ impl Subject {
         let subject = self.clone();
         let process = self.process.clone();
         match item {
-            Item::File(mode, generate) => {
+            Item::File(mode, generate) | Item::OfThread(mode, generate) => {
                 ProcNode::text(move |out| generate(&subject, &mut Text::new(out))).with_mode(*mode)
             }
             Item::Node(make) => make(process),
@@ -182,10 +185,14 @@ impl SubjectDir {
         ProcNode::dir(SubjectDir(subject)).owned_by(uid, gid)
     }
 
-    /// Threads have no threads of their own.
+    /// Threads have no threads of their own, but children.
     fn items(&self) -> impl Iterator<Item = (u64, &'static (&'static str, Item))> {
         let nested = self.0.thread.is_some();
-        let has = move |item: &(u64, &(&str, Item))| !(nested && matches!(item.1.1, Item::Tasks));
+        let has = move |item: &(u64, &(&str, Item))| match item.1.1 {
+            Item::Tasks => !nested,
+            Item::OfThread(..) => nested,
+            _ => true,
+        };
         (0..).zip(ITEMS).filter(has)
     }
 }

@@ -17,6 +17,7 @@ usage: herd [--root DIR] COMMAND
   stop NAME              stop it until it is started again
   restart NAME           stop it, then start it
   reload                 read the definitions again; start what is newly enabled
+  upgrade                run herd's program anew; services go on
   check                  say all that is wrong with the definitions
   config NAME            show one with its defaults
   poweroff, reboot, halt stop everything and end the machine's run
@@ -28,9 +29,9 @@ Exit status: 0 done, 1 failed, 2 wrong usage, 3 not running (status NAME),
 4 no such service, 5 herd does not run, 6 mistake in a definition.
 ";
 
-const VERBS: [&str; 15] = [
-    "check", "daemon", "status", "log", "enable", "disable", "start", "stop", "restart", "reload",
-    "config", "poweroff", "reboot", "halt", "help",
+const VERBS: [&str; 16] = [
+    "upgrade", "check", "daemon", "status", "log", "enable", "disable", "start", "stop", "restart",
+    "reload", "config", "poweroff", "reboot", "halt", "help",
 ];
 
 const OPTIONS: [&str; 6] = [
@@ -181,6 +182,7 @@ fn verb(found: &Found) -> Result<Verb, String> {
         "stop" => tell(Request::Stop { name: name()? }),
         "restart" => tell(Request::Restart { name: name()? }),
         "reload" => no_name().and_then(|()| tell(Request::Reload)),
+        "upgrade" => no_name().and_then(|()| tell(Request::Upgrade)),
         "poweroff" => no_name().and_then(|()| tell(Request::Poweroff)),
         "reboot" => no_name().and_then(|()| tell(Request::Reboot)),
         "halt" => no_name().and_then(|()| tell(Request::Halt)),

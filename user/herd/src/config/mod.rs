@@ -151,6 +151,24 @@ impl Service {
         Ok(service)
     }
 
+    /// A definition for an instance that runs and has none any more.
+    pub(crate) fn gone() -> Service {
+        Service {
+            command: Command(vec!["gone".to_owned()]),
+            env: BTreeMap::new(),
+            cwd: root_folder(),
+            user: None,
+            restart: Restart::Never,
+            restart_delay: restart_delay(),
+            restart_delay_max: restart_delay_max(),
+            healthy_after: healthy_after(),
+            stop_signal: Signal::TERM,
+            stop_timeout: stop_timeout(),
+            after: Names::default(),
+            log: LogLimits::default(),
+        }
+    }
+
     /// Rules that join several keys, or that the types do not carry.
     fn check(&self) -> Result<(), String> {
         for (key, value) in &self.env {

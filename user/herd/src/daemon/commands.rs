@@ -58,6 +58,10 @@ impl Daemon {
                 Ok(enabled) => done(format!("{enabled} services are enabled")),
                 Err(text) => Answer::refused(Fault::Failed, text),
             }),
+            Request::Upgrade => {
+                self.upgrade = true;
+                Some(done("herd runs its program again in place".to_owned()))
+            }
             Request::Follow { name } => self.follow(id, &name),
             Request::Poweroff => Some(self.power(Power::Off)),
             Request::Reboot => Some(self.power(Power::Reboot)),
@@ -88,7 +92,10 @@ impl Daemon {
             return Some(done(format!("{name} is running already")));
         }
         match self.machine.command(self.now(), &name, command) {
-            Ok(actions) => self.actions.extend(actions),
+            Ok(actions) => {
+                self.actions.extend(actions);
+                self.memory.look_at(&name);
+            }
             Err(Refusal::Unknown) => return Some(self.unknown(&name)),
             Err(Refusal::Invalid(error)) => return Some(Answer::refused(Fault::Invalid, error)),
             Err(Refusal::ShuttingDown) => {

@@ -24,6 +24,8 @@ pub(super) enum Token {
     Client(u64),
     /// What the start of this process reports.
     Report(u32),
+    /// The end of a process that is another's child.
+    Stranger(u32),
 }
 
 impl Token {
@@ -36,6 +38,7 @@ impl Token {
             Token::Outputs => 3,
             Token::Client(id) => 1 << 32 | id & 0xffff_ffff,
             Token::Report(pid) => 2 << 32 | u64::from(pid),
+            Token::Stranger(pid) => 3 << 32 | u64::from(pid),
         }
     }
 
@@ -48,6 +51,7 @@ impl Token {
             (0, 3) => Token::Outputs,
             (1, id) => Token::Client(id),
             (2, pid) => Token::Report(u32::try_from(pid).ok()?),
+            (3, pid) => Token::Stranger(u32::try_from(pid).ok()?),
             _ => return None,
         })
     }
@@ -131,6 +135,7 @@ impl Daemon {
                 Some(Token::Outputs) => outputs = true,
                 Some(Token::Client(id)) => self.serve(id),
                 Some(Token::Report(pid)) => self.reported(pid),
+                Some(Token::Stranger(pid)) => self.stranger_ended(pid),
                 None => {}
             }
         }
@@ -184,10 +189,11 @@ mod tests {
             Token::Outputs,
             Token::Client(7),
             Token::Report(1 << 22),
+            Token::Stranger(9),
         ] {
             assert_eq!(Token::of(token.to_number()), Some(token));
         }
         assert_eq!(Token::of(4), None);
-        assert_eq!(Token::of(3 << 32), None);
+        assert_eq!(Token::of(4 << 32), None);
     }
 }

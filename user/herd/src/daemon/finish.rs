@@ -16,6 +16,7 @@ impl Daemon {
     pub(super) fn finish(&mut self) -> Result<(), String> {
         self.answer_pending();
         let _ = fs::remove_file(self.paths.socket());
+        self.memory.forget();
         self.writer.flush(GRACE);
         let result = match self.ending {
             Some(Ending::Power(what)) => self.end_the_run(what),

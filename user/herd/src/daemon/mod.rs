@@ -4,31 +4,38 @@
 //! whatever the services do.
 #![forbid(unsafe_code)]
 
+mod adopt;
 mod commands;
 mod control;
 mod events;
 mod finish;
+mod jobs;
 mod lock;
+mod memory;
 mod notes;
 mod outputs;
 mod reserve;
 mod starts;
 mod transport;
+mod upgrade;
 
 use std::collections::{HashMap, VecDeque};
 use std::fs;
 use std::hash::{BuildHasher, RandomState};
-use std::time::Instant;
+use std::path::PathBuf;
 
 use crate::config;
 use crate::console::{self, say};
 use crate::log::{Lines, Writer};
 use crate::machine::{Action, Machine, Time};
 use crate::paths::Paths;
-use crate::sys::{OpenFiles, Power, Signals};
+use crate::sys::{self, OpenFiles, Power, Signals};
+use adopt::Strangers;
 use control::Control;
 use events::Pollers;
+use jobs::Rests;
 use lock::{Lock, NoLock};
+use memory::{Left, Memory};
 use notes::Failed;
 use outputs::Outputs;
 use reserve::Reserve;
@@ -46,7 +53,6 @@ enum Ending {
 struct Daemon {
     paths: Paths,
     machine: Machine,
-    begin: Instant,
     signals: Signals,
     pollers: Pollers,
     control: Control,
@@ -60,9 +66,16 @@ struct Daemon {
     open_files: Option<OpenFiles>,
     _lock: Option<Lock>,
     instances: Instances,
+    rests: Rests,
+    strangers: Strangers,
+    memory: Memory,
     /// What is still to be done for the machine.
     actions: VecDeque<Action>,
     ending: Option<Ending>,
+    /// To run its own program anew, as soon as no process is being started.
+    upgrade: bool,
+    /// Where that is.
+    program: PathBuf,
     is_first: bool,
 }
 
@@ -72,6 +85,8 @@ struct Daemon {
 /// A text that says what is missing to begin with.
 pub(crate) fn run(paths: Paths) -> Result<(), String> {
     let is_first = std::process::id() == 1;
+    // As long as the file is the one that was started.
+    let program = std::env::current_exe().unwrap_or_else(|_| "/proc/self/exe".into());
     if is_first {
         let _ = std::env::set_current_dir("/");
     }
@@ -85,6 +100,11 @@ pub(crate) fn run(paths: Paths) -> Result<(), String> {
     let open_files = OpenFiles::raise(is_first)
         .inspect_err(|error| say(&format!("warning: more descriptors: {error}")))
         .ok();
+    if let Err(error) = sys::adopt_orphans() {
+        say(&format!(
+            "warning: processes that leave their service cannot be found: {error}"
+        ));
+    }
     let control = open_control(&paths);
     let mut caught = vec![Signals::CHLD, Signals::TERM, Signals::INT, Signals::HUP];
     if is_first {
@@ -96,10 +116,10 @@ pub(crate) fn run(paths: Paths) -> Result<(), String> {
     let pollers = Pollers::new(&signals, &writer)
         .and_then(|pollers| control.listen(&pollers).map(|()| pollers))
         .map_err(|error| format!("epoll: {error}"))?;
+    let (memory, left) = Memory::open(paths.memory());
     let mut daemon = Daemon {
         paths,
         machine: Machine::seeded(RandomState::new().hash_one(std::process::id())),
-        begin: Instant::now(),
         signals,
         pollers,
         control,
@@ -111,11 +131,16 @@ pub(crate) fn run(paths: Paths) -> Result<(), String> {
         open_files,
         _lock: lock,
         instances: Instances::default(),
+        rests: Rests::default(),
+        strangers: Strangers::default(),
+        memory,
         actions: VecDeque::new(),
         ending: None,
+        upgrade: false,
+        program,
         is_first,
     };
-    daemon.supervise()
+    daemon.supervise(left)
 }
 
 /// How many log files are open at once: few, but enough for those that are
@@ -161,13 +186,13 @@ fn open_control(paths: &Paths) -> Control {
 }
 
 impl Daemon {
-    fn supervise(&mut self) -> Result<(), String> {
+    fn supervise(&mut self, left: Left) -> Result<(), String> {
         say(&format!(
             "version {}, process {}",
             env!("CARGO_PKG_VERSION"),
             std::process::id()
         ));
-        match self.reload() {
+        match self.load(Some(left)) {
             Ok(0) => say(&format!(
                 "nothing is enabled in {}",
                 self.paths.enabled().display()
@@ -175,6 +200,7 @@ impl Daemon {
             Ok(_) => {}
             Err(text) => say(&format!("warning: {text}")),
         }
+        self.begin_memory();
         loop {
             self.collect_ended();
             self.act();
@@ -186,6 +212,8 @@ impl Daemon {
             self.control.settle(&self.pollers);
             self.make_room(0);
             self.tell_failed();
+            self.remember();
+            self.upgrade_if_settled(idle);
             self.wait(idle).map_err(|error| format!("epoll: {error}"))?;
             let actions = self.machine.tick(self.now());
             self.actions.extend(actions);
@@ -193,8 +221,9 @@ impl Daemon {
         self.finish()
     }
 
+    #[allow(clippy::unused_self, reason = "it is this herd's")]
     fn now(&self) -> Time {
-        u64::try_from(self.begin.elapsed().as_millis()).unwrap_or(Time::MAX)
+        sys::now()
     }
 
     fn take_signals(&mut self) {
@@ -233,6 +262,11 @@ impl Daemon {
 
     /// Reads the definitions again. Gives back how many are enabled.
     fn reload(&mut self) -> Result<usize, String> {
+        self.load(None)
+    }
+
+    /// The same, after what the herd before left is taken over.
+    fn load(&mut self, left: Option<Left>) -> Result<usize, String> {
         // Reading them takes descriptors, too.
         self.reserve.lend_to_start();
         let loaded = config::load(&self.paths).map_err(|error| {
@@ -243,8 +277,14 @@ impl Daemon {
             )
         })?;
         let enabled = loaded.iter().filter(|found| found.enabled).count();
+        if let Some(left) = left {
+            self.adopt(left, &loaded);
+        }
         let actions = self.machine.load(self.now(), loaded);
         self.actions.extend(actions);
+        for view in self.machine.views() {
+            self.memory.look_at(&view.name);
+        }
         self.failed.look_at_all(&self.machine);
         Ok(enabled)
     }

@@ -93,6 +93,7 @@ impl Daemon {
     pub(super) fn note(&mut self, name: &str, text: &str) {
         say(&format!("{name}: {text}"));
         self.failed.look_at(name);
+        self.memory.look_at(name);
         self.write_log(name, Origin::Herd, format!("{text}\n").as_bytes());
     }
 }

@@ -1,7 +1,8 @@
 //! What services write to their outputs, on its way to their logs.
 
 use std::collections::{HashMap, VecDeque};
-use std::io::{ErrorKind, PipeReader, Read};
+use std::fs::File;
+use std::io::{ErrorKind, Read};
 use std::os::fd::AsFd;
 
 use super::Daemon;
@@ -13,7 +14,7 @@ use crate::sys::{Interest, Poller};
 struct Output {
     name: String,
     origin: Origin,
-    pipe: PipeReader,
+    pipe: File,
     ended: bool,
 }
 
@@ -86,13 +87,15 @@ impl Outputs {
     pub(super) fn add(
         &mut self,
         name: &str,
-        out: PipeReader,
-        err: PipeReader,
+        [out, err]: [Option<File>; 2],
         poller: &Poller,
     ) -> [u64; 2] {
         [(Origin::Out, out), (Origin::Err, err)].map(|(origin, pipe)| {
             let id = self.next;
             self.next += 1;
+            let Some(pipe) = pipe else {
+                return id;
+            };
             // Without memory to wait for it, it is read at the end.
             let _ = poller.add(pipe.as_fd(), id, Interest::READ);
             let output = Output {

@@ -7,10 +7,11 @@ use std::os::fd::AsFd;
 use std::sync::Arc;
 
 use super::events::Token;
+use super::memory::Noted;
 use super::{Daemon, say};
 use crate::config::{Service, Signal};
 use crate::machine::{Action, End, Event, Generation, Time};
-use crate::sys::{self, NotSpawned};
+use crate::sys::{self, NotSpawned, Setting};
 
 /// Starts between two looks at everything else.
 const STARTS: usize = 16;
@@ -29,12 +30,27 @@ const ENDS: usize = 256;
 const LONGEST_START: Time = 30_000;
 
 /// One that lives, by its first process.
-struct Instance {
-    name: String,
+pub(super) struct Instance {
+    pub(super) name: String,
     generation: Generation,
     /// Its outputs, for as long as they are open.
     outputs: [u64; 2],
+    /// When it was started.
+    since: Time,
     start: Option<Start>,
+}
+
+impl Instance {
+    /// One that another herd has started.
+    pub(super) fn adopted(name: &str, generation: Generation, outputs: [u64; 2]) -> Instance {
+        Instance {
+            name: name.to_owned(),
+            generation,
+            outputs,
+            since: sys::now(),
+            start: None,
+        }
+    }
 }
 
 /// It has not become its program yet.
@@ -59,6 +75,38 @@ impl Instances {
         self.late.front().map(|(at, ..)| *at)
     }
 
+    /// Whether this is the first process of one that lives.
+    pub(super) fn has(&self, pid: u32) -> bool {
+        self.by_pid.contains_key(&pid)
+    }
+
+    pub(super) fn insert(&mut self, pid: u32, instance: Instance) {
+        self.by_pid.insert(pid, instance);
+    }
+
+    pub(super) fn remove(&mut self, pid: u32) -> Option<Instance> {
+        self.by_pid.remove(&pid)
+    }
+
+    /// Whether none is about to become its program.
+    pub(super) fn are_settled(&self) -> bool {
+        self.by_pid
+            .values()
+            .all(|instance| instance.start.is_none())
+    }
+
+    /// Them, as they note themselves.
+    pub(super) fn noted(&self) -> impl Iterator<Item = (String, Noted)> + '_ {
+        self.by_pid.iter().map(|(pid, instance)| {
+            let noted = Noted {
+                generation: instance.generation,
+                pid: *pid,
+                at: instance.since,
+            };
+            (instance.name.clone(), noted)
+        })
+    }
+
     fn starts(&mut self, pid: u32) -> Option<&mut Start> {
         self.by_pid.get_mut(&pid)?.start.as_mut()
     }
@@ -75,6 +123,8 @@ impl Daemon {
             match self.actions.pop_front() {
                 None => return,
                 Some(Action::Note { name, text }) => self.note(&name, &text),
+                // Its number may be another's when it has been collected.
+                Some(Action::Signal { pid, .. }) if !self.instances.has(pid) => {}
                 Some(Action::Signal { name, pid, signal }) => {
                     if let Err(error) = sys::signal_group(pid, signal) {
                         self.note(&name, &format!("{} to {pid}: {error}", signal.name()));
@@ -114,6 +164,7 @@ impl Daemon {
     fn happened(&mut self, name: &str, generation: Generation, event: Event) {
         let actions = self.machine.event(self.now(), name, generation, event);
         self.failed.look_at(name);
+        self.memory.look_at(name);
         self.actions.extend(actions);
     }
 
@@ -134,17 +185,27 @@ impl Daemon {
             });
         }
         self.reserve.lend_to_start();
-        let spawned = sys::spawn(name, &service, self.open_files)?;
+        let setting = Setting {
+            name,
+            generation,
+            outlets: self.paths.outlets(name),
+            open_files: self.open_files,
+            record: self.memory.file(),
+        };
+        let spawned = sys::spawn(&service, &setting)?;
         let pid = spawned.pid;
         let report = spawned.report;
         let watched = self.pollers.add(report.as_fd(), Token::Report(pid));
-        let outputs = self
-            .outputs
-            .add(name, spawned.out, spawned.err, &self.pollers.outputs);
+        let outputs = self.outputs.add(
+            name,
+            [Some(spawned.out), Some(spawned.err)],
+            &self.pollers.outputs,
+        );
         let instance = Instance {
             name: name.to_owned(),
             generation,
             outputs,
+            since: sys::now(),
             start: Some(Start {
                 report,
                 service,
@@ -228,19 +289,21 @@ impl Daemon {
                 let _ = sys::signal_group(pid, Signal::KILL);
             }
             let end = end.or_else(|| sys::reap(pid).ok().flatten());
-            if let Some(instance) = instance {
-                self.ended(instance, end);
+            match instance {
+                Some(instance) => self.first_ended(instance, pid, end),
+                None => self.orphan_ended(pid),
             }
         }
         self.instances.more_ended = true;
     }
 
-    fn ended(&mut self, instance: Instance, end: Option<End>) {
+    /// An instance is over.
+    pub(super) fn ended(&mut self, instance: Instance, end: Option<End>) {
         self.drain(instance.outputs);
         let event = match instance.start {
             None => {
                 // Collected by someone else: there is no status to tell.
-                Event::Ended(end.unwrap_or(End::Exited(255)))
+                Event::Ended(end.unwrap_or(End::Unknown))
             }
             Some(start) => {
                 self.pollers.remove(start.report.as_fd());

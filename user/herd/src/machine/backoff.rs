@@ -1,5 +1,7 @@
 //! How long a service waits for its restart.
 
+use serde::{Deserialize, Serialize};
+
 use super::Time;
 use crate::config::Service;
 
@@ -8,7 +10,7 @@ use crate::config::Service;
 const AT_ONCE_AFTER: Time = 1_000;
 
 /// The restarts since the count was last reset.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Restarts {
     at_once: bool,
     delayed: u32,

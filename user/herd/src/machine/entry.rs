@@ -49,10 +49,10 @@ pub(super) struct Entry {
     pub(super) waits_for: Option<String>,
     pub(super) place: usize,
     /// Not to be tried again until something changes.
-    failed: bool,
-    in_a_row: Restarts,
-    restarts: u64,
-    has_run: bool,
+    pub(super) failed: bool,
+    pub(super) in_a_row: Restarts,
+    pub(super) restarts: u64,
+    pub(super) has_run: bool,
     last_end: Option<Result<End, String>>,
 }
 

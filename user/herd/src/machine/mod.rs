@@ -12,6 +12,7 @@
 //! - After [`Machine::shut_down`] nothing is started.
 #![forbid(unsafe_code)]
 
+mod adopt;
 mod backoff;
 mod entry;
 mod order;
@@ -27,6 +28,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use crate::config::{Loaded, Service, Signal};
+pub use adopt::Kept;
 use entry::{Entry, State};
 pub(crate) use order::refuse_cycles;
 use turns::Turns;
@@ -45,6 +47,8 @@ pub enum End {
     Exited(i32),
     /// A signal killed it.
     Killed(Signal),
+    /// Nobody knows: herd was not there, or not its parent.
+    Unknown,
 }
 
 impl End {
@@ -58,6 +62,7 @@ impl std::fmt::Display for End {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             End::Exited(code) => write!(f, "exited with status {code}"),
+            End::Unknown => f.write_str("ended in a way that herd did not see"),
             End::Killed(signal) => write!(f, "killed by {}", signal.name()),
         }
     }

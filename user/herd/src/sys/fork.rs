@@ -19,12 +19,23 @@ pub(super) struct Image {
     pub(super) user: Option<(u32, u32)>,
     /// How many descriptors it may have; herd's own limit if absent.
     pub(super) open_files: Option<OpenFiles>,
+    /// Where it is noted that the process exists.
+    pub(super) record: Option<Record>,
+}
+
+/// A note that the new process makes of itself, so that none is ever unknown
+/// to the next herd.
+pub(super) struct Record {
+    pub(super) file: RawFd,
+    /// The line as far as it is known before the process exists.
+    pub(super) prefix: Vec<u8>,
 }
 
 /// What the new process was doing when it failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Step {
     Session,
+    Record,
     Files,
     Folder,
     User,
@@ -40,7 +51,13 @@ fn write_report(step: Step, errno: i32) -> [u8; REPORT] {
 }
 
 pub(super) fn read_report([a, b, c, d, step]: [u8; REPORT]) -> (Step, io::Error) {
-    let steps = [Step::Session, Step::Files, Step::Folder, Step::User];
+    let steps = [
+        Step::Session,
+        Step::Record,
+        Step::Files,
+        Step::Folder,
+        Step::User,
+    ];
     let step = steps.get(usize::from(step)).copied();
     let errno = i32::from_ne_bytes([a, b, c, d]);
     let error = io::Error::from_raw_os_error(errno);
@@ -67,13 +84,14 @@ pub(super) fn fork(
     let arguments = pointers(&image.arguments);
     let variables = pointers(&image.variables);
     let files = files.map(|file| file.as_raw_fd());
+    let parent = std::process::id();
     // SAFETY: herd has one thread, and the child only makes system calls on
     // memory that was made before.
     let pid = check(unsafe { libc::fork() })?;
     if pid != 0 {
         return Ok(pid.unsigned_abs());
     }
-    let step = become_image(image, &arguments, &variables, files);
+    let step = become_image(image, &arguments, &variables, files, parent);
     let bytes = write_report(step, errno());
     // SAFETY: `bytes` lives for the call; `_exit` runs nothing of ours.
     unsafe {
@@ -94,10 +112,19 @@ fn become_image(
     arguments: &[*const c_char],
     variables: &[*const c_char],
     files: [RawFd; 3],
+    parent: u32,
 ) -> Step {
     // SAFETY: `setsid` takes nothing.
     if unsafe { libc::setsid() } < 0 {
         return Step::Session;
+    }
+    if let Some(record) = &image.record {
+        record.note_this_process();
+        // If herd ended before the note was made, the next one may have missed
+        // it. If it ends from now on, the next one finds it.
+        if std::os::unix::process::parent_id() != parent {
+            return Step::Record;
+        }
     }
     for (number, file) in (0..).zip(files) {
         // SAFETY: `dup2` touches no memory. The files are not 0 to 2
@@ -123,6 +150,56 @@ fn become_image(
     default_signals();
     execute(&image.programs, arguments, variables);
     Step::Program
+}
+
+/// A line that is put together without memory from the heap.
+struct Line {
+    text: [u8; 160],
+    length: usize,
+}
+
+impl Line {
+    fn push(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            if let Some(place) = self.text.get_mut(self.length) {
+                *place = *byte;
+                self.length += 1;
+            }
+        }
+    }
+
+    fn number(&mut self, mut number: u64) {
+        let mut digits = [0; 20];
+        let mut count = 0;
+        for place in digits.iter_mut().rev() {
+            *place = b'0' + (number % 10) as u8;
+            number /= 10;
+            count += 1;
+            if number == 0 {
+                break;
+            }
+        }
+        self.push(digits.get(digits.len() - count..).unwrap_or_default());
+    }
+}
+
+impl Record {
+    /// Runs in the child, where it may neither allocate nor panic.
+    fn note_this_process(&self) {
+        let mut line = Line {
+            text: [0; 160],
+            length: 0,
+        };
+        line.push(&self.prefix);
+        // SAFETY: `getpid` takes nothing.
+        line.number(u64::from(unsafe { libc::getpid() }.unsigned_abs()));
+        line.push(b" ");
+        line.number(super::time::now());
+        line.push(b"\n");
+        // SAFETY: `text` lives for the call, and has that many bytes. If the
+        // disk refuses, the service matters more.
+        unsafe { libc::write(self.file, line.text.as_ptr().cast(), line.length) };
+    }
 }
 
 fn become_user(uid: u32, gid: u32) -> bool {
@@ -164,9 +241,27 @@ mod tests {
     use super::*;
 
     #[test]
+    fn lines_have_numbers() {
+        let mut line = Line {
+            text: [0; 160],
+            length: 0,
+        };
+        line.push(b"x ");
+        for number in [0, 7, 10, u64::MAX] {
+            line.number(number);
+            line.push(b" ");
+        }
+        let text = line.text.get(..line.length).unwrap();
+        assert_eq!(text, b"x 0 7 10 18446744073709551615 ");
+        line.push(&[b'y'; 200]);
+        assert_eq!(line.length, 160);
+    }
+
+    #[test]
     fn reports_read_back() {
         for step in [
             Step::Session,
+            Step::Record,
             Step::Files,
             Step::Folder,
             Step::User,

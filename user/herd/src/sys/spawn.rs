@@ -1,16 +1,19 @@
 //! Starting a service's process.
 
 use std::ffi::CString;
-use std::fs;
+use std::fs::{self, File};
 use std::io::{self, ErrorKind, PipeReader, Read};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use super::fork::{self, Image, Step};
+use super::fork::{self, Image, Record, Step};
+use super::job::SERVICE;
+use super::outlet;
 use super::raw::{self, OpenFiles};
 use crate::config::Service;
 use crate::files;
+use crate::machine::Generation;
 
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
@@ -18,8 +21,8 @@ const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 /// not block.
 pub(crate) struct Spawned {
     pub(crate) pid: u32,
-    pub(crate) out: PipeReader,
-    pub(crate) err: PipeReader,
+    pub(crate) out: File,
+    pub(crate) err: File,
     /// Readable as soon as [`report`] knows more. Does not block.
     pub(crate) report: PipeReader,
 }
@@ -42,24 +45,41 @@ impl From<String> for NotSpawned {
     }
 }
 
-/// Starts `service` in a session and process group of its own, with a limit
-/// of descriptors of its own.
+/// What a new instance is given beside its definition.
+pub(crate) struct Setting<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) generation: Generation,
+    /// Where its outputs are.
+    pub(crate) outlets: [PathBuf; 2],
+    /// How many descriptors it may have; herd's own limit if absent.
+    pub(crate) open_files: Option<OpenFiles>,
+    /// Where the process notes that it exists: a line with this prefix, its
+    /// number and the time.
+    pub(crate) record: Option<BorrowedFd<'a>>,
+}
+
+/// The letter that a note of a process begins with.
+pub(crate) const PROCESS: &str = "P";
+
+/// Starts `service` in a session and process group of its own.
 ///
 /// # Errors
 /// [`NotSpawned`].
-pub(crate) fn spawn(
-    name: &str,
-    service: &Service,
-    open_files: Option<OpenFiles>,
-) -> Result<Spawned, NotSpawned> {
+pub(crate) fn spawn(service: &Service, setting: &Setting<'_>) -> Result<Spawned, NotSpawned> {
+    let Setting {
+        name, generation, ..
+    } = setting;
     let mut image = image(name, service)?;
-    image.open_files = open_files;
+    image.open_files = setting.open_files;
+    image.record = setting.record.map(|file| Record {
+        file: file.as_raw_fd(),
+        prefix: format!("{PROCESS} {name} {generation} ").into_bytes(),
+    });
     let pipes = |error: io::Error| format!("a pipe for its output: {error}");
     let null = files::null().map_err(|error| format!("/dev/null: {error}"))?;
-    let (out, out_end) = io::pipe().map_err(pipes)?;
-    let (err, err_end) = io::pipe().map_err(pipes)?;
-    raw::set_nonblocking(out.as_fd()).map_err(pipes)?;
-    raw::set_nonblocking(err.as_fd()).map_err(pipes)?;
+    let [out, err] = &setting.outlets;
+    let (out, out_end) = output(out, image.user).map_err(pipes)?;
+    let (err, err_end) = output(err, image.user).map_err(pipes)?;
     let (report, report_end) = io::pipe().map_err(pipes)?;
     raw::set_nonblocking(report.as_fd()).map_err(pipes)?;
     let files = [null.as_fd(), out_end.as_fd(), err_end.as_fd()];
@@ -71,6 +91,19 @@ pub(crate) fn spawn(
         err,
         report,
     })
+}
+
+/// A pipe with a name; one without if there can be none. Then the service
+/// does not outlive herd.
+fn output(path: &Path, owner: Option<(u32, u32)>) -> io::Result<(File, OwnedFd)> {
+    match outlet::pair(path, owner) {
+        Err(error) if !raw::is_out_of_files(&error) => {
+            let (reader, writer) = io::pipe()?;
+            raw::set_nonblocking(reader.as_fd())?;
+            Ok((OwnedFd::from(reader).into(), writer.into()))
+        }
+        pair => pair,
+    }
 }
 
 /// What has become of a process that was started: `None` if that is not known
@@ -112,6 +145,7 @@ fn explain(service: &Service, step: Step, error: &io::Error) -> String {
     let program = service.command.0.first().map_or("", String::as_str);
     match step {
         Step::Session => format!("a session of its own: {error}"),
+        Step::Record => "herd ended meanwhile".to_owned(),
         Step::Files => format!("its input and outputs: {error}"),
         Step::Folder => format!("cwd: {}: {error}", service.cwd.display()),
         Step::User => format!(
@@ -126,7 +160,7 @@ fn image(name: &str, service: &Service) -> Result<Image, NotSpawned> {
     let user = service.user.as_deref().map(look_up).transpose()?;
     let mut variables = vec![
         ("PATH".to_owned(), PATH.to_owned()),
-        ("HERD_SERVICE".to_owned(), name.to_owned()),
+        (SERVICE.to_owned(), name.to_owned()),
     ];
     match (&user, &service.user) {
         (Some(user), Some(name)) => {
@@ -135,8 +169,9 @@ fn image(name: &str, service: &Service) -> Result<Image, NotSpawned> {
         }
         _ => variables.push(("HOME".to_owned(), "/root".to_owned())),
     }
-    variables.retain(|(key, _)| !service.env.contains_key(key));
-    variables.extend(service.env.iter().map(|(k, v)| (k.clone(), v.clone())));
+    variables.retain(|(key, _)| key == SERVICE || !service.env.contains_key(key));
+    let own = service.env.iter().filter(|(key, _)| *key != SERVICE);
+    variables.extend(own.map(|(k, v)| (k.clone(), v.clone())));
     let path = variables.iter().find(|(key, _)| key == "PATH");
     let path = path.map_or(PATH, |(_, value)| value.as_str());
     let words = &service.command.0;
@@ -154,6 +189,7 @@ fn image(name: &str, service: &Service) -> Result<Image, NotSpawned> {
         folder: c_text(&service.cwd.to_string_lossy())?,
         user: user.map(|user| (user.uid, user.gid)),
         open_files: None,
+        record: None,
     })
 }
 

@@ -1,0 +1,154 @@
+//! Taking over from a herd that ended without its services.
+
+use std::collections::HashMap;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
+
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
+
+use super::Daemon;
+use super::events::Token;
+use super::memory::{Left, Noted};
+use super::starts::Instance;
+use crate::config::{Loaded, Service};
+use crate::console::say;
+use crate::machine::Kept;
+use crate::sys::{self, TICK};
+
+/// Processes of others' children, which herd is told of when they end.
+#[derive(Default)]
+pub(super) struct Strangers(HashMap<u32, OwnedFd>);
+
+impl Daemon {
+    /// Takes over what the herd before left, of the services in `loaded`.
+    pub(super) fn adopt(&mut self, left: Left, loaded: &[Loaded]) {
+        end_unborn();
+        let Left { mut kept, noted } = left;
+        for (name, noted) in noted {
+            let kept = kept.remove(&name);
+            let kept = kept.unwrap_or_else(|| Kept::only(noted.generation));
+            self.adopt_noted(&name, kept, noted, loaded);
+        }
+        for (name, kept) in kept {
+            let service = definition(&name, loaded);
+            let now = self.now();
+            let actions = self.machine.adopt(now, &name, kept, service, None);
+            self.actions.extend(actions);
+        }
+    }
+
+    fn adopt_noted(&mut self, name: &str, mut kept: Kept, noted: Noted, loaded: &[Loaded]) {
+        let lives = is_the_noted(noted);
+        // It ended and nobody knows: otherwise that would have been kept.
+        let was_live = kept.live || noted.generation > kept.generation;
+        kept.generation = kept.generation.max(noted.generation);
+        let service = definition(name, loaded);
+        let now = self.now();
+        let running = (lives || was_live).then_some((noted.pid, noted.at));
+        let actions = self.machine.adopt(now, name, kept, service, running);
+        self.actions.extend(actions);
+        if running.is_none() {
+            return;
+        }
+        let outputs = self
+            .paths
+            .outlets(name)
+            .map(|path| sys::outlet_reader(&path).ok());
+        let outputs = self.outputs.add(name, outputs, &self.pollers.outputs);
+        let instance = Instance::adopted(name, noted.generation, outputs);
+        if !lives {
+            return self.first_ended(instance, noted.pid, None);
+        }
+        self.note(name, &format!("pid {} runs on under a new herd", noted.pid));
+        self.instances.insert(noted.pid, instance);
+        self.watch(name, noted.pid);
+    }
+
+    /// A child tells of its end by itself.
+    fn watch(&mut self, name: &str, pid: u32) {
+        let own = i32::try_from(std::process::id());
+        if sys::stat(pid).is_some_and(|stat| own == Ok(stat.parent)) {
+            return;
+        }
+        let opened = i32::try_from(pid).ok().and_then(Pid::from_raw);
+        let opened = opened.ok_or(rustix::io::Errno::SRCH);
+        let opened = opened.and_then(|pid| pidfd_open(pid, PidfdFlags::NONBLOCK));
+        let watched = opened.map_err(std::io::Error::from).and_then(|file| {
+            self.pollers
+                .add(file.as_fd(), Token::Stranger(pid))
+                .map(|()| file)
+        });
+        match watched {
+            Ok(file) => {
+                self.strangers.0.insert(pid, file);
+            }
+            Err(error) if sys::stat(pid).is_none() => {
+                say(&format!("{name}: pid {pid}: {error}"));
+                self.stranger_ended(pid);
+            }
+            Err(error) => say(&format!(
+                "warning: {name}: the end of pid {pid} will not be noticed: {error}"
+            )),
+        }
+    }
+
+    pub(super) fn stranger_ended(&mut self, pid: u32) {
+        if let Some(file) = self.strangers.0.remove(&pid) {
+            self.pollers.remove(file.as_fd());
+        }
+        if let Some(instance) = self.instances.remove(pid) {
+            let _ = sys::signal_group(pid, crate::config::Signal::KILL);
+            self.first_ended(instance, pid, None);
+        }
+    }
+
+    /// Writes down what is new for the next herd.
+    pub(super) fn remember(&mut self) {
+        self.memory.tell(&self.machine);
+        if self.memory.is_long() && self.instances.are_settled() {
+            self.begin_memory();
+        }
+    }
+
+    /// Begins to write down what the next herd is to know.
+    pub(super) fn begin_memory(&mut self) {
+        let processes: Vec<_> = self.instances.noted().collect();
+        let processes = processes.into_iter();
+        if let Err(error) = self.memory.write_anew(&self.machine, processes) {
+            say(&format!(
+                "warning: {}: {error}; should herd end, the next does not know its services",
+                self.paths.memory().display()
+            ));
+        }
+    }
+}
+
+/// Ends processes that were about to become a service when the herd before
+/// ended. Only those of process 1 outlive it so far.
+fn end_unborn() {
+    for pid in sys::children().unwrap_or_default() {
+        if sys::is_this_program(pid) {
+            sys::kill(pid);
+        }
+    }
+}
+
+/// Whether the process is still there, running or to be collected, and not
+/// another of the same number.
+fn is_the_noted(noted: Noted) -> bool {
+    let own = i32::try_from(std::process::id());
+    sys::stat(noted.pid).is_some_and(|stat| {
+        let counts = !stat.has_ended || own == Ok(stat.parent);
+        counts && stat.since <= noted.at.saturating_add(TICK)
+    })
+}
+
+/// The definition that is there now; that with which it was started is not
+/// kept. For one that has gone, what is needed to stop it.
+fn definition(name: &str, loaded: &[Loaded]) -> Arc<Service> {
+    // By name, as they are read.
+    let found = loaded.binary_search_by(|found| found.name.as_str().cmp(name));
+    let found = found.ok().and_then(|place| loaded.get(place));
+    let found = found.and_then(|found| found.definition.as_ref().ok());
+    Arc::new(found.cloned().unwrap_or_else(Service::gone))
+}

@@ -1,0 +1,116 @@
+//! What one herd leaves to the next, when it ends without its services.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::backoff::Restarts;
+use super::entry::{Entry, Instance, State};
+use super::{Action, Generation, Machine, Time};
+use crate::config::Service;
+
+/// What is to be known of a service beside its definition.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Kept {
+    /// Whether it is enabled.
+    pub enabled: bool,
+    /// Whether it is to run.
+    pub wanted: bool,
+    /// The newest instance.
+    pub generation: Generation,
+    /// Whether that lived.
+    pub live: bool,
+    /// When the next is due.
+    due: Option<Time>,
+    failed: bool,
+    restarts: u64,
+    in_a_row: Restarts,
+}
+
+impl Kept {
+    /// A service of which only instance `generation` is known.
+    pub fn only(generation: Generation) -> Kept {
+        Kept {
+            enabled: true,
+            wanted: true,
+            generation,
+            live: true,
+            due: None,
+            failed: false,
+            restarts: 0,
+            in_a_row: Restarts::default(),
+        }
+    }
+}
+
+impl Machine {
+    /// What the next herd is to know of `name`.
+    pub fn kept(&self, name: &str) -> Option<Kept> {
+        self.entries.get(name).map(Entry::kept)
+    }
+
+    /// Takes a service over from the herd before, in which the clock was the
+    /// same. `running` is the number of the first process of its instance
+    /// and when that was started. To be called before [`Machine::load`].
+    pub fn adopt(
+        &mut self,
+        now: Time,
+        name: &str,
+        kept: Kept,
+        service: Arc<Service>,
+        running: Option<(u32, Time)>,
+    ) -> Vec<Action> {
+        let mut out = Vec::new();
+        let entry = self.entries.entry(name.to_owned()).or_default();
+        let wanted = kept.wanted;
+        entry.take_over(kept, service.clone());
+        match running {
+            Some((pid, since)) => {
+                entry.state = State::Running(Instance {
+                    pid,
+                    since,
+                    service,
+                });
+                if !wanted {
+                    entry.stop(name, now, &mut out);
+                }
+            }
+            None if wanted && matches!(entry.state, State::Down) => entry.state = State::Waiting,
+            None => {}
+        }
+        self.turns.touch(name);
+        out
+    }
+}
+
+impl Entry {
+    fn kept(&self) -> Kept {
+        let due = match self.state {
+            State::Backoff(at) => Some(at),
+            _ => None,
+        };
+        Kept {
+            enabled: self.enabled,
+            wanted: self.wanted,
+            generation: self.generation,
+            live: self.is_live(),
+            due,
+            failed: self.failed,
+            restarts: self.restarts,
+            in_a_row: self.in_a_row,
+        }
+    }
+
+    fn take_over(&mut self, kept: Kept, service: Arc<Service>) {
+        self.enabled = kept.enabled;
+        self.wanted = kept.wanted;
+        self.generation = kept.generation;
+        self.failed = kept.failed;
+        self.restarts = kept.restarts;
+        self.in_a_row = kept.in_a_row;
+        self.has_run = kept.generation > 0;
+        self.definition = Ok(service.clone());
+        self.usable = Some(service);
+        self.state = kept.due.map_or(State::Down, State::Backoff);
+    }
+}

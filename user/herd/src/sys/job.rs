@@ -1,0 +1,167 @@
+//! The processes that a service's instance has left: those that made
+//! themselves independent of it come to herd when their parents end.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use rustix::param::clock_ticks_per_second;
+use rustix::process::{getpid, set_child_subreaper};
+
+use super::raw;
+use crate::config::Signal;
+use crate::files;
+use crate::machine::Time;
+
+/// The variable that names the service to all its processes.
+pub(super) const SERVICE: &str = "HERD_SERVICE";
+
+/// No environment is longer, in bytes.
+const ENVIRONMENT_LIMIT: u64 = 4 << 20;
+
+/// Has orphans among the descendants of herd become its children, as those of
+/// everyone do with process 1.
+///
+/// # Errors
+/// Those of `prctl(2)`.
+pub(crate) fn adopt_orphans() -> io::Result<()> {
+    Ok(set_child_subreaper(Some(getpid()))?)
+}
+
+/// All children of herd.
+///
+/// # Errors
+/// Those of reading `/proc`.
+pub(crate) fn children() -> io::Result<Vec<u32>> {
+    let pid = getpid().as_raw_nonzero();
+    let file = format!("/proc/self/task/{pid}/children");
+    // Its length is not told before it is read.
+    match fs::read_to_string(file) {
+        Ok(text) => Ok(numbers(&text)),
+        // A kernel without that file.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => all_with_parent(pid.get()),
+        Err(error) => Err(error),
+    }
+}
+
+fn numbers(text: &str) -> Vec<u32> {
+    let words = text.split_ascii_whitespace();
+    words.filter_map(|word| word.parse().ok()).collect()
+}
+
+fn all_with_parent(parent: i32) -> io::Result<Vec<u32>> {
+    let mut children = Vec::new();
+    for entry in fs::read_dir("/proc")? {
+        let name = entry?.file_name();
+        if let Some(pid) = name.to_str().and_then(|name| name.parse().ok())
+            && stat(pid).is_some_and(|stat| stat.parent == parent)
+        {
+            children.push(pid);
+        }
+    }
+    Ok(children)
+}
+
+/// What is needed of `/proc/PID/stat`.
+pub(crate) struct Stat {
+    pub(crate) parent: i32,
+    session: u32,
+    pub(crate) has_ended: bool,
+    /// When it was started, in milliseconds of herd's clock, to a clock tick.
+    pub(crate) since: Time,
+}
+
+/// A clock tick at most, in milliseconds.
+pub(crate) const TICK: Time = 10;
+
+/// What there is to know of a process; `None` if there is none.
+pub(crate) fn stat(pid: u32) -> Option<Stat> {
+    let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The name, in parentheses, may have anything in it.
+    let (_, rest) = text.rsplit_once(')')?;
+    let mut words = rest.split_ascii_whitespace();
+    let state = words.next()?;
+    let parent = words.next()?.parse().ok()?;
+    let session = words.nth(1)?.parse().ok()?;
+    // Field 22; the session is field 6.
+    let ticks: Time = words.nth(15)?.parse().ok()?;
+    Some(Stat {
+        parent,
+        session,
+        has_ended: matches!(state, "Z" | "X"),
+        since: ticks.saturating_mul(1_000) / clock_ticks_per_second(),
+    })
+}
+
+/// Whether process `pid`, no instance's first, is one of service `name`, whose
+/// first process was `first`: it is in the session of that, or its environment
+/// names the service. One that has ended is nobody's.
+pub(crate) fn is_of(pid: u32, name: &str, first: u32) -> bool {
+    let Some(stat) = stat(pid).filter(|stat| !stat.has_ended) else {
+        return false;
+    };
+    if stat.session == first {
+        return true;
+    }
+    let file = format!("/proc/{pid}/environ");
+    let text = files::read_bytes(Path::new(&file), ENVIRONMENT_LIMIT).unwrap_or_default();
+    let wanted = format!("{SERVICE}={name}");
+    text.split(|byte| *byte == 0)
+        .any(|variable| variable == wanted.as_bytes())
+}
+
+/// Whether process `pid` runs herd's own program: it was being started, and is
+/// not yet what it was to become.
+pub(crate) fn is_this_program(pid: u32) -> bool {
+    let program = |who: &str| fs::read_link(format!("/proc/{who}/exe")).ok();
+    let own = program("self");
+    own.is_some() && own == program(&pid.to_string())
+}
+
+/// Kills one process.
+pub(crate) fn kill(pid: u32) {
+    if let Ok(pid) = i32::try_from(pid)
+        && pid > 1
+    {
+        // One that has ended by itself is as good.
+        let _ = raw::kill(pid, Signal::KILL.0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::process::{Command, Stdio};
+
+    #[test]
+    fn children_are_found_and_told_apart() {
+        let child = |name: &str| {
+            Command::new("sleep")
+                .arg("1000")
+                .env(SERVICE, name)
+                .stdout(Stdio::null())
+                .spawn()
+                .unwrap()
+        };
+        let mut web = child("web");
+        let mut other = child("web2");
+        // Where tests have threads, the children are those of one of them.
+        let parent = getpid().as_raw_nonzero().get();
+        let all = all_with_parent(parent).unwrap();
+        assert!(all.contains(&web.id()) && all.contains(&other.id()));
+        assert!(is_of(web.id(), "web", 0));
+        assert!(!is_of(other.id(), "web", 0));
+        assert!(is_of(other.id(), "web2", 0));
+        let since = stat(web.id()).unwrap().since;
+        let now = crate::sys::now();
+        assert!(since <= now && now - since < 600_000, "{since} {now}");
+        let session = stat(other.id()).unwrap().session;
+        assert!(is_of(other.id(), "web", session));
+        kill(web.id());
+        kill(other.id());
+        web.wait().unwrap();
+        other.wait().unwrap();
+        assert!(!is_of(web.id(), "web", 0));
+        assert_eq!(numbers("12 7 9 "), [12, 7, 9]);
+    }
+}

@@ -1,0 +1,178 @@
+//! A herd that ends without its services is followed by one that has them.
+
+mod common;
+
+use common::{Herd, alive, eventually, kill};
+
+const LIVELY: &str = "command = ['sh', '-c', '''
+n=0
+while :; do n=$((n+1)); echo line $n; sleep 0.02; done''']
+restart_delay = '10ms'
+";
+
+const FOREVER: &str = "command = ['sleep', '1000']\nrestart_delay = '10ms'\n";
+
+fn die(herd: &mut Herd) {
+    herd.signal(libc::SIGKILL);
+    assert_eq!(herd.left().code(), None);
+}
+
+fn comes_back(herd: &Herd, name: &str) {
+    let old = herd.pid(name);
+    kill(old, libc::SIGKILL);
+    eventually("it is started again", || {
+        let status = herd.status(name);
+        (status["pid"].as_i64()? != i64::from(old)).then_some(())
+    });
+    assert!(!alive(old));
+}
+
+#[test]
+fn what_runs_goes_on_with_its_output_and_is_supervised() {
+    let mut herd = Herd::with("lively", LIVELY);
+    let pid = herd.pid("lively");
+    for _ in 0..5 {
+        die(&mut herd);
+        assert!(alive(pid));
+        herd.start();
+        assert_eq!(herd.pid("lively"), pid);
+    }
+    // What it wrote while there was no herd is in the log as well. The lines
+    // that a herd had read and not written yet are lost with it.
+    let lines = |herd: &Herd| {
+        let log = herd.log("lively");
+        let lines = log
+            .lines()
+            .filter_map(|line| line.split("out  | line ").nth(1));
+        lines.filter_map(|n| n.parse().ok()).collect::<Vec<u64>>()
+    };
+    let before = lines(&herd).len();
+    eventually("more output", || {
+        (lines(&herd).len() > before + 5).then_some(())
+    });
+    let numbers = lines(&herd);
+    assert!(numbers.is_sorted());
+    comes_back(&herd, "lively");
+    assert_eq!(
+        herd.log("lively")
+            .matches("runs on under a new herd")
+            .count(),
+        5
+    );
+}
+
+#[test]
+fn what_an_operator_stopped_stays_stopped_and_what_waits_waits() {
+    let mut herd = Herd::with("stopped", FOREVER);
+    herd.define("failed", "command = ['/no/such/program']\n");
+    herd.define(
+        "waits",
+        "command = ['false']\nrestart_delay = '1h'\nrestart_delay_max = '1h'\n",
+    );
+    herd.define("started", FOREVER);
+    herd.link("failed");
+    herd.link("waits");
+    herd.ok(&["reload"]);
+    herd.ok(&["stop", "stopped"]);
+    herd.ok(&["start", "started"]);
+    herd.wait_state("failed", "failed");
+    let restarts = herd.wait_state("waits", "backoff")["restarts"].clone();
+    let started = herd.pid("started");
+    die(&mut herd);
+    herd.start();
+    assert_eq!(herd.pid("started"), started);
+    assert_eq!(herd.status("stopped")["state"], "stopped");
+    assert_eq!(herd.status("failed")["state"], "failed");
+    let status = herd.status("waits");
+    assert_eq!(status["state"], "backoff");
+    assert_eq!(status["restarts"], restarts);
+    herd.ok(&["stop", "started"]);
+    assert!(!alive(started));
+    // A herd that stops everything leaves nothing to the next.
+    herd.signal(libc::SIGTERM);
+    assert_eq!(herd.left().code(), Some(0));
+    herd.start();
+    herd.pid("stopped");
+    assert_eq!(herd.status("started")["state"], "stopped");
+}
+
+#[test]
+fn what_ended_meanwhile_is_started_and_what_is_gone_is_stopped() {
+    let mut herd = Herd::with("ended", FOREVER);
+    herd.define("gone", FOREVER);
+    herd.link("gone");
+    herd.ok(&["reload"]);
+    let (ended, gone) = (herd.pid("ended"), herd.pid("gone"));
+    die(&mut herd);
+    kill(ended, libc::SIGKILL);
+    eventually("it is dead", || (!alive(ended)).then_some(()));
+    for folder in ["available", "enabled"] {
+        std::fs::remove_file(herd.root.join(format!("etc/herd/{folder}/gone.conf"))).unwrap();
+    }
+    herd.start();
+    eventually("a new one runs", || {
+        let pid = herd.status("ended")["pid"].as_i64()?;
+        (pid != i64::from(ended)).then_some(())
+    });
+    herd.wait_log("ended", "ended in a way that herd did not see");
+    eventually("what has no definition is stopped", || {
+        (!alive(gone)).then_some(())
+    });
+}
+
+#[test]
+fn an_upgrade_keeps_everything() {
+    let herd = Herd::with("web", FOREVER);
+    let pid = herd.pid("web");
+    let versions = || {
+        let console = std::fs::read_to_string(herd.root.join("console")).unwrap();
+        console.matches("herd: version").count()
+    };
+    for times in 2..5 {
+        herd.ok(&["upgrade"]);
+        eventually("the new program runs", || {
+            (versions() == times && herd.run(&["status"]).status.success()).then_some(())
+        });
+        assert_eq!(herd.pid("web"), pid);
+    }
+    comes_back(&herd, "web");
+    // It was a child all the time.
+    assert!(herd.log("web").contains("killed by SIGKILL"));
+}
+
+#[test]
+fn a_herd_that_dies_at_any_moment_never_leaves_two() {
+    let mut herd = Herd::new();
+    for n in 0..8 {
+        let name = format!("s{n}");
+        herd.define(
+            &name,
+            "command = ['sh', '-c', 'sleep 0.0$(($$ % 8)); exit 1']\n\
+             restart_delay = '1ms'\nrestart_delay_max = '5ms'\n",
+        );
+        herd.link(&name);
+        let name = format!("t{n}");
+        herd.define(&name, FOREVER);
+        herd.link(&name);
+    }
+    for round in 0..20u64 {
+        herd.start();
+        std::thread::sleep(std::time::Duration::from_millis(round * 7 % 40));
+        die(&mut herd);
+    }
+    herd.start();
+    let mut all: Vec<i32> = (0..8).map(|n| herd.pid(&format!("t{n}"))).collect();
+    // Everything of this root that lives is what it says.
+    let mine = format!("{}/run/herd/outputs/t", herd.root.display());
+    let mut found: Vec<i32> = std::fs::read_dir("/proc")
+        .unwrap()
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+        .filter(|pid: &i32| {
+            let out = std::fs::read_link(format!("/proc/{pid}/fd/1")).unwrap_or_default();
+            out.to_string_lossy().starts_with(&mine)
+        })
+        .collect();
+    all.sort_unstable();
+    found.sort_unstable();
+    assert_eq!(found, all);
+}
