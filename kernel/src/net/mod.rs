@@ -3,8 +3,10 @@
 
 mod demux;
 mod inet;
+pub mod interfaces;
 mod list;
 mod loopback;
+pub mod netlink;
 mod notifier;
 mod ports;
 pub mod service;

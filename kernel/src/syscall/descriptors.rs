@@ -1,6 +1,7 @@
 //! Descriptors: close(2), dup(2), fcntl(2), ioctl(2), pipe(2).
 
 use super::Call;
+use super::socket::interfaces;
 use super::{locks, signal_io};
 use crate::arch::user_access::{copy_from_user, copy_to_user};
 use crate::user::Process;
@@ -205,7 +206,8 @@ pub fn ioctl(call: &mut Call<'_>) -> Result<u64> {
         }
         command => match signal_io::ioctl(call, &file, command) {
             Some(result) => result,
-            None => file.ioctl(command, &mut UserArg(call.word(2))),
+            None => interfaces::ioctl(call, &file, command)
+                .unwrap_or_else(|| file.ioctl(command, &mut UserArg(call.word(2)))),
         },
     }
 }

@@ -108,6 +108,16 @@ impl<H: Host> Stack<H> {
         self.interface
     }
 
+    /// The way to an address: whether it is this machine's own, the address to
+    /// call oneself, and the neighbour that is next.
+    pub fn way(&self, to: IpAddress) -> Option<(bool, IpAddress, Option<IpAddress>)> {
+        if self.is_own(to) {
+            return Some((true, to, None));
+        }
+        let next = self.next_hop(to)?;
+        Some((false, self.source(to)?, Some(next)))
+    }
+
     /// The card's IPv6 addresses.
     pub fn ipv6_addresses(&self) -> impl Iterator<Item = Ipv6Cidr> {
         self.ipv6.addresses()

@@ -23,6 +23,8 @@ pub enum Address {
     Inet(IpEndpoint),
     /// A local name: a path, or an abstract name with its zero byte.
     Unix(Vec<u8>),
+    /// Netlink: whom, and groups.
+    Netlink { port: u32, groups: u32 },
 }
 
 impl Address {
@@ -62,7 +64,15 @@ impl Address {
             (AF_UNIX, AF_UNIX) if length as usize <= size_of::<SockaddrUn>() => {
                 Ok(Address::Unix(rest.to_vec()))
             }
-            (AF_UNIX, _) => Err(Errno::EINVAL),
+            (AF_NETLINK, AF_NETLINK) => {
+                let [_, _, a, b, c, d, e, f, g, h] =
+                    *rest.first_chunk::<10>().ok_or(Errno::EINVAL)?;
+                Ok(Address::Netlink {
+                    port: u32::from_le_bytes([a, b, c, d]),
+                    groups: u32::from_le_bytes([e, f, g, h]),
+                })
+            }
+            (AF_UNIX | AF_NETLINK, _) => Err(Errno::EINVAL),
             _ => Err(Errno::EAFNOSUPPORT),
         }
     }
@@ -155,6 +165,14 @@ fn inet6_bytes(address: Ipv6Address, port: u16) -> Vec<u8> {
         sin6_scope_id: if is_link_local(address) { CARD } else { 0 },
     };
     sockaddr.as_bytes().to_vec()
+}
+
+/// A `struct sockaddr_nl`.
+pub fn netlink_bytes(port: u32) -> Vec<u8> {
+    let mut bytes = [0; 12];
+    bytes[..2].copy_from_slice(&AF_NETLINK.to_le_bytes());
+    bytes[4..8].copy_from_slice(&port.to_le_bytes());
+    bytes.to_vec()
 }
 
 /// A local name as programs read it.

@@ -2,8 +2,11 @@
 
 use super::address::{self, Address};
 use super::control::{Control, attached_files};
-use super::{Call, Socket, credentials, find_unix, receive_deadline, send_deadline, socket_of};
+use super::{
+    Call, Socket, credentials, find_unix, only_kernel, receive_deadline, send_deadline, socket_of,
+};
 use crate::arch::user_access::copy_to_user;
+use crate::net::netlink;
 use crate::net::tcp::PIECE;
 use crate::net::udp::MAX_DATAGRAM;
 use crate::syscall::block::block_until;
@@ -18,6 +21,7 @@ use paddock_abi::socket::*;
 use paddock_abi::time::Timespec;
 use paddock_abi::uio::IOV_MAX;
 use paddock_abi::{Errno, Result};
+use paddock_cred::Cap;
 use paddock_sync::{NO_DEADLINE, Ready};
 use paddock_unix_sockets::{Ancillary, Received, Switch, Target};
 use paddock_user_io::{UserReader, UserWriter};
@@ -89,6 +93,9 @@ fn destination(call: &Call<'_>, file: &OpenFile, pointer: u64, length: u32) -> R
             Ok(Destination::Inet(address::reachable(endpoint)))
         }
         (Socket::Udp(_), Address::Unspecified) => Ok(Destination::Peer),
+        (Socket::Netlink(_), Address::Netlink { port, groups }) => {
+            only_kernel(port, groups).map(|()| Destination::Peer)
+        }
         _ => Err(Errno::EINVAL),
     }
 }
@@ -113,6 +120,10 @@ fn send(
             from.with_bytes(usize::MAX, |bytes| socket.send(bytes, Some(*to)))
         }
         (Socket::Udp(socket), _) => socket.write(&mut 0, from),
+        (Socket::Netlink(socket), _) => {
+            let may_change = call.capable(Cap::CAP_NET_ADMIN);
+            from.with_bytes(usize::MAX, |bytes| socket.send(bytes, may_change))
+        }
         (Socket::Unix(socket), to) => {
             let to = match to {
                 Destination::Unix(to) => Some(to),
@@ -183,6 +194,9 @@ impl Message {
     /// The sender's address as programs read it. Those of streams have none:
     /// they are known.
     fn sender(&self, family: u16) -> Vec<u8> {
+        if family == AF_NETLINK {
+            return address::netlink_bytes(0);
+        }
         match (self.from, self.received.from.as_deref()) {
             (Some(from), _) => address::inet_bytes(family, from),
             (None, Some(name)) => address::unix_bytes(Some(name)),
@@ -250,6 +264,15 @@ fn receive_part(socket: Socket<'_>, to: &mut UserWriter<'_>, peek: bool) -> Resu
                 let arrived = socket.receive(room, peek)?;
                 message = Message::new(arrived.count, arrived.length, arrived.from);
                 Ok(arrived.count)
+            })?;
+            Ok(message)
+        }
+        Socket::Netlink(socket) => {
+            let mut message = Message::default();
+            to.with_buffer(netlink::MOST, |room| {
+                let (count, length) = socket.receive(room, peek)?;
+                message = Message::new(count, length, None);
+                Ok(count)
             })?;
             Ok(message)
         }

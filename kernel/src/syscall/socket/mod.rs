@@ -2,6 +2,7 @@
 
 mod address;
 mod control;
+pub mod interfaces;
 mod message;
 mod options;
 mod tcp_options;
@@ -12,6 +13,7 @@ pub use options::{getsockopt, setsockopt};
 use super::Call;
 use super::block::{block_until, wait_ready};
 use crate::net;
+use crate::net::netlink::{self, NetlinkSocket};
 use crate::net::tcp::TcpSocket;
 use crate::net::udp::{MAX_DATAGRAM, UdpSocket};
 use crate::time;
@@ -34,6 +36,7 @@ enum Socket<'a> {
     Tcp(&'a TcpSocket),
     Udp(&'a UdpSocket),
     Unix(&'a UnixSocket),
+    Netlink(&'a NetlinkSocket),
 }
 
 impl<'a> Socket<'a> {
@@ -42,6 +45,7 @@ impl<'a> Socket<'a> {
             Socket::Tcp(socket) => &socket.options,
             Socket::Udp(socket) => &socket.options,
             Socket::Unix(socket) => socket.options(),
+            Socket::Netlink(socket) => &socket.options,
         }
     }
 
@@ -50,6 +54,7 @@ impl<'a> Socket<'a> {
             Socket::Tcp(socket) => socket.family,
             Socket::Udp(socket) => socket.family,
             Socket::Unix(_) => AF_UNIX,
+            Socket::Netlink(_) => AF_NETLINK,
         }
     }
 
@@ -58,6 +63,7 @@ impl<'a> Socket<'a> {
         match self {
             Socket::Tcp(_) => None,
             Socket::Udp(_) => Some(MAX_DATAGRAM),
+            Socket::Netlink(_) => Some(netlink::MOST),
             Socket::Unix(socket) if socket.kind() == Kind::Stream => None,
             Socket::Unix(socket) => Some(socket.buffer_size()),
         }
@@ -70,7 +76,9 @@ fn socket_of(file: &OpenFile) -> Result<Socket<'_>> {
     let tcp = any.downcast_ref::<TcpSocket>().map(Socket::Tcp);
     let udp = || any.downcast_ref::<UdpSocket>().map(Socket::Udp);
     let unix = || any.downcast_ref::<UnixSocket>().map(Socket::Unix);
-    tcp.or_else(udp).or_else(unix).ok_or(Errno::ENOTSOCK)
+    let netlink = || any.downcast_ref::<NetlinkSocket>().map(Socket::Netlink);
+    let inet = tcp.or_else(udp);
+    inet.or_else(unix).or_else(netlink).ok_or(Errno::ENOTSOCK)
 }
 
 /// Whether each write to a file is a message of its own, sent whole.
@@ -142,6 +150,11 @@ pub fn socket(call: &mut Call<'_>) -> Result<u64> {
             (SOCK_RAW, _) => return Err(Errno::EPERM),
             _ => return Err(Errno::ESOCKTNOSUPPORT),
         },
+        Ok(AF_NETLINK) => match (kind & SOCK_TYPE_MASK, protocol) {
+            (kind @ (SOCK_RAW | SOCK_DGRAM), NETLINK_ROUTE) => NetlinkSocket::new(kind)?,
+            (SOCK_RAW | SOCK_DGRAM, _) => return Err(Errno::EPROTONOSUPPORT),
+            _ => return Err(Errno::ESOCKTNOSUPPORT),
+        },
         _ => return Err(Errno::EAFNOSUPPORT),
     };
     Ok(install(call, file, flags)? as u64)
@@ -172,6 +185,11 @@ pub fn bind(call: &mut Call<'_>) -> Result<u64> {
             bind_inet(call, socket, endpoint)?
         }
         (Socket::Unix(socket), Address::Unix(name)) => bind_unix(call, socket, name)?,
+        // Nobody is told of changes.
+        (Socket::Netlink(_), Address::Netlink { groups: 1.., .. }) => {
+            return Err(Errno::EOPNOTSUPP);
+        }
+        (Socket::Netlink(socket), Address::Netlink { port, .. }) => socket.bind(port)?,
         _ => return Err(Errno::EINVAL),
     }
     Ok(0)
@@ -183,7 +201,7 @@ fn bind_inet(call: &Call<'_>, socket: Socket<'_>, endpoint: IpEndpoint) -> Resul
     let settings = match socket {
         Socket::Tcp(socket) => socket.settings(),
         Socket::Udp(socket) => socket.settings(),
-        Socket::Unix(_) => return Err(Errno::EINVAL),
+        Socket::Unix(_) | Socket::Netlink(_) => return Err(Errno::EINVAL),
     };
     let local = address::local(endpoint.addr, settings.any)?;
     if local.one().is_some_and(|address| !net::is_own(&address)) {
@@ -195,7 +213,7 @@ fn bind_inet(call: &Call<'_>, socket: Socket<'_>, endpoint: IpEndpoint) -> Resul
     match socket {
         Socket::Tcp(socket) => socket.bind(local, endpoint.port),
         Socket::Udp(socket) => socket.bind(local, endpoint.port),
-        Socket::Unix(_) => Err(Errno::EINVAL),
+        Socket::Unix(_) | Socket::Netlink(_) => Err(Errno::EINVAL),
     }
 }
 
@@ -235,7 +253,7 @@ pub fn listen(call: &mut Call<'_>) -> Result<u64> {
     let file = call.file(0)?;
     match socket_of(&file)? {
         Socket::Tcp(socket) => socket.listen(call.uint(1).min(SOMAXCONN) as usize)?,
-        Socket::Udp(_) => return Err(Errno::EOPNOTSUPP),
+        Socket::Udp(_) | Socket::Netlink(_) => return Err(Errno::EOPNOTSUPP),
         Socket::Unix(socket) => socket.listen(call.int(1), credentials(call))?,
     }
     Ok(0)
@@ -267,10 +285,19 @@ pub fn connect(call: &mut Call<'_>) -> Result<u64> {
             )?;
         }
         (Socket::Unix(socket), Address::Unspecified) => socket.disconnect()?,
+        (Socket::Netlink(_), Address::Netlink { port, groups }) => only_kernel(port, groups)?,
         (Socket::Tcp(_), Address::Unspecified) => return Err(Errno::EINVAL),
         _ => return Err(Errno::EAFNOSUPPORT),
     }
     Ok(0)
+}
+
+/// Netlink talks to the kernel alone. `EPERM`.
+fn only_kernel(port: u32, groups: u32) -> Result<()> {
+    match (port, groups) {
+        (0, 0) => Ok(()),
+        _ => Err(Errno::EPERM),
+    }
 }
 
 fn connect_tcp(file: &OpenFile, connect: impl Fn() -> Result<()>) -> Result<()> {
@@ -311,7 +338,7 @@ fn accept_with(call: &Call<'_>, kind: u32) -> Result<u64> {
             let (accepted, peer) = block_until(&file, Ready::IN, nonblocking, deadline, accept)?;
             (accepted, address::inet_bytes(tcp.family, peer))
         }
-        Socket::Udp(_) => return Err(Errno::EOPNOTSUPP),
+        Socket::Udp(_) | Socket::Netlink(_) => return Err(Errno::EOPNOTSUPP),
         Socket::Unix(socket) => {
             let accept = || socket.accept();
             let accepted = block_until(&file, Ready::IN, nonblocking, deadline, accept)?;
@@ -332,6 +359,7 @@ pub fn getsockname(call: &mut Call<'_>) -> Result<u64> {
         Socket::Tcp(socket) => address::inet_bytes(socket.family, socket.local()),
         Socket::Udp(socket) => address::inet_bytes(socket.family, socket.local()),
         Socket::Unix(socket) => address::unix_bytes(socket.name().as_deref()),
+        Socket::Netlink(socket) => address::netlink_bytes(socket.port()),
     };
     address::write(call.word(1), call.word(2), &bytes)?;
     Ok(0)
@@ -344,6 +372,7 @@ pub fn getpeername(call: &mut Call<'_>) -> Result<u64> {
         Socket::Tcp(socket) => address::inet_bytes(socket.family, socket.remote()?),
         Socket::Udp(socket) => address::inet_bytes(socket.family, socket.remote()?),
         Socket::Unix(socket) => address::unix_bytes(socket.peer_name()?.as_deref()),
+        Socket::Netlink(_) => address::netlink_bytes(0),
     };
     address::write(call.word(1), call.word(2), &bytes)?;
     Ok(0)
@@ -362,6 +391,7 @@ pub fn shutdown(call: &mut Call<'_>) -> Result<u64> {
         Socket::Tcp(socket) => socket.shutdown(read, write)?,
         Socket::Udp(socket) => socket.shutdown(read, write)?,
         Socket::Unix(socket) => socket.shutdown(read, write),
+        Socket::Netlink(_) => return Err(Errno::EOPNOTSUPP),
     }
     Ok(0)
 }

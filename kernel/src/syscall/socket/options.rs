@@ -99,7 +99,7 @@ fn is_bound(socket: Socket<'_>) -> bool {
     match socket {
         Socket::Tcp(tcp) => tcp.local().port != 0,
         Socket::Udp(udp) => udp.local().port != 0,
-        Socket::Unix(_) => false,
+        Socket::Unix(_) | Socket::Netlink(_) => false,
     }
 }
 
@@ -141,7 +141,7 @@ fn set_buffer(socket: Socket<'_>, option: u32, size: u32) {
     match socket {
         Socket::Tcp(tcp) => tcp.set(change),
         Socket::Udp(udp) => udp.set(change),
-        Socket::Unix(_) => {}
+        Socket::Unix(_) | Socket::Netlink(_) => {}
     }
 }
 
@@ -236,15 +236,17 @@ fn socket_option(socket: Socket<'_>, option: u32) -> Result<u32> {
         (SO_ERROR, Socket::Unix(socket)) => number(socket.take_error()),
         (SO_ERROR, Socket::Udp(socket)) => number(socket.take_error()),
         (SO_TYPE, Socket::Unix(socket)) => socket.kind().to_type(),
+        (SO_ERROR, Socket::Netlink(_)) => 0,
+        (SO_TYPE, Socket::Netlink(socket)) => socket.kind,
         (SO_TYPE, Socket::Tcp(_)) => SOCK_STREAM,
         (SO_TYPE, Socket::Udp(_)) => SOCK_DGRAM,
         (SO_DOMAIN, _) => u32::from(socket.family()),
         (SO_PROTOCOL, Socket::Tcp(_)) => IPPROTO_TCP,
         (SO_PROTOCOL, Socket::Udp(_)) => IPPROTO_UDP,
-        (SO_PROTOCOL, Socket::Unix(_)) => 0,
+        (SO_PROTOCOL, Socket::Unix(_) | Socket::Netlink(_)) => 0,
         (SO_ACCEPTCONN, Socket::Tcp(socket)) => u32::from(socket.is_listening()),
         (SO_ACCEPTCONN, Socket::Unix(socket)) => u32::from(socket.is_listening()),
-        (SO_ACCEPTCONN, Socket::Udp(_)) => 0,
+        (SO_ACCEPTCONN, Socket::Udp(_) | Socket::Netlink(_)) => 0,
         (SO_SNDBUF, _) => chosen(options.send_buffer()),
         (SO_RCVBUF, _) => chosen(options.receive_buffer()),
         (SO_PRIORITY, _) => options.priority(),

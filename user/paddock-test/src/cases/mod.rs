@@ -19,6 +19,7 @@ mod ipv6;
 mod limits;
 mod magic_paths;
 mod memory;
+mod netlink;
 mod order;
 mod pipes;
 mod poll;
@@ -132,6 +133,7 @@ pub const CASES: &[Case] = &[
     case("tcp-server", tcp_server::run),
     case("udp", udp::run),
     case("ipv6", ipv6::run),
+    case("netlink", netlink::run),
     case("unix", unix::run),
     case("poll", poll::run),
     case("epoll", epoll::run),

@@ -1,0 +1,176 @@
+//! The ioctls of sockets about interfaces (netdevice(7)). Nothing is changed by
+//! them.
+
+use super::{Call, socket_of};
+use crate::arch::user_access::{copy_from_user, copy_to_user};
+use crate::net::interfaces;
+use crate::user_memory::UserPtr;
+use core::net::IpAddr;
+use paddock_abi::socket::AF_INET;
+use paddock_abi::{Errno, Result};
+use paddock_cred::Cap;
+use paddock_netlink::{Address, Link, Network};
+use paddock_vfs::OpenFile;
+
+/// `SIOC...` of `<linux/sockios.h>`.
+mod sioc {
+    pub const GIFNAME: u32 = 0x8910;
+    pub const GIFCONF: u32 = 0x8912;
+    pub const GIFFLAGS: u32 = 0x8913;
+    pub const GIFADDR: u32 = 0x8915;
+    pub const GIFDSTADDR: u32 = 0x8917;
+    pub const GIFBRDADDR: u32 = 0x8919;
+    pub const GIFNETMASK: u32 = 0x891b;
+    pub const GIFMETRIC: u32 = 0x891d;
+    pub const GIFMTU: u32 = 0x8921;
+    pub const GIFHWADDR: u32 = 0x8927;
+    pub const GIFINDEX: u32 = 0x8933;
+    pub const GIFTXQLEN: u32 = 0x8942;
+    pub const GIFMAP: u32 = 0x8970;
+}
+
+/// What changes interfaces, routes and neighbours: `SIOCADDRT`, `SIOCDELRT`,
+/// `SIOCSIF...`, `SIOCDIFADDR`, `SIOCSARP`, `SIOCDARP`.
+const CHANGES: [u32; 16] = [
+    0x890b, 0x890c, 0x8914, 0x8916, 0x8918, 0x891a, 0x891c, 0x891e, 0x8922, 0x8923, 0x8924, 0x8936,
+    0x8943, 0x8953, 0x8955, 0x8971,
+];
+
+/// Bytes of `struct ifreq`, and of the name it begins with.
+const REQUEST: usize = 40;
+const NAME: usize = 16;
+/// Bytes of a name and a `struct sockaddr_in`, and of the whole of it.
+type Entry = [u8; REQUEST];
+
+/// One of these ioctls; `None` for others, and for what is no socket.
+pub fn ioctl(call: &Call<'_>, file: &OpenFile, command: u32) -> Option<Result<u64>> {
+    socket_of(file).ok()?;
+    if CHANGES.contains(&command) {
+        return Some(Err(match call.capable(Cap::CAP_NET_ADMIN) {
+            true => Errno::EOPNOTSUPP,
+            false => Errno::EPERM,
+        }));
+    }
+    match command {
+        sioc::GIFCONF => Some(list(call.word(2))),
+        sioc::GIFNAME
+        | sioc::GIFFLAGS..=sioc::GIFMETRIC
+        | sioc::GIFMTU
+        | sioc::GIFHWADDR
+        | sioc::GIFINDEX
+        | sioc::GIFTXQLEN
+        | sioc::GIFMAP => Some(one(call.word(2), command)),
+        _ => None,
+    }
+}
+
+fn named(name: &str) -> Entry {
+    let mut entry = [0; REQUEST];
+    entry[..name.len()].copy_from_slice(name.as_bytes());
+    entry
+}
+
+/// A `struct sockaddr_in` at the place of what is asked for. `EADDRNOTAVAIL`
+/// for what is no address of IPv4.
+fn put_address(entry: &mut Entry, address: Option<IpAddr>) -> Result<()> {
+    let Some(IpAddr::V4(address)) = address else {
+        return Err(Errno::EADDRNOTAVAIL);
+    };
+    entry[NAME..NAME + 2].copy_from_slice(&AF_INET.to_le_bytes());
+    entry[NAME + 4..NAME + 8].copy_from_slice(&address.octets());
+    Ok(())
+}
+
+/// SIOCGIFCONF: all addresses of IPv4.
+fn list(pointer: u64) -> Result<u64> {
+    let length = UserPtr::<i32>::new(pointer);
+    let buffer = UserPtr::<u64>::new(pointer.checked_add(8).ok_or(Errno::EFAULT)?).read()?;
+    let room = usize::try_from(length.read()?).map_err(|_| Errno::EINVAL)?;
+    let mut used = 0;
+    interfaces::now().addresses(&mut |own| {
+        if own.address.is_ipv6() || buffer != 0 && used + REQUEST > room {
+            return Ok(());
+        }
+        let mut entry = named(own.name);
+        put_address(&mut entry, Some(own.address))?;
+        if buffer != 0 {
+            let to = buffer.checked_add(used as u64).ok_or(Errno::EFAULT)?;
+            copy_to_user(to, &entry)?;
+        }
+        used += REQUEST;
+        Ok(())
+    })?;
+    length.write(&(used as i32))?;
+    Ok(0)
+}
+
+/// What is asked of one interface. `ENODEV` if there is none of the name.
+fn one(pointer: u64, command: u32) -> Result<u64> {
+    let mut entry: Entry = [0; REQUEST];
+    copy_from_user(&mut entry, pointer)?;
+    let index = u32::from_le_bytes([entry[16], entry[17], entry[18], entry[19]]);
+    let name: [u8; NAME] = *entry.first_chunk().ok_or(Errno::EINVAL)?;
+    // A label of an address stands for its interface.
+    let name = name.split(|&byte| byte == 0 || byte == b':').next();
+    let link = find(|link| match command {
+        sioc::GIFNAME => link.index == index,
+        _ => Some(link.name.as_bytes()) == name,
+    })?;
+    entry[NAME..].fill(0);
+    fill(&mut entry, command, &link)?;
+    copy_to_user(pointer, &entry)?;
+    Ok(0)
+}
+
+fn find(is_it: impl Fn(&Link) -> bool) -> Result<Link> {
+    let mut found = None;
+    interfaces::now().links(&mut |link| {
+        if is_it(link) {
+            found = Some(*link);
+        }
+        Ok(())
+    })?;
+    found.ok_or(Errno::ENODEV)
+}
+
+fn address_of(link: &Link) -> Result<Address> {
+    let mut found = None;
+    interfaces::now().addresses(&mut |own| {
+        if own.link == link.index && own.address.is_ipv4() {
+            found = found.or(Some(*own));
+        }
+        Ok(())
+    })?;
+    found.ok_or(Errno::EADDRNOTAVAIL)
+}
+
+fn fill(entry: &mut Entry, command: u32, link: &Link) -> Result<()> {
+    let mut number = |value: u32| entry[NAME..NAME + 4].copy_from_slice(&value.to_le_bytes());
+    match command {
+        sioc::GIFNAME => {
+            let index = link.index;
+            *entry = named(link.name);
+            entry[NAME..NAME + 4].copy_from_slice(&index.to_le_bytes());
+        }
+        // A short: what is beyond it has no room.
+        sioc::GIFFLAGS => number(link.flags & 0xffff),
+        sioc::GIFMETRIC => number(0),
+        sioc::GIFMTU => number(link.mtu),
+        sioc::GIFINDEX => number(link.index),
+        sioc::GIFTXQLEN => number(1000),
+        sioc::GIFMAP => {}
+        sioc::GIFHWADDR => {
+            entry[NAME..NAME + 2].copy_from_slice(&link.kind.to_le_bytes());
+            entry[NAME + 2..NAME + 8].copy_from_slice(&link.hardware);
+        }
+        sioc::GIFADDR | sioc::GIFDSTADDR => put_address(entry, Some(address_of(link)?.address))?,
+        sioc::GIFBRDADDR => put_address(entry, address_of(link)?.broadcast)?,
+        sioc::GIFNETMASK => {
+            let bits = u32::from(address_of(link)?.prefix);
+            let mask = u32::MAX.checked_shl(32 - bits).unwrap_or(0);
+            put_address(entry, Some(IpAddr::from(mask.to_be_bytes())))?;
+        }
+        _ => return Err(Errno::EINVAL),
+    }
+    Ok(())
+}
