@@ -103,7 +103,11 @@ impl Daemon {
                 return Some(Answer::refused(Fault::Failed, text));
             }
         }
-        let before = before.map_or(0, |view| view.generation);
+        let before = before.map_or(0, |view| match view.phase {
+            // That which is being started now is the answer.
+            Phase::Starting => view.generation.saturating_sub(1),
+            _ => view.generation,
+        });
         let pending = Pending {
             name,
             command,
