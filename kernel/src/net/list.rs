@@ -55,6 +55,11 @@ pub fn list_connections() -> Result<Vec<Connection>> {
     Ok(list)
 }
 
+/// Sockets of programs for datagrams. `ENOMEM`.
+pub fn list_datagram_sockets() -> Result<Vec<Connection>> {
+    inet::with(|stack, _| stack.udp_list(|notifier| notifier.owner))
+}
+
 /// The neighbours that programs talk to, with their Ethernet addresses.
 /// `ENOMEM`.
 pub fn list_neighbours() -> Result<Vec<(IpAddress, [u8; 6])>> {

@@ -82,6 +82,33 @@ impl<H: Host> Stack<H> {
         Ok(list)
     }
 
+    /// All sockets for datagrams that have a port, likewise: those that are
+    /// connected are as if established, and others as if closed. `ENOMEM`.
+    pub fn udp_list<T>(&self, describe: impl Fn(&H::Observer) -> T) -> Result<Vec<Listed<T>>> {
+        let mut list = Vec::new();
+        let total = self.sockets.len();
+        list.try_reserve(total).map_err(|_| Errno::ENOMEM)?;
+        let all = self.sockets.iter().map(|(_, socket)| socket);
+        list.extend(all.filter_map(|socket| {
+            let own = socket.claim?.end();
+            let towards = socket.peer.and_then(|peer| self.source_towards(peer));
+            let is_any = own.addr.is_unspecified();
+            let address = towards.filter(|_| is_any).unwrap_or(own.addr);
+            let state = match socket.peer {
+                Some(_) => State::Established,
+                None => State::Closed,
+            };
+            Some(Listed {
+                local: IpEndpoint::new(address, own.port),
+                remote: socket.peer,
+                state: state.number(),
+                queues: (0, socket.held()),
+                owner: Some(describe(&socket.owner)),
+            })
+        }));
+        Ok(list)
+    }
+
     /// What has gone between ends on this machine since the start.
     pub fn traffic(&self) -> Traffic {
         self.local

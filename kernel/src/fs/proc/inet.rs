@@ -58,7 +58,7 @@ pub fn tcp(out: &mut Text<'_>) -> Result<()> {
         "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   \
          uid  timeout inode                                                     \n"
     ))?;
-    connections(out, AF_INET)
+    connections(out, &net::list_connections()?, AF_INET)
 }
 
 /// Those of sockets of IPv6.
@@ -67,21 +67,54 @@ pub fn tcp6(out: &mut Text<'_>) -> Result<()> {
         "  sl  local_address                         remote_address                        \
          st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
     ))?;
-    connections(out, AF_INET6)
+    connections(out, &net::list_connections()?, AF_INET6)
 }
 
-fn connections(out: &mut Text<'_>, wanted: u16) -> Result<()> {
-    let listed = net::list_connections()?;
+/// Sockets of IPv4 for datagrams.
+pub fn udp(out: &mut Text<'_>) -> Result<()> {
+    out.put(format_args!(
+        "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   \
+         uid  timeout inode ref pointer drops             \n"
+    ))?;
+    datagrams(out, AF_INET)
+}
+
+/// Those of IPv6.
+pub fn udp6(out: &mut Text<'_>) -> Result<()> {
+    out.put(format_args!(
+        "  sl  local_address                         remote_address                        \
+         st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode ref pointer drops\n"
+    ))?;
+    datagrams(out, AF_INET6)
+}
+
+fn datagrams(out: &mut Text<'_>, wanted: u16) -> Result<()> {
+    let listed = net::list_datagram_sockets()?;
     let those = |it: &&Connection| family(it) == wanted;
     for (index, it) in listed.iter().filter(those).enumerate() {
-        out.put(format_args!("{index:4}: "))?;
-        end(out, it.local, wanted)?;
-        end(out, it.remote.unwrap_or(nowhere(wanted)), wanted)?;
-        let (uid, ino) = it.owner.map_or((0, 0), |owner| (owner.uid, owner.ino));
-        out.put(format_args!(
-            "{:02X} {:08X}:{:08X} 00:00000000 00000000 {uid:5}        0 {ino} 1 0 20 4 0 10 -1\n",
-            it.state, it.queues.0, it.queues.1
-        ))?;
+        socket(out, index, it, wanted)?;
+        out.put(format_args!(" 2 0 0\n"))?;
+    }
+    Ok(())
+}
+
+/// A line, up to the number of the socket.
+fn socket(out: &mut Text<'_>, index: usize, it: &Connection, wanted: u16) -> Result<()> {
+    out.put(format_args!("{index:4}: "))?;
+    end(out, it.local, wanted)?;
+    end(out, it.remote.unwrap_or(nowhere(wanted)), wanted)?;
+    let (uid, ino) = it.owner.map_or((0, 0), |owner| (owner.uid, owner.ino));
+    out.put(format_args!(
+        "{:02X} {:08X}:{:08X} 00:00000000 00000000 {uid:5}        0 {ino}",
+        it.state, it.queues.0, it.queues.1
+    ))
+}
+
+fn connections(out: &mut Text<'_>, listed: &[Connection], wanted: u16) -> Result<()> {
+    let those = |it: &&Connection| family(it) == wanted;
+    for (index, it) in listed.iter().filter(those).enumerate() {
+        socket(out, index, it, wanted)?;
+        out.put(format_args!(" 1 0 20 4 0 10 -1\n"))?;
     }
     Ok(())
 }

@@ -17,6 +17,8 @@ pub fn directory() -> StaticDir {
         .with("sockstat", file(statistics))
         .with("tcp", file(inet::tcp))
         .with("tcp6", file(inet::tcp6))
+        .with("udp", file(inet::udp))
+        .with("udp6", file(inet::udp6))
         .with("unix", file(unix))
 }
 

@@ -140,6 +140,14 @@ fn mixed_datagrams(report: &mut Report) -> io::Result<()> {
     let (count, from) = four.recv_from(&mut buffer)?;
     report.same("and back", &buffer[..count], b"back");
     report.same("from IPv4", from.ip(), Ipv4Addr::LOCALHOST.into());
+    for (table, port) in [("udp6", port), ("udp", four.local_addr()?.port())] {
+        let text = std::fs::read_to_string(format!("/proc/net/{table}"))?;
+        let mut locals = text
+            .lines()
+            .filter_map(|line| line.split_whitespace().nth(1));
+        let end = format!(":{port:04X}");
+        report.check(table, locals.any(|local| local.ends_with(&end)));
+    }
     let six = socket(Ipv6Addr::UNSPECIFIED)?;
     six.connect((mapped, port))?;
     report.same("connected by IPv4", six.local_addr()?.ip(), mapped.into());
