@@ -5,8 +5,8 @@
 //! Each line is `costs: NAME N`, in hundredths of an instruction.
 
 use crate::arch::timers;
+use crate::cpus;
 use crate::machine::CommandLine;
-use crate::smp;
 use crate::thread::{self, Thread};
 use alloc::sync::Arc;
 use core::hint::black_box;
@@ -37,7 +37,7 @@ pub fn start(command_line: &CommandLine<'_>) {
 }
 
 fn count_all() {
-    thread::current().set_affinity(CpuMask::only(smp::this_cpu()));
+    thread::current().set_affinity(CpuMask::only(cpus::this_cpu()));
     thread::sleep_ms(QUIET_MS);
     let empty = measure(|| {});
     let report = |name: &str, work: &dyn Fn()| {

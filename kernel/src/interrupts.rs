@@ -7,8 +7,8 @@
 mod table;
 
 use crate::console::{self, safe_println};
+use crate::cpus::{self, MAX_CPUS};
 use crate::machine::{Machine, Trigger};
-use crate::smp::{self, MAX_CPUS};
 use crate::watchdog::{self, Kind};
 use crate::{arch, gic};
 use core::fmt;
@@ -95,7 +95,7 @@ pub fn register(irq: u32, handler: Handler) -> Result<()> {
         return Err(Errno::EINVAL);
     }
     let _stay = PreemptGuard::new();
-    TABLE.lock().insert(irq, smp::this_cpu(), handler)?;
+    TABLE.lock().insert(irq, cpus::this_cpu(), handler)?;
     gic::enable(irq, handler.trigger);
     Ok(())
 }
@@ -103,7 +103,7 @@ pub fn register(irq: u32, handler: Handler) -> Result<()> {
 /// Handles what is pending. The exception vector calls this with interrupts
 /// masked, in interrupt context.
 pub fn dispatch() {
-    let cpu = smp::this_cpu();
+    let cpu = cpus::this_cpu();
     let mut last = u32::MAX;
     let mut repeats = 0;
     while let Some(taken) = gic::acknowledge() {
@@ -191,7 +191,7 @@ pub fn for_each(mut visit: impl FnMut(u32, &'static str, &[u64])) {
         for (to, from) in counts.iter_mut().zip(&COUNTS[slot]) {
             *to = from.load(Relaxed);
         }
-        visit(irq, handler.name, &counts[..smp::online()]);
+        visit(irq, handler.name, &counts[..cpus::online()]);
     }
 }
 
@@ -201,7 +201,7 @@ pub fn for_each(mut visit: impl FnMut(u32, &'static str, &[u64])) {
 /// handler or were gone when asked for.
 pub fn show(out: &mut dyn fmt::Write) -> fmt::Result {
     write!(out, "     ")?;
-    for cpu in 0..smp::online() {
+    for cpu in 0..cpus::online() {
         write!(out, "    CPU{cpu:<5}")?;
     }
     writeln!(out)?;
@@ -218,7 +218,7 @@ pub fn show(out: &mut dyn fmt::Write) -> fmt::Result {
 /// Whether the controller's setting on this CPU is the one that counts.
 fn on_this_cpu(irq: u32) -> bool {
     let _stay = PreemptGuard::new();
-    irq >= gic::FIRST_SHARED || TABLE.lock().find(irq, smp::this_cpu()).is_some()
+    irq >= gic::FIRST_SHARED || TABLE.lock().find(irq, cpus::this_cpu()).is_some()
 }
 
 fn show_row(out: &mut dyn fmt::Write, irq: u32, name: &str, counts: &[u64]) -> fmt::Result {

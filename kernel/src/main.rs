@@ -13,6 +13,7 @@ mod config;
 mod console;
 #[cfg(feature = "test-kernel")]
 mod costs;
+mod cpus;
 mod critical;
 mod detectors;
 mod drivers;

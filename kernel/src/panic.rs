@@ -7,7 +7,7 @@ use crate::arch::{cpu, trap::TrapFrame};
 use crate::console::{self, safe_println};
 use crate::symbols::Code;
 use crate::watchdog::Who;
-use crate::{backtrace, main_loop, power, smp, thread};
+use crate::{backtrace, cpus, main_loop, power, thread};
 use core::panic::PanicInfo;
 use core::sync::atomic::{AtomicU32, Ordering};
 
@@ -54,7 +54,7 @@ fn begin() {
     if PANICS.fetch_add(1, Ordering::SeqCst) > 0 {
         cpu::halt();
     }
-    smp::stop_others();
+    cpus::stop_others();
     console::enter_panic_mode();
 }
 

@@ -2,7 +2,7 @@
 //! by an interrupt.
 
 use super::of_current;
-use crate::smp::{self, Ipi, MAX_CPUS};
+use crate::cpus::{self, Ipi, MAX_CPUS};
 use crate::thread::{self, Thread};
 use core::ptr;
 use core::sync::atomic::{
@@ -48,7 +48,7 @@ pub fn ask(thread: &Thread) -> Result<impl Iterator<Item = Place> + use<>, Silen
     let cpu = thread.cpu();
     let answer = ANSWERS.get(cpu).ok_or(Silence)?;
     let number = answer.asked.fetch_add(1, Release) + 1;
-    smp::send(cpu, Ipi::Report);
+    cpus::send(cpu, Ipi::Report);
     let deadline = crate::time::now() + PATIENCE_NS;
     while answer.answered.load(Acquire) < number {
         if crate::time::now() > deadline {
@@ -72,7 +72,7 @@ pub fn on_report_call() {
 /// Interrupt context.
 #[inline(never)]
 pub fn answer() {
-    let answer = &ANSWERS[smp::this_cpu()];
+    let answer = &ANSWERS[cpus::this_cpu()];
     let number = answer.asked.load(Acquire);
     if number == answer.answered.load(Relaxed) {
         return;

@@ -3,7 +3,7 @@
 
 use super::{Missing, missing};
 use crate::arch::timers::{EmbassyTimer, SchedulerTimer, Setter};
-use crate::smp::MAX_CPUS;
+use crate::cpus::MAX_CPUS;
 use crate::thread;
 use crate::time;
 use crate::watchdog::{self, At, Doing, Kind, Who};

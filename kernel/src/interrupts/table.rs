@@ -1,8 +1,8 @@
 //! The table of handlers.
 
 use super::Handler;
+use crate::cpus::MAX_CPUS;
 use crate::gic::{FIRST_SHARED, FIRST_SPECIAL};
-use crate::smp::MAX_CPUS;
 use paddock_abi::{Errno, Result};
 
 const PRIVATE: usize = FIRST_SHARED as usize;

@@ -8,8 +8,7 @@
 //! logins of root and the kernel's own threads.
 
 use super::injected;
-use crate::arch::mmu::phys_to_virt;
-use crate::thread;
+use crate::arch::{cpu, mmu::phys_to_virt};
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use paddock_frames::{FRAME_SIZE, Frames};
 use paddock_sync::{Rank, SpinLock};
@@ -49,6 +48,11 @@ impl Reserve {
             1 => Reserve::Kernel,
             _ => Reserve::Both,
         }
+    }
+
+    /// Those that the running thread leaves alone.
+    pub fn of_running() -> Reserve {
+        Reserve::from_u8(cpu::current().reserve.load(Relaxed))
     }
 
     /// Frames that stay free.
@@ -97,14 +101,14 @@ pub fn is_low() -> bool {
 
 /// Frames that the running thread may still take.
 pub fn left_for_thread() -> usize {
-    let floor = thread::current().reserve().floor();
+    let floor = Reserve::of_running().floor();
     FREE.load(Relaxed).saturating_sub(floor)
 }
 
 /// Frames of the running thread's floor that are gone: taken by allocations
 /// that cannot fail.
 pub fn missing_for_thread() -> usize {
-    let floor = thread::current().reserve().floor();
+    let floor = Reserve::of_running().floor();
     floor.saturating_sub(FREE.load(Relaxed))
 }
 
@@ -127,14 +131,14 @@ pub fn allocate_for_thread(count: usize) -> Option<u64> {
     if injected::fails_now() {
         return None;
     }
-    allocate_above(count, thread::current().reserve().floor())
+    allocate_above(count, Reserve::of_running().floor())
 }
 
 /// Whether a small allocation may be made on behalf of the running thread; if
 /// so it succeeds, from the kernel's reserve if others are quicker. Any
 /// context.
 pub fn may_allocate() -> bool {
-    !injected::fails_now() && FREE.load(Relaxed) > thread::current().reserve().floor()
+    !injected::fails_now() && FREE.load(Relaxed) > Reserve::of_running().floor()
 }
 
 /// Gives frames back. Any context.

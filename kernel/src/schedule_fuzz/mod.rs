@@ -21,8 +21,8 @@ pub use end::{process_1_ended, watchdog_reported};
 pub use generator::seed;
 
 use crate::arch::{cpu, timers};
+use crate::cpus;
 use crate::machine::CommandLine;
-use crate::smp;
 use crate::thread::{RunQueues, Thread};
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -68,7 +68,7 @@ pub fn point(free: bool, due: bool) -> bool {
     if !enabled() {
         return due;
     }
-    if smp::online() > 1 && chance(generator::rarity()) {
+    if cpus::online() > 1 && chance(generator::rarity()) {
         // One CPU after another runs; this ends the caller's turn.
         cpu::relax();
     }
@@ -85,7 +85,7 @@ pub fn switch_now() -> bool {
     if !enabled() {
         return false;
     }
-    if smp::online() > 1 && chance(TURN_ENDS_ONE_IN) {
+    if cpus::online() > 1 && chance(TURN_ENDS_ONE_IN) {
         cpu::relax();
     }
     chance(generator::rarity())
@@ -122,7 +122,7 @@ pub fn slice(left: u64) -> u64 {
 /// How often (ns) a CPU that is not idle looks at itself. With several, a CPU's
 /// turn lasts until the next timer of any.
 pub fn tick(ordinary: u64) -> u64 {
-    match enabled() && smp::online() > 1 {
+    match enabled() && cpus::online() > 1 {
         true => ordinary.min(LONGEST_SLICE),
         false => ordinary,
     }
@@ -133,7 +133,7 @@ pub fn cpu_for_wake_up(allowed: CpuMask) -> Option<usize> {
     if !enabled() || !chance(MOVE_ONE_IN) {
         return None;
     }
-    let cpu = (draw() % smp::online() as u64) as usize;
+    let cpu = (draw() % cpus::online() as u64) as usize;
     allowed.has(cpu).then_some(cpu)
 }
 

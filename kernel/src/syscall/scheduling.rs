@@ -3,7 +3,7 @@
 
 use super::Call;
 use crate::arch::user_access::{copy_from_user, copy_to_user};
-use crate::smp;
+use crate::cpus;
 use crate::thread::{self, Thread};
 use crate::user::{Process, tree};
 use alloc::sync::Arc;
@@ -44,7 +44,7 @@ const CPU_SET: u32 = size_of::<u64>() as u32;
 
 /// The CPUs that run.
 fn online() -> u64 {
-    (1 << smp::online()) - 1
+    (1 << cpus::online()) - 1
 }
 
 /// sched_getaffinity(2).
@@ -84,7 +84,7 @@ pub fn sched_setaffinity(call: &mut Call<'_>) -> Result<u64> {
 
 /// getcpu(2): where the caller runs, at the moment, and the one node.
 pub fn getcpu(call: &mut Call<'_>) -> Result<u64> {
-    let cpu = smp::this_cpu() as u32;
+    let cpu = cpus::this_cpu() as u32;
     for (index, value) in [cpu, 0].into_iter().enumerate() {
         if let Some(place) = call.pointer::<u32>(index).non_null() {
             place.write(&value)?;

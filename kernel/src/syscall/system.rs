@@ -7,7 +7,7 @@ use crate::arch::user_access::copy_to_user;
 use crate::console::{kmsg, log_ring::LOG_CAPACITY};
 use crate::user::tree;
 use crate::user_memory::read_bytes;
-use crate::{config, init, memory, power, random, smp, thread, time};
+use crate::{config, cpus, init, memory, power, random, thread, time};
 use alloc::vec::Vec;
 use paddock_abi::process::*;
 use paddock_abi::time::NANOS;
@@ -190,7 +190,7 @@ pub fn membarrier(call: &mut Call<'_>) -> Result<u64> {
 fn visit_all_cpus() {
     let thread = thread::current();
     let allowed = thread.affinity();
-    for cpu in 0..smp::online() {
+    for cpu in 0..cpus::online() {
         thread.set_affinity(CpuMask::only(cpu));
         while thread.cpu() != cpu {
             thread::yield_now();

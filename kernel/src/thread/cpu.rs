@@ -3,7 +3,7 @@
 use super::stack::KernelStack;
 use super::{Thread, current};
 use crate::arch::timers;
-use crate::smp::MAX_CPUS;
+use crate::cpus::MAX_CPUS;
 use alloc::sync::Arc;
 use core::cell::UnsafeCell;
 use core::ptr;

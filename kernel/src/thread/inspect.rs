@@ -1,9 +1,9 @@
 //! Looking at threads from the outside, for reports: in any context, without
 //! waiting.
 
-use super::{Thread, cpu as cpus, current, idle_thread, scheduler};
+use super::{Thread, cpu as per_cpu, current, idle_thread, scheduler};
 use crate::arch::timers;
-use crate::smp;
+use crate::cpus;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
@@ -97,7 +97,7 @@ impl Threads {
 
     /// Who runs on a CPU, as far as can be seen from here.
     pub fn on_cpu(&self, cpu: usize) -> &Thread {
-        if cpu == smp::this_cpu() {
+        if cpu == cpus::this_cpu() {
             return current();
         }
         let running = |thread: &&Thread| thread.cpu() == cpu && thread.state() == State::Running;
@@ -111,7 +111,7 @@ impl Threads {
         let is_it = |thread: &&Thread| core::ptr::eq(thread.context(), context);
         self.iter()
             .find(is_it)
-            .or_else(|| (0..smp::online()).map(idle_thread).find(is_it))
+            .or_else(|| (0..cpus::online()).map(idle_thread).find(is_it))
             .or_else(|| Some(current()).filter(is_it))
     }
 }
@@ -143,7 +143,7 @@ pub fn snapshot() -> Result<Vec<Arc<Thread>>> {
 
 /// Whether a CPU has nothing to do, as far as can be seen from here.
 pub fn is_idle(cpu: usize) -> bool {
-    cpus::by_index(cpu).running_class() == Class::Idle
+    per_cpu::by_index(cpu).running_class() == Class::Idle
 }
 
 /// What a CPU has been used for, in nanoseconds.
@@ -159,12 +159,12 @@ pub struct CpuUse {
 
 /// Since when (ns) the running thread has this CPU. Interrupts are masked.
 pub fn running_since() -> u64 {
-    cpus::this().running_since.load(Relaxed)
+    per_cpu::this().running_since.load(Relaxed)
 }
 
 /// What a CPU has been used for by now. Any context.
 pub fn cpu_use(cpu: usize) -> CpuUse {
-    let this = cpus::by_index(cpu);
+    let this = per_cpu::by_index(cpu);
     let mut user = this.user_time.past();
     for _ in 0..ATTEMPTS {
         let since = this.running_since.load(Ordering::Acquire);
@@ -187,5 +187,5 @@ pub fn cpu_use(cpu: usize) -> CpuUse {
 /// When (ns) the scheduler's timer of a CPU was to fire: zero while its handler
 /// runs, `u64::MAX` if it is off.
 pub fn timer_fires_at(cpu: usize) -> u64 {
-    cpus::by_index(cpu).fires_at.load(Relaxed)
+    per_cpu::by_index(cpu).fires_at.load(Relaxed)
 }

@@ -20,15 +20,15 @@ mod waker;
 
 use crate::arch::thread_info::ThreadInfo;
 use crate::arch::{boot, cpu as processor, timers};
+use crate::cpus::Ipi;
 use crate::memory::frames::Reserve;
-use crate::smp::Ipi;
 use crate::user::UserThread;
-use crate::{config, smp};
+use crate::{config, cpus};
 use alloc::string::String;
 use alloc::sync::Arc;
 use core::cell::UnsafeCell;
 use core::ops::Deref;
-use core::sync::atomic::{AtomicBool, AtomicI8, AtomicU8, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicI8, AtomicU64, Ordering};
 use paddock_process::CpuTimes;
 use paddock_sched::{AtomicState, Class, CpuMask, Id, State, Wakers};
 use paddock_sync::{Context, PreemptGuard, Rank, SpinLock, WaitQueue, might_sleep};
@@ -76,8 +76,6 @@ pub struct Thread {
     name: SpinLock<String>,
     stack: Option<KernelStack>,
     user: Option<Arc<UserThread>>,
-    /// A [`Reserve`]: how much memory it leaves to others.
-    reserve: AtomicU8,
     /// Switches away from it because it waits, and for others' sake.
     switches: [AtomicU64; 2],
     /// Its reads of disks, in units of 512 bytes.
@@ -121,7 +119,6 @@ impl Thread {
             name: SpinLock::new(Rank::Leaf, String::new()),
             stack: None,
             user: None,
-            reserve: AtomicU8::new(Reserve::None as u8),
             switches: [const { AtomicU64::new(0) }; 2],
             blocks_read: AtomicU64::new(0),
             run_at_sleep: AtomicU64::new(0),
@@ -182,14 +179,14 @@ impl Thread {
     /// what it has been told on its way back to user mode. Any context.
     pub fn kick(&self) {
         let _stay = PreemptGuard::new();
-        if self.state() == State::Running && self.cpu() != smp::this_cpu() {
-            smp::send(self.cpu(), Ipi::Reschedule);
+        if self.state() == State::Running && self.cpu() != cpus::this_cpu() {
+            cpus::send(self.cpu(), Ipi::Reschedule);
         }
     }
 
     /// [`Self::affinity`] as far as those CPUs run.
     fn allowed_now(&self) -> CpuMask {
-        let online = (1u64 << smp::online()) - 1;
+        let online = (1u64 << cpus::online()) - 1;
         let allowed = self.affinity().0 & online;
         CpuMask(if allowed == 0 { online } else { allowed })
     }
@@ -249,15 +246,9 @@ impl Thread {
         paddock_sync::hasten(&self.context, Class::Operator as u8);
     }
 
-    /// Which reserves of memory it leaves alone.
-    #[inline]
-    pub fn reserve(&self) -> Reserve {
-        Reserve::from_u8(self.reserve.load(Ordering::Relaxed))
-    }
-
     /// Has the thread leave other reserves alone from now on.
     pub fn set_reserve(&self, reserve: Reserve) {
-        self.reserve.store(reserve as u8, Ordering::Relaxed);
+        self.info.reserve.store(reserve as u8, Ordering::Relaxed);
     }
 
     /// Time spent running by now, in nanoseconds. Any context.
@@ -375,7 +366,7 @@ pub fn idle_thread(cpu: usize) -> &'static Thread {
 
 /// Time (ns) that all CPUs together had nothing to do.
 pub fn idle_time() -> u64 {
-    (0..smp::online())
+    (0..cpus::online())
         .map(|cpu| idle_thread(cpu).run_time())
         .sum()
 }

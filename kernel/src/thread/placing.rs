@@ -1,9 +1,9 @@
 //! Where a thread that became ready will run, and who has to be told.
 
-use super::cpu::{self as cpus};
+use super::cpu::{self as per_cpu};
 use super::{Thread, current, timer};
+use crate::cpus::{self, Ipi, MAX_CPUS};
 use crate::schedule_fuzz;
-use crate::smp::{self, Ipi, MAX_CPUS};
 use alloc::sync::Arc;
 use core::sync::atomic::Ordering::{Acquire, Relaxed, SeqCst};
 use paddock_sched::{Class, CpuMask, End, Queues, Runnable};
@@ -55,7 +55,7 @@ pub fn place(thread: Arc<Thread>) {
 fn choose(thread: &Arc<Thread>, class: Class) -> usize {
     let last = thread.home();
     // Only that CPU may take it: see `paddock_sched::Queues`.
-    if smp::possible() == 1 || Runnable::on_cpu(&**thread) {
+    if cpus::possible() == 1 || Runnable::on_cpu(&**thread) {
         return last;
     }
     let allowed = thread.allowed_now();
@@ -69,8 +69,8 @@ fn choose(thread: &Arc<Thread>, class: Class) -> usize {
     if let Some(cpu) = idle {
         return cpu;
     }
-    let fits = |&cpu: &usize| class <= cpus::by_index(cpu).running_class();
-    let candidates = || (0..smp::online()).filter(|&cpu| allowed.has(cpu));
+    let fits = |&cpu: &usize| class <= per_cpu::by_index(cpu).running_class();
+    let candidates = || (0..cpus::online()).filter(|&cpu| allowed.has(cpu));
     if allowed.has(last) && fits(&last) {
         return last;
     }
@@ -84,7 +84,7 @@ fn choose(thread: &Arc<Thread>, class: Class) -> usize {
 /// A thread of `class` is in the queue of `cpu`: asks for a switch if it
 /// should run before who runs there, and for a timer if after.
 pub fn announce(cpu: usize, class: Class, end: End) {
-    let there = cpus::by_index(cpu);
+    let there = per_cpu::by_index(cpu);
     let running = there.running_class();
     let at_once = class < running || (class == running && end == End::Front);
     if cpu == current().cpu() {
@@ -95,9 +95,9 @@ pub fn announce(cpu: usize, class: Class, end: End) {
         }
     } else if at_once {
         there.preempt_asked.store(true, Relaxed);
-        smp::send(cpu, Ipi::Reschedule);
+        cpus::send(cpu, Ipi::Reschedule);
     } else if class == running && QUEUES.length(cpu) == 1 {
-        smp::send(cpu, Ipi::Reschedule);
+        cpus::send(cpu, Ipi::Reschedule);
     }
 }
 
@@ -108,6 +108,6 @@ pub fn offer(cpu: usize) {
     }
     let allowed = QUEUES.waiting_affinity(cpu);
     if let Some(idle) = QUEUES.claim_idle(allowed, cpu) {
-        smp::send(idle, Ipi::Reschedule);
+        cpus::send(idle, Ipi::Reschedule);
     }
 }

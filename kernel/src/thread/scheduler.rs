@@ -1,11 +1,11 @@
 //! What threads ask of the scheduler: to begin, to wait, to be woken, to end.
 
-use super::cpu::{self as cpus};
+use super::cpu::{self as per_cpu};
 use super::placing::{self, QUEUES};
 use super::stack::KernelStack;
 use super::{MAX_THREADS, Thread, current, switch, timer};
 use crate::arch::{cpu, timers};
-use crate::{memory, smp};
+use crate::{cpus, memory};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::Ordering::{Acquire, Relaxed, SeqCst};
@@ -49,9 +49,9 @@ impl Registry {
             .try_reserve(living)
             .and_then(|()| self.referred.try_reserve(ended))
             .map_err(|_| Errno::ENOMEM)?;
-        let cpus = smp::possible();
+        let cpus = cpus::possible();
         QUEUES.reserve(cpus, count)?;
-        (0..cpus).try_for_each(|index| cpus::by_index(index).sleepers.lock().reserve(count))
+        (0..cpus).try_for_each(|index| per_cpu::by_index(index).sleepers.lock().reserve(count))
     }
 }
 
@@ -118,7 +118,7 @@ pub fn park(deadline: u64) {
     if !thread.state.park() {
         return;
     }
-    let this = cpus::this();
+    let this = per_cpu::this();
     // The idle thread, which is not counted, never parks.
     let own = super::current_arc();
     this.sleepers
@@ -184,7 +184,7 @@ pub fn priority_changed(context: &Context) {
     if let Some(cpu) = QUEUES.reclass(home, |other| core::ptr::eq(&raw const **other, thread)) {
         placing::announce(cpu, QUEUES.class_on(cpu, class), End::Front);
     } else if core::ptr::eq(thread, current()) {
-        let this = cpus::this();
+        let this = per_cpu::this();
         let class = thread.class_here();
         this.set_running_class(class);
         if QUEUES.best(thread.cpu()).is_some_and(|best| best < class) {
@@ -197,7 +197,7 @@ pub fn priority_changed(context: &Context) {
 /// Turns the boot's thread of control into the first CPU's idle thread: the
 /// scheduler owns this CPU from here.
 pub fn start_scheduling() -> ! {
-    cpus::by_index(0)
+    per_cpu::by_index(0)
         .idle
         .emergency_stack
         .store(memory::emergency_stack_top(), Relaxed);
@@ -213,7 +213,7 @@ pub fn start_scheduling() -> ! {
 /// # Errors
 /// `EBUSY` if that was done before.
 pub fn prepare_idle(index: usize, stack: KernelStack, emergency: KernelStack) -> Result<()> {
-    let cpu = cpus::by_index(index);
+    let cpu = per_cpu::by_index(index);
     cpu.idle.info.cpu.store(index, Relaxed);
     cpu.idle.emergency_stack.store(emergency.top(), Relaxed);
     let set = cpu.stacks.set((stack, emergency));
@@ -222,7 +222,7 @@ pub fn prepare_idle(index: usize, stack: KernelStack, emergency: KernelStack) ->
 
 /// The idle thread of every CPU: preemption off once, interrupts masked.
 pub fn start_scheduling_here() -> ! {
-    let (this, count) = (cpus::this(), timers::count_now());
+    let (this, count) = (per_cpu::this(), timers::count_now());
     this.running_since.store(timers::at(count), Relaxed);
     this.online_since.store(count, Relaxed);
     current().cpu_time.switch_in(count);

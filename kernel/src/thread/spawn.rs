@@ -4,7 +4,7 @@ use super::stack::KernelStack;
 use super::{Thread, current, exit, preempt, scheduler, switch};
 use crate::arch::context::{MAX_STACK_SIZE, STACK_SIZE};
 use crate::arch::{context, cpu as processor};
-use crate::smp;
+use crate::cpus;
 use crate::user::UserThread;
 use alloc::boxed::Box;
 use alloc::string::String;
@@ -87,7 +87,7 @@ fn start(
     let made = scheduler::add(|id| {
         let mut thread = Thread::new(id, class);
         thread.sp = UnsafeCell::new(sp);
-        thread.info.cpu = AtomicUsize::new(smp::this_cpu());
+        thread.info.cpu = AtomicUsize::new(cpus::this_cpu());
         thread.affinity = AtomicU64::new(current().affinity().0);
         if thread.class == Class::User {
             thread.nice = AtomicI8::new(current().nice() as i8);

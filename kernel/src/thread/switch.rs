@@ -4,7 +4,7 @@
 //! from being picked until the switch away from it is complete; until then no
 //! other CPU takes it out of a queue (`paddock_sched::Queues`).
 
-use super::cpu::{self as cpus, Cpu, Local};
+use super::cpu::{self as per_cpu, Cpu, Local};
 use super::placing::{self, QUEUES};
 use super::{Thread, current, timer};
 use crate::arch::{context, timers};
@@ -26,7 +26,7 @@ pub fn context_switches() -> u64 {
 /// Switches to who should run now. The running thread's state says what
 /// becomes of it: still Running means that it stays ready.
 pub fn switch(masked: &IrqGuard) {
-    let this = cpus::this();
+    let this = per_cpu::this();
     let count = timers::count_now();
     let now = timers::at(count);
     timer::wake_sleepers(this, now);
@@ -192,7 +192,7 @@ fn change_threads(previous: &'static Thread, next: &'static Thread) {
 /// Runs on the new thread's stack: the old one's may be used from now on.
 /// Interrupts are masked.
 pub fn finish() {
-    let this = cpus::this();
+    let this = per_cpu::this();
     let masked = IrqGuard::new();
     // SAFETY: interrupts are masked; the reference ends in this block.
     let (previous, displaced) = unsafe {

@@ -6,15 +6,15 @@
 //! for a time that has passed and been dealt with. While a thread runs it is
 //! armed at most [`TICK_NS`] ahead, for the watchdog.
 
-use super::cpu::{self as cpus, Cpu};
+use super::cpu::{self as per_cpu, Cpu};
 use super::placing::{self, QUEUES};
 use super::{Thread, current};
 use crate::arch::cpu;
 use crate::arch::timers::{self, SchedulerTimer};
 use crate::arch::trap::TrapFrame;
+use crate::cpus::{self, Ipi};
 use crate::gic;
 use crate::interrupts::{self, Handler};
-use crate::smp::{self, Ipi};
 use crate::{config, detectors, schedule_fuzz};
 use crate::{machine, watchdog};
 use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
@@ -89,7 +89,7 @@ pub fn set_cpu_look(this: &Cpu, thread: &Thread, now: u64) {
 /// The same for the running thread, once it has looked. Thread context.
 pub fn renew_cpu_look() {
     let _masked = IrqGuard::new();
-    let this = cpus::this();
+    let this = per_cpu::this();
     set_cpu_look(this, current(), timers::now());
     arm(this);
 }
@@ -105,7 +105,7 @@ pub fn start_tick(this: &Cpu, now: u64) {
 /// The timer has fired. Interrupt context.
 fn on_interrupt() {
     detectors::timers::scheduler_came(current().cpu());
-    note_delay(cpus::this(), timers::now());
+    note_delay(per_cpu::this(), timers::now());
     on_timer();
 }
 
@@ -128,7 +128,7 @@ fn note_delay(this: &Cpu, now: u64) {
 /// has interrupted, `frame`: its work is done when they no longer are, and the
 /// timer comes again to see whether that happens. In any state of the kernel.
 pub fn came_masked(frame: &TrapFrame) {
-    let this = cpus::this();
+    let this = per_cpu::this();
     let Some(taken) = gic::acknowledge_fiq(INTERRUPT.load(Relaxed)) else {
         return;
     };
@@ -142,13 +142,13 @@ pub fn came_masked(frame: &TrapFrame) {
         timers::SCHEDULER.stop();
     }
     gic::end(taken);
-    smp::send_self(Ipi::Timer);
+    cpus::send_self(Ipi::Timer);
     watchdog::check_masked(frame, now, this.fires_at.load(Relaxed));
 }
 
 /// The work that [`came_masked`] has left. Interrupt context.
 pub fn on_masked_timer() {
-    if cpus::this().came_masked.load(Relaxed) != 0 {
+    if per_cpu::this().came_masked.load(Relaxed) != 0 {
         on_timer();
     }
 }
@@ -175,7 +175,7 @@ pub fn renew_share(this: &Cpu, now: u64) {
 /// Does what is due. Interrupt context.
 fn on_timer() {
     let _masked = IrqGuard::new();
-    let this = cpus::this();
+    let this = per_cpu::this();
     let now = timers::now();
     let set_to = match this.came_masked.load(Relaxed) {
         again if again != 0 && timers::SCHEDULER.is_set_to(again) => again,
@@ -219,7 +219,7 @@ fn on_timer() {
 /// done, if it is late. Interrupt context.
 pub fn catch_up() {
     let _masked = IrqGuard::new();
-    let due = cpus::this().fires_at.load(Relaxed);
+    let due = per_cpu::this().fires_at.load(Relaxed);
     if detectors::timers::scheduler_is_late(current().cpu(), due) {
         on_timer();
     }
@@ -237,7 +237,7 @@ pub fn start() {
     }
     INTERRUPT.store(number, Relaxed);
     let comes = gic::set_fiq(number, true) && fiq_comes();
-    cpus::this().timer_is_fiq.store(comes, Relaxed);
+    per_cpu::this().timer_is_fiq.store(comes, Relaxed);
     if !comes {
         // False where it never could: then it is as it was.
         let _is_irq = gic::set_fiq(number, false);
@@ -252,12 +252,12 @@ pub fn start() {
 /// context.
 pub fn note_stolen_time() {
     let _masked = IrqGuard::new();
-    note_delay(cpus::this(), timers::now());
+    note_delay(per_cpu::this(), timers::now());
 }
 
 /// Whether the calling CPU's timer comes as FIQ.
 pub fn is_fiq() -> bool {
-    cpus::this().timer_is_fiq.load(Relaxed)
+    per_cpu::this().timer_is_fiq.load(Relaxed)
 }
 
 /// Whether the timer of the calling CPU comes as FIQ, as it should: it is
@@ -265,7 +265,7 @@ pub fn is_fiq() -> bool {
 fn fiq_comes() -> bool {
     /// Far longer (ns) than it takes a busy emulator.
     const PATIENCE_NS: u64 = 20_000_000;
-    let this = cpus::this();
+    let this = per_cpu::this();
     cpu::fiq_enable();
     let start = timers::now();
     timers::SCHEDULER.set(start);
@@ -283,7 +283,7 @@ fn fiq_comes() -> bool {
 /// for work elsewhere. Interrupt context.
 pub fn on_reschedule() {
     let _masked = IrqGuard::new();
-    let this = cpus::this();
+    let this = per_cpu::this();
     let running = this.running_class();
     let best = QUEUES.best(current().cpu()).unwrap_or(Class::Idle);
     let asked = this.preempt_asked.swap(false, Relaxed);

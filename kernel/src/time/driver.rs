@@ -4,8 +4,8 @@
 //! is disabled rather than left at an old deadline.
 
 use crate::arch::timers;
+use crate::cpus::{self, Ipi};
 use crate::detectors;
-use crate::smp::{self, Ipi};
 use crate::thread;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -83,11 +83,11 @@ fn rearm(alarms: &mut Alarms) {
     if next == u64::MAX && timers::injected::LEFT_ARMED.load(Relaxed) {
         return;
     }
-    if smp::this_cpu() == BOOT_CPU {
+    if cpus::this_cpu() == BOOT_CPU {
         alarms.armed = next;
         timers::EMBASSY.set(next);
     } else if next < alarms.armed {
-        smp::send(BOOT_CPU, Ipi::Alarm);
+        cpus::send(BOOT_CPU, Ipi::Alarm);
     }
 }
 
@@ -101,10 +101,10 @@ pub fn next_alarm() -> u64 {
 /// context.
 pub fn look_at_alarms() {
     let _masked = IrqGuard::new();
-    if smp::this_cpu() == BOOT_CPU {
+    if cpus::this_cpu() == BOOT_CPU {
         on_alarm_call();
     } else {
-        smp::send(BOOT_CPU, Ipi::Alarm);
+        cpus::send(BOOT_CPU, Ipi::Alarm);
     }
 }
 

@@ -8,7 +8,7 @@
 
 use super::process::{Process, RLIMIT_CPU, UserThread};
 use super::signals;
-use crate::{smp, thread};
+use crate::{cpus, thread};
 use core::sync::atomic::{AtomicI64, Ordering::Relaxed};
 use paddock_abi::signal::{SIGKILL, SIGPROF, SIGVTALRM, SIGXCPU, Siginfo};
 use paddock_process::{CpuLimit, CpuTimers, Due};
@@ -56,7 +56,7 @@ impl CpuClock {
             UNBOUNDED => u64::MAX,
             left => {
                 let left = left.max(0) as u64;
-                let share = left / smp::online() as u64;
+                let share = left / cpus::online() as u64;
                 now + share.max(left.min(SHORTEST_NS))
             }
         }

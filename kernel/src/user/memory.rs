@@ -5,7 +5,7 @@ use super::hardware::{self, Arm, Page, zeroed_page};
 use super::identity::DUMPABLE;
 use super::page_cache::FramePage;
 use crate::arch::mmu;
-use crate::smp::{self, MAX_CPUS};
+use crate::cpus::{self, MAX_CPUS};
 use alloc::sync::Arc;
 use core::cell::UnsafeCell;
 use core::fmt;
@@ -73,7 +73,7 @@ static ACTIVE: ActiveRoots = ActiveRoots([const { UnsafeCell::new(None) }; MAX_C
 /// place that does. Any context.
 pub fn activate(memory: Option<&Memory>) {
     let masked = IrqGuard::new();
-    let cpu = smp::this_cpu();
+    let cpu = cpus::this_cpu();
     // SAFETY: this CPU's slot, and interrupts are masked.
     let active = unsafe { &mut *ACTIVE.0[cpu].get() };
     let root = memory.map(|memory| &memory.root);

@@ -5,8 +5,8 @@ use super::voice::{self, Kind, Voice, cause_at};
 use super::{entry, others, settings, stolen};
 use crate::arch::trap::TrapFrame;
 use crate::backtrace;
+use crate::cpus::{self, MAX_CPUS};
 use crate::main_loop::{self, Step};
-use crate::smp::{self, MAX_CPUS};
 use crate::thread;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use paddock_watchdog::{Severity, Spell};
@@ -32,7 +32,7 @@ static STEP: Spell = Spell::new();
 /// Looks at this CPU, whose scheduler timer was to fire at `due` and has
 /// fired at `now` (ns; 0 if that is not known). From the timer interrupt, interrupts masked.
 pub fn check(now: u64, due: u64) {
-    let cpu = &CPUS[smp::this_cpu()];
+    let cpu = &CPUS[cpus::this_cpu()];
     cpu.last_check.store(now, Relaxed);
     let late = due != 0 && check_interrupts(cpu, now, due);
     check_preemption(cpu, now);
@@ -46,7 +46,7 @@ pub fn check(now: u64, due: u64) {
 
 fn check_preemption(cpu: &Cpu, now: u64) {
     // Not a report that this interrupt has interrupted.
-    if voice::spoke(smp::this_cpu()) == u64::MAX {
+    if voice::spoke(cpus::this_cpu()) == u64::MAX {
         return;
     }
     let Some((at, since)) = entry::section() else {
@@ -67,7 +67,7 @@ fn check_preemption(cpu: &Cpu, now: u64) {
         cause_at(Some(at)),
         format_args!(
             "cpu {}, {}, for {} ms since {}",
-            smp::this_cpu(),
+            cpus::this_cpu(),
             Who(current),
             ms(lasts),
             At(Some(at))
@@ -83,7 +83,7 @@ fn check_preemption(cpu: &Cpu, now: u64) {
 /// The timer's lateness, less what the host took, is the time for which
 /// interrupts were off. Whether that was too long.
 fn check_interrupts(cpu: &Cpu, now: u64, due: u64) -> bool {
-    let due = due.max(voice::spoke(smp::this_cpu()));
+    let due = due.max(voice::spoke(cpus::this_cpu()));
     let lasts = stolen::ran_here(due, now);
     let Some(severity) = cpu.interrupts.judge(due, lasts, settings::limits()) else {
         return false;
@@ -96,7 +96,7 @@ fn check_interrupts(cpu: &Cpu, now: u64, due: u64) -> bool {
         cause_at(at),
         format_args!(
             "cpu {}, {}, for {} ms; the last section began {} ms ago at {}",
-            smp::this_cpu(),
+            cpus::this_cpu(),
             Who(current),
             ms(lasts),
             ms(now.saturating_sub(began)),
@@ -119,8 +119,8 @@ fn check_interrupts(cpu: &Cpu, now: u64, due: u64) -> bool {
 /// its handler runs) are masked at `now` in what `frame` tells of. From the
 /// timer's FIQ, in any state of the kernel.
 pub fn check_masked(frame: &TrapFrame, now: u64, due: u64) {
-    let cpu = &CPUS[smp::this_cpu()];
-    let spoke = voice::spoke(smp::this_cpu());
+    let cpu = &CPUS[cpus::this_cpu()];
+    let spoke = voice::spoke(cpus::this_cpu());
     let due = match due {
         0 => cpu.last_check.load(Relaxed),
         due => due,
@@ -138,7 +138,7 @@ pub fn check_masked(frame: &TrapFrame, now: u64, due: u64) {
         cause_at(section.map(|(at, _)| at)),
         format_args!(
             "cpu {}, {}, for {} ms and still",
-            smp::this_cpu(),
+            cpus::this_cpu(),
             Who(current),
             ms(lasts),
         ),

@@ -2,7 +2,7 @@
 //! handler begins sections of its own.
 
 use crate::arch::trap::TrapFrame;
-use crate::smp::{self, MAX_CPUS};
+use crate::cpus::{self, MAX_CPUS};
 use core::panic::Location;
 use core::ptr;
 use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, Ordering::Relaxed};
@@ -28,7 +28,7 @@ static ENTRIES: [Entry; MAX_CPUS] = [const {
 }; MAX_CPUS];
 
 fn this() -> &'static Entry {
-    &ENTRIES[smp::this_cpu()]
+    &ENTRIES[cpus::this_cpu()]
 }
 
 /// An interrupt has come, with this frame. Interrupt context.

@@ -6,7 +6,7 @@ use super::sentinel::LOOK_NS;
 use super::voice::{self, Kind, Voice};
 use super::{entry, settings, stolen};
 use crate::config;
-use crate::smp::{self, MAX_CPUS};
+use crate::cpus::{self, MAX_CPUS};
 use crate::thread::{self, Thread, Threads};
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use paddock_sched::Class;
@@ -40,9 +40,9 @@ fn looked_for(here: usize, now: u64) -> u64 {
 /// Whether the other CPUs take their timer interrupts. `last_seen` gives when
 /// (ns) a CPU took its last one.
 pub fn check_timers(now: u64, last_seen: impl Fn(usize) -> u64) {
-    let here = smp::this_cpu();
+    let here = cpus::this_cpu();
     let looked = looked_for(here, now);
-    for cpu in (0..smp::online()).filter(|&cpu| cpu != here) {
+    for cpu in (0..cpus::online()).filter(|&cpu| cpu != here) {
         let since = match thread::timer_fires_at(cpu) {
             0 => last_seen(cpu),
             due => due,
@@ -81,7 +81,7 @@ pub fn check_runaway(now: u64) {
     let ran = stolen::ran_here(now.saturating_sub(ran), now);
     let key = thread.id().to_u64().rotate_left(32) ^ run;
     let limits = settings::limits().report_only();
-    if RUNS_ON[smp::this_cpu()].judge(key, ran, limits).is_none() {
+    if RUNS_ON[cpus::this_cpu()].judge(key, ran, limits).is_none() {
         return;
     }
     thread::inspect(|threads| {

@@ -5,7 +5,7 @@
 //! interrupts at all.
 
 use super::settings;
-use crate::smp::{self, Ipi, MAX_CPUS};
+use crate::cpus::{self, Ipi, MAX_CPUS};
 use crate::thread;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -16,7 +16,7 @@ pub const LOOK_NS: u64 = 500_000_000;
 static LOOKS_AT: [AtomicU64; MAX_CPUS] = [const { AtomicU64::new(u64::MAX) }; MAX_CPUS];
 
 fn others(here: usize) -> impl Iterator<Item = usize> {
-    (0..smp::online()).filter(move |&cpu| cpu != here)
+    (0..cpus::online()).filter(move |&cpu| cpu != here)
 }
 
 /// Until when (ns) the timer of the CPU `here`, which is idle, has to fire;
@@ -47,6 +47,6 @@ pub fn left_idle(here: usize) {
         return;
     }
     if let Some(cpu) = others(here).next() {
-        smp::send(cpu, Ipi::Reschedule);
+        cpus::send(cpu, Ipi::Reschedule);
     }
 }

@@ -1,7 +1,7 @@
 //! How the watchdog speaks: one report at a time, past whoever holds the
 //! console.
 
-use crate::smp::{self, MAX_CPUS};
+use crate::cpus::{self, MAX_CPUS};
 use crate::{backtrace, console, schedule_fuzz, time};
 use core::fmt;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -96,7 +96,7 @@ impl Voice {
     /// Waits for the end of another CPU's report, with a bound.
     fn new(severity: Severity) -> Self {
         let stay = PreemptGuard::new();
-        SPOKE[smp::this_cpu()].store(u64::MAX, Ordering::Relaxed);
+        SPOKE[cpus::this_cpu()].store(u64::MAX, Ordering::Relaxed);
         let alone = (0..PATIENCE).any(|_| {
             if !SPEAKING.swap(true, Ordering::Acquire) {
                 return true;
@@ -162,7 +162,7 @@ pub fn cause_at(at: Option<&'static core::panic::Location<'static>>) -> u64 {
 
 impl Drop for Voice {
     fn drop(&mut self) {
-        SPOKE[smp::this_cpu()].store(time::now(), Ordering::Relaxed);
+        SPOKE[cpus::this_cpu()].store(time::now(), Ordering::Relaxed);
         if self.alone {
             SPEAKING.store(false, Ordering::Release);
         }

@@ -1,6 +1,6 @@
 //! What the vectors and the registers of a CPU know of the running thread.
 
-use core::sync::atomic::{AtomicBool, AtomicUsize};
+use core::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize};
 use paddock_sched::CpuTime;
 use paddock_sync::Context;
 
@@ -18,6 +18,9 @@ pub struct ThreadInfo {
     pub cpu: AtomicUsize,
     /// Something may have to be done before it goes back to user mode.
     pub work: AtomicBool,
+    /// How much memory it leaves to others: a `memory::frames::Reserve`, of
+    /// which 0 is none.
+    pub reserve: AtomicU8,
 }
 
 impl ThreadInfo {
@@ -29,6 +32,7 @@ impl ThreadInfo {
             cpu_time: CpuTime::new(),
             cpu: AtomicUsize::new(0),
             work: AtomicBool::new(false),
+            reserve: AtomicU8::new(0),
         }
     }
 }

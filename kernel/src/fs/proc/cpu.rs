@@ -1,7 +1,7 @@
 //! Files about processors and their time.
 
 use super::text::Text;
-use crate::{arch, interrupts, smp, thread, time, user};
+use crate::{arch, cpus, interrupts, thread, time, user};
 use alloc::sync::Arc;
 use paddock_abi::time::NANOS;
 use paddock_abi::{Errno, Result};
@@ -30,9 +30,9 @@ pub fn count_threads() -> (usize, usize) {
 
 /// `/proc/stat`. The kernel's own threads and interrupts count as system time.
 pub fn statistics(out: &mut Text<'_>) -> Result<()> {
-    let mut times = [CpuUse::default(); smp::MAX_CPUS];
+    let mut times = [CpuUse::default(); cpus::MAX_CPUS];
     let mut all = CpuUse::default();
-    let online = smp::online().min(times.len());
+    let online = cpus::online().min(times.len());
     for (cpu, times) in times.iter_mut().enumerate().take(online) {
         *times = thread::cpu_use(cpu);
         all.user += times.user;
@@ -69,7 +69,7 @@ pub fn info(out: &mut Text<'_>) -> Result<()> {
     let frequency = arch::timers::frequency();
     // Linux derives the figure from the timer, too; it measures nothing.
     let (mips, part) = (frequency / 500_000, frequency / 5_000 % 100);
-    for cpu in 0..smp::online() {
+    for cpu in 0..cpus::online() {
         out.put(format_args!(
             "processor\t: {cpu}\nBogoMIPS\t: {mips}.{part:02}\nFeatures\t: fp asimd\n"
         ))?;

@@ -8,7 +8,7 @@
 
 use super::cpu::count_threads;
 use super::text::Text;
-use crate::{smp, thread, time, user};
+use crate::{cpus, thread, time, user};
 use paddock_abi::Result;
 use paddock_sync::{PreemptOff, Rank, SpinLock};
 
@@ -70,7 +70,7 @@ impl Load {
 pub fn averages(out: &mut Text<'_>) -> Result<()> {
     let averages = {
         let mut load = LOAD.lock();
-        load.update(time::now(), thread::idle_time(), smp::online() as u64);
+        load.update(time::now(), thread::idle_time(), cpus::online() as u64);
         load.averages
     };
     for average in averages {

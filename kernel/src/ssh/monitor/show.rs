@@ -3,7 +3,7 @@
 use crate::drivers::virtio::block;
 use crate::memory::{frames, heap};
 use crate::user::{self, accounts, tree};
-use crate::{config, fs, init, main_loop, net, smp, thread, time, violations, watchdog};
+use crate::{config, cpus, fs, init, main_loop, net, thread, time, violations, watchdog};
 use core::fmt::{self, Write};
 use paddock_process::WaitStatus;
 use paddock_ssh::monitor::Text;
@@ -72,7 +72,7 @@ pub fn status(out: &mut Text<'_>) -> fmt::Result {
     writeln!(
         out,
         "tasks    {running} processes, {all} threads, {} CPUs",
-        smp::online()
+        cpus::online()
     )?;
     let (total, free, _) = frames::counts();
     let (cached, dirty) = fs::cached_pages();
