@@ -37,6 +37,8 @@ pub(crate) struct Status {
     /// How long until it is restarted or killed.
     pub(crate) due_ms: Option<u64>,
     pub(crate) restarts: u64,
+    pub(crate) crash_loop: bool,
+    pub(crate) waits_for: Option<String>,
     pub(crate) last_end: Option<String>,
     pub(crate) error: Option<String>,
     /// It runs with an older definition than the one on the disk.

@@ -419,3 +419,37 @@ fn a_wrong_name_suggests_the_near_one() {
     let error = herd.fails(&["stop", "htpd"], 4);
     assert!(error.contains("did you mean \"httpd\"?"), "{error}");
 }
+
+#[test]
+fn why_tells_the_state_and_the_end_of_the_log() {
+    let mut herd = Herd::new();
+    herd.define(
+        "loops",
+        "command = ['sh', '-c', 'echo out of feathers; exit 3']\n\
+         restart_delay = '1ms'\nrestart_delay_max = '300ms'\n",
+    );
+    herd.define("fine", FOREVER);
+    herd.link("loops");
+    herd.start();
+    herd.wait_log("loops", "crash loop: it ended five times within 30 s");
+    assert_eq!(herd.status("loops")["crash_loop"], true);
+    let why = herd.ok(&["why", "loops"]);
+    for words in ["in a crash loop", "exited with status 3", "out of feathers"] {
+        assert!(why.contains(words), "{words}: {why}");
+    }
+    herd.ok(&["stop", "loops"]);
+    assert!(herd.ok(&["why", "fine"]).contains("stopped"));
+    assert!(
+        herd.fails(&["why", "fin"], 4)
+            .contains("did you mean \"fine\"?")
+    );
+}
+
+#[test]
+fn one_that_is_stopped_by_a_signal_still_stops() {
+    let herd = Herd::with("web", "command = ['sleep', '1000']\nstop_timeout = '1h'\n");
+    let pid = herd.pid("web");
+    kill(pid, libc::SIGSTOP);
+    herd.ok(&["stop", "web"]);
+    assert!(!alive(pid));
+}

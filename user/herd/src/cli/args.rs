@@ -10,6 +10,7 @@ usage: herd [--root DIR] COMMAND
 
   daemon                 supervise (process 1 does so by itself)
   status [NAME] [--json] what runs; with NAME, status 3 if it does not
+  why NAME               what is with it: its state, and the end of its log
   log NAME [-n N] [-f]   the last N lines (50, or \"all\"); -f: and what follows
   enable NAME            run it now and whenever herd starts
   disable NAME           stop it, and do not start it with herd
@@ -29,9 +30,9 @@ Exit status: 0 done, 1 failed, 2 wrong usage, 3 not running (status NAME),
 4 no such service, 5 herd does not run, 6 mistake in a definition.
 ";
 
-const VERBS: [&str; 16] = [
-    "upgrade", "check", "daemon", "status", "log", "enable", "disable", "start", "stop", "restart",
-    "reload", "config", "poweroff", "reboot", "halt", "help",
+const VERBS: [&str; 17] = [
+    "why", "upgrade", "check", "daemon", "status", "log", "enable", "disable", "start", "stop",
+    "restart", "reload", "config", "poweroff", "reboot", "halt", "help",
 ];
 
 const OPTIONS: [&str; 6] = [
@@ -63,6 +64,9 @@ pub(super) enum Verb {
         /// `None`: all.
         lines: Option<usize>,
         follow: bool,
+    },
+    Why {
+        name: String,
     },
     Enable {
         name: String,
@@ -172,6 +176,7 @@ fn verb(found: &Found) -> Result<Verb, String> {
             lines: lines(found.lines.as_deref())?,
             follow: found.follow,
         }),
+        "why" => Ok(Verb::Why { name: name()? }),
         "enable" => Ok(Verb::Enable { name: name()? }),
         "disable" => Ok(Verb::Disable { name: name()? }),
         "check" => no_name().map(|()| Verb::Config { name: None }),

@@ -106,6 +106,7 @@ fn act(args: Args, paths: Paths) -> Outcome {
             lines,
             follow,
         } => logs::show(&paths, &known(name)?, lines, follow),
+        Verb::Why { name } => why(&paths, known(name)?),
         Verb::Enable { name } => setup::enable(&paths, &known(name)?),
         Verb::Disable { name } => setup::disable(&paths, &known(name)?),
         Verb::Config { name } => match name {
@@ -147,6 +148,28 @@ fn status(paths: &Paths, name: Option<String>, json: bool) -> Outcome {
     match services.as_slice() {
         [service] if single && service.pid.is_none() => Err(Failure::NotRunning),
         _ => Ok(()),
+    }
+}
+
+/// Lines of its log that say why something is as it is.
+const WHY_LINES: usize = 15;
+
+fn why(paths: &Paths, name: String) -> Outcome {
+    let request = Request::Status {
+        name: Some(name.clone()),
+    };
+    let services = match client::ask(paths, &request)? {
+        Answer::Services { services } => services,
+        other => return Err(client::unexpected(other)),
+    };
+    for service in &services {
+        show::print(&show::one(service));
+    }
+    show::print("\n");
+    match logs::show(paths, &name, Some(WHY_LINES), false) {
+        // It never ran: its state has said all.
+        Err(Failure::Failed(_)) => Ok(()),
+        shown => shown,
     }
 }
 

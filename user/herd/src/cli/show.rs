@@ -52,7 +52,13 @@ fn remark(service: &Status) -> String {
     if let Some(error) = &service.error {
         return error.clone();
     }
+    if let Some(other) = &service.waits_for {
+        return format!("waits for {other}");
+    }
     match (service.state, &service.last_end, service.due_ms) {
+        (Phase::Backoff, Some(end), Some(due)) if service.crash_loop => {
+            format!("crash loop: {end}; again in {}", Millis(due))
+        }
         (Phase::Backoff, Some(end), Some(due)) => format!("{end}; again in {}", Millis(due)),
         (Phase::Stopping, _, Some(due)) => format!("killed in {}", Millis(due)),
         (Phase::Running, ..) if service.changed => {
@@ -78,7 +84,22 @@ pub(super) fn one(service: &Status) -> String {
     if let Some(ms) = service.running_ms {
         lines.push(("uptime", duration(ms)));
     }
-    lines.push(("restarts", service.restarts.to_string()));
+    if let Some(other) = &service.waits_for {
+        lines.push(("waits for", other.clone()));
+    }
+    if let Some(due) = service.due_ms {
+        let what = match service.state {
+            Phase::Stopping => "killed in",
+            _ => "again in",
+        };
+        lines.push((what, Millis(due).to_string()));
+    }
+    let crash_loop = if service.crash_loop {
+        ", in a crash loop"
+    } else {
+        ""
+    };
+    lines.push(("restarts", format!("{}{crash_loop}", service.restarts)));
     if let Some(end) = &service.last_end {
         lines.push(("last end", end.clone()));
     }

@@ -90,6 +90,9 @@ impl Signal {
     /// The usual request to end.
     pub const TERM: Signal = Signal(15);
 
+    /// Goes on, if it was stopped.
+    pub const CONT: Signal = Signal(18);
+
     const NAMES: [(&'static str, i32); 28] = [
         ("HUP", 1),
         ("INT", 2),

@@ -208,6 +208,8 @@ fn status(view: View, now: Time) -> Status {
         running_ms: view.since.map(|since| now.saturating_sub(since)),
         due_ms: view.due.map(|due| due.saturating_sub(now)),
         restarts: view.restarts,
+        crash_loop: view.crash_loop,
+        waits_for: view.waits_for,
         last_end: view.last_end,
         error: view.error,
         changed: view.changed,

@@ -33,6 +33,35 @@ impl Restarts {
     }
 }
 
+/// So many ends that nobody asked for, within so long, are a crash loop.
+const LOOP: usize = 5;
+const LOOP_WITHIN: Time = 30_000;
+
+/// The last ends that nobody asked for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Failures {
+    at: [Option<Time>; LOOP],
+    is_loop: bool,
+}
+
+impl Failures {
+    /// One more at `now`; whether that makes it a crash loop.
+    pub(super) fn add(&mut self, now: Time) -> bool {
+        self.at.rotate_left(1);
+        if let Some(last) = self.at.last_mut() {
+            *last = Some(now);
+        }
+        let was_loop = self.is_loop;
+        let first = self.at.first().copied().flatten();
+        self.is_loop |= first.is_some_and(|first| now.saturating_sub(first) <= LOOP_WITHIN);
+        self.is_loop && !was_loop
+    }
+
+    pub(super) fn are_a_loop(&self) -> bool {
+        self.is_loop
+    }
+}
+
 /// The wait before delayed restart number `before + 1`, without jitter.
 fn nominal(service: &Service, before: u32) -> Time {
     let factor = 1u64.checked_shl(before).unwrap_or(u64::MAX);
@@ -89,6 +118,17 @@ mod tests {
         assert_eq!(restarts.next_delay(&service, 5_000, 40), 200);
         let hasty = self::service("healthy_after = 0");
         assert_eq!(Restarts::default().next_delay(&hasty, 0, 20), 100);
+    }
+
+    #[test]
+    fn five_ends_within_30_s_are_a_loop() {
+        let mut failures = Failures::default();
+        assert!(!(0..40).any(|n| failures.add(n * 8_000)));
+        assert!(!failures.are_a_loop());
+        let at = 400_000;
+        assert!(!(0..4).any(|_| failures.add(at)));
+        assert!(failures.add(at + 1));
+        assert!(!failures.add(at + 1) && failures.are_a_loop());
     }
 
     #[test]

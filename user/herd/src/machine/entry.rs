@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::backoff::Restarts;
-use super::{Action, End, Event, Generation, Phase, Time, View};
+use super::backoff::{Failures, Restarts};
+use super::{Action, End, Event, Generation, Time};
 use crate::config::{ConfigError, Millis, Restart, Service, Signal};
 
 /// The one instance of a service, or the place where it would be.
@@ -53,7 +53,8 @@ pub(super) struct Entry {
     pub(super) in_a_row: Restarts,
     pub(super) restarts: u64,
     pub(super) has_run: bool,
-    last_end: Option<Result<End, String>>,
+    pub(super) failures: Failures,
+    pub(super) last_end: Option<Result<End, String>>,
 }
 
 impl Default for Entry {
@@ -72,6 +73,7 @@ impl Default for Entry {
             in_a_row: Restarts::default(),
             restarts: 0,
             has_run: false,
+            failures: Failures::default(),
             last_end: None,
         }
     }
@@ -129,6 +131,7 @@ impl Entry {
         self.wanted = true;
         self.failed = false;
         self.in_a_row = Restarts::default();
+        self.failures = Failures::default();
         if matches!(self.state, State::Down | State::Backoff(_)) {
             self.state = State::Waiting;
         }
@@ -155,6 +158,12 @@ impl Entry {
             name: name.to_owned(),
             pid: instance.pid,
             signal,
+        });
+        // One that is stopped would not hear of it.
+        out.push(Action::Signal {
+            name: name.to_owned(),
+            pid: instance.pid,
+            signal: Signal::CONT,
         });
         let kill_at = Some(now.saturating_add(instance.service.stop_timeout.0));
         self.state = State::Stopping { instance, kill_at };
@@ -207,7 +216,10 @@ impl Entry {
                 self.ended(name, &instance, end, ran, out);
                 match end {
                     GIVE_UP => self.give_up(name, out),
-                    _ => self.restart(name, now, ran, end.is_success(), random, out),
+                    _ => {
+                        self.count_failure(name, now, ran, out);
+                        self.restart(name, now, ran, end.is_success(), random, out);
+                    }
                 }
             }
             (State::Stopping { instance, .. }, Event::Ended(end)) => {
@@ -251,6 +263,16 @@ impl Entry {
             self.failed = true;
             let text = "not tried again until its definition changes or it is started";
             note(name, text, out);
+        }
+    }
+
+    fn count_failure(&mut self, name: &str, now: Time, ran: u64, out: &mut Vec<Action>) {
+        let healthy = self.usable.as_ref().map(|service| service.healthy_after.0);
+        if healthy.is_some_and(|healthy| ran >= healthy) {
+            self.failures = Failures::default();
+        }
+        if self.wanted && self.failures.add(now) {
+            note(name, "crash loop: it ended five times within 30 s", out);
         }
     }
 
@@ -308,6 +330,29 @@ impl Entry {
         }
     }
 
+    /// The shutdown has lasted too long for it.
+    pub(super) fn kill(&mut self, name: &str, out: &mut Vec<Action>) {
+        let Some(instance) = self.instance().cloned() else {
+            return;
+        };
+        let pid = instance.pid;
+        note(
+            name,
+            format!("pid {pid} holds the shutdown up: killing it"),
+            out,
+        );
+        out.push(Action::Signal {
+            name: name.to_owned(),
+            pid,
+            signal: Signal::KILL,
+        });
+        self.wanted = false;
+        self.state = State::Stopping {
+            instance,
+            kill_at: None,
+        };
+    }
+
     pub(super) fn deadline(&self) -> Option<Time> {
         match self.state {
             State::Backoff(at) => Some(at),
@@ -316,49 +361,10 @@ impl Entry {
         }
     }
 
-    fn instance(&self) -> Option<&Instance> {
+    pub(super) fn instance(&self) -> Option<&Instance> {
         match &self.state {
             State::Running(instance) | State::Stopping { instance, .. } => Some(instance),
             _ => None,
-        }
-    }
-
-    fn phase(&self) -> Phase {
-        match (&self.state, &self.last_end) {
-            (State::Waiting, _) if self.usable.is_none() => Phase::Invalid,
-            (State::Waiting, _) => Phase::Waiting,
-            (State::Starting(_), _) => Phase::Starting,
-            (State::Running(_), _) => Phase::Running,
-            (State::Backoff(_), _) => Phase::Backoff,
-            (State::Stopping { .. }, _) => Phase::Stopping,
-            (State::Down, _) if self.definition.is_err() => Phase::Invalid,
-            (State::Down, Some(Err(_))) => Phase::Failed,
-            (State::Down, _) if self.failed => Phase::Failed,
-            (State::Down, _) => Phase::Stopped,
-        }
-    }
-
-    pub(super) fn view(&self, name: &str) -> View {
-        let instance = self.instance();
-        View {
-            name: name.to_owned(),
-            enabled: self.enabled,
-            phase: self.phase(),
-            wanted: self.wanted,
-            generation: self.generation,
-            pid: instance.map(|instance| instance.pid),
-            since: instance.map(|instance| instance.since),
-            due: self.deadline(),
-            restarts: self.restarts,
-            last_end: self.last_end.as_ref().map(|end| match end {
-                Ok(end) => end.to_string(),
-                Err(error) => format!("could not start: {error}"),
-            }),
-            error: self.definition.as_ref().err().cloned(),
-            changed: instance.is_some_and(|running| match &self.definition {
-                Ok(newest) => *newest != running.service,
-                Err(_) => false,
-            }),
         }
     }
 }

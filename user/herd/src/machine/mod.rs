@@ -16,11 +16,14 @@ mod adopt;
 mod backoff;
 mod entry;
 mod order;
+mod settle;
 mod turns;
 mod view;
 
 #[cfg(test)]
 mod properties;
+#[cfg(test)]
+mod stop_tests;
 #[cfg(test)]
 mod tests;
 
@@ -29,7 +32,7 @@ use std::sync::Arc;
 
 use crate::config::{Loaded, Service, Signal};
 pub use adopt::Kept;
-use entry::{Entry, State};
+use entry::Entry;
 pub(crate) use order::refuse_cycles;
 use turns::Turns;
 pub use view::{Phase, View};
@@ -139,12 +142,21 @@ pub enum Command {
     Restart,
 }
 
+/// How long a shutdown may take before what still lives is killed, in
+/// milliseconds.
+const SHUTDOWN: Time = 60_000;
+
+/// How long until that is done again to what has come since.
+const AGAIN: Time = 2_000;
+
 /// All services and what is to become of them.
 #[derive(Debug, Default)]
 pub struct Machine {
     entries: BTreeMap<String, Entry>,
     turns: Turns,
     shutting_down: bool,
+    /// In a shutdown: when what still lives is killed, whatever its turn.
+    kill_all_at: Option<Time>,
     /// Spreads restarts.
     random: u64,
 }
@@ -251,6 +263,13 @@ impl Machine {
     /// Does what is due at `now`; see [`Machine::deadline`].
     pub fn tick(&mut self, now: Time) -> Vec<Action> {
         let mut out = Vec::new();
+        if self.kill_all_at.is_some_and(|at| at <= now) {
+            self.kill_all_at = Some(now.saturating_add(AGAIN));
+            for (name, entry) in &mut self.entries {
+                entry.kill(name, &mut out);
+                self.turns.touch(name);
+            }
+        }
         while let Some(name) = self.turns.due(now) {
             if let Some(entry) = self.entries.get_mut(&name) {
                 entry.tick(&name, now, &mut out);
@@ -263,13 +282,17 @@ impl Machine {
 
     /// When [`Machine::tick`] must be called next, if ever.
     pub fn deadline(&self) -> Option<Time> {
-        self.turns.deadline()
+        let kill_all = self.kill_all_at.filter(|_| !self.is_quiet());
+        self.turns.deadline().into_iter().chain(kill_all).min()
     }
 
-    /// Stops everything, a service before those it is `after`.
+    /// Stops everything, a service before those it is `after`; after 60 s
+    /// whatever is left.
     pub fn shut_down(&mut self, now: Time) -> Vec<Action> {
         let mut out = Vec::new();
         self.shutting_down = true;
+        let limit = now.saturating_add(SHUTDOWN);
+        self.kill_all_at.get_or_insert(limit);
         self.touch_all();
         self.settle(now, &mut out);
         out
@@ -313,84 +336,6 @@ impl Machine {
                 .flat_map(|service| service.after.0.iter().cloned())
                 .collect();
             self.turns.hold(afters.iter());
-        }
-    }
-
-    /// Lets everything happen that waits for nothing but its turn, among what
-    /// was touched.
-    fn settle(&mut self, now: Time, out: &mut Vec<Action>) {
-        while let Some(name) = self.turns.next() {
-            if self.shutting_down {
-                self.stop_in_turn(&name, now, out);
-            } else {
-                self.launch_in_turn(&name, out);
-            }
-            self.take_note(&name);
-        }
-    }
-
-    /// Stops it unless one that lives is after it.
-    fn stop_in_turn(&mut self, name: &str, now: Time, out: &mut Vec<Action>) {
-        if let Some(entry) = self.entries.get_mut(name)
-            && !(entry.is_live() && self.turns.is_held(name))
-        {
-            entry.stop(name, now, out);
-        }
-    }
-
-    /// Starts it if it waits and nothing it is after is still to be started.
-    fn launch_in_turn(&mut self, name: &str, out: &mut Vec<Action>) {
-        let Some(entry) = self.entries.get(name) else {
-            return;
-        };
-        if !matches!(entry.state, State::Waiting) {
-            return;
-        }
-        let blocker = order::blocker(&self.entries, entry, entry.place);
-        let Some(entry) = self.entries.get_mut(name) else {
-            return;
-        };
-        match blocker {
-            None => entry.launch(name, out),
-            Some((place, blocker)) => {
-                entry.place = place;
-                if entry.waits_for.as_ref() != Some(&blocker) {
-                    self.turns.wait(name, &blocker);
-                    entry.waits_for = Some(blocker);
-                }
-            }
-        }
-    }
-
-    /// Keeps `turns` as the entry `name` is now, and touches those that it
-    /// makes room for.
-    fn take_note(&mut self, name: &str) {
-        let entry = self.entries.get(name);
-        self.turns.set_timer(name, entry.and_then(Entry::deadline));
-        let live = entry.is_some_and(Entry::is_live);
-        let lived = self.turns.set_live(name, live);
-        if self.shutting_down
-            && lived
-            && !live
-            && let Some(service) = entry.and_then(|entry| entry.usable.as_ref())
-        {
-            for other in &service.after.0 {
-                self.turns.release(other);
-            }
-        }
-        if !entry.is_some_and(order::blocks) {
-            for waiting in self.turns.wake(name) {
-                if let Some(entry) = self.entries.get_mut(&waiting)
-                    && entry.waits_for.as_deref() == Some(name)
-                {
-                    entry.waits_for = None;
-                    self.turns.touch(&waiting);
-                }
-            }
-        }
-        let entry = self.entries.get(name);
-        if entry.is_some_and(|entry| entry.gone && matches!(entry.state, State::Down)) {
-            self.entries.remove(name);
         }
     }
 }

@@ -18,6 +18,8 @@ enum Step {
     Load(u8, u8),
     Advance(u16),
     ShutDown,
+    /// herd dies, and another takes over.
+    Die(u8, u8),
 }
 
 #[derive(Debug, Clone)]
@@ -81,8 +83,37 @@ impl World {
                 self.shut = true;
                 self.machine.shut_down(now)
             }
+            Step::Die(present, enabled) => self.die(&definitions(present, enabled)),
         };
         self.perform(actions);
+    }
+
+    /// What was about to start ends with herd; all else lives on.
+    fn die(&mut self, loaded: &[Loaded]) -> Vec<Action> {
+        let old = std::mem::take(&mut self.machine);
+        self.shut = false;
+        let mut out = Vec::new();
+        for view in old.views() {
+            let name = view.name.as_str();
+            let found = loaded.iter().find(|found| found.name == name);
+            let service = found.and_then(|found| found.definition.clone().ok());
+            let service = Arc::new(service.unwrap_or_else(Service::gone));
+            let live = self.live.get(name).copied();
+            let running = live.map(|_| (view.pid.unwrap_or(8_888), self.now));
+            let kept = old.kept(name).unwrap();
+            out.extend(self.machine.adopt(self.now, name, kept, service, running));
+            if let Some((generation, false)) = live {
+                self.live.remove(name);
+                // It was never told to stop, as it never was.
+                out.retain(
+                    |action| !matches!(action, Action::Signal { name: to, .. } if to == name),
+                );
+                let end = Event::Ended(End::Unknown);
+                out.extend(self.machine.event(self.now, name, generation, end));
+            }
+        }
+        out.extend(self.machine.load(self.now, loaded.to_vec()));
+        out
     }
 
     fn answer(&mut self, name: &str, answer: Answer) -> Vec<Action> {
@@ -175,6 +206,7 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (any::<u8>(), any::<u8>()).prop_map(|(p, e)| Step::Load(p, e)),
         3 => (0..8_000u16).prop_map(Step::Advance),
         1 => Just(Step::ShutDown),
+        1 => (any::<u8>(), any::<u8>()).prop_map(|(p, e)| Step::Die(p, e)),
     ]
 }
 

@@ -9,7 +9,7 @@ fn service(extra: &str) -> Service {
     Service::parse(Path::new("x.conf"), &text).unwrap()
 }
 
-fn found(name: &str, enabled: bool, extra: &str) -> Loaded {
+pub(super) fn found(name: &str, enabled: bool, extra: &str) -> Loaded {
     Loaded {
         name: name.to_owned(),
         enabled,
@@ -29,7 +29,7 @@ fn torn(name: &str) -> Loaded {
     }
 }
 
-fn starts(actions: &[Action]) -> Vec<(String, Generation)> {
+pub(super) fn starts(actions: &[Action]) -> Vec<(String, Generation)> {
     let start = |action: &Action| match action {
         Action::Start {
             name, generation, ..
@@ -39,8 +39,10 @@ fn starts(actions: &[Action]) -> Vec<(String, Generation)> {
     actions.iter().filter_map(start).collect()
 }
 
-fn signals(actions: &[Action]) -> Vec<(u32, Signal)> {
+pub(super) fn signals(actions: &[Action]) -> Vec<(u32, Signal)> {
     let signal = |action: &Action| match action {
+        // It follows every request to end.
+        Action::Signal { signal, .. } if *signal == Signal::CONT => None,
         Action::Signal { pid, signal, .. } => Some((*pid, *signal)),
         _ => None,
     };
@@ -48,7 +50,7 @@ fn signals(actions: &[Action]) -> Vec<(u32, Signal)> {
 }
 
 /// A machine with service `a` running as pid 10, started at time 0.
-fn running(extra: &str) -> Machine {
+pub(super) fn running(extra: &str) -> Machine {
     let mut machine = Machine::new();
     let actions = machine.load(0, vec![found("a", true, extra)]);
     assert_eq!(starts(&actions), [("a".to_owned(), 1)]);
@@ -160,7 +162,9 @@ fn whole_life(loaded: Vec<Loaded>) -> usize {
     let mut actions = machine.shut_down(1);
     let generations: std::collections::HashMap<_, _> = started.into_iter().collect();
     while let Some(action) = actions.pop() {
-        if let Action::Signal { name, .. } = action {
+        if let Action::Signal { name, signal, .. } = action
+            && signal != Signal::CONT
+        {
             done += 1;
             let end = Event::Ended(End::Exited(0));
             actions.extend(machine.event(1, &name, generations[&name], end));

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::entry::{Entry, State};
 use super::{Generation, Time};
 
 /// Where a service is in its life.
@@ -63,10 +64,60 @@ pub struct View {
     pub due: Option<Time>,
     /// How often it was restarted after an end that nobody asked for.
     pub restarts: u64,
+    /// It ended five times within 30 s by itself, and has not been well since.
+    pub crash_loop: bool,
+    /// The service that it waits for, if it waits for one.
+    pub waits_for: Option<String>,
     /// How the last instance ended.
     pub last_end: Option<String>,
     /// What is wrong with its definition.
     pub error: Option<String>,
     /// It runs with an older definition than the one on the disk.
     pub changed: bool,
+}
+
+impl Entry {
+    fn phase(&self) -> Phase {
+        match (&self.state, &self.last_end) {
+            (State::Waiting, _) if self.usable.is_none() => Phase::Invalid,
+            (State::Waiting, _) => Phase::Waiting,
+            (State::Starting(_), _) => Phase::Starting,
+            (State::Running(_), _) => Phase::Running,
+            (State::Backoff(_), _) => Phase::Backoff,
+            (State::Stopping { .. }, _) => Phase::Stopping,
+            (State::Down, _) if self.definition.is_err() => Phase::Invalid,
+            (State::Down, Some(Err(_))) => Phase::Failed,
+            (State::Down, _) if self.failed => Phase::Failed,
+            (State::Down, _) => Phase::Stopped,
+        }
+    }
+
+    pub(super) fn view(&self, name: &str) -> View {
+        let instance = self.instance();
+        View {
+            name: name.to_owned(),
+            enabled: self.enabled,
+            phase: self.phase(),
+            wanted: self.wanted,
+            generation: self.generation,
+            pid: instance.map(|instance| instance.pid),
+            since: instance.map(|instance| instance.since),
+            due: self.deadline(),
+            restarts: self.restarts,
+            crash_loop: self.failures.are_a_loop(),
+            waits_for: match self.state {
+                State::Waiting => self.waits_for.clone(),
+                _ => None,
+            },
+            last_end: self.last_end.as_ref().map(|end| match end {
+                Ok(end) => end.to_string(),
+                Err(error) => format!("could not start: {error}"),
+            }),
+            error: self.definition.as_ref().err().cloned(),
+            changed: instance.is_some_and(|running| match &self.definition {
+                Ok(newest) => *newest != running.service,
+                Err(_) => false,
+            }),
+        }
+    }
 }
