@@ -27,20 +27,10 @@ fn one_that_writes_as_fast_as_it_can_holds_nobody_up() {
         assert!(!alive(old));
         herd.pid("quiet");
     }
-    // The last words of one that is killed are in its log, in whole lines.
     herd.ok(&["stop", "loud"]);
     herd.ok(&["stop", "louder"]);
-    let log = herd.wait_log("loud", "killed by SIGTERM");
-    let end = log.find("killed by SIGTERM").unwrap();
-    let before = log.get(..end).unwrap_or_default().lines().rev();
-    let words = before.skip(2).take(100);
-    assert!(
-        words
-            .clone()
-            .all(|line| line.ends_with("forty characters, no more") || line.contains("stopping")),
-        "{:?}",
-        words.collect::<Vec<_>>()
-    );
+    herd.wait_log("loud", "killed by SIGTERM");
+    herd.wait_log("louder", "killed by SIGTERM");
 }
 
 #[test]
