@@ -137,7 +137,7 @@ fn unix_kind(kind: u32, protocol: u32) -> Result<Kind> {
     }
 }
 
-/// socket(2): TCP and UDP, and local sockets. Those of IPv6 also talk IPv4.
+/// socket(2): TCP and UDP, local sockets, and NETLINK_ROUTE, which tells and changes nothing. Those of IPv6 also talk IPv4.
 pub fn socket(call: &mut Call<'_>) -> Result<u64> {
     let (family, kind, protocol) = (call.uint(0), call.uint(1), call.uint(2));
     let flags = open_flags(kind & !SOCK_TYPE_MASK)?;
