@@ -1,6 +1,7 @@
 //! Connections that do not log in, and those that do beside them.
 
 use anyhow::{Context, Result};
+use std::io::{ErrorKind, Read};
 use std::net::{SocketAddr, TcpStream};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -13,6 +14,20 @@ fn silent(machine: &Machine, count: usize) -> Result<Vec<TcpStream>> {
     (0..count)
         .map(|_| TcpStream::connect_timeout(&address, LIMIT).context("a silent connection"))
         .collect()
+}
+
+/// Whether the server has greeted a connection and ended it since.
+fn was_refused(mut connection: &TcpStream) -> bool {
+    let patience = Some(Duration::from_millis(10));
+    connection.set_read_timeout(patience).expect("not zero");
+    let (mut greeted, mut bytes) = (false, [0; 256]);
+    loop {
+        match connection.read(&mut bytes) {
+            Ok(0) => return greeted,
+            Ok(_) => greeted = true,
+            Err(error) => return greeted && error.kind() == ErrorKind::ConnectionReset,
+        }
+    }
 }
 
 /// How long a login takes.
@@ -33,21 +48,17 @@ fn silent_connections_lock_nobody_out() -> Result<()> {
     let second = login_time(&machine)?;
     println!("a login beside 32 silent connections: {first:?}, beside 64: {second:?}");
     assert!(first < Duration::from_secs(2) && second < Duration::from_secs(2));
-    // What was refused is told, but does not fill the log.
-    let refused = || -> Result<usize> {
-        let log = machine.sh("dmesg")?;
-        let lines = log
-            .lines()
-            .filter(|line| line.contains("made room for another"));
-        Ok(lines.count())
-    };
-    let told_by = Instant::now() + LIMIT;
-    let mut lines = refused()?;
-    while lines < 40 && Instant::now() < told_by {
-        lines = refused()?;
-    }
-    assert!((40..100).contains(&lines), "{lines} lines");
-    drop((crowd, more));
+    // Who was greeted and sent away is told, but does not fill the log. Not all
+    // come as far: QEMU's network takes in one at a time.
+    let refused = crowd.iter().chain(&more).filter(|it| was_refused(it));
+    let refused = refused.count();
+    let log = machine.sh("dmesg")?;
+    let lines = log
+        .lines()
+        .filter(|line| line.contains("made room for another"));
+    let lines = lines.count();
+    println!("{refused} were sent away, and {lines} lines say so");
+    assert!(refused > 0 && (refused..100).contains(&lines));
     machine.done()
 }
 
@@ -60,7 +71,11 @@ fn sessions_are_not_counted_as_logins() -> Result<()> {
         command.arg("echo up; exec sleep 1000");
         let mut client = command.stdout(Stdio::piped()).spawn()?;
         let mut line = [0; 3];
-        std::io::Read::read_exact(client.stdout.as_mut().expect("piped"), &mut line)?;
+        client
+            .stdout
+            .as_mut()
+            .expect("piped")
+            .read_exact(&mut line)?;
         clients.push(client);
     }
     let crowd = silent(&machine, 32)?;
