@@ -161,10 +161,11 @@ class Thread:
     def __init__(self, address):
         self.address = address
         self.value = at("paddock_kernel::thread::Thread", address)
-        self.context = self.value["context"]
+        info = self.value["info"]
+        self.context = info["context"]
         self.index = int(inside(self.value, "id", "index"))
         self.on_cpu = bool(number(self.value["on_cpu"]))
-        self.cpu = number(self.value["home"])
+        self.cpu = number(info["cpu"])
 
     def state(self):
         bits = number(self.value["state"]) & 0x7F
