@@ -3,11 +3,13 @@
 //! Interrupts below 32 are private: every CPU enables its own. From 32 on
 //! they are shared and routed to the boot CPU.
 
+mod lines;
 mod v2;
 mod v3;
 
 use crate::arch::icc;
 use crate::machine::{Gic, Machine, Trigger};
+use lines::Lines;
 use paddock_sync::{IrqOff, OnceCell, Rank, SpinLock};
 use v2::GicV2;
 use v3::GicV3;
@@ -118,54 +120,46 @@ pub fn lines() -> u32 {
     }
 }
 
+/// The registers of a line, for a private one those of this CPU.
+fn registers(irq: u32) -> Option<Lines> {
+    match GIC.get()? {
+        Controller::V2(gic) => gic.registers(irq),
+        Controller::V3(gic) => gic.registers(irq),
+    }
+}
+
 /// Enables an interrupt, a private one on this CPU. Any context.
 pub fn enable(irq: u32, trigger: Trigger) {
     let _config = CONFIG.lock();
-    match GIC.get() {
-        Some(Controller::V2(gic)) => gic.enable(irq, trigger),
-        Some(Controller::V3(gic)) => gic.enable(irq, trigger),
-        None => {}
+    if let Some(registers) = registers(irq) {
+        registers.enable(irq, trigger);
     }
 }
 
 /// Disables an interrupt, a private one on this CPU. Any context.
 pub fn disable(irq: u32) {
     let _config = CONFIG.lock();
-    match GIC.get() {
-        Some(Controller::V2(gic)) => gic.disable(irq),
-        Some(Controller::V3(gic)) => gic.disable(irq),
-        None => {}
+    if let Some(registers) = registers(irq) {
+        registers.disable(irq);
     }
 }
 
 /// Whether the controller lets an interrupt through, a private one on this
 /// CPU. Any context.
 pub fn is_enabled(irq: u32) -> bool {
-    match GIC.get() {
-        Some(Controller::V2(gic)) => gic.is_enabled(irq),
-        Some(Controller::V3(gic)) => gic.is_enabled(irq),
-        None => false,
-    }
+    registers(irq).is_some_and(|registers| registers.is_enabled(irq))
 }
 
 /// Whether an interrupt, a private one on this CPU, waits to be taken. Any
 /// context.
 pub fn is_pending(irq: u32) -> bool {
-    match GIC.get() {
-        Some(Controller::V2(gic)) => gic.is_pending(irq),
-        Some(Controller::V3(gic)) => gic.is_pending(irq),
-        None => false,
-    }
+    registers(irq).is_some_and(|registers| registers.is_pending(irq))
 }
 
 /// Whether an interrupt, a private one of this CPU, was taken and its handler
 /// is not done. Any context.
 pub fn is_active(irq: u32) -> bool {
-    match GIC.get() {
-        Some(Controller::V2(gic)) => gic.is_active(irq),
-        Some(Controller::V3(gic)) => gic.is_active(irq),
-        None => false,
-    }
+    registers(irq).is_some_and(|registers| registers.is_active(irq))
 }
 
 /// Has a private interrupt of this CPU come as FIQ, which `cpu::irq_save` does
@@ -174,11 +168,17 @@ pub fn is_active(irq: u32) -> bool {
 #[must_use]
 pub fn set_fiq(irq: u32, fiq: bool) -> bool {
     let _config = CONFIG.lock();
-    match GIC.get() {
-        Some(Controller::V2(gic)) => gic.set_fiq(irq, fiq),
-        Some(Controller::V3(gic)) => gic.set_fiq(irq, fiq),
+    let has_groups = match GIC.get() {
+        Some(Controller::V2(gic)) => gic.has_groups(),
+        Some(Controller::V3(gic)) => gic.has_groups(),
         None => false,
+    };
+    let may = has_groups && irq < FIRST_SHARED;
+    let registers = registers(irq).filter(|_| may);
+    if let Some(registers) = registers {
+        registers.set_fiq(irq, fiq);
     }
+    registers.is_some()
 }
 
 /// Numbers that stand for no interrupt.

@@ -1,27 +1,19 @@
 //! GICv2: both parts in memory (Arm IHI 0048B).
 //!
 //! Where there are groups, everything is in group 1 and comes as IRQ, except
-//! what [`GicV2::set_fiq`] puts in group 0. Where a secure world hides group 0,
+//! what [`super::set_fiq`] puts in group 0. Where a secure world hides group 0,
 //! the non-secure view has one group, with the bits in the same places.
 
-use super::{FIQ_PRIORITY, FIRST_SHARED, PRIORITIES, PRIORITY, PRIORITY_MASK, SgiTarget, field};
+use super::lines::Lines;
+use super::{FIRST_SHARED, PRIORITY_MASK, SgiTarget};
 use crate::arch::{cpu, icc};
-use crate::machine::{Region, Trigger};
+use crate::machine::Region;
 use crate::mmio::Mmio;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 const GICD_CTLR: usize = 0x000;
 const GICD_TYPER: usize = 0x004;
-const GICD_IGROUPR: usize = 0x080;
-const GICD_ISENABLER: usize = 0x100;
-const GICD_ICENABLER: usize = 0x180;
-const GICD_ISPENDR: usize = 0x200;
-const GICD_ICPENDR: usize = 0x280;
-const GICD_ISACTIVER: usize = 0x300;
-const GICD_ICACTIVER: usize = 0x380;
-const GICD_IPRIORITYR: usize = 0x400;
 const GICD_ITARGETSR: usize = 0x800;
-const GICD_ICFGR: usize = 0xc00;
 const GICD_SGIR: usize = 0xf00;
 
 const GICC_CTLR: usize = 0x00;
@@ -71,7 +63,7 @@ impl GicV2 {
         let gic = GicV2 {
             cpu_interface: Mmio::map(cpu_interface)?,
             lines: lines.min(super::FIRST_SPECIAL),
-            has_groups: has_groups(&distributor),
+            has_groups: Lines(distributor).have_groups(),
             distributor,
             targets: [const { AtomicU64::new(0) }; MAX_TARGETS],
         };
@@ -88,13 +80,13 @@ impl GicV2 {
         let gicd = &self.distributor;
         gicd.write32(GICD_CTLR, 0);
         let targets = u32::from(self.own_target()) * 0x0101_0101;
+        let lines = Lines(*gicd);
         for irq in (FIRST_SHARED..self.lines).step_by(32) {
-            self.quiet(irq);
-            gicd.write32(GICD_ICFGR + field(irq, 2).0, 0);
-            gicd.write32(GICD_ICFGR + field(irq + 16, 2).0, 0);
+            lines.quiet(irq, self.if_groups(u32::MAX));
+            lines.make_level(irq);
         }
         for irq in (FIRST_SHARED..self.lines).step_by(4) {
-            gicd.write32(GICD_IPRIORITYR + irq as usize, PRIORITIES);
+            lines.set_priorities(irq);
             gicd.write32(GICD_ITARGETSR + irq as usize, targets);
         }
         gicd.write32(GICD_CTLR, ENABLE | self.if_groups(ENABLE_GROUP_1));
@@ -105,25 +97,15 @@ impl GicV2 {
         if self.has_groups { bits } else { 0 }
     }
 
-    /// Disables 32 interrupts and forgets what is pending.
-    fn quiet(&self, first: u32) {
-        let offset = field(first, 1).0;
-        for register in [GICD_ICENABLER, GICD_ICPENDR, GICD_ICACTIVER] {
-            self.distributor.write32(register + offset, u32::MAX);
-        }
-        let groups = self.if_groups(u32::MAX);
-        self.distributor.write32(GICD_IGROUPR + offset, groups);
-    }
-
     pub fn init_cpu(&self) {
         let target = self.own_target();
         if let Some(slot) = self.targets.get(target.trailing_zeros() as usize) {
             slot.store(cpu::affinity() + 1, Relaxed);
         }
-        self.quiet(0);
+        let lines = Lines(self.distributor);
+        lines.quiet(0, self.if_groups(u32::MAX));
         for irq in (0..FIRST_SHARED).step_by(4) {
-            self.distributor
-                .write32(GICD_IPRIORITYR + irq as usize, PRIORITIES);
+            lines.set_priorities(irq);
         }
         let gicc = &self.cpu_interface;
         gicc.write32(GICC_CTLR, 0);
@@ -146,21 +128,14 @@ impl GicV2 {
         }
     }
 
-    /// Has a private interrupt of the calling CPU come as FIQ, or as IRQ
-    /// again. False if that cannot be.
-    pub fn set_fiq(&self, irq: u32, fiq: bool) -> bool {
-        if !self.has_groups || irq >= FIRST_SHARED {
-            return false;
-        }
-        let gicd = &self.distributor;
-        let (offset, shift) = field(irq, 1);
-        let groups = gicd.read32(GICD_IGROUPR + offset) & !(1 << shift);
-        gicd.write32(GICD_IGROUPR + offset, groups | u32::from(!fiq) << shift);
-        let (offset, shift) = field(irq, 8);
-        let others = gicd.read32(GICD_IPRIORITYR + offset) & !(0xff << shift);
-        let priority = if fiq { FIQ_PRIORITY } else { PRIORITY };
-        gicd.write32(GICD_IPRIORITYR + offset, others | priority << shift);
-        true
+    /// Whether there are two groups.
+    pub fn has_groups(&self) -> bool {
+        self.has_groups
+    }
+
+    /// The registers that hold `irq`'s bits; `None` if there is no such line.
+    pub fn registers(&self, irq: u32) -> Option<Lines> {
+        (irq < self.lines).then_some(Lines(self.distributor))
     }
 
     /// The interrupt that would be acknowledged next.
@@ -176,46 +151,6 @@ impl GicV2 {
             .fold(0, |all, one| all | one);
         let [a, b, c, d] = mask.to_le_bytes();
         a | b | c | d
-    }
-
-    pub fn enable(&self, irq: u32, trigger: Trigger) {
-        if irq >= self.lines {
-            return;
-        }
-        let gicd = &self.distributor;
-        if irq >= 16 {
-            let (offset, shift) = field(irq, 2);
-            let config = gicd.read32(GICD_ICFGR + offset) & !(2 << shift);
-            let edge = u32::from(trigger == Trigger::Edge);
-            gicd.write32(GICD_ICFGR + offset, config | edge << (shift + 1));
-        }
-        let (offset, shift) = field(irq, 1);
-        gicd.write32(GICD_ISENABLER + offset, 1 << shift);
-    }
-
-    pub fn disable(&self, irq: u32) {
-        if irq < self.lines {
-            let (offset, shift) = field(irq, 1);
-            self.distributor
-                .write32(GICD_ICENABLER + offset, 1 << shift);
-        }
-    }
-
-    pub fn is_enabled(&self, irq: u32) -> bool {
-        self.bit(GICD_ISENABLER, irq)
-    }
-
-    pub fn is_pending(&self, irq: u32) -> bool {
-        self.bit(GICD_ISPENDR, irq)
-    }
-
-    pub fn is_active(&self, irq: u32) -> bool {
-        self.bit(GICD_ISACTIVER, irq)
-    }
-
-    fn bit(&self, register: usize, irq: u32) -> bool {
-        let (offset, shift) = field(irq, 1);
-        irq < self.lines && self.distributor.read32(register + offset) >> shift & 1 != 0
     }
 
     pub fn acknowledge(&self) -> u32 {
@@ -242,11 +177,4 @@ impl GicV2 {
         let group = self.if_groups(SGI_GROUP_1);
         self.distributor.write32(GICD_SGIR, target | group | sgi);
     }
-}
-
-/// Whether the interrupts can be put in two groups: the registers of the
-/// groups keep what is written to them.
-fn has_groups(distributor: &Mmio) -> bool {
-    distributor.write32(GICD_IGROUPR, u32::MAX);
-    distributor.read32(GICD_IGROUPR) != 0
 }

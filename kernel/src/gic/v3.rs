@@ -1,28 +1,19 @@
 //! GICv3: distributor and redistributors in memory, the CPU interface in
 //! system registers (Arm IHI 0069H). Everything is in non-secure group 1 and
-//! comes as IRQ, except what [`GicV3::set_fiq`] puts in group 0, where the
+//! comes as IRQ, except what [`super::set_fiq`] puts in group 0, where the
 //! controller has a single security state.
 
-use super::{FIQ_PRIORITY, FIRST_SHARED, PRIORITIES, PRIORITY, PRIORITY_MASK, SgiTarget, field};
+use super::lines::Lines;
+use super::{FIRST_SHARED, PRIORITY_MASK, SgiTarget, field};
 use crate::arch::{cpu, icc};
-use crate::machine::{MAX_CPUS, Region, Trigger};
+use crate::machine::{MAX_CPUS, Region};
 use crate::mmio::Mmio;
 
 const GICD_CTLR: usize = 0x0000;
 const GICD_TYPER: usize = 0x0004;
 const GICD_IROUTER: usize = 0x6000;
 
-/// These are at the same offsets in the distributor and, for the private
-/// interrupts, in a redistributor's second frame.
-const IGROUPR: usize = 0x080;
-const ISENABLER: usize = 0x100;
-const ICENABLER: usize = 0x180;
-const ISPENDR: usize = 0x200;
-const ICPENDR: usize = 0x280;
-const ISACTIVER: usize = 0x300;
-const ICACTIVER: usize = 0x380;
-const IPRIORITYR: usize = 0x400;
-const ICFGR: usize = 0xc00;
+/// Beside the registers of [`Lines`].
 const IGRPMODR: usize = 0xd00;
 
 const GICR_TYPER: usize = 0x0008;
@@ -50,7 +41,7 @@ struct Redistributor {
     affinity: u32,
     control: Mmio,
     /// The frame with the private interrupts' registers.
-    private: Mmio,
+    private: Lines,
 }
 
 #[derive(Debug)]
@@ -88,13 +79,13 @@ impl GicV3 {
         let gicd = &self.distributor;
         gicd.write32(GICD_CTLR, 0);
         self.settle();
+        let lines = Lines(*gicd);
         for irq in (FIRST_SHARED..self.lines).step_by(32) {
-            quiet(gicd, field(irq, 1).0);
-            gicd.write32(ICFGR + field(irq, 2).0, 0);
-            gicd.write32(ICFGR + field(irq + 16, 2).0, 0);
+            quiet(lines, irq);
+            lines.make_level(irq);
         }
         for irq in (FIRST_SHARED..self.lines).step_by(4) {
-            gicd.write32(IPRIORITYR + irq as usize, PRIORITIES);
+            lines.set_priorities(irq);
         }
         // Affinity routing first: the routes exist only with it.
         gicd.write32(GICD_CTLR, CTLR_ARE);
@@ -132,72 +123,14 @@ impl GicV3 {
         self.has_groups
     }
 
-    /// Has a private interrupt of the calling CPU come as FIQ, or as IRQ
-    /// again. False if that cannot be.
-    pub fn set_fiq(&self, irq: u32, fiq: bool) -> bool {
-        let Some(own) = self.own().filter(|_| self.has_groups && irq < FIRST_SHARED) else {
-            return false;
-        };
-        let (offset, shift) = field(irq, 1);
-        let groups = own.private.read32(IGROUPR + offset) & !(1 << shift);
-        let group = u32::from(!fiq) << shift;
-        own.private.write32(IGROUPR + offset, groups | group);
-        let (offset, shift) = field(irq, 8);
-        let others = own.private.read32(IPRIORITYR + offset) & !(0xff << shift);
-        let priority = if fiq { FIQ_PRIORITY } else { PRIORITY };
-        own.private
-            .write32(IPRIORITYR + offset, others | priority << shift);
-        true
-    }
-
-    /// The registers that hold `irq`'s bits.
-    fn registers(&self, irq: u32) -> Option<Mmio> {
+    /// The registers that hold `irq`'s bits, for a private line those of the
+    /// calling CPU; `None` if there is no such line.
+    pub fn registers(&self, irq: u32) -> Option<Lines> {
         if irq < FIRST_SHARED {
             self.own().map(|own| own.private)
         } else {
-            (irq < self.lines).then_some(self.distributor)
+            (irq < self.lines).then_some(Lines(self.distributor))
         }
-    }
-
-    pub fn enable(&self, irq: u32, trigger: Trigger) {
-        let Some(registers) = self.registers(irq) else {
-            return;
-        };
-        if irq >= 16 {
-            let (offset, shift) = field(irq, 2);
-            let config = registers.read32(ICFGR + offset) & !(2 << shift);
-            let edge = u32::from(trigger == Trigger::Edge);
-            registers.write32(ICFGR + offset, config | edge << (shift + 1));
-        }
-        let (offset, shift) = field(irq, 1);
-        registers.write32(ISENABLER + offset, 1 << shift);
-    }
-
-    pub fn disable(&self, irq: u32) {
-        if let Some(registers) = self.registers(irq) {
-            let (offset, shift) = field(irq, 1);
-            registers.write32(ICENABLER + offset, 1 << shift);
-        }
-    }
-}
-
-impl GicV3 {
-    pub fn is_enabled(&self, irq: u32) -> bool {
-        self.bit(ISENABLER, irq)
-    }
-
-    pub fn is_pending(&self, irq: u32) -> bool {
-        self.bit(ISPENDR, irq)
-    }
-
-    pub fn is_active(&self, irq: u32) -> bool {
-        self.bit(ISACTIVER, irq)
-    }
-
-    fn bit(&self, register: usize, irq: u32) -> bool {
-        let (offset, shift) = field(irq, 1);
-        let registers = self.registers(irq);
-        registers.is_some_and(|it| it.read32(register + offset) >> shift & 1 != 0)
     }
 }
 
@@ -207,9 +140,9 @@ impl Redistributor {
         self.control
             .write32(GICR_WAKER, waker & !WAKER_PROCESSOR_SLEEP);
         wait_clear(&self.control, GICR_WAKER, WAKER_CHILDREN_ASLEEP);
-        quiet(&self.private, 0);
+        quiet(self.private, 0);
         for irq in (0..FIRST_SHARED).step_by(4) {
-            self.private.write32(IPRIORITYR + irq as usize, PRIORITIES);
+            self.private.set_priorities(irq);
         }
     }
 }
@@ -233,7 +166,7 @@ fn find_redistributors<'a>(
             *slot = Some(Redistributor {
                 affinity: (kind >> 32) as u32,
                 control: frames,
-                private,
+                private: Lines(private),
             });
         }
         if kind & 1 << 4 != 0 {
@@ -245,12 +178,10 @@ fn find_redistributors<'a>(
     Some(())
 }
 
-/// Disables 32 interrupts, forgets what is pending, puts them in group 1.
-fn quiet(registers: &Mmio, offset: usize) {
-    for register in [ICENABLER, ICPENDR, ICACTIVER, IGROUPR] {
-        registers.write32(register + offset, u32::MAX);
-    }
-    registers.write32(IGRPMODR + offset, 0);
+/// Disables 32 lines, forgets what is pending, puts them in group 1.
+fn quiet(lines: Lines, first: u32) {
+    lines.quiet(first, u32::MAX);
+    lines.0.write32(IGRPMODR + field(first, 1).0, 0);
 }
 
 fn wait_clear(registers: &Mmio, offset: usize, bit: u32) {
