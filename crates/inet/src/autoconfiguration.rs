@@ -77,11 +77,6 @@ fn of_prefix(prefix: Ipv6Address, hardware: EthernetAddress) -> Option<Ipv6Cidr>
     Ipv6Cidr::from_link_prefix(&prefix, HardwareAddress::Ethernet(hardware))
 }
 
-/// Whether an address is of the link alone (RFC 4291, 2.5.6).
-pub fn is_link_local(address: Ipv6Address) -> bool {
-    address.octets()[0] == 0xfe && address.octets()[1] & 0xc0 == 0x80
-}
-
 /// The group of those that may have an address (RFC 4291, 2.7.1).
 pub fn solicited_node(address: Ipv6Address) -> Ipv6Address {
     let [.., a, b, c] = address.octets();
@@ -164,8 +159,8 @@ impl Autoconfiguration {
 
     /// The address to call oneself towards `to` (RFC 6724, rules 1, 2 and 8).
     pub fn source(&self, to: Ipv6Address) -> Option<Ipv6Address> {
-        let link = is_link_local(to) || to.is_multicast() && to.octets()[1] & 0xf == 2;
-        let fits = |own: &Ipv6Address| is_link_local(*own) == link;
+        let link = to.is_unicast_link_local() || to.is_multicast() && to.octets()[1] & 0xf == 2;
+        let fits = |own: &Ipv6Address| own.is_unicast_link_local() == link;
         let all = || self.addresses().map(|own| own.address());
         let common = |own: &Ipv6Address| (own.to_bits() ^ to.to_bits()).leading_zeros();
         // Better one of another scope than none.
@@ -178,7 +173,7 @@ impl Autoconfiguration {
     /// The neighbour that a packet for `to` is given to.
     pub fn next_hop(&self, to: Ipv6Address) -> Option<Ipv6Address> {
         let near = |own: &Own| own.on_link && own.cidr.contains_addr(&to);
-        match is_link_local(to) || self.valid().any(near) {
+        match to.is_unicast_link_local() || self.valid().any(near) {
             true => Some(to),
             false => self.router(),
         }
@@ -218,7 +213,7 @@ impl Autoconfiguration {
                 }
                 Standing::Tentative(until) if until <= now => {
                     own.standing = Standing::Valid;
-                    let is_link = is_link_local(own.cidr.address());
+                    let is_link = own.cidr.address().is_unicast_link_local();
                     if is_link && self.plan == Plan::Automatic {
                         (self.solicitations, self.next_solicitation) = (SOLICITATIONS, now);
                     }
@@ -235,7 +230,7 @@ impl Autoconfiguration {
         }
         self.next_solicitation = NEVER;
         let link = self.addresses().map(|own| own.address());
-        let from = link.into_iter().find(|own| is_link_local(*own))?;
+        let from = link.into_iter().find(|own| own.is_unicast_link_local())?;
         if self.solicitations == 0 {
             return None;
         }
@@ -253,7 +248,7 @@ impl Autoconfiguration {
         lifetime: u64,
         prefix: Option<NdiscPrefixInformation>,
     ) {
-        if self.plan != Plan::Automatic || !is_link_local(from) {
+        if self.plan != Plan::Automatic || !from.is_unicast_link_local() {
             return;
         }
         (self.solicitations, self.next_solicitation) = (0, NEVER);

@@ -11,7 +11,10 @@ mod message;
 mod network;
 mod objects;
 
-pub use network::{Address, Link, Neighbour, Network, Route, Traffic};
+pub use network::{
+    Address, Link, Neighbour, Network, RT_SCOPE_HOST, RT_SCOPE_LINK, RT_SCOPE_SITE,
+    RT_SCOPE_UNIVERSE, Route, Traffic,
+};
 
 use alloc::vec::Vec;
 use core::net::IpAddr;

@@ -3,6 +3,15 @@
 use core::net::IpAddr;
 use paddock_abi::Result;
 
+/// `RT_SCOPE_UNIVERSE` of `<linux/rtnetlink.h>`: known everywhere.
+pub const RT_SCOPE_UNIVERSE: u8 = 0;
+/// `RT_SCOPE_SITE`: known within a site.
+pub const RT_SCOPE_SITE: u8 = 200;
+/// `RT_SCOPE_LINK`: known on a link.
+pub const RT_SCOPE_LINK: u8 = 253;
+/// `RT_SCOPE_HOST`: this machine's alone.
+pub const RT_SCOPE_HOST: u8 = 254;
+
 /// What has gone one way.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Traffic {

@@ -3,7 +3,9 @@
 
 use crate::get;
 use crate::message::{Answers, family_of};
-use crate::network::{Address, Link, Neighbour, Route, Traffic};
+use crate::network::{
+    Address, Link, Neighbour, RT_SCOPE_HOST, RT_SCOPE_LINK, RT_SCOPE_UNIVERSE, Route, Traffic,
+};
 use alloc::vec::Vec;
 use paddock_abi::{Errno, Result};
 
@@ -16,8 +18,6 @@ const LOOPBACK: u32 = 8;
 const PERMANENT: u8 = 0x80;
 /// `RT_TABLE_MAIN` and `RT_TABLE_LOCAL`.
 const TABLES: (u8, u8) = (254, 255);
-/// `RT_SCOPE_UNIVERSE`, `RT_SCOPE_LINK` and `RT_SCOPE_HOST`.
-const SCOPES: (u8, u8, u8) = (0, 253, 254);
 /// `RTN_UNICAST` and `RTN_LOCAL`.
 const ROUTES: (u8, u8) = (1, 2);
 /// `NUD_REACHABLE`.
@@ -98,9 +98,9 @@ impl Answers {
     /// `RTM_NEWROUTE`. `ENOMEM`.
     pub fn route(&mut self, it: &Route) -> Result<()> {
         let (table, kind, scope) = match (it.is_local, it.gateway) {
-            (true, _) => (TABLES.1, ROUTES.1, SCOPES.2),
-            (false, None) if it.to.is_ipv4() => (TABLES.0, ROUTES.0, SCOPES.1),
-            (false, _) => (TABLES.0, ROUTES.0, SCOPES.0),
+            (true, _) => (TABLES.1, ROUTES.1, RT_SCOPE_HOST),
+            (false, None) if it.to.is_ipv4() => (TABLES.0, ROUTES.0, RT_SCOPE_LINK),
+            (false, _) => (TABLES.0, ROUTES.0, RT_SCOPE_UNIVERSE),
         };
         self.message(get::ROUTE - NEW, |out| {
             out.bytes(&[family_of(it.to), it.prefix, 0, 0])?;

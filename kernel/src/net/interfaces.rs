@@ -6,11 +6,14 @@ use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use paddock_abi::Result;
 use paddock_inet::Interface;
-use paddock_netlink::{Address, Link, Neighbour, Network, Route, Traffic};
+use paddock_netlink::{
+    Address, Link, Neighbour, Network, RT_SCOPE_HOST, RT_SCOPE_LINK, RT_SCOPE_SITE,
+    RT_SCOPE_UNIVERSE, Route, Traffic,
+};
 
 /// Numbers of the interfaces.
 const LOOPBACK: u32 = 1;
-const CARD: u32 = 2;
+pub const CARD: u32 = 2;
 /// `ARPHRD_LOOPBACK` and `ARPHRD_ETHER` of `<linux/if_arp.h>`.
 const KINDS: (u16, u16) = (772, 1);
 /// `IFF_UP`, `IFF_LOOPBACK`, `IFF_RUNNING` and `IFF_LOWER_UP`; `IFF_UP`,
@@ -44,13 +47,11 @@ fn card() -> Option<Interface> {
 /// `RT_SCOPE_...` of an address.
 fn scope(address: IpAddr) -> u8 {
     match address {
-        address if address.is_loopback() => 254,
-        IpAddr::V6(address) => match address.segments()[0] & 0xffc0 {
-            0xfe80 => 253,
-            0xfec0 => 200,
-            _ => 0,
-        },
-        IpAddr::V4(_) => 0,
+        address if address.is_loopback() => RT_SCOPE_HOST,
+        IpAddr::V6(address) if address.is_unicast_link_local() => RT_SCOPE_LINK,
+        // RFC 3879.
+        IpAddr::V6(address) if address.segments()[0] & 0xffc0 == 0xfec0 => RT_SCOPE_SITE,
+        _ => RT_SCOPE_UNIVERSE,
     }
 }
 

@@ -198,13 +198,15 @@ fn configuration(command_line: &CommandLine<'_>) -> (Config, bool) {
 /// `ip=`, or what routers say: the stack of programs sees to IPv6.
 fn plan(command_line: &CommandLine<'_>) -> Plan {
     let given = command_line.ip.into_iter().flatten();
-    let mut six = given.filter_map(|given| match (given.address, given.gateway) {
-        (IpAddr::V6(address), Some(IpAddr::V6(gateway))) => Some(Plan::Given(
-            Ipv6Cidr::new(address, given.prefix),
-            Some(gateway),
-        )),
-        (IpAddr::V6(address), _) => Some(Plan::Given(Ipv6Cidr::new(address, given.prefix), None)),
-        _ => None,
+    let mut six = given.filter_map(|given| {
+        let IpAddr::V6(address) = given.address else {
+            return None;
+        };
+        let gateway = match given.gateway {
+            Some(IpAddr::V6(gateway)) => Some(gateway),
+            _ => None,
+        };
+        Some(Plan::Given(Ipv6Cidr::new(address, given.prefix), gateway))
     });
     six.next().unwrap_or(Plan::Automatic)
 }

@@ -3,9 +3,11 @@
 
 use super::text::Text;
 use crate::net::{self, Connection};
+use core::net::IpAddr;
 use embassy_net::{IpAddress, IpEndpoint, Ipv4Address, Ipv6Address};
 use paddock_abi::Result;
 use paddock_abi::socket::{AF_INET, AF_INET6};
+use paddock_netlink::{Address, Network, RT_SCOPE_HOST, RT_SCOPE_LINK, RT_SCOPE_SITE};
 
 /// The words of an address, as they are in memory.
 fn words(address: IpAddress, family: u16) -> ([u32; 4], usize) {
@@ -172,34 +174,29 @@ fn route(
 }
 
 /// Addresses of IPv6: with the interface's number, the prefix's length, the
-/// scope and the flags (`IFA_F_PERMANENT`).
+/// scope (`IPV6_ADDR_LOOPBACK`, `_LINKLOCAL`, `_SITELOCAL`, or global) and the
+/// flags (`IFA_F_PERMANENT`).
 pub fn addresses6(out: &mut Text<'_>) -> Result<()> {
-    address6(out, Ipv6Address::LOCALHOST, (1, "lo"), 128, 0x10)?;
-    for own in net::ipv6_addresses()? {
-        // Of the link, of the site, or known everywhere (RFC 4291, 2.4).
-        let scope = match own.address().segments()[0] & 0xffc0 {
-            0xfe80 => 0x20,
-            0xfec0 => 0x40,
+    net::interfaces::now().addresses(&mut |own| {
+        let IpAddr::V6(address) = own.address else {
+            return Ok(());
+        };
+        for octet in address.octets() {
+            out.put(format_args!("{octet:02x}"))?;
+        }
+        let scope = match own.scope {
+            RT_SCOPE_HOST => 0x10,
+            RT_SCOPE_LINK => 0x20,
+            RT_SCOPE_SITE => 0x40,
             _ => 0,
         };
-        address6(out, own.address(), (2, "eth0"), own.prefix_len(), scope)?;
-    }
-    Ok(())
-}
-
-fn address6(
-    out: &mut Text<'_>,
-    address: Ipv6Address,
-    (number, name): (u8, &str),
-    length: u8,
-    scope: u8,
-) -> Result<()> {
-    for octet in address.octets() {
-        out.put(format_args!("{octet:02x}"))?;
-    }
-    out.put(format_args!(
-        " {number:02x} {length:02x} {scope:02x} 80 {name:>8}\n"
-    ))
+        let Address {
+            link, prefix, name, ..
+        } = own;
+        out.put(format_args!(
+            " {link:02x} {prefix:02x} {scope:02x} 80 {name:>8}\n"
+        ))
+    })
 }
 
 /// What has gone through each interface.

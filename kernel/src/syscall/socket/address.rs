@@ -1,6 +1,7 @@
 //! Socket addresses: ip(7), unix(7).
 
 use crate::arch::user_access::copy_to_user;
+use crate::net::interfaces::CARD;
 use crate::user_memory::{UserPtr, read_bytes};
 use alloc::vec::Vec;
 use embassy_net::{IpAddress, IpEndpoint, Ipv4Address, Ipv6Address};
@@ -86,17 +87,10 @@ fn plain(address: Ipv6Address) -> IpAddress {
     }
 }
 
-/// The card's number among the interfaces (if_nametoindex(3)).
-const CARD: u32 = 2;
-
-fn is_link_local(address: Ipv6Address) -> bool {
-    address.octets()[0] == 0xfe && address.octets()[1] & 0xc0 == 0x80
-}
-
 /// The interface of an address that is of a link alone: `EINVAL` if it is not
 /// said, `ENODEV` if it is none.
 fn check_scope(address: Ipv6Address, scope: u32) -> Result<()> {
-    match (is_link_local(address), scope) {
+    match (address.is_unicast_link_local(), scope) {
         (false, _) | (true, CARD) => Ok(()),
         (true, 0) => Err(Errno::EINVAL),
         (true, _) => Err(Errno::ENODEV),
@@ -162,7 +156,11 @@ fn inet6_bytes(address: Ipv6Address, port: u16) -> Vec<u8> {
         sin6_port: port.to_be_bytes(),
         sin6_flowinfo: 0,
         sin6_addr: address.octets(),
-        sin6_scope_id: if is_link_local(address) { CARD } else { 0 },
+        sin6_scope_id: if address.is_unicast_link_local() {
+            CARD
+        } else {
+            0
+        },
     };
     sockaddr.as_bytes().to_vec()
 }

@@ -44,24 +44,26 @@ type Entry = [u8; REQUEST];
 
 /// One of these ioctls; `None` for others, and for what is no socket.
 pub fn ioctl(call: &Call<'_>, file: &OpenFile, command: u32) -> Option<Result<u64>> {
-    socket_of(file).ok()?;
-    if CHANGES.contains(&command) {
-        return Some(Err(match call.capable(Cap::CAP_NET_ADMIN) {
-            true => Errno::EOPNOTSUPP,
-            false => Errno::EPERM,
-        }));
+    let is_change = CHANGES.contains(&command);
+    let is_question = matches!(
+        command,
+        sioc::GIFCONF | sioc::GIFNAME | sioc::GIFFLAGS
+            ..=sioc::GIFMETRIC
+                | sioc::GIFMTU
+                | sioc::GIFHWADDR
+                | sioc::GIFINDEX
+                | sioc::GIFTXQLEN
+                | sioc::GIFMAP
+    );
+    if !is_change && !is_question || socket_of(file).is_err() {
+        return None;
     }
-    match command {
-        sioc::GIFCONF => Some(list(call.word(2))),
-        sioc::GIFNAME
-        | sioc::GIFFLAGS..=sioc::GIFMETRIC
-        | sioc::GIFMTU
-        | sioc::GIFHWADDR
-        | sioc::GIFINDEX
-        | sioc::GIFTXQLEN
-        | sioc::GIFMAP => Some(one(call.word(2), command)),
-        _ => None,
-    }
+    Some(match command {
+        _ if is_change && call.capable(Cap::CAP_NET_ADMIN) => Err(Errno::EOPNOTSUPP),
+        _ if is_change => Err(Errno::EPERM),
+        sioc::GIFCONF => list(call.word(2)),
+        _ => one(call.word(2), command),
+    })
 }
 
 fn named(name: &str) -> Entry {
