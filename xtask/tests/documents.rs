@@ -1,5 +1,8 @@
 //! What docs/CONCURRENCY.md says that its rules are kept by is there.
 
+mod common;
+
+use common::sources;
 use std::fs;
 use std::path::{Path, PathBuf};
 use xtask::paths::workspace;
@@ -8,21 +11,16 @@ use xtask::paths::workspace;
 const SOURCES: &[&str] = &["crates", "kernel", "tests", "user", "xtask"];
 
 /// All sources: where they are, and what they say.
-fn sources() -> Vec<(PathBuf, String)> {
+fn all_sources() -> Vec<(PathBuf, String)> {
     let mut found = Vec::new();
-    let mut folders: Vec<PathBuf> = SOURCES.iter().map(|name| workspace().join(name)).collect();
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(&folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                folders.push(path);
-            } else if path.extension().is_some_and(|it| it == "rs") {
-                let text = fs::read_to_string(&path).unwrap();
-                found.push((path, text));
-            }
-        }
+    for name in SOURCES {
+        sources(&workspace().join(name), &mut found);
     }
-    found
+    let read = |path: PathBuf| {
+        let text = fs::read_to_string(&path).unwrap();
+        (path, text)
+    };
+    found.into_iter().map(read).collect()
 }
 
 /// The words in backquotes of the paragraphs and points that say who keeps a
@@ -63,7 +61,7 @@ fn is_file(word: &str, sources: &[(PathBuf, String)]) -> bool {
 #[test]
 fn who_keeps_a_rule_is_there() {
     let page = fs::read_to_string(workspace().join("docs/CONCURRENCY.md")).unwrap();
-    let sources = sources();
+    let sources = all_sources();
     let (mut names, mut missing) = (0, Vec::new());
     for word in keepers(&page) {
         let there = if is_name(&word) {
@@ -84,7 +82,7 @@ fn who_keeps_a_rule_is_there() {
 
 #[test]
 fn a_test_that_is_not_there_is_noticed() {
-    let sources = sources();
+    let sources = all_sources();
     let words =
         keepers("a rule.\n*Kept by:* `gone_test`, `who_keeps_a_rule_is_there`.\n\n`else_where`");
     assert_eq!(words, ["gone_test", "who_keeps_a_rule_is_there"]);

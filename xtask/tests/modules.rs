@@ -4,10 +4,12 @@
 //! docs/MODULES.md is made from this and from what the modules say of
 //! themselves: `UPDATE_DOCS=1 cargo test -p xtask --test modules`.
 
+mod common;
+
+use common::sources;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs;
-use std::path::{Path, PathBuf};
 use xtask::paths::workspace;
 
 /// The lowest first.
@@ -73,17 +75,6 @@ const UPWARD: &[(&str, &str)] = &[
     ("watchdog", "schedule_fuzz"),
 ];
 
-/// A module's file, or those of its folder.
-fn files(path: &Path, found: &mut Vec<PathBuf>) {
-    if path.is_dir() {
-        for entry in fs::read_dir(path).unwrap() {
-            files(&entry.unwrap().path(), found);
-        }
-    } else if path.extension().is_some_and(|it| it == "rs") {
-        found.push(path.to_owned());
-    }
-}
-
 /// The first parts of the paths that follow `crate::` in a source.
 fn used(source: &str) -> BTreeSet<String> {
     let code: String = source
@@ -141,10 +132,10 @@ fn modules() -> BTreeMap<String, (String, BTreeSet<String>)> {
         if name == "main" {
             continue;
         }
-        let mut sources = Vec::new();
-        files(&path, &mut sources);
+        let mut files = Vec::new();
+        sources(&path, &mut files);
         let (about, uses): &mut (String, BTreeSet<String>) = found.entry(name.clone()).or_default();
-        for source in sources {
+        for source in files {
             let text = fs::read_to_string(&source).unwrap();
             let is_root = source == path || source == path.join("mod.rs");
             if is_root && about.is_empty() {

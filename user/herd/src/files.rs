@@ -4,7 +4,7 @@
 #![forbid(unsafe_code)]
 
 use std::fs::{self, File, FileType, OpenOptions};
-use std::io::{self, ErrorKind, Read};
+use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::Path;
 
@@ -65,6 +65,20 @@ pub(crate) fn read_bytes(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
         return Err(io::Error::other(text));
     }
     Ok(bytes)
+}
+
+/// Puts `text` in the place of all that is at `path`: whoever reads finds the
+/// old or the new. Gives back the new file, for more at its end.
+///
+/// # Errors
+/// As [`append`], and those of `rename(2)`.
+pub(crate) fn replace(path: &Path, text: &[u8]) -> io::Result<File> {
+    let new = path.with_extension("new");
+    let mut file = append(&new)?;
+    file.set_len(0)?;
+    file.write_all(text)?;
+    fs::rename(&new, path)?;
+    Ok(file)
 }
 
 fn regular(path: &Path, options: &mut OpenOptions) -> io::Result<File> {

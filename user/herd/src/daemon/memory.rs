@@ -178,12 +178,7 @@ impl Memory {
         self.grown = 0;
         self.news.clear();
         self.file = None;
-        let new = self.path.with_extension("new");
-        let mut file = files::append(&new)?;
-        file.set_len(0)?;
-        file.write_all(text.as_bytes())?;
-        std::fs::rename(&new, &self.path)?;
-        self.file = Some(file);
+        self.file = Some(files::replace(&self.path, text.as_bytes())?);
         Ok(())
     }
 

@@ -2,7 +2,6 @@
 //! else: no service, no operator and not herd.
 
 use std::collections::VecDeque;
-use std::fs;
 use std::io::{self, PipeReader, PipeWriter, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::PathBuf;
@@ -237,7 +236,7 @@ fn perform(job: Job, logs: &mut LogFiles) -> Option<Position> {
             });
         }
         Job::Replace { path, text } => {
-            if let Err(error) = replace(&path, &text) {
+            if let Err(error) = files::replace(&path, &text) {
                 let path = path.display();
                 say(&format!("warning: {path} cannot be written: {error}"));
             }
@@ -246,17 +245,10 @@ fn perform(job: Job, logs: &mut LogFiles) -> Option<Position> {
     None
 }
 
-fn replace(path: &std::path::Path, text: &[u8]) -> io::Result<()> {
-    let new = path.with_extension("new");
-    let mut file = files::append(&new)?;
-    file.set_len(0)?;
-    file.write_all(text)?;
-    fs::rename(&new, path)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
 
     #[test]
     fn all_is_written_in_order_and_positions_are_told() {

@@ -85,8 +85,8 @@ pub(super) fn fork(
     let variables = pointers(&image.variables);
     let files = files.map(|file| file.as_raw_fd());
     let parent = std::process::id();
-    // SAFETY: herd has one thread, and the child only makes system calls on
-    // memory that was made before.
+    // SAFETY: the child, in which herd's other threads are gone and may have
+    // left locks taken, only makes system calls on memory that was made before.
     let pid = check(unsafe { libc::fork() })?;
     if pid != 0 {
         return Ok(pid.unsigned_abs());

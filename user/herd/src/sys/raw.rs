@@ -33,16 +33,7 @@ impl OpenFiles {
     /// # Errors
     /// Those of `setrlimit(2)`.
     pub(crate) fn raise(beyond: bool) -> io::Result<OpenFiles> {
-        let mut limit = libc::rlimit {
-            rlim_cur: 0,
-            rlim_max: 0,
-        };
-        // SAFETY: `limit` is ours to write to for the call.
-        check(unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit) })?;
-        let old = OpenFiles {
-            now: limit.rlim_cur,
-            most: limit.rlim_max,
-        };
+        let old = OpenFiles::get()?;
         let many = OpenFiles {
             now: old.most.max(MANY),
             most: old.most.max(MANY),
@@ -59,13 +50,21 @@ impl OpenFiles {
 
     /// How many there are now.
     pub(crate) fn now() -> usize {
+        let now = OpenFiles::get().map_or(0, |limit| limit.now);
+        usize::try_from(now).unwrap_or(usize::MAX)
+    }
+
+    fn get() -> io::Result<OpenFiles> {
         let mut limit = libc::rlimit {
             rlim_cur: 0,
             rlim_max: 0,
         };
         // SAFETY: `limit` is ours to write to for the call.
-        unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit) };
-        usize::try_from(limit.rlim_cur).unwrap_or(usize::MAX)
+        check(unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit) })?;
+        Ok(OpenFiles {
+            now: limit.rlim_cur,
+            most: limit.rlim_max,
+        })
     }
 
     /// Allows this process so many. Only makes a system call.

@@ -107,16 +107,7 @@ fn datagrams(report: &mut Report) -> io::Result<()> {
     let server = socket(Ipv6Addr::LOCALHOST)?;
     let client = socket(Ipv6Addr::LOCALHOST)?;
     let to = server.local_addr()?;
-    let mut buffer = vec![0; LARGEST + 1];
-    for length in [0, 1, 1500, LARGEST] {
-        let data: Vec<u8> = (0..length).map(|at| at as u8).collect();
-        client.send_to(&data, to)?;
-        let (count, from) = server.recv_from(&mut buffer)?;
-        report.check(&format!("{length} bytes"), buffer[..count] == data);
-        report.same("from whom", from, client.local_addr()?);
-    }
-    let error = client.send_to(&buffer, to).map_err(|e| e.raw_os_error());
-    report.same("one more", error.err(), Some(Some(libc::EMSGSIZE)));
+    super::udp::whole(report, (&client, &server), LARGEST)?;
     client.connect(to)?;
     report.same("the peer", client.peer_addr()?, to);
     drop(server);

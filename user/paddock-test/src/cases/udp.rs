@@ -49,10 +49,15 @@ fn checks(report: &mut Report) -> io::Result<()> {
     Ok(())
 }
 
-fn sizes(report: &mut Report, server: &UdpSocket, to: SocketAddr) -> io::Result<()> {
-    let client = socket()?;
-    let mut buffer = vec![0; LARGEST + 1];
-    for length in [0, 1, 1500, LARGEST] {
+/// Datagrams of all sizes, up to the largest that there can be, arrive whole.
+pub(super) fn whole(
+    report: &mut Report,
+    (client, server): (&UdpSocket, &UdpSocket),
+    largest: usize,
+) -> io::Result<()> {
+    let to = server.local_addr()?;
+    let mut buffer = vec![0; largest + 1];
+    for length in [0, 1, 1500, largest] {
         let data: Vec<u8> = (0..length).map(|at| at as u8).collect();
         client.send_to(&data, to)?;
         let (count, from) = server.recv_from(&mut buffer)?;
@@ -61,6 +66,12 @@ fn sizes(report: &mut Report, server: &UdpSocket, to: SocketAddr) -> io::Result<
     }
     let error = client.send_to(&buffer, to).map_err(|e| e.raw_os_error());
     report.same("one more", error.err(), Some(Some(libc::EMSGSIZE)));
+    Ok(())
+}
+
+fn sizes(report: &mut Report, server: &UdpSocket, to: SocketAddr) -> io::Result<()> {
+    let client = socket()?;
+    whole(report, (&client, server), LARGEST)?;
     client.send_to(b"cut short", to)?;
     report.same("the rest is gone", server.recv_from(&mut [0; 3])?.0, 3);
     Ok(())
