@@ -21,6 +21,9 @@ pub fn begin_exit(process: &Process, status: WaitStatus) {
     process.ending.lock().get_or_insert(status);
     process.signals.lock().set_dying();
     process.stop.lock().stopped = false;
+    // Whoever may take the last memory, and the CPU from the caller, must
+    // have been told before to end.
+    process.wake_threads();
     // Ending takes a little memory and gives back much.
     for thread in process.threads.lock().iter() {
         if let Some(kernel) = thread.kernel_thread() {
@@ -28,7 +31,6 @@ pub fn begin_exit(process: &Process, status: WaitStatus) {
         }
     }
     process.hasten();
-    process.wake_threads();
 }
 
 /// Ends the running thread, and its process with the last one. Only from the
@@ -73,6 +75,8 @@ fn end_process(process: &Arc<Process>, thread: &UserThread) {
     release_memory(process);
     let files = core::mem::replace(&mut *process.files.lock(), FileShare::none());
     drop(files);
+    // The bytes in its pipes and sockets went with the files.
+    oom::on_release(process);
     release_directories(process);
     end_session(process.pid);
     let decided = *process.ending.lock();
@@ -155,7 +159,6 @@ fn release_memory(process: &Process) {
     }
     drop(old);
     *process.executable.lock() = None;
-    oom::on_release(process);
 }
 
 /// Lets go of its directories. Who it was stays: that is asked of zombies too.

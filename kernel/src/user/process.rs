@@ -373,7 +373,8 @@ impl Process {
         }
     }
 
-    /// Has its threads run before those of others until they end.
+    /// Has its threads run before those of others until they end. They must
+    /// have been told to: one that goes on would keep the caller from running.
     pub fn hasten(&self) {
         for thread in self.threads.lock().iter() {
             if let Some(kernel) = thread.kernel_thread() {

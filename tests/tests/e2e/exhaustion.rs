@@ -159,6 +159,22 @@ fn the_operator_ends_a_service_that_takes_all() -> Result<()> {
     machine.off()
 }
 
+/// A process that is killed for its memory while it works ends before it works on,
+/// whoever asked for memory, and takes nothing of what is kept for the operator.
+#[test]
+fn a_hog_that_works_ends_when_it_is_killed() -> Result<()> {
+    let machine = machine("working-hogs").smp(1).up()?;
+    for _ in 0..3 {
+        let other = machine.sh("paddock-test exhaust sockets 1000 spin | \
+             { read held; paddock-test exhaust sockets 1001; }")?;
+        assert!(other.starts_with("sockets "), "{other}");
+        machine.sh("while killall -0 paddock-test 2>/dev/null; do :; done")?;
+    }
+    let killed = machine.sh("dmesg | grep -c 'killed process .* uid 1000,'")?;
+    assert_eq!(killed, "3\n");
+    machine.done()
+}
+
 /// Whoever wants all memory goes, and nobody else, however often.
 #[test]
 fn the_hog_is_killed_and_nobody_else() -> Result<()> {

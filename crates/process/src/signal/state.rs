@@ -232,14 +232,23 @@ impl Signals {
         }
     }
 
-    /// Whether a signal ends the process once it is heard, maybe not before it is no
-    /// longer blocked.
+    /// Whether a signal that is sent now ends the process: it is not handled, and
+    /// there is a thread that does not block it.
     pub fn is_deadly(&self, signal: u32) -> bool {
         let ends = matches!(
             default_action(signal),
             DefaultAction::Terminate | DefaultAction::Core
         );
-        is_signal(signal) && ends && self.action_of(signal).handler == SIG_DFL && !self.protected
+        let is_heard = || {
+            self.threads
+                .iter()
+                .any(|thread| !thread.mask.contains(signal))
+        };
+        is_signal(signal)
+            && ends
+            && self.action_of(signal).handler == SIG_DFL
+            && !self.protected
+            && is_heard()
     }
 
     /// Whether `SIGCHLD` is set up so that children leave no zombies.

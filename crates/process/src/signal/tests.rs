@@ -61,6 +61,11 @@ fn what_a_signal_will_come_to_is_known() {
     for harmless in [0, SIGCHLD, SIGCONT, SIGSTOP, SIGTSTP] {
         assert!(!signals.is_deadly(harmless));
     }
+    // Where all threads block it, it waits.
+    signals.set_mask(1, SignalSet::of(SIGTERM)).unwrap();
+    assert!(!signals.is_deadly(SIGTERM));
+    signals.add_thread(2, SignalSet::EMPTY).unwrap();
+    assert!(signals.is_deadly(SIGTERM));
     let caught = handler(SaFlags::empty(), SignalSet::EMPTY);
     signals.set_action(SIGTERM, caught).unwrap();
     assert!(!signals.is_deadly(SIGTERM));

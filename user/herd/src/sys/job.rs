@@ -100,7 +100,8 @@ pub(crate) fn is_of(pid: u32, name: &str, first: u32) -> bool {
     let Some(stat) = stat(pid).filter(|stat| !stat.has_ended) else {
         return false;
     };
-    if stat.session == first {
+    // A session whose leader is in another PID namespace is shown as 0.
+    if first != 0 && stat.session == first {
         return true;
     }
     let file = format!("/proc/{pid}/environ");
@@ -136,8 +137,10 @@ mod tests {
     #[test]
     fn children_are_found_and_told_apart() {
         let child = |name: &str| {
-            Command::new("sleep")
-                .arg("1000")
+            // The leader of a session of its own: one of another PID namespace has
+            // no number here.
+            Command::new("setsid")
+                .args(["sleep", "1000"])
                 .env(SERVICE, name)
                 .stdout(Stdio::null())
                 .spawn()
@@ -155,8 +158,10 @@ mod tests {
         let since = stat(web.id()).unwrap().since;
         let now = crate::sys::now();
         assert!(since <= now && now - since < 600_000, "{since} {now}");
-        let session = stat(other.id()).unwrap().session;
-        assert!(is_of(other.id(), "web", session));
+        while stat(other.id()).unwrap().session != other.id() {
+            std::thread::yield_now();
+        }
+        assert!(is_of(other.id(), "web", other.id()));
         kill(web.id());
         kill(other.id());
         web.wait().unwrap();

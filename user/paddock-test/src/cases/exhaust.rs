@@ -13,15 +13,15 @@ const UID: u32 = 1000;
 /// Bytes written at a time.
 static BLOCK: [u8; 65_536] = [0x5a; 65_536];
 
-/// `KIND [UID [hold]]`: prints what it got; with `hold` it keeps that until it
-/// is killed.
+/// `KIND [UID [hold|spin]]`: prints what it got; with `hold` it keeps that until
+/// it is killed, with `spin` it never stops working besides.
 pub fn run(_: &mut Report, words: &[String]) -> Outcome {
     let Some(kind) = words.first().map(String::as_str) else {
-        eprintln!("usage: paddock-test exhaust KIND [UID [hold]]");
+        eprintln!("usage: paddock-test exhaust KIND [UID [hold|spin]]");
         std::process::exit(2);
     };
     let uid = number(words, 1, UID)?;
-    let holds = words.get(2).is_some_and(|word| word == "hold");
+    let then = words.get(2).map(String::as_str);
     become_user(uid)?;
     let got = match kind {
         "pipes" => pipes()?,
@@ -37,15 +37,22 @@ pub fn run(_: &mut Report, words: &[String]) -> Outcome {
         _ => return Err(format!("`{kind}` is nothing to take all of")),
     };
     println!("{kind} {got}");
-    if holds {
-        sleep_for_ever();
+    match then {
+        Some("hold") => sleep_for_ever(),
+        Some("spin") => spin_for_ever(),
+        _ => Ok(()),
     }
-    Ok(())
 }
 
 fn sleep_for_ever() -> ! {
     loop {
         std::thread::sleep(Duration::from_secs(3600));
+    }
+}
+
+fn spin_for_ever() -> ! {
+    loop {
+        std::hint::black_box(0);
     }
 }
 
@@ -188,14 +195,9 @@ fn zombies() -> usize {
 
 /// Threads that never stop working; how many.
 fn threads() -> usize {
-    let works = || {
-        loop {
-            std::hint::black_box(0);
-        }
-    };
     let one = || {
         let builder = std::thread::Builder::new().stack_size(16 << 10);
-        builder.spawn(works).is_ok()
+        builder.spawn(|| spin_for_ever()).is_ok()
     };
     until_refused(one)
 }
