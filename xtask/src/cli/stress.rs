@@ -26,6 +26,7 @@ Usage: cargo xtask stress [OPTIONS]
   --pauses N       how often the host stops the machine
   --fills N        how often memory is filled
   --users N        by so many users at once (1)
+  --mem SIZE       memory of that machine, as QEMU writes it (256M)
   --smp N          CPUs, 1 to 8 (4)
   --no-build       with what was built last
 ";
@@ -33,12 +34,14 @@ Usage: cargo xtask stress [OPTIONS]
 pub fn main(args: &mut lexopt::Parser) -> Result<ExitCode> {
     let (mut minutes, mut smp, mut build) = (10, 4, true);
     let (mut pauses, mut fills, mut users) = (None, None, 1);
+    let mut mem = "256M".to_owned();
     while let Some(arg) = args.next()? {
         match arg {
             Long("minutes") => minutes = args.value()?.parse()?,
             Long("pauses") => pauses = Some(args.value()?.parse()?),
             Long("fills") => fills = Some(args.value()?.parse()?),
             Long("users") => users = args.value()?.parse()?,
+            Long("mem") => mem = args.value()?.string()?,
             Long("smp") => smp = cpus(&args.value()?.string()?)?,
             Long("no-build") => build = false,
             Long("help") | Short('h') => return super::help(HELP),
@@ -50,7 +53,12 @@ pub fn main(args: &mut lexopt::Parser) -> Result<ExitCode> {
         return stop_machine(times, smp);
     }
     if let Some(times) = fills {
-        return fill_memory(Fills { times, users, smp });
+        return fill_memory(&Fills {
+            times,
+            users,
+            smp,
+            mem,
+        });
     }
     step::step(&format!("Stress for {minutes} min with {smp} CPUs"));
     let summary = stress::run(&Plan {
@@ -90,10 +98,15 @@ fn stop_machine(times: u32, smp: u32) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn fill_memory(fills: Fills) -> Result<ExitCode> {
-    let Fills { times, users, smp } = fills;
+fn fill_memory(fills: &Fills) -> Result<ExitCode> {
+    let Fills {
+        times,
+        users,
+        smp,
+        mem,
+    } = fills;
     step::step(&format!(
-        "Memory filled {times} times by {users} users with {smp} CPUs"
+        "{mem} of memory filled {times} times by {users} users with {smp} CPUs"
     ));
     let free = fills.run()?;
     println!(

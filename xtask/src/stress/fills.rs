@@ -14,7 +14,7 @@ const PATIENCE: Duration = Duration::from_secs(900);
 const SLACK_KB: u64 = 512;
 
 /// What is to be done.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Fills {
     /// How often.
     pub times: u32,
@@ -22,6 +22,8 @@ pub struct Fills {
     pub users: u32,
     /// CPUs.
     pub smp: u32,
+    /// Memory, as QEMU writes it.
+    pub mem: String,
 }
 
 /// What was seen of free memory, in kB.
@@ -39,7 +41,10 @@ impl Fills {
     /// # Errors
     /// Memory that has not come back within ten seconds of a round.
     pub fn run(&self) -> Result<FreeMemory> {
-        let machine = machine("fills").smp(self.smp).up()?;
+        let machine = machine("fills")
+            .smp(self.smp)
+            .with(|config| config.mem.clone_from(&self.mem))
+            .up()?;
         // What is made once and kept: tables as large as they have ever had
         // to be, slabs that hold something of everything.
         let chunk = (CHUNK / self.users).max(1);
