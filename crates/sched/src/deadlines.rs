@@ -2,6 +2,7 @@
 
 use alloc::vec::Vec;
 use paddock_abi::{Errno, Result};
+use paddock_sync::shrink_vec;
 
 const ABSENT: u32 = u32::MAX;
 
@@ -39,6 +40,14 @@ impl Deadlines {
             self.positions.push(ABSENT);
         }
         Ok(())
+    }
+
+    /// Gives back the room of keys from `count` on, which have no deadlines.
+    pub fn shrink(&mut self, count: usize) {
+        debug_assert!(self.positions.iter().skip(count).all(|&at| at == ABSENT));
+        self.positions.truncate(count);
+        shrink_vec(&mut self.positions, count);
+        shrink_vec(&mut self.heap, count);
     }
 
     /// Sets the deadline of `key`, for which room was reserved.
@@ -131,6 +140,19 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
     use std::collections::BTreeMap;
+
+    #[test]
+    fn room_is_given_back() {
+        let mut deadlines = Deadlines::new();
+        deadlines.reserve(10_000).unwrap();
+        deadlines.set(3, 7);
+        deadlines.shrink(10);
+        assert!(deadlines.positions.capacity() < 100 && deadlines.heap.capacity() < 100);
+        deadlines.reserve(20).unwrap();
+        deadlines.set(19, 5);
+        assert_eq!(deadlines.pop_due(9), Some(19));
+        assert_eq!(deadlines.pop_due(9), Some(3));
+    }
 
     proptest! {
         #[test]

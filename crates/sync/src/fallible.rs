@@ -8,6 +8,7 @@ use crate::platform;
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 use core::alloc::Layout;
 use paddock_abi::{Errno, Result};
 
@@ -44,6 +45,25 @@ pub fn try_box<T>(value: T) -> Result<Box<T>> {
     unsafe {
         pointer.write(value);
         Ok(Box::from_raw(pointer))
+    }
+}
+
+/// Gives back the memory of a list that has become much shorter; room for
+/// `least` elements stays. Without memory for a smaller list nothing changes.
+///
+/// What it costs is made up for by the removals before it: it moves the
+/// elements only if at most a quarter of the room is needed.
+pub fn shrink_vec<T>(list: &mut Vec<T>, least: usize) {
+    /// The largest capacity that is kept in any case.
+    const KEPT: usize = 64;
+    let wanted = list.len().max(least).max(KEPT / 2);
+    if list.capacity() <= KEPT || list.capacity() / 4 < wanted {
+        return;
+    }
+    let mut smaller = Vec::new();
+    if smaller.try_reserve_exact(2 * wanted).is_ok() {
+        smaller.append(list);
+        *list = smaller;
     }
 }
 

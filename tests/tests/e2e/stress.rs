@@ -3,7 +3,7 @@
 use anyhow::{Context, Result};
 use std::time::Duration;
 use xtask::machine::machine;
-use xtask::stress::{self, Figures, Plan};
+use xtask::stress::{self, Connections, Figures, Plan};
 
 #[test]
 fn a_short_stress_run_leaves_nothing_behind() -> Result<()> {
@@ -17,6 +17,17 @@ fn a_short_stress_run_leaves_nothing_behind() -> Result<()> {
         "{summary:?}"
     );
     Ok(())
+}
+
+/// A crowd leaves no tables behind that are as large as it was.
+#[test]
+fn a_crowd_of_connections_leaves_nothing_behind() -> Result<()> {
+    let crowd = Connections {
+        open: 3_000,
+        churn: 3_000,
+        smp: 1,
+    };
+    crowd.run().map(drop)
 }
 
 /// What a single thread leaves behind is too small for the figures below: a

@@ -88,6 +88,13 @@ const LOOPS: &[(&str, &str)] = &[
     ("epoll_wait, 5,000 idle", "epoll 1000 5000"),
     ("eventfd watched and closed, 5 epolls", "close 500 5"),
     ("eventfd watched and closed, 5,000 epolls", "close 500 5000"),
+    ("byte over TCP and back, 10 idle", "tcp 2000 10"),
+    ("byte over TCP and back, 10,000 idle", "tcp 2000 10000"),
+    ("TCP connected, accepted, closed", "tcp-open 500 10"),
+    ("the same, 10,000 idle", "tcp-open 500 10000"),
+    ("memory of an idle end of TCP", "tcp-held 5000"),
+    ("64 KiB through TCP", "tcp-stream 500"),
+    ("byte over UDP and back", "udp 2000"),
 ];
 
 fn programs() -> Result<Vec<Row>> {
@@ -99,12 +106,12 @@ fn programs() -> Result<Vec<Row>> {
     let rows = LOOPS.iter().map(|(what, arguments)| {
         let output = machine.sh(&format!("paddock-test bench {arguments}"))?;
         let each = output
-            .split_once("each_ns=")
-            .context("no figure from paddock-test")?
-            .1;
+            .split_once("each_")
+            .and_then(|(_, each)| each.trim().split_once('='));
+        let (unit, each) = each.context("no figure from paddock-test")?;
         Ok(Row {
             what,
-            value: format!("{} ns", each.split_whitespace().next().unwrap_or("?")),
+            value: format!("{each} {unit}"),
         })
     });
     let rows = rows.collect::<Result<_>>()?;

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 use xtask::qemu::cpus;
 use xtask::step;
-use xtask::stress::{self, Fills, Pauses, Plan};
+use xtask::stress::{self, Connections, Fills, Pauses, Plan};
 
 const HELP: &str = "\
 Boots a machine that does everything at once for some time: processes, threads,
@@ -18,7 +18,8 @@ clean disk.
 With `--pauses N` the host stops the machine instead, N times for 1 to 10 s,
 and its watchdog must not blame anybody for that. With `--fills N` ordinary
 users take all the memory they may have of the kernel's, N times, and it must
-all come back each time.
+all come back each time. With `--connections N` a program has N TCP connections
+open at once and opens ten times as many beside them.
 
 Usage: cargo xtask stress [OPTIONS]
 
@@ -27,6 +28,7 @@ Usage: cargo xtask stress [OPTIONS]
   --fills N        how often memory is filled
   --users N        by so many users at once (1)
   --mem SIZE       memory of that machine, as QEMU writes it (256M)
+  --connections N  how many TCP connections are open at once
   --smp N          CPUs, 1 to 8 (4)
   --no-build       with what was built last
 ";
@@ -35,6 +37,7 @@ pub fn main(args: &mut lexopt::Parser) -> Result<ExitCode> {
     let (mut minutes, mut smp, mut build) = (10, 4, true);
     let (mut pauses, mut fills, mut users) = (None, None, 1);
     let mut mem = "256M".to_owned();
+    let mut connections = None;
     while let Some(arg) = args.next()? {
         match arg {
             Long("minutes") => minutes = args.value()?.parse()?,
@@ -42,6 +45,7 @@ pub fn main(args: &mut lexopt::Parser) -> Result<ExitCode> {
             Long("fills") => fills = Some(args.value()?.parse()?),
             Long("users") => users = args.value()?.parse()?,
             Long("mem") => mem = args.value()?.string()?,
+            Long("connections") => connections = Some(args.value()?.parse()?),
             Long("smp") => smp = cpus(&args.value()?.string()?)?,
             Long("no-build") => build = false,
             Long("help") | Short('h') => return super::help(HELP),
@@ -58,6 +62,13 @@ pub fn main(args: &mut lexopt::Parser) -> Result<ExitCode> {
             users,
             smp,
             mem,
+        });
+    }
+    if let Some(open) = connections {
+        return open_connections(Connections {
+            open,
+            churn: 10 * open,
+            smp,
         });
     }
     step::step(&format!("Stress for {minutes} min with {smp} CPUs"));
@@ -113,5 +124,16 @@ fn fill_memory(fills: &Fills) -> Result<ExitCode> {
         "{} kB were free before, at least {} kB after each of {times} rounds",
         free.before, free.least
     );
+    Ok(ExitCode::SUCCESS)
+}
+
+fn open_connections(connections: Connections) -> Result<ExitCode> {
+    let Connections { open, churn, smp } = connections;
+    step::step(&format!(
+        "{open} connections at once and {churn} in turn with {smp} CPUs"
+    ));
+    let [before, after] = connections.run()?;
+    println!("before: {before}");
+    println!("after:  {after}");
     Ok(ExitCode::SUCCESS)
 }

@@ -1,11 +1,13 @@
 //! The stress run: a machine does everything at once for some time, from
 //! inside and from outside, and afterwards is as it was before.
 
+mod connections;
 mod figures;
 mod fills;
 mod outside;
 mod pauses;
 
+pub use connections::Connections;
 pub use figures::Figures;
 pub use fills::{Fills, FreeMemory};
 pub use pauses::{Pauses, Seen};

@@ -10,8 +10,10 @@ use crate::slab::Id;
 use crate::tcp::{Answer, Connection, State};
 use crate::time_wait::Late;
 use paddock_charge::Charge;
-use paddock_sync::Ready;
+use paddock_sync::{Ready, shrink_vec};
 
+/// Connections for which there is always room, once there was.
+const LEAST_ROOM: usize = 32;
 /// Deadlines that are seen to in one call, of each kind.
 const MOST_AT_ONCE: usize = 256;
 
@@ -297,6 +299,16 @@ impl<H: Host> Stack<H> {
             self.deadlines.remove(index as usize);
             self.connections.remove(index);
             self.orphans -= 1;
+            self.give_back_room();
+        }
+    }
+
+    /// What a crowd of connections has needed goes once they have gone.
+    fn give_back_room(&mut self) {
+        let places = self.connections.places();
+        if self.due.capacity() > 8 * places.max(LEAST_ROOM) {
+            shrink_vec(&mut self.due, places);
+            self.deadlines.shrink(places);
         }
     }
 

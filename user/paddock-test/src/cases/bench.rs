@@ -1,5 +1,6 @@
 //! What some calls cost, in nanoseconds each.
 
+mod sockets;
 mod transfers;
 
 use std::time::Instant;
@@ -16,6 +17,9 @@ pub fn run(_: &mut Report, words: &[String]) -> Outcome {
         "epoll" => return epoll_waits(count, number(words, 2, 5)?),
         "close" => return closes(count, number(words, 2, 5)?),
         "zero" | "null" | "read" | "write" | "stream" => return transfers::run(kind, count),
+        "tcp" | "tcp-open" | "tcp-stream" | "tcp-held" | "udp" => {
+            return sockets::run(kind, count, number(words, 2, 0)?);
+        }
         "fork" => || sys::in_child(|| 0).map(drop).map_err(String::from),
         "exec" => || {
             sys::run_self(&["exit", "0"])

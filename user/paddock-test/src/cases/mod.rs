@@ -2,6 +2,7 @@
 
 mod bad_pointers;
 mod bench;
+mod connections;
 mod copies;
 mod cpu_time;
 mod cpus;
@@ -93,7 +94,8 @@ pub const CASES: &[Case] = &[
     tool("make-stream", "COUNT SEED", stream::make),
     tool(
         "bench",
-        "syscall|fork|exec|pipe|file|epoll|close|zero|null|read|write|stream COUNT [IDLE]",
+        "syscall|fork|exec|pipe|file|epoll|close|zero|null|read|write|stream|\
+         tcp|tcp-open|tcp-stream|tcp-held|udp COUNT [IDLE]",
         bench::run,
     ),
     tool(
@@ -112,6 +114,7 @@ pub const CASES: &[Case] = &[
     case("fork-cow", processes::fork_cow),
     case("exec-many", processes::exec_many),
     case("pipes", pipes::run),
+    case("connections", connections::run),
     case("copies", copies::run),
     case("threads", threads::run),
     case("cpus", cpus::run),
