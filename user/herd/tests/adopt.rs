@@ -7,10 +7,10 @@ use common::{Herd, alive, eventually, kill};
 const LIVELY: &str = "command = ['sh', '-c', '''
 n=0
 while :; do n=$((n+1)); echo line $n; sleep 0.02; done''']
-restart_delay = '10ms'
+backoff = '10ms..60s'
 ";
 
-const FOREVER: &str = "command = ['sleep', '1000']\nrestart_delay = '10ms'\n";
+const FOREVER: &str = "command = ['sleep', '1000']\nbackoff = '10ms..60s'\n";
 
 fn die(herd: &mut Herd) {
     herd.signal(libc::SIGKILL);
@@ -65,10 +65,7 @@ fn what_runs_goes_on_with_its_output_and_is_supervised() {
 fn what_an_operator_stopped_stays_stopped_and_what_waits_waits() {
     let mut herd = Herd::with("stopped", FOREVER);
     herd.define("failed", "command = ['/no/such/program']\n");
-    herd.define(
-        "waits",
-        "command = ['false']\nrestart_delay = '1h'\nrestart_delay_max = '1h'\n",
-    );
+    herd.define("waits", "command = ['false']\nbackoff = '1h..1h'\n");
     herd.define("started", FOREVER);
     herd.link("failed");
     herd.link("waits");
@@ -148,7 +145,7 @@ fn a_herd_that_dies_at_any_moment_never_leaves_two() {
         herd.define(
             &name,
             "command = ['sh', '-c', 'sleep 0.0$(($$ % 8)); exit 1']\n\
-             restart_delay = '1ms'\nrestart_delay_max = '5ms'\n",
+             backoff = '1ms..5ms'\n",
         );
         herd.link(&name);
         let name = format!("t{n}");

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use common::{Herd, alive, eventually, kill};
 
-const FOREVER: &str = "command = ['sleep', '1000']\nrestart_delay = '10ms'\n";
+const FOREVER: &str = "command = ['sleep', '1000']\nbackoff = '10ms..60s'\n";
 
 /// The pids of all services that run.
 fn running(herd: &Herd) -> Vec<(String, i32)> {

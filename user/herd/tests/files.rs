@@ -10,7 +10,7 @@ use std::process::Command;
 
 use common::{Herd, alive, eventually, kill};
 
-const FOREVER: &str = "command = ['sleep', '1000']\nrestart_delay = '10ms'\n";
+const FOREVER: &str = "command = ['sleep', '1000']\nbackoff = '10ms..60s'\n";
 
 fn fifo(path: &Path) {
     assert!(Command::new("mkfifo").arg(path).status().unwrap().success());

@@ -11,7 +11,7 @@ for n in 1 2; do
     setsid sh -c 'setsid sh -c \"echo pid \\$\\$; exec sleep 1000 >/dev/null 2>&1\" &' &
 done
 exec sleep 1000''']
-restart_delay = '10ms'
+backoff = '10ms..60s'
 ";
 
 /// Their numbers, as soon as there are `count` in the log.

@@ -6,8 +6,7 @@ use common::{Herd, alive, eventually, kill};
 use std::fs;
 use std::io::{BufRead, BufReader};
 
-const FOREVER: &str = "command = ['sleep', '1000']\nrestart_delay = '10ms'\n\
-    restart_delay_max = '20ms'\n";
+const FOREVER: &str = "command = ['sleep', '1000']\nbackoff = '10ms..20ms'\n";
 
 #[test]
 fn killed_twenty_times_it_is_back_twenty_times() {
@@ -140,7 +139,7 @@ fn what_a_dead_service_leaves_running_is_killed() {
 fn a_missing_program_is_told_and_tried_again_when_something_changes() {
     let herd = Herd::with(
         "gone",
-        "command = '/nowhere/program'\nrestart_delay = '10ms'\n",
+        "command = '/nowhere/program'\nbackoff = '10ms..60s'\n",
     );
     let log = herd.wait_log("gone", "not tried again until");
     assert!(
@@ -169,11 +168,7 @@ fn a_service_that_gives_up_is_left_alone() {
 
 #[test]
 fn a_service_that_had_run_is_back_at_once() {
-    let herd = Herd::with(
-        "web",
-        "command = ['sleep', '1000']\nrestart_delay = '1h'\n\
-        restart_delay_max = '1h'\n",
-    );
+    let herd = Herd::with("web", "command = ['sleep', '1000']\nbackoff = '1h..1h'\n");
     let pid = herd.pid("web");
     eventually("it has run for a second", || {
         (herd.status("web")["running_ms"].as_u64()? >= 1_000).then_some(())
@@ -428,7 +423,7 @@ fn why_tells_the_state_and_the_end_of_the_log() {
     herd.define(
         "loops",
         "command = ['sh', '-c', 'echo out of feathers; exit 3']\n\
-         restart_delay = '1ms'\nrestart_delay_max = '300ms'\n",
+         backoff = '1ms..300ms'\n",
     );
     herd.define("fine", FOREVER);
     herd.link("loops");

@@ -1,6 +1,5 @@
 //! What is shown, and how.
 
-use std::fmt::Write as _;
 use std::io::{self, Write as _};
 
 use crate::config::{Millis, Service};
@@ -50,7 +49,7 @@ pub(super) fn table(services: &[Status]) -> String {
 /// The most useful thing to know about a service beside its state.
 fn remark(service: &Status) -> String {
     if let Some(error) = &service.error {
-        return error.clone();
+        return error.lines().next().unwrap_or_default().to_owned();
     }
     if let Some(other) = &service.waits_for {
         return format!("waits for {other}");
@@ -126,47 +125,10 @@ fn duration(ms: u64) -> String {
     }
 }
 
-/// A definition as it would be written with every key.
+/// A definition as it would be written with every key that has a value.
 pub(super) fn definition(service: &Service) -> String {
-    let mut text = String::new();
-    let restart = serde_json::to_string(&service.restart).unwrap_or_default();
-    let mut line = |key: &str, value: String| {
-        // Writing to a String cannot fail.
-        let _ = writeln!(text, "{key} = {value}");
-    };
-    line("command", list(&service.command.0));
-    line("cwd", quoted(&service.cwd.to_string_lossy()));
-    if let Some(user) = &service.user {
-        line("user", quoted(user));
-    }
-    line("restart", restart);
-    let ms = |time: Millis| quoted(&format!("{}ms", time.0));
-    line("restart_delay", ms(service.restart_delay));
-    line("restart_delay_max", ms(service.restart_delay_max));
-    line("healthy_after", ms(service.healthy_after));
-    line("stop_signal", quoted(&service.stop_signal.name()));
-    line("stop_timeout", ms(service.stop_timeout));
-    line("after", list(&service.after.0));
-    text.push_str("\n[env]\n");
-    for (key, value) in &service.env {
-        let _ = writeln!(text, "{} = {}", quoted(key), quoted(value));
-    }
-    let _ = writeln!(
-        text,
-        "\n[log]\nmax_size = {}\nkeep = {}",
-        service.log.max_size.0, service.log.keep
-    );
-    text
-}
-
-/// Text as a TOML string; JSON's escapes are all among TOML's.
-fn quoted(text: &str) -> String {
-    serde_json::to_string(text).unwrap_or_default()
-}
-
-fn list(words: &[String]) -> String {
-    let words: Vec<String> = words.iter().map(|word| quoted(word)).collect();
-    format!("[{}]", words.join(", "))
+    // Every key of it is one that TOML has.
+    toml::to_string(service).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -177,7 +139,8 @@ mod tests {
     #[test]
     fn a_shown_definition_reads_back_the_same() {
         let text = "command = ['a b', \"c\\n\\\"d\\u0001\"]\nuser = 'x'\nstop_signal = 'HUP'\n\
-            restart = 'on-failure'\nafter = ['n']\nstop_timeout = '1h'\n[env]\n'A-1' = 'v\\'\n";
+            restart = 'on-failure'\nafter = ['n']\nstop_timeout = '1m'\n\
+            backoff = '5s'\nsuccess_exit = [3, 'HUP']\numask = '027'\npre_start = 'a b'\n[env]\n'A-1' = 'v\\'\n";
         let service = Service::parse(Path::new("x"), text).unwrap();
         let shown = definition(&service);
         assert_eq!(

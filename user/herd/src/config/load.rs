@@ -32,7 +32,7 @@ fn loaded((name, (enabled, file)): (String, (bool, PathBuf))) -> Loaded {
     let definition = if valid_name(&name) {
         load_one(&file)
     } else {
-        Err(mistake(
+        Err(ConfigError::new(
             &file,
             "the file's name is not a service name (letters, digits, '_', '-', '.')",
         ))
@@ -49,22 +49,14 @@ pub(crate) fn load_one(file: &Path) -> Result<Service, ConfigError> {
     let text = files::read_text(file, MAX_BYTES).map_err(|error| {
         let target = fs::read_link(file).ok();
         match (error.kind(), target) {
-            (io::ErrorKind::NotFound, Some(target)) => mistake(
+            (io::ErrorKind::NotFound, Some(target)) => ConfigError::new(
                 file,
-                &format!("is a link to {}, which is not there", target.display()),
+                format!("is a link to {}, which is not there", target.display()),
             ),
-            _ => mistake(file, &error.to_string()),
+            _ => ConfigError::new(file, error.to_string()),
         }
     })?;
     Service::parse(file, &text)
-}
-
-fn mistake(file: &Path, message: &str) -> ConfigError {
-    ConfigError {
-        file: file.to_owned(),
-        line: None,
-        message: message.to_owned(),
-    }
 }
 
 fn conf_files(folder: &Path) -> io::Result<Vec<PathBuf>> {

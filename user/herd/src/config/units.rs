@@ -8,8 +8,14 @@ use serde::{Deserialize, Serialize};
 /// A length of time in milliseconds. Written as a number of milliseconds or
 /// as text with a unit: `"250ms"`, `"5s"`, `"2m"`, `"1h"`. At most 24 hours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(transparent)]
+#[serde(into = "String")]
 pub struct Millis(pub u64);
+
+impl From<Millis> for String {
+    fn from(time: Millis) -> Self {
+        format!("{}ms", time.0)
+    }
+}
 
 /// A number of bytes. Written as a number or with a unit of 1024: `"64K"`,
 /// `"1M"`. From 16K to 1G.
@@ -36,6 +42,11 @@ fn number(text: &str, units: Units) -> Option<u64> {
 }
 
 impl Millis {
+    /// Reads text with one of the units.
+    pub(super) fn read(text: &str) -> Result<Self, String> {
+        Millis::checked(number(text.trim(), TIMES), &format!("{text:?}"))
+    }
+
     fn checked(value: Option<u64>, shown: &str) -> Result<Self, String> {
         match value {
             Some(value) if value <= DAY => Ok(Millis(value)),

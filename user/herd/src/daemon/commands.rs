@@ -6,7 +6,7 @@ use super::{Daemon, Ending};
 use crate::machine::{Command, Generation, Phase, Refusal, Time, View};
 use crate::near::did_you_mean;
 use crate::proto::{Answer, Fault, Request, Status};
-use crate::sys::Power;
+use crate::sys::{self, Power};
 
 /// A request whose answer waits.
 pub(super) struct Pending {
@@ -14,7 +14,13 @@ pub(super) struct Pending {
     command: Command,
     /// The instance there was when it was asked.
     before: Generation,
+    /// When to look again, should nothing happen before.
+    pub(super) look_at: Option<Time>,
 }
+
+/// One that has lived for so long is told to be running: many a program with
+/// a mistake in its configuration ends at once. In milliseconds.
+const SETTLED: Time = 200;
 
 impl Daemon {
     /// Reads and writes for the connection `id`.
@@ -112,6 +118,7 @@ impl Daemon {
             name,
             command,
             before,
+            look_at: None,
         };
         if let Some(client) = self.control.get(id) {
             client.stage = Stage::Pending(pending);
@@ -155,9 +162,10 @@ impl Daemon {
     /// Answers what has come true since the last look.
     pub(super) fn answer_pending(&mut self) {
         let machine = &self.machine;
+        let now = sys::now();
         for client in self.control.all() {
-            if let Stage::Pending(pending) = &client.stage
-                && let Some(answer) = verdict(pending, machine.view(&pending.name))
+            if let Stage::Pending(pending) = &mut client.stage
+                && let Some(answer) = verdict(pending, machine.view(&pending.name), now)
             {
                 client.answer(&answer);
             }
@@ -166,8 +174,9 @@ impl Daemon {
 }
 
 /// Whether a request has come true or cannot any more; `None` if not yet.
-fn verdict(pending: &Pending, view: Option<View>) -> Option<Answer> {
+fn verdict(pending: &mut Pending, view: Option<View>, now: Time) -> Option<Answer> {
     let name = &pending.name;
+    pending.look_at = None;
     let Some(view) = view else {
         return Some(done(format!("{name} is stopped")));
     };
@@ -180,12 +189,18 @@ fn verdict(pending: &Pending, view: Option<View>) -> Option<Answer> {
         )),
         (Command::Stop, _) => Some(done(format!("{name} is stopped"))),
         (_, Phase::Running) if newer => {
+            let settled = view.since.unwrap_or(now).saturating_add(SETTLED);
+            if now < settled {
+                pending.look_at = Some(settled);
+                return None;
+            }
             let pid = view.pid.unwrap_or_default();
             Some(done(format!("{name} is running, pid {pid}")))
         }
         (_, Phase::Running) => None,
-        (_, Phase::Stopped) if view.last_end.as_deref() == Some("exited with status 0") => {
-            Some(done(format!("{name} ran and exited with status 0")))
+        (_, Phase::Stopped) if newer && view.ended_well => {
+            let end = view.last_end.unwrap_or_default();
+            Some(done(format!("{name} ran and {end}")))
         }
         (_, phase) => {
             let why = view.error.or(view.last_end).unwrap_or_default();

@@ -173,7 +173,7 @@ impl Control {
     /// When [`Control::tick`] has something to do, if ever.
     pub(super) fn deadline(&self) -> Option<Time> {
         let idle = self.idle();
-        let clients = self.clients.values().filter_map(|c| c.gives_up_at(idle));
+        let clients = self.clients.values().filter_map(|c| c.deadline(idle));
         clients.chain(self.paused).min()
     }
 
@@ -256,6 +256,14 @@ impl Client {
     /// It did something.
     pub(super) fn touch(&mut self, now: Time) {
         self.active = now;
+    }
+
+    /// When there is something to do for it.
+    fn deadline(&self, idle: Time) -> Option<Time> {
+        match &self.stage {
+            Stage::Pending(pending) => pending.look_at,
+            _ => self.gives_up_at(idle),
+        }
     }
 
     /// When it has been idle for too long: those that follow a log or wait for

@@ -1,7 +1,7 @@
 //! What is done for the machine: instances are started and signalled, and
 //! their ends noticed.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap};
 use std::io::PipeReader;
 use std::os::fd::AsFd;
 use std::sync::Arc;
@@ -24,10 +24,6 @@ const STEPS: usize = 1_024;
 
 /// Ended children that are collected between two looks.
 const ENDS: usize = 256;
-
-/// How long a process may take to become its program, in milliseconds: a disk
-/// or a network may never answer.
-const LONGEST_START: Time = 30_000;
 
 /// One that lives, by its first process.
 pub(super) struct Instance {
@@ -57,14 +53,23 @@ impl Instance {
 struct Start {
     report: PipeReader,
     service: Arc<Service>,
-    is_late: bool,
+    /// Why it is not to go on.
+    ended: Option<String>,
+}
+
+impl Start {
+    /// Kills it. Its end is reported with this reason.
+    fn end(&mut self, pid: u32, reason: String) {
+        self.ended.get_or_insert(reason);
+        let _ = sys::signal_group(pid, Signal::KILL);
+    }
 }
 
 #[derive(Default)]
 pub(super) struct Instances {
     by_pid: HashMap<u32, Instance>,
-    /// When those that start must have done so, in order.
-    late: VecDeque<(Time, u32, Generation)>,
+    /// When those that start must have done so.
+    late: BTreeSet<(Time, u32, Generation)>,
     /// There are more ends to collect.
     pub(super) more_ended: bool,
 }
@@ -72,7 +77,7 @@ pub(super) struct Instances {
 impl Instances {
     /// When [`Daemon::end_late_starts`] has something to do.
     pub(super) fn deadline(&self) -> Option<Time> {
-        self.late.front().map(|(at, ..)| *at)
+        self.late.first().map(|(at, ..)| *at)
     }
 
     /// Whether this is the first process of one that lives.
@@ -130,6 +135,7 @@ impl Daemon {
                         self.note(&name, &format!("{} to {pid}: {error}", signal.name()));
                     }
                 }
+                Some(Action::Abort { name, generation }) => self.abort(&name, generation),
                 Some(Action::Start {
                     name,
                     generation,
@@ -201,6 +207,7 @@ impl Daemon {
             [Some(spawned.out), Some(spawned.err)],
             &self.pollers.outputs,
         );
+        let late = self.now().saturating_add(service.start_timeout.0);
         let instance = Instance {
             name: name.to_owned(),
             generation,
@@ -209,12 +216,11 @@ impl Daemon {
             start: Some(Start {
                 report,
                 service,
-                is_late: false,
+                ended: None,
             }),
         };
         self.instances.by_pid.insert(pid, instance);
-        let late = self.now().saturating_add(LONGEST_START);
-        self.instances.late.push_back((late, pid, generation));
+        self.instances.late.insert((late, pid, generation));
         if let Err(error) = watched {
             // Its end is noticed all the same.
             say(&format!("{name}: its start cannot be followed: {error}"));
@@ -230,7 +236,7 @@ impl Daemon {
         let Some(report) = sys::report(&start.report, &start.service) else {
             return;
         };
-        if start.is_late && report.is_ok() {
+        if start.ended.is_some() && report.is_ok() {
             // It is killed; its end says the rest.
             self.pollers.remove(start.report.as_fd());
             return;
@@ -254,21 +260,32 @@ impl Daemon {
         self.happened(&name, generation, event);
     }
 
-    /// Kills those that take too long to become their program.
+    /// Kills those that take too long to become their program: a disk or a
+    /// network may never answer.
     pub(super) fn end_late_starts(&mut self, now: Time) {
-        while let Some((at, pid, generation)) = self.instances.late.front().copied() {
+        while let Some((at, pid, generation)) = self.instances.late.first().copied() {
             let live = self.instances.by_pid.get_mut(&pid);
             let live = live.filter(|instance| instance.generation == generation);
-            let start = live.and_then(|instance| instance.start.as_mut());
-            match start {
+            match live.and_then(|instance| instance.start.as_mut()) {
                 Some(start) if at <= now => {
-                    start.is_late = true;
-                    let _ = sys::signal_group(pid, Signal::KILL);
+                    let limit = start.service.start_timeout;
+                    start.end(pid, format!("it did not start within {limit}"));
                 }
                 Some(_) => return,
                 None => {}
             }
-            self.instances.late.pop_front();
+            self.instances.late.pop_first();
+        }
+    }
+
+    /// Ends a start that an operator does not want any more.
+    fn abort(&mut self, name: &str, generation: Generation) {
+        let mut all = self.instances.by_pid.iter_mut();
+        let found = all.find(|(_, live)| live.name == name && live.generation == generation);
+        if let Some((pid, instance)) = found
+            && let Some(start) = &mut instance.start
+        {
+            start.end(*pid, "it was stopped".to_owned());
         }
     }
 
@@ -307,9 +324,8 @@ impl Daemon {
             }
             Some(start) => {
                 self.pollers.remove(start.report.as_fd());
-                let limit = LONGEST_START / 1_000;
                 Event::NotStarted {
-                    error: format!("it did not become its program within {limit} s"),
+                    error: start.ended.unwrap_or_default(),
                     lasting: false,
                 }
             }

@@ -17,6 +17,14 @@ pub(super) struct Restarts {
 }
 
 impl Restarts {
+    /// How many there were, after a run of `ran` milliseconds.
+    pub(super) fn count(&self, service: &Service, ran: Time) -> u32 {
+        match ran >= service.healthy_after.0 {
+            true => 0,
+            false => self.delayed.saturating_add(u32::from(self.at_once)),
+        }
+    }
+
     /// The wait in milliseconds after a run of `ran` milliseconds. `random`
     /// spreads services that ended together.
     pub(super) fn next_delay(&mut self, service: &Service, ran: Time, random: u64) -> Time {
@@ -65,8 +73,8 @@ impl Failures {
 /// The wait before delayed restart number `before + 1`, without jitter.
 fn nominal(service: &Service, before: u32) -> Time {
     let factor = 1u64.checked_shl(before).unwrap_or(u64::MAX);
-    let doubled = service.restart_delay.0.saturating_mul(factor);
-    doubled.min(service.restart_delay_max.0)
+    let doubled = service.backoff.first.0.saturating_mul(factor);
+    doubled.min(service.backoff.most.0)
 }
 
 /// From 80 % to 120 % of `nominal`.

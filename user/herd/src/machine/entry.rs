@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::backoff::{Failures, Restarts};
 use super::{Action, End, Event, Generation, Time};
-use crate::config::{ConfigError, Millis, Restart, Service, Signal};
+use crate::config::{ConfigError, Millis, Service, Signal};
 
 /// The one instance of a service, or the place where it would be.
 #[derive(Debug, Default)]
@@ -15,7 +15,11 @@ pub(super) enum State {
     /// None; one is to be started as soon as it is its turn.
     Waiting,
     /// One of this definition has been asked for and not been reported yet.
-    Starting(Arc<Service>),
+    Starting {
+        service: Arc<Service>,
+        /// It was told not to go on.
+        aborted: bool,
+    },
     Running(Instance),
     /// None; the next is due at a time.
     Backoff(Time),
@@ -55,6 +59,8 @@ pub(super) struct Entry {
     pub(super) has_run: bool,
     pub(super) failures: Failures,
     pub(super) last_end: Option<Result<End, String>>,
+    /// That was one as it is meant to be.
+    pub(super) ended_well: bool,
 }
 
 impl Default for Entry {
@@ -75,11 +81,12 @@ impl Default for Entry {
             has_run: false,
             failures: Failures::default(),
             last_end: None,
+            ended_well: false,
         }
     }
 }
 
-fn note(name: &str, text: impl Into<String>, out: &mut Vec<Action>) {
+pub(super) fn note(name: &str, text: impl Into<String>, out: &mut Vec<Action>) {
     out.push(Action::Note {
         name: name.to_owned(),
         text: text.into(),
@@ -93,7 +100,7 @@ impl Entry {
     pub(super) fn is_live(&self) -> bool {
         matches!(
             self.state,
-            State::Starting(_) | State::Running(_) | State::Stopping { .. }
+            State::Starting { .. } | State::Running(_) | State::Stopping { .. }
         )
     }
 
@@ -143,7 +150,19 @@ impl Entry {
         match std::mem::take(&mut self.state) {
             State::Down | State::Waiting | State::Backoff(_) => {}
             State::Running(instance) => self.ask_to_stop(name, now, instance, out),
-            state @ (State::Starting(_) | State::Stopping { .. }) => self.state = state,
+            State::Starting { service, aborted } => {
+                // Without anything to wait for, the program is about to run.
+                let abort = service.pre_start.is_some();
+                if abort && !aborted {
+                    out.push(Action::Abort {
+                        name: name.to_owned(),
+                        generation: self.generation,
+                    });
+                }
+                let aborted = aborted || abort;
+                self.state = State::Starting { service, aborted };
+            }
+            state @ State::Stopping { .. } => self.state = state,
         }
     }
 
@@ -180,7 +199,10 @@ impl Entry {
                 service: service.clone(),
                 again: self.has_run,
             });
-            self.state = State::Starting(service);
+            self.state = State::Starting {
+                service,
+                aborted: false,
+            };
         }
     }
 
@@ -194,7 +216,7 @@ impl Entry {
         out: &mut Vec<Action>,
     ) {
         match (std::mem::take(&mut self.state), event) {
-            (State::Starting(service), Event::Started(pid)) => {
+            (State::Starting { service, .. }, Event::Started(pid)) => {
                 let since = now;
                 let instance = Instance {
                     pid,
@@ -203,9 +225,16 @@ impl Entry {
                 };
                 self.started(name, now, instance, out);
             }
-            (State::Starting(_), Event::NotStarted { error, lasting }) => {
+            (State::Starting { aborted: true, .. }, Event::NotStarted { .. }) => {
+                note(name, "stopped while it was starting", out);
+                if self.wanted {
+                    self.state = State::Waiting;
+                }
+            }
+            (State::Starting { .. }, Event::NotStarted { error, lasting }) => {
                 note(name, format!("cannot start: {error}"), out);
                 self.last_end = Some(Err(error));
+                self.ended_well = false;
                 match lasting {
                     true => self.give_up(name, out),
                     false => self.restart(name, now, 0, false, random, out),
@@ -218,7 +247,8 @@ impl Entry {
                     GIVE_UP => self.give_up(name, out),
                     _ => {
                         self.count_failure(name, now, ran, out);
-                        self.restart(name, now, ran, end.is_success(), random, out);
+                        let success = instance.service.is_success(end);
+                        self.restart(name, now, ran, success, random, out);
                     }
                 }
             }
@@ -254,59 +284,7 @@ impl Entry {
         let (pid, ran) = (instance.pid, Millis(ran));
         note(name, format!("pid {pid} {end} after {ran}"), out);
         self.last_end = Some(Ok(end));
-    }
-
-    /// Trying again would end the same way until something changes.
-    fn give_up(&mut self, name: &str, out: &mut Vec<Action>) {
-        if self.wanted {
-            self.wanted = false;
-            self.failed = true;
-            let text = "not tried again until its definition changes or it is started";
-            note(name, text, out);
-        }
-    }
-
-    fn count_failure(&mut self, name: &str, now: Time, ran: u64, out: &mut Vec<Action>) {
-        let healthy = self.usable.as_ref().map(|service| service.healthy_after.0);
-        if healthy.is_some_and(|healthy| ran >= healthy) {
-            self.failures = Failures::default();
-        }
-        if self.wanted && self.failures.add(now) {
-            note(name, "crash loop: it ended five times within 30 s", out);
-        }
-    }
-
-    /// Chooses what follows an end that nobody asked for.
-    fn restart(
-        &mut self,
-        name: &str,
-        now: Time,
-        ran: u64,
-        success: bool,
-        random: u64,
-        out: &mut Vec<Action>,
-    ) {
-        let Some(service) = self.usable.clone().filter(|_| self.wanted) else {
-            return;
-        };
-        let again = match service.restart {
-            Restart::Always => true,
-            Restart::OnFailure => !success,
-            Restart::Never => false,
-        };
-        if !again {
-            self.wanted = false;
-            return note(name, "not restarted, as its definition says", out);
-        }
-        self.restarts += 1;
-        let delay = self.in_a_row.next_delay(&service, ran, random);
-        if delay == 0 {
-            note(name, "restarting at once", out);
-            self.state = State::Waiting;
-        } else {
-            note(name, format!("restarting in {}", Millis(delay)), out);
-            self.state = State::Backoff(now.saturating_add(delay));
-        }
+        self.ended_well = instance.service.is_success(end);
     }
 
     pub(super) fn tick(&mut self, name: &str, now: Time, out: &mut Vec<Action>) {

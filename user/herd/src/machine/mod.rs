@@ -16,6 +16,7 @@ mod adopt;
 mod backoff;
 mod entry;
 mod order;
+mod restart;
 mod settle;
 mod turns;
 mod view;
@@ -52,13 +53,6 @@ pub enum End {
     Killed(Signal),
     /// Nobody knows: herd was not there, or not its parent.
     Unknown,
-}
-
-impl End {
-    /// Whether it is an end that `restart = "on-failure"` accepts.
-    pub fn is_success(self) -> bool {
-        self == End::Exited(0)
-    }
 }
 
 impl std::fmt::Display for End {
@@ -101,6 +95,14 @@ pub enum Action {
         service: Arc<Service>,
         /// Whether it has run before: what runs comes before what never did.
         again: bool,
+    },
+    /// End a start that has not been reported yet; answer with
+    /// [`Event::NotStarted`], or [`Event::Started`] if that was first.
+    Abort {
+        /// The service.
+        name: String,
+        /// The instance.
+        generation: Generation,
     },
     /// Send a signal to the whole process group of an instance.
     Signal {

@@ -25,7 +25,7 @@ pub(super) fn blocker(
 
 /// Whether those that are after `entry` have to wait.
 pub(super) fn blocks(entry: &Entry) -> bool {
-    entry.usable.is_some() && matches!(entry.state, State::Waiting | State::Starting(_))
+    entry.usable.is_some() && matches!(entry.state, State::Waiting | State::Starting { .. })
 }
 
 /// A longer cycle is told by its number, so that a message stays a line.
@@ -38,11 +38,9 @@ pub(crate) fn refuse_cycles(mut loaded: Vec<Loaded>) -> Vec<Loaded> {
     let cycles: Vec<Option<String>> = graph.cycles(&loaded);
     for (found, cycle) in loaded.iter_mut().zip(cycles) {
         if let Some(message) = cycle {
-            found.definition = Err(ConfigError {
-                file: PathBuf::from(format!("{}.conf", found.name)),
-                line: None,
-                message: format!("after: waits for itself: {message}"),
-            });
+            let file = PathBuf::from(format!("{}.conf", found.name));
+            let message = format!("after: waits for itself: {message}");
+            found.definition = Err(ConfigError::new(&file, message));
         }
     }
     loaded

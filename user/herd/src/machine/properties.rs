@@ -45,7 +45,7 @@ fn definitions(present: u8, enabled: u8) -> Vec<Loaded> {
     let one = |(i, name): (usize, &&str)| {
         let text = match i {
             0 => "command = 'x'",
-            1 => "command = 'x'\nafter = ['a']\nrestart = 'on-failure'",
+            1 => "command = 'x'\nafter = ['a']\nrestart = 'always'\npre_start = 'y'",
             2 => "command = 'x'\nafter = ['b']\nrestart = 'never'",
             _ => "command = 'x'\nbroken",
         };
@@ -173,6 +173,11 @@ impl World {
                 Action::Signal { name, .. } => {
                     let live = self.live.get(&name);
                     assert!(live.is_some_and(|live| live.1), "signal to no process");
+                }
+                Action::Abort { name, generation } => {
+                    // It may have become its program before, or not.
+                    let live = self.live.get(&name).copied();
+                    assert_eq!(live, Some((generation, false)), "nothing to abort");
                 }
                 Action::Note { .. } => {}
             }

@@ -1,6 +1,6 @@
 //! How services are made to stop, and what is told of those that do not stay.
 
-use super::tests::{found, running, signals};
+use super::tests::{found, running, signals, starts};
 use super::*;
 
 #[test]
@@ -18,7 +18,7 @@ fn one_that_is_stopped_hears_that_it_is_to_end() {
 #[test]
 fn a_shutdown_ends_whatever_services_do() {
     let mut machine = Machine::new();
-    let slow = "stop_timeout = '10m'";
+    let slow = "stop_timeout = '5m'";
     let loaded = vec![
         found("a", true, &format!("after = ['b']\n{slow}")),
         found("b", true, slow),
@@ -41,7 +41,7 @@ fn a_shutdown_ends_whatever_services_do() {
 
 #[test]
 fn a_crash_loop_is_told_once_and_ends_with_an_operator() {
-    let mut machine = running("restart_delay = 10\nrestart_delay_max = 10");
+    let mut machine = running("backoff = '10ms'");
     let mut told = 0;
     let mut now = 0;
     for generation in 1..9 {
@@ -58,4 +58,66 @@ fn a_crash_loop_is_told_once_and_ends_with_an_operator() {
     assert_eq!(told, 1);
     machine.command(now, "a", Command::Restart).unwrap();
     assert!(!machine.view("a").unwrap().crash_loop);
+}
+
+#[test]
+fn what_comes_before_the_program_is_ended_by_a_stop() {
+    let mut machine = Machine::new();
+    machine.load(0, vec![found("a", true, "pre_start = 'y'")]);
+    let abort = Action::Abort {
+        name: "a".to_owned(),
+        generation: 1,
+    };
+    let not_started = || Event::NotStarted {
+        error: "it was stopped".to_owned(),
+        lasting: false,
+    };
+    let actions = machine.command(1, "a", Command::Restart).unwrap();
+    assert_eq!(actions, std::slice::from_ref(&abort));
+    // Once is enough.
+    assert_eq!(machine.command(2, "a", Command::Stop).unwrap(), []);
+    machine.command(3, "a", Command::Start).unwrap();
+    let actions = machine.event(4, "a", 1, not_started());
+    assert_eq!(starts(&actions), [("a".to_owned(), 2)]);
+    machine.command(5, "a", Command::Stop).unwrap();
+    machine.event(6, "a", 2, not_started());
+    assert_eq!(machine.view("a").unwrap().phase, Phase::Stopped);
+    // It was too late: the program runs and is stopped.
+    machine.command(7, "a", Command::Start).unwrap();
+    machine.command(8, "a", Command::Stop).unwrap();
+    let actions = machine.event(9, "a", 3, Event::Started(12));
+    assert_eq!(signals(&actions), [(12, Signal::TERM)]);
+}
+
+#[test]
+fn restarts_in_a_row_have_a_limit() {
+    let mut machine = running("max_retries = 2\nbackoff = '1ms'");
+    let failed = || Event::Ended(End::Exited(1));
+    machine.event(1, "a", 1, failed());
+    for generation in [2, 3] {
+        let at = machine.deadline().unwrap();
+        machine.tick(at);
+        machine.event(at, "a", generation, Event::Started(11));
+        machine.event(at, "a", generation, failed());
+    }
+    assert_eq!(machine.view("a").unwrap().phase, Phase::Failed);
+    assert_eq!(machine.deadline(), None);
+    machine.command(100, "a", Command::Start).unwrap();
+    machine.event(100, "a", 4, Event::Started(12));
+    machine.event(60_100, "a", 4, failed());
+    assert!(machine.view("a").unwrap().wanted);
+}
+
+#[test]
+fn ends_that_are_meant_are_no_failures() {
+    let mut machine = running("success_exit = [3, 'HUP']");
+    machine.event(1, "a", 1, Event::Ended(End::Exited(3)));
+    let view = machine.view("a").unwrap();
+    assert_eq!((view.phase, view.ended_well), (Phase::Stopped, true));
+    let mut machine = running("success_exit = [3, 'HUP']");
+    machine.event(1, "a", 1, Event::Ended(End::Killed(Signal(1))));
+    assert_eq!(machine.view("a").unwrap().phase, Phase::Stopped);
+    let mut machine = running("success_exit = [3, 'HUP']");
+    machine.event(1, "a", 1, Event::Ended(End::Exited(4)));
+    assert_eq!(machine.view("a").unwrap().phase, Phase::Backoff);
 }

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::config::{ConfigError, Millis, Restart, Signal};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 fn service(extra: &str) -> Service {
     let text = format!("command = 'x'\n{extra}");
@@ -21,11 +21,7 @@ fn torn(name: &str) -> Loaded {
     Loaded {
         name: name.to_owned(),
         enabled: true,
-        definition: Err(ConfigError {
-            file: PathBuf::from("x.conf"),
-            line: Some(3),
-            message: "torn".to_owned(),
-        }),
+        definition: Err(ConfigError::new(Path::new("x.conf"), "torn")),
     }
 }
 
@@ -218,7 +214,7 @@ fn restart_rules_are_kept() {
         machine.event(5, "a", 1, Event::Ended(end));
         assert_eq!(machine.deadline().is_some(), again, "{rule} {end}");
     }
-    assert_eq!(Restart::default(), Restart::Always);
+    assert_eq!(Restart::default(), Restart::OnFailure);
 }
 
 #[test]
@@ -298,7 +294,7 @@ fn a_torn_definition_harms_neither_itself_nor_others() {
     machine.load(5, vec![torn("a"), found("b", true, "")]);
     let view = machine.view("a").unwrap();
     assert_eq!(view.phase, Phase::Running);
-    assert_eq!(view.error.as_deref(), Some("x.conf:3: torn"));
+    assert_eq!(view.error.as_deref(), Some("x.conf: torn"));
     machine.event(6, "a", 1, Event::Ended(End::Exited(1)));
     assert_eq!(starts(&machine.tick(126)), [("a".to_owned(), 2)]);
 }

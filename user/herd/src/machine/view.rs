@@ -70,6 +70,8 @@ pub struct View {
     pub waits_for: Option<String>,
     /// How the last instance ended.
     pub last_end: Option<String>,
+    /// Whether that was as it is meant to be.
+    pub ended_well: bool,
     /// What is wrong with its definition.
     pub error: Option<String>,
     /// It runs with an older definition than the one on the disk.
@@ -81,7 +83,7 @@ impl Entry {
         match (&self.state, &self.last_end) {
             (State::Waiting, _) if self.usable.is_none() => Phase::Invalid,
             (State::Waiting, _) => Phase::Waiting,
-            (State::Starting(_), _) => Phase::Starting,
+            (State::Starting { .. }, _) => Phase::Starting,
             (State::Running(_), _) => Phase::Running,
             (State::Backoff(_), _) => Phase::Backoff,
             (State::Stopping { .. }, _) => Phase::Stopping,
@@ -113,6 +115,7 @@ impl Entry {
                 Ok(end) => end.to_string(),
                 Err(error) => format!("could not start: {error}"),
             }),
+            ended_well: self.ended_well,
             error: self.definition.as_ref().err().cloned(),
             changed: instance.is_some_and(|running| match &self.definition {
                 Ok(newest) => *newest != running.service,

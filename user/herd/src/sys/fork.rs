@@ -6,29 +6,40 @@ use std::ffi::{CString, c_char};
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 
-use super::raw::{OpenFiles, check};
+use super::descriptors::OpenFiles;
+use super::raw::check;
+use super::record::Record;
 
 /// What the new process is to become.
 pub(super) struct Image {
-    /// Paths of the program, tried in this order.
-    pub(super) programs: Vec<CString>,
-    pub(super) arguments: Vec<CString>,
+    pub(super) program: Program,
     pub(super) variables: Vec<CString>,
     pub(super) folder: CString,
-    /// User and group.
-    pub(super) user: Option<(u32, u32)>,
+    /// What it runs before that, and waits for.
+    pub(super) first: Option<Program>,
+    pub(super) ids: Option<Ids>,
+    pub(super) umask: Option<u32>,
+    pub(super) no_new_privs: bool,
     /// How many descriptors it may have; herd's own limit if absent.
     pub(super) open_files: Option<OpenFiles>,
     /// Where it is noted that the process exists.
     pub(super) record: Option<Record>,
 }
 
-/// A note that the new process makes of itself, so that none is ever unknown
-/// to the next herd.
-pub(super) struct Record {
-    pub(super) file: RawFd,
-    /// The line as far as it is known before the process exists.
-    pub(super) prefix: Vec<u8>,
+/// What to execute.
+pub(super) struct Program {
+    /// Paths of the program, tried in this order.
+    pub(super) paths: Vec<CString>,
+    pub(super) arguments: Vec<CString>,
+}
+
+/// Who the new process is to be.
+pub(super) struct Ids {
+    /// herd's own if absent.
+    pub(super) user: Option<u32>,
+    pub(super) group: u32,
+    /// All of them, `group` too.
+    pub(super) groups: Vec<u32>,
 }
 
 /// What the new process was doing when it failed.
@@ -39,29 +50,32 @@ pub(super) enum Step {
     Files,
     Folder,
     User,
+    /// Running what comes before the program.
+    First,
     Program,
 }
 
-/// Bytes of a report: errno, then the step.
+/// Bytes of a report: errno, then the step. For [`Step::First`], its wait
+/// status instead of errno.
 pub(super) const REPORT: usize = 5;
 
-fn write_report(step: Step, errno: i32) -> [u8; REPORT] {
-    let [a, b, c, d] = errno.to_ne_bytes();
+fn write_report(step: Step, reason: i32) -> [u8; REPORT] {
+    let [a, b, c, d] = reason.to_ne_bytes();
     [a, b, c, d, step as u8]
 }
 
-pub(super) fn read_report([a, b, c, d, step]: [u8; REPORT]) -> (Step, io::Error) {
+pub(super) fn read_report([a, b, c, d, step]: [u8; REPORT]) -> (Step, i32) {
     let steps = [
         Step::Session,
         Step::Record,
         Step::Files,
         Step::Folder,
         Step::User,
+        Step::First,
     ];
     let step = steps.get(usize::from(step)).copied();
-    let errno = i32::from_ne_bytes([a, b, c, d]);
-    let error = io::Error::from_raw_os_error(errno);
-    (step.unwrap_or(Step::Program), error)
+    let reason = i32::from_ne_bytes([a, b, c, d]);
+    (step.unwrap_or(Step::Program), reason)
 }
 
 /// An array of pointers to texts with a null behind them, as `execve` wants.
@@ -70,32 +84,52 @@ fn pointers(texts: &[CString]) -> Vec<*const c_char> {
     texts.chain([std::ptr::null()]).collect()
 }
 
-/// Starts a process that becomes `image` with `files` as its standard files
-/// and leads a session. If it fails after this has returned, it writes a
-/// report to `report` (which closes on exec) and exits.
+/// The arrays that `execve` wants, made before the process exists.
+struct Pointers<'a> {
+    paths: &'a [CString],
+    arguments: Vec<*const c_char>,
+}
+
+impl Pointers<'_> {
+    fn of(program: &Program) -> Pointers<'_> {
+        Pointers {
+            paths: &program.paths,
+            arguments: pointers(&program.arguments),
+        }
+    }
+}
+
+/// Starts a process that becomes `image` with `files` as its first files and
+/// leads a session. If it fails after this has returned, it writes a report to
+/// `report` (which closes on exec) and exits.
 ///
 /// # Errors
 /// Those of `fork(2)`.
 pub(super) fn fork(
     image: &Image,
-    files: [BorrowedFd<'_>; 3],
+    files: &[BorrowedFd<'_>],
     report: BorrowedFd<'_>,
 ) -> io::Result<u32> {
-    let arguments = pointers(&image.arguments);
-    let variables = pointers(&image.variables);
-    let files = files.map(|file| file.as_raw_fd());
-    let parent = std::process::id();
+    let mut start = Start {
+        image,
+        program: Pointers::of(&image.program),
+        first: image.first.as_ref().map(Pointers::of),
+        variables: pointers(&image.variables),
+        files: files.iter().map(AsRawFd::as_raw_fd).collect(),
+        report: report.as_raw_fd(),
+        parent: std::process::id(),
+    };
     // SAFETY: the child, in which herd's other threads are gone and may have
     // left locks taken, only makes system calls on memory that was made before.
     let pid = check(unsafe { libc::fork() })?;
     if pid != 0 {
         return Ok(pid.unsigned_abs());
     }
-    let step = become_image(image, &arguments, &variables, files, parent);
-    let bytes = write_report(step, errno());
+    let (step, reason) = start.go_on();
+    let bytes = write_report(step, reason);
     // SAFETY: `bytes` lives for the call; `_exit` runs nothing of ours.
     unsafe {
-        libc::write(report.as_raw_fd(), bytes.as_ptr().cast(), bytes.len());
+        libc::write(start.report, bytes.as_ptr().cast(), bytes.len());
         libc::_exit(127)
     }
 }
@@ -105,106 +139,146 @@ fn errno() -> i32 {
     unsafe { *libc::__errno_location() }
 }
 
-/// Runs in the child, where it may neither allocate nor panic. Gives back
-/// what failed, with the reason in errno.
-fn become_image(
-    image: &Image,
-    arguments: &[*const c_char],
-    variables: &[*const c_char],
-    files: [RawFd; 3],
+/// What the child needs to become its image.
+struct Start<'a> {
+    image: &'a Image,
+    program: Pointers<'a>,
+    first: Option<Pointers<'a>>,
+    variables: Vec<*const c_char>,
+    files: Vec<RawFd>,
+    report: RawFd,
     parent: u32,
-) -> Step {
-    // SAFETY: `setsid` takes nothing.
-    if unsafe { libc::setsid() } < 0 {
-        return Step::Session;
-    }
-    if let Some(record) = &image.record {
-        record.note_this_process();
-        // If herd ended before the note was made, the next one may have missed
-        // it. If it ends from now on, the next one finds it.
-        if std::os::unix::process::parent_id() != parent {
-            return Step::Record;
-        }
-    }
-    for (number, file) in (0..).zip(files) {
-        // SAFETY: `dup2` touches no memory. The files are not 0 to 2
-        // themselves: those are open since the program began.
-        if unsafe { libc::dup2(file, number) } < 0 {
-            return Step::Files;
-        }
-    }
-    if let Some(limit) = image.open_files
-        && limit.set().is_err()
-    {
-        return Step::Files;
-    }
-    if let Some((uid, gid)) = image.user
-        && !become_user(uid, gid)
-    {
-        return Step::User;
-    }
-    // SAFETY: `folder` is a text that lives for the call.
-    if unsafe { libc::chdir(image.folder.as_ptr()) } < 0 {
-        return Step::Folder;
-    }
-    default_signals();
-    execute(&image.programs, arguments, variables);
-    Step::Program
 }
 
-/// A line that is put together without memory from the heap.
-struct Line {
-    text: [u8; 160],
-    length: usize,
-}
-
-impl Line {
-    fn push(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            if let Some(place) = self.text.get_mut(self.length) {
-                *place = *byte;
-                self.length += 1;
+/// Runs in the child, where it may neither allocate nor panic.
+impl Start<'_> {
+    /// Gives back what failed, and the reason.
+    fn go_on(&mut self) -> (Step, i32) {
+        if let Err(failed) = self.prepare() {
+            return failed;
+        }
+        if let Some(first) = &self.first {
+            let status = run(first, &self.variables);
+            if status != 0 {
+                return (Step::First, status);
             }
         }
+        execute(&self.program, &self.variables);
+        (Step::Program, errno())
     }
 
-    fn number(&mut self, mut number: u64) {
-        let mut digits = [0; 20];
-        let mut count = 0;
-        for place in digits.iter_mut().rev() {
-            *place = b'0' + (number % 10) as u8;
-            number /= 10;
-            count += 1;
-            if number == 0 {
-                break;
-            }
-        }
-        self.push(digits.get(digits.len() - count..).unwrap_or_default());
-    }
-}
-
-impl Record {
-    /// Runs in the child, where it may neither allocate nor panic.
-    fn note_this_process(&self) {
-        let mut line = Line {
-            text: [0; 160],
-            length: 0,
+    /// Everything up to the programs.
+    fn prepare(&mut self) -> Result<(), (Step, i32)> {
+        let image = self.image;
+        let may = |result: libc::c_int, step| match result {
+            ..0 => Err((step, errno())),
+            _ => Ok(()),
         };
-        line.push(&self.prefix);
-        // SAFETY: `getpid` takes nothing.
-        line.number(u64::from(unsafe { libc::getpid() }.unsigned_abs()));
-        line.push(b" ");
-        line.number(super::time::now());
-        line.push(b"\n");
-        // SAFETY: `text` lives for the call, and has that many bytes. If the
-        // disk refuses, the service matters more.
-        unsafe { libc::write(self.file, line.text.as_ptr().cast(), line.length) };
+        // SAFETY: `setsid` takes nothing.
+        may(unsafe { libc::setsid() }, Step::Session)?;
+        if let Some(record) = &image.record {
+            record.note_this_process();
+            // If herd ended before the note was made, the next one may have
+            // missed it. If it ends from now on, the next one finds it.
+            if std::os::unix::process::parent_id() != self.parent {
+                return Err((Step::Record, 0));
+            }
+        }
+        let files = self.place_files();
+        files.map_err(|()| (Step::Files, errno()))?;
+        let limited = image.open_files.map_or(Ok(()), OpenFiles::set);
+        limited.map_err(|error| (Step::Files, error.raw_os_error().unwrap_or(0)))?;
+        if let Some(mask) = image.umask {
+            // SAFETY: `umask` takes a number and cannot fail.
+            unsafe { libc::umask(mask) };
+        }
+        if image.ids.as_ref().is_some_and(|ids| !become_user(ids)) {
+            return Err((Step::User, errno()));
+        }
+        if image.no_new_privs {
+            // SAFETY: this `prctl` takes numbers.
+            let set = unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) };
+            may(set, Step::User)?;
+        }
+        // SAFETY: `folder` is a text that lives for the call.
+        may(unsafe { libc::chdir(image.folder.as_ptr()) }, Step::Folder)?;
+        default_signals();
+        Ok(())
+    }
+
+    /// Gives the files their numbers. A process that runs something first
+    /// lives for long, so it keeps none of herd's files. What fails has its
+    /// reason in errno.
+    fn place_files(&mut self) -> Result<(), ()> {
+        let first_free = RawFd::try_from(self.files.len()).map_err(drop)?;
+        let keeps_none = self.first.is_some();
+        if first_free > 3 || keeps_none {
+            // Out of the way of the numbers to come. Else they are: 0 to 2
+            // are open since the program began.
+            for file in self.files.iter_mut().chain([&mut self.report]) {
+                // SAFETY: `fcntl` with this command takes a number.
+                *file = unsafe { libc::fcntl(*file, libc::F_DUPFD_CLOEXEC, first_free + 1) };
+                if *file < 0 {
+                    return Err(());
+                }
+            }
+        }
+        for (number, file) in (0..).zip(&self.files) {
+            // SAFETY: `dup2` touches no memory.
+            if unsafe { libc::dup2(*file, number) } < 0 {
+                return Err(());
+            }
+        }
+        if keeps_none {
+            // SAFETY: neither touches memory; of the files nothing of herd's
+            // is used any more. Without `close_range` they close by `execve`.
+            unsafe {
+                if libc::dup3(self.report, first_free, libc::O_CLOEXEC) < 0 {
+                    return Err(());
+                }
+                libc::syscall(libc::SYS_close_range, first_free + 1, u32::MAX, 0);
+            }
+            self.report = first_free;
+        }
+        Ok(())
     }
 }
 
-fn become_user(uid: u32, gid: u32) -> bool {
-    // SAFETY: `setgroups` reads one group; the others touch no memory.
-    unsafe { libc::setgroups(1, &gid) == 0 && libc::setgid(gid) == 0 && libc::setuid(uid) == 0 }
+/// Runs a program and waits for it: its wait status. Runs in the child, where
+/// it may neither allocate nor panic.
+fn run(program: &Pointers<'_>, variables: &[*const c_char]) -> i32 {
+    let unstarted = 127 << 8;
+    // SAFETY: the child's child only executes, or exits.
+    let pid = unsafe { libc::fork() };
+    match pid {
+        0 => {
+            execute(program, variables);
+            // SAFETY: `_exit` runs nothing of ours.
+            unsafe { libc::_exit(127) }
+        }
+        1.. => {
+            let mut status = 0;
+            loop {
+                // SAFETY: `status` is ours to write to for the call.
+                if unsafe { libc::waitpid(pid, &mut status, 0) } == pid {
+                    return status;
+                }
+                if errno() != libc::EINTR {
+                    return unstarted;
+                }
+            }
+        }
+        _ => unstarted,
+    }
+}
+
+fn become_user(ids: &Ids) -> bool {
+    // SAFETY: `setgroups` reads so many groups; the others touch no memory.
+    unsafe {
+        libc::setgroups(ids.groups.len(), ids.groups.as_ptr()) == 0
+            && libc::setgid(ids.group) == 0
+            && ids.user.is_none_or(|user| libc::setuid(user) == 0)
+    }
 }
 
 /// Handlers go with `execve`, but not what is ignored: Rust's library ignores
@@ -221,12 +295,18 @@ fn default_signals() {
 
 /// Returns only on failure, with the most telling errno: that a program may
 /// not be executed says more than that another is not there.
-fn execute(programs: &[CString], arguments: &[*const c_char], variables: &[*const c_char]) {
+fn execute(program: &Pointers<'_>, variables: &[*const c_char]) {
     let mut reason = libc::ENOENT;
-    for program in programs {
+    for path in program.paths {
         // SAFETY: all are texts and null-terminated arrays of texts that live
         // until the process becomes something else.
-        unsafe { libc::execve(program.as_ptr(), arguments.as_ptr(), variables.as_ptr()) };
+        unsafe {
+            libc::execve(
+                path.as_ptr(),
+                program.arguments.as_ptr(),
+                variables.as_ptr(),
+            )
+        };
         match errno() {
             libc::ENOENT | libc::ENOTDIR => {}
             other => reason = other,
@@ -241,23 +321,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_have_numbers() {
-        let mut line = Line {
-            text: [0; 160],
-            length: 0,
-        };
-        line.push(b"x ");
-        for number in [0, 7, 10, u64::MAX] {
-            line.number(number);
-            line.push(b" ");
-        }
-        let text = line.text.get(..line.length).unwrap();
-        assert_eq!(text, b"x 0 7 10 18446744073709551615 ");
-        line.push(&[b'y'; 200]);
-        assert_eq!(line.length, 160);
-    }
-
-    #[test]
     fn reports_read_back() {
         for step in [
             Step::Session,
@@ -265,10 +328,11 @@ mod tests {
             Step::Files,
             Step::Folder,
             Step::User,
+            Step::First,
             Step::Program,
         ] {
-            let (read, error) = read_report(write_report(step, libc::EACCES));
-            assert_eq!((read, error.raw_os_error()), (step, Some(libc::EACCES)));
+            let read = read_report(write_report(step, libc::EACCES));
+            assert_eq!(read, (step, libc::EACCES));
         }
     }
 }

@@ -1,23 +1,29 @@
 //! The system calls, each behind a safe function. The unsafe code of herd is
-//! in `raw` and `fork` and nowhere else.
+//! in `raw`, `fork` and `record` and nowhere else.
 
+mod descriptors;
 mod epoll;
 mod fork;
+mod image;
 mod job;
 mod outlet;
 mod power;
 mod raw;
+mod record;
 mod signals;
 mod spawn;
 mod time;
+mod users;
 mod wait;
 
+pub(crate) use descriptors::{OpenFiles, set_nonblocking};
 pub(crate) use epoll::{Interest, Poller};
+pub(crate) use image::missing;
 pub(crate) use job::{TICK, adopt_orphans, children, is_of, is_this_program, kill, stat};
 pub(crate) use outlet::reader as outlet_reader;
 pub(crate) use power::{Power, power, sync_disks};
-pub(crate) use raw::{OpenFiles, is_out_of_files, set_nonblocking};
+pub(crate) use raw::is_out_of_files;
 pub(crate) use signals::{Signals, signal_everyone, signal_group};
-pub(crate) use spawn::{NotSpawned, PROCESS, Setting, missing, report, spawn};
+pub(crate) use spawn::{NotSpawned, PROCESS, Setting, report, spawn};
 pub(crate) use time::now;
 pub(crate) use wait::{has_children, next_ended, reap};

@@ -2,81 +2,8 @@
 #![allow(unsafe_code)]
 
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
+use std::os::fd::RawFd;
 use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
-
-/// Makes reads and writes through this open file return at once.
-pub(crate) fn set_nonblocking(fd: BorrowedFd<'_>) -> io::Result<()> {
-    let fd = fd.as_raw_fd();
-    // SAFETY: F_GETFL takes no argument and touches no memory.
-    let flags = check(unsafe { libc::fcntl(fd, libc::F_GETFL) })?;
-    // SAFETY: F_SETFL takes an int and touches no memory.
-    check(unsafe { libc::fcntl(fd, libc::F_SETFL, flags | libc::O_NONBLOCK) })?;
-    Ok(())
-}
-
-/// How many descriptors a process may have: now, and at most.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct OpenFiles {
-    pub(super) now: libc::rlim_t,
-    pub(super) most: libc::rlim_t,
-}
-
-/// Enough for 10,000 services.
-const MANY: libc::rlim_t = 32_768;
-
-impl OpenFiles {
-    /// Allows this process as many descriptors as it may allow itself, with
-    /// `beyond` more than the limit of its limit if it may, and gives back
-    /// what it was allowed before.
-    ///
-    /// # Errors
-    /// Those of `setrlimit(2)`.
-    pub(crate) fn raise(beyond: bool) -> io::Result<OpenFiles> {
-        let old = OpenFiles::get()?;
-        let many = OpenFiles {
-            now: old.most.max(MANY),
-            most: old.most.max(MANY),
-        };
-        let most = OpenFiles {
-            now: old.most,
-            ..old
-        };
-        if !beyond || many.set().is_err() {
-            most.set()?;
-        }
-        Ok(old)
-    }
-
-    /// How many there are now.
-    pub(crate) fn now() -> usize {
-        let now = OpenFiles::get().map_or(0, |limit| limit.now);
-        usize::try_from(now).unwrap_or(usize::MAX)
-    }
-
-    fn get() -> io::Result<OpenFiles> {
-        let mut limit = libc::rlimit {
-            rlim_cur: 0,
-            rlim_max: 0,
-        };
-        // SAFETY: `limit` is ours to write to for the call.
-        check(unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit) })?;
-        Ok(OpenFiles {
-            now: limit.rlim_cur,
-            most: limit.rlim_max,
-        })
-    }
-
-    /// Allows this process so many. Only makes a system call.
-    pub(super) fn set(self) -> io::Result<()> {
-        let limit = libc::rlimit {
-            rlim_cur: self.now,
-            rlim_max: self.most,
-        };
-        // SAFETY: `limit` is only read, and lives for the call.
-        check(unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &limit) }).map(drop)
-    }
-}
 
 /// Whether `error` says that there are no descriptors left.
 pub(crate) fn is_out_of_files(error: &io::Error) -> bool {

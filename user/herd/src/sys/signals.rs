@@ -3,6 +3,7 @@
 use std::io::{self, PipeReader, PipeWriter, Read};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
+use super::descriptors::set_nonblocking;
 use super::raw;
 use crate::config::Signal;
 
@@ -23,8 +24,8 @@ impl Signals {
 
     pub(crate) fn catch(signals: &[i32]) -> io::Result<Signals> {
         let (reader, writer) = io::pipe()?;
-        raw::set_nonblocking(reader.as_fd())?;
-        raw::set_nonblocking(writer.as_fd())?;
+        set_nonblocking(reader.as_fd())?;
+        set_nonblocking(writer.as_fd())?;
         raw::catch(signals, writer.as_raw_fd())?;
         Ok(Signals {
             reader,

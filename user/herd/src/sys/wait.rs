@@ -53,7 +53,7 @@ fn collect(pid: i32) -> io::Result<Option<(u32, End)>> {
 }
 
 /// The end that a wait status tells of, if it is one.
-fn end(status: i32) -> Option<End> {
+pub(super) fn end(status: i32) -> Option<End> {
     if libc::WIFEXITED(status) {
         Some(End::Exited(libc::WEXITSTATUS(status)))
     } else if libc::WIFSIGNALED(status) {

@@ -1,0 +1,222 @@
+//! A definition with every default filled in.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Backoff, Command, Mask, Millis, Names, Restart, Signal, Size, Success};
+use crate::machine::End;
+
+/// One service as it is to be run, with every default filled in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Service {
+    /// The program and its arguments.
+    pub command: Command,
+    /// Variables added to the small environment that herd gives a service.
+    #[serde(default)]
+    pub env: BTreeMap<String, String>,
+    /// A file of more variables, read at each start; `env` comes before it.
+    #[serde(default)]
+    pub env_file: Option<PathBuf>,
+    /// The folder the program starts in.
+    #[serde(default = "root_folder")]
+    pub cwd: PathBuf,
+    /// User name or number to run as; herd's own user if absent.
+    #[serde(default)]
+    pub user: Option<String>,
+    /// Group name or number to run as; the user's if absent.
+    #[serde(default)]
+    pub group: Option<String>,
+    /// More groups, by name or number. Only used if `user` or `group` is.
+    #[serde(default)]
+    pub groups: Vec<String>,
+    /// Permissions that new files do not get.
+    #[serde(default)]
+    pub umask: Option<Mask>,
+    /// How many descriptors it may have; what herd was given if absent.
+    #[serde(default)]
+    pub nofile: Option<u32>,
+    /// Neither set-user-ID programs nor file capabilities give it more.
+    #[serde(default)]
+    pub no_new_privs: bool,
+    /// Runs before the program, as it will run; if it fails, that does not
+    /// start.
+    #[serde(default)]
+    pub pre_start: Option<Command>,
+    /// How long it may take to start, in all.
+    #[serde(default = "start_timeout")]
+    pub start_timeout: Millis,
+    /// When to start it again after it ended by itself.
+    #[serde(default)]
+    pub restart: Restart,
+    /// How long restarts wait that are not at once.
+    #[serde(default)]
+    pub backoff: Backoff,
+    /// So many restarts in a row, then it has failed; 0 for no limit.
+    #[serde(default)]
+    pub max_retries: u32,
+    /// Ends that count as meant, beside status 0.
+    #[serde(default)]
+    pub success_exit: Vec<Success>,
+    /// A run of at least this length makes the next restart the first again.
+    #[serde(default = "healthy_after")]
+    pub healthy_after: Millis,
+    /// Signal that asks the service to stop.
+    #[serde(default)]
+    pub stop_signal: Signal,
+    /// How long it may take to stop before it is killed.
+    #[serde(default = "stop_timeout")]
+    pub stop_timeout: Millis,
+    /// Services that are started before this one, if they are to run at all.
+    #[serde(default)]
+    pub after: Names,
+    /// Limits of the log.
+    #[serde(default)]
+    pub log: LogLimits,
+}
+
+/// How much log is kept for one service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LogLimits {
+    /// No log file grows beyond this many bytes.
+    pub max_size: Size,
+    /// How many full log files (`NAME.log.1` and on) are kept.
+    pub keep: u8,
+}
+
+impl Default for LogLimits {
+    fn default() -> Self {
+        LogLimits {
+            max_size: Size(1 << 20),
+            keep: 4,
+        }
+    }
+}
+
+fn root_folder() -> PathBuf {
+    PathBuf::from("/")
+}
+
+fn start_timeout() -> Millis {
+    Millis(60_000)
+}
+
+fn healthy_after() -> Millis {
+    Millis(60_000)
+}
+
+fn stop_timeout() -> Millis {
+    Millis(10_000)
+}
+
+/// The longest `stop_timeout`: a shutdown waits no longer than that anyway.
+const LONGEST_STOP: Millis = Millis(5 * 60_000);
+
+/// The largest `nofile`: as many as Linux lets a process have by default.
+const MOST_FILES: u32 = 1 << 20;
+
+impl Service {
+    /// A definition that only names its program.
+    fn plain(command: Command) -> Service {
+        Service {
+            command,
+            env: BTreeMap::new(),
+            env_file: None,
+            cwd: root_folder(),
+            user: None,
+            group: None,
+            groups: Vec::new(),
+            umask: None,
+            nofile: None,
+            no_new_privs: false,
+            pre_start: None,
+            start_timeout: start_timeout(),
+            restart: Restart::default(),
+            backoff: Backoff::default(),
+            max_retries: 0,
+            success_exit: Vec::new(),
+            healthy_after: healthy_after(),
+            stop_signal: Signal::TERM,
+            stop_timeout: stop_timeout(),
+            after: Names::default(),
+            log: LogLimits::default(),
+        }
+    }
+
+    /// A definition for an instance that runs and has none any more.
+    pub(crate) fn gone() -> Service {
+        Service {
+            restart: Restart::Never,
+            ..Service::plain(Command(vec!["gone".to_owned()]))
+        }
+    }
+
+    /// Whether `end` is one that `restart = "on-failure"` accepts.
+    pub fn is_success(&self, end: End) -> bool {
+        end == End::Exited(0) || self.success_exit.iter().any(|success| success.is(end))
+    }
+
+    /// Breaches of rules that join several keys, or that the types do not
+    /// carry, each with its key.
+    pub(super) fn mistakes(&self) -> Vec<(&'static str, String)> {
+        let mut mistakes = Vec::new();
+        let mut wrong = |key: &'static str, message: String| mistakes.push((key, message));
+        for (key, value) in &self.env {
+            if key.is_empty() || key.contains(['=', '\0']) || value.contains('\0') {
+                wrong("env", format!("env: {key:?} is not a usable variable"));
+            }
+        }
+        let paths = [
+            ("cwd", Some(&self.cwd)),
+            ("env_file", self.env_file.as_ref()),
+        ];
+        for (key, path) in paths {
+            if let Some(path) = path.filter(|path| !path.is_absolute()) {
+                wrong(key, format!("{key}: {path:?} is not an absolute path"));
+            }
+        }
+        if self.stop_timeout > LONGEST_STOP {
+            wrong(
+                "stop_timeout",
+                format!("stop_timeout is longer than {LONGEST_STOP}"),
+            );
+        }
+        if self.start_timeout.0 == 0 {
+            wrong(
+                "start_timeout",
+                "start_timeout: no start takes no time".to_owned(),
+            );
+        }
+        if self
+            .nofile
+            .is_some_and(|most| !(16..=MOST_FILES).contains(&most))
+        {
+            wrong(
+                "nofile",
+                format!("nofile is a number from 16 to {MOST_FILES}"),
+            );
+        }
+        if !self.groups.is_empty() && self.user.is_none() && self.group.is_none() {
+            wrong(
+                "groups",
+                "groups are only given with a user or a group".to_owned(),
+            );
+        }
+        if self.max_retries > 0 && self.restart == Restart::Never {
+            wrong(
+                "max_retries",
+                "max_retries has no use: restart is \"never\"".to_owned(),
+            );
+        }
+        if !self.success_exit.is_empty() && self.restart != Restart::OnFailure {
+            wrong(
+                "success_exit",
+                "success_exit has no use: restart is not \"on-failure\"".to_owned(),
+            );
+        }
+        mistakes
+    }
+}
