@@ -69,6 +69,12 @@ impl Keys {
         Seq(clock.wrapping_add(hash(self.numbers, tuple) as u32))
     }
 
+    /// What a connection's timestamps are ahead by (RFC 7323, 7.1): one for
+    /// each pair of addresses, so that they never go back.
+    pub fn clock_offset(&self, tuple: &Tuple) -> u32 {
+        hash(self.ports, &(tuple.local.addr, tuple.remote.addr)) as u32
+    }
+
     /// Where the search for a port to somebody begins (RFC 6056, 3.3.3).
     pub fn first_port(&self, remote: &IpEndpoint) -> u32 {
         hash(self.ports, remote) as u32

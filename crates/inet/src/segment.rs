@@ -1,8 +1,9 @@
-//! TCP segments as values, and as bytes (RFC 9293, 3.1; RFC 7323).
+//! TCP segments as values, and as bytes (RFC 9293, 3.1).
 
+use crate::options::Options;
 use crate::seq::Seq;
 use bitflags::bitflags;
-use smoltcp::wire::{IpAddress, IpEndpoint, TcpOption, TcpPacket, TcpSeqNumber};
+use smoltcp::wire::{IpAddress, IpEndpoint, TcpPacket, TcpSeqNumber};
 
 bitflags! {
     /// The control bits that this stack looks at.
@@ -21,8 +22,6 @@ bitflags! {
     }
 }
 
-/// The largest shift of a window (RFC 7323, 2.3).
-const MAX_SCALE: u8 = 14;
 /// Bytes of a header without options.
 const PLAIN_HEADER: usize = 20;
 
@@ -41,10 +40,8 @@ pub struct Header {
     pub flags: Flags,
     /// The window, as it is in the header: not scaled.
     pub window: u16,
-    /// The maximum segment size that the sender takes (only with SYN).
-    pub mss: Option<u16>,
-    /// How windows of the sender are to be shifted (only with SYN).
-    pub scale: Option<u8>,
+    /// The options.
+    pub options: Options,
 }
 
 /// A segment's data, in two pieces.
@@ -74,43 +71,21 @@ impl Header {
         flags.set(Flags::RST, packet.rst());
         flags.set(Flags::PSH, packet.psh());
         flags.set(Flags::ACK, packet.ack());
-        let mut header = Header {
+        let header = Header {
             from: IpEndpoint::new(from, source),
             to: IpEndpoint::new(to, target),
             seq: Seq(packet.seq_number().0 as u32),
             ack: Seq(packet.ack_number().0 as u32),
             flags,
             window: packet.window_len(),
-            mss: None,
-            scale: None,
+            options: Options::parse(packet.options(), flags.contains(Flags::SYN)),
         };
-        if flags.contains(Flags::SYN) {
-            header.read_options(packet.options());
-        }
         Some((header, packet.payload()))
-    }
-
-    /// Options up to the first that makes no sense.
-    fn read_options(&mut self, mut bytes: &[u8]) {
-        while !bytes.is_empty() {
-            let Ok((rest, option)) = TcpOption::parse(bytes) else {
-                return;
-            };
-            match option {
-                TcpOption::EndOfList => return,
-                TcpOption::MaxSegmentSize(size) => self.mss = Some(size),
-                TcpOption::WindowScale(shift) => self.scale = Some(shift.min(MAX_SCALE)),
-                _ => {}
-            }
-            bytes = rest;
-        }
     }
 
     /// Bytes of the header with its options.
     pub fn header_len(&self) -> usize {
-        let mss = if self.mss.is_some() { 4 } else { 0 };
-        let scale = if self.scale.is_some() { 4 } else { 0 };
-        PLAIN_HEADER + mss + scale
+        PLAIN_HEADER + self.options.len()
     }
 
     /// Writes the segment into `bytes`, which are as long as it is.
@@ -131,14 +106,7 @@ impl Header {
         packet.set_ack(self.flags.contains(Flags::ACK));
         packet.set_window_len(self.window);
         packet.set_urgent_at(0);
-        let mut options = packet.options_mut();
-        if let Some(size) = self.mss {
-            options = TcpOption::MaxSegmentSize(size).emit(options);
-        }
-        if let Some(shift) = self.scale {
-            options = TcpOption::WindowScale(shift).emit(options);
-            TcpOption::NoOperation.emit(options);
-        }
+        self.options.emit(packet.options_mut());
         let (first, second) = packet.payload_mut().split_at_mut(data.0.len());
         first.copy_from_slice(data.0);
         second.copy_from_slice(data.1);
@@ -166,8 +134,7 @@ impl Header {
             ack,
             flags,
             window: 0,
-            mss: None,
-            scale: None,
+            options: Options::default(),
         })
     }
 }
@@ -187,8 +154,11 @@ mod tests {
             ack: Seq(77),
             flags: Flags::SYN | Flags::ACK,
             window: 4242,
-            mss: Some(1460),
-            scale: Some(7),
+            options: Options {
+                mss: Some(1460),
+                scale: Some(7),
+                ..Options::default()
+            },
         };
         let mut bytes = vec![0; header.header_len() + 5];
         header.emit(&mut bytes, (b"abc", b"de"));

@@ -8,6 +8,16 @@ pub const MAX_BUFFER: u32 = 4 << 20;
 /// Bytes of each buffer by default.
 pub const BUFFER: u32 = 256 << 10;
 
+/// How the congestion window grows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Algorithm {
+    /// By a cubic function of time (RFC 9438).
+    #[default]
+    Cubic,
+    /// By a segment for each round trip (RFC 5681).
+    Reno,
+}
+
 /// The options of a connection, and of those that a listener makes (tcp(7),
 /// socket(7)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +54,8 @@ pub struct Settings {
     pub defer_accept: u32,
     /// TCP_FASTOPEN: data with SYN that might be taken, of which none are.
     pub fast_open: u32,
+    /// TCP_CONGESTION.
+    pub algorithm: Algorithm,
     /// SO_REUSEADDR.
     pub reuse_address: bool,
     /// SO_REUSEPORT.
@@ -79,6 +91,7 @@ impl Default for Settings {
             unsent_limit: u32::MAX,
             defer_accept: 0,
             fast_open: 0,
+            algorithm: Algorithm::Cubic,
             reuse_address: false,
             reuse_port: false,
             ttl: 0,

@@ -3,6 +3,7 @@
 
 use crate::SECOND;
 use crate::keys::{TableHasher, Tuple};
+use crate::options::Options;
 use crate::segment::{Flags, Header};
 use crate::seq::Seq;
 use crate::shrink::shrink;
@@ -160,8 +161,7 @@ impl TimeWait {
             ack: remains.expected,
             flags: Flags::ACK,
             window: remains.window,
-            mss: None,
-            scale: None,
+            options: Options::default(),
         }))
     }
 }

@@ -259,6 +259,7 @@ impl<H: Host> Stack<H> {
             local: tuple.local,
             remote: tuple.remote,
             iss: self.keys.first_number(tuple, now),
+            stamps: self.keys.clock_offset(tuple),
             mtu: self.mtu(path),
             is_local: path == Path::Local,
         }

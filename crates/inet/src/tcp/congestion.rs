@@ -1,7 +1,10 @@
-//! How much may be under way: slow start, congestion avoidance (RFC 5681),
-//! and recovery from losses (NewReno, RFC 6582).
+//! How much may be under way: slow start, congestion avoidance (RFC 5681, RFC
+//! 9438), and recovery from losses: NewReno's (RFC 6582), or by what the peer
+//! tells of what it has (RFC 6675).
 
+use super::cubic::Cubic;
 use crate::seq::Seq;
+use crate::settings::Algorithm;
 
 /// Duplicate acknowledgements that mean a loss.
 const DUPLICATES: u8 = 3;
@@ -15,9 +18,28 @@ pub enum Verdict {
     Resend,
 }
 
+/// An acknowledgement of something new.
+#[derive(Clone, Copy, Debug)]
+pub struct Acknowledged {
+    /// So many bytes, up to `una`.
+    pub count: u32,
+    /// See [`Self::count`].
+    pub una: Seq,
+    /// Bytes that stay under way.
+    pub flight: u32,
+    /// Losses are found by what the peer tells of what it has.
+    pub selective: bool,
+    /// The time, and that of a round trip, in nanoseconds.
+    pub now: u64,
+    /// See [`Self::now`].
+    pub trip: u64,
+}
+
 /// The congestion window and what it depends on, in bytes.
 #[derive(Debug)]
 pub struct Congestion {
+    algorithm: Algorithm,
+    cubic: Cubic,
     window: u32,
     threshold: u32,
     mss: u32,
@@ -32,8 +54,10 @@ pub struct Congestion {
 
 impl Congestion {
     /// For a connection whose first number is `first`.
-    pub fn new(mss: u32, first: Seq) -> Congestion {
+    pub fn new(algorithm: Algorithm, mss: u32, first: Seq) -> Congestion {
         Congestion {
+            algorithm,
+            cubic: Cubic::default(),
             window: initial(mss),
             threshold: u32::MAX,
             mss,
@@ -50,6 +74,22 @@ impl Congestion {
         self.window = initial(mss);
     }
 
+    /// TCP_CONGESTION.
+    pub fn set(&mut self, algorithm: Algorithm) {
+        self.algorithm = algorithm;
+        self.cubic = Cubic::default();
+    }
+
+    /// Slow start ends at this window, in bytes.
+    pub fn threshold(&self) -> u32 {
+        self.threshold
+    }
+
+    /// Whether what was lost is being sent again.
+    pub fn is_recovering(&self) -> bool {
+        self.recover.is_some()
+    }
+
     /// Bytes that may be under way.
     pub fn window(&self) -> u32 {
         self.window
@@ -58,39 +98,47 @@ impl Congestion {
     /// Nothing was sent for longer than the time-out (RFC 5681, 4.1).
     pub fn was_idle(&mut self) {
         self.window = self.window.min(initial(self.mss));
+        self.cubic.was_idle();
     }
 
-    /// `count` more bytes are acknowledged, up to `ack`; `flight` stay under
-    /// way.
-    pub fn acknowledged(&mut self, count: u32, ack: Seq, flight: u32) -> Verdict {
+    /// More bytes are acknowledged.
+    pub fn acknowledged(&mut self, ack: &Acknowledged) -> Verdict {
         self.duplicates = 0;
         match self.recover {
-            Some(recover) if ack.before(recover) => {
+            Some(recover) if ack.una.before(recover) && ack.selective => Verdict::Nothing,
+            Some(recover) if ack.una.before(recover) => {
                 // A partial acknowledgement: the next segment is lost, too.
-                self.window = self.window.saturating_sub(count).max(self.mss);
-                if count >= self.mss {
+                self.window = self.window.saturating_sub(ack.count).max(self.mss);
+                if ack.count >= self.mss {
                     self.window += self.mss;
                 }
                 Verdict::Resend
             }
             Some(_) => {
                 self.recover = None;
-                self.window = self.threshold.min(flight.max(self.mss) + self.mss);
+                self.window = self.threshold.min(ack.flight.max(self.mss) + self.mss);
                 Verdict::Nothing
             }
             None => {
-                self.grow(count);
+                self.grow(ack);
                 Verdict::Nothing
             }
         }
     }
 
-    fn grow(&mut self, count: u32) {
+    fn grow(&mut self, ack: &Acknowledged) {
         if self.window < self.threshold {
-            self.window = self.window.saturating_add(count.min(2 * self.mss));
+            self.window = self.window.saturating_add(ack.count.min(2 * self.mss));
             return;
         }
-        self.credit = self.credit.saturating_add(count);
+        if self.algorithm == Algorithm::Cubic {
+            let Acknowledged {
+                count, now, trip, ..
+            } = *ack;
+            self.window = self.cubic.grow(self.window, self.mss, count, now, trip);
+            return;
+        }
+        self.credit = self.credit.saturating_add(ack.count);
         if self.credit >= self.window {
             self.credit -= self.window;
             self.window = self.window.saturating_add(self.mss);
@@ -106,21 +154,30 @@ impl Congestion {
             return Verdict::Nothing;
         }
         self.duplicates = self.duplicates.saturating_add(1);
-        if self.duplicates != DUPLICATES || ack.before(self.not_before) {
+        if self.duplicates != DUPLICATES || !self.lost(ack, sent, flight) {
             return Verdict::Nothing;
         }
-        self.halve(flight);
         self.window = self.threshold.saturating_add(3 * self.mss);
+        Verdict::Resend
+    }
+
+    /// Something before `sent` is lost. Whether that begins a recovery.
+    pub fn lost(&mut self, ack: Seq, sent: Seq, flight: u32) -> bool {
+        if self.recover.is_some() || ack.before(self.not_before) {
+            return false;
+        }
+        self.reduce(flight);
+        self.window = self.threshold;
         self.recover = Some(sent);
         self.not_before = sent;
-        Verdict::Resend
+        true
     }
 
     /// Nothing came in time: `first` is whether for the first time since
     /// something did.
     pub fn timed_out(&mut self, first: bool, sent: Seq, flight: u32) {
         if first {
-            self.halve(flight);
+            self.reduce(flight);
         }
         self.window = self.mss;
         self.credit = 0;
@@ -129,8 +186,15 @@ impl Congestion {
         self.not_before = sent;
     }
 
-    fn halve(&mut self, flight: u32) {
-        self.threshold = (flight / 2).max(2 * self.mss);
+    fn reduce(&mut self, flight: u32) {
+        let less = match self.algorithm {
+            Algorithm::Reno => flight / 2,
+            Algorithm::Cubic => {
+                self.cubic.reduce(self.window);
+                Cubic::threshold(flight)
+            }
+        };
+        self.threshold = less.max(2 * self.mss);
     }
 }
 
@@ -145,13 +209,18 @@ mod tests {
 
     #[test]
     fn a_loss_is_mended_once() {
-        let mut control = Congestion::new(1000, Seq(0));
+        let mut control = Congestion::new(Algorithm::Reno, 1000, Seq(0));
+        let ack = |count: u32, una: Seq, flight: u32| Acknowledged {
+            count,
+            una,
+            flight,
+            selective: false,
+            now: 0,
+            trip: 0,
+        };
         assert_eq!(control.window(), 10_000);
-        assert_eq!(
-            control.acknowledged(1000, Seq(1000), 9000),
-            Verdict::Nothing
-        );
-        assert_eq!(control.window(), 11_000);
+        let first = control.acknowledged(&ack(1000, Seq(1000), 9000));
+        assert_eq!((first, control.window()), (Verdict::Nothing, 11_000));
         let sent = Seq(11_000);
         for _ in 0..2 {
             assert_eq!(control.duplicate(Seq(1000), sent, 10_000), Verdict::Nothing);
@@ -159,8 +228,10 @@ mod tests {
         assert_eq!(control.duplicate(Seq(1000), sent, 10_000), Verdict::Resend);
         assert_eq!(control.window(), 8000);
         assert_eq!(control.duplicate(Seq(1000), sent, 10_000), Verdict::Nothing);
-        assert_eq!(control.acknowledged(2000, Seq(3000), 8000), Verdict::Resend);
-        assert_eq!(control.acknowledged(8000, sent, 0), Verdict::Nothing);
+        let partial = control.acknowledged(&ack(2000, Seq(3000), 8000));
+        assert_eq!(partial, Verdict::Resend);
+        let whole = control.acknowledged(&ack(8000, sent, 0));
+        assert_eq!(whole, Verdict::Nothing);
         assert_eq!(control.window(), 2000);
         control.timed_out(true, sent, 2000);
         assert_eq!(control.window(), 1000);

@@ -1,6 +1,6 @@
 //! A segment has come (RFC 9293, 3.10.7; RFC 5961).
 
-use super::congestion::Verdict;
+use super::congestion::{Acknowledged, Verdict};
 use super::{Connection, State};
 use crate::segment::{Flags, Header, Payload};
 use crate::seq::Seq;
@@ -49,7 +49,7 @@ impl Connection {
             return Answer::Nothing;
         }
         self.timers.heard = now;
-        self.take_syn(header);
+        self.take_syn(now, header);
         if !acceptable {
             // Both sides have begun at once.
             self.state = State::SynReceived;
@@ -74,10 +74,12 @@ impl Connection {
     /// 3.10.7.4.
     fn in_other_states(&mut self, now: u64, header: &Header, data: Payload<'_>) -> Answer {
         let length = data.0.len() + data.1.len();
-        if !self.is_acceptable(header, length) {
+        let is_reset = header.flags.contains(Flags::RST);
+        let is_old = !is_reset && self.stamps.is_old(now, &header.options);
+        if is_old || !self.is_acceptable(header, length) {
             return self.unacceptable(now, header);
         }
-        if header.flags.contains(Flags::RST) {
+        if is_reset {
             self.on_reset(now, header);
             return Answer::Nothing;
         }
@@ -106,6 +108,7 @@ impl Connection {
         }
         self.timers.heard = now;
         self.timers.probes = 0;
+        self.stamps.hear(now, &header.options, header.seq);
         self.on_ack(now, header, length);
         if self.state == State::Closed {
             return Answer::Nothing;
@@ -205,8 +208,10 @@ impl Connection {
             self.largest_window = self.largest_window.max(window);
             (self.window_seq, self.window_ack) = (header.seq, header.ack);
         }
+        let any = self.take_blocks(header);
         if header.ack.after(self.una) {
-            return self.on_new_ack(now, header.ack);
+            self.on_new_ack(now, header);
+            return self.seek_losses();
         }
         if header.ack != self.una {
             return;
@@ -222,15 +227,28 @@ impl Connection {
             return;
         }
         let fin = header.flags.contains(Flags::FIN);
-        if length == 0 && same_window && !fin {
+        if self.selective.is_agreed() {
+            if any {
+                self.seek_losses();
+            }
+        } else if length == 0 && same_window && !fin {
             let verdict = self.congestion.duplicate(self.una, self.max, flight);
             self.due.resend |= verdict == Verdict::Resend;
         }
     }
 
     /// Something was acknowledged for the first time.
-    fn on_new_ack(&mut self, now: u64, ack: Seq) {
+    fn on_new_ack(&mut self, now: u64, header: &Header) {
+        let ack = header.ack;
         self.take_sample(now, ack);
+        if self.timers.attempts > 0
+            && let Some(trip) = self.stamps.trip(now, &header.options)
+            && trip <= now.saturating_sub(self.timers.sent) + SECOND / 1000
+        {
+            // It answers the last of several; an answer to the first may have
+            // been lost, and tells nothing.
+            self.trip.sample(trip);
+        }
         let count = ack.since(self.una);
         let end = self.una + self.transmit.len();
         let fin_acked = self.fin_pending() && ack.after(end);
@@ -239,7 +257,15 @@ impl Connection {
         self.next = self.next.max(ack);
         self.small = self.small.max(ack);
         let flight = self.max.since(ack) as u32;
-        let verdict = self.congestion.acknowledged(count as u32, ack, flight);
+        self.selective.advance(ack);
+        let verdict = self.congestion.acknowledged(&Acknowledged {
+            count: count as u32,
+            una: ack,
+            flight,
+            selective: self.selective.is_agreed(),
+            now,
+            trip: self.trip.estimate().0,
+        });
         self.due.resend |= verdict == Verdict::Resend && flight > 0;
         self.timers.attempts = 0;
         self.trip.answered();
@@ -325,8 +351,11 @@ impl Connection {
         {
             return;
         }
-        if offset > 0 && !self.ahead.add(seq, seq + fits) {
-            return;
+        if offset > 0 {
+            if !self.ahead.add(seq, seq + fits) {
+                return;
+            }
+            self.selective.note(seq);
         }
         let at = self.receive.len() + offset;
         let split = data.0.len().clamp(skip, fits);

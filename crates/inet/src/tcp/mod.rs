@@ -2,16 +2,20 @@
 //! in; segments and news out. It knows neither sockets nor other connections.
 
 mod congestion;
+mod cubic;
 mod input;
 mod output;
 mod ranges;
 mod rtt;
+mod selective;
+mod stamps;
 mod timers;
 mod user;
 
 pub use input::Answer;
 pub use user::Figures;
 
+use crate::options::STAMPS;
 use crate::ring::Ring;
 use crate::segment::Header;
 use crate::seq::Seq;
@@ -22,7 +26,9 @@ use paddock_charge::Charge;
 use paddock_sync::Ready;
 use ranges::Ranges;
 use rtt::RoundTrip;
+use selective::Selective;
 use smoltcp::wire::{IpAddress, IpEndpoint};
+use stamps::Stamps;
 use timers::Timers;
 
 /// Where a connection is (RFC 9293, 3.3.2). LISTEN is a listener's, and
@@ -89,6 +95,8 @@ pub struct Origin {
     pub remote: IpEndpoint,
     /// The first number (RFC 6528).
     pub iss: Seq,
+    /// What this side's clock is ahead of the machine's, in milliseconds.
+    pub stamps: u32,
     /// Bytes of the largest IP packet on the way.
     pub mtu: usize,
     /// Whether the peer is on this machine, so that nothing is ever lost.
@@ -143,6 +151,8 @@ pub struct Connection {
     /// The end of the last segment that was not full (Minshall).
     small: Seq,
     congestion: Congestion,
+    selective: Selective,
+    stamps: Stamps,
     trip: RoundTrip,
     /// A segment's end whose acknowledgement is timed, and when it was sent.
     timed: Option<(Seq, u64)>,
@@ -183,7 +193,7 @@ struct Due {
 
 impl Connection {
     fn new(origin: Origin, settings: Settings, state: State, charge: Charge) -> Connection {
-        let Origin { iss, .. } = origin;
+        let Origin { iss, stamps, .. } = origin;
         Connection {
             origin,
             state,
@@ -206,7 +216,9 @@ impl Connection {
             peer_scale: None,
             fin_acked: false,
             small: iss,
-            congestion: Congestion::new(u32::from(DEFAULT_MSS), iss),
+            congestion: Congestion::new(settings.algorithm, u32::from(DEFAULT_MSS), iss),
+            selective: Selective::new(),
+            stamps: Stamps::new(stamps),
             trip: RoundTrip::new(),
             timed: None,
             receive: Ring::new(),
@@ -240,17 +252,24 @@ impl Connection {
     ) -> Connection {
         let mut connection = Connection::new(origin, settings, State::SynReceived, charge);
         connection.timers.heard = now;
-        connection.take_syn(syn);
+        connection.take_syn(now, syn);
         connection
     }
 
     /// Takes over what a SYN says.
-    fn take_syn(&mut self, syn: &Header) {
+    fn take_syn(&mut self, now: u64, syn: &Header) {
         self.expected = syn.seq + 1;
         self.told = self.expected + self.settings.receive_limit.min(65535) as usize;
-        self.peer_scale = syn.scale;
-        let theirs = u32::from(syn.mss.unwrap_or(DEFAULT_MSS)).max(LEAST_MSS);
+        let options = &syn.options;
+        self.peer_scale = options.scale;
+        // On this machine nothing is lost or old.
+        let offered = !self.origin.is_local;
+        self.selective.agree(offered && options.selective);
+        let theirs = u32::from(options.mss.unwrap_or(DEFAULT_MSS)).max(LEAST_MSS);
         self.mss = theirs.min(u32::from(self.origin.mss()));
+        if self.stamps.agree(now, offered, options, self.expected) {
+            self.mss -= STAMPS as u32;
+        }
         self.congestion.begin(self.mss);
         // The window of a SYN is not scaled (RFC 7323, 2.2).
         self.window = u32::from(syn.window);
@@ -323,6 +342,7 @@ impl Connection {
         self.fin_acked = true;
         self.transmit.clear();
         self.ahead.clear();
+        self.selective.clear();
         self.timers.clear();
         self.due = Due {
             reset: self.due.reset,

@@ -4,6 +4,7 @@
 use super::timers::DELAYED_ACK;
 use super::{Connection, SCALE, State};
 use crate::NEVER;
+use crate::options::{BLOCKS, Blocks, Options};
 use crate::segment::{Flags, Header, Payload};
 use crate::seq::Seq;
 
@@ -19,11 +20,11 @@ pub struct Outgoing {
 }
 
 /// What data and end are to go with a segment.
-struct Part {
-    seq: Seq,
-    offset: usize,
-    length: usize,
-    fin: bool,
+pub(super) struct Part {
+    pub seq: Seq,
+    pub offset: usize,
+    pub length: usize,
+    pub fin: bool,
 }
 
 impl Connection {
@@ -36,6 +37,15 @@ impl Connection {
     /// The next segment that is due, which counts as sent at `now`. `None` if
     /// there is none.
     pub fn next_segment(&mut self, now: u64) -> Option<Outgoing> {
+        let mut segment = self.next_unstamped(now)?;
+        if self.stamps.is_agreed() {
+            segment.header.options.stamps = Some(self.stamps.told(now));
+            self.stamps.acknowledges(self.expected);
+        }
+        Some(segment)
+    }
+
+    fn next_unstamped(&mut self, now: u64) -> Option<Outgoing> {
         if self.due.reset {
             return self.reset_segment();
         }
@@ -61,9 +71,17 @@ impl Connection {
         flags.set(Flags::ACK, answers);
         let mut segment = self.control(flags, self.origin.iss);
         segment.header.window = self.settings.receive_limit.min(65535) as u16;
-        segment.header.mss = Some(self.origin.mss());
-        let scales = !answers || self.peer_scale.is_some();
-        segment.header.scale = scales.then_some(SCALE);
+        let (scales, offers) = (
+            !answers || self.peer_scale.is_some(),
+            !answers && !self.origin.is_local,
+        );
+        segment.header.options = Options {
+            mss: Some(self.origin.mss()),
+            scale: scales.then_some(SCALE),
+            selective: offers || self.selective.is_agreed(),
+            stamps: offers.then(|| self.stamps.told(now)),
+            blocks: Blocks::default(),
+        };
         self.next = self.origin.iss + 1;
         self.small = self.next;
         self.count_as_sent(now, self.origin.iss);
@@ -71,7 +89,8 @@ impl Connection {
     }
 
     fn synchronized(&mut self, now: u64) -> Option<Outgoing> {
-        let part = match self.take_resend().or_else(|| self.next_part(now)) {
+        let part = self.take_resend().or_else(|| self.next_hole());
+        let part = match part.or_else(|| self.next_part(now)) {
             Some(part) => part,
             None if self.due.ack || self.due.probe || self.window_grows() => {
                 // Old numbers have the peer answer (RFC 1122, 4.2.3.6).
@@ -81,7 +100,9 @@ impl Connection {
                 self.acknowledges();
                 // All that was sent, even if it is being sent again: the peer
                 // takes nothing from before what it expects.
-                return Some(self.control(Flags::ACK, self.max - old));
+                let mut segment = self.control(Flags::ACK, self.max - old);
+                segment.header.options.blocks = self.blocks(BLOCKS);
+                return Some(segment);
             }
             None => {
                 self.watch_window(now);
@@ -100,8 +121,14 @@ impl Connection {
         self.acknowledges();
         let mut segment = self.control(flags, part.seq);
         (segment.offset, segment.length) = (part.offset, part.length);
-        if part.length > 0 && part.length < self.mss as usize {
+        if !self.ahead.is_empty() {
+            segment.header.options.blocks = self.blocks(BLOCKS);
+        }
+        if part.length > 0 && part.length < self.room() && !end.before(self.max) {
             self.small = self.small.max(end);
+        }
+        if self.congestion.is_recovering() && end.before(self.max) {
+            self.selective.count_as_resent(part.seq, end, self.max);
         }
         self.next = self.next.max(end);
         self.count_as_sent(now, part.seq);
@@ -130,7 +157,8 @@ impl Connection {
         if !core::mem::take(&mut self.due.resend) {
             return None;
         }
-        let length = self.transmit.len().min(self.mss as usize);
+        let length = self.transmit.len().min(self.room());
+        let length = self.selective.until_next(self.una, length);
         let fin = self.fin_pending() && length == self.transmit.len();
         let fin = fin && self.max.after(self.una + length);
         (length > 0 || fin).then_some(Part {
@@ -144,7 +172,7 @@ impl Connection {
     /// New data, or those that are sent again after a time-out, if they may
     /// go now; and the end behind them.
     fn next_part(&mut self, now: u64) -> Option<Part> {
-        self.next = self.next.max(self.una);
+        self.next = self.selective.skip(self.next.max(self.una));
         let offset = self.next.since(self.una);
         let waiting = self.transmit.len().saturating_sub(offset);
         let fin_sent = offset > self.transmit.len();
@@ -154,10 +182,12 @@ impl Connection {
         if self.max == self.una && now.saturating_sub(self.timers.sent) > self.trip.timeout() {
             self.congestion.was_idle();
         }
-        let window = self.window.min(self.congestion.window()) as usize;
+        let allowed = (self.congestion.window() as usize).saturating_sub(self.pipe());
         let length = waiting
-            .min(window.saturating_sub(offset))
-            .min(self.mss as usize);
+            .min((self.window as usize).saturating_sub(offset))
+            .min(allowed)
+            .min(self.room());
+        let length = self.selective.until_next(self.next, length);
         let fin = self.fin_pending() && length == waiting;
         let goes = fin || length > 0 && self.may_go(length, length == waiting);
         goes.then_some(Part {
@@ -170,7 +200,7 @@ impl Connection {
 
     /// Whether so many bytes are worth a segment; `is_all` if no more wait.
     fn may_go(&mut self, length: usize, is_all: bool) -> bool {
-        let full = length == self.mss as usize;
+        let full = length == self.room();
         let again = self.next.before(self.max);
         if full || again || core::mem::take(&mut self.due.probe) {
             return true;
@@ -204,8 +234,7 @@ impl Connection {
             ack: if acks { self.expected } else { Seq(0) },
             flags,
             window: self.told_window(),
-            mss: None,
-            scale: None,
+            options: Options::default(),
         };
         Outgoing {
             header,

@@ -149,6 +149,7 @@ impl Connection {
         } else {
             let flight = self.max.since(self.una) as u32;
             self.congestion.timed_out(first, self.max, flight);
+            self.selective.timed_out(self.una, !first);
             self.next = self.una;
             // A window that was taken back holds this one up no more.
             self.due.resend = self.window == 0 && self.state.is_synchronized();

@@ -33,6 +33,12 @@ pub struct Figures {
     pub peer_scale: Option<u8>,
     /// See [`Self::peer_scale`].
     pub own_scale: u8,
+    /// Slow start ends at this window, in bytes.
+    pub threshold: u32,
+    /// Whether segments have timestamps.
+    pub stamps: bool,
+    /// Whether what has come out of order is told (SACK).
+    pub selective: bool,
 }
 
 impl Connection {
@@ -194,6 +200,9 @@ impl Connection {
         if times(&kept) != times(&settings) {
             self.set_keep_alive();
         }
+        if kept.algorithm != settings.algorithm {
+            self.congestion.set(settings.algorithm);
+        }
     }
 
     /// What TCP_INFO tells.
@@ -210,6 +219,9 @@ impl Connection {
             attempts: self.timers.attempts,
             peer_scale: self.peer_scale,
             own_scale: self.own_scale(),
+            threshold: self.congestion.threshold(),
+            stamps: self.stamps.is_agreed(),
+            selective: self.selective.is_agreed(),
         }
     }
 

@@ -13,7 +13,7 @@ use smoltcp::wire::{
     ArpOperation, ArpPacket, ArpRepr, EthernetAddress, EthernetFrame, EthernetProtocol, IpAddress,
     IpEndpoint, Ipv4Address, Ipv4Cidr,
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
@@ -151,6 +151,9 @@ pub struct Network {
     pub random: Random,
     pub wire: Wire,
     pub sent: usize,
+    /// What side 0 has sent, if it is kept; and which of it are lost.
+    pub log: Option<Vec<Vec<u8>>>,
+    pub lost: BTreeSet<usize>,
     /// Frames on their way, by time and number.
     under_way: BTreeMap<(u64, u64), (usize, Vec<u8>)>,
     number: u64,
@@ -170,6 +173,8 @@ impl Network {
             random: Random::new(seed),
             wire,
             sent: 0,
+            log: None,
+            lost: BTreeSet::new(),
             under_way: BTreeMap::new(),
             number: 0,
         }
@@ -180,6 +185,9 @@ impl Network {
         for side in 0..2 {
             for frame in std::mem::take(&mut self.stacks[side].host().frames) {
                 self.sent += 1;
+                if side == 0 && self.is_lost(&frame) {
+                    continue;
+                }
                 let arp = EthernetFrame::new_checked(&frame[..]).unwrap().ethertype()
                     == EthernetProtocol::Arp;
                 // Of neighbours there is a test of its own.
@@ -200,6 +208,16 @@ impl Network {
                 self.put(to, frame);
             }
         }
+    }
+
+    /// Keeps a frame, if they are kept. Whether it is one of those that get
+    /// lost.
+    fn is_lost(&mut self, frame: &[u8]) -> bool {
+        let Some(log) = &mut self.log else {
+            return false;
+        };
+        log.push(frame.to_vec());
+        self.lost.contains(&(log.len() - 1))
     }
 
     fn put(&mut self, to: usize, frame: Vec<u8>) {

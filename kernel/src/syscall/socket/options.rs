@@ -6,6 +6,7 @@
 
 use super::{Call, Socket, socket_of, tcp_options};
 use crate::arch::user_access::copy_to_user;
+use crate::net::tcp::TcpSocket;
 use crate::user_memory::{UserPtr, read_bytes};
 use paddock_abi::socket::*;
 use paddock_abi::time::{NANOS, Timeval};
@@ -16,6 +17,8 @@ use zerocopy::IntoBytes;
 
 /// Bytes of each buffer of a socket.
 const BUFFER: u32 = 65536;
+/// Bytes of a congestion control's name, with the zero behind it.
+const CONGESTION_NAME: usize = 16;
 /// The smallest and the largest buffer size that is told back.
 const BUFFER_RANGE: (u32, u32) = (2048, 1 << 20);
 
@@ -42,9 +45,10 @@ pub fn setsockopt(call: &mut Call<'_>) -> Result<u64> {
     let file = call.file(0)?;
     let socket = socket_of(&file)?;
     let (level, option, options) = (call.uint(1), call.uint(2), socket.options());
-    let tcp = matches!(socket, Socket::Tcp(_));
-    if tcp && (level, option) == (IPPROTO_TCP, TCP_CONGESTION) {
-        return set_congestion(call);
+    if let Socket::Tcp(tcp) = socket
+        && (level, option) == (IPPROTO_TCP, TCP_CONGESTION)
+    {
+        return set_congestion(call, tcp);
     }
     if (level, option) == (SOL_SOCKET, SO_RCVTIMEO) || (level, option) == (SOL_SOCKET, SO_SNDTIMEO)
     {
@@ -104,14 +108,24 @@ fn is_bound(socket: Socket<'_>) -> bool {
 }
 
 /// TCP_CONGESTION. `ENOENT` for what is not there.
-fn set_congestion(call: &Call<'_>) -> Result<u64> {
-    let length = (call.uint(4) as usize).min(16);
+fn set_congestion(call: &Call<'_>, socket: &TcpSocket) -> Result<u64> {
+    let length = (call.uint(4) as usize).min(CONGESTION_NAME - 1);
     let name = read_bytes(call.word(3), length)?;
     let name = name.split(|&byte| byte == 0).next().unwrap_or(&[]);
-    match name == tcp_options::CONGESTION {
-        true => Ok(0),
-        false => Err(Errno::ENOENT),
+    let known = tcp_options::CONGESTION.iter().find(|it| it.1 == name);
+    let algorithm = known.ok_or(Errno::ENOENT)?.0;
+    socket.set(|settings| settings.algorithm = algorithm);
+    Ok(0)
+}
+
+/// The name of a socket's algorithm.
+fn congestion(socket: &TcpSocket) -> [u8; CONGESTION_NAME] {
+    let algorithm = socket.settings().algorithm;
+    let mut name = [0; CONGESTION_NAME];
+    if let Some((_, known)) = tcp_options::CONGESTION.iter().find(|it| it.0 == algorithm) {
+        name[..known.len()].copy_from_slice(known);
     }
+    name
 }
 
 /// What a switch means to a TCP connection.
@@ -200,7 +214,7 @@ pub fn getsockopt(call: &mut Call<'_>) -> Result<u64> {
         (SOL_SOCKET, SO_RCVTIMEO, _) => store_timeout(call, options.receive_timeout()),
         (SOL_SOCKET, SO_SNDTIMEO, _) => store_timeout(call, options.send_timeout()),
         (IPPROTO_TCP, TCP_INFO, Socket::Tcp(tcp)) => store(call, &tcp_options::info(tcp)?),
-        (IPPROTO_TCP, TCP_CONGESTION, Socket::Tcp(_)) => store(call, b"reno\0"),
+        (IPPROTO_TCP, TCP_CONGESTION, Socket::Tcp(tcp)) => store(call, &congestion(tcp)),
         _ => {
             let value = match (switch(level, option, socket), level, socket) {
                 (Some(switch), ..) => u32::from(options.is_on(switch)),

@@ -5,7 +5,7 @@ use crate::net::tcp::TcpSocket;
 use alloc::vec::Vec;
 use paddock_abi::socket::*;
 use paddock_abi::{Errno, Result};
-use paddock_inet::{Figures, Local, Settings};
+use paddock_inet::{Algorithm, Figures, Local, Settings};
 
 /// The longest times of keep-alive, in seconds, and its most probes.
 const MAX_KEEP: (u32, u32) = (32_767, 127);
@@ -13,8 +13,9 @@ const MAX_KEEP: (u32, u32) = (32_767, 127);
 const MAX_SYN: u32 = 127;
 /// The longest FIN_WAIT_2 without a socket, in seconds.
 const MAX_LINGER2: u32 = 120;
-/// The only congestion control there is.
-pub const CONGESTION: &[u8] = b"reno";
+/// The congestion controls that there are, by name.
+pub const CONGESTION: [(Algorithm, &[u8]); 2] =
+    [(Algorithm::Cubic, b"cubic"), (Algorithm::Reno, b"reno")];
 
 /// The value, if it is from 1 to `most`. `EINVAL`.
 fn within(value: u32, most: u32) -> Result<u32> {
@@ -129,9 +130,10 @@ pub fn info(socket: &TcpSocket) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// `TCPI_OPT_WSCALE`, if windows are scaled.
+/// `TCPI_OPT_TIMESTAMPS`, `-SACK` and `-WSCALE`.
 fn options(figures: &Figures) -> u8 {
-    if figures.peer_scale.is_some() { 4 } else { 0 }
+    let scaled = figures.peer_scale.is_some();
+    u8::from(figures.stamps) | u8::from(figures.selective) << 1 | u8::from(scaled) << 2
 }
 
 fn words(socket: &TcpSocket, figures: Option<Figures>) -> [u32; 24] {
@@ -147,6 +149,10 @@ fn words(socket: &TcpSocket, figures: Option<Figures>) -> [u32; 24] {
     words[4] = segments(figures.unacknowledged as u32);
     // tcpi_rtt, tcpi_rttvar, tcpi_snd_ssthresh, tcpi_snd_cwnd, tcpi_advmss.
     (words[15], words[16]) = (micros(figures.round_trip), micros(figures.variation));
+    words[17] = match figures.threshold {
+        u32::MAX => i32::MAX as u32,
+        threshold => segments(threshold),
+    };
     (words[18], words[19]) = (segments(figures.window), figures.mss);
     // tcpi_rcv_space.
     words[22] = socket.settings().receive_limit;

@@ -206,7 +206,43 @@ fn options(report: &mut Report) -> io::Result<()> {
     );
     report.same("the state in it", info[0], 1);
     report.check("a segment size", info[16..20] != [0; 4]);
+    congestion(report, &client);
     Ok(())
+}
+
+/// What governs how much is under way has a name.
+fn congestion(report: &mut Report, socket: &TcpStream) {
+    let set = |name: &str| {
+        call!(libc::setsockopt(
+            socket.as_raw_fd(),
+            libc::IPPROTO_TCP,
+            libc::TCP_CONGESTION,
+            name.as_ptr().cast(),
+            name.len() as u32
+        ))
+    };
+    for name in ["cubic", "reno"] {
+        report.works(name, set(name));
+        let (mut found, mut length) = ([1u8; 16], 16);
+        report.works(
+            "is read back",
+            call!(libc::getsockopt(
+                socket.as_raw_fd(),
+                libc::IPPROTO_TCP,
+                libc::TCP_CONGESTION,
+                found.as_mut_ptr().cast(),
+                &mut length
+            )),
+        );
+        report.same("its length", length, 16);
+        let end = found.iter().position(|&byte| byte == 0);
+        report.same(
+            "its name",
+            end.map(|end| &found[..end]),
+            Some(name.as_bytes()),
+        );
+    }
+    report.refused("an unknown one", set("nosuch"), libc::ENOENT);
 }
 
 /// The state in `/proc/net/tcp` of the connection between two ports.
