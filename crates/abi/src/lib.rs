@@ -7,6 +7,7 @@
 pub mod dirent;
 pub mod errno;
 pub mod fcntl;
+pub mod ipc;
 pub mod mman;
 pub mod nr;
 pub mod process;

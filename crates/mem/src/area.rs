@@ -3,7 +3,7 @@
 use crate::address::{PAGE_SIZE, PageRange};
 use crate::entry::Rights;
 use crate::hardware::Hardware;
-use crate::source::MapSource;
+use crate::source::{Attached, MapSource};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
@@ -20,7 +20,7 @@ pub enum Backing<H: Hardware> {
     /// Pages of an object.
     Source {
         /// The object.
-        source: Arc<dyn MapSource<H>>,
+        source: Attached<H>,
         /// The object's page at the area's start.
         first: u64,
     },
@@ -108,6 +108,17 @@ impl<H: Hardware> Area<H> {
             Backing::Source { source, .. } if self.shared && source.tracks_writes() => Some(source),
             _ => None,
         }
+    }
+
+    /// The source and its pages, if it was attached with its first page at
+    /// `address`.
+    pub(crate) fn attached_at(&self, address: u64) -> Option<(Arc<dyn MapSource<H>>, u64)> {
+        let Backing::Source { source, first } = &self.backing else {
+            return None;
+        };
+        let pages = source.attachable_pages()?;
+        let offset = self.range.start().checked_sub(address)?;
+        (offset / PAGE_SIZE == *first).then(|| (Arc::clone(source), pages))
     }
 
     /// The same area over a part of its range.

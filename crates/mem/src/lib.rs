@@ -45,7 +45,7 @@ pub use frame::{Frame, SharedFrame};
 pub use hardware::Hardware;
 pub use maps::MapsLine;
 pub use shared::SharedMemory;
-pub use source::{MapError, MapSource};
+pub use source::{Attached, MapError, MapSource};
 pub use space::{
     Access, AddressSpace, Counters, FaultError, FutexKey, Layout, Limits, MapRequest, PageRequest,
     Step, SyncTarget, handle_fault, populate,

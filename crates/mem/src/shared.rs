@@ -23,6 +23,7 @@ static NEXT_IDENTITY: AtomicU64 = AtomicU64::new(1);
 pub struct SharedMemory<H: Hardware> {
     identity: u64,
     pages: u64,
+    resident: AtomicU64,
     chunks: SpinLock<Vec<Option<Chunk<H>>>, PreemptOff>,
 }
 
@@ -40,8 +41,25 @@ impl<H: Hardware> SharedMemory<H> {
         try_arc(SharedMemory {
             identity: NEXT_IDENTITY.fetch_add(1, Ordering::Relaxed),
             pages,
+            resident: AtomicU64::new(0),
             chunks: SpinLock::new(Rank::Leaf, chunks),
         })
+    }
+
+    /// How many pages it has.
+    pub fn pages(&self) -> u64 {
+        self.pages
+    }
+
+    /// Pages that have been touched.
+    pub fn resident(&self) -> u64 {
+        self.resident.load(Ordering::Relaxed)
+    }
+
+    /// Bytes that the list of `bytes` of shared memory takes at most.
+    pub const fn overhead(bytes: u64) -> u64 {
+        let chunks = bytes.div_ceil(PAGE_SIZE * CHUNK as u64);
+        chunks * (size_of::<Option<Chunk<H>>>() + CHUNK * size_of::<SharedFrame<H>>()) as u64
     }
 
     fn find(&self, index: u64) -> Option<SharedFrame<H>> {
@@ -64,6 +82,7 @@ impl<H: Hardware> SharedMemory<H> {
         let page = &mut chunk.as_mut()?[at];
         if page.is_none() {
             *page = spare_page.take();
+            self.resident.fetch_add(1, Ordering::Relaxed);
         }
         page.as_ref()?.try_clone()
     }

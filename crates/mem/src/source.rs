@@ -2,7 +2,9 @@
 
 use crate::frame::SharedFrame;
 use crate::hardware::Hardware;
+use alloc::sync::Arc;
 use core::fmt;
+use core::ops::Deref;
 
 /// Why a source has no page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,9 +54,64 @@ pub trait MapSource<H: Hardware>: Send + Sync {
     /// pages.
     fn identity(&self) -> (u64, u64);
 
+    /// Its length in pages if areas attach it as shmat(2) does: shmdt(2) finds
+    /// those by where its first page is.
+    fn attachable_pages(&self) -> Option<u64> {
+        None
+    }
+
+    /// One more area shows it. Any context.
+    fn attached(&self) {}
+
+    /// One area less shows it. Must not sleep; called under the address space's
+    /// lock.
+    fn detached(&self) {}
+
     /// Writes the name shown in `/proc/PID/maps`.
     ///
     /// # Errors
     /// Those of the formatter.
     fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result;
+}
+
+/// A source that an area shows: it hears of the area's coming and going.
+pub struct Attached<H: Hardware>(Arc<dyn MapSource<H>>);
+
+impl<H: Hardware> Attached<H> {
+    /// Attaches it.
+    pub fn new(source: Arc<dyn MapSource<H>>) -> Self {
+        source.attached();
+        Attached(source)
+    }
+
+    /// Takes over an attachment that the source has counted already.
+    pub fn adopt(source: Arc<dyn MapSource<H>>) -> Self {
+        Attached(source)
+    }
+}
+
+impl<H: Hardware> Clone for Attached<H> {
+    fn clone(&self) -> Self {
+        Attached::new(self.0.clone())
+    }
+}
+
+impl<H: Hardware> Drop for Attached<H> {
+    fn drop(&mut self) {
+        self.0.detached();
+    }
+}
+
+impl<H: Hardware> Deref for Attached<H> {
+    type Target = Arc<dyn MapSource<H>>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
+
+impl<H: Hardware> fmt::Debug for Attached<H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Attached({:?})", self.0.identity())
+    }
 }

@@ -2,6 +2,7 @@
 
 use crate::arch::trap::TrapFrame;
 use crate::time;
+use crate::user::ipc;
 use crate::user::process::{Process, RLIMIT_NOFILE, UserThread};
 use crate::user_memory::{UserPtr, read_path};
 use alloc::sync::Arc;
@@ -10,6 +11,7 @@ use core::sync::atomic::Ordering;
 use paddock_abi::fcntl::AT_FDCWD;
 use paddock_abi::{Errno, Result};
 use paddock_cred::Cap;
+use paddock_ipc::Caller;
 use paddock_sync::{Deadline, NO_DEADLINE};
 use paddock_vfs::{FdEntry, OpenFile, OpenFlags, PathContext};
 
@@ -149,6 +151,16 @@ impl<'a> Call<'a> {
     /// `EPERM` unless the calling thread has a capability.
     pub fn require(&self, cap: Cap) -> Result<()> {
         self.thread.with_cred(|cred| cred.require(cap))
+    }
+
+    /// Calls `body` with who calls, as System V's IPC asks for it.
+    pub fn ipc<T>(&self, body: impl FnOnce(&Caller<'_>) -> T) -> T {
+        let cred = self.thread.cred();
+        body(&Caller {
+            cred: &cred,
+            pid: self.process().pid,
+            now: ipc::now(),
+        })
     }
 
     /// Whether it has one.

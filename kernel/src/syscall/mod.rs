@@ -28,6 +28,8 @@ mod prctl;
 mod priority;
 mod process;
 mod scheduling;
+mod sem;
+mod shm;
 mod signal_io;
 mod signals;
 mod socket;

@@ -5,7 +5,7 @@ use super::{Call, encode};
 use super::{
     attributes, capabilities, clock, credentials, descriptors, directories, epoll, event, futex,
     io, itimer, limits, locks, memory, names, poll, posix_timers, prctl, priority, process,
-    scheduling, signals, socket, stat, system, timer_file, transfer, wait,
+    scheduling, sem, shm, signals, socket, stat, system, timer_file, transfer, wait,
 };
 use paddock_abi::nr;
 
@@ -147,6 +147,14 @@ table! {
     MREMAP => memory::mremap,
     MADVISE => memory::madvise,
     MSYNC => memory::msync,
+    SHMGET => shm::shmget,
+    SHMAT => shm::shmat,
+    SHMDT => shm::shmdt,
+    SHMCTL => shm::shmctl,
+    SEMGET => sem::semget,
+    SEMOP => sem::semop,
+    SEMTIMEDOP => sem::semtimedop,
+    SEMCTL => sem::semctl,
     NANOSLEEP => clock::nanosleep,
     CLOCK_NANOSLEEP => clock::clock_nanosleep,
     CLOCK_GETTIME => clock::clock_gettime,

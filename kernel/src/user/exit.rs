@@ -6,7 +6,7 @@
 
 use super::files::FileShare;
 use super::process::{Process, UserThread};
-use super::{current, oom, signals, tree};
+use super::{current, ipc, oom, signals, tree};
 use crate::arch::user_access::copy_to_user;
 use crate::memory::frames::Reserve;
 use crate::syscall::{futex, locks};
@@ -73,6 +73,7 @@ fn clear_tid(thread: &UserThread) {
 fn end_process(process: &Arc<Process>, thread: &UserThread) {
     process.end_timers();
     release_memory(process);
+    ipc::sem::process_ended(process);
     let files = core::mem::replace(&mut *process.files.lock(), FileShare::none());
     drop(files);
     // The bytes in its pipes and sockets went with the files.

@@ -10,6 +10,7 @@ pub mod files;
 mod finish;
 mod hardware;
 pub mod identity;
+pub mod ipc;
 pub mod limits;
 pub mod memory;
 pub mod oom;

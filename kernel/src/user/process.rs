@@ -14,6 +14,7 @@ use paddock_abi::process::RLIM_NLIMITS;
 use paddock_abi::{Errno, Result};
 use paddock_charge::Account;
 use paddock_cred::Cred;
+use paddock_ipc::sem::UndoList;
 use paddock_mem::Limits;
 use paddock_process::signal::Signals;
 use paddock_process::{Member, Tree, Usage, WaitStatus};
@@ -39,8 +40,8 @@ pub type Limit = (u64, u64);
 /// How many kinds of resource limits there are (getrlimit(2)).
 pub const LIMITS: usize = RLIM_NLIMITS;
 pub use paddock_abi::process::{
-    RLIMIT_AS, RLIMIT_CORE, RLIMIT_CPU, RLIMIT_DATA, RLIMIT_FSIZE, RLIMIT_NICE, RLIMIT_NOFILE,
-    RLIMIT_NPROC, RLIMIT_RTPRIO, RLIMIT_SIGPENDING, RLIMIT_STACK,
+    RLIMIT_AS, RLIMIT_CORE, RLIMIT_CPU, RLIMIT_DATA, RLIMIT_FSIZE, RLIMIT_MEMLOCK, RLIMIT_NICE,
+    RLIMIT_NOFILE, RLIMIT_NPROC, RLIMIT_RTPRIO, RLIMIT_SIGPENDING, RLIMIT_STACK,
 };
 /// No limit.
 pub const UNLIMITED: u64 = u64::MAX;
@@ -190,6 +191,8 @@ pub struct Process {
     pub oom_score_adj: AtomicI32,
     /// Called once when it ends, for whoever in the kernel started it.
     pub on_exit: SpinLock<Option<ExitHook>>,
+    /// The semaphores that its end changes (`SEM_UNDO`).
+    pub sem_undo: SpinLock<UndoList>,
 }
 
 /// What the kernel does when a process that it started has ended.
@@ -278,6 +281,7 @@ impl Process {
             runs_first: AtomicBool::new(is_operators),
             oom_score_adj: AtomicI32::new(oom_score_adj),
             on_exit: SpinLock::new(Rank::Leaf, None),
+            sem_undo: SpinLock::new(Rank::Leaf, UndoList::new()),
         }
     }
 

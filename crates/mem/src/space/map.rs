@@ -7,7 +7,7 @@ use crate::area::{Area, AreaKind, Backing};
 use crate::gather::Gather;
 use crate::hardware::Hardware;
 use crate::shared::SharedMemory;
-use crate::source::MapSource;
+use crate::source::{Attached, MapSource};
 use alloc::sync::Arc;
 use core::fmt;
 use paddock_abi::mman::{MAP_SHARED_VALIDATE, MAP_TYPE, MapFlags, Prot};
@@ -93,7 +93,10 @@ impl<H: Hardware> MapRequest<H> {
             return Err(Errno::EOVERFLOW);
         }
         let first = offset / PAGE_SIZE;
-        Ok(Backing::Source { source, first })
+        Ok(Backing::Source {
+            source: Attached::new(source),
+            first,
+        })
     }
 
     /// The most that mprotect(2) may ever allow, if `prot` is within it.
@@ -181,6 +184,35 @@ impl<H: Hardware> AddressSpace<H> {
         }
         let indices = self.areas.isolate(range)?;
         self.remove_areas(indices);
+        Ok(())
+    }
+
+    /// shmdt(2): unmaps what is left of the source whose first page was
+    /// attached at `address`. May sleep.
+    ///
+    /// # Errors
+    /// `EINVAL` if nothing was, `ENOMEM`.
+    pub fn detach(&mut self, address: u64) -> Result<()> {
+        if !address.is_multiple_of(PAGE_SIZE) {
+            return Err(Errno::EINVAL);
+        }
+        let from = self.areas.position(address);
+        let areas = self.areas.as_slice().get(from..).unwrap_or_default();
+        let first = areas.iter().find_map(|area| area.attached_at(address));
+        let (source, pages) = first.ok_or(Errno::EINVAL)?;
+        let end = address.saturating_add(pages.saturating_mul(PAGE_SIZE));
+        let mut at = address;
+        while let Some(area) = self.areas.get(self.areas.position(at)) {
+            let range = area.range;
+            if range.start() >= end {
+                break;
+            }
+            let same = area.attached_at(address);
+            if same.is_some_and(|(other, _)| Arc::ptr_eq(&other, &source)) {
+                self.unmap(range.start(), range.len())?;
+            }
+            at = range.end();
+        }
         Ok(())
     }
 

@@ -1,5 +1,6 @@
 //! Address spaces against a simple model, on the fake machine.
 
+mod attach;
 mod cases;
 mod file;
 mod model;

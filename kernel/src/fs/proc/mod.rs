@@ -4,6 +4,7 @@ mod children;
 mod cpu;
 mod fds;
 mod inet;
+mod ipc;
 mod load;
 mod memory;
 mod net;
@@ -67,6 +68,7 @@ fn root() -> StaticDir {
         .with("swaps", file(system::swaps))
         .with("slabinfo", file(system::slabs).with_mode(0o400))
         .with("sys", ProcNode::dir(settings::directory()))
+        .with("sysvipc", ProcNode::dir(ipc::directory()))
         .with("thread-self", ProcNode::link(own_thread))
         .with("uptime", file(system::uptime))
         .with("version", file(system::version))

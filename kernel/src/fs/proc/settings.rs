@@ -8,6 +8,7 @@ use crate::{config, fs, net, random, syscall};
 use alloc::vec::Vec;
 use paddock_abi::{Errno, Result};
 use paddock_cred::{Cap, NGROUPS_MAX};
+use paddock_ipc::{sem, shm};
 use paddock_mem::MAX_AREAS;
 use paddock_process::PIPE_MAX;
 use paddock_sync::OnceCell;
@@ -46,7 +47,12 @@ pub fn directory() -> StaticDir {
         .with("ngroups_max", number(|| NGROUPS_MAX as u64))
         .with("threads-max", number(|| limits::threads_max() as u64))
         .with("pid_max", file(|out| out.put(format_args!("{PID_MAX}\n"))))
-        .with("random", ProcNode::dir(random));
+        .with("random", ProcNode::dir(random))
+        .with("sem", file(semaphores))
+        .with("shmall", number(|| shm::SHMALL))
+        .with("shmmax", number(|| shm::SHMMAX))
+        .with("shmmni", number(|| u64::from(shm::SHMMNI)))
+        .with("shm_rmid_forced", number(|| 0));
     // Memory is promised without being set aside.
     let vm = StaticDir::new()
         .with(
@@ -117,6 +123,12 @@ impl ProcFile for DropCaches {
         }
         Ok(data.len())
     }
+}
+
+/// The limits of semaphores: in a set, of all, operations in a call, sets.
+fn semaphores(out: &mut Text<'_>) -> Result<()> {
+    let (in_set, all, operations, sets) = (sem::SEMMSL, sem::SEMMNS, sem::SEMOPM, sem::SEMMNI);
+    out.put(format_args!("{in_set}\t{all}\t{operations}\t{sets}\n"))
 }
 
 fn hostname(out: &mut Text<'_>) -> Result<()> {

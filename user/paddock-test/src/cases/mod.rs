@@ -31,6 +31,7 @@ mod signals;
 mod sleep;
 mod stream;
 mod stress;
+mod sysv_ipc;
 mod tcp;
 mod tcp_reset;
 mod tcp_server;
@@ -138,6 +139,7 @@ pub const CASES: &[Case] = &[
     case("ipv6", ipv6::run),
     case("netlink", netlink::run),
     case("unix", unix::run),
+    case("sysv-ipc", sysv_ipc::run),
     case("poll", poll::run),
     case("epoll", epoll::run),
     case("wait", wait::run),

@@ -1,0 +1,71 @@
+//! `/proc/sysvipc` (sysvipc(7)).
+
+use super::text::{Text, file};
+use crate::user::ipc::sem::SETS;
+use crate::user::ipc::shm::SEGMENTS;
+use paddock_abi::Result;
+use paddock_ipc::index_of;
+use paddock_vfs::PAGE_SIZE;
+use paddock_vfs::proc_fs::StaticDir;
+
+pub fn directory() -> StaticDir {
+    StaticDir::new()
+        .with("sem", file(sets))
+        .with("shm", file(segments))
+}
+
+fn segments(out: &mut Text<'_>) -> Result<()> {
+    out.bytes(b"       key      shmid perms                  size  cpid  lpid nattch   uid   gid  cuid  cgid      atime      dtime      ctime                   rss                  swap\n")?;
+    let mut index = 0;
+    while let Some(segment) = SEGMENTS.from(index) {
+        let shown = segment.shown();
+        let perm = shown.shm_perm;
+        let id = segment.id();
+        out.put(format_args!(
+            "{:10} {id:10}  {:4o} {:21} {:5} {:5}  {:5} {:5} {:5} {:5} {:5} {:10} {:10} {:10} {:21} {:21}\n",
+            perm.key,
+            perm.mode,
+            shown.shm_segsz,
+            shown.shm_cpid,
+            shown.shm_lpid,
+            shown.shm_nattch,
+            perm.uid,
+            perm.gid,
+            perm.cuid,
+            perm.cgid,
+            shown.shm_atime,
+            shown.shm_dtime,
+            shown.shm_ctime,
+            segment.memory.resident() * PAGE_SIZE as u64,
+            0,
+        ))?;
+        index = index_of(id) + 1;
+    }
+    Ok(())
+}
+
+fn sets(out: &mut Text<'_>) -> Result<()> {
+    out.bytes(
+        b"       key      semid perms      nsems   uid   gid  cuid  cgid      otime      ctime\n",
+    )?;
+    let mut index = 0;
+    while let Some(set) = SETS.from(index) {
+        let shown = set.shown();
+        let perm = shown.sem_perm;
+        let id = set.id();
+        out.put(format_args!(
+            "{:10} {id:10}  {:4o} {:10} {:5} {:5} {:5} {:5} {:10} {:10}\n",
+            perm.key,
+            perm.mode,
+            shown.sem_nsems,
+            perm.uid,
+            perm.gid,
+            perm.cuid,
+            perm.cgid,
+            shown.sem_otime,
+            shown.sem_ctime,
+        ))?;
+        index = index_of(id) + 1;
+    }
+    Ok(())
+}
