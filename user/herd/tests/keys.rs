@@ -49,11 +49,11 @@ fn a_file_of_variables_is_read_at_each_start() {
 fn what_comes_before_the_program_decides_whether_it_runs() {
     let log = once(
         "echo the program; ls -l /proc/self/fd",
-        "pre_start = ['sh', '-c', 'echo before $HERD_SERVICE; ls /proc/self/fd | tr \"\\n\" \" \"']\n",
+        "pre_start = ['sh', '-c', 'echo before $HERD_SERVICE; ls /proc/self/fd | tr \"\\n\" \" \"; echo']\n",
     );
     let (before, program) = (log.find("before one"), log.find("the program"));
     assert!(before.unwrap() < program.unwrap(), "{log}");
-    assert!(log.contains("out  | 0 1 2 3 the program"), "{log}");
+    assert!(log.contains("out  | 0 1 2 3 \n"), "{log}");
     let mut herd = Herd::new();
     herd.define(
         "bad",

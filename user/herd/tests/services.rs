@@ -402,7 +402,7 @@ fn check_says_all_that_is_wrong() {
         "cwd: /nowhere is no folder",
         "user: nobody-of-this-name: not listed",
         "no service is called wbe, did you mean \"web\"?",
-        "key.conf:2: unknown field `restrat`",
+        "key.conf:2: unknown key restrat",
         "did you mean \"restart\"?",
         "waits for itself: ring -> ring",
     ] {
@@ -444,7 +444,7 @@ fn why_tells_the_state_and_the_end_of_the_log() {
 
 #[test]
 fn one_that_is_stopped_by_a_signal_still_stops() {
-    let herd = Herd::with("web", "command = ['sleep', '1000']\nstop_timeout = '1h'\n");
+    let herd = Herd::with("web", "command = ['sleep', '1000']\nstop_timeout = '5m'\n");
     let pid = herd.pid("web");
     kill(pid, libc::SIGSTOP);
     herd.ok(&["stop", "web"]);
