@@ -36,7 +36,10 @@ fn one_that_writes_as_fast_as_it_can_holds_nobody_up() {
 #[test]
 fn a_console_that_nobody_reads_holds_nobody_up() {
     let mut herd = Herd::new();
-    herd.define("ends", "command = ['true']\nrestart = 'always'\nbackoff = '1ms..1ms'\n");
+    herd.define(
+        "ends",
+        "command = ['true']\nrestart = 'always'\nbackoff = '1ms..1ms'\n",
+    );
     herd.link("ends");
     herd.start_with_output(Stdio::piped());
     // Each end is three lines: together more than a pipe holds.
