@@ -4,6 +4,7 @@ mod bench;
 mod build;
 mod check;
 mod deploy;
+mod fuzz_inet;
 mod fuzz_sched;
 mod fuzz_ssh;
 mod gdb;
@@ -36,6 +37,7 @@ Usage: cargo xtask COMMAND [OPTIONS]
   check    formatting and lints
   stress   everything at once for some minutes, and nothing left behind
   bench    measures the boot, system calls and idle load
+  fuzz-inet  sends the stack of programs' sockets malformed frames
   fuzz-sched  runs the kernel under schedules from seeds
   fuzz-ssh  talks to the SSH engine in dialogues that go wrong
   miri     tests of the libraries, interpreted (needs a nightly compiler)
@@ -67,6 +69,7 @@ pub fn main() -> Result<ExitCode> {
         "check" => check::main(&mut args),
         "bench" => bench::main(&mut args),
         "stress" => stress::main(&mut args),
+        "fuzz-inet" => fuzz_inet::main(&mut args),
         "fuzz-sched" => fuzz_sched::main(&mut args),
         "fuzz-ssh" => fuzz_ssh::main(&mut args),
         "miri" => miri::main(&mut args),

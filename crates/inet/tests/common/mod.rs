@@ -154,6 +154,8 @@ pub struct Network {
     /// What side 0 has sent, if it is kept; and which of it are lost.
     pub log: Option<Vec<Vec<u8>>>,
     pub lost: BTreeSet<usize>,
+    /// What both have sent and to which side, if it is kept.
+    pub trace: Option<Vec<(usize, Vec<u8>)>>,
     /// Frames on their way, by time and number.
     under_way: BTreeMap<(u64, u64), (usize, Vec<u8>)>,
     number: u64,
@@ -175,6 +177,7 @@ impl Network {
             sent: 0,
             log: None,
             lost: BTreeSet::new(),
+            trace: None,
             under_way: BTreeMap::new(),
             number: 0,
         }
@@ -185,6 +188,9 @@ impl Network {
         for side in 0..2 {
             for frame in std::mem::take(&mut self.stacks[side].host().frames) {
                 self.sent += 1;
+                if let Some(trace) = &mut self.trace {
+                    trace.push((1 - side, frame.clone()));
+                }
                 if side == 0 && self.is_lost(&frame) {
                     continue;
                 }
