@@ -12,8 +12,9 @@ pub const MAX_CPUS: usize = 8;
 /// How long a thread runs while its peers wait, in nanoseconds.
 pub const TIME_SLICE_NS: u64 = 10_000_000;
 
-/// What uname(2) calls the system.
-pub const SYSNAME: &str = "Paddock";
+/// What uname(2) calls the system unless `paddock.sysname=` says otherwise:
+/// programs refuse to run on what they do not know.
+pub const SYSNAME: &str = "Linux";
 
 /// What uname(2) gives as the release. Programs read it to learn which
 /// Linux interfaces to expect, hence the leading Linux version.

@@ -1,7 +1,7 @@
 //! The machine as the device tree describes it, found once at boot.
 
 use crate::arch::boot::{BootInfo, image_layout};
-use crate::memory;
+use crate::{config, memory};
 use paddock_machine::{fdt_size, fdt_used};
 use paddock_sync::OnceCell;
 
@@ -62,4 +62,11 @@ pub fn get() -> Option<&'static Machine> {
 /// The command line, taken apart; empty before [`init`].
 pub fn command_line() -> CommandLine<'static> {
     CommandLine::parse(get().map_or("", |machine| machine.command_line))
+}
+
+/// What uname(2) calls the system. Any context.
+pub fn sysname() -> &'static str {
+    command_line()
+        .value("paddock.sysname")
+        .unwrap_or(config::SYSNAME)
 }

@@ -143,5 +143,30 @@ pub const F_DUPFD_CLOEXEC: u32 = 1030;
 pub const F_SETPIPE_SZ: u32 = 1031;
 /// fcntl(2): capacity of a pipe.
 pub const F_GETPIPE_SZ: u32 = 1032;
+/// fcntl(2): seals that are added, and those there are.
+pub const F_ADD_SEALS: u32 = 1033;
+/// See [`F_ADD_SEALS`].
+pub const F_GET_SEALS: u32 = 1034;
+/// No more seals.
+pub const F_SEAL_SEAL: u32 = 1;
+/// The file becomes no shorter.
+pub const F_SEAL_SHRINK: u32 = 2;
+/// The file becomes no longer.
+pub const F_SEAL_GROW: u32 = 4;
+/// The file is not written.
+pub const F_SEAL_WRITE: u32 = 8;
+/// The file is not written but through mappings that are there.
+pub const F_SEAL_FUTURE_WRITE: u32 = 16;
+/// All seals there can be.
+pub const F_SEAL_ALL: u32 = 31;
+/// memfd_create(2): close on execve.
+pub const MFD_CLOEXEC: u32 = 1;
+/// memfd_create(2): there can be seals.
+pub const MFD_ALLOW_SEALING: u32 = 2;
+/// splice(2): not to wait for pipes.
+pub const SPLICE_F_NONBLOCK: u32 = 2;
+/// splice(2): what is known; `SPLICE_F_MOVE`, `SPLICE_F_MORE` and
+/// `SPLICE_F_GIFT` are hints.
+pub const SPLICE_F_ALL: u32 = 15;
 /// The one descriptor flag: close on execve.
 pub const FD_CLOEXEC: u32 = 1;

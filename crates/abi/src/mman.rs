@@ -53,6 +53,14 @@ pub const MADV_RANDOM: u32 = 1;
 pub const MADV_SEQUENTIAL: u32 = 2;
 pub const MADV_WILLNEED: u32 = 3;
 pub const MADV_DONTNEED: u32 = 4;
+/// mlockall(2): what is mapped.
+pub const MCL_CURRENT: u32 = 1;
+/// mlockall(2): what is mapped from now on.
+pub const MCL_FUTURE: u32 = 2;
+/// mlockall(2): each page once it is touched.
+pub const MCL_ONFAULT: u32 = 4;
+/// mlock2(2): each page once it is touched.
+pub const MLOCK_ONFAULT: u32 = 1;
 pub const MADV_FREE: u32 = 8;
 pub const MADV_REMOVE: u32 = 9;
 pub const MADV_DONTFORK: u32 = 10;

@@ -187,6 +187,9 @@ pub const AT_EXECFN: u64 = 31;
 pub const AT_SYSINFO_EHDR: u64 = 33;
 pub const AT_MINSIGSTKSZ: u64 = 51;
 
+/// The personality in which a program's parts are always at the same addresses.
+pub const ADDR_NO_RANDOMIZE: u32 = 0x0040000;
+
 pub const HWCAP_FP: u64 = 1;
 pub const HWCAP_ASIMD: u64 = 1 << 1;
 pub const HWCAP_EVTSTRM: u64 = 1 << 2;

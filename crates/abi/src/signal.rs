@@ -121,6 +121,67 @@ pub struct Siginfo {
     pub fields: [u64; 14],
 }
 
+/// `struct signalfd_siginfo`, 128 bytes.
+#[derive(Clone, Copy, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+#[allow(missing_docs, reason = "the names are those of signalfd(2)")]
+pub struct SignalfdSiginfo {
+    pub ssi_signo: u32,
+    pub ssi_errno: i32,
+    pub ssi_code: i32,
+    pub ssi_pid: u32,
+    pub ssi_uid: u32,
+    pub ssi_fd: i32,
+    pub ssi_tid: u32,
+    pub ssi_band: u32,
+    pub ssi_overrun: u32,
+    pub ssi_trapno: u32,
+    pub ssi_status: i32,
+    pub ssi_int: i32,
+    pub ssi_ptr: u64,
+    pub ssi_utime: u64,
+    pub ssi_stime: u64,
+    pub ssi_addr: u64,
+    pub pad: [u64; 6],
+}
+
+impl From<&Siginfo> for SignalfdSiginfo {
+    /// Which fields there are depends on where the signal comes from, as in
+    /// sigaction(2).
+    fn from(info: &Siginfo) -> SignalfdSiginfo {
+        let [first, second, third, fourth, ..] = info.fields;
+        let halves = |word: u64| (word as u32, (word >> 32) as u32);
+        let mut out = SignalfdSiginfo {
+            ssi_signo: info.si_signo as u32,
+            ssi_errno: info.si_errno,
+            ssi_code: info.si_code,
+            ..SignalfdSiginfo::default()
+        };
+        match (info.si_signo as u32, info.si_code) {
+            (_, SI_TIMER) => {
+                (out.ssi_tid, out.ssi_overrun) = halves(first);
+                (out.ssi_int, out.ssi_ptr) = (second as i32, second);
+            }
+            (SIGCHLD, code) if code > 0 => {
+                (out.ssi_pid, out.ssi_uid) = halves(first);
+                out.ssi_status = second as i32;
+                (out.ssi_utime, out.ssi_stime) = (third, fourth);
+            }
+            (SIGIO, code) if code > 0 => {
+                (out.ssi_band, out.ssi_fd) = (first as u32, second as i32);
+            }
+            (SIGSEGV | SIGBUS | SIGILL | SIGFPE | SIGTRAP, code) if code > 0 => {
+                out.ssi_addr = first;
+            }
+            _ => {
+                (out.ssi_pid, out.ssi_uid) = halves(first);
+                (out.ssi_int, out.ssi_ptr) = (second as i32, second);
+            }
+        }
+        out
+    }
+}
+
 impl Siginfo {
     const fn new(signal: u32, code: i32) -> Siginfo {
         Siginfo {

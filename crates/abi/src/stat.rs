@@ -124,6 +124,8 @@ pub const EXT4_SUPER_MAGIC: u64 = 0xef53;
 pub const TMPFS_MAGIC: u64 = 0x0102_1994;
 /// `f_type` of `/proc`.
 pub const PROC_SUPER_MAGIC: u64 = 0x9fa0;
+/// Filesystem type of `/sys`.
+pub const SYSFS_MAGIC: u64 = 0x6265_6572;
 /// utimensat(2): the current time.
 pub const UTIME_NOW: u64 = 0x3fff_ffff;
 /// utimensat(2): leave this time as it is.

@@ -13,7 +13,7 @@ use paddock_abi::stat::EXT4_SUPER_MAGIC;
 use paddock_sync::{Mutex, PreemptOff, Rank, SpinLock};
 use paddock_vfs::cache::{FilePages, PageCache};
 use paddock_vfs::{
-    BlockDevice, Clock, Errno, FileKind, FileSystem, FsStats, Inode, PAGE_SIZE, Result,
+    BlockDevice, Clock, Errno, FileKind, FileSystem, FsStats, Inode, PAGE_SIZE, Result, WriteCount,
 };
 
 const ROOT: u32 = 2;
@@ -58,6 +58,7 @@ impl Shared {
             read_next: AtomicU64::new(0),
             nameless: AtomicBool::new(false),
             writing: Mutex::new(Rank::FileWrite, ()),
+            write_count: WriteCount::new(),
         })?;
         self.table.lock().insert(ino, Arc::downgrade(&inode));
         Ok(inode)
@@ -262,6 +263,10 @@ impl FileSystem for Ext4 {
 
     fn kind(&self) -> &'static str {
         "ext4"
+    }
+
+    fn has_disk(&self) -> bool {
+        true
     }
 
     fn stats(&self) -> Result<FsStats> {

@@ -13,7 +13,7 @@ use paddock_user_io::{UserReader, UserWriter};
 use paddock_vfs::cache::FilePages;
 use paddock_vfs::{
     EmitEntry, Errno, FileKind, FsStats, Inode, Metadata, NewNode, PAGE_SIZE, PageRef, Result,
-    SetMetadata,
+    SetMetadata, WriteCount,
 };
 
 const PAGE: u64 = PAGE_SIZE as u64;
@@ -33,6 +33,7 @@ pub(crate) struct Ext4Inode {
     pub read_next: AtomicU64,
     /// The last name is gone: to be freed with this object.
     pub nameless: AtomicBool,
+    pub write_count: WriteCount,
 }
 
 impl Drop for Ext4Inode {
@@ -123,6 +124,10 @@ impl Inode for Ext4Inode {
 
     fn kind(&self) -> FileKind {
         self.kind
+    }
+
+    fn write_count(&self) -> Option<&WriteCount> {
+        Some(&self.write_count)
     }
 
     fn metadata(&self) -> Result<Metadata> {

@@ -59,6 +59,8 @@ pub struct Area<H: Hardware> {
     pub(crate) kind: AreaKind,
     /// Left out by fork (`MADV_DONTFORK`).
     pub(crate) no_fork: bool,
+    /// mlock(2).
+    pub(crate) locked: bool,
     pub(crate) backing: Backing<H>,
 }
 
@@ -136,6 +138,7 @@ impl<H: Hardware> Area<H> {
             shared,
             kind,
             no_fork,
+            locked,
             backing,
         } = self;
         let mut backing = backing.share();
@@ -149,6 +152,7 @@ impl<H: Hardware> Area<H> {
             shared: *shared,
             kind: *kind,
             no_fork: *no_fork,
+            locked: *locked,
             backing,
         }
     }
@@ -161,7 +165,8 @@ impl<H: Hardware> Area<H> {
             && self.may == next.may
             && self.shared == next.shared
             && self.kind == next.kind
-            && self.no_fork == next.no_fork;
+            && self.no_fork == next.no_fork
+            && self.locked == next.locked;
         same && match (&self.backing, &next.backing) {
             (Backing::Anonymous, Backing::Anonymous) => true,
             (

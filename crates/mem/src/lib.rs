@@ -47,6 +47,6 @@ pub use maps::MapsLine;
 pub use shared::SharedMemory;
 pub use source::{Attached, MapError, MapSource};
 pub use space::{
-    Access, AddressSpace, Counters, FaultError, FutexKey, Layout, Limits, MapRequest, PageRequest,
-    Step, SyncTarget, handle_fault, populate,
+    Access, AddressSpace, AreaReport, Counters, FaultError, FutexKey, Layout, Limits, MapRequest,
+    PageRequest, Step, SyncTarget, Usage, handle_fault, populate,
 };

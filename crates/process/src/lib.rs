@@ -30,9 +30,11 @@ mod weak_list;
 pub use channel::{ChannelReader, ChannelWriter, OutputChannel, channel};
 pub use cpu_timers::{CpuLimit, CpuTimer, CpuTimers, CpuTimes, Due, Setting};
 pub use io_owner::{IoOwner, IoSignal};
-pub use pipe::{Fifo, FifoEnd, PIPE_BUF, PIPE_MAX, PIPE_SIZE, Payer, PipeReader, PipeWriter, pipe};
+pub use pipe::{
+    Fifo, FifoEnd, PIPE_BUF, PIPE_MAX, PIPE_SIZE, Payer, PipeEnd, PipeReader, PipeWriter, pipe,
+};
 pub use ring::{Ring, TryRead};
-pub use status::{Usage, WaitStatus};
+pub use status::{IoUsage, Usage, WaitStatus};
 pub use timers::{Schedule, TimerQueue};
 pub use tree::{Bereft, ExitEffects, Member, Selector, TaskLimits, Tree, Waited};
 pub use weak_list::{Listed, Membership, WeakList};

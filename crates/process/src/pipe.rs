@@ -42,6 +42,10 @@ struct State {
     pages: PipePages,
     readers: usize,
     writers: usize,
+    /// The first bytes are a splice's that may take them: nobody else reads.
+    drained: bool,
+    /// There is room that a splice fills: nobody else writes.
+    filled: bool,
     /// Counts openings, so that a fifo's open can wait for "somebody came".
     reader_openings: u64,
     writer_openings: u64,
@@ -64,6 +68,8 @@ impl Pipe {
             pages,
             readers,
             writers,
+            drained: false,
+            filled: false,
             reader_openings: readers as u64,
             writer_openings: writers as u64,
         };
@@ -81,6 +87,9 @@ impl Pipe {
             return Ok(Some(Pass::NOTHING));
         }
         let mut state = self.state.lock();
+        if state.drained {
+            return Err(Errno::EAGAIN);
+        }
         if state.ring.is_empty() {
             return match state.writers {
                 0 => Ok(None),
@@ -111,6 +120,9 @@ impl Pipe {
             return Ok(Pass::NOTHING);
         }
         let whole = length <= PIPE_BUF;
+        if state.filled {
+            return Err(Errno::EAGAIN);
+        }
         if state.ring.room() == 0 || (whole && state.ring.room() < length) {
             return Err(Errno::EAGAIN);
         }
@@ -138,7 +150,7 @@ impl Pipe {
     fn ready_to_read(&self) -> Ready {
         let state = self.state.lock();
         let mut ready = Ready::empty();
-        ready.set(Ready::IN, !state.ring.is_empty());
+        ready.set(Ready::IN, !state.ring.is_empty() && !state.drained);
         ready.set(Ready::HUP, state.writers == 0);
         ready
     }
@@ -146,7 +158,7 @@ impl Pipe {
     fn ready_to_write(&self) -> Ready {
         let state = self.state.lock();
         let mut ready = Ready::empty();
-        ready.set(Ready::OUT, has_room(&state.ring));
+        ready.set(Ready::OUT, has_room(&state.ring) && !state.filled);
         ready.set(Ready::ERR, state.readers == 0);
         ready
     }
@@ -183,6 +195,9 @@ impl Pipe {
         }
         let limit = bytes.max(PIPE_BUF).next_power_of_two();
         let mut state = self.state.lock();
+        if state.filled {
+            return Err(Errno::EBUSY);
+        }
         let (old, pages) = (state.pages.pages(), limit / PAGE);
         state.pages.resize(pages);
         let too_many = pages > old && state.pages.of_user() > soft_pages;
@@ -240,17 +255,6 @@ impl PipeReader {
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
-
-    /// How many bytes the pipe holds (`F_GETPIPE_SZ`).
-    pub fn capacity(&self) -> usize {
-        self.0.state.lock().ring.limit()
-    }
-
-    /// `F_SETPIPE_SZ` by one whose pipes may have `soft_pages`; the new
-    /// capacity. `EBUSY`, `EPERM`.
-    pub fn set_capacity(&self, bytes: usize, soft_pages: usize) -> Result<usize> {
-        self.0.set_capacity(bytes, soft_pages)
-    }
 }
 
 impl PipeWriter {
@@ -258,17 +262,6 @@ impl PipeWriter {
     /// `EAGAIN`, `EPIPE`, `ENOMEM`.
     pub fn try_write(&self, buf: &[u8]) -> Result<usize> {
         self.0.try_write(&mut buf.into()).map(|pass| pass.moved)
-    }
-
-    /// How many bytes the pipe holds (`F_GETPIPE_SZ`).
-    pub fn capacity(&self) -> usize {
-        self.0.state.lock().ring.limit()
-    }
-
-    /// `F_SETPIPE_SZ` by one whose pipes may have `soft_pages`; the new
-    /// capacity. `EBUSY`, `EPERM`.
-    pub fn set_capacity(&self, bytes: usize, soft_pages: usize) -> Result<usize> {
-        self.0.set_capacity(bytes, soft_pages)
     }
 }
 
@@ -341,6 +334,9 @@ impl File for PipeWriter {
 }
 
 mod fifo;
+mod splice;
+
+pub use splice::PipeEnd;
 
 pub use fifo::{Fifo, FifoEnd};
 

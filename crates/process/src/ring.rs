@@ -33,6 +33,8 @@ pub struct Ring {
     start: usize,
     length: usize,
     limit: usize,
+    /// See [`Ring::keep`].
+    kept: bool,
     /// Of the memory it has, if somebody pays for it.
     charge: Option<Charge>,
 }
@@ -45,6 +47,7 @@ impl Ring {
             start: 0,
             length: 0,
             limit,
+            kept: false,
             charge: None,
         }
     }
@@ -195,15 +198,33 @@ impl Ring {
     /// Never sleeps.
     pub fn pop_to(&mut self, to: &mut UserWriter<'_>) -> usize {
         let taken = self.peek_to(to);
-        self.length -= taken;
-        if self.length == 0 && self.bytes.len() > KEPT {
-            self.release();
-        } else if self.length == 0 {
-            self.start = 0;
-        } else {
-            self.start = (self.start + taken) % self.bytes.len();
-        }
+        self.consume(taken);
         taken
+    }
+
+    /// Takes the first `count` bytes out, which are there.
+    pub fn consume(&mut self, count: usize) {
+        self.length -= count;
+        if self.length > 0 {
+            self.start = (self.start + count) % self.bytes.len();
+        } else {
+            self.start = 0;
+            self.tidy();
+        }
+    }
+
+    /// Gives memory back that an empty queue does not keep.
+    fn tidy(&mut self) {
+        if self.length == 0 && self.bytes.len() > KEPT && !self.kept {
+            self.release();
+        }
+    }
+
+    /// Whether what room was made for keeps its memory, even if all goes that is
+    /// in it.
+    pub fn keep(&mut self, kept: bool) {
+        self.kept = kept;
+        self.tidy();
     }
 
     /// Copies out as much as is there and fits, without taking it.

@@ -83,6 +83,35 @@ pub struct Usage {
     pub involuntary_switches: u64,
     /// Reads of disks, in units of 512 bytes.
     pub blocks_read: u64,
+    /// Bytes moved by reading and writing calls, and how many those were.
+    pub io: IoUsage,
+}
+
+/// What has been read and written, of whatever kind (proc_pid_io(5)).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct IoUsage {
+    /// Bytes that reads gave.
+    pub bytes_read: u64,
+    /// Bytes that writes took.
+    pub bytes_written: u64,
+    /// Reads.
+    pub reads: u64,
+    /// Writes.
+    pub writes: u64,
+    /// Bytes of those written that go to a disk.
+    pub bytes_to_disk: u64,
+}
+
+impl IoUsage {
+    fn combined(&self, other: &IoUsage, with: impl Fn(u64, u64) -> u64) -> IoUsage {
+        IoUsage {
+            bytes_read: with(self.bytes_read, other.bytes_read),
+            bytes_written: with(self.bytes_written, other.bytes_written),
+            reads: with(self.reads, other.reads),
+            writes: with(self.writes, other.writes),
+            bytes_to_disk: with(self.bytes_to_disk, other.bytes_to_disk),
+        }
+    }
 }
 
 impl Usage {
@@ -96,6 +125,7 @@ impl Usage {
         self.voluntary_switches += other.voluntary_switches;
         self.involuntary_switches += other.involuntary_switches;
         self.blocks_read += other.blocks_read;
+        self.io = self.io.combined(&other.io, u64::wrapping_add);
     }
 
     /// What has been used since `before`, an earlier reading; the memory is
@@ -111,6 +141,7 @@ impl Usage {
             voluntary_switches,
             involuntary_switches,
             blocks_read,
+            io,
         } = *self;
         Usage {
             user_ns: user_ns.saturating_sub(before.user_ns),
@@ -121,6 +152,7 @@ impl Usage {
             voluntary_switches: voluntary_switches.saturating_sub(before.voluntary_switches),
             involuntary_switches: involuntary_switches.saturating_sub(before.involuntary_switches),
             blocks_read: blocks_read.saturating_sub(before.blocks_read),
+            io: io.combined(&before.io, u64::saturating_sub),
         }
     }
 

@@ -1,7 +1,8 @@
 //! [`Inode`]: one file or directory of one filesystem.
 
 use crate::{
-    Cred, Errno, File, FileKind, FsStats, Metadata, OpenFlags, PageRef, Result, SetMetadata,
+    Cred, Errno, File, FileKind, FsStats, Metadata, OpenFlags, PageRef, Result, Seals, SetMetadata,
+    WriteCount,
 };
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -64,6 +65,11 @@ pub trait FileSystem: Send + Sync {
     /// Sizes and free space.
     fn stats(&self) -> Result<FsStats>;
 
+    /// Whether what it holds is on a disk.
+    fn has_disk(&self) -> bool {
+        false
+    }
+
     /// Makes all that was written before durable.
     fn sync(&self) -> Result<()> {
         Ok(())
@@ -115,6 +121,23 @@ pub trait Inode: Send + Sync {
 
     /// Sizes and free space of the filesystem.
     fn fs_stats(&self) -> Result<FsStats>;
+
+    /// Who writes to it and who runs it; `None` where nobody keeps count.
+    /// Never sleeps.
+    fn write_count(&self) -> Option<&WriteCount> {
+        None
+    }
+
+    /// Its seals; `None` for what can have none. Never sleeps.
+    fn seals(&self) -> Option<&Seals> {
+        None
+    }
+
+    /// Adds seals, between writes. `EINVAL`, `EPERM`, `EBUSY`.
+    fn add_seals(&self, seals: u32) -> Result<()> {
+        let _ = seals;
+        Err(Errno::EINVAL)
+    }
 
     /// For owners of concrete types.
     fn as_any(&self) -> &dyn Any;

@@ -27,12 +27,15 @@ mod inode;
 mod inode_file;
 pub mod mem_fs;
 mod metadata;
+pub mod notify;
 mod observers;
 mod open_file;
 mod page;
 pub mod path;
 pub mod proc_fs;
 mod rights;
+mod seals;
+mod write_count;
 
 pub use device::BlockDevice;
 pub use fd_table::{FdEntry, FdTable, on_last_close};
@@ -48,6 +51,9 @@ pub use open_file::{Offset, OpenFile};
 pub use paddock_cred::{Access, Cred};
 pub use page::{CachePage, HeapPages, PAGE_SIZE, PageRef, PageSource};
 pub use path::{FsInfo, Namespace, Path, PathContext};
+
+pub use seals::{Seals, WritableMapping};
+pub use write_count::{Running, WriteCount, Writing};
 
 pub use paddock_abi::fcntl::OpenFlags;
 pub use paddock_abi::{Errno, Result};

@@ -1,7 +1,10 @@
 //! [`OpenFile`]: Linux's open file description.
 
+use crate::notify::{self, Events};
 use crate::observers::{CloseObserver, Observers};
-use crate::{EmitEntry, Errno, File, FileKind, Inode, IoctlArg, Metadata, OpenFlags, Path, Result};
+use crate::{
+    EmitEntry, Errno, File, FileKind, Inode, IoctlArg, Metadata, OpenFlags, Path, Result, Writing,
+};
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use core::fmt;
@@ -32,6 +35,8 @@ const MAX_OFFSET: u64 = i64::MAX as u64;
 pub struct OpenFile {
     file: Arc<dyn File>,
     path: Option<Path>,
+    /// Of a regular file that is open for writing.
+    _writing: Option<Writing>,
     flags: AtomicU32,
     pos: Mutex<u64>,
     /// In tables of descriptors: what keeps it open for programs.
@@ -49,14 +54,50 @@ impl fmt::Debug for OpenFile {
     }
 }
 
+impl Drop for OpenFile {
+    fn drop(&mut self) {
+        let flags = self.flags();
+        if let Some(path) = &self.path
+            && !flags.contains(OpenFlags::PATH)
+        {
+            let events = match flags.writable() {
+                true => Events::CLOSE_WRITE,
+                false => Events::CLOSE_NOWRITE,
+            };
+            notify::at_path(path, events);
+        }
+    }
+}
+
 impl OpenFile {
     /// Describes `file`, opened with `flags`; `path` is what it was opened
     /// by, if it has a name. `ENOMEM`.
     pub fn new(file: Arc<dyn File>, path: Option<Path>, flags: OpenFlags) -> Result<Arc<OpenFile>> {
+        Self::counted(file, path, flags, None)
+    }
+
+    /// Describes a file of a filesystem; `writing` has been got for its inode
+    /// if it is a regular one to be written to. `ENOMEM`.
+    pub(crate) fn of_file(
+        file: Arc<dyn File>,
+        path: Path,
+        flags: OpenFlags,
+        writing: Option<Writing>,
+    ) -> Result<Arc<OpenFile>> {
+        Self::counted(file, Some(path), flags, writing)
+    }
+
+    fn counted(
+        file: Arc<dyn File>,
+        path: Option<Path>,
+        flags: OpenFlags,
+        writing: Option<Writing>,
+    ) -> Result<Arc<OpenFile>> {
         let kept = flags.difference(CREATION);
         paddock_sync::try_arc(OpenFile {
             file,
             path,
+            _writing: writing,
             flags: AtomicU32::new(kept.bits()),
             pos: Mutex::new(Rank::OpenFile, 0),
             descriptors: AtomicUsize::new(0),
@@ -182,10 +223,12 @@ impl OpenFile {
     /// for reading; else as [`File::read`].
     pub fn read_at(&self, offset: &mut Offset<'_>, to: &mut UserWriter<'_>) -> Result<usize> {
         self.check_readable()?;
-        match &mut offset.0 {
+        let count = match &mut offset.0 {
             Some(pos) => self.file.read(pos, to),
             None => self.file.read(&mut 0, to),
-        }
+        }?;
+        self.notify(count, Events::ACCESS);
+        Ok(count)
     }
 
     /// write(2) at the offset that the call has for itself, at the end with
@@ -201,8 +244,18 @@ impl OpenFile {
                 self.file.write(pos, from)?
             }
         };
+        self.notify(count, Events::MODIFY);
         self.sync_after_write()?;
         Ok(count)
+    }
+
+    /// Those who watch it hear of what was done to some bytes.
+    fn notify(&self, count: usize, events: Events) {
+        if count > 0
+            && let Some(path) = &self.path
+        {
+            notify::at_path(path, events);
+        }
     }
 
     /// A read(2) of the kernel's own.
@@ -218,11 +271,13 @@ impl OpenFile {
     /// pread(2). `ESPIPE` if it has no offsets.
     pub fn pread(&self, offset: u64, to: &mut UserWriter<'_>) -> Result<usize> {
         self.check_readable()?;
-        match (self.file.seekable(), offset <= MAX_OFFSET) {
+        let count = match (self.file.seekable(), offset <= MAX_OFFSET) {
             (_, false) => Err(Errno::EINVAL),
             (true, _) => self.file.read(&mut offset.clone(), to),
             (false, _) => self.file.pread(offset, to),
-        }
+        }?;
+        self.notify(count, Events::ACCESS);
+        Ok(count)
     }
 
     /// pwrite(2). `ESPIPE` if it has no offsets. With `O_APPEND` it writes at
@@ -237,6 +292,7 @@ impl OpenFile {
                 self.file.write(&mut pos, from)?
             }
         };
+        self.notify(count, Events::MODIFY);
         self.sync_after_write()?;
         Ok(count)
     }
@@ -318,7 +374,9 @@ impl OpenFile {
         if !self.flags().writable() || size > MAX_OFFSET {
             return Err(Errno::EINVAL);
         }
-        self.file.truncate(size)
+        self.file.truncate(size)?;
+        self.notify(1, Events::MODIFY);
+        Ok(())
     }
 
     /// fallocate(2) with mode 0. `EBADF`, `ENODEV`, `EOPNOTSUPP`, `ENOSPC`.

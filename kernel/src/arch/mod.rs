@@ -2,4 +2,4 @@
 
 pub mod aarch64;
 
-pub use aarch64::{boot, context, cpu, icc, mmu, thread_info, timers, trap, user_access};
+pub use aarch64::{boot, context, cpu, icc, mmu, thread_info, timers, trap, user_access, vdso};

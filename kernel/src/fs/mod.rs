@@ -10,6 +10,7 @@ mod kmsg;
 mod mounts;
 pub mod proc;
 mod root;
+mod sys;
 
 use crate::console::terminal::{self, ConsoleSink};
 use crate::machine::CommandLine;
@@ -21,9 +22,10 @@ use embassy_executor::Spawner;
 #[cfg(feature = "fuzz-sched")]
 pub use initrd::memory as initrd_memory;
 use job::Processes;
-use paddock_sync::OnceCell;
+use paddock_abi::Result;
+use paddock_sync::{OnceCell, try_arc};
 use paddock_tty::{Terminals, Tty};
-use paddock_vfs::{Namespace, PathContext};
+use paddock_vfs::{Namespace, Path, PathContext};
 
 /// The share of memory, as a divisor, that the page cache keeps under
 /// pressure: the code of the programs that run.
@@ -33,6 +35,7 @@ const RECLAIMED: usize = 64;
 
 static TERMINALS: OnceCell<Arc<Terminals>> = OnceCell::new();
 static CONSOLE: OnceCell<Arc<Tty>> = OnceCell::new();
+static MEMORY_FILES: OnceCell<Path> = OnceCell::new();
 
 /// All terminals. After [`mount_root`].
 pub fn terminals() -> &'static Arc<Terminals> {
@@ -83,6 +86,19 @@ fn make_console() -> Arc<Tty> {
     let console = Arc::new(Tty::console(Arc::new(Processes), Arc::new(ConsoleSink)));
     let _ = CONSOLE.set(console.clone());
     console
+}
+
+/// Where files without names are made that are in memory (memfd_create(2)). They
+/// are bounded by who pays for them. `ENOMEM`.
+pub fn memory_files() -> Result<Path> {
+    if let Some(home) = MEMORY_FILES.get() {
+        return Ok(home.clone());
+    }
+    let fs = mounts::memory_fs(&try_arc(WallClock)?, mounts::half_of_memory(), 0o700)?;
+    let home = vfs::namespace().detached(fs, "memfd")?;
+    // Another one may have come first.
+    let _ = MEMORY_FILES.set(home.clone());
+    Ok(MEMORY_FILES.get().cloned().unwrap_or(home))
 }
 
 /// Starts the tasks that move the console's bytes. After [`mount_root`];

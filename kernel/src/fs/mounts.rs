@@ -1,8 +1,9 @@
-//! What is mounted on top of the root: `/dev`, `/proc`, `/tmp`, `/run`.
+//! What is mounted on top of the root: `/dev`, `/proc`, `/sys`,
+//! `/tmp`, `/run`.
 
 use super::clock::WallClock;
 use super::devices::EXTRA_NODES;
-use super::{proc, terminals};
+use super::{proc, sys, terminals};
 use crate::memory;
 use crate::user::page_cache::ChargedPages;
 use alloc::sync::Arc;
@@ -72,6 +73,12 @@ pub fn mount_all(namespace: &Namespace, context: &PathContext, clock: &Arc<WallC
         "proc",
         plain | MountFlags::NOEXEC,
         proc::filesystem(clock),
+    );
+    mount(
+        "/sys",
+        "sysfs",
+        plain | MountFlags::NOEXEC,
+        sys::filesystem(clock),
     );
     mount("/tmp", "tmp", plain, memory(half, 0o1777));
     mount("/run", "run", plain, memory(half / 2, 0o755));

@@ -2,7 +2,7 @@
 
 use super::Call;
 use super::socket::interfaces;
-use super::{locks, signal_io};
+use super::{locks, memfd, signal_io};
 use crate::arch::user_access::{copy_from_user, copy_to_user};
 use crate::user::Process;
 use crate::user::accounts::with_pipe_payer;
@@ -11,7 +11,7 @@ use alloc::sync::Arc;
 use paddock_abi::fcntl::*;
 use paddock_abi::termios::{FIOCLEX, FIONBIO, FIONCLEX};
 use paddock_abi::{Errno, Result};
-use paddock_process::{PipeReader, PipeWriter, pipe};
+use paddock_process::{PipeEnd, pipe};
 use paddock_vfs::{FdEntry, File, IoctlArg, OpenFile, OpenFlags};
 
 /// Lets go of a descriptor that a process closes, outside all locks: the one
@@ -133,6 +133,8 @@ pub fn fcntl(call: &mut Call<'_>) -> Result<u64> {
             file.set_flags(flags);
             Ok(0)
         }
+        F_GET_SEALS => memfd::get_seals(&file),
+        F_ADD_SEALS => memfd::add_seals(&file, argument),
         F_GETPIPE_SZ | F_SETPIPE_SZ => pipe_size(&file, command, argument),
         command @ (F_GETLK | F_SETLK | F_SETLKW) => locks::fcntl(call, &file, command, argument),
         command @ (locks::F_OFD_GETLK..=locks::F_OFD_SETLKW) => {
@@ -143,17 +145,11 @@ pub fn fcntl(call: &mut Call<'_>) -> Result<u64> {
 }
 
 fn pipe_size(file: &OpenFile, command: u32, argument: u64) -> Result<u64> {
-    let any = file.file().as_any();
+    let end = PipeEnd::of(&**file.file()).ok_or(Errno::EBADF)?;
     let size = usize::try_from(argument).map_err(|_| Errno::EINVAL)?;
-    let result = match (
-        any.downcast_ref::<PipeReader>(),
-        any.downcast_ref::<PipeWriter>(),
-    ) {
-        (Some(end), _) if command == F_GETPIPE_SZ => Ok(end.capacity()),
-        (_, Some(end)) if command == F_GETPIPE_SZ => Ok(end.capacity()),
-        (Some(end), _) => with_pipe_payer(|payer| end.set_capacity(size, payer.soft_pages)),
-        (_, Some(end)) => with_pipe_payer(|payer| end.set_capacity(size, payer.soft_pages)),
-        _ => Err(Errno::EBADF),
+    let result = match command {
+        F_GETPIPE_SZ => Ok(end.capacity()),
+        _ => with_pipe_payer(|payer| end.set_capacity(size, payer.soft_pages)),
     };
     result.map(|size| size as u64)
 }

@@ -155,7 +155,13 @@ pub fn read_into(file: &Arc<OpenFile>, buffers: UserBuffers, at: Option<u64>) ->
     };
     match block_until(file, Ready::IN, file.nonblocking(), deadline, read) {
         Err(Errno::EAGAIN) if timed && !file.nonblocking() => Ok(0),
-        result => result.map(|count| count as u64),
+        Ok(count) => {
+            if let Some(thread) = user::current() {
+                thread.io.count_read(count as u64);
+            }
+            Ok(count as u64)
+        }
+        Err(error) => Err(error),
     }
 }
 
@@ -186,10 +192,19 @@ pub fn write_from(
     };
     let result = write_with(file, file.nonblocking(), deadline, &mut from, write);
     drop(own);
-    if result == Err(Errno::EPIPE) {
-        broken_pipe(call);
+    match result {
+        Err(Errno::EPIPE) => broken_pipe(call),
+        Ok(count) => call.thread.io.count_write(count, is_on_disk(file)),
+        Err(_) => {}
     }
     result
+}
+
+/// Whether what is written to it comes to a disk.
+fn is_on_disk(file: &OpenFile) -> bool {
+    let of_disk = |path: &Path| path.mount().fs().has_disk();
+    file.path()
+        .is_some_and(|path| path.inode().kind() == FileKind::Regular && of_disk(path))
 }
 
 /// Who writes a file takes its set-user-id and set-group-id bits away, but for

@@ -1,7 +1,7 @@
 //! Memory: mmap(2), munmap(2), mprotect(2), mremap(2), brk(2), madvise(2),
 //! msync(2).
 
-use super::Call;
+use super::{Call, mlock};
 use crate::user::Arm;
 use crate::user::memory::{FilePages, Memory};
 use alloc::sync::Arc;
@@ -10,7 +10,7 @@ use paddock_abi::process::{RLIMIT_AS, RLIMIT_DATA};
 use paddock_abi::{Errno, Result};
 use paddock_mem::{Access, FaultError, Limits, MapRequest, MapSource, PageRange, populate};
 use paddock_sync::try_arc;
-use paddock_vfs::FileKind;
+use paddock_vfs::{FileKind, WritableMapping};
 
 fn memory(call: &Call<'_>) -> Result<Arc<Memory>> {
     call.process().memory()
@@ -53,8 +53,13 @@ pub fn mmap(call: &mut Call<'_>) -> Result<u64> {
             ..space.limits()
         };
         space.set_limits(limits);
+        if flags.contains(MapFlags::LOCKED) || space.lock_future() {
+            request.flags |= MapFlags::LOCKED;
+            mlock::check_limit(call, &space, request.length)?;
+        }
         space.map(&request)?
     };
+    let flags = request.flags;
     if flags.intersects(MapFlags::POPULATE | MapFlags::LOCKED) && !request.prot.is_empty() {
         touch(&memory, start, &request);
     }
@@ -84,8 +89,21 @@ fn set_file(call: &Call<'_>, request: &mut MapRequest<Arm>) -> Result<()> {
     let mut may = Prot::EXEC;
     may.set(Prot::READ, flags.readable());
     may.set(Prot::WRITE, flags.writable());
-    let source: Arc<dyn MapSource<Arm>> =
-        try_arc(FilePages::new(inode.clone(), file.path().cloned())?)?;
+    let is_shared = request.flags.bits() & MAP_TYPE != MapFlags::PRIVATE.bits();
+    let writable = match is_shared && flags.writable() {
+        true => match WritableMapping::new(inode) {
+            Err(error) if request.prot.contains(Prot::WRITE) => return Err(error),
+            Err(_) => {
+                may.remove(Prot::WRITE);
+                None
+            }
+            Ok(writable) => Some(writable),
+        },
+        false => None,
+    };
+    let mut pages = FilePages::new(inode.clone(), file.path().cloned())?;
+    pages.set_writable(writable);
+    let source: Arc<dyn MapSource<Arm>> = try_arc(pages)?;
     request.source = Some((source, call.word(5)));
     request.may = may;
     Ok(())

@@ -167,6 +167,10 @@ pub fn place(call: &Call<'_>, index: usize, path: &[u8], flags: u32, follow: boo
         }
         return call.file(index)?.path().cloned().ok_or(Errno::ENOENT);
     }
+    // Before anybody looks at the descriptor.
+    if path.is_empty() {
+        return Err(Errno::ENOENT);
+    }
     namespace().resolve(&call.context_at(index, path)?, path, follow)
 }
 

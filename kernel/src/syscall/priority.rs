@@ -7,7 +7,7 @@ use crate::user::{Process, Targets, tree};
 use alloc::sync::Arc;
 use paddock_abi::process::{PRIO_PGRP, PRIO_PROCESS, PRIO_USER};
 use paddock_abi::{Errno, Result};
-use paddock_cred::Cap;
+use paddock_cred::{Cap, Cred};
 
 /// The best nice value and the worst.
 const BEST: i32 = -20;
@@ -77,21 +77,31 @@ pub fn getpriority(call: &mut Call<'_>) -> Result<u64> {
 /// setpriority(2). `EPERM` for others' processes; `EACCES` for a better value
 /// than `RLIMIT_NICE` allows.
 pub fn setpriority(call: &mut Call<'_>) -> Result<u64> {
-    let nice = call.int(2).clamp(BEST, WORST);
+    let nice = call.int(2);
     let own = call.thread.cred();
     let mut result = Ok(0);
     for_each(call, |process, thread| {
-        let allowed = WORST as u64 + 1 - process.limit(RLIMIT_NICE).min(40);
-        let may = own.capable(Cap::CAP_SYS_NICE)
-            || nice >= thread.nice()
-            || i64::from(nice) >= allowed as i64;
-        if !own.may_schedule(&process.cred()) {
-            result = Err(Errno::EPERM);
-        } else if may {
-            thread.set_nice(nice);
-        } else {
-            result = Err(Errno::EACCES);
+        if let Err(error) = set_nice(&own, process, thread, nice) {
+            result = Err(error);
         }
     })?;
     result
+}
+
+/// Makes a thread of `process` so nice, for whom `own` says. `EPERM` for others'
+/// processes; `EACCES` for a better value than `RLIMIT_NICE` allows.
+pub fn set_nice(own: &Cred, process: &Process, thread: &Thread, nice: i32) -> Result<()> {
+    let nice = nice.clamp(BEST, WORST);
+    let allowed = WORST as u64 + 1 - process.limit(RLIMIT_NICE).min(40);
+    let may = own.capable(Cap::CAP_SYS_NICE)
+        || nice >= thread.nice()
+        || i64::from(nice) >= allowed as i64;
+    match (own.may_schedule(&process.cred()), may) {
+        (false, _) => Err(Errno::EPERM),
+        (true, false) => Err(Errno::EACCES),
+        (true, true) => {
+            thread.set_nice(nice);
+            Ok(())
+        }
+    }
 }

@@ -1,13 +1,16 @@
 //! The life of processes and threads: clone(2), execve(2), exit(2).
 
-use super::Call;
+use super::{Call, names};
 use crate::user::{self, CloneRequest};
 use crate::user_memory::{UserPtr, read_path, read_string};
+use alloc::format;
 use core::sync::atomic::Ordering;
-use paddock_abi::process::{CSIGNAL, CloneFlags};
+use paddock_abi::fcntl::{AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW};
+use paddock_abi::process::{ADDR_NO_RANDOMIZE, CSIGNAL, CloneFlags};
 use paddock_abi::{Errno, Result};
 use paddock_process::WaitStatus;
 use paddock_process::stack::{MAX_STRING, Strings};
+use paddock_vfs::{FileKind, Path};
 
 /// exit(2): the thread ends; with the last one the process.
 pub fn exit(call: &mut Call<'_>) -> Result<u64> {
@@ -101,15 +104,61 @@ fn strings(array: UserPtr<u64>) -> Result<Strings> {
 /// execve(2).
 pub fn execve(call: &mut Call<'_>) -> Result<u64> {
     let path = read_path(call.word(0))?;
-    let mut arguments = strings(call.pointer(1))?;
-    let environment = strings(call.pointer(2))?;
+    execute(call, &path, None, 1)
+}
+
+/// execveat(2).
+pub fn execveat(call: &mut Call<'_>) -> Result<u64> {
+    let flags = call.uint(4);
+    if flags & !(AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW) != 0 {
+        return Err(Errno::EINVAL);
+    }
+    let path = read_path(call.word(1))?;
+    let follow = flags & AT_SYMLINK_NOFOLLOW == 0;
+    let file = names::place(call, 0, &path, flags & AT_EMPTY_PATH, follow)?;
+    if file.inode().kind() == FileKind::Symlink {
+        return Err(Errno::ELOOP);
+    }
+    if call.int(0) == AT_FDCWD || path.first() == Some(&b'/') {
+        return execute(call, &path, Some(file), 2);
+    }
+    // What a script is called by its interpreter.
+    let mut name = format!("/dev/fd/{}", call.int(0)).into_bytes();
+    name.try_reserve(path.len() + 1)
+        .map_err(|_| Errno::ENOMEM)?;
+    if !path.is_empty() {
+        name.push(b'/');
+        name.extend_from_slice(&path);
+    }
+    execute(call, &name, Some(file), 2)
+}
+
+/// Executes a program whose arguments and environment are arguments `first` and
+/// the next of the call.
+fn execute(call: &mut Call<'_>, path: &[u8], file: Option<Path>, first: usize) -> Result<u64> {
+    let mut arguments = strings(call.pointer(first))?;
+    let environment = strings(call.pointer(first + 1))?;
     if arguments.is_empty() {
         arguments.push(b"")?;
     }
-    user::exec(call.frame, &path, arguments, environment)?;
+    user::exec(call.frame, path, file, arguments, environment)?;
     // The new program starts with what execve put into its registers.
     call.thread.notify_self();
     Ok(call.frame.x[0])
+}
+
+/// personality(2): the ordinary one, with random addresses or without. `EINVAL` for
+/// others.
+pub fn personality(call: &mut Call<'_>) -> Result<u64> {
+    /// Asks and changes nothing.
+    const ASK: u32 = 0xffff_ffff;
+    let personality = &call.process().personality;
+    let before = match call.uint(0) {
+        ASK => personality.load(Ordering::Relaxed),
+        wanted if wanted & !ADDR_NO_RANDOMIZE != 0 => return Err(Errno::EINVAL),
+        wanted => personality.swap(wanted, Ordering::Relaxed),
+    };
+    Ok(u64::from(before))
 }
 
 /// set_tid_address(2).

@@ -1,13 +1,14 @@
 //! Scheduling and resources: sched_yield(2), sched_getaffinity(2), getcpu(2),
 //! getrusage(2).
 
-use super::Call;
+use super::{Call, priority};
 use crate::arch::user_access::{copy_from_user, copy_to_user};
-use crate::cpus;
 use crate::thread::{self, Thread};
 use crate::user::{Process, tree};
+use crate::{config, cpus};
 use alloc::sync::Arc;
 use paddock_abi::process::{RUSAGE_CHILDREN, RUSAGE_SELF, RUSAGE_THREAD, Rusage};
+use paddock_abi::time::Timespec;
 use paddock_abi::{Errno, Result};
 use paddock_process::Usage;
 use paddock_sched::CpuMask;
@@ -112,6 +113,74 @@ pub fn sched_setscheduler(call: &mut Call<'_>) -> Result<u64> {
     let priority = call.pointer::<i32>(2).read()?;
     match (call.uint(1), priority) {
         (0, 0) => Ok(0),
+        (1 | 2, _) => Err(Errno::EPERM),
+        _ => Err(Errno::EINVAL),
+    }
+}
+
+/// sched_setparam(2): the ordinary policy has priority zero.
+pub fn sched_setparam(call: &mut Call<'_>) -> Result<u64> {
+    target(call, 0)?;
+    match call.pointer::<i32>(1).read()? {
+        0 => Ok(0),
+        _ => Err(Errno::EINVAL),
+    }
+}
+
+/// sched_rr_get_interval(2): how long a thread runs while its peers wait.
+pub fn sched_rr_get_interval(call: &mut Call<'_>) -> Result<u64> {
+    let thread = target_thread(call)?;
+    let slice = paddock_sched::slice(config::TIME_SLICE_NS, thread.nice());
+    call.pointer::<Timespec>(1)
+        .write(&Timespec::from_nanos(slice))?;
+    Ok(0)
+}
+
+/// Bytes of `struct sched_attr` as it was at first, and as it is.
+const SCHED_ATTR: [u32; 2] = [48, 56];
+
+/// sched_getattr(2): the ordinary policy, and how nice it is.
+pub fn sched_getattr(call: &mut Call<'_>) -> Result<u64> {
+    let (place, size) = (call.word(1), call.uint(2));
+    if place == 0 || call.uint(3) != 0 || size < SCHED_ATTR[0] || size > 4096 {
+        return Err(Errno::EINVAL);
+    }
+    let thread = target_thread(call)?;
+    let size = size.min(SCHED_ATTR[1]);
+    let mut bytes = [0; SCHED_ATTR[1] as usize];
+    bytes[..4].copy_from_slice(&size.to_le_bytes());
+    bytes[16..20].copy_from_slice(&thread.nice().to_le_bytes());
+    copy_to_user(place, &bytes[..size as usize])?;
+    Ok(0)
+}
+
+/// sched_setattr(2): to the ordinary policy only, with a nice value.
+pub fn sched_setattr(call: &mut Call<'_>) -> Result<u64> {
+    let place = call.word(1);
+    if place == 0 || call.uint(2) != 0 {
+        return Err(Errno::EINVAL);
+    }
+    let mut bytes = [0; SCHED_ATTR[0] as usize];
+    copy_from_user(&mut bytes[..4], place)?;
+    let word = |bytes: &[u8], at: usize| {
+        let word = bytes[at..at + 4].first_chunk().copied();
+        u32::from_le_bytes(word.unwrap_or_default())
+    };
+    match word(&bytes, 0) {
+        0 => {}
+        size if size < SCHED_ATTR[0] => return Err(Errno::EINVAL),
+        size if size > 4096 => return Err(Errno::E2BIG),
+        _ => {}
+    }
+    copy_from_user(&mut bytes, place)?;
+    let thread = target_thread(call)?;
+    let (policy, nice, priority) = (word(&bytes, 4), word(&bytes, 16) as i32, word(&bytes, 20));
+    match (policy, priority) {
+        (0, 0) => {
+            let (own, process) = (call.thread.cred(), target(call, 0)?);
+            let set = priority::set_nice(&own, &process, &thread, nice);
+            set.map(|()| 0).map_err(|_| Errno::EPERM)
+        }
         (1 | 2, _) => Err(Errno::EPERM),
         _ => Err(Errno::EINVAL),
     }

@@ -307,6 +307,24 @@ pub fn rt_sigqueueinfo(call: &mut Call<'_>) -> Result<u64> {
     Ok(0)
 }
 
+/// A signal for a process that is known otherwise than by its number; `place` is
+/// of a siginfo, or null for one as of kill(2). `EINVAL`, `EPERM`.
+pub fn send_to(
+    call: &Call<'_>,
+    target: &Process,
+    signal: u32,
+    place: UserPtr<Siginfo>,
+) -> Result<u64> {
+    check_signal(signal)?;
+    let info = match place.non_null() {
+        None => sender(call, signal, SI_USER),
+        Some(place) if place.read()?.si_signo != signal as i32 => return Err(Errno::EINVAL),
+        Some(place) => given_info(call, target.pid, signal, place)?,
+    };
+    send(call, target, &info, None)?;
+    Ok(0)
+}
+
 /// rt_tgsigqueueinfo(2).
 pub fn rt_tgsigqueueinfo(call: &mut Call<'_>) -> Result<u64> {
     let (pid, tid, signal) = (call.uint(0), call.uint(1), call.uint(2));

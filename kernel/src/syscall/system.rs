@@ -7,7 +7,7 @@ use crate::arch::user_access::copy_to_user;
 use crate::console::{kmsg, log_ring::LOG_CAPACITY};
 use crate::user::tree;
 use crate::user_memory::read_bytes;
-use crate::{config, cpus, init, memory, power, random, thread, time};
+use crate::{config, cpus, init, machine, memory, power, random, thread, time};
 use alloc::vec::Vec;
 use paddock_abi::process::*;
 use paddock_abi::time::NANOS;
@@ -37,7 +37,7 @@ pub fn hostname() -> Vec<u8> {
 pub fn uname(call: &mut Call<'_>) -> Result<u64> {
     let domain = NAMES.lock()[1].clone();
     call.pointer::<Utsname>(0).write(&Utsname {
-        sysname: Utsname::field(config::SYSNAME.as_bytes()),
+        sysname: Utsname::field(machine::sysname().as_bytes()),
         nodename: Utsname::field(&hostname()),
         release: Utsname::field(config::RELEASE.as_bytes()),
         version: Utsname::field(concat!("Paddock ", env!("CARGO_PKG_VERSION")).as_bytes()),

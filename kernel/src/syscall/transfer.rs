@@ -9,7 +9,10 @@ use crate::user::process::{RLIMIT_FSIZE, UNLIMITED};
 use crate::user::vfs::namespace;
 use paddock_abi::{Errno, Result};
 use paddock_sync::Ready;
-use paddock_vfs::OpenFile;
+use paddock_vfs::{FileKind, OpenFile, PAGE_SIZE};
+
+/// Pages that one readahead(2) reads at the most.
+const READ_AHEAD: u64 = 512;
 
 /// sendfile(2).
 pub fn sendfile(call: &mut Call<'_>) -> Result<u64> {
@@ -82,6 +85,50 @@ pub fn syncfs(call: &mut Call<'_>) -> Result<u64> {
     let file = call.file(0)?;
     if let Some(path) = file.path() {
         path.mount().fs().sync()?;
+    }
+    Ok(0)
+}
+
+/// sync_file_range(2): more than is asked for reaches the disk, never less.
+pub fn sync_file_range(call: &mut Call<'_>) -> Result<u64> {
+    /// `SYNC_FILE_RANGE_WAIT_BEFORE`, `_WRITE` and `_WAIT_AFTER`.
+    const KNOWN: u32 = 7;
+    let file = call.file(0)?;
+    let (offset, length) = (call.word(1) as i64, call.word(2) as i64);
+    if call.uint(3) & !KNOWN != 0
+        || offset < 0
+        || offset.checked_add(length).is_none_or(|end| end < offset)
+    {
+        return Err(Errno::EINVAL);
+    }
+    match file.metadata()?.kind {
+        FileKind::Regular | FileKind::Directory | FileKind::BlockDevice => {}
+        _ => return Err(Errno::ESPIPE),
+    }
+    if call.uint(3) != 0 {
+        file.sync()?;
+    }
+    Ok(0)
+}
+
+/// readahead(2): the pages are read now.
+pub fn readahead(call: &mut Call<'_>) -> Result<u64> {
+    let file = call.file(0)?;
+    if !file.flags().readable() {
+        return Err(Errno::EBADF);
+    }
+    let regular = file
+        .inode()
+        .filter(|inode| inode.kind() == FileKind::Regular);
+    let inode = regular.ok_or(Errno::EINVAL)?;
+    let first = call.word(1) / PAGE_SIZE as u64;
+    let size = inode.metadata()?.size.div_ceil(PAGE_SIZE as u64);
+    let pages = call.word(2).div_ceil(PAGE_SIZE as u64).min(READ_AHEAD);
+    for index in first..first.saturating_add(pages).min(size) {
+        // What cannot be had is said when it is read.
+        if inode.page(index, false).is_err() {
+            break;
+        }
     }
     Ok(0)
 }

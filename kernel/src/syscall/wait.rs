@@ -1,8 +1,8 @@
 //! Waiting for children: wait4(2), waitid(2).
 
-use super::Call;
+use super::{Call, pidfd};
 use crate::user::{Process, tree};
-use paddock_abi::process::{P_ALL, P_PGID, P_PID, Rusage, WaitOptions};
+use paddock_abi::process::{P_ALL, P_PGID, P_PID, P_PIDFD, Rusage, WaitOptions};
 use paddock_abi::signal::{SIGCHLD, Siginfo};
 use paddock_abi::{Errno, Result};
 use paddock_process::{Selector, Waited};
@@ -56,7 +56,18 @@ pub fn waitid(call: &mut Call<'_>) -> Result<u64> {
         return Err(Errno::EINVAL);
     }
     let id = call.uint(1);
+    let mut options = options;
+    let mut never_waits = false;
     let which = match call.uint(0) {
+        P_PIDFD => {
+            let file = call.file(1)?;
+            never_waits = file.nonblocking() && !options.contains(WaitOptions::NOHANG);
+            options.set(
+                WaitOptions::NOHANG,
+                options.contains(WaitOptions::NOHANG) || never_waits,
+            );
+            Selector::Pid(pidfd::process_of(&file)?.pid)
+        }
         P_ALL => Selector::Any,
         P_PID if id != 0 => Selector::Pid(id),
         P_PGID if id == 0 => own_group(call)?,
@@ -64,6 +75,9 @@ pub fn waitid(call: &mut Call<'_>) -> Result<u64> {
         _ => return Err(Errno::EINVAL),
     };
     let child = wait(call, which, options)?;
+    if child.is_none() && never_waits {
+        return Err(Errno::EAGAIN);
+    }
     if let Some(info) = call.pointer::<Siginfo>(2).non_null() {
         info.write(&child.as_ref().map_or_else(Siginfo::default, siginfo))?;
     }

@@ -4,6 +4,7 @@ use super::files::FileShare;
 use super::hardware::Arm;
 use super::memory::Memory;
 use super::process::{NewProcess, Process, UserThread};
+use super::program::Executable;
 use super::{accounts, current, limits, spawn, tree};
 use crate::arch::trap::TrapFrame;
 use crate::arch::user_access::copy_to_user;
@@ -197,11 +198,15 @@ fn new_process(
         // What process 1 starts is a service.
         is_operators: old.is_operators() && old.pid != spawn::FIRST,
         is_login: old.is_login,
+        personality: old.personality.load(Ordering::Relaxed),
         oom_score_adj: old.oom_score_adj.load(Ordering::Relaxed),
     }))?;
     let runs_first = old.runs_first.load(Ordering::Relaxed);
     child.runs_first.store(runs_first, Ordering::Relaxed);
-    *child.executable.lock() = old.executable.lock().clone();
+    let executable = old.executable.lock();
+    let copy = executable.as_ref().map(Executable::try_clone).transpose();
+    drop(executable);
+    *child.executable.lock() = copy?;
     child
         .trampoline
         .store(old.trampoline.load(Ordering::Relaxed), Ordering::Relaxed);

@@ -11,21 +11,23 @@ use crate::thread;
 use alloc::string::String;
 use alloc::sync::Arc;
 use core::sync::atomic::Ordering;
+use paddock_abi::process::ADDR_NO_RANDOMIZE;
 use paddock_abi::{Errno, Result};
 use paddock_cred::Cred;
 use paddock_mem::Limits;
 use paddock_process::stack::Strings;
 use paddock_sync::PreemptGuard;
-use paddock_vfs::PathContext;
+use paddock_vfs::{Path, PathContext};
 
-/// Replaces the running process's program. On success `frame` starts the new
-/// one.
+/// Replaces the running process's program by the one at `path`, or by `file`, which
+/// then is called so. On success `frame` starts the new one.
 ///
 /// # Errors
 /// Those of execve(2); the process then goes on as it was.
 pub fn exec(
     frame: &mut TrapFrame,
     path: &[u8],
+    file: Option<Path>,
     arguments: Strings,
     environment: Strings,
 ) -> Result<()> {
@@ -36,9 +38,11 @@ pub fn exec(
     let loaded = program::load(Request {
         context: &context,
         path,
+        file,
         arguments,
         environment,
         limits: process.memory_limits(Limits::default()),
+        fixed_addresses: process.personality.load(Ordering::Relaxed) & ADDR_NO_RANDOMIZE != 0,
     })?;
     become_only_thread(thread)?;
     unshare_files(process)?;
@@ -96,6 +100,9 @@ fn take_over(thread: &Arc<UserThread>, loaded: Loaded, name: String, frame: &mut
     process
         .trampoline
         .store(loaded.trampoline, Ordering::Relaxed);
+    if loaded.secure {
+        process.personality.store(0, Ordering::Relaxed);
+    }
     process.start_stack.store(loaded.sp, Ordering::Relaxed);
     thread.clear_tid.store(0, Ordering::Relaxed);
     thread.robust_list.store(0, Ordering::Relaxed);

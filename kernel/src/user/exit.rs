@@ -133,6 +133,8 @@ fn end_process(process: &Arc<Process>, thread: &UserThread) {
             reaper.children.wake_all();
         }
     }
+    process.has_exited.store(true, Ordering::Release);
+    process.exited.wake_all();
     let hook = process.on_exit.lock().take();
     if let Some(hook) = hook {
         hook(status);

@@ -13,7 +13,7 @@ use core::sync::atomic::AtomicU8;
 use paddock_abi::{Errno, Result};
 use paddock_mem::{Activator, AddressSpace, MapError, MapSource, PAGE_SIZE, Root};
 use paddock_sync::{IrqGuard, Mutex, Rank, try_arc};
-use paddock_vfs::{Inode, Path};
+use paddock_vfs::{Inode, Path, WritableMapping};
 
 /// Hands out address-space identifiers.
 static ACTIVATOR: Activator<{ crate::machine::MAX_CPUS }> = Activator::new(8);
@@ -90,6 +90,8 @@ pub struct FilePages {
     path: Option<Path>,
     /// Device and inode number.
     identity: (u64, u64),
+    /// That the file can be written through this.
+    writable: Option<WritableMapping>,
 }
 
 impl FilePages {
@@ -103,7 +105,13 @@ impl FilePages {
             inode,
             path,
             identity: (metadata.device, metadata.ino),
+            writable: None,
         })
+    }
+
+    /// Keeps what counts them as written through, or nothing.
+    pub fn set_writable(&mut self, writable: Option<WritableMapping>) {
+        self.writable = writable;
     }
 
     /// A private copy, from a filesystem whose pages cannot be mapped.

@@ -24,6 +24,7 @@ pub mod timers;
 mod traps;
 mod usage;
 mod user_thread;
+mod vdso;
 pub mod vfs;
 
 use crate::thread;
@@ -38,7 +39,7 @@ pub use finish::finish;
 pub use hardware::Arm;
 pub use process::{Process, UserThread, tree};
 pub use signals::{
-    Targets, before_return, send_to_group, send_to_process, send_to_thread, sigreturn,
+    SIGNALS_CAME, Targets, before_return, send_to_group, send_to_process, send_to_thread, sigreturn,
 };
 pub use spawn::{Program, spawn};
 pub use traps::handle_fault;
@@ -93,7 +94,7 @@ pub fn switch_state(previous: Option<&Arc<UserThread>>, next: Option<&Arc<UserTh
 pub fn init() {
     memory::init();
     accounts::init();
-    program::init();
+    vdso::init();
     files::init();
     crate::syscall::init();
     let mut tree = paddock_process::Tree::new();

@@ -10,7 +10,7 @@ use crate::arch::context::STACK_SIZE;
 use crate::memory::{frames, heap};
 use crate::{fs, time};
 use alloc::sync::Arc;
-use core::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 use paddock_abi::signal::SIGKILL;
 use paddock_process::WaitStatus;
 use paddock_process::oom::{Candidate, choose};
@@ -33,6 +33,14 @@ static VICTIM: AtomicU32 = AtomicU32::new(0);
 static RELEASED: WaitQueue = WaitQueue::new();
 /// That there is nobody left to kill has been said.
 static HOPELESS: AtomicBool = AtomicBool::new(false);
+
+/// Processes that were killed for their memory.
+static KILLS: AtomicU64 = AtomicU64::new(0);
+
+/// How many processes were killed for their memory. Any context.
+pub fn kills() -> u64 {
+    KILLS.load(Relaxed)
+}
 
 /// Called when a process has given its memory back.
 pub fn on_release(process: &Process) {
@@ -151,6 +159,7 @@ fn kill_one(needy: &Arc<UserThread>) -> bool {
     HOPELESS.store(false, Relaxed);
     report(needy, &victim, &found, &worst);
     VICTIM.store(victim.pid, Relaxed);
+    KILLS.fetch_add(1, Relaxed);
     let status = WaitStatus::Signaled {
         signal: SIGKILL as u8,
         core: false,

@@ -3,6 +3,7 @@
 use super::cpu_clock::CpuClock;
 use super::files::{FileShare, Files};
 use super::memory::Memory;
+use super::program::Executable;
 use super::timers::Timers;
 use crate::memory::frames::Reserve;
 use crate::time;
@@ -138,7 +139,7 @@ pub struct Process {
     /// The signal at its parent's end; zero for none.
     pub parent_death_signal: AtomicU32,
     /// The program it runs.
-    pub executable: SpinLock<Option<paddock_vfs::Path>>,
+    pub executable: SpinLock<Option<Executable>>,
     /// Its signals.
     pub signals: SpinLock<Signals, PreemptOff>,
     /// Its threads that have not ended.
@@ -186,6 +187,12 @@ pub struct Process {
     /// a CPU: the operator's, and what process 1 starts until that is the
     /// service's program.
     pub runs_first: AtomicBool,
+    /// All its threads have ended, and its parent can hear of that.
+    pub has_exited: AtomicBool,
+    /// Where that is waited for.
+    pub exited: WaitQueue,
+    /// How its programs are run; personality(2).
+    pub personality: AtomicU32,
     /// How much likelier (to 1000) or unlikelier (to -1000: never) it is to
     /// be chosen when memory runs out; proc_pid_oom_score_adj(5).
     pub oom_score_adj: AtomicI32,
@@ -228,6 +235,8 @@ pub struct NewProcess {
     pub is_operators: bool,
     /// See [`Process::is_login`].
     pub is_login: bool,
+    /// See [`Process::personality`].
+    pub personality: u32,
     /// See [`Process::oom_score_adj`].
     pub oom_score_adj: i32,
 }
@@ -247,6 +256,7 @@ impl Process {
             account,
             is_operators,
             is_login,
+            personality,
             oom_score_adj,
         } = new;
         Process {
@@ -279,6 +289,9 @@ impl Process {
             is_operators: AtomicBool::new(is_operators),
             is_login,
             runs_first: AtomicBool::new(is_operators),
+            has_exited: AtomicBool::new(false),
+            exited: WaitQueue::new(),
+            personality: AtomicU32::new(personality),
             oom_score_adj: AtomicI32::new(oom_score_adj),
             on_exit: SpinLock::new(Rank::Leaf, None),
             sem_undo: SpinLock::new(Rank::Leaf, UndoList::new()),

@@ -1,7 +1,8 @@
 //! Loading a program: from a path and its arguments to an address space.
 
-use super::hardware::{Arm, zeroed_page};
-use super::memory::{FilePages, FixedPage, Memory};
+use super::hardware::Arm;
+use super::memory::{FilePages, Memory};
+use super::vdso;
 use super::vfs::namespace;
 use crate::{config, random};
 use alloc::sync::Arc;
@@ -11,62 +12,58 @@ use paddock_abi::process::*;
 use paddock_abi::signal::SIGNAL_STACK;
 use paddock_abi::{Errno, Result};
 use paddock_cred::{Cred, Executed, ExecutedFile};
-use paddock_mem::{
-    AddressSpace, FaultError, Layout, Limits, MapRequest, MapSource, PAGE_SIZE, USER_END,
-};
+use paddock_mem::{AddressSpace, FaultError, Layout, Limits, MapRequest, MapSource, PAGE_SIZE};
 use paddock_process::elf::{Image, Source};
 use paddock_process::script;
 use paddock_process::stack::{self, Start, Strings};
-use paddock_sync::{OnceCell, try_arc};
+use paddock_sync::try_arc;
 use paddock_vfs::path::MountFlags;
-use paddock_vfs::{Access, FileKind, Inode, Metadata, Path, PathContext};
+use paddock_vfs::{Access, FileKind, Inode, Metadata, Path, PathContext, Running};
 
-/// Where position-independent programs go.
+/// Where position-independent programs go at the least.
 const PROGRAM_BASE: u64 = 0x5555_5555_0000;
-/// Where the dynamic linker goes.
-const INTERPRETER_BASE: u64 = 0x7fff_0000_0000 - (1 << 30);
-/// One past the highest address of the stack.
-const STACK_TOP: u64 = USER_END - (16 << 20);
-/// The page with the way back from signal handlers.
-const TRAMPOLINE: u64 = STACK_TOP + (8 << 20);
+/// Pages by which they are shifted at random, as many bits as on Linux; less one.
+const PROGRAM_SHIFT: u64 = (1 << 18) - 1;
+/// Pages by which the heap is shifted; less one.
+const HEAP_SHIFT: u64 = (1 << 13) - 1;
 /// How many scripts may name one another.
 const MAX_SCRIPTS: usize = 4;
 /// Bytes of stack that are there from the start.
 const FIRST_STACK: u64 = 128 << 10;
 
-/// `mov x8, #139` (rt_sigreturn), `svc #0`.
-const TRAMPOLINE_CODE: [u32; 2] = [0xd280_1168, 0xd400_0001];
-
-static TRAMPOLINE_PAGE: OnceCell<Arc<FixedPage>> = OnceCell::new();
-
-/// Makes the page that all programs share. Once, at boot.
-pub fn init() {
-    let page = zeroed_page().map(|page| {
-        for (index, word) in TRAMPOLINE_CODE.iter().enumerate() {
-            page.write(4 * index, &word.to_le_bytes());
-        }
-        FixedPage::new(page, "[vdso]")
-    });
-    match page.and_then(try_arc) {
-        Ok(page) => {
-            let _ = TRAMPOLINE_PAGE.set(page);
-        }
-        Err(_) => panic!("no memory for the signal trampoline"),
-    }
-}
-
 /// What to load.
 pub struct Request<'a> {
     /// Where paths start, and who asks.
     pub context: &'a PathContext,
-    /// The program's path.
+    /// The program's path: where it is found, or how it is called if it has been.
     pub path: &'a [u8],
+    /// The program's file, if it has been found.
+    pub file: Option<Path>,
     /// Its arguments.
     pub arguments: Strings,
     /// Its environment.
     pub environment: Strings,
     /// How large its memory and its stack may become.
     pub limits: Limits,
+    /// That its parts are always at the same addresses (`ADDR_NO_RANDOMIZE`).
+    pub fixed_addresses: bool,
+}
+
+/// The file that a process runs: nobody writes to it meanwhile.
+pub struct Executable {
+    /// Where it was found.
+    pub path: Path,
+    running: Running,
+}
+
+impl Executable {
+    /// The same for another process. `ETXTBSY` for the 2³¹st.
+    pub fn try_clone(&self) -> Result<Executable> {
+        Ok(Executable {
+            path: self.path.clone(),
+            running: self.running.try_clone()?,
+        })
+    }
 }
 
 /// A program that is ready to run.
@@ -82,9 +79,11 @@ pub struct Loaded {
     /// The way back from signal handlers.
     pub trampoline: u64,
     /// The file.
-    pub executable: Path,
+    pub executable: Executable,
     /// Who it runs as.
     pub cred: Arc<Cred>,
+    /// Whether that is more than its caller.
+    pub secure: bool,
     /// Whether its caller may read it, and so may see its memory.
     pub readable: bool,
     /// Its arguments, each ended by a zero byte.
@@ -120,7 +119,11 @@ impl Source for FileSource<'_> {
 
 /// Finds an executable file. The errors of execve(2).
 fn find(context: &PathContext, path: &[u8]) -> Result<(Path, u64)> {
-    let place = namespace().resolve(context, path, true)?;
+    executable(context, namespace().resolve(context, path, true)?)
+}
+
+/// A file with its length, if it may be executed. `EACCES`.
+fn executable(context: &PathContext, place: Path) -> Result<(Path, u64)> {
     let metadata = place.inode().metadata()?;
     let noexec = place.mount().flags().contains(MountFlags::NOEXEC);
     if metadata.kind != FileKind::Regular || noexec {
@@ -141,6 +144,31 @@ fn executed_by(context: &PathContext, place: &Path) -> Result<Executed> {
     }))
 }
 
+/// Bytes by which the parts of a program are away from where they could be.
+struct Shifts {
+    /// For [`Layout::new`].
+    layout: u64,
+    program: u64,
+    heap: u64,
+}
+
+impl Shifts {
+    /// Random ones, or none.
+    fn new(none: bool) -> Shifts {
+        let mut bits = [0; 16];
+        if !none {
+            random::fill(&mut bits);
+        }
+        let bits = u128::from_le_bytes(bits);
+        let (layout, rest) = (bits as u64, (bits >> 64) as u64);
+        Shifts {
+            layout,
+            program: (rest & PROGRAM_SHIFT) * PAGE_SIZE,
+            heap: (rest >> 32 & HEAP_SHIFT) * PAGE_SIZE,
+        }
+    }
+}
+
 /// Loads a program. May sleep; the caller is left as it was if it fails.
 ///
 /// # Errors
@@ -149,32 +177,45 @@ pub fn load(mut request: Request<'_>) -> Result<Loaded> {
     let mut path = copied(request.path)?;
     let (place, length) = through_scripts(&mut request, &mut path)?;
     let executed = executed_by(request.context, &place)?;
+    let running = Running::new(place.inode())?;
     let source = FileSource {
         inode: place.inode(),
         length,
     };
     let image = Image::read(&source)?;
-    let layout = Layout {
-        stack_top: STACK_TOP,
-        ..Layout::new(0, request.limits.stack)
-    };
+    let shifts = Shifts::new(request.fixed_addresses && !executed.secure);
+    let layout = Layout::new(shifts.layout, request.limits.stack);
     let mut space = AddressSpace::<Arm>::new(layout, request.limits)?;
-    let base = image.base_for(PROGRAM_BASE)?;
+    let base = image.base_for(PROGRAM_BASE + shifts.program)?;
     map_image(&mut space, &image, base, &place)?;
-    space.set_heap(image.brk(base));
+    space.set_heap(image.brk(base) + shifts.heap);
     let interpreter = map_interpreter(&mut space, &request, &image)?;
-    map_trampoline(&mut space)?;
-    let auxv = auxiliary_vector(&image, base, interpreter.map(|(base, _)| base), &executed);
+    let vdso = vdso::map(&mut space)?;
+    let mut auxv = auxiliary_vector(&image, base, interpreter.map(|(base, _)| base), &executed)?;
+    auxv.push(Auxv {
+        key: AT_SYSINFO_EHDR,
+        value: vdso.object,
+    });
     let readable = namespace().access(request.context, &place, Access::READ);
-    let (sp, auxv) = build_stack(&mut space, &request, &path, &auxv, image.executable_stack)?;
+    let (sp, auxv) = build_stack(
+        &mut space,
+        &request,
+        &path,
+        &auxv,
+        (layout.stack_top, image.executable_stack),
+    )?;
     Ok(Loaded {
         memory: Memory::new(space)?,
         entry: interpreter.map_or(image.entry + base, |(_, entry)| entry),
         sp,
         auxv,
-        trampoline: TRAMPOLINE,
-        executable: place,
+        trampoline: vdso.sigreturn,
+        executable: Executable {
+            path: place,
+            running,
+        },
         cred: try_arc(executed.cred)?,
+        secure: executed.secure,
         readable: readable.is_ok(),
         arguments: copied(request.arguments.bytes())?,
         environment: copied(request.environment.bytes())?,
@@ -193,7 +234,10 @@ fn copied(bytes: &[u8]) -> Result<Vec<u8>> {
 /// Follows `#!` lines to a program; the arguments change accordingly.
 fn through_scripts(request: &mut Request<'_>, path: &mut Vec<u8>) -> Result<(Path, u64)> {
     for _ in 0..=MAX_SCRIPTS {
-        let (place, length) = find(request.context, path)?;
+        let (place, length) = match request.file.take() {
+            Some(file) => executable(request.context, file)?,
+            None => find(request.context, path)?,
+        };
         let mut head = [0; script::SCRIPT_HEAD];
         let count = place.inode().read_at(0, &mut (&mut head).into())?;
         let Some(script) = script::parse(&head[..count]) else {
@@ -287,23 +331,9 @@ fn map_interpreter(
             error
         }
     })?;
-    let base = linker.base_for(INTERPRETER_BASE)?;
+    let base = linker.base_for(space.free_range(linker.room())?)?;
     map_image(space, &linker, base, &place)?;
     Ok(Some((base, linker.entry + base)))
-}
-
-fn map_trampoline(space: &mut AddressSpace<Arm>) -> Result<()> {
-    let page = TRAMPOLINE_PAGE.get().ok_or(Errno::ENOMEM)?;
-    let source: Arc<dyn MapSource<Arm>> = page.clone();
-    space.map(&MapRequest {
-        address: TRAMPOLINE,
-        length: PAGE_SIZE,
-        prot: Prot::READ | Prot::EXEC,
-        flags: MapFlags::SHARED | MapFlags::FIXED,
-        source: Some((source, 0)),
-        may: Prot::READ | Prot::EXEC,
-    })?;
-    Ok(())
 }
 
 fn auxiliary_vector(
@@ -311,10 +341,10 @@ fn auxiliary_vector(
     base: u64,
     interpreter: Option<u64>,
     executed: &Executed,
-) -> Vec<Auxv> {
+) -> Result<Vec<Auxv>> {
     let Executed { cred, secure } = executed;
     let entry = |key, value| Auxv { key, value };
-    let mut vector = alloc::vec![
+    let entries = [
         entry(AT_PAGESZ, PAGE_SIZE),
         entry(AT_CLKTCK, 100),
         entry(AT_MINSIGSTKSZ, SIGNAL_STACK),
@@ -330,10 +360,15 @@ fn auxiliary_vector(
         entry(AT_EGID, u64::from(cred.gid.effective)),
         entry(AT_SECURE, u64::from(*secure)),
     ];
-    if let Some(headers) = image.program_headers {
-        vector.push(entry(AT_PHDR, headers + base));
-    }
+    let headers = image.program_headers;
+    let headers = headers.map(|headers| entry(AT_PHDR, headers + base));
+    let mut vector = Vec::new();
+    // One more is the caller's.
     vector
+        .try_reserve_exact(entries.len() + 2)
+        .map_err(|_| Errno::ENOMEM)?;
+    vector.extend(entries.into_iter().chain(headers));
+    Ok(vector)
 }
 
 fn build_stack(
@@ -341,7 +376,7 @@ fn build_stack(
     request: &Request<'_>,
     path: &[u8],
     auxv: &[Auxv],
-    executable: bool,
+    (top, executable): (u64, bool),
 ) -> Result<(u64, Vec<u8>)> {
     let mut seed = [0; 16];
     random::fill(&mut seed);
@@ -353,8 +388,8 @@ fn build_stack(
         auxv,
     };
     let limit = request.limits.stack.clamp(FIRST_STACK, config::MAX_STACK);
-    let image = stack::build(&start, STACK_TOP, limit)?;
-    let size = FIRST_STACK.max((STACK_TOP - image.sp).next_multiple_of(PAGE_SIZE) + PAGE_SIZE);
+    let image = stack::build(&start, top, limit)?;
+    let size = FIRST_STACK.max((top - image.sp).next_multiple_of(PAGE_SIZE) + PAGE_SIZE);
     let execute = if executable {
         Prot::EXEC
     } else {

@@ -15,12 +15,16 @@ use paddock_abi::time::{CLOCK_TICKS, NANOS};
 use paddock_abi::{Errno, Result};
 use paddock_process::signal::{self, Delivery, FrameRequest, Registers, Sent, SignalSet};
 use paddock_process::{Tree, WaitStatus};
+use paddock_sync::{Ready, WaitQueue};
 use zerocopy::{FromZeros, IntoBytes};
 
 /// The units (ns) of si_utime and si_stime.
 const TICK_NS: u64 = NANOS / CLOCK_TICKS;
 /// Size of an A64 instruction: an SVC is done again by going back one.
 const INSTRUCTION: u64 = 4;
+
+/// Where those wait who read signals from descriptors (signalfd(2)).
+pub static SIGNALS_CAME: WaitQueue = WaitQueue::new();
 
 /// Sends a signal to a process. Any context but an interrupt.
 ///
@@ -109,6 +113,7 @@ fn deliver(process: &Process, info: &Siginfo, tid: Option<u32>) -> Result<()> {
     if signal == SIGKILL {
         process.wake_threads();
     }
+    SIGNALS_CAME.wake(Ready::IN);
     Ok(())
 }
 

@@ -57,12 +57,14 @@ pub fn spawn(program: Program<'_>) -> Result<Arc<Process>> {
     let loaded = program::load(Request {
         context: &program.paths,
         path: program.path,
+        file: None,
         arguments: program.arguments,
         environment: program.environment,
         limits: Limits {
             stack: DEFAULT_LIMITS[super::process::RLIMIT_STACK].0,
             ..Limits::default()
         },
+        fixed_addresses: false,
     })?;
     let uid = program.paths.cred.uid.real;
     let pid = if program.first {
@@ -89,6 +91,7 @@ pub fn spawn(program: Program<'_>) -> Result<Arc<Process>> {
             account: accounts::of_new_process(uid)?,
             is_operators: program.is_operators,
             is_login: !program.first,
+            personality: 0,
             oom_score_adj: 0,
         }))
     });

@@ -11,8 +11,52 @@ use core::cell::UnsafeCell;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use paddock_abi::Errno;
 use paddock_cred::Cred;
-use paddock_process::{CpuTimes, Usage};
+use paddock_process::{CpuTimes, IoUsage, Usage};
 use paddock_sync::{Deadline, NO_DEADLINE, OnceCell, Rank, SpinLock};
+
+/// Counters of [`IoUsage`]: changed by the thread itself, read by anyone.
+#[derive(Debug, Default)]
+pub struct IoCounters {
+    bytes_read: AtomicU64,
+    bytes_written: AtomicU64,
+    reads: AtomicU64,
+    writes: AtomicU64,
+    bytes_to_disk: AtomicU64,
+}
+
+fn increase(counter: &AtomicU64, by: u64) {
+    let now = counter.load(Ordering::Relaxed).wrapping_add(by);
+    counter.store(now, Ordering::Relaxed);
+}
+
+impl IoCounters {
+    /// The running thread, whose these are, has read `bytes`.
+    pub fn count_read(&self, bytes: u64) {
+        increase(&self.reads, 1);
+        increase(&self.bytes_read, bytes);
+    }
+
+    /// The running thread has written `bytes`, to a disk or not.
+    pub fn count_write(&self, bytes: u64, to_disk: bool) {
+        increase(&self.writes, 1);
+        increase(&self.bytes_written, bytes);
+        if to_disk {
+            increase(&self.bytes_to_disk, bytes);
+        }
+    }
+
+    /// Their values.
+    fn read(&self) -> IoUsage {
+        let value = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        IoUsage {
+            bytes_read: value(&self.bytes_read),
+            bytes_written: value(&self.bytes_written),
+            reads: value(&self.reads),
+            writes: value(&self.writes),
+            bytes_to_disk: value(&self.bytes_to_disk),
+        }
+    }
+}
 
 /// The process side of a thread.
 pub struct UserThread {
@@ -39,6 +83,8 @@ pub struct UserThread {
     /// It has done all that needs the process's memory, and stays away from
     /// it: whoever is left may give the memory up.
     left: AtomicBool,
+    /// What it has read and written.
+    pub io: IoCounters,
     /// Page faults: without and with a read from a disk.
     pub faults: [AtomicU64; 2],
     /// What it had used when it was taken out of its process.
@@ -90,6 +136,7 @@ impl UserThread {
             robust_list: AtomicU64::new(0),
             leaving: AtomicBool::new(false),
             left: AtomicBool::new(false),
+            io: IoCounters::default(),
             faults: [const { AtomicU64::new(0) }; 2],
             counted: SpinLock::new(Rank::Leaf, Usage::default()),
             interrupted: SpinLock::new(Rank::Leaf, None),
@@ -160,6 +207,7 @@ impl UserThread {
             voluntary_switches: voluntary,
             involuntary_switches: involuntary,
             blocks_read: thread.blocks_read(),
+            io: self.io.read(),
         }
     }
 

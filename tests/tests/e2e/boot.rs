@@ -8,7 +8,9 @@ fn answers(builder: Builder) -> Result<()> {
     let machine = builder.up()?;
     let uname = machine.sh("uname -a")?;
     assert!(
-        uname.starts_with("Paddock ") && uname.contains(" aarch64 "),
+        uname.starts_with("Linux paddock ")
+            && uname.contains("-paddock-")
+            && uname.contains(" aarch64 "),
         "{uname}"
     );
     machine.off()

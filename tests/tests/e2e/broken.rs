@@ -73,7 +73,7 @@ fn with_eight_megabytes() -> Result<()> {
     let machine = machine("smallest")
         .with(|config| config.mem = "8M".into())
         .up()?;
-    assert!(machine.sh("uname")?.contains("Paddock"));
+    assert!(machine.sh("uname -v")?.contains("Paddock"));
     machine.off()
 }
 
@@ -82,7 +82,7 @@ fn with_sixteen_megabytes() -> Result<()> {
     let machine = machine("small")
         .with(|config| config.mem = "16M".into())
         .up()?;
-    assert!(machine.sh("uname")?.contains("Paddock"));
+    assert!(machine.sh("uname -v")?.contains("Paddock"));
     assert!(machine.sh("herd status httpd")?.contains("running"));
     machine.done()
 }

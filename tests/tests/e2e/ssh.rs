@@ -13,7 +13,7 @@ fn commands_and_their_ends() -> Result<()> {
     let machine = machine("ssh").up()?;
     let uname = machine.sh("uname -a")?;
     assert!(
-        uname.starts_with("Paddock ") && uname.contains("aarch64"),
+        uname.starts_with("Linux ") && uname.contains("aarch64"),
         "{uname}"
     );
     assert_eq!(machine.ssh("sh -c 'exit 7'")?.status.code(), Some(7));

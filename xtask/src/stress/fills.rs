@@ -26,7 +26,7 @@ pub struct Fills {
     pub mem: String,
 }
 
-/// What was seen of free memory, in kB.
+/// What was seen of free memory, in kB, with nothing kept of files.
 #[derive(Clone, Copy, Debug)]
 pub struct FreeMemory {
     /// Before the first round that counts.
@@ -84,7 +84,7 @@ impl Fills {
         let users = users.join(" ");
         let mut command = machine.ssh_command(&[])?;
         command.arg(format!(
-            "free() {{ while read name size unit; do [ $name = MemFree: ] && f=$size && break; done </proc/meminfo; }}
+            "free() {{ echo 3 >/proc/sys/vm/drop_caches; while read name size unit; do [ $name = MemFree: ] && f=$size && break; done </proc/meminfo; }}
              least=999999999; i=0
              while [ $i -lt {count} ]; do
                  case $((i % 2)) in 0) kind=pipes;; 1) kind=sockets;; esac
@@ -109,7 +109,7 @@ impl Fills {
 }
 
 fn free_kb(machine: &Machine) -> Result<u64> {
-    let text = machine.sh("cat /proc/meminfo")?;
+    let text = machine.sh("echo 3 >/proc/sys/vm/drop_caches; cat /proc/meminfo")?;
     let line = text.lines().find_map(|line| line.strip_prefix("MemFree:"));
     let figure = line.context("no MemFree")?.trim().trim_end_matches(" kB");
     Ok(figure.parse()?)

@@ -47,6 +47,7 @@ impl<H: Hardware> AddressSpace<H> {
             shared: false,
             kind: AreaKind::Heap,
             no_fork: false,
+            locked: self.lock_future,
             backing: Backing::Anonymous,
         };
         self.check_limits(&area, false)?;

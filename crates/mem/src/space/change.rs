@@ -195,6 +195,7 @@ impl<H: Hardware> AddressSpace<H> {
         }
         let range = checked_range(address, length)?;
         match advice {
+            MADV_DONTNEED | MADV_FREE if self.is_locked(range) => return Err(Errno::EINVAL),
             MADV_DONTNEED => self.discard(range),
             MADV_FREE => {
                 let overlapping = &self.areas.as_slice()[self.areas.overlapping(range)];
@@ -226,6 +227,12 @@ impl<H: Hardware> AddressSpace<H> {
             }
         }
         self.zap(range, &mut gather);
+    }
+
+    /// Whether a part of a range is locked.
+    fn is_locked(&self, range: PageRange) -> bool {
+        let mut areas = self.areas.as_slice()[self.areas.overlapping(range)].iter();
+        areas.any(|area| area.locked)
     }
 
     fn set_no_fork(&mut self, range: PageRange, no_fork: bool) -> Result<()> {

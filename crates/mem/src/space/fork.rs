@@ -25,6 +25,8 @@ impl<H: Hardware> AddressSpace<H> {
             layout,
             limits,
             counters: _,
+            // Locks are not inherited; mlock(2).
+            lock_future: _,
         } = self;
         let mut child = AddressSpace {
             tables: Tables::new().ok_or(Errno::ENOMEM)?,
@@ -33,13 +35,16 @@ impl<H: Hardware> AddressSpace<H> {
             layout: *layout,
             limits: *limits,
             counters: Counters::default(),
+            lock_future: false,
         };
         child.areas.reserve(areas.as_slice().len())?;
         let mut flush = Flush::nothing();
         let mut result = Ok(());
         for area in areas.as_slice().iter().filter(|area| !area.no_fork) {
-            child.counters.area_came(area);
-            child.areas.insert(area.part(area.range));
+            let mut copy = area.part(area.range);
+            copy.locked = false;
+            child.counters.area_came(&copy);
+            child.areas.insert(copy);
             result = share_own_pages(tables, area, &mut child, &mut flush);
             if result.is_err() {
                 break;

@@ -150,6 +150,7 @@ impl<H: Hardware> AddressSpace<H> {
             shared,
             kind,
             no_fork: false,
+            locked: self.lock_future || request.flags.contains(MapFlags::LOCKED),
             backing: request.backing(length)?,
         };
         self.check_limits(&area, request.flags.contains(MapFlags::NORESERVE))?;
@@ -315,6 +316,15 @@ impl<H: Hardware> AddressSpace<H> {
             return Err(Errno::EEXIST);
         }
         Ok(range)
+    }
+
+    /// The address at which a mapping of `length` bytes would be placed.
+    ///
+    /// # Errors
+    /// `ENOMEM`, `EINVAL` for no length.
+    pub fn free_range(&self, length: u64) -> Result<u64> {
+        let range = self.find_free(page_align(length)?);
+        range.map(|range| range.start()).ok_or(Errno::ENOMEM)
     }
 
     /// Whether nothing is mapped in `range`, nor right below a stack.

@@ -5,8 +5,10 @@ mod brk;
 mod change;
 mod fault;
 mod fork;
+mod lock;
 mod map;
 mod remap;
+mod usage;
 
 use crate::activate::Root;
 use crate::address::{PAGE_SIZE, PageRange, USER_END};
@@ -23,6 +25,7 @@ pub use access::FutexKey;
 pub use change::SyncTarget;
 pub use fault::{Access, FaultError, PageRequest, Step, handle_fault, populate};
 pub use map::MapRequest;
+pub use usage::{AreaReport, Usage};
 
 /// Where things go that have no address of their own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,6 +88,8 @@ pub struct Counters {
     pub stack: u64,
     /// Executable pages of areas.
     pub text: u64,
+    /// Pages of areas that are locked.
+    pub locked: u64,
     /// Present pages that belong to this process (or forks of it).
     pub resident_own: u64,
     /// Present pages of files and of shared memory.
@@ -134,6 +139,9 @@ impl Counters {
         } else if !area.shared && area.prot.contains(Prot::WRITE) {
             self.data = change(self.data, pages);
         }
+        if area.locked {
+            self.locked = change(self.locked, pages);
+        }
         if area.prot.contains(Prot::EXEC) {
             self.text = change(self.text, pages);
         }
@@ -158,6 +166,8 @@ pub struct AddressSpace<H: Hardware> {
     layout: Layout,
     limits: Limits,
     counters: Counters,
+    /// What is mapped from now on is locked.
+    lock_future: bool,
 }
 
 impl<H: Hardware> fmt::Debug for AddressSpace<H> {
@@ -179,6 +189,7 @@ impl<H: Hardware> AddressSpace<H> {
             layout,
             limits,
             counters: Counters::default(),
+            lock_future: false,
         })
     }
 

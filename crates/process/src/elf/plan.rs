@@ -98,6 +98,12 @@ impl Image {
         }
     }
 
+    /// Bytes of address space among which there is a place for it.
+    pub fn room(&self) -> u64 {
+        let span = self.span();
+        (span.end - span.start).saturating_add(2 * self.align)
+    }
+
     /// Where the heap begins: the page after the last segment.
     pub fn brk(&self, base: u64) -> u64 {
         base + self.span().end

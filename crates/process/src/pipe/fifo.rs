@@ -55,7 +55,7 @@ impl Fifo {
 
 /// One opening of a fifo.
 pub struct FifoEnd {
-    pipe: Arc<Pipe>,
+    pub(super) pipe: Arc<Pipe>,
     reading: bool,
     writing: bool,
     partner_at: u64,

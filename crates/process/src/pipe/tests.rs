@@ -14,6 +14,10 @@ fn payer(account: &Arc<Account>) -> Payer<'_> {
     }
 }
 
+fn end(file: &dyn File) -> PipeEnd<'_> {
+    PipeEnd::of(file).unwrap()
+}
+
 fn free_pipe() -> (Arc<PipeReader>, Arc<PipeWriter>) {
     pipe(&payer(&account())).unwrap()
 }
@@ -50,11 +54,17 @@ fn pipes_are_small_for_a_user_with_many() {
         soft_pages: 40,
     };
     let pipes: Vec<_> = (0..4).map(|_| pipe(&crowded).unwrap()).collect();
-    let sizes: Vec<_> = pipes.iter().map(|(reader, _)| reader.capacity()).collect();
+    let sizes: Vec<_> = pipes
+        .iter()
+        .map(|(reader, _)| end(&**reader).capacity())
+        .collect();
     assert_eq!(sizes, [65_536, 65_536, 8_192, 8_192]);
     assert_eq!(account.pipe_pages(), 36);
-    assert_eq!(pipes[3].0.set_capacity(65_536, 40), Err(Errno::EPERM));
-    assert_eq!(pipes[3].0.set_capacity(4_096, 40), Ok(4_096));
+    assert_eq!(
+        end(&*pipes[3].0).set_capacity(65_536, 40),
+        Err(Errno::EPERM)
+    );
+    assert_eq!(end(&*pipes[3].0).set_capacity(4_096, 40), Ok(4_096));
     drop(pipes);
     assert_eq!(account.pipe_pages(), 0);
 }
@@ -135,12 +145,15 @@ fn small_writes_are_whole() {
 #[test]
 fn the_capacity_can_change() {
     let (reader, writer) = free_pipe();
-    assert_eq!(reader.capacity(), PIPE_SIZE);
-    assert_eq!(writer.set_capacity(5000, usize::MAX), Ok(8192));
+    assert_eq!(end(&*reader).capacity(), PIPE_SIZE);
+    assert_eq!(end(&*writer).set_capacity(5000, usize::MAX), Ok(8192));
     writer.try_write(&[0; 8000]).unwrap();
-    assert_eq!(writer.set_capacity(4096, usize::MAX), Err(Errno::EBUSY));
     assert_eq!(
-        writer.set_capacity(PIPE_MAX + 1, usize::MAX),
+        end(&*writer).set_capacity(4096, usize::MAX),
+        Err(Errno::EBUSY)
+    );
+    assert_eq!(
+        end(&*writer).set_capacity(PIPE_MAX + 1, usize::MAX),
         Err(Errno::EPERM)
     );
 }
@@ -169,4 +182,74 @@ fn a_fifo_waits_for_its_partner() {
     let mut buf = [0; 4];
     assert_eq!(reader.read(&mut 0, &mut (&mut buf).into()), Ok(2));
     assert_eq!(reader.read(&mut 0, &mut (&mut buf).into()), Ok(0));
+}
+
+#[test]
+fn what_is_drained_is_nobody_elses_and_what_is_left_stays() {
+    let (reader, writer) = free_pipe();
+    writer.try_write(b"0123456789").unwrap();
+    let drained = end(&*reader).drain(&mut [0; 8], |bytes| {
+        assert_eq!(bytes, b"01234567");
+        assert_eq!(reader.try_read(&mut [0; 1]), TryRead::Pending);
+        assert!(!reader.ready().contains(Ready::IN));
+        assert_eq!(writer.try_write(b"ab"), Ok(2));
+        Ok(3)
+    });
+    assert_eq!(drained, Ok(Some(3)));
+    let failed = end(&*reader).drain(&mut [0; 8], |_| Err(Errno::EFBIG));
+    assert_eq!(failed, Err(Errno::EFBIG));
+    let mut rest = [0; 20];
+    assert_eq!(reader.try_read(&mut rest), TryRead::Data(9));
+    assert_eq!(&rest[..9], b"3456789ab");
+    assert_eq!(
+        end(&*reader).drain(&mut rest, |_| Ok(1)),
+        Err(Errno::EAGAIN)
+    );
+    drop(writer);
+    assert_eq!(end(&*reader).drain(&mut rest, |_| Ok(1)), Ok(None));
+}
+
+#[test]
+fn room_that_is_filled_stays_whoever_reads_and_writes_meanwhile() {
+    let (reader, writer) = free_pipe();
+    writer.try_write(&[1; 60_000]).unwrap();
+    let filled = end(&*writer).fill(&mut [0; 10_000], |room| {
+        assert_eq!(room.len(), 5_536);
+        assert_eq!(writer.try_write(b"x"), Err(Errno::EAGAIN));
+        assert_eq!(
+            end(&*writer).set_capacity(4096, usize::MAX),
+            Err(Errno::EBUSY)
+        );
+        let mut all = [0; 60_000];
+        assert_eq!(reader.try_read(&mut all), TryRead::Data(60_000));
+        room.fill(2);
+        Ok(5_000)
+    });
+    assert_eq!(filled, Ok(5_000));
+    let mut all = [0; 60_000];
+    assert_eq!(reader.try_read(&mut all), TryRead::Data(5_000));
+    assert!(all[..5_000].iter().all(|byte| *byte == 2));
+    let nothing = end(&*writer).fill(&mut [0; 10], |_| Err(Errno::EIO));
+    assert_eq!(nothing, Err(Errno::EIO));
+    assert_eq!(reader.try_read(&mut all), TryRead::Pending);
+    drop(reader);
+    assert_eq!(
+        end(&*writer).fill(&mut [0; 10], |_| Ok(10)),
+        Err(Errno::EPIPE)
+    );
+}
+
+#[test]
+fn a_tee_takes_nothing() {
+    let (reader, writer) = free_pipe();
+    let (other, copy) = free_pipe();
+    let tee = |chunk: &mut [u8]| end(&*reader).tee(&end(&*copy), chunk);
+    assert_eq!(tee(&mut [0; 4]), Err(Errno::EAGAIN));
+    writer.try_write(b"abcdef").unwrap();
+    assert_eq!(tee(&mut [0; 4]), Ok(Some(4)));
+    assert_eq!(tee(&mut [0; 9]), Ok(Some(6)));
+    let mut all = [0; 20];
+    assert_eq!(other.try_read(&mut all), TryRead::Data(10));
+    assert_eq!(&all[..10], b"abcdabcdef");
+    assert_eq!(reader.len(), 6);
 }

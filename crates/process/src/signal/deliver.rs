@@ -111,6 +111,12 @@ impl Signals {
         info.map(|info| (signal, info))
     }
 
+    /// signalfd(2): takes a signal of `wanted` that waits, for the thread or its
+    /// process.
+    pub fn take_waiting(&mut self, tid: u32, wanted: SignalSet) -> Option<Siginfo> {
+        self.take(tid, Some(wanted)).map(|(_, info)| info)
+    }
+
     /// rt_sigtimedwait(2): takes a signal of `wanted`, or notes that the
     /// thread waits for them. [`Self::stop_awaiting`] ends that.
     pub fn await_signal(&mut self, tid: u32, wanted: SignalSet) -> Option<Siginfo> {

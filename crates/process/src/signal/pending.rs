@@ -27,6 +27,16 @@ impl Pending {
         self.set
     }
 
+    /// How many wait with details.
+    pub fn len(&self) -> usize {
+        self.infos.len()
+    }
+
+    /// Whether none does.
+    pub fn is_empty(&self) -> bool {
+        self.infos.is_empty()
+    }
+
     /// Adds a signal, if no more than `limit` with details wait. Never fails
     /// for an ordinary one, and at worst forgets its details; `EAGAIN` if too
     /// many real-time signals wait.

@@ -116,6 +116,13 @@ impl Signals {
         self.queue_limit = limit;
     }
 
+    /// How many signals wait, for the process and for its threads together, and
+    /// how many may for each (proc_pid_status(5), `SigQ`).
+    pub fn queued(&self) -> (usize, u64) {
+        let of_threads: usize = self.threads.iter().map(|thread| thread.pending.len()).sum();
+        (self.pending.len() + of_threads, self.queue_limit)
+    }
+
     /// Adds a thread with the mask of its creator. `ENOMEM`.
     pub fn add_thread(&mut self, tid: u32, mask: SignalSet) -> Result<()> {
         self.threads.try_reserve(1).map_err(|_| Errno::ENOMEM)?;

@@ -28,8 +28,13 @@ impl Node {
         let _one_at_a_time = self.writing.lock();
         let start = {
             let mut state = self.state();
-            let end = state.file()?.size();
-            offset.unwrap_or(end)
+            let size = state.file()?.size();
+            let start = offset.unwrap_or(size);
+            let end = start.saturating_add(from.left() as u64);
+            if !from.is_empty() {
+                self.seals.check_write(size, end)?;
+            }
+            start
         };
         let count = in_steps(|done| match from.is_empty() {
             true => Ok(0),

@@ -5,7 +5,7 @@ use super::data::FileData;
 use super::dir::Entries;
 use crate::{
     EmitEntry, Errno, FileKind, FsStats, Inode, Metadata, NewNode, PAGE_SIZE, PageRef, Result,
-    SetMetadata, Timestamp,
+    Seals, SetMetadata, Timestamp, WriteCount,
 };
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
@@ -76,6 +76,8 @@ pub(super) struct Node {
     state: Mutex<State>,
     /// Held by who writes or cuts the data, in what may be several steps.
     pub writing: Mutex<()>,
+    write_count: WriteCount,
+    pub seals: Seals,
     _charge: Option<Charge>,
 }
 
@@ -117,6 +119,8 @@ impl Node {
             rdev: new.rdev,
             state: Mutex::new(Rank::Inode, state),
             writing: Mutex::new(Rank::FileWrite, ()),
+            write_count: WriteCount::new(),
+            seals: Seals::new(),
         }))
     }
 
@@ -190,6 +194,19 @@ impl Inode for Node {
         self.kind
     }
 
+    fn write_count(&self) -> Option<&WriteCount> {
+        Some(&self.write_count)
+    }
+
+    fn seals(&self) -> Option<&Seals> {
+        (self.kind == FileKind::Regular).then_some(&self.seals)
+    }
+
+    fn add_seals(&self, seals: u32) -> Result<()> {
+        let _between_writes = self.writing.lock();
+        self.seals().ok_or(Errno::EINVAL)?.add(seals)
+    }
+
     fn metadata(&self) -> Result<Metadata> {
         let state = self.state.lock();
         let (size, pages) = state.size_and_pages();
@@ -216,7 +233,9 @@ impl Inode for Node {
         let now = self.shared.clock.now();
         let mut state = self.state.lock();
         if let Some(size) = change.size {
-            state.file()?.resize(size, &self.shared)?;
+            let data = state.file()?;
+            self.seals.check_resize(data.size(), size)?;
+            data.resize(size, &self.shared)?;
             state.mtime = now;
         }
         state.mode = change.mode.unwrap_or(state.mode);
@@ -256,9 +275,13 @@ impl Inode for Node {
     }
 
     fn allocate(&self, offset: u64, len: u64) -> Result<()> {
+        let _one_at_a_time = self.writing.lock();
         let now = self.shared.clock.now();
         let mut state = self.state.lock();
-        state.file()?.allocate(offset, len, &self.shared)?;
+        let data = state.file()?;
+        let end = offset.saturating_add(len);
+        self.seals.check_resize(data.size(), data.size().max(end))?;
+        data.allocate(offset, len, &self.shared)?;
         state.modified(now);
         Ok(())
     }

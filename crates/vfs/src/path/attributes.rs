@@ -1,7 +1,8 @@
 //! Changes of what stat(2) tells: modes, owners, times, lengths.
 
 use super::{Namespace, Path, PathContext};
-use crate::{Access, Errno, FileKind, Result, SetMetadata, Timestamp};
+use crate::notify::{self, Events};
+use crate::{Access, Errno, FileKind, Result, SetMetadata, Timestamp, Writing};
 
 /// A time that utimensat(2) sets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,7 +33,9 @@ impl Namespace {
         at.inode().set_metadata(&SetMetadata {
             mode: Some(mode),
             ..SetMetadata::default()
-        })
+        })?;
+        notify::at_path(at, Events::ATTRIB);
+        Ok(())
     }
 
     /// chown(2); `None` leaves one as it is. Set-user-id bits go. `EPERM`,
@@ -52,7 +55,9 @@ impl Namespace {
             gid,
             mode,
             ..SetMetadata::default()
-        })
+        })?;
+        notify::at_path(at, Events::ATTRIB);
+        Ok(())
     }
 
     /// utimensat(2). `EPERM`, `EACCES`, `EROFS`.
@@ -80,10 +85,12 @@ impl Namespace {
             atime: atime.value(),
             mtime: mtime.value(),
             ..SetMetadata::default()
-        })
+        })?;
+        notify::at_path(at, Events::ATTRIB);
+        Ok(())
     }
 
-    /// truncate(2). `EISDIR`, `EINVAL`, `EACCES`, `EROFS`.
+    /// truncate(2). `EISDIR`, `EINVAL`, `EACCES`, `EROFS`, `ETXTBSY`.
     pub fn truncate(&self, context: &PathContext, at: &Path, size: u64) -> Result<()> {
         match at.inode().kind() {
             FileKind::Regular => {}
@@ -97,11 +104,14 @@ impl Namespace {
         let meta = at.inode().metadata()?;
         let rights = meta.rights();
         context.cred.check_file(&rights, Access::WRITE)?;
+        let _writing = Writing::new(at.inode())?;
         at.inode().set_metadata(&SetMetadata {
             size: Some(size),
             mode: context.cred.written_mode(&rights),
             ..SetMetadata::default()
-        })
+        })?;
+        notify::at_path(at, Events::MODIFY);
+        Ok(())
     }
 
     /// access(2) for whom `context` says. `EACCES`, `EROFS`.

@@ -4,6 +4,7 @@ use super::dentry::{Dentry, Names};
 use super::name::Name;
 use super::walk::Walk;
 use super::{Namespace, Path, PathContext};
+use crate::notify::{self, Events};
 use crate::{Access, Errno, FileKind, Inode, Metadata, NewNode, Result};
 use alloc::sync::Arc;
 use paddock_cred::Cap;
@@ -54,10 +55,14 @@ impl Namespace {
         make: impl FnOnce(&Arc<dyn Inode>) -> Result<Arc<dyn Inode>>,
         name: &[u8],
     ) -> Result<Arc<Dentry>> {
-        let _names = dir.dentry.dir_lock.lock();
-        let names = Names::new(name)?;
-        let inode = make(dir.inode())?;
-        Ok(self.remember(&dir.dentry, names, inode))
+        let dentry = {
+            let _names = dir.dentry.dir_lock.lock();
+            let names = Names::new(name)?;
+            let inode = make(dir.inode())?;
+            self.remember(&dir.dentry, names, inode)
+        };
+        notify::to_name(&dir.dentry, name, dentry.inode(), Events::CREATE);
+        Ok(dentry)
     }
 
     fn make_node(
@@ -162,7 +167,9 @@ impl Namespace {
             old.dentry.mark_linked();
             Ok(old.inode().clone())
         };
-        self.change_dir(&place.dir, make, &place.name).map(drop)
+        self.change_dir(&place.dir, make, &place.name)?;
+        notify::to_inode(old.inode(), Events::ATTRIB);
+        Ok(())
     }
 
     /// unlink(2). `EISDIR` for a directory, `EBUSY` for a mount point.
@@ -211,6 +218,8 @@ impl Namespace {
             victim
         };
         self.cache.remove(&victim);
+        notify::name_lost(victim.inode());
+        notify::to_name(&dir.dentry, &place.name, victim.inode(), Events::DELETE);
         Ok(())
     }
 }

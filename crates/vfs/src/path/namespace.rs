@@ -82,6 +82,18 @@ impl Namespace {
         })
     }
 
+    /// The root of a filesystem that is mounted nowhere, for files without names.
+    /// `ENOMEM`.
+    pub fn detached(&self, fs: Arc<dyn FileSystem>, source: &str) -> Result<Path> {
+        let id = self.next_mount.fetch_add(1, Ordering::Relaxed);
+        let root = Dentry::new(fs.root(), id, b"", None)?;
+        let mount = Mount::new(id, fs, root.clone(), None, source, MountFlags::NOSUID)?;
+        Ok(Path {
+            mount,
+            dentry: root,
+        })
+    }
+
     fn add_mount(
         &self,
         fs: Arc<dyn FileSystem>,
@@ -169,7 +181,9 @@ impl Namespace {
                 match &at.mount.covers {
                     Some(covered) => at = covered.clone(),
                     None => {
-                        reachable = root.dentry.same_as(&at.dentry);
+                        // What is mounted nowhere has a root of its own.
+                        let is_detached = at.mount.id != self.first.id;
+                        reachable = is_detached || root.dentry.same_as(&at.dentry);
                         break;
                     }
                 }

@@ -3,7 +3,11 @@
 use super::dentry::Dentry;
 use super::walk::Walk;
 use super::{MountFlags, Namespace, Path, PathContext};
-use crate::{Access, Errno, File, FileKind, InodeFile, OpenFile, OpenFlags, Result, SetMetadata};
+use crate::notify::{self, Events};
+use crate::{
+    Access, Errno, File, FileKind, InodeFile, NewNode, OpenFile, OpenFlags, Result, SetMetadata,
+    Writing,
+};
 use alloc::sync::Arc;
 use paddock_cred::Cap;
 
@@ -46,20 +50,25 @@ impl Namespace {
             return Err(Errno::ENOTDIR);
         }
         if flags.contains(OpenFlags::PATH) {
-            return describe(at, None, flags);
+            return describe(at, None, flags, None);
         }
         check_open(context, &at, flags)?;
         let truncate = flags.contains(OpenFlags::TRUNC);
-        if truncate && at.inode().kind() == FileKind::Regular {
+        let is_regular = at.inode().kind() == FileKind::Regular;
+        let writing = (is_regular && (truncate || flags.writable()))
+            .then(|| Writing::new(at.inode()))
+            .transpose()?;
+        if truncate && is_regular {
             let cut = SetMetadata {
                 size: Some(0),
                 mode: context.cred.written_mode(&at.inode().metadata()?.rights()),
                 ..SetMetadata::default()
             };
             at.inode().set_metadata(&cut)?;
+            notify::at_path(&at, Events::MODIFY);
         }
         let file = self.file_of(&at, flags)?;
-        describe(at, file, flags)
+        describe(at, file, flags, writing.filter(|_| flags.writable()))
     }
 
     /// The inode's own file, or `None` for the ordinary one.
@@ -142,7 +151,26 @@ impl Namespace {
     /// A file just made is open whatever its mode says.
     fn open_created(&self, at: Path, flags: OpenFlags) -> Result<Arc<OpenFile>> {
         let file = at.inode().clone().open(flags)?;
-        describe(at, file, flags)
+        let writing = flags.writable().then(|| Writing::new(at.inode()));
+        describe(at, file, flags, writing.transpose()?)
+    }
+
+    /// Opens a new file without a name in `home`, a directory; `/proc/PID/fd` shows
+    /// it as `name`. `ENOSPC`, `ENOMEM`.
+    pub fn open_nameless(
+        &self,
+        home: &Path,
+        name: &[u8],
+        node: &NewNode,
+        flags: OpenFlags,
+    ) -> Result<Arc<OpenFile>> {
+        let inode = home.inode().create_unnamed(node)?;
+        let parent = Some(home.dentry.clone());
+        let dentry = Dentry::new(inode, home.dentry.fs(), name, parent)?;
+        dentry.mark_unnamed(false);
+        let at = home.at(dentry);
+        let writing = Writing::new(at.inode())?;
+        describe(at, None, flags, Some(writing))
     }
 
     fn open_unnamed(
@@ -168,11 +196,19 @@ impl Namespace {
             Some(dir.dentry.clone()),
         )?;
         dentry.mark_unnamed(!flags.contains(OpenFlags::EXCL));
-        describe(dir.at(dentry), None, flags.difference(OpenFlags::DIRECTORY))
+        let at = dir.at(dentry);
+        let writing = Writing::new(at.inode())?;
+        let flags = flags.difference(OpenFlags::DIRECTORY);
+        describe(at, None, flags, Some(writing))
     }
 }
 
-fn describe(at: Path, file: Option<Arc<dyn File>>, flags: OpenFlags) -> Result<Arc<OpenFile>> {
+fn describe(
+    at: Path,
+    file: Option<Arc<dyn File>>,
+    flags: OpenFlags,
+    writing: Option<Writing>,
+) -> Result<Arc<OpenFile>> {
     let file = match file {
         Some(file) => file,
         None => {
@@ -181,7 +217,11 @@ fn describe(at: Path, file: Option<Arc<dyn File>>, flags: OpenFlags) -> Result<A
             paddock_sync::try_arc(InodeFile::new(at.inode().clone(), parent_ino))?
         }
     };
-    OpenFile::new(file, Some(at), flags)
+    let open = OpenFile::of_file(file, at.clone(), flags, writing)?;
+    if !flags.contains(OpenFlags::PATH) {
+        notify::at_path(&at, Events::OPEN);
+    }
+    Ok(open)
 }
 
 fn check_open(context: &PathContext, at: &Path, flags: OpenFlags) -> Result<()> {

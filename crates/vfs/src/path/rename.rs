@@ -3,6 +3,7 @@
 use super::change::{Place, check_change, check_delete};
 use super::dentry::{Dentry, Names};
 use super::{Namespace, PathContext};
+use crate::notify;
 use crate::{Errno, FileKind, Result};
 use alloc::sync::Arc;
 use paddock_abi::fcntl::{RENAME_EXCHANGE, RENAME_NOREPLACE};
@@ -26,21 +27,35 @@ impl Namespace {
             return Err(Errno::EXDEV);
         }
         let _one = self.renaming.lock();
-        let replaced = self.rename_locked(old_context, &from, &to, flags)?;
-        if let Some(replaced) = replaced {
-            self.cache.remove(&replaced);
+        let Some(done) = self.rename_locked(old_context, &from, &to, flags)? else {
+            return Ok(());
+        };
+        let places = (
+            (&*from.dir.dentry, &from.name[..]),
+            (&*to.dir.dentry, &to.name[..]),
+        );
+        notify::moved(places.0, places.1, done.moved.inode());
+        match done.target {
+            Some(other) if flags & RENAME_EXCHANGE != 0 => {
+                notify::moved(places.1, places.0, other.inode());
+            }
+            Some(replaced) => {
+                self.cache.remove(&replaced);
+                notify::name_lost(replaced.inode());
+            }
+            None => {}
         }
         Ok(())
     }
 
-    /// The dentry that lost its name.
+    /// What was renamed, and what was there; `None` if nothing had to be done.
     fn rename_locked(
         &self,
         context: &PathContext,
         from: &Place,
         to: &Place,
         flags: u32,
-    ) -> Result<Option<Arc<Dentry>>> {
+    ) -> Result<Option<Renamed>> {
         check_change(context, &from.dir)?;
         check_change(context, &to.dir)?;
         let same_dir = Arc::ptr_eq(&from.dir.dentry, &to.dir.dentry);
@@ -72,7 +87,10 @@ impl Namespace {
             target.as_ref(),
             flags,
         );
-        Ok(target.filter(|_| flags & RENAME_EXCHANGE == 0))
+        Ok(Some(Renamed {
+            moved: source,
+            target,
+        }))
     }
 
     fn check_rename(
@@ -102,6 +120,13 @@ impl Namespace {
             _ => Ok(()),
         }
     }
+}
+
+/// What a rename was of.
+struct Renamed {
+    moved: Arc<Dentry>,
+    /// What had the new name: it has lost it, or got the old one.
+    target: Option<Arc<Dentry>>,
 }
 
 fn check_flags(flags: u32) -> Result<()> {

@@ -221,7 +221,7 @@ enable_mmu:
     mov     x0, #(3 << 20)          // CPACR: no traps of floating point
     msr     cpacr_el1, x0
     msr     mdscr_el1, xzr
-    mov     x0, #2                  // EL0 may read CNTVCT, not CNTPCT
+    mov     x0, #3                  // EL0 may read both counters
     msr     cntkctl_el1, x0
     ldr     x0, =SCTLR_ON
     msr     sctlr_el1, x0

@@ -11,3 +11,4 @@ pub mod thread_info;
 pub mod timers;
 pub mod trap;
 pub mod user_access;
+pub mod vdso;

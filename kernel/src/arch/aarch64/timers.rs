@@ -78,6 +78,12 @@ pub fn count() -> u64 {
     CNTPCT_EL0.get()
 }
 
+/// What [`now`] is made of: the physical counter when it read zero, and
+/// nanoseconds a count, as 32.32 fixed point.
+pub fn scale_of_clock() -> (u64, u64) {
+    (PHYSICAL_START.load(Relaxed), NANOS_PER_TICK.load(Relaxed))
+}
+
 /// What [`now`] said when the physical counter was at `count`.
 #[inline]
 pub fn at(count: u64) -> u64 {

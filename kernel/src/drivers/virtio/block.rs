@@ -17,6 +17,7 @@ use paddock_sync::{OnceCell, might_sleep, try_box};
 use paddock_vfs::BlockDevice;
 use queue::{Answer, Look, RequestQueue};
 use slots::Command;
+pub use slots::Statistics;
 use window::Window;
 
 /// Bytes of a sector, the unit of all of virtio's block addresses.
@@ -95,6 +96,16 @@ impl Disk {
     /// The disk's name, such as "vda".
     pub fn name(&self) -> &'static str {
         self.name
+    }
+
+    /// Whether it refuses writes.
+    pub fn is_read_only(&self) -> bool {
+        self.read_only
+    }
+
+    /// What it has done by now. Never sleeps.
+    pub fn statistics(&self) -> Statistics {
+        self.queue.statistics()
     }
 
     /// For how long (ns) its oldest request has been without an answer; zero

@@ -1,10 +1,10 @@
-//! `/proc/PID/maps` and `statm`.
+//! `/proc/PID/maps`, `smaps` and `statm`.
 
 use super::process::Subject;
 use super::text::Text;
 use crate::user::identity::may_inspect;
-use paddock_abi::Result;
-use paddock_mem::PAGE_SIZE;
+use paddock_abi::{Errno, Result};
+use paddock_mem::{PAGE_SIZE, Usage};
 
 /// Addresses, protection, files and names.
 pub fn maps(subject: &Subject, out: &mut Text<'_>) -> Result<()> {
@@ -15,6 +15,68 @@ pub fn maps(subject: &Subject, out: &mut Text<'_>) -> Result<()> {
     let space = memory.space.lock();
     for line in space.maps() {
         out.put(format_args!("{line}\n"))?;
+    }
+    Ok(())
+}
+
+/// Every area with what it has in memory.
+pub fn smaps(subject: &Subject, out: &mut Text<'_>) -> Result<()> {
+    may_inspect(&subject.process)?;
+    let Ok(memory) = subject.process.memory() else {
+        return Ok(());
+    };
+    let space = memory.space.lock();
+    for area in space.reports() {
+        let size = (area.range.1 - area.range.0) / 1024;
+        out.put(format_args!(
+            "{}\nSize:           {size:>8} kB\n",
+            area.line
+        ))?;
+        out.put(format_args!(
+            "KernelPageSize: {0:>8} kB\nMMUPageSize:    {0:>8} kB\n",
+            PAGE_SIZE / 1024
+        ))?;
+        usage(&area.usage, out)?;
+    }
+    Ok(())
+}
+
+/// The same, of all areas together.
+pub fn smaps_rollup(subject: &Subject, out: &mut Text<'_>) -> Result<()> {
+    may_inspect(&subject.process)?;
+    let Ok(memory) = subject.process.memory() else {
+        return Err(Errno::ESRCH);
+    };
+    let space = memory.space.lock();
+    let mut total = Usage::default();
+    let mut range: Option<(u64, u64)> = None;
+    for area in space.reports() {
+        total += area.usage;
+        range = Some((range.map_or(area.range.0, |range| range.0), area.range.1));
+    }
+    let (start, end) = range.unwrap_or_default();
+    out.put(format_args!(
+        "{start:08x}-{end:08x} ---p 00000000 00:00 0 {:26} [rollup]\n",
+        ""
+    ))?;
+    usage(&total, out)
+}
+
+fn usage(usage: &Usage, out: &mut Text<'_>) -> Result<()> {
+    for (name, bytes) in [
+        ("Rss:", usage.resident),
+        ("Pss:", usage.proportional),
+        ("Shared_Clean:", usage.shared_clean),
+        ("Shared_Dirty:", usage.shared_dirty),
+        ("Private_Clean:", usage.private_clean),
+        ("Private_Dirty:", usage.private_dirty),
+        ("Referenced:", usage.resident),
+        ("Anonymous:", usage.anonymous),
+        ("Swap:", 0),
+        ("SwapPss:", 0),
+        ("Locked:", 0),
+    ] {
+        out.put(format_args!("{name:<15} {:>8} kB\n", bytes / 1024))?;
     }
     Ok(())
 }
@@ -34,6 +96,7 @@ pub struct Sizes {
     pub code: u64,
     pub data: u64,
     pub stack: u64,
+    pub locked: u64,
 }
 
 impl Sizes {
@@ -51,6 +114,7 @@ impl Sizes {
             code: counters.text * PAGE_SIZE,
             data: counters.data * PAGE_SIZE,
             stack: counters.stack * PAGE_SIZE,
+            locked: counters.locked * PAGE_SIZE,
         }
     }
 }

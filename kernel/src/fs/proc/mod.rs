@@ -10,14 +10,14 @@ mod memory;
 mod net;
 mod oom;
 pub mod paddock;
-mod pids;
+pub(super) mod pids;
 mod process;
 mod settings;
 mod stat;
 mod status;
 mod system;
 mod tables;
-mod text;
+pub(super) mod text;
 
 use super::clock::WallClock;
 use super::mounts;
@@ -52,6 +52,7 @@ fn root() -> StaticDir {
         .with("cmdline", file(system::command_line))
         .with("cpuinfo", file(cpu::info))
         .with("devices", file(system::devices))
+        .with("diskstats", file(system::disk_statistics))
         .with("filesystems", file(system::filesystems))
         .with("interrupts", file(cpu::interrupts))
         .with("loadavg", file(load::averages))
@@ -72,6 +73,7 @@ fn root() -> StaticDir {
         .with("thread-self", ProcNode::link(own_thread))
         .with("uptime", file(system::uptime))
         .with("version", file(system::version))
+        .with("vmstat", file(system::memory_statistics))
         .with_more(pids::Processes)
 }
 

@@ -67,6 +67,7 @@ const ITEMS: &[(&str, Item)] = &[
         "loginuid",
         Item::File(0o444, |_, out| out.put(format_args!("{}", u32::MAX))),
     ),
+    ("io", Item::File(0o400, status::input_output)),
     ("limits", Item::File(0o444, tables::limits)),
     ("maps", Item::File(0o444, memory::maps)),
     ("mountinfo", Item::File(0o444, tables::mount_info)),
@@ -78,14 +79,22 @@ const ITEMS: &[(&str, Item)] = &[
         "root",
         Item::Place(|process| Ok(process.paths.lock().root.clone())),
     ),
+    ("smaps", Item::File(0o444, memory::smaps)),
+    ("smaps_rollup", Item::File(0o444, memory::smaps_rollup)),
     ("stat", Item::File(0o444, stat::stat)),
     ("statm", Item::File(0o444, memory::statm)),
     ("status", Item::File(0o444, status::status)),
     ("task", Item::Tasks),
+    // Where it waits is not told, as to those on Linux who may not know.
+    ("wchan", Item::File(0o444, |_, out| out.bytes(b"0"))),
 ];
 
 fn executable(process: &Process) -> Result<Path> {
-    process.executable.lock().clone().ok_or(Errno::ENOENT)
+    let executable = process.executable.lock();
+    let path = executable
+        .as_ref()
+        .map(|executable| executable.path.clone());
+    path.ok_or(Errno::ENOENT)
 }
 
 impl Subject {

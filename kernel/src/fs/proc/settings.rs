@@ -4,7 +4,7 @@
 use super::text::{Text, file};
 use crate::memory::frames;
 use crate::user::{accounts, limits};
-use crate::{config, fs, net, random, syscall};
+use crate::{config, fs, machine, net, random, syscall};
 use alloc::vec::Vec;
 use paddock_abi::{Errno, Result};
 use paddock_cred::{Cap, NGROUPS_MAX};
@@ -12,6 +12,7 @@ use paddock_ipc::{sem, shm};
 use paddock_mem::MAX_AREAS;
 use paddock_process::PIPE_MAX;
 use paddock_sync::OnceCell;
+use paddock_vfs::notify::{MAX_EVENTS, MAX_WATCHES};
 use paddock_vfs::proc_fs::{ProcFile, ProcNode, StaticDir};
 
 /// The largest process number plus one.
@@ -38,7 +39,7 @@ pub fn directory() -> StaticDir {
         )
         .with(
             "ostype",
-            file(|out| out.put(format_args!("{}\n", config::SYSNAME))),
+            file(|out| out.put(format_args!("{}\n", machine::sysname()))),
         )
         .with(
             "cap_last_cap",
@@ -70,7 +71,13 @@ pub fn directory() -> StaticDir {
         "somaxconn",
         file(|out| out.put(format_args!("{SOMAXCONN}\n"))),
     );
+    let inotify = StaticDir::new()
+        .with("max_queued_events", number(|| MAX_EVENTS as u64))
+        .with("max_user_watches", number(|| MAX_WATCHES as u64));
     let fs = StaticDir::new()
+        .with("inotify", ProcNode::dir(inotify))
+        // Nothing bounds them but memory.
+        .with("file-max", number(|| i64::MAX as u64))
         .with("nr_open", number(|| syscall::NR_OPEN))
         .with(
             "pipe-max-size",

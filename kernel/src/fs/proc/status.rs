@@ -35,6 +35,24 @@ pub fn auxiliary_vector(subject: &Subject, out: &mut Text<'_>) -> Result<()> {
     }
 }
 
+/// proc_pid_io(5).
+pub fn input_output(subject: &Subject, out: &mut Text<'_>) -> Result<()> {
+    may_inspect(&subject.process)?;
+    let used = subject.usage();
+    for (name, value) in [
+        ("rchar", used.io.bytes_read),
+        ("wchar", used.io.bytes_written),
+        ("syscr", used.io.reads),
+        ("syscw", used.io.writes),
+        ("read_bytes", used.blocks_read * 512),
+        ("write_bytes", used.io.bytes_to_disk),
+        ("cancelled_write_bytes", 0),
+    ] {
+        out.put(format_args!("{name}: {value}\n"))?;
+    }
+    Ok(())
+}
+
 pub fn name(subject: &Subject, out: &mut Text<'_>) -> Result<()> {
     out.put(format_args!("{}\n", subject.name()))
 }
@@ -144,6 +162,7 @@ fn sizes(subject: &Subject, out: &mut Text<'_>) -> Result<()> {
     let sizes = Sizes::of(subject);
     let lines = [
         ("VmSize", sizes.virtual_bytes),
+        ("VmLck", sizes.locked),
         ("VmHWM", sizes.peak_pages * PAGE_SIZE as u64),
         ("VmRSS", sizes.resident_pages * PAGE_SIZE as u64),
         ("VmData", sizes.data),
@@ -160,7 +179,10 @@ fn sizes(subject: &Subject, out: &mut Text<'_>) -> Result<()> {
 fn signals(subject: &Subject, out: &mut Text<'_>) -> Result<()> {
     let threads = subject.process.threads.lock().len();
     let sets = SignalSets::of(subject);
-    out.put(format_args!("Threads:\t{threads}\n"))?;
+    let (queued, limit) = subject.process.signals.lock().queued();
+    out.put(format_args!(
+        "Threads:\t{threads}\nSigQ:\t{queued}/{limit}\n"
+    ))?;
     // A thread's own signals are not told apart from the process's.
     out.put(format_args!(
         "SigPnd:\t{:016x}\nShdPnd:\t{:016x}\n",

@@ -3,7 +3,7 @@
 use super::text::Text;
 use crate::drivers::virtio::block;
 use crate::fs::{self, root};
-use crate::{config, machine, memory, thread, time};
+use crate::{config, machine, memory, thread, time, user};
 use paddock_abi::Result;
 use paddock_abi::time::NANOS;
 use paddock_vfs::{BlockDevice, PAGE_SIZE};
@@ -17,7 +17,7 @@ pub fn command_line(out: &mut Text<'_>) -> Result<()> {
 pub fn version(out: &mut Text<'_>) -> Result<()> {
     out.put(format_args!(
         "{} version {} aarch64\n",
-        config::SYSNAME,
+        machine::sysname(),
         config::RELEASE
     ))
 }
@@ -76,7 +76,7 @@ pub fn slabs(out: &mut Text<'_>) -> Result<()> {
 }
 
 pub fn filesystems(out: &mut Text<'_>) -> Result<()> {
-    out.bytes(b"nodev\tproc\nnodev\ttmpfs\nnodev\tdevpts\n\text4\n")
+    out.bytes(b"nodev\tsysfs\nnodev\tproc\nnodev\ttmpfs\nnodev\tdevpts\n\text4\n")
 }
 
 pub fn devices(out: &mut Text<'_>) -> Result<()> {
@@ -97,6 +97,47 @@ pub fn partitions(out: &mut Text<'_>) -> Result<()> {
             root::DISK_MAJOR,
             disk.name()
         ))?;
+    }
+    Ok(())
+}
+
+/// One line a disk, as the kernel's documentation of Linux has it for iostats.
+pub fn disk_statistics(out: &mut Text<'_>) -> Result<()> {
+    for (number, disk) in block::disks().iter().enumerate() {
+        let minor = number * root::MINORS as usize;
+        out.put(format_args!(
+            "{:4} {minor:7} {} {}\n",
+            root::DISK_MAJOR,
+            disk.name(),
+            disk.statistics()
+        ))?;
+    }
+    Ok(())
+}
+
+pub fn memory_statistics(out: &mut Text<'_>) -> Result<()> {
+    let (_, free, _) = memory::frames::counts();
+    let (heap, _) = memory::heap::bytes();
+    let (cached, dirty) = fs::cached_pages();
+    let (mut sectors_in, mut sectors_out) = (0, 0);
+    for disk in block::disks() {
+        let done = disk.statistics();
+        sectors_in += done.read.sectors;
+        sectors_out += done.written.sectors;
+    }
+    let lines = [
+        ("nr_free_pages", free as u64),
+        ("nr_file_pages", cached as u64),
+        ("nr_dirty", dirty as u64),
+        ("nr_slab_unreclaimable", (heap / PAGE_SIZE) as u64),
+        ("pgpgin", sectors_in / 2),
+        ("pgpgout", sectors_out / 2),
+        ("pswpin", 0),
+        ("pswpout", 0),
+        ("oom_kill", user::oom::kills()),
+    ];
+    for (name, value) in lines {
+        out.put(format_args!("{name} {value}\n"))?;
     }
     Ok(())
 }

@@ -61,12 +61,7 @@ impl fmt::Display for Span {
 pub fn status(out: &mut Text<'_>) -> fmt::Result {
     let now = time::now();
     let release = config::RELEASE;
-    writeln!(
-        out,
-        "system   {} {release}, up {}",
-        config::SYSNAME,
-        Span(now)
-    )?;
+    writeln!(out, "system   Paddock {release}, up {}", Span(now))?;
     let all = thread::inspect(|threads| threads.iter().count());
     let running = tree().lock().len();
     writeln!(

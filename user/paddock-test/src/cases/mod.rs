@@ -6,6 +6,7 @@ mod connections;
 mod copies;
 mod cpu_time;
 mod cpus;
+mod descriptors;
 mod elf_hostile;
 mod epoll;
 mod exhaust;
@@ -16,6 +17,7 @@ mod files;
 mod fp;
 mod fuzz;
 mod identity;
+mod inotify;
 mod ipv6;
 mod limits;
 mod magic_paths;
@@ -26,9 +28,11 @@ mod pipes;
 mod poll;
 mod proc_files;
 mod processes;
+mod program_start;
 mod signal_io;
 mod signals;
 mod sleep;
+mod splice;
 mod stream;
 mod stress;
 mod sysv_ipc;
@@ -130,6 +134,10 @@ pub const CASES: &[Case] = &[
     case("files", files::run),
     case("order", order::run),
     case("proc-files", proc_files::run),
+    case("program-start", program_start::run),
+    case("splice", splice::run),
+    case("descriptors", descriptors::run),
+    case("inotify", inotify::run),
     case("magic-paths", magic_paths::run),
     case("bad-pointers", bad_pointers::run),
     case("tcp-loopback", tcp::run),

@@ -13,6 +13,7 @@ pub fn run(report: &mut Report, _: &[String]) -> Outcome {
 fn checks(report: &mut Report) -> std::io::Result<()> {
     auxiliary_vector(report)?;
     memory(report)?;
+    present(report);
     let groups = fs::read_to_string("/proc/self/cgroup")?;
     let unified = |line: &str| line.starts_with("0::/");
     report.check("cgroup", groups.is_empty() || groups.lines().any(unified));
@@ -47,6 +48,25 @@ fn auxiliary_vector(report: &mut Report) -> std::io::Result<()> {
         report.same("auxv", pairs.get(&key).copied(), Some(known));
     }
     Ok(())
+}
+
+/// Files that tools and language runtimes read say something.
+fn present(report: &mut Report) {
+    for path in [
+        "/proc/diskstats",
+        "/proc/self/io",
+        "/proc/self/smaps",
+        "/proc/self/smaps_rollup",
+        "/proc/self/wchan",
+        "/proc/sys/fs/file-max",
+        "/proc/vmstat",
+        "/sys/class/net/lo/address",
+        "/sys/devices/system/cpu/cpu0/topology/core_id",
+        "/sys/devices/system/cpu/online",
+    ] {
+        let text = fs::read(path).unwrap_or_default();
+        report.check(path, !text.is_empty());
+    }
 }
 
 /// The peak of resident memory stays when memory is given back.

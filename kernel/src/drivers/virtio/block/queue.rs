@@ -1,6 +1,6 @@
 //! A disk's request queue: submit, sleep, complete by interrupt.
 
-use super::slots::{Command, SLOTS, Slots, Ticket};
+use super::slots::{Command, SLOTS, Slots, Statistics, Ticket};
 use crate::detectors::{Missing, missing};
 use crate::drivers::virtio;
 use crate::watchdog;
@@ -99,6 +99,11 @@ impl RequestQueue {
         };
         let read_only = features & FEATURE_READ_ONLY != 0;
         Ok((queue, Config { sectors, read_only }))
+    }
+
+    /// What the disk has done by now.
+    pub fn statistics(&self) -> Statistics {
+        self.slots.lock().statistics()
     }
 
     /// Whether the device has a write cache to flush.

@@ -2,6 +2,7 @@
 
 use crate::drivers::virtio::{self, PaddockHal};
 use crate::memory;
+use core::fmt;
 use core::ptr::{self, NonNull};
 use paddock_abi::{Errno, Result};
 use paddock_sync::platform;
@@ -17,6 +18,8 @@ pub const SLOTS: usize = 16;
 /// Bytes of shared memory for each slot: the header, then the status byte.
 const CELL: usize = 32;
 const HEADER: usize = 16;
+/// Bytes of a sector, whatever the disk's own are.
+const SECTOR: usize = 512;
 
 type Queue = VirtQueue<PaddockHal, QUEUE_SIZE>;
 
@@ -52,6 +55,64 @@ enum State {
     Done(Result<()>),
 }
 
+/// Requests of one kind that were answered.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Answered {
+    /// How many.
+    pub requests: u64,
+    /// Sectors of all of them.
+    pub sectors: u64,
+    /// How long all of them took together.
+    pub nanos: u64,
+}
+
+impl Answered {
+    const NONE: Answered = Answered {
+        requests: 0,
+        sectors: 0,
+        nanos: 0,
+    };
+
+    fn count(&mut self, bytes: usize, nanos: u64) {
+        self.requests += 1;
+        self.sectors += (bytes / SECTOR) as u64;
+        self.nanos += nanos;
+    }
+}
+
+/// What a disk has done.
+#[derive(Clone, Copy, Debug)]
+pub struct Statistics {
+    /// Reads.
+    pub read: Answered,
+    /// Writes.
+    pub written: Answered,
+    /// Flushes.
+    pub flushed: Answered,
+    /// Requests in flight.
+    pub in_flight: usize,
+}
+
+/// The fields of `/sys/block/DISK/stat`: of reads and writes how many, merged
+/// ones (none), sectors and milliseconds; those in flight, milliseconds of all
+/// twice (requests side by side are not told apart), none discarded, flushes.
+impl fmt::Display for Statistics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const MILLI: u64 = 1_000_000;
+        for done in [self.read, self.written] {
+            let (requests, sectors) = (done.requests, done.sectors);
+            write!(f, "{requests} 0 {sectors} {} ", done.nanos / MILLI)?;
+        }
+        let ticks = (self.read.nanos + self.written.nanos + self.flushed.nanos) / MILLI;
+        let (flushes, flushing) = (self.flushed.requests, self.flushed.nanos / MILLI);
+        let in_flight = self.in_flight;
+        write!(
+            f,
+            "{in_flight} {ticks} {ticks} 0 0 0 0 {flushes} {flushing}"
+        )
+    }
+}
+
 /// The ring and what is on it.
 pub struct Slots {
     transport: MmioTransport<'static>,
@@ -61,6 +122,8 @@ pub struct Slots {
     cells: NonNull<u8>,
     /// The device was stopped.
     stopped: bool,
+    /// Reads, writes and flushes.
+    answered: [Answered; 3],
 }
 
 // SAFETY: the pointers in it are to memory that belongs to no thread: the
@@ -80,6 +143,7 @@ impl Slots {
             states: [State::Free; SLOTS],
             cells,
             stopped: false,
+            answered: [Answered::NONE; 3],
         })
     }
 
@@ -184,7 +248,7 @@ impl Slots {
         self.transport.ack_interrupt();
         let mut completed = 0;
         while let Some(token) = self.queue.peek_used() {
-            let Some((slot, command, data)) = self.in_flight(token) else {
+            let Some((slot, command, data, since)) = self.in_flight(token) else {
                 // The device answers what was never asked: its ring cannot be
                 // trusted any further.
                 log::error!("virtio-blk: an answer to no request; the disk is stopped");
@@ -200,6 +264,12 @@ impl Slots {
             // SAFETY: inside the slot's cell, which the device has let go.
             let status = unsafe { self.header(slot).add(HEADER).read_volatile() };
             let good = popped.is_ok() && status == 0;
+            let kind = match command {
+                Command::Read => 0,
+                Command::Write => 1,
+                Command::Flush => 2,
+            };
+            self.answered[kind].count(data.len(), platform::now().saturating_sub(since));
             self.states[slot] = State::Done(if good { Ok(()) } else { Err(Errno::EIO) });
             completed |= 1 << slot;
         }
@@ -220,15 +290,27 @@ impl Slots {
         failed
     }
 
-    fn in_flight(&self, wanted: u16) -> Option<(usize, Command, *mut [u8])> {
+    /// What the disk has done by now.
+    pub fn statistics(&self) -> Statistics {
+        let in_flight = |state: &&State| matches!(state, State::InFlight { .. });
+        let [read, written, flushed] = self.answered;
+        Statistics {
+            read,
+            written,
+            flushed,
+            in_flight: self.states.iter().filter(in_flight).count(),
+        }
+    }
+
+    fn in_flight(&self, wanted: u16) -> Option<(usize, Command, *mut [u8], u64)> {
         let mut states = self.states.iter().enumerate();
         states.find_map(|(slot, state)| match *state {
             State::InFlight {
                 token,
                 command,
                 data,
-                ..
-            } if token == wanted => Some((slot, command, data)),
+                since,
+            } if token == wanted => Some((slot, command, data, since)),
             _ => None,
         })
     }

@@ -1,0 +1,364 @@
+//! [`Inotify`]: an instance of inotify(7), as an open file.
+
+use super::{Events, Told, Watch, WatchFlags};
+use crate::{ANONYMOUS_DEVICE, Errno, File, FileKind, Inode, IoctlArg, Metadata, Result};
+use alloc::boxed::Box;
+use alloc::collections::{BTreeMap, VecDeque};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::any::Any;
+use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use paddock_abi::termios::FIONREAD;
+use paddock_charge::{Account, Charge};
+use paddock_sync::{
+    Mutex, Pollable, PreemptOff, Rank, Ready, SpinLock, WaitQueue, try_arc, try_insert,
+};
+use paddock_user_io::UserWriter;
+
+/// Events that wait at the most (`max_queued_events`).
+pub const MAX_EVENTS: usize = 16_384;
+/// Watches of one instance at the most.
+pub const MAX_WATCHES: usize = 65_536;
+/// What a watch counts for, in bytes.
+const WATCH_BYTES: usize = 512;
+/// What an event counts for besides its name.
+const EVENT_BYTES: usize = 64;
+/// Bytes of `struct inotify_event` before the name.
+const HEAD: usize = 16;
+
+/// One event that waits.
+#[derive(PartialEq, Eq)]
+struct Record {
+    watch: i32,
+    events: u32,
+    cookie: u32,
+    name: Box<[u8]>,
+}
+
+impl Record {
+    /// Bytes of its name with the zeros after it.
+    fn padded(&self) -> usize {
+        match self.name.len() {
+            0 => 0,
+            length => (length + 1).next_multiple_of(HEAD),
+        }
+    }
+
+    fn bytes(&self) -> usize {
+        HEAD + self.padded()
+    }
+}
+
+struct State {
+    records: VecDeque<Record>,
+    watches: BTreeMap<i32, Arc<Watch>>,
+    next: i32,
+    charge: Charge,
+}
+
+/// What an instance is told, and what it watches.
+pub(super) struct Queue {
+    state: SpinLock<State, PreemptOff>,
+    changed: WaitQueue,
+}
+
+impl Queue {
+    /// Tells of an event, if the watch is for it.
+    pub fn deliver(&self, watch: &Arc<Watch>, told: &Told<'_>) {
+        let mask = watch.mask.load(Relaxed);
+        let wanted = told.events.intersection(Events::WATCHED);
+        let flags = WatchFlags::from_bits_truncate(mask);
+        let unwanted = told.is_removed && flags.contains(WatchFlags::EXCL_UNLINK);
+        if wanted.bits() & mask != 0 && !unwanted {
+            self.push(watch.number, told.events, told.cookie, told.name);
+            if flags.contains(WatchFlags::ONESHOT) {
+                self.drop_watch(watch.number);
+            }
+        }
+        if told.events.contains(Events::DELETE_SELF) {
+            self.drop_watch(watch.number);
+        }
+    }
+
+    fn push(&self, watch: i32, events: Events, cookie: u32, name: &[u8]) {
+        let mut state = self.state.lock();
+        let record = match Record::new(&mut state, watch, events, cookie, name) {
+            Some(record) => record,
+            None if state.is_overflowing() => return,
+            // The last place is for this.
+            None => Record {
+                watch: -1,
+                events: Events::Q_OVERFLOW.bits(),
+                cookie: 0,
+                name: Box::default(),
+            },
+        };
+        if state.records.back() == Some(&record) {
+            let charged = EVENT_BYTES + record.name.len();
+            state.refund(charged);
+            return;
+        }
+        state.records.push_back(record);
+        drop(state);
+        self.changed.wake(Ready::IN);
+    }
+
+    /// The watch of that number goes, and that is told; whether there was one.
+    fn drop_watch(&self, number: i32) -> bool {
+        let watch = {
+            let mut state = self.state.lock();
+            let watch = state.watches.remove(&number);
+            if watch.is_some() {
+                state.refund(WATCH_BYTES);
+            }
+            watch
+        };
+        let Some(watch) = watch else {
+            return false;
+        };
+        super::remove(&watch);
+        self.push(number, Events::IGNORED, 0, b"");
+        true
+    }
+}
+
+impl State {
+    fn refund(&mut self, bytes: usize) {
+        // Less always succeeds.
+        let _ = self
+            .charge
+            .resize(self.charge.bytes().saturating_sub(bytes));
+    }
+
+    fn is_overflowing(&self) -> bool {
+        let last = self.records.back();
+        last.is_some_and(|record| record.events == Events::Q_OVERFLOW.bits())
+    }
+}
+
+impl Record {
+    /// `None` if there is no room, or nobody who pays.
+    fn new(
+        state: &mut State,
+        watch: i32,
+        events: Events,
+        cookie: u32,
+        name: &[u8],
+    ) -> Option<Record> {
+        if state.records.len() + 1 >= MAX_EVENTS {
+            return None;
+        }
+        let mut copy = Vec::new();
+        copy.try_reserve_exact(name.len()).ok()?;
+        copy.extend_from_slice(name);
+        // One more for what tells that events were lost.
+        state.records.try_reserve(2).ok()?;
+        let bytes = state.charge.bytes() + EVENT_BYTES + name.len();
+        state.charge.resize(bytes).ok()?;
+        Some(Record {
+            watch,
+            events: events.bits(),
+            cookie,
+            name: copy.into_boxed_slice(),
+        })
+    }
+}
+
+/// An instance: closing it ends its watches.
+pub struct Inotify {
+    queue: Arc<Queue>,
+    /// So that no inode comes to have two watches.
+    adding: Mutex<()>,
+}
+
+impl Inotify {
+    /// One without watches, for which `account` pays. `ENOMEM`.
+    pub fn new(account: &Arc<Account>) -> Result<Inotify> {
+        let mut records = VecDeque::new();
+        records.try_reserve(2).map_err(|_| Errno::ENOMEM)?;
+        let state = State {
+            records,
+            watches: BTreeMap::new(),
+            next: 1,
+            charge: Charge::new(account, WATCH_BYTES)?,
+        };
+        let queue = try_arc(Queue {
+            state: SpinLock::new(Rank::Leaf, state),
+            changed: WaitQueue::new(),
+        })?;
+        Ok(Inotify {
+            queue,
+            adding: Mutex::new(Rank::LeafMutex, ()),
+        })
+    }
+
+    /// Watches an inode, or changes what is watched of it; the watch's number.
+    ///
+    /// # Errors
+    /// `EEXIST` with `MASK_CREATE`, `ENOSPC` for too many, `ENOMEM`.
+    pub fn watch(&self, inode: &Arc<dyn Inode>, events: Events, flags: WatchFlags) -> Result<i32> {
+        let mask = events.bits() | flags.bits();
+        let _one_at_a_time = self.adding.lock();
+        if let Some(watch) = super::find(inode, &self.queue) {
+            if flags.contains(WatchFlags::MASK_CREATE) {
+                return Err(Errno::EEXIST);
+            }
+            match flags.contains(WatchFlags::MASK_ADD) {
+                true => watch.mask.fetch_or(mask, Relaxed),
+                false => watch.mask.swap(mask, Relaxed),
+            };
+            return Ok(watch.number);
+        }
+        let mut state = self.queue.state.lock();
+        if state.watches.len() >= MAX_WATCHES {
+            return Err(Errno::ENOSPC);
+        }
+        let charged = state.charge.bytes() + WATCH_BYTES;
+        state.charge.resize(charged)?;
+        let number = state.next;
+        state.next = number.checked_add(1).unwrap_or(1);
+        drop(state);
+        let added = self.add(number, mask, inode);
+        if added.is_err() {
+            self.queue.state.lock().refund(WATCH_BYTES);
+        }
+        added.map(|()| number)
+    }
+
+    fn add(&self, number: i32, mask: u32, inode: &Arc<dyn Inode>) -> Result<()> {
+        let watch = try_arc(Watch {
+            number,
+            queue: Arc::downgrade(&self.queue),
+            mask: AtomicU32::new(mask),
+            inode: inode.clone(),
+        })?;
+        super::add(watch.clone())?;
+        let listed = try_insert(&mut self.queue.state.lock().watches, number, watch.clone());
+        if let Err(error) = listed {
+            super::remove(&watch);
+            return Err(error);
+        }
+        Ok(())
+    }
+
+    /// Ends a watch. `EINVAL` if there is none of that number.
+    pub fn unwatch(&self, number: i32) -> Result<()> {
+        match self.queue.drop_watch(number) {
+            true => Ok(()),
+            false => Err(Errno::EINVAL),
+        }
+    }
+
+    /// Takes the first event out, if it fits in `room` bytes.
+    fn take(&self, room: usize) -> Option<Record> {
+        let mut state = self.queue.state.lock();
+        let first = state
+            .records
+            .front()
+            .filter(|record| record.bytes() <= room)?;
+        let charged = match first.events == Events::Q_OVERFLOW.bits() {
+            true => 0,
+            false => EVENT_BYTES + first.name.len(),
+        };
+        state.refund(charged);
+        state.records.pop_front()
+    }
+}
+
+impl Drop for Inotify {
+    fn drop(&mut self) {
+        let watches = core::mem::take(&mut self.queue.state.lock().watches);
+        for watch in watches.values() {
+            super::remove(watch);
+        }
+    }
+}
+
+impl Pollable for Inotify {
+    fn ready(&self) -> Ready {
+        match self.queue.state.lock().records.is_empty() {
+            true => Ready::empty(),
+            false => Ready::IN,
+        }
+    }
+
+    fn wait_queue(&self) -> Option<&WaitQueue> {
+        Some(&self.queue.changed)
+    }
+}
+
+impl File for Inotify {
+    fn read(&self, _: &mut u64, to: &mut UserWriter<'_>) -> Result<usize> {
+        let mut count = 0;
+        loop {
+            let first = self.queue.state.lock().records.front().map(Record::bytes);
+            let Some(bytes) = first else {
+                break;
+            };
+            if to.left() < bytes {
+                return match count {
+                    0 => Err(Errno::EINVAL),
+                    count => Ok(count),
+                };
+            }
+            // Before an event is taken that would then be lost.
+            match to.fault_in(bytes) {
+                Err(error) if count == 0 => return Err(error),
+                Err(_) => return Ok(count),
+                Ok(()) => {}
+            }
+            let Some(record) = self.take(to.left()) else {
+                break;
+            };
+            count += copy_out(&record, to)?;
+        }
+        match count {
+            0 => Err(Errno::EAGAIN),
+            count => Ok(count),
+        }
+    }
+
+    fn ioctl(&self, cmd: u32, arg: &mut dyn IoctlArg) -> Result<u64> {
+        match cmd {
+            FIONREAD => {
+                let state = self.queue.state.lock();
+                let bytes: usize = state.records.iter().map(Record::bytes).sum();
+                drop(state);
+                arg.write_i32(i32::try_from(bytes).unwrap_or(i32::MAX))?;
+                Ok(0)
+            }
+            _ => Err(Errno::ENOTTY),
+        }
+    }
+
+    fn metadata(&self) -> Result<Metadata> {
+        Ok(Metadata::nameless(
+            ANONYMOUS_DEVICE,
+            1,
+            FileKind::Regular,
+            0o600,
+        ))
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
+fn copy_out(record: &Record, to: &mut UserWriter<'_>) -> Result<usize> {
+    let padded = record.padded();
+    let mut head = [0; HEAD];
+    let words = [
+        record.watch as u32,
+        record.events,
+        record.cookie,
+        padded as u32,
+    ];
+    for (place, word) in head.chunks_exact_mut(4).zip(words) {
+        place.copy_from_slice(&word.to_le_bytes());
+    }
+    let mut count = to.copy_out(&head)?;
+    count += to.copy_out(&record.name)?;
+    count += to.copy_out(&[0; 2 * HEAD][..padded - record.name.len()])?;
+    Ok(count)
+}

@@ -1,0 +1,125 @@
+//! Who writes to a file, and who runs it: never both (`ETXTBSY`).
+
+use crate::{Errno, Inode, Result};
+use alloc::sync::Arc;
+use core::fmt;
+use core::sync::atomic::{AtomicI32, Ordering::Relaxed};
+
+/// How many have a regular file open for writing; or, below zero, how many
+/// run it. Linux's `i_writecount`.
+#[derive(Debug, Default)]
+pub struct WriteCount(AtomicI32);
+
+impl WriteCount {
+    /// Nobody does either.
+    pub const fn new() -> Self {
+        WriteCount(AtomicI32::new(0))
+    }
+
+    /// Moves it away from zero, unless it is on the other side of it.
+    fn enter(&self, step: i32) -> Result<()> {
+        let more = |count: i32| match count.signum() == -step {
+            true => None,
+            false => count.checked_add(step),
+        };
+        let entered = self.0.fetch_update(Relaxed, Relaxed, more);
+        entered.map(drop).map_err(|_| Errno::ETXTBSY)
+    }
+
+    fn leave(&self, step: i32) {
+        let before = self.0.fetch_sub(step, Relaxed);
+        debug_assert_eq!(before.signum(), step);
+    }
+}
+
+const WRITER: i32 = 1;
+const RUNNER: i32 = -1;
+
+/// One that is counted for as long as this is there.
+struct Counted<const STEP: i32>(Option<Arc<dyn Inode>>);
+
+impl<const STEP: i32> Counted<STEP> {
+    /// `ETXTBSY`; nothing is counted where the filesystem does not count.
+    fn new(inode: &Arc<dyn Inode>) -> Result<Self> {
+        match inode.write_count() {
+            Some(count) => {
+                count.enter(STEP)?;
+                Ok(Counted(Some(inode.clone())))
+            }
+            None => Ok(Counted(None)),
+        }
+    }
+}
+
+impl<const STEP: i32> Drop for Counted<STEP> {
+    fn drop(&mut self) {
+        if let Some(count) = self.0.as_ref().and_then(|inode| inode.write_count()) {
+            count.leave(STEP);
+        }
+    }
+}
+
+/// A regular file is open for writing, or its size changed, for as long as
+/// this is there.
+pub struct Writing(Counted<WRITER>);
+
+impl Writing {
+    /// # Errors
+    /// `ETXTBSY` for one that runs.
+    pub fn new(inode: &Arc<dyn Inode>) -> Result<Writing> {
+        Counted::new(inode).map(Writing)
+    }
+}
+
+impl fmt::Debug for Writing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Writing({})", self.0.0.is_some())
+    }
+}
+
+/// A file runs as a program for as long as this is there.
+pub struct Running(Counted<RUNNER>);
+
+impl Running {
+    /// # Errors
+    /// `ETXTBSY` for one that is open for writing.
+    pub fn new(inode: &Arc<dyn Inode>) -> Result<Running> {
+        Counted::new(inode).map(Running)
+    }
+
+    /// The same program once more. `ETXTBSY` for the 2³¹st.
+    pub fn try_clone(&self) -> Result<Running> {
+        match &self.0.0 {
+            Some(inode) => Running::new(inode),
+            None => Ok(Running(Counted(None))),
+        }
+    }
+}
+
+impl fmt::Debug for Running {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Running({})", self.0.0.is_some())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn writers_and_runners_keep_each_other_out() {
+        let count = WriteCount::new();
+        count.enter(WRITER).unwrap();
+        count.enter(WRITER).unwrap();
+        assert_eq!(count.enter(RUNNER), Err(Errno::ETXTBSY));
+        count.leave(WRITER);
+        assert_eq!(count.enter(RUNNER), Err(Errno::ETXTBSY));
+        count.leave(WRITER);
+        count.enter(RUNNER).unwrap();
+        count.enter(RUNNER).unwrap();
+        assert_eq!(count.enter(WRITER), Err(Errno::ETXTBSY));
+        count.leave(RUNNER);
+        count.leave(RUNNER);
+        count.enter(WRITER).unwrap();
+    }
+}

@@ -1,0 +1,99 @@
+//! Descriptors of processes: pidfd_open(2), pidfd_send_signal(2),
+//! pidfd_getfd(2).
+
+use super::Call;
+use super::epoll::anonymous_metadata;
+use super::signals;
+use crate::user::identity::may_inspect;
+use crate::user::{Process, tree};
+use alloc::sync::Arc;
+use core::any::Any;
+use core::sync::atomic::Ordering::Acquire;
+use paddock_abi::signal::Siginfo;
+use paddock_abi::{Errno, Result};
+use paddock_sync::{Pollable, Ready, WaitQueue, try_arc};
+use paddock_vfs::{File, Metadata, OpenFile, OpenFlags};
+
+/// A process, by a name that never comes to mean another.
+struct PidFile(Arc<Process>);
+
+impl Pollable for PidFile {
+    fn ready(&self) -> Ready {
+        match self.0.has_exited.load(Acquire) {
+            true => Ready::IN,
+            false => Ready::empty(),
+        }
+    }
+
+    fn wait_queue(&self) -> Option<&WaitQueue> {
+        Some(&self.0.exited)
+    }
+}
+
+impl File for PidFile {
+    fn metadata(&self) -> Result<Metadata> {
+        Ok(anonymous_metadata())
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
+/// The process that `file` is of. `EBADF` for any other file.
+pub fn process_of(file: &OpenFile) -> Result<&Arc<Process>> {
+    let file = file.file().as_any().downcast_ref::<PidFile>();
+    file.map(|file| &file.0).ok_or(Errno::EBADF)
+}
+
+/// pidfd_open(2).
+pub fn pidfd_open(call: &mut Call<'_>) -> Result<u64> {
+    let flags = OpenFlags::from_bits(call.uint(1)).ok_or(Errno::EINVAL)?;
+    let pid = u32::try_from(call.int(0)).ok().filter(|pid| *pid > 0);
+    let pid = pid.ok_or(Errno::EINVAL)?;
+    if !OpenFlags::NONBLOCK.contains(flags) {
+        return Err(Errno::EINVAL);
+    }
+    let process = {
+        let tree = tree().lock();
+        match tree.get(pid) {
+            Some(process) => process,
+            // A thread that leads no process.
+            None if tree.process_of(pid).is_some() => return Err(Errno::EINVAL),
+            None => return Err(Errno::ESRCH),
+        }
+    };
+    let file = OpenFile::new(try_arc(PidFile(process))?, None, flags | OpenFlags::RDWR)?;
+    Ok(call.install(file, flags | OpenFlags::CLOEXEC)? as u64)
+}
+
+/// pidfd_send_signal(2).
+pub fn pidfd_send_signal(call: &mut Call<'_>) -> Result<u64> {
+    let (signal, place) = (call.uint(1), call.pointer::<Siginfo>(2));
+    if call.uint(3) != 0 {
+        return Err(Errno::EINVAL);
+    }
+    let file = call.file(0)?;
+    let process = process_of(&file)?;
+    // Its number may be another's by now.
+    let there = tree().lock().get(process.pid);
+    if !there.is_some_and(|there| Arc::ptr_eq(&there, process)) {
+        return Err(Errno::ESRCH);
+    }
+    signals::send_to(call, process, signal, place)
+}
+
+/// pidfd_getfd(2).
+pub fn pidfd_getfd(call: &mut Call<'_>) -> Result<u64> {
+    if call.uint(2) != 0 {
+        return Err(Errno::EINVAL);
+    }
+    let file = call.file(0)?;
+    let process = process_of(&file)?;
+    may_inspect(process).map_err(|_| Errno::EPERM)?;
+    if process.has_exited.load(Acquire) {
+        return Err(Errno::ESRCH);
+    }
+    let theirs = process.files().lock().get(call.int(1))?;
+    Ok(call.install(theirs, OpenFlags::CLOEXEC)? as u64)
+}
