@@ -91,7 +91,16 @@ struct Sides<'a> {
     waits: (bool, bool),
 }
 
-impl Sides<'_> {
+impl<'a> Sides<'a> {
+    fn new(input: &'a OpenFile, output: &'a OpenFile, no_wait: bool) -> Self {
+        let waits = |file: &OpenFile| !no_wait && !file.nonblocking();
+        Sides {
+            input,
+            output,
+            waits: (waits(input), waits(output)),
+        }
+    }
+
     /// Waits for the side that is not ready. `EAGAIN` if it is not to be
     /// waited for, `ERESTARTSYS`.
     fn wait(&self) -> Result<()> {
@@ -143,14 +152,7 @@ pub fn splice(call: &mut Call<'_>) -> Result<u64> {
     }
     let (input, output) = (call.file(0)?, call.file(2)?);
     check_ends(&input, &output)?;
-    let sides = Sides {
-        input: &input,
-        output: &output,
-        waits: (
-            !no_wait && !input.nonblocking(),
-            !no_wait && !output.nonblocking(),
-        ),
-    };
+    let sides = Sides::new(&input, &output, no_wait);
     let (from, to) = (call.pointer(1), call.pointer(3));
     let result = match (PipeEnd::of(&**input.file()), PipeEnd::of(&**output.file())) {
         (None, None) => Err(Errno::EINVAL),
@@ -232,14 +234,7 @@ pub fn tee(call: &mut Call<'_>) -> Result<u64> {
     if from.same_pipe(&to) {
         return Err(Errno::EINVAL);
     }
-    let sides = Sides {
-        input: &input,
-        output: &output,
-        waits: (
-            !no_wait && !input.nonblocking(),
-            !no_wait && !output.nonblocking(),
-        ),
-    };
+    let sides = Sides::new(&input, &output, no_wait);
     let result = with_chunk(length.min(from.capacity() as u64), |chunk| {
         loop {
             match from.tee(&to, chunk) {
