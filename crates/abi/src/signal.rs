@@ -90,6 +90,7 @@ pub const SI_USER: i32 = 0;
 pub const SI_KERNEL: i32 = 0x80;
 pub const SI_QUEUE: i32 = -1;
 pub const SI_TIMER: i32 = -2;
+pub const SI_MESGQ: i32 = -3;
 pub const SI_TKILL: i32 = -6;
 /// `si_code` of `SIGIO`: there is something to read.
 pub const POLL_IN: i32 = 1;
@@ -202,6 +203,15 @@ impl Siginfo {
     pub const fn from_process(signal: u32, code: i32, pid: i32, uid: u32) -> Siginfo {
         let mut info = Self::new(signal, code);
         info.fields[0] = pair(pid as u32, uid);
+        info
+    }
+
+    /// A message has come to an empty queue (mq_notify(3)), from process `pid`
+    /// of user `uid`.
+    pub const fn message_queue(signal: u32, pid: u32, uid: u32, value: u64) -> Siginfo {
+        let mut info = Self::new(signal, SI_MESGQ);
+        info.fields[0] = pair(pid, uid);
+        info.fields[1] = value;
         info
     }
 

@@ -1,5 +1,5 @@
 //! System V IPC (sysvipc(7)): shared memory, semaphores and message
-//! queues, in one namespace.
+//! queues, in one namespace; and message queues of POSIX.
 //!
 //! [`Table`] gives objects their identifiers, [`Perm`] says who may do what
 //! with them.
@@ -9,6 +9,7 @@
 
 extern crate alloc;
 
+pub mod mq;
 pub mod msg;
 mod perm;
 pub mod sem;

@@ -92,6 +92,12 @@ impl NetlinkSocket {
         Ok(requests.len())
     }
 
+    /// Has a datagram received that is no answer: of mq_notify(2).
+    pub fn deliver(&self, datagram: Vec<u8>) {
+        self.inner.lock().put(datagram);
+        self.queue.wake(Ready::IN);
+    }
+
     /// Receives a datagram, cut to the buffer's length; with `peek` it stays:
     /// bytes in the buffer, and those of the datagram. `EAGAIN`, and once
     /// `ENOBUFS` if answers were lost.

@@ -2,7 +2,7 @@
 
 use super::Call;
 use super::socket::interfaces;
-use super::{locks, memfd, signal_io};
+use super::{locks, memfd, mqueue, signal_io};
 use crate::arch::user_access::{copy_from_user, copy_to_user};
 use crate::user::Process;
 use crate::user::accounts::with_pipe_payer;
@@ -18,6 +18,7 @@ use paddock_vfs::{FdEntry, File, IoctlArg, OpenFile, OpenFlags};
 /// way. Sleeps.
 pub fn release(process: &Arc<Process>, entry: FdEntry) {
     locks::closing(process, entry.file());
+    mqueue::closing(process, entry.file());
     drop(entry);
 }
 

@@ -24,6 +24,8 @@ pub mod locks;
 mod memfd;
 mod memory;
 mod mlock;
+mod mqueue;
+mod msg;
 mod names;
 mod pidfd;
 mod poll;

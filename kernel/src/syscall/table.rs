@@ -4,9 +4,9 @@
 use super::{Call, encode};
 use super::{
     attributes, capabilities, clock, credentials, descriptors, directories, epoll, event, futex,
-    inotify, io, itimer, limits, locks, memfd, memory, mlock, names, pidfd, poll, posix_timers,
-    prctl, priority, process, scheduling, sem, shm, signalfd, signals, socket, splice, stat,
-    system, timer_file, transfer, wait,
+    inotify, io, itimer, limits, locks, memfd, memory, mlock, mqueue, msg, names, pidfd, poll,
+    posix_timers, prctl, priority, process, scheduling, sem, shm, signalfd, signals, socket,
+    splice, stat, system, timer_file, transfer, wait,
 };
 use paddock_abi::nr;
 
@@ -181,6 +181,16 @@ table! {
     SEMOP => sem::semop,
     SEMTIMEDOP => sem::semtimedop,
     SEMCTL => sem::semctl,
+    MSGGET => msg::msgget,
+    MSGSND => msg::msgsnd,
+    MSGRCV => msg::msgrcv,
+    MSGCTL => msg::msgctl,
+    MQ_OPEN => mqueue::mq_open,
+    MQ_UNLINK => mqueue::mq_unlink,
+    MQ_TIMEDSEND => mqueue::mq_timedsend,
+    MQ_TIMEDRECEIVE => mqueue::mq_timedreceive,
+    MQ_NOTIFY => mqueue::mq_notify,
+    MQ_GETSETATTR => mqueue::mq_getsetattr,
     NANOSLEEP => clock::nanosleep,
     CLOCK_NANOSLEEP => clock::clock_nanosleep,
     CLOCK_GETTIME => clock::clock_gettime,

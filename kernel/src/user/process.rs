@@ -41,14 +41,17 @@ pub type Limit = (u64, u64);
 /// How many kinds of resource limits there are (getrlimit(2)).
 pub const LIMITS: usize = RLIM_NLIMITS;
 pub use paddock_abi::process::{
-    RLIMIT_AS, RLIMIT_CORE, RLIMIT_CPU, RLIMIT_DATA, RLIMIT_FSIZE, RLIMIT_MEMLOCK, RLIMIT_NICE,
-    RLIMIT_NOFILE, RLIMIT_NPROC, RLIMIT_RTPRIO, RLIMIT_SIGPENDING, RLIMIT_STACK,
+    RLIMIT_AS, RLIMIT_CORE, RLIMIT_CPU, RLIMIT_DATA, RLIMIT_FSIZE, RLIMIT_MEMLOCK, RLIMIT_MSGQUEUE,
+    RLIMIT_NICE, RLIMIT_NOFILE, RLIMIT_NPROC, RLIMIT_RTPRIO, RLIMIT_SIGPENDING, RLIMIT_STACK,
 };
 /// No limit.
 pub const UNLIMITED: u64 = u64::MAX;
 
 /// How many signals a process may have queued, unless it is told otherwise.
 const SIGNALS_QUEUED: u64 = 1024;
+
+/// Bytes that a user's POSIX message queues may hold, likewise.
+const MESSAGE_BYTES: u64 = 819_200;
 
 /// The limits of process 1.
 pub const DEFAULT_LIMITS: [Limit; LIMITS] = {
@@ -57,6 +60,7 @@ pub const DEFAULT_LIMITS: [Limit; LIMITS] = {
     limits[RLIMIT_NOFILE] = (1024, 4096);
     limits[RLIMIT_CORE] = (0, UNLIMITED);
     limits[RLIMIT_SIGPENDING] = (SIGNALS_QUEUED, SIGNALS_QUEUED);
+    limits[RLIMIT_MSGQUEUE] = (MESSAGE_BYTES, MESSAGE_BYTES);
     limits[RLIMIT_NICE] = (0, 0);
     limits[RLIMIT_RTPRIO] = (0, 0);
     limits

@@ -1,6 +1,7 @@
 //! `/proc/sysvipc` (sysvipc(7)).
 
 use super::text::{Text, file};
+use crate::user::ipc::msg::QUEUES;
 use crate::user::ipc::sem::SETS;
 use crate::user::ipc::shm::SEGMENTS;
 use paddock_abi::Result;
@@ -10,6 +11,7 @@ use paddock_vfs::proc_fs::StaticDir;
 
 pub fn directory() -> StaticDir {
     StaticDir::new()
+        .with("msg", file(queues))
         .with("sem", file(sets))
         .with("shm", file(segments))
 }
@@ -64,6 +66,34 @@ fn sets(out: &mut Text<'_>) -> Result<()> {
             perm.cgid,
             shown.sem_otime,
             shown.sem_ctime,
+        ))?;
+        index = index_of(id) + 1;
+    }
+    Ok(())
+}
+
+fn queues(out: &mut Text<'_>) -> Result<()> {
+    out.bytes(b"       key      msqid perms      cbytes       qnum lspid lrpid   uid   gid  cuid  cgid      stime      rtime      ctime\n")?;
+    let mut index = 0;
+    while let Some(queue) = QUEUES.from(index) {
+        let shown = queue.shown();
+        let perm = shown.msg_perm;
+        let id = queue.id();
+        out.put(format_args!(
+            "{:10} {id:10}  {:4o}  {:10} {:10} {:5} {:5} {:5} {:5} {:5} {:5} {:10} {:10} {:10}\n",
+            perm.key,
+            perm.mode,
+            shown.msg_cbytes,
+            shown.msg_qnum,
+            shown.msg_lspid,
+            shown.msg_lrpid,
+            perm.uid,
+            perm.gid,
+            perm.cuid,
+            perm.cgid,
+            shown.msg_stime,
+            shown.msg_rtime,
+            shown.msg_ctime,
         ))?;
         index = index_of(id) + 1;
     }

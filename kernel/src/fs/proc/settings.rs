@@ -8,7 +8,7 @@ use crate::{config, fs, machine, net, random, syscall};
 use alloc::vec::Vec;
 use paddock_abi::{Errno, Result};
 use paddock_cred::{Cap, NGROUPS_MAX};
-use paddock_ipc::{sem, shm};
+use paddock_ipc::{mq, msg, sem, shm};
 use paddock_mem::MAX_AREAS;
 use paddock_process::PIPE_MAX;
 use paddock_sync::OnceCell;
@@ -49,6 +49,9 @@ pub fn directory() -> StaticDir {
         .with("threads-max", number(|| limits::threads_max() as u64))
         .with("pid_max", file(|out| out.put(format_args!("{PID_MAX}\n"))))
         .with("random", ProcNode::dir(random))
+        .with("msgmax", number(|| msg::MSGMAX as u64))
+        .with("msgmnb", number(|| msg::MSGMNB as u64))
+        .with("msgmni", number(|| u64::from(msg::MSGMNI)))
         .with("sem", file(semaphores))
         .with("shmall", number(|| shm::SHMALL))
         .with("shmmax", number(|| shm::SHMMAX))
@@ -71,11 +74,18 @@ pub fn directory() -> StaticDir {
         "somaxconn",
         file(|out| out.put(format_args!("{SOMAXCONN}\n"))),
     );
+    let mqueue = StaticDir::new()
+        .with("msg_default", number(|| mq::MSG_MAX))
+        .with("msg_max", number(|| mq::MSG_MAX))
+        .with("msgsize_default", number(|| mq::MSGSIZE_MAX))
+        .with("msgsize_max", number(|| mq::MSGSIZE_MAX))
+        .with("queues_max", number(|| mq::QUEUES_MAX as u64));
     let inotify = StaticDir::new()
         .with("max_queued_events", number(|| MAX_EVENTS as u64))
         .with("max_user_watches", number(|| MAX_WATCHES as u64));
     let fs = StaticDir::new()
         .with("inotify", ProcNode::dir(inotify))
+        .with("mqueue", ProcNode::dir(mqueue))
         // Nothing bounds them but memory.
         .with("file-max", number(|| i64::MAX as u64))
         .with("nr_open", number(|| syscall::NR_OPEN))

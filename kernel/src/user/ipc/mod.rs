@@ -1,5 +1,6 @@
 //! System V IPC: the objects of the one namespace there is.
 
+pub mod msg;
 pub mod sem;
 pub mod shm;
 

@@ -22,6 +22,7 @@ mod ipv6;
 mod limits;
 mod magic_paths;
 mod memory;
+mod mqueue;
 mod netlink;
 mod order;
 mod pipes;
@@ -145,6 +146,7 @@ pub const CASES: &[Case] = &[
     case("tcp-server", tcp_server::run),
     case("udp", udp::run),
     case("ipv6", ipv6::run),
+    case("mqueue", mqueue::run),
     case("netlink", netlink::run),
     case("unix", unix::run),
     case("sysv-ipc", sysv_ipc::run),

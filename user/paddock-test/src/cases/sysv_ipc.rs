@@ -1,4 +1,4 @@
-//! IPC of System V: shared memory and semaphores.
+//! IPC of System V: shared memory, semaphores and message queues.
 
 use super::Outcome;
 use crate::report::Report;
@@ -16,6 +16,7 @@ pub fn run(report: &mut Report, _: &[String]) -> Outcome {
     attachments(report)?;
     semaphores(report)?;
     sleepers(report)?;
+    messages(report)?;
     Ok(())
 }
 
@@ -326,5 +327,104 @@ fn sleepers(report: &mut Report) -> Outcome {
     wait_for(id, 0, libc::GETNCNT, 1)?;
     sem_remove(id)?;
     report.same("EIDRM", sys::wait(removed)?, End::Exited(0));
+    Ok(())
+}
+
+/// A message as msgsnd(2) takes it.
+#[repr(C)]
+struct Message {
+    kind: i64,
+    text: [u8; 8200],
+}
+
+impl Message {
+    fn new(kind: i64, byte: u8) -> Message {
+        Message {
+            kind,
+            text: [byte; 8200],
+        }
+    }
+}
+
+fn msgget(key: i32, flags: i32) -> Result<i32, Errno> {
+    call!(libc::msgget(key, flags))
+}
+
+fn msgsnd(id: i32, message: &Message, bytes: usize, flags: i32) -> Result<i32, Errno> {
+    let place = std::ptr::from_ref(message).cast();
+    call!(libc::msgsnd(id, place, bytes, flags))
+}
+
+/// Its type, length and first byte.
+fn msgrcv(id: i32, most: usize, kind: i64, flags: i32) -> Result<(i64, usize, u8), Errno> {
+    let mut message = Message::new(0, 0);
+    let place = std::ptr::from_mut(&mut message).cast();
+    let count = call!(libc::msgrcv(id, place, most, kind, flags))?;
+    Ok((message.kind, count.unsigned_abs(), message.text[0]))
+}
+
+fn msg_stat(id: i32) -> Result<libc::msqid_ds, Errno> {
+    // SAFETY: plain numbers.
+    let mut about: libc::msqid_ds = unsafe { std::mem::zeroed() };
+    call!(libc::msgctl(id, libc::IPC_STAT, &mut about))?;
+    Ok(about)
+}
+
+fn messages(report: &mut Report) -> Outcome {
+    let nowait = libc::IPC_NOWAIT;
+    report.refused("msgget: no such key", msgget(key(3), 0), libc::ENOENT);
+    let id = msgget(key(3), libc::IPC_CREAT | 0o600)?;
+    report.same("msgget: finds it", msgget(key(3), 0o600), Ok(id));
+    let bad = msgsnd(id, &Message::new(0, 1), 1, 0);
+    report.refused("msgsnd: no type", bad, libc::EINVAL);
+    let long = msgsnd(id, &Message::new(1, 1), 8193, 0);
+    report.refused("msgsnd: too long", long, libc::EINVAL);
+    let none = msgrcv(id, 10, 0, nowait);
+    report.refused("msgrcv: none", none, libc::ENOMSG);
+    for (kind, byte) in [(3, b'a'), (1, b'b'), (2, b'c'), (1, b'd')] {
+        msgsnd(id, &Message::new(kind, byte), 10, 0)?;
+    }
+    let about = msg_stat(id)?;
+    let own = std::process::id() as i32;
+    report.same("IPC_STAT: messages", about.msg_qnum, 4);
+    report.same("IPC_STAT: sender", about.msg_lspid, own);
+    report.check("IPC_STAT: sent", about.msg_stime > 0);
+    report.refused("msgrcv: too long", msgrcv(id, 9, 0, 0), libc::E2BIG);
+    report.same("of a type", msgrcv(id, 10, 2, 0), Ok((2, 10, b'c')));
+    report.same("the lowest", msgrcv(id, 10, -2, 0), Ok((1, 10, b'b')));
+    report.refused("of none", msgrcv(id, 10, 2, nowait), libc::ENOMSG);
+    let other = msgrcv(id, 10, 3, libc::MSG_EXCEPT);
+    report.same("of another type", other, Ok((1, 10, b'd')));
+    let cut = msgrcv(id, 4, 0, libc::MSG_NOERROR);
+    report.same("cut", cut, Ok((3, 4, b'a')));
+    waiting_messages(report, id)
+}
+
+fn waiting_messages(report: &mut Report, id: i32) -> Outcome {
+    let receiver = sys::fork(|| {
+        let found = msgrcv(id, 10, 5, 0);
+        i32::from(found != Ok((5, 3, b'x')))
+    })?;
+    msgsnd(id, &Message::new(4, b'w'), 3, 0)?;
+    msgsnd(id, &Message::new(5, b'x'), 3, 0)?;
+    report.same("a receiver", sys::wait(receiver)?, End::Exited(0));
+    report.same("the other stays", msgrcv(id, 10, 0, 0), Ok((4, 3, b'w')));
+    for _ in 0..2 {
+        msgsnd(id, &Message::new(1, b'f'), 8192, 0)?;
+    }
+    let full = msgsnd(id, &Message::new(1, 1), 1, libc::IPC_NOWAIT);
+    report.refused("msgsnd: full", full, libc::EAGAIN);
+    let sender = sys::fork(|| i32::from(msgsnd(id, &Message::new(2, b's'), 1, 0).is_err()))?;
+    report.works("msgrcv", msgrcv(id, 8192, 0, 0));
+    report.same("a sender", sys::wait(sender)?, End::Exited(0));
+    report.same("its message", msgrcv(id, 1, 2, 0), Ok((2, 1, b's')));
+    let removed = sys::fork(|| {
+        let ended = msgrcv(id, 10, 9, 0);
+        let good = [libc::EIDRM, libc::EINVAL].map(|errno| Err(Errno(errno)));
+        i32::from(!good.contains(&ended))
+    })?;
+    call!(libc::msgctl(id, libc::IPC_RMID, std::ptr::null_mut()))?;
+    report.same("removed meanwhile", sys::wait(removed)?, End::Exited(0));
+    report.refused("IPC_STAT: gone", msg_stat(id).map(drop), libc::EINVAL);
     Ok(())
 }
