@@ -62,14 +62,26 @@ fn a_killed_service_comes_back_twenty_times() -> Result<()> {
 fn services_are_enabled_and_disabled() -> Result<()> {
     let machine = machine("enable").up()?;
     http::wait_for(machine.http_port(), "/", "It grazes", SOON)?;
-    let script =
-        "#!/bin/sh\\necho I tick\\nsetsid sleep 777 >/dev/null 2>&1 &\\nexec sleep 1000\\n";
+    let script = "#!/bin/sh\\necho I tick\\nsetsid sleep 777 >/dev/null 2>&1 &\\necho up >&3\\nexec sleep 1000\\n";
     machine.sh(&format!(
         "printf '{script}' > /root/tick; chmod +x /root/tick"
     ))?;
-    machine.sh("printf 'command = \"/root/tick\"\\n' > /etc/herd/available/tick.conf")?;
+    // It is up when it says so, after what it needs, and asked how it is.
+    let definitions = "cd /etc/herd/available; \
+        printf 'command = \"/root/tick\"\\nready = \"fd:3\"\\nneeds = [\"once\"]\\n\
+        [health]\\nprobe = \"tcp:80\"\\nperiod = \"200ms\"\\ntimeout = \"20s\"\\n' > tick.conf; \
+        printf 'type = \"oneshot\"\\ncommand = [\"/bin/sh\", \"-c\", \"echo once\"]\\n\
+        pre_start = [\"/bin/sh\", \"-c\", \"echo first\"]\\npost_stop = [\"/bin/sh\", \"-c\", \"echo last\"]\\n\
+        nofile = 64\\numask = \"027\"\\nno_new_privs = true\\n' > once.conf";
+    machine.sh(definitions)?;
     machine.sh("herd config tick && herd enable tick")?;
-    machine.sh("herd status tick")?;
+    machine.sh("herd status tick && herd log tick | grep 'ready after'")?;
+    let log = machine.sh("herd status once | grep done && herd log once")?;
+    let words: Vec<usize> = ["first", "once", "last"]
+        .iter()
+        .filter_map(|word| log.find(&format!("out  | {word}")))
+        .collect();
+    assert!(words.len() == 3 && words.is_sorted(), "{log}");
     machine.sh("i=0; until herd log tick | grep -q 'I tick'; do i=$((i+1)); [ $i -lt 300 ] || exit 1; sleep 0.1; done")?;
     let daemon = "ps | grep '[s]leep 777'";
     machine.sh(&format!(

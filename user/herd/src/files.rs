@@ -120,16 +120,25 @@ fn refuse_other(kind: FileType) -> io::Result<()> {
 /// # Errors
 /// Those of `open(2)`, and if something else stands there.
 pub(crate) fn null() -> io::Result<File> {
+    null_as(OpenOptions::new().read(true))
+}
+
+/// The same, for writing.
+///
+/// # Errors
+/// As [`null`].
+pub(crate) fn sink() -> io::Result<File> {
+    null_as(OpenOptions::new().write(true))
+}
+
+fn null_as(options: &mut OpenOptions) -> io::Result<File> {
     let path = Path::new("/dev/null");
     let device = |kind: FileType| match kind.is_char_device() {
         true => Ok(()),
         false => Err(io::Error::other("is not a device")),
     };
     device(fs::metadata(path)?.file_type())?;
-    let file = OpenOptions::new()
-        .read(true)
-        .custom_flags(libc::O_NOCTTY)
-        .open(path)?;
+    let file = options.custom_flags(libc::O_NOCTTY).open(path)?;
     device(file.metadata()?.file_type())?;
     Ok(file)
 }

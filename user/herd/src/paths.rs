@@ -56,6 +56,11 @@ impl Paths {
         ["out", "err"].map(|end| folder.join(format!("{name}.{end}")))
     }
 
+    /// The socket by which a service tells of itself.
+    pub(crate) fn notify(&self, name: &str) -> PathBuf {
+        self.run().join("notify").join(name)
+    }
+
     /// Locked by the herd that lives.
     pub(crate) fn lock(&self) -> PathBuf {
         self.run().join("lock")

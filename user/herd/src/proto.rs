@@ -13,13 +13,27 @@ pub(crate) const MAX_REQUEST: usize = 4096;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase", tag = "do")]
 pub(crate) enum Request {
-    Status { name: Option<String> },
-    Start { name: String },
-    Stop { name: String },
-    Restart { name: String },
+    Status {
+        name: Option<String>,
+    },
+    Start {
+        name: String,
+    },
+    Stop {
+        name: String,
+    },
+    Restart {
+        name: String,
+    },
     Reload,
+    /// Has one read its own configuration again.
+    Refresh {
+        name: String,
+    },
     Upgrade,
-    Follow { name: String },
+    Follow {
+        name: String,
+    },
     Poweroff,
     Reboot,
     Halt,

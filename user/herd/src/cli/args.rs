@@ -17,7 +17,8 @@ usage: herd [--root DIR] COMMAND
   start NAME             run it now
   stop NAME              stop it until it is started again
   restart NAME           stop it, then start it
-  reload                 read the definitions again; start what is newly enabled
+  reload [NAME]          read the definitions again; start what is newly enabled;
+                         with NAME, have that read its own configuration again
   upgrade                run herd's program anew; services go on
   check                  say all that is wrong with the definitions
   config NAME            show one with its defaults
@@ -186,7 +187,10 @@ fn verb(found: &Found) -> Result<Verb, String> {
         "start" => tell(Request::Start { name: name()? }),
         "stop" => tell(Request::Stop { name: name()? }),
         "restart" => tell(Request::Restart { name: name()? }),
-        "reload" => no_name().and_then(|()| tell(Request::Reload)),
+        "reload" => match maybe_name()? {
+            Some(name) => tell(Request::Refresh { name }),
+            None => tell(Request::Reload),
+        },
         "upgrade" => no_name().and_then(|()| tell(Request::Upgrade)),
         "poweroff" => no_name().and_then(|()| tell(Request::Poweroff)),
         "reboot" => no_name().and_then(|()| tell(Request::Reboot)),

@@ -110,10 +110,18 @@ fn mistakes(found: &Loaded, names: &[&str]) -> Vec<String> {
         Err(error) => return vec![error.to_string()],
     };
     let mut mistakes = sys::missing(service);
-    for other in &service.after.0 {
+    let lists = [
+        ("after", &service.after),
+        ("wants", &service.wants),
+        ("needs", &service.needs),
+    ];
+    let others = lists
+        .iter()
+        .flat_map(|(key, list)| list.0.iter().map(move |name| (key, name)));
+    for (key, other) in others {
         if names.binary_search(&other.as_str()).is_err() {
             let near = did_you_mean(other, names.iter().copied());
-            mistakes.push(format!("after: no service is called {other}{near}"));
+            mistakes.push(format!("{key}: no service is called {other}{near}"));
         }
     }
     mistakes

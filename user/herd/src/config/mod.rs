@@ -4,6 +4,7 @@
 mod load;
 mod parse;
 mod policy;
+mod ready;
 mod service;
 mod signal;
 mod units;
@@ -17,7 +18,8 @@ use std::path::{Path, PathBuf};
 
 pub(crate) use load::{load, load_one};
 pub use policy::{Backoff, Restart, Success};
-pub use service::{LogLimits, Service};
+pub use ready::{Health, Probe, Ready};
+pub use service::{Kind, LogLimits, Reload, Service};
 pub use signal::Signal;
 pub use units::{Millis, Size};
 pub use values::{Command, Mask, Names};

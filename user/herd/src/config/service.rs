@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Backoff, Command, Mask, Millis, Names, Restart, Signal, Size, Success};
+use super::{Backoff, Command, Health, Mask, Millis, Names, Ready, Restart, Signal, Size, Success};
 use crate::machine::End;
 
 /// One service as it is to be run, with every default filled in.
@@ -14,6 +14,9 @@ use crate::machine::End;
 pub struct Service {
     /// The program and its arguments.
     pub command: Command,
+    /// Whether it is to go on running, or to do something once.
+    #[serde(default, rename = "type")]
+    pub kind: Kind,
     /// Variables added to the small environment that herd gives a service.
     #[serde(default)]
     pub env: BTreeMap<String, String>,
@@ -45,6 +48,22 @@ pub struct Service {
     /// start.
     #[serde(default)]
     pub pre_start: Option<Command>,
+    /// Runs after it has ended, before anything else happens.
+    #[serde(default)]
+    pub post_stop: Option<Command>,
+    /// How it is known that it does what it is for; as soon as its program
+    /// runs if absent.
+    #[serde(default)]
+    pub ready: Option<Ready>,
+    /// How it is known that it still does.
+    #[serde(default)]
+    pub health: Option<Health>,
+    /// How often it sends `WATCHDOG=1`.
+    #[serde(default)]
+    pub watchdog: Option<Millis>,
+    /// How it is told to read its configuration again.
+    #[serde(default)]
+    pub reload: Option<Reload>,
     /// How long it may take to start, in all.
     #[serde(default = "start_timeout")]
     pub start_timeout: Millis,
@@ -72,9 +91,42 @@ pub struct Service {
     /// Services that are started before this one, if they are to run at all.
     #[serde(default)]
     pub after: Names,
+    /// The same, and they are started with it.
+    #[serde(default)]
+    pub wants: Names,
+    /// The same, and it only runs while they do.
+    #[serde(default)]
+    pub needs: Names,
+    /// Services that do not run while it does.
+    #[serde(default)]
+    pub conflicts: Names,
     /// Limits of the log.
     #[serde(default)]
     pub log: LogLimits,
+}
+
+/// What a service is for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// It goes on running.
+    #[default]
+    Daemon,
+    /// It does something and ends; then it is done.
+    Oneshot,
+}
+
+/// How a service is told to read its configuration again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(
+    untagged,
+    expecting = "a signal like \"HUP\", or a command as a list of strings"
+)]
+pub enum Reload {
+    /// Its first process is sent this signal.
+    Signal(Signal),
+    /// This command runs, as the service does.
+    Command(Command),
 }
 
 /// How much log is kept for one service.
@@ -133,6 +185,15 @@ impl Service {
             nofile: None,
             no_new_privs: false,
             pre_start: None,
+            kind: Kind::Daemon,
+            post_stop: None,
+            ready: None,
+            health: None,
+            watchdog: None,
+            reload: None,
+            wants: Names::default(),
+            needs: Names::default(),
+            conflicts: Names::default(),
             start_timeout: start_timeout(),
             restart: Restart::default(),
             backoff: Backoff::default(),
@@ -216,6 +277,27 @@ impl Service {
                 "success_exit",
                 "success_exit has no use: restart is not \"on-failure\"".to_owned(),
             );
+        }
+        if self.kind == Kind::Oneshot {
+            for (key, is_there) in [
+                ("ready", self.ready.is_some()),
+                ("health", self.health.is_some()),
+                ("watchdog", self.watchdog.is_some()),
+                ("reload", self.reload.is_some()),
+            ] {
+                if is_there {
+                    wrong(key, format!("{key} has no use: a oneshot ends"));
+                }
+            }
+        }
+        if let Some(health) = &self.health
+            && (health.failures == 0 || health.period.0 == 0 || health.timeout.0 == 0)
+        {
+            let text = "health: failures, period and timeout are more than 0";
+            wrong("health", text.to_owned());
+        }
+        if self.watchdog.is_some_and(|period| period.0 == 0) {
+            wrong("watchdog", "watchdog: more than 0".to_owned());
         }
         mistakes
     }

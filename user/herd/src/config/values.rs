@@ -26,10 +26,20 @@ impl TryFrom<RawCommand> for Command {
     fn try_from(raw: RawCommand) -> Result<Self, String> {
         let words = match raw {
             RawCommand::List(words) => words,
-            RawCommand::Text(text) => {
-                shlex::split(&text).ok_or("command has a quote that is not closed")?
-            }
+            RawCommand::Text(text) => return Command::split(&text),
         };
+        Command::checked(words)
+    }
+}
+
+impl Command {
+    /// Splits `text` as a shell would.
+    pub(super) fn split(text: &str) -> Result<Command, String> {
+        let words = shlex::split(text).ok_or("command has a quote that is not closed")?;
+        Command::checked(words)
+    }
+
+    fn checked(words: Vec<String>) -> Result<Command, String> {
         match words.first() {
             None => return Err("command is empty".to_owned()),
             Some(program) if program.is_empty() => {

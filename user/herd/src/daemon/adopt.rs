@@ -1,7 +1,9 @@
 //! Taking over from a herd that ended without its services.
 
 use std::collections::HashMap;
+use std::fs;
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::MetadataExt;
 use std::sync::Arc;
 
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
@@ -10,10 +12,10 @@ use super::Daemon;
 use super::events::Token;
 use super::memory::{Left, Noted};
 use super::starts::Instance;
-use crate::config::{Loaded, Service};
+use crate::config::{Loaded, Ready, Service};
 use crate::console::say;
-use crate::machine::Kept;
-use crate::sys::{self, TICK};
+use crate::machine::{Generation, Kept};
+use crate::sys::{self, TICK, Teller};
 
 /// Processes of others' children, which herd is told of when they end.
 #[derive(Default)]
@@ -43,9 +45,12 @@ impl Daemon {
         let was_live = kept.live || noted.generation > kept.generation;
         kept.generation = kept.generation.max(noted.generation);
         let service = definition(name, loaded);
+        let is_ready = kept.ready;
         let now = self.now();
         let running = (lives || was_live).then_some((noted.pid, noted.at));
-        let actions = self.machine.adopt(now, name, kept, service, running);
+        let actions = self
+            .machine
+            .adopt(now, name, kept, service.clone(), running);
         self.actions.extend(actions);
         if running.is_none() {
             return;
@@ -62,6 +67,29 @@ impl Daemon {
         self.note(name, &format!("pid {} runs on under a new herd", noted.pid));
         self.instances.insert(noted.pid, instance);
         self.watch(name, noted.pid);
+        self.watch_again(name, noted.generation, &service, is_ready);
+    }
+
+    /// Listens where the herd before did.
+    fn watch_again(
+        &mut self,
+        name: &str,
+        generation: Generation,
+        service: &Arc<Service>,
+        is_ready: bool,
+    ) {
+        let by_message = matches!(service.ready, Some(Ready::Notify));
+        let is_ready = is_ready || matches!(service.ready, Some(Ready::Fd(_)));
+        let mut teller = None;
+        if by_message || service.watchdog.is_some() {
+            let path = self.paths.notify(name);
+            let owner = fs::metadata(&path).map(|data| (data.uid(), data.gid()));
+            match sys::notify_socket(&path, owner.ok()) {
+                Ok(socket) => teller = Some(Teller::Socket(socket)),
+                Err(error) => self.note(name, &format!("{}: {error}", path.display())),
+            }
+        }
+        self.watch_instance(name, generation, service, teller, is_ready);
     }
 
     /// A child tells of its end by itself.

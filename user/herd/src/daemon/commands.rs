@@ -2,8 +2,10 @@
 //! and `restart` are answered when they have come true, or cannot.
 
 use super::control::Stage;
+use super::sides::Purpose;
 use super::{Daemon, Ending};
-use crate::machine::{Command, Generation, Phase, Refusal, Time, View};
+use crate::config::Reload;
+use crate::machine::{Command, Generation, Machine, Phase, Refusal, Time, View};
 use crate::near::did_you_mean;
 use crate::proto::{Answer, Fault, Request, Status};
 use crate::sys::{self, Power};
@@ -64,6 +66,7 @@ impl Daemon {
                 Ok(enabled) => done(format!("{enabled} services are enabled")),
                 Err(text) => Answer::refused(Fault::Failed, text),
             }),
+            Request::Refresh { name } => Some(self.refresh(&name)),
             Request::Upgrade => {
                 self.upgrade = true;
                 Some(done("herd runs its program again in place".to_owned()))
@@ -72,6 +75,39 @@ impl Daemon {
             Request::Poweroff => Some(self.power(Power::Off)),
             Request::Reboot => Some(self.power(Power::Reboot)),
             Request::Halt => Some(self.power(Power::Halt)),
+        }
+    }
+
+    /// Tells a service to read its own configuration again.
+    fn refresh(&mut self, name: &str) -> Answer {
+        let Some(view) = self.machine.view(name) else {
+            return self.unknown(name);
+        };
+        let service = self.machine.running(name).cloned();
+        let (Some(service), Some(pid)) = (service, view.pid) else {
+            return Answer::refused(Fault::Failed, format!("{name} does not run"));
+        };
+        let done_by = match &service.reload {
+            None => {
+                let text = format!("{name} has no `reload`; restart it");
+                return Answer::refused(Fault::Failed, text);
+            }
+            Some(Reload::Signal(signal)) => sys::signal(pid, *signal)
+                .map(|()| signal.name())
+                .map_err(|error| error.to_string()),
+            Some(Reload::Command(command)) => {
+                let limit = service.start_timeout.0;
+                let purpose = Purpose::Reload;
+                self.run_side(name, view.generation, &service, command, purpose, limit)
+                    .map(|pid| format!("its command, pid {pid}"))
+            }
+        };
+        match done_by {
+            Ok(by) => {
+                self.note(name, &format!("reloading by {by}"));
+                done(format!("{name} is told by {by}"))
+            }
+            Err(error) => Answer::refused(Fault::Failed, format!("{name}: {error}")),
         }
     }
 
@@ -94,6 +130,7 @@ impl Daemon {
         if command == Command::Start
             && let Some(view) = &before
             && view.phase == Phase::Running
+            && view.wanted
         {
             return Some(done(format!("{name} is running already")));
         }
@@ -165,7 +202,7 @@ impl Daemon {
         let now = sys::now();
         for client in self.control.all() {
             if let Stage::Pending(pending) = &mut client.stage
-                && let Some(answer) = verdict(pending, machine.view(&pending.name), now)
+                && let Some(answer) = verdict(pending, machine, now)
             {
                 client.answer(&answer);
             }
@@ -174,15 +211,27 @@ impl Daemon {
 }
 
 /// Whether a request has come true or cannot any more; `None` if not yet.
-fn verdict(pending: &mut Pending, view: Option<View>, now: Time) -> Option<Answer> {
+fn verdict(pending: &mut Pending, machine: &Machine, now: Time) -> Option<Answer> {
     let name = &pending.name;
+    let view = machine.view(name);
     pending.look_at = None;
     let Some(view) = view else {
         return Some(done(format!("{name} is stopped")));
     };
     let newer = view.generation > pending.before;
     match (pending.command, view.phase) {
-        (_, Phase::Waiting | Phase::Starting | Phase::Stopping) => None,
+        (_, Phase::Waiting) => {
+            let other = view.waits_for?;
+            let text = match machine.view(&other) {
+                None => format!("{name} waits for {other}, which is not there"),
+                Some(it) if it.phase.is_final() && !it.wanted => {
+                    format!("{name} waits for {other}, which is {}", it.phase.word())
+                }
+                Some(_) => return None,
+            };
+            Some(Answer::refused(Fault::Failed, text))
+        }
+        (_, Phase::Starting | Phase::Stopping) => None,
         (Command::Stop, Phase::Running | Phase::Backoff) => Some(Answer::refused(
             Fault::Failed,
             format!("{name} was started again by someone else"),
@@ -198,7 +247,7 @@ fn verdict(pending: &mut Pending, view: Option<View>, now: Time) -> Option<Answe
             Some(done(format!("{name} is running, pid {pid}")))
         }
         (_, Phase::Running) => None,
-        (_, Phase::Stopped) if newer && view.ended_well => {
+        (_, Phase::Stopped | Phase::Done) if newer && view.ended_well => {
             let end = view.last_end.unwrap_or_default();
             Some(done(format!("{name} ran and {end}")))
         }

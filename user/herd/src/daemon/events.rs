@@ -26,6 +26,10 @@ pub(super) enum Token {
     Report(u32),
     /// The end of a process that is another's child.
     Stranger(u32),
+    /// What the instance of this watch tells.
+    Teller(u32),
+    /// What the instance of this watch is asked.
+    Asked(u32),
 }
 
 impl Token {
@@ -39,6 +43,8 @@ impl Token {
             Token::Client(id) => 1 << 32 | id & 0xffff_ffff,
             Token::Report(pid) => 2 << 32 | u64::from(pid),
             Token::Stranger(pid) => 3 << 32 | u64::from(pid),
+            Token::Teller(id) => 4 << 32 | u64::from(id),
+            Token::Asked(id) => 5 << 32 | u64::from(id),
         }
     }
 
@@ -52,6 +58,8 @@ impl Token {
             (1, id) => Token::Client(id),
             (2, pid) => Token::Report(u32::try_from(pid).ok()?),
             (3, pid) => Token::Stranger(u32::try_from(pid).ok()?),
+            (4, id) => Token::Teller(u32::try_from(id).ok()?),
+            (5, id) => Token::Asked(u32::try_from(id).ok()?),
             _ => return None,
         })
     }
@@ -136,6 +144,8 @@ impl Daemon {
                 Some(Token::Client(id)) => self.serve(id),
                 Some(Token::Report(pid)) => self.reported(pid),
                 Some(Token::Stranger(pid)) => self.stranger_ended(pid),
+                Some(Token::Teller(id)) => self.told(id),
+                Some(Token::Asked(id)) => self.asked(id),
                 None => {}
             }
         }
@@ -147,6 +157,8 @@ impl Daemon {
         let now = self.now();
         self.control.tick(now);
         self.end_late_starts(now);
+        self.end_late_sides(now);
+        self.tick_watches(now);
         self.forget_ended();
         Ok(())
     }
@@ -171,6 +183,8 @@ impl Daemon {
             self.control.deadline(),
             self.outputs.deadline(),
             self.instances.deadline(),
+            self.sides.deadline(),
+            self.watches.deadline(),
         ];
         all.into_iter().flatten().min()
     }
@@ -190,10 +204,12 @@ mod tests {
             Token::Client(7),
             Token::Report(1 << 22),
             Token::Stranger(9),
+            Token::Teller(1),
+            Token::Asked(2),
         ] {
             assert_eq!(Token::of(token.to_number()), Some(token));
         }
         assert_eq!(Token::of(4), None);
-        assert_eq!(Token::of(4 << 32), None);
+        assert_eq!(Token::of(6 << 32), None);
     }
 }

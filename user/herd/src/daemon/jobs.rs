@@ -37,7 +37,8 @@ impl Daemon {
     }
 
     /// Another child has ended.
-    pub(super) fn orphan_ended(&mut self, pid: u32) {
+    pub(super) fn orphan_ended(&mut self, pid: u32, end: Option<End>) {
+        self.side_ended(pid, end);
         let Some(name) = self.rests.name_of.remove(&pid) else {
             return;
         };

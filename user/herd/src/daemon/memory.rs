@@ -208,8 +208,10 @@ mod tests {
         assert_eq!(left, Left::default());
         let mut machine = Machine::new();
         let service = crate::config::Service::parse(Path::new("x"), "command = 'x'").unwrap();
-        let kept = Kept::only(3);
+        let mut kept = Kept::only(3);
         machine.adopt(0, "web", kept.clone(), service.into(), Some((7, 0)));
+        // It has no other way of telling than to run.
+        kept.ready = true;
         let noted = Noted {
             generation: 3,
             pid: 7,

@@ -15,9 +15,11 @@ mod memory;
 mod notes;
 mod outputs;
 mod reserve;
+mod sides;
 mod starts;
 mod transport;
 mod upgrade;
+mod watches;
 
 use std::collections::{HashMap, VecDeque};
 use std::fs;
@@ -39,7 +41,9 @@ use memory::{Left, Memory};
 use notes::Failed;
 use outputs::Outputs;
 use reserve::Reserve;
+use sides::Sides;
 use starts::Instances;
+use watches::Watches;
 
 /// What herd does after everything has stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,6 +71,8 @@ struct Daemon {
     _lock: Option<Lock>,
     instances: Instances,
     rests: Rests,
+    sides: Sides,
+    watches: Watches,
     strangers: Strangers,
     memory: Memory,
     /// What is still to be done for the machine.
@@ -132,6 +138,8 @@ pub(crate) fn run(paths: Paths) -> Result<(), String> {
         _lock: lock,
         instances: Instances::default(),
         rests: Rests::default(),
+        sides: Sides::default(),
+        watches: Watches::default(),
         strangers: Strangers::default(),
         memory,
         actions: VecDeque::new(),

@@ -11,7 +11,7 @@ use super::memory::Noted;
 use super::{Daemon, say};
 use crate::config::{Service, Signal};
 use crate::machine::{Action, End, Event, Generation, Time};
-use crate::sys::{self, NotSpawned, Setting};
+use crate::sys::{self, NotSpawned, Setting, Teller};
 
 /// Starts between two looks at everything else.
 const STARTS: usize = 16;
@@ -53,6 +53,8 @@ impl Instance {
 struct Start {
     report: PipeReader,
     service: Arc<Service>,
+    /// By what it tells of itself.
+    teller: Option<Teller>,
     /// Why it is not to go on.
     ended: Option<String>,
 }
@@ -135,6 +137,11 @@ impl Daemon {
                         self.note(&name, &format!("{} to {pid}: {error}", signal.name()));
                     }
                 }
+                Some(Action::Clean {
+                    name,
+                    generation,
+                    service,
+                }) => self.clean(&name, generation, &service),
                 Some(Action::Abort { name, generation }) => self.abort(&name, generation),
                 Some(Action::Start {
                     name,
@@ -167,7 +174,7 @@ impl Daemon {
         self.reserve.fill(clients, beside)
     }
 
-    fn happened(&mut self, name: &str, generation: Generation, event: Event) {
+    pub(super) fn happened(&mut self, name: &str, generation: Generation, event: Event) {
         let actions = self.machine.event(self.now(), name, generation, event);
         self.failed.look_at(name);
         self.memory.look_at(name);
@@ -195,6 +202,7 @@ impl Daemon {
             name,
             generation,
             outlets: self.paths.outlets(name),
+            notify: self.paths.notify(name),
             open_files: self.open_files,
             record: self.memory.file(),
         };
@@ -216,6 +224,7 @@ impl Daemon {
             start: Some(Start {
                 report,
                 service,
+                teller: spawned.teller,
                 ended: None,
             }),
         };
@@ -245,7 +254,8 @@ impl Daemon {
             return;
         };
         let (name, generation) = (instance.name.clone(), instance.generation);
-        if let Some(start) = instance.start.take() {
+        let start = instance.start.take();
+        if let Some(start) = &start {
             self.pollers.remove(start.report.as_fd());
         }
         let event = match report {
@@ -257,7 +267,11 @@ impl Daemon {
                 Event::NotStarted { error, lasting }
             }
         };
+        let runs = matches!(event, Event::Started(_));
         self.happened(&name, generation, event);
+        if let Some(start) = start.filter(|_| runs) {
+            self.watch_instance(&name, generation, &start.service, start.teller, false);
+        }
     }
 
     /// Kills those that take too long to become their program: a disk or a
@@ -302,13 +316,13 @@ impl Daemon {
             // It may have ended before its start was looked at.
             self.reported(pid);
             let instance = self.instances.by_pid.remove(&pid);
-            if instance.is_some() {
+            if instance.is_some() || self.sides.has(pid) {
                 let _ = sys::signal_group(pid, Signal::KILL);
             }
             let end = end.or_else(|| sys::reap(pid).ok().flatten());
             match instance {
                 Some(instance) => self.first_ended(instance, pid, end),
-                None => self.orphan_ended(pid),
+                None => self.orphan_ended(pid, end),
             }
         }
         self.instances.more_ended = true;
@@ -316,6 +330,7 @@ impl Daemon {
 
     /// An instance is over.
     pub(super) fn ended(&mut self, instance: Instance, end: Option<End>) {
+        self.forget_watch(&instance.name);
         self.drain(instance.outputs);
         let event = match instance.start {
             None => {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::backoff::Restarts;
 use super::entry::{Entry, Instance, State};
 use super::{Action, Generation, Machine, Time};
-use crate::config::Service;
+use crate::config::{Kind, Ready, Service};
 
 /// What is to be known of a service beside its definition.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,6 +23,12 @@ pub struct Kept {
     /// When the next is due.
     due: Option<Time>,
     failed: bool,
+    /// It ran once, and ended well.
+    #[serde(default)]
+    done: bool,
+    /// The instance did what it is for.
+    #[serde(default)]
+    pub ready: bool,
     restarts: u64,
     in_a_row: Restarts,
 }
@@ -37,6 +43,8 @@ impl Kept {
             live: true,
             due: None,
             failed: false,
+            done: false,
+            ready: false,
             restarts: 0,
             in_a_row: Restarts::default(),
         }
@@ -62,20 +70,25 @@ impl Machine {
     ) -> Vec<Action> {
         let mut out = Vec::new();
         let entry = self.entries.entry(name.to_owned()).or_default();
-        let wanted = kept.wanted;
+        let (wanted, done) = (kept.wanted, kept.done);
+        // What was told by a pipe of the herd before is not told again.
+        let ready = kept.ready || !matches!(service.ready, Some(Ready::Probe(_) | Ready::Notify));
         entry.take_over(kept, service.clone());
         match running {
             Some((pid, since)) => {
                 entry.state = State::Running(Instance {
                     pid,
                     since,
+                    ready: ready && service.kind == Kind::Daemon,
                     service,
                 });
                 if !wanted {
                     entry.stop(name, now, &mut out);
                 }
             }
-            None if wanted && matches!(entry.state, State::Down) => entry.state = State::Waiting,
+            None if wanted && !done && matches!(entry.state, State::Down) => {
+                entry.state = State::Waiting
+            }
             None => {}
         }
         self.turns.touch(name);
@@ -96,6 +109,8 @@ impl Entry {
             live: self.is_live(),
             due,
             failed: self.failed,
+            done: self.done,
+            ready: matches!(&self.state, State::Running(instance) if instance.ready),
             restarts: self.restarts,
             in_a_row: self.in_a_row,
         }
@@ -106,6 +121,7 @@ impl Entry {
         self.wanted = kept.wanted;
         self.generation = kept.generation;
         self.failed = kept.failed;
+        self.done = kept.done;
         self.restarts = kept.restarts;
         self.in_a_row = kept.in_a_row;
         self.has_run = kept.generation > 0;

@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use super::backoff::{Failures, Restarts};
+use super::relations::Standing;
+use super::restart::Last;
 use super::{Action, End, Event, Generation, Time};
-use crate::config::{ConfigError, Millis, Service, Signal};
+use crate::config::{ConfigError, Kind, Millis, Service, Signal};
 
 /// The one instance of a service, or the place where it would be.
 #[derive(Debug, Default)]
@@ -27,7 +29,12 @@ pub(super) enum State {
     Stopping {
         instance: Instance,
         kill_at: Option<Time>,
+        /// Because something was wrong with it, not because of an operator:
+        /// its end is a failure.
+        failed: bool,
     },
+    /// None; `post_stop` of the last runs.
+    Cleaning(Last),
 }
 
 #[derive(Debug, Clone)]
@@ -35,6 +42,20 @@ pub(super) struct Instance {
     pub(super) pid: u32,
     pub(super) since: Time,
     pub(super) service: Arc<Service>,
+    /// It does what it is for. What runs once never is before its end.
+    pub(super) ready: bool,
+}
+
+impl Instance {
+    pub(super) fn runs_once(&self) -> bool {
+        self.service.kind == Kind::Oneshot
+    }
+
+    /// When it must be ready, if it is not.
+    pub(super) fn late_at(&self) -> Option<Time> {
+        let waits = !self.ready && !self.runs_once();
+        waits.then(|| self.since.saturating_add(self.service.start_timeout.0))
+    }
 }
 
 #[derive(Debug)]
@@ -49,11 +70,13 @@ pub(super) struct Entry {
     pub(super) wanted: bool,
     pub(super) generation: Generation,
     pub(super) state: State,
-    /// Whose turn it waits for, and its place in the `after` list.
+    /// Whose turn it waits for, and its place in the lists.
     pub(super) waits_for: Option<String>,
     pub(super) place: usize,
     /// Not to be tried again until something changes.
     pub(super) failed: bool,
+    /// It ran once, and ended well.
+    pub(super) done: bool,
     pub(super) in_a_row: Restarts,
     pub(super) restarts: u64,
     pub(super) has_run: bool,
@@ -61,6 +84,8 @@ pub(super) struct Entry {
     pub(super) last_end: Option<Result<End, String>>,
     /// That was one as it is meant to be.
     pub(super) ended_well: bool,
+    /// How it stood when others were told.
+    pub(super) told: Standing,
 }
 
 impl Default for Entry {
@@ -76,12 +101,14 @@ impl Default for Entry {
             waits_for: None,
             place: 0,
             failed: false,
+            done: false,
             in_a_row: Restarts::default(),
             restarts: 0,
             has_run: false,
             failures: Failures::default(),
             last_end: None,
             ended_well: false,
+            told: Standing::default(),
         }
     }
 }
@@ -93,14 +120,14 @@ pub(super) fn note(name: &str, text: impl Into<String>, out: &mut Vec<Action>) {
     });
 }
 
-/// An exit status by which a service asks not to be started again.
-const GIVE_UP: End = End::Exited(125);
-
 impl Entry {
     pub(super) fn is_live(&self) -> bool {
         matches!(
             self.state,
-            State::Starting { .. } | State::Running(_) | State::Stopping { .. }
+            State::Starting { .. }
+                | State::Running(_)
+                | State::Stopping { .. }
+                | State::Cleaning(_)
         )
     }
 
@@ -125,11 +152,9 @@ impl Entry {
         changed
     }
 
-    /// Tries a new definition at once where the old one failed.
-    pub(super) fn try_changed(&mut self) {
-        if self.failed && self.enabled || matches!(self.state, State::Backoff(_)) {
-            self.start();
-        }
+    /// Whether a new definition is tried at once, as the old one failed.
+    pub(super) fn is_to_try_changed(&self) -> bool {
+        self.failed && self.enabled || matches!(self.state, State::Backoff(_))
     }
 
     /// Wants it to run. A wait for a restart ends; an instance that is
@@ -137,19 +162,33 @@ impl Entry {
     pub(super) fn start(&mut self) {
         self.wanted = true;
         self.failed = false;
+        self.done = false;
         self.in_a_row = Restarts::default();
         self.failures = Failures::default();
-        if matches!(self.state, State::Down | State::Backoff(_)) {
-            self.state = State::Waiting;
+        match &mut self.state {
+            State::Down | State::Backoff(_) => self.state = State::Waiting,
+            State::Stopping { failed, .. } => *failed = false,
+            State::Cleaning(last) => last.asked = true,
+            _ => {}
         }
     }
 
     /// Wants it not to run, and tells the instance so.
     pub(super) fn stop(&mut self, name: &str, now: Time, out: &mut Vec<Action>) {
         self.wanted = false;
+        self.done = false;
+        self.end(name, now, out);
+    }
+
+    /// Ends its instance, whatever is to follow.
+    pub(super) fn end(&mut self, name: &str, now: Time, out: &mut Vec<Action>) {
         match std::mem::take(&mut self.state) {
-            State::Down | State::Waiting | State::Backoff(_) => {}
-            State::Running(instance) => self.ask_to_stop(name, now, instance, out),
+            State::Down | State::Waiting | State::Backoff(_) => {
+                if self.wanted {
+                    self.state = State::Waiting;
+                }
+            }
+            State::Running(instance) => self.ask_to_stop(name, now, instance, false, out),
             State::Starting { service, aborted } => {
                 // Without anything to wait for, the program is about to run.
                 let abort = service.pre_start.is_some();
@@ -162,30 +201,47 @@ impl Entry {
                 let aborted = aborted || abort;
                 self.state = State::Starting { service, aborted };
             }
-            state @ State::Stopping { .. } => self.state = state,
+            State::Stopping {
+                instance, kill_at, ..
+            } => {
+                self.state = State::Stopping {
+                    instance,
+                    kill_at,
+                    failed: false,
+                };
+            }
+            State::Cleaning(mut last) => {
+                last.asked = true;
+                self.state = State::Cleaning(last);
+            }
         }
     }
 
-    fn ask_to_stop(&mut self, name: &str, now: Time, instance: Instance, out: &mut Vec<Action>) {
-        let signal = instance.service.stop_signal;
-        note(
-            name,
-            format!("stopping pid {} with {}", instance.pid, signal.name()),
-            out,
-        );
-        out.push(Action::Signal {
-            name: name.to_owned(),
-            pid: instance.pid,
-            signal,
-        });
-        // One that is stopped would not hear of it.
-        out.push(Action::Signal {
-            name: name.to_owned(),
-            pid: instance.pid,
-            signal: Signal::CONT,
-        });
+    pub(super) fn ask_to_stop(
+        &mut self,
+        name: &str,
+        now: Time,
+        instance: Instance,
+        failed: bool,
+        out: &mut Vec<Action>,
+    ) {
+        let stop = instance.service.stop_signal;
+        let (pid, word) = (instance.pid, stop.name());
+        note(name, format!("stopping pid {pid} with {word}"), out);
+        // One that is stopped would not hear of it without CONT.
+        for signal in [stop, Signal::CONT] {
+            out.push(Action::Signal {
+                name: name.to_owned(),
+                pid,
+                signal,
+            });
+        }
         let kill_at = Some(now.saturating_add(instance.service.stop_timeout.0));
-        self.state = State::Stopping { instance, kill_at };
+        self.state = State::Stopping {
+            instance,
+            kill_at,
+            failed,
+        };
     }
 
     /// Asks for a new instance. Only called in `Waiting`.
@@ -217,11 +273,12 @@ impl Entry {
     ) {
         match (std::mem::take(&mut self.state), event) {
             (State::Starting { service, .. }, Event::Started(pid)) => {
-                let since = now;
+                let ready = service.ready.is_none() && service.kind == Kind::Daemon;
                 let instance = Instance {
                     pid,
-                    since,
+                    since: now,
                     service,
+                    ready,
                 };
                 self.started(name, now, instance, out);
             }
@@ -240,24 +297,29 @@ impl Entry {
                     false => self.restart(name, now, 0, false, random, out),
                 }
             }
-            (State::Running(instance), Event::Ended(end)) => {
-                let ran = now.saturating_sub(instance.since);
-                self.ended(name, &instance, end, ran, out);
-                match end {
-                    GIVE_UP => self.give_up(name, out),
-                    _ => {
-                        self.count_failure(name, now, ran, out);
-                        let success = instance.service.is_success(end);
-                        self.restart(name, now, ran, success, random, out);
-                    }
+            (State::Running(mut instance), Event::Ready) => {
+                if !instance.ready && !instance.runs_once() {
+                    instance.ready = true;
+                    let took = Millis(now.saturating_sub(instance.since));
+                    note(name, format!("ready after {took}"), out);
                 }
+                self.state = State::Running(instance);
             }
-            (State::Stopping { instance, .. }, Event::Ended(end)) => {
-                let ran = now.saturating_sub(instance.since);
-                self.ended(name, &instance, end, ran, out);
-                if self.wanted {
-                    self.state = State::Waiting;
-                }
+            (State::Running(instance), Event::Unwell(why)) => {
+                note(name, why, out);
+                self.ask_to_stop(name, now, instance, true, out);
+            }
+            (State::Running(instance), Event::Ended(end)) => {
+                self.ended(name, now, &instance, end, false, random, out);
+            }
+            (
+                State::Stopping {
+                    instance, failed, ..
+                },
+                Event::Ended(end),
+            ) => self.ended(name, now, &instance, end, !failed, random, out),
+            (State::Cleaning(last), Event::Cleaned) => {
+                self.conclude(name, now, &last, random, out);
             }
             (state, _) => self.state = state,
         }
@@ -269,73 +331,7 @@ impl Entry {
         if self.wanted {
             self.state = State::Running(instance);
         } else {
-            self.ask_to_stop(name, now, instance, out);
-        }
-    }
-
-    fn ended(
-        &mut self,
-        name: &str,
-        instance: &Instance,
-        end: End,
-        ran: u64,
-        out: &mut Vec<Action>,
-    ) {
-        let (pid, ran) = (instance.pid, Millis(ran));
-        note(name, format!("pid {pid} {end} after {ran}"), out);
-        self.last_end = Some(Ok(end));
-        self.ended_well = instance.service.is_success(end);
-    }
-
-    pub(super) fn tick(&mut self, name: &str, now: Time, out: &mut Vec<Action>) {
-        match &mut self.state {
-            State::Backoff(at) if *at <= now => self.state = State::Waiting,
-            State::Stopping { instance, kill_at } if kill_at.is_some_and(|at| at <= now) => {
-                *kill_at = None;
-                let (pid, limit) = (instance.pid, instance.service.stop_timeout);
-                note(
-                    name,
-                    format!("pid {pid} did not stop within {limit}: killing it"),
-                    out,
-                );
-                out.push(Action::Signal {
-                    name: name.to_owned(),
-                    pid,
-                    signal: Signal::KILL,
-                });
-            }
-            _ => {}
-        }
-    }
-
-    /// The shutdown has lasted too long for it.
-    pub(super) fn kill(&mut self, name: &str, out: &mut Vec<Action>) {
-        let Some(instance) = self.instance().cloned() else {
-            return;
-        };
-        let pid = instance.pid;
-        note(
-            name,
-            format!("pid {pid} holds the shutdown up: killing it"),
-            out,
-        );
-        out.push(Action::Signal {
-            name: name.to_owned(),
-            pid,
-            signal: Signal::KILL,
-        });
-        self.wanted = false;
-        self.state = State::Stopping {
-            instance,
-            kill_at: None,
-        };
-    }
-
-    pub(super) fn deadline(&self) -> Option<Time> {
-        match self.state {
-            State::Backoff(at) => Some(at),
-            State::Stopping { kill_at, .. } => kill_at,
-            _ => None,
+            self.ask_to_stop(name, now, instance, false, out);
         }
     }
 

@@ -14,8 +14,10 @@
 
 mod adopt;
 mod backoff;
+mod clock;
 mod entry;
 mod order;
+mod relations;
 mod restart;
 mod settle;
 mod turns;
@@ -35,6 +37,7 @@ use crate::config::{Loaded, Service, Signal};
 pub use adopt::Kept;
 use entry::Entry;
 pub(crate) use order::refuse_cycles;
+use relations::Reverse;
 use turns::Turns;
 pub use view::{Phase, View};
 
@@ -77,8 +80,14 @@ pub enum Event {
         /// Whether it will be so until something changes.
         lasting: bool,
     },
+    /// It does what it is for, as its definition has that found out.
+    Ready,
+    /// It runs, but not well: why.
+    Unwell(String),
     /// The instance ended.
     Ended(End),
+    /// What its definition has done after the end is done.
+    Cleaned,
 }
 
 /// Something to be done for the machine.
@@ -95,6 +104,16 @@ pub enum Action {
         service: Arc<Service>,
         /// Whether it has run before: what runs comes before what never did.
         again: bool,
+    },
+    /// Run `post_stop` of an instance that has ended; answer with
+    /// [`Event::Cleaned`].
+    Clean {
+        /// The service.
+        name: String,
+        /// The instance.
+        generation: Generation,
+        /// What it was.
+        service: Arc<Service>,
     },
     /// End a start that has not been reported yet; answer with
     /// [`Event::NotStarted`], or [`Event::Started`] if that was first.
@@ -156,6 +175,7 @@ const AGAIN: Time = 2_000;
 pub struct Machine {
     entries: BTreeMap<String, Entry>,
     turns: Turns,
+    reverse: Reverse,
     shutting_down: bool,
     /// In a shutdown: when what still lives is killed, whatever its turn.
     kill_all_at: Option<Time>,
@@ -191,16 +211,21 @@ impl Machine {
                 entry.stop(name, now, &mut out);
             }
         }
+        let mut starts = Vec::new();
         for found in loaded {
             let entry = self.entries.entry(found.name.clone()).or_default();
             let changed = entry.define(&found.name, found.definition, &mut out);
             let was_enabled = std::mem::replace(&mut entry.enabled, found.enabled);
             match (was_enabled, found.enabled) {
-                (false, true) => entry.start(),
+                (false, true) => starts.push(found.name),
                 (true, false) => entry.stop(&found.name, now, &mut out),
-                _ if changed => entry.try_changed(),
+                _ if changed && entry.is_to_try_changed() => starts.push(found.name),
                 _ => {}
             }
+        }
+        self.refer();
+        for name in starts {
+            self.begin(&name, now, &mut out);
         }
         self.touch_all();
         self.settle(now, &mut out);
@@ -229,11 +254,11 @@ impl Machine {
         }
         let mut out = Vec::new();
         match command {
-            Command::Start => entry.start(),
+            Command::Start => self.begin(name, now, &mut out),
             Command::Stop => entry.stop(name, now, &mut out),
             Command::Restart => {
                 entry.stop(name, now, &mut out);
-                entry.start();
+                self.begin(name, now, &mut out);
             }
         }
         self.turns.touch(name);
@@ -323,6 +348,12 @@ impl Machine {
         self.entries.get(name)?.usable.as_ref()
     }
 
+    /// The definition that the instance of `name` runs with, if it has one.
+    pub fn running(&self, name: &str) -> Option<&Arc<Service>> {
+        let instance = self.entries.get(name)?.instance();
+        instance.map(|instance| &instance.service)
+    }
+
     /// Has everything looked at, after changes that may concern all.
     fn touch_all(&mut self) {
         self.turns.forget_waiting();
@@ -335,7 +366,7 @@ impl Machine {
             let live = live.filter(|(name, _)| self.turns.lives(name));
             let afters: Vec<String> = live
                 .filter_map(|(_, entry)| entry.usable.as_ref())
-                .flat_map(|service| service.after.0.iter().cloned())
+                .flat_map(|service| relations::before(service).cloned())
                 .collect();
             self.turns.hold(afters.iter());
         }

@@ -1,52 +1,30 @@
-//! The `after` lists: who blocks a start, and which lists can never be met.
+//! Lists of whom to wait for that can never be met.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::path::PathBuf;
 
-use super::entry::{Entry, State};
+use super::relations;
 use crate::config::{ConfigError, Loaded};
-
-/// The place in its `after` list of one that `entry` has to wait for, looking
-/// from place `from` on and then from the front.
-pub(super) fn blocker(
-    entries: &BTreeMap<String, Entry>,
-    entry: &Entry,
-    from: usize,
-) -> Option<(usize, String)> {
-    let after = &entry.usable.as_ref()?.after.0;
-    let from = from.min(after.len());
-    let places = after.iter().enumerate();
-    let mut places = places.clone().skip(from).chain(places.take(from));
-    let blocks = |name: &String| entries.get(name).is_some_and(blocks);
-    places
-        .find(|(_, name)| blocks(name))
-        .map(|(place, name)| (place, name.clone()))
-}
-
-/// Whether those that are after `entry` have to wait.
-pub(super) fn blocks(entry: &Entry) -> bool {
-    entry.usable.is_some() && matches!(entry.state, State::Waiting | State::Starting { .. })
-}
 
 /// A longer cycle is told by its number, so that a message stays a line.
 const SHOWN: usize = 16;
 
-/// Turns every definition that is `after` itself, directly or by others,
-/// into a mistake, so that no service waits for ever.
+/// Turns every definition that waits for itself, directly or by others, into a
+/// mistake, so that no service waits for ever.
 pub(crate) fn refuse_cycles(mut loaded: Vec<Loaded>) -> Vec<Loaded> {
     let graph = Graph::new(&loaded);
     let cycles: Vec<Option<String>> = graph.cycles(&loaded);
     for (found, cycle) in loaded.iter_mut().zip(cycles) {
         if let Some(message) = cycle {
             let file = PathBuf::from(format!("{}.conf", found.name));
-            let message = format!("after: waits for itself: {message}");
+            let message = format!("waits for itself: {message}");
             found.definition = Err(ConfigError::new(&file, message));
         }
     }
     loaded
 }
 
-/// Who is after whom, by place among the definitions.
+/// Who waits for whom, by place among the definitions.
 struct Graph {
     after: Vec<Vec<usize>>,
 }
@@ -60,8 +38,8 @@ impl Graph {
             .collect();
         let after = |found: &Loaded| match &found.definition {
             Ok(service) => {
-                let names = service.after.0.iter();
-                names
+                let others = relations::before(service);
+                others
                     .filter_map(|name| places.get(name.as_str()).copied())
                     .collect()
             }

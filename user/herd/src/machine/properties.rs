@@ -26,6 +26,8 @@ enum Step {
 enum Answer {
     Start,
     Fail,
+    Ready,
+    Unwell,
     End(bool),
 }
 
@@ -34,20 +36,32 @@ enum Answer {
 struct World {
     machine: Machine,
     live: HashMap<String, (Generation, bool)>,
+    /// Those whose end is being cleaned up after.
+    cleaned: HashMap<String, Generation>,
     now: Time,
     next_pid: u32,
     shut: bool,
+    /// Several things happen in this step, one after the other.
+    many: bool,
 }
 
-const NAMES: [&str; 4] = ["a", "b", "c", "d"];
+const NAMES: [&str; 6] = ["a", "b", "c", "d", "e", "f"];
+
+/// Whom each needs, and whom it may not run beside.
+const NEEDS: [&[&str]; 6] = [&[], &[], &["b"], &[], &["c"], &["e"]];
+const RIVALS: [&[&str]; 6] = [&["f"], &[], &[], &[], &[], &["a"]];
 
 fn definitions(present: u8, enabled: u8) -> Vec<Loaded> {
     let one = |(i, name): (usize, &&str)| {
         let text = match i {
-            0 => "command = 'x'",
-            1 => "command = 'x'\nafter = ['a']\nrestart = 'always'\npre_start = 'y'",
-            2 => "command = 'x'\nafter = ['b']\nrestart = 'never'",
-            _ => "command = 'x'\nbroken",
+            0 => "command = 'x'\npost_stop = 'y'\nconflicts = ['f']",
+            1 => {
+                "command = 'x'\nafter = ['a']\nrestart = 'always'\npre_start = 'y'\nready = 'fd:3'"
+            }
+            2 => "command = 'x'\nneeds = ['b']\nrestart = 'never'",
+            3 => "command = 'x'\nbroken",
+            4 => "command = 'x'\nneeds = ['c']\nwants = ['a', 'd']\ntype = 'oneshot'",
+            _ => "command = 'x'\nneeds = ['e']\nmax_retries = 3\npost_stop = 'y'",
         };
         Loaded {
             name: (*name).to_owned(),
@@ -66,6 +80,7 @@ fn definitions(present: u8, enabled: u8) -> Vec<Loaded> {
 impl World {
     fn step(&mut self, step: Step) {
         let now = self.now;
+        self.many = matches!(step, Step::Die(..));
         let name = |i: u8| NAMES[usize::from(i) % NAMES.len()];
         let actions = match step {
             Step::Command(i, command) => self
@@ -92,6 +107,8 @@ impl World {
     fn die(&mut self, loaded: &[Loaded]) -> Vec<Action> {
         let old = std::mem::take(&mut self.machine);
         self.shut = false;
+        // Nobody knows of it any more.
+        let cleaned = std::mem::take(&mut self.cleaned);
         let mut out = Vec::new();
         for view in old.views() {
             let name = view.name.as_str();
@@ -99,10 +116,13 @@ impl World {
             let service = found.and_then(|found| found.definition.clone().ok());
             let service = Arc::new(service.unwrap_or_else(Service::gone));
             let live = self.live.get(name).copied();
-            let running = live.map(|_| (view.pid.unwrap_or(8_888), self.now));
+            let was_cleaned = cleaned.contains_key(name);
+            let there = live.is_some() || was_cleaned;
+            let running = there.then_some((view.pid.unwrap_or(8_888), self.now));
             let kept = old.kept(name).unwrap();
+            let generation = kept.generation;
             out.extend(self.machine.adopt(self.now, name, kept, service, running));
-            if let Some((generation, false)) = live {
+            if was_cleaned || matches!(live, Some((_, false))) {
                 self.live.remove(name);
                 // It was never told to stop, as it never was.
                 out.retain(
@@ -117,6 +137,11 @@ impl World {
     }
 
     fn answer(&mut self, name: &str, answer: Answer) -> Vec<Action> {
+        if let Some(generation) = self.cleaned.remove(name) {
+            return self
+                .machine
+                .event(self.now, name, generation, Event::Cleaned);
+        }
         let Some((generation, started)) = self.live.get(name).copied() else {
             return Vec::new();
         };
@@ -137,6 +162,8 @@ impl World {
                 self.live.remove(name);
                 Event::Ended(End::Exited(i32::from(!well)))
             }
+            (true, Answer::Ready) => Event::Ready,
+            (true, Answer::Unwell) => Event::Unwell("it is not well".to_owned()),
             (true, _) => return Vec::new(),
         };
         self.machine.event(self.now, name, generation, event)
@@ -160,6 +187,26 @@ impl World {
         actions
     }
 
+    /// `name` is being started: whom it needs is up, and no rival lives.
+    fn check_others(&self, name: &str) {
+        if self.many {
+            return;
+        }
+        let place = NAMES.iter().position(|known| *known == name).unwrap();
+        let service = self.machine.service(name).unwrap();
+        for other in NEEDS[place] {
+            let phase = self.machine.view(other).map(|view| view.phase);
+            let is_up = matches!(phase, Some(Phase::Running | Phase::Done));
+            assert!(is_up, "{name} needs {other}, which is {phase:?}");
+        }
+        for other in RIVALS[place] {
+            // One that is adopted runs whatever others do.
+            let lives = self.live.contains_key(*other) || self.cleaned.contains_key(*other);
+            assert!(!lives, "{name} is started beside {other}");
+        }
+        assert!(!service.command.0.is_empty());
+    }
+
     fn perform(&mut self, actions: Vec<Action>) {
         for action in actions {
             match action {
@@ -169,6 +216,15 @@ impl World {
                     assert!(!self.shut, "started {name} in a shutdown");
                     let old = self.live.insert(name.clone(), (generation, false));
                     assert!(old.is_none(), "two instances of {name}");
+                    assert!(!self.cleaned.contains_key(&name), "{name} is not clean");
+                    self.check_others(&name);
+                }
+                Action::Clean {
+                    name, generation, ..
+                } => {
+                    assert!(!self.live.contains_key(&name), "{name} has not ended");
+                    let old = self.cleaned.insert(name.clone(), generation);
+                    assert!(old.is_none(), "{name} is cleaned twice");
                 }
                 Action::Signal { name, .. } => {
                     let live = self.live.get(&name);
@@ -183,7 +239,8 @@ impl World {
             }
         }
         let views = self.machine.views();
-        assert_eq!(self.machine.is_quiet(), self.live.is_empty());
+        let is_quiet = self.live.is_empty() && self.cleaned.is_empty();
+        assert_eq!(self.machine.is_quiet(), is_quiet);
         for view in views {
             assert_eq!(
                 view.pid.is_some(),
@@ -202,6 +259,9 @@ fn step() -> impl Strategy<Value = Step> {
     let answer = prop_oneof![
         Just(Answer::Start),
         Just(Answer::Fail),
+        Just(Answer::Ready),
+        Just(Answer::Ready),
+        Just(Answer::Unwell),
         any::<bool>().prop_map(Answer::End)
     ];
     prop_oneof![
@@ -223,7 +283,7 @@ proptest! {
     #[test]
     fn at_most_one_instance(steps in prop::collection::vec(step(), 1..120)) {
         let mut world = World::default();
-        world.step(Step::Load(0xff, 0x07));
+        world.step(Step::Load(0xff, 0x3f));
         for step in steps {
             world.step(step);
         }
@@ -233,13 +293,13 @@ proptest! {
     #[test]
     fn a_shutdown_comes_to_rest(steps in prop::collection::vec(step(), 1..60)) {
         let mut world = World::default();
-        world.step(Step::Load(0xff, 0x07));
+        world.step(Step::Load(0xff, 0x3f));
         for step in steps {
             world.step(step);
         }
         world.step(Step::ShutDown);
-        for _ in 0..16 {
-            for i in 0..4 {
+        for _ in 0..24 {
+            for i in 0..6 {
                 world.step(Step::Answer(i, Answer::Start));
                 world.step(Step::Answer(i, Answer::End(true)));
             }

@@ -1,12 +1,90 @@
-//! What follows an end that nobody asked for.
+//! What follows the end of an instance.
 
-use super::Action;
-use super::Time;
 use super::backoff::Failures;
-use super::entry::{Entry, State, note};
-use crate::config::{Millis, Restart};
+use super::entry::{Entry, Instance, State, note};
+use super::{Action, End, Time};
+use crate::config::{Kind, Millis, Restart};
+
+/// An exit status by which a service asks not to be started again.
+const GIVE_UP: End = End::Exited(125);
+
+/// What is to be known of an instance that has ended.
+#[derive(Debug)]
+pub(super) struct Last {
+    end: End,
+    /// How long it ran, in milliseconds.
+    ran: Time,
+    success: bool,
+    /// Its end was asked for, or what comes next has been.
+    pub(super) asked: bool,
+    runs_once: bool,
+}
 
 impl Entry {
+    /// An instance has ended, `asked` to or by itself.
+    #[allow(
+        clippy::too_many_arguments,
+        reason = "an event with all its circumstances"
+    )]
+    pub(super) fn ended(
+        &mut self,
+        name: &str,
+        now: Time,
+        instance: &Instance,
+        end: End,
+        asked: bool,
+        random: u64,
+        out: &mut Vec<Action>,
+    ) {
+        let ran = now.saturating_sub(instance.since);
+        let pid = instance.pid;
+        note(name, format!("pid {pid} {end} after {}", Millis(ran)), out);
+        self.last_end = Some(Ok(end));
+        self.ended_well = instance.service.is_success(end);
+        let last = Last {
+            end,
+            ran,
+            success: self.ended_well,
+            asked,
+            runs_once: instance.runs_once(),
+        };
+        if instance.service.post_stop.is_some() {
+            out.push(Action::Clean {
+                name: name.to_owned(),
+                generation: self.generation,
+                service: instance.service.clone(),
+            });
+            self.state = State::Cleaning(last);
+        } else {
+            self.conclude(name, now, &last, random, out);
+        }
+    }
+
+    /// Nothing of the instance is left: what is next?
+    pub(super) fn conclude(
+        &mut self,
+        name: &str,
+        now: Time,
+        last: &Last,
+        random: u64,
+        out: &mut Vec<Action>,
+    ) {
+        self.state = State::Down;
+        if last.asked {
+            if self.wanted {
+                self.state = State::Waiting;
+            }
+        } else if last.end == GIVE_UP {
+            self.give_up(name, out);
+        } else if last.runs_once && last.success {
+            self.done = self.wanted;
+            self.wanted = false;
+        } else {
+            self.count_failure(name, now, last.ran, out);
+            self.restart(name, now, last.ran, last.success, random, out);
+        }
+    }
+
     /// Trying again would end the same way until something changes.
     pub(super) fn give_up(&mut self, name: &str, out: &mut Vec<Action>) {
         if self.wanted {
@@ -17,7 +95,7 @@ impl Entry {
         }
     }
 
-    pub(super) fn count_failure(&mut self, name: &str, now: Time, ran: u64, out: &mut Vec<Action>) {
+    fn count_failure(&mut self, name: &str, now: Time, ran: Time, out: &mut Vec<Action>) {
         let healthy = self.usable.as_ref().map(|service| service.healthy_after.0);
         if healthy.is_some_and(|healthy| ran >= healthy) {
             self.failures = Failures::default();
@@ -32,7 +110,7 @@ impl Entry {
         &mut self,
         name: &str,
         now: Time,
-        ran: u64,
+        ran: Time,
         success: bool,
         random: u64,
         out: &mut Vec<Action>,
@@ -41,7 +119,7 @@ impl Entry {
             return;
         };
         let again = match service.restart {
-            Restart::Always => true,
+            Restart::Always => service.kind == Kind::Daemon || !success,
             Restart::OnFailure => !success,
             Restart::Never => false,
         };

@@ -1,7 +1,7 @@
 //! What follows from a change, one turn after the other.
 
 use super::entry::{Entry, State};
-use super::{Action, Machine, Time, order};
+use super::{Action, Machine, Time, relations};
 
 impl Machine {
     /// Lets everything happen that waits for nothing but its turn, among what
@@ -13,7 +13,7 @@ impl Machine {
             } else {
                 self.launch_in_turn(&name, out);
             }
-            self.take_note(&name);
+            self.take_note(&name, now, out);
         }
     }
 
@@ -34,7 +34,14 @@ impl Machine {
         if !matches!(entry.state, State::Waiting) {
             return;
         }
-        let blocker = order::blocker(&self.entries, entry, entry.place);
+        let blocker = relations::blocker(&self.entries, entry, entry.place);
+        let place = entry.place;
+        let blocker = blocker.or_else(|| Some((place, self.rival(name)?)));
+        if let Some((_, blocker)) = &blocker
+            && let Some(other) = self.entries.get_mut(blocker)
+        {
+            other.told.is_waited_for(other.standing());
+        }
         let Some(entry) = self.entries.get_mut(name) else {
             return;
         };
@@ -50,9 +57,16 @@ impl Machine {
         }
     }
 
+    /// One that lives and may not, beside `name`.
+    fn rival(&self, name: &str) -> Option<String> {
+        let lives = |other: &&String| self.entries.get(*other).is_some_and(Entry::is_live);
+        let mut rivals = self.reverse.conflicting(name);
+        rivals.find(|other| *other != name && lives(other)).cloned()
+    }
+
     /// Keeps `turns` as the entry `name` is now, and touches those that it
     /// makes room for.
-    fn take_note(&mut self, name: &str) {
+    fn take_note(&mut self, name: &str, now: Time, out: &mut Vec<Action>) {
         let entry = self.entries.get(name);
         self.turns.set_timer(name, entry.and_then(Entry::deadline));
         let live = entry.is_some_and(Entry::is_live);
@@ -62,11 +76,19 @@ impl Machine {
             && !live
             && let Some(service) = entry.and_then(|entry| entry.usable.as_ref())
         {
-            for other in &service.after.0 {
+            for other in relations::before(service) {
                 self.turns.release(other);
             }
         }
-        if !entry.is_some_and(order::blocks) {
+        let standing = entry.map(Entry::standing).unwrap_or_default();
+        let told = entry.map(|entry| entry.told).unwrap_or_default();
+        if let Some(entry) = self.entries.get_mut(name) {
+            entry.told = standing;
+        }
+        if !self.shutting_down && relations::falls(told, standing) {
+            self.fell(name, now, out);
+        }
+        if relations::wakes(told, standing) {
             for waiting in self.turns.wake(name) {
                 if let Some(entry) = self.entries.get_mut(&waiting)
                     && entry.waits_for.as_deref() == Some(name)

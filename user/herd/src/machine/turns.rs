@@ -15,7 +15,7 @@ pub(super) struct Turns {
     timer_of: HashMap<String, Time>,
     /// Names with an instance.
     live: HashSet<String>,
-    /// In a shutdown: how many that live are `after` a name.
+    /// In a shutdown: how many that live stop before a name.
     held: HashMap<String, usize>,
 }
 
@@ -90,7 +90,7 @@ impl Turns {
         self.live.contains(name)
     }
 
-    /// Counts anew who is held, by the `after` lists of those that live.
+    /// Counts anew who is held, by the lists of those that live.
     pub(super) fn hold<'a>(&mut self, afters: impl Iterator<Item = &'a String>) {
         self.held.clear();
         for name in afters {
@@ -102,7 +102,7 @@ impl Turns {
         self.held.contains_key(name)
     }
 
-    /// One that was after `name` has ended; who is not held any more is
+    /// One that stops before `name` has ended; who is not held any more is
     /// touched.
     pub(super) fn release(&mut self, name: &str) {
         if let Some(count) = self.held.get_mut(name) {

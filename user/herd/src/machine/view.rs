@@ -17,10 +17,12 @@ pub enum Phase {
     Invalid,
     /// It waits for the services it is `after`.
     Waiting,
-    /// Its program is being started.
+    /// Its program is being started, or is not ready yet.
     Starting,
-    /// Its program runs.
+    /// Its program runs, and is ready.
     Running,
+    /// It ran once, and ended well.
+    Done,
     /// It ended and waits for its restart.
     Backoff,
     /// It was told to stop and has not ended yet.
@@ -28,6 +30,14 @@ pub enum Phase {
 }
 
 impl Phase {
+    /// Whether it stays so until someone does something.
+    pub fn is_final(self) -> bool {
+        matches!(
+            self,
+            Phase::Stopped | Phase::Failed | Phase::Invalid | Phase::Done
+        )
+    }
+
     /// The word shown to an operator.
     pub fn word(self) -> &'static str {
         match self {
@@ -37,6 +47,7 @@ impl Phase {
             Phase::Waiting => "waiting",
             Phase::Starting => "starting",
             Phase::Running => "running",
+            Phase::Done => "done",
             Phase::Backoff => "backoff",
             Phase::Stopping => "stopping",
         }
@@ -84,12 +95,16 @@ impl Entry {
             (State::Waiting, _) if self.usable.is_none() => Phase::Invalid,
             (State::Waiting, _) => Phase::Waiting,
             (State::Starting { .. }, _) => Phase::Starting,
+            (State::Running(instance), _) if !instance.ready && !instance.runs_once() => {
+                Phase::Starting
+            }
             (State::Running(_), _) => Phase::Running,
             (State::Backoff(_), _) => Phase::Backoff,
-            (State::Stopping { .. }, _) => Phase::Stopping,
+            (State::Stopping { .. } | State::Cleaning(_), _) => Phase::Stopping,
             (State::Down, _) if self.definition.is_err() => Phase::Invalid,
             (State::Down, Some(Err(_))) => Phase::Failed,
             (State::Down, _) if self.failed => Phase::Failed,
+            (State::Down, _) if self.done => Phase::Done,
             (State::Down, _) => Phase::Stopped,
         }
     }

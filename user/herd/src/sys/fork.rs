@@ -99,7 +99,7 @@ impl Pointers<'_> {
     }
 }
 
-/// Starts a process that becomes `image` with `files` as its first files and
+/// Starts a process that becomes `image` with `files` by their numbers, and
 /// leads a session. If it fails after this has returned, it writes a report to
 /// `report` (which closes on exec) and exits.
 ///
@@ -107,7 +107,7 @@ impl Pointers<'_> {
 /// Those of `fork(2)`.
 pub(super) fn fork(
     image: &Image,
-    files: &[BorrowedFd<'_>],
+    files: &[(RawFd, BorrowedFd<'_>)],
     report: BorrowedFd<'_>,
 ) -> io::Result<u32> {
     let mut start = Start {
@@ -115,7 +115,10 @@ pub(super) fn fork(
         program: Pointers::of(&image.program),
         first: image.first.as_ref().map(Pointers::of),
         variables: pointers(&image.variables),
-        files: files.iter().map(AsRawFd::as_raw_fd).collect(),
+        files: files
+            .iter()
+            .map(|(n, file)| (*n, file.as_raw_fd()))
+            .collect(),
         report: report.as_raw_fd(),
         parent: std::process::id(),
     };
@@ -145,7 +148,8 @@ struct Start<'a> {
     program: Pointers<'a>,
     first: Option<Pointers<'a>>,
     variables: Vec<*const c_char>,
-    files: Vec<RawFd>,
+    /// Each with the number that it is to have.
+    files: Vec<(RawFd, RawFd)>,
     report: RawFd,
     parent: u32,
 }
@@ -210,12 +214,14 @@ impl Start<'_> {
     /// lives for long, so it keeps none of herd's files. What fails has its
     /// reason in errno.
     fn place_files(&mut self) -> Result<(), ()> {
-        let first_free = RawFd::try_from(self.files.len()).map_err(drop)?;
+        let numbers = self.files.iter().map(|(number, _)| *number);
+        let first_free = numbers.max().unwrap_or(0) + 1;
         let keeps_none = self.first.is_some();
         if first_free > 3 || keeps_none {
             // Out of the way of the numbers to come. Else they are: 0 to 2
             // are open since the program began.
-            for file in self.files.iter_mut().chain([&mut self.report]) {
+            let files = self.files.iter_mut().map(|(_, file)| file);
+            for file in files.chain([&mut self.report]) {
                 // SAFETY: `fcntl` with this command takes a number.
                 *file = unsafe { libc::fcntl(*file, libc::F_DUPFD_CLOEXEC, first_free + 1) };
                 if *file < 0 {
@@ -223,13 +229,17 @@ impl Start<'_> {
                 }
             }
         }
-        for (number, file) in (0..).zip(&self.files) {
+        for (number, file) in &self.files {
             // SAFETY: `dup2` touches no memory.
-            if unsafe { libc::dup2(*file, number) } < 0 {
+            if unsafe { libc::dup2(*file, *number) } < 0 {
                 return Err(());
             }
         }
         if keeps_none {
+            for number in (3..first_free).filter(|n| self.files.iter().all(|(m, _)| m != n)) {
+                // SAFETY: `close` touches no memory; nothing has this number.
+                unsafe { libc::close(number) };
+            }
             // SAFETY: neither touches memory; of the files nothing of herd's
             // is used any more. Without `close_range` they close by `execve`.
             unsafe {

@@ -10,7 +10,7 @@ use super::descriptors::OpenFiles;
 use super::fork::{Image, Program};
 use super::job::SERVICE;
 use super::users;
-use crate::config::{Command, Service};
+use crate::config::{Command, Probe, Ready, Reload, Service};
 use crate::files;
 
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -48,6 +48,35 @@ pub(super) fn image(
         open_files: service.nofile.map(OpenFiles::exactly).or(open_files),
         record: None,
     })
+}
+
+impl Image {
+    /// User and group of files that are made for it.
+    pub(super) fn owner(&self) -> Option<(u32, u32)> {
+        let ids = self.ids.as_ref()?;
+        Some((ids.user?, ids.group))
+    }
+
+    /// Adds a variable, which it has not yet.
+    pub(super) fn add(&mut self, key: &str, value: &str) -> Result<(), String> {
+        let prefix = format!("{key}=");
+        let is_it = |variable: &CString| variable.as_bytes().starts_with(prefix.as_bytes());
+        self.variables.retain(|variable| !is_it(variable));
+        self.variables.push(c_text(&format!("{prefix}{value}"))?);
+        Ok(())
+    }
+
+    /// Has it become `command` and nothing else.
+    pub(super) fn becomes_only(
+        &mut self,
+        command: &Command,
+        service: &Service,
+    ) -> Result<(), String> {
+        let path = service.env.get("PATH").map_or(PATH, String::as_str);
+        self.program = program(command, path)?;
+        self.first = None;
+        Ok(())
+    }
 }
 
 /// Each once; the definition's own come before those of its file, and those
@@ -129,17 +158,40 @@ pub(crate) fn missing(service: &Service) -> Vec<String> {
     if !service.cwd.is_dir() {
         missing.push(format!("cwd: {} is no folder", service.cwd.display()));
     }
-    let first = service
-        .pre_start
-        .iter()
-        .map(|command| ("pre_start", command));
-    for (key, command) in first.chain([("command", &service.command)]) {
+    for (key, command) in commands(service) {
         if !is_there(command, service) {
             let program = command.0.first().map_or("", String::as_str);
             missing.push(format!("{key}: {program} is no program"));
         }
     }
     missing
+}
+
+/// All commands of `service`, with their keys.
+fn commands(service: &Service) -> impl Iterator<Item = (&'static str, &Command)> {
+    let reload = match &service.reload {
+        Some(Reload::Command(command)) => Some(command),
+        _ => None,
+    };
+    let ready = match &service.ready {
+        Some(Ready::Probe(Probe::Exec(command))) => Some(command),
+        _ => None,
+    };
+    let health = service.health.as_ref().map(|health| &health.probe);
+    let health = match health {
+        Some(Probe::Exec(command)) => Some(command),
+        _ => None,
+    };
+    let all = [
+        ("pre_start", service.pre_start.as_ref()),
+        ("command", Some(&service.command)),
+        ("post_stop", service.post_stop.as_ref()),
+        ("reload", reload),
+        ("ready", ready),
+        ("health", health),
+    ];
+    all.into_iter()
+        .filter_map(|(key, command)| Some((key, command?)))
 }
 
 fn is_there(command: &Command, service: &Service) -> bool {

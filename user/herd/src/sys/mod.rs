@@ -1,6 +1,7 @@
 //! The system calls, each behind a safe function. The unsafe code of herd is
 //! in `raw`, `fork` and `record` and nowhere else.
 
+mod ask;
 mod descriptors;
 mod epoll;
 mod fork;
@@ -12,10 +13,12 @@ mod raw;
 mod record;
 mod signals;
 mod spawn;
+mod teller;
 mod time;
 mod users;
 mod wait;
 
+pub(crate) use ask::{Progress, Question};
 pub(crate) use descriptors::{OpenFiles, set_nonblocking};
 pub(crate) use epoll::{Interest, Poller};
 pub(crate) use image::missing;
@@ -23,7 +26,8 @@ pub(crate) use job::{TICK, adopt_orphans, children, is_of, is_this_program, kill
 pub(crate) use outlet::reader as outlet_reader;
 pub(crate) use power::{Power, power, sync_disks};
 pub(crate) use raw::is_out_of_files;
-pub(crate) use signals::{Signals, signal_everyone, signal_group};
-pub(crate) use spawn::{NotSpawned, PROCESS, Setting, report, spawn};
+pub(crate) use signals::{Signals, signal, signal_everyone, signal_group};
+pub(crate) use spawn::{NotSpawned, PROCESS, Setting, report, spawn, spawn_side};
+pub(crate) use teller::{Teller, notify_socket};
 pub(crate) use time::now;
 pub(crate) use wait::{has_children, next_ended, reap};

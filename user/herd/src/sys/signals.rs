@@ -63,6 +63,17 @@ pub(crate) fn signal_group(pid: u32, signal: Signal) -> io::Result<()> {
     }
 }
 
+/// Sends `signal` to the process `pid` alone.
+///
+/// # Errors
+/// Those of `kill(2)`.
+pub(crate) fn signal(pid: u32, signal: Signal) -> io::Result<()> {
+    match i32::try_from(pid) {
+        Ok(pid) if pid > 1 => raw::kill(pid, signal.0),
+        _ => Err(io::ErrorKind::InvalidInput.into()),
+    }
+}
+
 /// Sends `signal` to every process but process 1. Only for process 1.
 pub(crate) fn signal_everyone(signal: Signal) {
     // ESRCH: there is nobody else, which is as good.

@@ -1,17 +1,19 @@
 //! Starting a service's process.
 
 use std::fs::File;
-use std::io::{self, ErrorKind, PipeReader, Read};
+use std::io::{self, ErrorKind, PipeReader, PipeWriter, Read};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use super::descriptors::{OpenFiles, set_nonblocking};
+use super::fork::Image;
 use super::fork::{self, Step};
 use super::image::image;
 use super::raw;
 use super::record::Record;
+use super::teller::{Teller, notify_socket};
 use super::{outlet, wait};
-use crate::config::Service;
+use crate::config::{Command, Ready, Service};
 use crate::files;
 use crate::machine::{End, Generation};
 
@@ -23,6 +25,8 @@ pub(crate) struct Spawned {
     pub(crate) err: File,
     /// Readable as soon as [`report`] knows more. Does not block.
     pub(crate) report: PipeReader,
+    /// By what it tells of itself, if its definition says so.
+    pub(crate) teller: Option<Teller>,
 }
 
 /// Why there is no process.
@@ -49,6 +53,8 @@ pub(crate) struct Setting<'a> {
     pub(crate) generation: Generation,
     /// Where its outputs are.
     pub(crate) outlets: [PathBuf; 2],
+    /// Where its socket is, by which it may tell of itself.
+    pub(crate) notify: PathBuf,
     /// How many descriptors it may have; herd's own limit if absent.
     pub(crate) open_files: Option<OpenFiles>,
     /// Where the process notes that it exists: a line with this prefix, its
@@ -72,16 +78,23 @@ pub(crate) fn spawn(service: &Service, setting: &Setting<'_>) -> Result<Spawned,
         file: file.as_raw_fd(),
         prefix: format!("{PROCESS} {name} {generation} ").into_bytes(),
     });
-    let pipes = |error: io::Error| format!("a pipe for its output: {error}");
+    let pipes = |error: io::Error| format!("a pipe: {error}");
+    let owner = image.owner();
     let null = files::null().map_err(|error| format!("/dev/null: {error}"))?;
     let [out, err] = &setting.outlets;
-    let owner = image.ids.as_ref();
-    let owner = owner.and_then(|ids| Some((ids.user?, ids.group)));
     let (out, out_end) = output(out, owner).map_err(pipes)?;
     let (err, err_end) = output(err, owner).map_err(pipes)?;
     let (report, report_end) = io::pipe().map_err(pipes)?;
     set_nonblocking(report.as_fd()).map_err(pipes)?;
-    let files = [null.as_fd(), out_end.as_fd(), err_end.as_fd()];
+    let mut files = vec![
+        (0, null.as_fd()),
+        (1, out_end.as_fd()),
+        (2, err_end.as_fd()),
+    ];
+    let (teller, pipe_end) = teller(service, setting, &mut image)?;
+    if let (Some(Ready::Fd(number)), Some(end)) = (&service.ready, &pipe_end) {
+        files.push((i32::from(*number), end.as_fd()));
+    }
     let pid = fork::fork(&image, &files, report_end.as_fd())
         .map_err(|error| format!("a new process: {error}"))?;
     Ok(Spawned {
@@ -89,7 +102,80 @@ pub(crate) fn spawn(service: &Service, setting: &Setting<'_>) -> Result<Spawned,
         out,
         err,
         report,
+        teller,
     })
+}
+
+/// By what the service is to tell of itself, and its end of that.
+fn teller(
+    service: &Service,
+    setting: &Setting<'_>,
+    image: &mut Image,
+) -> Result<(Option<Teller>, Option<PipeWriter>), NotSpawned> {
+    let mut teller = None;
+    let mut end = None;
+    if let Some(Ready::Fd(number)) = &service.ready {
+        let failed = |error: io::Error| format!("ready: fd:{number}: {error}");
+        let (reader, writer) = io::pipe().map_err(failed)?;
+        set_nonblocking(reader.as_fd()).map_err(failed)?;
+        teller = Some(Teller::Pipe(reader));
+        end = Some(writer);
+    }
+    if matches!(service.ready, Some(Ready::Notify)) || service.watchdog.is_some() {
+        let path = &setting.notify;
+        let socket = notify_socket(path, image.owner())
+            .map_err(|error| format!("ready: {}: {error}", path.display()))?;
+        image.add("NOTIFY_SOCKET", &path.to_string_lossy())?;
+        if let Some(period) = service.watchdog {
+            image.add("WATCHDOG_USEC", &(period.0 * 1_000).to_string())?;
+        }
+        teller = Some(Teller::Socket(socket));
+    }
+    Ok((teller, end))
+}
+
+/// Runs `command` as `service` would run, in a session of its own, with its
+/// outputs at the service's, or nowhere: the process, and where its outputs
+/// can be read if nobody does yet.
+///
+/// # Errors
+/// [`NotSpawned`].
+pub(crate) fn spawn_side(
+    name: &str,
+    service: &Service,
+    command: &Command,
+    outlets: Option<[PathBuf; 2]>,
+    open_files: Option<OpenFiles>,
+) -> Result<(u32, Option<[File; 2]>), NotSpawned> {
+    let mut image = image(name, service, open_files)?;
+    image.becomes_only(command, service)?;
+    let failed = |error: io::Error| format!("its files: {error}");
+    let null = files::null().map_err(failed)?;
+    let sink = files::sink().map_err(failed)?;
+    let (reader, report) = io::pipe().map_err(failed)?;
+    let outputs = match &outlets {
+        Some([out, err]) => {
+            let owner = image.owner();
+            Some([
+                output(out, owner).map_err(failed)?,
+                output(err, owner).map_err(failed)?,
+            ])
+        }
+        None => None,
+    };
+    let [out, err] = match &outputs {
+        Some([(_, out), (_, err)]) => [out.as_fd(), err.as_fd()],
+        None => [sink.as_fd(), sink.as_fd()],
+    };
+    let files = [(0, null.as_fd()), (1, out), (2, err)];
+    let pid = fork::fork(&image, &files, report.as_fd())
+        .map_err(|error| format!("a new process: {error}"))?;
+    // Its end says whether it could be run.
+    drop(reader);
+    Ok((
+        pid,
+        outputs.map(|outputs| outputs.map(|(reader, _)| reader)),
+    ))
 }
 
 /// A pipe with a name; one without if there can be none. Then the service
