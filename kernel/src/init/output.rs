@@ -13,8 +13,10 @@ pub fn is_carried() -> bool {
     CARRIED.load(Ordering::Acquire)
 }
 
-/// Runs until process 1 has ended and all it wrote is out.
-#[embassy_executor::task]
+/// Runs until process 1 has ended and all it wrote is out. There is room for two:
+/// the next one may be started, by another thread, while this one has said that
+/// it is done and has not yet returned.
+#[embassy_executor::task(pool_size = 2)]
 pub async fn carry(reader: ChannelReader) {
     CARRIED.store(true, Ordering::Release);
     let mut buffer = [0; 512];
