@@ -143,6 +143,16 @@ impl<'a> Call<'a> {
         table.remove(fd)
     }
 
+    /// The flags of a call that makes a descriptor: `O_NONBLOCK`, `O_CLOEXEC`, both
+    /// or none. `EINVAL`.
+    pub fn descriptor_flags(&self, index: usize) -> Result<OpenFlags> {
+        let known = OpenFlags::NONBLOCK | OpenFlags::CLOEXEC;
+        let flags = OpenFlags::from_bits(self.uint(index));
+        flags
+            .filter(|flags| known.contains(*flags))
+            .ok_or(Errno::EINVAL)
+    }
+
     /// Where paths start for this process.
     pub fn context(&self) -> PathContext {
         PathContext::new(&self.process().paths.lock(), self.thread.cred())

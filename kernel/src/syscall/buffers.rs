@@ -9,7 +9,7 @@ use paddock_abi::{Errno, Result};
 use paddock_user_io::{UserReader, UserWriter, with_buffer};
 
 /// The most bytes that one call moves, as on Linux.
-const MAX_BYTES: u64 = 0x7fff_f000;
+pub const MAX_BYTES: u64 = 0x7fff_f000;
 
 /// Pieces of user memory.
 pub enum UserBuffers {

@@ -7,14 +7,11 @@ use crate::user_memory::read_path;
 use paddock_abi::{Errno, Result};
 use paddock_sync::try_arc;
 use paddock_vfs::notify::{Events, Inotify, WatchFlags};
-use paddock_vfs::{Access, OpenFile, OpenFlags};
+use paddock_vfs::{Access, OpenFile};
 
 /// inotify_init1(2).
 pub fn inotify_init1(call: &mut Call<'_>) -> Result<u64> {
-    let flags = OpenFlags::from_bits(call.uint(0)).ok_or(Errno::EINVAL)?;
-    if !(OpenFlags::NONBLOCK | OpenFlags::CLOEXEC).contains(flags) {
-        return Err(Errno::EINVAL);
-    }
+    let flags = call.descriptor_flags(0)?;
     let instance = try_arc(Inotify::new(&accounts::paying())?)?;
     Ok(call.install(OpenFile::new(instance, None, flags)?, flags)? as u64)
 }

@@ -180,10 +180,8 @@ pub fn write_from(
     file.check_write(at)?;
     let mut from = buffers.reader();
     remove_privileges(call, file)?;
-    if call.process().limit(RLIMIT_FSIZE) != UNLIMITED {
-        let allowed = allowed_length(call, file, at, from.left() as u64)?;
-        from.limit(allowed as usize);
-    }
+    let allowed = allowed_length(call, file, at, from.left() as u64)?;
+    from.limit(allowed as usize);
     let deadline = socket::send_deadline(file);
     let mut own = at.is_none().then(|| file.offset());
     let write = |from: &mut UserReader<'_>, done: u64| match &mut own {
@@ -227,7 +225,7 @@ pub fn remove_privileges(call: &Call<'_>, file: &OpenFile) -> Result<()> {
     }
 }
 
-/// How much of `length` bytes may be written at `at`, or where the file stands.
+/// How much of `length` bytes `RLIMIT_FSIZE` lets be written at `at`, or where the file stands.
 /// `EFBIG`.
 pub fn allowed_length(
     call: &Call<'_>,
@@ -235,6 +233,9 @@ pub fn allowed_length(
     at: Option<u64>,
     length: u64,
 ) -> Result<u64> {
+    if call.process().limit(RLIMIT_FSIZE) == UNLIMITED {
+        return Ok(length);
+    }
     let metadata = file.metadata()?;
     if metadata.kind != FileKind::Regular {
         return Ok(length);

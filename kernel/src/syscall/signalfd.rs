@@ -2,6 +2,7 @@
 
 use super::Call;
 use super::epoll::anonymous_metadata;
+use super::signals::check_size;
 use crate::user::{self, SIGNALS_CAME};
 use core::any::Any;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -13,8 +14,6 @@ use paddock_user_io::UserWriter;
 use paddock_vfs::{File, Metadata, OpenFile, OpenFlags};
 use zerocopy::IntoBytes;
 
-/// Bytes of the kernel's `sigset_t`.
-const SET_SIZE: u64 = 8;
 /// Bytes of one signal.
 const RECORD: usize = size_of::<SignalfdSiginfo>();
 
@@ -90,11 +89,8 @@ impl File for SignalFile {
 
 /// signalfd4(2).
 pub fn signalfd4(call: &mut Call<'_>) -> Result<u64> {
-    let flags = OpenFlags::from_bits(call.uint(3)).ok_or(Errno::EINVAL)?;
-    let known = OpenFlags::NONBLOCK | OpenFlags::CLOEXEC;
-    if call.word(2) != SET_SIZE || !known.contains(flags) {
-        return Err(Errno::EINVAL);
-    }
+    let flags = call.descriptor_flags(3)?;
+    check_size(call.word(2))?;
     let wanted = SignalSet(call.pointer::<u64>(1).read()?).minus(SignalSet::UNBLOCKABLE);
     if call.int(0) != -1 {
         let file = call.file(0)?;

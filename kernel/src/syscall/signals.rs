@@ -15,7 +15,8 @@ use paddock_sync::{NO_DEADLINE, WaitError, WaitQueue};
 /// Bytes of the kernel's `sigset_t`.
 const SET_SIZE: u64 = 8;
 
-fn check_size(size: u64) -> Result<()> {
+/// `EINVAL` unless a set of signals is so long.
+pub fn check_size(size: u64) -> Result<()> {
     if size == SET_SIZE {
         Ok(())
     } else {

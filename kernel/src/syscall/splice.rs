@@ -3,18 +3,14 @@
 
 use super::Call;
 use super::block::{block_on, wait_ready};
-use super::buffers::{UserBuffers, with_chunk};
+use super::buffers::{MAX_BYTES, UserBuffers, with_chunk};
 use super::io::{allowed_length, broken_pipe, remove_privileges, write_with};
-use crate::user::process::{RLIMIT_FSIZE, UNLIMITED};
 use crate::user_memory::UserPtr;
 use paddock_abi::fcntl::{SEEK_CUR, SEEK_SET, SPLICE_F_ALL, SPLICE_F_NONBLOCK};
 use paddock_abi::{Errno, Result};
 use paddock_process::PipeEnd;
 use paddock_sync::{NO_DEADLINE, Ready};
 use paddock_vfs::{FileKind, Offset, OpenFile, OpenFlags};
-
-/// The most bytes that one call moves, as on Linux.
-const MAX_BYTES: u64 = 0x7fff_f000;
 
 /// Whether a call is not to wait for pipes. `EINVAL` for flags that are not
 /// known.
@@ -190,7 +186,7 @@ fn out_of(
         return Err(Errno::EINVAL);
     }
     let given = to.non_null().map(|place| place.read()).transpose()?;
-    let length = allowed(call, output, given, length)?;
+    let length = allowed_length(call, output, given, length)?;
     remove_privileges(call, output)?;
     let mut at = At::new(output, to)?;
     let moved = sides.transfer(length, |chunk| {
@@ -199,14 +195,6 @@ fn out_of(
     })?;
     at.tell()?;
     Ok(moved)
-}
-
-/// How much of `length` bytes `RLIMIT_FSIZE` lets be written. `EFBIG`.
-fn allowed(call: &Call<'_>, output: &OpenFile, at: Option<u64>, length: u64) -> Result<u64> {
-    match call.process().limit(RLIMIT_FSIZE) {
-        UNLIMITED => Ok(length),
-        _ => allowed_length(call, output, at, length),
-    }
 }
 
 fn into(sides: &Sides<'_>, from: UserPtr<u64>, to: &PipeEnd<'_>, length: u64) -> Result<u64> {
@@ -312,7 +300,7 @@ pub fn copy_file_range(call: &mut Call<'_>) -> Result<u64> {
     if same_inode(&input, &output) && source.abs_diff(target) < length {
         return Err(Errno::EINVAL);
     }
-    let length = allowed(call, &output, Some(target), length)?;
+    let length = allowed_length(call, &output, Some(target), length)?;
     remove_privileges(call, &output)?;
     let copied = with_chunk(length, |chunk| {
         let mut total = 0;

@@ -111,10 +111,7 @@ pub fn timerfd_create(call: &mut Call<'_>) -> Result<u64> {
         CLOCK_MONOTONIC | CLOCK_BOOTTIME => false,
         _ => return Err(Errno::EINVAL),
     };
-    let flags = OpenFlags::from_bits(call.uint(1)).ok_or(Errno::EINVAL)?;
-    if !(OpenFlags::NONBLOCK | OpenFlags::CLOEXEC).contains(flags) {
-        return Err(Errno::EINVAL);
-    }
+    let flags = call.descriptor_flags(1)?;
     timers::start()?;
     let timer = try_arc(TimerFile {
         wall,

@@ -2,10 +2,9 @@
 //! ftruncate(2), fallocate(2).
 
 use super::block::block_on;
-use super::buffers::with_chunk;
+use super::buffers::{MAX_BYTES, with_chunk};
 use super::io::{allowed_length, remove_privileges};
 use super::{Call, limits};
-use crate::user::process::{RLIMIT_FSIZE, UNLIMITED};
 use crate::user::vfs::namespace;
 use paddock_abi::{Errno, Result};
 use paddock_sync::Ready;
@@ -25,11 +24,8 @@ pub fn sendfile(call: &mut Call<'_>) -> Result<u64> {
         Some(place) => place.read()?,
         None => input.seek(0, paddock_abi::fcntl::SEEK_CUR)?,
     };
-    let count = call.word(3).min(0x7fff_f000);
-    let count = match call.process().limit(RLIMIT_FSIZE) {
-        UNLIMITED => count,
-        _ => allowed_length(call, &output, None, count)?,
-    };
+    let count = call.word(3).min(MAX_BYTES);
+    let count = allowed_length(call, &output, None, count)?;
     remove_privileges(call, &output)?;
     let sent = copy(&output, &input, &mut offset, count);
     match place {

@@ -1,10 +1,9 @@
 //! `cargo xtask fuzz-inet`.
 
-use anyhow::{Result, bail};
-use lexopt::prelude::*;
+use super::dialogues::{self, Dialogues};
+use anyhow::Result;
 use std::process::ExitCode;
 use xtask::process::tool;
-use xtask::{paths, step};
 
 const HELP: &str = "\
 Sends the stack of programs' sockets on this host frames that nobody should
@@ -19,24 +18,18 @@ Usage: cargo xtask fuzz-inet [OPTIONS]
 ";
 
 pub fn main(args: &mut lexopt::Parser) -> Result<ExitCode> {
-    let (mut runs, mut seed, mut jobs) = (100_000_u64, 1_u64, 2_u64);
-    while let Some(arg) = args.next()? {
-        match arg {
-            Long("runs") => runs = args.value()?.parse()?,
-            Long("seed") => seed = args.value()?.parse()?,
-            Long("jobs") => jobs = args.value()?.parse()?,
-            Long("help") | Short('h') => return super::help(HELP),
-            other => return Err(other.unexpected().into()),
-        }
-    }
-    step::step(&format!("{runs} dialogues from seed {seed}"));
+    let defaults = Dialogues {
+        runs: 100_000,
+        seed: 1,
+        jobs: 2,
+    };
+    let Some(Dialogues { runs, seed, jobs }) = defaults.parse(args)? else {
+        return super::help(HELP);
+    };
     let mut cargo = tool("cargo")?;
     cargo.args(["test", "-q", "--profile", "fuzz", "-p", "paddock-inet"]);
     cargo.args(["--test", "fuzz", "--", "--nocapture"]);
     let all = [("", runs), ("_FIRST", seed), ("_JOBS", jobs)];
     cargo.envs(all.map(|(name, number)| (format!("INET_FUZZ{name}"), number.to_string())));
-    match cargo.current_dir(paths::workspace()).status()?.success() {
-        true => Ok(ExitCode::SUCCESS),
-        false => bail!("a dialogue went wrong; its seed is above"),
-    }
+    dialogues::run(cargo)
 }

@@ -4,6 +4,7 @@ mod bench;
 mod build;
 mod check;
 mod deploy;
+mod dialogues;
 mod fuzz_inet;
 mod fuzz_sched;
 mod fuzz_ssh;

@@ -27,10 +27,18 @@ fn number(value: fn() -> u64) -> ProcNode {
 }
 
 pub fn directory() -> StaticDir {
+    StaticDir::new()
+        .with("fs", ProcNode::dir(fs_directory()))
+        .with("kernel", ProcNode::dir(kernel_directory()))
+        .with("net", ProcNode::dir(net_directory()))
+        .with("vm", ProcNode::dir(vm_directory()))
+}
+
+fn kernel_directory() -> StaticDir {
     let random = StaticDir::new()
         .with("boot_id", file(boot_id))
         .with("uuid", file(fresh_uuid));
-    let kernel = StaticDir::new()
+    StaticDir::new()
         .with("dmesg_restrict", file(|out| out.bytes(b"1\n")))
         .with("hostname", file(hostname))
         .with(
@@ -56,9 +64,12 @@ pub fn directory() -> StaticDir {
         .with("shmall", number(|| shm::SHMALL))
         .with("shmmax", number(|| shm::SHMMAX))
         .with("shmmni", number(|| u64::from(shm::SHMMNI)))
-        .with("shm_rmid_forced", number(|| 0));
+        .with("shm_rmid_forced", number(|| 0))
+}
+
+fn vm_directory() -> StaticDir {
     // Memory is promised without being set aside.
-    let vm = StaticDir::new()
+    StaticDir::new()
         .with(
             "admin_reserve_kbytes",
             file(|out| out.put(format_args!("{}\n", frames::reserves().1 / 1024))),
@@ -69,11 +80,10 @@ pub fn directory() -> StaticDir {
         )
         .with("drop_caches", ProcNode::file(DropCaches).with_mode(0o200))
         .with("max_map_count", number(|| MAX_AREAS as u64))
-        .with("overcommit_memory", file(|out| out.bytes(b"1\n")));
-    let core = StaticDir::new().with(
-        "somaxconn",
-        file(|out| out.put(format_args!("{SOMAXCONN}\n"))),
-    );
+        .with("overcommit_memory", file(|out| out.bytes(b"1\n")))
+}
+
+fn fs_directory() -> StaticDir {
     let mqueue = StaticDir::new()
         .with("msg_default", number(|| mq::MSG_MAX))
         .with("msg_max", number(|| mq::MSG_MAX))
@@ -83,7 +93,7 @@ pub fn directory() -> StaticDir {
     let inotify = StaticDir::new()
         .with("max_queued_events", number(|| MAX_EVENTS as u64))
         .with("max_user_watches", number(|| MAX_WATCHES as u64));
-    let fs = StaticDir::new()
+    StaticDir::new()
         .with("inotify", ProcNode::dir(inotify))
         .with("mqueue", ProcNode::dir(mqueue))
         // Nothing bounds them but memory.
@@ -97,7 +107,14 @@ pub fn directory() -> StaticDir {
         .with(
             "pipe-user-pages-soft",
             file(|out| out.put(format_args!("{}\n", accounts::pipe_user_pages_soft()))),
-        );
+        )
+}
+
+fn net_directory() -> StaticDir {
+    let core = StaticDir::new().with(
+        "somaxconn",
+        file(|out| out.put(format_args!("{SOMAXCONN}\n"))),
+    );
     let ipv4 = StaticDir::new().with(
         "ip_local_port_range",
         file(|out| {
@@ -105,14 +122,9 @@ pub fn directory() -> StaticDir {
             out.put(format_args!("{first}\t{last}\n"))
         }),
     );
-    let net = StaticDir::new()
-        .with("core", ProcNode::dir(core))
-        .with("ipv4", ProcNode::dir(ipv4));
     StaticDir::new()
-        .with("fs", ProcNode::dir(fs))
-        .with("kernel", ProcNode::dir(kernel))
-        .with("net", ProcNode::dir(net))
-        .with("vm", ProcNode::dir(vm))
+        .with("core", ProcNode::dir(core))
+        .with("ipv4", ProcNode::dir(ipv4))
 }
 
 /// `/proc/sys/vm/drop_caches` (proc_sys_vm(5)): 1 drops clean pages of files,
