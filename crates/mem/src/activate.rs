@@ -1,6 +1,7 @@
 //! Address-space identifiers, and the one place that puts tables in use.
 
 use crate::address::PhysAddr;
+use crate::counters::{Counters, Counts};
 use crate::frame::Frame;
 use crate::hardware::Hardware;
 use alloc::sync::Arc;
@@ -20,6 +21,7 @@ pub struct Root<H: Hardware> {
     table: Frame<H>,
     /// Generation and identifier; 0 before the first use.
     context: AtomicU64,
+    counts: Counts,
 }
 
 impl<H: Hardware> Root<H> {
@@ -28,8 +30,18 @@ impl<H: Hardware> Root<H> {
         try_arc(Root {
             table,
             context: AtomicU64::new(0),
+            counts: Counts::default(),
         })
         .ok()
+    }
+
+    /// How much the address space holds. Needs no lock of it.
+    pub fn counters(&self) -> Counters {
+        self.counts.get()
+    }
+
+    pub(crate) fn counts(&self) -> &Counts {
+        &self.counts
     }
 
     /// Where the table of the first level is.

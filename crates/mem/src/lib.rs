@@ -23,6 +23,7 @@ extern crate alloc;
 mod activate;
 mod address;
 mod area;
+mod counters;
 mod entry;
 #[cfg(test)]
 mod fake;
@@ -40,6 +41,7 @@ mod tests;
 pub use activate::{Activator, Root};
 pub use address::{PAGE_SIZE, PageRange, PhysAddr, USER_END, USER_MIN, user_range_ok};
 pub use area::{Area, AreaKind, Backing, MAX_AREAS};
+pub use counters::Counters;
 pub use entry::{Entry, MAIR_DEVICE, MAIR_NORMAL, Rights};
 pub use frame::{Frame, SharedFrame};
 pub use hardware::Hardware;
@@ -47,6 +49,6 @@ pub use maps::MapsLine;
 pub use shared::SharedMemory;
 pub use source::{Attached, MapError, MapSource};
 pub use space::{
-    Access, AddressSpace, AreaReport, Counters, FaultError, FutexKey, Layout, Limits, MapRequest,
+    Access, AddressSpace, AreaReport, FaultError, FutexKey, Layout, Limits, MapRequest,
     PageRequest, Step, SyncTarget, Usage, handle_fault, populate,
 };

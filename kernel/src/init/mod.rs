@@ -34,6 +34,8 @@ static PATH: OnceCell<Option<String>> = OnceCell::new();
 static SPAWNER: OnceCell<SendSpawner> = OnceCell::new();
 /// How the last process 1 ended, and when (ns since boot).
 static LAST_END: SpinLock<Option<(WaitStatus, u64)>> = SpinLock::new(Rank::Leaf, None);
+/// Ends the connections of those who are logged in.
+static FAREWELL: OnceCell<fn()> = OnceCell::new();
 /// How long one that was killed may take to go, in milliseconds.
 const END_MS: u64 = 2000;
 /// How often that is looked at, in milliseconds.
@@ -153,7 +155,17 @@ fn standard_files(context: &PathContext, writer: Arc<ChannelWriter>) -> Result<F
     Ok(files)
 }
 
-/// Before the machine goes off: everything on the disk.
+/// What ends the connections of those who are logged in before the machine
+/// goes: it may sleep, but not for long. Once, at boot.
+pub fn set_farewell(farewell: fn()) {
+    let _ = FAREWELL.set(farewell);
+}
+
+/// Before the machine goes off: nobody is left waiting for an answer, and
+/// everything is on the disk. Thread context; sleeps.
 pub fn shut_down() {
+    if let Some(farewell) = FAREWELL.get() {
+        farewell();
+    }
     fs::shut_down();
 }

@@ -2,7 +2,8 @@
 //! apart from those that have.
 
 use crate::memory::frames;
-use crate::{random, time};
+use crate::net::service;
+use crate::{random, thread, time};
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
 use core::net::SocketAddr;
@@ -17,6 +18,14 @@ const LIMITS: AdmissionLimits = AdmissionLimits::new(MAX_SESSIONS);
 const PAGES_PER_SESSION: usize = 1024;
 /// However little memory there is.
 const FEWEST_SESSIONS: usize = 8;
+
+/// How long the connections may take to be closed before the machine goes, and
+/// how often that is looked at, in milliseconds.
+const FAREWELL_MS: u64 = 500;
+const LOOK_MS: u64 = 5;
+
+/// Whether the machine is about to go.
+static IS_CLOSED: AtomicBool = AtomicBool::new(false);
 
 struct Door {
     admission: Admission,
@@ -90,7 +99,7 @@ impl Pollable for Visit {
 /// A connection has come. `None` if it is to be reset at once; others may
 /// have to go for it.
 pub fn enter(peer: SocketAddr, local: SocketAddr) -> Option<Arc<Visit>> {
-    let door = DOOR.get()?;
+    let door = DOOR.get().filter(|_| !is_closed())?;
     let random = random::next_u64() as u32;
     let admitted = door
         .lock()
@@ -114,10 +123,42 @@ pub fn enter(peer: SocketAddr, local: SocketAddr) -> Option<Arc<Visit>> {
     let visit = try_arc(visit);
     let gone = door.lock().replace(&admitted.evicted, visit.as_ref().ok());
     for visit in gone {
-        visit.has_to_go.store(true, Relaxed);
-        visit.changed.wake_all();
+        visit.go();
     }
     visit.ok().filter(|visit| !visit.has_to_go())
+}
+
+/// Whether nobody is let in any more, and all have to go.
+pub fn is_closed() -> bool {
+    IS_CLOSED.load(Relaxed)
+}
+
+/// Ends all connections, as the machine is about to go, and waits for a moment until
+/// their clients know. `tell_listener` has the task that listens look at
+/// [`is_closed`]. Thread context; sleeps.
+pub fn close(tell_listener: impl Fn()) {
+    IS_CLOSED.store(true, Relaxed);
+    tell_listener();
+    let Some(door) = DOOR.get() else {
+        return;
+    };
+    let mut next = 0;
+    loop {
+        let visit = door.lock().visits.get(next).map(|(_, visit)| visit.clone());
+        let Some(visit) = visit else {
+            break;
+        };
+        if let Some(visit) = visit.upgrade() {
+            visit.go();
+        }
+        next += 1;
+    }
+    for _ in 0..FAREWELL_MS / LOOK_MS {
+        if service::counts().0 == 0 {
+            break;
+        }
+        thread::sleep_ms(LOOK_MS);
+    }
 }
 
 impl Door {
@@ -144,7 +185,13 @@ impl Door {
 }
 
 impl Visit {
-    /// Whether it has to make room for another one.
+    /// Has its connection ended.
+    fn go(&self) {
+        self.has_to_go.store(true, Relaxed);
+        self.changed.wake_all();
+    }
+
+    /// Whether its connection has to end.
     pub fn has_to_go(&self) -> bool {
         self.has_to_go.load(Relaxed)
     }

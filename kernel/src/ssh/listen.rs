@@ -4,6 +4,7 @@ use super::backend::{System, log_stranger, new_rng};
 use super::door::{self, Visit};
 use super::settings::{self, InForce};
 use super::watched::Watched;
+use crate::init;
 use crate::memory::frames;
 use crate::net::service::TcpSocket;
 use alloc::boxed::Box;
@@ -46,6 +47,13 @@ pub fn start(spawner: Spawner) {
         Ok(token) => spawner.spawn(token),
         Err(_) => log::error!("ssh: the server has no task"),
     }
+    init::set_farewell(close);
+}
+
+/// Listens no longer and ends all connections, as the machine is about to go.
+/// Thread context; sleeps for a moment.
+fn close() {
+    door::close(settings_changed);
 }
 
 fn polled(result: Result<usize>) -> Poll<core::result::Result<usize, IoError>> {
@@ -142,6 +150,9 @@ async fn accept_all(spawner: Spawner) {
     loop {
         let accepted = poll_fn(|cx| {
             changes.watch(cx.waker());
+            if door::is_closed() {
+                listeners.clear();
+            }
             let count = changes.object.count.load(Ordering::Acquire);
             if core::mem::replace(&mut seen, count) != count {
                 listen_on_ports(&mut listeners);
@@ -231,6 +242,7 @@ async fn session(socket: Arc<TcpSocket>, visit: Arc<Visit>) {
     match unless_evicted(&visit, serve_client(socket.clone(), visit.clone())).await {
         Some(Ok(())) => {}
         Some(Err(error)) => log::warn!("ssh: {}: not served: {error}", visit.peer),
+        None if door::is_closed() => {}
         None => log_stranger(visit.peer, format_args!("made room for another connection")),
     }
     if !visit.has_logged_in() {

@@ -11,7 +11,7 @@ use core::cell::UnsafeCell;
 use core::fmt;
 use core::sync::atomic::AtomicU8;
 use paddock_abi::{Errno, Result};
-use paddock_mem::{Activator, AddressSpace, MapError, MapSource, PAGE_SIZE, Root};
+use paddock_mem::{Activator, AddressSpace, Counters, MapError, MapSource, PAGE_SIZE, Root};
 use paddock_sync::{IrqGuard, Mutex, Rank, try_arc};
 use paddock_vfs::{Inode, Path, WritableMapping};
 
@@ -40,9 +40,10 @@ impl Memory {
         })
     }
 
-    /// The most pages that were present at once. May sleep.
-    pub fn peak_pages(&self) -> u64 {
-        self.space.lock().counters().resident_peak
+    /// How much it holds, without its lock: whoever has that may wait for
+    /// memory. Never sleeps.
+    pub fn counters(&self) -> Counters {
+        self.root.counters()
     }
 
     /// A number for futexes that no other live address space has.

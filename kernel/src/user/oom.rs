@@ -24,13 +24,17 @@ const PATIENCE_NS: u64 = 2_000_000_000;
 /// Processes that a report lists.
 const LISTED: usize = 8;
 
-/// The one who frees memory; the others wait for what comes of it.
-static RELIEF: Mutex<()> = Mutex::new(Rank::OutOfMemory, ());
+/// The one who chooses a process. Nobody waits for it: there may be thousands
+/// without memory, and what they need is what comes of the choice.
+static CHOOSING: Mutex<()> = Mutex::new(Rank::OutOfMemory, ());
 /// The process that was killed last for its memory and still has it; 0 if
 /// there is none.
 static VICTIM: AtomicU32 = AtomicU32::new(0);
 /// Where threads wait for the victim's end.
 static RELEASED: WaitQueue = WaitQueue::new();
+/// How many victims have given their memory back, and how many choices found
+/// nobody.
+static OVER: AtomicU64 = AtomicU64::new(0);
 /// That there is nobody left to kill has been said.
 static HOPELESS: AtomicBool = AtomicBool::new(false);
 
@@ -48,8 +52,14 @@ pub fn on_release(process: &Process) {
         .compare_exchange(process.pid, 0, Relaxed, Relaxed)
         .is_ok()
     {
-        RELEASED.wake_all();
+        wake_waiting();
     }
+}
+
+/// Lets those that wait for memory look again.
+fn wake_waiting() {
+    OVER.fetch_add(1, Relaxed);
+    RELEASED.wake_all();
 }
 
 /// Before a system call while memory is low: frees what is cached, and if
@@ -75,22 +85,33 @@ pub fn relieve(thread: &Arc<UserThread>) -> bool {
     if reclaim() {
         return true;
     }
-    let one = RELIEF.lock();
-    if frames::left_for_thread() >= WANTED {
-        return true;
+    let over = OVER.load(Relaxed);
+    if let Some(_chooses) = CHOOSING.try_lock() {
+        if frames::left_for_thread() >= WANTED {
+            return true;
+        }
+        if VICTIM.load(Relaxed) == 0 && !kill_one(thread) {
+            wake_waiting();
+            return false;
+        }
     }
-    if VICTIM.load(Relaxed) == 0 && !kill_one(thread) {
-        return false;
-    }
-    drop(one);
+    await_release(thread, over);
+    true
+}
+
+/// Waits until there is memory, a victim has given back its own since `over`
+/// was read of [`OVER`], or the victim has had its time.
+fn await_release(thread: &UserThread, over: u64) {
+    let victim = VICTIM.load(Relaxed);
     let deadline = time::now() + PATIENCE_NS;
-    let _ = RELEASED.wait_deadline(deadline, || {
-        let over = VICTIM.load(Relaxed) == 0 || thread.is_ending();
+    let released = RELEASED.wait_deadline(deadline, || {
+        let over = OVER.load(Relaxed) != over || thread.is_ending();
         (over || frames::left_for_thread() >= WANTED).then_some(())
     });
-    // One that does not end in time no longer stands in another's way.
-    VICTIM.store(0, Relaxed);
-    true
+    if released.is_err() {
+        // One that does not end in time no longer stands in another's way.
+        let _ = VICTIM.compare_exchange(victim, 0, Relaxed, Relaxed);
+    }
 }
 
 /// Takes back what is only kept to be quicker: clean pages of files, names
@@ -116,7 +137,7 @@ fn reclaim() -> bool {
 /// What counts of a process.
 pub fn candidate(process: &Process) -> Candidate {
     let pages = process.memory().map_or(0, |memory| {
-        let counters = memory.space.lock().counters();
+        let counters = memory.counters();
         counters.resident_own + counters.resident_shared + counters.mapped / 512
     });
     let owed = process.account.lock().bytes() / PAGE_SIZE;

@@ -36,7 +36,7 @@ impl Process {
 
     /// The most memory it has had, in KiB. May sleep.
     pub fn max_rss_kib(&self) -> u64 {
-        let now = self.memory().map(|memory| memory.peak_pages());
+        let now = self.memory().map(|memory| memory.counters().resident_peak);
         let past = self.peak_pages.load(Ordering::Relaxed);
         past.max(now.unwrap_or(0)) * (PAGE_SIZE / 1024)
     }
@@ -44,7 +44,7 @@ impl Process {
     /// It gives this memory up. May sleep.
     pub fn note_peak(&self, memory: &Memory) {
         self.peak_pages
-            .fetch_max(memory.peak_pages(), Ordering::Relaxed);
+            .fetch_max(memory.counters().resident_peak, Ordering::Relaxed);
     }
 
     /// Takes a thread that ends out; whether it was the last. What it has used

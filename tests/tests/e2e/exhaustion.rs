@@ -175,6 +175,24 @@ fn a_hog_that_works_ends_when_it_is_killed() -> Result<()> {
     machine.done()
 }
 
+/// Hundreds of processes that want memory at once wait for what is given back, and
+/// for no lock: each would be late by all those before it.
+#[test]
+fn many_without_memory_wait_for_no_lock() -> Result<()> {
+    let machine = machine("many-hogs")
+        .smp(1)
+        .append("paddock.watchdog_lock_ms=500")
+        .up()?;
+    machine.sh(
+        "echo 'command = [\"/bin/paddock-test\", \"exhaust\", \"fork\", \"0\", \"hold\"]' \
+         > /etc/herd/available/bomb.conf; dd if=/dev/zero of=/tmp/fill bs=1M count=100 2>/dev/null; \
+         herd enable bomb >/dev/null; \
+         until [ $(dmesg | grep -c 'killed process') -ge 12 ]; do sleep 0.2; done; \
+         rm /tmp/fill; herd stop bomb >/dev/null; herd disable bomb >/dev/null",
+    )?;
+    machine.done()
+}
+
 /// Whoever wants all memory goes, and nobody else, however often.
 #[test]
 fn the_hog_is_killed_and_nobody_else() -> Result<()> {

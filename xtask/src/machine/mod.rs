@@ -551,14 +551,23 @@ impl Machine {
 
     fn check_console(&self) -> Result<()> {
         let text = self.console.text();
-        match COMPLAINTS
-            .iter()
-            .find(|complaint| text.contains(**complaint))
-        {
-            Some(complaint) => bail!("the kernel complains of itself (`{complaint}`)"),
+        match complaint(&text) {
+            Some(report) => bail!("the kernel complains of itself: {report}"),
             None => Ok(()),
         }
     }
+}
+
+/// Lines of a report that are shown of it.
+const REPORT_LINES: usize = 12;
+
+/// The first report in what a kernel printed in which it complains of itself.
+fn complaint(console: &str) -> Option<String> {
+    let is_complaint = |line: &&str| COMPLAINTS.iter().any(|complaint| line.contains(complaint));
+    let lines: Vec<_> = console.lines().collect();
+    let first = lines.iter().position(is_complaint)?;
+    let report = &lines[first..lines.len().min(first + REPORT_LINES)];
+    Some(report.join("\n"))
 }
 
 /// Checks a disk image without changing it.

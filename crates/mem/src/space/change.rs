@@ -155,9 +155,9 @@ impl<H: Hardware> AddressSpace<H> {
                 }
             });
         }
-        self.counters.area_went(area);
+        self.tables.root().counts().area_went(area);
         area.prot = prot;
-        self.counters.area_came(area);
+        self.tables.root().counts().area_came(area);
         self.tables
             .visit(area.range, |_, slot| flush.add(change_entry(area, slot)));
         Ok(())

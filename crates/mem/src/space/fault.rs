@@ -1,8 +1,8 @@
 //! Page faults.
 
+use super::AddressSpace;
 use super::change::borrow_frame;
 use super::map::STACK_GUARD;
-use super::{AddressSpace, Counters};
 use crate::activate::Root;
 use crate::address::{PAGE_SIZE, PageRange, page_of, user_range_ok};
 use crate::area::{Area, AreaKind, Backing};
@@ -160,7 +160,6 @@ struct Site<'a, H: Hardware> {
     area: &'a Area<H>,
     slot: Slot<'a>,
     root: &'a Root<H>,
-    counters: &'a mut Counters,
 }
 
 impl<H: Hardware> AddressSpace<H> {
@@ -269,7 +268,6 @@ impl<H: Hardware> AddressSpace<H> {
             area,
             slot,
             root,
-            counters: &mut self.counters,
         })
     }
 
@@ -294,7 +292,7 @@ impl<H: Hardware> AddressSpace<H> {
         });
         let area = self.areas.get_mut(index).ok_or(FaultError::NotMapped)?;
         let growth = area.range.start() - page;
-        let mapped = self.counters.mapped * PAGE_SIZE;
+        let mapped = self.tables.root().counts().mapped() * PAGE_SIZE;
         let allowed = area.kind == AreaKind::Stack
             && page >= floor
             && area.range.end() - page <= limits.stack
@@ -302,9 +300,9 @@ impl<H: Hardware> AddressSpace<H> {
         if !allowed {
             return Err(FaultError::NotMapped);
         }
-        self.counters.area_went(area);
+        self.tables.root().counts().area_went(area);
         area.range = PageRange::of(page, area.range.end());
-        self.counters.area_came(area);
+        self.tables.root().counts().area_came(area);
         Ok(())
     }
 
@@ -338,7 +336,7 @@ impl<H: Hardware> AddressSpace<H> {
                 continue;
             };
             fill(slot, frame, rights, false);
-            self.counters.page_came(false);
+            self.counts().page_came(false);
             found = true;
         }
         if found {
@@ -385,7 +383,7 @@ impl<'a, H: Hardware> Site<'a, H> {
     fn install(&mut self, frame: SharedFrame<H>, rights: Rights, own: bool) {
         fill(self.slot, frame, rights, own);
         H::publish_entries();
-        self.counters.page_came(own);
+        self.root.counts().page_came(own);
     }
 
     fn install_new(&mut self) -> Result<(), FaultError> {
@@ -438,8 +436,8 @@ impl<'a, H: Hardware> Site<'a, H> {
     fn break_copy_on_write(&mut self, entry: Entry) -> Result<(), FaultError> {
         let rights = self.area.rights();
         if borrow_frame(entry, SharedFrame::<H>::is_unique) {
-            self.counters.page_went(entry.is_own());
-            self.counters.page_came(true);
+            self.root.counts().page_went(entry.is_own());
+            self.root.counts().page_came(true);
             self.set_rights(entry.owned(), rights);
             return Ok(());
         }
@@ -461,7 +459,7 @@ impl<'a, H: Hardware> Site<'a, H> {
     fn replace(&mut self, frame: SharedFrame<H>, rights: Rights, own: bool) {
         let old = self.slot.get();
         self.slot.set(Entry::EMPTY).run(self.root);
-        self.counters.page_went(old.is_own());
+        self.root.counts().page_went(old.is_own());
         self.install(frame, rights, own);
         // SAFETY: the old entry's share, which is in no table any more.
         drop(unsafe { SharedFrame::<H>::from_address(old.frame()) });

@@ -1,6 +1,6 @@
 //! fork(2): another address space with the same content.
 
-use super::{AddressSpace, Counters};
+use super::AddressSpace;
 use crate::area::{Area, Areas};
 use crate::entry::{Entry, Rights};
 use crate::frame::SharedFrame;
@@ -24,7 +24,6 @@ impl<H: Hardware> AddressSpace<H> {
             heap,
             layout,
             limits,
-            counters: _,
             // Locks are not inherited; mlock(2).
             lock_future: _,
         } = self;
@@ -34,7 +33,6 @@ impl<H: Hardware> AddressSpace<H> {
             heap: *heap,
             layout: *layout,
             limits: *limits,
-            counters: Counters::default(),
             lock_future: false,
         };
         child.areas.reserve(areas.as_slice().len())?;
@@ -43,7 +41,7 @@ impl<H: Hardware> AddressSpace<H> {
         for area in areas.as_slice().iter().filter(|area| !area.no_fork) {
             let mut copy = area.part(area.range);
             copy.locked = false;
-            child.counters.area_came(&copy);
+            child.counts().area_came(&copy);
             child.areas.insert(copy);
             result = share_own_pages(tables, area, &mut child, &mut flush);
             if result.is_err() {
@@ -88,7 +86,7 @@ fn share_page<H: Hardware>(
     let _ = share.into_address();
     let nothing = child_slot.set(read_only);
     debug_assert!(nothing.is_nothing());
-    child.counters.page_came(true);
+    child.counts().page_came(true);
     flush.add(slot.set(read_only));
     Ok(())
 }

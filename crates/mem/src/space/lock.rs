@@ -61,7 +61,7 @@ impl<H: Hardware> AddressSpace<H> {
     /// `ENOMEM` beyond the limit.
     pub fn set_all_locked(&mut self, locked: bool, limit: u64) -> Result<()> {
         if locked {
-            self.check_lock_limit(self.counters.mapped - self.counters.locked, limit)?;
+            self.check_lock_limit(self.counts().mapped() - self.counters().locked, limit)?;
         }
         for index in 0..self.areas.as_slice().len() {
             self.set_area_locked(index, locked);
@@ -88,7 +88,7 @@ impl<H: Hardware> AddressSpace<H> {
 
     /// Whether `pages` more may be locked. `ENOMEM`.
     pub(super) fn check_lock_limit(&self, pages: u64, limit: u64) -> Result<()> {
-        match (self.counters.locked + pages).checked_mul(PAGE_SIZE) {
+        match (self.counters().locked + pages).checked_mul(PAGE_SIZE) {
             Some(bytes) if bytes <= limit => Ok(()),
             _ => Err(Errno::ENOMEM),
         }
@@ -105,9 +105,9 @@ impl<H: Hardware> AddressSpace<H> {
         let Some(area) = self.areas.get_mut(index) else {
             return;
         };
-        self.counters.area_went(area);
+        self.tables.root().counts().area_went(area);
         area.locked = locked;
-        self.counters.area_came(area);
+        self.tables.root().counts().area_came(area);
     }
 
     /// Whether each page of a range is at hand: 1 or 0 in the low bit of its

@@ -13,12 +13,12 @@ mod usage;
 use crate::activate::Root;
 use crate::address::{PAGE_SIZE, PageRange, USER_END};
 use crate::area::{Area, Areas};
+use crate::counters::{Counters, Counts};
 use crate::hardware::Hardware;
 use crate::maps::MapsLine;
 use crate::tables::Tables;
 use alloc::sync::Arc;
 use core::fmt;
-use paddock_abi::mman::Prot;
 use paddock_abi::{Errno, Result};
 
 pub use access::FutexKey;
@@ -77,77 +77,6 @@ impl Default for Limits {
     }
 }
 
-/// How much of what there is, in pages.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counters {
-    /// Pages of all areas: the virtual size.
-    pub mapped: u64,
-    /// Private writable pages of areas that are not stacks.
-    pub data: u64,
-    /// Pages of stacks.
-    pub stack: u64,
-    /// Executable pages of areas.
-    pub text: u64,
-    /// Pages of areas that are locked.
-    pub locked: u64,
-    /// Present pages that belong to this process (or forks of it).
-    pub resident_own: u64,
-    /// Present pages of files and of shared memory.
-    pub resident_shared: u64,
-    /// The most present pages there have been.
-    pub resident_peak: u64,
-}
-
-impl Counters {
-    /// Present pages: the resident set.
-    pub fn resident(&self) -> u64 {
-        self.resident_own + self.resident_shared
-    }
-
-    pub(crate) fn page_came(&mut self, own: bool) {
-        if own {
-            self.resident_own += 1;
-        } else {
-            self.resident_shared += 1;
-        }
-        self.resident_peak = self.resident_peak.max(self.resident());
-    }
-
-    pub(crate) fn page_went(&mut self, own: bool) {
-        if own {
-            self.resident_own -= 1;
-        } else {
-            self.resident_shared -= 1;
-        }
-    }
-
-    /// Counts an area in.
-    pub(crate) fn area_came<H: Hardware>(&mut self, area: &Area<H>) {
-        self.area(area, u64::wrapping_add);
-    }
-
-    /// Counts an area, or a part of one, out.
-    pub(crate) fn area_went<H: Hardware>(&mut self, area: &Area<H>) {
-        self.area(area, u64::wrapping_sub);
-    }
-
-    fn area<H: Hardware>(&mut self, area: &Area<H>, change: fn(u64, u64) -> u64) {
-        let pages = area.range.pages();
-        self.mapped = change(self.mapped, pages);
-        if area.kind == crate::AreaKind::Stack {
-            self.stack = change(self.stack, pages);
-        } else if !area.shared && area.prot.contains(Prot::WRITE) {
-            self.data = change(self.data, pages);
-        }
-        if area.locked {
-            self.locked = change(self.locked, pages);
-        }
-        if area.prot.contains(Prot::EXEC) {
-            self.text = change(self.text, pages);
-        }
-    }
-}
-
 /// The heap that brk(2) moves, in bytes.
 #[derive(Clone, Copy, Debug, Default)]
 struct Heap {
@@ -165,7 +94,6 @@ pub struct AddressSpace<H: Hardware> {
     heap: Heap,
     layout: Layout,
     limits: Limits,
-    counters: Counters,
     /// What is mapped from now on is locked.
     lock_future: bool,
 }
@@ -188,7 +116,6 @@ impl<H: Hardware> AddressSpace<H> {
             heap: Heap::default(),
             layout,
             limits,
-            counters: Counters::default(),
             lock_future: false,
         })
     }
@@ -220,7 +147,11 @@ impl<H: Hardware> AddressSpace<H> {
 
     /// How much there is.
     pub fn counters(&self) -> Counters {
-        self.counters
+        self.counts().get()
+    }
+
+    fn counts(&self) -> &Counts {
+        self.tables.root().counts()
     }
 
     /// All areas, in order.

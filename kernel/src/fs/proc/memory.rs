@@ -105,7 +105,7 @@ impl Sizes {
         let Ok(memory) = subject.process.memory() else {
             return Sizes::default();
         };
-        let counters = memory.space.lock().counters();
+        let counters = memory.counters();
         Sizes {
             virtual_bytes: counters.mapped * PAGE_SIZE,
             resident_pages: counters.resident_own + counters.resident_shared,
