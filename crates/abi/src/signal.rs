@@ -245,6 +245,11 @@ impl Siginfo {
         self.fields[0] as i32
     }
 
+    /// How often that timer has expired beyond once.
+    pub const fn overrun(&self) -> i32 {
+        (self.fields[0] >> 32) as i32
+    }
+
     /// Counts further expirations of that timer.
     pub const fn add_overrun(&mut self, count: u64) {
         let sum = (self.fields[0] >> 32).saturating_add(count);

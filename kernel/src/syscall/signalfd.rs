@@ -29,8 +29,14 @@ impl SignalFile {
 
     fn take(&self) -> Option<Siginfo> {
         let thread = user::current()?;
-        let mut signals = thread.process.signals.lock();
-        signals.take_waiting(thread.tid, self.wanted())
+        let process = &thread.process;
+        let taken = process
+            .signals
+            .lock()
+            .take_waiting(thread.tid, self.wanted());
+        let info = taken?;
+        process.note_taken(&info);
+        Some(info)
     }
 }
 

@@ -122,6 +122,7 @@ pub fn rt_sigtimedwait(call: &mut Call<'_>) -> Result<u64> {
         WaitError::Interrupted => Errno::EINTR,
         WaitError::TimedOut => Errno::EAGAIN,
     })?;
+    process.note_taken(&info);
     if let Some(place) = call.pointer::<Siginfo>(1).non_null() {
         place.write(&info)?;
     }

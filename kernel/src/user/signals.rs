@@ -244,6 +244,7 @@ fn act(thread: &Arc<UserThread>, frame: &mut TrapFrame, delivery: Delivery) {
             info,
             old_mask,
         } => {
+            thread.process.note_taken(&info);
             restart(thread, frame, Some(&action));
             if call_handler(thread, frame, &action, &info, old_mask).is_err() {
                 let _ = thread

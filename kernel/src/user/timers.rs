@@ -6,8 +6,8 @@ use super::signals::{send_to_process, send_to_thread};
 use crate::{thread, time};
 use alloc::collections::BTreeMap;
 use alloc::sync::{Arc, Weak};
-use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use paddock_abi::signal::{SIGALRM, Siginfo};
+use core::sync::atomic::{AtomicI32, AtomicU64, Ordering::Relaxed};
+use paddock_abi::signal::{SI_TIMER, SIGALRM, Siginfo};
 use paddock_abi::{Errno, Result};
 use paddock_process::{Schedule, TimerQueue};
 use paddock_sync::{
@@ -105,10 +105,6 @@ struct State {
     schedule: Schedule,
     /// When it is in the queue for; zero if it is not.
     queued: u64,
-    /// Expirations beyond the one that was signalled last.
-    overrun: u64,
-    /// The same of the signal before that.
-    overrun_before: u64,
 }
 
 /// A timer of a process.
@@ -120,6 +116,8 @@ pub struct ProcessTimer {
     pub wall: bool,
     notify: Notify,
     state: SpinLock<State, PreemptOff>,
+    /// What the signal told that was taken last: the expirations beyond one.
+    taken: AtomicI32,
 }
 
 impl ProcessTimer {
@@ -132,6 +130,7 @@ impl ProcessTimer {
             wall,
             notify,
             state: SpinLock::new(Rank::Leaf, State::default()),
+            taken: AtomicI32::new(0),
         })
     }
 
@@ -140,7 +139,7 @@ impl ProcessTimer {
         let mut state = self.state.lock();
         let mut old = core::mem::replace(&mut state.schedule, schedule);
         old.take_expired(time::now());
-        (state.overrun, state.overrun_before) = (0, 0);
+        self.taken.store(0, Relaxed);
         disarm(state.queued, self.key);
         state.queued = 0;
         if schedule.due != 0 {
@@ -156,20 +155,9 @@ impl ProcessTimer {
         schedule
     }
 
-    /// Expirations beyond the one whose signal was handled last.
+    /// Expirations beyond the one whose signal was taken last.
     pub fn overrun(&self) -> i32 {
-        let waits = match (self.notify, self.process.upgrade()) {
-            (Notify::Signal { signal, tid, .. }, Some(process)) => {
-                process.signals.lock().add_overrun(self.id, signal, tid, 0)
-            }
-            _ => false,
-        };
-        let state = self.state.lock();
-        let overrun = match waits {
-            true => state.overrun_before,
-            false => state.overrun,
-        };
-        overrun.min(i32::MAX as u64) as i32
+        self.taken.load(Relaxed)
     }
 
     fn enqueue(self: &Arc<Self>, state: &mut State, due: u64) -> Result<()> {
@@ -193,14 +181,10 @@ impl ProcessTimer {
                     .signals
                     .lock()
                     .add_overrun(self.id, signal, tid, count);
-                let mut state = self.state.lock();
                 if waits {
-                    state.overrun = state.overrun.saturating_add(count);
                     return;
                 }
-                state.overrun_before = core::mem::replace(&mut state.overrun, count - 1);
-                let overrun = state.overrun.min(i32::MAX as u64) as i32;
-                drop(state);
+                let overrun = (count - 1).min(i32::MAX as u64) as i32;
                 let info = Siginfo::timer(signal, self.id, overrun, value);
                 let _ = match tid {
                     Some(tid) => send_to_thread(process, tid, &info),
@@ -297,6 +281,17 @@ impl Process {
     pub fn created_timer(&self, id: i32) -> Result<Arc<ProcessTimer>> {
         let timers = self.timers.lock();
         timers.created.get(&id).cloned().ok_or(Errno::EINVAL)
+    }
+
+    /// A thread has taken this signal: what it tells of a timer is what
+    /// timer_getoverrun(2) gives from now on. Never sleeps.
+    pub fn note_taken(&self, info: &Siginfo) {
+        if info.si_code != SI_TIMER {
+            return;
+        }
+        if let Ok(timer) = self.created_timer(info.timer_id()) {
+            timer.taken.store(info.overrun(), Relaxed);
+        }
     }
 
     /// Ends a timer that was made. `EINVAL`.
