@@ -53,7 +53,7 @@ fn what_is_no_definition_is_named_and_holds_nobody_up() {
         assert_eq!(status["state"], "invalid", "{name}");
         let error = status["error"].as_str().unwrap();
         assert!(error.contains(words), "{error}");
-        herd.fails(&["config", name], 6);
+        herd.fails(&["config", name], 2);
     }
     is_supervised(&herd);
     // A good definition that turns into something else.

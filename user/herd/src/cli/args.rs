@@ -1,49 +1,12 @@
 //! The command line.
 
+use std::time::Duration;
+
+use super::help::{OPTIONS, VERBS};
+use super::tell::Act;
+use crate::config::Millis;
 use crate::near::did_you_mean;
 use crate::proto::Request;
-
-pub(super) const HELP: &str = "\
-herd keeps services running and keeps their logs.
-
-usage: herd [--root DIR] COMMAND
-
-  daemon                 supervise (process 1 does so by itself)
-  status [NAME] [--json] what runs; with NAME, status 3 if it does not
-  why NAME               what is with it: its state, and the end of its log
-  log NAME [-n N] [-f]   the last N lines (50, or \"all\"); -f: and what follows
-  enable NAME            run it now and whenever herd starts
-  disable NAME           stop it, and do not start it with herd
-  start NAME             run it now
-  stop NAME              stop it until it is started again
-  restart NAME           stop it, then start it
-  reload [NAME]          read the definitions again; start what is newly enabled;
-                         with NAME, have that read its own configuration again
-  upgrade                run herd's program anew; services go on
-  check                  say all that is wrong with the definitions
-  config NAME            show one with its defaults
-  poweroff, reboot, halt stop everything and end the machine's run
-
-Definitions are /etc/herd/available/NAME.conf, logs /var/log/herd/NAME.log.
---root DIR (or HERD_ROOT) puts these, and /run/herd, below DIR.
-
-Exit status: 0 done, 1 failed, 2 wrong usage, 3 not running (status NAME),
-4 no such service, 5 herd does not run, 6 mistake in a definition.
-";
-
-const VERBS: [&str; 17] = [
-    "why", "upgrade", "check", "daemon", "status", "log", "enable", "disable", "start", "stop",
-    "restart", "reload", "config", "poweroff", "reboot", "halt", "help",
-];
-
-const OPTIONS: [&str; 6] = [
-    "--root",
-    "--lines",
-    "--follow",
-    "--json",
-    "--help",
-    "--version",
-];
 
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Args {
@@ -57,23 +20,33 @@ pub(super) enum Verb {
     Version,
     Daemon,
     Status {
-        name: Option<String>,
+        /// Empty: all.
+        names: Vec<String>,
         json: bool,
     },
     Log {
-        name: String,
+        names: Vec<String>,
         /// `None`: all.
         lines: Option<usize>,
         follow: bool,
+        json: bool,
     },
     Why {
         name: String,
+        json: bool,
     },
     Enable {
-        name: String,
+        names: Vec<String>,
     },
     Disable {
-        name: String,
+        names: Vec<String>,
+    },
+    /// Has something done to each of them.
+    Each {
+        act: Act,
+        names: Vec<String>,
+        /// How long it is waited for.
+        limit: Option<Duration>,
     },
     Config {
         name: Option<String>,
@@ -89,6 +62,7 @@ struct Found {
     json: bool,
     follow: bool,
     lines: Option<String>,
+    timeout: Option<String>,
     help: bool,
     version: bool,
     words: Vec<String>,
@@ -128,6 +102,7 @@ fn sort(words: &[String]) -> Result<Found, String> {
             "-n" | "--lines" => found.lines = Some(value()?),
             "-f" | "--follow" => found.follow = true,
             "--json" => found.json = true,
+            "--timeout" => found.timeout = Some(value()?),
             "-h" | "--help" | "help" => found.help = true,
             "-V" | "--version" => found.version = true,
             _ if key.starts_with('-') => {
@@ -158,39 +133,46 @@ fn verb(found: &Found) -> Result<Verb, String> {
         [name] => Ok(name.clone()),
         _ => Err(format!("usage: herd {verb} NAME")),
     };
-    let log = verb == "log";
-    if (found.follow || found.lines.is_some()) && !log {
-        return Err("-n and -f belong to herd log".to_owned());
-    }
-    if found.json && verb != "status" {
-        return Err("--json belongs to herd status".to_owned());
-    }
+    let some = || match names {
+        [] => Err(format!("usage: herd {verb} NAME...")),
+        names => Ok(names.to_vec()),
+    };
+    belongs(verb, found)?;
+    let each = |act| {
+        Ok(Verb::Each {
+            act,
+            names: some()?,
+            limit: limit(found.timeout.as_deref())?,
+        })
+    };
     let tell = |request| Ok(Verb::Tell(request));
     match verb.as_str() {
         "daemon" => no_name().map(|()| Verb::Daemon),
         "status" => Ok(Verb::Status {
-            name: maybe_name()?,
+            names: names.to_vec(),
             json: found.json,
         }),
         "log" => Ok(Verb::Log {
-            name: name()?,
+            names: some()?,
             lines: lines(found.lines.as_deref())?,
             follow: found.follow,
+            json: found.json,
         }),
-        "why" => Ok(Verb::Why { name: name()? }),
-        "enable" => Ok(Verb::Enable { name: name()? }),
-        "disable" => Ok(Verb::Disable { name: name()? }),
+        "why" => Ok(Verb::Why {
+            name: name()?,
+            json: found.json,
+        }),
+        "enable" => Ok(Verb::Enable { names: some()? }),
+        "disable" => Ok(Verb::Disable { names: some()? }),
         "check" => no_name().map(|()| Verb::Config { name: None }),
         "config" => Ok(Verb::Config {
             name: maybe_name()?,
         }),
-        "start" => tell(Request::Start { name: name()? }),
-        "stop" => tell(Request::Stop { name: name()? }),
-        "restart" => tell(Request::Restart { name: name()? }),
-        "reload" => match maybe_name()? {
-            Some(name) => tell(Request::Refresh { name }),
-            None => tell(Request::Reload),
-        },
+        "start" => each(Act::Start),
+        "stop" => each(Act::Stop),
+        "restart" => each(Act::Restart),
+        "reload" if names.is_empty() => tell(Request::Reload),
+        "reload" => each(Act::Refresh),
         "upgrade" => no_name().and_then(|()| tell(Request::Upgrade)),
         "poweroff" => no_name().and_then(|()| tell(Request::Poweroff)),
         "reboot" => no_name().and_then(|()| tell(Request::Reboot)),
@@ -200,6 +182,32 @@ fn verb(found: &Found) -> Result<Verb, String> {
             did_you_mean(verb, VERBS)
         )),
     }
+}
+
+/// Refuses options that mean nothing to a command.
+fn belongs(verb: &str, found: &Found) -> Result<(), String> {
+    let options: [(bool, &str, &[&str]); 3] = [
+        (found.follow || found.lines.is_some(), "-n and -f", &["log"]),
+        (found.json, "--json", &["status", "why", "log"]),
+        (
+            found.timeout.is_some(),
+            "--timeout",
+            &["start", "stop", "restart"],
+        ),
+    ];
+    for (given, option, verbs) in options {
+        if given && !verbs.contains(&verb) {
+            let verbs = verbs.join(", ");
+            return Err(format!("{verb} has no {option}; only {verbs}"));
+        }
+    }
+    Ok(())
+}
+
+fn limit(text: Option<&str>) -> Result<Option<Duration>, String> {
+    text.map(|text| Millis::read(text).map(|time| Duration::from_millis(time.0)))
+        .transpose()
+        .map_err(|error| format!("--timeout: {error}"))
 }
 
 fn lines(text: Option<&str>) -> Result<Option<usize>, String> {
@@ -215,6 +223,7 @@ fn lines(text: Option<&str>) -> Result<Option<usize>, String> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::help::HELP;
     use super::*;
 
     fn parsed(line: &str) -> Result<Verb, String> {
@@ -225,9 +234,10 @@ mod tests {
     #[test]
     fn commands_are_understood() {
         let log = |lines, follow| Verb::Log {
-            name: "web".to_owned(),
+            names: vec!["web".to_owned()],
             lines,
             follow,
+            json: false,
         };
         assert_eq!(parsed("log web"), Ok(log(Some(50), false)));
         assert_eq!(parsed("log -n 3 -f web"), Ok(log(Some(3), true)));
@@ -256,7 +266,9 @@ mod tests {
             ("", "--help"),
             ("strat web", "strat, did you mean \"start\"?"),
             ("start", "NAME"),
-            ("start a b", "NAME"),
+            ("why a b", "NAME"),
+            ("start a --timeout 5x", "--timeout: \"5x\" is not a time"),
+            ("status --timeout 5s", "start, stop, restart"),
             ("log web -n x", "-n x"),
             ("log web -n", "needs a value"),
             ("start web -f", "log"),

@@ -4,7 +4,9 @@ use std::fs;
 use std::io::{self, Read, Write};
 use std::os::unix::fs::MetadataExt;
 
-use super::{Failure, Outcome, client};
+use super::lines::{self, Form};
+use super::tell::worse;
+use super::{Failure, Outcome, client, names};
 use crate::files;
 use crate::log::numbered;
 use crate::paths::Paths;
@@ -13,11 +15,56 @@ use crate::proto::{Answer, Request};
 /// More files than this are never kept (the limit is a `u8`).
 const MOST: u32 = 256;
 
-pub(super) fn show(paths: &Paths, name: &str, lines: Option<usize>, follow: bool) -> Outcome {
-    if !follow {
-        let text = history(paths, name, lines, None)?;
-        return write_out(&text).map(drop);
+/// Shows the last `lines` lines of each log (`None`: all), and with `follow`
+/// what comes after, of one log.
+pub(super) fn show(
+    paths: &Paths,
+    names: &[String],
+    lines: Option<usize>,
+    follow: bool,
+    json: bool,
+) -> Outcome {
+    match names {
+        [name] if follow => follow_one(paths, name, lines, json),
+        _ if follow => Err(Failure::Usage("log -f follows one service".to_owned())),
+        [name] if !json => write_out(&history(paths, name, lines, None)?).map(drop),
+        names => show_several(paths, names, lines, json),
     }
+}
+
+/// The last lines of several logs, in the order of their times.
+fn show_several(paths: &Paths, names: &[String], lines: Option<usize>, json: bool) -> Outcome {
+    let mut outcome = Ok(());
+    let mut found = Vec::new();
+    for name in names {
+        match history(paths, name, lines, None) {
+            Ok(text) => found.extend(lines::parse(name, &text)),
+            Err(failure) => outcome = worse(outcome, Err(failure)),
+        }
+    }
+    // Stable: lines of one log stay in their order.
+    found.sort_by(|one, other| one.time.cmp(&other.time));
+    let skip = lines.map_or(0, |lines| found.len().saturating_sub(lines));
+    let found = found.get(skip..).unwrap_or_default();
+    let width = names.iter().map(String::len).max().unwrap_or(0);
+    let text: String = found
+        .iter()
+        .map(|line| match json {
+            true => line.to_json(),
+            false => line.with_service(width),
+        })
+        .collect();
+    write_out(text.as_bytes())?;
+    outcome
+}
+
+/// The last lines of a log as they are.
+pub(super) fn last(paths: &Paths, name: &str, lines: usize) -> Result<Vec<u8>, Failure> {
+    history(paths, name, Some(lines), None)
+}
+
+fn follow_one(paths: &Paths, name: &str, lines: Option<usize>, json: bool) -> Outcome {
+    let mut form = Form::new(name, json);
     let request = Request::Follow {
         name: name.to_owned(),
     };
@@ -26,7 +73,7 @@ pub(super) fn show(paths: &Paths, name: &str, lines: Option<usize>, follow: bool
         return Err(client::unexpected(answer));
     };
     let text = history(paths, name, lines, Some((inode, position))).unwrap_or_default();
-    if !write_out(&text)? {
+    if !write_out(&form.show(&text))? {
         return Ok(());
     }
     let mut bytes = [0; 8192];
@@ -34,7 +81,8 @@ pub(super) fn show(paths: &Paths, name: &str, lines: Option<usize>, follow: bool
         match stream.read(&mut bytes) {
             Ok(0) => return Err(Failure::NoDaemon("herd has ended".to_owned())),
             Ok(count) => {
-                if !write_out(bytes.get(..count).unwrap_or_default())? {
+                let text = form.show(bytes.get(..count).unwrap_or_default());
+                if !write_out(&text)? {
                     return Ok(());
                 }
             }
@@ -45,7 +93,7 @@ pub(super) fn show(paths: &Paths, name: &str, lines: Option<usize>, follow: bool
 }
 
 /// Writes to standard output. `false`: nobody reads it any more.
-fn write_out(bytes: &[u8]) -> Result<bool, Failure> {
+pub(super) fn write_out(bytes: &[u8]) -> Result<bool, Failure> {
     let mut out = io::stdout().lock();
     match out.write_all(bytes).and_then(|()| out.flush()) {
         Ok(()) => Ok(true),
@@ -107,9 +155,7 @@ fn no_log(paths: &Paths, name: &str) -> Failure {
     if exists {
         Failure::Failed(format!("{name} has no log yet: it was never started"))
     } else {
-        Failure::Unknown(format!(
-            "no service is called {name}; `herd status` lists them"
-        ))
+        names::on_disk(paths, name)
     }
 }
 

@@ -3,18 +3,22 @@
 
 mod args;
 mod client;
+mod help;
+mod lines;
 mod logs;
+mod names;
 mod setup;
 mod show;
+mod tell;
 
 use std::process::ExitCode;
 
+use crate::daemon;
 use crate::paths::Paths;
-use crate::proto::{Answer, Fault, Request};
-use crate::{config, daemon};
+use crate::proto::{Answer, Fault, Request, Status};
 use args::{Args, Verb};
 
-/// Why a command failed; each kind has an exit status of its own.
+/// Why a command failed; the kind chooses the exit status.
 #[derive(Debug, PartialEq, Eq)]
 enum Failure {
     /// It could not be done.
@@ -29,17 +33,16 @@ enum Failure {
     NoDaemon(String),
     /// The definition has a mistake.
     Invalid(String),
+    /// It was not done in the time that was given.
+    TimedOut(String),
 }
 
 impl Failure {
     fn status(&self) -> u8 {
         match self {
-            Failure::Failed(_) => 1,
-            Failure::Usage(_) => 2,
-            Failure::NotRunning => 3,
-            Failure::Unknown(_) => 4,
-            Failure::NoDaemon(_) => 5,
-            Failure::Invalid(_) => 6,
+            Failure::Failed(_) | Failure::NotRunning | Failure::NoDaemon(_) => 1,
+            Failure::Usage(_) | Failure::Unknown(_) | Failure::Invalid(_) => 2,
+            Failure::TimedOut(_) => 3,
         }
     }
 
@@ -50,7 +53,14 @@ impl Failure {
             | Failure::Usage(text)
             | Failure::Unknown(text)
             | Failure::NoDaemon(text)
-            | Failure::Invalid(text) => Some(text),
+            | Failure::Invalid(text)
+            | Failure::TimedOut(text) => Some(text),
+        }
+    }
+
+    fn tell(&self) {
+        if let Some(text) = self.text() {
+            eprintln!("herd: {text}");
         }
     }
 }
@@ -77,9 +87,7 @@ pub(crate) fn main() -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            if let Some(text) = failure.text() {
-                eprintln!("herd: {text}");
-            }
+            failure.tell();
             ExitCode::from(failure.status())
         }
     }
@@ -92,7 +100,7 @@ fn supervise(paths: Paths) -> Outcome {
 fn act(args: Args, paths: Paths) -> Outcome {
     match args.verb {
         Verb::Help => {
-            show::print(args::HELP);
+            show::print(help::HELP);
             Ok(())
         }
         Verb::Version => {
@@ -100,17 +108,25 @@ fn act(args: Args, paths: Paths) -> Outcome {
             Ok(())
         }
         Verb::Daemon => supervise(paths),
-        Verb::Status { name, json } => status(&paths, name, json),
+        Verb::Status { names, json } => status(&paths, &names, json),
         Verb::Log {
-            name,
+            names,
             lines,
             follow,
-        } => logs::show(&paths, &known(name)?, lines, follow),
-        Verb::Why { name } => why(&paths, known(name)?),
-        Verb::Enable { name } => setup::enable(&paths, &known(name)?),
-        Verb::Disable { name } => setup::disable(&paths, &known(name)?),
+            json,
+        } => {
+            let names = names::expand(&paths, &names)?;
+            logs::show(&paths, &names, lines, follow, json)
+        }
+        Verb::Why { name, json } => why(&paths, &names::checked(&name)?, json),
+        Verb::Enable { names } => on_each(&paths, &names, setup::enable),
+        Verb::Disable { names } => on_each(&paths, &names, setup::disable),
+        Verb::Each { act, names, limit } => {
+            let names = names::expand(&paths, &names)?;
+            tell::each(&paths, act, names, limit)
+        }
         Verb::Config { name } => match name {
-            Some(name) => setup::show_config(&paths, &known(name)?),
+            Some(name) => setup::show_config(&paths, &names::checked(&name)?),
             None => setup::check_all(&paths),
         },
         Verb::Tell(request) => {
@@ -123,54 +139,76 @@ fn act(args: Args, paths: Paths) -> Outcome {
     }
 }
 
-/// A name that can be part of a path.
-fn known(name: String) -> Result<String, Failure> {
-    if config::valid_name(&name) {
-        Ok(name)
-    } else {
-        Err(Failure::Unknown(format!("{name:?} is not a service name")))
+/// Does something to each service that the words name.
+fn on_each(paths: &Paths, words: &[String], act: fn(&Paths, &str) -> Outcome) -> Outcome {
+    let mut worst = Ok(());
+    for name in names::expand(paths, words)? {
+        worst = tell::worse(worst, act(paths, &name));
+    }
+    worst
+}
+
+/// Asks for all services, or for one.
+fn services(paths: &Paths, name: Option<&str>) -> Result<Vec<Status>, Failure> {
+    let name = name.map(str::to_owned);
+    match client::ask(paths, &Request::Status { name })? {
+        Answer::Services { services } => Ok(services),
+        other => Err(client::unexpected(other)),
     }
 }
 
-fn status(paths: &Paths, name: Option<String>, json: bool) -> Outcome {
-    let single = name.is_some();
-    let services = match client::ask(paths, &Request::Status { name })? {
-        Answer::Services { services } => services,
-        other => return Err(client::unexpected(other)),
-    };
-    if json {
-        show::print_json(&services);
-    } else if let (true, [service]) = (single, services.as_slice()) {
-        show::print(&show::one(service));
-    } else {
-        show::print(&show::table(&services));
+fn status(paths: &Paths, words: &[String], json: bool) -> Outcome {
+    let mut shown = Vec::new();
+    let mut outcome = Ok(());
+    if words.is_empty() {
+        shown = services(paths, None)?;
     }
-    match services.as_slice() {
-        [service] if single && service.pid.is_none() => Err(Failure::NotRunning),
-        _ => Ok(()),
+    for name in names::expand(paths, words)? {
+        match services(paths, Some(&name)) {
+            Ok(found) => shown.extend(found),
+            Err(failure @ Failure::Unknown(_)) => outcome = tell::worse(outcome, Err(failure)),
+            Err(failure) => return Err(failure),
+        }
     }
+    if !words.is_empty() && shown.iter().any(|service| service.pid.is_none()) {
+        outcome = tell::worse(outcome, Err(Failure::NotRunning));
+    }
+    match shown.as_slice() {
+        shown if json => show::print_json(&shown),
+        // What is unknown was all there was.
+        [] if !words.is_empty() => {}
+        [service] if words.len() == 1 => show::print(&show::one(service)),
+        shown => show::print(&show::table(shown)),
+    }
+    outcome
 }
 
 /// Lines of its log that say why something is as it is.
 const WHY_LINES: usize = 15;
 
-fn why(paths: &Paths, name: String) -> Outcome {
-    let request = Request::Status {
-        name: Some(name.clone()),
-    };
-    let services = match client::ask(paths, &request)? {
-        Answer::Services { services } => services,
-        other => return Err(client::unexpected(other)),
-    };
-    for service in &services {
-        show::print(&show::one(service));
-    }
-    show::print("\n");
-    match logs::show(paths, &name, Some(WHY_LINES), false) {
+/// `herd why --json`.
+#[derive(serde::Serialize)]
+struct Why<'a> {
+    service: &'a Status,
+    log: Vec<lines::Line>,
+}
+
+fn why(paths: &Paths, name: &str, json: bool) -> Outcome {
+    let log = || match logs::last(paths, name, WHY_LINES) {
         // It never ran: its state has said all.
-        Err(Failure::Failed(_)) => Ok(()),
-        shown => shown,
+        Err(Failure::Failed(_)) => Ok(Vec::new()),
+        log => log,
+    };
+    for service in &services(paths, Some(name))? {
+        if json {
+            let log = lines::parse(name, &log()?);
+            show::print_json(&Why { service, log });
+        } else {
+            show::print(&format!("{}\n", show::one(service)));
+            logs::write_out(&log()?)?;
+        }
     }
+    Ok(())
 }
 
 impl From<(Fault, String)> for Failure {

@@ -6,7 +6,7 @@ use std::io;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
-use super::{Failure, Outcome, client, show};
+use super::{Failure, Outcome, client, names, show};
 use crate::config::{self, Loaded};
 use crate::machine::refuse_cycles;
 use crate::near::did_you_mean;
@@ -47,9 +47,7 @@ pub(super) fn disable(paths: &Paths, name: &str) -> Outcome {
     match fs::remove_file(&link) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             if !paths.available_file(name).exists() {
-                return Err(Failure::Unknown(format!(
-                    "no service is called {name}; `herd status` lists them"
-                )));
+                return Err(names::on_disk(paths, name));
             }
         }
         Err(error) => return Err(failed(&link)(error)),

@@ -12,9 +12,9 @@ pub(super) fn print(text: &str) {
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }
 
-pub(super) fn print_json(services: &[Status]) {
+pub(super) fn print_json(value: &impl serde::Serialize) {
     // The type has nothing that JSON cannot say.
-    let mut text = serde_json::to_string_pretty(services).unwrap_or_default();
+    let mut text = serde_json::to_string_pretty(value).unwrap_or_default();
     text.push('\n');
     print(&text);
 }

@@ -17,7 +17,20 @@ const MAX_BYTES: u64 = 1 << 20;
 /// # Errors
 /// A folder that exists but cannot be listed; a missing folder is empty.
 pub(crate) fn load(paths: &Paths) -> io::Result<Vec<Loaded>> {
-    let mut files: BTreeMap<String, (bool, PathBuf)> = BTreeMap::new();
+    Ok(files(paths)?.into_iter().map(loaded).collect())
+}
+
+/// The names of all definitions, without reading them.
+///
+/// # Errors
+/// As [`load`].
+pub(crate) fn names(paths: &Paths) -> io::Result<Vec<String>> {
+    Ok(files(paths)?.into_keys().collect())
+}
+
+/// The file of each definition, and whether it is enabled.
+fn files(paths: &Paths) -> io::Result<BTreeMap<String, (bool, PathBuf)>> {
+    let mut files = BTreeMap::new();
     for (folder, enabled) in [(paths.available(), false), (paths.enabled(), true)] {
         for file in conf_files(&folder)? {
             if let Some(name) = file.file_stem().and_then(|stem| stem.to_str()) {
@@ -25,7 +38,7 @@ pub(crate) fn load(paths: &Paths) -> io::Result<Vec<Loaded>> {
             }
         }
     }
-    Ok(files.into_iter().map(loaded).collect())
+    Ok(files)
 }
 
 fn loaded((name, (enabled, file)): (String, (bool, PathBuf))) -> Loaded {

@@ -16,7 +16,7 @@ mod tests;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-pub(crate) use load::{load, load_one};
+pub(crate) use load::{load, load_one, names};
 pub use policy::{Backoff, Restart, Success};
 pub use ready::{Health, Probe, Ready};
 pub use service::{Kind, LogLimits, Reload, Service};

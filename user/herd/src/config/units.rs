@@ -43,7 +43,7 @@ fn number(text: &str, units: Units) -> Option<u64> {
 
 impl Millis {
     /// Reads text with one of the units.
-    pub(super) fn read(text: &str) -> Result<Self, String> {
+    pub(crate) fn read(text: &str) -> Result<Self, String> {
         Millis::checked(number(text.trim(), TIMES), &format!("{text:?}"))
     }
 

@@ -1,0 +1,127 @@
+//! Commands for several services, for programs, and with a limit of time.
+
+mod common;
+
+use common::{Herd, alive};
+
+const FOREVER: &str = "command = ['sleep', '1000']\n";
+
+fn three() -> Herd {
+    let mut herd = Herd::new();
+    for name in ["web-1", "web-2", "db"] {
+        herd.define(name, FOREVER);
+        herd.link(name);
+    }
+    herd.start();
+    herd
+}
+
+#[test]
+fn names_and_patterns_name_several() {
+    let herd = three();
+    let pids = ["web-1", "web-2", "db"].map(|name| herd.pid(name));
+    let told = herd.ok(&["stop", "web-*", "web-1"]);
+    assert_eq!(told.lines().count(), 2, "{told}");
+    assert_eq!(pids.map(alive), [false, false, true]);
+    herd.fails(&["status", "db", "web-1"], 1);
+    let told = herd.ok(&["start", "web-1", "web-[2-9]", "d?"]);
+    assert!(told.contains("db is running already"), "{told}");
+    assert!(told.contains("web-2 is running, pid"), "{told}");
+    let shown = herd.ok(&["status", "web-*"]);
+    assert!(shown.contains("web-2") && !shown.contains("db"), "{shown}");
+    assert!(herd.fails(&["stop", "x*"], 2).contains("matches x*"));
+    assert!(herd.fails(&["stop", "[x"], 2).contains("not a pattern"));
+    assert!(herd.fails(&["stop", "../x"], 2).contains("service name"));
+    herd.ok(&["disable", "web-*"]);
+    assert_eq!(herd.status("web-2")["enabled"], false);
+    assert_eq!(herd.status("db")["enabled"], true);
+}
+
+#[test]
+fn more_names_than_connections_are_all_told() {
+    let mut herd = Herd::new();
+    for number in 0..100 {
+        herd.define(&format!("n{number}"), FOREVER);
+    }
+    herd.start();
+    let told = herd.ok(&["start", "n*"]);
+    assert_eq!(told.matches(" is running, pid").count(), 100, "{told}");
+    let told = herd.ok(&["stop", "n*"]);
+    assert_eq!(told.matches(" is stopped").count(), 100, "{told}");
+}
+
+#[test]
+fn one_that_fails_stands_for_all_and_the_others_are_done() {
+    let herd = three();
+    herd.define("bad", "comand = 'x'\n");
+    herd.define("gone", "command = ['/nowhere/x']\n");
+    herd.ok(&["reload"]);
+    herd.ok(&["stop", "*"]);
+    let errors = herd.fails(&["start", "gone", "db"], 1);
+    assert!(errors.contains("gone does not run"), "{errors}");
+    let errors = herd.fails(&["start", "bad", "gone", "web-1", "dbx"], 2);
+    for words in ["bad.conf:1", "gone does not run", "did you mean \"db\""] {
+        assert!(errors.contains(words), "{words}: {errors}");
+    }
+    for name in ["db", "web-1"] {
+        assert_eq!(herd.status(name)["state"], "running", "{name}");
+    }
+    let shown = herd.run(&["status", "db", "dbx", "--json"]);
+    assert_eq!(shown.status.code(), Some(2));
+    let shown: serde_json::Value = serde_json::from_slice(&shown.stdout).unwrap();
+    assert_eq!(shown.as_array().map(Vec::len), Some(1), "{shown}");
+}
+
+#[test]
+fn a_command_waits_no_longer_than_it_may() {
+    let mut herd = Herd::new();
+    herd.define(
+        "slow",
+        "command = ['sleep', '1000']\nready = 'unix:/nowhere/socket'\n",
+    );
+    herd.start();
+    let error = herd.fails(&["start", "slow", "--timeout", "200ms"], 3);
+    assert!(error.contains("slow took longer"), "{error}");
+    assert_eq!(herd.status("slow")["state"], "starting");
+    herd.ok(&["stop", "slow", "--timeout=1h"]);
+}
+
+#[test]
+fn logs_and_reasons_are_for_programs_too() {
+    let mut herd = Herd::new();
+    for name in ["a", "b"] {
+        let script = format!(
+            "command = ['sh', '-c', 'echo {name} out; echo {name} err >&2; exec sleep 1000']\n"
+        );
+        herd.define(name, &script);
+        herd.link(name);
+    }
+    herd.start();
+    for name in ["a", "b"] {
+        herd.wait_log(name, &format!("{name} err"));
+        herd.wait_log(name, &format!("{name} out"));
+    }
+    let shown = herd.ok(&["log", "a", "b", "--json"]);
+    let lines: Vec<serde_json::Value> = shown
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let has = |service: &str, origin: &str, text: &str| {
+        lines.iter().any(|line| {
+            line["service"] == service && line["origin"] == origin && line["text"] == text
+        })
+    };
+    for name in ["a", "b"] {
+        assert!(has(name, "out", &format!("{name} out")), "{shown}");
+        assert!(has(name, "err", &format!("{name} err")), "{shown}");
+    }
+    let times: Vec<&str> = lines.iter().map(|l| l["time"].as_str().unwrap()).collect();
+    assert!(times.is_sorted(), "{shown}");
+    let shown = herd.ok(&["log", "?", "-n", "all"]);
+    assert!(shown.contains(" a out  | a out\n"), "{shown}");
+    assert!(shown.contains(" b err  | b err\n"), "{shown}");
+    assert_eq!(herd.ok(&["log", "a", "b", "-n", "1"]).lines().count(), 1);
+    let why: serde_json::Value = serde_json::from_str(&herd.ok(&["why", "a", "--json"])).unwrap();
+    assert_eq!(why["service"]["state"], "running");
+    assert_eq!(why["log"].as_array().map(Vec::len), Some(lines.len() / 2));
+}
