@@ -6,8 +6,8 @@ use crate::step::{note, timed};
 use crate::{busybox, keys, paths};
 use anyhow::{Context, Result, bail, ensure};
 use std::collections::BTreeMap;
+use std::fmt::Write;
 use std::fs::{self, File, Permissions};
-use std::io::Write;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -16,9 +16,34 @@ use std::sync::Mutex;
 /// `/etc/mke2fs.conf` prefers.
 const FEATURES: &str = "none,has_journal,filetype,extent,flex_bg,sparse_super,large_file,huge_file,dir_nlink,extra_isize";
 
+/// Whose a file is, and what may be done with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Attributes {
+    /// Permission bits, set-user-ID and the like included.
+    pub mode: u32,
+    /// The owner's number.
+    pub uid: u32,
+    /// The group's.
+    pub gid: u32,
+}
+
+/// Attributes by path relative to the root.
+pub type AttributesOf = BTreeMap<PathBuf, Attributes>;
+
+/// A tree below the default one, which replaces what both have.
+#[derive(Clone, Debug, Default)]
+pub struct Base {
+    /// The folder of the host.
+    pub tree: PathBuf,
+    /// Of its files; those that are not there are root's.
+    pub attributes: AttributesOf,
+}
+
 /// What goes onto a disk beside the default tree.
 #[derive(Clone, Debug)]
 pub struct Contents {
+    /// What is laid out first.
+    pub base: Option<Base>,
     /// Files and folders of the host, and where they go in the guest.
     pub add: Vec<(PathBuf, PathBuf)>,
     /// More public key files whose owners may log in.
@@ -34,6 +59,7 @@ pub struct Contents {
 impl Default for Contents {
     fn default() -> Self {
         Self {
+            base: None,
             add: Vec::new(),
             authorized_keys: Vec::new(),
             leave_out: Vec::new(),
@@ -42,6 +68,9 @@ impl Default for Contents {
         }
     }
 }
+
+/// Where in `rootfs` the definitions of services are that come with Debian's packages.
+pub const LIBRARY: &str = "herd-library";
 
 /// The guest's own programs, as built: name in `/bin` and file on the host.
 pub type Programs = [(&'static str, PathBuf)];
@@ -56,30 +85,35 @@ pub fn make(out: &Path, contents: &Contents, programs: &Programs) -> Result<()> 
         .unwrap_or_else(|poisoned| poisoned.into_inner());
     let stage = paths::out().join("rootfs");
     let shown = out.display();
-    let modes = timed("Gathering the files of the disk", || {
+    let attributes = timed("Gathering the files of the disk", || {
         gather(&stage, contents, programs)
     })?;
     timed(&format!("Making the disk {shown}"), || {
         let fresh = out.with_extension("new");
         make_filesystem(&fresh, &stage, contents)?;
-        give_to_root(&fresh, &stage, &modes)?;
+        give_to_owners(&fresh, &stage, &attributes)?;
         fs::rename(&fresh, out).with_context(|| format!("cannot put the disk at {shown}"))
     })?;
     note(&format!(
         "{} MiB ext4, {} files and folders",
         contents.size >> 20,
-        modes.len()
+        attributes.len()
     ));
     Ok(())
 }
 
-/// Lays out the tree below `stage`. Gives the mode of every path (relative).
-fn gather(stage: &Path, contents: &Contents, programs: &Programs) -> Result<Modes> {
+/// Lays out the tree below `stage`; the attributes that every path shall have.
+fn gather(stage: &Path, contents: &Contents, programs: &Programs) -> Result<AttributesOf> {
     if stage.exists() {
         fs::remove_dir_all(stage).with_context(|| format!("cannot clear {}", stage.display()))?;
     }
     fs::create_dir_all(stage)?;
+    if let Some(base) = &contents.base {
+        copy_tree(&base.tree, stage)?;
+    }
     copy_tree(&paths::workspace().join("rootfs"), stage)?;
+    // For those who install what is defined there.
+    fs::remove_dir_all(stage.join(LIBRARY))?;
     for dir in [
         "dev",
         "proc",
@@ -108,9 +142,10 @@ fn gather(stage: &Path, contents: &Contents, programs: &Programs) -> Result<Mode
     for path in &contents.leave_out {
         leave_out(stage, path)?;
     }
-    let mut modes = Modes::new();
-    collect_modes(stage, stage, &mut modes)?;
-    Ok(modes)
+    let mut attributes = AttributesOf::new();
+    let base = contents.base.as_ref().map(|base| &base.attributes);
+    collect_attributes(stage, stage, base, &mut attributes)?;
+    Ok(attributes)
 }
 
 fn authorized(contents: &Contents) -> Result<String> {
@@ -206,39 +241,43 @@ fn copy_file(from: &Path, to: &Path) -> Result<()> {
         .with_context(|| format!("cannot copy {} to {}", from.display(), to.display()))
 }
 
-/// Permission bits by path relative to the root.
-type Modes = BTreeMap<PathBuf, u32>;
-
-/// Notes the mode that everything shall have, and makes the staged files
+/// Notes the attributes that everything shall have, and makes the staged files
 /// readable. Git keeps only whether a file can be executed, so the rest is
-/// decided here.
-fn collect_modes(stage: &Path, dir: &Path, modes: &mut Modes) -> Result<()> {
+/// decided here, unless it is of the base.
+fn collect_attributes(
+    stage: &Path,
+    dir: &Path,
+    base: Option<&AttributesOf>,
+    attributes: &mut AttributesOf,
+) -> Result<()> {
     for entry in fs::read_dir(dir)? {
         let path = entry?.path();
         let meta = path.symlink_metadata()?;
         let name = path.strip_prefix(stage)?.to_path_buf();
-        if meta.is_symlink() {
-            modes.insert(name, 0o777);
-            continue;
+        let wanted = wanted_attributes(&name, &meta, base.and_then(|base| base.get(&name)));
+        if !meta.is_symlink() {
+            fs::set_permissions(&path, Permissions::from_mode(wanted.mode | 0o400))?;
         }
-        let mode = wanted_mode(&name, &meta);
-        fs::set_permissions(&path, Permissions::from_mode(mode | 0o400))?;
-        modes.insert(name, mode);
+        attributes.insert(name, wanted);
         if meta.is_dir() {
-            collect_modes(stage, &path, modes)?;
+            collect_attributes(stage, &path, base, attributes)?;
         }
     }
     Ok(())
 }
 
-fn wanted_mode(name: &Path, meta: &fs::Metadata) -> u32 {
-    match name.to_str() {
-        Some("tmp") => 0o1777,
-        Some("root" | "root/.ssh") => 0o700,
-        Some("root/.ssh/authorized_keys" | "etc/shadow") => 0o600,
+fn wanted_attributes(name: &Path, meta: &fs::Metadata, base: Option<&Attributes>) -> Attributes {
+    let mode = match (name.to_str(), base) {
+        _ if meta.is_symlink() => 0o777,
+        (Some("tmp"), _) => 0o1777,
+        (Some("root" | "root/.ssh"), _) => 0o700,
+        (Some("root/.ssh/authorized_keys" | "etc/shadow"), _) => 0o600,
+        (_, Some(base)) => base.mode,
         _ if meta.is_dir() || meta.mode() & 0o111 != 0 => 0o755,
         _ => 0o644,
-    }
+    };
+    let (uid, gid) = base.map_or((0, 0), |base| (base.uid, base.gid));
+    Attributes { mode, uid, gid }
 }
 
 /// Makes a filesystem with the tree `stage` alone, as whoever owns it.
@@ -265,19 +304,24 @@ pub fn make_filesystem(image: &Path, stage: &Path, contents: &Contents) -> Resul
     Ok(())
 }
 
-/// Makes root the owner of everything, whoever built the image.
-fn give_to_root(image: &Path, stage: &Path, modes: &Modes) -> Result<()> {
-    let meta = stage.metadata()?;
-    if (meta.uid(), meta.gid()) == (0, 0) {
+/// Gives everything to those whom it shall belong to, whoever built the image.
+fn give_to_owners(image: &Path, stage: &Path, attributes: &AttributesOf) -> Result<()> {
+    let commands = image.with_extension("debugfs");
+    let mut script = String::new();
+    for (name, Attributes { uid, gid, .. }) in attributes {
+        let meta = stage.join(name).symlink_metadata()?;
+        if (meta.uid(), meta.gid()) != (*uid, *gid) {
+            let name = name.display();
+            writeln!(
+                script,
+                "sif \"/{name}\" uid {uid}\nsif \"/{name}\" gid {gid}"
+            )?;
+        }
+    }
+    if script.is_empty() {
         return Ok(());
     }
-    let commands = image.with_extension("debugfs");
-    let mut script = File::create(&commands)?;
-    for name in modes.keys() {
-        let name = name.display();
-        writeln!(script, "sif \"/{name}\" uid 0\nsif \"/{name}\" gid 0")?;
-    }
-    drop(script);
+    fs::write(&commands, script)?;
     let mut debugfs = tool("debugfs")?;
     debugfs.arg("-w").arg("-f").arg(&commands).arg(image);
     let output = capture(&mut debugfs)?;

@@ -1,4 +1,4 @@
-//! What is mounted on top of the root: `/dev`, `/proc`, `/sys`,
+//! What is mounted on top of the root: `/dev` and what is below it, `/proc`, `/sys`,
 //! `/tmp`, `/run`.
 
 use super::clock::WallClock;
@@ -68,6 +68,8 @@ pub fn mount_all(namespace: &Namespace, context: &PathContext, clock: &Arc<WallC
         MountFlags::NOSUID | MountFlags::NOEXEC,
         pts(clock),
     );
+    // POSIX shared memory; shm_overview(7).
+    mount("/dev/shm", "shm", plain, memory(half, 0o1777));
     mount(
         "/proc",
         "proc",

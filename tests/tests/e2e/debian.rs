@@ -36,6 +36,11 @@ const CASES: &[(&str, &str)] = &[
         "1\n/tmp/c/b\n",
     ),
     (
+        "/usr/bin/stat -f -c %T /dev/shm; /usr/bin/stat -c %a /dev/shm; \
+         /bin/dd if=/dev/zero of=/dev/shm/a bs=1M count=8 2>/dev/null; /usr/bin/stat -c %s /dev/shm/a; /bin/rm /dev/shm/a",
+        "tmpfs\n1777\n8388608\n",
+    ),
+    (
         "/usr/bin/timeout 0.2 /bin/sleep 10; echo $?; /usr/bin/nice -n 5 /usr/bin/nice",
         "124\n5\n",
     ),

@@ -4,6 +4,7 @@
 mod boot;
 mod broken;
 mod debian;
+mod debian_disk;
 mod deploy;
 mod disk;
 mod exhaustion;

@@ -5,7 +5,7 @@ use lexopt::prelude::*;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use xtask::disk::{self, Contents};
-use xtask::{build, step};
+use xtask::{build, debian, step};
 
 const HELP: &str = "\
 Makes a disk: the default one, with additions.
@@ -16,7 +16,8 @@ Usage: cargo xtask image --out FILE [OPTIONS]
   --add HOST:GUEST         a file or folder, and where it goes; may be repeated
   --authorized-key FILE    a public key that may log in; may be repeated
   --leave-out GUEST        a path of the default tree to leave out
-  --size SIZE              bytes, or with K, M or G (256M)
+  --debian NAME[,NAME...]  Debian's packages and all that they need
+  --size SIZE              bytes, or with K, M or G (256M, or more for packages)
   --block-size BYTES       1024, 2048 or 4096 (4096)
 
 It boots with `cargo xtask run --disk FILE`.
@@ -25,12 +26,14 @@ It boots with `cargo xtask run --disk FILE`.
 pub fn main(args: &mut lexopt::Parser) -> Result<ExitCode> {
     let mut out = None;
     let mut contents = Contents::default();
+    let mut packages = Vec::new();
     while let Some(arg) = args.next()? {
         match arg {
             Long("out") => out = Some(PathBuf::from(args.value()?)),
             Long("add") => contents.add.push(addition(&args.value()?.string()?)?),
             Long("authorized-key") => contents.authorized_keys.push(args.value()?.into()),
             Long("leave-out") => contents.leave_out.push(args.value()?.into()),
+            Long("debian") => packages.extend(names(&args.value()?.string()?)),
             Long("size") => contents.size = size(&args.value()?.string()?)?,
             Long("block-size") => contents.block_size = args.value()?.parse()?,
             Long("help") | Short('h') => return super::help(HELP),
@@ -42,12 +45,21 @@ pub fn main(args: &mut lexopt::Parser) -> Result<ExitCode> {
         bail!("--block-size may be 1024, 2048 or 4096");
     }
     let built = build::programs()?;
+    if !packages.is_empty() {
+        debian::add(&mut contents, &packages)?;
+    }
     disk::make(&out, &contents, &built.programs)?;
     step::step(&format!(
         "Boot it with: cargo xtask run --disk {}",
         out.display()
     ));
     Ok(ExitCode::SUCCESS)
+}
+
+/// The names in a list with commas.
+pub fn names(text: &str) -> impl Iterator<Item = String> {
+    let names = text.split(',').map(str::trim);
+    names.filter(|name| !name.is_empty()).map(str::to_owned)
 }
 
 fn addition(text: &str) -> Result<(PathBuf, PathBuf)> {
@@ -58,7 +70,8 @@ fn addition(text: &str) -> Result<(PathBuf, PathBuf)> {
     Ok((host.into(), guest.into()))
 }
 
-fn size(text: &str) -> Result<u64> {
+/// A size in bytes, of a disk.
+pub fn size(text: &str) -> Result<u64> {
     let (digits, shift) = match text.chars().last() {
         Some('K' | 'k') => (&text[..text.len() - 1], 10),
         Some('M' | 'm') => (&text[..text.len() - 1], 20),

@@ -1,6 +1,6 @@
 //! `cargo xtask run`.
 
-use super::options;
+use super::{image, options};
 use anyhow::{Context, Result, bail};
 use lexopt::prelude::*;
 use rustix::process::{Pid, Signal, kill_process};
@@ -12,9 +12,10 @@ use std::process::{Child, ExitCode, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
-use xtask::build::{self, DiskPolicy, Kernel};
+use xtask::build::{self, Built, DiskPolicy, Kernel};
+use xtask::disk::{self, Contents};
 use xtask::qemu::{Config, Net, Serial, is_free};
-use xtask::{keys, machine, paths, step};
+use xtask::{debian, keys, machine, paths, step};
 
 /// Default port of the host that leads to the guest's SSH server.
 pub const SSH_PORT: u16 = 2222;
@@ -35,6 +36,10 @@ Usage: cargo xtask run [OPTIONS]
   --headless       no console here; it goes to target/paddock/console.log
   --fresh          makes the disk anew: what was written to it is lost
   --disk FILE      another disk, as made by `cargo xtask image`
+  --debian NAMES   a disk of its own with Debian's packages (NAME[,NAME...]) and
+                   all that they need, made if there is none; known ones run as
+                   services (nginx, redis-server, ...)
+  --size SIZE      of a disk that is made for --debian, such as 2G
   --no-build       boots what was built last
   --gdb            waits for `cargo xtask gdb` in another terminal
 ";
@@ -43,6 +48,10 @@ struct Options {
     config: Config,
     net: Net,
     disk: Option<PathBuf>,
+    /// Debian's packages on it.
+    packages: Vec<String>,
+    /// The least size of a disk that is made for them, in bytes.
+    size: u64,
     policy: DiskPolicy,
     build: bool,
     headless: bool,
@@ -74,6 +83,8 @@ fn parse(args: &mut lexopt::Parser) -> Result<Option<Options>> {
             http_port: HTTP_PORT,
         },
         disk: None,
+        packages: Vec::new(),
+        size: 0,
         policy: DiskPolicy::Keep,
         build: true,
         headless: false,
@@ -91,6 +102,11 @@ fn parse(args: &mut lexopt::Parser) -> Result<Option<Options>> {
             "headless" => options.headless = true,
             "fresh" => options.policy = DiskPolicy::Fresh,
             "disk" => options.disk = Some(args.value()?.into()),
+            "debian" => {
+                let names = args.value()?.string()?;
+                options.packages.extend(image::names(&names));
+            }
+            "size" => options.size = image::size(&args.value()?.string()?)?,
             "no-build" => options.build = false,
             "gdb" => options.config.gdb = Some(GDB_PORT),
             "help" => return Ok(None),
@@ -100,6 +116,14 @@ fn parse(args: &mut lexopt::Parser) -> Result<Option<Options>> {
                 }
             }
         }
+    }
+    if !options.packages.is_empty() {
+        if options.disk.is_some() {
+            bail!(
+                "--debian makes a disk of its own: leave --disk out, or make one with `cargo xtask image --debian`"
+            );
+        }
+        options.disk = Some(debian::image_of(&options.packages));
     }
     Ok(Some(options))
 }
@@ -120,7 +144,7 @@ fn prepare(options: &Options) -> Result<()> {
     }
     match &options.disk {
         _ if !options.build && options.policy == DiskPolicy::Keep => {}
-        Some(_) => drop(build::programs()?),
+        Some(disk) => make_with_packages(options, disk, &build::programs()?)?,
         None => drop(build::all(options.policy)?),
     }
     if let Some(disk) = options.disk.as_deref().filter(|disk| !disk.exists()) {
@@ -134,6 +158,19 @@ fn prepare(options: &Options) -> Result<()> {
         options.net.ssh_port.to_string(),
     )?;
     Ok(())
+}
+
+/// Makes the disk with Debian's packages, if that is what is asked for and it is
+/// not there.
+fn make_with_packages(options: &Options, disk: &Path, built: &Built) -> Result<()> {
+    let is_kept = disk.exists() && options.policy == DiskPolicy::Keep;
+    if options.packages.is_empty() || is_kept {
+        return Ok(());
+    }
+    let mut contents = Contents::default();
+    contents.size = contents.size.max(options.size);
+    debian::add(&mut contents, &options.packages)?;
+    disk::make(disk, &contents, &built.programs)
 }
 
 fn boot(options: &Options, console: &Path) -> Result<ExitCode> {
