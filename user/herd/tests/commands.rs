@@ -125,3 +125,36 @@ fn logs_and_reasons_are_for_programs_too() {
     assert_eq!(why["service"]["state"], "running");
     assert_eq!(why["log"].as_array().map(Vec::len), Some(lines.len() / 2));
 }
+
+#[test]
+fn a_definition_is_made_from_a_command() {
+    let mut herd = Herd::new();
+    herd.start();
+    let told = herd.ok(&[
+        "new",
+        "web",
+        "--",
+        "sh",
+        "-c",
+        "echo \"a  b\"; exec sleep 1000",
+    ]);
+    assert!(told.contains("`herd enable web` runs it"), "{told}");
+    herd.ok(&["enable", "web"]);
+    herd.wait_log("web", "out  | a  b");
+    let error = herd.fails(&["new", "web", "--", "true"], 1);
+    assert!(error.contains("is there already"), "{error}");
+    assert!(herd.ok(&["config", "web"]).contains("sleep 1000"));
+    let told = herd.ok(&["new", "later", "--", "/nowhere/x", "--json"]);
+    assert!(told.contains("/nowhere/x"), "{told}");
+    assert_eq!(herd.status("later")["state"], "stopped");
+    for words in [
+        &["new", "x"][..],
+        &["new", "x", "--"],
+        &["new", "x", "--", ""],
+        &["new", "../x", "--", "true"],
+        &["stop", "web", "--", "true"],
+    ] {
+        herd.fails(words, 2);
+    }
+    herd.fails(&["status", "x"], 2);
+}

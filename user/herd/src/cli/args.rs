@@ -35,6 +35,10 @@ pub(super) enum Verb {
         name: String,
         json: bool,
     },
+    New {
+        name: String,
+        command: Vec<String>,
+    },
     Enable {
         names: Vec<String>,
     },
@@ -66,6 +70,8 @@ struct Found {
     help: bool,
     version: bool,
     words: Vec<String>,
+    /// What is behind `--`.
+    command: Option<Vec<String>>,
 }
 
 pub(super) fn parse(words: &[String]) -> Result<Args, String> {
@@ -98,6 +104,10 @@ fn sort(words: &[String]) -> Result<Found, String> {
                 .ok_or_else(|| format!("{key} needs a value"))
         };
         match key {
+            "--" => {
+                found.command = Some(rest.as_slice().to_vec());
+                break;
+            }
             "--root" => found.root = Some(value()?),
             "-n" | "--lines" => found.lines = Some(value()?),
             "-f" | "--follow" => found.follow = true,
@@ -162,6 +172,13 @@ fn verb(found: &Found) -> Result<Verb, String> {
             name: name()?,
             json: found.json,
         }),
+        "new" => match (names, found.command.as_deref()) {
+            ([name], Some(command @ [_, ..])) => Ok(Verb::New {
+                name: name.clone(),
+                command: command.to_vec(),
+            }),
+            _ => Err("usage: herd new NAME -- COMMAND...".to_owned()),
+        },
         "enable" => Ok(Verb::Enable { names: some()? }),
         "disable" => Ok(Verb::Disable { names: some()? }),
         "check" => no_name().map(|()| Verb::Config { name: None }),
@@ -186,7 +203,8 @@ fn verb(found: &Found) -> Result<Verb, String> {
 
 /// Refuses options that mean nothing to a command.
 fn belongs(verb: &str, found: &Found) -> Result<(), String> {
-    let options: [(bool, &str, &[&str]); 3] = [
+    let options: [(bool, &str, &[&str]); 4] = [
+        (found.command.is_some(), "-- COMMAND", &["new"]),
         (found.follow || found.lines.is_some(), "-n and -f", &["log"]),
         (found.json, "--json", &["status", "why", "log"]),
         (
@@ -244,6 +262,11 @@ mod tests {
         assert_eq!(parsed("log web --lines=all"), Ok(log(None, false)));
         assert_eq!(parsed("status --help"), Ok(Verb::Help));
         assert_eq!(parsed("reload"), Ok(Verb::Tell(Request::Reload)));
+        let new = Verb::New {
+            name: "web".to_owned(),
+            command: ["x", "--json", "--"].map(str::to_owned).to_vec(),
+        };
+        assert_eq!(parsed("new web -- x --json --"), Ok(new));
         let args = parse(&["--root".to_owned(), "/x".to_owned(), "daemon".to_owned()]).unwrap();
         assert_eq!(
             (args.root.as_deref(), args.verb),
@@ -254,7 +277,7 @@ mod tests {
     #[test]
     fn every_command_that_is_suggested_is_one() {
         for verb in VERBS {
-            let found = [verb.to_owned(), format!("{verb} x")].map(|line| parsed(&line));
+            let found = ["", " x", " x -- y"].map(|rest| parsed(&format!("{verb}{rest}")));
             assert!(found.iter().any(Result::is_ok), "{verb}: {found:?}");
             assert!(HELP.contains(verb) || verb == "help");
         }
@@ -269,6 +292,9 @@ mod tests {
             ("why a b", "NAME"),
             ("start a --timeout 5x", "--timeout: \"5x\" is not a time"),
             ("status --timeout 5s", "start, stop, restart"),
+            ("new web", "new NAME -- COMMAND"),
+            ("new web --", "new NAME -- COMMAND"),
+            ("stop web -- x", "stop has no -- COMMAND"),
             ("log web -n x", "-n x"),
             ("log web -n", "needs a value"),
             ("start web -f", "log"),

@@ -10,6 +10,7 @@ usage: herd [--root DIR] COMMAND
   why NAME               what is with it: its state, and the end of its log
   log NAME... [-n N]     the last N lines (50, or \"all\")
   log NAME -f [-n N]     the same, and what follows
+  new NAME -- COMMAND... define a service that runs the command
   enable NAME...         run it now and whenever herd starts
   disable NAME...        stop it, and do not start it with herd
   start NAME...          run it now
@@ -33,9 +34,9 @@ Exit status: 0 done, 1 failed, 2 wrong usage, wrong name or mistake in a
 definition, 3 it took longer than --timeout.
 ";
 
-pub(super) const VERBS: [&str; 17] = [
-    "why", "upgrade", "check", "daemon", "status", "log", "enable", "disable", "start", "stop",
-    "restart", "reload", "config", "poweroff", "reboot", "halt", "help",
+pub(super) const VERBS: [&str; 18] = [
+    "new", "why", "upgrade", "check", "daemon", "status", "log", "enable", "disable", "start",
+    "stop", "restart", "reload", "config", "poweroff", "reboot", "halt", "help",
 ];
 
 pub(super) const OPTIONS: [&str; 7] = [

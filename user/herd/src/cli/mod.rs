@@ -7,6 +7,7 @@ mod help;
 mod lines;
 mod logs;
 mod names;
+mod new;
 mod setup;
 mod show;
 mod tell;
@@ -119,6 +120,7 @@ fn act(args: Args, paths: Paths) -> Outcome {
             logs::show(&paths, &names, lines, follow, json)
         }
         Verb::Why { name, json } => why(&paths, &names::checked(&name)?, json),
+        Verb::New { name, command } => new::new(&paths, &names::checked(&name)?, &command),
         Verb::Enable { names } => on_each(&paths, &names, setup::enable),
         Verb::Disable { names } => on_each(&paths, &names, setup::disable),
         Verb::Each { act, names, limit } => {
