@@ -5,7 +5,7 @@ use crate::paths;
 use crate::process::{capture, find};
 use crate::step::note;
 use anyhow::{Context, Result, bail, ensure};
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -14,6 +14,8 @@ use std::process::{Command, Output};
 pub struct Apt {
     dir: PathBuf,
     config: PathBuf,
+    /// Nobody else uses its state while this is held: apt would fail, not wait.
+    _alone: File,
 }
 
 /// A package to be fetched.
@@ -24,14 +26,18 @@ struct Download {
 }
 
 impl Apt {
-    /// One that keeps its state below `dir`.
+    /// One that keeps its state below `dir`. Waits for any other that does.
     pub fn new(dir: &Path) -> Result<Apt> {
         if find("apt-get").is_none() {
             bail!("Debian's packages are fetched by apt-get, which this machine does not have");
         }
+        fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))?;
+        let alone = File::create(dir.join(".lock"))?;
+        alone.lock().context("cannot lock the packages' folder")?;
         Ok(Apt {
             dir: dir.to_path_buf(),
             config: configure(dir)?,
+            _alone: alone,
         })
     }
 
@@ -134,7 +140,7 @@ fn configure(dir: &Path) -> Result<PathBuf> {
     let root = state.display();
     let config = format!(
         "APT::Architecture \"arm64\";\nAPT::Architectures {{ \"arm64\"; }};\n\
-         APT::Sandbox::User \"\";\nAcquire::Languages \"none\";\n\
+         APT::Sandbox::User \"\";\nAcquire::Languages \"none\";\nAcquire::Retries \"3\";\n\
          Dir::State \"{root}\";\nDir::State::lists \"{root}/lists\";\n\
          Dir::State::status \"{root}/status\";\nDir::Cache \"{root}/cache\";\n"
     );
