@@ -204,11 +204,13 @@ impl Machine {
         let mut out = Vec::new();
         let loaded = refuse_cycles(loaded);
         let names: HashSet<&str> = loaded.iter().map(|found| found.name.as_str()).collect();
+        let mut stopped = Vec::new();
         for (name, entry) in &mut self.entries {
             if !names.contains(name.as_str()) {
                 entry.gone = true;
                 entry.enabled = false;
                 entry.stop(name, now, &mut out);
+                stopped.push(name.clone());
             }
         }
         let mut starts = Vec::new();
@@ -218,12 +220,19 @@ impl Machine {
             let was_enabled = std::mem::replace(&mut entry.enabled, found.enabled);
             match (was_enabled, found.enabled) {
                 (false, true) => starts.push(found.name),
-                (true, false) => entry.stop(&found.name, now, &mut out),
+                (true, false) => {
+                    entry.stop(&found.name, now, &mut out);
+                    stopped.push(found.name);
+                }
                 _ if changed && entry.is_to_try_changed() => starts.push(found.name),
                 _ => {}
             }
         }
         self.refer();
+        // What goes down takes others along before anything that needs those starts.
+        for name in stopped {
+            self.take_note(&name, now, &mut out);
+        }
         for name in starts {
             self.begin(&name, now, &mut out);
         }

@@ -176,6 +176,7 @@ impl Machine {
             for rival in rivals.into_iter().filter(|rival| *rival != next) {
                 if let Some(entry) = self.entries.get_mut(&rival) {
                     entry.stop(&rival, now, out);
+                    self.take_note(&rival, now, out);
                     self.turns.touch(&rival);
                 }
             }

@@ -66,7 +66,7 @@ impl Machine {
 
     /// Keeps `turns` as the entry `name` is now, and touches those that it
     /// makes room for.
-    fn take_note(&mut self, name: &str, now: Time, out: &mut Vec<Action>) {
+    pub(super) fn take_note(&mut self, name: &str, now: Time, out: &mut Vec<Action>) {
         let entry = self.entries.get(name);
         self.turns.set_timer(name, entry.and_then(Entry::deadline));
         let live = entry.is_some_and(Entry::is_live);

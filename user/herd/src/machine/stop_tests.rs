@@ -121,3 +121,18 @@ fn ends_that_are_meant_are_no_failures() {
     machine.event(1, "a", 1, Event::Ended(End::Exited(4)));
     assert_eq!(machine.view("a").unwrap().phase, Phase::Backoff);
 }
+
+#[test]
+fn what_goes_down_takes_others_along_before_new_ones_start() {
+    let (b, c) = (found("b", true, ""), found("c", true, "needs = ['b']"));
+    let e = |enabled| found("e", enabled, "needs = ['c']");
+    let mut machine = Machine::new();
+    machine.load(0, vec![b, c.clone(), e(false)]);
+    machine.event(0, "b", 1, Event::Started(10));
+    machine.event(0, "c", 1, Event::Started(11));
+    // `b` is gone, so that `c` goes down: `e` does not start for a moment.
+    let actions = machine.load(1, vec![c, e(true)]);
+    assert_eq!(starts(&actions), []);
+    assert!(signals(&actions).iter().any(|(pid, _)| *pid == 11));
+    assert_eq!(machine.view("e").unwrap().phase, Phase::Waiting);
+}
