@@ -150,12 +150,12 @@ async fn accept_all(spawner: Spawner) {
     loop {
         let accepted = poll_fn(|cx| {
             changes.watch(cx.waker());
-            if door::is_closed() {
-                listeners.clear();
-            }
             let count = changes.object.count.load(Ordering::Acquire);
             if core::mem::replace(&mut seen, count) != count {
-                listen_on_ports(&mut listeners);
+                match door::is_closed() {
+                    true => listeners.clear(),
+                    false => listen_on_ports(&mut listeners),
+                }
             }
             accept_one(&mut listeners, cx)
         })

@@ -2,7 +2,7 @@
 //! for them, their memory back at their end, and the operator gets in.
 
 use anyhow::{Context, Result};
-use paddock_tests::load;
+use paddock_tests::{bomb, load};
 use std::process::Child;
 use std::time::Duration;
 use xtask::machine::{Machine, machine, test_kernel};
@@ -142,10 +142,7 @@ fn the_operator_gets_in_beside_bombs() -> Result<()> {
 fn the_operator_ends_a_service_that_takes_all() -> Result<()> {
     let machine = machine("root-bombs").smp(1).alone().up()?;
     for (what, tasks) in [("fork", 800), ("children", 1000), ("zombies", 1000)] {
-        machine.sh(&format!(
-            "echo 'command = [\"/bin/paddock-test\", \"exhaust\", \"{what}\", \"0\", \"hold\"]' \
-             > /etc/herd/available/bomb.conf; herd enable bomb >/dev/null"
-        ))?;
+        machine.sh(&bomb::start(what))?;
         wait_for_tasks(&machine, 0, tasks)?;
         let login = best_of_three(&machine, "true")?;
         assert!(login < OPERATOR_LIMIT, "{what}: logged in after {login:?}");
@@ -183,13 +180,11 @@ fn many_without_memory_wait_for_no_lock() -> Result<()> {
         .smp(1)
         .append("paddock.watchdog_lock_ms=500")
         .up()?;
-    machine.sh(
-        "echo 'command = [\"/bin/paddock-test\", \"exhaust\", \"fork\", \"0\", \"hold\"]' \
-         > /etc/herd/available/bomb.conf; dd if=/dev/zero of=/tmp/fill bs=1M count=100 2>/dev/null; \
-         herd enable bomb >/dev/null; \
-         until [ $(dmesg | grep -c 'killed process') -ge 12 ]; do sleep 0.2; done; \
-         rm /tmp/fill; herd stop bomb >/dev/null; herd disable bomb >/dev/null",
-    )?;
+    machine.sh(&format!(
+        "{}; until [ $(dmesg | grep -c 'killed process') -ge 12 ]; do sleep 0.2; done; {}",
+        bomb::start_with_full_tmp(),
+        bomb::STOP_WITH_FULL_TMP
+    ))?;
     machine.done()
 }
 

@@ -2,6 +2,7 @@
 //! place of a shell when there can be none.
 
 use anyhow::{Context, Result, bail, ensure};
+use paddock_tests::bomb;
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
@@ -203,14 +204,12 @@ fn no_shell_no_herd_no_memory() -> Result<()> {
         ask(&machine, "herd restart")?;
         machine.sh("i=0; until herd status httpd 2>/dev/null | grep -q running; do i=$((i+1)); [ $i -lt 100 ] || exit 1; sleep 0.1; done")?;
 
-        machine.sh(
-            "echo 'command = [\"/bin/paddock-test\", \"exhaust\", \"fork\", \"0\", \"hold\"]' \
-             > /etc/herd/available/bomb.conf; dd if=/dev/zero of=/tmp/fill bs=1M count=100 2>/dev/null; \
-             herd enable bomb >/dev/null; \
-             while [ $(awk '/^MemFree/ { print $2 }' /proc/meminfo) -gt 20000 ]; do :; done",
-        )?;
+        machine.sh(&format!(
+            "{}; while [ $(awk '/^MemFree/ {{ print $2 }}' /proc/meminfo) -gt 20000 ]; do :; done",
+            bomb::start_with_full_tmp()
+        ))?;
         answers_with_memory_full(&machine)?;
-        machine.sh("rm /tmp/fill; herd stop bomb >/dev/null; herd disable bomb >/dev/null")?;
+        machine.sh(bomb::STOP_WITH_FULL_TMP)?;
 
         machine.sh("sync; mv /bin/sh /bin/sh.away")?;
         falls_back(&machine, "No such file")?;
@@ -223,6 +222,9 @@ fn no_shell_no_herd_no_memory() -> Result<()> {
         assert_eq!(reply.status.code(), Some(255), "{reply}");
         machine.expect("Paddock 0.")?;
         machine.expect("ssh: listening")?;
+        // Once a boot: a port that is closed for the reboot stays closed.
+        let console = machine.console().text();
+        assert_eq!(console.matches("ssh: listening").count(), 2, "{console}");
         machine.done()?;
     }
     Ok(())
