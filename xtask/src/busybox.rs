@@ -1,61 +1,22 @@
 //! Debian's unmodified arm64 BusyBox, fetched without touching the system's
 //! own package lists.
 
-use crate::process::{find, run};
-use crate::step::{note, step};
-use crate::{debian, paths};
-use anyhow::{Context, Result, anyhow, bail};
-use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use crate::debian;
+use anyhow::{Context, Result, ensure};
+use std::path::PathBuf;
 
 const PACKAGE: &str = "busybox-static";
 
 /// The program, fetched if it is not there yet.
 pub fn ensure() -> Result<PathBuf> {
-    let dir = paths::out().join("debian");
-    let program = dir.join(PACKAGE).join("bin/busybox");
-    if !program.exists() {
-        step("Fetching Debian's BusyBox for arm64");
-        let package = download(&dir)?;
-        note(&format!("unpacking {}", package.display()));
-        run(Command::new("dpkg")
-            .arg("-x")
-            .arg(&package)
-            .arg(dir.join(PACKAGE)))?;
+    let program = debian::tree_of(PACKAGE).join("bin/busybox");
+    if program.exists() {
+        return Ok(program);
     }
-    if !program.exists() {
-        bail!("the package {PACKAGE} has no bin/busybox");
-    }
+    debian::ensure(PACKAGE, &[PACKAGE])
+        .with_context(|| format!("or put a static arm64 busybox at {}", program.display()))?;
+    ensure!(program.exists(), "the package {PACKAGE} has no bin/busybox");
     Ok(program)
-}
-
-fn download(dir: &Path) -> Result<PathBuf> {
-    if find("apt-get").is_none() {
-        bail!(
-            "BusyBox is taken from Debian's packages, and this machine has no apt-get; put a static \
-             arm64 busybox at {}",
-            dir.join(PACKAGE).join("bin/busybox").display()
-        );
-    }
-    if let Some(package) = downloaded(dir)? {
-        return Ok(package);
-    }
-    let apt = debian::Apt::new(dir)?;
-    apt.update()?;
-    apt.get(&["download", PACKAGE])?;
-    downloaded(dir)?.ok_or_else(|| anyhow!("apt-get downloaded nothing"))
-}
-
-fn downloaded(dir: &Path) -> Result<Option<PathBuf>> {
-    if !dir.exists() {
-        return Ok(None);
-    }
-    let entries = fs::read_dir(dir)?.collect::<Result<Vec<_>, _>>()?;
-    Ok(entries.into_iter().map(|entry| entry.path()).find(|path| {
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        name.starts_with(PACKAGE) && name.ends_with("_arm64.deb")
-    }))
 }
 
 /// The names of the applets in a BusyBox program, in the program's order.

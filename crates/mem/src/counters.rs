@@ -1,7 +1,6 @@
 //! How much an address space holds, to be read by anybody at any time.
 
-use crate::area::Area;
-use crate::area::AreaKind;
+use crate::area::{Area, AreaKind};
 use crate::hardware::Hardware;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use paddock_abi::mman::Prot;
@@ -75,11 +74,6 @@ impl Counts {
             resident_shared: self.resident_shared.get(),
             resident_peak: self.resident_peak.get(),
         }
-    }
-
-    /// Pages of all areas.
-    pub fn mapped(&self) -> u64 {
-        self.mapped.get()
     }
 
     /// A page is present from now on.

@@ -6,6 +6,7 @@
 
 use crate::activate::Root;
 use crate::address::{PageRange, PhysAddr, USER_END};
+use crate::counters::Counts;
 use crate::entry::{self, Entry};
 use crate::frame::{Frame, SharedFrame};
 use crate::gather::Gather;
@@ -171,6 +172,10 @@ impl<H: Hardware> Tables<H> {
     /// What the CPUs need to use these tables. Outlives them, empty.
     pub fn root(&self) -> &Arc<Root<H>> {
         &self.root
+    }
+
+    pub(crate) fn counts(&self) -> &Counts {
+        self.root.counts()
     }
 
     fn root_table(&self) -> &Table {

@@ -138,7 +138,7 @@ fn reclaim() -> bool {
 pub fn candidate(process: &Process) -> Candidate {
     let pages = process.memory().map_or(0, |memory| {
         let counters = memory.counters();
-        counters.resident_own + counters.resident_shared + counters.mapped / 512
+        counters.resident() + counters.mapped / 512
     });
     let owed = process.account.lock().bytes() / PAGE_SIZE;
     let threads = process.threads.lock().len();

@@ -117,7 +117,11 @@ fn parse(args: &mut lexopt::Parser) -> Result<Option<Options>> {
             }
         }
     }
-    if !options.packages.is_empty() {
+    if options.packages.is_empty() {
+        if options.size != 0 {
+            bail!("--size is of a disk that is made for --debian");
+        }
+    } else {
         if options.disk.is_some() {
             bail!(
                 "--debian makes a disk of its own: leave --disk out, or make one with `cargo xtask image --debian`"

@@ -27,7 +27,7 @@ struct Download {
 
 impl Apt {
     /// One that keeps its state below `dir`. Waits for any other that does.
-    pub fn new(dir: &Path) -> Result<Apt> {
+    fn new(dir: &Path) -> Result<Apt> {
         if find("apt-get").is_none() {
             bail!("Debian's packages are fetched by apt-get, which this machine does not have");
         }
@@ -53,7 +53,7 @@ impl Apt {
     }
 
     /// Runs `apt-get` with these words.
-    pub fn get(&self, words: &[&str]) -> Result<Output> {
+    fn get(&self, words: &[&str]) -> Result<Output> {
         let mut apt = Command::new("apt-get");
         apt.env("APT_CONFIG", &self.config)
             .env("DEBIAN_FRONTEND", "noninteractive")
@@ -87,9 +87,7 @@ impl Apt {
         }
         Ok(files)
     }
-}
 
-impl Apt {
     /// The names of packages with all that they depend on.
     pub fn names(&self, wanted: &[&str]) -> Result<Vec<String>> {
         let all = self.closure(wanted)?;
@@ -105,15 +103,14 @@ impl Apt {
     }
 
     fn install(&self, options: &[&str], wanted: &[&str]) -> Result<Output> {
-        let mut words = vec!["-q", "install", "--yes", "--no-install-recommends"];
+        let mut words = vec!["install", "--yes", "--no-install-recommends"];
         words.extend(options);
         words.extend(wanted);
         self.get(&words)
     }
 }
 
-/// The packages in what `apt-get --print-uris` says, those of `file:` sources
-/// included.
+/// The packages in what `apt-get --print-uris` says.
 fn downloads(text: &str) -> Vec<Download> {
     let download = |line: &str| {
         let mut words = line.strip_prefix('\'')?.split_whitespace().skip(1);

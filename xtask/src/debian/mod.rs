@@ -10,17 +10,26 @@ use crate::disk::AttributesOf;
 use crate::paths;
 use crate::step::step;
 use anyhow::Result;
+use apt::Apt;
 use std::fs;
 use std::path::PathBuf;
 
-pub use apt::Apt;
 pub use system::{add, image_of};
+
+fn folder_of(name: &str) -> PathBuf {
+    paths::out().join("debian").join(name)
+}
+
+/// Where the packages of a set are unpacked by [`ensure`].
+pub fn tree_of(name: &str) -> PathBuf {
+    folder_of(name).join("root")
+}
 
 /// A folder with these packages and all that they need, unpacked; fetched
 /// unless it is there. `name` names the set.
 pub fn ensure(name: &str, packages: &[&str]) -> Result<PathBuf> {
-    let dir = paths::out().join("debian").join(name);
-    let (tree, done) = (dir.join("root"), dir.join("done"));
+    let dir = folder_of(name);
+    let (tree, done) = (tree_of(name), dir.join("done"));
     let wanted = packages.join(" ");
     if fs::read_to_string(&done).is_ok_and(|done| done == wanted) {
         return Ok(tree);

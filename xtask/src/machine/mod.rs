@@ -1,6 +1,7 @@
 //! Machines under test: QEMU with a disk of its own, its console captured,
 //! and the real clients aimed at it.
 
+mod complaint;
 mod console;
 mod folder;
 mod limited;
@@ -274,24 +275,6 @@ fn with_parent(command: Command) -> Command {
     wrapped
 }
 
-/// What the kernel prints when it finds a fault in itself.
-const COMPLAINTS: &[&str] = &[
-    "PANIC",
-    "violation:",
-    "watchdog: preemption off",
-    "watchdog: interrupts off",
-    "watchdog: no timer interrupts",
-    "watchdog: blocked on lock",
-    "watchdog: main-loop step",
-    "watchdog: thread not run",
-    "watchdog: runaway thread",
-    "watchdog: interrupt missing",
-    "watchdog: timer conflict",
-    "watchdog: interrupt storm",
-    "watchdog: busy wait",
-    "watchdog: lost wake-up",
-];
-
 /// A running machine. [`Machine::done`] ends it; dropped without that, it is
 /// killed, shows its console and leaves its folder.
 pub struct Machine {
@@ -551,23 +534,11 @@ impl Machine {
 
     fn check_console(&self) -> Result<()> {
         let text = self.console.text();
-        match complaint(&text) {
+        match complaint::first(&text) {
             Some(report) => bail!("the kernel complains of itself: {report}"),
             None => Ok(()),
         }
     }
-}
-
-/// Lines of a report that are shown of it.
-const REPORT_LINES: usize = 12;
-
-/// The first report in what a kernel printed in which it complains of itself.
-fn complaint(console: &str) -> Option<String> {
-    let is_complaint = |line: &&str| COMPLAINTS.iter().any(|complaint| line.contains(complaint));
-    let lines: Vec<_> = console.lines().collect();
-    let first = lines.iter().position(is_complaint)?;
-    let report = &lines[first..lines.len().min(first + REPORT_LINES)];
-    Some(report.join("\n"))
 }
 
 /// Checks a disk image without changing it.

@@ -155,9 +155,9 @@ impl<H: Hardware> AddressSpace<H> {
                 }
             });
         }
-        self.tables.root().counts().area_went(area);
+        self.tables.counts().area_went(area);
         area.prot = prot;
-        self.tables.root().counts().area_came(area);
+        self.tables.counts().area_came(area);
         self.tables
             .visit(area.range, |_, slot| flush.add(change_entry(area, slot)));
         Ok(())

@@ -292,7 +292,7 @@ impl<H: Hardware> AddressSpace<H> {
         });
         let area = self.areas.get_mut(index).ok_or(FaultError::NotMapped)?;
         let growth = area.range.start() - page;
-        let mapped = self.tables.root().counts().mapped() * PAGE_SIZE;
+        let mapped = self.tables.counts().get().mapped * PAGE_SIZE;
         let allowed = area.kind == AreaKind::Stack
             && page >= floor
             && area.range.end() - page <= limits.stack
@@ -300,9 +300,9 @@ impl<H: Hardware> AddressSpace<H> {
         if !allowed {
             return Err(FaultError::NotMapped);
         }
-        self.tables.root().counts().area_went(area);
+        self.tables.counts().area_went(area);
         area.range = PageRange::of(page, area.range.end());
-        self.tables.root().counts().area_came(area);
+        self.tables.counts().area_came(area);
         Ok(())
     }
 
@@ -336,7 +336,7 @@ impl<H: Hardware> AddressSpace<H> {
                 continue;
             };
             fill(slot, frame, rights, false);
-            self.counts().page_came(false);
+            self.tables.counts().page_came(false);
             found = true;
         }
         if found {

@@ -41,7 +41,7 @@ impl<H: Hardware> AddressSpace<H> {
         for area in areas.as_slice().iter().filter(|area| !area.no_fork) {
             let mut copy = area.part(area.range);
             copy.locked = false;
-            child.counts().area_came(&copy);
+            child.tables.counts().area_came(&copy);
             child.areas.insert(copy);
             result = share_own_pages(tables, area, &mut child, &mut flush);
             if result.is_err() {
@@ -86,7 +86,7 @@ fn share_page<H: Hardware>(
     let _ = share.into_address();
     let nothing = child_slot.set(read_only);
     debug_assert!(nothing.is_nothing());
-    child.counts().page_came(true);
+    child.tables.counts().page_came(true);
     flush.add(slot.set(read_only));
     Ok(())
 }

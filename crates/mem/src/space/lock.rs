@@ -61,7 +61,8 @@ impl<H: Hardware> AddressSpace<H> {
     /// `ENOMEM` beyond the limit.
     pub fn set_all_locked(&mut self, locked: bool, limit: u64) -> Result<()> {
         if locked {
-            self.check_lock_limit(self.counts().mapped() - self.counters().locked, limit)?;
+            let held = self.counters();
+            self.check_lock_limit(held.mapped - held.locked, limit)?;
         }
         for index in 0..self.areas.as_slice().len() {
             self.set_area_locked(index, locked);
@@ -105,9 +106,9 @@ impl<H: Hardware> AddressSpace<H> {
         let Some(area) = self.areas.get_mut(index) else {
             return;
         };
-        self.tables.root().counts().area_went(area);
+        self.tables.counts().area_went(area);
         area.locked = locked;
-        self.tables.root().counts().area_came(area);
+        self.tables.counts().area_came(area);
     }
 
     /// Whether each page of a range is at hand: 1 or 0 in the low bit of its

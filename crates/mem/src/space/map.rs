@@ -232,7 +232,7 @@ impl<H: Hardware> AddressSpace<H> {
         let mut gather = Gather::new(self.tables.root());
         for area in &self.areas.as_slice()[indices.clone()] {
             report_written(&self.tables, area, area.range);
-            self.counts().area_went(area);
+            self.tables.counts().area_went(area);
         }
         self.zap(range, &mut gather);
         self.areas.remove(indices);
@@ -242,9 +242,9 @@ impl<H: Hardware> AddressSpace<H> {
 
     /// Takes all pages in `range` out of the tables.
     pub(super) fn zap(&mut self, range: PageRange, gather: &mut Gather<H>) {
-        let held = self.counts();
+        let counts = self.tables.counts();
         self.tables.visit(range, |_, slot| {
-            held.page_went(slot.get().is_own());
+            counts.page_went(slot.get().is_own());
             gather.take(slot);
         });
     }
@@ -259,7 +259,7 @@ impl<H: Hardware> AddressSpace<H> {
             let indices = self.areas.isolate(area.range)?;
             self.remove_areas(indices);
         }
-        self.counts().area_came(&area);
+        self.tables.counts().area_came(&area);
         self.areas.insert(area);
         Ok(())
     }
@@ -279,8 +279,9 @@ impl<H: Hardware> AddressSpace<H> {
         };
         let private = !area.shared && area.prot.contains(Prot::WRITE);
         let counts = private && area.kind != AreaKind::Stack;
-        if !fits(self.counts().mapped(), address_space)
-            || counts && !fits(self.counters().data, data)
+        let held = self.counters();
+        if !fits(held.mapped, address_space)
+            || counts && !fits(held.data, data)
             || private && !no_reserve && length > request
         {
             return Err(Errno::ENOMEM);

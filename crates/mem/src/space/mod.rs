@@ -13,7 +13,7 @@ mod usage;
 use crate::activate::Root;
 use crate::address::{PAGE_SIZE, PageRange, USER_END};
 use crate::area::{Area, Areas};
-use crate::counters::{Counters, Counts};
+use crate::counters::Counters;
 use crate::hardware::Hardware;
 use crate::maps::MapsLine;
 use crate::tables::Tables;
@@ -147,11 +147,7 @@ impl<H: Hardware> AddressSpace<H> {
 
     /// How much there is.
     pub fn counters(&self) -> Counters {
-        self.counts().get()
-    }
-
-    fn counts(&self) -> &Counts {
-        self.tables.root().counts()
+        self.tables.counts().get()
     }
 
     /// All areas, in order.

@@ -112,7 +112,7 @@ impl<H: Hardware> AddressSpace<H> {
         });
         H::publish_entries();
         for area in &self.areas.as_slice()[indices.clone()] {
-            self.counts().area_went(area);
+            self.tables.counts().area_went(area);
         }
         self.areas.remove(indices);
         // Before the pruning, which must not take the target's tables.

@@ -108,7 +108,7 @@ impl Sizes {
         let counters = memory.counters();
         Sizes {
             virtual_bytes: counters.mapped * PAGE_SIZE,
-            resident_pages: counters.resident_own + counters.resident_shared,
+            resident_pages: counters.resident(),
             peak_pages: counters.resident_peak,
             shared_pages: counters.resident_shared,
             code: counters.text * PAGE_SIZE,

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::Failure;
 use crate::paths::Paths;
-use crate::proto::{Answer, Request};
+use crate::proto::{Answer, Request, Status};
 
 /// A request that is not answered yet.
 pub(super) struct Asked(BufReader<UnixStream>);
@@ -96,6 +96,15 @@ pub(super) fn ask(paths: &Paths, request: &Request) -> Result<Answer, Failure> {
 /// Asks for something that is answered with a line of text.
 pub(super) fn done(paths: &Paths, request: &Request) -> Result<String, Failure> {
     begin(paths, request)?.done(None)
+}
+
+/// Asks for the state of all services, or of one.
+pub(super) fn services(paths: &Paths, name: Option<&str>) -> Result<Vec<Status>, Failure> {
+    let name = name.map(str::to_owned);
+    match ask(paths, &Request::Status { name })? {
+        Answer::Services { services } => Ok(services),
+        other => Err(unexpected(other)),
+    }
 }
 
 pub(super) fn unexpected(answer: Answer) -> Failure {

@@ -56,12 +56,15 @@ impl Line {
 
 /// All lines of `text`.
 pub(super) fn parse(service: &str, text: &[u8]) -> Vec<Line> {
-    let body = text.strip_suffix(b"\n").unwrap_or(text);
+    parse_after(service, text, None)
+}
+
+/// All lines of `text`, which comes after the line `before`.
+fn parse_after(service: &str, text: &[u8], before: Option<&Line>) -> Vec<Line> {
     let mut lines: Vec<Line> = Vec::new();
-    if !body.is_empty() {
-        for line in body.split(|byte| *byte == b'\n') {
-            lines.push(Line::read(service, line, lines.last()));
-        }
+    for line in text.split_inclusive(|byte| *byte == b'\n') {
+        let line = line.strip_suffix(b"\n").unwrap_or(line);
+        lines.push(Line::read(service, line, lines.last().or(before)));
     }
     lines
 }
@@ -105,13 +108,9 @@ impl Form {
         };
         let open = rest.split_off(end + 1);
         let whole = std::mem::replace(rest, open);
-        let mut text = String::new();
-        for line in whole.split_inclusive(|byte| *byte == b'\n') {
-            let line = line.strip_suffix(b"\n").unwrap_or(line);
-            let line = Line::read(service, line, last.as_ref());
-            text.push_str(&line.to_json());
-            *last = Some(line);
-        }
+        let lines = parse_after(service, &whole, last.as_ref());
+        let text: String = lines.iter().map(Line::to_json).collect();
+        *last = lines.into_iter().last();
         text.into_bytes()
     }
 }

@@ -16,7 +16,7 @@ use std::process::ExitCode;
 
 use crate::daemon;
 use crate::paths::Paths;
-use crate::proto::{Answer, Fault, Request, Status};
+use crate::proto::{Fault, Status};
 use args::{Args, Verb};
 
 /// Why a command failed; the kind chooses the exit status.
@@ -150,23 +150,14 @@ fn on_each(paths: &Paths, words: &[String], act: fn(&Paths, &str) -> Outcome) ->
     worst
 }
 
-/// Asks for all services, or for one.
-fn services(paths: &Paths, name: Option<&str>) -> Result<Vec<Status>, Failure> {
-    let name = name.map(str::to_owned);
-    match client::ask(paths, &Request::Status { name })? {
-        Answer::Services { services } => Ok(services),
-        other => Err(client::unexpected(other)),
-    }
-}
-
 fn status(paths: &Paths, words: &[String], json: bool) -> Outcome {
     let mut shown = Vec::new();
     let mut outcome = Ok(());
     if words.is_empty() {
-        shown = services(paths, None)?;
+        shown = client::services(paths, None)?;
     }
     for name in names::expand(paths, words)? {
-        match services(paths, Some(&name)) {
+        match client::services(paths, Some(&name)) {
             Ok(found) => shown.extend(found),
             Err(failure @ Failure::Unknown(_)) => outcome = tell::worse(outcome, Err(failure)),
             Err(failure) => return Err(failure),
@@ -201,7 +192,7 @@ fn why(paths: &Paths, name: &str, json: bool) -> Outcome {
         Err(Failure::Failed(_)) => Ok(Vec::new()),
         log => log,
     };
-    for service in &services(paths, Some(name))? {
+    for service in &client::services(paths, Some(name))? {
         if json {
             let log = lines::parse(name, &log()?);
             show::print_json(&Why { service, log });

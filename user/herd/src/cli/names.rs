@@ -8,7 +8,6 @@ use super::{Failure, client};
 use crate::config;
 use crate::near::did_you_mean;
 use crate::paths::Paths;
-use crate::proto::{Answer, Request};
 
 /// The services that `words` name, each once, in the order of the words; those
 /// that a pattern matches by name. A word that is no pattern is not looked up.
@@ -38,7 +37,7 @@ pub(super) fn expand(paths: &Paths, words: &[String]) -> Result<Vec<String>, Fai
     Ok(names)
 }
 
-/// The name of a service that is to be on the disk.
+/// That no definition on the disk has this name, and which is near it.
 pub(super) fn on_disk(paths: &Paths, name: &str) -> Failure {
     let near = config::names(paths)
         .map(|names| did_you_mean(name, names.iter().map(String::as_str)))
@@ -61,11 +60,8 @@ pub(super) fn checked(name: &str) -> Result<String, Failure> {
 }
 
 fn all(paths: &Paths) -> Result<Vec<String>, Failure> {
-    match client::ask(paths, &Request::Status { name: None }) {
-        Ok(Answer::Services { services }) => {
-            Ok(services.into_iter().map(|service| service.name).collect())
-        }
-        Ok(other) => Err(client::unexpected(other)),
+    match client::services(paths, None) {
+        Ok(services) => Ok(services.into_iter().map(|service| service.name).collect()),
         Err(Failure::NoDaemon(_)) => config::names(paths).map_err(|error: io::Error| {
             Failure::Failed(format!("{}: {error}", paths.root().display()))
         }),
