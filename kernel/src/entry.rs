@@ -4,7 +4,7 @@
 use crate::arch::boot::BootInfo;
 use crate::arch::trap::{EC_DATA_KERNEL, TrapFrame};
 use crate::arch::{cpu, user_access};
-use crate::{interrupts, panic, schedule_fuzz, smp, thread, user, watchdog};
+use crate::{interrupts, panic, process, schedule_fuzz, smp, thread, watchdog};
 use paddock_sync::platform;
 
 /// The boot code's call: MMU on with the early tables, interrupts masked.
@@ -28,20 +28,20 @@ extern "C" fn secondary_entry(index: usize) -> ! {
 #[unsafe(no_mangle)]
 extern "C" fn trap_user_fault(frame: &mut TrapFrame) {
     cpu::irq_enable();
-    user::handle_fault(frame);
-    user::finish(frame);
+    process::handle_fault(frame);
+    process::finish(frame);
 }
 
 #[unsafe(no_mangle)]
 extern "C" fn trap_finish_user(frame: &mut TrapFrame) {
-    user::finish(frame);
+    process::finish(frame);
 }
 
 #[unsafe(no_mangle)]
 extern "C" fn trap_user_irq(frame: &mut TrapFrame) {
     take_interrupt(frame);
     cpu::irq_enable();
-    user::finish(frame);
+    process::finish(frame);
 }
 
 #[unsafe(no_mangle)]
@@ -67,7 +67,7 @@ fn repair_user_access(frame: &mut TrapFrame) -> bool {
         return true;
     }
     cpu::irq_enable();
-    let repaired = user::handle_kernel_access(&abort);
+    let repaired = process::handle_kernel_access(&abort);
     cpu::irq_disable();
     if !repaired {
         frame.pc = fixup.to as u64;

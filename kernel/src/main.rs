@@ -19,7 +19,7 @@ mod detectors;
 mod drivers;
 mod entry;
 #[cfg(feature = "test-kernel")]
-mod fault_switches;
+mod fault_injection;
 mod fs;
 mod gic;
 mod init;
@@ -31,6 +31,7 @@ mod mmio;
 mod net;
 mod panic;
 mod power;
+mod process;
 mod random;
 #[cfg_attr(not(feature = "fuzz-sched"), path = "schedule_fuzz/off.rs")]
 mod schedule_fuzz;
@@ -40,7 +41,6 @@ mod symbols;
 mod syscall;
 mod thread;
 mod time;
-mod user;
 mod user_memory;
 mod violations;
 mod watchdog;
@@ -89,7 +89,7 @@ fn start_up(machine: &'static machine::Machine) {
     let command_line = machine::command_line();
     report_command_line(&command_line);
     schedule_fuzz::start(&command_line);
-    user::init();
+    process::init();
     smp::start_others(machine);
     drivers::init(machine);
     start_clock(machine);
@@ -106,7 +106,7 @@ fn start_up(machine: &'static machine::Machine) {
     #[cfg(feature = "test-kernel")]
     {
         costs::start(&command_line);
-        fault_switches::start(&command_line, &main_loop);
+        fault_injection::start(&command_line, &main_loop);
     }
     main_loop.run()
 }
@@ -121,7 +121,7 @@ fn report_command_line(command_line: &CommandLine<'_>) {
     }
     for (word, why) in command_line.problems() {
         #[cfg(feature = "test-kernel")]
-        if costs::WORDS.contains(&word) || fault_switches::WORDS.contains(&word) {
+        if costs::WORDS.contains(&word) || fault_injection::WORDS.contains(&word) {
             continue;
         }
         if schedule_fuzz::WORDS.contains(&word) {

@@ -8,7 +8,7 @@ use crate::cpus::{self, Ipi, MAX_CPUS};
 use crate::interrupts::{self, Handler};
 use crate::machine::Machine;
 use crate::thread::{self, stack::KernelStack};
-use crate::{backtrace, memory, power, time, user};
+use crate::{backtrace, memory, power, process, time};
 use paddock_abi::{Errno, Result};
 use paddock_sync::{WaitError, WaitQueue};
 
@@ -91,7 +91,7 @@ pub fn enter(index: usize) -> ! {
     interrupts::init_cpu();
     register_calls();
     thread::start_timer();
-    user::memory::activate(None);
+    process::memory::activate(None);
     cpus::set_online(index);
     STARTED.wake_all();
     thread::start_scheduling_here()

@@ -1,7 +1,7 @@
 //! How much an address space holds, to be read by anybody at any time.
 
-use crate::area::{Area, AreaKind};
 use crate::hardware::Hardware;
+use crate::vma::{Vma, VmaKind};
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use paddock_abi::mman::Prot;
 
@@ -98,19 +98,19 @@ impl Counts {
     }
 
     /// Counts an area in.
-    pub fn area_came<H: Hardware>(&self, area: &Area<H>) {
+    pub fn area_came<H: Hardware>(&self, area: &Vma<H>) {
         self.area(area, u64::wrapping_add);
     }
 
     /// Counts an area, or a part of one, out.
-    pub fn area_went<H: Hardware>(&self, area: &Area<H>) {
+    pub fn area_went<H: Hardware>(&self, area: &Vma<H>) {
         self.area(area, u64::wrapping_sub);
     }
 
-    fn area<H: Hardware>(&self, area: &Area<H>, change: fn(u64, u64) -> u64) {
+    fn area<H: Hardware>(&self, area: &Vma<H>, change: fn(u64, u64) -> u64) {
         let pages = area.range.pages();
         self.mapped.change(change, pages);
-        if area.kind == AreaKind::Stack {
+        if area.kind == VmaKind::Stack {
             self.stack.change(change, pages);
         } else if !area.shared && area.prot.contains(Prot::WRITE) {
             self.data.change(change, pages);

@@ -22,7 +22,6 @@ extern crate alloc;
 
 mod activate;
 mod address;
-mod area;
 mod counters;
 mod entry;
 #[cfg(test)]
@@ -37,10 +36,10 @@ mod space;
 pub mod tables;
 #[cfg(test)]
 mod tests;
+mod vma;
 
 pub use activate::{Activator, Root};
 pub use address::{PAGE_SIZE, PageRange, PhysAddr, USER_END, USER_MIN, user_range_ok};
-pub use area::{Area, AreaKind, Backing, MAX_AREAS};
 pub use counters::Counters;
 pub use entry::{Entry, MAIR_DEVICE, MAIR_NORMAL, Rights};
 pub use frame::{Frame, SharedFrame};
@@ -49,6 +48,7 @@ pub use maps::MapsLine;
 pub use shared::SharedMemory;
 pub use source::{Attached, MapError, MapSource};
 pub use space::{
-    Access, AddressSpace, AreaReport, FaultError, FutexKey, Layout, Limits, MapRequest,
-    PageRequest, Step, SyncTarget, Usage, handle_fault, populate,
+    Access, AddressSpace, FaultError, FutexKey, Layout, Limits, MapRequest, PageRequest, Step,
+    SyncTarget, Usage, VmaReport, handle_fault, populate,
 };
+pub use vma::{Backing, MAX_AREAS, Vma, VmaKind};

@@ -1,27 +1,27 @@
 //! The lines of `/proc/PID/maps` (proc_pid_maps(5)).
 
 use crate::address::PAGE_SIZE;
-use crate::area::{Area, AreaKind, Backing};
 use crate::hardware::Hardware;
+use crate::vma::{Backing, Vma, VmaKind};
 use core::fmt;
 use paddock_abi::mman::Prot;
 
 /// One line, without its end.
 pub struct MapsLine<'a, H: Hardware> {
-    area: &'a Area<H>,
+    area: &'a Vma<H>,
 }
 
 impl<'a, H: Hardware> MapsLine<'a, H> {
-    pub(crate) fn new(area: &'a Area<H>) -> Self {
+    pub(crate) fn new(area: &'a Vma<H>) -> Self {
         MapsLine { area }
     }
 
     fn write_name(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = match (&self.area.backing, self.area.kind) {
-            (_, AreaKind::Stack) => "[stack]",
-            (_, AreaKind::Heap) => "[heap]",
-            (Backing::Anonymous, AreaKind::Plain) => return Ok(()),
-            (Backing::Source { source, .. }, AreaKind::Plain) => {
+            (_, VmaKind::Stack) => "[stack]",
+            (_, VmaKind::Heap) => "[heap]",
+            (Backing::Anonymous, VmaKind::Plain) => return Ok(()),
+            (Backing::Source { source, .. }, VmaKind::Plain) => {
                 return source.describe(f);
             }
         };
@@ -51,7 +51,7 @@ impl<H: Hardware> fmt::Display for MapsLine<'_, H> {
         };
         let named = !matches!(
             (&area.backing, area.kind),
-            (Backing::Anonymous, AreaKind::Plain)
+            (Backing::Anonymous, VmaKind::Plain)
         );
         write!(
             f,

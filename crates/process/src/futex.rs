@@ -208,7 +208,7 @@ mod tests {
         Key::Private { space: 1, address }
     }
 
-    fn settle(futexes: &Futexes, waiters: usize) {
+    fn wait_for_waiters(futexes: &Futexes, waiters: usize) {
         while futexes.waiters() != waiters {
             thread::sleep(Duration::from_millis(1));
         }
@@ -252,7 +252,7 @@ mod tests {
                 thread::spawn(move || futexes.wait(key(8), bitset, NO_DEADLINE, || Ok(true)))
             })
             .into();
-        settle(&futexes, 2);
+        wait_for_waiters(&futexes, 2);
         assert_eq!(futexes.wake(key(8), 2, 10), 1);
         assert_eq!(futexes.wake(key(8), 2, 10), 0);
         assert_eq!(futexes.wake(key(8), u32::MAX, 10), 1);
@@ -276,10 +276,10 @@ mod tests {
                 })
             })
             .collect();
-        settle(&futexes, 4);
+        wait_for_waiters(&futexes, 4);
         assert_eq!(futexes.requeue(key(0x10), key(0x20), 1, 10), Ok((1, 3)));
         assert_eq!(futexes.wake(key(0x10), u32::MAX, 10), 0);
-        settle(&futexes, 3);
+        wait_for_waiters(&futexes, 3);
         assert_eq!(futexes.wake(key(0x20), u32::MAX, 10), 3);
         threads
             .into_iter()

@@ -172,7 +172,7 @@ impl<T: Runnable, const CPUS: usize> Queues<T, CPUS> {
     /// `cpu` is about to sleep: announces it and looks a last time. True if
     /// it may sleep until it is interrupted; false if its own queue has work
     /// (stolen work included).
-    pub fn settle(&self, cpu: usize) -> bool {
+    pub fn enter_idle(&self, cpu: usize) -> bool {
         self.idle.announce(cpu);
         if self.best(cpu).is_none() {
             // Not by the hint: the lock orders this look after the
@@ -190,7 +190,7 @@ impl<T: Runnable, const CPUS: usize> Queues<T, CPUS> {
     }
 
     /// `cpu` has been woken.
-    pub fn stir(&self, cpu: usize) {
+    pub fn leave_idle(&self, cpu: usize) {
         self.idle.withdraw(cpu);
     }
 
@@ -311,10 +311,10 @@ mod tests {
     #[test]
     fn a_cpu_with_work_does_not_sleep() {
         let queues = queues();
-        assert!(queues.settle(2));
+        assert!(queues.enter_idle(2));
         assert_eq!(queues.claim_idle(CpuMask::ALL, 0), Some(2));
         queues.push(0, End::Back, Fake::new(CpuMask::ALL));
-        assert!(!queues.settle(2));
+        assert!(!queues.enter_idle(2));
         assert_eq!(queues.claim_idle(CpuMask::ALL, 0), None);
         let stolen = queues.pop(2, |_| true).unwrap();
         assert_eq!(stolen.home(), 2);

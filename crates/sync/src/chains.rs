@@ -254,7 +254,7 @@ pub(crate) fn take_over(_: &mut Chains, context: &Context, lock: &LockMeta) {
 }
 
 /// After a release: the caller keeps what the waiters of its other locks lend.
-pub(crate) fn settle(_: &mut Chains, context: &Context) {
+pub(crate) fn recompute_inherited(_: &mut Chains, context: &Context) {
     // SAFETY: the caller is the thread of `context`, whose guards borrow the
     // locks it holds.
     let wanted = context.held.locks().map(|lock| unsafe { (*lock).wanted() });

@@ -204,7 +204,7 @@ impl RawMutex {
         let _stay = PreemptGuard::new();
         let mut chains = chains::lock();
         let waker = self.pass_on(&mut chains);
-        chains::settle(&mut chains, context);
+        chains::recompute_inherited(&mut chains, context);
         drop(chains);
         if let Some(waker) = waker {
             waker.wake();

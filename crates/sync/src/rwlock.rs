@@ -193,7 +193,7 @@ impl RawRwLock {
         if state.reading == 0 {
             self.pass_on(chains, side, context);
         } else {
-            chains::settle(&mut chains, context);
+            chains::recompute_inherited(&mut chains, context);
         }
     }
 
@@ -206,13 +206,13 @@ impl RawRwLock {
         let state = self.state(&mut chains);
         let readers_next = last == Side::Write || state.write_queue.is_empty();
         if readers_next && !state.read_queue.is_empty() {
-            chains::settle(&mut chains, context);
+            chains::recompute_inherited(&mut chains, context);
             self.let_readers_in(chains);
             return;
         }
         let writer = state.write_queue.choose();
         let waker = writer.and_then(|writer| self.grant(&mut chains, Side::Write, writer));
-        chains::settle(&mut chains, context);
+        chains::recompute_inherited(&mut chains, context);
         drop(chains);
         if let Some(waker) = waker {
             waker.wake();

@@ -160,7 +160,7 @@ fn sources() -> Vec<(String, String)> {
         for entry in std::fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
             let name = path.file_name().unwrap().to_str().unwrap();
-            if path.is_dir() && !["tests", "target", "fuzz", "fault_switches"].contains(&name) {
+            if path.is_dir() && !["tests", "target", "fuzz", "fault_injection"].contains(&name) {
                 folders.push(path);
             } else if name.ends_with(".rs") && name != "tests.rs" {
                 let text = std::fs::read_to_string(&path).unwrap();

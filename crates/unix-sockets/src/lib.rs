@@ -13,9 +13,9 @@
 extern crate alloc;
 
 mod connect;
+mod deferred_close;
 mod endpoint;
 mod file;
-mod graveyard;
 mod inbox;
 mod metadata;
 mod name;

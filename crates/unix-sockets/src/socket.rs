@@ -3,7 +3,7 @@
 use crate::endpoint::{Endpoint, Role, State};
 use crate::name::{self, Name};
 use crate::options::SocketOptions;
-use crate::{graveyard, inbox};
+use crate::{deferred_close, inbox};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use paddock_abi::socket::{SOCK_DGRAM, SOCK_SEQPACKET, SOCK_STREAM, Ucred};
@@ -240,9 +240,9 @@ impl Drop for UnixSocket {
         for mut segment in unread {
             match files.try_reserve(segment.rights.len()) {
                 Ok(()) => files.append(&mut segment.rights),
-                Err(_) => graveyard::bury(core::mem::take(&mut segment.rights)),
+                Err(_) => deferred_close::close(core::mem::take(&mut segment.rights)),
             }
         }
-        graveyard::bury(files);
+        deferred_close::close(files);
     }
 }

@@ -1,7 +1,7 @@
 //! Sending and receiving.
 
+use crate::deferred_close;
 use crate::endpoint::{Endpoint, Role, State, Target};
-use crate::graveyard;
 use crate::inbox::{LIMIT, Segment, Taken};
 use crate::name::Name;
 use crate::socket::{Kind, UnixSocket};
@@ -54,7 +54,7 @@ impl Received {
 
 impl Drop for Received {
     fn drop(&mut self) {
-        graveyard::bury(core::mem::take(&mut self.rights));
+        deferred_close::close(core::mem::take(&mut self.rights));
     }
 }
 

@@ -7,7 +7,7 @@
 //!   their own, files of a filesystem share [`InodeFile`].
 //! - [`OpenFile`]: Linux's open file description (offset, status flags), and
 //!   [`FdTable`]: a process's descriptors.
-//! - [`Namespace`]: the mount table and everything that takes a path.
+//! - [`MountNamespace`]: the mount table and everything that takes a path.
 //!
 //! Everything here may sleep (locks, disk) unless it says otherwise, and
 //! nothing here waits for readiness: an operation that cannot go on returns
@@ -50,7 +50,7 @@ pub use observers::CloseObserver;
 pub use open_file::{Offset, OpenFile};
 pub use paddock_cred::{Access, Cred};
 pub use page::{CachePage, HeapPages, PAGE_SIZE, PageRef, PageSource};
-pub use path::{FsInfo, Namespace, Path, PathContext};
+pub use path::{FsInfo, MountNamespace, Path, PathContext};
 
 pub use seals::{Seals, WritableMapping};
 pub use write_count::{Running, WriteCount, Writing};

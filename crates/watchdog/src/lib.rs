@@ -15,7 +15,7 @@ mod stolen;
 mod walk;
 
 pub use chain::{End, MAX_LINKS, View, follow};
-pub use limits::{Limits, Severity, Spell};
+pub use limits::{Episode, Limits, Severity};
 pub use repeats::{Repeat, Repeats};
 pub use settings::Setting;
 pub use stolen::{StolenTime, USUAL_DELAY_NS};

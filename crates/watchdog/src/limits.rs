@@ -42,24 +42,24 @@ impl Limits {
 }
 
 /// What was told of one kind of trouble in one place (a CPU, the main loop).
-/// A spell of trouble is known by a key, such as its start, so each is told of
+/// A episode of trouble is known by a key, such as its start, so each is told of
 /// once as a warning and once as a report.
 #[derive(Debug)]
-pub struct Spell {
+pub struct Episode {
     warned: AtomicU64,
     reported: AtomicU64,
 }
 
-impl Spell {
+impl Episode {
     /// Nothing was told of yet.
     pub const fn new() -> Self {
-        Spell {
+        Episode {
             warned: AtomicU64::new(u64::MAX),
             reported: AtomicU64::new(u64::MAX),
         }
     }
 
-    /// What to tell of a spell known by `key` that has lasted for `age`
+    /// What to tell of a episode known by `key` that has lasted for `age`
     /// nanoseconds; `None` if nothing, or if that was told already. Of several
     /// callers at once one is told to speak.
     pub fn judge(&self, key: u64, age: u64, limits: Limits) -> Option<Severity> {
@@ -72,7 +72,7 @@ impl Spell {
     }
 }
 
-impl Default for Spell {
+impl Default for Episode {
     fn default() -> Self {
         Self::new()
     }
@@ -87,9 +87,9 @@ mod tests {
         report: 5000,
     };
 
-    /// Judges a spell that is known by its start.
-    fn judge(spell: &Spell, since: u64, now: u64) -> Option<Severity> {
-        spell.judge(since, now.saturating_sub(since), LIMITS)
+    /// Judges a episode that is known by its start.
+    fn judge(episode: &Episode, since: u64, now: u64) -> Option<Severity> {
+        episode.judge(since, now.saturating_sub(since), LIMITS)
     }
 
     #[test]
@@ -102,25 +102,25 @@ mod tests {
 
     #[test]
     fn each_spell_is_told_of_once_at_each_severity() {
-        let spell = Spell::new();
-        assert_eq!(judge(&spell, 10, 50), None);
-        assert_eq!(judge(&spell, 10, 200), Some(Severity::Warning));
-        assert_eq!(judge(&spell, 10, 300), None);
-        assert_eq!(judge(&spell, 10, 6000), Some(Severity::Report));
-        assert_eq!(judge(&spell, 10, 9000), None);
-        assert_eq!(judge(&spell, 9500, 9700), Some(Severity::Warning));
-        assert_eq!(judge(&spell, 9500, 19_700), Some(Severity::Report));
+        let episode = Episode::new();
+        assert_eq!(judge(&episode, 10, 50), None);
+        assert_eq!(judge(&episode, 10, 200), Some(Severity::Warning));
+        assert_eq!(judge(&episode, 10, 300), None);
+        assert_eq!(judge(&episode, 10, 6000), Some(Severity::Report));
+        assert_eq!(judge(&episode, 10, 9000), None);
+        assert_eq!(judge(&episode, 9500, 9700), Some(Severity::Warning));
+        assert_eq!(judge(&episode, 9500, 19_700), Some(Severity::Report));
     }
 
     #[test]
     fn a_spell_that_is_noticed_late_is_reported_at_once() {
-        let spell = Spell::new();
-        assert_eq!(judge(&spell, 0, 60_000), Some(Severity::Report));
-        assert_eq!(judge(&spell, 0, 60_001), None);
+        let episode = Episode::new();
+        assert_eq!(judge(&episode, 0, 60_000), Some(Severity::Report));
+        assert_eq!(judge(&episode, 0, 60_001), None);
     }
 
     #[test]
     fn a_start_in_the_future_is_no_trouble() {
-        assert_eq!(judge(&Spell::new(), 10, 5), None);
+        assert_eq!(judge(&Episode::new(), 10, 5), None);
     }
 }

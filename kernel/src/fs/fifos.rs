@@ -1,6 +1,6 @@
 //! Fifos: which pipe stands behind which inode.
 
-use crate::user::accounts::with_pipe_payer;
+use crate::process::accounts::with_pipe_payer;
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
 use paddock_abi::{Errno, Result};

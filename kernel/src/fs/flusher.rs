@@ -2,8 +2,8 @@
 //! were made. While there are none it sleeps.
 
 use super::root;
+use crate::process::vfs;
 use crate::thread;
-use crate::user::vfs;
 use alloc::sync::Arc;
 use paddock_abi::Errno;
 use paddock_vfs::cache::PageCache;

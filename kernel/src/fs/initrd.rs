@@ -7,7 +7,7 @@ use alloc::string::String;
 use paddock_abi::stat::make_device;
 use paddock_abi::{Errno, Result};
 use paddock_cpio::{Archive, Entry};
-use paddock_vfs::{FileKind, Namespace, OpenFlags, Path, PathContext, SetMetadata, Timestamp};
+use paddock_vfs::{FileKind, MountNamespace, OpenFlags, Path, PathContext, SetMetadata, Timestamp};
 
 /// Files with several names: the name that a file was made by.
 type FirstNames<'a> = BTreeMap<((u32, u32), u32), &'a [u8]>;
@@ -37,7 +37,7 @@ pub fn archive() -> Option<&'static [u8]> {
 
 /// Makes all that the archive holds below the root of `context`. What cannot
 /// be made is reported and left out. May sleep.
-pub fn unpack(namespace: &Namespace, context: &PathContext, archive: &[u8]) {
+pub fn unpack(namespace: &MountNamespace, context: &PathContext, archive: &[u8]) {
     let context = PathContext {
         umask: 0,
         ..context.clone()
@@ -65,7 +65,7 @@ pub fn unpack(namespace: &Namespace, context: &PathContext, archive: &[u8]) {
 }
 
 fn make<'a>(
-    namespace: &Namespace,
+    namespace: &MountNamespace,
     context: &PathContext,
     entry: &Entry<'a>,
     first_names: &mut FirstNames<'a>,
@@ -85,7 +85,7 @@ fn make<'a>(
 }
 
 /// Makes the directories above `name` that the archive does not list first.
-fn make_parents(namespace: &Namespace, context: &PathContext, name: &[u8]) -> Result<()> {
+fn make_parents(namespace: &MountNamespace, context: &PathContext, name: &[u8]) -> Result<()> {
     for (at, _) in name
         .iter()
         .enumerate()
@@ -99,7 +99,11 @@ fn make_parents(namespace: &Namespace, context: &PathContext, name: &[u8]) -> Re
     Ok(())
 }
 
-fn make_directory(namespace: &Namespace, context: &PathContext, entry: &Entry<'_>) -> Result<()> {
+fn make_directory(
+    namespace: &MountNamespace,
+    context: &PathContext,
+    entry: &Entry<'_>,
+) -> Result<()> {
     match namespace.mkdir(context, entry.name, entry.mode) {
         // The root itself, and what `make_parents` made.
         Err(Errno::EEXIST | Errno::EBUSY | Errno::ENOENT) => {
@@ -111,7 +115,7 @@ fn make_directory(namespace: &Namespace, context: &PathContext, entry: &Entry<'_
 
 #[allow(clippy::disallowed_methods, reason = "runs at boot, before any user")]
 fn make_file<'a>(
-    namespace: &Namespace,
+    namespace: &MountNamespace,
     context: &PathContext,
     entry: &Entry<'a>,
     first_names: &mut FirstNames<'a>,
@@ -132,7 +136,7 @@ fn make_file<'a>(
     write(namespace, context, entry)
 }
 
-fn write(namespace: &Namespace, context: &PathContext, entry: &Entry<'_>) -> Result<()> {
+fn write(namespace: &MountNamespace, context: &PathContext, entry: &Entry<'_>) -> Result<()> {
     let flags = OpenFlags::CREAT | OpenFlags::TRUNC | OpenFlags::WRONLY | OpenFlags::NOFOLLOW;
     let file = namespace.open(context, entry.name, flags, entry.mode & 0o7777)?;
     let mut rest = entry.data;
@@ -143,12 +147,12 @@ fn write(namespace: &Namespace, context: &PathContext, entry: &Entry<'_>) -> Res
     Ok(())
 }
 
-fn place(namespace: &Namespace, context: &PathContext, entry: &Entry<'_>) -> Result<Path> {
+fn place(namespace: &MountNamespace, context: &PathContext, entry: &Entry<'_>) -> Result<Path> {
     namespace.resolve(context, entry.name, false)
 }
 
 fn set_owner_and_times(
-    namespace: &Namespace,
+    namespace: &MountNamespace,
     context: &PathContext,
     entry: &Entry<'_>,
 ) -> Result<()> {

@@ -1,6 +1,6 @@
 //! Job control: how terminals reach processes.
 
-use crate::user;
+use crate::process;
 use paddock_abi::signal::{SIGTTIN, SIGTTOU, Siginfo};
 use paddock_cred::Cap;
 use paddock_tty::{Caller, JobControl};
@@ -11,9 +11,9 @@ pub struct Processes;
 
 impl JobControl for Processes {
     fn caller(&self) -> Option<Caller> {
-        let thread = user::current()?;
+        let thread = process::current()?;
         let pid = thread.process.pid;
-        let tree = user::tree().lock();
+        let tree = process::tree().lock();
         let (group, session) = (tree.group(pid).ok()?, tree.session(pid).ok()?);
         let orphaned = tree.is_orphaned(group);
         drop(tree);
@@ -30,18 +30,18 @@ impl JobControl for Processes {
     }
 
     fn signal_group(&self, group: u32, signal: u32) {
-        user::send_to_group(group, &Siginfo::kernel(signal));
+        process::send_to_group(group, &Siginfo::kernel(signal));
     }
 
     fn signal_process(&self, pid: u32, signal: u32) {
-        let process = user::tree().lock().get(pid);
+        let process = process::tree().lock().get(pid);
         if let Some(process) = process {
             // A terminal's signals are not queued: there is no error.
-            let _ = user::send_to_process(&process, &Siginfo::kernel(signal));
+            let _ = process::send_to_process(&process, &Siginfo::kernel(signal));
         }
     }
 
     fn session_of_group(&self, group: u32) -> Option<u32> {
-        user::tree().lock().group_session(group)
+        process::tree().lock().group_session(group)
     }
 }

@@ -2,7 +2,7 @@
 //! `Documentation/ABI/testing/dev-kmsg`).
 
 use crate::console::log_ring::{self, Cursor, Record};
-use crate::user;
+use crate::process;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::any::Any;
@@ -29,7 +29,7 @@ struct KmsgFile {
 /// `EPERM` for a reader without CAP_SYSLOG.
 pub fn open(inode: &Arc<dyn Inode>, flags: OpenFlags) -> Result<Arc<dyn File>> {
     if flags.readable()
-        && let Some(caller) = user::current()
+        && let Some(caller) = process::current()
     {
         caller.with_cred(|cred| cred.require(Cap::CAP_SYSLOG))?;
     }

@@ -15,7 +15,7 @@ mod sys;
 use crate::console::terminal::{self, ConsoleSink};
 use crate::machine::CommandLine;
 use crate::memory;
-use crate::user::vfs;
+use crate::process::vfs;
 use alloc::sync::Arc;
 use clock::WallClock;
 use embassy_executor::Spawner;
@@ -25,7 +25,7 @@ use job::Processes;
 use paddock_abi::Result;
 use paddock_sync::{OnceCell, try_arc};
 use paddock_tty::{Terminals, Tty};
-use paddock_vfs::{Namespace, Path, PathContext};
+use paddock_vfs::{MountNamespace, Path, PathContext};
 
 /// The share of memory, as a divisor, that the page cache keeps under
 /// pressure: the code of the programs that run.
@@ -61,7 +61,7 @@ pub fn mount_root(command_line: &CommandLine<'_>) {
     let clock = Arc::new(WallClock);
     let devices = devices::table(&make_terminals(), &make_console());
     let root = root::find(command_line, &clock);
-    let namespace = match Namespace::new(root.fs, &root.source, devices) {
+    let namespace = match MountNamespace::new(root.fs, &root.source, devices) {
         Ok(namespace) => namespace,
         Err(error) => panic!("no root filesystem: {error}"),
     };

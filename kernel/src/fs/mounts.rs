@@ -5,7 +5,7 @@ use super::clock::WallClock;
 use super::devices::EXTRA_NODES;
 use super::{proc, sys, terminals};
 use crate::memory;
-use crate::user::page_cache::ChargedPages;
+use crate::process::page_cache::ChargedPages;
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicU32, Ordering};
 use paddock_abi::stat::make_device;
@@ -15,7 +15,7 @@ use paddock_tty::DevPts;
 use paddock_vfs::dev_fs::{self, STANDARD_NODES};
 use paddock_vfs::mem_fs::MemFs;
 use paddock_vfs::path::MountFlags;
-use paddock_vfs::{FileKind, FileSystem, Namespace, PAGE_SIZE, PathContext};
+use paddock_vfs::{FileKind, FileSystem, MountNamespace, PAGE_SIZE, PathContext};
 
 /// Bytes for `/dev`, where there are only nodes.
 const DEV_BYTES: u64 = 1 << 20;
@@ -48,7 +48,7 @@ pub fn memory_fs(clock: &Arc<WallClock>, bytes: u64, mode: u32) -> Result<Arc<dy
 }
 
 /// Mounts everything. What cannot be mounted is reported and left out.
-pub fn mount_all(namespace: &Namespace, context: &PathContext, clock: &Arc<WallClock>) {
+pub fn mount_all(namespace: &MountNamespace, context: &PathContext, clock: &Arc<WallClock>) {
     let half = half_of_memory();
     let plain = MountFlags::NOSUID | MountFlags::NODEV;
     let memory = |bytes, mode| memory_fs(clock, bytes, mode);
@@ -95,7 +95,7 @@ fn pts(clock: &Arc<WallClock>) -> Result<Arc<dyn FileSystem>> {
 }
 
 fn mount_on(
-    namespace: &Namespace,
+    namespace: &MountNamespace,
     context: &PathContext,
     target: &str,
     source: &str,
@@ -109,7 +109,7 @@ fn mount_on(
     namespace.mount(context, target.as_bytes(), fs, source, flags)
 }
 
-fn fill_dev(namespace: &Namespace, context: &PathContext) -> Result<()> {
+fn fill_dev(namespace: &MountNamespace, context: &PathContext) -> Result<()> {
     let dev = namespace.resolve(context, b"/dev", true)?;
     let inside = context.with_base(dev);
     dev_fs::populate(namespace, &inside, STANDARD_NODES)?;

@@ -78,7 +78,7 @@ impl GicV3 {
     fn init_distributor(&self) {
         let gicd = &self.distributor;
         gicd.write32(GICD_CTLR, 0);
-        self.settle();
+        self.wait_for_write();
         let lines = Lines(*gicd);
         for irq in (FIRST_SHARED..self.lines).step_by(32) {
             quiet(lines, irq);
@@ -89,15 +89,15 @@ impl GicV3 {
         }
         // Affinity routing first: the routes exist only with it.
         gicd.write32(GICD_CTLR, CTLR_ARE);
-        self.settle();
+        self.wait_for_write();
         for irq in FIRST_SHARED..self.lines {
             gicd.write64(GICD_IROUTER + 8 * irq as usize, cpu::affinity());
         }
         gicd.write32(GICD_CTLR, CTLR_ON);
-        self.settle();
+        self.wait_for_write();
     }
 
-    fn settle(&self) {
+    fn wait_for_write(&self) {
         wait_clear(&self.distributor, GICD_CTLR, CTLR_RWP);
     }
 

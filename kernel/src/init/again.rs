@@ -2,7 +2,7 @@
 //! new one takes them over.
 
 use super::{output, path, run};
-use crate::{config, thread, time, user};
+use crate::{config, process, thread, time};
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 use paddock_process::WaitStatus;
 
@@ -72,7 +72,7 @@ pub fn ended(status: Option<WaitStatus>) {
 }
 
 fn start(status: Option<WaitStatus>) {
-    while user::process_1().is_some() || output::is_carried() {
+    while process::process_1().is_some() || output::is_carried() {
         thread::sleep_ms(LOOK_MS);
     }
     if HELD.load(Relaxed) {

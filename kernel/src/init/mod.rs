@@ -8,8 +8,8 @@ mod again;
 mod output;
 
 use crate::machine::CommandLine;
-use crate::user::vfs::namespace;
-use crate::user::{self, Program};
+use crate::process::vfs::namespace;
+use crate::process::{self, Program};
 use crate::{config, fs, thread, time};
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -35,7 +35,7 @@ static SPAWNER: OnceCell<SendSpawner> = OnceCell::new();
 /// How the last process 1 ended, and when (ns since boot).
 static LAST_END: SpinLock<Option<(WaitStatus, u64)>> = SpinLock::new(Rank::Leaf, None);
 /// Ends the connections of those who are logged in.
-static FAREWELL: OnceCell<fn()> = OnceCell::new();
+static SHUTDOWN_HOOK: OnceCell<fn()> = OnceCell::new();
 /// How long one that was killed may take to go, in milliseconds.
 const END_MS: u64 = 2000;
 /// How often that is looked at, in milliseconds.
@@ -91,11 +91,11 @@ pub fn last_end() -> Option<(WaitStatus, u64)> {
 /// `EBUSY` if something does not end; those of execve(2) and fork(2).
 pub fn restart() -> Result<()> {
     let _hold = again::hold();
-    if let Some(first) = user::process_1() {
-        user::kill_by_kernel(&first);
+    if let Some(first) = process::process_1() {
+        process::kill_by_kernel(&first);
     }
-    wait_until(|| user::process_1().is_none())?;
-    user::services::end_all()?;
+    wait_until(|| process::process_1().is_none())?;
+    process::services::end_all()?;
     wait_until(|| !output::is_carried())?;
     run(path())
 }
@@ -121,7 +121,7 @@ fn run(path: &str) -> Result<()> {
     }
     let mut arguments = Strings::new();
     arguments.push(path.as_bytes())?;
-    user::spawn(Program {
+    process::spawn(Program {
         path: path.as_bytes(),
         arguments,
         environment,
@@ -157,15 +157,15 @@ fn standard_files(context: &PathContext, writer: Arc<ChannelWriter>) -> Result<F
 
 /// What ends the connections of those who are logged in before the machine
 /// goes: it may sleep, but not for long. Once, at boot.
-pub fn set_farewell(farewell: fn()) {
-    let _ = FAREWELL.set(farewell);
+pub fn set_shutdown_hook(hook: fn()) {
+    let _ = SHUTDOWN_HOOK.set(hook);
 }
 
 /// Before the machine goes off: nobody is left waiting for an answer, and
 /// everything is on the disk. Thread context; sleeps.
 pub fn shut_down() {
-    if let Some(farewell) = FAREWELL.get() {
-        farewell();
+    if let Some(hook) = SHUTDOWN_HOOK.get() {
+        hook();
     }
     fs::shut_down();
 }

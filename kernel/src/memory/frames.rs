@@ -4,7 +4,7 @@
 //! The *kernel's* serves small allocations that cannot fail (a node of a map,
 //! a counted reference); nothing that a program can ask for without end comes
 //! out of it, and every system call that begins while it is touched frees
-//! memory first (`user::oom`). The *operator's* is left by all but process 1,
+//! memory first (`process::oom`). The *operator's* is left by all but process 1,
 //! logins of root and the kernel's own threads.
 
 use super::injected;

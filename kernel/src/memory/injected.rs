@@ -6,7 +6,7 @@
 
 #[cfg(feature = "test-kernel")]
 mod switch {
-    use crate::user;
+    use crate::process;
     use core::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 
     /// The number of the allocation that fails.
@@ -39,7 +39,7 @@ mod switch {
     pub fn fails_now() -> bool {
         let process = PROCESS.load(Relaxed);
         process != 0
-            && user::current().is_some_and(|thread| thread.process.pid == process)
+            && process::current().is_some_and(|thread| thread.process.pid == process)
             && TRIED.fetch_add(1, Relaxed) == FAILS_AT.load(Relaxed)
     }
 }

@@ -2,7 +2,7 @@
 //! at once, and the answers wait.
 
 use super::interfaces;
-use crate::user::accounts::paying;
+use crate::process::accounts::paying;
 use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use alloc::vec::Vec;

@@ -31,7 +31,7 @@ impl Notifier {
     /// # Errors
     /// `ENOMEM`.
     pub fn new(family: u16, ino: u64) -> Result<Arc<Notifier>> {
-        let maker = crate::user::current();
+        let maker = crate::process::current();
         let uid = maker.map_or(0, |thread| thread.with_cred(|cred| cred.uid.effective));
         try_arc(Notifier {
             queue: WaitQueue::new(),

@@ -3,7 +3,7 @@
 
 use super::inet;
 use super::notifier::Notifier;
-use crate::user::accounts::paying;
+use crate::process::accounts::paying;
 use alloc::sync::Arc;
 use core::any::Any;
 use embassy_net::IpEndpoint;

@@ -2,7 +2,7 @@
 
 use super::files::{self, BadLines, Contents};
 use super::{accounts, kept, settings};
-use crate::user::vfs::namespace;
+use crate::process::vfs::namespace;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::net::IpAddr;

@@ -4,9 +4,9 @@ use super::environment::{Ends, environment};
 use super::watched::Watched;
 use super::{accounts, greeting};
 use crate::fs;
-use crate::user::accounts::with_pipe_payer;
-use crate::user::vfs::namespace;
-use crate::user::{self, Program, send_to_group};
+use crate::process::accounts::with_pipe_payer;
+use crate::process::vfs::namespace;
+use crate::process::{self, Program, send_to_group};
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -98,7 +98,7 @@ impl Child {
             changed: WaitQueue::new(),
         })?;
         let noted = exit.clone();
-        let process = user::spawn(Program {
+        let process = process::spawn(Program {
             path: &account.shell,
             arguments: arguments(&account, request.command.as_deref())?,
             environment,

@@ -70,7 +70,7 @@ pub async fn decide(request: AuthRequest, visit: Arc<Visit>) -> Verdict<KeyOptio
             false => patiently(judged.as_mut(), LIMIT_MS).await,
         };
         match known {
-            Some(known) if !is_unreadable(&known) => return settle(known, &visit),
+            Some(known) if !is_unreadable(&known) => return conclude(known, &visit),
             known => {
                 let by_kept =
                     authorize::by_lists(ROOT).and_then(|()| kept::judge(&request, address));
@@ -80,12 +80,12 @@ pub async fn decide(request: AuthRequest, visit: Arc<Visit>) -> Verdict<KeyOptio
                     return Ok(options);
                 }
                 if let Some(known) = known {
-                    return settle(known, &visit);
+                    return conclude(known, &visit);
                 }
             }
         }
     }
-    settle(judged.await, &visit)
+    conclude(judged.await, &visit)
 }
 
 type Judged = Result<core::result::Result<Permit, Denial>>;
@@ -98,7 +98,7 @@ fn is_unreadable(judged: &Judged) -> bool {
     }
 }
 
-fn settle(judged: Judged, visit: &Visit) -> Verdict<KeyOptions> {
+fn conclude(judged: Judged, visit: &Visit) -> Verdict<KeyOptions> {
     match judged {
         Ok(Ok(permit)) => {
             visit.set_operators(permit.uid == 0);

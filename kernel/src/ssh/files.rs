@@ -2,7 +2,7 @@
 //! never opened: reading one cannot wait for a fifo's other end, nor touch a
 //! device.
 
-use crate::user::vfs::namespace;
+use crate::process::vfs::namespace;
 use alloc::borrow::Cow;
 use alloc::string::String;
 use alloc::vec::Vec;

@@ -2,7 +2,7 @@
 
 use super::backend::new_rng;
 use super::files;
-use crate::user::vfs::namespace;
+use crate::process::vfs::namespace;
 use alloc::string::String;
 use alloc::vec::Vec;
 use paddock_abi::{Errno, Result};

@@ -47,7 +47,7 @@ pub fn start(spawner: Spawner) {
         Ok(token) => spawner.spawn(token),
         Err(_) => log::error!("ssh: the server has no task"),
     }
-    init::set_farewell(close);
+    init::set_shutdown_hook(close);
 }
 
 /// Listens no longer and ends all connections, as the machine is about to go.

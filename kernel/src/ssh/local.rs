@@ -1,9 +1,9 @@
 //! Local sockets for clients: all of this with the user's own rights.
 
 use super::accounts;
+use crate::process::accounts::paying;
+use crate::process::vfs::namespace;
 use crate::random;
-use crate::user::accounts::paying;
-use crate::user::vfs::namespace;
 use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;

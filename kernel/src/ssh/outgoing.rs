@@ -7,7 +7,7 @@ use super::stream::Stream;
 use super::watched::Watched;
 use crate::async_fs;
 use crate::net::tcp::TcpSocket;
-use crate::user::vfs::namespace;
+use crate::process::vfs::namespace;
 use alloc::string::String;
 use core::future::poll_fn;
 use core::net::{IpAddr, Ipv4Addr};

@@ -3,7 +3,7 @@
 
 use super::files::{self, State};
 use super::{door, listen};
-use crate::user::vfs::namespace;
+use crate::process::vfs::namespace;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;

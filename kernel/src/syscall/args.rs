@@ -1,9 +1,9 @@
 //! [`Call`]: a system call's arguments, and what most calls need of them.
 
 use crate::arch::trap::TrapFrame;
+use crate::process::ipc;
+use crate::process::object::{Process, RLIMIT_NOFILE, UserThread};
 use crate::time;
-use crate::user::ipc;
-use crate::user::process::{Process, RLIMIT_NOFILE, UserThread};
 use crate::user_memory::{UserPtr, read_path};
 use alloc::sync::Arc;
 use alloc::vec::Vec;

@@ -2,7 +2,7 @@
 
 use super::Call;
 use super::credentials::change;
-use crate::user::tree;
+use crate::process::tree;
 use crate::user_memory::UserPtr;
 use alloc::sync::Arc;
 use paddock_abi::process::*;

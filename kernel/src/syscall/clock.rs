@@ -2,8 +2,8 @@
 
 use super::Call;
 use super::cpu_clock::CpuClock;
+use crate::process;
 use crate::time;
-use crate::user;
 use crate::user_memory::UserPtr;
 use paddock_abi::time::*;
 use paddock_abi::{Errno, Result};
@@ -125,7 +125,7 @@ fn sleep_until(deadline: u64) -> core::result::Result<u64, WaitError> {
 pub fn times(call: &mut Call<'_>) -> Result<u64> {
     const TICK: u64 = NANOS / CLOCK_TICKS;
     if let Some(place) = call.pointer::<Tms>(0).non_null() {
-        let children = user::tree().lock().children_usage(call.process().pid)?;
+        let children = process::tree().lock().children_usage(call.process().pid)?;
         let CpuTimes { user, system } = call.process().cpu_times();
         place.write(&Tms {
             tms_utime: (user / TICK) as i64,

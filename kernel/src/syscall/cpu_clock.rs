@@ -2,7 +2,7 @@
 //! clock_nanosleep(2) on them.
 
 use super::Call;
-use crate::user::{Process, UserThread, cpu_clock, tree};
+use crate::process::{Process, UserThread, cpu_clock, tree};
 use alloc::sync::Arc;
 use paddock_abi::time::*;
 use paddock_abi::{Errno, Result};

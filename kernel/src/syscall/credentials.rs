@@ -4,7 +4,7 @@
 //! makes all threads of a process change theirs.
 
 use super::Call;
-use crate::user::{identity, tree};
+use crate::process::{identity, tree};
 use crate::user_memory::UserPtr;
 use alloc::vec::Vec;
 use core::sync::atomic::Ordering;

@@ -2,7 +2,7 @@
 
 use super::Call;
 use crate::arch::user_access::copy_to_user;
-use crate::user::vfs::namespace;
+use crate::process::vfs::namespace;
 use crate::user_memory::{read_path, read_string};
 use alloc::vec::Vec;
 use paddock_abi::dirent::put_dirent64;

@@ -2,8 +2,8 @@
 
 use super::Call;
 use crate::arch::user_access::{compare_exchange_user_u32, load_user_u32};
+use crate::process::UserThread;
 use crate::time;
-use crate::user::UserThread;
 use crate::user_memory::UserPtr;
 use core::sync::atomic::Ordering;
 use paddock_abi::mman::*;

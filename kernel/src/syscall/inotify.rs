@@ -1,8 +1,8 @@
 //! Watching files: inotify(7).
 
 use super::Call;
-use crate::user::accounts;
-use crate::user::vfs::namespace;
+use crate::process::accounts;
+use crate::process::vfs::namespace;
 use crate::user_memory::read_path;
 use paddock_abi::{Errno, Result};
 use paddock_sync::try_arc;

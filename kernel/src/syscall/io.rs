@@ -5,9 +5,9 @@ use super::block::block_until;
 use super::buffers::UserBuffers;
 use super::limits;
 use super::socket;
+use crate::process;
+use crate::process::object::{RLIMIT_FSIZE, UNLIMITED};
 use crate::time;
-use crate::user;
-use crate::user::process::{RLIMIT_FSIZE, UNLIMITED};
 use alloc::sync::Arc;
 use paddock_abi::fcntl::SEEK_CUR;
 use paddock_abi::signal::{SIGPIPE, Siginfo};
@@ -156,7 +156,7 @@ pub fn read_into(file: &Arc<OpenFile>, buffers: UserBuffers, at: Option<u64>) ->
     match block_until(file, Ready::IN, file.nonblocking(), deadline, read) {
         Err(Errno::EAGAIN) if timed && !file.nonblocking() => Ok(0),
         Ok(count) => {
-            if let Some(thread) = user::current() {
+            if let Some(thread) = process::current() {
                 thread.io.count_read(count as u64);
             }
             Ok(count as u64)
@@ -251,7 +251,7 @@ pub fn allowed_length(
 /// Sends `SIGPIPE` to the calling thread.
 pub fn broken_pipe(call: &Call<'_>) {
     let info = Siginfo::kernel(SIGPIPE);
-    let _ = user::send_to_thread(call.process(), call.thread.tid, &info);
+    let _ = process::send_to_thread(call.process(), call.thread.tid, &info);
 }
 
 /// Feeds bytes to `write`, which is told how much went before, until it takes no more.

@@ -1,8 +1,8 @@
 //! Interval timers: setitimer(2), getitimer(2).
 
 use super::{Call, posix_timers};
+use crate::process::{Process, cpu_clock};
 use crate::time;
-use crate::user::{Process, cpu_clock};
 use paddock_abi::time::*;
 use paddock_abi::{Errno, Result};
 use paddock_process::{CpuTimer, Schedule, Setting};

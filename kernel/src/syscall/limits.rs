@@ -1,11 +1,11 @@
 //! Resource limits: getrlimit(2), prlimit(2), and what they bind.
 
 use super::Call;
-use crate::user::process::{
+use crate::process::object::{
     LIMITS, Limit, RLIMIT_AS, RLIMIT_CPU, RLIMIT_DATA, RLIMIT_FSIZE, RLIMIT_NOFILE,
     RLIMIT_SIGPENDING, RLIMIT_STACK,
 };
-use crate::user::{self, Process, cpu_clock, tree};
+use crate::process::{self, Process, cpu_clock, tree};
 use alloc::sync::Arc;
 use paddock_abi::process::Rlimit;
 use paddock_abi::signal::{SIGXFSZ, Siginfo};
@@ -121,7 +121,7 @@ pub fn file_size(call: &Call<'_>, position: u64, length: u64) -> Result<u64> {
         return Ok(length.min(limit.saturating_sub(position)));
     }
     let info = Siginfo::kernel(SIGXFSZ);
-    let _ = user::send_to_thread(call.process(), call.thread.tid, &info);
+    let _ = process::send_to_thread(call.process(), call.thread.tid, &info);
     Err(Errno::EFBIG)
 }
 

@@ -6,7 +6,7 @@
 //! one place, where every change is announced, and the end of owners too.
 
 use super::Call;
-use crate::user::Process;
+use crate::process::Process;
 use crate::user_memory::UserPtr;
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;

@@ -2,7 +2,7 @@
 
 use super::Call;
 use crate::fs;
-use crate::user::vfs::namespace;
+use crate::process::vfs::namespace;
 use crate::user_memory::read_string;
 use paddock_abi::fcntl::{MFD_ALLOW_SEALING, MFD_CLOEXEC};
 use paddock_abi::{Errno, Result};

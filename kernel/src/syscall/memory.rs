@@ -2,8 +2,8 @@
 //! msync(2).
 
 use super::{Call, mlock};
-use crate::user::Arm;
-use crate::user::memory::{FilePages, Memory};
+use crate::process::Arm;
+use crate::process::memory::{FilePages, Memory};
 use alloc::sync::Arc;
 use paddock_abi::mman::*;
 use paddock_abi::process::{RLIMIT_AS, RLIMIT_DATA};
@@ -183,7 +183,7 @@ pub fn msync(call: &mut Call<'_>) -> Result<u64> {
         .lock()
         .sync_targets(start, call.word(1), write)?;
     if !targets.is_empty() {
-        crate::user::vfs::namespace().sync()?;
+        crate::process::vfs::namespace().sync()?;
     }
     Ok(0)
 }

@@ -3,9 +3,9 @@
 use super::Call;
 use super::buffers::with_chunk;
 use crate::arch::user_access::copy_to_user;
-use crate::user::Arm;
-use crate::user::memory::Memory;
-use crate::user::process::RLIMIT_MEMLOCK;
+use crate::process::Arm;
+use crate::process::memory::Memory;
+use crate::process::object::RLIMIT_MEMLOCK;
 use alloc::sync::Arc;
 use paddock_abi::mman::{MCL_CURRENT, MCL_FUTURE, MCL_ONFAULT, MLOCK_ONFAULT};
 use paddock_abi::{Errno, Result};

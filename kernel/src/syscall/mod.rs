@@ -4,7 +4,6 @@
 //! error is a Linux error number; the restart numbers never reach a program.
 
 mod args;
-mod attributes;
 mod block;
 mod buffers;
 mod capabilities;
@@ -14,7 +13,7 @@ mod credentials;
 mod descriptors;
 mod directories;
 mod epoll;
-mod event;
+mod eventfd;
 pub mod futex;
 mod inotify;
 mod io;
@@ -26,7 +25,7 @@ mod memory;
 mod mlock;
 mod mqueue;
 mod msg;
-mod names;
+mod paths;
 mod pidfd;
 mod poll;
 mod posix_timers;
@@ -44,15 +43,16 @@ mod splice;
 mod stat;
 mod system;
 mod table;
-mod timer_file;
+mod timerfd;
 mod transfer;
 mod wait;
+mod xattr;
 
 use crate::arch::trap::TrapFrame;
 use crate::memory::frames;
+use crate::process::object::{Interrupted, UserThread};
+use crate::process::oom;
 use crate::thread::Thread;
-use crate::user::oom;
-use crate::user::process::{Interrupted, UserThread};
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use paddock_abi::{Errno, Result};

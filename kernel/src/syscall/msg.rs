@@ -2,8 +2,8 @@
 
 use super::Call;
 use crate::arch::user_access::copy_to_user;
-use crate::user::accounts;
-use crate::user::ipc::msg::QUEUES;
+use crate::process::accounts;
+use crate::process::ipc::msg::QUEUES;
 use crate::user_memory::read_bytes;
 use paddock_abi::ipc::*;
 use paddock_abi::{Errno, Result};

@@ -4,8 +4,8 @@
 use super::Call;
 use super::epoll::anonymous_metadata;
 use super::signals;
-use crate::user::identity::may_inspect;
-use crate::user::{Process, tree};
+use crate::process::identity::may_inspect;
+use crate::process::{Process, tree};
 use alloc::sync::Arc;
 use core::any::Any;
 use core::sync::atomic::Ordering::Acquire;

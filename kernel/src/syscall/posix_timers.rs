@@ -2,9 +2,9 @@
 
 use super::Call;
 use super::cpu_clock::CpuClock;
+use crate::process::object::RLIMIT_SIGPENDING;
+use crate::process::timers::{Notify, ProcessTimer};
 use crate::time;
-use crate::user::process::RLIMIT_SIGPENDING;
-use crate::user::timers::{Notify, ProcessTimer};
 use alloc::sync::Arc;
 use paddock_abi::signal::*;
 use paddock_abi::time::*;

@@ -2,8 +2,8 @@
 
 use super::credentials::change;
 use super::{Call, capabilities};
-use crate::user::identity::DUMPABLE;
-use crate::user::tree;
+use crate::process::identity::DUMPABLE;
+use crate::process::tree;
 use crate::user_memory::{UserPtr, read_bytes, read_string};
 use alloc::string::String;
 use core::sync::atomic::Ordering;

@@ -1,9 +1,9 @@
 //! Nice values: getpriority(2), setpriority(2).
 
 use super::Call;
+use crate::process::object::RLIMIT_NICE;
+use crate::process::{Process, Targets, tree};
 use crate::thread::Thread;
-use crate::user::process::RLIMIT_NICE;
-use crate::user::{Process, Targets, tree};
 use alloc::sync::Arc;
 use paddock_abi::process::{PRIO_PGRP, PRIO_PROCESS, PRIO_USER};
 use paddock_abi::{Errno, Result};

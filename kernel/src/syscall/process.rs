@@ -1,7 +1,7 @@
 //! The life of processes and threads: clone(2), execve(2), exit(2).
 
-use super::{Call, names};
-use crate::user::{self, CloneRequest};
+use super::{Call, paths};
+use crate::process::{self, CloneRequest};
 use crate::user_memory::{UserPtr, read_path, read_string};
 use alloc::format;
 use core::sync::atomic::Ordering;
@@ -26,7 +26,7 @@ pub fn exit(call: &mut Call<'_>) -> Result<u64> {
 
 /// exit_group(2).
 pub fn exit_group(call: &mut Call<'_>) -> Result<u64> {
-    user::begin_exit(call.process(), WaitStatus::Exited(call.word(0) as u8));
+    process::begin_exit(call.process(), WaitStatus::Exited(call.word(0) as u8));
     call.thread.notify_self();
     Ok(0)
 }
@@ -45,7 +45,7 @@ pub fn clone(call: &mut Call<'_>) -> Result<u64> {
     if flags & CloneFlags::PIDFD.bits() != 0 {
         return Err(Errno::EINVAL);
     }
-    Ok(u64::from(user::clone(call.frame, &request)?))
+    Ok(u64::from(process::clone(call.frame, &request)?))
 }
 
 /// clone3(2): what clone(2) can do too. `ENOSYS` otherwise, which makes
@@ -82,7 +82,7 @@ pub fn clone3(call: &mut Call<'_>) -> Result<u64> {
         tls,
         child_tid,
     };
-    Ok(u64::from(user::clone(call.frame, &request)?))
+    Ok(u64::from(process::clone(call.frame, &request)?))
 }
 
 /// An array of strings that ends with a null pointer; null is none.
@@ -115,7 +115,7 @@ pub fn execveat(call: &mut Call<'_>) -> Result<u64> {
     }
     let path = read_path(call.word(1))?;
     let follow = flags & AT_SYMLINK_NOFOLLOW == 0;
-    let file = names::place(call, 0, &path, flags & AT_EMPTY_PATH, follow)?;
+    let file = paths::place(call, 0, &path, flags & AT_EMPTY_PATH, follow)?;
     if file.inode().kind() == FileKind::Symlink {
         return Err(Errno::ELOOP);
     }
@@ -141,7 +141,7 @@ fn execute(call: &mut Call<'_>, path: &[u8], file: Option<Path>, first: usize) -
     if arguments.is_empty() {
         arguments.push(b"")?;
     }
-    user::exec(call.frame, path, file, arguments, environment)?;
+    process::exec(call.frame, path, file, arguments, environment)?;
     // The new program starts with what execve put into its registers.
     call.thread.notify_self();
     Ok(call.frame.x[0])

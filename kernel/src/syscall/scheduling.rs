@@ -3,8 +3,8 @@
 
 use super::{Call, priority};
 use crate::arch::user_access::{copy_from_user, copy_to_user};
+use crate::process::{Process, tree};
 use crate::thread::{self, Thread};
-use crate::user::{Process, tree};
 use crate::{config, cpus};
 use alloc::sync::Arc;
 use paddock_abi::process::{RUSAGE_CHILDREN, RUSAGE_SELF, RUSAGE_THREAD, Rusage};

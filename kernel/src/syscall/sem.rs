@@ -2,8 +2,8 @@
 
 use super::Call;
 use crate::arch::user_access::copy_to_user;
-use crate::user::accounts;
-use crate::user::ipc::sem::SETS;
+use crate::process::accounts;
+use crate::process::ipc::sem::SETS;
 use crate::user_memory::read_bytes;
 use alloc::sync::Arc;
 use alloc::vec::Vec;

@@ -1,9 +1,9 @@
 //! Shared memory of System V: shmget(2), shmop(2), shmctl(2).
 
 use super::Call;
-use crate::user::Arm;
-use crate::user::ipc::shm::{Mapped, Memory, SEGMENTS};
-use crate::user::process::{RLIMIT_AS, RLIMIT_DATA, RLIMIT_MEMLOCK};
+use crate::process::Arm;
+use crate::process::ipc::shm::{Mapped, Memory, SEGMENTS};
+use crate::process::object::{RLIMIT_AS, RLIMIT_DATA, RLIMIT_MEMLOCK};
 use alloc::sync::Arc;
 use paddock_abi::ipc::*;
 use paddock_abi::mman::{MapFlags, Prot};

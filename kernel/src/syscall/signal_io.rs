@@ -6,8 +6,8 @@
 
 use super::Call;
 use super::epoll::{Epoll, Watched};
+use crate::process::{Process, Targets, send_to_process, send_to_thread, tree};
 use crate::thread;
-use crate::user::{Process, Targets, send_to_process, send_to_thread, tree};
 use crate::user_memory::UserPtr;
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;

@@ -3,7 +3,7 @@
 use super::Call;
 use super::epoll::anonymous_metadata;
 use super::signals::check_size;
-use crate::user::{self, SIGNALS_CAME};
+use crate::process::{self, SIGNALS_CAME};
 use core::any::Any;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use paddock_abi::signal::{Siginfo, SignalfdSiginfo};
@@ -28,7 +28,7 @@ impl SignalFile {
     }
 
     fn take(&self) -> Option<Siginfo> {
-        let thread = user::current()?;
+        let thread = process::current()?;
         let process = &thread.process;
         let taken = process
             .signals
@@ -42,7 +42,7 @@ impl SignalFile {
 
 impl Pollable for SignalFile {
     fn ready(&self) -> Ready {
-        let waits = user::current().is_some_and(|thread| {
+        let waits = process::current().is_some_and(|thread| {
             let signals = thread.process.signals.lock();
             let pending = signals.pending(thread.tid).unwrap_or_default();
             !pending.intersection(self.wanted()).is_empty()

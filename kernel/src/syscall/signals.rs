@@ -2,8 +2,8 @@
 //! rt_sigsuspend(2), rt_sigtimedwait(2).
 
 use super::Call;
+use crate::process::{self, Process, Targets, tree};
 use crate::time;
-use crate::user::{self, Process, Targets, tree};
 use crate::user_memory::UserPtr;
 use alloc::sync::Arc;
 use paddock_abi::signal::*;
@@ -28,7 +28,7 @@ pub fn check_size(size: u64) -> Result<()> {
 pub fn rt_sigreturn(call: &mut Call<'_>) -> Result<u64> {
     // What the handler interrupted may still go on.
     call.keep_resumed();
-    user::sigreturn(call.frame);
+    process::sigreturn(call.frame);
     Ok(call.frame.x[0])
 }
 
@@ -178,8 +178,8 @@ fn send(call: &Call<'_>, target: &Process, info: &Siginfo, tid: Option<u32>) -> 
         return Ok(());
     }
     match tid {
-        Some(tid) => user::send_to_thread(target, tid, info),
-        None => user::send_to_process(target, info),
+        Some(tid) => process::send_to_thread(target, tid, info),
+        None => process::send_to_process(target, info),
     }
 }
 

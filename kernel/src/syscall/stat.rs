@@ -1,8 +1,8 @@
 //! What is known of files: stat(2), statx(2), statfs(2), access(2).
 
 use super::Call;
-use super::names::place;
-use crate::user::vfs::namespace;
+use super::paths::place;
+use crate::process::vfs::namespace;
 use paddock_abi::fcntl::*;
 use paddock_abi::stat::*;
 use paddock_abi::{Errno, Result};

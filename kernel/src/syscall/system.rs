@@ -5,7 +5,7 @@ use super::Call;
 use super::buffers::with_chunk;
 use crate::arch::user_access::copy_to_user;
 use crate::console::{kmsg, log_ring::LOG_CAPACITY};
-use crate::user::tree;
+use crate::process::tree;
 use crate::user_memory::read_bytes;
 use crate::{config, cpus, init, machine, memory, power, random, thread, time};
 use alloc::vec::Vec;

@@ -5,7 +5,7 @@ use super::block::block_on;
 use super::buffers::{MAX_BYTES, with_chunk};
 use super::io::{allowed_length, remove_privileges};
 use super::{Call, limits};
-use crate::user::vfs::namespace;
+use crate::process::vfs::namespace;
 use paddock_abi::{Errno, Result};
 use paddock_sync::Ready;
 use paddock_vfs::{FileKind, OpenFile, PAGE_SIZE};

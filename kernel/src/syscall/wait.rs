@@ -1,7 +1,7 @@
 //! Waiting for children: wait4(2), waitid(2).
 
 use super::{Call, pidfd};
-use crate::user::{Process, tree};
+use crate::process::{Process, tree};
 use paddock_abi::process::{P_ALL, P_PGID, P_PID, P_PIDFD, Rusage, WaitOptions};
 use paddock_abi::signal::{SIGCHLD, Siginfo};
 use paddock_abi::{Errno, Result};

@@ -3,7 +3,7 @@
 use super::waker::waker_of;
 use super::{current, current_arc, scheduler};
 use crate::arch::{cpu, timers};
-use crate::{user, violations, watchdog};
+use crate::{process, violations, watchdog};
 use core::task::Waker;
 use paddock_sync::{Context, LockMeta, Violation};
 
@@ -84,7 +84,7 @@ fn paddock_sync_may_allocate() -> bool {
 
 #[unsafe(no_mangle)]
 fn paddock_sync_interrupted() -> bool {
-    user::signal_pending()
+    process::signal_pending()
 }
 
 #[unsafe(no_mangle)]

@@ -22,7 +22,7 @@ use crate::arch::thread_info::ThreadInfo;
 use crate::arch::{boot, cpu as processor, timers};
 use crate::cpus::Ipi;
 use crate::memory::frames::Reserve;
-use crate::user::UserThread;
+use crate::process::UserThread;
 use crate::{config, cpus};
 use alloc::string::String;
 use alloc::sync::Arc;

@@ -239,10 +239,10 @@ fn idle() {
     // FIQ as well: it comes as an interrupt once both are unmasked again.
     let saved = cpu::irq_and_fiq_save();
     let here = current().cpu();
-    if !current().context.need_resched() && QUEUES.settle(here) {
+    if !current().context.need_resched() && QUEUES.enter_idle(here) {
         cpu::wait_for_interrupt();
     }
-    QUEUES.stir(here);
+    QUEUES.leave_idle(here);
     cpu::irq_restore(saved);
 }
 

@@ -5,7 +5,7 @@ use super::{Thread, current, exit, preempt, scheduler, switch};
 use crate::arch::context::{MAX_STACK_SIZE, STACK_SIZE};
 use crate::arch::{context, cpu as processor};
 use crate::cpus;
-use crate::user::UserThread;
+use crate::process::UserThread;
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::sync::Arc;

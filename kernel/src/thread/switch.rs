@@ -8,7 +8,7 @@ use super::cpu::{self as per_cpu, Cpu, Local};
 use super::placing::{self, QUEUES};
 use super::{Thread, current, timer};
 use crate::arch::{context, timers};
-use crate::{config, schedule_fuzz, user, violations, watchdog};
+use crate::{config, process, schedule_fuzz, violations, watchdog};
 use alloc::sync::Arc;
 use core::panic::Location;
 use core::sync::atomic::AtomicU64;
@@ -178,7 +178,7 @@ fn account(this: &Cpu, previous: &Thread, count: u64, now: u64) {
 fn change_threads(previous: &'static Thread, next: &'static Thread) {
     SWITCHES.fetch_add(1, Relaxed);
     schedule_fuzz::note_switch(next);
-    user::switch_state(previous.user(), next.user());
+    process::switch_state(previous.user(), next.user());
     next.emergency_stack
         .store(previous.emergency_stack.load(Relaxed), Relaxed);
     // SAFETY: interrupts are masked, and `next` is kept alive by `running`.

@@ -1,7 +1,7 @@
 //! What is looked at in each timer interrupt.
 
 use super::report::{self, At, Who, ms};
-use super::voice::{self, Kind, Voice, cause_at};
+use super::report_writer::{self, Kind, ReportWriter, cause_at};
 use super::{entry, others, settings, stolen};
 use crate::arch::trap::TrapFrame;
 use crate::backtrace;
@@ -9,25 +9,25 @@ use crate::cpus::{self, MAX_CPUS};
 use crate::main_loop::{self, Step};
 use crate::thread;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use paddock_watchdog::{Severity, Spell};
+use paddock_watchdog::{Episode, Severity};
 
 /// What the watchdog knows of one CPU.
 struct Cpu {
     /// When (ns) it last looked at itself.
     last_check: AtomicU64,
-    preemption: Spell,
-    interrupts: Spell,
+    preemption: Episode,
+    interrupts: Episode,
 }
 
 static CPUS: [Cpu; MAX_CPUS] = [const {
     Cpu {
         last_check: AtomicU64::new(u64::MAX),
-        preemption: Spell::new(),
-        interrupts: Spell::new(),
+        preemption: Episode::new(),
+        interrupts: Episode::new(),
     }
 }; MAX_CPUS];
 
-static STEP: Spell = Spell::new();
+static STEP: Episode = Episode::new();
 
 /// Looks at this CPU, whose scheduler timer was to fire at `due` and has
 /// fired at `now` (ns; 0 if that is not known). From the timer interrupt, interrupts masked.
@@ -46,7 +46,7 @@ pub fn check(now: u64, due: u64) {
 
 fn check_preemption(cpu: &Cpu, now: u64) {
     // Not a report that this interrupt has interrupted.
-    if voice::spoke(cpus::this_cpu()) == u64::MAX {
+    if report_writer::spoke(cpus::this_cpu()) == u64::MAX {
         return;
     }
     let Some((at, since)) = entry::section() else {
@@ -61,7 +61,7 @@ fn check_preemption(cpu: &Cpu, now: u64) {
         return;
     };
     let current = thread::current();
-    let told = Voice::begin(
+    let told = ReportWriter::begin(
         severity,
         Kind::PreemptionOff,
         cause_at(Some(at)),
@@ -73,24 +73,24 @@ fn check_preemption(cpu: &Cpu, now: u64) {
             At(Some(at))
         ),
     );
-    if let Some(voice) = told
+    if let Some(writer) = told
         && severity == Severity::Report
     {
-        report::about_alone(&voice, current);
+        report::about_alone(&writer, current);
     }
 }
 
 /// The timer's lateness, less what the host took, is the time for which
 /// interrupts were off. Whether that was too long.
 fn check_interrupts(cpu: &Cpu, now: u64, due: u64) -> bool {
-    let due = due.max(voice::spoke(cpus::this_cpu()));
+    let due = due.max(report_writer::spoke(cpus::this_cpu()));
     let lasts = stolen::ran_here(due, now);
     let Some(severity) = cpu.interrupts.judge(due, lasts, settings::limits()) else {
         return false;
     };
     let current = thread::current();
     let (at, began) = entry::last_section();
-    let told = Voice::begin(
+    let told = ReportWriter::begin(
         severity,
         Kind::InterruptsOff,
         cause_at(at),
@@ -103,14 +103,14 @@ fn check_interrupts(cpu: &Cpu, now: u64, due: u64) -> bool {
             At(at)
         ),
     );
-    let Some(voice) = told else {
+    let Some(writer) = told else {
         return true;
     };
     if !thread::timer_is_fiq() {
-        voice.say(format_args!("or the host did not let the machine run"));
+        writer.say(format_args!("or the host did not let the machine run"));
     }
     if severity == Severity::Report {
-        report::about_alone(&voice, current);
+        report::about_alone(&writer, current);
     }
     true
 }
@@ -120,7 +120,7 @@ fn check_interrupts(cpu: &Cpu, now: u64, due: u64) -> bool {
 /// timer's FIQ, in any state of the kernel.
 pub fn check_masked(frame: &TrapFrame, now: u64, due: u64) {
     let cpu = &CPUS[cpus::this_cpu()];
-    let spoke = voice::spoke(cpus::this_cpu());
+    let spoke = report_writer::spoke(cpus::this_cpu());
     let due = match due {
         0 => cpu.last_check.load(Relaxed),
         due => due,
@@ -132,7 +132,7 @@ pub fn check_masked(frame: &TrapFrame, now: u64, due: u64) {
     };
     let current = thread::current();
     let section = current.context().last_section();
-    let told = Voice::begin(
+    let told = ReportWriter::begin(
         severity,
         Kind::InterruptsOff,
         cause_at(section.map(|(at, _)| at)),
@@ -143,17 +143,17 @@ pub fn check_masked(frame: &TrapFrame, now: u64, due: u64) {
             ms(lasts),
         ),
     );
-    let Some(voice) = told else {
+    let Some(writer) = told else {
         return;
     };
     if let Some((at, began)) = section {
         let ago = ms(now.saturating_sub(began));
-        voice.say(format_args!(
+        writer.say(format_args!(
             "the last section began {ago} ms ago at {}",
             At(Some(at))
         ));
     }
-    report::tell_places(&voice, backtrace::of_exception(frame));
+    report::tell_places(&writer, backtrace::of_exception(frame));
 }
 
 fn check_step(now: u64) {
@@ -165,16 +165,16 @@ fn check_step(now: u64) {
     let Some(severity) = STEP.judge(since, lasts, settings::step_limits()) else {
         return;
     };
-    let told = Voice::begin(
+    let told = ReportWriter::begin(
         severity,
         Kind::MainLoopStep,
         step as u64,
         format_args!("{step:?} for {} ms", ms(lasts)),
     );
     if severity == Severity::Report
-        && let Some(voice) = told
+        && let Some(writer) = told
         && let Some(thread) = main_loop::thread()
     {
-        report::about_alone(&voice, thread);
+        report::about_alone(&writer, thread);
     }
 }

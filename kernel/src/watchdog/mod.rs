@@ -8,18 +8,18 @@
 
 mod checks;
 mod entry;
+mod idle_watch;
 pub mod locks;
 mod others;
 mod report;
-mod sentinel;
+mod report_writer;
 mod settings;
 mod stolen;
-mod voice;
 
 pub use checks::{check, check_masked};
 pub use entry::{interrupt_begins, interrupt_ends, interrupted};
+pub use idle_watch::{left_idle, watch_while_idle};
 pub use report::{At, Doing, Who, interrupt_missing, lock_stalled, ms, report_thread};
-pub use sentinel::{left_idle, watch_while_idle};
+pub use report_writer::{Kind, counts, report};
 pub use settings::{configure, file, lock_limit};
 pub use stolen::timer_came;
-pub use voice::{Kind, counts, report};

@@ -1,23 +1,23 @@
 //! What is looked at beyond the CPU itself: the timers of the others, and the
 //! threads.
 
+use super::idle_watch::LOOK_NS;
 use super::report::{self, Who, ms};
-use super::sentinel::LOOK_NS;
-use super::voice::{self, Kind, Voice};
+use super::report_writer::{self, Kind, ReportWriter};
 use super::{entry, settings, stolen};
 use crate::config;
 use crate::cpus::{self, MAX_CPUS};
 use crate::thread::{self, Thread, Threads};
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use paddock_sched::Class;
-use paddock_watchdog::{Severity, Spell};
+use paddock_watchdog::{Episode, Severity};
 
 /// How often (ns) the threads are looked at.
 const SCAN_NS: u64 = 1_000_000_000;
 
-static SILENCE: [Spell; MAX_CPUS] = [const { Spell::new() }; MAX_CPUS];
-static RUNS_ON: [Spell; MAX_CPUS] = [const { Spell::new() }; MAX_CPUS];
-static NOT_RUN: Spell = Spell::new();
+static SILENCE: [Episode; MAX_CPUS] = [const { Episode::new() }; MAX_CPUS];
+static RUNS_ON: [Episode; MAX_CPUS] = [const { Episode::new() }; MAX_CPUS];
+static NOT_RUN: Episode = Episode::new();
 /// When (ns) the threads are looked at next, by whichever CPU comes first.
 static NEXT_SCAN: AtomicU64 = AtomicU64::new(0);
 
@@ -47,7 +47,7 @@ pub fn check_timers(now: u64, last_seen: impl Fn(usize) -> u64) {
             0 => last_seen(cpu),
             due => due,
         };
-        let since = since.max(voice::spoke(cpu));
+        let since = since.max(report_writer::spoke(cpu));
         let lasts = stolen::ran(since, now);
         let known = lasts.min(looked);
         let Some(severity) = SILENCE[cpu].judge(since, known, settings::limits()) else {
@@ -61,11 +61,11 @@ fn tell_silent(severity: Severity, cpu: usize, silent: u64) {
     thread::inspect(|threads| {
         let thread = threads.on_cpu(cpu);
         let details = format_args!("cpu {cpu}, {}, for {} ms", Who(thread), ms(silent));
-        let told = Voice::begin(severity, Kind::NoTimerInterrupts, cpu as u64, details);
-        if let Some(voice) = told
+        let told = ReportWriter::begin(severity, Kind::NoTimerInterrupts, cpu as u64, details);
+        if let Some(writer) = told
             && severity == Severity::Report
         {
-            report::about(&voice, threads, thread);
+            report::about(&writer, threads, thread);
         }
     });
 }
@@ -87,8 +87,8 @@ pub fn check_runaway(now: u64) {
     thread::inspect(|threads| {
         let details = format_args!("{} has run for {} ms without sleep", Who(thread), ms(ran));
         let (kind, cause) = (Kind::RunawayThread, thread.id().to_u64());
-        if let Some(voice) = Voice::begin(Severity::Report, kind, cause, details) {
-            report::about(&voice, threads, thread);
+        if let Some(writer) = ReportWriter::begin(Severity::Report, kind, cause, details) {
+            report::about(&writer, threads, thread);
         }
     });
 }
@@ -129,7 +129,7 @@ fn judge_ready(threads: &Threads, thread: &Thread, since: u64, now: u64) {
         return;
     }
     let running = threads.on_cpu(cpu);
-    let told = Voice::begin(
+    let told = ReportWriter::begin(
         Severity::Report,
         Kind::ThreadNotRun,
         cpu as u64,
@@ -142,7 +142,7 @@ fn judge_ready(threads: &Threads, thread: &Thread, since: u64, now: u64) {
             running.effective_class(),
         ),
     );
-    if let Some(voice) = told {
-        report::about(&voice, threads, running);
+    if let Some(writer) = told {
+        report::about(&writer, threads, running);
     }
 }

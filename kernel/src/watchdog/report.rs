@@ -1,7 +1,7 @@
 //! What a report tells of the threads that it is about.
 
 use super::locks::{self, Lock};
-use super::voice::{self, Kind, Voice};
+use super::report_writer::{self, Kind, ReportWriter};
 use super::{entry, settings, stolen};
 use crate::backtrace::{self, Line, Silence};
 use crate::main_loop;
@@ -58,14 +58,14 @@ pub fn lock_stalled(context: &Context, lock: &LockMeta) {
     if waited < settings::lock_limit() {
         return;
     }
-    let told = Voice::begin(
+    let told = ReportWriter::begin(
         Severity::Report,
         Kind::BlockedOnLock,
         lock.address() as u64,
         format_args!("{} has waited {} ms for {lock}", Who(waiter), ms(waited)),
     );
-    if let Some(voice) = told {
-        about_alone(&voice, waiter);
+    if let Some(writer) = told {
+        about_alone(&writer, waiter);
     }
 }
 
@@ -78,7 +78,7 @@ fn since(lock: &Lock) -> u64 {
 /// waited for for `waited` nanoseconds, will not come, for the reason `why`.
 /// Any context.
 pub fn interrupt_missing(device: &str, interrupt: u32, why: &str, waited: u64) {
-    voice::report(
+    report_writer::report(
         Kind::InterruptMissing,
         u64::from(interrupt),
         format_args!(
@@ -107,28 +107,28 @@ impl fmt::Display for Doing {
 }
 
 /// As [`about`], for a caller that does not look at the threads yet.
-pub fn about_alone(voice: &Voice, subject: &Thread) {
-    thread::inspect(|threads| about(voice, threads, subject));
+pub fn about_alone(writer: &ReportWriter, subject: &Thread) {
+    thread::inspect(|threads| about(writer, threads, subject));
 }
 
 /// A report about a thread: whom it waits for, and its back-trace. Any context.
 pub fn report_thread(kind: Kind, thread: &Thread, details: fmt::Arguments<'_>) {
     let cause = thread.id().to_u64();
-    if let Some(voice) = Voice::begin(Severity::Report, kind, cause, details) {
-        about_alone(&voice, thread);
+    if let Some(writer) = ReportWriter::begin(Severity::Report, kind, cause, details) {
+        about_alone(&writer, thread);
     }
 }
 
 /// The main loop's step, whom `subject` waits for, and the back-traces of all
 /// threads of that chain.
-pub fn about(voice: &Voice, threads: &Threads, subject: &Thread) {
+pub fn about(writer: &ReportWriter, threads: &Threads, subject: &Thread) {
     let (step, since) = main_loop::current_step_since();
     let lasts = ms(crate::time::now().saturating_sub(since));
-    voice.say(format_args!("main-loop step {step:?} for {lasts} ms"));
+    writer.say(format_args!("main-loop step {step:?} for {lasts} ms"));
     let mut chain = Chain {
         threads,
         subject,
-        voice,
+        writer,
         members: [None; MAX_LINKS + 1],
     };
     chain.tell();
@@ -138,7 +138,7 @@ pub fn about(voice: &Voice, threads: &Threads, subject: &Thread) {
 struct Chain<'a> {
     threads: &'a Threads,
     subject: &'a Thread,
-    voice: &'a Voice,
+    writer: &'a ReportWriter,
     members: [Option<&'a Thread>; MAX_LINKS + 1],
 }
 
@@ -173,60 +173,61 @@ impl<'a> Chain<'a> {
         match end {
             End::Holder(thread) if thread != self.subject => {
                 let state = thread.state();
-                self.voice.say(format_args!("{} is {state:?}", Who(thread)));
+                self.writer
+                    .say(format_args!("{} is {state:?}", Who(thread)));
             }
             End::Cycle(thread) => self
-                .voice
+                .writer
                 .say(format_args!("{} waits for itself: a deadlock", Who(thread))),
             End::Holder(_) | End::Unheld => {}
-            End::TooLong => self.voice.say(format_args!("and so on")),
+            End::TooLong => self.writer.say(format_args!("and so on")),
         }
         for member in self.members.into_iter().flatten() {
-            tell_thread(self.voice, member);
+            tell_thread(self.writer, member);
         }
     }
 
     fn tell_link(&mut self, waiter: &'a Thread, lock: Lock) {
         let waited = since(&lock);
-        self.voice.say(format_args!(
+        self.writer.say(format_args!(
             "{} has waited {waited} ms for {lock}",
             Who(waiter)
         ));
         let Some(holder) = holder(self.threads, &lock) else {
             return match lock.holder.is_null() {
-                true => self.voice.say(format_args!("which is free")),
-                false => self.voice.say(format_args!("which no known thread holds")),
+                true => self.writer.say(format_args!("which is free")),
+                false => self.writer.say(format_args!("which no known thread holds")),
             };
         };
         let taken = locks::held(holder.context()).find(|held| held.is(&lock));
         let at = taken.unwrap_or(lock).taken_at();
-        self.voice
+        self.writer
             .say(format_args!("which {} took at {at}", Who(holder)));
     }
 }
 
 /// The thread's section, if it is in one, what it holds, and its back-trace.
-fn tell_thread(voice: &Voice, thread: &Thread) {
+fn tell_thread(writer: &ReportWriter, thread: &Thread) {
     let own = *thread == *thread::current();
     if let Some(section) = section(thread, own) {
-        voice.say(format_args!("{} has {section}", Who(thread)));
+        writer.say(format_args!("{} has {section}", Who(thread)));
     }
     // The look at the threads is not what is reported.
     let reported = |lock: &Lock| !(own && lock.is_thread_table());
     for lock in locks::held(thread.context()).filter(reported) {
         let at = lock.taken_at();
-        voice.say(format_args!("{} holds {lock}, taken at {at}", Who(thread)));
+        writer.say(format_args!("{} holds {lock}, taken at {at}", Who(thread)));
     }
-    voice.say(format_args!("back-trace of {}:", Who(thread)));
+    writer.say(format_args!("back-trace of {}:", Who(thread)));
     if own {
-        return tell_places(voice, backtrace::of_current());
+        return tell_places(writer, backtrace::of_current());
     }
     if let Some(places) = backtrace::of_waiting(thread) {
-        return tell_places(voice, places);
+        return tell_places(writer, places);
     }
     match backtrace::ask(thread) {
-        Ok(places) => tell_places(voice, places),
-        Err(Silence) => voice.say(format_args!(
+        Ok(places) => tell_places(writer, places),
+        Err(Silence) => writer.say(format_args!(
             "cpu {} takes no interrupts and does not tell",
             thread.cpu()
         )),
@@ -234,9 +235,9 @@ fn tell_thread(voice: &Voice, thread: &Thread) {
 }
 
 /// The places of a back-trace.
-pub fn tell_places(voice: &Voice, places: impl Iterator<Item = Place>) {
+pub fn tell_places(writer: &ReportWriter, places: impl Iterator<Item = Place>) {
     for (depth, place) in places.enumerate() {
-        voice.trace(Line(depth, place));
+        writer.trace(Line(depth, place));
     }
 }
 

@@ -1,7 +1,7 @@
 //! The watchdog's limits: from the command line, and in
 //! `/proc/paddock/watchdog`.
 
-use super::{stolen, voice};
+use super::{report_writer, stolen};
 use crate::machine::CommandLine;
 use alloc::vec::Vec;
 use core::fmt::Write;
@@ -69,7 +69,7 @@ struct SettingsFile;
 
 impl ProcFile for SettingsFile {
     fn generate(&self, out: &mut Vec<u8>) -> Result<()> {
-        let (warnings, reports) = voice::counts();
+        let (warnings, reports) = report_writer::counts();
         let mut text = heapless::String::<256>::new();
         for setting in Setting::ALL {
             let value = nanoseconds(setting) / MS;

@@ -37,7 +37,7 @@ const ONE: &[u32] = &[1];
 /// Other CPUs might hide it, or hide behind it.
 const ONE_AND_FOUR: &[u32] = &[1, 4];
 
-const HERE: &str = "kernel/src/fault_switches/";
+const HERE: &str = "kernel/src/fault_injection/";
 
 /// All of them.
 const MISTAKES: &[Mistake] = &[

@@ -167,7 +167,7 @@ fn is_reported_by(
     machine.complained()
 }
 
-const HERE: &str = "kernel/src/fault_switches/lasting.rs:";
+const HERE: &str = "kernel/src/fault_injection/lasting.rs:";
 
 #[test]
 fn a_section_without_preemption_is_reported() -> Result<()> {
@@ -177,7 +177,7 @@ fn a_section_without_preemption_is_reported() -> Result<()> {
         "(mistake), for ",
         HERE,
         "watchdog:   back-trace of thread ",
-        "fault_switches::lasting::preemption_off+0x",
+        "fault_injection::lasting::preemption_off+0x",
         "watchdog: thread not run: thread ",
         "(left-waiting), System, ready for ",
         "which runs thread ",
@@ -197,7 +197,7 @@ fn masked_interrupts_are_reported() -> Result<()> {
         "(mistake), for ",
         " ms and still",
         HERE,
-        "fault_switches::lasting::interrupts_off+0x",
+        "fault_injection::lasting::interrupts_off+0x",
     ];
     let other = [
         "watchdog: no timer interrupts: cpu ",
@@ -242,13 +242,13 @@ fn a_chain_of_waiters_is_followed_to_its_end() -> Result<()> {
         "watchdog:   thread ",
         "(mistake) has waited ",
         "watchdog:   which thread ",
-        "(between) took at kernel/src/fault_switches/lasting.rs:",
+        "(between) took at kernel/src/fault_injection/lasting.rs:",
         "(between) has waited ",
         "watchdog:   which thread ",
-        "(reader) took at kernel/src/fault_switches/lasting.rs:",
+        "(reader) took at kernel/src/fault_injection/lasting.rs:",
         "(reader) is Blocked",
         "back-trace of thread ",
-        "fault_switches::lasting::lock_chain+0x",
+        "fault_injection::lasting::lock_chain+0x",
         "back-trace of thread ",
         "(reader):",
         "thread::sleep_",

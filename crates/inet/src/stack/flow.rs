@@ -91,7 +91,7 @@ impl<H: Host> Stack<H> {
             }
         }
         self.connections.put(index, slot);
-        self.settle(now, index);
+        self.notify_owner(now, index);
     }
 
     /// A segment has come for a connection of this stack, which is `known` if
@@ -230,7 +230,7 @@ impl<H: Host> Stack<H> {
 
     /// Tells the owner what is new, and sees to connections that have come or
     /// gone.
-    fn settle(&mut self, now: u64, index: u32) {
+    fn notify_owner(&mut self, now: u64, index: u32) {
         let Some(slot) = self.connections.at(index) else {
             return;
         };

@@ -282,7 +282,7 @@ impl<W> Engine<W> {
         }
         match self.attempt(operations, pid) {
             Tried::Done => {
-                self.settle(finish);
+                self.retry_waiters(finish);
                 Ok(Step::Done)
             }
             Tried::Refused(error) => Err(error),
@@ -342,7 +342,7 @@ impl<W> Engine<W> {
     }
 
     /// Tries again what waits for semaphores that have changed.
-    fn settle(&mut self, finish: &mut impl FnMut(W, Result<()>)) {
+    fn retry_waiters(&mut self, finish: &mut impl FnMut(W, Result<()>)) {
         while let Some(number) = self.changed {
             let sem = &mut self.sems[number];
             self.changed = sem.next.take();
@@ -436,7 +436,7 @@ impl<W> Engine<W> {
             undo.adjustments[number] = 0;
         }
         self.put(number, value, pid);
-        self.settle(finish);
+        self.retry_waiters(finish);
         Ok(())
     }
 
@@ -467,7 +467,7 @@ impl<W> Engine<W> {
         for (number, &value) in values.iter().enumerate().take(count) {
             self.put(number, i32::from(value), pid);
         }
-        self.settle(finish);
+        self.retry_waiters(finish);
         Ok(())
     }
 
@@ -484,7 +484,7 @@ impl<W> Engine<W> {
                 self.note_change(number, change > 0);
             }
         }
-        self.settle(finish);
+        self.retry_waiters(finish);
     }
 
     /// The set goes: all who wait are finished with `EIDRM`.

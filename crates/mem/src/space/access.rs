@@ -5,10 +5,10 @@ use super::AddressSpace;
 use super::change::borrow_frame;
 use super::fault::{Access, FaultError, Step};
 use crate::address::{PAGE_SIZE, page_of, user_range_ok};
-use crate::area::Backing;
 use crate::entry::Entry;
 use crate::frame::SharedFrame;
 use crate::hardware::Hardware;
+use crate::vma::Backing;
 
 /// What a futex is known by: two addresses are the same futex if their keys
 /// are equal.

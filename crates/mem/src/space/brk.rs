@@ -2,8 +2,8 @@
 
 use super::{AddressSpace, Heap};
 use crate::address::{PAGE_SIZE, PageRange};
-use crate::area::{Area, AreaKind, Backing};
 use crate::hardware::Hardware;
+use crate::vma::{Backing, Vma, VmaKind};
 use paddock_abi::mman::Prot;
 use paddock_abi::{Errno, Result};
 
@@ -40,12 +40,12 @@ impl<H: Hardware> AddressSpace<H> {
         if !self.areas.overlapping(range).is_empty() {
             return Err(Errno::ENOMEM);
         }
-        let area = Area {
+        let area = Vma {
             range,
             prot: Prot::READ | Prot::WRITE,
             may: Prot::READ | Prot::WRITE | Prot::EXEC,
             shared: false,
-            kind: AreaKind::Heap,
+            kind: VmaKind::Heap,
             no_fork: false,
             locked: self.lock_future,
             backing: Backing::Anonymous,

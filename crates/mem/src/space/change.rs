@@ -3,13 +3,13 @@
 use super::AddressSpace;
 use crate::activate::Root;
 use crate::address::PageRange;
-use crate::area::{Area, Backing};
 use crate::entry::{Entry, Rights};
 use crate::frame::SharedFrame;
 use crate::gather::Gather;
 use crate::hardware::Hardware;
 use crate::source::MapSource;
 use crate::tables::{Flush, Slot, Tables};
+use crate::vma::{Backing, Vma};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
@@ -46,7 +46,7 @@ impl<H: Hardware> fmt::Debug for SyncTarget<H> {
 
 /// Tells a file which of its pages in `range`, a part of `area`, may have
 /// changed.
-pub(super) fn report_written<H: Hardware>(tables: &Tables<H>, area: &Area<H>, range: PageRange) {
+pub(super) fn report_written<H: Hardware>(tables: &Tables<H>, area: &Vma<H>, range: PageRange) {
     let Some(source) = area.tracked() else {
         return;
     };
@@ -70,7 +70,7 @@ pub(super) fn borrow_frame<H: Hardware, T>(
 /// The entry that `area` now allows for a page that is there. A page that
 /// others share, or whose file must hear of writes, stays read-only until a
 /// fault.
-fn allowed<H: Hardware>(area: &Area<H>, entry: Entry) -> Entry {
+fn allowed<H: Hardware>(area: &Vma<H>, entry: Entry) -> Entry {
     let mut rights = area.rights();
     let may_write = if area.shared {
         area.tracked().is_none() || entry.rights().contains(Rights::WRITE)
@@ -83,7 +83,7 @@ fn allowed<H: Hardware>(area: &Area<H>, entry: Entry) -> Entry {
     entry.with_rights(rights)
 }
 
-fn change_entry<H: Hardware>(area: &Area<H>, slot: Slot<'_>) -> Flush {
+fn change_entry<H: Hardware>(area: &Vma<H>, slot: Slot<'_>) -> Flush {
     let old = slot.get();
     let new = allowed(area, old);
     if new == old {
@@ -99,7 +99,7 @@ impl<H: Hardware> AddressSpace<H> {
     /// mprotect(2). May sleep.
     ///
     /// # Errors
-    /// `EINVAL`, `EACCES`, `ENOMEM` as in the manual. Areas below the one
+    /// `EINVAL`, `EACCES`, `ENOMEM` as in the manual. Vmas below the one
     /// that makes it fail are changed, as on Linux.
     pub fn protect(&mut self, address: u64, length: u64, prot: Prot) -> Result<()> {
         if length == 0 && address.is_multiple_of(crate::PAGE_SIZE) {

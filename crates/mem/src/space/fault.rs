@@ -5,12 +5,12 @@ use super::change::borrow_frame;
 use super::map::STACK_GUARD;
 use crate::activate::Root;
 use crate::address::{PAGE_SIZE, PageRange, page_of, user_range_ok};
-use crate::area::{Area, AreaKind, Backing};
 use crate::entry::{Entry, Rights};
 use crate::frame::{Frame, SharedFrame};
 use crate::hardware::Hardware;
 use crate::source::{MapError, MapSource};
 use crate::tables::{Flush, Slot};
+use crate::vma::{Backing, Vma, VmaKind};
 use alloc::sync::Arc;
 use core::fmt;
 use paddock_sync::{Mutex, might_sleep};
@@ -157,7 +157,7 @@ pub fn populate<H: Hardware>(
 /// The page that a fault is about, with all that is needed to change it.
 struct Site<'a, H: Hardware> {
     address: u64,
-    area: &'a Area<H>,
+    area: &'a Vma<H>,
     slot: Slot<'a>,
     root: &'a Root<H>,
 }
@@ -293,7 +293,7 @@ impl<H: Hardware> AddressSpace<H> {
         let area = self.areas.get_mut(index).ok_or(FaultError::NotMapped)?;
         let growth = area.range.start() - page;
         let mapped = self.tables.counts().get().mapped * PAGE_SIZE;
-        let allowed = area.kind == AreaKind::Stack
+        let allowed = area.kind == VmaKind::Stack
             && page >= floor
             && area.range.end() - page <= limits.stack
             && mapped.saturating_add(growth) <= limits.address_space;

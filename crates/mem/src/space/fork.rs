@@ -1,12 +1,12 @@
 //! fork(2): another address space with the same content.
 
 use super::AddressSpace;
-use crate::area::{Area, Areas};
 use crate::entry::{Entry, Rights};
 use crate::frame::SharedFrame;
 use crate::hardware::Hardware;
 use crate::space::change::borrow_frame;
 use crate::tables::{Flush, Slot, Tables};
+use crate::vma::{Vma, Vmas};
 use paddock_abi::{Errno, Result};
 
 impl<H: Hardware> AddressSpace<H> {
@@ -29,7 +29,7 @@ impl<H: Hardware> AddressSpace<H> {
         } = self;
         let mut child = AddressSpace {
             tables: Tables::new().ok_or(Errno::ENOMEM)?,
-            areas: Areas::new(),
+            areas: Vmas::new(),
             heap: *heap,
             layout: *layout,
             limits: *limits,
@@ -57,7 +57,7 @@ impl<H: Hardware> AddressSpace<H> {
 /// to it from then on without looking first.
 fn share_own_pages<H: Hardware>(
     tables: &Tables<H>,
-    area: &Area<H>,
+    area: &Vma<H>,
     child: &mut AddressSpace<H>,
     flush: &mut Flush,
 ) -> Result<()> {

@@ -5,8 +5,8 @@
 
 use super::AddressSpace;
 use crate::address::{PAGE_SIZE, PageRange, page_of};
-use crate::area::Backing;
 use crate::hardware::Hardware;
+use crate::vma::Backing;
 use paddock_abi::{Errno, Result};
 
 /// The pages that hold `length` bytes at `address`; `None` for no bytes.

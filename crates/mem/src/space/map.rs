@@ -3,11 +3,11 @@
 use super::change::report_written;
 use super::{AddressSpace, Limits};
 use crate::address::{PAGE_SIZE, PageRange, USER_MIN};
-use crate::area::{Area, AreaKind, Backing};
 use crate::gather::Gather;
 use crate::hardware::Hardware;
 use crate::shared::SharedMemory;
 use crate::source::{Attached, MapSource};
+use crate::vma::{Backing, Vma, VmaKind};
 use alloc::sync::Arc;
 use core::fmt;
 use paddock_abi::mman::{MAP_SHARED_VALIDATE, MAP_TYPE, MapFlags, Prot};
@@ -140,10 +140,10 @@ impl<H: Hardware> AddressSpace<H> {
         let range = self.place(request.address, length, request.flags)?;
         let kind = match request.flags.contains(MapFlags::GROWSDOWN) {
             true if shared || request.source.is_some() => return Err(Errno::EINVAL),
-            true => AreaKind::Stack,
-            false => AreaKind::Plain,
+            true => VmaKind::Stack,
+            false => VmaKind::Plain,
         };
-        let area = Area {
+        let area = Vma {
             range,
             prot: request.prot & (Prot::READ | Prot::WRITE | Prot::EXEC),
             may,
@@ -250,7 +250,7 @@ impl<H: Hardware> AddressSpace<H> {
     }
 
     /// Puts an area in place of whatever is there.
-    pub(super) fn put(&mut self, area: Area<H>) -> Result<()> {
+    pub(super) fn put(&mut self, area: Vma<H>) -> Result<()> {
         let replaced = self.areas.overlapping(area.range);
         // Two cuts and the area itself: nothing can fail once something has
         // been taken away.
@@ -264,7 +264,7 @@ impl<H: Hardware> AddressSpace<H> {
         Ok(())
     }
 
-    pub(super) fn check_limits(&self, area: &Area<H>, no_reserve: bool) -> Result<()> {
+    pub(super) fn check_limits(&self, area: &Vma<H>, no_reserve: bool) -> Result<()> {
         let Limits {
             address_space,
             data,
@@ -278,7 +278,7 @@ impl<H: Hardware> AddressSpace<H> {
                 .is_some_and(|sum| sum <= limit)
         };
         let private = !area.shared && area.prot.contains(Prot::WRITE);
-        let counts = private && area.kind != AreaKind::Stack;
+        let counts = private && area.kind != VmaKind::Stack;
         let held = self.counters();
         if !fits(held.mapped, address_space)
             || counts && !fits(held.data, data)
@@ -360,9 +360,9 @@ impl<H: Hardware> AddressSpace<H> {
 }
 
 /// Up to where others may come from below.
-fn lower_end<H: Hardware>(area: &Area<H>) -> u64 {
+fn lower_end<H: Hardware>(area: &Vma<H>) -> u64 {
     match area.kind {
-        AreaKind::Stack => area.range.start().saturating_sub(STACK_GUARD),
+        VmaKind::Stack => area.range.start().saturating_sub(STACK_GUARD),
         _ => area.range.start(),
     }
 }

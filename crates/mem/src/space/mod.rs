@@ -12,11 +12,11 @@ mod usage;
 
 use crate::activate::Root;
 use crate::address::{PAGE_SIZE, PageRange, USER_END};
-use crate::area::{Area, Areas};
 use crate::counters::Counters;
 use crate::hardware::Hardware;
 use crate::maps::MapsLine;
 use crate::tables::Tables;
+use crate::vma::{Vma, Vmas};
 use alloc::sync::Arc;
 use core::fmt;
 use paddock_abi::{Errno, Result};
@@ -25,7 +25,7 @@ pub use access::FutexKey;
 pub use change::SyncTarget;
 pub use fault::{Access, FaultError, PageRequest, Step, handle_fault, populate};
 pub use map::MapRequest;
-pub use usage::{AreaReport, Usage};
+pub use usage::{Usage, VmaReport};
 
 /// Where things go that have no address of their own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,7 +90,7 @@ struct Heap {
 /// Dropping it may sleep (a file hears of its changed pages).
 pub struct AddressSpace<H: Hardware> {
     tables: Tables<H>,
-    areas: Areas<H>,
+    areas: Vmas<H>,
     heap: Heap,
     layout: Layout,
     limits: Limits,
@@ -112,7 +112,7 @@ impl<H: Hardware> AddressSpace<H> {
     pub fn new(layout: Layout, limits: Limits) -> Result<Self> {
         Ok(AddressSpace {
             tables: Tables::new().ok_or(Errno::ENOMEM)?,
-            areas: Areas::new(),
+            areas: Vmas::new(),
             heap: Heap::default(),
             layout,
             limits,
@@ -151,12 +151,12 @@ impl<H: Hardware> AddressSpace<H> {
     }
 
     /// All areas, in order.
-    pub fn areas(&self) -> &[Area<H>] {
+    pub fn areas(&self) -> &[Vma<H>] {
         self.areas.as_slice()
     }
 
     /// The area that holds `address`.
-    pub fn area_at(&self, address: u64) -> Option<&Area<H>> {
+    pub fn area_at(&self, address: u64) -> Option<&Vma<H>> {
         self.areas.find(address)
     }
 

@@ -2,10 +2,10 @@
 
 use super::AddressSpace;
 use crate::address::{PAGE_SIZE, PageRange};
-use crate::area::{Area, AreaKind};
 use crate::entry::Entry;
 use crate::gather::Gather;
 use crate::hardware::Hardware;
+use crate::vma::{Vma, VmaKind};
 use paddock_abi::mman::{MREMAP_FIXED, MREMAP_MAYMOVE, MapFlags};
 use paddock_abi::{Errno, Result};
 
@@ -49,7 +49,7 @@ impl<H: Hardware> AddressSpace<H> {
     }
 
     /// The one area that holds all of `range`.
-    fn single_area(&self, range: PageRange) -> Result<&Area<H>> {
+    fn single_area(&self, range: PageRange) -> Result<&Vma<H>> {
         let area = self.areas.find(range.start()).ok_or(Errno::EFAULT)?;
         if area.range.end() < range.end() {
             return Err(Errno::EFAULT);
@@ -160,12 +160,12 @@ impl<H: Hardware> AddressSpace<H> {
     }
 }
 
-impl<H: Hardware> Area<H> {
-    /// As [`Area::over`]; what moves or is added is no stack.
+impl<H: Hardware> Vma<H> {
+    /// As [`Vma::over`]; what moves or is added is no stack.
     fn part_at(&self, range: PageRange, content: u64) -> Self {
         let mut part = self.over(range, content);
-        if part.kind == AreaKind::Stack {
-            part.kind = AreaKind::Plain;
+        if part.kind == VmaKind::Stack {
+            part.kind = VmaKind::Plain;
         }
         part
     }

@@ -2,10 +2,10 @@
 
 use super::AddressSpace;
 use crate::address::PAGE_SIZE;
-use crate::area::Area;
 use crate::entry::{Entry, Rights};
 use crate::hardware::Hardware;
 use crate::maps::MapsLine;
+use crate::vma::Vma;
 use core::ops::AddAssign;
 use core::sync::atomic::Ordering;
 
@@ -66,7 +66,7 @@ impl Usage {
 }
 
 /// An area, for a part of `/proc/PID/smaps`.
-pub struct AreaReport<'a, H: Hardware> {
+pub struct VmaReport<'a, H: Hardware> {
     /// Its line of `/proc/PID/maps`.
     pub line: MapsLine<'a, H>,
     /// First and last address, less one.
@@ -77,15 +77,15 @@ pub struct AreaReport<'a, H: Hardware> {
 
 impl<H: Hardware> AddressSpace<H> {
     /// Every area, and what it has in memory. Looks at every present page.
-    pub fn reports(&self) -> impl Iterator<Item = AreaReport<'_, H>> {
-        self.areas.as_slice().iter().map(|area| AreaReport {
+    pub fn reports(&self) -> impl Iterator<Item = VmaReport<'_, H>> {
+        self.areas.as_slice().iter().map(|area| VmaReport {
             line: MapsLine::new(area),
             range: (area.range.start(), area.range.end()),
             usage: self.usage_of(area),
         })
     }
 
-    fn usage_of(&self, area: &Area<H>) -> Usage {
+    fn usage_of(&self, area: &Vma<H>) -> Usage {
         let mut usage = Usage::default();
         self.tables.visit(area.range, |_, slot| {
             usage.add_page::<H>(slot.get(), area.shared);

@@ -4,8 +4,8 @@ use super::file::{BYTE, File, first_content};
 use super::{Cpu, RW, new_space};
 use crate::fake::{self, Fake};
 use crate::{
-    Access, AddressSpace, AreaKind, FaultError, FutexKey, Layout, Limits, MapRequest, MapSource,
-    PAGE_SIZE, PageRange, Step, handle_fault, populate,
+    Access, AddressSpace, FaultError, FutexKey, Layout, Limits, MapRequest, MapSource, PAGE_SIZE,
+    PageRange, Step, VmaKind, handle_fault, populate,
 };
 use paddock_abi::Errno;
 use paddock_abi::mman::{MADV_DONTFORK, MADV_FREE, MREMAP_MAYMOVE, MapFlags, Prot};
@@ -135,7 +135,7 @@ fn brk_moves_the_heap() {
     let end = AT + 3 * PAGE_SIZE + 5;
     assert_eq!(space.brk(end), end);
     cpu.store(&mut space, end - 1, 9).unwrap();
-    assert_eq!(space.areas()[0].kind(), AreaKind::Heap);
+    assert_eq!(space.areas()[0].kind(), VmaKind::Heap);
     assert_eq!(space.brk(AT + 2 * PAGE_SIZE), AT + 2 * PAGE_SIZE);
     assert_eq!(cpu.load(&mut space, end - 1), Err(FaultError::NotMapped));
     assert_eq!(space.brk(end), end);

@@ -139,7 +139,7 @@ impl Signals {
     /// Another thread to be woken, if signals of the process wait that `tid`
     /// blocks and the other does not: whoever was woken for a signal may have
     /// blocked it since.
-    pub fn heir_of(&self, tid: u32) -> Option<u32> {
+    pub fn other_receiver(&self, tid: u32) -> Option<u32> {
         let mask = self.thread(tid).ok()?.mask;
         let waiting = self.pending.set().intersection(mask);
         if waiting.is_empty() {

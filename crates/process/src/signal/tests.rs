@@ -181,11 +181,11 @@ fn what_a_thread_blocks_after_being_woken_goes_to_another() {
     let mut signals = Signals::new(1, false).unwrap();
     signals.add_thread(2, SignalSet::EMPTY).unwrap();
     assert_eq!(send(&mut signals, SIGUSR1), Sent::Wake(1));
-    assert_eq!(signals.heir_of(1), None);
+    assert_eq!(signals.other_receiver(1), None);
     signals.set_mask(1, SignalSet::of(SIGUSR1)).unwrap();
-    assert_eq!(signals.heir_of(1), Some(2));
+    assert_eq!(signals.other_receiver(1), Some(2));
     signals.set_mask(2, SignalSet::of(SIGUSR1)).unwrap();
-    assert_eq!(signals.heir_of(1), None);
+    assert_eq!(signals.other_receiver(1), None);
 }
 
 #[test]

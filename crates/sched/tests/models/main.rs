@@ -167,7 +167,7 @@ fn no_cpu_sleeps_while_a_thread_waits() {
         let queues = queues();
         let sleeper = {
             let queues = queues.clone();
-            thread::spawn(move || queues.settle(1))
+            thread::spawn(move || queues.enter_idle(1))
         };
         queues.push(0, End::Back, Fake::new());
         let called = queues.claim_idle(CpuMask::ALL, 1);
@@ -192,7 +192,7 @@ fn a_thread_that_leaves_its_cpu_is_offered() {
             thread_that_leaves.on_cpu.store(true, Relaxed);
             let sleeper = {
                 let queues = queues.clone();
-                thread::spawn(move || queues.settle(1))
+                thread::spawn(move || queues.enter_idle(1))
             };
             queues.push(0, End::Front, thread_that_leaves.clone());
             thread_that_leaves.on_cpu.store(false, Release);

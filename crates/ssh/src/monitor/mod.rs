@@ -138,13 +138,13 @@ impl<M: Machine> Monitor<M> {
             self.complaint.clear();
             let _ = writeln!(self.complaint, "monitor: {reason}");
         }
-        self.settle();
+        self.next_line();
     }
 
     fn run(&mut self, line: &str) {
         match command::parse(line) {
             Err(reason) => self.complain(&reason),
-            Ok(None) => self.settle(),
+            Ok(None) => self.next_line(),
             Ok(Some(Command::Exit)) => self.state = State::Over,
             Ok(Some(Command::Help)) => self.state = State::Helps(0),
             Ok(Some(command)) => {
@@ -155,7 +155,7 @@ impl<M: Machine> Monitor<M> {
     }
 
     /// Ready for the next line, if there may be one.
-    fn settle(&mut self) {
+    fn next_line(&mut self) {
         self.state = match self.once || self.input_ended {
             true => State::Over,
             false => State::Waits,
@@ -187,7 +187,7 @@ impl<M: Machine> Monitor<M> {
             _ if self.terminal => {
                 if byte == 0x03 {
                     self.echo(b"^C\r\n");
-                    self.settle();
+                    self.next_line();
                 }
                 return true;
             }
@@ -240,7 +240,7 @@ impl<M: Machine> Monitor<M> {
         };
         if let Step::Done(status) = step {
             self.status = status;
-            self.settle();
+            self.next_line();
         }
         Poll::Ready(())
     }

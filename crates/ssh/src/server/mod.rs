@@ -45,7 +45,7 @@ where
     let ended = poll_fn(|cx| server.poll(cx)).await;
     server.sessions.clear();
     server.note_end(&ended);
-    server.farewell(&ended).await;
+    server.send_disconnect(&ended).await;
     ended
 }
 
@@ -351,7 +351,7 @@ impl<S: ByteStream, B: Backend, R: CryptoRng> Server<S, B, R> {
         clippy::disallowed_methods,
         reason = "a few for each connection, of which there is a bounded number"
     )]
-    async fn farewell(&mut self, ended: &Ended) {
+    async fn send_disconnect(&mut self, ended: &Ended) {
         if let Ended::Fault(fault) = ended {
             self.engine.disconnect(*fault);
         }

@@ -174,7 +174,7 @@ impl<R: CryptoRng> Transport<R> {
             return Ok(Handled::Here);
         }
         match kind {
-            message::DISCONNECT => return Err(farewell(self.inbound.payload(payload))),
+            message::DISCONNECT => return Err(ended_by_peer(self.inbound.payload(payload))),
             message::IGNORE | message::DEBUG | message::UNIMPLEMENTED => {}
             message::KEXINIT => self.offered(payload)?,
             message::KEX_ECDH_INIT => self.exchanged(payload)?,
@@ -240,7 +240,7 @@ enum Handled {
 }
 
 /// The peer's good-bye, fit to be shown.
-fn farewell(payload: &[u8]) -> Ended {
+fn ended_by_peer(payload: &[u8]) -> Ended {
     let mut reader = Reader::new(payload);
     let _ = reader.u8();
     let code = reader.u32().unwrap_or_default();

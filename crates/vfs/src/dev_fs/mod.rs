@@ -8,7 +8,9 @@ mod simple;
 pub use simple::{FullFile, NullFile, RandomFile, RandomSource, ZeroFile};
 
 use crate::path::NodeOpener;
-use crate::{Errno, File, FileKind, Inode, Metadata, Namespace, OpenFlags, PathContext, Result};
+use crate::{
+    Errno, File, FileKind, Inode, Metadata, MountNamespace, OpenFlags, PathContext, Result,
+};
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use paddock_abi::stat::make_device;
@@ -127,7 +129,11 @@ pub const STANDARD_LINKS: &[(&str, &str)] = &[
 
 /// Makes `nodes`, the standard links, `pts` and `shm` in the directory that
 /// `context` starts from. `ENOSPC`, `EEXIST`.
-pub fn populate(namespace: &Namespace, context: &PathContext, nodes: &[NodeSpec]) -> Result<()> {
+pub fn populate(
+    namespace: &MountNamespace,
+    context: &PathContext,
+    nodes: &[NodeSpec],
+) -> Result<()> {
     let open_mask = PathContext {
         umask: 0,
         ..context.clone()

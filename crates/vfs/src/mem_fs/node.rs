@@ -176,10 +176,10 @@ impl Drop for Node {
         }
         self.shared.refund_node();
         // One by one: recursion would need a stack as deep as the tree.
-        let mut doomed = self.take_children();
-        while let Some(child) = doomed.pop() {
+        let mut dropped = self.take_children();
+        while let Some(child) = dropped.pop() {
             if let Some(mut node) = Arc::into_inner(child) {
-                doomed.append(&mut node.take_children());
+                dropped.append(&mut node.take_children());
             }
         }
     }

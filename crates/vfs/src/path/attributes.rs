@@ -1,6 +1,6 @@
 //! Changes of what stat(2) tells: modes, owners, times, lengths.
 
-use super::{Namespace, Path, PathContext};
+use super::{MountNamespace, Path, PathContext};
 use crate::notify::{self, Events};
 use crate::{Access, Errno, FileKind, Result, SetMetadata, Timestamp, Writing};
 
@@ -24,7 +24,7 @@ impl SetTime {
     }
 }
 
-impl Namespace {
+impl MountNamespace {
     /// chmod(2). `EPERM`, `EROFS`.
     pub fn chmod(&self, context: &PathContext, at: &Path, mode: u32) -> Result<()> {
         at.mount.check_writable()?;

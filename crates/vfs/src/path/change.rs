@@ -3,7 +3,7 @@
 use super::dentry::{Dentry, Names};
 use super::name::Name;
 use super::walk::Walk;
-use super::{Namespace, Path, PathContext};
+use super::{MountNamespace, Path, PathContext};
 use crate::notify::{self, Events};
 use crate::{Access, Errno, FileKind, Inode, Metadata, NewNode, Result};
 use alloc::sync::Arc;
@@ -17,7 +17,7 @@ pub(super) struct Place {
     pub slash: bool,
 }
 
-impl Namespace {
+impl MountNamespace {
     /// Walks to the directory of the last component; `here` if there is none
     /// (`.`, `..`, `/`).
     pub(super) fn place(&self, context: &PathContext, path: &[u8], here: Errno) -> Result<Place> {
@@ -244,7 +244,7 @@ pub(super) fn check_change(context: &PathContext, dir: &Path) -> Result<Metadata
 
 /// Nothing can be taken out of a generated directory. It is looked up without
 /// any lock, as what it stands for may need locks that come earlier in order.
-pub(super) fn check_not_generated(place: &Place, namespace: &Namespace) -> Result<()> {
+pub(super) fn check_not_generated(place: &Place, namespace: &MountNamespace) -> Result<()> {
     let dir = &place.dir;
     if !dir.is_dir() {
         return Err(Errno::ENOTDIR);

@@ -4,8 +4,8 @@ mod attributes;
 mod change;
 mod dentry;
 mod mount;
+mod mount_namespace;
 mod name;
-mod namespace;
 mod open;
 mod rename;
 #[cfg(test)]
@@ -15,7 +15,7 @@ mod walk;
 pub use attributes::SetTime;
 pub use dentry::Dentry;
 pub use mount::{Mount, MountFlags, MountInfo};
-pub use namespace::{Namespace, NoSpecialNodes, NodeOpener};
+pub use mount_namespace::{MountNamespace, NoSpecialNodes, NodeOpener};
 
 use crate::{Cred, FileKind, Inode};
 use alloc::sync::Arc;

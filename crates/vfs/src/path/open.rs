@@ -2,7 +2,7 @@
 
 use super::dentry::Dentry;
 use super::walk::Walk;
-use super::{MountFlags, Namespace, Path, PathContext};
+use super::{MountFlags, MountNamespace, Path, PathContext};
 use crate::notify::{self, Events};
 use crate::{
     Access, Errno, File, FileKind, InodeFile, NewNode, OpenFile, OpenFlags, Result, SetMetadata,
@@ -11,7 +11,7 @@ use crate::{
 use alloc::sync::Arc;
 use paddock_cred::Cap;
 
-impl Namespace {
+impl MountNamespace {
     /// Opens `path`; `mode` (before the mask) is for a file that is made.
     /// The errors of open(2).
     pub fn open(

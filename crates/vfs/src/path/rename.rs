@@ -2,13 +2,13 @@
 
 use super::change::{Place, check_change, check_delete};
 use super::dentry::{Dentry, Names};
-use super::{Namespace, PathContext};
+use super::{MountNamespace, PathContext};
 use crate::notify;
 use crate::{Errno, FileKind, Result};
 use alloc::sync::Arc;
 use paddock_abi::fcntl::{RENAME_EXCHANGE, RENAME_NOREPLACE};
 
-impl Namespace {
+impl MountNamespace {
     /// renameat2(2): each path with its own start. `EXDEV`, `EINVAL` (a
     /// directory into itself), `EBUSY` (a mount point), and the errors of
     /// [`crate::Inode::rename`].

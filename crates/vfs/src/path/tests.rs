@@ -23,13 +23,13 @@ fn mem_fs_of(bytes: u64) -> Arc<MemFs> {
     MemFs::new(7, bytes, 0o755, Arc::new(Stopped), Arc::new(HeapPages)).unwrap()
 }
 
-fn setup() -> (Arc<Namespace>, PathContext) {
-    let namespace = Namespace::new(mem_fs(), "none", Arc::new(NoSpecialNodes)).unwrap();
+fn setup() -> (Arc<MountNamespace>, PathContext) {
+    let namespace = MountNamespace::new(mem_fs(), "none", Arc::new(NoSpecialNodes)).unwrap();
     let context = PathContext::root_at(namespace.root());
     (namespace, context)
 }
 
-struct Shell(Arc<Namespace>, PathContext);
+struct Shell(Arc<MountNamespace>, PathContext);
 
 impl Shell {
     fn new() -> Shell {

@@ -2,7 +2,7 @@
 
 use super::dentry::Dentry;
 use super::name::{NAME_MAX, Name, PATH_MAX};
-use super::{Namespace, Path, PathContext};
+use super::{MountNamespace, Path, PathContext};
 use crate::{Access, Errno, FileKind, Result};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -19,7 +19,7 @@ struct Text {
 
 /// A walk under way.
 pub(super) struct Walk<'a> {
-    namespace: &'a Namespace,
+    namespace: &'a MountNamespace,
     context: &'a PathContext,
     pub at: Path,
     texts: Vec<Text>,
@@ -28,7 +28,11 @@ pub(super) struct Walk<'a> {
 
 impl<'a> Walk<'a> {
     /// `ENOENT` for the empty path, `ENAMETOOLONG`.
-    pub fn new(namespace: &'a Namespace, context: &'a PathContext, path: &[u8]) -> Result<Self> {
+    pub fn new(
+        namespace: &'a MountNamespace,
+        context: &'a PathContext,
+        path: &[u8],
+    ) -> Result<Self> {
         if path.is_empty() {
             return Err(Errno::ENOENT);
         }

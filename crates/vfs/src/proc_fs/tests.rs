@@ -1,6 +1,6 @@
 use super::*;
 use crate::path::NoSpecialNodes;
-use crate::{Namespace, PathContext, Timestamp};
+use crate::{MountNamespace, PathContext, Timestamp};
 use core::sync::atomic::{AtomicU64, Ordering};
 use paddock_abi::stat::PROC_SUPER_MAGIC;
 use paddock_sync::{PreemptOff, Rank, SpinLock};
@@ -44,7 +44,7 @@ impl ProcDir for Processes {
     }
 }
 
-fn setup() -> (Arc<Namespace>, PathContext, Arc<Pids>) {
+fn setup() -> (Arc<MountNamespace>, PathContext, Arc<Pids>) {
     let pids = Arc::new(Pids::new(Rank::Leaf, vec![1, 7, 30]));
     let counter = AtomicU64::new(0);
     let uptime = ProcNode::text(move |out| {
@@ -64,12 +64,12 @@ fn setup() -> (Arc<Namespace>, PathContext, Arc<Pids>) {
         Arc::new(Stopped),
         Arc::new(root),
     );
-    let namespace = Namespace::new(fs.unwrap(), "proc", Arc::new(NoSpecialNodes)).unwrap();
+    let namespace = MountNamespace::new(fs.unwrap(), "proc", Arc::new(NoSpecialNodes)).unwrap();
     let context = PathContext::root_at(namespace.root());
     (namespace, context, pids)
 }
 
-fn read(namespace: &Namespace, context: &PathContext, path: &str) -> Result<String> {
+fn read(namespace: &MountNamespace, context: &PathContext, path: &str) -> Result<String> {
     let file = namespace.open(context, path.as_bytes(), OpenFlags::empty(), 0)?;
     let mut buf = vec![0; 4096];
     let len = file.read(&mut buf)?;
@@ -171,7 +171,7 @@ fn links_lead_to_what_has_no_name() {
         );
     let fs = ProcFs::new("proc", 0, 3, Arc::new(Stopped), Arc::new(root)).unwrap();
     let text = fs.root().lookup(b"text").unwrap();
-    let namespace = Namespace::new(fs, "proc", Arc::new(NoSpecialNodes)).unwrap();
+    let namespace = MountNamespace::new(fs, "proc", Arc::new(NoSpecialNodes)).unwrap();
     let context = PathContext::root_at(namespace.root());
     let open = |flags| namespace.open(&context, b"/1", flags, 0o600);
     assert_eq!(open(OpenFlags::empty()).unwrap_err(), Errno::ENOENT);

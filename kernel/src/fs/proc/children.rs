@@ -3,7 +3,7 @@
 use super::pids::push;
 use super::process::Subject;
 use super::text::Text;
-use crate::user::tree;
+use crate::process::tree;
 use alloc::vec::Vec;
 use paddock_abi::Result;
 

@@ -1,7 +1,7 @@
 //! Files about processors and their time.
 
 use super::text::Text;
-use crate::{arch, cpus, interrupts, thread, time, user};
+use crate::{arch, cpus, interrupts, process, thread, time};
 use alloc::sync::Arc;
 use paddock_abi::time::NANOS;
 use paddock_abi::{Errno, Result};
@@ -56,7 +56,7 @@ pub fn statistics(out: &mut Text<'_>) -> Result<()> {
         "btime {}\n",
         time::wall().saturating_sub(time::now()) / NANOS
     ))?;
-    out.put(format_args!("processes {}\n", user::forks()))?;
+    out.put(format_args!("processes {}\n", process::forks()))?;
     out.put(format_args!("procs_running {running}\nprocs_blocked 0\n"))
 }
 

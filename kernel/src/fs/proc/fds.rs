@@ -2,8 +2,8 @@
 
 use super::pids::{entries, number, push};
 use super::text::Text;
-use crate::user::identity::may_inspect;
-use crate::user::{Process, vfs};
+use crate::process::identity::may_inspect;
+use crate::process::{Process, vfs};
 use alloc::format;
 use alloc::sync::Arc;
 use alloc::vec::Vec;

@@ -1,9 +1,9 @@
 //! `/proc/sysvipc` (sysvipc(7)).
 
 use super::text::{Text, file};
-use crate::user::ipc::msg::QUEUES;
-use crate::user::ipc::sem::SETS;
-use crate::user::ipc::shm::SEGMENTS;
+use crate::process::ipc::msg::QUEUES;
+use crate::process::ipc::sem::SETS;
+use crate::process::ipc::shm::SEGMENTS;
 use paddock_abi::Result;
 use paddock_ipc::index_of;
 use paddock_vfs::PAGE_SIZE;

@@ -8,7 +8,7 @@
 
 use super::cpu::count_threads;
 use super::text::Text;
-use crate::{cpus, thread, time, user};
+use crate::{cpus, process, thread, time};
 use paddock_abi::Result;
 use paddock_sync::{PreemptOff, Rank, SpinLock};
 
@@ -82,6 +82,6 @@ pub fn averages(out: &mut Text<'_>) -> Result<()> {
         ))?;
     }
     let (running, all) = count_threads();
-    let newest = user::tree().lock().newest();
+    let newest = process::tree().lock().newest();
     out.put(format_args!("{running}/{all} {newest}\n"))
 }

@@ -2,7 +2,7 @@
 
 use super::process::Subject;
 use super::text::Text;
-use crate::user::identity::may_inspect;
+use crate::process::identity::may_inspect;
 use paddock_abi::{Errno, Result};
 use paddock_mem::{PAGE_SIZE, Usage};
 

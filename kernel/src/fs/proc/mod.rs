@@ -21,7 +21,6 @@ pub(super) mod text;
 
 use super::clock::WallClock;
 use super::mounts;
-use crate::user;
 use alloc::format;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -78,11 +77,11 @@ fn root() -> StaticDir {
 }
 
 fn own_process() -> Result<Vec<u8>> {
-    let thread = user::current().ok_or(Errno::ENOENT)?;
+    let thread = crate::process::current().ok_or(Errno::ENOENT)?;
     Ok(format!("{}", thread.process.pid).into_bytes())
 }
 
 fn own_thread() -> Result<Vec<u8>> {
-    let thread = user::current().ok_or(Errno::ENOENT)?;
+    let thread = crate::process::current().ok_or(Errno::ENOENT)?;
     Ok(format!("{}/task/{}", thread.process.pid, thread.tid).into_bytes())
 }

@@ -2,8 +2,8 @@
 
 use super::process::Subject;
 use super::text::Text;
-use crate::user::identity::may_inspect;
-use crate::user::{self, Process, oom};
+use crate::process::identity::may_inspect;
+use crate::process::{self, Process, oom};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::Ordering::Relaxed;
@@ -85,6 +85,6 @@ fn from_old_scale(value: i32) -> Result<i32> {
 
 /// Only with CAP_SYS_RESOURCE may a process be made less likely to be killed.
 fn may_lower() -> bool {
-    user::current()
+    process::current()
         .is_none_or(|thread| thread.with_cred(|cred| cred.capable(Cap::CAP_SYS_RESOURCE)))
 }

@@ -1,7 +1,7 @@
 //! The directories of processes and threads: which there are.
 
 use super::process::{Subject, SubjectDir};
-use crate::user::{Process, tree};
+use crate::process::{Process, tree};
 use alloc::format;
 use alloc::sync::Arc;
 use alloc::vec::Vec;

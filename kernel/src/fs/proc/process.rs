@@ -4,9 +4,9 @@ use super::fds::{FdInfos, Fds};
 use super::pids::Threads;
 use super::text::Text;
 use super::{children, memory, oom, stat, status, tables};
+use crate::process::identity::may_inspect;
+use crate::process::{self, Process, UserThread, tree, vfs};
 use crate::thread::Thread;
-use crate::user::identity::may_inspect;
-use crate::user::{self, Process, UserThread, tree, vfs};
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -269,7 +269,7 @@ impl ProcFile for NameFile {
     fn write(&self, data: &[u8]) -> Result<usize> {
         let Subject { process, thread } = &self.0;
         let own = |caller: &Arc<UserThread>| Arc::ptr_eq(&caller.process, process);
-        if !user::current().is_some_and(own) {
+        if !process::current().is_some_and(own) {
             return Err(Errno::EINVAL);
         }
         let first = || process.thread(process.pid);

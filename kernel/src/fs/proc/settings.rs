@@ -3,7 +3,7 @@
 
 use super::text::{Text, file};
 use crate::memory::frames;
-use crate::user::{accounts, limits};
+use crate::process::{accounts, limits};
 use crate::{config, fs, machine, net, random, syscall};
 use alloc::vec::Vec;
 use paddock_abi::{Errno, Result};

@@ -3,8 +3,8 @@
 use super::memory::Sizes;
 use super::process::Subject;
 use super::text::Text;
-use crate::user::identity::may_inspect;
-use crate::user::tree;
+use crate::process::identity::may_inspect;
+use crate::process::tree;
 use paddock_abi::Result;
 use paddock_abi::signal::{SIG_IGN, SIGMAX};
 use paddock_cred::Cred;

@@ -3,7 +3,7 @@
 use super::text::Text;
 use crate::drivers::virtio::block;
 use crate::fs::{self, root};
-use crate::{config, machine, memory, thread, time, user};
+use crate::{config, machine, memory, process, thread, time};
 use paddock_abi::Result;
 use paddock_abi::time::NANOS;
 use paddock_vfs::{BlockDevice, PAGE_SIZE};
@@ -134,7 +134,7 @@ pub fn memory_statistics(out: &mut Text<'_>) -> Result<()> {
         ("pgpgout", sectors_out / 2),
         ("pswpin", 0),
         ("pswpout", 0),
-        ("oom_kill", user::oom::kills()),
+        ("oom_kill", process::oom::kills()),
     ];
     for (name, value) in lines {
         out.put(format_args!("{name} {value}\n"))?;

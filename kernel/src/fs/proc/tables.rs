@@ -2,8 +2,8 @@
 
 use super::process::Subject;
 use super::text::Text;
-use crate::user::process::UNLIMITED;
-use crate::user::vfs;
+use crate::process::object::UNLIMITED;
+use crate::process::vfs;
 use alloc::string::String;
 use alloc::vec::Vec;
 use paddock_abi::{Errno, Result};

@@ -2,7 +2,7 @@
 
 use super::notifier::Wakers;
 use crate::net::stack::NetStack;
-use crate::user::accounts::paying;
+use crate::process::accounts::paying;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::future::Future;

@@ -10,7 +10,7 @@ use paddock_sync::{PreemptOff, Rank, SpinLock};
 /// `tcp_fin_timeout`), in nanoseconds.
 const ORPHAN_LIFE: u64 = 60_000_000_000;
 /// How long one stays that is over, to acknowledge the other's end.
-const FAREWELL: u64 = 50_000_000;
+const ACKNOWLEDGE_NS: u64 = 50_000_000;
 
 /// A connection whose socket was closed.
 struct Orphan {
@@ -42,7 +42,7 @@ pub fn orphan(mut connection: Connection, aborted: bool) {
         drop(orphans);
         return connection.abort();
     }
-    let life = if aborted { FAREWELL } else { ORPHAN_LIFE };
+    let life = if aborted { ACKNOWLEDGE_NS } else { ORPHAN_LIFE };
     orphans.push(Orphan {
         connection,
         until: time::now() + life,
@@ -78,7 +78,7 @@ pub fn sweep() {
 impl Orphan {
     /// Whether it can go.
     fn is_over(&mut self, now: u64) -> bool {
-        self.settle();
+        self.check_ended();
         let finished = !self.aborted && self.connection.state() == TcpState::Closed;
         if now >= self.until
             && !finished
@@ -90,14 +90,14 @@ impl Orphan {
         finished || now >= self.until
     }
 
-    fn settle(&mut self) {
+    fn check_ended(&mut self) {
         let now = time::now();
         let (unread, _) = self.connection.queues();
         if unread > 0 && !self.aborted {
             self.abort(now);
         }
         if self.connection.state() == TcpState::TimeWait {
-            self.until = self.until.min(now + FAREWELL);
+            self.until = self.until.min(now + ACKNOWLEDGE_NS);
         }
     }
 
@@ -105,6 +105,6 @@ impl Orphan {
     fn abort(&mut self, now: u64) {
         self.connection.abort();
         self.aborted = true;
-        self.until = now + FAREWELL;
+        self.until = now + ACKNOWLEDGE_NS;
     }
 }

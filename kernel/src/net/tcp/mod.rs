@@ -6,7 +6,7 @@ mod file;
 use super::inet;
 use super::notifier::Notifier;
 use super::ports::SERVICES;
-use crate::user::accounts::paying;
+use crate::process::accounts::paying;
 use alloc::sync::Arc;
 use embassy_net::{IpAddress, IpEndpoint, Ipv4Address, Ipv6Address};
 use paddock_abi::socket::AF_INET;

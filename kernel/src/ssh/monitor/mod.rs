@@ -8,8 +8,8 @@ mod work;
 use crate::console::log_ring::{self, Cursor};
 use crate::fs::proc::paddock::{locks, threads};
 use crate::power;
+use crate::process::{Process, tree};
 use crate::thread::{self, Thread};
-use crate::user::{Process, tree};
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -225,7 +225,7 @@ fn kill(pid: u32, signal: u32, out: &mut Text<'_>) -> Step {
         out.bytes(b"process 1 takes only the signals that it asks for; `herd restart` ends it\n");
     }
     log::warn!("monitor: signal {signal} for process {pid}");
-    match crate::user::send_to_process(&process, &Siginfo::kernel(signal)) {
+    match crate::process::send_to_process(&process, &Siginfo::kernel(signal)) {
         Ok(()) => Step::Done(0),
         Err(error) => failed(out, error),
     }

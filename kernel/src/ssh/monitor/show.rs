@@ -2,7 +2,7 @@
 
 use crate::drivers::virtio::block;
 use crate::memory::{frames, heap};
-use crate::user::{self, accounts, tree};
+use crate::process::{self, accounts, tree};
 use crate::{config, cpus, fs, init, main_loop, net, thread, time, violations, watchdog};
 use core::fmt::{self, Write};
 use paddock_process::WaitStatus;
@@ -107,8 +107,8 @@ pub fn status(out: &mut Text<'_>) -> fmt::Result {
 }
 
 fn herd_line(out: &mut Text<'_>) -> fmt::Result {
-    let services = user::services::count();
-    match user::process_1() {
+    let services = process::services::count();
+    match process::process_1() {
         Some(first) => {
             let up = Span(time::now().saturating_sub(first.started));
             let path = init::path();

@@ -1,7 +1,7 @@
 //! What the monitor has done that may sleep: each in a kernel thread of its
 //! own, as the workers for files may all wait for the disk.
 
-use crate::user::vfs::namespace;
+use crate::process::vfs::namespace;
 use crate::{init, power, thread};
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicBool, Ordering};

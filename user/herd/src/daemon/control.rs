@@ -100,7 +100,7 @@ impl Control {
 
     /// Forgets those that are closed, and waits for what the others and the
     /// listener are waited for now.
-    pub(super) fn settle(&mut self, pollers: &Pollers) {
+    pub(super) fn update_interest(&mut self, pollers: &Pollers) {
         let before = self.clients.len();
         self.clients.retain(|_, client| {
             if client.closed {

@@ -217,7 +217,7 @@ impl Daemon {
                 break;
             }
             self.answer_pending();
-            self.control.settle(&self.pollers);
+            self.control.update_interest(&self.pollers);
             self.make_room(0);
             self.tell_failed();
             self.remember();

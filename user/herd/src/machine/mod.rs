@@ -17,9 +17,9 @@ mod backoff;
 mod clock;
 mod entry;
 mod order;
+mod reconcile;
 mod relations;
 mod restart;
-mod settle;
 mod turns;
 mod view;
 
@@ -237,7 +237,7 @@ impl Machine {
             self.begin(&name, now, &mut out);
         }
         self.touch_all();
-        self.settle(now, &mut out);
+        self.reconcile(now, &mut out);
         out
     }
 
@@ -271,7 +271,7 @@ impl Machine {
             }
         }
         self.turns.touch(name);
-        self.settle(now, &mut out);
+        self.reconcile(now, &mut out);
         Ok(out)
     }
 
@@ -292,7 +292,7 @@ impl Machine {
             entry.event(name, now, event, random, &mut out);
             self.turns.touch(name);
         }
-        self.settle(now, &mut out);
+        self.reconcile(now, &mut out);
         out
     }
 
@@ -312,7 +312,7 @@ impl Machine {
             }
             self.turns.touch(&name);
         }
-        self.settle(now, &mut out);
+        self.reconcile(now, &mut out);
         out
     }
 
@@ -330,7 +330,7 @@ impl Machine {
         let limit = now.saturating_add(SHUTDOWN);
         self.kill_all_at.get_or_insert(limit);
         self.touch_all();
-        self.settle(now, &mut out);
+        self.reconcile(now, &mut out);
         out
     }
 

@@ -1,7 +1,7 @@
 //! `/proc/paddock/fail_alloc`: see [`crate::memory::injected`].
 
 use crate::memory::injected;
-use crate::user;
+use crate::process;
 use alloc::vec::Vec;
 use core::fmt::Write;
 use paddock_abi::{Errno, Result};
@@ -24,7 +24,7 @@ impl ProcFile for FailAlloc {
     }
 
     fn write(&self, data: &[u8]) -> Result<usize> {
-        let own = user::current().map_or(0, |thread| thread.process.pid);
+        let own = process::current().map_or(0, |thread| thread.process.pid);
         match data.trim_ascii() {
             b"off" => injected::stop(),
             number => {

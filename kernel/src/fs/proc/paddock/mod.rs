@@ -7,7 +7,7 @@ mod ssh;
 pub mod threads;
 
 use super::text::{Text, file};
-use crate::user::{accounts, tree};
+use crate::process::{accounts, tree};
 use crate::{main_loop, memory, violations, watchdog};
 use paddock_abi::Result;
 use paddock_vfs::PAGE_SIZE;

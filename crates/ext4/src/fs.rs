@@ -1,0 +1,319 @@
+//! [`Ext4`]: a mounted filesystem.
+
+use crate::disk::{Disk, zeroed};
+use crate::inode::Ext4Inode;
+use crate::journal::Journal;
+use crate::layout::{Geometry, INCOMPAT_RECOVER, SUPERBLOCK_OFFSET, SUPERBLOCK_SIZE};
+use crate::transaction::Core;
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::sync::{Arc, Weak};
+use alloc::vec::Vec;
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use paddock_abi::stat::EXT4_SUPER_MAGIC;
+use paddock_sync::{Mutex, PreemptOff, Rank, SpinLock};
+use paddock_vfs::cache::{FilePages, PageCache};
+use paddock_vfs::{
+    BlockDevice, Clock, Errno, FileKind, FileSystem, FsStats, Inode, PAGE_SIZE, Result, WriteCount,
+};
+
+const ROOT: u32 = 2;
+/// Clean metadata that is kept at most, in bytes.
+const MOST_METADATA: usize = 4 << 20;
+
+/// What all inodes of a mounted filesystem share.
+pub(crate) struct Shared {
+    pub device_number: u64,
+    pub core: Mutex<Core>,
+    cache: Arc<PageCache>,
+    /// The inodes in use.
+    table: SpinLock<BTreeMap<u32, Weak<Ext4Inode>>, PreemptOff>,
+    /// Inodes to free: their objects are gone, and their names.
+    to_free: SpinLock<BTreeSet<u32>, PreemptOff>,
+}
+
+impl Shared {
+    /// The object of an inode.
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "small: a caller has asked may_allocate, and the heap keeps a reserve for such"
+    )]
+    pub fn inode(self: &Arc<Self>, core: &mut Core, ino: u32) -> Result<Arc<Ext4Inode>> {
+        let known = self.table.lock().get(&ino).and_then(Weak::upgrade);
+        if let Some(inode) = known {
+            return Ok(inode);
+        }
+        let raw = core.inode(ino)?;
+        let kind = raw.kind()?;
+        let pages = match (kind, core.dirty_files.get(&u64::from(ino))) {
+            (FileKind::Regular, Some(pages)) => Some(pages.clone()),
+            (FileKind::Regular, None) => Some(FilePages::new(&self.cache)?),
+            _ => None,
+        };
+        let inode = paddock_sync::try_arc(Ext4Inode {
+            fs: self.clone(),
+            ino,
+            kind,
+            pages,
+            size: AtomicU64::new(raw.size()),
+            read_next: AtomicU64::new(0),
+            nameless: AtomicBool::new(false),
+            writing: Mutex::new(Rank::FileWrite, ()),
+            write_count: WriteCount::new(),
+        })?;
+        self.table.lock().insert(ino, Arc::downgrade(&inode));
+        Ok(inode)
+    }
+
+    /// Called as an object goes: it leaves the table, and what has no name is
+    /// freed by whoever takes the lock next. Never sleeps.
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "small, and where nothing may fail: the heap keeps a reserve for such"
+    )]
+    pub fn forget(&self, inode: &Ext4Inode) {
+        let mut table = self.table.lock();
+        let listed = table.get(&inode.ino);
+        if listed.is_some_and(|weak| core::ptr::eq(weak.as_ptr(), inode)) {
+            table.remove(&inode.ino);
+        }
+        drop(table);
+        if inode.nameless.load(Ordering::Relaxed) {
+            self.to_free.lock().insert(inode.ino);
+        }
+    }
+
+    /// The last name of `ino` is gone.
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "small, and where nothing may fail: the heap keeps a reserve for such"
+    )]
+    pub fn mark_nameless(&self, ino: u32) {
+        let known = self.table.lock().get(&ino).and_then(Weak::upgrade);
+        match known {
+            Some(inode) => inode.nameless.store(true, Ordering::Relaxed),
+            None => drop(self.to_free.lock().insert(ino)),
+        }
+    }
+
+    /// Frees what nobody uses any more. An inode that cannot be freed now
+    /// stays in the list of orphans on the disk.
+    pub fn reap(&self, core: &mut Core) {
+        loop {
+            let Some(ino) = self.to_free.lock().pop_first() else {
+                return;
+            };
+            let _ = core.operation(|core| core.free_inode(ino));
+        }
+    }
+
+    /// Makes a change; when the space is used up, once more after what was
+    /// freed has become free.
+    pub fn change<T>(
+        &self,
+        core: &mut Core,
+        mut change: impl FnMut(&mut Core) -> Result<T>,
+    ) -> Result<T> {
+        self.reap(core);
+        match core.operation(&mut change) {
+            Err(Errno::ENOSPC) if core.freed_blocks() > 0 => {
+                core.commit()?;
+                core.operation(change)
+            }
+            result => result,
+        }
+    }
+
+    pub fn stats(&self) -> Result<FsStats> {
+        let mut core = self.core.lock();
+        self.reap(&mut core);
+        let free = core.free_blocks()? + core.freed_blocks();
+        let sb = core.superblock()?;
+        let files_free = u64::from(crate::bytes::get_u32(sb, crate::layout::SB_FREE_INODES));
+        Ok(FsStats {
+            magic: EXT4_SUPER_MAGIC,
+            block_size: core.geometry.block_size as u64,
+            blocks: core.geometry.blocks,
+            blocks_free: free,
+            blocks_available: free,
+            files: u64::from(core.geometry.inodes),
+            files_free,
+            name_max: 255,
+        })
+    }
+
+    pub fn sync(&self) -> Result<()> {
+        let mut core = self.core.lock();
+        if core.journal.is_none() {
+            return Ok(());
+        }
+        self.reap(&mut core);
+        core.commit()
+    }
+}
+
+/// A mounted ext4 filesystem.
+pub struct Ext4 {
+    pub(crate) shared: Arc<Shared>,
+    root: Arc<Ext4Inode>,
+    read_only: bool,
+}
+
+impl Ext4 {
+    /// Mounts the filesystem on `device`: replays its journal if need be,
+    /// and frees what was deleted but open when the power went. It becomes
+    /// read-only if it has features that cannot be written.
+    ///
+    /// `cache` bounds the pages of its files; `device_number` is its
+    /// `st_dev`. May sleep.
+    ///
+    /// # Errors
+    /// `EINVAL` if it is no ext4, or one that cannot be read; `EUCLEAN` if it
+    /// is damaged; `EROFS` if it needs a replay but cannot be written; `EIO`.
+    pub fn mount(
+        device: Arc<dyn BlockDevice>,
+        clock: Arc<dyn Clock>,
+        cache: Arc<PageCache>,
+        device_number: u64,
+        read_only: bool,
+    ) -> Result<Arc<Ext4>> {
+        let geometry = read_geometry(&*device)?;
+        let disk = Disk::new(device, geometry.block_size)?;
+        let mut core = Core::new(disk, geometry, clock, cache.clone());
+        core.keep_bytes((cache.limit() * PAGE_SIZE / 8).min(MOST_METADATA));
+        let read_only = read_only || !geometry.writable;
+        open_journal(&mut core, read_only)?;
+        let shared = paddock_sync::try_arc(Shared {
+            device_number,
+            core: Mutex::new(Rank::Filesystem, core),
+            cache,
+            table: SpinLock::new(Rank::Leaf, BTreeMap::new()),
+            to_free: SpinLock::new(Rank::Leaf, BTreeSet::new()),
+        })?;
+        let root = shared.inode(&mut shared.core.lock(), ROOT)?;
+        if root.kind != FileKind::Directory {
+            return Err(Errno::EUCLEAN);
+        }
+        paddock_sync::try_arc(Ext4 {
+            shared,
+            root,
+            read_only,
+        })
+    }
+}
+
+fn read_geometry(device: &dyn BlockDevice) -> Result<Geometry> {
+    let size = device.block_size();
+    if size == 0 || size > 4096 {
+        return Err(Errno::EINVAL);
+    }
+    let offset = SUPERBLOCK_OFFSET as usize;
+    let first = offset / size;
+    let start = offset - first * size;
+    let mut bytes = zeroed((start + SUPERBLOCK_SIZE).next_multiple_of(size))?;
+    device.read(first as u64, &mut bytes)?;
+    Geometry::parse(&bytes[start..])
+}
+
+/// Replays the journal if need be; opens it for writing unless the mount is
+/// read-only.
+fn open_journal(core: &mut Core, read_only: bool) -> Result<()> {
+    let needs_replay = core.geometry.incompat & INCOMPAT_RECOVER != 0;
+    if read_only && !needs_replay {
+        return Ok(());
+    }
+    if !core.geometry.writable {
+        return Err(Errno::EROFS);
+    }
+    let runs = journal_runs(core)?;
+    let mut journal = Journal::open(&core.disk, runs)?;
+    journal.recover(&core.disk)?;
+    // What was read before the replay is out of date.
+    core.forget_buffers();
+    core.set_recover_flag(false)?;
+    core.geometry.incompat &= !INCOMPAT_RECOVER;
+    if read_only {
+        return Ok(());
+    }
+    core.journal = Some(journal);
+    core.set_recover_flag(true)?;
+    core.free_orphans()
+}
+
+/// Where the journal lies on the disk.
+fn journal_runs(core: &mut Core) -> Result<Vec<(u64, u32)>> {
+    let raw = core.inode(core.geometry.journal_inode)?;
+    let blocks = raw.size() / core.disk.block_size as u64;
+    let blocks = u32::try_from(blocks).map_err(|_| Errno::EUCLEAN)?;
+    let mut runs = Vec::new();
+    let mut at = 0;
+    while at < blocks {
+        let extent = core.map(&raw, at)?.map_err(|_| Errno::EUCLEAN)?;
+        let skip = at - extent.logical;
+        let len = (extent.len - skip).min(blocks - at);
+        runs.push((extent.physical + u64::from(skip), len));
+        at += len;
+    }
+    Ok(runs)
+}
+
+impl FileSystem for Ext4 {
+    fn root(&self) -> Arc<dyn Inode> {
+        self.root.clone()
+    }
+
+    fn kind(&self) -> &'static str {
+        "ext4"
+    }
+
+    fn has_disk(&self) -> bool {
+        true
+    }
+
+    fn stats(&self) -> Result<FsStats> {
+        self.shared.stats()
+    }
+
+    fn sync(&self) -> Result<()> {
+        self.shared.sync()
+    }
+
+    fn shrink(&self) {
+        // Everybody who needs memory comes here: nobody waits for the others.
+        if let Some(mut core) = self.shared.core.try_lock() {
+            core.drop_clean();
+        }
+    }
+
+    fn flush_older_than(&self, age_ms: u64) -> Result<()> {
+        let mut core = self.shared.core.lock();
+        self.shared.reap(&mut core);
+        let Some(since) = core.dirty_since else {
+            return Ok(());
+        };
+        let now = core.clock.now();
+        let millis = |time: paddock_vfs::Timestamp| {
+            time.seconds.saturating_mul(1000) + i64::from(time.nanos / 1_000_000)
+        };
+        let age = millis(now).saturating_sub(millis(since));
+        // A clock that was set back must not keep data in memory for ever.
+        match age < 0 || age as u64 >= age_ms {
+            true => core.commit(),
+            false => Ok(()),
+        }
+    }
+
+    fn unmount(&self) -> Result<()> {
+        let mut core = self.shared.core.lock();
+        if core.journal.is_none() {
+            return Ok(());
+        }
+        self.shared.reap(&mut core);
+        // Files without a name that are still open are of no use any more.
+        core.free_orphans()?;
+        core.shut_down()
+    }
+
+    fn read_only(&self) -> bool {
+        self.read_only
+    }
+}

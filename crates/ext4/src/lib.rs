@@ -1,0 +1,49 @@
+//! The on-disk filesystem: ext4 behind the vfs traits.
+//!
+//! The layers, from the bottom:
+//! - `disk`: a block device in units of the filesystem's blocks.
+//! - `journal`: the JBD2 log, its replay and its commits.
+//! - `transaction`: metadata blocks in memory. Changes of one operation are undone
+//!   if it fails; those of many operations make one transaction.
+//! - `space`, `extents`, `dir`, `names`, `orphans`: blocks and inodes, the
+//!   map from file to disk, directories, changes of names, files without one.
+//! - `data`, `file_io`: file data between the page cache and the disk.
+//! - `inode`, `fs`: the vfs traits over all that.
+//!
+//! One sleeping lock guards a mounted filesystem; reading what is cached does
+//! not take it. Data is written before the metadata that refers to it, so a
+//! power cut leaves the tree as of some transaction, never a mixture.
+//!
+//! Images are made with `mke2fs -t ext4` and [`MKE2FS_FEATURES`]. Block sizes
+//! from 1 KiB to 4 KiB. Times of reading are not recorded (as with noatime).
+
+#![cfg_attr(all(target_os = "none", not(test)), no_std)]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+
+mod allocation;
+mod bytes;
+mod data;
+mod dir;
+mod disk;
+mod extents;
+mod file_io;
+mod fs;
+mod inode;
+mod journal;
+mod layout;
+mod orphans;
+mod paths;
+mod raw_inode;
+#[cfg(test)]
+mod tests;
+mod transaction;
+
+pub use fs::Ext4;
+
+/// The features to give to `mke2fs -t ext4 -O`: no checksums of metadata, no
+/// 64-bit block numbers, no hashed directories. An image that has checksums
+/// of metadata or groups is mounted read-only; hashed directories are read,
+/// and become linear when they change.
+pub const MKE2FS_FEATURES: &str = "^metadata_csum,^metadata_csum_seed,^uninit_bg,^64bit,^orphan_file,^dir_index,^resize_inode,^quota,^project,^inline_data,^encrypt,^casefold,^verity,^bigalloc,^meta_bg,has_journal,extent";

@@ -1,0 +1,380 @@
+//! [`MountNamespace`]: the tree of mounts, and looking things up in it.
+
+use super::dentry::{Dentry, DentryCache, Known, Names};
+use super::mount::{Mount, MountFlags, MountInfo, MountTable};
+use super::walk::Walk;
+use super::{Path, PathContext};
+use crate::{Errno, File, FileSystem, Inode, Metadata, OpenFlags, Result};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::sync::atomic::{AtomicU64, Ordering};
+use paddock_cred::Cap;
+use paddock_sync::{Mutex, Rank};
+
+/// Names that are kept when nobody uses them.
+const CACHED_NAMES: usize = 2048;
+
+/// Opens what a filesystem cannot open by itself: fifos and device nodes.
+pub trait NodeOpener: Send + Sync {
+    /// A file for the fifo or device node `inode`. `ENXIO` if nothing stands
+    /// behind it. May sleep.
+    fn open(
+        &self,
+        inode: &Arc<dyn Inode>,
+        meta: &Metadata,
+        flags: OpenFlags,
+    ) -> Result<Arc<dyn File>>;
+}
+
+/// Opens nothing: `ENXIO`.
+#[derive(Debug)]
+pub struct NoSpecialNodes;
+
+impl NodeOpener for NoSpecialNodes {
+    fn open(&self, _: &Arc<dyn Inode>, _: &Metadata, _: OpenFlags) -> Result<Arc<dyn File>> {
+        Err(Errno::ENXIO)
+    }
+}
+
+/// The tree that all paths are walked in. Its calls may sleep.
+pub struct MountNamespace {
+    mounts: MountTable,
+    /// The root's mount, which outlives its place in the table.
+    first: Arc<Mount>,
+    /// Held while mounts come and go; not while paths are walked, which may
+    /// lead through any lock by way of `/proc`.
+    mounting: Mutex<()>,
+    /// Held while a directory moves.
+    pub(super) renaming: Mutex<()>,
+    pub(super) cache: DentryCache,
+    pub(super) opener: Arc<dyn NodeOpener>,
+    next_mount: AtomicU64,
+}
+
+impl MountNamespace {
+    /// A tree with `root` mounted at its root. `ENOMEM`.
+    pub fn new(
+        root: Arc<dyn FileSystem>,
+        source: &str,
+        opener: Arc<dyn NodeOpener>,
+    ) -> Result<Arc<MountNamespace>> {
+        let mounts = MountTable::new();
+        let dentry = Dentry::new(root.root(), 1, b"", None)?;
+        let first = Mount::new(1, root, dentry, None, source, MountFlags::empty())?;
+        mounts.push(first.clone())?;
+        let namespace = MountNamespace {
+            mounts,
+            first,
+            mounting: Mutex::new(Rank::MountTable, ()),
+            renaming: Mutex::new(Rank::Rename, ()),
+            cache: DentryCache::new(CACHED_NAMES),
+            opener,
+            next_mount: AtomicU64::new(2),
+        };
+        paddock_sync::try_arc(namespace)
+    }
+
+    /// The root of all, with everything that is mounted over it.
+    pub fn root(&self) -> Path {
+        self.cross(Path {
+            mount: self.first.clone(),
+            dentry: self.first.root.clone(),
+        })
+    }
+
+    /// The root of a filesystem that is mounted nowhere, for files without names.
+    /// `ENOMEM`.
+    pub fn detached(&self, fs: Arc<dyn FileSystem>, source: &str) -> Result<Path> {
+        let id = self.next_mount.fetch_add(1, Ordering::Relaxed);
+        let root = Dentry::new(fs.root(), id, b"", None)?;
+        let mount = Mount::new(id, fs, root.clone(), None, source, MountFlags::NOSUID)?;
+        Ok(Path {
+            mount,
+            dentry: root,
+        })
+    }
+
+    fn add_mount(
+        &self,
+        fs: Arc<dyn FileSystem>,
+        source: &str,
+        flags: MountFlags,
+        covers: Option<Path>,
+    ) -> Result<()> {
+        let id = self.next_mount.fetch_add(1, Ordering::Relaxed);
+        let root = Dentry::new(fs.root(), id, b"", None)?;
+        self.mounts
+            .push(Mount::new(id, fs, root, covers, source, flags)?)
+    }
+
+    /// Steps into what is mounted on `path`, if anything is.
+    pub(super) fn cross(&self, mut path: Path) -> Path {
+        while let Some(mount) = self.mounts.on(&path) {
+            path = Path {
+                dentry: mount.root.clone(),
+                mount,
+            };
+        }
+        path
+    }
+
+    /// The dentry of `name` in `dir`, from the cache or from the filesystem.
+    /// `ENOENT`, `EIO`.
+    pub(super) fn child(&self, dir: &Arc<Dentry>, name: &[u8]) -> Result<Arc<Dentry>> {
+        if !dir.inode().cacheable() {
+            let inode = dir.inode().lookup(name)?;
+            return Dentry::new(inode, dir.fs(), name, Some(dir.clone()));
+        }
+        match dir.cached_child(name) {
+            Known::Present(child) => return Ok(child),
+            Known::Absent => return Err(Errno::ENOENT),
+            Known::Nothing => {}
+        }
+        let _names = dir.dir_lock.lock();
+        self.child_locked(dir, name)
+    }
+
+    /// As [`child`](Self::child), for the holder of the directory's lock,
+    /// which is not a generated one.
+    pub(super) fn child_locked(&self, dir: &Arc<Dentry>, name: &[u8]) -> Result<Arc<Dentry>> {
+        match dir.cached_child(name) {
+            Known::Present(child) => return Ok(child),
+            Known::Absent => return Err(Errno::ENOENT),
+            Known::Nothing => {}
+        }
+        let found = dir.inode().lookup(name);
+        if found.as_ref().err() == Some(&Errno::ENOENT) {
+            dir.note_absent(name);
+        }
+        let inode = found?;
+        Ok(self.remember(dir, Names::new(name)?, inode))
+    }
+
+    /// Makes and keeps the dentry of a name; the caller holds the directory's
+    /// lock.
+    pub(super) fn remember(
+        &self,
+        dir: &Arc<Dentry>,
+        names: Names,
+        inode: Arc<dyn Inode>,
+    ) -> Arc<Dentry> {
+        let child = dir.add_child(names, inode);
+        self.cache.add(&child);
+        child
+    }
+
+    /// Walks `path`; a symbolic link at its end is followed if `follow`.
+    /// `ENOENT`, `ENOTDIR`, `EACCES`, `ELOOP`, `ENAMETOOLONG`.
+    pub fn resolve(&self, context: &PathContext, path: &[u8], follow: bool) -> Result<Path> {
+        Walk::new(self, context, path)?.finish(follow)
+    }
+
+    /// The names from `root` to `path`, as getcwd(2) and `/proc/PID/fd` show
+    /// them: "(unreachable)" before what is outside `root`, " (deleted)"
+    /// after what has no name any more. `ENOMEM`.
+    pub fn path_of(&self, path: &Path, root: &Path) -> Result<Vec<u8>> {
+        let mut reversed: Vec<Vec<u8>> = Vec::new();
+        let mut at = path.clone();
+        let mut reachable = true;
+        while !at.same_as(root) {
+            if at.is_mount_root() {
+                match &at.mount.covers {
+                    Some(covered) => at = covered.clone(),
+                    None => {
+                        // What is mounted nowhere has a root of its own.
+                        let is_detached = at.mount.id != self.first.id;
+                        reachable = is_detached || root.dentry.same_as(&at.dentry);
+                        break;
+                    }
+                }
+                continue;
+            }
+            let Some(parent) = at.dentry.parent() else {
+                break;
+            };
+            reversed.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
+            reversed.push(at.dentry.name());
+            at = at.at(parent);
+        }
+        join(&reversed, reachable, path.is_removed())
+    }
+
+    /// A place for something without a name, such as a pipe, so that it can
+    /// be opened anew by way of `/proc/PID/fd`. `ENOMEM`.
+    pub fn nameless(&self, inode: Arc<dyn Inode>) -> Result<Path> {
+        let root = self.root();
+        let dentry = Dentry::new(inode, root.dentry.fs(), b"", None)?;
+        Ok(root.at(dentry))
+    }
+
+    /// Mounts `fs` on the directory `path`. `ENOTDIR`, `EPERM`, `ENOMEM`.
+    pub fn mount(
+        &self,
+        context: &PathContext,
+        path: &[u8],
+        fs: Arc<dyn FileSystem>,
+        source: &str,
+        flags: MountFlags,
+    ) -> Result<()> {
+        context.cred.require(Cap::CAP_SYS_ADMIN)?;
+        let covers = self.resolve(context, path, true)?;
+        let _one = self.mounting.lock();
+        let covers = self.cross(covers);
+        match covers.is_dir() {
+            true => self.add_mount(fs, source, flags, Some(covers)),
+            false => Err(Errno::ENOTDIR),
+        }
+    }
+
+    /// Shows the tree at `from` also at `to` (a bind mount). `ENOTDIR` if one
+    /// is a directory and the other is not.
+    pub fn bind(
+        &self,
+        context: &PathContext,
+        from: &[u8],
+        to: &[u8],
+        flags: MountFlags,
+    ) -> Result<()> {
+        context.cred.require(Cap::CAP_SYS_ADMIN)?;
+        let from = self.resolve(context, from, true)?;
+        let covers = self.resolve(context, to, true)?;
+        let _one = self.mounting.lock();
+        let covers = self.cross(covers);
+        if from.is_dir() != covers.is_dir() {
+            return Err(Errno::ENOTDIR);
+        }
+        let id = self.next_mount.fetch_add(1, Ordering::Relaxed);
+        let fs = from.mount.fs.clone();
+        let flags = flags | from.mount.flags();
+        let source = alloc::string::String::from(from.mount.source());
+        let mount = Mount::new(id, fs, from.dentry.clone(), Some(covers), &source, flags)?;
+        self.mounts.push(mount)
+    }
+
+    /// umount(2). `EINVAL` if nothing is mounted at `path`, `EBUSY` if
+    /// something in it is in use.
+    pub fn unmount(&self, context: &PathContext, path: &[u8]) -> Result<()> {
+        context.cred.require(Cap::CAP_SYS_ADMIN)?;
+        let at = self.resolve(context, path, true)?;
+        let _one = self.mounting.lock();
+        if !at.is_mount_root() {
+            return Err(Errno::EINVAL);
+        }
+        if at.mount.covers.is_none() {
+            return Err(Errno::EBUSY);
+        }
+        let mount = at.mount.clone();
+        drop(at);
+        drop(self.mounts.remove_unused(&mount, 1)?);
+        self.release(mount)
+    }
+
+    /// Unmounts the filesystem of a mount that is out of the table, unless
+    /// another mount still shows it.
+    fn release(&self, mount: Arc<Mount>) -> Result<()> {
+        let fs_id = mount.root.fs();
+        let fs = mount.fs.clone();
+        drop(mount);
+        match self.mounts.shows(fs_id) {
+            true => Ok(()),
+            false => {
+                self.cache.purge(Some(fs_id));
+                fs.unmount()
+            }
+        }
+    }
+
+    /// Unmounts everything, newest first, for power-off: user programs are
+    /// gone, and whatever still holds a file fails from now on. The first
+    /// error, after all have been tried. The tree is not used afterwards.
+    pub fn unmount_all(&self) -> Result<()> {
+        let _one = self.mounting.lock();
+        self.cache.purge(None);
+        let mut result = Ok(());
+        while let Some(mount) = self.mounts.pop() {
+            result = result.and(self.release(mount));
+        }
+        result
+    }
+
+    /// sync(2): makes everything written before durable. The first error.
+    pub fn sync(&self) -> Result<()> {
+        let mut result = Ok(());
+        for mount in self.mounts.all() {
+            result = result.and(mount.fs.sync());
+        }
+        result
+    }
+
+    /// Makes durable what was written more than `age_ms` milliseconds ago;
+    /// for the thread that does so every few seconds. The first error.
+    pub fn flush_older_than(&self, age_ms: u64) -> Result<()> {
+        let mut result = Ok(());
+        for mount in self.mounts.all() {
+            result = result.and(mount.fs.flush_older_than(age_ms));
+        }
+        result
+    }
+
+    /// Lets go of the names that nobody uses, and of what filesystems keep
+    /// only to be quick.
+    pub fn shrink(&self) {
+        self.cache.purge(None);
+        for mount in self.mounts.all() {
+            mount.fs.shrink();
+        }
+    }
+
+    /// What `/proc/mounts` shows. `ENOMEM`.
+    pub fn mounts(&self) -> Result<Vec<MountInfo>> {
+        let Some(top) = self.mounts.all().first().cloned() else {
+            return Ok(Vec::new());
+        };
+        let root = Path {
+            dentry: top.root.clone(),
+            mount: top,
+        };
+        let info = |mount: Arc<Mount>| {
+            Ok(MountInfo {
+                source: mount.source().into(),
+                target: match &mount.covers {
+                    Some(covered) => self.path_of(covered, &root)?,
+                    None => b"/".to_vec(),
+                },
+                kind: mount.fs.kind(),
+                flags: mount.flags(),
+            })
+        };
+        self.mounts.all().into_iter().map(info).collect()
+    }
+
+    /// Whether something is mounted on `dentry`: it must keep its name.
+    pub(super) fn check_not_mount_point(&self, dentry: &Dentry) -> Result<()> {
+        match self.mounts.covers_dentry(dentry) {
+            true => Err(Errno::EBUSY),
+            false => Ok(()),
+        }
+    }
+}
+
+fn join(reversed: &[Vec<u8>], reachable: bool, deleted: bool) -> Result<Vec<u8>> {
+    let (before, after) = (b"(unreachable)", b" (deleted)");
+    let names: usize = reversed.iter().map(|name| name.len() + 1).sum();
+    let mut text = Vec::new();
+    text.try_reserve_exact(names + before.len() + after.len() + 1)
+        .map_err(|_| Errno::ENOMEM)?;
+    if !reachable {
+        text.extend_from_slice(before);
+    }
+    for name in reversed.iter().rev() {
+        text.push(b'/');
+        text.extend_from_slice(name);
+    }
+    if reversed.is_empty() {
+        text.push(b'/');
+    }
+    if deleted {
+        text.extend_from_slice(after);
+    }
+    Ok(text)
+}

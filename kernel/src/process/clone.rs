@@ -1,0 +1,267 @@
+//! clone(2): new threads and new processes.
+
+use super::files::FileShare;
+use super::hardware::Arm;
+use super::memory::Memory;
+use super::object::{NewProcess, Process, UserThread};
+use super::program::Executable;
+use super::{accounts, current, limits, spawn, tree};
+use crate::arch::trap::TrapFrame;
+use crate::arch::user_access::copy_to_user;
+use alloc::sync::Arc;
+use core::sync::atomic::{AtomicU64, Ordering};
+use paddock_abi::process::CloneFlags;
+use paddock_abi::{Errno, Result};
+use paddock_sync::try_arc;
+
+/// CLONE_NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID and NEWNET.
+const NAMESPACES: u64 = 0x7e02_0000;
+
+/// The arguments of clone(2).
+#[derive(Clone, Copy, Debug)]
+pub struct CloneRequest {
+    /// What is shared, and what is set.
+    pub flags: CloneFlags,
+    /// The signal at the child's end; 0 for none.
+    pub exit_signal: u32,
+    /// The child's stack pointer; 0 for the parent's.
+    pub stack: u64,
+    /// Where CLONE_PARENT_SETTID stores the new number.
+    pub parent_tid: u64,
+    /// Where CLONE_CHILD_SETTID and CLONE_CHILD_CLEARTID look.
+    pub child_tid: u64,
+    /// The child's thread pointer, with CLONE_SETTLS.
+    pub tls: u64,
+}
+
+/// Threads and processes that were ever made by clone(2).
+static FORKS: AtomicU64 = AtomicU64::new(1);
+
+/// How many threads and processes there have been, process 1 included.
+pub fn forks() -> u64 {
+    FORKS.load(Ordering::Relaxed)
+}
+
+/// Makes a thread or process that continues as a copy of the running one.
+/// Gives its number. May sleep.
+///
+/// # Errors
+/// `EINVAL` for combinations that make no sense or are not supported,
+/// `EAGAIN` when there are too many, `ENOMEM`; `ERESTARTNOINTR` if a signal
+/// waits, or the child would miss one to several processes.
+pub fn clone(frame: &TrapFrame, request: &CloneRequest) -> Result<u32> {
+    let made = make(frame, request)?;
+    FORKS.fetch_add(1, Ordering::Relaxed);
+    Ok(made)
+}
+
+fn make(frame: &TrapFrame, request: &CloneRequest) -> Result<u32> {
+    let parent = current().ok_or(Errno::ESRCH)?;
+    check(request.flags)?;
+    if request.flags.contains(CloneFlags::THREAD) {
+        let tid = limits::reserve(&parent.process, Some(parent.process.pid))?;
+        return new_thread(parent, frame, request, tid).inspect_err(|_| tree().lock().release(tid));
+    }
+    let pid = limits::reserve(&parent.process, None)?;
+    new_process(parent, frame, request, pid).inspect_err(|_| tree().lock().release(pid))
+}
+
+fn check(flags: CloneFlags) -> Result<()> {
+    let has = |flag| flags.contains(flag);
+    if has(CloneFlags::THREAD) && !has(CloneFlags::SIGHAND)
+        || has(CloneFlags::SIGHAND) && !has(CloneFlags::VM)
+        || has(CloneFlags::THREAD) && has(CloneFlags::VFORK)
+    {
+        return Err(Errno::EINVAL);
+    }
+    // Sharing handlers between processes, and namespaces, are not supported.
+    if has(CloneFlags::SIGHAND) && !has(CloneFlags::THREAD) || flags.bits() & NAMESPACES != 0 {
+        return Err(Errno::EINVAL);
+    }
+    Ok(())
+}
+
+fn child_frame(frame: &TrapFrame, request: &CloneRequest) -> TrapFrame {
+    let mut child = frame.clone();
+    child.x[0] = 0;
+    if request.stack != 0 {
+        child.sp = request.stack;
+    }
+    child
+}
+
+fn child_thread(
+    parent: &UserThread,
+    process: Arc<Process>,
+    frame: &TrapFrame,
+    request: &CloneRequest,
+    tid: u32,
+) -> Result<Arc<UserThread>> {
+    let tls = if request.flags.contains(CloneFlags::SETTLS) {
+        request.tls
+    } else {
+        crate::arch::cpu::user_tls()
+    };
+    let thread = UserThread::new(
+        tid,
+        process,
+        parent.cred(),
+        child_frame(frame, request),
+        parent.current_fp(),
+        tls,
+    );
+    // Both: what it is now is what the child goes back to.
+    let slack = parent.timer_slack[0].load(Ordering::Relaxed);
+    for own in &thread.timer_slack {
+        own.store(slack, Ordering::Relaxed);
+    }
+    if request.flags.contains(CloneFlags::CHILD_CLEARTID) {
+        thread.clear_tid.store(request.child_tid, Ordering::Relaxed);
+    }
+    try_arc(thread)
+}
+
+fn new_thread(
+    parent: &Arc<UserThread>,
+    frame: &TrapFrame,
+    request: &CloneRequest,
+    tid: u32,
+) -> Result<u32> {
+    let process = &parent.process;
+    let thread = child_thread(parent, process.clone(), frame, request, tid)?;
+    store_tid(request, tid)?;
+    {
+        let mut signals = process.signals.lock();
+        let mask = signals.mask(parent.tid)?;
+        signals.add_thread(tid, mask)?;
+        if signals.is_dying() {
+            signals.remove_thread(tid);
+            return Err(Errno::EAGAIN);
+        }
+    }
+    spawn::start_thread(&thread).inspect_err(|_| {
+        process.signals.lock().remove_thread(tid);
+    })?;
+    Ok(tid)
+}
+
+fn store_tid(request: &CloneRequest, tid: u32) -> Result<()> {
+    if request.flags.contains(CloneFlags::PARENT_SETTID) {
+        copy_to_user(request.parent_tid, &tid.to_le_bytes())?;
+    }
+    if request.flags.contains(CloneFlags::CHILD_SETTID) && request.flags.contains(CloneFlags::VM) {
+        copy_to_user(request.child_tid, &tid.to_le_bytes())?;
+    }
+    Ok(())
+}
+
+fn new_process(
+    parent: &Arc<UserThread>,
+    frame: &TrapFrame,
+    request: &CloneRequest,
+    pid: u32,
+) -> Result<u32> {
+    let old = &parent.process;
+    let flags = request.flags;
+    let broadcasts = tree().lock().broadcasts();
+    // One that was over by then has told the parent already, maybe since this
+    // call was entered: it is heard before there is a child.
+    if parent.signal_pending() {
+        return Err(Errno::ERESTARTNOINTR);
+    }
+    store_tid(request, pid)?;
+    let memory = child_memory(old, flags, request, pid)?;
+    let account = accounts::of_new_process(old.uid()?)?;
+    let files = if flags.contains(CloneFlags::FILES) {
+        old.files.lock().another()
+    } else {
+        let files = old.files();
+        let copy = files.lock().fork(&account)?;
+        FileShare::new(copy)?
+    };
+    let keep_stack = !flags.contains(CloneFlags::VM) || flags.contains(CloneFlags::VFORK);
+    let signals = old.signals.lock().fork(parent.tid, pid, keep_stack)?;
+    let paths = old.paths.lock().clone();
+    let cred = parent.cred();
+    let limits = *old.limits.lock();
+    let names = old.names.lock().try_clone()?;
+    let child = try_arc(Process::new(NewProcess {
+        pid,
+        memory,
+        files,
+        paths,
+        cred,
+        signals,
+        limits,
+        names,
+        account,
+        // What process 1 starts is a service.
+        is_operators: old.is_operators() && old.pid != spawn::FIRST,
+        is_login: old.is_login,
+        personality: old.personality.load(Ordering::Relaxed),
+        oom_score_adj: old.oom_score_adj.load(Ordering::Relaxed),
+    }))?;
+    let runs_first = old.runs_first.load(Ordering::Relaxed);
+    child.runs_first.store(runs_first, Ordering::Relaxed);
+    let executable = old.executable.lock();
+    let copy = executable.as_ref().map(Executable::try_clone).transpose();
+    drop(executable);
+    *child.executable.lock() = copy?;
+    child
+        .trampoline
+        .store(old.trampoline.load(Ordering::Relaxed), Ordering::Relaxed);
+    child
+        .start_stack
+        .store(old.start_stack.load(Ordering::Relaxed), Ordering::Relaxed);
+    let thread = child_thread(parent, child.clone(), frame, request, pid)?;
+    {
+        let mut tree = tree().lock();
+        if tree.misses_broadcast(broadcasts) {
+            return Err(Errno::ERESTARTNOINTR);
+        }
+        // Looked up under the same lock: the parent may end at any time.
+        let family = match flags.contains(CloneFlags::PARENT) {
+            true => tree.parent(old.pid)?.max(1),
+            false => old.pid,
+        };
+        tree.add(pid, Some(family), child.clone(), request.exit_signal)?;
+    }
+    spawn::start_thread(&thread).inspect_err(|_| spawn::abandon(pid))?;
+    if flags.contains(CloneFlags::VFORK) {
+        // A parent that is to die does not wait for its child.
+        child.changed.wait_until(|| {
+            let released = child.released_parent.load(Ordering::Acquire);
+            (released || parent.is_ending()).then_some(())
+        });
+    }
+    Ok(pid)
+}
+
+fn child_memory(
+    old: &Process,
+    flags: CloneFlags,
+    request: &CloneRequest,
+    pid: u32,
+) -> Result<Arc<Memory>> {
+    let memory = old.memory()?;
+    if flags.contains(CloneFlags::VM) {
+        return Ok(memory);
+    }
+    let mut copy = {
+        let mut space = memory.space.lock();
+        space.fork()?
+    };
+    if flags.contains(CloneFlags::CHILD_SETTID) {
+        write_tid(&mut copy, request.child_tid, pid)?;
+    }
+    let copy = Memory::new(copy)?;
+    let dumpable = memory.dumpable.load(Ordering::Relaxed);
+    copy.dumpable.store(dumpable, Ordering::Relaxed);
+    Ok(copy)
+}
+
+fn write_tid(space: &mut paddock_mem::AddressSpace<Arm>, address: u64, pid: u32) -> Result<()> {
+    space
+        .write_bytes(address, &pid.to_le_bytes())
+        .map_err(Errno::from)
+}

@@ -1,0 +1,191 @@
+//! The end of threads and processes.
+//!
+//! The order matters: a process gives everything back before its parent
+//! hears of its end. Threads end only at the way back to user mode, where no
+//! frame below owns anything.
+
+use super::files::FileShare;
+use super::object::{Process, UserThread};
+use super::{current, ipc, oom, signals, tree};
+use crate::arch::user_access::copy_to_user;
+use crate::memory::frames::Reserve;
+use crate::syscall::{futex, locks};
+use crate::{fs, thread};
+use alloc::sync::Arc;
+use core::sync::atomic::Ordering;
+use paddock_process::{Bereft, Usage, WaitStatus};
+
+/// Decides how a process ends; all its threads go on their next way to user
+/// mode. Only the first call counts.
+pub fn begin_exit(process: &Process, status: WaitStatus) {
+    process.ending.lock().get_or_insert(status);
+    process.signals.lock().set_dying();
+    process.stop.lock().stopped = false;
+    // Whoever may take the last memory, and the CPU from the caller, must
+    // have been told before to end.
+    process.wake_threads();
+    // Ending takes a little memory and gives back much.
+    for thread in process.threads.lock().iter() {
+        if let Some(kernel) = thread.kernel_thread() {
+            kernel.set_reserve(Reserve::None);
+        }
+    }
+    process.hasten();
+}
+
+/// Ends the running thread, and its process with the last one. Only from the
+/// way back to user mode.
+pub fn exit_thread() -> ! {
+    if let Some(thread) = current() {
+        leave(thread);
+    }
+    thread::exit()
+}
+
+fn leave(thread: &Arc<UserThread>) {
+    let process = &thread.process;
+    clear_tid(thread);
+    futex::release_robust_list(thread);
+    let receiver = process.signals.lock().remove_thread(thread.tid);
+    if let Some(tid) = receiver {
+        process.wake_thread(tid);
+    }
+    thread.leave_memory();
+    let last = process.remove_thread(thread);
+    if thread.tid != process.pid {
+        tree().lock().release(thread.tid);
+    }
+    process.changed.wake_all();
+    if last {
+        locks::process_ended();
+        end_process(process, thread);
+    }
+}
+
+/// pthread_join(3) waits for this word to become zero.
+fn clear_tid(thread: &UserThread) {
+    let address = thread.clear_tid.swap(0, Ordering::Relaxed);
+    if address != 0 && copy_to_user(address, &0u32.to_le_bytes()).is_ok() {
+        futex::wake_address(thread, address, 1);
+    }
+}
+
+fn end_process(process: &Arc<Process>, thread: &UserThread) {
+    process.end_timers();
+    release_memory(process);
+    ipc::sem::process_ended(process);
+    let files = core::mem::replace(&mut *process.files.lock(), FileShare::none());
+    drop(files);
+    // The bytes in its pipes and sockets went with the files.
+    oom::on_release(process);
+    release_directories(process);
+    end_session(process.pid);
+    let decided = *process.ending.lock();
+    let code = process.exit_code.load(Ordering::Relaxed);
+    let status = decided.unwrap_or(WaitStatus::Exited(code));
+    release_vfork_parent(process);
+    super::spawn::on_process_end(process);
+    let reap = parent_reaps(process.pid);
+    process.count_rest(thread);
+    let usage = Usage {
+        max_rss_kib: process.max_rss_kib(),
+        ..process.usage()
+    };
+    let (mut orphans, mut children) = (alloc::vec::Vec::new(), alloc::vec::Vec::new());
+    let effects = tree()
+        .lock()
+        .exit(process.pid, status, usage, reap, |what, member| {
+            let list = match what {
+                Bereft::Group => &mut orphans,
+                Bereft::Child if asks_for_signal(member) => &mut children,
+                Bereft::Child => return,
+            };
+            if list.try_reserve(1).is_ok() {
+                list.push(member.clone());
+            }
+        });
+    for child in children {
+        let signal = child.parent_death_signal.load(Ordering::Relaxed);
+        let info = paddock_abi::signal::Siginfo::kernel(signal);
+        let _ = signals::send_to_process(&child, &info);
+    }
+    for orphan in orphans {
+        let _ = signals::send_to_process(
+            &orphan,
+            &paddock_abi::signal::Siginfo::kernel(paddock_abi::signal::SIGHUP),
+        );
+        let _ = signals::send_to_process(
+            &orphan,
+            &paddock_abi::signal::Siginfo::kernel(paddock_abi::signal::SIGCONT),
+        );
+    }
+    if let Ok(effects) = effects {
+        if let Some(parent) = &effects.parent {
+            if effects.exit_signal != 0 {
+                let info = signals::child_info(effects.exit_signal, process, status);
+                let _ = signals::send_to_process(parent, &info);
+            }
+            parent.children.wake_all();
+        }
+        if let Some(reaper) = &effects.reaper {
+            let info = signals::child_info(paddock_abi::signal::SIGCHLD, process, status);
+            let _ = signals::send_to_process(reaper, &info);
+            reaper.children.wake_all();
+        }
+    }
+    process.has_exited.store(true, Ordering::Release);
+    process.exited.wake_all();
+    let hook = process.on_exit.lock().take();
+    if let Some(hook) = hook {
+        hook(status);
+    }
+}
+
+/// `PR_SET_PDEATHSIG`.
+fn asks_for_signal(process: &Process) -> bool {
+    process.parent_death_signal.load(Ordering::Relaxed) != 0
+}
+
+/// A session whose leader ends loses its terminal.
+fn end_session(pid: u32) {
+    if tree().lock().session(pid) == Ok(pid) {
+        fs::terminals().session_ended(pid);
+    }
+}
+
+/// Gives the memory up. All threads of the process have left it before they
+/// left the process.
+fn release_memory(process: &Process) {
+    let old = process.memory.lock().take();
+    if let Some(memory) = &old {
+        process.note_peak(memory);
+    }
+    drop(old);
+    *process.executable.lock() = None;
+}
+
+/// Lets go of its directories. Who it was stays: that is asked of zombies too.
+fn release_directories(process: &Process) {
+    let root = super::vfs::namespace().root();
+    let mut paths = process.paths.lock();
+    let old = (
+        core::mem::replace(&mut paths.root, root.clone()),
+        core::mem::replace(&mut paths.base, root),
+    );
+    drop(paths);
+    drop(old);
+}
+
+/// Lets the parent of a vfork go on.
+pub fn release_vfork_parent(process: &Process) {
+    process.released_parent.store(true, Ordering::Release);
+    process.changed.wake_all();
+}
+
+fn parent_reaps(pid: u32) -> bool {
+    let parent = {
+        let tree = tree().lock();
+        tree.parent(pid).ok().and_then(|parent| tree.get(parent))
+    };
+    parent.is_some_and(|parent| parent.signals.lock().reaps_children())
+}

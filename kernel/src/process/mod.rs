@@ -1,0 +1,108 @@
+//! Processes: their life from clone to exit, their memory, signals and traps.
+
+pub mod accounts;
+mod clone;
+pub mod cpu_clock;
+mod exec;
+mod exit;
+mod faults;
+pub mod files;
+mod finish;
+mod hardware;
+pub mod identity;
+pub mod ipc;
+pub mod limits;
+pub mod memory;
+pub mod object;
+pub mod oom;
+pub mod page_cache;
+mod program;
+pub mod services;
+mod signals;
+mod spawn;
+pub mod timers;
+mod traps;
+mod usage;
+mod user_thread;
+mod vdso;
+pub mod vfs;
+
+use crate::thread;
+use alloc::sync::Arc;
+use paddock_process::WaitStatus;
+
+pub use clone::{CloneRequest, clone, forks};
+pub use exec::exec;
+pub use exit::begin_exit;
+pub use faults::handle_kernel_access;
+pub use finish::finish;
+pub use hardware::Arm;
+pub use object::{Process, UserThread, tree};
+pub use signals::{
+    SIGNALS_CAME, Targets, before_return, send_to_group, send_to_process, send_to_thread, sigreturn,
+};
+pub use spawn::{Program, spawn};
+pub use traps::handle_fault;
+
+/// Process 1, if it is there.
+pub fn process_1() -> Option<Arc<Process>> {
+    tree().lock().get(spawn::FIRST)
+}
+
+/// Ends a process that no signal reaches: process 1. Never sleeps.
+pub fn kill_by_kernel(process: &Process) {
+    let signal = paddock_abi::signal::SIGKILL as u8;
+    begin_exit(
+        process,
+        WaitStatus::Signaled {
+            signal,
+            core: false,
+        },
+    );
+}
+
+/// The process side of the running thread; a kernel thread has none.
+pub fn current() -> Option<&'static Arc<UserThread>> {
+    thread::current().user()
+}
+
+/// Whether the running thread has something to do before user mode.
+pub fn has_work() -> bool {
+    thread::current().has_work()
+}
+
+/// Whether the running thread has a signal to handle. Ends interruptible
+/// waits.
+pub fn signal_pending() -> bool {
+    current().is_some_and(|thread| thread.signal_pending())
+}
+
+/// The switch between threads: user registers and address spaces. Interrupts
+/// are masked.
+pub fn switch_state(previous: Option<&Arc<UserThread>>, next: Option<&Arc<UserThread>>) {
+    if let Some(thread) = previous {
+        thread.save_state();
+    }
+    match next {
+        Some(thread) => thread.load_state(),
+        None if previous.is_some() => memory::activate(None),
+        None => {}
+    }
+}
+
+/// Makes the tables of processes. Once, at boot.
+pub fn init() {
+    memory::init();
+    accounts::init();
+    vdso::init();
+    files::init();
+    crate::syscall::init();
+    let mut tree = paddock_process::Tree::new();
+    if tree.reserve(None, 0, paddock_process::TaskLimits::NONE) != Ok(spawn::FIRST) {
+        panic!("number 1 is not to be had for process 1");
+    }
+    let tree = paddock_sync::SpinLock::new(paddock_sync::Rank::ProcessTable, tree);
+    if object::TREE.set(tree).is_err() {
+        panic!("processes were set up twice");
+    }
+}

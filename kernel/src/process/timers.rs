@@ -1,0 +1,314 @@
+//! Timers of real time: one queue, and one thread that has them expire; and
+//! those of processes (setitimer(2), timer_create(2)).
+
+use super::object::Process;
+use super::signals::{send_to_process, send_to_thread};
+use crate::{thread, time};
+use alloc::collections::BTreeMap;
+use alloc::sync::{Arc, Weak};
+use core::sync::atomic::{AtomicI32, AtomicU64, Ordering::Relaxed};
+use paddock_abi::signal::{SI_TIMER, SIGALRM, Siginfo};
+use paddock_abi::{Errno, Result};
+use paddock_process::{Schedule, TimerQueue};
+use paddock_sync::{
+    Mutex, NO_DEADLINE, PreemptOff, Rank, SpinLock, WaitQueue, try_arc, try_insert,
+};
+
+/// What can be in the queue.
+pub trait Expire: Send + Sync {
+    /// The time has come; it is off the queue. Thread context.
+    fn expire(self: Arc<Self>);
+}
+
+static QUEUE: SpinLock<TimerQueue<Weak<dyn Expire>>, PreemptOff> =
+    SpinLock::new(Rank::Leaf, TimerQueue::new());
+/// The first one has changed.
+static CHANGED: WaitQueue = WaitQueue::new();
+/// Whether the thread is there.
+static THREAD: Mutex<bool> = Mutex::new(Rank::LeafMutex, false);
+/// The numbers of timers: none comes twice.
+static NEXT: AtomicU64 = AtomicU64::new(1);
+/// The shortest time (ns) between two signals of one timer: shorter intervals
+/// are counted, not signalled.
+const SHORTEST: u64 = 50_000;
+
+/// A timer's number in the queue.
+pub fn new_key() -> u64 {
+    NEXT.fetch_add(1, Relaxed)
+}
+
+/// Has `timer` expire at `due` (ns since boot). Its thread has been
+/// [started](start). `ENOMEM`.
+pub fn arm(due: u64, key: u64, timer: Weak<dyn Expire>) -> Result<()> {
+    let first = QUEUE.lock().arm(due, key, timer)?;
+    if first {
+        CHANGED.wake_all();
+    }
+    Ok(())
+}
+
+/// Undoes that, unless it expires already.
+pub fn disarm(due: u64, key: u64) {
+    let gone = QUEUE.lock().disarm(due, key);
+    drop(gone);
+}
+
+/// The thread is there once somebody needs it. Sleeps. `ENOMEM`, `EAGAIN`.
+pub fn start() -> Result<()> {
+    let mut started = THREAD.lock();
+    if !*started {
+        thread::spawn("timers", run)?;
+        *started = true;
+    }
+    Ok(())
+}
+
+fn first_due() -> u64 {
+    QUEUE.lock().first_due().unwrap_or(NO_DEADLINE)
+}
+
+fn run() {
+    loop {
+        let next = QUEUE.lock().take_due(time::now());
+        match next {
+            Some(timer) => {
+                if let Some(timer) = timer.upgrade() {
+                    timer.expire();
+                }
+            }
+            None => {
+                let due = first_due();
+                let changed = || (first_due() != due).then_some(());
+                let _ = CHANGED.wait_deadline(due, changed);
+            }
+        }
+    }
+}
+
+/// What a process's timer does when it expires.
+#[derive(Clone, Copy)]
+pub enum Notify {
+    /// `SIGALRM` of setitimer(2).
+    Alarm,
+    /// Nothing (`SIGEV_NONE`).
+    Nothing,
+    /// A signal, for one thread or any.
+    Signal {
+        signal: u32,
+        value: u64,
+        tid: Option<u32>,
+    },
+}
+
+#[derive(Default)]
+struct State {
+    schedule: Schedule,
+    /// When it is in the queue for; zero if it is not.
+    queued: u64,
+}
+
+/// A timer of a process.
+pub struct ProcessTimer {
+    process: Weak<Process>,
+    key: u64,
+    id: i32,
+    /// Whether absolute times are of the wall clock.
+    pub wall: bool,
+    notify: Notify,
+    state: SpinLock<State, PreemptOff>,
+    /// What the signal told that was taken last: the expirations beyond one.
+    taken: AtomicI32,
+}
+
+impl ProcessTimer {
+    fn new(process: &Arc<Process>, id: i32, wall: bool, notify: Notify) -> Result<Arc<Self>> {
+        start()?;
+        try_arc(ProcessTimer {
+            process: Arc::downgrade(process),
+            key: new_key(),
+            id,
+            wall,
+            notify,
+            state: SpinLock::new(Rank::Leaf, State::default()),
+            taken: AtomicI32::new(0),
+        })
+    }
+
+    /// Sets it; the former setting. `ENOMEM`: then it is off.
+    pub fn set(self: &Arc<Self>, schedule: Schedule) -> Result<Schedule> {
+        let mut state = self.state.lock();
+        let mut old = core::mem::replace(&mut state.schedule, schedule);
+        old.take_expired(time::now());
+        self.taken.store(0, Relaxed);
+        disarm(state.queued, self.key);
+        state.queued = 0;
+        if schedule.due != 0 {
+            self.enqueue(&mut state, schedule.due)?;
+        }
+        Ok(old)
+    }
+
+    /// Its setting.
+    pub fn get(&self) -> Schedule {
+        let mut schedule = self.state.lock().schedule;
+        schedule.take_expired(time::now());
+        schedule
+    }
+
+    /// Expirations beyond the one whose signal was taken last.
+    pub fn overrun(&self) -> i32 {
+        self.taken.load(Relaxed)
+    }
+
+    fn enqueue(self: &Arc<Self>, state: &mut State, due: u64) -> Result<()> {
+        let me: Weak<Self> = Arc::downgrade(self);
+        if let Err(error) = arm(due, self.key, me) {
+            state.schedule.due = 0;
+            return Err(error);
+        }
+        state.queued = due;
+        Ok(())
+    }
+
+    fn signal(&self, process: &Process, count: u64) {
+        match self.notify {
+            Notify::Nothing => {}
+            Notify::Alarm => {
+                let _ = send_to_process(process, &Siginfo::kernel(SIGALRM));
+            }
+            Notify::Signal { signal, value, tid } => {
+                let waits = process
+                    .signals
+                    .lock()
+                    .add_overrun(self.id, signal, tid, count);
+                if waits {
+                    return;
+                }
+                let overrun = (count - 1).min(i32::MAX as u64) as i32;
+                let info = Siginfo::timer(signal, self.id, overrun, value);
+                let _ = match tid {
+                    Some(tid) => send_to_thread(process, tid, &info),
+                    None => send_to_process(process, &info),
+                };
+            }
+        }
+    }
+}
+
+impl Expire for ProcessTimer {
+    fn expire(self: Arc<Self>) {
+        let Some(process) = self.process.upgrade() else {
+            return;
+        };
+        let now = time::now();
+        let mut state = self.state.lock();
+        state.queued = 0;
+        let count = state.schedule.take_expired(now);
+        let next = state.schedule.due;
+        if next != 0 {
+            let _ = self.enqueue(&mut state, next.max(now + SHORTEST));
+        }
+        drop(state);
+        if count > 0 {
+            self.signal(&process, count);
+        }
+    }
+}
+
+impl Drop for ProcessTimer {
+    fn drop(&mut self) {
+        disarm(self.state.get_mut().queued, self.key);
+    }
+}
+
+/// The timers of a process.
+#[derive(Default)]
+pub struct Timers {
+    alarm: Option<Arc<ProcessTimer>>,
+    created: BTreeMap<i32, Arc<ProcessTimer>>,
+    next: i32,
+}
+
+impl Timers {
+    /// None.
+    pub const fn new() -> Timers {
+        Timers {
+            alarm: None,
+            created: BTreeMap::new(),
+            next: 0,
+        }
+    }
+}
+
+impl Process {
+    /// The timer of setitimer(2), `ITIMER_REAL`, if it was ever set.
+    pub fn alarm(&self) -> Option<Arc<ProcessTimer>> {
+        self.timers.lock().alarm.clone()
+    }
+
+    /// The same, made now if need be. Sleeps. `ENOMEM`, `EAGAIN`.
+    pub fn make_alarm(self: &Arc<Self>) -> Result<Arc<ProcessTimer>> {
+        let new = ProcessTimer::new(self, 0, false, Notify::Alarm)?;
+        Ok(self.timers.lock().alarm.get_or_insert(new).clone())
+    }
+
+    /// Makes a timer, of which there are `limit` at most; its number. What
+    /// `notify` says may depend on that. Sleeps. `ENOMEM`, `EAGAIN`.
+    pub fn create_timer(
+        self: &Arc<Self>,
+        wall: bool,
+        limit: u64,
+        notify: impl FnOnce(i32) -> Notify,
+    ) -> Result<i32> {
+        let id = {
+            let mut timers = self.timers.lock();
+            if timers.created.len() as u64 >= limit {
+                return Err(Errno::EAGAIN);
+            }
+            let mut id = timers.next;
+            while timers.created.contains_key(&id) {
+                id = id.wrapping_add(1) & i32::MAX;
+            }
+            timers.next = id.wrapping_add(1) & i32::MAX;
+            id
+        };
+        let timer = ProcessTimer::new(self, id, wall, notify(id))?;
+        try_insert(&mut self.timers.lock().created, id, timer)?;
+        Ok(id)
+    }
+
+    /// A timer that was made. `EINVAL`.
+    pub fn created_timer(&self, id: i32) -> Result<Arc<ProcessTimer>> {
+        let timers = self.timers.lock();
+        timers.created.get(&id).cloned().ok_or(Errno::EINVAL)
+    }
+
+    /// A thread has taken this signal: what it tells of a timer is what
+    /// timer_getoverrun(2) gives from now on. Never sleeps.
+    pub fn note_taken(&self, info: &Siginfo) {
+        if info.si_code != SI_TIMER {
+            return;
+        }
+        if let Ok(timer) = self.created_timer(info.timer_id()) {
+            timer.taken.store(info.overrun(), Relaxed);
+        }
+    }
+
+    /// Ends a timer that was made. `EINVAL`.
+    pub fn delete_timer(&self, id: i32) -> Result<()> {
+        let gone = self.timers.lock().created.remove(&id);
+        gone.map(drop).ok_or(Errno::EINVAL)
+    }
+
+    /// Ends those that were made: execve(2) does.
+    pub fn delete_timers(&self) {
+        let gone = core::mem::take(&mut self.timers.lock().created);
+        drop(gone);
+    }
+
+    /// Ends all: it ends itself.
+    pub fn end_timers(&self) {
+        let gone = core::mem::take(&mut *self.timers.lock());
+        drop(gone);
+    }
+}
