@@ -14,7 +14,7 @@ use std::sync::Mutex;
 
 /// Only what Paddock's filesystem supports, whatever this machine's
 /// `/etc/mke2fs.conf` prefers.
-const FEATURES: &str = "none,has_journal,filetype,extent,flex_bg,sparse_super,large_file,huge_file,dir_nlink,extra_isize";
+const FEATURES: &str = "none,has_journal,filetype,extent,flex_bg,sparse_super,large_file,huge_file,dir_nlink,extra_isize,dir_index";
 
 /// Whose a file is, and what may be done with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -255,15 +255,17 @@ fn clear(bitmap: &mut [u8], bit: u32) -> bool {
 
 /// The first clear bit from `from` on and below `end`.
 fn find_clear(bitmap: &[u8], from: u32, end: u32) -> Option<u32> {
+    const WORD: u32 = u64::BITS;
+    let (words, _) = bitmap.as_chunks::<8>();
     let mut bit = from;
     while bit < end {
-        if bit.is_multiple_of(8) && bitmap.get(bit as usize / 8) == Some(&0xff) {
-            bit += 8;
-        } else if is_set(bitmap, bit) {
-            bit += 1;
-        } else {
-            return Some(bit);
+        // Bits past the last word count as set.
+        let word = words.get((bit / WORD) as usize)?;
+        let clear = !u64::from_le_bytes(*word) >> (bit % WORD);
+        if clear != 0 {
+            return Some(bit + clear.trailing_zeros()).filter(|&bit| bit < end);
         }
+        bit = (bit / WORD + 1) * WORD;
     }
     None
 }

@@ -84,6 +84,47 @@ impl Node {
     }
 }
 
+/// A node as it lies in its block.
+struct View<'a> {
+    depth: u16,
+    records: &'a [[u8; ENTRY]],
+}
+
+/// What a node says of a block.
+struct Lookup {
+    depth: u16,
+    /// The last entry that does not begin behind it.
+    entry: Option<Entry>,
+    /// Where the entry after that begins.
+    next: Option<u32>,
+}
+
+impl View<'_> {
+    /// Checks the header alone: who looks one block up reads few entries.
+    fn parse(bytes: &[u8]) -> Result<View<'_>> {
+        let (count, depth) = (usize::from(get_u16(bytes, 2)), get_u16(bytes, 6));
+        let (records, _) = bytes.get(HEADER..).unwrap_or_default().as_chunks();
+        match records.get(..count) {
+            Some(records) if get_u16(bytes, 0) == MAGIC && depth <= MAX_DEPTH => {
+                Ok(View { depth, records })
+            }
+            _ => Err(Errno::EUCLEAN),
+        }
+    }
+
+    fn find(&self, logical: u32) -> Lookup {
+        let after = self
+            .records
+            .partition_point(|record| get_u32(record, 0) <= logical);
+        let entry = after.checked_sub(1).and_then(|at| self.records.get(at));
+        Lookup {
+            depth: self.depth,
+            entry: entry.map(|record| parse_entry(record, self.depth)),
+            next: self.records.get(after).map(|record| get_u32(record, 0)),
+        }
+    }
+}
+
 /// Whether entries follow one another without overlap.
 fn is_ordered(entries: &[Entry], depth: u16) -> bool {
     let ends = |entry: &Entry| entry.logical.checked_add(entry.len);
@@ -147,6 +188,13 @@ impl RawInode {
         self.set_flags(self.flags() | FLAG_EXTENTS);
     }
 
+    fn root_view(&self) -> Result<View<'_>> {
+        match self.flags() & FLAG_EXTENTS != 0 {
+            true => View::parse(self.i_block()),
+            false => Err(Errno::EUCLEAN),
+        }
+    }
+
     fn root(&self) -> Result<Node> {
         match self.flags() & FLAG_EXTENTS != 0 {
             true => Node::parse(self.i_block()),
@@ -172,26 +220,34 @@ impl Core {
         raw: &RawInode,
         logical: u32,
     ) -> Result<core::result::Result<Extent, u32>> {
-        let mut node = raw.root()?;
+        let mut found = raw.root_view()?.find(logical);
         let mut hole_end = u32::MAX;
         loop {
-            let at = node.find(logical);
-            if let Some(next) = node.entries.get(at.map_or(0, |at| at + 1)) {
-                hole_end = hole_end.min(next.logical);
+            hole_end = found.next.unwrap_or(hole_end);
+            // A damaged node may be in no order.
+            if hole_end <= logical || found.entry.is_some_and(|e| e.logical > logical) {
+                return Err(Errno::EUCLEAN);
             }
-            let Some(entry) = at.and_then(|at| node.entries.get(at).copied()) else {
+            let Some(entry) = found.entry else {
                 return Ok(Err(hole_end - logical));
             };
-            if node.depth > 0 {
-                node = self.node(entry.physical, node.depth)?;
+            if found.depth > 0 {
+                self.geometry.locate_block(entry.physical)?;
+                let view = View::parse(self.read(entry.physical)?)?;
+                if view.depth + 1 != found.depth {
+                    return Err(Errno::EUCLEAN);
+                }
+                found = view.find(logical);
                 continue;
             }
             if logical - entry.logical >= entry.len {
                 return Ok(Err(hole_end - logical));
             }
+            let last = entry.len - 1;
+            entry.logical.checked_add(last).ok_or(Errno::EUCLEAN)?;
             self.geometry.locate_block(entry.physical)?;
             self.geometry
-                .locate_block(entry.physical + u64::from(entry.len) - 1)?;
+                .locate_block(entry.physical + u64::from(last))?;
             return Ok(Ok(entry));
         }
     }

@@ -2,6 +2,7 @@
 //! ext4).
 
 use crate::bytes::{get_split, get_u16, get_u32};
+use crate::dir::TAIL_LEN;
 use paddock_vfs::{Errno, Result};
 
 /// Where the superblock begins, in bytes.
@@ -15,21 +16,31 @@ pub const SB_FREE_INODES: usize = 16;
 pub const SB_WTIME: usize = 48;
 pub const SB_INCOMPAT: usize = 96;
 pub const SB_LAST_ORPHAN: usize = 232;
+const SB_HASH_SEED: usize = 236;
+const SB_HASH_VERSION: usize = 252;
 pub const SB_FREE_BLOCKS_HIGH: usize = 344;
+const SB_FLAGS: usize = 352;
+
+const FLAGS_UNSIGNED_HASH: u32 = 0x2;
+/// The last of the kinds of hash that a superblock may ask for.
+const HASH_TEA: u8 = 2;
 
 pub const COMPAT_HAS_JOURNAL: u32 = 0x4;
+const COMPAT_DIR_INDEX: u32 = 0x20;
 pub const INCOMPAT_FILETYPE: u32 = 0x2;
 pub const INCOMPAT_RECOVER: u32 = 0x4;
 const INCOMPAT_EXTENTS: u32 = 0x40;
 const INCOMPAT_64BIT: u32 = 0x80;
 const INCOMPAT_FLEX_BG: u32 = 0x200;
 const INCOMPAT_CSUM_SEED: u32 = 0x2000;
+const INCOMPAT_LARGEDIR: u32 = 0x4000;
 const INCOMPAT_KNOWN: u32 = INCOMPAT_FILETYPE
     | INCOMPAT_RECOVER
     | INCOMPAT_EXTENTS
     | INCOMPAT_64BIT
     | INCOMPAT_FLEX_BG
-    | INCOMPAT_CSUM_SEED;
+    | INCOMPAT_CSUM_SEED
+    | INCOMPAT_LARGEDIR;
 const INCOMPAT_NEEDED: u32 = INCOMPAT_FILETYPE | INCOMPAT_EXTENTS;
 
 const RO_COMPAT_SPARSE_SUPER: u32 = 0x1;
@@ -37,6 +48,7 @@ const RO_COMPAT_LARGE_FILE: u32 = 0x2;
 const RO_COMPAT_HUGE_FILE: u32 = 0x8;
 const RO_COMPAT_DIR_NLINK: u32 = 0x20;
 const RO_COMPAT_EXTRA_ISIZE: u32 = 0x40;
+const RO_COMPAT_METADATA_CSUM: u32 = 0x400;
 /// With any other feature it can be read, but not written.
 const RO_COMPAT_WRITABLE: u32 = RO_COMPAT_SPARSE_SUPER
     | RO_COMPAT_LARGE_FILE
@@ -61,6 +73,16 @@ pub(crate) struct Geometry {
     pub incompat: u32,
     /// Every feature is one that can be written.
     pub writable: bool,
+    /// Metadata has checksums.
+    pub checksums: bool,
+    /// Directories may have an index.
+    pub dir_index: bool,
+    /// Tables that an index may have, one below the other.
+    pub index_tables: usize,
+    pub hash_version: u8,
+    pub hash_seed: [u32; 4],
+    /// Names are hashed as unsigned bytes.
+    pub hash_unsigned: bool,
 }
 
 impl Geometry {
@@ -77,7 +99,9 @@ impl Geometry {
             return Err(Errno::EINVAL);
         }
         let wide = incompat & INCOMPAT_64BIT != 0;
-        let has_journal = get_u32(sb, 92) & COMPAT_HAS_JOURNAL != 0;
+        let compat = get_u32(sb, 92);
+        let has_journal = compat & COMPAT_HAS_JOURNAL != 0;
+        let ro_compat = get_u32(sb, 100);
         let mut geometry = Geometry {
             block_size: 1024 << log_size,
             blocks: match wide {
@@ -97,7 +121,17 @@ impl Geometry {
             groups: 0,
             journal_inode: if has_journal { get_u32(sb, 224) } else { 0 },
             incompat,
-            writable: has_journal && get_u32(sb, 100) & !RO_COMPAT_WRITABLE == 0,
+            writable: has_journal && ro_compat & !RO_COMPAT_WRITABLE == 0,
+            checksums: ro_compat & RO_COMPAT_METADATA_CSUM != 0,
+            dir_index: compat & COMPAT_DIR_INDEX != 0 && sb[SB_HASH_VERSION] <= HASH_TEA,
+            index_tables: if incompat & INCOMPAT_LARGEDIR != 0 {
+                3
+            } else {
+                2
+            },
+            hash_version: sb[SB_HASH_VERSION],
+            hash_seed: [0, 4, 8, 12].map(|at| get_u32(sb, SB_HASH_SEED + at)),
+            hash_unsigned: get_u32(sb, SB_FLAGS) & FLAGS_UNSIGNED_HASH != 0,
         };
         geometry.groups = geometry.count_groups().ok_or(Errno::EUCLEAN)?;
         Ok(geometry)
@@ -118,6 +152,19 @@ impl Geometry {
         let groups = u32::try_from(groups).ok()?;
         let inodes = u64::from(groups) * u64::from(self.inodes_per_group);
         (sane && inodes == u64::from(self.inodes)).then_some(groups)
+    }
+
+    /// Bytes of a directory's block that entries may take.
+    pub fn dir_usable(&self) -> usize {
+        match self.checksums {
+            true => self.block_size - TAIL_LEN,
+            false => self.block_size,
+        }
+    }
+
+    /// Bytes behind a table of an index that hold its checksum.
+    pub fn index_tail(&self) -> usize {
+        if self.checksums { 8 } else { 0 }
     }
 
     /// The number of blocks in a group; the last may be shorter.

@@ -5,8 +5,9 @@
 //! - `journal`: the JBD2 log, its replay and its commits.
 //! - `transaction`: metadata blocks in memory. Changes of one operation are undone
 //!   if it fails; those of many operations make one transaction.
-//! - `space`, `extents`, `dir`, `names`, `orphans`: blocks and inodes, the
-//!   map from file to disk, directories, changes of names, files without one.
+//! - `allocation`, `extents`, `dir`, `paths`, `orphans`: blocks and inodes, the
+//!   map from file to disk, directories (with their index of hashes), changes
+//!   of names, files without one.
 //! - `data`, `file_io`: file data between the page cache and the disk.
 //! - `inode`, `fs`: the vfs traits over all that.
 //!
@@ -42,8 +43,7 @@ mod transaction;
 
 pub use fs::Ext4;
 
-/// The features to give to `mke2fs -t ext4 -O`: no checksums of metadata, no
-/// 64-bit block numbers, no hashed directories. An image that has checksums
-/// of metadata or groups is mounted read-only; hashed directories are read,
-/// and become linear when they change.
-pub const MKE2FS_FEATURES: &str = "^metadata_csum,^metadata_csum_seed,^uninit_bg,^64bit,^orphan_file,^dir_index,^resize_inode,^quota,^project,^inline_data,^encrypt,^casefold,^verity,^bigalloc,^meta_bg,has_journal,extent";
+/// The features to give to `mke2fs -t ext4 -O`: no checksums of metadata and no
+/// 64-bit block numbers. An image that has checksums of metadata or groups is
+/// mounted read-only.
+pub const MKE2FS_FEATURES: &str = "^metadata_csum,^metadata_csum_seed,^uninit_bg,^64bit,^orphan_file,^resize_inode,^quota,^project,^inline_data,^encrypt,^casefold,^verity,^bigalloc,^meta_bg,has_journal,extent";

@@ -92,6 +92,12 @@ impl Core {
         }
     }
 
+    /// How many times a block was looked at.
+    #[cfg(test)]
+    pub fn uses(&self) -> u64 {
+        self.serial
+    }
+
     /// Sets how many bytes of clean metadata are kept.
     pub fn keep_bytes(&mut self, bytes: usize) {
         self.kept = (bytes / self.disk.block_size).max(32);
@@ -399,7 +405,8 @@ impl Core {
     }
 }
 
-fn copy(bytes: &[u8]) -> Result<Vec<u8>> {
+/// A copy of bytes. `ENOMEM`.
+pub(crate) fn copy(bytes: &[u8]) -> Result<Vec<u8>> {
     let mut copy = Vec::new();
     copy.try_reserve_exact(bytes.len())
         .map_err(|_| Errno::ENOMEM)?;

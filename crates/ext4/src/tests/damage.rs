@@ -25,7 +25,12 @@ fn sound_image() -> &'static Vec<u8> {
             .unwrap();
         dir.symlink(b"short", b"dir", &node(FileKind::Symlink))
             .unwrap();
-        drop((holes, dir));
+        let link = dir.lookup(b"short").unwrap();
+        for index in 0..60_u32 {
+            let name = format!("one-of-many-names-{index:0>40}");
+            dir.link(name.as_bytes(), &link).unwrap();
+        }
+        drop((holes, dir, link));
         // The log is left as if the power had gone.
         fs.sync().unwrap();
         disk.image()
@@ -71,6 +76,13 @@ fn disturb(fs: &Ext4) {
             let _ = root.unlink(&name);
         }
         let _ = root.create(&[b'n', index + 1], &node(FileKind::Directory));
+    }
+    if let (Ok(dir), Ok(file)) = (root.lookup(b"dir"), root.lookup(b"holes")) {
+        for index in 0..60_u32 {
+            let name = format!("one-more-name-{index:0>60}");
+            let _ = dir.link(name.as_bytes(), &file);
+            let _ = dir.unlink(format!("one-of-many-names-{index:0>40}").as_bytes());
+        }
     }
     let _ = root.unlink(b"holes");
     let _ = root.rename(b"dir", &root, b"moved", 0);

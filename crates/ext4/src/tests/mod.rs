@@ -3,6 +3,7 @@
 mod basic;
 mod concurrent;
 mod damage;
+mod directories;
 mod disk;
 mod features;
 mod memory;

@@ -26,11 +26,19 @@ fn cut(start: &[u8], log: &[Event], count: usize, choice: u64) -> Vec<u8> {
     image
 }
 
+/// Names that a round adds to a hashed directory.
+const NAMES: u64 = 40;
+
+fn long_name(round: u64, index: u64) -> Vec<u8> {
+    format!("{round}-a-long-name-{index:0>60}").into_bytes()
+}
+
 /// Does things to a filesystem; gives the length of the log and the number of
 /// complete rounds after each sync.
 fn work(fs: &Ext4, disk: &MemDisk) -> Vec<(usize, u64)> {
     let root = fs.root();
     let mut synced = Vec::new();
+    let many = root.create(b"many", &node(FileKind::Directory)).unwrap();
     for round in 0..6_u64 {
         let dir = format!("dir-{round}");
         let dir = root
@@ -50,6 +58,11 @@ fn work(fs: &Ext4, disk: &MemDisk) -> Vec<(usize, u64)> {
             &node(FileKind::Symlink),
         )
         .unwrap();
+        // Enough for an index, whose leaves are split.
+        let first = dir.lookup(b"file-0").unwrap();
+        for index in 0..NAMES {
+            many.link(&long_name(round, index), &first).unwrap();
+        }
         if round >= 2 {
             // Everything of an older round goes, and its blocks are used
             // again by the next.
@@ -60,6 +73,9 @@ fn work(fs: &Ext4, disk: &MemDisk) -> Vec<(usize, u64)> {
                 old.unlink(name.as_bytes()).unwrap();
             }
             drop(old);
+            for index in 0..NAMES {
+                many.unlink(&long_name(round - 2, index)).unwrap();
+            }
             root.rmdir(format!("dir-{}", round - 2).as_bytes()).unwrap();
             root.unlink(format!("link-{}", round - 2).as_bytes())
                 .unwrap();
@@ -79,6 +95,8 @@ fn check_round(fs: &Ext4, round: u64) {
         let len = (index as usize * 3_001) % 20_000;
         assert!(read_all(&*file) == pattern(round * 100 + index, len));
     }
+    let many = root.lookup(b"many").unwrap();
+    (0..NAMES).for_each(|index| drop(many.lookup(&long_name(round, index)).unwrap()));
     let link = root.lookup(format!("link-{round}").as_bytes()).unwrap();
     assert_eq!(link.readlink().unwrap(), [b'z'; 300]);
 }

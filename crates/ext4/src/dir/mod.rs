@@ -1,108 +1,21 @@
-//! Directories: entries in blocks, searched from the start.
+//! Directories: entries in blocks, searched from the start or by an index of
+//! the names' hashes.
 
-use crate::bytes::{get_u16, get_u32, put_u16, put_u32};
+mod entry;
+mod hash;
+mod index;
+
+use crate::bytes::{put_u16, put_u32};
 use crate::extents::Extent;
 use crate::raw_inode::{FLAG_INDEX, RawInode};
 use crate::transaction::Core;
+pub(crate) use entry::TAIL_LEN;
+use entry::{Entry, NewEntry, entries, find_gap, init_tail, kind_code, kind_of};
+use index::write_dots;
 use paddock_vfs::{DirEntry, EmitEntry, Errno, FileKind, Result};
 
-const HEADER: usize = 8;
-
-/// Entries' own numbers for kinds.
-pub(crate) fn kind_code(kind: FileKind) -> u8 {
-    match kind {
-        FileKind::Regular => 1,
-        FileKind::Directory => 2,
-        FileKind::CharDevice => 3,
-        FileKind::BlockDevice => 4,
-        FileKind::Fifo => 5,
-        FileKind::Socket => 6,
-        FileKind::Symlink => 7,
-    }
-}
-
-fn kind_of(code: u8) -> FileKind {
-    match code {
-        2 => FileKind::Directory,
-        3 => FileKind::CharDevice,
-        4 => FileKind::BlockDevice,
-        5 => FileKind::Fifo,
-        6 => FileKind::Socket,
-        7 => FileKind::Symlink,
-        _ => FileKind::Regular,
-    }
-}
-
-/// The length of an entry with a name of `len` bytes.
-const fn entry_len(len: usize) -> usize {
-    (HEADER + len).next_multiple_of(4)
-}
-
-/// An entry in a block; `ino` is 0 for a gap.
-#[derive(Clone, Copy, Debug)]
-struct Entry {
-    at: usize,
-    len: usize,
-    ino: u32,
-    name_len: usize,
-    code: u8,
-}
-
-impl Entry {
-    /// The entry at `at`. `EUCLEAN` if it does not fit into the block.
-    fn parse(block: &[u8], at: usize) -> Result<Entry> {
-        let entry = Entry {
-            at,
-            len: usize::from(get_u16(block, at + 4)),
-            ino: get_u32(block, at),
-            name_len: block.get(at + 6).map_or(0, |&len| usize::from(len)),
-            code: block.get(at + 7).map_or(0, |&code| code),
-        };
-        let fits = entry.len >= entry_len(entry.name_len)
-            && entry.len.is_multiple_of(4)
-            && at + entry.len <= block.len();
-        match fits {
-            true => Ok(entry),
-            false => Err(Errno::EUCLEAN),
-        }
-    }
-
-    fn name<'a>(&self, block: &'a [u8]) -> &'a [u8] {
-        &block[self.at + HEADER..self.at + HEADER + self.name_len]
-    }
-
-    /// Bytes that another entry could take.
-    fn room(&self) -> usize {
-        match self.ino {
-            0 => self.len,
-            _ => self.len - entry_len(self.name_len),
-        }
-    }
-
-    fn is_dots(&self, block: &[u8]) -> bool {
-        matches!(self.name(block), b"." | b"..")
-    }
-}
-
-fn entries(block: &[u8]) -> impl Iterator<Item = Result<Entry>> {
-    let mut at = 0;
-    core::iter::from_fn(move || {
-        if at + HEADER > block.len() {
-            return None;
-        }
-        let entry = Entry::parse(block, at);
-        at = entry.as_ref().map_or(block.len(), |entry| at + entry.len);
-        Some(entry)
-    })
-}
-
-fn write_entry(block: &mut [u8], at: usize, len: usize, ino: u32, code: u8, name: &[u8]) {
-    put_u32(block, at, ino);
-    put_u16(block, at + 4, len as u16);
-    block[at + 6] = name.len() as u8;
-    block[at + 7] = code;
-    block[at + HEADER..at + HEADER + name.len()].copy_from_slice(name);
-}
+#[cfg(test)]
+pub(crate) use hash::Hasher;
 
 /// Where an entry was found: the block on the disk, and in it.
 #[derive(Clone, Copy)]
@@ -129,21 +42,40 @@ impl Core {
     }
 
     fn find(&mut self, raw: &RawInode, name: &[u8]) -> Result<Option<Found>> {
+        match name {
+            // They are in the first block, whatever comes behind.
+            b"." | b".." => {
+                let first = self.dir_block(raw, 0)?;
+                self.find_in_block(first, name)
+            }
+            _ if self.is_hashed(raw) => self.find_hashed(raw, name),
+            _ => self.find_linear(raw, name),
+        }
+    }
+
+    fn find_linear(&mut self, raw: &RawInode, name: &[u8]) -> Result<Option<Found>> {
         for logical in 0..self.dir_blocks(raw) {
             let block = self.dir_block(raw, logical)?;
-            let data = self.read(block)?;
-            let mut before = None;
-            for entry in entries(data) {
-                let entry = entry?;
-                if entry.ino != 0 && entry.name(data) == name {
-                    return Ok(Some(Found {
-                        block,
-                        entry,
-                        before,
-                    }));
-                }
-                before = Some(entry);
+            if let Some(found) = self.find_in_block(block, name)? {
+                return Ok(Some(found));
             }
+        }
+        Ok(None)
+    }
+
+    fn find_in_block(&mut self, block: u64, name: &[u8]) -> Result<Option<Found>> {
+        let data = self.read(block)?;
+        let mut before = None;
+        for entry in entries(data) {
+            let entry = entry?;
+            if entry.ino != 0 && entry.name(data) == name {
+                return Ok(Some(Found {
+                    block,
+                    entry,
+                    before,
+                }));
+            }
+            before = Some(entry);
         }
         Ok(None)
     }
@@ -170,7 +102,8 @@ impl Core {
     }
 
     /// Adds an entry for a name that is not there; `raw` is changed, and the
-    /// caller writes it back. `ENOSPC`.
+    /// caller writes it back. A directory that grows beyond its first block
+    /// gets an index, if the disk has the feature. `ENOSPC`.
     pub fn add_entry(
         &mut self,
         raw: &mut RawInode,
@@ -178,43 +111,46 @@ impl Core {
         ino: u32,
         kind: FileKind,
     ) -> Result<()> {
-        let needed = entry_len(name.len());
         let code = kind_code(kind);
-        // A hashed directory is searched from the start from now on.
+        let entry = NewEntry { ino, code, name };
+        if self.is_hashed(raw) {
+            return self.add_hashed(raw, &entry);
+        }
+        // Without the feature, an index that was left behind means nothing.
         raw.set_flags(raw.flags() & !FLAG_INDEX);
         for logical in 0..self.dir_blocks(raw) {
             let block = self.dir_block(raw, logical)?;
-            let data = self.read(block)?;
-            let mut found = None;
-            for entry in entries(data) {
-                let entry = entry?;
-                if entry.room() >= needed {
-                    found = Some(entry);
-                    break;
-                }
-            }
-            if let Some(entry) = found {
-                let data = self.modify(block)?;
-                let (at, len) = match entry.ino {
-                    0 => (entry.at, entry.len),
-                    _ => {
-                        let kept = entry_len(entry.name_len);
-                        put_u16(data, entry.at + 4, kept as u16);
-                        (entry.at + kept, entry.len - kept)
-                    }
-                };
-                write_entry(data, at, len, ino, code, name);
+            if self.add_to_block(block, &entry)? {
                 return Ok(());
             }
         }
-        let size = self.disk.block_size;
-        let data = self.grow_dir(raw)?;
-        write_entry(data, 0, size, ino, code, name);
+        if self.geometry.dir_index && self.dir_blocks(raw) == 1 {
+            self.make_index(raw)?;
+            return self.add_hashed(raw, &entry);
+        }
+        let usable = self.geometry.dir_usable();
+        let (_, block) = self.grow_dir(raw)?;
+        let data = self.modify(block)?;
+        entry.write(data, 0, usable);
+        init_tail(data, usable);
         Ok(())
     }
 
-    /// Adds a block of zeroes at the end of a directory.
-    fn grow_dir(&mut self, raw: &mut RawInode) -> Result<&mut [u8]> {
+    /// Puts an entry into a block of entries; whether it had room.
+    fn add_to_block(&mut self, block: u64, entry: &NewEntry<'_>) -> Result<bool> {
+        let usable = self.geometry.dir_usable();
+        match find_gap(self.read(block)?, usable, entry.len())? {
+            Some(gap) => {
+                entry.write_into(self.modify(block)?, &gap);
+                Ok(true)
+            }
+            None => Ok(false),
+        }
+    }
+
+    /// Adds a block of zeroes at the end of a directory: its number there, and
+    /// where it lies.
+    fn grow_dir(&mut self, raw: &mut RawInode) -> Result<(u32, u64)> {
         let logical = self.dir_blocks(raw);
         let goal = match logical.checked_sub(1) {
             Some(last) => self.dir_block(raw, last)? + 1,
@@ -230,18 +166,18 @@ impl Core {
         self.insert_extent(raw, extent)?;
         raw.add_blocks(1, self.disk.block_size);
         raw.set_size(raw.size() + self.disk.block_size as u64);
-        self.fresh(physical)
+        self.fresh(physical)?;
+        Ok((logical, physical))
     }
 
     /// Gives a new directory its first block, with `.` and `..`.
     pub fn init_dir(&mut self, raw: &mut RawInode, parent: u32) -> Result<()> {
         let ino = raw.ino;
-        let size = self.disk.block_size;
-        let code = kind_code(FileKind::Directory);
-        let data = self.grow_dir(raw)?;
-        let dot = entry_len(1);
-        write_entry(data, 0, dot, ino, code, b".");
-        write_entry(data, dot, size - dot, parent, code, b"..");
+        let usable = self.geometry.dir_usable();
+        let (_, block) = self.grow_dir(raw)?;
+        let data = self.modify(block)?;
+        write_dots(data, usable, ino, parent);
+        init_tail(data, usable);
         Ok(())
     }
 
@@ -274,9 +210,26 @@ impl Core {
         Ok(())
     }
 
-    /// Hands out the entries from byte `cursor` of the directory on; the byte
-    /// to go on from. Entries never move, so a cursor stays good.
+    /// Hands out the entries from `cursor` on; the cursor to go on from. With
+    /// an index, and where there will be one, entries come in the order of
+    /// their hashes, which a split of a block does not change; elsewhere they
+    /// never move, and the cursor is the byte in the directory.
     pub fn read_dir(
+        &mut self,
+        raw: &RawInode,
+        cursor: u64,
+        emit: &mut EmitEntry<'_>,
+    ) -> Result<u64> {
+        if self.is_hashed(raw) {
+            return self.read_hashed(raw, cursor, emit);
+        }
+        if self.geometry.dir_index && self.dir_blocks(raw) == 1 {
+            return self.read_single(raw, cursor, emit);
+        }
+        self.read_linear(raw, cursor, emit)
+    }
+
+    fn read_linear(
         &mut self,
         raw: &RawInode,
         cursor: u64,

@@ -1,0 +1,190 @@
+//! Entries of directories as they lie in a block.
+
+use crate::bytes::{get_u16, get_u32, put_u16, put_u32};
+use paddock_vfs::{Errno, FileKind, Result};
+
+const HEADER: usize = 8;
+
+/// The mark of the false entry that holds a block's checksum.
+const TAIL_CODE: u8 = 0xde;
+/// Its length.
+pub const TAIL_LEN: usize = 12;
+
+/// Entries' own numbers for kinds.
+pub fn kind_code(kind: FileKind) -> u8 {
+    match kind {
+        FileKind::Regular => 1,
+        FileKind::Directory => 2,
+        FileKind::CharDevice => 3,
+        FileKind::BlockDevice => 4,
+        FileKind::Fifo => 5,
+        FileKind::Socket => 6,
+        FileKind::Symlink => 7,
+    }
+}
+
+pub fn kind_of(code: u8) -> FileKind {
+    match code {
+        2 => FileKind::Directory,
+        3 => FileKind::CharDevice,
+        4 => FileKind::BlockDevice,
+        5 => FileKind::Fifo,
+        6 => FileKind::Socket,
+        7 => FileKind::Symlink,
+        _ => FileKind::Regular,
+    }
+}
+
+/// The length of an entry with a name of `len` bytes.
+pub const fn entry_len(len: usize) -> usize {
+    (HEADER + len).next_multiple_of(4)
+}
+
+/// An entry to add.
+#[derive(Clone, Copy)]
+pub struct NewEntry<'a> {
+    pub ino: u32,
+    pub code: u8,
+    pub name: &'a [u8],
+}
+
+impl NewEntry<'_> {
+    /// The bytes that it takes.
+    pub fn len(&self) -> usize {
+        entry_len(self.name.len())
+    }
+
+    /// Writes it as an entry of `len` bytes.
+    pub fn write(&self, block: &mut [u8], at: usize, len: usize) {
+        put_u32(block, at, self.ino);
+        put_u16(block, at + 4, len as u16);
+        block[at + 6] = self.name.len() as u8;
+        block[at + 7] = self.code;
+        block[at + HEADER..at + HEADER + self.name.len()].copy_from_slice(self.name);
+    }
+
+    /// Puts it into the room that `gap` has.
+    pub fn write_into(&self, block: &mut [u8], gap: &Entry) {
+        let kept = gap.len - gap.room();
+        if kept > 0 {
+            put_u16(block, gap.at + 4, kept as u16);
+        }
+        self.write(block, gap.at + kept, gap.len - kept);
+    }
+}
+
+/// An entry in a block; `ino` is 0 for a gap.
+#[derive(Clone, Copy, Debug)]
+pub struct Entry {
+    pub at: usize,
+    pub len: usize,
+    pub ino: u32,
+    name_len: usize,
+    pub code: u8,
+}
+
+impl Entry {
+    /// The entry at `at`. `EUCLEAN` if it does not fit into the block.
+    fn parse(block: &[u8], at: usize) -> Result<Entry> {
+        let entry = Entry {
+            at,
+            len: usize::from(get_u16(block, at + 4)),
+            ino: get_u32(block, at),
+            name_len: block.get(at + 6).map_or(0, |&len| usize::from(len)),
+            code: block.get(at + 7).map_or(0, |&code| code),
+        };
+        let fits = entry.len >= entry_len(entry.name_len)
+            && entry.len.is_multiple_of(4)
+            && at + entry.len <= block.len();
+        match fits {
+            true => Ok(entry),
+            false => Err(Errno::EUCLEAN),
+        }
+    }
+
+    pub fn name<'a>(&self, block: &'a [u8]) -> &'a [u8] {
+        &block[self.at + HEADER..self.at + HEADER + self.name_len]
+    }
+
+    /// The same entry, to be written elsewhere.
+    pub fn to_new<'a>(self, block: &'a [u8]) -> NewEntry<'a> {
+        NewEntry {
+            ino: self.ino,
+            code: self.code,
+            name: self.name(block),
+        }
+    }
+
+    /// Bytes that it needs.
+    pub fn needed(&self) -> usize {
+        entry_len(self.name_len)
+    }
+
+    /// Bytes that another entry could take.
+    pub fn room(&self) -> usize {
+        match self.ino {
+            0 => self.len,
+            _ => self.len - self.needed(),
+        }
+    }
+
+    pub fn is_dots(&self, block: &[u8]) -> bool {
+        matches!(self.name(block), b"." | b"..")
+    }
+}
+
+/// The entries of a block, gaps and the tail's among them.
+pub fn entries(block: &[u8]) -> impl Iterator<Item = Result<Entry>> {
+    let mut at = 0;
+    core::iter::from_fn(move || {
+        if at + HEADER > block.len() {
+            return None;
+        }
+        let entry = Entry::parse(block, at);
+        at = entry.as_ref().map_or(block.len(), |entry| at + entry.len);
+        Some(entry)
+    })
+}
+
+/// The first entry with room for `needed` bytes, in the first `usable` bytes.
+pub fn find_gap(block: &[u8], usable: usize, needed: usize) -> Result<Option<Entry>> {
+    for entry in entries(block) {
+        let entry = entry?;
+        if entry.room() >= needed && entry.at + entry.len <= usable {
+            return Ok(Some(entry));
+        }
+    }
+    Ok(None)
+}
+
+/// Writes a block anew: entries of `source`, one after the other, and the tail.
+pub fn pack(
+    block: &mut [u8],
+    usable: usize,
+    source: &[u8],
+    kept: impl ExactSizeIterator<Item = Entry>,
+) {
+    block.fill(0);
+    init_tail(block, usable);
+    let count = kept.len();
+    let mut at = 0;
+    for (index, entry) in kept.enumerate() {
+        let len = match index + 1 == count {
+            true => usable.saturating_sub(at),
+            false => entry.needed(),
+        };
+        entry.to_new(source).write(block, at, len);
+        at += len;
+    }
+    if count == 0 {
+        put_u16(block, 4, usable as u16);
+    }
+}
+
+/// Sets up the false entry that holds the checksum, if there is one.
+pub fn init_tail(block: &mut [u8], usable: usize) {
+    if usable + TAIL_LEN == block.len() {
+        put_u16(block, usable + 4, TAIL_LEN as u16);
+        block[usable + 7] = TAIL_CODE;
+    }
+}
