@@ -32,6 +32,7 @@ mod net;
 mod panic;
 mod power;
 mod process;
+mod profile;
 mod random;
 #[cfg_attr(not(feature = "fuzz-sched"), path = "schedule_fuzz/off.rs")]
 mod schedule_fuzz;
@@ -90,6 +91,7 @@ fn start_up(machine: &'static machine::Machine) {
     report_command_line(&command_line);
     schedule_fuzz::start(&command_line);
     process::init();
+    profile::init();
     smp::start_others(machine);
     drivers::init(machine);
     start_clock(machine);

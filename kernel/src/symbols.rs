@@ -22,6 +22,11 @@ pub fn is_constant<T>(value: &'static T) -> bool {
     constants.contains(&start) && constants.end - start >= size_of::<T>()
 }
 
+/// The function that an address lies in.
+pub fn function_at(address: usize) -> Option<&'static str> {
+    find(address).map(|(name, _)| name)
+}
+
 fn find(address: usize) -> Option<(&'static str, u32)> {
     let code = boot::code();
     if !code.contains(&address) {

@@ -15,6 +15,7 @@ pub mod machine;
 pub mod packages;
 pub mod paths;
 pub mod process;
+pub mod profile;
 pub mod qemu;
 pub mod setup;
 pub mod step;

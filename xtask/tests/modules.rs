@@ -39,6 +39,7 @@ const ORDER: &[&str] = &[
     "random",
     "drivers",
     "process",
+    "profile",
     "smp",
     "net",
     "fs",

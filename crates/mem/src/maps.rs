@@ -2,6 +2,7 @@
 
 use crate::address::PAGE_SIZE;
 use crate::hardware::Hardware;
+use crate::space::AddressSpace;
 use crate::vma::{Backing, Vma, VmaKind};
 use core::fmt;
 use paddock_abi::mman::Prot;
@@ -26,6 +27,25 @@ impl<'a, H: Hardware> MapsLine<'a, H> {
             }
         };
         f.write_str(name)
+    }
+}
+
+/// The name that a line of `/proc/PID/maps` ends with; empty for anonymous memory.
+pub struct MapName<'a, H: Hardware>(MapsLine<'a, H>);
+
+impl<H: Hardware> fmt::Display for MapName<'_, H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.write_name(f)
+    }
+}
+
+impl<H: Hardware> AddressSpace<H> {
+    /// What `address` is part of, and the offset there: into the file, or from the
+    /// start of the area if it shows none.
+    pub fn locate(&self, address: u64) -> Option<(MapName<'_, H>, u64)> {
+        let area = self.area_at(address)?;
+        let offset = area.index_of(address) * PAGE_SIZE + address % PAGE_SIZE;
+        Some((MapName(MapsLine::new(area)), offset))
     }
 }
 

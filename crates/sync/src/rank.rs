@@ -62,6 +62,8 @@ ranks! {
     /// One write or cut of a file at a time; held while its bytes come from user
     /// memory, which may have to be brought in.
     FileWrite sleeping,
+    /// The profiler's stacks.
+    Profile sleeping,
     /// A user address space: its areas and page tables.
     AddressSpace sleeping,
     /// A socket's system-call side.

@@ -86,6 +86,7 @@ fn become_only_thread(thread: &Arc<UserThread>) -> Result<()> {
 
 fn take_over(thread: &Arc<UserThread>, loaded: Loaded, name: String, frame: &mut TrapFrame) {
     let process = &thread.process;
+    memory::goes(process, thread);
     let old = process.memory.lock().replace(loaded.memory);
     {
         let _stay = PreemptGuard::new();

@@ -6,7 +6,7 @@
 
 use super::files::FileShare;
 use super::object::{Process, UserThread};
-use super::{current, ipc, oom, signals, tree};
+use super::{current, ipc, memory, oom, signals, tree};
 use crate::arch::user_access::copy_to_user;
 use crate::memory::frames::Reserve;
 use crate::syscall::{futex, locks};
@@ -72,6 +72,7 @@ fn clear_tid(thread: &UserThread) {
 
 fn end_process(process: &Arc<Process>, thread: &UserThread) {
     process.end_timers();
+    memory::goes(process, thread);
     release_memory(process);
     ipc::sem::process_ended(process);
     let files = core::mem::replace(&mut *process.files.lock(), FileShare::none());

@@ -3,6 +3,7 @@
 
 use super::hardware::{self, Arm, Page, zeroed_page};
 use super::identity::DUMPABLE;
+use super::object::{Process, UserThread};
 use super::page_cache::FramePage;
 use crate::arch::mmu;
 use crate::cpus::{self, MAX_CPUS};
@@ -12,8 +13,29 @@ use core::fmt;
 use core::sync::atomic::AtomicU8;
 use paddock_abi::{Errno, Result};
 use paddock_mem::{Activator, AddressSpace, Counters, MapError, MapSource, PAGE_SIZE, Root};
-use paddock_sync::{IrqGuard, Mutex, Rank, try_arc};
+use paddock_sync::{IrqGuard, Mutex, OnceCell, Rank, try_arc};
 use paddock_vfs::{Inode, Path, WritableMapping};
+
+/// Who wants to look at a process's memory a last time, called in the
+/// thread that ends it.
+type Observer = fn(&Process, &UserThread);
+
+static OBSERVER: OnceCell<Observer> = OnceCell::new();
+
+/// Has `observer` called before a process loses its memory to its end or to an
+/// execve. Once; thread context.
+pub fn observe_end(observer: Observer) {
+    // A second one would be a mistake of `main`'s; the first one stays.
+    let _ = OBSERVER.set(observer);
+}
+
+/// The memory of `process` goes now; `thread`, the running one, is of it.
+/// May sleep.
+pub(super) fn goes(process: &Process, thread: &UserThread) {
+    if let Some(observer) = OBSERVER.get() {
+        observer(process, thread);
+    }
+}
 
 /// Hands out address-space identifiers.
 static ACTIVATOR: Activator<{ crate::machine::MAX_CPUS }> = Activator::new(8);

@@ -46,6 +46,9 @@ pub struct Cpu {
     /// When the running thread's process is to look at its CPU time; see
     /// `armed`.
     pub cpu_look: AtomicU64,
+    /// When the profiler wants the next sample; see `armed`. Another CPU may set it
+    /// when sampling begins.
+    pub sample_due: AtomicU64,
     /// When it began to run threads, in counts.
     pub online_since: AtomicU64,
     /// What its threads were in user mode.
@@ -127,6 +130,7 @@ impl Cpu {
             running_since: AtomicU64::new(0),
             tick_due: AtomicU64::new(0),
             cpu_look: AtomicU64::new(u64::MAX),
+            sample_due: AtomicU64::new(u64::MAX),
             online_since: AtomicU64::new(0),
             user_time: UserTime::new(),
             operators: Share::new(),

@@ -11,6 +11,7 @@ mod cpu;
 mod hooks;
 mod inspect;
 mod placing;
+mod sampling;
 mod scheduler;
 mod spawn;
 pub mod stack;
@@ -39,6 +40,7 @@ pub use inspect::{
 };
 
 pub use placing::RunQueues;
+pub use sampling::{set_sample_period, set_sampler};
 pub use scheduler::{preempt, prepare_idle, start_scheduling, start_scheduling_here};
 #[cfg(feature = "test-kernel")]
 pub use spawn::spawn_as;

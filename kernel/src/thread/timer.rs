@@ -8,6 +8,7 @@
 
 use super::cpu::{self as per_cpu, Cpu};
 use super::placing::{self, QUEUES};
+use super::sampling;
 use super::{Thread, current};
 use crate::arch::cpu;
 use crate::arch::timers::{self, SchedulerTimer};
@@ -51,6 +52,7 @@ pub fn arm(this: &Cpu) {
     } else {
         next = next.min(this.tick_due.load(Relaxed));
         next = next.min(this.cpu_look.load(Relaxed));
+        next = next.min(this.sample_due.load(Relaxed));
         let peer = QUEUES.length(here) > 0
             && QUEUES
                 .best(here)
@@ -100,6 +102,7 @@ pub fn start_tick(this: &Cpu, now: u64) {
         this.tick_due
             .store(now + schedule_fuzz::tick(TICK_NS), Relaxed);
     }
+    sampling::skip_idle(this, now);
 }
 
 /// The timer has fired. Interrupt context.
@@ -134,6 +137,7 @@ pub fn came_masked(frame: &TrapFrame) {
     };
     let now = timers::now();
     note_delay(this, now);
+    sampling::take_if_due(this, now, frame);
     let again = now + TICK_NS;
     this.came_masked.store(again, Relaxed);
     timers::SCHEDULER.set(again);
@@ -184,6 +188,9 @@ fn on_timer() {
     detectors::timers::check_owner(&timers::SCHEDULER, set_to);
     this.armed.store(0, Relaxed);
     let due = this.fires_at.swap(0, Relaxed);
+    if let Some(interrupted) = watchdog::interrupted() {
+        sampling::take_if_due(this, now, interrupted);
+    }
     wake_sleepers(this, now);
     let running = this.running_class();
     if running != Class::Idle && now >= this.tick_due.load(Relaxed) {

@@ -16,6 +16,7 @@ mod herd;
 mod idle;
 mod power;
 mod processors;
+mod profile;
 mod programs;
 mod ssh;
 mod ssh_accounts;

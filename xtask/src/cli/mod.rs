@@ -12,6 +12,7 @@ mod gdb;
 mod image;
 mod miri;
 mod options;
+mod profile;
 mod run;
 mod setup;
 mod ssh;
@@ -38,6 +39,7 @@ Usage: cargo xtask COMMAND [OPTIONS]
   check    formatting and lints
   stress   everything at once for some minutes, and nothing left behind
   bench    measures the boot, system calls and idle load
+  profile  where time goes while a command runs: a flame graph
   fuzz-inet  sends the stack of programs' sockets malformed frames
   fuzz-sched  runs the kernel under schedules from seeds
   fuzz-ssh  talks to the SSH engine in dialogues that go wrong
@@ -69,6 +71,7 @@ pub fn main() -> Result<ExitCode> {
         "image" => image::main(&mut args),
         "check" => check::main(&mut args),
         "bench" => bench::main(&mut args),
+        "profile" => profile::main(&mut args),
         "stress" => stress::main(&mut args),
         "fuzz-inet" => fuzz_inet::main(&mut args),
         "fuzz-sched" => fuzz_sched::main(&mut args),

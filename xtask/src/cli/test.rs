@@ -137,7 +137,7 @@ fn models(options: &Options) -> Command {
     let mut cargo = host_cargo();
     cargo.args(["test", "--no-fail-fast", "--profile", "model"]);
     cargo.args(["--package", "paddock-sync", "--package", "paddock-sched"]);
-    cargo.args(["--package", "paddock-epoll"]);
+    cargo.args(["--package", "paddock-epoll", "--package", "paddock-profile"]);
     cargo.args(["--test", "models"]);
     // Apart, as a flag of the compiler would have everything built anew.
     cargo.arg("--target-dir").arg(paths::models());

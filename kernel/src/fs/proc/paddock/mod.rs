@@ -3,6 +3,7 @@
 #[cfg(feature = "test-kernel")]
 mod fail_alloc;
 pub mod locks;
+mod profile;
 mod ssh;
 pub mod threads;
 
@@ -21,6 +22,7 @@ pub fn directory() -> StaticDir {
         .with("frames", file(frames))
         .with("heap", file(heap))
         .with("locks", file(locks::show))
+        .with("profile", profile::file())
         .with("ssh", ssh::file())
         .with("steps", file(steps))
         .with("threads", file(threads::show))
