@@ -93,6 +93,17 @@ pub const SEEK_DATA: u32 = 3;
 /// lseek(2): to the next hole.
 pub const SEEK_HOLE: u32 = 4;
 
+/// fallocate(2): the size stays.
+pub const FALLOC_FL_KEEP_SIZE: u32 = 0x1;
+/// fallocate(2): gives the space back.
+pub const FALLOC_FL_PUNCH_HOLE: u32 = 0x2;
+/// fallocate(2): takes a range out of the file.
+pub const FALLOC_FL_COLLAPSE_RANGE: u32 = 0x8;
+/// fallocate(2): makes a range read as zeroes.
+pub const FALLOC_FL_ZERO_RANGE: u32 = 0x10;
+/// fallocate(2): puts a hole into the file.
+pub const FALLOC_FL_INSERT_RANGE: u32 = 0x20;
+
 /// fcntl(2): duplicate, lowest descriptor at or above the argument.
 pub const F_DUPFD: u32 = 0;
 /// fcntl(2): descriptor flags.

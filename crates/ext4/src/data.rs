@@ -1,7 +1,7 @@
 //! File data between the page cache and the disk.
 
 use crate::disk::zeroed;
-use crate::extents::Extent;
+use crate::extents::{Extent, MOST_UNWRITTEN};
 use crate::raw_inode::RawInode;
 use crate::transaction::Core;
 use alloc::sync::Arc;
@@ -32,7 +32,7 @@ impl Core {
         }
     }
 
-    fn blocks_per_page(&self) -> u32 {
+    pub fn blocks_per_page(&self) -> u32 {
         (PAGE_SIZE / self.disk.block_size) as u32
     }
 
@@ -112,30 +112,38 @@ impl Core {
         Ok(())
     }
 
-    /// Gives every block from `first` to `last` a place on the disk: part of
-    /// an operation, whose caller writes the inode back. `ENOSPC`.
+    /// Gives every block from `first` to `last` a place on the disk, where it
+    /// holds what the page cache has of it: part of an operation, whose caller
+    /// writes the inode back. `ENOSPC`.
     pub fn ensure_blocks(&mut self, raw: &mut RawInode, first: u32, last: u32) -> Result<()> {
         let mut at = first;
         while at <= last {
             match self.map(raw, at)? {
                 Ok(extent) => {
+                    let end = extent.end().min(last + 1);
                     if extent.unwritten {
-                        self.write_zeroes(extent)?;
-                        self.mark_written(raw, extent.logical)?;
+                        self.mark_written(raw, at..end)?;
                     }
-                    at = extent.logical + extent.len;
+                    at = end;
                 }
                 Err(hole) => {
                     let want = hole.min(last - at + 1).max(1);
-                    at += self.fill_hole(raw, at, want)?;
+                    at += self.fill_hole(raw, at, want, false)?;
                 }
             }
         }
         Ok(())
     }
 
-    /// Allocates up to `want` blocks at `at`; how many.
-    fn fill_hole(&mut self, raw: &mut RawInode, at: u32, want: u32) -> Result<u32> {
+    /// Allocates up to `want` blocks at `at`, which hold data from now on or
+    /// are `unwritten`; how many.
+    pub fn fill_hole(
+        &mut self,
+        raw: &mut RawInode,
+        at: u32,
+        want: u32,
+        unwritten: bool,
+    ) -> Result<u32> {
         let before = match at.checked_sub(1) {
             Some(before) => self.map(raw, before)?.ok(),
             None => None,
@@ -144,24 +152,16 @@ impl Core {
             Some(extent) => extent.physical + u64::from(extent.len),
             None => self.data_goal(raw.ino),
         };
-        let (physical, len) = self.allocate_blocks(goal, want.min(16_384))?;
+        let (physical, len) = self.allocate_blocks(goal, want.min(MOST_UNWRITTEN))?;
         let extent = Extent {
             logical: at,
             len,
             physical,
-            unwritten: false,
+            unwritten,
         };
         self.insert_extent(raw, extent)?;
         raw.add_blocks(i64::from(len), self.disk.block_size);
         Ok(len)
-    }
-
-    fn write_zeroes(&mut self, extent: Extent) -> Result<()> {
-        let zeroes = zeroed(self.disk.block_size)?;
-        for index in 0..u64::from(extent.len) {
-            self.disk.write(extent.physical + index, &zeroes)?;
-        }
-        Ok(())
     }
 
     /// Remembers that a file has pages to write, and keeps them alive.

@@ -4,6 +4,7 @@ use crate::bytes::{get_u16, get_u32, put_u16, put_u32};
 use crate::raw_inode::{FLAG_EXTENTS, I_BLOCK_LEN, RawInode};
 use crate::transaction::Core;
 use alloc::vec::Vec;
+use core::ops::Range;
 use paddock_vfs::{Errno, Result};
 
 const MAGIC: u16 = 0xf30a;
@@ -12,6 +13,8 @@ const ENTRY: usize = 12;
 const MAX_DEPTH: u16 = 5;
 /// The longest extent; longer numbers mean "allocated but not written".
 const MAX_LEN: u32 = 32_768;
+/// The longest extent that is not written.
+pub const MOST_UNWRITTEN: u32 = MAX_LEN - 1;
 
 /// Blocks of a file that are one run on the disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,6 +26,23 @@ pub(crate) struct Extent {
     pub physical: u64,
     /// Allocated, but holds nothing: reads as zeroes.
     pub unwritten: bool,
+}
+
+impl Extent {
+    /// The block of the file behind it.
+    pub fn end(&self) -> u32 {
+        self.logical.saturating_add(self.len)
+    }
+
+    /// The part of it from one block of the file up to another.
+    fn part(&self, from: u32, to: u32) -> Extent {
+        Extent {
+            logical: from,
+            len: to - from,
+            physical: self.physical + u64::from(from - self.logical),
+            ..*self
+        }
+    }
 }
 
 /// An entry of a node: an extent, or (with `len` 0) a child.
@@ -169,7 +189,7 @@ fn write_entry(record: &mut [u8], entry: &Entry, depth: u16) {
 
 /// Whether `b` goes on where `a` ends, and both fit into one extent.
 fn joins(a: &Extent, b: &Extent) -> bool {
-    let max = if a.unwritten { MAX_LEN - 1 } else { MAX_LEN };
+    let max = if a.unwritten { MOST_UNWRITTEN } else { MAX_LEN };
     a.unwritten == b.unwritten
         && a.logical.checked_add(a.len) == Some(b.logical)
         && a.physical + u64::from(a.len) == b.physical
@@ -383,7 +403,14 @@ impl Core {
         Ok(())
     }
 
-    fn free_run(&mut self, raw: &mut RawInode, start: u64, len: u32, metadata: bool) -> Result<()> {
+    /// Frees blocks that were taken out of the map.
+    pub fn free_run(
+        &mut self,
+        raw: &mut RawInode,
+        start: u64,
+        len: u32,
+        metadata: bool,
+    ) -> Result<()> {
         if len == 0 {
             return Ok(());
         }
@@ -399,31 +426,128 @@ impl Core {
         Ok(())
     }
 
-    /// Marks an extent as written, after zeroes were written to it.
-    pub fn mark_written(&mut self, raw: &mut RawInode, logical: u32) -> Result<()> {
+    /// Marks blocks as written, which are part of one unwritten extent.
+    pub fn mark_written(&mut self, raw: &mut RawInode, range: Range<u32>) -> Result<()> {
+        for mut extent in self.take_extents(raw, range)? {
+            extent.unwritten = false;
+            self.insert_extent(raw, extent)?;
+        }
+        Ok(())
+    }
+
+    /// Takes a range out of the map, without freeing it: what was there. The
+    /// caller writes the inode back.
+    pub fn take_extents(&mut self, raw: &mut RawInode, range: Range<u32>) -> Result<Vec<Extent>> {
+        let mut taken = Taken::default();
+        if range.is_empty() {
+            return Ok(taken.extents);
+        }
         let mut root = raw.root()?;
+        self.take_from_node(raw, &mut root, &range, &mut taken)?;
+        if root.entries.is_empty() {
+            root.depth = 0;
+        }
+        self.pull_up(raw, &mut root)?;
+        root.write(raw.i_block_mut());
+        if let Some(rest) = taken.rest {
+            self.insert_extent(raw, rest)?;
+        }
+        Ok(taken.extents)
+    }
+
+    /// Moves the entries of a root's only child into the root if they fit.
+    fn pull_up(&mut self, raw: &mut RawInode, root: &mut Node) -> Result<()> {
+        let [only] = root.entries[..] else {
+            return Ok(());
+        };
         if root.depth == 0 {
-            mark_written(&mut root, logical)?;
-            root.write(raw.i_block_mut());
             return Ok(());
         }
-        let mut node = root;
-        loop {
-            let at = node.find(logical).ok_or(Errno::EUCLEAN)?;
-            let block = node.entries[at].physical;
-            node = self.node(block, node.depth)?;
-            if node.depth == 0 {
-                mark_written(&mut node, logical)?;
-                node.write(self.modify(block)?);
-                return Ok(());
+        let child = self.node(only.physical, root.depth)?;
+        if child.entries.len() > root.max {
+            return Ok(());
+        }
+        self.free_run(raw, only.physical, 1, true)?;
+        root.depth -= 1;
+        root.entries = child.entries;
+        Ok(())
+    }
+
+    fn take_from_node(
+        &mut self,
+        raw: &mut RawInode,
+        node: &mut Node,
+        range: &Range<u32>,
+        taken: &mut Taken,
+    ) -> Result<()> {
+        let mut at = node.find(range.start).unwrap_or(0);
+        if node.depth == 0 {
+            return take_from_leaf(node, at, range, taken);
+        }
+        while let Some(entry) = node.entries.get(at).filter(|e| e.logical < range.end) {
+            let block = entry.physical;
+            let mut child = self.node(block, node.depth)?;
+            let before = taken.extents.len();
+            self.take_from_node(raw, &mut child, range, taken)?;
+            if taken.extents.len() == before {
+                at += 1;
+                continue;
+            }
+            match child.entries.first() {
+                Some(first) => {
+                    node.entries[at].logical = first.logical;
+                    child.write(self.modify(block)?);
+                    at += 1;
+                }
+                None => {
+                    node.entries.remove(at);
+                    self.free_run(raw, block, 1, true)?;
+                }
             }
         }
+        Ok(())
     }
 }
 
-fn mark_written(leaf: &mut Node, logical: u32) -> Result<()> {
-    let at = leaf.find(logical).ok_or(Errno::EUCLEAN)?;
-    leaf.entries[at].unwritten = false;
+/// What was taken out of a map.
+#[derive(Default)]
+struct Taken {
+    extents: Vec<Extent>,
+    /// What was behind it in the same extent, and is to go back.
+    rest: Option<Extent>,
+}
+
+fn take_from_leaf(
+    leaf: &mut Node,
+    mut at: usize,
+    range: &Range<u32>,
+    taken: &mut Taken,
+) -> Result<()> {
+    while let Some(entry) = leaf.entries.get_mut(at) {
+        let whole = *entry;
+        if whole.logical >= range.end {
+            break;
+        }
+        let (from, to) = (whole.logical.max(range.start), whole.end().min(range.end));
+        if from >= to {
+            at += 1;
+            continue;
+        }
+        taken.extents.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
+        taken.extents.push(whole.part(from, to));
+        match (from > whole.logical, to < whole.end()) {
+            (false, false) => {
+                leaf.entries.remove(at);
+                continue;
+            }
+            (false, true) => *entry = whole.part(to, whole.end()),
+            (true, more) => {
+                *entry = whole.part(whole.logical, from);
+                taken.rest = more.then(|| whole.part(to, whole.end()));
+            }
+        }
+        at += 1;
+    }
     Ok(())
 }
 

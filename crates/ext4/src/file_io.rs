@@ -9,7 +9,7 @@ use paddock_user_io::{Pass, UserReader, UserWriter, in_steps};
 use paddock_vfs::cache::FilePages;
 use paddock_vfs::{Errno, PAGE_SIZE, PageRef, Result};
 
-const PAGE: u64 = PAGE_SIZE as u64;
+pub(crate) const PAGE: u64 = PAGE_SIZE as u64;
 /// Bytes of whole pages that are written in one operation.
 const WRITE_BYTES: usize = 64 * PAGE_SIZE;
 /// Pages read ahead of a sequential reader, and around any other.
@@ -215,8 +215,10 @@ impl Ext4Inode {
     pub fn resize(&self, core: &mut Core, size: u64) -> Result<()> {
         let pages = self.pages()?;
         let cut = core.logical(size.saturating_add(core.disk.block_size as u64 - 1))?;
-        let shrinks = size < self.size.load(Ordering::Acquire);
-        let tail = match shrinks && !size.is_multiple_of(PAGE) {
+        // At the same size, what was set aside behind the end goes.
+        let old = self.size.load(Ordering::Acquire);
+        let shrinks = size <= old;
+        let tail = match size < old && !size.is_multiple_of(PAGE) {
             true => Some(self.load_page(core, pages, size / PAGE)?),
             false => None,
         };

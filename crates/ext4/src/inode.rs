@@ -12,8 +12,8 @@ use paddock_sync::Mutex;
 use paddock_user_io::{UserReader, UserWriter};
 use paddock_vfs::cache::FilePages;
 use paddock_vfs::{
-    EmitEntry, Errno, FileKind, FsStats, Inode, Metadata, NewNode, PAGE_SIZE, PageRef, Result,
-    SetMetadata, WriteCount,
+    Allocation, EmitEntry, Errno, FileKind, FsStats, Inode, Metadata, NewNode, PAGE_SIZE, PageRef,
+    Result, SeekTo, SetMetadata, WriteCount,
 };
 
 const PAGE: u64 = PAGE_SIZE as u64;
@@ -209,32 +209,12 @@ impl Inode for Ext4Inode {
         self.fs.sync()
     }
 
-    fn allocate(&self, offset: u64, len: u64) -> Result<()> {
-        let end = offset.checked_add(len).ok_or(Errno::EFBIG)?;
-        let pages = self.pages()?;
-        let mut core = self.fs.core.lock();
-        // New blocks hold garbage: their pages are written, as zeroes where
-        // there was a hole.
-        for index in offset / PAGE..end.div_ceil(PAGE) {
-            let (from, to) = ((index * PAGE).max(offset), ((index + 1) * PAGE).min(end));
-            let page = self.load_page(&mut core, pages, index)?;
-            let (first, last) = (core.logical(from)?, core.logical(to - 1)?);
-            let size = self.fs.change(&mut core, |core| {
-                core.change_inode(self.ino, |core, raw| {
-                    core.ensure_blocks(raw, first, last)?;
-                    raw.set_size(raw.size().max(to));
-                    Ok(raw.size())
-                })
-            })?;
-            pages.insert(index, page);
-            pages.set_dirty(index);
-            core.note_dirty(self.ino, pages);
-            self.size.store(size, Ordering::Release);
-            if pages.cache().is_dirty_over_limit() {
-                core.write_all_data()?;
-            }
-        }
-        Ok(())
+    fn allocate(&self, what: Allocation, offset: u64, len: u64) -> Result<()> {
+        self.allocate_range(what, offset, len)
+    }
+
+    fn seek_data(&self, offset: u64, to: SeekTo) -> Result<u64> {
+        self.seek_data_or_hole(offset, to)
     }
 
     fn readlink(&self) -> Result<Vec<u8>> {

@@ -8,7 +8,8 @@
 //! - `allocation`, `extents`, `dir`, `paths`, `orphans`: blocks and inodes, the
 //!   map from file to disk, directories (with their index of hashes), changes
 //!   of names, files without one.
-//! - `data`, `file_io`: file data between the page cache and the disk.
+//! - `data`, `file_io`, `fallocate`: file data between the page cache and the
+//!   disk, and space without data.
 //! - `inode`, `fs`: the vfs traits over all that.
 //!
 //! One sleeping lock guards a mounted filesystem; reading what is cached does
@@ -29,6 +30,7 @@ mod data;
 mod dir;
 mod disk;
 mod extents;
+mod fallocate;
 mod file_io;
 mod fs;
 mod inode;

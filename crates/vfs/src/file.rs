@@ -1,6 +1,6 @@
 //! [`File`]: what an open file description does.
 
-use crate::{EmitEntry, Errno, Inode, Metadata, OpenFlags, Result};
+use crate::{EmitEntry, Errno, Inode, Metadata, OpenFlags, Result, SeekTo};
 use alloc::sync::Arc;
 use core::any::Any;
 use paddock_sync::Pollable;
@@ -100,6 +100,17 @@ pub trait File: Pollable {
     /// The length that `SEEK_END` counts from. `ESPIPE`.
     fn seek_end(&self) -> Result<u64> {
         Err(Errno::ESPIPE)
+    }
+
+    /// The next offset with data or with a hole; see
+    /// [`Inode::seek_data`](crate::Inode::seek_data). `ENXIO`, `ESPIPE`.
+    fn seek_data(&self, offset: u64, to: SeekTo) -> Result<u64> {
+        let size = self.seek_end()?;
+        match (offset < size, to) {
+            (false, _) => Err(Errno::ENXIO),
+            (true, SeekTo::Data) => Ok(offset),
+            (true, SeekTo::Hole) => Ok(size),
+        }
     }
 
     /// ioctl(2): the number that it returns. `ENOTTY` if `cmd` means nothing

@@ -7,6 +7,10 @@ use crate::{
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::any::Any;
+use paddock_abi::fcntl::{
+    FALLOC_FL_COLLAPSE_RANGE, FALLOC_FL_INSERT_RANGE, FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE,
+    FALLOC_FL_ZERO_RANGE,
+};
 use paddock_user_io::{UserReader, UserWriter};
 
 /// An entry that [`Inode::readdir`] hands out.
@@ -52,6 +56,66 @@ impl NewNode {
             rdev: 0,
         }
     }
+}
+
+/// What fallocate(2) is to do with a range of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Allocation {
+    /// Set space aside; the file grows to hold the range unless it keeps its
+    /// size.
+    Reserve {
+        /// `FALLOC_FL_KEEP_SIZE`.
+        keep_size: bool,
+    },
+    /// Give the space back: the range reads as zeroes, and the size stays.
+    Punch,
+    /// As [`Reserve`](Self::Reserve), and the range reads as zeroes.
+    Zero {
+        /// `FALLOC_FL_KEEP_SIZE`.
+        keep_size: bool,
+    },
+}
+
+impl Allocation {
+    /// What fallocate(2)'s `mode` asks for. `EOPNOTSUPP` for what there is
+    /// not, `EINVAL` for what cannot be together.
+    pub fn from_mode(mode: u32) -> Result<Allocation> {
+        const PUNCH: u32 = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
+        const ZERO: u32 = FALLOC_FL_ZERO_RANGE;
+        const ZERO_INSIDE: u32 = ZERO | FALLOC_FL_KEEP_SIZE;
+        let alone = FALLOC_FL_COLLAPSE_RANGE | FALLOC_FL_INSERT_RANGE;
+        match mode {
+            0 => Ok(Allocation::Reserve { keep_size: false }),
+            FALLOC_FL_KEEP_SIZE => Ok(Allocation::Reserve { keep_size: true }),
+            PUNCH => Ok(Allocation::Punch),
+            ZERO => Ok(Allocation::Zero { keep_size: false }),
+            ZERO_INSIDE => Ok(Allocation::Zero { keep_size: true }),
+            _ if mode & alone != 0 && mode & (alone | PUNCH | ZERO) == mode => {
+                match mode.is_power_of_two() {
+                    true => Err(Errno::EOPNOTSUPP),
+                    false => Err(Errno::EINVAL),
+                }
+            }
+            _ => Err(Errno::EOPNOTSUPP),
+        }
+    }
+
+    /// Whether the file may become longer by it.
+    pub fn may_grow(self) -> bool {
+        match self {
+            Allocation::Reserve { keep_size } | Allocation::Zero { keep_size } => !keep_size,
+            Allocation::Punch => false,
+        }
+    }
+}
+
+/// What lseek(2) looks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SeekTo {
+    /// `SEEK_DATA`.
+    Data,
+    /// `SEEK_HOLE`.
+    Hole,
 }
 
 /// A mounted filesystem. All calls may sleep.
@@ -185,11 +249,22 @@ pub trait Inode: Send + Sync {
         Ok(())
     }
 
-    /// Sets space aside (fallocate(2), mode 0 without `KEEP_SIZE`): the file
-    /// is at least `offset + len` long afterwards.
-    fn allocate(&self, offset: u64, len: u64) -> Result<()> {
-        let _ = (offset, len);
+    /// fallocate(2) of a range that is not empty and ends at or before the
+    /// largest offset. `EOPNOTSUPP`, `ENOSPC`, `EFBIG`, `EPERM` if sealed.
+    fn allocate(&self, what: Allocation, offset: u64, len: u64) -> Result<()> {
+        let _ = (what, offset, len);
         Err(Errno::EOPNOTSUPP)
+    }
+
+    /// The next offset from `offset` on with data, or with a hole, of which
+    /// there is one at the end (lseek(2)). `ENXIO` if there is none.
+    fn seek_data(&self, offset: u64, to: SeekTo) -> Result<u64> {
+        let size = self.metadata()?.size;
+        match (offset < size, to) {
+            (false, _) => Err(Errno::ENXIO),
+            (true, SeekTo::Data) => Ok(offset),
+            (true, SeekTo::Hole) => Ok(size),
+        }
     }
 
     /// The target of a symbolic link. `EINVAL` for anything else.

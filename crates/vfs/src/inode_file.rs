@@ -1,6 +1,8 @@
 //! [`InodeFile`]: the ordinary open file of an inode.
 
-use crate::{DirEntry, EmitEntry, Errno, File, FileKind, Inode, Metadata, Result, SetMetadata};
+use crate::{
+    DirEntry, EmitEntry, Errno, File, FileKind, Inode, Metadata, Result, SeekTo, SetMetadata,
+};
 use alloc::sync::Arc;
 use core::any::Any;
 use paddock_sync::{Pollable, Ready, WaitQueue};
@@ -80,6 +82,10 @@ impl File for InodeFile {
 
     fn seek_end(&self) -> Result<u64> {
         Ok(self.inode.metadata()?.size)
+    }
+
+    fn seek_data(&self, offset: u64, to: SeekTo) -> Result<u64> {
+        self.inode.seek_data(offset, to)
     }
 
     fn readdir(&self, pos: &mut u64, emit: &mut EmitEntry<'_>) -> Result<()> {

@@ -3,7 +3,8 @@
 use crate::notify::{self, Events};
 use crate::observers::{CloseObserver, Observers};
 use crate::{
-    EmitEntry, Errno, File, FileKind, Inode, IoctlArg, Metadata, OpenFlags, Path, Result, Writing,
+    Allocation, EmitEntry, Errno, File, FileKind, Inode, IoctlArg, Metadata, OpenFlags, Path,
+    Result, SeekTo, Writing,
 };
 use alloc::boxed::Box;
 use alloc::sync::Arc;
@@ -313,8 +314,7 @@ impl OpenFile {
         Ok(())
     }
 
-    /// lseek(2): the new offset. Data is taken to be everywhere up to the
-    /// end. `ESPIPE`, `EINVAL`, `ENXIO`.
+    /// lseek(2): the new offset. `ESPIPE`, `EINVAL`, `ENXIO`.
     pub fn seek(&self, offset: i64, whence: u32) -> Result<u64> {
         self.check_not_path()?;
         if !self.file.seekable() {
@@ -337,13 +337,12 @@ impl OpenFile {
     }
 
     fn seek_data(&self, offset: i64, whence: u32) -> Result<u64> {
-        let end = self.file.seek_end()?;
         let offset = u64::try_from(offset).map_err(|_| Errno::ENXIO)?;
-        match (offset < end, whence) {
-            (false, _) => Err(Errno::ENXIO),
-            (true, SEEK_DATA) => Ok(offset),
-            (true, _) => Ok(end),
-        }
+        let to = match whence {
+            SEEK_DATA => SeekTo::Data,
+            _ => SeekTo::Hole,
+        };
+        self.file.seek_data(offset, to)
     }
 
     /// getdents64(2): hands out entries from the offset on until `emit`
@@ -379,16 +378,23 @@ impl OpenFile {
         Ok(())
     }
 
-    /// fallocate(2) with mode 0. `EBADF`, `ENODEV`, `EOPNOTSUPP`, `ENOSPC`.
-    pub fn allocate(&self, offset: u64, len: u64) -> Result<()> {
+    /// fallocate(2). `EINVAL`, `EOPNOTSUPP`, `EBADF`, `ESPIPE`, `EISDIR`,
+    /// `ENODEV`, `EFBIG`, `ENOSPC`.
+    pub fn allocate(&self, what: Allocation, offset: u64, len: u64) -> Result<()> {
         self.check_writable()?;
         let inode = self.inode().ok_or(Errno::ESPIPE)?;
-        let end = offset.checked_add(len).ok_or(Errno::EFBIG)?;
-        match (inode.kind(), end <= MAX_OFFSET && len > 0) {
-            (FileKind::Regular, true) => inode.allocate(offset, len),
-            (FileKind::Regular, false) => Err(Errno::EINVAL),
-            _ => Err(Errno::ENODEV),
+        match inode.kind() {
+            FileKind::Regular => {}
+            FileKind::Fifo => return Err(Errno::ESPIPE),
+            FileKind::Directory => return Err(Errno::EISDIR),
+            _ => return Err(Errno::ENODEV),
         }
+        match offset.checked_add(len).filter(|end| *end <= MAX_OFFSET) {
+            Some(_) => inode.allocate(what, offset, len)?,
+            None => return Err(Errno::EFBIG),
+        }
+        self.notify(1, Events::MODIFY);
+        Ok(())
     }
 
     /// fsync(2) and fdatasync(2).

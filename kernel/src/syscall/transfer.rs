@@ -8,7 +8,7 @@ use super::{Call, limits};
 use crate::process::vfs::namespace;
 use paddock_abi::{Errno, Result};
 use paddock_sync::Ready;
-use paddock_vfs::{FileKind, OpenFile, PAGE_SIZE};
+use paddock_vfs::{Allocation, FileKind, OpenFile, PAGE_SIZE};
 
 /// Pages that one readahead(2) reads at the most.
 const READ_AHEAD: u64 = 512;
@@ -156,15 +156,19 @@ fn length(value: u64) -> Result<u64> {
     }
 }
 
-/// fallocate(2): mode 0 only; `EOPNOTSUPP` for holes and the like.
+/// fallocate(2): sets space aside, punches holes and zeroes; `EOPNOTSUPP` for
+/// what moves data.
 pub fn fallocate(call: &mut Call<'_>) -> Result<u64> {
     let file = call.file(0)?;
-    if call.uint(1) != 0 {
-        return Err(Errno::EOPNOTSUPP);
-    }
     let (offset, len) = (length(call.word(2))?, length(call.word(3))?);
-    limits::new_file_size(call, file.metadata()?.size, offset.saturating_add(len))?;
-    file.allocate(offset, len)?;
+    if len == 0 {
+        return Err(Errno::EINVAL);
+    }
+    let what = Allocation::from_mode(call.uint(1))?;
+    if what.may_grow() {
+        limits::new_file_size(call, file.metadata()?.size, offset.saturating_add(len))?;
+    }
+    file.allocate(what, offset, len)?;
     Ok(0)
 }
 

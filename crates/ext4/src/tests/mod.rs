@@ -9,6 +9,7 @@ mod features;
 mod memory;
 mod power;
 mod random;
+mod space;
 
 use crate::{Ext4, MKE2FS_FEATURES};
 use alloc::sync::Arc;

@@ -3,7 +3,7 @@
 
 use super::*;
 use paddock_vfs::mem_fs::MemFs;
-use paddock_vfs::{Errno, SetMetadata};
+use paddock_vfs::{Allocation, Errno, SetMetadata};
 use proptest::prelude::*;
 
 #[derive(Clone, Debug)]
@@ -17,6 +17,7 @@ enum Change {
     Write(u8, u8, u32, u16),
     Append(u8, u8, u16),
     Resize(u8, u8, u32),
+    Allocate(u8, u8, u8, u32, u32),
     Sync,
     Remount,
 }
@@ -36,6 +37,8 @@ fn changes() -> impl Strategy<Value = Vec<Change>> {
         6 => (at.clone(), 0..200_000_u32, 1..40_000_u16)
             .prop_map(|((d, n), offset, len)| Change::Write(d, n, offset, len)),
         2 => (at.clone(), 1..9_000_u16).prop_map(|((d, n), len)| Change::Append(d, n, len)),
+        4 => (at.clone(), 0..5_u8, 0..220_000_u32, 1..90_000_u32)
+            .prop_map(|((d, n), mode, at, len)| Change::Allocate(d, n, mode, at, len)),
         2 => (at, 0..250_000_u32).prop_map(|((d, n), size)| Change::Resize(d, n, size)),
         1 => Just(Change::Sync),
         1 => Just(Change::Remount),
@@ -99,6 +102,20 @@ fn apply(root: &Arc<dyn Inode>, change: &Change, seed: u64) -> Result<u64> {
                 ..SetMetadata::default()
             };
             file.set_metadata(&change).map(|_| 0)
+        }
+        Change::Allocate(d, n, mode, offset, len) => {
+            let what = Allocation::from_mode([0, 1, 3, 0x10, 0x11][usize::from(mode)])?;
+            let file = dir(root, d)?.lookup(&name(n))?;
+            let (offset, len) = (u64::from(offset), u64::from(len));
+            match (file.allocate(what, offset, len), what) {
+                // In memory, it is the two others together.
+                (Err(Errno::EOPNOTSUPP), Allocation::Zero { keep_size }) => {
+                    file.allocate(Allocation::Punch, offset, len)?;
+                    let reserve = Allocation::Reserve { keep_size };
+                    file.allocate(reserve, offset, len).map(|()| 0)
+                }
+                (result, _) => result.map(|()| 0),
+            }
         }
         Change::Sync | Change::Remount => Ok(0),
     }

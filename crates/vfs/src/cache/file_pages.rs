@@ -1,10 +1,11 @@
 //! [`FilePages`]: the cached pages of one file.
 
 use super::{PageCache, VISIT};
-use crate::{PageRef, Result};
+use crate::{Errno, PAGE_SIZE, PageRef, Result};
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::ops::Range;
 use core::sync::atomic::{AtomicU64, Ordering};
 use paddock_sync::{PreemptOff, Rank, SpinLock};
 
@@ -20,8 +21,13 @@ struct Slot {
 }
 
 impl Slot {
+    /// Whether anybody has the page at hand, or maps it.
+    fn is_in_use(&self) -> bool {
+        Arc::strong_count(&self.page) > 1 || self.page.is_mapped()
+    }
+
     fn is_evictable(&self) -> bool {
-        !self.dirty && !self.mapped && Arc::strong_count(&self.page) == 1 && !self.page.is_mapped()
+        !self.dirty && !self.mapped && !self.is_in_use()
     }
 }
 
@@ -112,7 +118,7 @@ impl FilePages {
                 break;
             }
             // One that somebody has at hand may be about to be mapped.
-            let in_use = Arc::strong_count(&slot.page) > 1 || slot.page.is_mapped();
+            let in_use = slot.is_in_use();
             taken.push((*index, slot.page.clone()));
             slot.mapped &= in_use;
             if !slot.mapped {
@@ -126,6 +132,38 @@ impl FilePages {
     /// Whether any page is dirty.
     pub fn is_dirty(&self) -> bool {
         self.slots.lock().values().any(|slot| slot.dirty)
+    }
+
+    /// Which pages of a range may be changed through a mapping at any time.
+    /// `ENOMEM`.
+    pub fn mapped_writable(&self, range: Range<u64>) -> Result<Vec<u64>> {
+        let mut found = Vec::new();
+        let slots = self.slots.lock();
+        for (index, _) in slots.range(range).filter(|(_, slot)| slot.mapped) {
+            found.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
+            found.push(*index);
+        }
+        Ok(found)
+    }
+
+    /// Makes a range read as zeroes: its pages go, dirty or not, except those
+    /// that somebody has at hand or maps, who sees zeroes from now on.
+    pub fn clear(&self, range: Range<u64>) {
+        let mut next = range.start;
+        while next < range.end {
+            let mut slots = self.slots.lock();
+            let Some((&index, slot)) = slots.range(next..range.end).next() else {
+                return;
+            };
+            next = index + 1;
+            if slot.is_in_use() {
+                slot.page.zero(0, PAGE_SIZE);
+            } else if let Some(slot) = slots.remove(&index) {
+                self.cache.count.fetch_sub(1, Ordering::Relaxed);
+                let dirty = usize::from(slot.dirty);
+                self.cache.dirty.fetch_sub(dirty, Ordering::Relaxed);
+            }
+        }
     }
 
     /// Drops the pages from `first` on, dirty or not.

@@ -2,8 +2,10 @@
 
 use super::Shared;
 use super::window::Window;
-use crate::{Errno, PAGE_SIZE, PageRef, Result};
+use crate::{Errno, PAGE_SIZE, PageRef, Result, SeekTo};
 use alloc::collections::BTreeMap;
+use alloc::sync::Arc;
+use core::ops::Range;
 
 /// The largest file in bytes.
 const MAX_SIZE: u64 = i64::MAX as u64;
@@ -119,14 +121,58 @@ impl FileData {
         Ok(())
     }
 
-    /// Gives every page of the range a place. `ENOSPC` leaves what it was
-    /// given so far.
-    pub fn allocate(&mut self, offset: u64, len: u64, shared: &Shared) -> Result<()> {
-        let end = offset.checked_add(len).ok_or(Errno::EFBIG)?;
-        for index in offset / PAGE..end.div_ceil(PAGE) {
+    /// Gives every page of the range a place, and makes the file at least
+    /// `size` long. `ENOSPC` leaves what it was given so far.
+    pub fn allocate(&mut self, range: Range<u64>, size: u64, shared: &Shared) -> Result<()> {
+        for index in range.start / PAGE..range.end.div_ceil(PAGE) {
             self.ensure_page(index, index.saturating_mul(PAGE), shared)?;
         }
-        self.size = self.size.max(end);
+        self.size = self.size.max(size);
         Ok(())
+    }
+
+    /// Makes a range read as zeroes, and gives its whole pages back, but for
+    /// those that somebody maps.
+    pub fn punch(&mut self, range: Range<u64>, shared: &Shared) {
+        let mut next = range.start / PAGE;
+        let end = range.end.div_ceil(PAGE);
+        while let Some((&index, page)) = self.pages.range(next..end).next() {
+            next = index + 1;
+            let from = range.start.saturating_sub(index * PAGE);
+            let to = PAGE.min(range.end - index * PAGE);
+            let in_use = Arc::strong_count(page) > 1 || page.is_mapped();
+            if in_use || to - from < PAGE {
+                page.zero(from as usize, (to - from) as usize);
+            } else {
+                self.pages.remove(&index);
+                shared.refund_pages(1);
+            }
+        }
+    }
+
+    /// The next offset with data or with a hole. `ENXIO`.
+    pub fn seek(&self, offset: u64, to: SeekTo) -> Result<u64> {
+        if offset >= self.size {
+            return Err(Errno::ENXIO);
+        }
+        let first = offset / PAGE;
+        let mut pages = self.pages.range(first..).map(|(index, _)| *index);
+        let found = match to {
+            SeekTo::Data => pages.next().ok_or(Errno::ENXIO)?,
+            SeekTo::Hole => {
+                let after = |hole: u64, page| {
+                    if page == hole {
+                        Ok(hole + 1)
+                    } else {
+                        Err(hole)
+                    }
+                };
+                pages.try_fold(first, after).unwrap_or_else(|hole| hole)
+            }
+        };
+        match (found.saturating_mul(PAGE).max(offset), to) {
+            (at, SeekTo::Data) if at >= self.size => Err(Errno::ENXIO),
+            (at, _) => Ok(at.min(self.size)),
+        }
     }
 }

@@ -4,8 +4,8 @@ use super::Shared;
 use super::data::FileData;
 use super::dir::Entries;
 use crate::{
-    EmitEntry, Errno, FileKind, FsStats, Inode, Metadata, NewNode, PAGE_SIZE, PageRef, Result,
-    Seals, SetMetadata, Timestamp, WriteCount,
+    Allocation, EmitEntry, Errno, FileKind, FsStats, Inode, Metadata, NewNode, PAGE_SIZE, PageRef,
+    Result, Seals, SeekTo, SetMetadata, Timestamp, WriteCount,
 };
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
@@ -274,16 +274,31 @@ impl Inode for Node {
         data.page(index, &self.shared)
     }
 
-    fn allocate(&self, offset: u64, len: u64) -> Result<()> {
+    fn allocate(&self, what: Allocation, offset: u64, len: u64) -> Result<()> {
         let _one_at_a_time = self.writing.lock();
         let now = self.shared.clock.now();
         let mut state = self.state.lock();
         let data = state.file()?;
-        let end = offset.saturating_add(len);
-        self.seals.check_resize(data.size(), data.size().max(end))?;
-        data.allocate(offset, len, &self.shared)?;
+        let end = offset.checked_add(len).ok_or(Errno::EFBIG)?;
+        match what {
+            Allocation::Reserve { keep_size } => {
+                let size = if keep_size { 0 } else { end };
+                self.seals
+                    .check_resize(data.size(), data.size().max(size))?;
+                data.allocate(offset..end, size, &self.shared)?;
+            }
+            Allocation::Punch => {
+                self.seals.check_write(data.size(), data.size())?;
+                data.punch(offset..end, &self.shared);
+            }
+            Allocation::Zero { .. } => return Err(Errno::EOPNOTSUPP),
+        }
         state.modified(now);
         Ok(())
+    }
+
+    fn seek_data(&self, offset: u64, to: SeekTo) -> Result<u64> {
+        self.state.lock().file()?.seek(offset, to)
     }
 
     fn readlink(&self) -> Result<Vec<u8>> {

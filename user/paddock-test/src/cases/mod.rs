@@ -11,6 +11,7 @@ mod elf_hostile;
 mod epoll;
 mod exhaust;
 mod fail_alloc;
+mod fallocate;
 mod fault;
 mod figures;
 mod files;
@@ -137,6 +138,7 @@ pub const CASES: &[Case] = &[
     case("proc-files", proc_files::run),
     case("program-start", program_start::run),
     case("splice", splice::run),
+    case("fallocate", fallocate::run),
     case("descriptors", descriptors::run),
     case("inotify", inotify::run),
     case("magic-paths", magic_paths::run),
