@@ -126,6 +126,8 @@ pub const TMPFS_MAGIC: u64 = 0x0102_1994;
 pub const PROC_SUPER_MAGIC: u64 = 0x9fa0;
 /// Filesystem type of `/sys`.
 pub const SYSFS_MAGIC: u64 = 0x6265_6572;
+/// `f_type` of cgroup2.
+pub const CGROUP2_SUPER_MAGIC: u64 = 0x6367_7270;
 /// utimensat(2): the current time.
 pub const UTIME_NOW: u64 = 0x3fff_ffff;
 /// utimensat(2): leave this time as it is.

@@ -102,6 +102,8 @@ ranks! {
     Futex spinning,
     /// Small state of one object, with nothing but wake-ups inside.
     Leaf spinning (nests),
+    /// The hierarchy of cgroups: who is in which.
+    Cgroup spinning,
     /// The Embassy time driver's queue of wakers.
     TimeQueue spinning,
     /// Embassy's critical section.

@@ -285,10 +285,16 @@ pub trait Inode: Send + Sync {
     }
 
     /// Whether names in this directory only change through this trait, so
-    /// that lookups may be remembered. A directory that says no is generated,
-    /// and nothing in it can be made or taken away. Never sleeps.
+    /// that lookups may be remembered. A directory that says no is asked each
+    /// time. Never sleeps.
     fn cacheable(&self) -> bool {
         true
+    }
+
+    /// Whether names in this directory can be made and taken away through
+    /// this trait. Never sleeps.
+    fn takes_names(&self) -> bool {
+        self.cacheable()
     }
 
     /// Hands out entries from `cursor` on (0 is the start), without `.` and

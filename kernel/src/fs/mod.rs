@@ -1,5 +1,6 @@
 //! The tree of files: what is mounted where, devices, terminals and `/proc`.
 
+pub mod cgroup;
 mod clock;
 mod devices;
 mod fifos;

@@ -3,7 +3,7 @@
 
 use super::clock::WallClock;
 use super::devices::EXTRA_NODES;
-use super::{proc, sys, terminals};
+use super::{cgroup, proc, sys, terminals};
 use crate::memory;
 use crate::process::page_cache::ChargedPages;
 use alloc::sync::Arc;
@@ -81,6 +81,12 @@ pub fn mount_all(namespace: &MountNamespace, context: &PathContext, clock: &Arc<
         "sysfs",
         plain | MountFlags::NOEXEC,
         sys::filesystem(clock),
+    );
+    mount(
+        "/sys/fs/cgroup",
+        "cgroup2",
+        plain | MountFlags::NOEXEC,
+        cgroup::filesystem(),
     );
     mount("/tmp", "tmp", plain, memory(half, 0o1777));
     mount("/run", "run", plain, memory(half / 2, 0o755));

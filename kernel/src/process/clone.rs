@@ -5,20 +5,21 @@ use super::hardware::Arm;
 use super::memory::Memory;
 use super::object::{NewProcess, Process, UserThread};
 use super::program::Executable;
-use super::{accounts, current, limits, spawn, tree};
+use super::{accounts, cgroup, current, limits, spawn, tree};
 use crate::arch::trap::TrapFrame;
 use crate::arch::user_access::copy_to_user;
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicU64, Ordering};
 use paddock_abi::process::CloneFlags;
 use paddock_abi::{Errno, Result};
+use paddock_cgroup::Group;
 use paddock_sync::try_arc;
 
 /// CLONE_NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID and NEWNET.
 const NAMESPACES: u64 = 0x7e02_0000;
 
 /// The arguments of clone(2).
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct CloneRequest {
     /// What is shared, and what is set.
     pub flags: CloneFlags,
@@ -32,6 +33,9 @@ pub struct CloneRequest {
     pub child_tid: u64,
     /// The child's thread pointer, with CLONE_SETTLS.
     pub tls: u64,
+    /// The cgroup that it is put into, which the caller may do; else it is in its
+    /// parent's.
+    pub cgroup: Option<Arc<Group>>,
 }
 
 /// Threads and processes that were ever made by clone(2).
@@ -59,11 +63,23 @@ fn make(frame: &TrapFrame, request: &CloneRequest) -> Result<u32> {
     let parent = current().ok_or(Errno::ESRCH)?;
     check(request.flags)?;
     if request.flags.contains(CloneFlags::THREAD) {
-        let tid = limits::reserve(&parent.process, Some(parent.process.pid))?;
-        return new_thread(parent, frame, request, tid).inspect_err(|_| tree().lock().release(tid));
+        return new_counted_thread(parent, frame, request);
     }
     let pid = limits::reserve(&parent.process, None)?;
     new_process(parent, frame, request, pid).inspect_err(|_| tree().lock().release(pid))
+}
+
+fn new_counted_thread(
+    parent: &Arc<UserThread>,
+    frame: &TrapFrame,
+    request: &CloneRequest,
+) -> Result<u32> {
+    let process = &parent.process;
+    process.add_task()?;
+    let made = limits::reserve(process, Some(process.pid)).and_then(|tid| {
+        new_thread(parent, frame, request, tid).inspect_err(|_| tree().lock().release(tid))
+    });
+    made.inspect_err(|_| process.remove_task())
 }
 
 fn check(flags: CloneFlags) -> Result<()> {
@@ -169,6 +185,7 @@ fn new_process(
     if parent.signal_pending() {
         return Err(Errno::ERESTARTNOINTR);
     }
+    let place = cgroup::place_for(old, request.cgroup.as_ref())?;
     store_tid(request, pid)?;
     let memory = child_memory(old, flags, request, pid)?;
     let account = accounts::of_new_process(old.uid()?)?;
@@ -194,6 +211,7 @@ fn new_process(
         signals,
         limits,
         names,
+        place,
         account,
         // What process 1 starts is a service.
         is_operators: old.is_operators() && old.pid != spawn::FIRST,
@@ -224,14 +242,19 @@ fn new_process(
             true => tree.parent(old.pid)?.max(1),
             false => old.pid,
         };
-        tree.add(pid, Some(family), child.clone(), request.exit_signal)?;
+        cgroup::enter(&child, Some(old), request.cgroup.is_some())?;
+        tree.add(pid, Some(family), child.clone(), request.exit_signal)
     }
+    .inspect_err(|_| cgroup::leave(&child))?;
+    child.cgroup().tell();
     spawn::start_thread(&thread).inspect_err(|_| spawn::abandon(pid))?;
     if flags.contains(CloneFlags::VFORK) {
         // A parent that is to die does not wait for its child.
-        child.changed.wait_until(|| {
-            let released = child.released_parent.load(Ordering::Acquire);
-            (released || parent.is_ending()).then_some(())
+        cgroup::stand_while(parent, || {
+            child.changed.wait_until(|| {
+                let released = child.released_parent.load(Ordering::Acquire);
+                (released || parent.is_ending()).then_some(())
+            });
         });
     }
     Ok(pid)

@@ -6,7 +6,7 @@
 
 use super::files::FileShare;
 use super::object::{Process, UserThread};
-use super::{current, ipc, memory, oom, signals, tree};
+use super::{cgroup, current, ipc, memory, oom, signals, tree};
 use crate::arch::user_access::copy_to_user;
 use crate::memory::frames::Reserve;
 use crate::syscall::{futex, locks};
@@ -54,7 +54,9 @@ fn leave(thread: &Arc<UserThread>) {
     let last = process.remove_thread(thread);
     if thread.tid != process.pid {
         tree().lock().release(thread.tid);
+        process.remove_task();
     }
+    cgroup::on_thread_end(process);
     process.changed.wake_all();
     if last {
         locks::process_ended();
@@ -88,6 +90,7 @@ fn end_process(process: &Arc<Process>, thread: &UserThread) {
     super::spawn::on_process_end(process);
     let reap = parent_reaps(process.pid);
     process.count_rest(thread);
+    cgroup::leave(process);
     let usage = Usage {
         max_rss_kib: process.max_rss_kib(),
         ..process.usage()

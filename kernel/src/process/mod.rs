@@ -1,6 +1,7 @@
 //! Processes: their life from clone to exit, their memory, signals and traps.
 
 pub mod accounts;
+pub mod cgroup;
 mod clone;
 pub mod cpu_clock;
 mod exec;
@@ -94,6 +95,7 @@ pub fn switch_state(previous: Option<&Arc<UserThread>>, next: Option<&Arc<UserTh
 pub fn init() {
     memory::init();
     accounts::init();
+    cgroup::init();
     vdso::init();
     files::init();
     crate::syscall::init();

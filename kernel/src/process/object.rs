@@ -13,6 +13,7 @@ use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use paddock_abi::process::RLIM_NLIMITS;
 use paddock_abi::{Errno, Result};
+use paddock_cgroup::Place;
 use paddock_charge::Account;
 use paddock_cred::Cred;
 use paddock_ipc::sem::UndoList;
@@ -124,6 +125,9 @@ pub fn try_string(text: &str) -> Result<String> {
 pub struct StopState {
     /// Set by a stop, cleared by SIGCONT or death.
     pub stopped: bool,
+    /// Threads that stand still, for that or for the cgroup, or wait for the
+    /// child of a vfork: they do not go to user mode.
+    pub standing: usize,
 }
 
 /// A process.
@@ -155,6 +159,10 @@ pub struct Process {
     pub changed: WaitQueue,
     /// Whether it is stopped.
     pub stop: SpinLock<StopState>,
+    /// Its cgroup, and what it is counted for there.
+    pub place: SpinLock<Place>,
+    /// Whether that has all its threads stand still.
+    pub freezing: AtomicBool,
     /// How it ends, once that is decided.
     pub ending: SpinLock<Option<WaitStatus>>,
     /// What its first thread gave exit(2): how it ends if nothing else has
@@ -213,6 +221,10 @@ impl Member for Process {
     fn set_parent(&self, parent: u32) {
         self.parent.store(parent, Ordering::Relaxed);
     }
+
+    fn removed(&self) {
+        self.remove_task();
+    }
 }
 
 /// What a new process is made of.
@@ -233,6 +245,8 @@ pub struct NewProcess {
     pub limits: [Limit; LIMITS],
     /// Names.
     pub names: Names,
+    /// Its cgroup.
+    pub place: Place,
     /// Pays for what the kernel keeps on its behalf.
     pub account: Arc<Account>,
     /// See [`Process::is_operators`].
@@ -257,6 +271,7 @@ impl Process {
             signals,
             limits,
             names,
+            place,
             account,
             is_operators,
             is_login,
@@ -277,6 +292,8 @@ impl Process {
             children: WaitQueue::new(),
             changed: WaitQueue::new(),
             stop: SpinLock::new(Rank::Leaf, StopState::default()),
+            place: SpinLock::new(Rank::Leaf, place),
+            freezing: AtomicBool::new(false),
             ending: SpinLock::new(Rank::Leaf, None),
             exit_code: AtomicU8::new(0),
             names: SpinLock::new(Rank::Leaf, names),

@@ -2,7 +2,7 @@
 //! to user mode.
 
 use super::object::{Interrupted, Process, UserThread};
-use super::{cpu_clock, current, exit, tree};
+use super::{cgroup, cpu_clock, current, exit, tree};
 use crate::arch::context::FpState;
 use crate::arch::trap::TrapFrame;
 use crate::arch::user_access::{copy_from_user, copy_to_user};
@@ -300,10 +300,13 @@ fn stop(thread: &UserThread, signal: u32) {
 
 fn wait_while_stopped(thread: &UserThread) {
     let process = &thread.process;
-    process.changed.wait_until(|| {
-        let running = !process.stop.lock().stopped;
-        (running || thread.is_ending()).then_some(())
-    });
+    let may_go = || {
+        let stands = process.stop.lock().stopped || cgroup::must_stand(thread);
+        (!stands || thread.is_ending()).then_some(())
+    };
+    if may_go().is_none() {
+        cgroup::stand_while(thread, || process.changed.wait_until(may_go));
+    }
 }
 
 fn registers_of(frame: &TrapFrame) -> Registers {

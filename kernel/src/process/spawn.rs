@@ -4,7 +4,7 @@
 use super::files::FileShare;
 use super::object::{DEFAULT_LIMITS, ExitHook, Names, NewProcess, Process, UserThread, try_string};
 use super::program::{self, Request};
-use super::{accounts, exec, limits, tree};
+use super::{accounts, cgroup, exec, limits, tree};
 use crate::arch::context::FpState;
 use crate::arch::trap::TrapFrame;
 use crate::{fs, thread};
@@ -13,6 +13,7 @@ use core::arch::asm;
 use core::sync::atomic::Ordering;
 use paddock_abi::signal::SIGCHLD;
 use paddock_abi::{Errno, Result};
+use paddock_cgroup::Place;
 use paddock_mem::Limits;
 use paddock_process::signal::Signals;
 use paddock_process::stack::Strings;
@@ -86,6 +87,7 @@ pub fn spawn(program: Program<'_>) -> Result<Arc<Process>> {
                 environment: loaded.environment,
                 auxv: loaded.auxv,
             },
+            place: Place::new(cgroup::hierarchy().root())?,
             account: accounts::of_new_process(uid)?,
             is_operators: program.is_operators,
             is_login: !program.first,
@@ -111,6 +113,7 @@ pub fn spawn(program: Program<'_>) -> Result<Arc<Process>> {
     ))?;
     {
         let mut tree = tree().lock();
+        cgroup::enter(&process, None, false)?;
         tree.add(pid, parent, process.clone(), SIGCHLD)?;
         tree.set_uid(pid, loaded.cred.uid.real)?;
         let _ = tree.new_session(pid);
@@ -128,6 +131,10 @@ pub fn spawn(program: Program<'_>) -> Result<Arc<Process>> {
 /// Takes a process whose first thread never ran out of the family again: it
 /// leaves no zombie.
 pub fn abandon(pid: u32) {
+    let process = tree().lock().get(pid);
+    if let Some(process) = process {
+        cgroup::leave(&process);
+    }
     let ended = tree().lock().exit(
         pid,
         WaitStatus::Exited(0),

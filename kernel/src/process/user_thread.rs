@@ -240,10 +240,11 @@ impl UserThread {
     }
 
     /// Whether a signal waits that the running thread, which this is, must
-    /// handle.
+    /// handle, or its cgroup has it stand still.
     pub fn signal_pending(&self) -> bool {
         thread::current().has_work()
             && (self.leaving.load(Ordering::Acquire)
+                || self.process.freezing.load(Ordering::Acquire)
                 || self.process.signals.lock().has_work(self.tid))
     }
 

@@ -2,8 +2,10 @@
 
 use super::Call;
 use crate::arch::user_access::copy_to_user;
+use crate::fs;
 use crate::process::vfs::namespace;
 use crate::user_memory::{read_path, read_string};
+use alloc::string::String;
 use alloc::vec::Vec;
 use paddock_abi::dirent::put_dirent64;
 use paddock_abi::{Errno, Result};
@@ -57,8 +59,8 @@ const MS_BIND: u64 = 0x1000;
 /// Flags that change nothing here: silent, recursive, private and the like.
 const MS_IGNORED: u64 = 0x8000 | 0x4000 | (1 << 18) | (1 << 21) | (1 << 10);
 
-/// mount(2): bind mounts. `ENODEV` for other kinds: filesystems are mounted
-/// by the kernel itself.
+/// mount(2): bind mounts, and cgroup2. `ENODEV` for other kinds: filesystems are
+/// mounted by the kernel itself.
 pub fn mount(call: &mut Call<'_>) -> Result<u64> {
     let target = call.path(1)?;
     let context = call.context();
@@ -73,8 +75,17 @@ pub fn mount(call: &mut Call<'_>) -> Result<u64> {
     if bits & MS_REMOUNT != 0 {
         return Err(Errno::EOPNOTSUPP);
     }
-    read_string(call.word(2), 256, Errno::EINVAL)?;
-    Err(Errno::ENODEV)
+    let fs = match &*read_string(call.word(2), 256, Errno::EINVAL)? {
+        b"cgroup2" => fs::cgroup::filesystem()?,
+        _ => return Err(Errno::ENODEV),
+    };
+    let flags = MountFlags::from_bits(bits).ok_or(Errno::EINVAL)?;
+    let source = match call.word(0) {
+        0 => fs.kind().into(),
+        text => String::from_utf8_lossy(&read_path(text)?).into_owned(),
+    };
+    namespace().mount(&context, &target, fs, &source, flags)?;
+    Ok(0)
 }
 
 /// umount2(2).

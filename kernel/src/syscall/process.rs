@@ -1,13 +1,16 @@
 //! The life of processes and threads: clone(2), execve(2), exit(2).
 
 use super::{Call, paths};
+use crate::fs::cgroup;
 use crate::process::{self, CloneRequest};
 use crate::user_memory::{UserPtr, read_path, read_string};
 use alloc::format;
+use alloc::sync::Arc;
 use core::sync::atomic::Ordering;
 use paddock_abi::fcntl::{AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW};
 use paddock_abi::process::{ADDR_NO_RANDOMIZE, CSIGNAL, CloneFlags};
 use paddock_abi::{Errno, Result};
+use paddock_cgroup::{CgroupFs, Group};
 use paddock_process::WaitStatus;
 use paddock_process::stack::{MAX_STRING, Strings};
 use paddock_vfs::{FileKind, Path};
@@ -41,6 +44,7 @@ pub fn clone(call: &mut Call<'_>) -> Result<u64> {
         parent_tid: call.word(2),
         tls: call.word(3),
         child_tid: call.word(4),
+        cgroup: None,
     };
     if flags & CloneFlags::PIDFD.bits() != 0 {
         return Err(Errno::EINVAL);
@@ -66,7 +70,7 @@ pub fn clone3(call: &mut Call<'_>) -> Result<u64> {
         tls,
     ] = call.pointer::<[u64; 8]>(0).read()?;
     let supported = CloneFlags::from_bits(flags).ok_or(Errno::EINVAL)?;
-    let special = CloneFlags::PIDFD | CloneFlags::CLEAR_SIGHAND | CloneFlags::INTO_CGROUP;
+    let special = CloneFlags::PIDFD | CloneFlags::CLEAR_SIGHAND;
     if supported.intersects(special) || exit_signal > 64 {
         return Err(Errno::ENOSYS);
     }
@@ -81,8 +85,35 @@ pub fn clone3(call: &mut Call<'_>) -> Result<u64> {
         parent_tid,
         tls,
         child_tid,
+        cgroup: into_cgroup(call, supported, size)?,
     };
     Ok(u64::from(process::clone(call.frame, &request)?))
+}
+
+/// Where `struct clone_args` has the descriptor of a cgroup, in words.
+const CGROUP_WORD: u64 = 10;
+
+/// The group that `CLONE_INTO_CGROUP` puts the child into, if there is that flag.
+///
+/// # Errors
+/// `EINVAL` for a structure that is too short or a new thread, `EBADF` for another
+/// file than the directory of a group, `EACCES`.
+fn into_cgroup(call: &Call<'_>, flags: CloneFlags, size: u64) -> Result<Option<Arc<Group>>> {
+    if !flags.contains(CloneFlags::INTO_CGROUP) {
+        return Ok(None);
+    }
+    if size < (CGROUP_WORD + 1) * 8 || flags.contains(CloneFlags::THREAD) {
+        return Err(Errno::EINVAL);
+    }
+    let fd = call.pointer::<u64>(0).at(CGROUP_WORD as usize)?.read()?;
+    let fd = i32::try_from(fd).map_err(|_| Errno::EINVAL)?;
+    let file = call.file_of(fd)?;
+    let inode = file.path().map(|path| path.inode());
+    let group = inode.and_then(CgroupFs::group_of).ok_or(Errno::EBADF)?;
+    let from = call.process().cgroup();
+    let cred = call.thread.cred();
+    cgroup::the_filesystem()?.check_move(&cred, &from, group)?;
+    Ok(Some(group.clone()))
 }
 
 /// An array of strings that ends with a null pointer; null is none.

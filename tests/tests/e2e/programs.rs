@@ -69,6 +69,18 @@ fn the_shell_and_its_tools() -> Result<()> {
             "readlink /etc/herd/enabled/httpd.conf",
             "../available/httpd.conf\n",
         ),
+        (
+            "mount -t cgroup2 | cut -d' ' -f3; stat -f -c %t /sys/fs/cgroup; cat /proc/self/cgroup",
+            "/sys/fs/cgroup\n63677270\n0::/\n",
+        ),
+        // What makes itself independent stays in its group.
+        (
+            "cd /sys/fs/cgroup; echo +pids > cgroup.subtree_control; mkdir t; \
+             sh -c 'echo 0 > t/cgroup.procs; setsid sh -c \"setsid sleep 999 & sleep 999\" & :'; \
+             until [ $(cat t/pids.current) -ge 2 ]; do sleep 0.1; done; echo 1 > t/cgroup.kill; \
+             until grep -q 'populated 0' t/cgroup.events; do sleep 0.1; done; rmdir t",
+            "",
+        ),
         ("wget -q -O - http://127.0.0.1/ | grep -c grazes", "1\n"),
     ];
     let mut wrong = Vec::new();

@@ -32,6 +32,7 @@ cases! {
     fork_cow: "fork-cow";
     exec_many: "exec-many";
     pipes: "pipes";
+    cgroup: "cgroup";
     threads: "threads";
     cpus: "cpus";
     signals: "signals";

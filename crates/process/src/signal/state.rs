@@ -264,6 +264,17 @@ impl Signals {
         action.handler == SIG_IGN || action.flags & SaFlags::NOCLDWAIT.bits() != 0
     }
 
+    /// Whether a signal waits that the thread does not block and that ends the
+    /// process.
+    pub fn has_deadly(&self, tid: u32) -> bool {
+        let Ok(thread) = self.thread(tid) else {
+            return false;
+        };
+        let waiting = thread.pending.set().union(self.pending.set());
+        let heard = waiting.minus(thread.mask);
+        (1..=SIGMAX).any(|signal| heard.contains(signal) && self.is_deadly(signal))
+    }
+
     /// Whether the parent wants to hear of children that stop.
     pub fn hears_stops(&self) -> bool {
         let action = self.action_of(SIGCHLD);

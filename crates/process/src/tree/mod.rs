@@ -62,6 +62,10 @@ pub trait Member {
     /// The process's parent is now the one with this number, zero for none.
     /// The tree's lock is held.
     fn set_parent(&self, parent: u32);
+
+    /// The process, which was added, has been waited for: its number is free.
+    /// The tree's lock is held.
+    fn removed(&self);
 }
 
 enum State {
@@ -321,7 +325,9 @@ impl<P: Member> Tree<P> {
         self.leave_parent(pid);
         self.leave_group(pid);
         self.numbers.set(pid, false);
-        self.nodes.remove(&pid).map(|node| node.process)
+        let process = self.nodes.remove(&pid)?.process;
+        process.removed();
+        Some(process)
     }
 }
 

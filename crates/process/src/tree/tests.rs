@@ -4,6 +4,8 @@ use paddock_abi::signal::SIGCHLD;
 use proptest::prelude::*;
 
 impl Member for u32 {
+    fn removed(&self) {}
+
     fn set_parent(&self, _parent: u32) {}
 }
 

@@ -123,6 +123,11 @@ fn with_kind(events: Events, inode: &Arc<dyn Inode>) -> Events {
     }
 }
 
+/// What a generated file says has changed. No lock may be held. May sleep.
+pub fn modified(inode: &Arc<dyn Inode>) {
+    to_inode(inode, Events::MODIFY);
+}
+
 /// Something happened to the inode itself. May sleep.
 pub(crate) fn to_inode(inode: &Arc<dyn Inode>, events: Events) {
     if is_any() {

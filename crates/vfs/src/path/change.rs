@@ -230,7 +230,7 @@ pub(super) fn check_change(context: &PathContext, dir: &Path) -> Result<Metadata
         return Err(Errno::ENOTDIR);
     }
     dir.mount.check_writable()?;
-    if !dir.inode().cacheable() {
+    if !dir.inode().takes_names() {
         return Err(Errno::EPERM);
     }
     let meta = dir.inode().metadata()?;
@@ -249,7 +249,7 @@ pub(super) fn check_not_generated(place: &Place, namespace: &MountNamespace) -> 
     if !dir.is_dir() {
         return Err(Errno::ENOTDIR);
     }
-    if dir.inode().cacheable() {
+    if dir.inode().takes_names() {
         return Ok(());
     }
     namespace.child(&dir.dentry, &place.name)?;

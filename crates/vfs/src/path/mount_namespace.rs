@@ -121,9 +121,13 @@ impl MountNamespace {
     /// The dentry of `name` in `dir`, from the cache or from the filesystem.
     /// `ENOENT`, `EIO`.
     pub(super) fn child(&self, dir: &Arc<Dentry>, name: &[u8]) -> Result<Arc<Dentry>> {
-        if !dir.inode().cacheable() {
+        if !dir.inode().takes_names() {
             let inode = dir.inode().lookup(name)?;
             return Dentry::new(inode, dir.fs(), name, Some(dir.clone()));
+        }
+        if !dir.inode().cacheable() {
+            let _names = dir.dir_lock.lock();
+            return self.child_locked(dir, name);
         }
         match dir.cached_child(name) {
             Known::Present(child) => return Ok(child),
@@ -137,6 +141,13 @@ impl MountNamespace {
     /// As [`child`](Self::child), for the holder of the directory's lock,
     /// which is not a generated one.
     pub(super) fn child_locked(&self, dir: &Arc<Dentry>, name: &[u8]) -> Result<Arc<Dentry>> {
+        if !dir.inode().cacheable() {
+            let inode = dir.inode().lookup(name)?;
+            return match dir.cached_child(name) {
+                Known::Present(child) if Arc::ptr_eq(child.inode(), &inode) => Ok(child),
+                _ => Ok(dir.add_child(Names::new(name)?, inode)),
+            };
+        }
         match dir.cached_child(name) {
             Known::Present(child) => return Ok(child),
             Known::Absent => return Err(Errno::ENOENT),

@@ -10,12 +10,14 @@ mod static_dir;
 #[cfg(test)]
 mod tests;
 
+pub use file::GeneratedFile;
 pub use static_dir::StaticDir;
 
 use crate::{Clock, Errno, File, FileKind, FileSystem, FsStats, Inode, OpenFlags, Path, Result};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use node::ProcInode;
+use paddock_sync::{Ready, WaitQueue};
 
 /// A generated directory. Its calls may sleep; no lock is held around them.
 pub trait ProcDir: Send + Sync {
@@ -48,6 +50,16 @@ pub trait ProcFile: Send + Sync {
     fn write(&self, data: &[u8]) -> Result<usize> {
         let _ = data;
         Err(Errno::EACCES)
+    }
+
+    /// What an open file of it is ready for. Never sleeps.
+    fn ready(&self) -> Ready {
+        Ready::IN | Ready::OUT
+    }
+
+    /// Where a change of that is announced; `None` if there never is one.
+    fn wait_queue(&self) -> Option<&WaitQueue> {
+        None
     }
 }
 

@@ -48,6 +48,7 @@ pub fn filesystem(clock: &Arc<WallClock>) -> Result<Arc<dyn FileSystem>> {
 
 fn root() -> StaticDir {
     StaticDir::new()
+        .with("cgroups", file(system::cgroups))
         .with("cmdline", file(system::command_line))
         .with("cpuinfo", file(cpu::info))
         .with("devices", file(system::devices))

@@ -49,8 +49,7 @@ enum Item {
 
 const ITEMS: &[(&str, Item)] = &[
     ("auxv", Item::File(0o400, status::auxiliary_vector)),
-    // The one group of hierarchy 0 that all processes are in (cgroups(7)).
-    ("cgroup", Item::File(0o444, |_, out| out.bytes(b"0::/\n"))),
+    ("cgroup", Item::File(0o444, status::cgroup)),
     ("children", Item::OfThread(0o444, children::children)),
     ("cmdline", Item::File(0o444, status::arguments)),
     ("comm", Item::Name),

@@ -194,3 +194,14 @@ fn signals(subject: &Subject, out: &mut Text<'_>) -> Result<()> {
     ))?;
     out.put(format_args!("SigCgt:\t{:016x}\n", sets.caught.0))
 }
+
+/// The group, by its path; of hierarchy 0, the only one (cgroups(7)).
+pub fn cgroup(subject: &Subject, out: &mut Text<'_>) -> Result<()> {
+    let group = subject.process.cgroup();
+    out.bytes(b"0::")?;
+    out.bytes(&group.path()?)?;
+    if group.is_removed() {
+        out.bytes(b" (deleted)")?;
+    }
+    out.bytes(b"\n")
+}

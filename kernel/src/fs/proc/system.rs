@@ -76,7 +76,18 @@ pub fn slabs(out: &mut Text<'_>) -> Result<()> {
 }
 
 pub fn filesystems(out: &mut Text<'_>) -> Result<()> {
-    out.bytes(b"nodev\tsysfs\nnodev\tproc\nnodev\ttmpfs\nnodev\tdevpts\n\text4\n")
+    out.bytes(b"nodev\tsysfs\nnodev\tproc\nnodev\ttmpfs\nnodev\tdevpts\nnodev\tcgroup2\n\text4\n")
+}
+
+/// The controllers, in hierarchy 0 (cgroups(7)).
+pub fn cgroups(out: &mut Text<'_>) -> Result<()> {
+    out.bytes(b"#subsys_name\thierarchy\tnum_cgroups\tenabled\n")?;
+    let hierarchy = process::cgroup::hierarchy();
+    let groups = hierarchy.groups();
+    for name in hierarchy.controllers(hierarchy.root())?.names() {
+        out.put(format_args!("{name}\t0\t{groups}\t1\n"))?;
+    }
+    Ok(())
 }
 
 pub fn devices(out: &mut Text<'_>) -> Result<()> {

@@ -44,11 +44,13 @@ fn root() -> StaticDir {
         file(|out| out.bytes(b"always madvise [never]\n")),
     );
     let mm = StaticDir::new().with("transparent_hugepage", ProcNode::dir(huge_pages));
+    // Where cgroup2 is mounted.
+    let fs = StaticDir::new().with("cgroup", ProcNode::dir(StaticDir::new()));
     StaticDir::new()
         .with("block", ProcNode::dir(block::Disks))
         .with("class", ProcNode::dir(class))
         .with("devices", ProcNode::dir(devices))
-        .with("fs", ProcNode::dir(StaticDir::new()))
+        .with("fs", ProcNode::dir(fs))
         .with(
             "kernel",
             ProcNode::dir(StaticDir::new().with("mm", ProcNode::dir(mm))),

@@ -2,6 +2,7 @@
 
 mod bad_pointers;
 mod bench;
+mod cgroup;
 mod connections;
 mod copies;
 mod cpu_time;
@@ -140,6 +141,7 @@ pub const CASES: &[Case] = &[
     case("splice", splice::run),
     case("fallocate", fallocate::run),
     case("descriptors", descriptors::run),
+    case("cgroup", cgroup::run),
     case("inotify", inotify::run),
     case("magic-paths", magic_paths::run),
     case("bad-pointers", bad_pointers::run),
