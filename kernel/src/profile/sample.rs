@@ -73,7 +73,8 @@ fn walk_program(frame: &TrapFrame, sample: &mut Sample) {
 
 fn read_record(at: u64) -> Option<(u64, u64)> {
     let mut record = [0; 16];
-    if !at.is_multiple_of(8) || UserMemory.copy_in(&mut record, at, Faults::Refused) < record.len() {
+    if !at.is_multiple_of(8) || UserMemory.copy_in(&mut record, at, Faults::Refused) < record.len()
+    {
         return None;
     }
     let (next, returns_to) = record.split_at(8);
