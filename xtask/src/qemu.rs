@@ -48,6 +48,8 @@ pub struct Config {
     pub kernel: PathBuf,
     /// The disk, if there is one.
     pub disk: Option<PathBuf>,
+    /// What fails of it: QEMU's rules for `blkdebug`.
+    pub disk_rules: Option<PathBuf>,
     /// The network card, if there is one.
     pub net: Option<Net>,
     /// Whether there is a source of randomness.
@@ -86,6 +88,7 @@ impl Config {
         Self {
             kernel: kernel.to_path_buf(),
             disk: None,
+            disk_rules: None,
             net: None,
             rng: true,
             cpu: "cortex-a72".into(),
@@ -141,6 +144,9 @@ impl Config {
     fn add_devices(&self, qemu: &mut Command) -> Result<()> {
         if let Some(disk) = &self.disk {
             let mut drive = OsString::from("if=none,id=root,format=raw,file=");
+            if let Some(rules) = &self.disk_rules {
+                drive.push(format!("blkdebug:{}:", rules.display()).replace(',', ",,"));
+            }
             drive.push(disk.to_string_lossy().replace(',', ",,"));
             qemu.arg("-drive")
                 .arg(drive)

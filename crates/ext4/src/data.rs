@@ -59,7 +59,8 @@ impl Core {
                 Err(_) => break,
             }
         }
-        self.fill_pages(raw, first, &fresh)?;
+        let readable = self.fill_readable(raw, first, &fresh)?;
+        fresh.truncate(readable);
         // Eviction may take pages that nobody has at hand at any time.
         let mut loaded = None;
         for (index, page) in (first..).zip(fresh) {
@@ -67,6 +68,37 @@ impl Core {
             loaded.get_or_insert(page);
         }
         loaded.or_else(|| pages.get(first)).ok_or(Errno::ENOMEM)
+    }
+
+    /// Fills as many of `pages` as can be read, and the first at least; how
+    /// many. `EIO`.
+    fn fill_readable(&mut self, raw: &RawInode, first: u64, pages: &[PageRef]) -> Result<usize> {
+        match self.fill_pages(raw, first, pages) {
+            Ok(()) => return Ok(pages.len()),
+            Err(error) if pages.len() < 2 => return Err(self.unreadable(raw, first, error)),
+            Err(_) => {}
+        }
+        // One of them is bad: that is no reason to do without the others.
+        for (at, (index, page)) in (first..).zip(pages).enumerate() {
+            let result = self.fill_pages(raw, index, core::slice::from_ref(page));
+            match result {
+                Err(error) if at == 0 => return Err(self.unreadable(raw, first, error)),
+                Err(_) => return Ok(at),
+                Ok(()) => {}
+            }
+        }
+        Ok(pages.len())
+    }
+
+    fn unreadable(&self, raw: &RawInode, page: u64, error: Errno) -> Errno {
+        if error != Errno::ENOMEM {
+            let offset = page * PAGE;
+            self.disk.report(format_args!(
+                "inode {}: cannot read the page at byte {offset}: {error}",
+                raw.ino
+            ));
+        }
+        error
     }
 
     /// Reads what lies behind `pages`, the first of which is page `first`.
@@ -181,12 +213,17 @@ impl Core {
         Ok(())
     }
 
-    /// Writes all dirty pages.
+    /// Writes all dirty pages. What cannot be written is its file's own
+    /// business: the error waits there for who syncs it. `ENOMEM`.
     pub fn write_all_data(&mut self) -> Result<()> {
         let mut from = 0;
         while let Some((&ino, pages)) = self.dirty_files.range(from..).next() {
             let pages = pages.clone();
-            self.write_data(ino as u32, &pages)?;
+            match self.write_data(ino as u32, &pages) {
+                Err(Errno::ENOMEM) => return Err(Errno::ENOMEM),
+                Err(error) => self.lose_data(ino, &pages, error),
+                Ok(()) => {}
+            }
             if !pages.is_dirty() {
                 self.dirty_files.remove(&ino);
             }
@@ -204,11 +241,53 @@ impl Core {
                 return Ok(());
             };
             from = last + 1;
-            if let Err(error) = self.write_batch(&raw, &batch) {
-                batch.iter().for_each(|(index, _)| pages.set_dirty(*index));
-                return Err(error);
+            match self.write_batch(&raw, &batch) {
+                Ok(()) => {}
+                Err(Errno::ENOMEM) => {
+                    batch.iter().for_each(|(index, _)| pages.set_dirty(*index));
+                    return Err(Errno::ENOMEM);
+                }
+                Err(_) => self.write_singly(&raw, pages, &batch)?,
             }
         }
+    }
+
+    /// Writes pages one by one, after they could not be written together.
+    /// Those that still cannot be written are clean from now on, as in Linux:
+    /// who syncs the file hears of it. `ENOMEM`.
+    fn write_singly(
+        &mut self,
+        raw: &RawInode,
+        pages: &FilePages,
+        batch: &[(u64, PageRef)],
+    ) -> Result<()> {
+        for (at, single) in batch.chunks(1).enumerate() {
+            match self.write_batch(raw, single) {
+                Ok(()) => {}
+                Err(Errno::ENOMEM) => {
+                    let left = &batch[at..];
+                    left.iter().for_each(|(index, _)| pages.set_dirty(*index));
+                    return Err(Errno::ENOMEM);
+                }
+                Err(error) => {
+                    pages.errors().record(error);
+                    let offset = batch[at].0 * PAGE;
+                    self.disk.report(format_args!(
+                        "inode {}: cannot write the page at byte {offset}: {error}; it is lost",
+                        raw.ino
+                    ));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A file's pages have nowhere to go: not even its inode can be read.
+    fn lose_data(&mut self, ino: u64, pages: &FilePages, error: Errno) {
+        pages.errors().record(error);
+        while !pages.take_dirty(0, WRITE_BATCH).is_empty() && pages.is_dirty() {}
+        self.disk
+            .report(format_args!("inode {ino}: its data is lost: {error}"));
     }
 
     fn write_batch(&mut self, raw: &RawInode, batch: &[(u64, PageRef)]) -> Result<()> {

@@ -2,6 +2,8 @@
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::fmt;
+use core::sync::atomic::{AtomicU32, Ordering};
 use paddock_vfs::{BlockDevice, Errno, Result};
 
 pub(crate) struct Disk {
@@ -9,7 +11,12 @@ pub(crate) struct Disk {
     pub block_size: usize,
     /// Device blocks in a filesystem block.
     ratio: u64,
+    /// Failures so far, of which not all are told.
+    failures: AtomicU32,
 }
+
+/// Failures that are told one by one; then each time their number has doubled.
+const TOLD: u32 = 32;
 
 /// A buffer of zeroes. `ENOMEM`.
 pub(crate) fn zeroed(len: usize) -> Result<Vec<u8>> {
@@ -31,6 +38,7 @@ impl Disk {
             device,
             block_size,
             ratio,
+            failures: AtomicU32::new(0),
         })
     }
 
@@ -47,16 +55,43 @@ impl Disk {
     /// Reads as many whole blocks as `buf` holds.
     pub fn read(&self, block: u64, buf: &mut [u8]) -> Result<()> {
         let first = self.device_block(block, buf.len())?;
-        self.device.read(first, buf)
+        let result = self.device.read(first, buf);
+        result.inspect_err(|error| self.failed("read", first, buf.len(), *error))
     }
 
     /// Writes whole blocks.
     pub fn write(&self, block: u64, buf: &[u8]) -> Result<()> {
         let first = self.device_block(block, buf.len())?;
-        self.device.write(first, buf)
+        let result = self.device.write(first, buf);
+        result.inspect_err(|error| self.failed("write", first, buf.len(), *error))
     }
 
     pub fn flush(&self) -> Result<()> {
-        self.device.flush()
+        let result = self.device.flush();
+        result.inspect_err(|error| self.report(format_args!("cannot flush its cache: {error}")))
+    }
+
+    fn failed(&self, what: &str, first: u64, len: usize, error: Errno) {
+        if error == Errno::ENOMEM {
+            return;
+        }
+        let sector = first * self.device.block_size() as u64 / 512;
+        let sectors = len / 512;
+        self.report(format_args!(
+            "cannot {what} {sectors} sectors from {sector}: {error}"
+        ));
+    }
+
+    /// Tells of a failure, unless there are too many.
+    pub fn report(&self, what: fmt::Arguments<'_>) {
+        let count = self.failures.fetch_add(1, Ordering::Relaxed) + 1;
+        if count <= TOLD || count.is_power_of_two() {
+            log::error!("ext4: {}: {what} (failure {count})", self.device.name());
+        }
+    }
+
+    /// What the device is called.
+    pub fn name(&self) -> &str {
+        self.device.name()
     }
 }

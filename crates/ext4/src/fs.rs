@@ -156,6 +156,8 @@ pub struct Ext4 {
     pub(crate) shared: Arc<Shared>,
     root: Arc<Ext4Inode>,
     read_only: bool,
+    /// It takes no more changes.
+    stopped: Arc<AtomicBool>,
 }
 
 impl Ext4 {
@@ -178,7 +180,14 @@ impl Ext4 {
     ) -> Result<Arc<Ext4>> {
         let geometry = read_geometry(&*device)?;
         let disk = Disk::new(device, geometry.block_size)?;
-        let mut core = Core::new(disk, geometry, clock, cache.clone());
+        if geometry.had_errors {
+            log::warn!(
+                "ext4: {}: errors were found in it before; check it with e2fsck",
+                disk.name()
+            );
+        }
+        let stopped = paddock_sync::try_arc(AtomicBool::new(false))?;
+        let mut core = Core::new(disk, geometry, clock, cache.clone(), stopped.clone());
         core.keep_bytes((cache.limit() * PAGE_SIZE / 8).min(MOST_METADATA));
         let read_only = read_only || !geometry.writable;
         open_journal(&mut core, read_only)?;
@@ -197,6 +206,7 @@ impl Ext4 {
             shared,
             root,
             read_only,
+            stopped,
         })
     }
 }
@@ -314,6 +324,6 @@ impl FileSystem for Ext4 {
     }
 
     fn read_only(&self) -> bool {
-        self.read_only
+        self.read_only || self.stopped.load(Ordering::Relaxed)
     }
 }

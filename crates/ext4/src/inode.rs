@@ -13,7 +13,7 @@ use paddock_user_io::{UserReader, UserWriter};
 use paddock_vfs::cache::FilePages;
 use paddock_vfs::{
     Allocation, EmitEntry, Errno, FileKind, FsStats, Inode, Metadata, NewNode, PAGE_SIZE, PageRef,
-    Result, SeekTo, SetMetadata, WriteCount,
+    Result, SeekTo, SetMetadata, WriteCount, WriteErrors,
 };
 
 const PAGE: u64 = PAGE_SIZE as u64;
@@ -128,6 +128,10 @@ impl Inode for Ext4Inode {
 
     fn write_count(&self) -> Option<&WriteCount> {
         Some(&self.write_count)
+    }
+
+    fn write_errors(&self) -> Option<&WriteErrors> {
+        self.pages.as_ref().map(|pages| pages.errors())
     }
 
     fn metadata(&self) -> Result<Metadata> {

@@ -16,6 +16,8 @@ pub const SB_FREE_INODES: usize = 16;
 pub const SB_WTIME: usize = 48;
 pub const SB_INCOMPAT: usize = 96;
 pub const SB_LAST_ORPHAN: usize = 232;
+pub const SB_STATE: usize = 58;
+const SB_ERRORS: usize = 60;
 const SB_HASH_SEED: usize = 236;
 const SB_HASH_VERSION: usize = 252;
 pub const SB_FREE_BLOCKS_HIGH: usize = 344;
@@ -56,6 +58,17 @@ const RO_COMPAT_WRITABLE: u32 = RO_COMPAT_SPARSE_SUPER
     | RO_COMPAT_DIR_NLINK
     | RO_COMPAT_EXTRA_ISIZE;
 
+/// In the superblock's state: errors have been found.
+pub const STATE_ERRORS: u16 = 2;
+
+/// What is to be done when metadata turns out to be bad (`errors=`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum OnError {
+    Continue,
+    ReadOnly,
+    Panic,
+}
+
 /// What the superblock says and never changes while mounted.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Geometry {
@@ -71,6 +84,9 @@ pub(crate) struct Geometry {
     pub groups: u32,
     pub journal_inode: u32,
     pub incompat: u32,
+    pub on_error: OnError,
+    /// Errors had been found before.
+    pub had_errors: bool,
     /// Every feature is one that can be written.
     pub writable: bool,
     /// Metadata has checksums.
@@ -122,6 +138,12 @@ impl Geometry {
             journal_inode: if has_journal { get_u32(sb, 224) } else { 0 },
             incompat,
             writable: has_journal && ro_compat & !RO_COMPAT_WRITABLE == 0,
+            on_error: match get_u16(sb, SB_ERRORS) {
+                2 => OnError::ReadOnly,
+                3 => OnError::Panic,
+                _ => OnError::Continue,
+            },
+            had_errors: get_u16(sb, SB_STATE) & STATE_ERRORS != 0,
             checksums: ro_compat & RO_COMPAT_METADATA_CSUM != 0,
             dir_index: compat & COMPAT_DIR_INDEX != 0 && sb[SB_HASH_VERSION] <= HASH_TEA,
             index_tables: if incompat & INCOMPAT_LARGEDIR != 0 {

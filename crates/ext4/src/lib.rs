@@ -29,6 +29,7 @@ mod bytes;
 mod data;
 mod dir;
 mod disk;
+mod errors;
 mod extents;
 mod fallocate;
 mod file_io;

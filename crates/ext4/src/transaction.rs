@@ -1,14 +1,15 @@
 //! Metadata in memory: buffers, operations that are undone when they fail,
 //! and transactions.
 
-use crate::bytes::put_u32;
+use crate::bytes::{get_u16, put_u16, put_u32};
 use crate::disk::{Disk, zeroed};
 use crate::journal::Journal;
-use crate::layout::{Geometry, SB_WTIME};
+use crate::layout::{Geometry, SB_WTIME, STATE_ERRORS};
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::ops::Range;
+use core::sync::atomic::{AtomicBool, Ordering};
 use paddock_vfs::cache::{FilePages, PageCache};
 use paddock_vfs::{Clock, Errno, Result, Timestamp};
 
@@ -56,8 +57,8 @@ pub(crate) struct Core {
     pub dirty_files: BTreeMap<u64, Arc<FilePages>>,
     /// The oldest change that is not on the disk.
     pub dirty_since: Option<Timestamp>,
-    /// Writing has failed: nothing more is changed.
-    failed: bool,
+    /// Set when nothing more is changed.
+    stopped: Arc<AtomicBool>,
 }
 
 /// Room for one element more. `ENOMEM`.
@@ -71,6 +72,7 @@ impl Core {
         geometry: Geometry,
         clock: Arc<dyn Clock>,
         cache: Arc<PageCache>,
+        stopped: Arc<AtomicBool>,
     ) -> Core {
         Core {
             disk,
@@ -88,7 +90,7 @@ impl Core {
             journal: None,
             dirty_files: BTreeMap::new(),
             dirty_since: None,
-            failed: false,
+            stopped,
         }
     }
 
@@ -105,9 +107,32 @@ impl Core {
 
     /// `EROFS` if nothing may be changed (any more).
     pub fn check_writable(&self) -> Result<()> {
-        match self.journal.is_none() || self.failed {
+        match self.journal.is_none() || self.stopped.load(Ordering::Relaxed) {
             true => Err(Errno::EROFS),
             false => Ok(()),
+        }
+    }
+
+    /// Whether no more changes are taken.
+    pub fn is_stopped(&self) -> bool {
+        self.stopped.load(Ordering::Relaxed)
+    }
+
+    pub fn set_stopped(&self) {
+        self.stopped.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether nothing is ever written.
+    pub fn journal_is_closed(&self) -> bool {
+        self.journal.is_none()
+    }
+
+    /// Puts the mark for errors into the superblock's buffer, if there is one,
+    /// so that the next transaction does not take it away.
+    pub fn note_errors_in_memory(&mut self, block: u64, at: usize) {
+        if let Some(buffer) = self.buffers.get_mut(&block) {
+            let state = get_u16(&buffer.data, at);
+            put_u16(&mut buffer.data, at, state | STATE_ERRORS);
         }
     }
 
@@ -130,7 +155,10 @@ impl Core {
             return Ok(());
         }
         let mut data = zeroed(self.disk.block_size)?;
-        self.disk.read(block, &mut data)?;
+        if let Err(error) = self.disk.read(block, &mut data) {
+            self.found_bad("metadata cannot be read", error);
+            return Err(error);
+        }
         let buffer = Buffer {
             data,
             dirty: false,
@@ -232,8 +260,12 @@ impl Core {
         self.note_change();
         let (freed, revoked) = (self.freed.len(), self.revoked.len());
         let result = change(self);
-        if result.is_err() {
+        if let Err(error) = result {
             self.roll_back();
+            // What cannot be read has been told already.
+            if error == Errno::EUCLEAN {
+                self.found_bad("metadata is damaged", error);
+            }
             self.freed.truncate(freed);
             self.revoked.truncate(revoked);
         }
@@ -272,8 +304,10 @@ impl Core {
     pub fn commit(&mut self) -> Result<()> {
         self.check_writable()?;
         let result = self.try_commit();
-        if result.is_err_and(|error| error != Errno::ENOMEM) {
-            self.failed = true;
+        if let Err(error) = result
+            && error != Errno::ENOMEM
+        {
+            self.stop("the journal or metadata cannot be written", error);
         }
         result
     }

@@ -5,6 +5,11 @@ use crate::Result;
 /// A disk. All calls are of whole blocks, may sleep, and are complete when
 /// they return; only [`flush`](BlockDevice::flush) makes writes durable.
 pub trait BlockDevice: Send + Sync {
+    /// What it is called in messages.
+    fn name(&self) -> &str {
+        "disk"
+    }
+
     /// Bytes in a block: a power of two, usually 512.
     fn block_size(&self) -> usize;
 

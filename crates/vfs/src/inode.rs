@@ -2,7 +2,7 @@
 
 use crate::{
     Cred, Errno, File, FileKind, FsStats, Metadata, OpenFlags, PageRef, Result, Seals, SetMetadata,
-    WriteCount,
+    WriteCount, WriteErrors,
 };
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -134,7 +134,8 @@ pub trait FileSystem: Send + Sync {
         false
     }
 
-    /// Makes all that was written before durable.
+    /// Makes all that was written before durable. Data that could not be
+    /// written is the business of its file ([`Inode::write_errors`]).
     fn sync(&self) -> Result<()> {
         Ok(())
     }
@@ -192,6 +193,12 @@ pub trait Inode: Send + Sync {
         None
     }
 
+    /// What went wrong in writing it back; `None` for what is never written
+    /// back. Never sleeps.
+    fn write_errors(&self) -> Option<&WriteErrors> {
+        None
+    }
+
     /// Its seals; `None` for what can have none. Never sleeps.
     fn seals(&self) -> Option<&Seals> {
         None
@@ -244,7 +251,8 @@ pub trait Inode: Send + Sync {
         Err(Errno::ENODEV)
     }
 
-    /// Makes data and metadata durable.
+    /// Makes data and metadata durable; data that could not be written is
+    /// told by [`write_errors`](Self::write_errors).
     fn sync(&self) -> Result<()> {
         Ok(())
     }

@@ -36,6 +36,7 @@ pub mod proc_fs;
 mod rights;
 mod seals;
 mod write_count;
+mod write_errors;
 
 pub use device::BlockDevice;
 pub use fd_table::{FdEntry, FdTable, on_last_close};
@@ -54,6 +55,7 @@ pub use path::{FsInfo, MountNamespace, Path, PathContext};
 
 pub use seals::{Seals, WritableMapping};
 pub use write_count::{Running, WriteCount, Writing};
+pub use write_errors::{Told, WriteErrors};
 
 pub use paddock_abi::fcntl::OpenFlags;
 pub use paddock_abi::{Errno, Result};

@@ -4,7 +4,7 @@ use crate::notify::{self, Events};
 use crate::observers::{CloseObserver, Observers};
 use crate::{
     Allocation, EmitEntry, Errno, File, FileKind, Inode, IoctlArg, Metadata, OpenFlags, Path,
-    Result, SeekTo, Writing,
+    Result, SeekTo, Told, WriteErrors, Writing,
 };
 use alloc::boxed::Box;
 use alloc::sync::Arc;
@@ -40,6 +40,8 @@ pub struct OpenFile {
     _writing: Option<Writing>,
     flags: AtomicU32,
     pos: Mutex<u64>,
+    /// Which errors of writing it back have been told.
+    told: Told,
     /// In tables of descriptors: what keeps it open for programs.
     descriptors: AtomicUsize,
     observers: Observers,
@@ -95,12 +97,15 @@ impl OpenFile {
         writing: Option<Writing>,
     ) -> Result<Arc<OpenFile>> {
         let kept = flags.difference(CREATION);
+        let errors = file.inode().and_then(|inode| inode.write_errors());
+        let told = errors.map(WriteErrors::opened).unwrap_or_default();
         paddock_sync::try_arc(OpenFile {
             file,
             path,
             _writing: writing,
             flags: AtomicU32::new(kept.bits()),
             pos: Mutex::new(Rank::OpenFile, 0),
+            told,
             descriptors: AtomicUsize::new(0),
             observers: Observers::new(),
         })
@@ -309,9 +314,17 @@ impl OpenFile {
     /// `O_SYNC` and `O_DSYNC`.
     fn sync_after_write(&self) -> Result<()> {
         if self.flags().intersects(OpenFlags::DSYNC) && self.file.inode().is_some() {
-            return self.file.sync();
+            return self.sync_and_check();
         }
         Ok(())
+    }
+
+    /// Writes it back. An error of doing so, now or before, is told once.
+    fn sync_and_check(&self) -> Result<()> {
+        let result = self.file.sync();
+        let errors = self.file.inode().and_then(|inode| inode.write_errors());
+        let told = errors.map_or(Ok(()), |errors| errors.check(&self.told));
+        result.and(told)
     }
 
     /// lseek(2): the new offset. `ESPIPE`, `EINVAL`, `ENXIO`.
@@ -400,7 +413,7 @@ impl OpenFile {
     /// fsync(2) and fdatasync(2).
     pub fn sync(&self) -> Result<()> {
         self.check_not_path()?;
-        self.file.sync()
+        self.sync_and_check()
     }
 }
 

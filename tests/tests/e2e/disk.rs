@@ -1,8 +1,10 @@
 //! What is written stays.
 
-use anyhow::Result;
+use anyhow::{Context, Result};
+use std::path::Path;
 use xtask::disk::{self, Contents};
 use xtask::machine::{Machine, machine, ssh};
+use xtask::process::{capture, tool};
 
 fn fingerprint(machine: &mut Machine) -> String {
     ssh::fingerprint(&machine.console().text())
@@ -91,4 +93,45 @@ fn every_block_size() -> Result<()> {
         machine.off()?;
     }
     Ok(())
+}
+
+/// The sector at which a block of a file begins, on a disk of 4 KiB blocks.
+fn sector_of(image: &Path, file: &str, block: u32) -> Result<u64> {
+    let mut debugfs = tool("debugfs")?;
+    debugfs.args(["-R", &format!("bmap {file} {block}")]);
+    let reply = capture(debugfs.arg(image))?;
+    let found = String::from_utf8_lossy(&reply.stdout);
+    let block: u64 = found.trim().parse().with_context(|| found.to_string())?;
+    Ok(block * 8)
+}
+
+/// Prints how each part of its work went: the bad file's reads, then fsync of both.
+const WITH_BAD_SECTOR: &str = "cd /root; \
+    dd if=bad of=/dev/null bs=4096 count=1 skip=8 2>&1 | grep -o 'Input/output error'; \
+    dd if=bad bs=4096 skip=9 count=40 2>/dev/null | cmp - good-part && echo others read; \
+    dd if=good-part of=other conv=fsync 2>/dev/null && echo other synced; \
+    dd if=/dev/zero of=bad bs=4096 count=64 conv=notrunc,fsync 2>&1 | grep -o 'Input/output error'; \
+    dd if=good-part of=other conv=notrunc,fsync 2>/dev/null && echo other synced again; \
+    grep ' / ' /proc/mounts | grep -o ' rw'; sync && echo all synced; \
+    dmesg | grep -c 'inode .* cannot write the page at byte 32768'";
+
+#[test]
+fn a_bad_sector_is_one_files_business() -> Result<()> {
+    let mut machine = machine("bad-sector").up()?;
+    machine.sh(
+        "cd /root; dd if=/dev/urandom of=bad bs=4096 count=64 2>/dev/null; \
+         dd if=bad of=good-part bs=4096 skip=9 count=40 2>/dev/null",
+    )?;
+    machine.power_off()?;
+    let sector = sector_of(machine.disk(), "/root/bad", 8)?;
+    machine.spoil_sectors(&[sector])?;
+    machine.start_again()?;
+    machine.wait_for_ssh()?;
+    let expected = "Input/output error\nothers read\nother synced\nInput/output error\n\
+                    other synced again\n rw\nall synced\n1\n";
+    assert_eq!(machine.sh(WITH_BAD_SECTOR)?, expected);
+    let console = machine.console().text();
+    let failure = format!("vda: cannot write 8 sectors from {sector}");
+    assert!(console.contains(&failure), "{console}");
+    machine.off()
 }

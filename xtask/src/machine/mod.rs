@@ -505,6 +505,19 @@ impl Machine {
         Ok(())
     }
 
+    /// Lets every request for these sectors of the disk fail, from the next
+    /// start on.
+    pub fn spoil_sectors(&mut self, sectors: &[u64]) -> Result<()> {
+        let rule = |sector: &u64| {
+            format!("[inject-error]\nevent = \"none\"\nerrno = \"5\"\nsector = \"{sector}\"\n")
+        };
+        let rules: String = sectors.iter().map(rule).collect();
+        let path = self.folder.path().join("blkdebug.conf");
+        fs::write(&path, rules)?;
+        self.config.disk_rules = Some(path);
+        Ok(())
+    }
+
     /// What `e2fsck -fn` finds wrong with the disk, after the machine's end.
     pub fn check_disk(&self) -> Result<()> {
         check_disk(self.disk())

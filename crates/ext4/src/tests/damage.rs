@@ -107,6 +107,8 @@ proptest! {
             let end = (at + len).min(image.len());
             image[at.min(end)..end].fill(value);
         }
+        // To go on, whatever comes of it.
+        image[1024 + 60..1024 + 62].copy_from_slice(&[1, 0]);
         let disk = Arc::new(MemDisk::new(image));
         if let Ok(fs) = mount_with(&disk, 200) {
             explore(&*fs.root(), 3);

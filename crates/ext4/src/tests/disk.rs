@@ -1,5 +1,6 @@
 //! A disk in memory that remembers what was done to it.
 
+use core::ops::Range;
 use paddock_vfs::{BlockDevice, Errno, Result};
 use std::sync::Mutex;
 
@@ -14,6 +15,15 @@ pub(super) enum Event {
 pub(super) struct MemDisk {
     data: Mutex<Vec<u8>>,
     log: Mutex<Option<Vec<Event>>>,
+    /// Bytes that cannot be read, and those that cannot be written.
+    bad: Mutex<[Vec<Range<usize>>; 2]>,
+}
+
+/// What fails.
+#[derive(Clone, Copy)]
+pub(super) enum Fail {
+    Reads = 0,
+    Writes = 1,
 }
 
 impl MemDisk {
@@ -21,11 +31,31 @@ impl MemDisk {
         MemDisk {
             data: Mutex::new(data),
             log: Mutex::new(None),
+            bad: Mutex::default(),
         }
     }
 
     pub fn image(&self) -> Vec<u8> {
         self.data.lock().unwrap().clone()
+    }
+
+    /// Lets reads or writes of these bytes fail from now on.
+    pub fn fail(&self, what: Fail, bytes: Range<usize>) {
+        self.bad.lock().unwrap()[what as usize].push(bytes);
+    }
+
+    /// Nothing fails any more.
+    pub fn mend(&self) {
+        *self.bad.lock().unwrap() = Default::default();
+    }
+
+    fn check(&self, what: Fail, range: &Range<usize>) -> Result<()> {
+        let bad = self.bad.lock().unwrap();
+        let hit = |bad: &Range<usize>| bad.start < range.end && range.start < bad.end;
+        match bad[what as usize].iter().any(hit) {
+            true => Err(Errno::EIO),
+            false => Ok(()),
+        }
     }
 
     /// Records what is done from now on.
@@ -41,7 +71,7 @@ impl MemDisk {
         self.log.lock().unwrap().take().unwrap_or_default()
     }
 
-    fn range(&self, block: u64, len: usize) -> Result<core::ops::Range<usize>> {
+    fn range(&self, block: u64, len: usize) -> Result<Range<usize>> {
         let start = block as usize * BLOCK;
         match len.is_multiple_of(BLOCK) && start + len <= self.data.lock().unwrap().len() {
             true => Ok(start..start + len),
@@ -61,12 +91,14 @@ impl BlockDevice for MemDisk {
 
     fn read(&self, block: u64, buf: &mut [u8]) -> Result<()> {
         let range = self.range(block, buf.len())?;
+        self.check(Fail::Reads, &range)?;
         buf.copy_from_slice(&self.data.lock().unwrap()[range]);
         Ok(())
     }
 
     fn write(&self, block: u64, buf: &[u8]) -> Result<()> {
         let range = self.range(block, buf.len())?;
+        self.check(Fail::Writes, &range)?;
         if let Some(log) = self.log.lock().unwrap().as_mut() {
             log.push(Event::Write(range.start, buf.to_vec()));
         }

@@ -5,6 +5,7 @@ mod concurrent;
 mod damage;
 mod directories;
 mod disk;
+mod failures;
 mod features;
 mod memory;
 mod power;

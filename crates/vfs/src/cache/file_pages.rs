@@ -1,7 +1,7 @@
 //! [`FilePages`]: the cached pages of one file.
 
 use super::{PageCache, VISIT};
-use crate::{Errno, PAGE_SIZE, PageRef, Result};
+use crate::{Errno, PAGE_SIZE, PageRef, Result, WriteErrors};
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -37,6 +37,7 @@ pub struct FilePages {
     slots: SpinLock<BTreeMap<u64, Slot>, PreemptOff>,
     /// Where eviction goes on looking.
     hand: AtomicU64,
+    errors: WriteErrors,
 }
 
 impl FilePages {
@@ -46,6 +47,7 @@ impl FilePages {
             cache: cache.clone(),
             slots: SpinLock::new(Rank::Leaf, BTreeMap::new()),
             hand: AtomicU64::new(0),
+            errors: WriteErrors::new(),
         })?;
         cache.enlist(&pages)?;
         Ok(pages)
@@ -54,6 +56,11 @@ impl FilePages {
     /// The cache that bounds it.
     pub fn cache(&self) -> &Arc<PageCache> {
         &self.cache
+    }
+
+    /// What went wrong in writing them.
+    pub fn errors(&self) -> &WriteErrors {
+        &self.errors
     }
 
     /// The page, if it is cached.

@@ -353,7 +353,10 @@ impl MountNamespace {
                     None => b"/".to_vec(),
                 },
                 kind: mount.fs.kind(),
-                flags: mount.flags(),
+                flags: match mount.fs.read_only() {
+                    true => mount.flags() | MountFlags::RDONLY,
+                    false => mount.flags(),
+                },
             })
         };
         self.mounts.all().into_iter().map(info).collect()

@@ -169,6 +169,10 @@ fn bounce_buffer(length: usize) -> Result<Vec<u8>> {
 }
 
 impl BlockDevice for Disk {
+    fn name(&self) -> &str {
+        self.name
+    }
+
     fn block_size(&self) -> usize {
         SECTOR
     }
