@@ -62,7 +62,7 @@ fn a_killed_service_comes_back_twenty_times() -> Result<()> {
 fn services_are_enabled_and_disabled() -> Result<()> {
     let machine = machine("enable").up()?;
     http::wait_for(machine.http_port(), "/", "It grazes", SOON)?;
-    let script = "#!/bin/sh\\necho I tick\\nsetsid sleep 777 >/dev/null 2>&1 &\\necho up >&3\\nexec sleep 1000\\n";
+    let script = "#!/bin/sh\\necho I tick\\nsetsid setsid env -i /bin/sleep 777 >/dev/null 2>&1 &\\necho up >&3\\nexec sleep 1000\\n";
     machine.sh(&format!(
         "printf '{script}' > /root/tick; chmod +x /root/tick"
     ))?;
@@ -90,8 +90,29 @@ fn services_are_enabled_and_disabled() -> Result<()> {
     machine.sh(&format!("herd stop tick && ! {daemon}"))?;
     assert_eq!(machine.ssh("herd status tick")?.status.code(), Some(1));
     machine.sh("herd start tick && herd disable tick")?;
+    a_bomb_stays_in_its_group(&machine)?;
     assert_ne!(machine.ssh("herd status tick")?.status.code(), Some(0));
     machine.done()
+}
+
+/// It makes processes until it may not, and keeps them.
+fn a_bomb_stays_in_its_group(machine: &Machine) -> Result<()> {
+    machine.sh(
+        "printf 'command = \"/bin/paddock-test exhaust fork 0 hold\"\npids_max = 40\n' \
+         > /etc/herd/available/bomb.conf; herd enable bomb >/dev/null",
+    )?;
+    let group = "/sys/fs/cgroup/herd/bomb";
+    machine.sh(&format!(
+        "i=0; until grep -q 'max [1-9]' {group}/pids.events; do i=$((i+1)); \
+         [ $i -lt 300 ] || exit 1; sleep 0.1; done"
+    ))?;
+    let status = machine.sh("herd status bomb")?;
+    assert!(status.contains(group), "{status}");
+    let tasks = machine.sh(&format!("cat {group}/pids.peak"))?;
+    assert_eq!(tasks, "40\n", "{status}");
+    machine.sh("herd stop bomb && [ -z \"$(pidof paddock-test)\" ]")?;
+    machine.sh(&format!("[ ! -e {group} ]"))?;
+    Ok(())
 }
 
 #[test]

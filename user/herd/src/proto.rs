@@ -55,6 +55,12 @@ pub(crate) struct Status {
     pub(crate) waits_for: Option<String>,
     pub(crate) last_end: Option<String>,
     pub(crate) error: Option<String>,
+    /// How many tasks (threads, and processes nobody has waited for) it has.
+    pub(crate) tasks: Option<u64>,
+    /// How much memory it has, in bytes.
+    pub(crate) memory: Option<u64>,
+    /// The control group that all its processes are in.
+    pub(crate) group: Option<String>,
     /// It runs with an older definition than the one on the disk.
     pub(crate) changed: bool,
 }

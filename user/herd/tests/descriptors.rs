@@ -121,9 +121,23 @@ fn an_output_that_outlives_its_instance_is_closed() {
             .count()
     };
     let before = pipes();
+    // It leaves its control group as well, as only an administrator can.
+    let leaves = herd.root.join("leaves");
+    fs::write(
+        &leaves,
+        "for top in $(awk '$3 == \"cgroup2\" { print $2 }' /proc/mounts); do\n\
+         echo 0 >$top/cgroup.procs; done 2>/dev/null\n\
+         : >$1; exec sleep 30\n",
+    )
+    .unwrap();
+    let (leaves, gone) = (leaves.display(), herd.root.join("gone"));
+    let gone = gone.display();
     herd.define(
         "leaver",
-        "command = ['sh', '-c', 'setsid env -i /bin/sleep 30 & sleep 0.1']\nrestart = 'never'\n",
+        &format!(
+            "command = ['sh', '-c', 'setsid env -i PATH=\"$PATH\" sh {leaves} {gone} & \
+             until [ -e {gone} ]; do sleep 0.05; done']\nrestart = 'never'\n"
+        ),
     );
     herd.link("leaver");
     herd.ok(&["reload"]);

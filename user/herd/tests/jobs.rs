@@ -33,6 +33,35 @@ fn daemons_of_a_service_stop_with_it() {
     assert!(pids.iter().all(|pid| !alive(*pid)));
 }
 
+/// One that neither its session nor its environment tells of stops with the service,
+/// where there are control groups.
+#[test]
+fn nothing_leaves_a_control_group() {
+    let herd = Herd::with(
+        "web",
+        "command = ['sh', '-c', '''
+setsid setsid env -i PATH=\"$PATH\" sh -c 'echo pid $$; exec sleep 1000 >/dev/null 2>&1' &
+exec sleep 1000''']
+",
+    );
+    let pid = daemons(&herd, 1)[0];
+    let status = herd.status("web");
+    if status["group"].is_null() {
+        println!("no control groups here");
+        kill(pid, libc::SIGKILL);
+        return;
+    }
+    let group = status["group"].as_str().unwrap().to_owned();
+    // Those in between go.
+    eventually("two are left", || {
+        (herd.status("web")["tasks"] == 2).then_some(())
+    });
+    assert!(herd.ok(&["status", "web"]).contains(&group));
+    herd.ok(&["stop", "web"]);
+    assert!(!alive(pid));
+    assert!(!std::path::Path::new(&group).exists());
+}
+
 #[test]
 fn a_new_instance_never_meets_the_daemons_of_the_old_one() {
     let herd = Herd::with("web", DAEMONS);

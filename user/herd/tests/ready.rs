@@ -239,7 +239,11 @@ fn the_next_herd_listens_on() {
     );
     herd.link("line");
     herd.start();
-    let pid = herd.wait_state("line", "starting")["pid"].clone();
+    // It is starting before it is its program, and has no number then.
+    let pid = eventually("it runs and is not ready", || {
+        let status = herd.wait_state("line", "starting");
+        status["pid"].is_number().then(|| status["pid"].clone())
+    });
     herd.signal(libc::SIGKILL);
     herd.left();
     herd.start();

@@ -26,18 +26,21 @@ pub(super) fn table(services: &[Status]) -> String {
     let name = |service: &Status| service.name.len();
     let width = services.iter().map(name).max().unwrap_or(0).max(4);
     let mut text = format!(
-        "{:<width$}  {:<8}  {:<8}  {:>7}  {:>8}  {:>8}  NOTE\n",
-        "NAME", "STATE", "ENABLED", "PID", "UPTIME", "RESTARTS"
+        "{:<width$}  {:<8}  {:<8}  {:>7}  {:>8}  {:>8}  {:>5}  NOTE\n",
+        "NAME", "STATE", "ENABLED", "PID", "UPTIME", "RESTARTS", "TASKS"
     );
     for service in services {
         let line = format!(
-            "{:<width$}  {:<8}  {:<8}  {:>7}  {:>8}  {:>8}  {}",
+            "{:<width$}  {:<8}  {:<8}  {:>7}  {:>8}  {:>8}  {:>5}  {}",
             service.name,
             service.state.word(),
             if service.enabled { "yes" } else { "no" },
             service.pid.map_or("-".to_owned(), |pid| pid.to_string()),
             service.running_ms.map_or("-".to_owned(), duration),
             service.restarts,
+            service
+                .tasks
+                .map_or("-".to_owned(), |tasks| tasks.to_string()),
             remark(service),
         );
         text.push_str(line.trim_end());
@@ -83,6 +86,17 @@ pub(super) fn one(service: &Status) -> String {
     if let Some(ms) = service.running_ms {
         lines.push(("uptime", duration(ms)));
     }
+    if service.pid.is_some() {
+        let known = "by session and environment";
+        let group = service.group.clone();
+        lines.push(("processes", group.unwrap_or_else(|| known.to_owned())));
+    }
+    if let Some(tasks) = service.tasks {
+        lines.push(("tasks", tasks.to_string()));
+    }
+    if let Some(bytes) = service.memory {
+        lines.push(("memory", format!("{} kB", bytes / 1024)));
+    }
     if let Some(other) = &service.waits_for {
         lines.push(("waits for", other.clone()));
     }
@@ -110,7 +124,7 @@ pub(super) fn one(service: &Status) -> String {
     }
     lines
         .iter()
-        .map(|(key, value)| format!("{:<10}{value}\n", format!("{key}:")))
+        .map(|(key, value)| format!("{:<11}{value}\n", format!("{key}:")))
         .collect()
 }
 

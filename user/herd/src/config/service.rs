@@ -41,6 +41,16 @@ pub struct Service {
     /// How many descriptors it may have; what herd was given if absent.
     #[serde(default)]
     pub nofile: Option<u32>,
+    /// How much memory it and all that it starts may have.
+    #[serde(default)]
+    pub memory_max: Option<Size>,
+    /// How many tasks (threads, and processes nobody has waited for) it and all
+    /// that it starts may be.
+    #[serde(default)]
+    pub pids_max: Option<u64>,
+    /// Its share of the CPU, where one that does not say has 100.
+    #[serde(default)]
+    pub cpu_weight: Option<u32>,
     /// Neither set-user-ID programs nor file capabilities give it more.
     #[serde(default)]
     pub no_new_privs: bool,
@@ -167,6 +177,9 @@ fn stop_timeout() -> Millis {
 /// The longest `stop_timeout`: a shutdown waits no longer than that anyway.
 const LONGEST_STOP: Millis = Millis(5 * 60_000);
 
+/// No program runs with less `memory_max`, in bytes.
+const LEAST_MEMORY: u64 = 1 << 20;
+
 /// The largest `nofile`: as many as Linux lets a process have by default.
 const MOST_FILES: u32 = 1 << 20;
 
@@ -183,6 +196,9 @@ impl Service {
             groups: Vec::new(),
             umask: None,
             nofile: None,
+            memory_max: None,
+            pids_max: None,
+            cpu_weight: None,
             no_new_privs: false,
             pre_start: None,
             kind: Kind::Daemon,
@@ -258,6 +274,21 @@ impl Service {
             wrong(
                 "nofile",
                 format!("nofile is a number from 16 to {MOST_FILES}"),
+            );
+        }
+        if self.pids_max == Some(0) {
+            wrong("pids_max", "pids_max: it is at least one".to_owned());
+        }
+        if self.memory_max.is_some_and(|most| most.0 < LEAST_MEMORY) {
+            wrong("memory_max", "memory_max is at least 1M".to_owned());
+        }
+        if self
+            .cpu_weight
+            .is_some_and(|weight| !(1..=10_000).contains(&weight))
+        {
+            wrong(
+                "cpu_weight",
+                "cpu_weight is a number from 1 to 10000".to_owned(),
             );
         }
         if !self.groups.is_empty() && self.user.is_none() && self.group.is_none() {

@@ -8,7 +8,7 @@ use crate::config::Reload;
 use crate::machine::{Command, Generation, Machine, Phase, Refusal, Time, View};
 use crate::near::did_you_mean;
 use crate::proto::{Answer, Fault, Request, Status};
-use crate::sys::{self, Power};
+use crate::sys::{self, Groups, Power};
 
 /// A request whose answer waits.
 pub(super) struct Pending {
@@ -121,7 +121,10 @@ impl Daemon {
     fn services(&self, views: Vec<View>) -> Answer {
         let now = self.now();
         Answer::Services {
-            services: views.into_iter().map(|view| status(view, now)).collect(),
+            services: views
+                .into_iter()
+                .map(|view| status(view, now, self.groups.as_ref()))
+                .collect(),
         }
     }
 
@@ -263,8 +266,12 @@ fn done(text: String) -> Answer {
     Answer::Done { text }
 }
 
-fn status(view: View, now: Time) -> Status {
+fn status(view: View, now: Time, groups: Option<&Groups>) -> Status {
+    let groups = groups.filter(|groups| view.pid.is_some() && groups.has(&view.name));
     Status {
+        tasks: groups.and_then(|groups| groups.tasks(&view.name)),
+        memory: groups.and_then(|groups| groups.number(&view.name, "memory.current")),
+        group: groups.map(|groups| groups.path(&view.name).to_string_lossy().into_owned()),
         name: view.name,
         state: view.phase,
         enabled: view.enabled,

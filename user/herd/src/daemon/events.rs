@@ -21,6 +21,8 @@ pub(super) enum Token {
     Listener,
     /// The poller of the outputs.
     Outputs,
+    /// What happens in control groups.
+    Groups,
     Client(u64),
     /// What the start of this process reports.
     Report(u32),
@@ -40,6 +42,7 @@ impl Token {
             Token::Writer => 1,
             Token::Listener => 2,
             Token::Outputs => 3,
+            Token::Groups => 4,
             Token::Client(id) => 1 << 32 | id & 0xffff_ffff,
             Token::Report(pid) => 2 << 32 | u64::from(pid),
             Token::Stranger(pid) => 3 << 32 | u64::from(pid),
@@ -55,6 +58,7 @@ impl Token {
             (0, 1) => Token::Writer,
             (0, 2) => Token::Listener,
             (0, 3) => Token::Outputs,
+            (0, 4) => Token::Groups,
             (1, id) => Token::Client(id),
             (2, pid) => Token::Report(u32::try_from(pid).ok()?),
             (3, pid) => Token::Stranger(u32::try_from(pid).ok()?),
@@ -141,6 +145,7 @@ impl Daemon {
                 Some(Token::Writer) => self.take_positions(),
                 Some(Token::Listener) => self.accept(),
                 Some(Token::Outputs) => outputs = true,
+                Some(Token::Groups) => self.groups_changed(),
                 Some(Token::Client(id)) => self.serve(id),
                 Some(Token::Report(pid)) => self.reported(pid),
                 Some(Token::Stranger(pid)) => self.stranger_ended(pid),
@@ -201,6 +206,7 @@ mod tests {
             Token::Writer,
             Token::Listener,
             Token::Outputs,
+            Token::Groups,
             Token::Client(7),
             Token::Report(1 << 22),
             Token::Stranger(9),
@@ -209,7 +215,7 @@ mod tests {
         ] {
             assert_eq!(Token::of(token.to_number()), Some(token));
         }
-        assert_eq!(Token::of(4), None);
+        assert_eq!(Token::of(5), None);
         assert_eq!(Token::of(6 << 32), None);
     }
 }

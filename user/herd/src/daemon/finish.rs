@@ -17,6 +17,9 @@ impl Daemon {
         self.answer_pending();
         let _ = fs::remove_file(self.paths.socket());
         self.memory.forget();
+        if let Some(groups) = &self.groups {
+            groups.end();
+        }
         self.writer.flush(GRACE);
         let result = match self.ending {
             Some(Ending::Power(what)) => self.end_the_run(what),

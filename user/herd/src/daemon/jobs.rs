@@ -1,10 +1,13 @@
 //! The end of an instance: it is over when none of its processes is left, so
 //! that a new one never meets the old one's.
+//!
+//! What belongs to it is what is in its control group. Where there are no such
+//! groups, it is known by its session and its environment.
 
 use std::collections::{HashMap, HashSet};
 
-use super::Daemon;
 use super::starts::Instance;
+use super::{Daemon, say};
 use crate::machine::End;
 use crate::sys;
 
@@ -28,12 +31,56 @@ impl Daemon {
     /// The first process of an instance, `first`, has ended.
     pub(super) fn first_ended(&mut self, instance: Instance, first: u32, end: Option<End>) {
         let left = HashSet::new();
-        self.end_rest(Rest {
+        let rest = Rest {
             instance,
             first,
             end,
             left,
-        });
+        };
+        match &self.groups {
+            Some(groups) if groups.has(&rest.instance.name) => self.end_group(rest),
+            _ => self.end_rest(rest),
+        }
+    }
+
+    /// Kills what is left in its group; if nothing is, it is over.
+    fn end_group(&mut self, rest: Rest) {
+        let name = rest.instance.name.clone();
+        let Some(groups) = &mut self.groups else {
+            return self.end_rest(rest);
+        };
+        // First, so that its end is not missed.
+        let is_told = groups.watch(&name).and_then(|()| groups.kill(&name));
+        if !groups.is_populated(&name) {
+            groups.remove(&name);
+            return self.ended(rest.instance, rest.end);
+        }
+        match is_told {
+            Ok(()) => {
+                self.rests.by_name.insert(name, rest);
+            }
+            Err(error) => {
+                say(&format!("{name}: its control group: {error}"));
+                self.end_rest(rest);
+            }
+        }
+    }
+
+    /// Something has happened in groups.
+    pub(super) fn groups_changed(&mut self) {
+        let Some(groups) = &mut self.groups else {
+            return;
+        };
+        let mut over = Vec::new();
+        for name in groups.changed() {
+            if self.rests.by_name.contains_key(&name) && !groups.is_populated(&name) {
+                groups.remove(&name);
+                over.extend(self.rests.by_name.remove(&name));
+            }
+        }
+        for rest in over {
+            self.ended(rest.instance, rest.end);
+        }
     }
 
     /// Another child has ended.
@@ -77,5 +124,26 @@ impl Daemon {
         let mut children = sys::children().unwrap_or_default();
         children.retain(|pid| !self.instances.has(*pid));
         children
+    }
+
+    /// Makes the groups of services, if there can be any.
+    pub(super) fn open_groups(&mut self) {
+        match sys::Groups::find(self.paths.root()) {
+            Ok(Some(groups)) => {
+                let added = self.pollers.add(groups.fd(), super::events::Token::Groups);
+                match added {
+                    Ok(()) => {
+                        let top = groups.top().display();
+                        say(&format!("services are in control groups below {top}"));
+                        self.groups = Some(groups);
+                    }
+                    Err(error) => say(&format!("warning: control groups: {error}")),
+                }
+            }
+            Ok(None) => {}
+            Err(error) => say(&format!(
+                "no control groups: {error}; processes are known by session and environment"
+            )),
+        }
     }
 }

@@ -31,7 +31,7 @@ use crate::console::{self, say};
 use crate::log::{Lines, Writer};
 use crate::machine::{Action, Machine, Time};
 use crate::paths::Paths;
-use crate::sys::{self, OpenFiles, Power, Signals};
+use crate::sys::{self, Groups, OpenFiles, Power, Signals};
 use adopt::Strangers;
 use control::Control;
 use events::Pollers;
@@ -71,6 +71,8 @@ struct Daemon {
     _lock: Option<Lock>,
     instances: Instances,
     rests: Rests,
+    /// The control groups of services, if there are any here.
+    groups: Option<Groups>,
     sides: Sides,
     watches: Watches,
     strangers: Strangers,
@@ -138,6 +140,7 @@ pub(crate) fn run(paths: Paths) -> Result<(), String> {
         _lock: lock,
         instances: Instances::default(),
         rests: Rests::default(),
+        groups: None,
         sides: Sides::default(),
         watches: Watches::default(),
         strangers: Strangers::default(),
@@ -200,6 +203,7 @@ impl Daemon {
             env!("CARGO_PKG_VERSION"),
             std::process::id()
         ));
+        self.open_groups();
         match self.load(Some(left)) {
             Ok(0) => say(&format!(
                 "nothing is enabled in {}",

@@ -7,7 +7,7 @@ use crate::files;
 
 /// What a start needs for a moment and for good, and files that are read or
 /// written meanwhile.
-const START: usize = 12;
+const START: usize = 14;
 
 /// Connections of operators that find room when nothing else does.
 pub(super) const CLIENTS: usize = 8;

@@ -2,7 +2,8 @@
 //! their ends noticed.
 
 use std::collections::{BTreeSet, HashMap};
-use std::io::PipeReader;
+use std::fs::File;
+use std::io::{ErrorKind, PipeReader};
 use std::os::fd::AsFd;
 use std::sync::Arc;
 
@@ -198,6 +199,7 @@ impl Daemon {
             });
         }
         self.reserve.lend_to_start();
+        let group = self.make_group(name, &service)?;
         let setting = Setting {
             name,
             generation,
@@ -205,6 +207,7 @@ impl Daemon {
             notify: self.paths.notify(name),
             open_files: self.open_files,
             record: self.memory.file(),
+            group: group.as_ref().map(AsFd::as_fd),
         };
         let spawned = sys::spawn(&service, &setting)?;
         let pid = spawned.pid;
@@ -235,6 +238,31 @@ impl Daemon {
             say(&format!("{name}: its start cannot be followed: {error}"));
         }
         Ok(())
+    }
+
+    /// Makes the control group of a service that starts, if there are any.
+    fn make_group(&mut self, name: &str, service: &Service) -> Result<Option<File>, NotSpawned> {
+        let made = match &self.groups {
+            Some(groups) => groups.make(name, service),
+            None => return Ok(None),
+        };
+        match made {
+            Ok((file, missing)) => {
+                for text in missing {
+                    self.note(name, &format!("warning: {text}"));
+                }
+                Ok(Some(file))
+            }
+            Err(error) => {
+                let error = match error.kind() {
+                    ErrorKind::ResourceBusy => {
+                        "processes of another instance are in its control group".to_owned()
+                    }
+                    _ => format!("its control group: {error}"),
+                };
+                Err(error.into())
+            }
+        }
     }
 
     /// The start of `pid` has something to report.

@@ -24,6 +24,8 @@ pub(super) struct Image {
     pub(super) open_files: Option<OpenFiles>,
     /// Where it is noted that the process exists.
     pub(super) record: Option<Record>,
+    /// Through which it comes into its control group.
+    pub(super) group: Option<RawFd>,
 }
 
 /// What to execute.
@@ -46,6 +48,7 @@ pub(super) struct Ids {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Step {
     Session,
+    Group,
     Record,
     Files,
     Folder,
@@ -67,6 +70,7 @@ fn write_report(step: Step, reason: i32) -> [u8; REPORT] {
 pub(super) fn read_report([a, b, c, d, step]: [u8; REPORT]) -> (Step, i32) {
     let steps = [
         Step::Session,
+        Step::Group,
         Step::Record,
         Step::Files,
         Step::Folder,
@@ -180,6 +184,11 @@ impl Start<'_> {
         };
         // SAFETY: `setsid` takes nothing.
         may(unsafe { libc::setsid() }, Step::Session)?;
+        if let Some(group) = image.group {
+            // SAFETY: the text lives for the call.
+            let joined = unsafe { libc::write(group, c"0".as_ptr().cast(), 1) };
+            may(joined as libc::c_int, Step::Group)?;
+        }
         if let Some(record) = &image.record {
             record.note_this_process();
             // If herd ended before the note was made, the next one may have
@@ -334,6 +343,7 @@ mod tests {
     fn reports_read_back() {
         for step in [
             Step::Session,
+            Step::Group,
             Step::Record,
             Step::Files,
             Step::Folder,

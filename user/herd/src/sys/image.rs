@@ -47,6 +47,7 @@ pub(super) fn image(
         no_new_privs: service.no_new_privs,
         open_files: service.nofile.map(OpenFiles::exactly).or(open_files),
         record: None,
+        group: None,
     })
 }
 

@@ -60,6 +60,8 @@ pub(crate) struct Setting<'a> {
     /// Where the process notes that it exists: a line with this prefix, its
     /// number and the time.
     pub(crate) record: Option<BorrowedFd<'a>>,
+    /// Through which the process comes into its control group.
+    pub(crate) group: Option<BorrowedFd<'a>>,
 }
 
 /// The letter that a note of a process begins with.
@@ -78,6 +80,7 @@ pub(crate) fn spawn(service: &Service, setting: &Setting<'_>) -> Result<Spawned,
         file: file.as_raw_fd(),
         prefix: format!("{PROCESS} {name} {generation} ").into_bytes(),
     });
+    image.group = setting.group.map(|file| file.as_raw_fd());
     let pipes = |error: io::Error| format!("a pipe: {error}");
     let owner = image.owner();
     let null = files::null().map_err(|error| format!("/dev/null: {error}"))?;
@@ -228,6 +231,7 @@ fn not_spawned(service: &Service, step: Step, reason: i32) -> NotSpawned {
     let program = service.command.0.first().map_or("", String::as_str);
     let text = match step {
         Step::Session => format!("a session of its own: {error}"),
+        Step::Group => format!("its control group: {error}"),
         Step::Record => "herd ended meanwhile".to_owned(),
         Step::Files => format!("its files: {error}"),
         Step::Folder => format!("cwd: {}: {error}", service.cwd.display()),
