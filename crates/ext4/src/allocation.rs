@@ -1,18 +1,21 @@
 //! Free blocks and inodes: bitmaps, group descriptors, counts.
 
 use crate::bytes::{get_split, get_u16, get_u32, put_u16, put_u32};
+use crate::checksums::Seal;
+use crate::disk::zeroed;
 use crate::layout::{
-    INCOMPAT_RECOVER, SB_FREE_BLOCKS, SB_FREE_BLOCKS_HIGH, SB_FREE_INODES, SB_INCOMPAT,
-    SUPERBLOCK_SIZE,
+    GroupChecksums, INCOMPAT_RECOVER, SB_FREE_BLOCKS, SB_FREE_BLOCKS_HIGH, SB_FREE_INODES,
+    SB_INCOMPAT, SUPERBLOCK_SIZE,
 };
 use crate::transaction::Core;
+use alloc::vec::Vec;
 use core::ops::Range;
 use paddock_vfs::{Errno, Result};
 
 /// A number in a group's descriptor: offsets of its halves; the high one is
 /// only there in wide descriptors.
 #[derive(Clone, Copy)]
-struct Field {
+pub(crate) struct Field {
     low: usize,
     high: usize,
 }
@@ -23,6 +26,15 @@ const INODE_TABLE: Field = Field { low: 8, high: 40 };
 const FREE_BLOCKS: Field = Field { low: 12, high: 44 };
 const FREE_INODES: Field = Field { low: 14, high: 46 };
 const USED_DIRS: Field = Field { low: 16, high: 48 };
+/// Inodes at the end of the group's table that were never used.
+const UNUSED_INODES: Field = Field { low: 28, high: 50 };
+pub(crate) const BLOCK_BITMAP_CHECKSUM: Field = Field { low: 24, high: 56 };
+pub(crate) const INODE_BITMAP_CHECKSUM: Field = Field { low: 26, high: 58 };
+
+/// Flags in a group's descriptor: a bitmap that was never written.
+const FLAGS: usize = 18;
+const INODE_BITMAP_UNWRITTEN: u16 = 1;
+const BLOCK_BITMAP_UNWRITTEN: u16 = 2;
 
 impl Core {
     pub fn superblock(&mut self) -> Result<&[u8]> {
@@ -32,20 +44,21 @@ impl Core {
 
     pub fn superblock_mut(&mut self) -> Result<&mut [u8]> {
         let (block, at) = self.geometry.superblock_place();
-        Ok(&mut self.modify(block)?[at..at + SUPERBLOCK_SIZE])
+        Ok(&mut self.modify(block, Seal::Superblock)?[at..at + SUPERBLOCK_SIZE])
     }
 
     /// Sets or clears the flag that says the log is in use; on the disk, at
     /// once and outside any transaction.
     pub fn set_recover_flag(&mut self, on: bool) -> Result<()> {
         let (block, at) = self.geometry.superblock_place();
-        let data = self.modify(block)?;
+        let data = self.modify(block, Seal::Superblock)?;
         let flags = get_u32(data, at + SB_INCOMPAT);
         let flags = match on {
             true => flags | INCOMPAT_RECOVER,
             false => flags & !INCOMPAT_RECOVER,
         };
         put_u32(data, at + SB_INCOMPAT, flags);
+        self.seal_all()?;
         self.write_home(&[block])?;
         self.disk.flush()
     }
@@ -82,12 +95,99 @@ impl Core {
         let count = u32::try_from(count).map_err(|_| Errno::EUCLEAN)?;
         let wide = self.wide();
         let (block, at) = self.geometry.descriptor_place(group);
-        let data = self.modify(block)?;
+        let data = self.modify(block, Seal::Descriptors)?;
         put_u16(data, at + field.low, count as u16);
         if wide {
             put_u16(data, at + field.high, (count >> 16) as u16);
         }
         Ok(())
+    }
+
+    /// Puts a bitmap's checksum into the descriptor of its group, as far as
+    /// there is room.
+    pub fn set_bitmap_checksum(&mut self, group: u32, field: Field, sum: u32) -> Result<()> {
+        let wide = self.wide();
+        let (block, at) = self.geometry.descriptor_place(group);
+        let data = self.modify(block, Seal::Descriptors)?;
+        put_u16(data, at + field.low, sum as u16);
+        if wide {
+            put_u16(data, at + field.high, (sum >> 16) as u16);
+        }
+        Ok(())
+    }
+
+    /// Whether a flag was set in the group's descriptor; it is not any more.
+    fn take_flag(&mut self, group: u32, flag: u16) -> Result<bool> {
+        let (block, at) = self.geometry.descriptor_place(group);
+        let flags = get_u16(self.read(block)?, at + FLAGS);
+        if self.geometry.group_checksums == GroupChecksums::None || flags & flag == 0 {
+            return Ok(false);
+        }
+        let data = self.modify(block, Seal::Descriptors)?;
+        put_u16(data, at + FLAGS, flags & !flag);
+        Ok(true)
+    }
+
+    /// The block with the group's bitmap of blocks, which is made first if it
+    /// was never written.
+    fn block_bitmap(&mut self, group: u32) -> Result<u64> {
+        let bitmap = self.group_block(group, BLOCK_BITMAP)?;
+        if self.take_flag(group, BLOCK_BITMAP_UNWRITTEN)? {
+            let fresh = self.initial_block_bitmap(group)?;
+            self.fresh(bitmap, Seal::BlockBitmap(group))?
+                .copy_from_slice(&fresh);
+        }
+        Ok(bitmap)
+    }
+
+    /// A group's bitmap of blocks when it holds nothing but metadata.
+    fn initial_block_bitmap(&mut self, group: u32) -> Result<Vec<u8>> {
+        let geometry = self.geometry;
+        let mut bitmap = zeroed(geometry.block_size)?;
+        (0..geometry.backup_blocks(group)).for_each(|bit| set(&mut bitmap, bit));
+        let per_block = geometry.block_size / geometry.inode_size;
+        let table = geometry.inodes_per_group.div_ceil(per_block as u32);
+        // Other groups may have their metadata here.
+        for owner in 0..geometry.groups {
+            for (field, len) in [(BLOCK_BITMAP, 1), (INODE_BITMAP, 1), (INODE_TABLE, table)] {
+                let start = self.group_block(owner, field)?;
+                for block in start..start + u64::from(len) {
+                    match geometry.locate_block(block)? {
+                        (at, bit) if at == group => set(&mut bitmap, bit),
+                        _ => {}
+                    }
+                }
+            }
+        }
+        let bits = geometry.blocks_in_group(group)..geometry.block_size as u32 * 8;
+        bits.for_each(|bit| set(&mut bitmap, bit));
+        Ok(bitmap)
+    }
+
+    /// As [`block_bitmap`](Self::block_bitmap), of inodes.
+    fn inode_bitmap(&mut self, group: u32) -> Result<u64> {
+        let bitmap = self.group_block(group, INODE_BITMAP)?;
+        if self.take_flag(group, INODE_BITMAP_UNWRITTEN)? {
+            let bits = self.geometry.inodes_per_group..self.geometry.block_size as u32 * 8;
+            let data = self.fresh(bitmap, Seal::InodeBitmap(group))?;
+            bits.for_each(|bit| set(data, bit));
+        }
+        Ok(bitmap)
+    }
+
+    /// The inode at `bit` of the group's table is used from now on.
+    fn note_used_inode(&mut self, group: u32, bit: u32) -> Result<()> {
+        if self.geometry.group_checksums == GroupChecksums::None {
+            return Ok(());
+        }
+        let unused = self.group_count(group, UNUSED_INODES)?;
+        let behind = self.geometry.inodes_per_group - bit - 1;
+        match unused > behind {
+            true => {
+                self.add_group_count(group, UNUSED_INODES, i64::from(behind) - i64::from(unused))
+            }
+            false => Ok(()),
+        }
     }
 
     /// Free blocks, as the superblock counts them.
@@ -133,11 +233,11 @@ impl Core {
 
     fn take_blocks(&mut self, group: u32, from: u32, want: u32) -> Result<Option<(u64, u32)>> {
         let bits = self.geometry.blocks_in_group(group);
-        let bitmap = self.group_block(group, BLOCK_BITMAP)?;
+        let bitmap = self.block_bitmap(group)?;
         let Some(first) = find_clear(self.read(bitmap)?, from, bits) else {
             return Ok(None);
         };
-        let data = self.modify(bitmap)?;
+        let data = self.modify(bitmap, Seal::BlockBitmap(group))?;
         let mut count = 0;
         while count < want && first + count < bits && !is_set(data, first + count) {
             set(data, first + count);
@@ -158,8 +258,8 @@ impl Core {
             let (group, bit) = self.geometry.locate_block(at)?;
             let in_group = u64::from(self.geometry.blocks_in_group(group) - bit);
             let count = (run.end - at).min(in_group) as u32;
-            let bitmap = self.group_block(group, BLOCK_BITMAP)?;
-            let data = self.modify(bitmap)?;
+            let bitmap = self.block_bitmap(group)?;
+            let data = self.modify(bitmap, Seal::BlockBitmap(group))?;
             let cleared = (bit..bit + count).filter(|&bit| clear(data, bit)).count();
             self.add_free_blocks(group, cleared as i64)?;
             at += u64::from(count);
@@ -180,11 +280,12 @@ impl Core {
             }
             let reserved = self.geometry.first_inode.saturating_sub(1);
             let from = if group == 0 { reserved } else { 0 };
-            let bitmap = self.group_block(group, INODE_BITMAP)?;
+            let bitmap = self.inode_bitmap(group)?;
             let Some(bit) = find_clear(self.read(bitmap)?, from, per_group) else {
                 continue;
             };
-            set(self.modify(bitmap)?, bit);
+            set(self.modify(bitmap, Seal::InodeBitmap(group))?, bit);
+            self.note_used_inode(group, bit)?;
             self.count_inode(group, -1, directory)?;
             return Ok(group * per_group + bit + 1);
         }
@@ -195,8 +296,8 @@ impl Core {
     pub fn release_inode(&mut self, ino: u32, directory: bool) -> Result<()> {
         let per_group = self.geometry.inodes_per_group;
         let (group, bit) = ((ino - 1) / per_group, (ino - 1) % per_group);
-        let bitmap = self.group_block(group, INODE_BITMAP)?;
-        match clear(self.modify(bitmap)?, bit) {
+        let bitmap = self.inode_bitmap(group)?;
+        match clear(self.modify(bitmap, Seal::InodeBitmap(group))?, bit) {
             true => self.count_inode(group, 1, directory),
             false => Ok(()),
         }

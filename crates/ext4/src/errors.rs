@@ -3,6 +3,7 @@
 //! be written takes no more changes in any case.
 
 use crate::bytes::{get_u16, put_u16};
+use crate::checksums::Seal;
 use crate::disk::zeroed;
 use crate::layout::{OnError, SB_STATE, STATE_ERRORS};
 use crate::transaction::Core;
@@ -54,6 +55,7 @@ impl Core {
             return Ok(());
         }
         put_u16(&mut data, at + SB_STATE, state | STATE_ERRORS);
+        self.geometry.seal(Seal::Superblock, block, &mut data);
         self.disk.write(block, &data)?;
         self.note_errors_in_memory(block, at + SB_STATE);
         Ok(())

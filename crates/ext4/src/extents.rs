@@ -1,6 +1,7 @@
 //! The map from a file's blocks to the disk's: a tree of extents.
 
 use crate::bytes::{get_u16, get_u32, put_u16, put_u32};
+use crate::checksums::Seal;
 use crate::raw_inode::{FLAG_EXTENTS, I_BLOCK_LEN, RawInode};
 use crate::transaction::Core;
 use alloc::vec::Vec;
@@ -327,7 +328,8 @@ impl Core {
         let block = entry.physical;
         let mut child = self.node(block, node.depth)?;
         let sibling = self.insert_into(raw, &mut child, extent)?;
-        child.write(self.modify(block)?);
+        let seal = Seal::Extents(self.geometry.inode_seed(raw));
+        child.write(self.modify(block, seal)?);
         Ok(sibling.map(|sibling| {
             node.entries.insert(at + 1, sibling);
             at + 1
@@ -346,7 +348,8 @@ impl Core {
             max,
             entries,
         };
-        node.write(self.fresh(physical)?);
+        let seal = Seal::Extents(self.geometry.inode_seed(raw));
+        node.write(self.fresh(physical, seal)?);
         raw.add_blocks(1, block_size);
         Ok(Entry {
             logical,
@@ -394,7 +397,8 @@ impl Core {
             let mut child = self.node(block, depth)?;
             self.cut_node(raw, &mut child, from, metadata)?;
             if !child.entries.is_empty() {
-                child.write(self.modify(block)?);
+                let seal = Seal::Extents(self.geometry.inode_seed(raw));
+                child.write(self.modify(block, seal)?);
                 return Ok(());
             }
             node.entries.pop();
@@ -496,7 +500,8 @@ impl Core {
             match child.entries.first() {
                 Some(first) => {
                     node.entries[at].logical = first.logical;
-                    child.write(self.modify(block)?);
+                    let seal = Seal::Extents(self.geometry.inode_seed(raw));
+                    child.write(self.modify(block, seal)?);
                     at += 1;
                 }
                 None => {

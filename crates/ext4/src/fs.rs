@@ -189,6 +189,19 @@ impl Ext4 {
         let stopped = paddock_sync::try_arc(AtomicBool::new(false))?;
         let mut core = Core::new(disk, geometry, clock, cache.clone(), stopped.clone());
         core.keep_bytes((cache.limit() * PAGE_SIZE / 8).min(MOST_METADATA));
+        if !geometry.unwritable.is_empty() && !read_only {
+            log::warn!(
+                "ext4: {}: has features that cannot be written here: {}; it is mounted read-only",
+                core.disk.name(),
+                geometry.unwritable
+            );
+        }
+        if geometry.journal_inode == 0 && !read_only {
+            log::warn!(
+                "ext4: {}: has no journal (feature has_journal); it is mounted read-only",
+                core.disk.name()
+            );
+        }
         let read_only = read_only || !geometry.writable;
         open_journal(&mut core, read_only)?;
         let shared = paddock_sync::try_arc(Shared {
@@ -221,7 +234,16 @@ fn read_geometry(device: &dyn BlockDevice) -> Result<Geometry> {
     let start = offset - first * size;
     let mut bytes = zeroed((start + SUPERBLOCK_SIZE).next_multiple_of(size))?;
     device.read(first as u64, &mut bytes)?;
-    Geometry::parse(&bytes[start..])
+    let sb = &bytes[start..];
+    Geometry::parse(sb).inspect_err(|_| {
+        let names = Geometry::unreadable(sb);
+        if !names.is_empty() {
+            log::error!(
+                "ext4: {}: has features that cannot be read here: {names}",
+                device.name()
+            );
+        }
+    })
 }
 
 /// Replays the journal if need be; opens it for writing unless the mount is
@@ -246,7 +268,8 @@ fn open_journal(core: &mut Core, read_only: bool) -> Result<()> {
     }
     core.journal = Some(journal);
     core.set_recover_flag(true)?;
-    core.free_orphans()
+    core.free_orphans()?;
+    core.free_orphan_file()
 }
 
 /// Where the journal lies on the disk.

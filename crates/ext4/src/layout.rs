@@ -2,7 +2,9 @@
 //! ext4).
 
 use crate::bytes::{get_split, get_u16, get_u32};
+use crate::checksums::crc32c;
 use crate::dir::TAIL_LEN;
+use crate::features::Names;
 use paddock_vfs::{Errno, Result};
 
 /// Where the superblock begins, in bytes.
@@ -16,6 +18,14 @@ pub const SB_FREE_INODES: usize = 16;
 pub const SB_WTIME: usize = 48;
 pub const SB_INCOMPAT: usize = 96;
 pub const SB_LAST_ORPHAN: usize = 232;
+pub const SB_RO_COMPAT: usize = 100;
+const SB_UUID: usize = 104;
+const SB_RESERVED_DESCRIPTORS: usize = 206;
+const SB_BACKUP_GROUPS: usize = 588;
+const SB_CHECKSUM_SEED: usize = 624;
+const SB_ORPHAN_FILE: usize = 640;
+/// Where a group's descriptor has its checksum.
+pub const DESC_CHECKSUM: usize = 30;
 pub const SB_STATE: usize = 58;
 const SB_ERRORS: usize = 60;
 const SB_HASH_SEED: usize = 236;
@@ -29,6 +39,8 @@ const HASH_TEA: u8 = 2;
 
 pub const COMPAT_HAS_JOURNAL: u32 = 0x4;
 const COMPAT_DIR_INDEX: u32 = 0x20;
+const COMPAT_SPARSE_SUPER2: u32 = 0x200;
+const COMPAT_ORPHAN_FILE: u32 = 0x1000;
 pub const INCOMPAT_FILETYPE: u32 = 0x2;
 pub const INCOMPAT_RECOVER: u32 = 0x4;
 const INCOMPAT_EXTENTS: u32 = 0x40;
@@ -48,18 +60,42 @@ const INCOMPAT_NEEDED: u32 = INCOMPAT_FILETYPE | INCOMPAT_EXTENTS;
 const RO_COMPAT_SPARSE_SUPER: u32 = 0x1;
 const RO_COMPAT_LARGE_FILE: u32 = 0x2;
 const RO_COMPAT_HUGE_FILE: u32 = 0x8;
+const RO_COMPAT_GDT_CSUM: u32 = 0x10;
 const RO_COMPAT_DIR_NLINK: u32 = 0x20;
 const RO_COMPAT_EXTRA_ISIZE: u32 = 0x40;
 const RO_COMPAT_METADATA_CSUM: u32 = 0x400;
+/// There are inodes in the file of orphans.
+pub const RO_COMPAT_ORPHAN_PRESENT: u32 = 0x1_0000;
 /// With any other feature it can be read, but not written.
 const RO_COMPAT_WRITABLE: u32 = RO_COMPAT_SPARSE_SUPER
     | RO_COMPAT_LARGE_FILE
     | RO_COMPAT_HUGE_FILE
     | RO_COMPAT_DIR_NLINK
-    | RO_COMPAT_EXTRA_ISIZE;
+    | RO_COMPAT_EXTRA_ISIZE
+    | RO_COMPAT_GDT_CSUM
+    | RO_COMPAT_METADATA_CSUM
+    | RO_COMPAT_ORPHAN_PRESENT;
 
 /// In the superblock's state: errors have been found.
 pub const STATE_ERRORS: u16 = 2;
+
+/// What checksums the descriptors of groups have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum GroupChecksums {
+    None,
+    Crc16,
+    Crc32c,
+}
+
+/// Which groups hold a copy of the superblock and the descriptors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Backups {
+    All,
+    /// In groups 0, 1, and powers of 3, 5 and 7.
+    Sparse,
+    /// In group 0 and these two.
+    Two([u32; 2]),
+}
 
 /// What is to be done when metadata turns out to be bad (`errors=`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,6 +127,18 @@ pub(crate) struct Geometry {
     pub writable: bool,
     /// Metadata has checksums.
     pub checksums: bool,
+    pub checksum_seed: u32,
+    pub group_checksums: GroupChecksums,
+    pub uuid: [u8; 16],
+    pub backups: Backups,
+    /// Blocks behind the descriptors that are kept for more of them.
+    pub reserved_descriptors: u32,
+    /// The inode of the file of orphans, or 0.
+    pub orphan_file: u32,
+    /// A directory with too many subdirectories has a link count of 1.
+    pub dir_nlink: bool,
+    /// Features because of which it cannot be written.
+    pub unwritable: Names,
     /// Directories may have an index.
     pub dir_index: bool,
     /// Tables that an index may have, one below the other.
@@ -117,7 +165,7 @@ impl Geometry {
         let wide = incompat & INCOMPAT_64BIT != 0;
         let compat = get_u32(sb, 92);
         let has_journal = compat & COMPAT_HAS_JOURNAL != 0;
-        let ro_compat = get_u32(sb, 100);
+        let ro_compat = get_u32(sb, SB_RO_COMPAT);
         let mut geometry = Geometry {
             block_size: 1024 << log_size,
             blocks: match wide {
@@ -145,6 +193,33 @@ impl Geometry {
             },
             had_errors: get_u16(sb, SB_STATE) & STATE_ERRORS != 0,
             checksums: ro_compat & RO_COMPAT_METADATA_CSUM != 0,
+            checksum_seed: match incompat & INCOMPAT_CSUM_SEED != 0 {
+                true => get_u32(sb, SB_CHECKSUM_SEED),
+                false => crc32c(!0, &sb[SB_UUID..SB_UUID + 16]),
+            },
+            group_checksums: match ro_compat {
+                _ if ro_compat & RO_COMPAT_METADATA_CSUM != 0 => GroupChecksums::Crc32c,
+                _ if ro_compat & RO_COMPAT_GDT_CSUM != 0 => GroupChecksums::Crc16,
+                _ => GroupChecksums::None,
+            },
+            uuid: core::array::from_fn(|at| sb[SB_UUID + at]),
+            backups: match (compat, ro_compat) {
+                _ if compat & COMPAT_SPARSE_SUPER2 != 0 => {
+                    Backups::Two([0, 4].map(|at| get_u32(sb, SB_BACKUP_GROUPS + at)))
+                }
+                _ if ro_compat & RO_COMPAT_SPARSE_SUPER != 0 => Backups::Sparse,
+                _ => Backups::All,
+            },
+            reserved_descriptors: u32::from(get_u16(sb, SB_RESERVED_DESCRIPTORS)),
+            orphan_file: match compat & COMPAT_ORPHAN_FILE != 0 {
+                true => get_u32(sb, SB_ORPHAN_FILE),
+                false => 0,
+            },
+            dir_nlink: ro_compat & RO_COMPAT_DIR_NLINK != 0,
+            unwritable: Names {
+                incompat: 0,
+                ro_compat: ro_compat & !RO_COMPAT_WRITABLE,
+            },
             dir_index: compat & COMPAT_DIR_INDEX != 0 && sb[SB_HASH_VERSION] <= HASH_TEA,
             index_tables: if incompat & INCOMPAT_LARGEDIR != 0 {
                 3
@@ -174,6 +249,42 @@ impl Geometry {
         let groups = u32::try_from(groups).ok()?;
         let inodes = u64::from(groups) * u64::from(self.inodes_per_group);
         (sane && inodes == u64::from(self.inodes)).then_some(groups)
+    }
+
+    /// Features because of which it cannot even be read, of a superblock that
+    /// [`parse`](Self::parse) refused.
+    pub fn unreadable(sb: &[u8]) -> Names {
+        let ext = get_u16(sb, 56) == MAGIC;
+        Names {
+            incompat: if ext {
+                get_u32(sb, SB_INCOMPAT) & !INCOMPAT_KNOWN
+            } else {
+                0
+            },
+            ro_compat: 0,
+        }
+    }
+
+    /// Blocks that the descriptors of all groups take.
+    fn descriptor_blocks(&self) -> u32 {
+        (self.groups as usize * self.desc_size).div_ceil(self.block_size) as u32
+    }
+
+    /// Blocks at a group's start that hold copies of the superblock and the
+    /// descriptors.
+    pub fn backup_blocks(&self, group: u32) -> u32 {
+        let has_backup = group == 0
+            || match self.backups {
+                Backups::All => true,
+                Backups::Sparse => {
+                    group == 1 || [3, 5, 7].iter().any(|base| is_power(group, *base))
+                }
+                Backups::Two(groups) => groups.contains(&group),
+            };
+        match has_backup {
+            true => 1 + self.descriptor_blocks() + self.reserved_descriptors,
+            false => 0,
+        }
     }
 
     /// Bytes of a directory's block that entries may take.
@@ -227,4 +338,11 @@ impl Geometry {
         let block = table + (group as usize / per_block) as u64;
         (block, group as usize % per_block * self.desc_size)
     }
+}
+
+fn is_power(mut number: u32, base: u32) -> bool {
+    while number > 1 && number.is_multiple_of(base) {
+        number /= base;
+    }
+    number == 1
 }

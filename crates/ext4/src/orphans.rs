@@ -2,13 +2,17 @@
 //! a mount after a loss of power frees them.
 
 use crate::bytes::{get_u32, put_u32};
-use crate::layout::SB_LAST_ORPHAN;
+use crate::checksums::Seal;
+use crate::layout::{RO_COMPAT_ORPHAN_PRESENT, SB_LAST_ORPHAN, SB_RO_COMPAT};
 use crate::raw_inode::FLAG_EXTENTS;
 use crate::transaction::Core;
 use paddock_vfs::{Errno, FileKind, Result};
 
 /// Where the count of users is in a block of extended attributes.
 const ATTRIBUTE_USERS: usize = 4;
+
+/// Bytes at the end of a block of the file of orphans: a mark and a checksum.
+const ORPHAN_TAIL: usize = 8;
 
 impl Core {
     fn first_orphan(&mut self) -> Result<u32> {
@@ -87,7 +91,11 @@ impl Core {
         self.geometry.locate_block(block)?;
         let users = get_u32(self.read(block)?, ATTRIBUTE_USERS);
         if users > 1 {
-            put_u32(self.modify(block)?, ATTRIBUTE_USERS, users - 1);
+            put_u32(
+                self.modify(block, Seal::Attributes)?,
+                ATTRIBUTE_USERS,
+                users - 1,
+            );
         } else {
             self.free_metadata(block)?;
         }
@@ -108,6 +116,46 @@ impl Core {
             })?;
         }
         Err(Errno::EUCLEAN)
+    }
+
+    /// Frees what the file of orphans names, which another system left there.
+    /// Paddock's own are in the list.
+    pub fn free_orphan_file(&mut self) -> Result<()> {
+        let flags = get_u32(self.superblock()?, SB_RO_COMPAT);
+        if flags & RO_COMPAT_ORPHAN_PRESENT == 0 || self.geometry.orphan_file == 0 {
+            return Ok(());
+        }
+        let raw = self.inode(self.geometry.orphan_file)?;
+        let seal = Seal::Orphans(self.geometry.inode_seed(&raw));
+        let blocks = raw.size() / self.disk.block_size as u64;
+        for logical in 0..u32::try_from(blocks).map_err(|_| Errno::EUCLEAN)? {
+            let extent = self.map(&raw, logical)?.map_err(|_| Errno::EUCLEAN)?;
+            let block = extent.physical + u64::from(logical - extent.logical);
+            self.free_orphan_block(block, seal)?;
+        }
+        self.operation(|core| {
+            let sb = core.superblock_mut()?;
+            put_u32(sb, SB_RO_COMPAT, flags & !RO_COMPAT_ORPHAN_PRESENT);
+            Ok(())
+        })
+    }
+
+    fn free_orphan_block(&mut self, block: u64, seal: Seal) -> Result<()> {
+        for at in (0..self.disk.block_size - ORPHAN_TAIL).step_by(4) {
+            let ino = get_u32(self.read(block)?, at);
+            if ino == 0 {
+                continue;
+            }
+            self.operation(|core| {
+                match core.inode(ino)?.links() {
+                    0 => core.free_inode(ino)?,
+                    _ => core.cut_orphan(ino)?,
+                }
+                put_u32(core.modify(block, seal)?, at, 0);
+                Ok(())
+            })?;
+        }
+        Ok(())
     }
 
     /// Finishes cutting a file that has a name.

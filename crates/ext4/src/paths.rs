@@ -1,5 +1,6 @@
 //! Changes of names: each function is the body of one operation.
 
+use crate::checksums::Seal;
 use crate::extents::Extent;
 use crate::raw_inode::{CTIME, FLAG_EXTENTS, I_BLOCK_LEN, RawInode};
 use crate::transaction::Core;
@@ -113,13 +114,18 @@ impl Core {
         })
     }
 
-    /// Counts a subdirectory more or fewer. `EMLINK`.
+    /// Counts a subdirectory more or fewer. A count of 1 stands for more than
+    /// can be counted, and stays. `EMLINK`.
     fn add_dir_link(&mut self, dir: u32, change: i32) -> Result<()> {
-        self.change_inode(dir, |_, raw| {
-            let links = raw.links().saturating_add_signed(change);
-            if change > 0 && links > MAX_LINKS {
-                return Err(Errno::EMLINK);
-            }
+        self.change_inode(dir, |core, raw| {
+            let uncounted = core.geometry.dir_nlink && core.is_hashed(raw);
+            let links = match raw.links() {
+                1 => 1,
+                links if change < 0 => links.saturating_add_signed(change).max(2),
+                MAX_LINKS.. if uncounted => 1,
+                MAX_LINKS.. => return Err(Errno::EMLINK),
+                links => links.saturating_add_signed(change),
+            };
             raw.set_links(links);
             Ok(())
         })
@@ -145,7 +151,7 @@ impl Core {
         };
         self.insert_extent(raw, extent)?;
         raw.add_blocks(1, self.disk.block_size);
-        self.fresh(physical)?[..target.len()].copy_from_slice(target);
+        self.fresh(physical, Seal::None)?[..target.len()].copy_from_slice(target);
         Ok(())
     }
 

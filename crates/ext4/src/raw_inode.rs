@@ -1,6 +1,7 @@
 //! Inodes as they lie on the disk.
 
 use crate::bytes::{get_split, get_u16, get_u32, put_u16, put_u32};
+use crate::checksums::Seal;
 use crate::transaction::Core;
 use paddock_abi::stat::{device_major, device_minor, make_device};
 use paddock_vfs::{Errno, FileKind, NewNode, Result, Timestamp};
@@ -66,14 +67,20 @@ impl Core {
     /// Writes the inode back, within an operation.
     pub fn put_inode(&mut self, raw: &RawInode) -> Result<()> {
         let (block, at) = self.inode_place(raw.ino)?;
-        let data = self.modify(block)?;
+        let geometry = self.geometry;
+        let data = self.modify(block, Seal::None)?;
         data[at..at + raw.size].copy_from_slice(&raw.bytes[..raw.size]);
+        geometry.seal_inode(raw, &mut data[at..at + geometry.inode_size]);
         Ok(())
     }
 
     /// A new inode with one link and the extents flag, if it has data.
     pub fn new_inode(&mut self, ino: u32, node: &NewNode) -> Result<RawInode> {
         let old = self.inode(ino)?;
+        // Whatever is behind the part that is used here goes.
+        let (block, at) = self.inode_place(ino)?;
+        let size = self.geometry.inode_size;
+        self.modify(block, Seal::None)?[at..at + size].fill(0);
         let now = self.clock.now();
         let mut raw = RawInode {
             bytes: [0; USED],
@@ -161,7 +168,7 @@ impl RawInode {
         put_u32(&mut self.bytes, 32, flags);
     }
 
-    fn generation(&self) -> u32 {
+    pub fn generation(&self) -> u32 {
         get_u32(&self.bytes, 100)
     }
 

@@ -1,7 +1,9 @@
 //! Metadata in memory: buffers, operations that are undone when they fail,
 //! and transactions.
 
+use crate::allocation::{BLOCK_BITMAP_CHECKSUM, INODE_BITMAP_CHECKSUM};
 use crate::bytes::{get_u16, put_u16, put_u32};
+use crate::checksums::Seal;
 use crate::disk::{Disk, zeroed};
 use crate::journal::Journal;
 use crate::layout::{Geometry, SB_WTIME, STATE_ERRORS};
@@ -15,6 +17,8 @@ use paddock_vfs::{Clock, Errno, Result, Timestamp};
 
 struct Buffer {
     data: Vec<u8>,
+    /// The checksum that it needs.
+    seal: Seal,
     /// Changed in the running transaction.
     dirty: bool,
     /// The operation that changed it last.
@@ -161,6 +165,7 @@ impl Core {
         }
         let buffer = Buffer {
             data,
+            seal: Seal::None,
             dirty: false,
             changed_by: 0,
             used: self.serial,
@@ -169,8 +174,9 @@ impl Core {
         Ok(())
     }
 
-    /// The block's content, to change within [`operation`](Self::operation).
-    pub fn modify(&mut self, block: u64) -> Result<&mut [u8]> {
+    /// The block's content, to change within [`operation`](Self::operation);
+    /// `seal` is the checksum that it needs.
+    pub fn modify(&mut self, block: u64, seal: Seal) -> Result<&mut [u8]> {
         self.load(block)?;
         reserve_one(&mut self.undo)?;
         let serial = self.operation;
@@ -190,6 +196,7 @@ impl Core {
             self.dirty += 1;
         }
         buffer.used = serial;
+        buffer.seal = seal;
         Ok(&mut buffer.data)
     }
 
@@ -210,11 +217,12 @@ impl Core {
     }
 
     /// A block that was just allocated, all zeroes.
-    pub fn fresh(&mut self, block: u64) -> Result<&mut [u8]> {
+    pub fn fresh(&mut self, block: u64, seal: Seal) -> Result<&mut [u8]> {
         reserve_one(&mut self.undo)?;
         let serial = self.operation;
         let buffer = Buffer {
             data: zeroed(self.disk.block_size)?,
+            seal,
             dirty: true,
             changed_by: serial,
             used: serial,
@@ -321,6 +329,7 @@ impl Core {
             return self.disk.flush();
         }
         self.stamp_superblock()?;
+        self.seal_all()?;
         let blocks = self.dirty_blocks();
         let mut journal = self.journal.take().ok_or(Errno::EROFS)?;
         let result = journal.commit(&self.disk, &self.contents(&blocks), &self.revoked);
@@ -353,6 +362,38 @@ impl Core {
         put_u32(self.superblock_mut()?, SB_WTIME, now);
         self.undo.clear();
         Ok(())
+    }
+
+    /// Puts the checksums into all that is dirty.
+    pub fn seal_all(&mut self) -> Result<()> {
+        self.begin();
+        // Those of bitmaps are in the descriptors, which come after them.
+        for block in self.dirty_blocks() {
+            self.seal_bitmap(block)?;
+        }
+        self.undo.clear();
+        let geometry = self.geometry;
+        let dirty = self.buffers.iter_mut().filter(|(_, buffer)| buffer.dirty);
+        dirty.for_each(|(block, buffer)| geometry.seal(buffer.seal, *block, &mut buffer.data));
+        Ok(())
+    }
+
+    fn seal_bitmap(&mut self, block: u64) -> Result<()> {
+        let Some(buffer) = self.buffers.get(&block).filter(|_| self.geometry.checksums) else {
+            return Ok(());
+        };
+        let sum = |bits| self.geometry.bitmap_checksum(&buffer.data, bits);
+        match buffer.seal {
+            Seal::BlockBitmap(group) => {
+                let sum = sum(self.geometry.blocks_per_group);
+                self.set_bitmap_checksum(group, BLOCK_BITMAP_CHECKSUM, sum)
+            }
+            Seal::InodeBitmap(group) => {
+                let sum = sum(self.geometry.inodes_per_group);
+                self.set_bitmap_checksum(group, INODE_BITMAP_CHECKSUM, sum)
+            }
+            _ => Ok(()),
+        }
     }
 
     fn dirty_blocks(&self) -> Vec<u64> {

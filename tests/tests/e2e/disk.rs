@@ -76,7 +76,8 @@ fn a_pulled_plug_during_writes_is_survived() -> Result<()> {
 
 #[test]
 fn every_block_size() -> Result<()> {
-    for block_size in [1024, 2048] {
+    let default = Contents::default().features;
+    for (block_size, features) in [(1024, default), (2048, disk::DEBIAN_FEATURES)] {
         let folder = xtask::machine::test_folder();
         let image = folder.join(format!("disk-{block_size}.img"));
         let programs = xtask::machine::test_programs()?;
@@ -84,6 +85,7 @@ fn every_block_size() -> Result<()> {
             &image,
             &Contents {
                 block_size,
+                features,
                 ..Contents::default()
             },
             &programs,

@@ -188,3 +188,9 @@ pub fn init_tail(block: &mut [u8], usable: usize) {
         block[usable + 7] = TAIL_CODE;
     }
 }
+
+/// Whether these bytes are the false entry that holds the checksum.
+pub fn is_tail(bytes: &[u8]) -> bool {
+    let sum_free = bytes.get(..8);
+    sum_free == Some(&[0, 0, 0, 0, TAIL_LEN as u8, 0, 0, TAIL_CODE])
+}

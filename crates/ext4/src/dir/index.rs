@@ -7,6 +7,7 @@ use super::Found;
 use super::entry::{Entry, NewEntry, entries, entry_len, kind_code, pack};
 use super::hash::{CURSOR_END, Hasher, major_of};
 use crate::bytes::{get_u16, get_u32, put_u16, put_u32};
+use crate::checksums::Seal;
 use crate::raw_inode::{FLAG_INDEX, RawInode};
 use crate::transaction::{Core, copy};
 use alloc::vec::Vec;
@@ -102,6 +103,7 @@ struct Step {
     at: usize,
     /// The entry that was taken.
     index: usize,
+    seal: Seal,
 }
 
 /// The way from the root to a leaf.
@@ -122,7 +124,7 @@ struct Root {
 
 impl Core {
     /// Whether the directory has an index, and one that can be used.
-    pub(super) fn is_hashed(&self, raw: &RawInode) -> bool {
+    pub(crate) fn is_hashed(&self, raw: &RawInode) -> bool {
         self.geometry.dir_index && raw.flags() & FLAG_INDEX != 0
     }
 
@@ -142,6 +144,16 @@ impl Core {
         })
     }
 
+    fn index_seal(&self, raw: &RawInode, table: usize) -> Seal {
+        Seal::Index(self.geometry.inode_seed(raw), table)
+    }
+
+    /// The checksum of a hashed directory's first block.
+    pub(super) fn root_seal(&mut self, raw: &RawInode) -> Result<Seal> {
+        let table = self.index_root(raw)?.at;
+        Ok(self.index_seal(raw, table))
+    }
+
     fn table(&mut self, block: u64, at: usize) -> Result<(Table, &mut Core)> {
         let tail = self.geometry.index_tail();
         let table = Table::parse(self.read(block)?, at, tail)?;
@@ -158,7 +170,13 @@ impl Core {
             let data = core.read(block)?;
             let index = table.find(data, hash);
             path.leaf = table.child(data, index);
-            path.steps[path.depth] = Step { block, at, index };
+            let seal = self.index_seal(raw, at);
+            path.steps[path.depth] = Step {
+                block,
+                at,
+                index,
+                seal,
+            };
             path.depth += 1;
             at = NODE_TABLE;
         }
@@ -194,6 +212,7 @@ impl Core {
                 block,
                 at: NODE_TABLE,
                 index: 0,
+                seal: self.index_seal(raw, NODE_TABLE),
             };
         }
         Ok(())
@@ -225,7 +244,7 @@ impl Core {
             let root = self.index_root(raw)?;
             let path = self.walk(raw, &root, hash)?;
             let leaf = self.dir_block(raw, path.leaf)?;
-            if self.add_to_block(leaf, entry)? {
+            if self.add_to_block(raw, leaf, entry)? {
                 return Ok(());
             }
             if !self.split_full_table(raw, &path)? {
@@ -261,7 +280,8 @@ impl Core {
         let (logical, block) = self.grow_dir(raw)?;
         let size = self.disk.block_size;
         let limit = (size - NODE_TABLE - self.geometry.index_tail()) / SLOT;
-        let data = self.modify(block)?;
+        let seal = self.index_seal(raw, NODE_TABLE);
+        let data = self.modify(block, seal)?;
         put_u16(data, 4, size as u16);
         put_u16(data, NODE_TABLE, limit as u16);
         Ok((logical, block))
@@ -275,8 +295,8 @@ impl Core {
         }
         let step = path.steps[0];
         let (logical, block) = self.add_table(raw)?;
-        self.move_slots(step, 0, block)?;
-        let data = self.modify(step.block)?;
+        self.move_slots(raw, step, 0, block)?;
+        let data = self.modify(step.block, step.seal)?;
         put_u32(data, step.at + 4, logical);
         put_u16(data, step.at + 2, 1);
         data[INFO_LEVELS] += 1;
@@ -293,18 +313,19 @@ impl Core {
         }
         let hash = table.hash(core.read(step.block)?, middle);
         let (logical, block) = self.add_table(raw)?;
-        self.move_slots(step, middle, block)?;
-        table.set_count(self.modify(step.block)?, middle);
+        self.move_slots(raw, step, middle, block)?;
+        table.set_count(self.modify(step.block, step.seal)?, middle);
         self.insert_slot(path.steps[level - 1], hash, logical)
     }
 
     /// Copies the entries of a table from `first` on to the new table in
     /// `block`.
-    fn move_slots(&mut self, step: Step, first: usize, block: u64) -> Result<()> {
+    fn move_slots(&mut self, raw: &RawInode, step: Step, first: usize, block: u64) -> Result<()> {
         let (table, core) = self.table(step.block, step.at)?;
         let from = step.at + first * SLOT..step.at + table.count * SLOT;
         let slots = copy(&core.read(step.block)?[from])?;
-        let data = self.modify(block)?;
+        let seal = self.index_seal(raw, NODE_TABLE);
+        let data = self.modify(block, seal)?;
         // The first one's hash is the parent's business.
         data[NODE_TABLE + 4..NODE_TABLE + slots.len()].copy_from_slice(&slots[4..]);
         put_u16(data, NODE_TABLE + 2, (table.count - first) as u16);
@@ -316,7 +337,7 @@ impl Core {
         if table.count >= table.limit {
             return Err(Errno::EUCLEAN);
         }
-        table.insert(core.modify(step.block)?, step.index, hash, child);
+        table.insert(core.modify(step.block, step.seal)?, step.index, hash, child);
         Ok(())
     }
 
@@ -333,8 +354,9 @@ impl Core {
         let (logical, new) = self.grow_dir(raw)?;
         let entries = |part: &[(u32, Entry)]| part.iter().map(|(_, entry)| *entry).collect();
         let (lower, upper): (Vec<Entry>, Vec<Entry>) = (entries(lower), entries(upper));
-        pack(self.modify(new)?, usable, &source, upper.into_iter());
-        pack(self.modify(old)?, usable, &source, lower.into_iter());
+        let seal = self.dir_seal(raw);
+        pack(self.modify(new, seal)?, usable, &source, upper.into_iter());
+        pack(self.modify(old, seal)?, usable, &source, lower.into_iter());
         let parent = path.steps[path.depth - 1];
         self.insert_slot(parent, hash | continued, logical)
     }
@@ -361,11 +383,13 @@ impl Core {
         }
         let parent = parent.ok_or(Errno::EUCLEAN)?;
         let (leaf, block) = self.grow_dir(raw)?;
-        pack(self.modify(block)?, usable, &source, kept.into_iter());
+        let seal = self.dir_seal(raw);
+        pack(self.modify(block, seal)?, usable, &source, kept.into_iter());
         let limit = (size - INFO - INFO_SIZE - self.geometry.index_tail()) / SLOT;
         let version = self.geometry.hash_version;
         let ino = raw.ino;
-        let data = self.modify(first)?;
+        let seal = self.index_seal(raw, INFO + INFO_SIZE);
+        let data = self.modify(first, seal)?;
         data.fill(0);
         write_dots(data, size, ino, parent);
         data[INFO_VERSION] = version;

@@ -6,11 +6,12 @@ mod hash;
 mod index;
 
 use crate::bytes::{put_u16, put_u32};
+use crate::checksums::Seal;
 use crate::extents::Extent;
 use crate::raw_inode::{FLAG_INDEX, RawInode};
 use crate::transaction::Core;
-pub(crate) use entry::TAIL_LEN;
 use entry::{Entry, NewEntry, entries, find_gap, init_tail, kind_code, kind_of};
+pub(crate) use entry::{TAIL_LEN, is_tail};
 use index::write_dots;
 use paddock_vfs::{DirEntry, EmitEntry, Errno, FileKind, Result};
 
@@ -27,6 +28,11 @@ struct Found {
 }
 
 impl Core {
+    /// The checksum of a block of entries.
+    fn dir_seal(&self, raw: &RawInode) -> Seal {
+        Seal::Directory(self.geometry.inode_seed(raw))
+    }
+
     fn dir_blocks(&self, raw: &RawInode) -> u32 {
         (raw.size() / self.disk.block_size as u64).min(u64::from(u32::MAX)) as u32
     }
@@ -120,7 +126,7 @@ impl Core {
         raw.set_flags(raw.flags() & !FLAG_INDEX);
         for logical in 0..self.dir_blocks(raw) {
             let block = self.dir_block(raw, logical)?;
-            if self.add_to_block(block, &entry)? {
+            if self.add_to_block(raw, block, &entry)? {
                 return Ok(());
             }
         }
@@ -130,18 +136,20 @@ impl Core {
         }
         let usable = self.geometry.dir_usable();
         let (_, block) = self.grow_dir(raw)?;
-        let data = self.modify(block)?;
+        let seal = self.dir_seal(raw);
+        let data = self.modify(block, seal)?;
         entry.write(data, 0, usable);
         init_tail(data, usable);
         Ok(())
     }
 
     /// Puts an entry into a block of entries; whether it had room.
-    fn add_to_block(&mut self, block: u64, entry: &NewEntry<'_>) -> Result<bool> {
+    fn add_to_block(&mut self, raw: &RawInode, block: u64, entry: &NewEntry<'_>) -> Result<bool> {
         let usable = self.geometry.dir_usable();
         match find_gap(self.read(block)?, usable, entry.len())? {
             Some(gap) => {
-                entry.write_into(self.modify(block)?, &gap);
+                let seal = self.dir_seal(raw);
+                entry.write_into(self.modify(block, seal)?, &gap);
                 Ok(true)
             }
             None => Ok(false),
@@ -166,7 +174,7 @@ impl Core {
         self.insert_extent(raw, extent)?;
         raw.add_blocks(1, self.disk.block_size);
         raw.set_size(raw.size() + self.disk.block_size as u64);
-        self.fresh(physical)?;
+        self.fresh(physical, Seal::None)?;
         Ok((logical, physical))
     }
 
@@ -175,7 +183,8 @@ impl Core {
         let ino = raw.ino;
         let usable = self.geometry.dir_usable();
         let (_, block) = self.grow_dir(raw)?;
-        let data = self.modify(block)?;
+        let seal = self.dir_seal(raw);
+        let data = self.modify(block, seal)?;
         write_dots(data, usable, ino, parent);
         init_tail(data, usable);
         Ok(())
@@ -184,7 +193,8 @@ impl Core {
     /// Takes an entry out: its space goes to the one before. `ENOENT`.
     pub fn remove_entry(&mut self, raw: &RawInode, name: &[u8]) -> Result<()> {
         let found = self.find(raw, name)?.ok_or(Errno::ENOENT)?;
-        let data = self.modify(found.block)?;
+        let seal = self.dir_seal(raw);
+        let data = self.modify(found.block, seal)?;
         match found.before {
             Some(before) => {
                 let len = before.len + found.entry.len;
@@ -204,7 +214,11 @@ impl Core {
         kind: FileKind,
     ) -> Result<()> {
         let found = self.find(raw, name)?.ok_or(Errno::ENOENT)?;
-        let data = self.modify(found.block)?;
+        let seal = match name {
+            b"." | b".." if self.is_hashed(raw) => self.root_seal(raw)?,
+            _ => self.dir_seal(raw),
+        };
+        let data = self.modify(found.block, seal)?;
         put_u32(data, found.entry.at, ino);
         data[found.entry.at + 7] = kind_code(kind);
         Ok(())

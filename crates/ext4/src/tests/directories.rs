@@ -192,7 +192,7 @@ fn a_listing_goes_on_while_the_directory_grows() {
 fn a_directory_of_many_levels_says_when_it_is_full() {
     let name = |index: u32| format!("{index:0>250}").into_bytes();
     for large in [false, true] {
-        let mut features = MKE2FS_FEATURES.to_owned();
+        let mut features = DEBIAN_12.to_owned();
         if large {
             features.push_str(",large_dir");
         }
@@ -234,8 +234,7 @@ fn a_directory_of_many_levels_says_when_it_is_full() {
 
 #[test]
 fn a_hundred_thousand_names_are_made_and_found() {
-    let features = MKE2FS_FEATURES;
-    let mut image = make_image_with(features, 4096, 96 << 10, None);
+    let mut image = make_image(4096, 96 << 10, None);
     choose_hash(&mut image, &KINDS[1]);
     let disk = Arc::new(MemDisk::new(image));
     let fs = mount(&disk);
@@ -276,7 +275,7 @@ fn cost(fs: &Ext4, dir: &dyn Inode, range: core::ops::Range<u32>) -> u64 {
 
 #[test]
 fn the_ten_thousandth_file_costs_what_the_first_ones_do() {
-    let image = make_image_with(MKE2FS_FEATURES, 4096, 256 << 10, None);
+    let image = make_image(4096, 256 << 10, None);
     let fs = mount(&Arc::new(MemDisk::new(image)));
     let dir = fs.root().create(b"d", &node(FileKind::Directory)).unwrap();
     let first = cost(&fs, &*dir, 0..1000);

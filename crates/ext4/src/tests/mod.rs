@@ -12,7 +12,7 @@ mod power;
 mod random;
 mod space;
 
-use crate::{Ext4, MKE2FS_FEATURES};
+use crate::Ext4;
 use alloc::sync::Arc;
 use disk::MemDisk;
 use paddock_vfs::cache::PageCache;
@@ -53,9 +53,25 @@ fn tool(name: &str) -> Command {
     Command::new(name)
 }
 
-/// A new filesystem, perhaps with the content of a folder.
+/// What Debian 12's mke2fs takes by default.
+const DEBIAN_12: &str =
+    "has_journal,extent,huge_file,flex_bg,metadata_csum,64bit,dir_nlink,extra_isize";
+/// What newer ones add to that.
+const DEBIAN_13: &str = "has_journal,extent,huge_file,flex_bg,metadata_csum,metadata_csum_seed,64bit,dir_nlink,extra_isize,orphan_file";
+/// Neither checksums nor wide block numbers.
+const FEW: &str = "^metadata_csum,^metadata_csum_seed,^uninit_bg,^64bit,^orphan_file,^resize_inode,has_journal,extent";
+/// Checksums of the groups' descriptors alone.
+const GROUP_CHECKSUMS: &str = "^metadata_csum,uninit_bg,^64bit,has_journal,extent";
+
+/// A new filesystem, perhaps with the content of a folder. Each block size has
+/// features of its own.
 fn make_image(block_size: u32, kilobytes: u32, from: Option<&PathBuf>) -> Vec<u8> {
-    make_image_with(MKE2FS_FEATURES, block_size, kilobytes, from)
+    let features = match block_size {
+        1024 => DEBIAN_13,
+        2048 => FEW,
+        _ => DEBIAN_12,
+    };
+    make_image_with(features, block_size, kilobytes, from)
 }
 
 fn make_image_with(
