@@ -2,6 +2,7 @@
 //! transactions, each of descriptors with copies of blocks, revocations, and
 //! a commit record. Numbers are big-endian.
 
+mod checksum;
 mod recover;
 
 use crate::bytes::{get_be32, put_be16, put_be32};
@@ -21,6 +22,8 @@ const FLAG_LAST: u16 = 8;
 
 const INCOMPAT_REVOKE: u32 = 0x1;
 const INCOMPAT_64BIT: u32 = 0x2;
+const INCOMPAT_CSUM_V3: u32 = 0x10;
+const INCOMPAT_KNOWN: u32 = INCOMPAT_REVOKE | INCOMPAT_64BIT | INCOMPAT_CSUM_V3;
 
 // Offsets in the log's superblock.
 const JSB_BLOCK_SIZE: usize = 12;
@@ -47,11 +50,13 @@ pub(crate) struct Journal {
     used: u32,
     sequence: u32,
     wide: bool,
+    /// With what the log's checksums begin, if it has any.
+    checksum_seed: Option<u32>,
 }
 
 impl Journal {
-    /// Opens the log that lies at `runs`. `EUCLEAN` if it makes no sense or
-    /// has features (such as checksums) that are not known.
+    /// Opens the log that lies at `runs`. `EUCLEAN` if it makes no sense,
+    /// `EROFS` if it has features that are not known.
     pub fn open(disk: &Disk, runs: Vec<(u64, u32)>) -> Result<Journal> {
         let first_block = runs.first().ok_or(Errno::EUCLEAN)?.0;
         let mut superblock = zeroed(disk.block_size)?;
@@ -60,17 +65,25 @@ impl Journal {
         let incompat = field(JSB_INCOMPAT);
         let blocks: u64 = runs.iter().map(|run| u64::from(run.1)).sum();
         let (first, length) = (field(JSB_FIRST), field(JSB_LENGTH));
-        let known = incompat & !(INCOMPAT_REVOKE | INCOMPAT_64BIT) == 0;
+        let unknown = incompat & !INCOMPAT_KNOWN;
+        let has_checksums = incompat & INCOMPAT_CSUM_V3 != 0;
         if field(0) != MAGIC
             || field(4) != SUPERBLOCK_V2
             || field(JSB_BLOCK_SIZE) as usize != disk.block_size
-            || !known
+            || (has_checksums && !checksum::is_superblock_sound(&superblock))
             || first == 0
             || u64::from(length) > blocks
             || length < first + 64
             || (field(JSB_START) != 0 && !(first..length).contains(&field(JSB_START)))
         {
             return Err(Errno::EUCLEAN);
+        }
+        if unknown != 0 {
+            log::error!(
+                "ext4: {}: its journal has features that are not known here: {unknown:#x}",
+                disk.name()
+            );
+            return Err(Errno::EROFS);
         }
         Ok(Journal {
             first,
@@ -79,6 +92,7 @@ impl Journal {
             used: 0,
             sequence: field(JSB_SEQUENCE),
             wide: incompat & INCOMPAT_64BIT != 0,
+            checksum_seed: has_checksums.then(|| checksum::seed(&superblock)),
             runs,
             superblock,
         })
@@ -113,7 +127,16 @@ impl Journal {
     }
 
     fn tag_size(&self) -> usize {
-        if self.wide { 12 } else { 8 }
+        match self.checksum_seed {
+            Some(_) => 16,
+            None if self.wide => 12,
+            None => 8,
+        }
+    }
+
+    /// Bytes at the end of a descriptor or a block of revocations.
+    fn tail(&self) -> usize {
+        if self.checksum_seed.is_some() { 4 } else { 0 }
     }
 
     /// Writes one block of the log at the head.
@@ -129,6 +152,9 @@ impl Journal {
         put_be32(&mut self.superblock, JSB_SEQUENCE, self.sequence);
         let incompat = get_be32(&self.superblock, JSB_INCOMPAT) | INCOMPAT_REVOKE;
         put_be32(&mut self.superblock, JSB_INCOMPAT, incompat);
+        if self.checksum_seed.is_some() {
+            checksum::seal_superblock(&mut self.superblock);
+        }
         disk.write(self.place(0)?, &self.superblock)
     }
 
@@ -141,11 +167,11 @@ impl Journal {
     }
 
     fn tags_per_descriptor(&self, disk: &Disk) -> usize {
-        (disk.block_size - HEADER - UUID) / self.tag_size()
+        (disk.block_size - HEADER - UUID - self.tail()) / self.tag_size()
     }
 
     fn revocations_per_block(&self, disk: &Disk) -> usize {
-        (disk.block_size - HEADER - 4) / self.revocation_size()
+        (disk.block_size - HEADER - 4 - self.tail()) / self.revocation_size()
     }
 
     fn revocation_size(&self) -> usize {
@@ -180,7 +206,8 @@ impl Journal {
             self.write_copies(disk, part)?;
         }
         disk.flush()?;
-        let commit = self.header(disk, COMMIT)?;
+        let mut commit = self.header(disk, COMMIT)?;
+        self.seal_commit(&mut commit);
         self.append(disk, &commit)?;
         disk.flush()?;
         self.sequence = self.sequence.wrapping_add(1);
@@ -220,6 +247,7 @@ impl Journal {
             }
             put_be32(&mut block, at + size - 4, *revoked as u32);
         }
+        self.seal_tail(&mut block);
         self.append(disk, &block)
     }
 
@@ -239,9 +267,13 @@ impl Journal {
                 flags |= FLAG_LAST;
             }
             put_be32(&mut descriptor, at, *block as u32);
+            // With checksums the flags have 32 bits, of which these are the lower.
             put_be16(&mut descriptor, at + 6, flags);
             if self.wide {
                 put_be32(&mut descriptor, at + 8, (block >> 32) as u32);
+            }
+            if let Some(sum) = self.copy_checksum(data) {
+                put_be32(&mut descriptor, at + 12, sum);
             }
             at += self.tag_size();
             if index == 0 {
@@ -250,6 +282,7 @@ impl Journal {
                 at += UUID;
             }
         }
+        self.seal_tail(&mut descriptor);
         self.append(disk, &descriptor)?;
         blocks
             .iter()

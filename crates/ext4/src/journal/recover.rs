@@ -10,6 +10,7 @@ struct Copy {
     block: u64,
     at: u32,
     escaped: bool,
+    checksum: u32,
 }
 
 /// What the log holds of complete transactions.
@@ -29,6 +30,7 @@ impl Journal {
         }
         let found = self.scan(disk)?;
         let mut data = zeroed(disk.block_size)?;
+        self.check_copies(disk, &found, &mut data)?;
         for copy in &found.copies {
             let revoked = found.revoked.get(&copy.block);
             if revoked.is_some_and(|by| !is_before(*by, copy.sequence)) {
@@ -43,6 +45,20 @@ impl Journal {
         self.head = self.first;
         self.close(disk)?;
         Ok(true)
+    }
+
+    /// `EUCLEAN` if a copy is not what was written: then none is used.
+    fn check_copies(&self, disk: &Disk, found: &Found, data: &mut [u8]) -> Result<()> {
+        if self.checksum_seed.is_none() {
+            return Ok(());
+        }
+        for copy in &found.copies {
+            disk.read(self.place(copy.at)?, data)?;
+            if !self.is_copy_sound(data, copy.sequence, copy.checksum) {
+                return Err(Errno::EUCLEAN);
+            }
+        }
+        Ok(())
     }
 
     /// Reads the log up to the first incomplete transaction; `sequence` is
@@ -62,6 +78,8 @@ impl Journal {
             at = self.next(at);
             left -= 1;
             match get_be32(&block, 4) {
+                DESCRIPTOR | REVOKE if !self.is_tail_sound(&block) => break,
+                COMMIT if !self.is_commit_sound(&block) => break,
                 DESCRIPTOR => {
                     let count = self.parse_descriptor(&block, &mut at, &mut copies)?;
                     left = left.saturating_sub(count);
@@ -85,7 +103,7 @@ impl Journal {
     fn parse_descriptor(&self, block: &[u8], at: &mut u32, out: &mut Vec<Copy>) -> Result<u32> {
         let mut tag = HEADER;
         let mut count = 0;
-        while tag + self.tag_size() <= block.len() {
+        while tag + self.tag_size() <= block.len() - self.tail() {
             let flags = get_be16(block, tag + 6);
             let high = match self.wide {
                 true => u64::from(get_be32(block, tag + 8)) << 32,
@@ -97,6 +115,7 @@ impl Journal {
                 block: u64::from(get_be32(block, tag)) | high,
                 at: *at,
                 escaped: flags & FLAG_ESCAPED != 0,
+                checksum: get_be32(block, tag + 12),
             });
             *at = self.next(*at);
             count += 1;

@@ -189,7 +189,10 @@ fn replayed_by_e2fsck(image: &[u8]) -> Vec<u8> {
 #[test]
 fn a_power_cut_at_any_moment_leaves_a_clean_disk() {
     for block_size in [1024, 4096] {
-        let start = make_image(block_size, 12 << 10, None);
+        let mut start = make_image(block_size, 12 << 10, None);
+        if block_size == 4096 {
+            start = with_log_checksums(&start);
+        }
         let disk = Arc::new(MemDisk::new(start));
         spoil_free_blocks(&disk);
         let start = disk.image();
@@ -217,6 +220,65 @@ fn a_power_cut_at_any_moment_leaves_a_clean_disk() {
             }
         }
     }
+}
+
+/// Gives the log the checksums that Linux would give it.
+fn with_log_checksums(image: &[u8]) -> Vec<u8> {
+    let dir = TempDir::new();
+    let path = dir.0.join("image");
+    std::fs::write(&path, image).unwrap();
+    let commands = dir.0.join("commands");
+    std::fs::write(&commands, "jo -c\njc\n").unwrap();
+    let mut debugfs = tool("debugfs");
+    let output = debugfs.arg("-w").arg("-f").arg(&commands).arg(&path);
+    let output = output.output().unwrap();
+    let image = std::fs::read(&path).unwrap();
+    assert_eq!(log_at(&image).1 & 0x10, 0x10, "{output:?}");
+    image
+}
+
+/// Where the log lies, and its features that not everybody can read.
+fn log_at(image: &[u8]) -> (usize, u32) {
+    let is_log = |at: &usize| {
+        let word = |offset| crate::bytes::get_be32(image, at + offset);
+        word(0) == 0xc03b_3998 && word(4) == 4
+    };
+    let at = (0..image.len()).step_by(1024).find(is_log).unwrap();
+    (at, crate::bytes::get_be32(image, at + 40))
+}
+
+#[test]
+fn a_damaged_log_is_not_replayed() {
+    let start = with_log_checksums(&make_image(4096, 12 << 10, None));
+    let disk = Arc::new(MemDisk::new(start));
+    let fs = mount(&disk);
+    for name in [b"one", b"two"] {
+        fs.root().create(name, &node(FileKind::Regular)).unwrap();
+        fs.sync().unwrap();
+    }
+    let image = disk.image();
+    let (log, _) = log_at(&image);
+    let kind = |block: usize| crate::bytes::get_be32(&image, log + block * 4096 + 4);
+    let is_record =
+        |block: usize| crate::bytes::get_be32(&image, log + block * 4096) == 0xc03b_3998;
+    let commits: Vec<usize> = (1..60)
+        .filter(|&at| is_record(at) && kind(at) == 2)
+        .collect();
+    // Without the last commit record, what it commits has not happened.
+    let mut torn = image.clone();
+    torn[log + commits[commits.len() - 1] * 4096 + 60] ^= 1;
+    let torn = Arc::new(MemDisk::new(torn));
+    let again = mount(&torn);
+    again.unmount().unwrap();
+    check_clean(&torn.image(), "torn");
+    // A copy that is not what was written is an error.
+    let mut damaged = image.clone();
+    damaged[log + (commits[commits.len() - 1] - 1) * 4096 + 99] ^= 1;
+    let damaged = Arc::new(MemDisk::new(damaged));
+    assert_eq!(
+        mount_with(&damaged, 64).err(),
+        Some(paddock_vfs::Errno::EUCLEAN)
+    );
 }
 
 #[test]
