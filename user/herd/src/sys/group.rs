@@ -10,7 +10,6 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::inotify::{self, CreateFlags, Reader, WatchFlags};
-use rustix::fs::{Access, access};
 
 use crate::config::Service;
 
@@ -45,11 +44,8 @@ impl Groups {
             Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(error),
             _ => {}
         }
+        try_out(&own, &top)?;
         enable(&top);
-        // To put a process there, both must be writable.
-        for group in [&own, &top] {
-            access(group.join("cgroup.procs"), Access::WRITE_OK)?;
-        }
         let flags = CreateFlags::NONBLOCK | CreateFlags::CLOEXEC;
         Ok(Some(Groups {
             top,
@@ -205,6 +201,21 @@ fn limits(service: &Service) -> impl Iterator<Item = (&'static str, &'static str
     .filter_map(|(key, file, value)| Some((key, file, value?)))
 }
 
+/// Whether processes can be put into groups below `top`: herd goes into one and
+/// comes back. A container may show groups that can be made and not used.
+fn try_out(own: &Path, top: &Path) -> io::Result<()> {
+    // No service is called so.
+    let trial = top.join(".trial");
+    match fs::create_dir(&trial) {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(error),
+        _ => {}
+    }
+    let procs = |group: &Path| group.join("cgroup.procs");
+    let went = fs::write(procs(&trial), "0").and_then(|()| fs::write(procs(own), "0"));
+    let _ = fs::remove_dir(trial);
+    went
+}
+
 /// Has groups below one have controllers, as far as that gives any.
 fn enable(group: &Path) {
     // Groups beside processes may have none, but in the root.
@@ -228,7 +239,8 @@ fn own_group() -> Option<PathBuf> {
     let groups = fs::read_to_string("/proc/self/cgroup").ok()?;
     let own = groups.lines().find_map(|line| line.strip_prefix("0::/"))?;
     let path = Path::new(place).join(own);
-    path.is_dir().then_some(path)
+    // One outside what is shown here begins with `..`.
+    (path.is_dir() && !own.contains("..")).then_some(path)
 }
 
 /// `herd`, or one that belongs to a folder (FNV-1a of its path).

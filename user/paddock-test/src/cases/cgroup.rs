@@ -40,12 +40,20 @@ fn own_group() -> Option<PathBuf> {
     })?;
     let groups = fs::read_to_string("/proc/self/cgroup").ok()?;
     let own = groups.lines().find_map(|line| line.strip_prefix("0::/"))?;
-    let top = Path::new(place)
-        .join(own)
-        .join(format!("paddock-test-{}", std::process::id()));
-    // Where there is nobody in it, or it is the root.
+    // One outside what is shown here begins with `..`.
+    if own.contains("..") {
+        return None;
+    }
+    let own = Path::new(place).join(own);
+    let top = own.join(format!("paddock-test-{}", std::process::id()));
+    // Linux has `cgroup.kill` since 5.14. Where there is nobody in it, or it is the
+    // root, the group gives controllers to others.
     let _ = fs::write(top.with_file_name("cgroup.subtree_control"), "+pids");
     fs::create_dir(&top).ok()?;
+    if !top.join("cgroup.kill").exists() {
+        let _ = fs::remove_dir(&top);
+        return None;
+    }
     // A container may show groups into which it may put nobody.
     let moved = start(&top, || 0).and_then(|child| sys::wait(child).map_err(as_io));
     if moved.is_err() {
