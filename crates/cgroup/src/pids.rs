@@ -59,15 +59,21 @@ impl Pids {
     }
 }
 
-/// Counts tasks in a group and its ancestors, whatever the limits.
-pub(crate) fn force(group: &Arc<Group>, tasks: u64) {
-    for level in group.lineage() {
+/// Counts tasks in `to` and no longer in `from`, whatever the limits. Groups that
+/// both are in or below do not see it.
+pub(crate) fn transfer(from: &Arc<Group>, to: &Arc<Group>, tasks: u64) {
+    let common = from.common_ancestor(to);
+    let below = |level: &&Arc<Group>| !Arc::ptr_eq(level, common);
+    for level in to.lineage().take_while(below) {
         let now = level.pids.add(tasks);
         level.pids.note_peak(now);
     }
+    for level in from.lineage().take_while(below) {
+        level.pids.current.fetch_sub(tasks, Relaxed);
+    }
 }
 
-/// Counts them no longer.
+/// Counts tasks no longer.
 pub(crate) fn refund(group: &Arc<Group>, tasks: u64) {
     for level in group.lineage() {
         level.pids.current.fetch_sub(tasks, Relaxed);

@@ -53,8 +53,7 @@ impl Place {
     /// limits there; it has used `used` by now. Gives the group that it was in,
     /// to be dropped with no lock held.
     pub fn go_to(&mut self, group: &Arc<Group>, used: CpuUse) -> Arc<Group> {
-        pids::force(group, self.tasks);
-        pids::refund(&self.group, self.tasks);
+        pids::transfer(&self.group, group, self.tasks);
         self.group.cpu.add(used - self.before);
         self.before = used;
         core::mem::replace(&mut self.group, group.clone())

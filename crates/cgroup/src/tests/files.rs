@@ -178,6 +178,12 @@ fn limits_of_tasks_bind_the_groups_below() -> Result<()> {
     assert_eq!(world.value("/a/pids.events", "max"), 1);
     assert_eq!(world.value("/a/pids.events.local", "max"), 1);
     assert_eq!(world.value("/a/b/pids.events", "max"), 0);
+    // What goes to another group below it does not change it.
+    world.mkdir("/a/c")?;
+    world.write("/a/c/cgroup.procs", "10")?;
+    world.write("/a/b/cgroup.procs", "10")?;
+    assert_eq!(world.read("/a/pids.peak")?, "2\n");
+    assert_eq!(world.read("/a/c/pids.current")?, "0\n");
     // Moving is no fork.
     world.machine.fork(13, world.machine.hierarchy.root())?;
     world.write("/a/b/cgroup.procs", "13")?;
