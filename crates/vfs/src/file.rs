@@ -64,6 +64,12 @@ pub trait File: Pollable {
         false
     }
 
+    /// Whether calls move that offset. A device that is the same everywhere stays at
+    /// its start, as Linux's `/dev/null` does, and its calls run side by side.
+    fn keeps_offset(&self) -> bool {
+        self.seekable()
+    }
+
     /// lseek(2) of a file that is not [`seekable`](Self::seekable) but keeps
     /// an offset of its own. `ESPIPE`, `EINVAL`.
     fn seek(&self, offset: i64, whence: u32) -> Result<u64> {

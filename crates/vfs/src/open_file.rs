@@ -36,6 +36,8 @@ const MAX_OFFSET: u64 = i64::MAX as u64;
 pub struct OpenFile {
     file: Arc<dyn File>,
     path: Option<Path>,
+    /// Whether it is a regular file: its kind never changes.
+    is_regular: bool,
     /// Of a regular file that is open for writing.
     _writing: Option<Writing>,
     flags: AtomicU32,
@@ -99,9 +101,12 @@ impl OpenFile {
         let kept = flags.difference(CREATION);
         let errors = file.inode().and_then(|inode| inode.write_errors());
         let told = errors.map(WriteErrors::opened).unwrap_or_default();
+        let regular = |path: &Path| path.inode().kind() == FileKind::Regular;
+        let is_regular = path.as_ref().is_some_and(regular);
         paddock_sync::try_arc(OpenFile {
             file,
             path,
+            is_regular,
             _writing: writing,
             flags: AtomicU32::new(kept.bits()),
             pos: Mutex::new(Rank::OpenFile, 0),
@@ -148,6 +153,11 @@ impl OpenFile {
     /// The place it was opened by: what fchdir(2) and `*at` calls start from.
     pub fn path(&self) -> Option<&Path> {
         self.path.as_ref()
+    }
+
+    /// Whether it was opened by the name of a regular file.
+    pub fn is_regular(&self) -> bool {
+        self.is_regular
     }
 
     /// The inode behind it, if there is one.
@@ -222,7 +232,7 @@ impl OpenFile {
     /// The offset, for one call that may consist of several reads or writes:
     /// others with the same description wait until it is dropped. May sleep.
     pub fn offset(&self) -> Offset<'_> {
-        Offset(self.file.seekable().then(|| self.pos.lock()))
+        Offset(self.file.keeps_offset().then(|| self.pos.lock()))
     }
 
     /// read(2) at the offset that the call has for itself. `EBADF` if it is not open
@@ -332,6 +342,12 @@ impl OpenFile {
         self.check_not_path()?;
         if !self.file.seekable() {
             return self.file.seek(offset, whence);
+        }
+        if !self.file.keeps_offset() {
+            return match whence <= SEEK_HOLE {
+                true => Ok(0),
+                false => Err(Errno::EINVAL),
+            };
         }
         let mut pos = self.pos.lock();
         let base = match whence {

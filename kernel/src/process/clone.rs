@@ -190,7 +190,7 @@ fn new_process(
     let memory = child_memory(old, flags, request, pid)?;
     let account = accounts::of_new_process(old.uid()?)?;
     let files = if flags.contains(CloneFlags::FILES) {
-        old.files.lock().another()
+        old.files.another()
     } else {
         let files = old.files();
         let copy = files.lock().fork(&account)?;

@@ -52,15 +52,14 @@ pub fn exec(
 
 /// The new program's descriptors are its own.
 fn unshare_files(process: &Process) -> Result<()> {
-    if !process.files.lock().is_shared() {
+    if !process.files.is_shared() {
         return Ok(());
     }
     let shared = process.files();
     let account = process.account.lock().clone();
     let copy = shared.lock().fork(&account)?;
     let own = FileShare::new(copy)?;
-    let before = core::mem::replace(&mut *process.files.lock(), own);
-    drop(before);
+    drop(process.files.replace(own));
     Ok(())
 }
 

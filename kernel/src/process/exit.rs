@@ -59,7 +59,7 @@ fn leave(thread: &Arc<UserThread>) {
     cgroup::on_thread_end(process);
     process.changed.wake_all();
     if last {
-        locks::process_ended();
+        locks::process_ended(process);
         end_process(process, thread);
     }
 }
@@ -77,8 +77,7 @@ fn end_process(process: &Arc<Process>, thread: &UserThread) {
     memory::goes(process, thread);
     release_memory(process);
     ipc::sem::process_ended(process);
-    let files = core::mem::replace(&mut *process.files.lock(), FileShare::none());
-    drop(files);
+    drop(process.files.replace(FileShare::none()));
     // The bytes in its pipes and sockets went with the files.
     oom::on_release(process);
     release_directories(process);

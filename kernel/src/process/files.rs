@@ -2,9 +2,9 @@
 //! processes.
 
 use alloc::sync::Arc;
-use core::sync::atomic::{AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 use paddock_abi::Result;
-use paddock_sync::{Mutex, MutexGuard, OnceCell, Rank, try_arc};
+use paddock_sync::{Mutex, MutexGuard, OnceCell, Rank, SpinLock, try_arc};
 use paddock_vfs::FdTable;
 
 /// A table and how many processes use it. References without a share (those
@@ -80,4 +80,61 @@ impl Drop for FileShare {
             drop(all);
         }
     }
+}
+
+/// Where a process has its share. Only its last thread ever puts another there: one
+/// that is about to run a new program, or that ends.
+pub struct OwnFiles {
+    share: SpinLock<FileShare>,
+    /// The table of that share.
+    table: AtomicPtr<Files>,
+}
+
+impl OwnFiles {
+    /// With the share that a process begins with.
+    pub fn new(share: FileShare) -> OwnFiles {
+        OwnFiles {
+            table: AtomicPtr::new(table_of(&share)),
+            share: SpinLock::new(Rank::Leaf, share),
+        }
+    }
+
+    /// The table, for whoever it may be. Never sleeps.
+    pub fn get(&self) -> Arc<Files> {
+        self.share.lock().files().clone()
+    }
+
+    /// A share for another process. Never sleeps.
+    pub fn another(&self) -> FileShare {
+        self.share.lock().another()
+    }
+
+    /// Whether other processes have shares. Never sleeps.
+    pub fn is_shared(&self) -> bool {
+        self.share.lock().is_shared()
+    }
+
+    /// The table, for a system call of one of the process's own threads: without a
+    /// lock and without a reference of its own.
+    ///
+    /// # Safety
+    /// The caller is such a thread, and lets go of it before it calls
+    /// [`Self::replace`].
+    pub unsafe fn of_own_thread(&self) -> &Files {
+        // SAFETY: the share keeps the table alive until `replace`, which only the last
+        // thread calls: the caller's promise is that it is not in between.
+        unsafe { &*self.table.load(Ordering::Acquire) }
+    }
+
+    /// Puts another share there; the one that was, for the caller to drop where it may
+    /// sleep. Only the last thread of the process.
+    pub fn replace(&self, share: FileShare) -> FileShare {
+        let mut now = self.share.lock();
+        self.table.store(table_of(&share), Ordering::Release);
+        core::mem::replace(&mut now, share)
+    }
+}
+
+fn table_of(share: &FileShare) -> *mut Files {
+    Arc::as_ptr(share.files()).cast_mut()
 }

@@ -1,7 +1,7 @@
 //! Processes: what they own, and how they are found.
 
 use super::cpu_clock::CpuClock;
-use super::files::{FileShare, Files};
+use super::files::{FileShare, Files, OwnFiles};
 use super::memory::Memory;
 use super::program::Executable;
 use super::timers::Timers;
@@ -139,7 +139,7 @@ pub struct Process {
     /// Its memory; `None` once it has ended.
     pub memory: SpinLock<Option<Arc<Memory>>>,
     /// Its descriptors; shared after clone(CLONE_FILES).
-    pub files: SpinLock<FileShare>,
+    pub files: OwnFiles,
     /// Working directory, root and mode mask.
     pub paths: Mutex<FsInfo>,
     /// Who it is to others: its first thread.
@@ -282,7 +282,7 @@ impl Process {
             pid,
             parent: AtomicU32::new(0),
             memory: SpinLock::new(Rank::Leaf, Some(memory)),
-            files: SpinLock::new(Rank::Leaf, files),
+            files: OwnFiles::new(files),
             paths: Mutex::new(Rank::FsInfo, paths),
             cred: SpinLock::new(Rank::Leaf, cred),
             parent_death_signal: AtomicU32::new(0),
@@ -366,7 +366,7 @@ impl Process {
 
     /// The process's descriptors.
     pub fn files(&self) -> Arc<Files> {
-        self.files.lock().files().clone()
+        self.files.get()
     }
 
     /// A soft limit.

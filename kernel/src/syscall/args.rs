@@ -1,6 +1,7 @@
 //! [`Call`]: a system call's arguments, and what most calls need of them.
 
 use crate::arch::trap::TrapFrame;
+use crate::process::files::Files;
 use crate::process::ipc;
 use crate::process::object::{Process, RLIMIT_NOFILE, UserThread};
 use crate::time;
@@ -96,6 +97,13 @@ impl<'a> Call<'a> {
         read_path(self.frame.x[index])
     }
 
+    /// The table of descriptors.
+    pub fn files(&self) -> &Files {
+        // SAFETY: the running thread is of that process, and whoever replaces its
+        // descriptors, execve(2) and the end, does so without them in hand.
+        unsafe { self.process().files.of_own_thread() }
+    }
+
     /// The open file of a descriptor. `EBADF`.
     pub fn file(&self, index: usize) -> Result<Arc<OpenFile>> {
         self.file_of(self.int(index))
@@ -103,9 +111,7 @@ impl<'a> Call<'a> {
 
     /// The open file of a descriptor's number. `EBADF`.
     pub fn file_of(&self, fd: i32) -> Result<Arc<OpenFile>> {
-        let files = self.process().files();
-        let table = files.lock();
-        table.get(fd)
+        self.files().lock().get(fd)
     }
 
     /// The open file of a descriptor that is not merely a place. `EBADF`.
@@ -125,8 +131,7 @@ impl<'a> Call<'a> {
     /// Gives an open file the lowest free descriptor at or above `from`.
     pub fn install_from(&self, file: Arc<OpenFile>, close_on_exec: bool, from: i32) -> Result<i32> {
         let limit = self.descriptor_limit();
-        let files = self.process().files();
-        let mut table = files.lock();
+        let mut table = self.files().lock();
         table.insert(file, close_on_exec, from, limit)
     }
 
@@ -138,8 +143,7 @@ impl<'a> Call<'a> {
     /// Takes a descriptor away. What it named is the caller's to drop,
     /// outside all locks. `EBADF`.
     pub fn take_descriptor(&self, fd: i32) -> Result<FdEntry> {
-        let files = self.process().files();
-        let mut table = files.lock();
+        let mut table = self.files().lock();
         table.remove(fd)
     }
 

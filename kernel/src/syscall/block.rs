@@ -17,23 +17,37 @@ pub fn block_on<T>(
     nonblocking: bool,
     operation: impl FnMut() -> Result<T>,
 ) -> Result<T> {
-    block_until(file, events, nonblocking, NO_DEADLINE, operation)
+    block_until(file, events, nonblocking, || NO_DEADLINE, operation)
 }
 
-/// As [`block_on`], but no longer than until `deadline`: `EAGAIN` then.
+/// As [`block_on`], but no longer than until `deadline`, which is asked for when it
+/// first has to wait: `EAGAIN` then.
+#[inline]
 pub fn block_until<T>(
     file: &OpenFile,
     events: Ready,
     nonblocking: bool,
+    deadline: impl FnOnce() -> Deadline,
+    mut operation: impl FnMut() -> Result<T>,
+) -> Result<T> {
+    match operation() {
+        Err(Errno::EAGAIN) if !nonblocking => wait_and_retry(file, events, deadline(), operation),
+        result => result,
+    }
+}
+
+fn wait_and_retry<T>(
+    file: &OpenFile,
+    events: Ready,
     deadline: Deadline,
     mut operation: impl FnMut() -> Result<T>,
 ) -> Result<T> {
     loop {
+        wait_ready(&**file.file(), events, deadline)?;
         match operation() {
-            Err(Errno::EAGAIN) if !nonblocking => {}
+            Err(Errno::EAGAIN) => {}
             result => return result,
         }
-        wait_ready(&**file.file(), events, deadline)?;
     }
 }
 

@@ -47,7 +47,7 @@ pub fn close_range(call: &mut Call<'_>) -> Result<u64> {
     if first > last || flags & !CLOSE_RANGE_CLOEXEC != 0 {
         return Err(Errno::EINVAL);
     }
-    let files = call.process().files();
+    let files = call.files();
     if flags & CLOSE_RANGE_CLOEXEC != 0 {
         let mut table = files.lock();
         let highest = table.iter().map(|(fd, _)| fd as usize).max().unwrap_or(0);
@@ -81,7 +81,7 @@ pub fn dup3(call: &mut Call<'_>) -> Result<u64> {
     }
     let file = call.file(0)?;
     let limit = call.descriptor_limit();
-    let files = call.process().files();
+    let files = call.files();
     let replaced = files
         .lock()
         .replace(new, file, flags.contains(OpenFlags::CLOEXEC), limit)?;
@@ -107,12 +107,12 @@ pub fn fcntl(call: &mut Call<'_>) -> Result<u64> {
         F_DUPFD => Ok(call.install_from(file, false, call.int(2))? as u64),
         F_DUPFD_CLOEXEC => Ok(call.install_from(file, true, call.int(2))? as u64),
         F_GETFD => {
-            let files = call.process().files();
+            let files = call.files();
             let marked = files.lock().entry(call.int(0))?.close_on_exec;
             Ok(u64::from(marked))
         }
         F_SETFD => {
-            let files = call.process().files();
+            let files = call.files();
             files
                 .lock()
                 .set_close_on_exec(call.int(0), argument as u32 & FD_CLOEXEC != 0)?;
@@ -181,7 +181,7 @@ impl IoctlArg for UserArg {
 /// ioctl(2).
 pub fn ioctl(call: &mut Call<'_>) -> Result<u64> {
     let file = call.usable_file(0)?;
-    let files = call.process().files();
+    let files = call.files();
     match call.uint(1) {
         FIOCLEX => files
             .lock()

@@ -16,7 +16,7 @@ use paddock_cred::Cap;
 use paddock_sync::{Deadline, Ready};
 use paddock_tty::TtyFile;
 use paddock_user_io::UserReader;
-use paddock_vfs::{FileKind, OpenFile, OpenFlags, Path, SetMetadata};
+use paddock_vfs::{OpenFile, OpenFlags, Path, SetMetadata};
 
 /// read(2).
 pub fn read(call: &mut Call<'_>) -> Result<u64> {
@@ -146,7 +146,12 @@ fn read_deadline(file: &OpenFile) -> (u64, bool) {
 /// the first bytes.
 pub fn read_into(file: &Arc<OpenFile>, buffers: UserBuffers, at: Option<u64>) -> Result<u64> {
     file.check_read(at)?;
-    let (deadline, timed) = read_deadline(file);
+    let mut timed = false;
+    let deadline = || {
+        let (deadline, gives_up) = read_deadline(file);
+        timed = gives_up;
+        deadline
+    };
     let mut to = buffers.writer();
     let mut own = at.is_none().then(|| file.offset());
     let read = || match &mut own {
@@ -173,7 +178,8 @@ pub fn write_from(
     buffers: UserBuffers,
     at: Option<u64>,
 ) -> Result<u64> {
-    if at.is_none() && socket::carries_messages(file) {
+    // A socket has no name that it could be opened by.
+    if at.is_none() && file.path().is_none() && socket::carries_messages(file) {
         return socket::write(call, file, buffers);
     }
     // Before anything is copied in: a bad descriptor wins over a bad address.
@@ -182,7 +188,7 @@ pub fn write_from(
     remove_privileges(call, file)?;
     let allowed = allowed_length(call, file, at, from.left() as u64)?;
     from.limit(allowed as usize);
-    let deadline = socket::send_deadline(file);
+    let deadline = || socket::send_deadline(file);
     let mut own = at.is_none().then(|| file.offset());
     let write = |from: &mut UserReader<'_>, done: u64| match &mut own {
         Some(own) => file.write_at(own, from),
@@ -201,15 +207,13 @@ pub fn write_from(
 /// Whether what is written to it comes to a disk.
 fn is_on_disk(file: &OpenFile) -> bool {
     let of_disk = |path: &Path| path.mount().fs().has_disk();
-    file.path()
-        .is_some_and(|path| path.inode().kind() == FileKind::Regular && of_disk(path))
+    file.is_regular() && file.path().is_some_and(of_disk)
 }
 
 /// Who writes a file takes its set-user-id and set-group-id bits away, but for
 /// those with CAP_FSETID.
 pub fn remove_privileges(call: &Call<'_>, file: &OpenFile) -> Result<()> {
-    let regular = |path: &&Path| path.inode().kind() == FileKind::Regular;
-    let Some(path) = file.path().filter(regular) else {
+    let Some(path) = file.path().filter(|_| file.is_regular()) else {
         return Ok(());
     };
     if call.capable(Cap::CAP_FSETID) {
@@ -233,15 +237,11 @@ pub fn allowed_length(
     at: Option<u64>,
     length: u64,
 ) -> Result<u64> {
-    if call.process().limit(RLIMIT_FSIZE) == UNLIMITED {
-        return Ok(length);
-    }
-    let metadata = file.metadata()?;
-    if metadata.kind != FileKind::Regular {
+    if !file.is_regular() || call.process().limit(RLIMIT_FSIZE) == UNLIMITED {
         return Ok(length);
     }
     let position = match at {
-        _ if file.flags().contains(OpenFlags::APPEND) => metadata.size,
+        _ if file.flags().contains(OpenFlags::APPEND) => file.metadata()?.size,
         Some(offset) => offset,
         None => file.seek(0, SEEK_CUR)?,
     };
@@ -254,18 +254,21 @@ pub fn broken_pipe(call: &Call<'_>) {
     let _ = process::send_to_thread(call.process(), call.thread.tid, &info);
 }
 
-/// Feeds bytes to `write`, which is told how much went before, until it takes no more.
+/// Feeds bytes to `write`, which is told how much went before, until it takes no more,
+/// or has to wait longer than until `deadline`, which is asked for then.
 pub fn write_with(
     file: &Arc<OpenFile>,
     nonblocking: bool,
-    deadline: Deadline,
+    deadline: impl Fn() -> Deadline,
     from: &mut UserReader<'_>,
     mut write: impl FnMut(&mut UserReader<'_>, u64) -> Result<usize>,
 ) -> Result<u64> {
     let mut total = 0;
+    let mut until = None;
     loop {
         let tried = || write(from, total);
-        match block_until(file, Ready::OUT, nonblocking, deadline, tried) {
+        let until = || *until.get_or_insert_with(&deadline);
+        match block_until(file, Ready::OUT, nonblocking, until, tried) {
             Ok(0) => return Ok(total),
             Ok(count) => total += count as u64,
             Err(_) if total > 0 => return Ok(total),

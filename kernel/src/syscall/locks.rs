@@ -1,139 +1,71 @@
 //! Advisory locks on files: flock(2), and fcntl(2)'s `F_SETLK` and
 //! `F_OFD_SETLK`.
 //!
-//! A lock whose owner is gone (the process without threads, the open file
-//! without descriptors) counts for nothing. All who wait for a lock wait in
-//! one place, where every change is announced, and the end of owners too.
+//! A process lets go of its locks when its last thread ends, an open file when its last
+//! descriptor is closed: no owner outlives its number.
 
 use super::Call;
 use crate::process::Process;
 use crate::user_memory::UserPtr;
-use alloc::sync::{Arc, Weak};
-use alloc::vec::Vec;
+use alloc::sync::Arc;
 use core::sync::atomic::{AtomicUsize, Ordering};
 use paddock_abi::fcntl::{F_GETLK, F_SETLKW, SEEK_CUR, SEEK_END, SEEK_SET};
 use paddock_abi::{Errno, Result};
-use paddock_process::locks::{Bytes, Lock, RangeLocks};
+use paddock_process::locks::{Bytes, Kind, Lock, LockTable, Turn};
 use paddock_sync::{NO_DEADLINE, PreemptOff, Rank, SpinLock, WaitQueue};
 use paddock_vfs::OpenFile;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-/// Who holds a lock: a process, or an open file that a process locked.
-#[derive(Clone)]
-struct Owner {
-    process: Weak<Process>,
-    pid: u32,
-    file: Option<Weak<OpenFile>>,
-}
-
-impl PartialEq for Owner {
-    fn eq(&self, other: &Owner) -> bool {
-        match (&self.file, &other.file) {
-            (None, None) => self.process.ptr_eq(&other.process),
-            (Some(own), Some(others)) => own.ptr_eq(others),
-            _ => false,
-        }
-    }
+/// Who holds a lock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Owner {
+    /// A process, by its number.
+    Process(u32),
+    /// An open file description, by its address.
+    File(usize),
 }
 
 impl Owner {
-    fn process(call: &Call<'_>) -> Owner {
-        let process = Arc::downgrade(call.process());
-        Owner {
-            process,
-            pid: call.process().pid,
-            file: None,
-        }
+    fn process(process: &Process) -> Owner {
+        Owner::Process(process.pid)
     }
 
-    fn file(call: &Call<'_>, file: &Arc<OpenFile>) -> Owner {
-        Owner {
-            file: Some(Arc::downgrade(file)),
-            ..Owner::process(call)
-        }
+    fn file(file: &Arc<OpenFile>) -> Owner {
+        Owner::File(Arc::as_ptr(file).addr())
     }
 
-    /// Whether it can still hold a lock. The process goes to `seen`, to be
-    /// let go of outside all locks: it may be the last share of it.
-    fn is_alive(&self, seen: &mut Vec<Arc<Process>>) -> bool {
-        if let Some(file) = &self.file {
-            return file.strong_count() > 0;
-        }
-        let Some(process) = self.process.upgrade() else {
-            return false;
-        };
-        let alive = !process.threads.lock().is_empty();
-        seen.push(process);
-        alive
+    /// Whether a wait of it is looked at for deadlocks: that of a process, as on
+    /// Linux.
+    fn is_checked(self) -> bool {
+        matches!(self, Owner::Process(_))
     }
 }
 
-/// The locks on one file: of fcntl(2), and of flock(2), which do not see each
-/// other.
-struct FileLocks {
-    device: u64,
-    ino: u64,
-    ranges: RangeLocks<Owner>,
-    whole: RangeLocks<Owner>,
-}
+/// A file, by its device and inode.
+type Inode = (u64, u64);
 
-static TABLE: SpinLock<Vec<FileLocks>, PreemptOff> = SpinLock::new(Rank::Leaf, Vec::new());
-/// Entries of the table, so that closing files is cheap without any.
+static TABLE: SpinLock<LockTable<Inode, Owner>, PreemptOff> =
+    SpinLock::new(Rank::Leaf, LockTable::new());
+/// Files in the table, so that closing files is cheap without any.
 static LOCKED: AtomicUsize = AtomicUsize::new(0);
-
-/// Where all wait who wait for a lock.
-static CHANGED: WaitQueue = WaitQueue::new();
 
 const ALL: Bytes = 0..=u64::MAX;
 
-/// Which of a file's two kinds of lock.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Ranges,
-    Whole,
-}
-
-/// Calls `body` with the locks of a file. Nothing in it sleeps. `ENOMEM`.
-fn with_locks<T>(
-    file: (u64, u64),
-    kind: Kind,
-    body: impl FnOnce(&mut RangeLocks<Owner>) -> Result<T>,
-) -> Result<T> {
-    let mut seen = Vec::new();
+/// Calls `body` with the table. Nothing in it sleeps.
+fn with_table<T>(body: impl FnOnce(&mut LockTable<Inode, Owner>) -> T) -> T {
     let mut table = TABLE.lock();
-    let known = table
-        .iter()
-        .position(|locks| (locks.device, locks.ino) == file);
-    let index = match known {
-        Some(index) => index,
-        None => {
-            table.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
-            let (ranges, whole) = (RangeLocks::default(), RangeLocks::default());
-            table.push(FileLocks {
-                device: file.0,
-                ino: file.1,
-                ranges,
-                whole,
-            });
-            table.len() - 1
-        }
-    };
-    let entry = &mut table[index];
-    let locks = match kind {
-        Kind::Ranges => &mut entry.ranges,
-        Kind::Whole => &mut entry.whole,
-    };
-    seen.try_reserve(locks.len()).map_err(|_| Errno::ENOMEM)?;
-    locks.retain(|owner| owner.is_alive(&mut seen));
-    let result = body(locks);
-    if entry.ranges.is_empty() && entry.whole.is_empty() {
-        table.swap_remove(index);
-    }
-    LOCKED.store(table.len(), Ordering::Relaxed);
+    let result = body(&mut table);
+    LOCKED.store(table.files(), Ordering::Relaxed);
     result
 }
 
-fn place_of(file: &OpenFile) -> Result<(u64, u64)> {
+fn tell(queue: Option<Arc<WaitQueue>>) {
+    if let Some(queue) = queue {
+        queue.wake_all();
+    }
+}
+
+fn inode_of(file: &OpenFile) -> Result<Inode> {
     let metadata = file.metadata()?;
     Ok((metadata.device, metadata.ino))
 }
@@ -141,30 +73,46 @@ fn place_of(file: &OpenFile) -> Result<(u64, u64)> {
 /// Sets or clears a lock, waiting for those in the way if `wait`.
 ///
 /// # Errors
-/// `EAGAIN`, `ERESTARTSYS`, `ENOMEM`.
+/// `EAGAIN`, `EDEADLK`, `ENOLCK`, `ERESTARTSYS`, `ENOMEM`.
 fn set(
-    file: (u64, u64),
-    kind: Kind,
-    owner: &Owner,
+    place: (Inode, Kind),
+    owner: Owner,
     bytes: &Bytes,
     lock: Option<bool>,
     wait: bool,
 ) -> Result<()> {
     loop {
-        let result = with_locks(file, kind, |locks| locks.set(owner, bytes, lock));
-        if result != Err(Errno::EAGAIN) || !wait {
-            CHANGED.wake_all();
-            return result;
+        match with_table(|table| table.set(place, owner, bytes, lock)) {
+            Ok(told) => {
+                tell(told);
+                return Ok(());
+            }
+            Err(Errno::EAGAIN) if wait => {
+                wait_for_turn(place, owner, bytes, lock.unwrap_or(false))?;
+            }
+            Err(error) => return Err(error),
         }
-        let free = || {
-            let exclusive = lock.unwrap_or(false);
-            let blocked = with_locks(file, kind, |locks| {
-                Ok(locks.conflict(owner, bytes, exclusive).is_some())
-            });
-            (blocked != Ok(true)).then_some(())
-        };
-        let waited = CHANGED.wait_interruptible(NO_DEADLINE, free);
-        waited.map_err(|_| Errno::ERESTARTSYS)?;
+    }
+}
+
+/// Waits until nobody is in the way of a lock.
+///
+/// # Errors
+/// `EDEADLK`, `ERESTARTSYS`, `ENOMEM`.
+fn wait_for_turn(place: (Inode, Kind), owner: Owner, bytes: &Bytes, exclusive: bool) -> Result<()> {
+    let (number, changed) = with_table(|table| table.begin_wait(place.0))?;
+    let wait = (owner, number);
+    let checked = owner.is_checked() && place.1 == Kind::Ranges;
+    let turn = || {
+        let turn = with_table(|table| table.turn(place, wait, bytes, exclusive, checked));
+        (turn != Turn::Blocked).then_some(turn)
+    };
+    let waited = changed.wait_interruptible(NO_DEADLINE, turn);
+    with_table(|table| table.end_wait(place.0, wait));
+    match waited {
+        Ok(Turn::Deadlock) => Err(Errno::EDEADLK),
+        Ok(_) => Ok(()),
+        Err(_) => Err(Errno::ERESTARTSYS),
     }
 }
 
@@ -173,13 +121,13 @@ fn set(
 fn set_of_file(
     file: &Arc<OpenFile>,
     kind: Kind,
-    owner: &Owner,
+    owner: Owner,
     bytes: &Bytes,
     lock: Option<bool>,
     wait: bool,
 ) -> Result<()> {
-    set(place_of(file)?, kind, owner, bytes, lock, wait)?;
-    if owner.file.is_some() && !file.has_descriptors() {
+    set((inode_of(file)?, kind), owner, bytes, lock, wait)?;
+    if owner == Owner::file(file) && !file.has_descriptors() {
         closed(file);
     }
     Ok(())
@@ -200,9 +148,9 @@ pub fn flock(call: &mut Call<'_>) -> Result<u64> {
         LOCK_UN => None,
         _ => return Err(Errno::EINVAL),
     };
-    let owner = Owner::file(call, &file);
+    let owner = Owner::file(&file);
     let wait = operation & LOCK_NB == 0;
-    set_of_file(&file, Kind::Whole, &owner, &ALL, lock, wait)?;
+    set_of_file(&file, Kind::Whole, owner, &ALL, lock, wait)?;
     Ok(0)
 }
 
@@ -262,8 +210,8 @@ pub fn fcntl(call: &Call<'_>, file: &Arc<OpenFile>, command: u32, argument: u64)
     let mut flock = place.read()?;
     let bytes = bytes_of(file, &flock)?;
     let owner = match command {
-        F_OFD_GETLK | F_OFD_SETLK | F_OFD_SETLKW => Owner::file(call, file),
-        _ => Owner::process(call),
+        F_OFD_GETLK | F_OFD_SETLK | F_OFD_SETLKW => Owner::file(file),
+        _ => Owner::process(call.process()),
     };
     let lock = match flock.kind {
         F_RDLCK => Some(false),
@@ -273,9 +221,8 @@ pub fn fcntl(call: &Call<'_>, file: &Arc<OpenFile>, command: u32, argument: u64)
     };
     if matches!(command, F_GETLK | F_OFD_GETLK) {
         let exclusive = lock.ok_or(Errno::EINVAL)?;
-        let found = with_locks(place_of(file)?, Kind::Ranges, |locks| {
-            Ok(locks.conflict(&owner, &bytes, exclusive).cloned())
-        })?;
+        let of = (inode_of(file)?, Kind::Ranges);
+        let found = with_table(|table| table.conflict(of, owner, &bytes, exclusive));
         describe(&mut flock, found);
         return place.write(&flock).map(|()| 0);
     }
@@ -284,7 +231,7 @@ pub fn fcntl(call: &Call<'_>, file: &Arc<OpenFile>, command: u32, argument: u64)
         return Err(Errno::EBADF);
     }
     let wait = matches!(command, F_SETLKW | F_OFD_SETLKW);
-    set_of_file(file, Kind::Ranges, &owner, &bytes, lock, wait)?;
+    set_of_file(file, Kind::Ranges, owner, &bytes, lock, wait)?;
     Ok(0)
 }
 
@@ -302,47 +249,42 @@ fn describe(flock: &mut Flock, found: Option<Lock<Owner>>) {
     } else {
         (lock.end - lock.start + 1) as i64
     };
-    flock.pid = if lock.owner.file.is_some() {
-        -1
-    } else {
-        lock.owner.pid as i32
+    flock.pid = match lock.owner {
+        Owner::Process(pid) => pid as i32,
+        Owner::File(_) => -1,
     };
 }
 
 /// The process closes a descriptor: its locks of fcntl(2) on that file go,
 /// whichever descriptor they were made with.
-pub fn closing(process: &Arc<Process>, file: &Arc<OpenFile>) {
-    let closer = Arc::downgrade(process);
-    let goes = |owner: &Owner| owner.file.is_none() && owner.process.ptr_eq(&closer);
-    drop_locks(file, &[Kind::Ranges], goes);
+pub fn closing(process: &Process, file: &Arc<OpenFile>) {
+    release(file, &[Kind::Ranges], Owner::process(process));
 }
 
 /// The last descriptor of an open file has been closed: its locks go.
 pub fn closed(file: &Arc<OpenFile>) {
-    let closed = Arc::downgrade(file);
-    let goes = |owner: &Owner| owner.file.as_ref().is_some_and(|file| file.ptr_eq(&closed));
-    drop_locks(file, &[Kind::Ranges, Kind::Whole], goes);
+    release(file, &[Kind::Ranges, Kind::Whole], Owner::file(file));
 }
 
-fn drop_locks(file: &OpenFile, kinds: &[Kind], goes: impl Fn(&Owner) -> bool) {
+fn release(file: &OpenFile, kinds: &[Kind], owner: Owner) {
     if LOCKED.load(Ordering::Relaxed) == 0 {
         return;
     }
-    let Ok(place) = place_of(file) else {
+    let Ok(inode) = inode_of(file) else {
         return;
     };
     for kind in kinds {
-        let _ = with_locks(place, *kind, |locks| {
-            locks.retain(|owner| !goes(owner));
-            Ok(())
-        });
+        tell(with_table(|table| table.release((inode, *kind), owner)));
     }
-    CHANGED.wake_all();
 }
 
-/// A process has lost its last thread: its locks count for nothing now.
-pub fn process_ended() {
-    if LOCKED.load(Ordering::Relaxed) != 0 {
-        CHANGED.wake_all();
+/// A process has lost its last thread: its locks go.
+pub fn process_ended(process: &Process) {
+    if LOCKED.load(Ordering::Relaxed) == 0 {
+        return;
+    }
+    let owner = Owner::process(process);
+    while let Some(told) = with_table(|table| table.release_next(owner)) {
+        tell(told);
     }
 }

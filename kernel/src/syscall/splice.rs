@@ -252,9 +252,13 @@ pub fn vmsplice(call: &mut Call<'_>) -> Result<u64> {
         return block_on(&file, Ready::IN, nonblocking, read).map(|count| count as u64);
     }
     let mut from = buffers.reader();
-    let result = write_with(&file, nonblocking, NO_DEADLINE, &mut from, |from, _| {
-        file.write_at(&mut file.offset(), from)
-    });
+    let result = write_with(
+        &file,
+        nonblocking,
+        || NO_DEADLINE,
+        &mut from,
+        |from, _| file.write_at(&mut file.offset(), from),
+    );
     if result == Err(Errno::EPIPE) {
         broken_pipe(call);
     }

@@ -88,6 +88,12 @@ const LOOPS: &[(&str, &str)] = &[
     ("epoll_wait, 5,000 idle", "epoll 1000 5000"),
     ("eventfd watched and closed, 5 epolls", "close 500 5"),
     ("eventfd watched and closed, 5,000 epolls", "close 500 5000"),
+    ("fork, exit and wait, 5 others", "children 200 5"),
+    ("fork, exit and wait, 5,000 others", "children 200 5000"),
+    ("byte locked and unlocked, 5 others", "locks 1000 5"),
+    ("byte locked and unlocked, 5,000 others", "locks 1000 5000"),
+    ("timer set and put off, 5 others", "timers 1000 5"),
+    ("timer set and put off, 5,000 others", "timers 1000 5000"),
     ("byte over TCP and back, 10 idle", "tcp 2000 10"),
     ("byte over TCP and back, 10,000 idle", "tcp 2000 10000"),
     ("TCP connected, accepted, closed", "tcp-open 500 10"),
@@ -101,7 +107,11 @@ fn programs() -> Result<Vec<Row>> {
     step::step("Counting instructions of programs");
     let machine = machine("bench-icount")
         .alone()
-        .with(|config| config.icount = true)
+        .with(|config| {
+            config.icount = true;
+            // For 5,000 processes.
+            config.mem = "1G".to_owned();
+        })
         .up()?;
     let rows = LOOPS.iter().map(|(what, arguments)| {
         let output = machine.sh(&format!("paddock-test bench {arguments}"))?;

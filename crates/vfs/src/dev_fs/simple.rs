@@ -59,6 +59,10 @@ macro_rules! memory_device {
                 true
             }
 
+            fn keeps_offset(&self) -> bool {
+                false
+            }
+
             fn read(&self, _: &mut u64, to: &mut UserWriter<'_>) -> Result<usize> {
                 let read: fn(&$name, &mut UserWriter<'_>) -> Result<usize> = $read;
                 read(self, to)

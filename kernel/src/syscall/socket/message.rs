@@ -135,12 +135,18 @@ fn send(
     let result = match socket.message_limit() {
         None => {
             let mut from = buffers.reader();
-            write_with(file, nonblocking, deadline, &mut from, |from, _| send(from))
+            write_with(
+                file,
+                nonblocking,
+                || deadline,
+                &mut from,
+                |from, _| send(from),
+            )
         }
         Some(limit) => {
             let message = gather(&buffers, limit)?;
             let send = || send(&mut message[..].into());
-            block_until(file, Ready::OUT, nonblocking, deadline, send).map(|count| count as u64)
+            block_until(file, Ready::OUT, nonblocking, || deadline, send).map(|count| count as u64)
         }
     };
     if result == Err(Errno::EPIPE) && !flags.contains(MsgFlags::NOSIGNAL) {
@@ -228,9 +234,13 @@ fn receive(file: &Arc<OpenFile>, buffers: UserBuffers, flags: MsgFlags) -> Resul
     let mut to = buffers.writer();
     let mut all = Message::default();
     loop {
-        let part = block_until(file, Ready::IN, nonblocking, deadline, || {
-            receive_part(socket, &mut to, peek)
-        });
+        let part = block_until(
+            file,
+            Ready::IN,
+            nonblocking,
+            || deadline,
+            || receive_part(socket, &mut to, peek),
+        );
         let mut part = match part {
             Ok(part) => part,
             Err(_) if all.received.count > 0 => return Ok(all),

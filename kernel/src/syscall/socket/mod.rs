@@ -280,7 +280,7 @@ pub fn connect(call: &mut Call<'_>) -> Result<u64> {
                 &file,
                 Ready::OUT,
                 file.nonblocking(),
-                send_deadline(&file),
+                || send_deadline(&file),
                 || socket.connect(&target, who),
             )?;
         }
@@ -335,13 +335,13 @@ fn accept_with(call: &Call<'_>, kind: u32) -> Result<u64> {
     let (accepted, peer): (Arc<dyn File>, Vec<u8>) = match socket_of(&file)? {
         Socket::Tcp(tcp) => {
             let accept = || tcp.accept();
-            let (accepted, peer) = block_until(&file, Ready::IN, nonblocking, deadline, accept)?;
+            let (accepted, peer) = block_until(&file, Ready::IN, nonblocking, || deadline, accept)?;
             (accepted, address::inet_bytes(tcp.family, peer))
         }
         Socket::Udp(_) | Socket::Netlink(_) => return Err(Errno::EOPNOTSUPP),
         Socket::Unix(socket) => {
             let accept = || socket.accept();
-            let accepted = block_until(&file, Ready::IN, nonblocking, deadline, accept)?;
+            let accepted = block_until(&file, Ready::IN, nonblocking, || deadline, accept)?;
             let peer = address::unix_bytes(accepted.peer_name().unwrap_or(None).as_deref());
             (accepted, peer)
         }

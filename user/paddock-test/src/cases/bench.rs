@@ -1,5 +1,6 @@
 //! What some calls cost, in nanoseconds each.
 
+mod many;
 mod sockets;
 mod transfers;
 
@@ -16,6 +17,7 @@ pub fn run(_: &mut Report, words: &[String]) -> Outcome {
         "syscall" => return system_calls(count),
         "epoll" => return epoll_waits(count, number(words, 2, 5)?),
         "close" => return closes(count, number(words, 2, 5)?),
+        "children" | "locks" | "timers" => return many::run(kind, count, number(words, 2, 5)?),
         "zero" | "null" | "read" | "write" | "stream" => return transfers::run(kind, count),
         "tcp" | "tcp-open" | "tcp-stream" | "tcp-held" | "udp" => {
             return sockets::run(kind, count, number(words, 2, 0)?);

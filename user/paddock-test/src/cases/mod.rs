@@ -8,6 +8,7 @@ mod copies;
 mod cpu_time;
 mod cpus;
 mod descriptors;
+mod devices;
 mod elf_hostile;
 mod epoll;
 mod exhaust;
@@ -15,6 +16,7 @@ mod fail_alloc;
 mod fallocate;
 mod fault;
 mod figures;
+mod file_locks;
 mod files;
 mod fp;
 mod fuzz;
@@ -102,7 +104,7 @@ pub const CASES: &[Case] = &[
     tool("make-stream", "COUNT SEED", stream::make),
     tool(
         "bench",
-        "syscall|fork|exec|pipe|file|epoll|close|zero|null|read|write|stream|\
+        "syscall|fork|exec|pipe|file|epoll|close|children|locks|timers|zero|null|read|write|stream|\
          tcp|tcp-open|tcp-stream|tcp-held|udp COUNT [IDLE]",
         bench::run,
     ),
@@ -135,6 +137,7 @@ pub const CASES: &[Case] = &[
     case("mmap", memory::run),
     case("fp", fp::run),
     case("files", files::run),
+    case("file-locks", file_locks::run),
     case("order", order::run),
     case("proc-files", proc_files::run),
     case("program-start", program_start::run),
@@ -142,6 +145,7 @@ pub const CASES: &[Case] = &[
     case("fallocate", fallocate::run),
     case("descriptors", descriptors::run),
     case("cgroup", cgroup::run),
+    case("devices", devices::run),
     case("inotify", inotify::run),
     case("magic-paths", magic_paths::run),
     case("bad-pointers", bad_pointers::run),

@@ -1,0 +1,9 @@
+//! Advisory locks on files (fcntl(2), flock(2)).
+
+mod ranges;
+mod table;
+#[cfg(test)]
+mod tests;
+
+pub use ranges::{Bytes, Lock, MAX_LOCKS, RangeLocks};
+pub use table::{Kind, LockTable, Turn};
