@@ -1,4 +1,5 @@
-//! What docs/CONCURRENCY.md says that its rules are kept by is there.
+//! What docs/CONCURRENCY.md and docs/PROMISES.md say that their rules and promises are
+//! kept by is there.
 
 mod common;
 
@@ -90,4 +91,65 @@ fn a_test_that_is_not_there_is_noticed() {
     let gone = ["gone", "test"].join("_");
     assert!(!is_declared(&gone, &sources));
     assert!(is_declared(&words[1], &sources));
+}
+
+/// The rows of docs/PROMISES.md: the number of a promise and the tests named.
+fn promises(page: &str) -> Vec<(&str, Vec<&str>)> {
+    page.lines()
+        .filter_map(|line| {
+            let mut cells = line.trim_matches('|').split('|').map(str::trim);
+            let (number, _promise, keepers) = (cells.next()?, cells.next()?, cells.next()?);
+            let numbered = number.len() >= 2 && number[1..].chars().all(|c| c.is_ascii_digit());
+            numbered.then(|| (number, keepers.split('`').skip(1).step_by(2).collect()))
+        })
+        .collect()
+}
+
+/// Whether a test of this name is there: a function that is marked as one, or a row of
+/// the macro that makes them.
+fn is_test(name: &str, sources: &[(PathBuf, String)]) -> bool {
+    let function = format!("fn {name}(");
+    let row = format!("    {name}: \"");
+    sources.iter().any(|(_, text)| {
+        text.contains(&row)
+            || text.match_indices(&function).any(|(at, _)| {
+                let before = &text[..at];
+                let start = before.rfind("}\n").map_or(0, |end| end + 2);
+                before[start..].contains("#[test]")
+            })
+    })
+}
+
+#[test]
+fn every_promise_is_kept_by_a_test() {
+    let page = fs::read_to_string(workspace().join("docs/PROMISES.md")).unwrap();
+    let sources = all_sources();
+    let promises = promises(&page);
+    let expected = (1..=19)
+        .map(|number| format!("S{number}"))
+        .chain((1..=4).map(|number| format!("F{number}")))
+        .chain((1..=7).map(|number| format!("P{number}")));
+    let numbers: Vec<_> = promises.iter().map(|(number, _)| *number).collect();
+    assert_eq!(numbers, expected.collect::<Vec<_>>());
+    let mut missing: Vec<&str> = Vec::new();
+    for (number, tests) in &promises {
+        assert!(!tests.is_empty(), "{number} is kept by nothing");
+        missing.extend(tests.iter().filter(|name| !is_test(name, &sources)));
+    }
+    assert!(missing.is_empty(), "no tests: {missing:?}");
+}
+
+#[test]
+fn a_function_that_is_no_test_keeps_no_promise() {
+    let sources = all_sources();
+    assert!(is_test(
+        "a_function_that_is_no_test_keeps_no_promise",
+        &sources
+    ));
+    assert!(!is_test("all_sources", &sources));
+    assert!(is_test("failure_busy_wait", &sources));
+    assert_eq!(
+        promises("| S1 | words | `a`, `b` |"),
+        [("S1", vec!["a", "b"])]
+    );
 }

@@ -81,6 +81,8 @@ const LOOPS: &[(&str, &str)] = &[
     ("file in /tmp made and removed", "file 500"),
     ("byte read of /dev/zero", "zero 1000"),
     ("byte written to /dev/null", "null 1000"),
+    ("4 KiB read of a cached file", "page 1000"),
+    ("stat of a cached name", "stat 1000"),
     ("64 KiB read of a cached file", "read 500"),
     ("64 KiB written to a file", "write 500"),
     ("64 KiB through a pipe", "stream 500"),

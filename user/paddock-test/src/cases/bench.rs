@@ -18,7 +18,9 @@ pub fn run(_: &mut Report, words: &[String]) -> Outcome {
         "epoll" => return epoll_waits(count, number(words, 2, 5)?),
         "close" => return closes(count, number(words, 2, 5)?),
         "children" | "locks" | "timers" => return many::run(kind, count, number(words, 2, 5)?),
-        "zero" | "null" | "read" | "write" | "stream" => return transfers::run(kind, count),
+        "zero" | "null" | "page" | "stat" | "read" | "write" | "stream" => {
+            return transfers::run(kind, count);
+        }
         "tcp" | "tcp-open" | "tcp-stream" | "tcp-held" | "udp" => {
             return sockets::run(kind, count, number(words, 2, 0)?);
         }

@@ -10,6 +10,7 @@ use std::os::unix::fs::FileExt;
 use std::time::Instant;
 
 const PIECE: usize = 64 << 10;
+const PAGE: usize = 4096;
 /// Bytes of the file that is read and written over again and again.
 const FILE: usize = 16 * PIECE;
 
@@ -72,6 +73,11 @@ fn file(kind: &str, count: u64) -> Outcome {
             .map_err(|error| error.to_string())?;
     }
     let outcome = match kind {
+        "page" => repeat(kind, count, |turn| {
+            let offset = turn % (FILE / PAGE) as u64 * PAGE as u64;
+            file.read_exact_at(&mut piece[..PAGE], offset)
+        }),
+        "stat" => repeat(kind, count, |_| std::fs::symlink_metadata(path).map(drop)),
         "read" => repeat(kind, count, |turn| {
             file.read_exact_at(&mut piece, offset(turn))
         }),
