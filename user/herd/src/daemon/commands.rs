@@ -267,10 +267,13 @@ fn done(text: String) -> Answer {
 }
 
 fn status(view: View, now: Time, groups: Option<&Groups>) -> Status {
-    let groups = groups.filter(|groups| view.pid.is_some() && groups.has(&view.name));
+    let groups = groups.filter(|_| view.pid.is_some());
+    let tasks = groups.and_then(|groups| groups.tasks(&view.name));
+    // Without them it is in none: it was started before there were any.
+    let groups = groups.filter(|_| tasks.is_some());
     Status {
-        tasks: groups.and_then(|groups| groups.tasks(&view.name)),
-        memory: groups.and_then(|groups| groups.number(&view.name, "memory.current")),
+        tasks,
+        memory: groups.and_then(|groups| groups.memory(&view.name)),
         group: groups.map(|groups| groups.path(&view.name).to_string_lossy().into_owned()),
         name: view.name,
         state: view.phase,

@@ -25,6 +25,8 @@ pub(crate) struct Groups {
     /// Tells when a group that is watched has become empty.
     notes: OwnedFd,
     watched: HashMap<i32, String>,
+    /// Whether there is the controller of memory.
+    counts_memory: bool,
 }
 
 impl Groups {
@@ -47,7 +49,9 @@ impl Groups {
         try_out(&own, &top)?;
         enable(&top);
         let flags = CreateFlags::NONBLOCK | CreateFlags::CLOEXEC;
+        let given = fs::read_to_string(top.join("cgroup.subtree_control"))?;
         Ok(Some(Groups {
+            counts_memory: given.split_whitespace().any(|name| name == "memory"),
             top,
             notes: inotify::init(flags)?,
             watched: HashMap::new(),
@@ -171,8 +175,16 @@ impl Groups {
         let _ = fs::remove_dir(&self.top);
     }
 
+    /// How much memory its processes have, in bytes, where that is counted.
+    pub(crate) fn memory(&self, name: &str) -> Option<u64> {
+        match self.counts_memory {
+            true => self.number(name, "memory.current"),
+            false => None,
+        }
+    }
+
     /// A number in a file of the group.
-    pub(crate) fn number(&self, name: &str, file: &str) -> Option<u64> {
+    fn number(&self, name: &str, file: &str) -> Option<u64> {
         let text = fs::read_to_string(self.path(name).join(file)).ok()?;
         text.trim().parse().ok()
     }
