@@ -13,7 +13,7 @@ use paddock_user_io::{UserReader, UserWriter};
 use paddock_vfs::cache::FilePages;
 use paddock_vfs::{
     Allocation, EmitEntry, Errno, FileKind, FsStats, Inode, Metadata, NewNode, PAGE_SIZE, PageRef,
-    Result, SeekTo, SetMetadata, WriteCount, WriteErrors,
+    Result, SeekTo, SetMetadata, SetXattr, WriteCount, WriteErrors,
 };
 
 const PAGE: u64 = PAGE_SIZE as u64;
@@ -219,6 +219,21 @@ impl Inode for Ext4Inode {
 
     fn seek_data(&self, offset: u64, to: SeekTo) -> Result<u64> {
         self.seek_data_or_hole(offset, to)
+    }
+
+    fn get_xattr(&self, name: &[u8]) -> Result<Vec<u8>> {
+        self.fs.core.lock().get_xattr(self.ino, name)
+    }
+
+    fn set_xattr(&self, name: &[u8], value: Option<&[u8]>, mode: SetXattr) -> Result<()> {
+        let mut core = self.fs.core.lock();
+        self.fs.change(&mut core, |core| {
+            core.set_xattr(self.ino, name, value, mode)
+        })
+    }
+
+    fn list_xattrs(&self) -> Result<Vec<u8>> {
+        self.fs.core.lock().list_xattrs(self.ino)
     }
 
     fn readlink(&self) -> Result<Vec<u8>> {

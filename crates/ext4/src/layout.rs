@@ -38,6 +38,8 @@ const FLAGS_UNSIGNED_HASH: u32 = 0x2;
 const HASH_TEA: u8 = 2;
 
 pub const COMPAT_HAS_JOURNAL: u32 = 0x4;
+pub const SB_COMPAT: usize = 92;
+pub const COMPAT_EXT_ATTR: u32 = 0x8;
 const COMPAT_DIR_INDEX: u32 = 0x20;
 const COMPAT_SPARSE_SUPER2: u32 = 0x200;
 const COMPAT_ORPHAN_FILE: u32 = 0x1000;
@@ -163,7 +165,7 @@ impl Geometry {
             return Err(Errno::EINVAL);
         }
         let wide = incompat & INCOMPAT_64BIT != 0;
-        let compat = get_u32(sb, 92);
+        let compat = get_u32(sb, SB_COMPAT);
         let has_journal = compat & COMPAT_HAS_JOURNAL != 0;
         let ro_compat = get_u32(sb, SB_RO_COMPAT);
         let mut geometry = Geometry {

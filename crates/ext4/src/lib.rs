@@ -6,7 +6,7 @@
 //! - `checksums`: what seals each kind of metadata.
 //! - `transaction`: metadata blocks in memory. Changes of one operation are undone
 //!   if it fails; those of many operations make one transaction.
-//! - `allocation`, `extents`, `dir`, `paths`, `orphans`: blocks and inodes, the
+//! - `allocation`, `extents`, `dir`, `paths`, `orphans`, `xattrs`: blocks and inodes, the
 //!   map from file to disk, directories (with their index of hashes), changes
 //!   of names, files without one.
 //! - `data`, `file_io`, `fallocate`: file data between the page cache and the
@@ -47,5 +47,6 @@ mod raw_inode;
 #[cfg(test)]
 mod tests;
 mod transaction;
+mod xattrs;
 
 pub use fs::Ext4;

@@ -74,7 +74,7 @@ impl Core {
             self.cut_extents(&mut raw, 0, kind != FileKind::Regular)?;
         }
         self.drop_attributes(raw.attribute_block())?;
-        raw.clear_attribute_block();
+        raw.set_attribute_block(0);
         raw.set_size(0);
         raw.add_blocks(-(raw.sectors() as i64), 512);
         let now = self.clock.now().seconds as u32;
@@ -84,7 +84,7 @@ impl Core {
     }
 
     /// Takes one user of a block of extended attributes away.
-    fn drop_attributes(&mut self, block: u64) -> Result<()> {
+    pub fn drop_attributes(&mut self, block: u64) -> Result<()> {
         if block == 0 {
             return Ok(());
         }

@@ -194,9 +194,9 @@ impl RawInode {
         u64::from(get_u32(&self.bytes, 104)) | u64::from(get_u16(&self.bytes, 118)) << 32
     }
 
-    pub fn clear_attribute_block(&mut self) {
-        put_u32(&mut self.bytes, 104, 0);
-        put_u16(&mut self.bytes, 118, 0);
+    pub fn set_attribute_block(&mut self, block: u64) {
+        put_u32(&mut self.bytes, 104, block as u32);
+        put_u16(&mut self.bytes, 118, (block >> 32) as u16);
     }
 
     /// The time of deletion; in the list of orphans, the next one's number.

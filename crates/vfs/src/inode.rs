@@ -109,6 +109,28 @@ impl Allocation {
     }
 }
 
+/// What setxattr(2) expects to find.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SetXattr {
+    /// The attribute, or none.
+    Any,
+    /// None (`XATTR_CREATE`).
+    Create,
+    /// The attribute (`XATTR_REPLACE`).
+    Replace,
+}
+
+impl SetXattr {
+    /// `EEXIST` or `ENODATA` unless what is there is what is expected.
+    pub fn check(self, exists: bool) -> Result<()> {
+        match (self, exists) {
+            (SetXattr::Create, true) => Err(Errno::EEXIST),
+            (SetXattr::Replace, false) => Err(Errno::ENODATA),
+            _ => Ok(()),
+        }
+    }
+}
+
 /// What lseek(2) looks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SeekTo {
@@ -273,6 +295,26 @@ pub trait Inode: Send + Sync {
             (true, SeekTo::Data) => Ok(offset),
             (true, SeekTo::Hole) => Ok(size),
         }
+    }
+
+    /// The value of an extended attribute, by its whole name. `ENODATA`,
+    /// `EOPNOTSUPP`.
+    fn get_xattr(&self, name: &[u8]) -> Result<Vec<u8>> {
+        let _ = name;
+        Err(Errno::EOPNOTSUPP)
+    }
+
+    /// Sets an extended attribute, or takes it away for `None`. `EEXIST`,
+    /// `ENODATA`, `ENOSPC`, `EOPNOTSUPP`.
+    fn set_xattr(&self, name: &[u8], value: Option<&[u8]>, mode: SetXattr) -> Result<()> {
+        let _ = (name, value, mode);
+        Err(Errno::EOPNOTSUPP)
+    }
+
+    /// The names of all extended attributes, each with a zero byte behind it.
+    /// `EOPNOTSUPP`.
+    fn list_xattrs(&self) -> Result<Vec<u8>> {
+        Err(Errno::EOPNOTSUPP)
     }
 
     /// The target of a symbolic link. `EINVAL` for anything else.

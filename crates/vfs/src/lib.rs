@@ -41,7 +41,7 @@ mod write_errors;
 pub use device::BlockDevice;
 pub use fd_table::{FdEntry, FdTable, on_last_close};
 pub use file::{File, IoctlArg, NoArg};
-pub use inode::{Allocation, DirEntry, EmitEntry, FileSystem, Inode, NewNode, SeekTo};
+pub use inode::{Allocation, DirEntry, EmitEntry, FileSystem, Inode, NewNode, SeekTo, SetXattr};
 pub use inode_file::InodeFile;
 pub use metadata::{
     ANONYMOUS_DEVICE, Clock, FileKind, FsStats, Metadata, PIPE_DEVICE, SOCKET_DEVICE, SetMetadata,

@@ -1,7 +1,7 @@
 //! Damaged disks: errors, but neither panics nor endless loops.
 
 use super::*;
-use paddock_vfs::SetMetadata;
+use paddock_vfs::{SetMetadata, SetXattr};
 use proptest::prelude::*;
 use std::sync::OnceLock;
 
@@ -16,6 +16,10 @@ fn sound_image() -> &'static Vec<u8> {
             let file = root
                 .create(&[b'a', index + 1], &node(FileKind::Regular))
                 .unwrap();
+            for (name, len) in [(&b"user.short"[..], 9), (b"user.long", 300)] {
+                let value = &[index; 300][..len];
+                file.set_xattr(name, Some(value), SetXattr::Any).unwrap();
+            }
             write_all(&*file, u64::from(index) * 9_000, &pattern(1, 3_000)).unwrap();
         }
         let holes = root.create(b"holes", &node(FileKind::Regular)).unwrap();
@@ -50,6 +54,8 @@ fn explore(dir: &dyn Inode, depth: u32) {
         };
         let _ = inode.metadata();
         let _ = inode.readlink();
+        let _ = inode.list_xattrs();
+        let _ = inode.get_xattr(b"user.long");
         let mut buf = [0; 20_000];
         let _ = inode.read_at(0, &mut (&mut buf).into());
         let _ = inode.read_at(1 << 40, &mut (&mut buf).into());
@@ -65,6 +71,8 @@ fn disturb(fs: &Ext4) {
     for index in 0..40_u8 {
         let name = [b'a', index + 1];
         if let Ok(file) = root.lookup(&name) {
+            let value = [index; 50];
+            let _ = file.set_xattr(b"user.new", Some(&value), SetXattr::Any);
             let _ = file.write_at(u64::from(index) * 700, &mut (&[1; 5_000]).into());
             let size = Some(u64::from(index) * 4_000);
             let _ = file.set_metadata(&SetMetadata {

@@ -11,6 +11,7 @@ mod memory;
 mod power;
 mod random;
 mod space;
+mod xattrs;
 
 use crate::Ext4;
 use alloc::sync::Arc;

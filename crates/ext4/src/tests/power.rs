@@ -2,7 +2,7 @@
 
 use super::disk::Event;
 use super::*;
-use paddock_vfs::Allocation;
+use paddock_vfs::{Allocation, SetXattr};
 
 /// The disk as the power cut after `count` events leaves it. What came after
 /// the last flush may or may not have been written: `choice` decides.
@@ -102,6 +102,9 @@ fn edit_space(root: &Arc<dyn Inode>, round: u64) {
         keep_size: round.is_multiple_of(2),
     };
     file.allocate(reserve, 0, SPACE as u64).unwrap();
+    let value = [round as u8; 600];
+    file.set_xattr(b"user.round", Some(&value), SetXattr::Any)
+        .unwrap();
     let data = pattern(round, SPACE);
     for at in [3_000, 90_000, 40_000] {
         write_all(&*file, at as u64, &data[at..at + 30_000]).unwrap();
@@ -129,6 +132,8 @@ fn check_space(fs: &Ext4, round: u64, whole: bool) {
     if !whole {
         return;
     }
+    let value = file.get_xattr(b"user.round").unwrap();
+    assert!(value == [round as u8; 600]);
     let mut expected = vec![0; SPACE];
     for range in [
         3_000..33_000,

@@ -7,6 +7,7 @@ mod node;
 #[cfg(test)]
 mod tests;
 mod window;
+mod xattrs;
 
 use crate::{
     Clock, Cred, Errno, FileKind, FileSystem, FsStats, Inode, NewNode, PAGE_SIZE, PageRef,

@@ -3,9 +3,10 @@
 use super::Shared;
 use super::data::FileData;
 use super::dir::Entries;
+use super::xattrs::Xattrs;
 use crate::{
     Allocation, EmitEntry, Errno, FileKind, FsStats, Inode, Metadata, NewNode, PAGE_SIZE, PageRef,
-    Result, Seals, SeekTo, SetMetadata, Timestamp, WriteCount,
+    Result, Seals, SeekTo, SetMetadata, SetXattr, Timestamp, WriteCount,
 };
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
@@ -31,6 +32,8 @@ pub(super) struct State {
     mtime: Timestamp,
     ctime: Timestamp,
     pub content: Content,
+    /// A page is counted for them once there are any.
+    xattrs: Xattrs,
 }
 
 impl State {
@@ -108,6 +111,7 @@ impl Node {
             mtime: now,
             ctime: now,
             content,
+            xattrs: Xattrs::default(),
         };
         // From here on the node's `Drop` gives the charge back.
         Ok(Arc::new_cyclic(|me| Node {
@@ -161,7 +165,7 @@ impl Node {
     }
 }
 
-fn copy(bytes: &[u8]) -> Result<Vec<u8>> {
+pub(super) fn copy(bytes: &[u8]) -> Result<Vec<u8>> {
     let mut copy = Vec::new();
     copy.try_reserve_exact(bytes.len())
         .map_err(|_| Errno::ENOMEM)?;
@@ -173,6 +177,9 @@ impl Drop for Node {
     fn drop(&mut self) {
         if let Content::File(data) = &self.state.get_mut().content {
             self.shared.refund_pages(data.pages());
+        }
+        if !self.state.get_mut().xattrs.is_empty() {
+            self.shared.refund_pages(1);
         }
         self.shared.refund_node();
         // One by one: recursion would need a stack as deep as the tree.
@@ -299,6 +306,31 @@ impl Inode for Node {
 
     fn seek_data(&self, offset: u64, to: SeekTo) -> Result<u64> {
         self.state.lock().file()?.seek(offset, to)
+    }
+
+    fn get_xattr(&self, name: &[u8]) -> Result<Vec<u8>> {
+        self.state.lock().xattrs.get(name)
+    }
+
+    fn set_xattr(&self, name: &[u8], value: Option<&[u8]>, mode: SetXattr) -> Result<()> {
+        may_allocate()?;
+        let now = self.shared.clock.now();
+        let mut state = self.state.lock();
+        let was_empty = state.xattrs.is_empty();
+        if was_empty {
+            self.shared.charge_page()?;
+        }
+        let result = state.xattrs.set(name, value, mode);
+        if state.xattrs.is_empty() {
+            self.shared.refund_pages(1);
+        }
+        result?;
+        state.ctime = now;
+        Ok(())
+    }
+
+    fn list_xattrs(&self) -> Result<Vec<u8>> {
+        self.state.lock().xattrs.list()
     }
 
     fn readlink(&self) -> Result<Vec<u8>> {

@@ -11,6 +11,7 @@ mod rename;
 #[cfg(test)]
 mod tests;
 mod walk;
+mod xattr;
 
 pub use attributes::SetTime;
 pub use dentry::Dentry;

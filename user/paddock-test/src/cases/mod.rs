@@ -49,6 +49,7 @@ mod timers;
 mod udp;
 mod unix;
 mod wait;
+mod xattr;
 
 use crate::report::Report;
 use crate::sys;
@@ -143,6 +144,7 @@ pub const CASES: &[Case] = &[
     case("program-start", program_start::run),
     case("splice", splice::run),
     case("fallocate", fallocate::run),
+    case("xattr", xattr::run),
     case("descriptors", descriptors::run),
     case("cgroup", cgroup::run),
     case("devices", devices::run),

@@ -1,0 +1,60 @@
+//! Extended attributes of a node in memory.
+
+use super::node::copy;
+use crate::{Errno, PAGE_SIZE, Result, SetXattr};
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+
+/// Attributes by name: as many as go into a page.
+#[derive(Default)]
+pub(super) struct Xattrs(BTreeMap<Vec<u8>, Vec<u8>>);
+
+/// What an attribute takes besides its bytes.
+const OVERHEAD: usize = 64;
+
+impl Xattrs {
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// `ENODATA`.
+    pub fn get(&self, name: &[u8]) -> Result<Vec<u8>> {
+        copy(self.0.get(name).ok_or(Errno::ENODATA)?)
+    }
+
+    /// Sets an attribute, or takes it away. `EEXIST`, `ENODATA`, `ENOSPC`,
+    /// `ENOMEM`.
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "small: a caller has asked may_allocate, and the heap keeps a reserve for such"
+    )]
+    pub fn set(&mut self, name: &[u8], value: Option<&[u8]>, mode: SetXattr) -> Result<()> {
+        mode.check(self.0.contains_key(name))?;
+        let Some(value) = value else {
+            self.0.remove(name);
+            return Ok(());
+        };
+        let others = self.0.iter().filter(|(other, _)| *other != name);
+        let taken: usize = others
+            .map(|(name, value)| name.len() + value.len() + OVERHEAD)
+            .sum();
+        if taken + name.len() + value.len() + OVERHEAD > PAGE_SIZE {
+            return Err(Errno::ENOSPC);
+        }
+        let (name, value) = (copy(name)?, copy(value)?);
+        self.0.insert(name, value);
+        Ok(())
+    }
+
+    /// The names, each with a zero byte behind it. `ENOMEM`.
+    pub fn list(&self) -> Result<Vec<u8>> {
+        let mut names = Vec::new();
+        let bytes = self.0.keys().map(|name| name.len() + 1).sum();
+        names.try_reserve_exact(bytes).map_err(|_| Errno::ENOMEM)?;
+        for name in self.0.keys() {
+            names.extend_from_slice(name);
+            names.push(0);
+        }
+        Ok(names)
+    }
+}
