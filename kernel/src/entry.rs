@@ -4,7 +4,7 @@
 use crate::arch::boot::BootInfo;
 use crate::arch::trap::{EC_DATA_KERNEL, TrapFrame};
 use crate::arch::{cpu, user_access};
-use crate::{interrupts, panic, process, schedule_fuzz, smp, thread, watchdog};
+use crate::{console, interrupted, interrupts, panic, process, schedule_fuzz, smp, thread};
 use paddock_sync::platform;
 
 /// The boot code's call: MMU on with the early tables, interrupts masked.
@@ -100,9 +100,10 @@ extern "C" fn trap_kernel_fiq(frame: &mut TrapFrame) {
 fn take_interrupt(frame: &TrapFrame) {
     let context = platform::context();
     context.enter_interrupt();
-    watchdog::interrupt_begins(frame);
+    interrupted::begins(frame);
     interrupts::dispatch();
-    watchdog::interrupt_ends();
+    console::announce();
+    interrupted::ends();
     context.leave_interrupt();
 }
 

@@ -6,15 +6,13 @@
 
 mod table;
 
-use crate::console::{self, safe_println};
 use crate::cpus::{self, MAX_CPUS};
 use crate::machine::{Machine, Trigger};
-use crate::watchdog::{self, Kind};
 use crate::{arch, gic};
 use core::fmt;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use paddock_abi::{Errno, Result};
-use paddock_sync::{IrqOff, PreemptGuard, Rank, SpinLock};
+use paddock_sync::{IrqOff, OnceCell, PreemptGuard, Rank, SpinLock};
 use table::Table;
 
 /// An interrupt that fires this often with nothing in between is stuck.
@@ -76,6 +74,18 @@ static SPURIOUS: AtomicU64 = AtomicU64::new(0);
 /// Interrupts without a handler.
 static UNHANDLED: AtomicU64 = AtomicU64::new(0);
 
+/// What reports an interrupt that comes again and again: its number, and the words for
+/// it. Interrupt context.
+type Reporter = fn(u32, fmt::Arguments<'_>);
+
+static REPORTER: OnceCell<Reporter> = OnceCell::new();
+
+/// Has storms reported by `reporter`. Once.
+pub fn set_storm_reporter(reporter: Reporter) {
+    // A second one would be a mistake of `main`'s; the first one stays.
+    let _ = REPORTER.set(reporter);
+}
+
 /// Sets up the controller and this (the boot) CPU. Once, interrupts masked.
 pub fn init(machine: &Machine) {
     gic::init(machine);
@@ -121,7 +131,6 @@ pub fn dispatch() {
     if last == u32::MAX {
         SPURIOUS.fetch_add(1, Relaxed);
     }
-    console::announce();
 }
 
 /// An interrupt whose handler does not quiet it would keep this CPU for ever.
@@ -137,11 +146,11 @@ fn report_storm(irq: u32) {
     } else {
         ""
     };
-    watchdog::report(
-        Kind::InterruptStorm,
-        u64::from(irq),
-        format_args!("interrupt {irq} came {STORM} times in a row{done}"),
-    );
+    let details = format_args!("interrupt {irq} came {STORM} times in a row{done}");
+    match REPORTER.get() {
+        Some(report) => report(irq, details),
+        None => log::error!("{details}"),
+    }
 }
 
 fn handle(irq: u32, cpu: usize) {
@@ -161,7 +170,7 @@ fn handle(irq: u32, cpu: usize) {
 fn unhandled(irq: u32) {
     gic::disable(irq);
     UNHANDLED.fetch_add(1, Relaxed);
-    safe_println!("interrupt {irq} has no handler; disabled");
+    log::error!("interrupt {irq} has no handler; disabled");
 }
 
 /// Interrupts that were gone when asked for, and those without a handler.

@@ -23,6 +23,7 @@ mod fault_injection;
 mod fs;
 mod gic;
 mod init;
+mod interrupted;
 mod interrupts;
 mod machine;
 mod main_loop;
@@ -60,6 +61,9 @@ fn kernel_main(boot: BootInfo) -> ! {
     console::init(machine);
     log::info!("Paddock {} on {}", env!("CARGO_PKG_VERSION"), machine.model);
     interrupts::init(machine);
+    interrupts::set_storm_reporter(|interrupt, details| {
+        watchdog::report(watchdog::Kind::InterruptStorm, interrupt.into(), details);
+    });
     smp::init(machine, machine::command_line().max_cpus);
     thread::start_timer();
     start_embassy_timer(machine);
@@ -98,6 +102,7 @@ fn start_up(machine: &'static machine::Machine) {
     if let Err(error) = async_fs::start() {
         panic!("no memory for the worker threads: {error}");
     }
+    ssh::show_settings();
     fs::mount_root(&command_line);
     ssh::prepare();
     let main_loop = MainLoop::new();

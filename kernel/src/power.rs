@@ -3,10 +3,39 @@
 use crate::arch::cpu;
 use crate::machine::{self, PsciMethod};
 use paddock_abi::{Errno, Result};
+use paddock_sync::{PreemptOff, Rank, SpinLock};
 use smccc::{Hvc, Smc, psci};
 
 /// Status with which a machine under test ends after a panic.
 pub const PANIC_STATUS: i32 = 101;
+
+/// How many may want to hear of the machine's end.
+const MAX_HOOKS: usize = 4;
+
+/// May sleep.
+type Hook = fn();
+
+/// What is done before the machine ends, from the first to the last.
+static HOOKS: SpinLock<[Option<Hook>; MAX_HOOKS], PreemptOff> =
+    SpinLock::new(Rank::Leaf, [None; MAX_HOOKS]);
+
+/// Has `hook` called before the machine ends in good order, and before those who asked
+/// earlier. Thread context.
+pub fn before_end(hook: Hook) {
+    match HOOKS.lock().iter_mut().find(|place| place.is_none()) {
+        Some(place) => *place = Some(hook),
+        None => panic!("more than {MAX_HOOKS} hear of the machine's end"),
+    }
+}
+
+/// Before the machine goes off: nobody is left waiting for an answer, and everything is
+/// on the disk. Thread context; sleeps.
+pub fn shut_down() {
+    let hooks = *HOOKS.lock();
+    for hook in hooks.into_iter().rev().flatten() {
+        hook();
+    }
+}
 
 fn method() -> Option<PsciMethod> {
     machine::get()?.psci

@@ -3,11 +3,10 @@
 //! given out cannot be found again.
 
 use crate::arch::timers;
-use crate::drivers::virtio::entropy;
 use crate::machine::Machine;
 use crate::schedule_fuzz;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
-use paddock_sync::{IrqOff, Rank, SpinLock};
+use paddock_sync::{Deadline, IrqOff, OnceCell, Rank, SpinLock};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
@@ -22,8 +21,25 @@ const FIRST_SEED_NS: u64 = 1_000_000_000;
 const JITTER_ROUNDS: usize = 1024;
 
 static KEY_STATE: SpinLock<[u8; KEY], IrqOff> = SpinLock::new(Rank::Random, [0; KEY]);
+/// A source of entropy, which answers with [`add_entropy`].
+#[derive(Debug)]
+pub struct Device {
+    /// Asks for more. Any context; does not wait.
+    pub request: fn(),
+    /// Waits for the first answer, until a deadline. Thread context; sleeps.
+    pub wait: fn(Deadline),
+}
+
+/// What the driver has found.
+static DEVICE: OnceCell<Device> = OnceCell::new();
 static SEEDED: AtomicBool = AtomicBool::new(false);
 static LAST_SEED: AtomicU64 = AtomicU64::new(0);
+
+/// The machine has this source. Once, before [`init`].
+pub fn set_device(device: Device) {
+    // A second one would be as good; the first one stays.
+    let _ = DEVICE.set(device);
+}
 
 /// Seeds the generator. Once, in a thread, after the entropy device was
 /// looked for; may sleep.
@@ -34,11 +50,13 @@ pub fn init(machine: &Machine) {
     }
     if let Some(seed) = schedule_fuzz::seed() {
         add_entropy(&seed.to_le_bytes());
-    } else if !entropy::is_present() {
+    } else if DEVICE.get().is_none() {
         log::warn!("random: no entropy device; attach a virtio-rng device for a stronger seed");
     }
-    if !is_seeded() {
-        entropy::wait(timers::now() + FIRST_SEED_NS);
+    if !is_seeded()
+        && let Some(device) = DEVICE.get()
+    {
+        (device.wait)(timers::now() + FIRST_SEED_NS);
     }
     if !is_seeded() {
         jitter();
@@ -129,12 +147,13 @@ pub fn next_u64() -> u64 {
 fn reseed_when_due() {
     let last = LAST_SEED.load(Relaxed);
     let now = timers::now();
-    if last != 0
+    if let Some(device) = DEVICE.get()
+        && last != 0
         && now.saturating_sub(last) > RESEED_NS
         && LAST_SEED
             .compare_exchange(last, now, Relaxed, Relaxed)
             .is_ok()
     {
-        entropy::request();
+        (device.request)();
     }
 }

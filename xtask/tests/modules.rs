@@ -25,9 +25,10 @@ const ORDER: &[&str] = &[
     "gic",
     "cpus",
     "time",
+    "interrupts",
     "console",
     "violations",
-    "interrupts",
+    "interrupted",
     "thread",
     "critical",
     "async_fs",
@@ -54,17 +55,8 @@ const ORDER: &[&str] = &[
 
 /// What points upwards: from, to.
 const UPWARD: &[(&str, &str)] = &[
-    ("backtrace", "watchdog"),
-    ("console", "interrupts"),
-    ("drivers", "net"),
-    ("fs", "ssh"),
-    ("fs", "syscall"),
-    ("interrupts", "watchdog"),
     ("main_loop", "detectors"),
-    ("memory", "process"),
-    ("random", "drivers"),
     ("schedule_fuzz", "fs"),
-    ("syscall", "init"),
     ("thread", "detectors"),
     ("thread", "schedule_fuzz"),
     ("thread", "process"),
@@ -73,7 +65,6 @@ const UPWARD: &[(&str, &str)] = &[
     ("time", "thread"),
     ("process", "fs"),
     ("process", "syscall"),
-    ("watchdog", "schedule_fuzz"),
 ];
 
 /// The first parts of the paths that follow `crate::` in a source.

@@ -4,9 +4,9 @@ mod remote;
 
 use crate::arch::{context, trap::TrapFrame};
 use crate::console::safe_println;
+use crate::interrupted;
 use crate::symbols::{Code, ReturnTo};
 use crate::thread::{self, Thread};
-use crate::watchdog;
 use core::arch::asm;
 use core::fmt;
 use paddock_watchdog::{Entry, Place, Walk};
@@ -45,7 +45,7 @@ pub fn of_caller() -> impl Iterator<Item = Place> + use<> {
 /// else the caller.
 #[inline(always)]
 pub fn of_current() -> impl Iterator<Item = Place> + use<> {
-    let interrupted = watchdog::interrupted();
+    let interrupted = interrupted::frame();
     let called = match interrupted {
         Some(_) => None,
         None => Some(of_caller()),

@@ -16,6 +16,7 @@ mod sys;
 use crate::console::terminal::{self, ConsoleSink};
 use crate::machine::CommandLine;
 use crate::memory;
+use crate::power;
 use crate::process::vfs;
 use alloc::sync::Arc;
 use clock::WallClock;
@@ -59,6 +60,7 @@ pub fn console() -> Option<&'static Arc<Tty>> {
 /// If there is not even memory for an empty tree.
 #[allow(clippy::disallowed_methods, reason = "runs at boot, before any user")]
 pub fn mount_root(command_line: &CommandLine<'_>) {
+    power::before_end(shut_down);
     let clock = Arc::new(WallClock);
     let devices = devices::table(&make_terminals(), &make_console());
     let root = root::find(command_line, &clock);
@@ -151,7 +153,7 @@ pub fn drop_names() {
 
 /// Unmounts everything, before the machine goes off: the disk is clean
 /// afterwards, and files are of no use any more. May sleep.
-pub fn shut_down() {
+fn shut_down() {
     let Some(namespace) = vfs::try_namespace() else {
         return;
     };

@@ -10,7 +10,7 @@ mod output;
 use crate::machine::CommandLine;
 use crate::process::vfs::namespace;
 use crate::process::{self, Program};
-use crate::{config, fs, thread, time};
+use crate::{config, thread, time};
 use alloc::string::String;
 use alloc::sync::Arc;
 use embassy_executor::{SendSpawner, Spawner};
@@ -34,8 +34,6 @@ static PATH: OnceCell<Option<String>> = OnceCell::new();
 static SPAWNER: OnceCell<SendSpawner> = OnceCell::new();
 /// How the last process 1 ended, and when (ns since boot).
 static LAST_END: SpinLock<Option<(WaitStatus, u64)>> = SpinLock::new(Rank::Leaf, None);
-/// Ends the connections of those who are logged in.
-static SHUTDOWN_HOOK: OnceCell<fn()> = OnceCell::new();
 /// How long one that was killed may take to go, in milliseconds.
 const END_MS: u64 = 2000;
 /// How often that is looked at, in milliseconds.
@@ -153,19 +151,4 @@ fn standard_files(context: &PathContext, writer: Arc<ChannelWriter>) -> Result<F
         files.replace(number as i32, file, false, number + 1)?;
     }
     Ok(files)
-}
-
-/// What ends the connections of those who are logged in before the machine
-/// goes: it may sleep, but not for long. Once, at boot.
-pub fn set_shutdown_hook(hook: fn()) {
-    let _ = SHUTDOWN_HOOK.set(hook);
-}
-
-/// Before the machine goes off: nobody is left waiting for an answer, and
-/// everything is on the disk. Thread context; sleeps.
-pub fn shut_down() {
-    if let Some(hook) = SHUTDOWN_HOOK.get() {
-        hook();
-    }
-    fs::shut_down();
 }

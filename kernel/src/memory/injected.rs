@@ -6,8 +6,8 @@
 
 #[cfg(feature = "test-kernel")]
 mod switch {
-    use crate::process;
     use core::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+    use paddock_sync::OnceCell;
 
     /// The number of the allocation that fails.
     static FAILS_AT: AtomicU64 = AtomicU64::new(u64::MAX);
@@ -15,6 +15,15 @@ mod switch {
     static TRIED: AtomicU64 = AtomicU64::new(0);
     /// The process that they are counted for; 0 for none.
     static PROCESS: AtomicU32 = AtomicU32::new(0);
+
+    /// Tells which process runs; 0 for none.
+    static RUNNING: OnceCell<fn() -> u32> = OnceCell::new();
+
+    /// By what the process that runs is known. Once.
+    pub fn set_running(running: fn() -> u32) {
+        // It is always the same one.
+        let _ = RUNNING.set(running);
+    }
 
     /// Has the allocation number `count` (from 0) of a process fail. Restarts
     /// the count.
@@ -39,13 +48,13 @@ mod switch {
     pub fn fails_now() -> bool {
         let process = PROCESS.load(Relaxed);
         process != 0
-            && process::current().is_some_and(|thread| thread.process.pid == process)
+            && RUNNING.get().is_some_and(|running| running() == process)
             && TRIED.fetch_add(1, Relaxed) == FAILS_AT.load(Relaxed)
     }
 }
 
 #[cfg(feature = "test-kernel")]
-pub use switch::{fail_at, fails_now, stop, tried};
+pub use switch::{fail_at, fails_now, set_running, stop, tried};
 
 /// No allocation fails but for want of memory.
 #[cfg(not(feature = "test-kernel"))]

@@ -2,6 +2,7 @@
 //! a card.
 
 use super::{inet, list_neighbours, traffic};
+use crate::drivers::virtio::net;
 use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use paddock_abi::Result;
@@ -32,7 +33,7 @@ pub fn now() -> Now {
     Now(())
 }
 
-fn counted(traffic: super::Traffic) -> Traffic {
+fn counted(traffic: net::Traffic) -> Traffic {
     Traffic {
         packets: traffic.packets,
         bytes: traffic.bytes,
@@ -82,7 +83,7 @@ fn route(to: IpAddr, prefix: u8, protocol: u8) -> Route {
 impl Network for Now {
     fn links(&self, take: &mut dyn FnMut(&Link) -> Result<()>) -> Result<()> {
         let [local, wire] = traffic();
-        let counts = |it: Option<(&str, super::Traffic, super::Traffic)>| {
+        let counts = |it: Option<(&str, net::Traffic, net::Traffic)>| {
             let (_, received, sent) = it.unwrap_or_default();
             (counted(received), counted(sent))
         };

@@ -5,6 +5,7 @@ use super::loopback;
 use super::notifier::Owner;
 use super::ports::SERVICES;
 use crate::drivers::virtio::net::Card;
+use crate::drivers::virtio::net::Traffic;
 use alloc::vec::Vec;
 use embassy_net::{IpAddress, IpEndpoint, Ipv4Address, Ipv6Cidr};
 use paddock_abi::socket::AF_INET;
@@ -13,25 +14,6 @@ use paddock_inet::{Interface, LISTEN, Listed};
 
 /// A listener or connection, and who has it.
 pub type Connection = Listed<Owner>;
-
-/// What has gone one way.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Traffic {
-    /// How many packets.
-    pub packets: u64,
-    /// Their bytes.
-    pub bytes: u64,
-    /// How many were lost for want of room.
-    pub lost: u64,
-}
-
-impl Traffic {
-    /// One more packet.
-    pub fn count(&mut self, bytes: usize) {
-        self.packets += 1;
-        self.bytes += bytes as u64;
-    }
-}
 
 /// Listeners and connections of programs, and the ports of the kernel's own
 /// services. `ENOMEM`.

@@ -2,7 +2,8 @@
 //! unless it is for a program. Programs reach each other within
 //! [`super::inet`]; what they send to a service of the kernel comes in here.
 
-use super::{Traffic, demux};
+use super::demux;
+use crate::drivers::virtio::net::Traffic;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::task::{Context, Waker};

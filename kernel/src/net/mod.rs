@@ -27,7 +27,7 @@ use embassy_net::{
 use embassy_time::{Duration, Timer};
 use heapless::Vec;
 pub use list::{
-    Connection, Traffic, interface, ipv6_addresses, list_connections, list_datagram_sockets,
+    Connection, interface, ipv6_addresses, list_connections, list_datagram_sockets,
     list_neighbours, traffic,
 };
 use loopback::Loopback;

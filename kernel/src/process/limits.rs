@@ -7,6 +7,8 @@ use crate::thread::MAX_THREADS;
 use paddock_abi::Result;
 use paddock_process::TaskLimits;
 
+/// The most that `RLIMIT_NOFILE` can be set to (`nr_open`, proc(5)).
+pub const NR_OPEN: u64 = 1 << 20;
 /// Tasks that are left to the kernel's own threads.
 const KERNELS: usize = 64;
 /// Tasks that are left to process 1 and root's logins besides.

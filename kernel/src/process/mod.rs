@@ -25,6 +25,7 @@ pub mod timers;
 mod traps;
 mod usage;
 mod user_thread;
+pub mod uts;
 mod vdso;
 pub mod vfs;
 

@@ -3,7 +3,7 @@
 use super::{HASH, disk, generator};
 use crate::machine::CommandLine;
 use crate::watchdog::{self, Kind};
-use crate::{console, fs, power, thread, violations};
+use crate::{console, power, thread, violations};
 use alloc::string::String;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use paddock_process::WaitStatus;
@@ -67,7 +67,7 @@ pub fn process_1_ended(status: Option<WaitStatus>) {
 /// disk holds then, as a file that `paddock.fuzz_disk` names.
 fn end_well(file: Option<String>) {
     let status = LAST_IS_THERE.wait_until(|| LAST.lock().take());
-    fs::shut_down();
+    power::shut_down();
     ENDING.store(true, Relaxed);
     generator::disable();
     if let Some(file) = file

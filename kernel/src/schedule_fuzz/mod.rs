@@ -17,13 +17,14 @@ mod end;
 mod generator;
 
 pub use disk::start as start_disk;
-pub use end::{process_1_ended, watchdog_reported};
+pub use end::process_1_ended;
 pub use generator::seed;
 
 use crate::arch::{cpu, timers};
 use crate::cpus;
 use crate::machine::CommandLine;
 use crate::thread::{RunQueues, Thread};
+use crate::watchdog;
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use generator::{chance, draw, enabled};
@@ -58,6 +59,7 @@ static HASH: AtomicU64 = AtomicU64::new(0);
 /// Begins, if the command line has a seed. In the start-up's thread.
 pub fn start(command_line: &CommandLine<'_>) {
     if generator::configure(command_line) {
+        watchdog::after_report(end::watchdog_reported);
         end::start(command_line);
     }
 }

@@ -57,6 +57,3 @@ pub fn note_switch(_: &Thread) {}
 
 #[inline(always)]
 pub fn process_1_ended(_: Option<WaitStatus>) {}
-
-#[inline(always)]
-pub fn watchdog_reported() {}

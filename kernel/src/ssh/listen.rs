@@ -4,9 +4,9 @@ use super::backend::{System, log_stranger, new_rng};
 use super::door::{self, Visit};
 use super::settings::{self, InForce};
 use super::watched::Watched;
-use crate::init;
 use crate::memory::frames;
 use crate::net::service::TcpSocket;
+use crate::power;
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -47,7 +47,7 @@ pub fn start(spawner: Spawner) {
         Ok(token) => spawner.spawn(token),
         Err(_) => log::error!("ssh: the server has no task"),
     }
-    init::set_shutdown_hook(close);
+    power::before_end(close);
 }
 
 /// Listens no longer and ends all connections, as the machine is about to go.

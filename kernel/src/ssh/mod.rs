@@ -21,6 +21,7 @@ mod listen;
 mod local;
 mod monitor;
 mod outgoing;
+mod proc_file;
 mod served;
 mod settings;
 mod stream;
@@ -29,9 +30,14 @@ mod watched;
 use core::sync::atomic::{AtomicBool, Ordering};
 
 pub use listen::start;
-pub use settings::{describe as describe_settings, reload};
+use settings::{describe as describe_settings, reload};
 
 static INITIALIZED: AtomicBool = AtomicBool::new(false);
+
+/// Shows its settings in `/proc`. Once, before the root is mounted.
+pub fn show_settings() {
+    proc_file::add();
+}
 
 /// Reads or makes the host key and says its fingerprint. Thread context,
 /// before the server accepts.

@@ -1,6 +1,7 @@
 //! Resource limits: getrlimit(2), prlimit(2), and what they bind.
 
 use super::Call;
+use crate::process::limits::NR_OPEN;
 use crate::process::object::{
     LIMITS, Limit, RLIMIT_AS, RLIMIT_CPU, RLIMIT_DATA, RLIMIT_FSIZE, RLIMIT_NOFILE,
     RLIMIT_SIGPENDING, RLIMIT_STACK,
@@ -11,9 +12,6 @@ use paddock_abi::process::Rlimit;
 use paddock_abi::signal::{SIGXFSZ, Siginfo};
 use paddock_abi::{Errno, Result};
 use paddock_cred::Cap;
-
-/// The most descriptors that any limit allows (`fs.nr_open`).
-pub const NR_OPEN: u64 = 1 << 20;
 
 /// The process whose limits are meant. `EPERM` for one that is not the
 /// caller's, `ESRCH`.

@@ -59,8 +59,6 @@ use paddock_abi::{Errno, Result};
 
 pub use args::Call;
 pub use descriptors::{init, release};
-pub use limits::NR_OPEN;
-pub use system::hostname;
 
 /// Numbers below this are remembered, one bit each, once their absence has
 /// been told of; others are never told of.

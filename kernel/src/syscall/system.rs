@@ -5,71 +5,48 @@ use super::Call;
 use super::buffers::with_chunk;
 use crate::arch::user_access::copy_to_user;
 use crate::console::{kmsg, log_ring::LOG_CAPACITY};
-use crate::process::tree;
+use crate::process::{tree, uts};
 use crate::user_memory::read_bytes;
-use crate::{config, cpus, init, machine, memory, power, random, thread, time};
+use crate::{config, cpus, machine, memory, power, random, thread, time};
 use alloc::vec::Vec;
 use paddock_abi::process::*;
 use paddock_abi::time::NANOS;
 use paddock_abi::{Errno, Result};
 use paddock_cred::Cap;
 use paddock_sched::CpuMask;
-use paddock_sync::{PreemptOff, Rank, SpinLock};
-
-/// The longest host name.
-const NAME_MAX: usize = 64;
-
-/// The name of the host and its domain; empty until they are set.
-static NAMES: SpinLock<[Vec<u8>; 2], PreemptOff> =
-    SpinLock::new(Rank::Leaf, [Vec::new(), Vec::new()]);
-
-/// The host's name.
-pub fn hostname() -> Vec<u8> {
-    let name = NAMES.lock()[0].clone();
-    if name.is_empty() {
-        b"paddock".to_vec()
-    } else {
-        name
-    }
-}
 
 /// uname(2).
 pub fn uname(call: &mut Call<'_>) -> Result<u64> {
-    let domain = NAMES.lock()[1].clone();
+    let domain = uts::domain();
     call.pointer::<Utsname>(0).write(&Utsname {
         sysname: Utsname::field(machine::sysname().as_bytes()),
-        nodename: Utsname::field(&hostname()),
+        nodename: Utsname::field(&uts::hostname()),
         release: Utsname::field(config::RELEASE.as_bytes()),
         version: Utsname::field(concat!("Paddock ", env!("CARGO_PKG_VERSION")).as_bytes()),
         machine: Utsname::field(b"aarch64"),
-        domainname: Utsname::field(if domain.is_empty() {
-            b"(none)"
-        } else {
-            &domain
-        }),
+        domainname: Utsname::field(&domain),
     })?;
     Ok(0)
 }
 
-fn set_name(call: &Call<'_>, which: usize) -> Result<u64> {
+/// A new name, from the caller's memory.
+fn new_name(call: &Call<'_>) -> Result<Vec<u8>> {
     call.require(Cap::CAP_SYS_ADMIN)?;
-    let length = usize::try_from(call.int(1))
-        .ok()
-        .filter(|&length| length <= NAME_MAX);
-    let name = read_bytes(call.word(0), length.ok_or(Errno::EINVAL)?)?;
-    let old = core::mem::replace(&mut NAMES.lock()[which], name);
-    drop(old);
-    Ok(0)
+    let length = usize::try_from(call.int(1)).ok();
+    let length = length.filter(|&length| length <= uts::NAME_MAX);
+    read_bytes(call.word(0), length.ok_or(Errno::EINVAL)?)
 }
 
 /// sethostname(2).
 pub fn sethostname(call: &mut Call<'_>) -> Result<u64> {
-    set_name(call, 0)
+    uts::set_hostname(new_name(call)?);
+    Ok(0)
 }
 
 /// setdomainname(2).
 pub fn setdomainname(call: &mut Call<'_>) -> Result<u64> {
-    set_name(call, 1)
+    uts::set_domain(new_name(call)?);
+    Ok(0)
 }
 
 /// sysinfo(2).
@@ -99,12 +76,12 @@ pub fn reboot(call: &mut Call<'_>) -> Result<u64> {
         REBOOT_CAD_ON | REBOOT_CAD_OFF => Ok(0),
         REBOOT_RESTART | REBOOT_RESTART2 => {
             log::info!("reboot: asked for by process {}", call.process().pid);
-            init::shut_down();
+            power::shut_down();
             power::reset()
         }
         REBOOT_HALT | REBOOT_POWER_OFF => {
             log::info!("power off: asked for by process {}", call.process().pid);
-            init::shut_down();
+            power::shut_down();
             power::off()
         }
         _ => Err(Errno::EINVAL),

@@ -15,6 +15,7 @@ use crate::arch::timers::{self, SchedulerTimer};
 use crate::arch::trap::TrapFrame;
 use crate::cpus::{self, Ipi};
 use crate::gic;
+use crate::interrupted;
 use crate::interrupts::{self, Handler};
 use crate::{config, detectors, schedule_fuzz};
 use crate::{machine, watchdog};
@@ -188,7 +189,7 @@ fn on_timer() {
     detectors::timers::check_owner(&timers::SCHEDULER, set_to);
     this.armed.store(0, Relaxed);
     let due = this.fires_at.swap(0, Relaxed);
-    if let Some(interrupted) = watchdog::interrupted() {
+    if let Some(interrupted) = interrupted::frame() {
         sampling::take_if_due(this, now, interrupted);
     }
     wake_sleepers(this, now);

@@ -2,10 +2,11 @@
 
 use super::report::{self, At, Who, ms};
 use super::report_writer::{self, Kind, ReportWriter, cause_at};
-use super::{entry, others, settings, stolen};
+use super::{others, settings, stolen};
 use crate::arch::trap::TrapFrame;
 use crate::backtrace;
 use crate::cpus::{self, MAX_CPUS};
+use crate::interrupted;
 use crate::main_loop::{self, Step};
 use crate::thread;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -49,7 +50,7 @@ fn check_preemption(cpu: &Cpu, now: u64) {
     if report_writer::spoke(cpus::this_cpu()) == u64::MAX {
         return;
     }
-    let Some((at, since)) = entry::section() else {
+    let Some((at, since)) = interrupted::section() else {
         return;
     };
     // A thread does not leave its CPU in a section: an older beginning is that of the
@@ -89,7 +90,7 @@ fn check_interrupts(cpu: &Cpu, now: u64, due: u64) -> bool {
         return false;
     };
     let current = thread::current();
-    let (at, began) = entry::last_section();
+    let (at, began) = interrupted::last_section();
     let told = ReportWriter::begin(
         severity,
         Kind::InterruptsOff,

@@ -7,7 +7,6 @@
 //! it prints is out before it goes on.
 
 mod checks;
-mod entry;
 mod idle_watch;
 pub mod locks;
 mod others;
@@ -17,9 +16,10 @@ mod settings;
 mod stolen;
 
 pub use checks::{check, check_masked};
-pub use entry::{interrupt_begins, interrupt_ends, interrupted};
 pub use idle_watch::{left_idle, watch_while_idle};
 pub use report::{At, Doing, Who, interrupt_missing, lock_stalled, ms, report_thread};
+#[cfg(feature = "fuzz-sched")]
+pub use report_writer::after_report;
 pub use report_writer::{Kind, counts, report};
 pub use settings::{configure, file, lock_limit};
 pub use stolen::timer_came;

@@ -4,9 +4,10 @@
 use super::idle_watch::LOOK_NS;
 use super::report::{self, Who, ms};
 use super::report_writer::{self, Kind, ReportWriter};
-use super::{entry, settings, stolen};
+use super::{settings, stolen};
 use crate::config;
 use crate::cpus::{self, MAX_CPUS};
+use crate::interrupted;
 use crate::thread::{self, Thread, Threads};
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use paddock_sched::Class;
@@ -74,7 +75,7 @@ fn tell_silent(severity: Severity, cpu: usize, silent: u64) {
 /// noticed for that.
 pub fn check_runaway(now: u64) {
     let thread = thread::current();
-    if thread.class() != Class::System || entry::section().is_some() {
+    if thread.class() != Class::System || interrupted::section().is_some() {
         return;
     }
     let (ran, run) = thread.run_without_sleep();

@@ -2,8 +2,9 @@
 
 use super::locks::{self, Lock};
 use super::report_writer::{self, Kind, ReportWriter};
-use super::{entry, settings, stolen};
+use super::{settings, stolen};
 use crate::backtrace::{self, Line, Silence};
+use crate::interrupted;
 use crate::main_loop;
 use crate::symbols;
 use crate::thread::{self, Thread, Threads};
@@ -245,7 +246,7 @@ pub fn tell_places(writer: &ReportWriter, places: impl Iterator<Item = Place>) {
 /// before the present interrupt. A thread that does not run is in the switch's.
 fn section(thread: &Thread, own: bool) -> Option<Section> {
     let (at, since) = match own {
-        true => entry::interrupted().and_then(|_| entry::section())?,
+        true => interrupted::frame().and_then(|_| interrupted::section())?,
         false if thread.is_on_cpu() => thread.context().section()?,
         false => return None,
     };

@@ -2,10 +2,10 @@
 //! console.
 
 use crate::cpus::{self, MAX_CPUS};
-use crate::{backtrace, console, schedule_fuzz, time};
+use crate::{backtrace, console, time};
 use core::fmt;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use paddock_sync::PreemptGuard;
+use paddock_sync::{OnceCell, PreemptGuard};
 use paddock_watchdog::{Repeat, Repeats, Severity};
 
 /// What a report is about.
@@ -150,6 +150,16 @@ impl ReportWriter {
     }
 }
 
+/// What is done when a report is out.
+static AFTER_REPORT: OnceCell<fn()> = OnceCell::new();
+
+/// Has `hook` called when a report is out. Once; it is called in any context.
+#[cfg(feature = "fuzz-sched")]
+pub fn after_report(hook: fn()) {
+    // A second one would be a mistake of the caller's; the first one stays.
+    let _ = AFTER_REPORT.set(hook);
+}
+
 /// A report of one line; see [`ReportWriter::begin`]. Any context.
 pub fn report(kind: Kind, cause: u64, details: fmt::Arguments<'_>) {
     drop(ReportWriter::begin(Severity::Report, kind, cause, details));
@@ -166,8 +176,10 @@ impl Drop for ReportWriter {
         if self.alone {
             SPEAKING.store(false, Ordering::Release);
         }
-        if self.severity == Severity::Report {
-            schedule_fuzz::watchdog_reported();
+        if self.severity == Severity::Report
+            && let Some(hook) = AFTER_REPORT.get()
+        {
+            hook();
         }
     }
 }

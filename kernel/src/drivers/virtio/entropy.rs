@@ -40,6 +40,7 @@ pub fn init() {
         return;
     };
     let _ = DEVICE.set(SpinLock::new(Rank::Virtio, device));
+    random::set_device(random::Device { request, wait });
     let handler = Handler::new("virtio-rng", on_interrupt).triggered(found.interrupt.trigger);
     if let Err(error) = interrupts::register(found.interrupt.number, handler) {
         log::warn!("virtio-rng: no interrupt: {error}");
@@ -61,14 +62,9 @@ fn start(mut transport: MmioTransport<'static>) -> Option<Device> {
     })
 }
 
-/// Whether there is an entropy device. After [`init`].
-pub fn is_present() -> bool {
-    DEVICE.get().is_some()
-}
-
 /// Asks for entropy, unless an answer is on its way. Any context; does not
 /// wait.
-pub fn request() {
+fn request() {
     let Some(device) = DEVICE.get() else {
         return;
     };
@@ -121,7 +117,7 @@ impl Device {
 
 /// Waits for the device's first answer, at most until `deadline`. In a
 /// thread; sleeps.
-pub fn wait(deadline: Deadline) {
+fn wait(deadline: Deadline) {
     let Some(device) = DEVICE.get() else {
         return;
     };

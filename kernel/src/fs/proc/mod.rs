@@ -19,6 +19,8 @@ mod system;
 mod tables;
 pub(super) mod text;
 
+pub use text::Text;
+
 use super::clock::WallClock;
 use super::mounts;
 use alloc::format;

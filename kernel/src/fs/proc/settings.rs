@@ -4,7 +4,8 @@
 use super::text::{Text, file};
 use crate::memory::frames;
 use crate::process::{accounts, limits};
-use crate::{config, fs, machine, net, random, syscall};
+use crate::process::{limits::NR_OPEN, uts};
+use crate::{config, fs, machine, net, random};
 use alloc::vec::Vec;
 use paddock_abi::{Errno, Result};
 use paddock_cred::{Cap, NGROUPS_MAX};
@@ -98,7 +99,7 @@ fn fs_directory() -> StaticDir {
         .with("mqueue", ProcNode::dir(mqueue))
         // Nothing bounds them but memory.
         .with("file-max", number(|| i64::MAX as u64))
-        .with("nr_open", number(|| syscall::NR_OPEN))
+        .with("nr_open", number(|| NR_OPEN))
         .with(
             "pipe-max-size",
             file(|out| out.put(format_args!("{PIPE_MAX}\n"))),
@@ -161,7 +162,7 @@ fn semaphores(out: &mut Text<'_>) -> Result<()> {
 }
 
 fn hostname(out: &mut Text<'_>) -> Result<()> {
-    out.bytes(&syscall::hostname())?;
+    out.bytes(&uts::hostname())?;
     out.bytes(b"\n")
 }
 

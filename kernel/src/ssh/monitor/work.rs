@@ -91,7 +91,7 @@ impl Work {
     /// anew.
     pub fn reboot() -> Result<Arc<Work>> {
         let unmount = Self::start("monitor-umount", None, || {
-            init::shut_down();
+            power::shut_down();
             Ok(())
         })?;
         Self::start("monitor-reboot", None, move || {

@@ -5,12 +5,14 @@
 //! there are embassy-net's, whose driver this is.
 
 mod embassy;
+mod traffic;
 mod watch;
+
+pub use traffic::Traffic;
 
 use super::PaddockHal;
 use super::transport::{self, DeviceType};
 use crate::interrupts::{self, Handler};
-use crate::net::Traffic;
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;

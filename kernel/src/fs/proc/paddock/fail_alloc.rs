@@ -12,7 +12,13 @@ use paddock_vfs::proc_fs::{ProcFile, ProcNode};
 struct FailAlloc;
 
 pub fn file() -> ProcNode {
+    injected::set_running(running);
     ProcNode::file(FailAlloc).with_mode(0o600)
+}
+
+/// The process that runs; 0 for none.
+fn running() -> u32 {
+    process::current().map_or(0, |thread| thread.process.pid)
 }
 
 impl ProcFile for FailAlloc {
@@ -24,13 +30,12 @@ impl ProcFile for FailAlloc {
     }
 
     fn write(&self, data: &[u8]) -> Result<usize> {
-        let own = process::current().map_or(0, |thread| thread.process.pid);
         match data.trim_ascii() {
             b"off" => injected::stop(),
             number => {
                 let number = core::str::from_utf8(number).map_err(|_| Errno::EINVAL)?;
                 let number = number.parse().map_err(|_| Errno::EINVAL)?;
-                injected::fail_at(own, number);
+                injected::fail_at(running(), number);
             }
         }
         Ok(data.len())

@@ -4,26 +4,37 @@
 mod fail_alloc;
 pub mod locks;
 mod profile;
-mod ssh;
 pub mod threads;
 
 use super::text::{Text, file};
 use crate::process::{accounts, tree};
 use crate::{main_loop, memory, violations, watchdog};
+use alloc::vec::Vec;
 use paddock_abi::Result;
+use paddock_sync::{Mutex, Rank};
 use paddock_vfs::PAGE_SIZE;
-use paddock_vfs::proc_fs::StaticDir;
+use paddock_vfs::proc_fs::{ProcNode, StaticDir};
+
+/// Files of rooms above this one, until the directory is made.
+static MORE: Mutex<Vec<(&str, ProcNode)>> = Mutex::new(Rank::LeafMutex, Vec::new());
+
+/// Adds a file to the directory. Before the root is mounted; may sleep.
+pub fn add(name: &'static str, file: ProcNode) {
+    let mut more = MORE.lock();
+    if more.try_reserve(1).is_ok() {
+        more.push((name, file));
+    }
+}
 
 pub fn directory() -> StaticDir {
     let directory = StaticDir::new();
     #[cfg(feature = "test-kernel")]
     let directory = directory.with("fail_alloc", fail_alloc::file());
-    directory
+    let directory = directory
         .with("frames", file(frames))
         .with("heap", file(heap))
         .with("locks", file(locks::show))
         .with("profile", profile::file())
-        .with("ssh", ssh::file())
         .with("steps", file(steps))
         .with("threads", file(threads::show))
         .with("users", file(users).with_mode(0o400))
@@ -31,7 +42,11 @@ pub fn directory() -> StaticDir {
             "violations",
             file(|out| out.put(format_args!("{}\n", violations::count()))),
         )
-        .with("watchdog", watchdog::file())
+        .with("watchdog", watchdog::file());
+    let more = core::mem::take(&mut *MORE.lock());
+    more.into_iter().fold(directory, |directory, (name, file)| {
+        directory.with(name, file)
+    })
 }
 
 /// Physical memory in bytes.

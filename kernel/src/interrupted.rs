@@ -33,7 +33,7 @@ fn this() -> &'static Entry {
 
 /// An interrupt has come, with this frame. Interrupt context.
 #[inline]
-pub fn interrupt_begins(frame: &TrapFrame) {
+pub fn begins(frame: &TrapFrame) {
     let entry = this();
     let context = platform::context();
     if let Some((at, since)) = context.last_section() {
@@ -46,16 +46,16 @@ pub fn interrupt_begins(frame: &TrapFrame) {
 
 /// Its handler is done.
 #[inline]
-pub fn interrupt_ends() {
+pub fn ends() {
     this().frame.store(ptr::null_mut(), Relaxed);
 }
 
 /// What was interrupted on this CPU; `None` outside of interrupts.
-pub fn interrupted<'a>() -> Option<&'a TrapFrame> {
+pub fn frame<'a>() -> Option<&'a TrapFrame> {
     if !platform::context().in_interrupt() {
         return None;
     }
-    // SAFETY: the frame lies on this CPU's stack until `interrupt_ends`, and
+    // SAFETY: the frame lies on this CPU's stack until `ends`, and
     // the caller runs in that interrupt.
     unsafe { this().frame.load(Relaxed).as_ref() }
 }
