@@ -110,6 +110,7 @@ pub fn exhaust() {
 
 fn wait_for_the_end() {
     CHANGED.wait_until(|| END.load(Relaxed).then_some(()));
-    LIVING.fetch_sub(1, Relaxed);
-    CHANGED.wake_all();
+    if LIVING.fetch_sub(1, Relaxed) == 1 {
+        CHANGED.wake_all();
+    }
 }

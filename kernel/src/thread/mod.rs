@@ -52,7 +52,7 @@ pub use timer::{
 };
 
 /// The most threads there can be at once.
-pub const MAX_THREADS: usize = 16_384;
+pub const MAX_THREADS: usize = 8192;
 
 /// A thread of execution, in the kernel or of a process.
 ///
