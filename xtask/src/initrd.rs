@@ -12,7 +12,16 @@ pub type Program<'a> = (&'a str, &'a [u8]);
 
 /// Makes the archive `out` with these programs.
 pub fn make(out: &Path, programs: &[Program<'_>]) -> Result<()> {
+    make_with(out, &[], programs)
+}
+
+/// The same, with folders, which Linux wants to have before what is in them.
+pub fn make_with(out: &Path, folders: &[&str], programs: &[Program<'_>]) -> Result<()> {
     let mut file = File::create(out)?;
+    for name in folders {
+        let entry = cpio::newc::Builder::new(name).mode(0o040_755);
+        file = entry.write(file, 0).finish()?;
+    }
     for (name, bytes) in programs {
         let entry = cpio::newc::Builder::new(name).mode(0o100_755);
         let mut writer = entry.write(file, u32::try_from(bytes.len())?);

@@ -3,6 +3,7 @@
 
 pub mod build;
 pub mod busybox;
+pub mod contracts;
 pub mod debian;
 pub mod deploy;
 pub mod disk;

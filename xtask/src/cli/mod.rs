@@ -3,6 +3,7 @@
 mod bench;
 mod build;
 mod check;
+mod contracts;
 mod deploy;
 mod dialogues;
 mod fuzz_inet;
@@ -39,6 +40,7 @@ Usage: cargo xtask COMMAND [OPTIONS]
   check    formatting and lints
   stress   everything at once for some minutes, and nothing left behind
   bench    measures the boot, system calls and idle load
+  contracts  the same program here and on Linux, line by line
   profile  where time goes while a command runs: a flame graph
   fuzz-inet  sends the stack of programs' sockets malformed frames
   fuzz-sched  runs the kernel under schedules from seeds
@@ -71,6 +73,7 @@ pub fn main() -> Result<ExitCode> {
         "image" => image::main(&mut args),
         "check" => check::main(&mut args),
         "bench" => bench::main(&mut args),
+        "contracts" => contracts::main(&mut args),
         "profile" => profile::main(&mut args),
         "stress" => stress::main(&mut args),
         "fuzz-inet" => fuzz_inet::main(&mut args),
