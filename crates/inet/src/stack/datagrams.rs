@@ -137,6 +137,11 @@ impl<H: Host> Stack<H> {
     /// [`Self::udp_bind`].
     pub fn udp_connect(&mut self, id: Id, peer: Option<IpEndpoint>, any: Local) -> Result<()> {
         if let Some(peer) = peer {
+            // It has an address of IPv4's since it was connected.
+            let before = self.udp(id)?.peer.map(|before| before.addr);
+            if let (Some(IpAddress::Ipv4(_)), IpAddress::Ipv6(_)) = (before, peer.addr) {
+                return Err(Errno::EAFNOSUPPORT);
+            }
             self.udp_way(id, peer, true, any)?;
             self.udp_make_bound(id, any)?;
         }

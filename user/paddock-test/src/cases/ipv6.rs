@@ -142,6 +142,10 @@ fn mixed_datagrams(report: &mut Report) -> io::Result<()> {
     let six = socket(Ipv6Addr::UNSPECIFIED)?;
     six.connect((mapped, port))?;
     report.same("connected by IPv4", six.local_addr()?.ip(), mapped.into());
+    let refused = six.connect((Ipv6Addr::LOCALHOST, port));
+    let refused = refused.err().and_then(|error| error.raw_os_error());
+    report.same("no IPv6 from there", refused, Some(libc::EAFNOSUPPORT));
+    let six = socket(Ipv6Addr::UNSPECIFIED)?;
     six.connect((Ipv6Addr::LOCALHOST, port))?;
     let own = six.local_addr()?.ip();
     report.same("connected by IPv6", own, Ipv6Addr::LOCALHOST.into());
