@@ -20,7 +20,6 @@ const FIRST_SEED_NS: u64 = 1_000_000_000;
 /// Timer readings mixed in where there is no better source.
 const JITTER_ROUNDS: usize = 1024;
 
-static KEY_STATE: SpinLock<[u8; KEY], IrqOff> = SpinLock::new(Rank::Random, [0; KEY]);
 /// A source of entropy, which answers with [`add_entropy`].
 #[derive(Debug)]
 pub struct Device {
@@ -30,6 +29,7 @@ pub struct Device {
     pub wait: fn(Deadline),
 }
 
+static KEY_STATE: SpinLock<[u8; KEY], IrqOff> = SpinLock::new(Rank::Random, [0; KEY]);
 /// What the driver has found.
 static DEVICE: OnceCell<Device> = OnceCell::new();
 static SEEDED: AtomicBool = AtomicBool::new(false);

@@ -1,6 +1,7 @@
 //! What the kernel's profiler has counted: programs' functions by their names, the
 //! flame graph, and the functions that took most.
 
+use crate::machine::test_programs;
 use anyhow::{Context, Result};
 use inferno::flamegraph::color::{MultiPalette, Palette};
 use inferno::flamegraph::{Options, from_lines};
@@ -74,6 +75,19 @@ impl Stacks {
             *stacks.entry(frames).or_default() += count;
         }
         Ok(Stacks(stacks))
+    }
+
+    /// Reads what a machine with the tests' programs has said.
+    ///
+    /// # Errors
+    /// Those of [`Stacks::read`]; the programs are not built.
+    pub fn of_test_machine(text: &str) -> Result<Stacks> {
+        let programs = test_programs()?;
+        let programs: Vec<_> = programs
+            .iter()
+            .map(|(name, program)| (format!("/bin/{name}"), program.as_path()))
+            .collect();
+        Stacks::read(text, &programs)
     }
 
     /// How many samples there are.

@@ -6,7 +6,7 @@
 use crate::bytes::{get_u16, get_u32, put_u16, put_u32};
 use crate::dir::{TAIL_LEN, is_tail};
 use crate::layout::{DESC_CHECKSUM, Geometry, GroupChecksums, SUPERBLOCK_SIZE};
-use crate::raw_inode::RawInode;
+use crate::raw_inode::{RawInode, SMALL};
 use crc::{Algorithm, CRC_16_MODBUS, Crc, Table};
 
 const CRC32C: Algorithm<u32> = Algorithm {
@@ -156,12 +156,12 @@ impl Geometry {
         if !self.checksums {
             return;
         }
-        let extra = if bytes.len() > 128 {
-            usize::from(get_u16(bytes, 128))
+        let extra = if bytes.len() > SMALL {
+            usize::from(get_u16(bytes, SMALL))
         } else {
             0
         };
-        let has_high = extra >= INODE_HIGH + 2 - 128;
+        let has_high = extra >= INODE_HIGH + 2 - SMALL;
         put_u16(bytes, INODE_LOW, 0);
         if has_high {
             put_u16(bytes, INODE_HIGH, 0);

@@ -16,29 +16,30 @@ const MAGIC: u16 = 0xef53;
 pub const SB_FREE_BLOCKS: usize = 12;
 pub const SB_FREE_INODES: usize = 16;
 pub const SB_WTIME: usize = 48;
+pub const SB_STATE: usize = 58;
+const SB_ERRORS: usize = 60;
+pub const SB_COMPAT: usize = 92;
 pub const SB_INCOMPAT: usize = 96;
-pub const SB_LAST_ORPHAN: usize = 232;
 pub const SB_RO_COMPAT: usize = 100;
 const SB_UUID: usize = 104;
 const SB_RESERVED_DESCRIPTORS: usize = 206;
-const SB_BACKUP_GROUPS: usize = 588;
-const SB_CHECKSUM_SEED: usize = 624;
-const SB_ORPHAN_FILE: usize = 640;
-/// Where a group's descriptor has its checksum.
-pub const DESC_CHECKSUM: usize = 30;
-pub const SB_STATE: usize = 58;
-const SB_ERRORS: usize = 60;
+pub const SB_LAST_ORPHAN: usize = 232;
 const SB_HASH_SEED: usize = 236;
 const SB_HASH_VERSION: usize = 252;
 pub const SB_FREE_BLOCKS_HIGH: usize = 344;
 const SB_FLAGS: usize = 352;
+const SB_BACKUP_GROUPS: usize = 588;
+const SB_CHECKSUM_SEED: usize = 624;
+const SB_ORPHAN_FILE: usize = 640;
+
+/// Where a group's descriptor has its checksum.
+pub const DESC_CHECKSUM: usize = 30;
 
 const FLAGS_UNSIGNED_HASH: u32 = 0x2;
 /// The last of the kinds of hash that a superblock may ask for.
 const HASH_TEA: u8 = 2;
 
 pub const COMPAT_HAS_JOURNAL: u32 = 0x4;
-pub const SB_COMPAT: usize = 92;
 pub const COMPAT_EXT_ATTR: u32 = 0x8;
 const COMPAT_DIR_INDEX: u32 = 0x20;
 const COMPAT_SPARSE_SUPER2: u32 = 0x200;

@@ -10,7 +10,9 @@ use paddock_vfs::{Errno, FileKind, NewNode, Result, Timestamp};
 const USED: usize = 256;
 /// Bytes of the fields past the first 128 that new inodes have.
 const EXTRA_SIZE: u16 = 32;
-const SMALL: usize = 128;
+/// Where the fields end that all inodes have; how many bytes of others there are is
+/// there.
+pub const SMALL: usize = 128;
 
 pub const FLAG_INDEX: u32 = 0x1000;
 pub const FLAG_EXTENTS: u32 = 0x8_0000;
@@ -91,7 +93,7 @@ impl Core {
         raw.set_links(1);
         raw.set_generation(old.generation().wrapping_add(1));
         if raw.size > SMALL {
-            put_u16(&mut raw.bytes, 128, EXTRA_SIZE);
+            put_u16(&mut raw.bytes, SMALL, EXTRA_SIZE);
         }
         for field in [ATIME, CTIME, MTIME, CRTIME] {
             raw.set_time(field, now);
@@ -209,7 +211,7 @@ impl RawInode {
     }
 
     fn has_extra(&self, field: TimeField) -> bool {
-        let extra_size = usize::from(get_u16(&self.bytes, 128));
+        let extra_size = usize::from(get_u16(&self.bytes, SMALL));
         self.size > SMALL && SMALL + extra_size >= field.extra + 4
     }
 

@@ -4,7 +4,7 @@
 use crate::bytes::{get_u16, get_u32, put_u16, put_u32};
 use crate::checksums::Seal;
 use crate::layout::{COMPAT_EXT_ATTR, SB_COMPAT};
-use crate::raw_inode::{CTIME, RawInode};
+use crate::raw_inode::{CTIME, RawInode, SMALL};
 use crate::transaction::{Core, copy};
 use alloc::vec::Vec;
 use paddock_vfs::{Errno, Result, SetXattr};
@@ -16,8 +16,6 @@ const ENTRY: usize = 16;
 const BLOCK_ENTRIES: usize = 32;
 /// Bytes of zeroes behind the last entry.
 const END: usize = 4;
-/// Where the fields end that all inodes have.
-const SMALL: usize = 128;
 
 // Offsets in a block.
 const BLOCK_USERS: usize = 4;
@@ -68,13 +66,13 @@ fn split(name: &[u8]) -> Result<(u8, &[u8])> {
 }
 
 /// Adds the attributes of an area whose entries begin at `first`. `EUCLEAN`.
-fn parse(area: &[u8], first: usize, out: &mut Vec<Attribute>, base: usize) -> Result<()> {
+fn parse(area: &[u8], first: usize, out: &mut Vec<Attribute>) -> Result<()> {
     let mut at = first;
     while get_u32(area, at) != 0 {
         let name_len = usize::from(*area.get(at).ok_or(Errno::EUCLEAN)?);
         let class = *area.get(at + 1).ok_or(Errno::EUCLEAN)?;
         let name = area.get(at + ENTRY..at + ENTRY + name_len);
-        let start = base + usize::from(get_u16(area, at + 2));
+        let start = usize::from(get_u16(area, at + 2));
         let len = get_u32(area, at + 8) as usize;
         let value = start.checked_add(len).and_then(|end| area.get(start..end));
         if get_u32(area, at + 4) != 0 {
@@ -93,7 +91,7 @@ fn parse(area: &[u8], first: usize, out: &mut Vec<Attribute>, base: usize) -> Re
 
 /// Writes attributes, which fit, into an area of zeroes: entries from `first`
 /// on, values from the end on down. The hash of all, if they have any.
-fn pack(area: &mut [u8], first: usize, base: usize, list: &[&Attribute], hashed: bool) -> u32 {
+fn pack(area: &mut [u8], first: usize, list: &[&Attribute], hashed: bool) -> u32 {
     let (mut at, mut end, mut all) = (first, area.len(), 0_u32);
     for attribute in list {
         end -= attribute.value.len().next_multiple_of(4);
@@ -101,7 +99,7 @@ fn pack(area: &mut [u8], first: usize, base: usize, list: &[&Attribute], hashed:
         area[at] = attribute.name.len() as u8;
         area[at + 1] = attribute.class;
         if !attribute.value.is_empty() {
-            put_u16(area, at + 2, (end - base) as u16);
+            put_u16(area, at + 2, end as u16);
         }
         put_u32(area, at + 8, attribute.value.len() as u32);
         put_u32(area, at + 12, hash);
@@ -116,7 +114,7 @@ fn pack(area: &mut [u8], first: usize, base: usize, list: &[&Attribute], hashed:
 /// Writes a block of attributes, which fit.
 fn write_block(data: &mut [u8], list: &[&Attribute]) {
     data.fill(0);
-    let hash = pack(data, BLOCK_ENTRIES, 0, list, true);
+    let hash = pack(data, BLOCK_ENTRIES, list, true);
     put_u32(data, 0, MAGIC);
     put_u32(data, BLOCK_USERS, 1);
     put_u32(data, BLOCK_COUNT, 1);
@@ -141,7 +139,7 @@ impl Core {
         if let Some(start) = inline_start(slot)
             && get_u32(slot, start - 4) == MAGIC
         {
-            parse(&slot[start..], 0, &mut list, 0)?;
+            parse(&slot[start..], 0, &mut list)?;
         }
         let block = raw.attribute_block();
         if block != 0 {
@@ -150,7 +148,7 @@ impl Core {
             if get_u32(data, 0) != MAGIC {
                 return Err(Errno::EUCLEAN);
             }
-            parse(data, BLOCK_ENTRIES, &mut list, 0)?;
+            parse(data, BLOCK_ENTRIES, &mut list)?;
         }
         Ok(list)
     }
@@ -235,7 +233,7 @@ impl Core {
                 slot[start - 4..].fill(0);
                 if !inside.is_empty() {
                     put_u32(slot, start - 4, MAGIC);
-                    pack(&mut slot[start..], 0, 0, &inside, false);
+                    pack(&mut slot[start..], 0, &inside, false);
                 }
             }
             None => outside.extend(list),

@@ -12,7 +12,7 @@ use alloc::sync::Arc;
 use core::sync::atomic::{AtomicU64, Ordering};
 use paddock_abi::process::CloneFlags;
 use paddock_abi::{Errno, Result};
-use paddock_cgroup::Group;
+use paddock_cgroup::{Group, Place};
 use paddock_sync::try_arc;
 
 /// CLONE_NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID and NEWNET.
@@ -187,6 +187,39 @@ fn new_process(
     }
     let place = cgroup::place_for(old, request.cgroup.as_ref())?;
     store_tid(request, pid)?;
+    let child = child_process(parent, request, pid, place)?;
+    let thread = child_thread(parent, child.clone(), frame, request, pid)?;
+    {
+        let mut tree = tree().lock();
+        if tree.misses_broadcast(broadcasts) {
+            return Err(Errno::ERESTARTNOINTR);
+        }
+        // Looked up under the same lock: the parent may end at any time.
+        let family = match flags.contains(CloneFlags::PARENT) {
+            true => tree.parent(old.pid)?.max(1),
+            false => old.pid,
+        };
+        cgroup::enter(&child, Some(old), request.cgroup.is_some())?;
+        tree.add(pid, Some(family), child.clone(), request.exit_signal)
+    }
+    .inspect_err(|_| cgroup::leave(&child))?;
+    child.cgroup().tell();
+    spawn::start_thread(&thread).inspect_err(|_| spawn::abandon(pid))?;
+    if flags.contains(CloneFlags::VFORK) {
+        wait_for_release(parent, &child);
+    }
+    Ok(pid)
+}
+
+/// The child with what it has of its parent, in no family yet and without threads.
+fn child_process(
+    parent: &UserThread,
+    request: &CloneRequest,
+    pid: u32,
+    place: Place,
+) -> Result<Arc<Process>> {
+    let old = &parent.process;
+    let flags = request.flags;
     let memory = child_memory(old, flags, request, pid)?;
     let account = accounts::of_new_process(old.uid()?)?;
     let files = if flags.contains(CloneFlags::FILES) {
@@ -231,33 +264,18 @@ fn new_process(
     child
         .start_stack
         .store(old.start_stack.load(Ordering::Relaxed), Ordering::Relaxed);
-    let thread = child_thread(parent, child.clone(), frame, request, pid)?;
-    {
-        let mut tree = tree().lock();
-        if tree.misses_broadcast(broadcasts) {
-            return Err(Errno::ERESTARTNOINTR);
-        }
-        // Looked up under the same lock: the parent may end at any time.
-        let family = match flags.contains(CloneFlags::PARENT) {
-            true => tree.parent(old.pid)?.max(1),
-            false => old.pid,
-        };
-        cgroup::enter(&child, Some(old), request.cgroup.is_some())?;
-        tree.add(pid, Some(family), child.clone(), request.exit_signal)
-    }
-    .inspect_err(|_| cgroup::leave(&child))?;
-    child.cgroup().tell();
-    spawn::start_thread(&thread).inspect_err(|_| spawn::abandon(pid))?;
-    if flags.contains(CloneFlags::VFORK) {
-        // A parent that is to die does not wait for its child.
-        cgroup::stand_while(parent, || {
-            child.changed.wait_until(|| {
-                let released = child.released_parent.load(Ordering::Acquire);
-                (released || parent.is_ending()).then_some(())
-            });
+    Ok(child)
+}
+
+/// vfork(2): until the child has memory of its own, or has ended. May sleep.
+fn wait_for_release(parent: &UserThread, child: &Process) {
+    // A parent that is to die does not wait for its child.
+    cgroup::stand_while(parent, || {
+        child.changed.wait_until(|| {
+            let released = child.released_parent.load(Ordering::Acquire);
+            (released || parent.is_ending()).then_some(())
         });
-    }
-    Ok(pid)
+    });
 }
 
 fn child_memory(

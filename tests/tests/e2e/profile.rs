@@ -1,7 +1,7 @@
 //! The profiler, as an operator uses it on a machine that runs.
 
 use anyhow::Result;
-use xtask::machine::{machine, test_programs};
+use xtask::machine::machine;
 use xtask::profile::Stacks;
 
 const FILE: &str = "/proc/paddock/profile";
@@ -25,12 +25,7 @@ fn the_kernel_and_programs_are_seen() -> Result<()> {
         "it goes on counting"
     );
 
-    let programs = test_programs()?;
-    let programs: Vec<_> = programs
-        .iter()
-        .map(|(name, program)| (format!("/bin/{name}"), program.as_path()))
-        .collect();
-    let folded = Stacks::read(&text, &programs)?.folded();
+    let folded = Stacks::of_test_machine(&text)?.folded();
     let calls =
         |line: &&String| line.starts_with("paddock-test;") && line.contains("trap_system_call_[k]");
     assert!(folded.iter().any(|line| calls(&line)), "{text}");

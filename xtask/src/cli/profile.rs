@@ -5,7 +5,7 @@ use lexopt::prelude::*;
 use std::path::{Path, PathBuf};
 use std::process::{ExitCode, ExitStatus};
 use std::time::Duration;
-use xtask::machine::{Machine, machine, run_limited, test_programs};
+use xtask::machine::{Machine, machine, run_limited};
 use xtask::profile::Stacks;
 use xtask::qemu::cpus;
 use xtask::{paths, step};
@@ -98,12 +98,7 @@ fn profile(plan: &Plan) -> Result<ExitCode> {
     let machine = builder.up()?;
     let (text, status) = sample(&machine, plan)?;
     machine.done()?;
-    let programs = test_programs()?;
-    let programs: Vec<_> = programs
-        .iter()
-        .map(|(name, program)| (format!("/bin/{name}"), program.as_path()))
-        .collect();
-    let stacks = Stacks::read(&text, &programs)?;
+    let stacks = Stacks::of_test_machine(&text)?;
     ensure!(
         stacks.samples() > 0,
         "not one sample: the command was over too soon for {} samples a second",

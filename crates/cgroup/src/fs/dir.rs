@@ -67,20 +67,9 @@ impl Inode for DirNode {
         let owner = *self.group.nodes.owner.lock();
         let look = |_: &_, node: &crate::tree::Node| node.children();
         let children = self.shared.hierarchy.look(&self.group, look);
-        let at = self.shared.time_of(&self.group);
         Ok(Metadata {
             links: 2 + children.unwrap_or(0) as u32,
-            uid: owner.uid,
-            gid: owner.gid,
-            atime: at,
-            mtime: at,
-            ctime: at,
-            ..Metadata::nameless(
-                self.shared.device,
-                self.ino(),
-                FileKind::Directory,
-                owner.mode,
-            )
+            ..self.shared.metadata(&self.group, self, owner)
         })
     }
 

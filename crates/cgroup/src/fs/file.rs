@@ -75,20 +75,7 @@ impl Inode for FileNode {
 
     fn metadata(&self) -> Result<Metadata> {
         let owner = *self.owner.lock();
-        let at = self.shared.time_of(&self.group);
-        Ok(Metadata {
-            uid: owner.uid,
-            gid: owner.gid,
-            atime: at,
-            mtime: at,
-            ctime: at,
-            ..Metadata::nameless(
-                self.shared.device,
-                self.ino(),
-                FileKind::Regular,
-                owner.mode,
-            )
-        })
+        Ok(self.shared.metadata(&self.group, self, owner))
     }
 
     fn set_metadata(&self, change: &SetMetadata) -> Result<()> {

@@ -14,12 +14,13 @@ use crate::group::Group;
 use crate::hierarchy::Hierarchy;
 use alloc::sync::Arc;
 use dir::DirNode;
+use nodes::Owner;
 use paddock_abi::Result;
 use paddock_abi::stat::CGROUP2_SUPER_MAGIC;
 use paddock_charge::Account;
 use paddock_cred::Cred;
 use paddock_sync::try_arc;
-use paddock_vfs::{Clock, FileSystem, FsStats, Inode, Timestamp};
+use paddock_vfs::{Clock, FileSystem, FsStats, Inode, Metadata, Timestamp};
 
 /// What the filesystem needs of the rest of the kernel. Its calls may sleep, and
 /// are made with no lock held.
@@ -71,6 +72,19 @@ impl Shared {
         match &group.origin {
             Some(origin) => origin.at,
             None => self.made_at,
+        }
+    }
+
+    /// What stat(2) tells of an inode of a group, whose owner is `owner`.
+    fn metadata(&self, group: &Group, inode: &dyn Inode, owner: Owner) -> Metadata {
+        let at = self.time_of(group);
+        Metadata {
+            uid: owner.uid,
+            gid: owner.gid,
+            atime: at,
+            mtime: at,
+            ctime: at,
+            ..Metadata::nameless(self.device, inode.ino(), inode.kind(), owner.mode)
         }
     }
 

@@ -154,10 +154,9 @@ impl Core {
         Ok(self.index_seal(raw, table))
     }
 
-    fn table(&mut self, block: u64, at: usize) -> Result<(Table, &mut Core)> {
+    fn table(&mut self, block: u64, at: usize) -> Result<Table> {
         let tail = self.geometry.index_tail();
-        let table = Table::parse(self.read(block)?, at, tail)?;
-        Ok((table, self))
+        Table::parse(self.read(block)?, at, tail)
     }
 
     /// The way to the leaf for `hash`.
@@ -166,8 +165,8 @@ impl Core {
         let mut at = root.at;
         for _ in 0..root.tables {
             let block = self.dir_block(raw, path.leaf)?;
-            let (table, core) = self.table(block, at)?;
-            let data = core.read(block)?;
+            let table = self.table(block, at)?;
+            let data = self.read(block)?;
             let index = table.find(data, hash);
             path.leaf = table.child(data, index);
             let seal = self.index_seal(raw, at);
@@ -188,11 +187,11 @@ impl Core {
     fn next_leaf(&mut self, raw: &RawInode, path: &mut Path) -> Result<Option<u32>> {
         for level in (0..path.depth).rev() {
             let step = path.steps[level];
-            let (table, core) = self.table(step.block, step.at)?;
+            let table = self.table(step.block, step.at)?;
             if step.index + 1 >= table.count {
                 continue;
             }
-            let data = core.read(step.block)?;
+            let data = self.read(step.block)?;
             let hash = table.hash(data, step.index + 1);
             path.leaf = table.child(data, step.index + 1);
             path.steps[level].index += 1;
@@ -206,8 +205,8 @@ impl Core {
     fn descend(&mut self, raw: &RawInode, path: &mut Path, level: usize) -> Result<()> {
         for level in level..path.depth {
             let block = self.dir_block(raw, path.leaf)?;
-            let (table, core) = self.table(block, NODE_TABLE)?;
-            path.leaf = table.child(core.read(block)?, 0);
+            let table = self.table(block, NODE_TABLE)?;
+            path.leaf = table.child(self.read(block)?, 0);
             path.steps[level] = Step {
                 block,
                 at: NODE_TABLE,
@@ -260,7 +259,7 @@ impl Core {
         let mut full = None;
         for level in (0..path.depth).rev() {
             let step = path.steps[level];
-            let (table, _) = self.table(step.block, step.at)?;
+            let table = self.table(step.block, step.at)?;
             if table.count < table.limit {
                 break;
             }
@@ -306,12 +305,12 @@ impl Core {
     /// Moves the upper half of a table into a new one beside it.
     fn split_table(&mut self, raw: &mut RawInode, path: &Path, level: usize) -> Result<()> {
         let step = path.steps[level];
-        let (table, core) = self.table(step.block, step.at)?;
+        let table = self.table(step.block, step.at)?;
         let middle = table.count / 2;
         if middle == 0 {
             return Err(Errno::EUCLEAN);
         }
-        let hash = table.hash(core.read(step.block)?, middle);
+        let hash = table.hash(self.read(step.block)?, middle);
         let (logical, block) = self.add_table(raw)?;
         self.move_slots(raw, step, middle, block)?;
         table.set_count(self.modify(step.block, step.seal)?, middle);
@@ -321,9 +320,9 @@ impl Core {
     /// Copies the entries of a table from `first` on to the new table in
     /// `block`.
     fn move_slots(&mut self, raw: &RawInode, step: Step, first: usize, block: u64) -> Result<()> {
-        let (table, core) = self.table(step.block, step.at)?;
+        let table = self.table(step.block, step.at)?;
         let from = step.at + first * SLOT..step.at + table.count * SLOT;
-        let slots = copy(&core.read(step.block)?[from])?;
+        let slots = copy(&self.read(step.block)?[from])?;
         let seal = self.index_seal(raw, NODE_TABLE);
         let data = self.modify(block, seal)?;
         // The first one's hash is the parent's business.
@@ -333,11 +332,11 @@ impl Core {
     }
 
     fn insert_slot(&mut self, step: Step, hash: u32, child: u32) -> Result<()> {
-        let (table, core) = self.table(step.block, step.at)?;
+        let table = self.table(step.block, step.at)?;
         if table.count >= table.limit {
             return Err(Errno::EUCLEAN);
         }
-        table.insert(core.modify(step.block, step.seal)?, step.index, hash, child);
+        table.insert(self.modify(step.block, step.seal)?, step.index, hash, child);
         Ok(())
     }
 

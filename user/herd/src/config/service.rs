@@ -267,30 +267,7 @@ impl Service {
                 "start_timeout: no start takes no time".to_owned(),
             );
         }
-        if self
-            .nofile
-            .is_some_and(|most| !(16..=MOST_FILES).contains(&most))
-        {
-            wrong(
-                "nofile",
-                format!("nofile is a number from 16 to {MOST_FILES}"),
-            );
-        }
-        if self.pids_max == Some(0) {
-            wrong("pids_max", "pids_max: it is at least one".to_owned());
-        }
-        if self.memory_max.is_some_and(|most| most.0 < LEAST_MEMORY) {
-            wrong("memory_max", "memory_max is at least 1M".to_owned());
-        }
-        if self
-            .cpu_weight
-            .is_some_and(|weight| !(1..=10_000).contains(&weight))
-        {
-            wrong(
-                "cpu_weight",
-                "cpu_weight is a number from 1 to 10000".to_owned(),
-            );
-        }
+        self.mistakes_of_limits(&mut wrong);
         if !self.groups.is_empty() && self.user.is_none() && self.group.is_none() {
             wrong(
                 "groups",
@@ -331,5 +308,33 @@ impl Service {
             wrong("watchdog", "watchdog: more than 0".to_owned());
         }
         mistakes
+    }
+
+    /// Those of how much it may have.
+    fn mistakes_of_limits(&self, wrong: &mut impl FnMut(&'static str, String)) {
+        if self
+            .nofile
+            .is_some_and(|most| !(16..=MOST_FILES).contains(&most))
+        {
+            wrong(
+                "nofile",
+                format!("nofile is a number from 16 to {MOST_FILES}"),
+            );
+        }
+        if self.pids_max == Some(0) {
+            wrong("pids_max", "pids_max: it is at least one".to_owned());
+        }
+        if self.memory_max.is_some_and(|most| most.0 < LEAST_MEMORY) {
+            wrong("memory_max", "memory_max is at least 1M".to_owned());
+        }
+        if self
+            .cpu_weight
+            .is_some_and(|weight| !(1..=10_000).contains(&weight))
+        {
+            wrong(
+                "cpu_weight",
+                "cpu_weight is a number from 1 to 10000".to_owned(),
+            );
+        }
     }
 }

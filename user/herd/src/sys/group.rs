@@ -42,10 +42,7 @@ impl Groups {
         let top = own.join(top_name(root));
         // Where herd is in the root of all, that may give them to others.
         enable(&own);
-        match fs::create_dir(&top) {
-            Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(error),
-            _ => {}
-        }
+        create_unless_there(&top)?;
         try_out(&own, &top)?;
         enable(&top);
         let flags = CreateFlags::NONBLOCK | CreateFlags::CLOEXEC;
@@ -76,14 +73,10 @@ impl Groups {
     /// they are killed.
     pub(crate) fn make(&self, name: &str, service: &Service) -> io::Result<(File, Vec<String>)> {
         let path = self.path(name);
-        match fs::create_dir(&path) {
-            Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-                if self.is_populated(name) {
-                    self.kill(name)?;
-                    return Err(ErrorKind::ResourceBusy.into());
-                }
-            }
-            made => made?,
+        let is_new = create_unless_there(&path)?;
+        if !is_new && self.is_populated(name) {
+            self.kill(name)?;
+            return Err(ErrorKind::ResourceBusy.into());
         }
         let mut missing = Vec::new();
         for (key, file, value) in limits(service) {
@@ -213,15 +206,21 @@ fn limits(service: &Service) -> impl Iterator<Item = (&'static str, &'static str
     .filter_map(|(key, file, value)| Some((key, file, value?)))
 }
 
+/// Makes the directory of a group; false if it is there already.
+fn create_unless_there(path: &Path) -> io::Result<bool> {
+    match fs::create_dir(path) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
 /// Whether processes can be put into groups below `top`: herd goes into one and
 /// comes back. A container may show groups that can be made and not used.
 fn try_out(own: &Path, top: &Path) -> io::Result<()> {
     // No service is called so.
     let trial = top.join(".trial");
-    match fs::create_dir(&trial) {
-        Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(error),
-        _ => {}
-    }
+    create_unless_there(&trial)?;
     let procs = |group: &Path| group.join("cgroup.procs");
     let went = fs::write(procs(&trial), "0").and_then(|()| fs::write(procs(own), "0"));
     let _ = fs::remove_dir(trial);
@@ -231,9 +230,10 @@ fn try_out(own: &Path, top: &Path) -> io::Result<()> {
 /// Has groups below one have controllers, as far as that gives any.
 fn enable(group: &Path) {
     // Groups beside processes may have none, but in the root.
-    let is_free = group.join("cgroup.type").exists()
-        && fs::read_to_string(group.join("cgroup.procs")).is_ok_and(|text| text.is_empty());
-    if is_free || !group.join("cgroup.type").exists() {
+    let is_root = !group.join("cgroup.type").exists();
+    let is_empty =
+        || fs::read_to_string(group.join("cgroup.procs")).is_ok_and(|text| text.is_empty());
+    if is_root || is_empty() {
         for controller in CONTROLLERS {
             let _ = fs::write(group.join("cgroup.subtree_control"), controller);
         }

@@ -42,6 +42,20 @@ pub fn run(_: &mut Report, words: &[String]) -> Outcome {
     Ok(())
 }
 
+/// Tells what `once` costs, made so often after a few times that do not count: what is
+/// made once is there by then.
+fn repeat<E>(kind: &str, count: u64, mut once: impl FnMut() -> Result<(), E>) -> Result<(), E> {
+    for _ in 0..20 {
+        once()?;
+    }
+    let begin = Instant::now();
+    for _ in 0..count {
+        once()?;
+    }
+    tell(kind, count, begin);
+    Ok(())
+}
+
 fn tell(kind: &str, count: u64, begin: Instant) {
     let each = begin.elapsed().as_nanos() / u128::from(count.max(1));
     println!("bench {kind} count={count} each_ns={each}");

@@ -1,10 +1,9 @@
 //! What calls cost beside many other objects of their kind.
 
-use super::{idle, tell};
+use super::{idle, repeat};
 use crate::cases::Outcome;
 use crate::sys::{self, call};
 use std::os::fd::AsRawFd;
-use std::time::Instant;
 
 /// Runs `kind` beside `others` objects.
 pub fn run(kind: &str, count: u64, others: u64) -> Outcome {
@@ -13,19 +12,6 @@ pub fn run(kind: &str, count: u64, others: u64) -> Outcome {
         "locks" => locks(count, others),
         _ => timers(count, others),
     }
-}
-
-fn repeat(kind: &str, count: u64, mut once: impl FnMut() -> Outcome) -> Outcome {
-    // What is made once is there afterwards.
-    for _ in 0..20 {
-        once()?;
-    }
-    let begin = Instant::now();
-    for _ in 0..count {
-        once()?;
-    }
-    tell(kind, count, begin);
-    Ok(())
 }
 
 /// A child that comes, ends and is waited for, beside others that sleep.

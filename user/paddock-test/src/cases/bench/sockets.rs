@@ -1,13 +1,12 @@
 //! What sockets cost: within one thread, so that no switch between threads is
 //! counted.
 
-use super::tell;
+use super::repeat;
 use crate::cases::Outcome;
 use crate::cases::connections::Connections;
 use crate::sys;
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, UdpSocket};
-use std::time::Instant;
 
 /// Bytes that a stream takes at once.
 const PIECE: usize = 64 << 10;
@@ -22,19 +21,6 @@ pub fn run(kind: &str, count: u64, others: u64) -> Outcome {
         _ => udp(count),
     };
     outcome.map_err(|error| error.to_string())
-}
-
-fn repeat(kind: &str, count: u64, mut once: impl FnMut() -> io::Result<()>) -> io::Result<()> {
-    // What is made once is there afterwards.
-    for _ in 0..20 {
-        once()?;
-    }
-    let begin = Instant::now();
-    for _ in 0..count {
-        once()?;
-    }
-    tell(kind, count, begin);
-    Ok(())
 }
 
 /// A byte there and a byte back.
