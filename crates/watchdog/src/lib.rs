@@ -9,6 +9,7 @@
 
 mod chain;
 mod limits;
+mod peak;
 mod repeats;
 mod settings;
 mod stolen;
@@ -16,6 +17,7 @@ mod walk;
 
 pub use chain::{End, MAX_LINKS, View, follow};
 pub use limits::{Episode, Limits, Severity};
+pub use peak::PeakHold;
 pub use repeats::{Repeat, Repeats};
 pub use settings::Setting;
 pub use stolen::{StolenTime, USUAL_DELAY_NS};

@@ -99,17 +99,20 @@ pub fn enter(child: &Process, parent: Option<&Process>, is_put: bool) -> Result<
     Ok(())
 }
 
-/// A process leaves its group: all its threads have ended. No lock may be held;
-/// may sleep.
-pub fn leave(process: &Process) {
+/// Its group keeps what a process has used, which uses no more. May sleep.
+pub fn keep_used(process: &Process) {
     let used = cpu_use(process.cpu_times());
-    let group = {
-        let mut place = process.place.lock();
-        place.keep_used(used);
-        hierarchy().leave(place.group(), process.pid);
-        place.group().clone()
-    };
-    group.tell();
+    process.place.lock().keep_used(used);
+}
+
+/// A process leaves its group: all its threads have ended, and it can be waited
+/// for. While its number cannot be another's: the lock of the tree of processes
+/// is held, or the number is not known yet. The group is to be told, without a lock.
+#[must_use = "the group is to be told"]
+pub fn leave(process: &Process) -> Arc<Group> {
+    let place = process.place.lock();
+    hierarchy().leave(place.group(), process.pid);
+    place.group().clone()
 }
 
 /// What a process does about its group's freezing, as it is now. No lock may be

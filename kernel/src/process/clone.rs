@@ -202,7 +202,7 @@ fn new_process(
         cgroup::enter(&child, Some(old), request.cgroup.is_some())?;
         tree.add(pid, Some(family), child.clone(), request.exit_signal)
     }
-    .inspect_err(|_| cgroup::leave(&child))?;
+    .inspect_err(|_| cgroup::leave(&child).tell())?;
     child.cgroup().tell();
     spawn::start_thread(&thread).inspect_err(|_| spawn::abandon(pid))?;
     if flags.contains(CloneFlags::VFORK) {

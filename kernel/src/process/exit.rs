@@ -89,15 +89,15 @@ fn end_process(process: &Arc<Process>, thread: &UserThread) {
     super::spawn::on_process_end(process);
     let reap = parent_reaps(process.pid);
     process.count_rest(thread);
-    cgroup::leave(process);
+    cgroup::keep_used(process);
     let usage = Usage {
         max_rss_kib: process.max_rss_kib(),
         ..process.usage()
     };
     let (mut orphans, mut children) = (alloc::vec::Vec::new(), alloc::vec::Vec::new());
-    let effects = tree()
-        .lock()
-        .exit(process.pid, status, usage, reap, |what, member| {
+    let (effects, group) = {
+        let mut tree = tree().lock();
+        let effects = tree.exit(process.pid, status, usage, reap, |what, member| {
             let list = match what {
                 Bereft::Group => &mut orphans,
                 Bereft::Child if asks_for_signal(member) => &mut children,
@@ -107,6 +107,9 @@ fn end_process(process: &Arc<Process>, thread: &UserThread) {
                 list.push(member.clone());
             }
         });
+        // Before its number can be another's.
+        (effects, cgroup::leave(process))
+    };
     for child in children {
         let signal = child.parent_death_signal.load(Ordering::Relaxed);
         let info = paddock_abi::signal::Siginfo::kernel(signal);
@@ -136,6 +139,8 @@ fn end_process(process: &Arc<Process>, thread: &UserThread) {
             reaper.children.wake_all();
         }
     }
+    // An empty group has no process that could still be waited for in vain.
+    group.tell();
     process.has_exited.store(true, Ordering::Release);
     process.exited.wake_all();
     let hook = process.on_exit.lock().take();

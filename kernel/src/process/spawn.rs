@@ -131,17 +131,14 @@ pub fn spawn(program: Program<'_>) -> Result<Arc<Process>> {
 /// Takes a process whose first thread never ran out of the family again: it
 /// leaves no zombie.
 pub fn abandon(pid: u32) {
-    let process = tree().lock().get(pid);
-    if let Some(process) = process {
-        cgroup::leave(&process);
+    let status = WaitStatus::Exited(0);
+    let mut tree = tree().lock();
+    let group = tree.get(pid).map(|process| cgroup::leave(&process));
+    let ended = tree.exit(pid, status, Usage::default(), true, |_, _| {});
+    drop(tree);
+    if let Some(group) = group {
+        group.tell();
     }
-    let ended = tree().lock().exit(
-        pid,
-        WaitStatus::Exited(0),
-        Usage::default(),
-        true,
-        |_, _| {},
-    );
     drop(ended);
 }
 

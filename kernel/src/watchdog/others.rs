@@ -11,7 +11,7 @@ use crate::interrupted;
 use crate::thread::{self, Thread, Threads};
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use paddock_sched::Class;
-use paddock_watchdog::{Episode, Severity};
+use paddock_watchdog::{Episode, PeakHold, Severity};
 
 /// How often (ns) the threads are looked at.
 const SCAN_NS: u64 = 1_000_000_000;
@@ -19,6 +19,8 @@ const SCAN_NS: u64 = 1_000_000_000;
 static SILENCE: [Episode; MAX_CPUS] = [const { Episode::new() }; MAX_CPUS];
 static RUNS_ON: [Episode; MAX_CPUS] = [const { Episode::new() }; MAX_CPUS];
 static NOT_RUN: Episode = Episode::new();
+/// How many threads there were.
+static CROWD: PeakHold = PeakHold::new();
 /// When (ns) the threads are looked at next, by whichever CPU comes first.
 static NEXT_SCAN: AtomicU64 = AtomicU64::new(0);
 
@@ -111,20 +113,29 @@ pub fn check_ready(now: u64) {
     });
 }
 
-/// How long (ns) it may take until it is the turn of a thread of a program:
-/// all others may have a slice before, those that sleep now as well, and
-/// operators have as much again. Those of the kernel come first.
-fn turn_ns(thread: &Thread, threads: usize) -> u64 {
+/// In how many nanoseconds it is the turn of each of `threads` threads of
+/// programs: all others may have a slice before, those that sleep now as well,
+/// and operators have as much again.
+fn round_ns(threads: u64) -> u64 {
+    threads * config::TIME_SLICE_NS * 2
+}
+
+/// How long (ns) a thread may be ready: those of the kernel come first, one of a
+/// program waits for as many others as there were since, of which some may have
+/// ended.
+fn ready_limit(thread: &Thread, threads: u64, now: u64) -> u64 {
+    let limit = settings::limits().report;
+    let most = CROWD.note(threads, now, now + limit + round_ns(threads));
     match thread.effective_class() {
-        Class::System => 0,
-        _ => threads as u64 * config::TIME_SLICE_NS * 2,
+        Class::System => limit,
+        _ => limit + round_ns(most),
     }
 }
 
 fn judge_ready(threads: &Threads, thread: &Thread, since: u64, now: u64) {
     let cpu = thread.cpu();
     let mut limits = settings::limits();
-    limits.report += turn_ns(thread, threads.iter().count());
+    limits.report = ready_limit(thread, threads.iter().count() as u64, now);
     let waits = stolen::ran(since, now);
     if NOT_RUN.judge(since, waits, limits.report_only()).is_none() {
         return;

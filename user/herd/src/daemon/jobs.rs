@@ -78,6 +78,10 @@ impl Daemon {
                 over.extend(self.rests.by_name.remove(&name));
             }
         }
+        if !over.is_empty() {
+            // Of an instance that is over nobody finds a process.
+            self.collect_all_ended();
+        }
         for rest in over {
             self.ended(rest.instance, rest.end);
         }

@@ -26,6 +26,10 @@ const STEPS: usize = 1_024;
 /// Ended children that are collected between two looks.
 const ENDS: usize = 256;
 
+/// The most that are collected at a time while everything else waits: more than
+/// there can be at once where herd is process 1.
+const MOST_ENDS: usize = 64 * ENDS;
+
 /// One that lives, by its first process.
 pub(super) struct Instance {
     pub(super) name: String,
@@ -354,6 +358,16 @@ impl Daemon {
             }
         }
         self.instances.more_ended = true;
+    }
+
+    /// The same, until none is left or very many were: others wait meanwhile.
+    pub(super) fn collect_all_ended(&mut self) {
+        for _ in 0..MOST_ENDS / ENDS {
+            self.collect_ended();
+            if !self.instances.more_ended {
+                return;
+            }
+        }
     }
 
     /// An instance is over.
