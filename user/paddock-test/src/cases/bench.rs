@@ -1,6 +1,7 @@
 //! What some calls cost, in nanoseconds each.
 
 mod many;
+mod names;
 mod sockets;
 mod transfers;
 
@@ -21,6 +22,7 @@ pub fn run(_: &mut Report, words: &[String]) -> Outcome {
         "zero" | "null" | "page" | "stat" | "read" | "write" | "stream" => {
             return transfers::run(kind, count);
         }
+        "open" | "create" | "unlink" => return names::run(kind, count),
         "tcp" | "tcp-open" | "tcp-stream" | "tcp-held" | "udp" => {
             return sockets::run(kind, count, number(words, 2, 0)?);
         }
