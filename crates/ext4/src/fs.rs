@@ -1,12 +1,13 @@
 //! [`Ext4`]: a mounted filesystem.
 
 use crate::disk::{Disk, zeroed};
-use crate::inode::Ext4Inode;
+use crate::inode::{Attributes, Ext4Inode};
 use crate::journal::Journal;
 use crate::layout::{Geometry, INCOMPAT_RECOVER, SUPERBLOCK_OFFSET, SUPERBLOCK_SIZE};
+use crate::table::InodeTable;
 use crate::transaction::Core;
-use alloc::collections::{BTreeMap, BTreeSet};
-use alloc::sync::{Arc, Weak};
+use alloc::collections::BTreeSet;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use paddock_abi::stat::EXT4_SUPER_MAGIC;
@@ -23,23 +24,19 @@ const MOST_METADATA: usize = 4 << 20;
 /// What all inodes of a mounted filesystem share.
 pub(crate) struct Shared {
     pub device_number: u64,
+    pub block_size: u32,
     pub core: Mutex<Core>,
     cache: Arc<PageCache>,
     /// The inodes in use.
-    table: SpinLock<BTreeMap<u32, Weak<Ext4Inode>>, PreemptOff>,
+    table: Arc<InodeTable>,
     /// Inodes to free: their objects are gone, and their names.
     to_free: SpinLock<BTreeSet<u32>, PreemptOff>,
 }
 
 impl Shared {
     /// The object of an inode.
-    #[allow(
-        clippy::disallowed_methods,
-        reason = "small: a caller has asked may_allocate, and the heap keeps a reserve for such"
-    )]
     pub fn inode(self: &Arc<Self>, core: &mut Core, ino: u32) -> Result<Arc<Ext4Inode>> {
-        let known = self.table.lock().get(&ino).and_then(Weak::upgrade);
-        if let Some(inode) = known {
+        if let Some(inode) = self.table.get(ino) {
             return Ok(inode);
         }
         let raw = core.inode(ino)?;
@@ -54,13 +51,14 @@ impl Shared {
             ino,
             kind,
             pages,
+            attributes: SpinLock::new(Rank::Leaf, Attributes::of(&raw)),
             size: AtomicU64::new(raw.size()),
             read_next: AtomicU64::new(0),
             nameless: AtomicBool::new(false),
             writing: Mutex::new(Rank::FileWrite, ()),
             write_count: WriteCount::new(),
         })?;
-        self.table.lock().insert(ino, Arc::downgrade(&inode));
+        self.table.insert(&inode);
         Ok(inode)
     }
 
@@ -71,12 +69,7 @@ impl Shared {
         reason = "small, and where nothing may fail: the heap keeps a reserve for such"
     )]
     pub fn forget(&self, inode: &Ext4Inode) {
-        let mut table = self.table.lock();
-        let listed = table.get(&inode.ino);
-        if listed.is_some_and(|weak| core::ptr::eq(weak.as_ptr(), inode)) {
-            table.remove(&inode.ino);
-        }
-        drop(table);
+        self.table.remove(inode);
         if inode.nameless.load(Ordering::Relaxed) {
             self.to_free.lock().insert(inode.ino);
         }
@@ -88,8 +81,7 @@ impl Shared {
         reason = "small, and where nothing may fail: the heap keeps a reserve for such"
     )]
     pub fn mark_nameless(&self, ino: u32) {
-        let known = self.table.lock().get(&ino).and_then(Weak::upgrade);
-        match known {
+        match self.table.get(ino) {
             Some(inode) => inode.nameless.store(true, Ordering::Relaxed),
             None => drop(self.to_free.lock().insert(ino)),
         }
@@ -187,7 +179,15 @@ impl Ext4 {
             );
         }
         let stopped = paddock_sync::try_arc(AtomicBool::new(false))?;
-        let mut core = Core::new(disk, geometry, clock, cache.clone(), stopped.clone());
+        let table = paddock_sync::try_arc(InodeTable::new())?;
+        let mut core = Core::new(
+            disk,
+            geometry,
+            clock,
+            cache.clone(),
+            table.clone(),
+            stopped.clone(),
+        );
         core.keep_bytes((cache.limit() * PAGE_SIZE / 8).min(MOST_METADATA));
         if !geometry.unwritable.is_empty() && !read_only {
             log::warn!(
@@ -206,9 +206,10 @@ impl Ext4 {
         open_journal(&mut core, read_only)?;
         let shared = paddock_sync::try_arc(Shared {
             device_number,
+            block_size: geometry.block_size as u32,
             core: Mutex::new(Rank::Filesystem, core),
             cache,
-            table: SpinLock::new(Rank::Leaf, BTreeMap::new()),
+            table,
             to_free: SpinLock::new(Rank::Leaf, BTreeSet::new()),
         })?;
         let root = shared.inode(&mut shared.core.lock(), ROOT)?;

@@ -8,12 +8,12 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::any::Any;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use paddock_sync::Mutex;
+use paddock_sync::{Mutex, PreemptOff, SpinLock};
 use paddock_user_io::{UserReader, UserWriter};
 use paddock_vfs::cache::FilePages;
 use paddock_vfs::{
     Allocation, EmitEntry, Errno, FileKind, FsStats, Inode, Metadata, NewNode, PAGE_SIZE, PageRef,
-    Result, SeekTo, SetMetadata, SetXattr, WriteCount, WriteErrors,
+    Result, SeekTo, SetMetadata, SetXattr, Timestamp, WriteCount, WriteErrors,
 };
 
 const PAGE: u64 = PAGE_SIZE as u64;
@@ -25,6 +25,8 @@ pub(crate) struct Ext4Inode {
     pub kind: FileKind,
     /// Of a regular file.
     pub pages: Option<Arc<FilePages>>,
+    /// What stat(2) tells, as of the last operation that changed it.
+    pub attributes: SpinLock<Attributes, PreemptOff>,
     /// Held by who writes or cuts the data, in what may be several operations.
     pub writing: Mutex<()>,
     /// The size on the disk; changes under the filesystem's lock.
@@ -34,6 +36,38 @@ pub(crate) struct Ext4Inode {
     /// The last name is gone: to be freed with this object.
     pub nameless: AtomicBool,
     pub write_count: WriteCount,
+}
+
+/// What of an inode stat(2) tells, but for what never changes.
+#[derive(Clone, Copy)]
+pub(crate) struct Attributes {
+    mode: u32,
+    links: u32,
+    uid: u32,
+    gid: u32,
+    rdev: u64,
+    size: u64,
+    sectors: u64,
+    atime: Timestamp,
+    mtime: Timestamp,
+    ctime: Timestamp,
+}
+
+impl Attributes {
+    pub fn of(raw: &RawInode) -> Attributes {
+        Attributes {
+            mode: raw.mode(),
+            links: raw.links(),
+            uid: raw.uid(),
+            gid: raw.gid(),
+            rdev: raw.rdev(),
+            size: raw.size(),
+            sectors: raw.sectors(),
+            atime: raw.time(ATIME),
+            mtime: raw.time(MTIME),
+            ctime: raw.time(CTIME),
+        }
+    }
 }
 
 impl Drop for Ext4Inode {
@@ -78,23 +112,33 @@ impl Ext4Inode {
         })
     }
 
-    fn describe(&self, raw: &RawInode, block_size: usize) -> Metadata {
+    /// Tells what `raw` says from now on. Never sleeps.
+    pub fn refresh(&self, raw: &RawInode) {
+        let attributes = Attributes::of(raw);
+        *self.attributes.lock() = attributes;
+    }
+
+    fn describe(&self, attributes: &Attributes) -> Metadata {
         let is_device = matches!(self.kind, FileKind::CharDevice | FileKind::BlockDevice);
         Metadata {
             device: self.fs.device_number,
             ino: u64::from(self.ino),
             kind: self.kind,
-            mode: raw.mode(),
-            links: raw.links(),
-            uid: raw.uid(),
-            gid: raw.gid(),
-            rdev: if is_device { raw.rdev() } else { 0 },
-            size: raw.size(),
-            blocks: raw.sectors(),
-            block_size: block_size as u32,
-            atime: raw.time(ATIME),
-            mtime: raw.time(MTIME),
-            ctime: raw.time(CTIME),
+            mode: attributes.mode,
+            links: attributes.links,
+            uid: attributes.uid,
+            gid: attributes.gid,
+            rdev: if is_device { attributes.rdev } else { 0 },
+            // What a read finds, to the byte.
+            size: match self.kind {
+                FileKind::Regular => self.size.load(Ordering::Acquire),
+                _ => attributes.size,
+            },
+            blocks: attributes.sectors,
+            block_size: self.fs.block_size,
+            atime: attributes.atime,
+            mtime: attributes.mtime,
+            ctime: attributes.ctime,
         }
     }
 
@@ -135,9 +179,8 @@ impl Inode for Ext4Inode {
     }
 
     fn metadata(&self) -> Result<Metadata> {
-        let mut core = self.fs.core.lock();
-        let raw = core.inode(self.ino)?;
-        Ok(self.describe(&raw, core.disk.block_size))
+        let attributes = *self.attributes.lock();
+        Ok(self.describe(&attributes))
     }
 
     fn set_metadata(&self, change: &SetMetadata) -> Result<()> {

@@ -14,7 +14,8 @@
 //! - `inode`, `fs`: the vfs traits over all that.
 //!
 //! One sleeping lock guards a mounted filesystem; reading what is cached does
-//! not take it. Data is written before the metadata that refers to it, so a
+//! not take it, nor does stat(2): an inode's object has its attributes, which each
+//! operation that has changed them sets anew when it is done (`table`). Data is written before the metadata that refers to it, so a
 //! power cut leaves the tree as of some transaction, never a mixture.
 //!
 //! Images are those of plain `mke2fs -t ext4`, with block sizes from 1 KiB to
@@ -44,6 +45,7 @@ mod layout;
 mod orphans;
 mod paths;
 mod raw_inode;
+mod table;
 #[cfg(test)]
 mod tests;
 mod transaction;

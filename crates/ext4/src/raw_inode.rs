@@ -68,6 +68,7 @@ impl Core {
 
     /// Writes the inode back, within an operation.
     pub fn put_inode(&mut self, raw: &RawInode) -> Result<()> {
+        self.note_inode(raw.ino)?;
         let (block, at) = self.inode_place(raw.ino)?;
         let geometry = self.geometry;
         let data = self.modify(block, Seal::None)?;

@@ -7,6 +7,7 @@ use crate::checksums::Seal;
 use crate::disk::{Disk, zeroed};
 use crate::journal::Journal;
 use crate::layout::{Geometry, SB_WTIME, STATE_ERRORS};
+use crate::table::InodeTable;
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -46,6 +47,9 @@ pub(crate) struct Core {
     /// Clean buffers that are kept.
     kept: usize,
     undo: Vec<Undo>,
+    /// Inodes that the running operation has changed.
+    changed: Vec<u32>,
+    table: Arc<InodeTable>,
     /// Counts uses of buffers.
     serial: u64,
     /// The running operation, by the count at which it began.
@@ -76,6 +80,7 @@ impl Core {
         geometry: Geometry,
         clock: Arc<dyn Clock>,
         cache: Arc<PageCache>,
+        table: Arc<InodeTable>,
         stopped: Arc<AtomicBool>,
     ) -> Core {
         Core {
@@ -87,6 +92,8 @@ impl Core {
             dirty: 0,
             kept: 0,
             undo: Vec::new(),
+            changed: Vec::new(),
+            table,
             serial: 0,
             operation: 0,
             freed: Vec::new(),
@@ -276,6 +283,8 @@ impl Core {
             }
             self.freed.truncate(freed);
             self.revoked.truncate(revoked);
+        } else {
+            self.show_changed();
         }
         self.undo.clear();
         result
@@ -285,6 +294,26 @@ impl Core {
         self.serial += 1;
         self.operation = self.serial;
         self.undo.clear();
+        self.changed.clear();
+    }
+
+    /// Notes that the running operation changes an inode. `ENOMEM`.
+    pub fn note_inode(&mut self, ino: u32) -> Result<()> {
+        if !self.changed.contains(&ino) {
+            reserve_one(&mut self.changed)?;
+            self.changed.push(ino);
+        }
+        Ok(())
+    }
+
+    /// Has the objects of the changed inodes tell what is so now.
+    fn show_changed(&mut self) {
+        while let Some(ino) = self.changed.pop() {
+            // It was changed in memory, and is there to be read.
+            if let Ok(raw) = self.inode(ino) {
+                self.table.changed(&raw);
+            }
+        }
     }
 
     /// There is something to write from now on.
