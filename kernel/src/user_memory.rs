@@ -6,6 +6,7 @@
 use crate::arch::user_access::{copy_from_user, copy_to_user};
 use alloc::vec::Vec;
 use core::marker::PhantomData;
+use core::ops::Deref;
 use paddock_abi::{Errno, Result};
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
@@ -118,10 +119,80 @@ pub fn read_string(address: u64, limit: usize, too_long: Errno) -> Result<Vec<u8
     Err(too_long)
 }
 
+/// Bytes of a path that needs no memory of the heap.
+const SHORT_PATH: usize = 2 * PATH_CHUNK;
+const PATH_CHUNK: usize = 64;
+
+/// A path that was copied in, without its zero byte.
+pub enum UserPath {
+    /// It is the first `len` of these bytes.
+    Short { bytes: [u8; SHORT_PATH], len: u8 },
+    /// It is longer.
+    Long(Vec<u8>),
+}
+
+impl UserPath {
+    /// Of no bytes.
+    pub const EMPTY: UserPath = UserPath::Short {
+        bytes: [0; SHORT_PATH],
+        len: 0,
+    };
+}
+
+impl Deref for UserPath {
+    type Target = [u8];
+
+    #[inline]
+    fn deref(&self) -> &[u8] {
+        match self {
+            UserPath::Short { bytes, len } => &bytes[..usize::from(*len)],
+            UserPath::Long(bytes) => bytes,
+        }
+    }
+}
+
+/// Where the first zero byte is, looked for eight bytes at a time.
+#[inline]
+fn find_zero(bytes: &[u8; PATH_CHUNK]) -> Option<usize> {
+    const ONES: u64 = u64::MAX / 255;
+    let (words, _) = bytes.as_chunks::<8>();
+    for (index, word) in words.iter().enumerate() {
+        let word = u64::from_le_bytes(*word);
+        // The lowest of its top bits is that of the first zero byte.
+        let zeroes = word.wrapping_sub(ONES) & !word & (ONES << 7);
+        if zeroes != 0 {
+            return Some(index * 8 + zeroes.trailing_zeros() as usize / 8);
+        }
+    }
+    None
+}
+
 /// Copies a path in.
 ///
 /// # Errors
 /// `EFAULT`, `ENOMEM`, `ENAMETOOLONG`.
-pub fn read_path(address: u64) -> Result<Vec<u8>> {
-    read_string(address, 4096, Errno::ENAMETOOLONG)
+#[inline]
+pub fn read_path(address: u64) -> Result<UserPath> {
+    let mut bytes = [0; SHORT_PATH];
+    let (chunks, _) = bytes.as_chunks_mut::<PATH_CHUNK>();
+    let mut at = address;
+    for (index, chunk) in chunks.iter_mut().enumerate() {
+        // Never beyond the page: the string may end at its end.
+        if 4096 - (at % 4096) < PATH_CHUNK as u64 {
+            break;
+        }
+        copy_from_user(chunk, at)?;
+        if let Some(end) = find_zero(chunk) {
+            let len = (index * PATH_CHUNK + end) as u8;
+            return Ok(UserPath::Short { bytes, len });
+        }
+        at += PATH_CHUNK as u64;
+    }
+    read_long_path(address)
+}
+
+#[cold]
+#[inline(never)]
+fn read_long_path(address: u64) -> Result<UserPath> {
+    read_string(address, 4096, Errno::ENAMETOOLONG).map(UserPath::Long)
 }

@@ -55,8 +55,6 @@ ranks! {
     Exec sleeping,
     /// A process's table of descriptors.
     FdTable sleeping,
-    /// A process's working directory, root and file mode mask.
-    FsInfo sleeping,
     /// An open file description: its offset and flags.
     OpenFile sleeping,
     /// One write or cut of a file at a time; held while its bytes come from user

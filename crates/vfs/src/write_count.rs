@@ -3,17 +3,25 @@
 use crate::{Errno, Inode, Result};
 use alloc::sync::Arc;
 use core::fmt;
-use core::sync::atomic::{AtomicI32, Ordering::Relaxed};
+use core::sync::atomic::Ordering::{Relaxed, SeqCst};
+use core::sync::atomic::{AtomicBool, AtomicI32};
 
 /// How many have a regular file open for writing; or, below zero, how many
 /// run it. Linux's `i_writecount`.
 #[derive(Debug, Default)]
-pub struct WriteCount(AtomicI32);
+pub struct WriteCount {
+    count: AtomicI32,
+    /// Somebody has asked for an advisory lock on the file, at some time.
+    was_locked: AtomicBool,
+}
 
 impl WriteCount {
     /// Nobody does either.
     pub const fn new() -> Self {
-        WriteCount(AtomicI32::new(0))
+        WriteCount {
+            count: AtomicI32::new(0),
+            was_locked: AtomicBool::new(false),
+        }
     }
 
     /// Moves it away from zero, unless it is on the other side of it.
@@ -22,13 +30,24 @@ impl WriteCount {
             true => None,
             false => count.checked_add(step),
         };
-        let entered = self.0.fetch_update(Relaxed, Relaxed, more);
+        let entered = self.count.fetch_update(Relaxed, Relaxed, more);
         entered.map(drop).map_err(|_| Errno::ETXTBSY)
     }
 
     fn leave(&self, step: i32) {
-        let before = self.0.fetch_sub(step, Relaxed);
+        let before = self.count.fetch_sub(step, Relaxed);
         debug_assert_eq!(before.signum(), step);
+    }
+
+    /// Said before an advisory lock on the file is asked for.
+    pub fn note_lock(&self) {
+        self.was_locked.store(true, SeqCst);
+    }
+
+    /// Whether that was ever said. Closing a file of which it was not has no locks to
+    /// look for.
+    pub fn was_locked(&self) -> bool {
+        self.was_locked.load(SeqCst)
     }
 }
 

@@ -34,7 +34,8 @@ pub fn exec(
     let thread = current().ok_or(Errno::ESRCH)?;
     let process = &thread.process;
     let name = comm_of(path)?;
-    let context = PathContext::new(&process.paths.lock(), thread.cred());
+    let cred = thread.cred();
+    let context = PathContext::new(&process.paths.lock(), cred);
     let loaded = program::load(Request {
         context: &context,
         path,

@@ -20,7 +20,7 @@ use paddock_ipc::sem::UndoList;
 use paddock_mem::Limits;
 use paddock_process::signal::Signals;
 use paddock_process::{Member, Tree, Usage, WaitStatus};
-use paddock_sync::{Mutex, OnceCell, PreemptOff, Rank, SpinLock, WaitQueue};
+use paddock_sync::{OnceCell, PreemptOff, Rank, SpinLock, WaitQueue};
 use paddock_vfs::FsInfo;
 
 pub use super::user_thread::{Interrupted, UserThread};
@@ -141,7 +141,7 @@ pub struct Process {
     /// Its descriptors; shared after clone(CLONE_FILES).
     pub files: OwnFiles,
     /// Working directory, root and mode mask.
-    pub paths: Mutex<FsInfo>,
+    pub paths: SpinLock<FsInfo, PreemptOff>,
     /// Who it is to others: its first thread.
     cred: SpinLock<Arc<Cred>>,
     /// The signal at its parent's end; zero for none.
@@ -283,7 +283,7 @@ impl Process {
             parent: AtomicU32::new(0),
             memory: SpinLock::new(Rank::Leaf, Some(memory)),
             files: OwnFiles::new(files),
-            paths: Mutex::new(Rank::FsInfo, paths),
+            paths: SpinLock::new(Rank::Leaf, paths),
             cred: SpinLock::new(Rank::Leaf, cred),
             parent_death_signal: AtomicU32::new(0),
             executable: SpinLock::new(Rank::Leaf, None),

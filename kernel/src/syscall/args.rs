@@ -5,9 +5,8 @@ use crate::process::files::Files;
 use crate::process::ipc;
 use crate::process::object::{Process, RLIMIT_NOFILE, UserThread};
 use crate::time;
-use crate::user_memory::{UserPtr, read_path};
+use crate::user_memory::{UserPath, UserPtr, read_path};
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 use core::sync::atomic::Ordering;
 use paddock_abi::fcntl::AT_FDCWD;
 use paddock_abi::{Errno, Result};
@@ -93,7 +92,7 @@ impl<'a> Call<'a> {
     }
 
     /// A path. `EFAULT`, `ENAMETOOLONG`.
-    pub fn path(&self, index: usize) -> Result<Vec<u8>> {
+    pub fn path(&self, index: usize) -> Result<UserPath> {
         read_path(self.frame.x[index])
     }
 
@@ -159,7 +158,8 @@ impl<'a> Call<'a> {
 
     /// Where paths start for this process.
     pub fn context(&self) -> PathContext {
-        PathContext::new(&self.process().paths.lock(), self.thread.cred())
+        let cred = self.thread.cred();
+        PathContext::new(&self.process().paths.lock(), cred)
     }
 
     /// `EPERM` unless the calling thread has a capability.

@@ -13,7 +13,7 @@ use paddock_abi::fcntl::{F_GETLK, F_SETLKW, SEEK_CUR, SEEK_END, SEEK_SET};
 use paddock_abi::{Errno, Result};
 use paddock_process::locks::{Bytes, Kind, Lock, LockTable, Turn};
 use paddock_sync::{NO_DEADLINE, PreemptOff, Rank, SpinLock, WaitQueue};
-use paddock_vfs::OpenFile;
+use paddock_vfs::{OpenFile, WriteCount};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 /// Who holds a lock.
@@ -63,6 +63,10 @@ fn tell(queue: Option<Arc<WaitQueue>>) {
     if let Some(queue) = queue {
         queue.wake_all();
     }
+}
+
+fn write_count(file: &OpenFile) -> Option<&WriteCount> {
+    file.inode().and_then(|inode| inode.write_count())
 }
 
 fn inode_of(file: &OpenFile) -> Result<Inode> {
@@ -126,6 +130,9 @@ fn set_of_file(
     lock: Option<bool>,
     wait: bool,
 ) -> Result<()> {
+    if let Some(count) = write_count(file) {
+        count.note_lock();
+    }
     set((inode_of(file)?, kind), owner, bytes, lock, wait)?;
     if owner == Owner::file(file) && !file.has_descriptors() {
         closed(file);
@@ -268,6 +275,9 @@ pub fn closed(file: &Arc<OpenFile>) {
 
 fn release(file: &OpenFile, kinds: &[Kind], owner: Owner) {
     if LOCKED.load(Ordering::Relaxed) == 0 {
+        return;
+    }
+    if write_count(file).is_some_and(|count| !count.was_locked()) {
         return;
     }
     let Ok(inode) = inode_of(file) else {

@@ -3,6 +3,7 @@
 use super::Call;
 use super::paths::place;
 use crate::process::vfs::namespace;
+use crate::user_memory::UserPath;
 use paddock_abi::fcntl::*;
 use paddock_abi::stat::*;
 use paddock_abi::{Errno, Result};
@@ -25,7 +26,7 @@ fn metadata(call: &Call<'_>, flags: u32) -> Result<Metadata> {
     }
     let path = match call.word(1) {
         // As newer systems have it: no path is the empty path.
-        0 if flags & AT_EMPTY_PATH != 0 => alloc::vec::Vec::new(),
+        0 if flags & AT_EMPTY_PATH != 0 => UserPath::EMPTY,
         _ => call.path(1)?,
     };
     if path.is_empty() && flags & AT_EMPTY_PATH != 0 && call.int(0) != AT_FDCWD {

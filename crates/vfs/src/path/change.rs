@@ -10,9 +10,9 @@ use alloc::sync::Arc;
 use paddock_cred::Cap;
 
 /// The last component of a path, and where it is.
-pub(super) struct Place {
+pub(super) struct Place<'a> {
     pub dir: Path,
-    pub name: Name,
+    pub name: Name<'a>,
     /// A slash follows it.
     pub slash: bool,
 }
@@ -20,7 +20,12 @@ pub(super) struct Place {
 impl MountNamespace {
     /// Walks to the directory of the last component; `here` if there is none
     /// (`.`, `..`, `/`).
-    pub(super) fn place(&self, context: &PathContext, path: &[u8], here: Errno) -> Result<Place> {
+    pub(super) fn place<'a>(
+        &'a self,
+        context: &'a PathContext,
+        path: &'a [u8],
+        here: Errno,
+    ) -> Result<Place<'a>> {
         let mut walk = Walk::new(self, context, path)?;
         match walk.advance()? {
             Some(name) => Ok(Place {
@@ -86,7 +91,7 @@ impl MountNamespace {
     }
 
     /// What exists is reported before what is not permitted, as on Linux.
-    fn check_absent(&self, place: &Place) -> Result<()> {
+    fn check_absent(&self, place: &Place<'_>) -> Result<()> {
         if !place.dir.is_dir() {
             return Err(Errno::ENOTDIR);
         }
@@ -202,7 +207,7 @@ impl MountNamespace {
     fn remove(
         &self,
         context: &PathContext,
-        place: &Place,
+        place: &Place<'_>,
         remove: impl FnOnce(&Arc<dyn Inode>, &Arc<dyn Inode>) -> Result<()>,
     ) -> Result<()> {
         let dir = &place.dir;
@@ -244,7 +249,7 @@ pub(super) fn check_change(context: &PathContext, dir: &Path) -> Result<Metadata
 
 /// Nothing can be taken out of a generated directory. It is looked up without
 /// any lock, as what it stands for may need locks that come earlier in order.
-pub(super) fn check_not_generated(place: &Place, namespace: &MountNamespace) -> Result<()> {
+pub(super) fn check_not_generated(place: &Place<'_>, namespace: &MountNamespace) -> Result<()> {
     let dir = &place.dir;
     if !dir.is_dir() {
         return Err(Errno::ENOTDIR);

@@ -5,13 +5,14 @@
 //! back to the root (getcwd, `..`) right even after renames. The cache keeps
 //! the dentries used last alive.
 
-use crate::{Errno, FileKind, Inode, Result};
+use super::names::{self, NameMap};
+use crate::{Errno, File, FileKind, Inode, InodeFile, Result};
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use paddock_sync::{Mutex, PreemptOff, Rank, SMALL, SpinLock, may_allocate};
+use paddock_sync::{Mutex, OnceCell, PreemptOff, Rank, SMALL, SpinLock, may_allocate, try_arc};
 
 /// Names known to be absent that a directory keeps.
 const MOST_ABSENT: usize = 128;
@@ -19,7 +20,7 @@ const MOST_ABSENT: usize = 128;
 /// What is known of a directory's names.
 #[derive(Default)]
 struct Children {
-    live: BTreeMap<Box<[u8]>, Weak<Dentry>>,
+    live: NameMap<Weak<Dentry>>,
     absent: BTreeSet<Box<[u8]>>,
 }
 
@@ -31,6 +32,27 @@ pub(super) enum Known {
     Absent,
     /// The filesystem must be asked.
     Nothing,
+}
+
+/// What may be remembered of a directory's names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Keeping {
+    /// That they are there, or not: they change through the cache alone.
+    All,
+    /// The filesystem is asked each time; what is there has one dentry.
+    Dentries,
+    /// Nothing: names are generated.
+    Nothing,
+}
+
+impl Keeping {
+    fn of(inode: &dyn Inode) -> Keeping {
+        match (inode.takes_names(), inode.cacheable()) {
+            (true, true) => Keeping::All,
+            (true, false) => Keeping::Dentries,
+            (false, _) => Keeping::Nothing,
+        }
+    }
 }
 
 struct Place {
@@ -45,6 +67,10 @@ struct Place {
 /// A name in a directory and the inode it leads to.
 pub struct Dentry {
     inode: Arc<dyn Inode>,
+    /// The inode's, which never change.
+    ino: u64,
+    kind: FileKind,
+    keeping: Keeping,
     fs: u64,
     place: SpinLock<Place, PreemptOff>,
     children: SpinLock<Children, PreemptOff>,
@@ -53,6 +79,8 @@ pub struct Dentry {
     pub(super) dir_lock: Mutex<()>,
     cache_slot: AtomicU64,
     used: AtomicBool,
+    /// What opening a regular file gives: the same each time.
+    file: OnceCell<Arc<InodeFile>>,
 }
 
 pub(super) fn boxed(name: &[u8]) -> Result<Box<[u8]>> {
@@ -108,6 +136,9 @@ impl Dentry {
     ) -> Arc<Dentry> {
         const { assert!(size_of::<Dentry>() + 16 <= SMALL, "not a small object") };
         Arc::new(Dentry {
+            ino: inode.ino(),
+            kind: inode.kind(),
+            keeping: Keeping::of(&*inode),
             inode,
             fs,
             place: SpinLock::new(
@@ -123,12 +154,48 @@ impl Dentry {
             dir_lock: Mutex::new(Rank::Inode, ()),
             cache_slot: AtomicU64::new(0),
             used: AtomicBool::new(false),
+            file: OnceCell::new(),
         })
     }
 
     /// What the name leads to.
     pub fn inode(&self) -> &Arc<dyn Inode> {
         &self.inode
+    }
+
+    /// The inode's number.
+    pub(super) fn ino(&self) -> u64 {
+        self.ino
+    }
+
+    /// What kind of inode it is.
+    pub(super) fn kind(&self) -> FileKind {
+        self.kind
+    }
+
+    /// What is remembered of its names.
+    pub(super) fn keeping(&self) -> Keeping {
+        self.keeping
+    }
+
+    /// The hash of a name in this directory.
+    fn hash(&self, name: &[u8]) -> u64 {
+        names::hash(core::ptr::from_ref(self).addr() as u64, name)
+    }
+
+    /// The ordinary open file of the inode. `ENOMEM`.
+    pub(super) fn ordinary_file(&self) -> Result<Arc<dyn File>> {
+        if self.kind == FileKind::Directory {
+            let parent = self.parent().map_or(self.ino, |dir| dir.ino);
+            return Ok(try_arc(InodeFile::new(self.inode.clone(), parent))?);
+        }
+        if let Some(file) = self.file.get() {
+            return Ok(file.clone());
+        }
+        let file = try_arc(InodeFile::new(self.inode.clone(), self.ino))?;
+        // Another may have been quicker: it makes no difference.
+        let _ = self.file.set(file.clone());
+        Ok(file)
     }
 
     /// The filesystem, by the number of its first mount.
@@ -157,7 +224,7 @@ impl Dentry {
 
     /// Directories have one name, so the inode tells.
     fn is_same_dir(&self, other: &Dentry) -> bool {
-        self.inode.kind() == FileKind::Directory && self.inode.ino() == other.inode.ino()
+        self.kind == FileKind::Directory && self.ino == other.ino
     }
 
     /// Whether `self` is `other` or lies inside it.
@@ -174,8 +241,10 @@ impl Dentry {
 
     /// What is known of a name.
     pub(super) fn cached_child(&self, name: &[u8]) -> Known {
+        let hash = self.hash(name);
         let children = self.children.lock();
-        if let Some(child) = children.live.get(name).and_then(Weak::upgrade) {
+        if let Some(child) = children.live.get(hash, name).and_then(Weak::upgrade) {
+            drop(children);
             child.used.store(true, Ordering::Relaxed);
             return Known::Present(child);
         }
@@ -215,9 +284,14 @@ impl Dentry {
         reason = "small, and where nothing may fail: the heap keeps a reserve for such"
     )]
     fn list(&self, name: Box<[u8]>, child: &Arc<Dentry>) {
+        let hash = self.hash(&name);
         let mut children = self.children.lock();
-        children.absent.remove(&name);
-        children.live.insert(name, Arc::downgrade(child));
+        if !children.absent.is_empty() {
+            children.absent.remove(&name);
+        }
+        let before = children.live.insert(hash, name, Arc::downgrade(child));
+        drop(children);
+        drop(before);
     }
 
     /// Gives `child` another name, in this directory. The caller holds
@@ -230,7 +304,7 @@ impl Dentry {
     /// Forgets `name`; its dentry, if there was a live one. The caller holds
     /// `dir_lock`.
     pub(super) fn forget_child(&self, name: &[u8]) -> Option<Arc<Dentry>> {
-        let weak = self.children.lock().live.remove(name)?;
+        let weak = self.children.lock().live.remove(self.hash(name), name)?;
         weak.upgrade()
     }
 
@@ -270,10 +344,11 @@ impl Dentry {
         let place = self.place.get_mut();
         let parent = place.parent.take()?;
         {
+            let hash = parent.hash(&place.name);
             let mut children = parent.children.lock();
-            let listed = children.live.get(&place.name);
+            let listed = children.live.get(hash, &place.name);
             if listed.is_some_and(|weak| core::ptr::eq(weak.as_ptr(), this)) {
-                children.live.remove(&place.name);
+                children.live.remove(hash, &place.name);
             }
         }
         Some(parent)

@@ -6,6 +6,7 @@ mod dentry;
 mod mount;
 mod mount_namespace;
 mod name;
+mod names;
 mod open;
 mod rename;
 #[cfg(test)]
@@ -52,7 +53,7 @@ impl Path {
 
     /// Whether it is a directory. Never sleeps.
     pub fn is_dir(&self) -> bool {
-        self.inode().kind() == FileKind::Directory
+        self.dentry.kind() == FileKind::Directory
     }
 
     fn at(&self, dentry: Arc<Dentry>) -> Path {

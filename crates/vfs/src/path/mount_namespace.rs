@@ -1,6 +1,6 @@
 //! [`MountNamespace`]: the tree of mounts, and looking things up in it.
 
-use super::dentry::{Dentry, DentryCache, Known, Names};
+use super::dentry::{Dentry, DentryCache, Keeping, Known, Names};
 use super::mount::{Mount, MountFlags, MountInfo, MountTable};
 use super::walk::Walk;
 use super::{Path, PathContext};
@@ -38,7 +38,7 @@ impl NodeOpener for NoSpecialNodes {
 
 /// The tree that all paths are walked in. Its calls may sleep.
 pub struct MountNamespace {
-    mounts: MountTable,
+    pub(super) mounts: MountTable,
     /// The root's mount, which outlives its place in the table.
     first: Arc<Mount>,
     /// Held while mounts come and go; not while paths are walked, which may
@@ -109,7 +109,10 @@ impl MountNamespace {
 
     /// Steps into what is mounted on `path`, if anything is.
     pub(super) fn cross(&self, mut path: Path) -> Path {
-        while let Some(mount) = self.mounts.on(&path) {
+        while self.mounts.may_cover(&path.dentry) {
+            let Some(mount) = self.mounts.on(&path) else {
+                break;
+            };
             path = Path {
                 dentry: mount.root.clone(),
                 mount,
@@ -121,19 +124,21 @@ impl MountNamespace {
     /// The dentry of `name` in `dir`, from the cache or from the filesystem.
     /// `ENOENT`, `EIO`.
     pub(super) fn child(&self, dir: &Arc<Dentry>, name: &[u8]) -> Result<Arc<Dentry>> {
-        if !dir.inode().takes_names() {
-            let inode = dir.inode().lookup(name)?;
-            return Dentry::new(inode, dir.fs(), name, Some(dir.clone()));
+        let known = match dir.keeping() {
+            Keeping::All => dir.cached_child(name),
+            Keeping::Dentries => Known::Nothing,
+            Keeping::Nothing => return generated_child(dir, name),
+        };
+        match known {
+            Known::Present(child) => Ok(child),
+            Known::Absent => Err(Errno::ENOENT),
+            Known::Nothing => self.sought_child(dir, name),
         }
-        if !dir.inode().cacheable() {
-            let _names = dir.dir_lock.lock();
-            return self.child_locked(dir, name);
-        }
-        match dir.cached_child(name) {
-            Known::Present(child) => return Ok(child),
-            Known::Absent => return Err(Errno::ENOENT),
-            Known::Nothing => {}
-        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn sought_child(&self, dir: &Arc<Dentry>, name: &[u8]) -> Result<Arc<Dentry>> {
         let _names = dir.dir_lock.lock();
         self.child_locked(dir, name)
     }
@@ -141,7 +146,7 @@ impl MountNamespace {
     /// As [`child`](Self::child), for the holder of the directory's lock,
     /// which is not a generated one.
     pub(super) fn child_locked(&self, dir: &Arc<Dentry>, name: &[u8]) -> Result<Arc<Dentry>> {
-        if !dir.inode().cacheable() {
+        if dir.keeping() != Keeping::All {
             let inode = dir.inode().lookup(name)?;
             return match dir.cached_child(name) {
                 Known::Present(child) if Arc::ptr_eq(child.inode(), &inode) => Ok(child),
@@ -391,4 +396,11 @@ fn join(reversed: &[Vec<u8>], reachable: bool, deleted: bool) -> Result<Vec<u8>>
         text.extend_from_slice(after);
     }
     Ok(text)
+}
+
+#[cold]
+#[inline(never)]
+fn generated_child(dir: &Arc<Dentry>, name: &[u8]) -> Result<Arc<Dentry>> {
+    let inode = dir.inode().lookup(name)?;
+    Dentry::new(inode, dir.fs(), name, Some(dir.clone()))
 }

@@ -1,6 +1,6 @@
 //! Components of paths.
 
-use crate::{Errno, Result};
+use alloc::boxed::Box;
 use core::ops::Deref;
 
 /// The longest component in bytes (`NAME_MAX`).
@@ -8,31 +8,29 @@ pub const NAME_MAX: usize = 255;
 /// The longest path in bytes with its final zero (`PATH_MAX`).
 pub const PATH_MAX: usize = 4096;
 
-/// One component, copied out of a path.
-#[derive(Clone)]
-pub struct Name {
-    len: u8,
-    bytes: [u8; NAME_MAX],
+/// One component, of 1 to [`NAME_MAX`] bytes.
+#[derive(Debug)]
+pub enum Name<'a> {
+    /// Of the path that is walked.
+    OfPath(&'a [u8]),
+    /// Of a symbolic link's target.
+    OfLink(Box<[u8]>),
 }
 
-impl Name {
-    /// `ENAMETOOLONG` if it is longer than [`NAME_MAX`].
-    pub fn new(name: &[u8]) -> Result<Name> {
-        let len = u8::try_from(name.len()).map_err(|_| Errno::ENAMETOOLONG)?;
-        let mut bytes = [0; NAME_MAX];
-        bytes[..name.len()].copy_from_slice(name);
-        Ok(Name { len, bytes })
-    }
-
+impl Name<'_> {
     pub fn is_dots(&self) -> bool {
         matches!(&**self, b"." | b"..")
     }
 }
 
-impl Deref for Name {
+impl Deref for Name<'_> {
     type Target = [u8];
 
+    #[inline]
     fn deref(&self) -> &[u8] {
-        &self.bytes[..usize::from(self.len)]
+        match self {
+            Name::OfPath(name) => name,
+            Name::OfLink(name) => name,
+        }
     }
 }

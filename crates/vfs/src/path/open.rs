@@ -5,8 +5,7 @@ use super::walk::Walk;
 use super::{MountFlags, MountNamespace, Path, PathContext};
 use crate::notify::{self, Events};
 use crate::{
-    Access, Errno, File, FileKind, InodeFile, NewNode, OpenFile, OpenFlags, Result, SetMetadata,
-    Writing,
+    Access, Errno, File, FileKind, NewNode, OpenFile, OpenFlags, Result, SetMetadata, Writing,
 };
 use alloc::sync::Arc;
 use paddock_cred::Cap;
@@ -211,11 +210,7 @@ fn describe(
 ) -> Result<Arc<OpenFile>> {
     let file = match file {
         Some(file) => file,
-        None => {
-            let parent = at.dentry.parent();
-            let parent_ino = parent.map_or(at.inode().ino(), |dir| dir.inode().ino());
-            paddock_sync::try_arc(InodeFile::new(at.inode().clone(), parent_ino))?
-        }
+        None => at.dentry.ordinary_file()?,
     };
     let open = OpenFile::of_file(file, at.clone(), flags, writing)?;
     if !flags.contains(OpenFlags::PATH) {

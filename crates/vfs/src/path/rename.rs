@@ -52,8 +52,8 @@ impl MountNamespace {
     fn rename_locked(
         &self,
         context: &PathContext,
-        from: &Place,
-        to: &Place,
+        from: &Place<'_>,
+        to: &Place<'_>,
         flags: u32,
     ) -> Result<Option<Renamed>> {
         check_change(context, &from.dir)?;
@@ -96,8 +96,8 @@ impl MountNamespace {
     fn check_rename(
         &self,
         context: &PathContext,
-        from: &Place,
-        to: &Place,
+        from: &Place<'_>,
+        to: &Place<'_>,
         source: &Arc<Dentry>,
         target: Option<&Arc<Dentry>>,
     ) -> Result<()> {
@@ -142,8 +142,8 @@ fn same_inode(a: &Dentry, b: &Dentry) -> bool {
 
 /// Makes the dentries follow what the filesystem has done.
 fn move_dentries(
-    (from, from_names): (&Place, Names),
-    (to, to_names): (&Place, Names),
+    (from, from_names): (&Place<'_>, Names),
+    (to, to_names): (&Place<'_>, Names),
     source: &Arc<Dentry>,
     target: Option<&Arc<Dentry>>,
     flags: u32,

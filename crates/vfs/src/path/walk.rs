@@ -4,25 +4,57 @@ use super::dentry::Dentry;
 use super::name::{NAME_MAX, Name, PATH_MAX};
 use super::{MountNamespace, Path, PathContext};
 use crate::{Access, Errno, FileKind, Result};
+use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::ops::{Deref, Range};
 use paddock_cred::Cap;
 
 /// Symbolic links followed in one walk before `ELOOP`.
 const MAX_LINKS: u32 = 40;
 
-/// A piece of text still to be walked: the path, or a link's target.
-struct Text {
-    bytes: Vec<u8>,
+/// What is left of a path, or of a link's target, from `pos` on.
+struct Text<T> {
+    bytes: T,
     pos: usize,
 }
 
-/// A walk under way.
+impl<T: Deref<Target = [u8]>> Text<T> {
+    /// Where the next component lies, or `None` at the end, which is where it
+    /// stands then.
+    #[inline]
+    fn next(&mut self) -> Result<Option<Range<usize>>> {
+        let rest = &self.bytes[self.pos..];
+        let slashes = rest.iter().position(|&byte| byte != b'/');
+        let start = self.pos + slashes.unwrap_or(rest.len());
+        let rest = &self.bytes[start..];
+        let len = rest.iter().position(|&byte| byte == b'/');
+        self.pos = start + len.unwrap_or(rest.len());
+        match self.pos - start {
+            0 => Ok(None),
+            len if len > NAME_MAX => Err(Errno::ENAMETOOLONG),
+            _ => Ok(Some(start..self.pos)),
+        }
+    }
+
+    fn is_at_end(&self) -> bool {
+        self.pos == self.bytes.len()
+    }
+
+    fn has_only_slashes(&self) -> bool {
+        self.bytes[self.pos..].iter().all(|&byte| byte == b'/')
+    }
+}
+
+/// A walk under way. Where all names are in the cache and none is a symbolic link,
+/// it allocates nothing and takes no sleeping lock.
 pub(super) struct Walk<'a> {
     namespace: &'a MountNamespace,
     context: &'a PathContext,
     pub at: Path,
-    texts: Vec<Text>,
+    path: Text<&'a [u8]>,
+    /// Targets of links, each found in the one before it or in the path.
+    targets: Vec<Text<Box<[u8]>>>,
     links: u32,
 }
 
@@ -31,63 +63,63 @@ impl<'a> Walk<'a> {
     pub fn new(
         namespace: &'a MountNamespace,
         context: &'a PathContext,
-        path: &[u8],
+        path: &'a [u8],
     ) -> Result<Self> {
-        if path.is_empty() {
-            return Err(Errno::ENOENT);
-        }
-        let mut walk = Walk {
+        let start = match path.first() {
+            None => return Err(Errno::ENOENT),
+            _ if path.len() >= PATH_MAX => return Err(Errno::ENAMETOOLONG),
+            Some(b'/') => &context.root,
+            Some(_) => &context.base,
+        };
+        Ok(Walk {
             namespace,
             context,
-            at: context.base.clone(),
-            texts: Vec::new(),
+            at: start.clone(),
+            path: Text {
+                bytes: path,
+                pos: 0,
+            },
+            targets: Vec::new(),
             links: 0,
-        };
-        walk.push(path)?;
-        Ok(walk)
+        })
     }
 
-    fn push(&mut self, path: &[u8]) -> Result<()> {
-        if path.len() >= PATH_MAX {
+    fn push(&mut self, target: &[u8]) -> Result<()> {
+        if target.len() >= PATH_MAX {
             return Err(Errno::ENAMETOOLONG);
         }
-        let bytes = super::dentry::boxed(path)?.into_vec();
+        let bytes = super::dentry::boxed(target)?;
         if bytes.first() == Some(&b'/') {
             self.at = self.context.root.clone();
         }
-        self.texts.push(Text { bytes, pos: 0 });
+        self.targets.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
+        self.targets.push(Text { bytes, pos: 0 });
         Ok(())
     }
 
     /// The next component, or `None` at the end.
-    fn next(&mut self) -> Result<Option<Name>> {
-        while let Some(text) = self.texts.last_mut() {
-            let rest = &text.bytes[text.pos..];
-            let start = rest.iter().take_while(|&&byte| byte == b'/').count();
-            let len = rest[start..].iter().take_while(|&&b| b != b'/').count();
-            if len > NAME_MAX {
-                return Err(Errno::ENAMETOOLONG);
+    #[inline]
+    fn next(&mut self) -> Result<Option<Name<'a>>> {
+        while let Some(target) = self.targets.last_mut() {
+            if let Some(range) = target.next()? {
+                let name = super::dentry::boxed(&target.bytes[range])?;
+                return Ok(Some(Name::OfLink(name)));
             }
-            if len > 0 {
-                let name = Name::new(&rest[start..start + len])?;
-                text.pos += start + len;
-                return Ok(Some(name));
-            }
-            self.texts.pop();
+            self.targets.pop();
         }
-        Ok(None)
+        let found = self.path.next()?;
+        Ok(found.map(|range| Name::OfPath(&self.path.bytes[range])))
     }
 
     /// Whether only slashes are left.
     fn is_last(&self) -> bool {
-        let mut rest = self.texts.iter().flat_map(|text| &text.bytes[text.pos..]);
-        rest.all(|&byte| byte == b'/')
+        self.path.has_only_slashes() && self.targets.iter().all(Text::has_only_slashes)
     }
 
     /// Whether the last component was followed by a slash: it must be a
     /// directory then.
     pub fn trailing_slash(&self) -> bool {
-        self.texts.iter().any(|text| text.pos < text.bytes.len())
+        !self.path.is_at_end() || !self.targets.iter().all(Text::is_at_end)
     }
 
     fn check_search(&self) -> Result<()> {
@@ -111,7 +143,10 @@ impl<'a> Walk<'a> {
 
     /// Steps to `dentry`, and into what is mounted there.
     pub fn enter(&mut self, dentry: Arc<Dentry>) {
-        self.at = self.namespace.cross(self.at.at(dentry));
+        self.at.dentry = dentry;
+        if self.namespace.mounts.may_cover(&self.at.dentry) {
+            self.at = self.namespace.cross(self.at.clone());
+        }
     }
 
     /// Goes on at the target of the link `dentry`, which lies where the walk
@@ -152,7 +187,7 @@ impl<'a> Walk<'a> {
     /// [`follow`](Self::follow), it goes on from there. The component is to be
     /// looked up there; `None` if the path ends in `.`, `..` or `/`: the walk
     /// stands at what it names.
-    pub fn advance(&mut self) -> Result<Option<Name>> {
+    pub fn advance(&mut self) -> Result<Option<Name<'a>>> {
         while let Some(name) = self.next()? {
             if name.is_dots() {
                 self.check_search()?;
@@ -171,7 +206,7 @@ impl<'a> Walk<'a> {
 
     fn step(&mut self, name: &[u8]) -> Result<()> {
         let dentry = self.lookup(name)?;
-        match dentry.inode().kind() {
+        match dentry.kind() {
             FileKind::Symlink => self.follow(&dentry),
             _ => {
                 self.enter(dentry);
@@ -189,7 +224,7 @@ impl<'a> Walk<'a> {
             };
             let dentry = self.lookup(&name)?;
             let slash = self.trailing_slash();
-            let is_link = dentry.inode().kind() == FileKind::Symlink;
+            let is_link = dentry.kind() == FileKind::Symlink;
             if is_link && (follow || slash) {
                 self.follow(&dentry)?;
                 continue;
