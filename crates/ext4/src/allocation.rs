@@ -44,7 +44,27 @@ impl Core {
 
     pub fn superblock_mut(&mut self) -> Result<&mut [u8]> {
         let (block, at) = self.geometry.superblock_place();
-        Ok(&mut self.modify(block, Seal::Superblock)?[at..at + SUPERBLOCK_SIZE])
+        self.modify_bytes(block, Seal::Superblock, at, SUPERBLOCK_SIZE)
+    }
+
+    /// Sets a number of the superblock.
+    pub fn set_in_superblock(&mut self, offset: usize, value: u32) -> Result<()> {
+        let (block, at) = self.geometry.superblock_place();
+        let bytes = self.modify_bytes(block, Seal::Superblock, at + offset, 4)?;
+        put_u32(bytes, 0, value);
+        Ok(())
+    }
+
+    /// A group's descriptor, as far as it is known, to change.
+    fn descriptor_mut(&mut self, group: u32) -> Result<&mut [u8]> {
+        let (block, at) = self.geometry.descriptor_place(group);
+        let len = self.geometry.desc_size.min(64);
+        self.modify_bytes(block, Seal::Descriptors, at, len)
+    }
+
+    /// The byte of a group's bitmap of inodes that has this bit, to change.
+    fn inode_bits_mut(&mut self, bitmap: u64, group: u32, bit: u32) -> Result<&mut [u8]> {
+        self.modify_bytes(bitmap, Seal::InodeBitmap(group), bit as usize / 8, 1)
     }
 
     /// Sets or clears the flag that says the log is in use; on the disk, at
@@ -94,11 +114,10 @@ impl Core {
         let count = i64::from(self.group_count(group, field)?) + change;
         let count = u32::try_from(count).map_err(|_| Errno::EUCLEAN)?;
         let wide = self.wide();
-        let (block, at) = self.geometry.descriptor_place(group);
-        let data = self.modify(block, Seal::Descriptors)?;
-        put_u16(data, at + field.low, count as u16);
+        let data = self.descriptor_mut(group)?;
+        put_u16(data, field.low, count as u16);
         if wide {
-            put_u16(data, at + field.high, (count >> 16) as u16);
+            put_u16(data, field.high, (count >> 16) as u16);
         }
         Ok(())
     }
@@ -107,11 +126,10 @@ impl Core {
     /// there is room.
     pub fn set_bitmap_checksum(&mut self, group: u32, field: Field, sum: u32) -> Result<()> {
         let wide = self.wide();
-        let (block, at) = self.geometry.descriptor_place(group);
-        let data = self.modify(block, Seal::Descriptors)?;
-        put_u16(data, at + field.low, sum as u16);
+        let data = self.descriptor_mut(group)?;
+        put_u16(data, field.low, sum as u16);
         if wide {
-            put_u16(data, at + field.high, (sum >> 16) as u16);
+            put_u16(data, field.high, (sum >> 16) as u16);
         }
         Ok(())
     }
@@ -123,8 +141,7 @@ impl Core {
         if self.geometry.group_checksums == GroupChecksums::None || flags & flag == 0 {
             return Ok(false);
         }
-        let data = self.modify(block, Seal::Descriptors)?;
-        put_u16(data, at + FLAGS, flags & !flag);
+        put_u16(self.descriptor_mut(group)?, FLAGS, flags & !flag);
         Ok(true)
     }
 
@@ -205,12 +222,11 @@ impl Core {
         let count = self.free_blocks()?.checked_add_signed(change);
         let count = count.ok_or(Errno::EUCLEAN)?;
         let wide = self.wide();
-        let sb = self.superblock_mut()?;
-        put_u32(sb, SB_FREE_BLOCKS, count as u32);
-        if wide {
-            put_u32(sb, SB_FREE_BLOCKS_HIGH, (count >> 32) as u32);
+        self.set_in_superblock(SB_FREE_BLOCKS, count as u32)?;
+        match wide {
+            true => self.set_in_superblock(SB_FREE_BLOCKS_HIGH, (count >> 32) as u32),
+            false => Ok(()),
         }
-        Ok(())
     }
 
     /// Allocates a run of 1 to `want` blocks, near `goal` if possible: the
@@ -284,7 +300,7 @@ impl Core {
             let Some(bit) = find_clear(self.read(bitmap)?, from, per_group) else {
                 continue;
             };
-            set(self.modify(bitmap, Seal::InodeBitmap(group))?, bit);
+            set(self.inode_bits_mut(bitmap, group, bit)?, bit % 8);
             self.note_used_inode(group, bit)?;
             self.count_inode(group, -1, directory)?;
             return Ok(group * per_group + bit + 1);
@@ -297,7 +313,7 @@ impl Core {
         let per_group = self.geometry.inodes_per_group;
         let (group, bit) = ((ino - 1) / per_group, (ino - 1) % per_group);
         let bitmap = self.inode_bitmap(group)?;
-        match clear(self.modify(bitmap, Seal::InodeBitmap(group))?, bit) {
+        match clear(self.inode_bits_mut(bitmap, group, bit)?, bit % 8) {
             true => self.count_inode(group, 1, directory),
             false => Ok(()),
         }
@@ -308,10 +324,8 @@ impl Core {
         if directory {
             self.add_group_count(group, USED_DIRS, -change)?;
         }
-        let sb = self.superblock_mut()?;
-        let count = i64::from(get_u32(sb, SB_FREE_INODES)) + change;
-        put_u32(sb, SB_FREE_INODES, count as u32);
-        Ok(())
+        let count = i64::from(get_u32(self.superblock()?, SB_FREE_INODES)) + change;
+        self.set_in_superblock(SB_FREE_INODES, count as u32)
     }
 
     /// The block that holds an inode, and where in it. `EUCLEAN`.
@@ -322,7 +336,11 @@ impl Core {
         let group = (ino - 1) / self.geometry.inodes_per_group;
         let index = ((ino - 1) % self.geometry.inodes_per_group) as usize;
         let per_block = self.geometry.block_size / self.geometry.inode_size;
-        let table = self.group_block(group, INODE_TABLE)?;
+        let table = match self.last_group {
+            Some((last, table)) if last == group => table,
+            _ => self.group_block(group, INODE_TABLE)?,
+        };
+        self.last_group = Some((group, table));
         let block = table + (index / per_block) as u64;
         Ok((block, index % per_block * self.geometry.inode_size))
     }

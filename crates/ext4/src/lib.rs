@@ -28,6 +28,7 @@
 extern crate alloc;
 
 mod allocation;
+mod buffers;
 mod bytes;
 mod checksums;
 mod data;

@@ -20,8 +20,7 @@ impl Core {
     }
 
     fn set_first_orphan(&mut self, ino: u32) -> Result<()> {
-        put_u32(self.superblock_mut()?, SB_LAST_ORPHAN, ino);
-        Ok(())
+        self.set_in_superblock(SB_LAST_ORPHAN, ino)
     }
 
     /// Puts an inode at the head of the list.

@@ -191,11 +191,10 @@ impl Core {
 
     /// Takes a name away; the inode's number, and whether that was its last.
     pub fn unlink(&mut self, at: Place<'_>) -> Result<(u32, bool)> {
-        let (ino, kind) = self.look_up(at)?;
-        if kind == FileKind::Directory {
-            return Err(Errno::EISDIR);
-        }
-        self.delist(at)?;
+        let mut dir = self.directory(at.dir)?;
+        let ino = self.remove_file_entry(&dir, at.name)?;
+        dir.modified(self.clock.now());
+        self.put_inode(&dir)?;
         self.drop_name(ino)
     }
 

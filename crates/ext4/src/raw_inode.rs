@@ -71,9 +71,9 @@ impl Core {
         self.note_inode(raw.ino)?;
         let (block, at) = self.inode_place(raw.ino)?;
         let geometry = self.geometry;
-        let data = self.modify(block, Seal::None)?;
-        data[at..at + raw.size].copy_from_slice(&raw.bytes[..raw.size]);
-        geometry.seal_inode(raw, &mut data[at..at + geometry.inode_size]);
+        let data = self.modify_bytes(block, Seal::None, at, geometry.inode_size)?;
+        data[..raw.size].copy_from_slice(&raw.bytes[..raw.size]);
+        geometry.seal_inode(raw, data);
         Ok(())
     }
 
@@ -83,7 +83,7 @@ impl Core {
         // Whatever is behind the part that is used here goes.
         let (block, at) = self.inode_place(ino)?;
         let size = self.geometry.inode_size;
-        self.modify(block, Seal::None)?[at..at + size].fill(0);
+        self.modify_bytes(block, Seal::None, at, size)?.fill(0);
         let now = self.clock.now();
         let mut raw = RawInode {
             bytes: [0; USED],

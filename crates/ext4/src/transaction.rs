@@ -2,17 +2,20 @@
 //! and transactions.
 
 use crate::allocation::{BLOCK_BITMAP_CHECKSUM, INODE_BITMAP_CHECKSUM};
+use crate::buffers::{BlockHasher, BlockMap};
 use crate::bytes::{get_u16, put_u16, put_u32};
 use crate::checksums::Seal;
 use crate::disk::{Disk, zeroed};
 use crate::journal::Journal;
 use crate::layout::{Geometry, SB_WTIME, STATE_ERRORS};
 use crate::table::InodeTable;
+use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::ops::Range;
 use core::sync::atomic::{AtomicBool, Ordering};
+use paddock_sync::try_box;
 use paddock_vfs::cache::{FilePages, PageCache};
 use paddock_vfs::{Clock, Errno, Result, Timestamp};
 
@@ -28,10 +31,25 @@ struct Buffer {
     used: u64,
 }
 
-/// How a buffer was before the running operation: `None` if it was not there.
+/// How a block was before a step of the running operation. Undone from the last to the
+/// first, they lead back to how it was before the operation.
 struct Undo {
     block: u64,
-    before: Option<Buffer>,
+    before: Before,
+}
+
+enum Before {
+    /// The whole buffer; `None` if it was not there.
+    Buffer(Option<Box<Buffer>>),
+    /// Bytes from an offset on, and what is known of the buffer.
+    Bytes(usize, Vec<u8>, Known),
+}
+
+/// What is known of a buffer besides its content.
+#[derive(Clone, Copy)]
+struct Known {
+    seal: Seal,
+    dirty: bool,
 }
 
 /// The state of a mounted filesystem, guarded by its one lock.
@@ -41,7 +59,7 @@ pub(crate) struct Core {
     pub clock: Arc<dyn Clock>,
     /// Whom to tell that there is something to write.
     cache: Arc<PageCache>,
-    buffers: BTreeMap<u64, Buffer>,
+    buffers: BlockMap<Box<Buffer>>,
     /// How many of them are dirty.
     dirty: usize,
     /// Clean buffers that are kept.
@@ -50,6 +68,8 @@ pub(crate) struct Core {
     /// Inodes that the running operation has changed.
     changed: Vec<u32>,
     table: Arc<InodeTable>,
+    /// The group whose inodes were looked for last, and where they begin.
+    pub last_group: Option<(u32, u64)>,
     /// Counts uses of buffers.
     serial: u64,
     /// The running operation, by the count at which it began.
@@ -88,12 +108,13 @@ impl Core {
             geometry,
             clock,
             cache,
-            buffers: BTreeMap::new(),
+            buffers: BlockMap::with_hasher(BlockHasher),
             dirty: 0,
             kept: 0,
             undo: Vec::new(),
             changed: Vec::new(),
             table,
+            last_group: None,
             serial: 0,
             operation: 0,
             freed: Vec::new(),
@@ -177,6 +198,8 @@ impl Core {
             changed_by: 0,
             used: self.serial,
         };
+        let buffer = try_box(buffer)?;
+        self.reserve_buffer()?;
         self.buffers.insert(block, buffer);
         Ok(())
     }
@@ -189,13 +212,13 @@ impl Core {
         let serial = self.operation;
         let buffer = self.buffers.get_mut(&block).ok_or(Errno::EIO)?;
         if buffer.changed_by != serial {
-            let before = Buffer {
+            let before = try_box(Buffer {
                 data: copy(&buffer.data)?,
-                ..*buffer
-            };
+                ..**buffer
+            })?;
             self.undo.push(Undo {
                 block,
-                before: Some(before),
+                before: Before::Buffer(Some(before)),
             });
             buffer.changed_by = serial;
         }
@@ -207,13 +230,53 @@ impl Core {
         Ok(&mut buffer.data)
     }
 
+    /// As [`modify`](Self::modify), of some bytes alone: others need not be kept to undo
+    /// it. `EUCLEAN` if the block has no such bytes.
+    pub fn modify_bytes(
+        &mut self,
+        block: u64,
+        seal: Seal,
+        at: usize,
+        len: usize,
+    ) -> Result<&mut [u8]> {
+        self.load(block)?;
+        reserve_one(&mut self.undo)?;
+        let serial = self.operation;
+        let buffer = self.buffers.get_mut(&block).ok_or(Errno::EIO)?;
+        let end = at.checked_add(len).ok_or(Errno::EUCLEAN)?;
+        let bytes = buffer.data.get_mut(at..end).ok_or(Errno::EUCLEAN)?;
+        // With the whole buffer kept already there is nothing to add.
+        if buffer.changed_by != serial {
+            let known = Known {
+                seal: buffer.seal,
+                dirty: buffer.dirty,
+            };
+            self.undo.push(Undo {
+                block,
+                before: Before::Bytes(at, copy(bytes)?, known),
+            });
+        }
+        if !core::mem::replace(&mut buffer.dirty, true) {
+            self.dirty += 1;
+        }
+        buffer.used = serial;
+        buffer.seal = seal;
+        Ok(bytes)
+    }
+
+    /// Room for one buffer more: those that an operation has taken out find theirs when
+    /// they are put back. `ENOMEM`.
+    fn reserve_buffer(&mut self) -> Result<()> {
+        self.buffers.try_reserve(1).map_err(|_| Errno::ENOMEM)
+    }
+
     /// Puts a buffer in, or takes it out; what was there before.
     #[allow(
         clippy::disallowed_methods,
         reason = "small: a caller has asked may_allocate, and the heap keeps a reserve for such"
     )]
-    fn put_buffer(&mut self, block: u64, buffer: Option<Buffer>) -> Option<Buffer> {
-        let is_dirty = |buffer: &Option<Buffer>| buffer.as_ref().is_some_and(|b| b.dirty);
+    fn put_buffer(&mut self, block: u64, buffer: Option<Box<Buffer>>) -> Option<Box<Buffer>> {
+        let is_dirty = |buffer: &Option<Box<Buffer>>| buffer.as_ref().is_some_and(|b| b.dirty);
         self.dirty += usize::from(is_dirty(&buffer));
         let before = match buffer {
             Some(buffer) => self.buffers.insert(block, buffer),
@@ -234,8 +297,13 @@ impl Core {
             changed_by: serial,
             used: serial,
         };
+        let buffer = try_box(buffer)?;
+        self.reserve_buffer()?;
         let before = self.put_buffer(block, Some(buffer));
-        self.undo.push(Undo { block, before });
+        self.undo.push(Undo {
+            block,
+            before: Before::Buffer(before),
+        });
         let buffer = self.buffers.get_mut(&block).ok_or(Errno::EIO)?;
         Ok(&mut buffer.data)
     }
@@ -253,7 +321,10 @@ impl Core {
         reserve_one(&mut self.freed)?;
         reserve_one(&mut self.revoked)?;
         let before = self.put_buffer(block, None);
-        self.undo.push(Undo { block, before });
+        self.undo.push(Undo {
+            block,
+            before: Before::Buffer(before),
+        });
         self.freed.push(block..block + 1);
         self.revoked.push(block);
         Ok(())
@@ -326,8 +397,24 @@ impl Core {
 
     fn roll_back(&mut self) {
         while let Some(Undo { block, before }) = self.undo.pop() {
-            self.put_buffer(block, before);
+            match before {
+                Before::Buffer(buffer) => drop(self.put_buffer(block, buffer)),
+                Before::Bytes(at, bytes, known) => self.put_bytes(block, at, &bytes, known),
+            }
         }
+    }
+
+    fn put_bytes(&mut self, block: u64, at: usize, bytes: &[u8], known: Known) {
+        // Dirty buffers are not taken out, and later steps have been undone.
+        let Some(buffer) = self.buffers.get_mut(&block) else {
+            return;
+        };
+        if let Some(place) = buffer.data.get_mut(at..at + bytes.len()) {
+            place.copy_from_slice(bytes);
+        }
+        self.dirty -= usize::from(buffer.dirty && !known.dirty);
+        buffer.seal = known.seal;
+        buffer.dirty = known.dirty;
     }
 
     fn is_transaction_large(&self) -> bool {
@@ -427,7 +514,9 @@ impl Core {
 
     fn dirty_blocks(&self) -> Vec<u64> {
         let dirty = self.buffers.iter().filter(|(_, buffer)| buffer.dirty);
-        dirty.map(|(block, _)| *block).collect()
+        let mut blocks: Vec<u64> = dirty.map(|(block, _)| *block).collect();
+        blocks.sort_unstable();
+        blocks
     }
 
     fn contents(&self, blocks: &[u64]) -> Vec<(u64, &[u8])> {
@@ -496,6 +585,7 @@ impl Core {
     /// Forgets all buffers, none of which is dirty.
     pub fn forget_buffers(&mut self) {
         self.buffers.clear();
+        self.last_group = None;
         self.dirty = 0;
     }
 

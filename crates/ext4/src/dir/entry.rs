@@ -1,6 +1,6 @@
 //! Entries of directories as they lie in a block.
 
-use crate::bytes::{get_u16, get_u32, put_u16, put_u32};
+use crate::bytes::{put_u16, put_u32};
 use paddock_vfs::{Errno, FileKind, Result};
 
 const HEADER: usize = 8;
@@ -85,13 +85,16 @@ pub struct Entry {
 
 impl Entry {
     /// The entry at `at`. `EUCLEAN` if it does not fit into the block.
+    #[inline]
     fn parse(block: &[u8], at: usize) -> Result<Entry> {
+        let header = block.get(at..).and_then(<[u8]>::first_chunk::<HEADER>);
+        let [ino @ .., len_low, len_high, name_len, code] = *header.ok_or(Errno::EUCLEAN)?;
         let entry = Entry {
             at,
-            len: usize::from(get_u16(block, at + 4)),
-            ino: get_u32(block, at),
-            name_len: block.get(at + 6).map_or(0, |&len| usize::from(len)),
-            code: block.get(at + 7).map_or(0, |&code| code),
+            len: usize::from(u16::from_le_bytes([len_low, len_high])),
+            ino: u32::from_le_bytes(ino),
+            name_len: usize::from(name_len),
+            code,
         };
         let fits = entry.len >= entry_len(entry.name_len)
             && entry.len.is_multiple_of(4)
@@ -100,6 +103,12 @@ impl Entry {
             true => Ok(entry),
             false => Err(Errno::EUCLEAN),
         }
+    }
+
+    /// Whether it has this name.
+    #[inline]
+    fn is_named(&self, block: &[u8], name: &[u8]) -> bool {
+        self.ino != 0 && self.name_len == name.len() && self.name(block) == name
     }
 
     pub fn name<'a>(&self, block: &'a [u8]) -> &'a [u8] {
@@ -113,6 +122,11 @@ impl Entry {
             code: self.code,
             name: self.name(block),
         }
+    }
+
+    /// The same entry in the bytes that it takes alone.
+    pub fn at_front(self) -> Entry {
+        Entry { at: 0, ..self }
     }
 
     /// Bytes that it needs.
@@ -146,11 +160,29 @@ pub fn entries(block: &[u8]) -> impl Iterator<Item = Result<Entry>> {
     })
 }
 
+/// The entry of that name in a block, and the one before it.
+pub fn find(block: &[u8], name: &[u8]) -> Result<Option<(Entry, Option<Entry>)>> {
+    let mut before = None;
+    let mut at = 0;
+    while at + HEADER <= block.len() {
+        let entry = Entry::parse(block, at)?;
+        if entry.is_named(block, name) {
+            return Ok(Some((entry, before)));
+        }
+        at += entry.len;
+        before = Some(entry);
+    }
+    Ok(None)
+}
+
 /// The first entry with room for `needed` bytes, in the first `usable` bytes.
 pub fn find_gap(block: &[u8], usable: usize, needed: usize) -> Result<Option<Entry>> {
-    for entry in entries(block) {
-        let entry = entry?;
-        if entry.room() >= needed && entry.at + entry.len <= usable {
+    let mut at = 0;
+    while at + HEADER <= block.len() {
+        let entry = Entry::parse(block, at)?;
+        at += entry.len;
+        // Most have not one byte to spare.
+        if entry.len >= needed && entry.room() >= needed && at <= usable {
             return Ok(Some(entry));
         }
     }

@@ -70,20 +70,12 @@ impl Core {
     }
 
     fn find_in_block(&mut self, block: u64, name: &[u8]) -> Result<Option<Found>> {
-        let data = self.read(block)?;
-        let mut before = None;
-        for entry in entries(data) {
-            let entry = entry?;
-            if entry.ino != 0 && entry.name(data) == name {
-                return Ok(Some(Found {
-                    block,
-                    entry,
-                    before,
-                }));
-            }
-            before = Some(entry);
-        }
-        Ok(None)
+        let found = entry::find(self.read(block)?, name)?;
+        Ok(found.map(|(entry, before)| Found {
+            block,
+            entry,
+            before,
+        }))
     }
 
     /// The inode number and kind of `name`. `ENOENT`.
@@ -149,7 +141,8 @@ impl Core {
         match find_gap(self.read(block)?, usable, entry.len())? {
             Some(gap) => {
                 let seal = self.dir_seal(raw);
-                entry.write_into(self.modify(block, seal)?, &gap);
+                let room = self.modify_bytes(block, seal, gap.at, gap.len)?;
+                entry.write_into(room, &gap.at_front());
                 Ok(true)
             }
             None => Ok(false),
@@ -193,14 +186,32 @@ impl Core {
     /// Takes an entry out: its space goes to the one before. `ENOENT`.
     pub fn remove_entry(&mut self, raw: &RawInode, name: &[u8]) -> Result<()> {
         let found = self.find(raw, name)?.ok_or(Errno::ENOENT)?;
+        self.remove_found(raw, &found)
+    }
+
+    /// As [`remove_entry`](Self::remove_entry), of one that was found, if it is of no
+    /// directory: its number. `ENOENT`, `EISDIR`.
+    pub fn remove_file_entry(&mut self, raw: &RawInode, name: &[u8]) -> Result<u32> {
+        let found = self.find(raw, name)?.ok_or(Errno::ENOENT)?;
+        if kind_of(found.entry.code) == FileKind::Directory {
+            return Err(Errno::EISDIR);
+        }
+        self.remove_found(raw, &found)?;
+        Ok(found.entry.ino)
+    }
+
+    fn remove_found(&mut self, raw: &RawInode, found: &Found) -> Result<()> {
         let seal = self.dir_seal(raw);
-        let data = self.modify(found.block, seal)?;
         match found.before {
             Some(before) => {
                 let len = before.len + found.entry.len;
-                put_u16(data, before.at + 4, len as u16);
+                let bytes = self.modify_bytes(found.block, seal, before.at + 4, 2)?;
+                put_u16(bytes, 0, len as u16);
             }
-            None => put_u32(data, found.entry.at, 0),
+            None => {
+                let bytes = self.modify_bytes(found.block, seal, found.entry.at, 4)?;
+                put_u32(bytes, 0, 0);
+            }
         }
         Ok(())
     }
@@ -218,9 +229,9 @@ impl Core {
             b"." | b".." if self.is_hashed(raw) => self.root_seal(raw)?,
             _ => self.dir_seal(raw),
         };
-        let data = self.modify(found.block, seal)?;
-        put_u32(data, found.entry.at, ino);
-        data[found.entry.at + 7] = kind_code(kind);
+        let header = self.modify_bytes(found.block, seal, found.entry.at, 8)?;
+        put_u32(header, 0, ino);
+        header[7] = kind_code(kind);
         Ok(())
     }
 

@@ -109,6 +109,12 @@ impl MountNamespace {
             if walk.trailing_slash() {
                 return Err(Errno::EISDIR);
             }
+            if walk.is_unknown(&name)?
+                && let Ok(dentry) = self.create_file(context, &walk.at, &name, mode)
+            {
+                return self.open_created(walk.at.at(dentry), flags);
+            }
+            // It is there, or cannot be made: which of both, and why, is found out here.
             match walk.lookup(&name) {
                 Ok(_) if exclusive => return Err(Errno::EEXIST),
                 Ok(found) if follow && found.inode().kind() == FileKind::Symlink => {

@@ -1,6 +1,6 @@
 //! Walking a path, component by component.
 
-use super::dentry::Dentry;
+use super::dentry::{Dentry, Keeping, Known};
 use super::name::{NAME_MAX, Name, PATH_MAX};
 use super::{MountNamespace, Path, PathContext};
 use crate::{Access, Errno, FileKind, Result};
@@ -139,6 +139,15 @@ impl<'a> Walk<'a> {
     pub fn lookup(&self, name: &[u8]) -> Result<Arc<Dentry>> {
         self.check_search()?;
         self.namespace.child(&self.at.dentry, name)
+    }
+
+    /// Whether the cache says nothing of `name` where the walk stands: a name that is
+    /// to be made may as well be tried first. `ENOTDIR`, `EACCES`.
+    pub fn is_unknown(&self, name: &[u8]) -> Result<bool> {
+        self.check_search()?;
+        let dir = &self.at.dentry;
+        let keeps_all = dir.keeping() == Keeping::All;
+        Ok(keeps_all && matches!(dir.cached_child(name), Known::Nothing))
     }
 
     /// Steps to `dentry`, and into what is mounted there.

@@ -105,7 +105,7 @@ pub const CASES: &[Case] = &[
     tool("make-stream", "COUNT SEED", stream::make),
     tool(
         "bench",
-        "syscall|fork|exec|pipe|file|epoll|close|children|locks|timers|zero|null|page|stat|read|write|stream|\
+        "syscall|fork|exec|pipe|file|epoll|close|children|locks|timers|zero|null|page|stat|open|create|unlink|read|write|stream|\
          tcp|tcp-open|tcp-stream|tcp-held|udp COUNT [IDLE]",
         bench::run,
     ),
