@@ -2,6 +2,7 @@
 
 use crate::cpu::CpuPast;
 use crate::fs::Nodes;
+use crate::memory::{Accounts, Memory};
 use crate::news::News;
 use crate::pids::Pids;
 use alloc::boxed::Box;
@@ -40,16 +41,33 @@ pub struct Group {
     pub(crate) events: News,
     pub(crate) pids: Pids,
     pub(crate) cpu: CpuPast,
+    pub(crate) memory: Memory,
     pub(crate) nodes: Nodes,
 }
 
 impl Group {
-    /// `ENOMEM`.
+    /// The root. `ENOMEM`.
+    pub(crate) fn root(id: u64, accounts: Arc<dyn Accounts>) -> Result<Arc<Group>> {
+        Group::with(id, b"", None, None, Memory::of_root(accounts))
+    }
+
+    /// One below another. `ENOMEM`.
     pub(crate) fn new(
+        id: u64,
+        name: &[u8],
+        parent: &Arc<Group>,
+        origin: Origin,
+    ) -> Result<Arc<Group>> {
+        let memory = Memory::below(&parent.memory)?;
+        Group::with(id, name, Some(parent), Some(origin), memory)
+    }
+
+    fn with(
         id: u64,
         name: &[u8],
         parent: Option<&Arc<Group>>,
         origin: Option<Origin>,
+        memory: Memory,
     ) -> Result<Arc<Group>> {
         let mut own = Vec::new();
         own.try_reserve_exact(name.len())
@@ -67,6 +85,7 @@ impl Group {
             events: News::new(),
             pids: Pids::new(),
             cpu: CpuPast::default(),
+            memory,
         })
     }
 

@@ -3,6 +3,7 @@
 use crate::controllers::Controllers;
 use crate::group::{Group, Origin};
 use crate::limit::Limit;
+use crate::memory::Accounts;
 use crate::tree::{Node, ROOT, Tree};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -24,10 +25,10 @@ pub struct Hierarchy {
 }
 
 impl Hierarchy {
-    /// The root alone, with all processes to come; it has these controllers.
-    /// `ENOMEM`.
-    pub fn new(controllers: Controllers) -> Result<Arc<Hierarchy>> {
-        let root = Group::new(ROOT, b"", None, None)?;
+    /// The root alone, with all processes to come; it has these controllers, and
+    /// the accounts for memory are in `accounts`. `ENOMEM`.
+    pub fn new(controllers: Controllers, accounts: Arc<dyn Accounts>) -> Result<Arc<Hierarchy>> {
+        let root = Group::root(ROOT, accounts)?;
         let tree = Tree::new(root.clone(), controllers)?;
         try_arc(Hierarchy {
             tree: SpinLock::new(Rank::Cgroup, tree),
@@ -62,7 +63,7 @@ impl Hierarchy {
             tree.check_new(parent.id(), name)?;
             tree.next_id()
         };
-        let group = Group::new(id, name, Some(parent), Some(origin))?;
+        let group = Group::new(id, name, parent, origin)?;
         let mut tree = self.tree.lock();
         let added = tree
             .check_new(parent.id(), name)
@@ -208,6 +209,9 @@ impl Hierarchy {
             after = child.id();
             if lost.contains(Controllers::PIDS) {
                 child.pids.reset();
+            }
+            if lost.contains(Controllers::MEMORY) {
+                child.memory.reset();
             }
         }
         Ok(())

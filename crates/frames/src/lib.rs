@@ -7,6 +7,12 @@
 #![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]
 
+extern crate alloc;
+
+mod ledger;
+
+pub use ledger::{Account, AccountId, Frameful, KINDS, Kind, Ledger, OverLimit, Owner};
+
 /// Bytes of a frame.
 pub const FRAME_SIZE: u64 = 4096;
 /// The largest block is `2^MAX_ORDER` frames (4 MiB).
@@ -27,6 +33,8 @@ enum Use {
 /// What the allocator knows of one frame.
 #[derive(Clone, Copy, Debug)]
 pub struct FrameInfo {
+    /// The next free block; whose it is ([`Owner`]), if the frame is the first of an
+    /// allocation.
     next: u32,
     previous: u32,
     state: Use,
@@ -50,6 +58,17 @@ pub struct Frames {
     total: usize,
     free: usize,
     least_free: usize,
+    /// Whose the frames in use are.
+    pub ledger: Ledger,
+}
+
+/// Why there are no frames.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// Too few are free.
+    None,
+    /// Who is charged has too many.
+    OverLimit(AccountId),
 }
 
 impl Frames {
@@ -62,6 +81,7 @@ impl Frames {
             total: 0,
             free: 0,
             least_free: usize::MAX,
+            ledger: Ledger::new(),
         }
     }
 
@@ -114,6 +134,7 @@ impl Frames {
             self.link(index + (1 << half), half);
         }
         self.info[index].state = Use::Used(order as u8);
+        self.info[index].next = Owner::NOBODY.0;
         self.free -= 1 << order;
         Some(self.base + index as u64 * FRAME_SIZE)
     }
@@ -153,12 +174,37 @@ impl Frames {
         Some(address)
     }
 
-    /// Gives back what [`Frames::allocate_run`] gave for `count` frames.
+    /// The same, charged to an account.
+    ///
+    /// # Errors
+    /// Why there are none.
+    pub fn allocate_charged(
+        &mut self,
+        count: usize,
+        floor: usize,
+        account: AccountId,
+        kind: Kind,
+    ) -> Result<u64, Refusal> {
+        let charged = self.ledger.charge(account, kind, count as u64);
+        let owner = charged.map_err(|OverLimit(account)| Refusal::OverLimit(account))?;
+        let Some(address) = self.allocate_run(count, floor) else {
+            self.ledger.refund(owner, count as u64);
+            return Err(Refusal::None);
+        };
+        let index = self.index_of(address);
+        self.info[index].next = owner.0;
+        Ok(address)
+    }
+
+    /// Gives back what [`Frames::allocate_run`] gave for `count` frames, to whom it
+    /// was charged.
     ///
     /// # Panics
     /// As [`Frames::free`].
     pub fn free_run(&mut self, address: u64, count: usize) {
         let index = self.index_of(address);
+        self.ledger
+            .refund(Owner(self.info[index].next), count as u64);
         for (piece, order) in pieces(count) {
             self.release(index + piece, order);
         }
@@ -295,11 +341,15 @@ mod tests {
         fn runs_take_no_more_than_they_need(steps in prop::collection::vec((any::<bool>(), 1usize..70, any::<prop::sample::Index>()), 1..200)) {
             let mut frames = frames(2048);
             frames.add(0x4000_0000, 0x4000_0000 + 2000 * 4096);
+            frames.ledger.take_room(Vec::with_capacity(2));
+            let account = frames.ledger.open(AccountId::NOBODY).unwrap();
             let mut held: BTreeMap<u64, usize> = BTreeMap::new();
             for (take, count, which) in steps {
                 if take || held.is_empty() {
                     let before = frames.free_frames();
-                    if let Some(at) = frames.allocate_run(count, 100) {
+                    let account = if count % 3 == 0 { AccountId::NOBODY } else { account };
+                    let taken = frames.allocate_charged(count, 100, account, Kind::Anonymous);
+                    if let Ok(at) = taken {
                         prop_assert!(at.is_multiple_of(FRAME_SIZE << count.ilog2()));
                         prop_assert_eq!(before - frames.free_frames(), count);
                         prop_assert!(frames.free_frames() >= 100);
@@ -313,10 +363,13 @@ mod tests {
                     let at = *which.get(&held.keys().copied().collect::<Vec<_>>());
                     frames.free_run(at, held.remove(&at).unwrap());
                 }
+                let charged: usize = held.values().filter(|count| **count % 3 != 0).sum();
+                prop_assert_eq!(frames.ledger.of(account).current, charged as u64);
             }
             for (at, count) in held {
                 frames.free_run(at, count);
             }
+            prop_assert_eq!(frames.ledger.of(account).current, 0);
             prop_assert_eq!(frames.free_frames(), 2000);
             prop_assert!(frames.allocate(MAX_ORDER).is_some());
         }

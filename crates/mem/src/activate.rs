@@ -3,7 +3,7 @@
 use crate::address::PhysAddr;
 use crate::counters::{Counters, Counts};
 use crate::frame::Frame;
-use crate::hardware::Hardware;
+use crate::hardware::{Hardware, Purpose};
 use alloc::sync::Arc;
 use core::fmt;
 use core::sync::atomic::{AtomicU64, Ordering, fence};
@@ -26,7 +26,7 @@ pub struct Root<H: Hardware> {
 
 impl<H: Hardware> Root<H> {
     pub(crate) fn new() -> Option<Arc<Self>> {
-        let table = Frame::zeroed()?;
+        let table = Frame::zeroed(Purpose::Table)?;
         try_arc(Root {
             table,
             context: AtomicU64::new(0),

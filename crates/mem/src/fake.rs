@@ -6,7 +6,7 @@
 
 use crate::address::{PAGE_SIZE, PhysAddr};
 use crate::entry::{Entry, Rights, table_of};
-use crate::hardware::Hardware;
+use crate::hardware::{Hardware, Purpose};
 use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::AtomicU32;
@@ -161,7 +161,7 @@ fn byte(at: PhysAddr) -> *mut u8 {
 // SAFETY: the frames are distinct pages of one allocation that is never
 // freed.
 unsafe impl Hardware for Fake {
-    fn allocate() -> Option<PhysAddr> {
+    fn allocate(_: Purpose) -> Option<PhysAddr> {
         with(|machine| {
             if machine.budget == 0 {
                 return None;

@@ -1,7 +1,7 @@
 //! Frames as owned values.
 
 use crate::address::{PAGE_SIZE, PhysAddr};
-use crate::hardware::Hardware;
+use crate::hardware::{Hardware, Purpose};
 use core::fmt;
 use core::marker::PhantomData;
 use core::mem::ManuallyDrop;
@@ -22,8 +22,8 @@ pub struct Frame<H: Hardware> {
 
 impl<H: Hardware> Frame<H> {
     /// A frame with unspecified content. Never sleeps.
-    pub fn new() -> Option<Self> {
-        let address = H::allocate()?;
+    pub fn new(purpose: Purpose) -> Option<Self> {
+        let address = H::allocate(purpose)?;
         debug_assert_eq!(H::shares(address).load(Ordering::Relaxed), 0);
         Some(Frame {
             address,
@@ -32,16 +32,16 @@ impl<H: Hardware> Frame<H> {
     }
 
     /// A frame of zeros. Never sleeps.
-    pub fn zeroed() -> Option<Self> {
-        let frame = Self::new()?;
+    pub fn zeroed(purpose: Purpose) -> Option<Self> {
+        let frame = Self::new(purpose)?;
         // SAFETY: the frame is ours alone, and a page long.
         unsafe { H::pointer(frame.address).write_bytes(0, BYTES) };
         Some(frame)
     }
 
-    /// A frame with the content of another.
+    /// A program's own frame, with the content of another.
     pub(crate) fn copy_of(other: &SharedFrame<H>) -> Option<Self> {
-        let frame = Self::new()?;
+        let frame = Self::new(Purpose::Private)?;
         // SAFETY: both are pages, and ours is nobody else's. A user program
         // that writes to the other meanwhile races with itself only.
         unsafe { H::pointer(frame.address).copy_from(H::pointer(other.address), BYTES) };
@@ -273,7 +273,7 @@ mod tests {
     #[test]
     fn the_last_share_frees_the_frame() {
         fake::reset(16);
-        let frame = Frame::<Fake>::zeroed().unwrap().share();
+        let frame = Frame::<Fake>::zeroed(Purpose::Private).unwrap().share();
         assert!(frame.is_unique());
         let other = frame.try_clone().unwrap();
         assert!(!frame.is_unique());
@@ -287,7 +287,7 @@ mod tests {
     #[test]
     fn copies_stop_at_the_end_of_the_page() {
         fake::reset(16);
-        let frame = Frame::<Fake>::zeroed().unwrap().share();
+        let frame = Frame::<Fake>::zeroed(Purpose::Private).unwrap().share();
         assert_eq!(frame.write(4090, b"0123456789"), 6);
         let mut back = [0; 10];
         assert_eq!(frame.read(4088, &mut back), 8);
@@ -301,7 +301,7 @@ mod tests {
     #[test]
     fn code_is_published_once_until_it_changes() {
         fake::reset(16);
-        let frame = Frame::<Fake>::zeroed().unwrap().share();
+        let frame = Frame::<Fake>::zeroed(Purpose::Private).unwrap().share();
         frame.publish_code();
         frame.publish_code();
         assert_eq!(fake::code_published(), 1);

@@ -3,6 +3,19 @@
 use crate::address::PhysAddr;
 use core::sync::atomic::AtomicU32;
 
+/// What a frame is for: whoever counts memory tells them apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// Private memory of a program.
+    Private,
+    /// Memory that programs share, and files in memory.
+    Shared,
+    /// A page table.
+    Table,
+    /// What is kept for all: pages of files on disks, and the kernel's own.
+    Common,
+}
+
 /// The machine, as a type without a value.
 ///
 /// # Safety
@@ -10,7 +23,7 @@ use core::sync::atomic::AtomicU32;
 pub unsafe trait Hardware: Sized + Send + Sync + 'static {
     /// A free frame for user memory or its page tables, content undefined.
     /// Should leave a reserve for the kernel itself. Never sleeps.
-    fn allocate() -> Option<PhysAddr>;
+    fn allocate(purpose: Purpose) -> Option<PhysAddr>;
 
     /// Takes back a frame that [`Hardware::allocate`] gave. Never sleeps.
     ///

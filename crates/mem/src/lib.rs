@@ -43,7 +43,7 @@ pub use address::{PAGE_SIZE, PageRange, PhysAddr, USER_END, USER_MIN, user_range
 pub use counters::Counters;
 pub use entry::{Entry, MAIR_DEVICE, MAIR_NORMAL, Rights};
 pub use frame::{Frame, SharedFrame};
-pub use hardware::Hardware;
+pub use hardware::{Hardware, Purpose};
 pub use maps::MapsLine;
 pub use shared::SharedMemory;
 pub use source::{Attached, MapError, MapSource};

@@ -2,7 +2,7 @@
 
 use crate::address::PAGE_SIZE;
 use crate::frame::{Frame, SharedFrame};
-use crate::hardware::Hardware;
+use crate::hardware::{Hardware, Purpose};
 use crate::source::{MapError, MapSource};
 use alloc::boxed::Box;
 use alloc::sync::Arc;
@@ -72,7 +72,7 @@ impl<H: Hardware> SharedMemory<H> {
     fn create(&self, index: u64) -> Option<SharedFrame<H>> {
         let (chunk, at) = place(index)?;
         // Made before the lock is taken; given back if not needed.
-        let mut spare_page = Some(Frame::zeroed()?.share());
+        let mut spare_page = Some(Frame::zeroed(Purpose::Shared)?.share());
         let mut spare_chunk = Some(try_box([const { None }; CHUNK]).ok()?);
         let mut chunks = self.chunks.lock();
         let chunk = chunks.get_mut(chunk)?;

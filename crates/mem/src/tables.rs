@@ -10,7 +10,7 @@ use crate::counters::Counts;
 use crate::entry::{self, Entry};
 use crate::frame::{Frame, SharedFrame};
 use crate::gather::Gather;
-use crate::hardware::Hardware;
+use crate::hardware::{Hardware, Purpose};
 use alloc::sync::Arc;
 use core::fmt;
 use core::sync::atomic::{AtomicU64, Ordering, fence};
@@ -228,7 +228,7 @@ impl<H: Hardware> Tables<H> {
             let below = match entry::table_of(word.load(Ordering::Relaxed)) {
                 Some(below) => below,
                 None => {
-                    let below = Frame::<H>::zeroed()?.into_address();
+                    let below = Frame::<H>::zeroed(Purpose::Table)?.into_address();
                     // Release: the walkers must find it zeroed.
                     word.store(entry::table(below), Ordering::Release);
                     below

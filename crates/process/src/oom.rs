@@ -31,7 +31,7 @@ impl Candidate {
     /// How much there is to gain, in pages, adjusted by thousandths of the
     /// machine's `total`; `None` for one that is never chosen.
     pub fn badness(&self, total: u64) -> Option<i64> {
-        if self.exempt || self.adjustment <= OOM_SCORE_ADJ_MIN {
+        if self.is_protected() {
             return None;
         }
         let share = (total / 1000) as i64;
@@ -40,6 +40,11 @@ impl Candidate {
             false => 0,
         };
         Some(self.pages as i64 - free + i64::from(self.adjustment) * share)
+    }
+
+    /// Whether it is never chosen.
+    pub fn is_protected(&self) -> bool {
+        self.exempt || self.adjustment <= OOM_SCORE_ADJ_MIN
     }
 
     /// What `/proc/PID/oom_score` says, 0 to 2000: thousandths of `total`,

@@ -10,7 +10,7 @@
 use super::injected;
 use crate::arch::{cpu, mmu::phys_to_virt};
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
-use paddock_frames::{FRAME_SIZE, Frames};
+use paddock_frames::{AccountId, FRAME_SIZE, Frames, Kind, Refusal};
 use paddock_sync::{Rank, SpinLock};
 
 const PAGE: usize = FRAME_SIZE as usize;
@@ -132,6 +132,21 @@ pub fn allocate_for_thread(count: usize) -> Option<u64> {
         return None;
     }
     allocate_above(count, Reserve::of_running().floor())
+}
+
+/// A frame on behalf of the running thread, charged to an account. Any context.
+///
+/// # Errors
+/// Why there is none.
+pub fn allocate_charged(account: AccountId, kind: Kind) -> Result<u64, Refusal> {
+    if injected::fails_now() {
+        return Err(Refusal::None);
+    }
+    let floor = Reserve::of_running().floor();
+    let mut frames = FRAMES.lock();
+    let frame = frames.allocate_charged(1, floor, account, kind);
+    publish(&frames);
+    frame
 }
 
 /// Whether a small allocation may be made on behalf of the running thread; if

@@ -3,6 +3,7 @@
 //! At boot this takes over from the early tables: everything comes from the
 //! device tree, and what is reserved there is left alone.
 
+pub mod accounts;
 mod boot;
 pub mod frames;
 pub mod heap;

@@ -6,19 +6,21 @@
 
 use super::object::{Process, UserThread, tree};
 use super::signals::{Targets, send_to_process};
-use super::{accounts, current};
+use super::{accounts, current, oom_group};
+use crate::memory;
 use alloc::sync::Arc;
-use core::sync::atomic::Ordering::{Acquire, Release};
+use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use paddock_abi::signal::{SIGKILL, Siginfo};
 use paddock_abi::{Errno, Result};
-use paddock_cgroup::{Controllers, CpuUse, Group, Hierarchy, Place, System};
+use paddock_cgroup::{Accounts, Controllers, CpuUse, Group, Hierarchy, Place, System};
 use paddock_charge::Account;
 use paddock_cred::Cred;
+use paddock_frames::{AccountId, Frameful};
 use paddock_process::CpuTimes;
-use paddock_sync::OnceCell;
+use paddock_sync::{OnceCell, try_arc};
 
 /// What there is; the root has all of it.
-const CONTROLLERS: Controllers = Controllers::PIDS;
+const CONTROLLERS: Controllers = Controllers::MEMORY.union(Controllers::PIDS);
 
 static HIERARCHY: OnceCell<Arc<Hierarchy>> = OnceCell::new();
 
@@ -32,11 +34,34 @@ pub fn hierarchy() -> &'static Arc<Hierarchy> {
 
 /// Makes the root. Once, at boot.
 pub fn init() {
-    match Hierarchy::new(CONTROLLERS) {
+    let hierarchy =
+        try_arc(FrameAccounts).and_then(|accounts| Hierarchy::new(CONTROLLERS, accounts));
+    match hierarchy {
         Ok(hierarchy) => {
             let _ = HIERARCHY.set(hierarchy);
         }
         Err(_) => panic!("no memory for the root of all cgroups"),
+    }
+}
+
+/// The accounts for memory.
+struct FrameAccounts;
+
+impl Accounts for FrameAccounts {
+    fn open(&self, parent: AccountId) -> Result<AccountId> {
+        memory::accounts::open(parent)
+    }
+
+    fn close(&self, account: AccountId) {
+        memory::accounts::close(account);
+    }
+
+    fn of(&self, account: AccountId) -> Frameful {
+        memory::accounts::of(account)
+    }
+
+    fn set_max(&self, account: AccountId, frames: u64) {
+        memory::accounts::set_max(account, frames);
     }
 }
 
@@ -51,6 +76,12 @@ impl Process {
     /// Its group; once it has ended, the one in which it did.
     pub fn cgroup(&self) -> Arc<Group> {
         self.place.lock().group().clone()
+    }
+
+    /// Its memory counts for a group from now on; what it has stays where it was
+    /// charged.
+    fn pays_as(&self, group: &Group) {
+        self.memory_account.store(group.account().to_u64(), Relaxed);
     }
 
     /// Counts a thread to come. `EAGAIN` beyond a limit of its group.
@@ -92,6 +123,7 @@ pub fn enter(child: &Process, parent: Option<&Process>, is_put: bool) -> Result<
         }
         _ => None,
     };
+    child.pays_as(place.group());
     let entered = hierarchy().enter(place.group(), child.pid, is_put);
     drop(place);
     drop(left);
@@ -172,7 +204,7 @@ pub fn stand_while<T>(thread: &UserThread, wait: impl FnOnce() -> T) -> T {
 }
 
 /// The processes of a group and of those below. `ENOMEM`.
-fn processes_of(group: &Group) -> Result<Targets> {
+pub(super) fn processes_of(group: &Group) -> Result<Targets> {
     let (targets, ()) = Targets::find(|tree, add| {
         hierarchy().for_each_process(group, |pid| {
             if let Some(process) = tree.get(pid) {
@@ -227,6 +259,10 @@ impl System for Processes {
         Ok(())
     }
 
+    fn shrink(&self, group: &Arc<Group>) -> Result<()> {
+        oom_group::shrink(group)
+    }
+
     fn freeze(&self, group: &Arc<Group>) -> Result<()> {
         let targets = processes_of(group)?;
         for process in targets.processes() {
@@ -263,7 +299,10 @@ fn move_from(process: &Process, from: &Arc<Group>, to: &Arc<Group>) -> Result<bo
         return Ok(false);
     }
     let left = match hierarchy().transfer(from, to, process.pid) {
-        Ok(_) => Some(place.go_to(to, used)),
+        Ok(_) => {
+            process.pays_as(to);
+            Some(place.go_to(to, used))
+        }
         Err(Errno::ESRCH) => None,
         Err(error) => return Err(error),
     };

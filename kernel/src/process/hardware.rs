@@ -1,12 +1,15 @@
 //! The hardware behind `paddock-mem`: frames, the direct map, and the
 //! translation caches.
 
+use super::{current, oom_group};
 use crate::arch::mmu;
 use crate::fs;
 use crate::memory::{self, frames, owners_of};
 use core::sync::atomic::AtomicU32;
+use core::sync::atomic::Ordering::Relaxed;
 use paddock_abi::{Errno, Result};
-use paddock_mem::{Frame, Hardware, PhysAddr, SharedFrame};
+use paddock_frames::{AccountId, Kind, Refusal};
+use paddock_mem::{Frame, Hardware, PhysAddr, Purpose, SharedFrame};
 use paddock_sync::OnceCell;
 
 /// A table that maps nothing, for kernel threads.
@@ -22,8 +25,10 @@ pub type Page = SharedFrame<Arm>;
 ///
 /// # Errors
 /// `ENOMEM`.
-pub fn zeroed_page() -> Result<Page> {
-    Frame::zeroed().map(Frame::share).ok_or(Errno::ENOMEM)
+pub fn zeroed_page(purpose: Purpose) -> Result<Page> {
+    Frame::zeroed(purpose)
+        .map(Frame::share)
+        .ok_or(Errno::ENOMEM)
 }
 
 /// Makes the empty table. Once, at boot.
@@ -36,21 +41,48 @@ pub fn init() {
     }
 }
 
-/// A frame after the page cache has given some back.
+/// Takes a frame; again after the page cache has given some back, if there was
+/// none.
+fn take(account: AccountId, kind: Kind) -> Option<u64> {
+    match frames::allocate_charged(account, kind) {
+        Ok(frame) => Some(frame),
+        Err(refusal) => take_again(account, kind, refusal),
+    }
+}
+
 #[cold]
-fn reclaim() -> Option<u64> {
-    fs::reclaim()
-        .then(|| frames::allocate_for_thread(1))
-        .flatten()
+fn take_again(account: AccountId, kind: Kind, refusal: Refusal) -> Option<u64> {
+    let refusal = match refusal {
+        Refusal::None if fs::reclaim() => match frames::allocate_charged(account, kind) {
+            Ok(frame) => return Some(frame),
+            Err(refusal) => refusal,
+        },
+        refusal => refusal,
+    };
+    if let (Refusal::OverLimit(over), Some(thread)) = (refusal, current()) {
+        oom_group::note(thread, over);
+    }
+    None
+}
+
+/// Who pays for memory of the running thread's process.
+fn paying() -> AccountId {
+    current().map_or(AccountId::NOBODY, |thread| {
+        AccountId::from_u64(thread.process.memory_account.load(Relaxed))
+    })
 }
 
 // SAFETY: frames come from the frame allocator, are reached through the direct
 // map, and their words of shares are nobody else's.
 unsafe impl Hardware for Arm {
-    fn allocate() -> Option<PhysAddr> {
-        frames::allocate_for_thread(1)
-            .or_else(reclaim)
-            .map(PhysAddr)
+    fn allocate(purpose: Purpose) -> Option<PhysAddr> {
+        let frame = match purpose {
+            Purpose::Private => take(paying(), Kind::Anonymous),
+            Purpose::Shared => take(paying(), Kind::Shared),
+            Purpose::Table => take(paying(), Kind::Tables),
+            Purpose::Common => take(AccountId::NOBODY, Kind::Shared),
+        };
+        frame.map(PhysAddr)
     }
 
     unsafe fn free(frame: PhysAddr) {

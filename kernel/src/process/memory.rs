@@ -12,7 +12,9 @@ use core::cell::UnsafeCell;
 use core::fmt;
 use core::sync::atomic::AtomicU8;
 use paddock_abi::{Errno, Result};
-use paddock_mem::{Activator, AddressSpace, Counters, MapError, MapSource, PAGE_SIZE, Root};
+use paddock_mem::{
+    Activator, AddressSpace, Counters, MapError, MapSource, PAGE_SIZE, Purpose, Root,
+};
 use paddock_sync::{IrqGuard, Mutex, OnceCell, Rank, try_arc};
 use paddock_vfs::{Inode, Path, WritableMapping};
 
@@ -139,7 +141,7 @@ impl FilePages {
 
     /// A private copy, from a filesystem whose pages cannot be mapped.
     fn read_page(&self, index: u64) -> Result<Page> {
-        let page = zeroed_page()?;
+        let page = zeroed_page(Purpose::Private)?;
         let mut buffer = [0u8; 512];
         let start = index * PAGE_SIZE;
         let mut done = 0;

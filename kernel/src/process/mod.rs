@@ -16,6 +16,7 @@ pub mod limits;
 pub mod memory;
 pub mod object;
 pub mod oom;
+mod oom_group;
 pub mod page_cache;
 mod program;
 pub mod services;

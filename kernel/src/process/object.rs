@@ -161,6 +161,8 @@ pub struct Process {
     pub stop: SpinLock<StopState>,
     /// Its cgroup, and what it is counted for there.
     pub place: SpinLock<Place>,
+    /// That group's account for memory, to be read without the lock.
+    pub memory_account: AtomicU64,
     /// Whether that has all its threads stand still.
     pub freezing: AtomicBool,
     /// How it ends, once that is decided.
@@ -208,6 +210,8 @@ pub struct Process {
     /// How much likelier (to 1000) or unlikelier (to -1000: never) it is to
     /// be chosen when memory runs out; proc_pid_oom_score_adj(5).
     pub oom_score_adj: AtomicI32,
+    /// Its cgroup's memory was to be had by its end.
+    pub killed_for_memory: AtomicBool,
     /// Called once when it ends, for whoever in the kernel started it.
     pub on_exit: SpinLock<Option<ExitHook>>,
     /// The semaphores that its end changes (`SEM_UNDO`).
@@ -292,6 +296,7 @@ impl Process {
             children: WaitQueue::new(),
             changed: WaitQueue::new(),
             stop: SpinLock::new(Rank::Leaf, StopState::default()),
+            memory_account: AtomicU64::new(place.group().account().to_u64()),
             place: SpinLock::new(Rank::Leaf, place),
             freezing: AtomicBool::new(false),
             ending: SpinLock::new(Rank::Leaf, None),
@@ -314,6 +319,7 @@ impl Process {
             exited: WaitQueue::new(),
             personality: AtomicU32::new(personality),
             oom_score_adj: AtomicI32::new(oom_score_adj),
+            killed_for_memory: AtomicBool::new(false),
             on_exit: SpinLock::new(Rank::Leaf, None),
             sem_undo: SpinLock::new(Rank::Leaf, UndoList::new()),
         }

@@ -5,13 +5,15 @@
 //! the beginning of a system call, after one that had none, and after a fault.
 
 use super::object::{Process, UserThread};
-use super::{exit, tree};
+use super::{exit, oom_group, tree};
 use crate::arch::context::STACK_SIZE;
 use crate::memory::{frames, heap};
 use crate::{fs, time};
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 use paddock_abi::signal::SIGKILL;
+use paddock_cgroup::MemoryEvent;
+use paddock_frames::AccountId;
 use paddock_process::WaitStatus;
 use paddock_process::oom::{Candidate, choose};
 use paddock_sync::{Mutex, Rank, WaitQueue, might_sleep};
@@ -20,7 +22,7 @@ use paddock_vfs::PAGE_SIZE;
 /// Frames that the thread should have before it goes on.
 const WANTED: usize = 16;
 /// How long one waits for a process that was killed to give its memory back.
-const PATIENCE_NS: u64 = 2_000_000_000;
+pub(super) const PATIENCE_NS: u64 = 2_000_000_000;
 /// Processes that a report lists.
 const LISTED: usize = 8;
 
@@ -31,7 +33,7 @@ static CHOOSING: Mutex<()> = Mutex::new(Rank::OutOfMemory, ());
 /// there is none.
 static VICTIM: AtomicU32 = AtomicU32::new(0);
 /// Where threads wait for the victim's end.
-static RELEASED: WaitQueue = WaitQueue::new();
+pub(super) static RELEASED: WaitQueue = WaitQueue::new();
 /// How many victims have given their memory back, and how many choices found
 /// nobody.
 static OVER: AtomicU64 = AtomicU64::new(0);
@@ -46,8 +48,22 @@ pub fn kills() -> u64 {
     KILLS.load(Relaxed)
 }
 
+/// Counts a process that is killed for its cgroup's memory.
+pub(super) fn note_kill(victim: &Process) {
+    victim.killed_for_memory.store(true, Relaxed);
+    KILLS.fetch_add(1, Relaxed);
+}
+
+/// How often whoever waits at [`RELEASED`] was to look again.
+pub(super) fn releases() -> u64 {
+    OVER.load(Relaxed)
+}
+
 /// Called when a process has given its memory back.
 pub fn on_release(process: &Process) {
+    if process.killed_for_memory.load(Relaxed) {
+        wake_waiting();
+    }
     if VICTIM
         .compare_exchange(process.pid, 0, Relaxed, Relaxed)
         .is_ok()
@@ -82,6 +98,14 @@ pub fn relieve(thread: &Arc<UserThread>) -> bool {
     if thread.is_ending() {
         return false;
     }
+    match AccountId::from_u64(thread.over_limit.swap(0, Relaxed)) {
+        AccountId::NOBODY => relieve_machine(thread),
+        over => oom_group::relieve(thread, over),
+    }
+}
+
+/// The same, where the machine has none.
+fn relieve_machine(thread: &Arc<UserThread>) -> bool {
     if reclaim() {
         return true;
     }
@@ -181,6 +205,9 @@ fn kill_one(needy: &Arc<UserThread>) -> bool {
     report(needy, &victim, &found, &worst);
     VICTIM.store(victim.pid, Relaxed);
     KILLS.fetch_add(1, Relaxed);
+    let group = victim.cgroup();
+    group.note_memory(MemoryEvent::OomKill);
+    group.tell();
     let status = WaitStatus::Signaled {
         signal: SIGKILL as u8,
         core: false,
@@ -225,7 +252,7 @@ fn next_after(pid: &mut u32) -> Option<Arc<Process>> {
     tree.get(*pid)
 }
 
-const fn kib(pages: u64) -> u64 {
+pub(super) const fn kib(pages: u64) -> u64 {
     pages * (PAGE_SIZE as u64 / 1024)
 }
 

@@ -6,6 +6,7 @@ use alloc::sync::Arc;
 use core::any::Any;
 use core::sync::atomic::AtomicU8;
 use paddock_charge::{Account, Charge};
+use paddock_mem::Purpose;
 use paddock_sync::try_arc;
 use paddock_vfs::{CachePage, PAGE_SIZE, PageRef, PageSource, Result};
 
@@ -16,7 +17,7 @@ pub struct FramePages;
 impl PageSource for FramePages {
     fn allocate(&self) -> Result<PageRef> {
         Ok(try_arc(FramePage {
-            page: zeroed_page()?,
+            page: zeroed_page(Purpose::Common)?,
             _charge: None,
         })?)
     }
@@ -30,7 +31,7 @@ impl PageSource for ChargedPages {
     fn allocate(&self) -> Result<PageRef> {
         let charge = Charge::new(paying().user(), PAGE_SIZE)?;
         Ok(try_arc(FramePage {
-            page: zeroed_page()?,
+            page: zeroed_page(Purpose::Shared)?,
             _charge: Some(charge),
         })?)
     }

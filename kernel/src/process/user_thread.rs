@@ -96,6 +96,8 @@ pub struct UserThread {
     pub resume_until: AtomicU64,
     /// A copy to or from its memory found none to be had.
     pub lacked_memory: AtomicBool,
+    /// The account that had no more for it ([`super::oom_group`]); zero if none was.
+    pub over_limit: AtomicU64,
     /// Where it starts.
     pub start: SpinLock<Option<TrapFrame>>,
     /// The kernel's thread.
@@ -142,6 +144,7 @@ impl UserThread {
             interrupted: SpinLock::new(Rank::Leaf, None),
             resume_until: AtomicU64::new(NO_DEADLINE),
             lacked_memory: AtomicBool::new(false),
+            over_limit: AtomicU64::new(0),
             start: SpinLock::new(Rank::Leaf, Some(start)),
             kernel_thread: OnceCell::new(),
         }

@@ -8,7 +8,7 @@ use crate::time::{self, UserClock};
 use alloc::sync::Arc;
 use paddock_abi::mman::{MapFlags, Prot};
 use paddock_abi::{Errno, Result};
-use paddock_mem::{AddressSpace, MapRequest, MapSource, PAGE_SIZE};
+use paddock_mem::{AddressSpace, MapRequest, MapSource, PAGE_SIZE, Purpose};
 use paddock_sync::{OnceCell, try_arc};
 
 struct Pages {
@@ -29,7 +29,7 @@ pub fn init() {
 }
 
 fn pages() -> Result<Pages> {
-    let (data, code) = (zeroed_page()?, zeroed_page()?);
+    let (data, code) = (zeroed_page(Purpose::Common)?, zeroed_page(Purpose::Common)?);
     code.write(0, vdso::image());
     time::share_with_users(clock_in(&data));
     // The pages live as long as the kernel, and so does the clock in one.

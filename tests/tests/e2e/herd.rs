@@ -91,6 +91,7 @@ fn services_are_enabled_and_disabled() -> Result<()> {
     assert_eq!(machine.ssh("herd status tick")?.status.code(), Some(1));
     machine.sh("herd start tick && herd disable tick")?;
     a_bomb_stays_in_its_group(&machine)?;
+    a_hog_is_told_from_a_kill(&machine)?;
     assert_ne!(machine.ssh("herd status tick")?.status.code(), Some(0));
     machine.done()
 }
@@ -112,6 +113,32 @@ fn a_bomb_stays_in_its_group(machine: &Machine) -> Result<()> {
     assert_eq!(tasks, "40\n", "{status}");
     machine.sh("herd stop bomb && [ -z \"$(pidof paddock-test)\" ]")?;
     machine.sh(&format!("[ ! -e {group} ]"))?;
+    Ok(())
+}
+
+/// It takes more memory than it may, again and again; nobody else is killed.
+fn a_hog_is_told_from_a_kill(machine: &Machine) -> Result<()> {
+    let others = "pidof httpd sshd sh | wc -w";
+    let before = machine.sh(others)?;
+    machine.sh(
+        "printf 'command = [\"/bin/sh\", \"-c\", \"sleep 1; tail /dev/zero\"]\nmemory_max = \"8M\"\n' \
+         > /etc/herd/available/hog.conf; herd enable hog >/dev/null; :",
+    )?;
+    machine.sh(
+        "i=0; until herd why hog | grep -q 'killed for want of memory'; do i=$((i+1)); \
+         [ $i -lt 300 ] || exit 1; sleep 0.1; done",
+    )?;
+    machine.sh("herd stop hog; ! herd log hog -n all | grep -q 'this machine has no'")?;
+    assert_eq!(machine.sh(others)?, before);
+    // What is in memory counts, and is shown.
+    let shown = machine.sh("herd status httpd --json")?;
+    let memory = shown.split("\"memory\":").nth(1).unwrap_or_default();
+    let memory = memory
+        .trim_start()
+        .split(|c: char| !c.is_ascii_digit())
+        .next();
+    let memory: u64 = memory.unwrap_or_default().parse().unwrap_or(0);
+    assert!(memory > 4096, "{shown}");
     Ok(())
 }
 

@@ -34,6 +34,21 @@ fn every_case_of_paddock_test_passes() -> Result<()> {
     machine.done()
 }
 
+/// By itself, since whoever goes wrong there takes others along.
+#[test]
+fn control_groups() -> Result<()> {
+    let machine = machine("cgroups").up()?;
+    let told = machine.sh("paddock-test cgroup")?;
+    for line in [
+        "ok no more than that",
+        "ok in a system call, too",
+        "ok all are killed",
+    ] {
+        assert!(told.contains(line), "{told}");
+    }
+    machine.done()
+}
+
 #[test]
 fn the_shell_and_its_tools() -> Result<()> {
     let machine = machine("tools").up()?;

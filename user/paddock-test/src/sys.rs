@@ -263,6 +263,19 @@ impl Map {
         unsafe { self.start.add(offset).read_volatile() }
     }
 
+    /// Reads until it is full, or there is no more.
+    pub fn fill_from(&self, fd: i32) -> Result<(), Errno> {
+        let mut done = 0;
+        while done < self.length {
+            let rest = self.start.wrapping_add(done).cast();
+            match call!(libc::read(fd, rest, self.length - done))? {
+                0 => break,
+                count => done += count as usize,
+            }
+        }
+        Ok(())
+    }
+
     pub fn write(&self, offset: usize, value: u8) {
         assert!(offset < self.length);
         // SAFETY: inside the mapping, which nothing else refers to.

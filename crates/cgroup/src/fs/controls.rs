@@ -7,12 +7,14 @@ use crate::controllers::Controllers;
 use crate::cpu::CpuUse;
 use crate::group::Group;
 use crate::limit::Limit;
+use crate::memory::{Events, parse_frames};
 use crate::news::News;
 use crate::pids::PIDS_MAX;
 use crate::tree::{Node, Tree};
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use paddock_abi::{Errno, Result};
+use paddock_frames::{FRAME_SIZE, Kind};
 
 /// The highest depth and number of descendants that can be set.
 const INT_MAX: u64 = i32::MAX as u64;
@@ -89,6 +91,8 @@ pub(super) const PROCS: Index = Index(0);
 const EVENTS: Index = Index(1);
 const PIDS_EVENTS: Index = Index(2);
 const PIDS_EVENTS_LOCAL: Index = Index(3);
+const MEMORY_EVENTS: Index = Index(4);
+const MEMORY_EVENTS_LOCAL: Index = Index(5);
 
 /// All files.
 pub(crate) const CONTROLS: &[Control] = &[
@@ -106,6 +110,16 @@ pub(crate) const CONTROLS: &[Control] = &[
     })
     .of(Controllers::PIDS)
     .with_news(|group| &group.pids.own_news),
+    Control::told("memory.events", |context, text| {
+        show_memory_events(&context.group.memory.events, text)
+    })
+    .of(Controllers::MEMORY)
+    .with_news(|group| &group.memory.events.news),
+    Control::told("memory.events.local", |context, text| {
+        show_memory_events(&context.group.memory.own_events, text)
+    })
+    .of(Controllers::MEMORY)
+    .with_news(|group| &group.memory.own_events.news),
     Control::told("cgroup.controllers", |context, text| {
         let own = context.shared.hierarchy.controllers(context.group)?;
         text.line(format_args!("{own}"))
@@ -165,6 +179,40 @@ pub(crate) const CONTROLS: &[Control] = &[
         ..Control::set("cgroup.kill", |_, _| Ok(()), write_kill)
     },
     Control::told("cpu.stat", show_cpu).everywhere(),
+    Control::told("memory.current", |context, text| {
+        bytes(text, context.group.memory().current)
+    })
+    .of(Controllers::MEMORY),
+    Control::told("memory.peak", |context, text| {
+        bytes(text, context.group.memory().peak)
+    })
+    .of(Controllers::MEMORY),
+    Control::set(
+        "memory.max",
+        |context, text| bytes(text, context.group.memory().max),
+        |context, text| {
+            context.group.memory.set_max(parse_frames(text)?);
+            context.shared.system.shrink(context.group)
+        },
+    )
+    .of(Controllers::MEMORY),
+    Control::set(
+        "memory.oom.group",
+        |context, text| {
+            let whole = context.group.memory.oom_group.load(Relaxed);
+            text.line(format_args!("{}", u8::from(whole)))
+        },
+        |context, text| {
+            let whole = match integer(text)? {
+                number @ 0..=1 => number == 1,
+                _ => return Err(Errno::EINVAL),
+            };
+            context.group.memory.oom_group.store(whole, Relaxed);
+            Ok(())
+        },
+    )
+    .of(Controllers::MEMORY),
+    Control::told("memory.stat", show_memory_stat).of(Controllers::MEMORY),
     Control::told("pids.current", |context, text| {
         number(text, &context.group.pids.current)
     })
@@ -204,14 +252,20 @@ const _: () = {
     ));
     let local = CONTROLS[PIDS_EVENTS_LOCAL.0 as usize].name.as_bytes();
     assert!(matches!(local, b"pids.events.local"));
+    let memory = CONTROLS[MEMORY_EVENTS.0 as usize].name.as_bytes();
+    assert!(matches!(memory, b"memory.events"));
+    let local = CONTROLS[MEMORY_EVENTS_LOCAL.0 as usize].name.as_bytes();
+    assert!(matches!(local, b"memory.events.local"));
 };
 
 /// All that there can be news of in a group, and the files that tell them.
-pub(crate) fn news(group: &Group) -> [(Index, &News); 3] {
+pub(crate) fn news(group: &Group) -> [(Index, &News); 5] {
     [
         (EVENTS, &group.events),
         (PIDS_EVENTS, &group.pids.news),
         (PIDS_EVENTS_LOCAL, &group.pids.own_news),
+        (MEMORY_EVENTS, &group.memory.events.news),
+        (MEMORY_EVENTS_LOCAL, &group.memory.own_events.news),
     ]
 }
 
@@ -221,6 +275,34 @@ fn look<T>(context: &Context<'_>, look: impl FnOnce(&Tree, &Node) -> T) -> Resul
 
 fn number(text: &mut Text<'_>, value: &AtomicU64) -> Result<()> {
     text.line(format_args!("{}", value.load(Relaxed)))
+}
+
+/// Frames in bytes, or that there is no limit.
+fn bytes(text: &mut Text<'_>, frames: u64) -> Result<()> {
+    let bytes = frames.saturating_mul(FRAME_SIZE);
+    text.line(format_args!("{}", Limit(bytes)))
+}
+
+/// There is neither `memory.low` nor `memory.high`: nothing is told of them.
+fn show_memory_events(events: &Events, text: &mut Text<'_>) -> Result<()> {
+    let mut all = events.all();
+    all.try_for_each(|(name, count)| text.line(format_args!("{name} {count}")))
+}
+
+fn show_memory_stat(context: &Context<'_>, text: &mut Text<'_>) -> Result<()> {
+    let kinds = context.group.memory().kinds;
+    let [anonymous, shared, tables] =
+        [Kind::Anonymous, Kind::Shared, Kind::Tables].map(|kind| kinds[kind as usize] * FRAME_SIZE);
+    for (name, bytes) in [
+        ("anon", anonymous),
+        ("file", shared),
+        ("kernel", tables),
+        ("pagetables", tables),
+        ("shmem", shared),
+    ] {
+        text.line(format_args!("{name} {bytes}"))?;
+    }
+    Ok(())
 }
 
 /// `EINVAL` for what is no number, `ERANGE` for a negative one.

@@ -45,6 +45,9 @@ pub trait System: Send + Sync {
     /// to make. `ENOMEM`.
     fn kill(&self, group: &Arc<Group>) -> Result<()>;
 
+    /// Kills in the group and below until it has no more memory than it may.
+    fn shrink(&self, group: &Arc<Group>) -> Result<()>;
+
     /// Has all processes in the group and below stand still, or go on, as
     /// [`Hierarchy::is_freezing`] says of their own groups. `ENOMEM`.
     fn freeze(&self, group: &Arc<Group>) -> Result<()>;

@@ -1,11 +1,15 @@
 //! The filesystem as programs use it, over a machine that is made up.
 
 mod files;
+mod memory;
 mod random;
 
-use crate::{CgroupFs, Controllers, CpuUse, Group, Hierarchy, Place, System};
+use crate::{
+    Accounts, CgroupFs, Controllers, CpuUse, Group, Hierarchy, MemoryEvent, Place, System,
+};
 use paddock_charge::Account;
 use paddock_cred::Cred;
+use paddock_frames::{AccountId, Frameful, Kind, Ledger, Owner};
 use paddock_vfs::path::NoSpecialNodes;
 use paddock_vfs::{
     Clock, Errno, FileSystem, MountNamespace, OpenFlags, PathContext, Result, Timestamp,
@@ -21,9 +25,37 @@ impl Clock for Stopped {
     }
 }
 
+/// The machine's memory.
+#[derive(Default)]
+struct Frames(Mutex<Ledger>);
+
+impl Accounts for Frames {
+    fn open(&self, parent: AccountId) -> Result<AccountId> {
+        let mut ledger = self.0.lock().unwrap();
+        if let Some(room) = ledger.wanted_room() {
+            ledger.take_room(Vec::with_capacity(room));
+        }
+        Ok(ledger.open(parent).unwrap())
+    }
+
+    fn close(&self, account: AccountId) {
+        self.0.lock().unwrap().close(account);
+    }
+
+    fn of(&self, account: AccountId) -> Frameful {
+        self.0.lock().unwrap().of(account)
+    }
+
+    fn set_max(&self, account: AccountId, frames: u64) {
+        self.0.lock().unwrap().set_max(account, frames);
+    }
+}
+
 /// A process of one thread.
 struct Task {
     place: Place,
+    /// What each of its frames keeps.
+    frames: Vec<Owner>,
     frozen: bool,
     used: CpuUse,
 }
@@ -34,9 +66,26 @@ pub(super) struct Machine {
     tasks: Mutex<BTreeMap<u32, Task>>,
     caller: Mutex<Arc<Cred>>,
     account: Arc<Account>,
+    memory: Arc<Frames>,
 }
 
 impl Machine {
+    /// A process takes a frame. `ENOMEM` beyond a limit.
+    pub fn touch(&self, pid: u32, kind: Kind) -> Result<()> {
+        let mut tasks = self.tasks.lock().unwrap();
+        let task = tasks.get_mut(&pid).unwrap();
+        let account = task.place.group().account();
+        let mut ledger = self.memory.0.lock().unwrap();
+        let charged = ledger.charge(account, kind, 1);
+        task.frames.push(charged.map_err(|_| Errno::ENOMEM)?);
+        Ok(())
+    }
+
+    /// Accounts that are not gone.
+    pub fn accounts(&self) -> usize {
+        self.memory.0.lock().unwrap().entries()
+    }
+
     /// A process in `group`.
     pub fn fork(&self, pid: u32, group: &Arc<Group>) -> Result<()> {
         let place = Place::new(group).inspect_err(|_| group.tell())?;
@@ -45,6 +94,7 @@ impl Machine {
             place,
             frozen: entered.freezing,
             used: CpuUse::default(),
+            frames: Vec::new(),
         };
         self.tasks.lock().unwrap().insert(pid, task);
         self.hierarchy.set_frozen(group, pid, entered.freezing);
@@ -57,6 +107,9 @@ impl Machine {
         let task = self.tasks.lock().unwrap().remove(&pid);
         if let Some(mut task) = task {
             task.place.keep_used(task.used);
+            for owner in core::mem::take(&mut task.frames) {
+                self.memory.0.lock().unwrap().refund(owner, 1);
+            }
             let group = task.place.group().clone();
             self.hierarchy.leave(&group, pid);
             group.tell();
@@ -120,6 +173,20 @@ impl System for Machine {
         Ok(())
     }
 
+    fn shrink(&self, group: &Arc<Group>) -> Result<()> {
+        while group.memory().current > group.memory().max {
+            let mut last = None;
+            self.hierarchy
+                .for_each_process(group, |pid| last = last.max(Some(pid)));
+            let Some(pid) = last else { break };
+            self.group_of(pid)
+                .unwrap()
+                .note_memory(MemoryEvent::OomKill);
+            self.exit(pid);
+        }
+        Ok(())
+    }
+
     fn freeze(&self, group: &Arc<Group>) -> Result<()> {
         let mut pids = Vec::new();
         self.hierarchy.for_each_process(group, |pid| pids.push(pid));
@@ -154,12 +221,14 @@ pub(super) struct World {
 impl World {
     pub fn new() -> World {
         let all = Controllers::all();
-        let hierarchy = Hierarchy::new(all).unwrap();
+        let memory = Arc::new(Frames::default());
+        let hierarchy = Hierarchy::new(all, memory.clone()).unwrap();
         let machine = Arc::new(Machine {
             hierarchy: hierarchy.clone(),
             tasks: Mutex::default(),
             caller: Mutex::new(Cred::shared_root()),
             account: Account::of_user(1 << 20).unwrap(),
+            memory,
         });
         let fs = CgroupFs::new(&hierarchy, machine.clone(), Arc::new(Stopped), 7).unwrap();
         let root: Arc<dyn FileSystem> = fs.clone();

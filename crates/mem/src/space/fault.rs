@@ -7,7 +7,7 @@ use crate::activate::Root;
 use crate::address::{PAGE_SIZE, PageRange, page_of, user_range_ok};
 use crate::entry::{Entry, Rights};
 use crate::frame::{Frame, SharedFrame};
-use crate::hardware::Hardware;
+use crate::hardware::{Hardware, Purpose};
 use crate::source::{MapError, MapSource};
 use crate::tables::{Flush, Slot};
 use crate::vma::{Backing, Vma, VmaKind};
@@ -387,7 +387,7 @@ impl<'a, H: Hardware> Site<'a, H> {
     }
 
     fn install_new(&mut self) -> Result<(), FaultError> {
-        let frame = Frame::zeroed().ok_or(FaultError::OutOfMemory)?;
+        let frame = Frame::zeroed(Purpose::Private).ok_or(FaultError::OutOfMemory)?;
         self.install(frame.share(), self.area.rights(), true);
         Ok(())
     }

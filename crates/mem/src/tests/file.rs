@@ -77,7 +77,9 @@ impl MapSource<Fake> for File {
         }
         let mut state = self.state.lock().unwrap();
         if !state.pages.contains_key(&index) {
-            let page = Frame::zeroed().ok_or(MapError::OutOfMemory)?.share();
+            let page = Frame::zeroed(crate::Purpose::Common)
+                .ok_or(MapError::OutOfMemory)?
+                .share();
             page.write(BYTE as usize, &[state.disk[&index]]);
             state.pages.insert(index, page);
         }

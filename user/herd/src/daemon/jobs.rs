@@ -8,6 +8,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::starts::Instance;
 use super::{Daemon, say};
+use crate::config::Signal;
 use crate::machine::End;
 use crate::sys;
 
@@ -29,7 +30,13 @@ pub(super) struct Rests {
 
 impl Daemon {
     /// The first process of an instance, `first`, has ended.
-    pub(super) fn first_ended(&mut self, instance: Instance, first: u32, end: Option<End>) {
+    pub(super) fn first_ended(&mut self, instance: Instance, first: u32, mut end: Option<End>) {
+        if end == Some(End::Killed(Signal::KILL))
+            && let Some(groups) = &self.groups
+            && groups.lacked_memory(&instance.name)
+        {
+            end = Some(End::OutOfMemory);
+        }
         let left = HashSet::new();
         let rest = Rest {
             instance,

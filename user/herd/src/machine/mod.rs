@@ -54,6 +54,8 @@ pub enum End {
     Exited(i32),
     /// A signal killed it.
     Killed(Signal),
+    /// It, or the machine, had no memory left, and it was killed for that.
+    OutOfMemory,
     /// Nobody knows: herd was not there, or not its parent.
     Unknown,
 }
@@ -62,6 +64,7 @@ impl std::fmt::Display for End {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             End::Exited(code) => write!(f, "exited with status {code}"),
+            End::OutOfMemory => f.write_str("killed for want of memory"),
             End::Unknown => f.write_str("ended in a way that herd did not see"),
             End::Killed(signal) => write!(f, "killed by {}", signal.name()),
         }

@@ -176,6 +176,16 @@ impl Groups {
         }
     }
 
+    /// Whether some of its processes were killed for want of memory.
+    pub(crate) fn lacked_memory(&self, name: &str) -> bool {
+        let events = fs::read_to_string(self.path(name).join("memory.events"));
+        let count = |text: &str| {
+            let mut lines = text.lines();
+            lines.find_map(|line| line.strip_prefix("oom_kill ")?.parse::<u64>().ok())
+        };
+        events.is_ok_and(|text| count(&text).is_some_and(|count| count > 0))
+    }
+
     /// A number in a file of the group.
     fn number(&self, name: &str, file: &str) -> Option<u64> {
         let text = fs::read_to_string(self.path(name).join(file)).ok()?;

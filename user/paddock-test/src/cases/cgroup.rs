@@ -1,5 +1,7 @@
 //! Control groups (cgroups(7)), where there are any that may be made.
 
+mod memory;
+
 use super::Outcome;
 use crate::report::Report;
 use crate::sys::{self, End, Errno, Map, call};
@@ -48,7 +50,9 @@ fn own_group() -> Option<PathBuf> {
     let top = own.join(format!("paddock-test-{}", std::process::id()));
     // Linux has `cgroup.kill` since 5.14. Where there is nobody in it, or it is the
     // root, the group gives controllers to others.
-    let _ = fs::write(top.with_file_name("cgroup.subtree_control"), "+pids");
+    for controller in ["+pids", "+memory"] {
+        let _ = fs::write(top.with_file_name("cgroup.subtree_control"), controller);
+    }
     fs::create_dir(&top).ok()?;
     if !top.join("cgroup.kill").exists() {
         let _ = fs::remove_dir(&top);
@@ -72,6 +76,9 @@ fn checks(report: &mut Report, top: &Path) -> io::Result<()> {
     killing(report, top)?;
     if top.join("pids.max").exists() {
         limits(report, top)?;
+    }
+    if top.join("memory.max").exists() {
+        memory::run(report, top)?;
     }
     Ok(())
 }
