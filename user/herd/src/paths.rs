@@ -70,6 +70,17 @@ impl Paths {
         self.available().join(format!("{name}.conf"))
     }
 
+    /// Where the definition of a service is to be: its own, or that of its template.
+    pub(crate) fn definition_file(&self, name: &str) -> PathBuf {
+        let own = self.available_file(name);
+        match name.split_once('@') {
+            Some((template, _)) if own.symlink_metadata().is_err() => {
+                self.available_file(&format!("{template}@"))
+            }
+            _ => own,
+        }
+    }
+
     pub(crate) fn enabled_file(&self, name: &str) -> PathBuf {
         self.enabled().join(format!("{name}.conf"))
     }

@@ -39,6 +39,16 @@ pub(super) enum Verb {
         name: String,
         command: Vec<String>,
     },
+    /// A definition from a unit of systemd's.
+    Import {
+        file: String,
+    },
+    Tree {
+        json: bool,
+    },
+    Completion {
+        shell: String,
+    },
     Enable {
         names: Vec<String>,
     },
@@ -179,6 +189,17 @@ fn verb(found: &Found) -> Result<Verb, String> {
             }),
             _ => Err("usage: herd new NAME -- COMMAND...".to_owned()),
         },
+        "import" => match names {
+            [file] => Ok(Verb::Import { file: file.clone() }),
+            _ => Err("usage: herd import FILE.service".to_owned()),
+        },
+        "tree" => no_name().map(|()| Verb::Tree { json: found.json }),
+        "completion" => match names {
+            [shell] => Ok(Verb::Completion {
+                shell: shell.clone(),
+            }),
+            _ => Err("usage: herd completion bash|zsh".to_owned()),
+        },
         "enable" => Ok(Verb::Enable { names: some()? }),
         "disable" => Ok(Verb::Disable { names: some()? }),
         "check" => no_name().map(|()| Verb::Config { name: None }),
@@ -206,7 +227,7 @@ fn belongs(verb: &str, found: &Found) -> Result<(), String> {
     let options: [(bool, &str, &[&str]); 4] = [
         (found.command.is_some(), "-- COMMAND", &["new"]),
         (found.follow || found.lines.is_some(), "-n and -f", &["log"]),
-        (found.json, "--json", &["status", "why", "log"]),
+        (found.json, "--json", &["status", "why", "log", "tree"]),
         (
             found.timeout.is_some(),
             "--timeout",

@@ -11,6 +11,8 @@ usage: herd [--root DIR] COMMAND
   log NAME... [-n N]     the last N lines (50, or \"all\")
   log NAME -f [-n N]     the same, and what follows
   new NAME -- COMMAND... define a service that runs the command
+  import FILE.service    define a service by a unit of systemd's, and say what of that
+                         cannot be carried over
   enable NAME...         run it now and whenever herd starts
   disable NAME...        stop it, and do not start it with herd
   start NAME...          run it now
@@ -21,10 +23,12 @@ usage: herd [--root DIR] COMMAND
   upgrade                run herd's program anew; services go on
   check                  say all that is wrong with the definitions
   config NAME            show one with its defaults
+  tree                   which service needs, wants or comes after which
+  completion SHELL       what bash or zsh has to know to complete herd's words
   poweroff, reboot, halt stop everything and end the machine's run
 
 A NAME may be a pattern (*, ?, [a-z]) for all services that it matches.
---json         status, why and log for programs
+--json         status, why, log and tree for programs
 --timeout T    start, stop, restart: wait no longer (\"500ms\", \"5s\", \"2m\")
 
 Definitions are /etc/herd/available/NAME.conf, logs /var/log/herd/NAME.log.
@@ -34,9 +38,28 @@ Exit status: 0 done, 1 failed, 2 wrong usage, wrong name or mistake in a
 definition, 3 it took longer than --timeout.
 ";
 
-pub(super) const VERBS: [&str; 18] = [
-    "new", "why", "upgrade", "check", "daemon", "status", "log", "enable", "disable", "start",
-    "stop", "restart", "reload", "config", "poweroff", "reboot", "halt", "help",
+pub(super) const VERBS: [&str; 21] = [
+    "import",
+    "tree",
+    "completion",
+    "new",
+    "why",
+    "upgrade",
+    "check",
+    "daemon",
+    "status",
+    "log",
+    "enable",
+    "disable",
+    "start",
+    "stop",
+    "restart",
+    "reload",
+    "config",
+    "poweroff",
+    "reboot",
+    "halt",
+    "help",
 ];
 
 pub(super) const OPTIONS: [&str; 7] = [

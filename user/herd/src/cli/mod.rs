@@ -3,7 +3,9 @@
 
 mod args;
 mod client;
+mod completion;
 mod help;
+mod import;
 mod lines;
 mod logs;
 mod names;
@@ -11,6 +13,7 @@ mod new;
 mod setup;
 mod show;
 mod tell;
+mod tree;
 
 use std::process::ExitCode;
 
@@ -121,6 +124,12 @@ fn act(args: Args, paths: Paths) -> Outcome {
         }
         Verb::Why { name, json } => why(&paths, &names::checked(&name)?, json),
         Verb::New { name, command } => new::new(&paths, &names::checked(&name)?, &command),
+        Verb::Import { file } => import::import(&paths, &file),
+        Verb::Tree { json } => tree::show(&paths, json),
+        Verb::Completion { shell } => {
+            show::print(&completion::script(&shell)?);
+            Ok(())
+        }
         Verb::Enable { names } => on_each(&paths, &names, setup::enable),
         Verb::Disable { names } => on_each(&paths, &names, setup::disable),
         Verb::Each { act, names, limit } => {

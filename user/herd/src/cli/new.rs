@@ -12,10 +12,14 @@ use crate::sys;
 /// Writes the definition of `name`, which runs `command`. One that is there
 /// already is left alone.
 pub(super) fn new(paths: &Paths, name: &str, command: &[String]) -> Outcome {
+    write_definition(paths, name, &definition(command))
+}
+
+/// Writes the definition of `name`. One that is there already is left alone.
+pub(super) fn write_definition(paths: &Paths, name: &str, text: &str) -> Outcome {
     let file = paths.available_file(name);
-    let text = definition(command);
     let service =
-        Service::parse(&file, &text).map_err(|error| Failure::Invalid(error.to_string()))?;
+        Service::parse(&file, text).map_err(|error| Failure::Invalid(error.to_string()))?;
     let shown = file.display();
     let failed = |error: io::Error| match error.kind() {
         io::ErrorKind::AlreadyExists => Failure::Failed(format!("{shown} is there already")),
@@ -23,7 +27,7 @@ pub(super) fn new(paths: &Paths, name: &str, command: &[String]) -> Outcome {
     };
     fs::create_dir_all(paths.available()).map_err(failed)?;
     let written = File::create_new(&file).map_err(failed)?;
-    if let Err(error) = fill(written, &text) {
+    if let Err(error) = fill(written, text) {
         // Half a definition is worse than none.
         let _ = fs::remove_file(&file);
         return Err(failed(error));

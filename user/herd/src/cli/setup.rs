@@ -14,22 +14,22 @@ use crate::paths::Paths;
 use crate::proto::Request;
 use crate::sys;
 
-fn failed(path: &Path) -> impl Fn(io::Error) -> Failure + '_ {
+pub(super) fn failed(path: &Path) -> impl Fn(io::Error) -> Failure + '_ {
     move |error| Failure::Failed(format!("{}: {error}", path.display()))
 }
 
 pub(super) fn enable(paths: &Paths, name: &str) -> Outcome {
-    let definition = paths.available_file(name);
+    let definition = paths.definition_file(name);
     if !definition.exists() {
         return Err(Failure::Unknown(format!(
             "{} is not there: write the definition first",
             definition.display()
         )));
     }
-    config::load_one(&definition).map_err(|error| Failure::Invalid(error.to_string()))?;
+    config::load_one(&definition, name).map_err(|error| Failure::Invalid(error.to_string()))?;
     let link = paths.enabled_file(name);
     fs::create_dir_all(paths.enabled()).map_err(failed(&link))?;
-    let target = Path::new("../available").join(format!("{name}.conf"));
+    let target = Path::new("../available").join(definition.file_name().unwrap_or_default());
     match symlink(target, &link) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
             return Err(failed(&link)(error));
@@ -46,7 +46,7 @@ pub(super) fn disable(paths: &Paths, name: &str) -> Outcome {
     let link = paths.enabled_file(name);
     match fs::remove_file(&link) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            if !paths.available_file(name).exists() {
+            if !paths.definition_file(name).exists() {
                 return Err(names::on_disk(paths, name));
             }
         }
@@ -87,12 +87,13 @@ pub(super) fn show_config(paths: &Paths, name: &str) -> Outcome {
     let file = if enabled.symlink_metadata().is_ok() {
         enabled
     } else {
-        paths.available_file(name)
+        paths.definition_file(name)
     };
     if file.symlink_metadata().is_err() {
         return Err(Failure::Unknown(format!("{} is not there", file.display())));
     }
-    let service = config::load_one(&file).map_err(|error| Failure::Invalid(error.to_string()))?;
+    let service =
+        config::load_one(&file, name).map_err(|error| Failure::Invalid(error.to_string()))?;
     show::print(&format!(
         "# {}\n{}",
         file.display(),

@@ -33,7 +33,9 @@ fn files(paths: &Paths) -> io::Result<BTreeMap<String, (bool, PathBuf)>> {
     let mut files = BTreeMap::new();
     for (folder, enabled) in [(paths.available(), false), (paths.enabled(), true)] {
         for file in conf_files(&folder)? {
-            if let Some(name) = file.file_stem().and_then(|stem| stem.to_str()) {
+            let name = file.file_stem().and_then(|stem| stem.to_str());
+            // A template is none; its instances are.
+            if let Some(name) = name.filter(|name| !name.ends_with('@')) {
                 files.insert(name.to_owned(), (enabled, file.clone()));
             }
         }
@@ -43,7 +45,7 @@ fn files(paths: &Paths) -> io::Result<BTreeMap<String, (bool, PathBuf)>> {
 
 fn loaded((name, (enabled, file)): (String, (bool, PathBuf))) -> Loaded {
     let definition = if valid_name(&name) {
-        load_one(&file)
+        load_one(&file, &name)
     } else {
         Err(ConfigError::new(
             &file,
@@ -57,8 +59,8 @@ fn loaded((name, (enabled, file)): (String, (bool, PathBuf))) -> Loaded {
     }
 }
 
-/// Reads one definition.
-pub(crate) fn load_one(file: &Path) -> Result<Service, ConfigError> {
+/// Reads the definition of `name`.
+pub(crate) fn load_one(file: &Path, name: &str) -> Result<Service, ConfigError> {
     let text = files::read_text(file, MAX_BYTES).map_err(|error| {
         let target = fs::read_link(file).ok();
         match (error.kind(), target) {
@@ -69,7 +71,26 @@ pub(crate) fn load_one(file: &Path) -> Result<Service, ConfigError> {
             _ => ConfigError::new(file, error.to_string()),
         }
     })?;
-    Service::parse(file, &text)
+    match name.split_once('@') {
+        Some((_, instance)) => Service::parse(file, &of_instance(&text, instance)),
+        None => Service::parse(file, &text),
+    }
+}
+
+/// The text of a template for one instance: `%i` is its name, `%%` a `%`. What may be
+/// in a name means nothing in TOML.
+fn of_instance(text: &str, instance: &str) -> String {
+    let mut whole = String::new();
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once('%') {
+        whole.push_str(before);
+        (whole, rest) = match after.as_bytes().first() {
+            Some(b'i') => (whole + instance, &after[1..]),
+            Some(b'%') => (whole + "%", &after[1..]),
+            _ => (whole + "%", after),
+        };
+    }
+    whole + rest
 }
 
 fn conf_files(folder: &Path) -> io::Result<Vec<PathBuf>> {
@@ -89,4 +110,38 @@ fn conf_files(folder: &Path) -> io::Result<Vec<PathBuf>> {
         }
     }
     Ok(files)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::symlink;
+
+    #[test]
+    fn an_instance_is_its_template_with_its_name() {
+        assert_eq!(of_instance("a %i %%i %d %", "x"), "a x %i %d %");
+        let root = std::env::temp_dir().join(format!("herd-template-{}", std::process::id()));
+        let paths = Paths::new(&root);
+        fs::create_dir_all(paths.available()).unwrap();
+        fs::create_dir_all(paths.enabled()).unwrap();
+        let text = "command = ['server', '--port', '%i']\n";
+        fs::write(paths.available_file("web@"), text).unwrap();
+        for port in ["80", "81"] {
+            let name = format!("web@{port}");
+            assert_eq!(paths.definition_file(&name), paths.available_file("web@"));
+            symlink("../available/web@.conf", paths.enabled_file(&name)).unwrap();
+        }
+        let all = load(&paths).unwrap();
+        fs::remove_dir_all(root).unwrap();
+        let told: Vec<_> = all
+            .iter()
+            .map(|found| {
+                (
+                    found.name.as_str(),
+                    found.definition.as_ref().unwrap().command.0[2].as_str(),
+                )
+            })
+            .collect();
+        assert_eq!(told, [("web@80", "80"), ("web@81", "81")]);
+    }
 }

@@ -85,11 +85,16 @@ pub struct Loaded {
     pub definition: Result<Service, ConfigError>,
 }
 
-/// Whether `name` may name a service: letters, digits, `_`, `-` and `.`,
-/// beginning with a letter or digit, at most 64 bytes.
+/// Whether `name` may name a service: letters, digits, `_`, `-` and `.`, and one `@`
+/// between a template and the name of an instance, beginning with a letter or digit, at most 64 bytes.
 pub fn valid_name(name: &str) -> bool {
-    let usable = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
+    let usable = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '@');
+    let is_whole = match name.split_once('@') {
+        Some((_, instance)) => !instance.is_empty() && !instance.contains('@'),
+        None => true,
+    };
     name.len() <= 64
+        && is_whole
         && name.starts_with(|c: char| c.is_ascii_alphanumeric())
         && name.chars().all(usable)
 }
