@@ -92,6 +92,7 @@ fn services_are_enabled_and_disabled() -> Result<()> {
     machine.sh("herd start tick && herd disable tick")?;
     a_bomb_stays_in_its_group(&machine)?;
     a_hog_is_told_from_a_kill(&machine)?;
+    units_and_templates_become_services(&machine)?;
     assert_ne!(machine.ssh("herd status tick")?.status.code(), Some(0));
     machine.done()
 }
@@ -139,6 +140,29 @@ fn a_hog_is_told_from_a_kill(machine: &Machine) -> Result<()> {
         .next();
     let memory: u64 = memory.unwrap_or_default().parse().unwrap_or(0);
     assert!(memory > 4096, "{shown}");
+    Ok(())
+}
+
+/// A unit of systemd's, and two of one template.
+fn units_and_templates_become_services(machine: &Machine) -> Result<()> {
+    machine.sh(
+        "printf '[Unit]\nAfter=network.target httpd.service\n[Service]\nExecStart=/bin/sleep 1001\n' \
+         > /tmp/unit.service",
+    )?;
+    let told = machine.sh("herd import /tmp/unit.service && herd enable unit")?;
+    assert!(
+        told.contains("not carried over") && told.contains("network.target"),
+        "{told}"
+    );
+    machine.sh(
+        "ps | grep -q '[s]leep 1001' && herd tree | grep -q 'after httpd' && herd disable unit",
+    )?;
+    machine.sh(
+        "echo 'command = \"/bin/sleep 100%i\"' > /etc/herd/available/nap@.conf; \
+         herd enable nap@2 nap@3 && ps | grep -q '[s]leep 1002' && ps | grep -q '[s]leep 1003'",
+    )?;
+    machine.sh("herd stop 'nap@*' && herd disable 'nap@*' && ! ps | grep '[s]leep 100[23]'")?;
+    machine.sh("herd completion bash | grep -q 'complete -F _herd herd'")?;
     Ok(())
 }
 
