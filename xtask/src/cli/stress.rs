@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 use xtask::qemu::cpus;
 use xtask::step;
-use xtask::stress::{self, Connections, Fills, Pauses, Plan};
+use xtask::stress::{self, Connections, Fills, Logins, Pauses, Plan};
 
 const HELP: &str = "\
 Boots a machine that does everything at once for some time: processes, threads,
@@ -19,7 +19,8 @@ With `--pauses N` the host stops the machine instead, N times for 1 to 10 s,
 and its watchdog must not blame anybody for that. With `--fills N` ordinary
 users take all the memory they may have of the kernel's, N times, and it must
 all come back each time. With `--connections N` a program has N TCP connections
-open at once and opens ten times as many beside them.
+open at once and opens ten times as many beside them. With `--logins N` a client
+logs in N times, with ten times as many connections that never do beside it.
 
 Usage: cargo xtask stress [OPTIONS]
 
@@ -29,6 +30,7 @@ Usage: cargo xtask stress [OPTIONS]
   --users N        by so many users at once (1)
   --mem SIZE       memory of that machine, as QEMU writes it (256M)
   --connections N  how many TCP connections are open at once
+  --logins N       how many logins
   --smp N          CPUs, 1 to 8 (4)
   --no-build       with what was built last
 ";
@@ -37,7 +39,7 @@ pub fn main(args: &mut lexopt::Parser) -> Result<ExitCode> {
     let (mut minutes, mut smp, mut build) = (10, 4, true);
     let (mut pauses, mut fills, mut users) = (None, None, 1);
     let mut mem = "256M".to_owned();
-    let mut connections = None;
+    let (mut connections, mut logins) = (None, None);
     while let Some(arg) = args.next()? {
         match arg {
             Long("minutes") => minutes = args.value()?.parse()?,
@@ -46,6 +48,7 @@ pub fn main(args: &mut lexopt::Parser) -> Result<ExitCode> {
             Long("users") => users = args.value()?.parse()?,
             Long("mem") => mem = args.value()?.string()?,
             Long("connections") => connections = Some(args.value()?.parse()?),
+            Long("logins") => logins = Some(args.value()?.parse()?),
             Long("smp") => smp = cpus(&args.value()?.string()?)?,
             Long("no-build") => build = false,
             Long("help") | Short('h') => return super::help(HELP),
@@ -68,6 +71,13 @@ pub fn main(args: &mut lexopt::Parser) -> Result<ExitCode> {
         return open_connections(Connections {
             open,
             churn: 10 * open,
+            smp,
+        });
+    }
+    if let Some(count) = logins {
+        return log_in(Logins {
+            count,
+            silent: 10 * count,
             smp,
         });
     }
@@ -135,5 +145,20 @@ fn open_connections(connections: Connections) -> Result<ExitCode> {
     let [before, after] = connections.run()?;
     println!("before: {before}");
     println!("after:  {after}");
+    Ok(ExitCode::SUCCESS)
+}
+
+fn log_in(logins: Logins) -> Result<ExitCode> {
+    let Logins { count, silent, smp } = logins;
+    step::step(&format!(
+        "{count} logins beside {silent} connections that never log in, with {smp} CPUs"
+    ));
+    let seen = logins.run()?;
+    println!(
+        "a login took {:.0?}, beside the others {:.0?}, at most {:.0?}",
+        seen.alone, seen.median, seen.longest
+    );
+    println!("before: {}", seen.figures[0]);
+    println!("after:  {}", seen.figures[1]);
     Ok(ExitCode::SUCCESS)
 }

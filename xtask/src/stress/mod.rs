@@ -4,12 +4,14 @@
 mod connections;
 mod figures;
 mod fills;
+mod logins;
 mod outside;
 mod pauses;
 
 pub use connections::Connections;
 pub use figures::Figures;
 pub use fills::{Fills, FreeMemory};
+pub use logins::{Logins, Seen as LoginsSeen};
 pub use pauses::{Pauses, Seen};
 
 use crate::machine::{LIMIT, Machine, machine, run_limited};

@@ -40,6 +40,8 @@ struct Run {
     engine: Engine<ChaCha20Rng>,
     channels: Vec<ChannelId>,
     places: Vec<Place>,
+    /// The last port that was given to a client that asked for any.
+    last_port: u16,
     tally: Tally,
 }
 
@@ -88,6 +90,7 @@ impl Fuzzer {
             engine,
             channels: Vec::new(),
             places: Vec::new(),
+            last_port: 40_000,
             tally: Tally::default(),
         };
         if run.feed(&bytes).is_err() {
@@ -161,10 +164,7 @@ impl Run {
                 self.channels.push(id);
             }
             Event::Listen(request) => {
-                let bound = self.coin().then(|| Bound {
-                    port: 4000,
-                    path: "/tmp/agent".into(),
-                });
+                let bound = self.coin().then(|| self.bind());
                 let place = self.engine.awaited(bound.as_ref())?;
                 assert!(place.is_none() || bound.is_some(), "{request:?}");
                 self.places.extend(place);
@@ -193,6 +193,15 @@ impl Run {
             | Event::Abandoned(_) => {}
         }
         Ok(())
+    }
+
+    /// A port and a path that nothing else has.
+    fn bind(&mut self) -> Bound {
+        self.last_port = self.last_port.wrapping_add(1);
+        Bound {
+            port: self.last_port,
+            path: "/tmp/agent".into(),
+        }
     }
 
     /// What programs and listeners do at any time.
@@ -245,5 +254,11 @@ mod tests {
         assert!(all.events > RUNS, "{all:?}");
         assert!((RUNS / 10..RUNS * 9 / 10).contains(&all.faults), "{all:?}");
         assert_eq!(fuzzer.run(7), fuzzer.run(7));
+    }
+
+    /// A port that the client chose, and then any port: they are two places.
+    #[test]
+    fn a_chosen_port_and_any() {
+        Fuzzer::new().run(1_753_139);
     }
 }
