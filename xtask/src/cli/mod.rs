@@ -17,6 +17,7 @@ mod profile;
 mod run;
 mod setup;
 mod ssh;
+mod ssh_clients;
 mod stress;
 mod tally;
 mod test;
@@ -45,6 +46,7 @@ Usage: cargo xtask COMMAND [OPTIONS]
   fuzz-inet  sends the stack of programs' sockets malformed frames
   fuzz-sched  runs the kernel under schedules from seeds
   fuzz-ssh  talks to the SSH engine in dialogues that go wrong
+  ssh-clients  has clients other than OpenSSH's talk to a machine
   miri     tests of the libraries, interpreted (needs a nightly compiler)
   gdb      a debugger on a machine that runs with `run --gdb`
 
@@ -79,6 +81,7 @@ pub fn main() -> Result<ExitCode> {
         "fuzz-inet" => fuzz_inet::main(&mut args),
         "fuzz-sched" => fuzz_sched::main(&mut args),
         "fuzz-ssh" => fuzz_ssh::main(&mut args),
+        "ssh-clients" => ssh_clients::main(&mut args),
         "miri" => miri::main(&mut args),
         "gdb" => gdb::main(&mut args),
         "help" => {
