@@ -55,7 +55,8 @@ impl UserBuffers {
         Ok(UserBuffers::Vector { pieces, length })
     }
 
-    fn pieces(&self) -> (&[Iovec], usize) {
+    /// They, and how many bytes in all.
+    pub fn pieces(&self) -> (&[Iovec], usize) {
         match self {
             UserBuffers::Single(piece) => (piece, piece[0].iov_len as usize),
             UserBuffers::Vector { pieces, length } => (pieces, *length as usize),

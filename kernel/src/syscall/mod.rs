@@ -32,6 +32,7 @@ mod posix_timers;
 mod prctl;
 mod priority;
 mod process;
+mod process_vm;
 mod scheduling;
 mod sem;
 mod shm;

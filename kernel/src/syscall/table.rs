@@ -5,8 +5,8 @@ use super::{Call, encode};
 use super::{
     capabilities, clock, credentials, descriptors, directories, epoll, eventfd, futex, inotify, io,
     itimer, limits, locks, memfd, memory, mlock, mqueue, msg, paths, pidfd, poll, posix_timers,
-    prctl, priority, process, scheduling, sem, shm, signalfd, signals, socket, splice, stat,
-    system, timerfd, transfer, wait, xattr,
+    prctl, priority, process, process_vm, scheduling, sem, shm, signalfd, signals, socket, splice,
+    stat, system, timerfd, transfer, wait, xattr,
 };
 use paddock_abi::nr;
 
@@ -159,6 +159,8 @@ table! {
     PIDFD_OPEN => pidfd::pidfd_open,
     PIDFD_SEND_SIGNAL => pidfd::pidfd_send_signal,
     PIDFD_GETFD => pidfd::pidfd_getfd,
+    PROCESS_VM_READV => process_vm::process_vm_readv,
+    PROCESS_VM_WRITEV => process_vm::process_vm_writev,
     MLOCK => mlock::mlock,
     MUNLOCK => mlock::munlock,
     MLOCKALL => mlock::mlockall,

@@ -42,6 +42,7 @@ cases! {
     fp: "fp";
     files: "files";
     order: "order";
+    process_vm: "process-vm";
     proc_files: "proc-files";
     bad_pointers: "bad-pointers";
     tcp_loopback: "tcp-loopback";

@@ -46,7 +46,9 @@ pub fn main(args: &mut lexopt::Parser) -> Result<ExitCode> {
     machine.sh("i=0; until herd status httpd | grep -q running; do i=$((i+1)); [ $i -lt 300 ] || exit 1; sleep 0.1; done")?;
     step::step("russh");
     let mut client = std::process::Command::new(target.join("release/russh-client"));
-    client.arg(machine.ssh_port().to_string()).arg(keys::own_key());
+    client
+        .arg(machine.ssh_port().to_string())
+        .arg(keys::own_key());
     run(&mut client).context("a client that is made with russh")?;
     machine.done()?;
     Ok(ExitCode::SUCCESS)

@@ -32,6 +32,7 @@ mod order;
 mod pipes;
 mod poll;
 mod proc_files;
+mod process_vm;
 mod processes;
 mod program_start;
 mod signal_io;
@@ -140,6 +141,7 @@ pub const CASES: &[Case] = &[
     case("files", files::run),
     case("file-locks", file_locks::run),
     case("order", order::run),
+    case("process-vm", process_vm::run),
     case("proc-files", proc_files::run),
     case("program-start", program_start::run),
     case("splice", splice::run),
