@@ -3,9 +3,9 @@
 
 use crate::packages::{self, Package, Provides};
 use crate::paths::{guest_target, workspace};
-use crate::process::{find, succeeds_within, text_of};
+use crate::process::{find, succeeds_within, text_of, tool};
 use crate::step::{note, step};
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -208,6 +208,16 @@ pub fn host_cargo() -> Command {
     let mut command = Command::new(cargo);
     clean(&mut command);
     command
+}
+
+/// The target that is this host (`rustc -vV`).
+///
+/// # Errors
+/// A compiler that does not say.
+pub fn host() -> Result<String> {
+    let text = text_of(tool("rustc")?.arg("-vV"))?;
+    let host = text.lines().find_map(|line| line.strip_prefix("host: "));
+    Ok(host.context("rustc -vV names no host")?.to_owned())
 }
 
 fn clean(command: &mut Command) {

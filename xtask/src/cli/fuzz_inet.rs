@@ -22,8 +22,12 @@ pub fn main(args: &mut lexopt::Parser) -> Result<ExitCode> {
         runs: 100_000,
         seed: 1,
         jobs: 2,
+        coverage: None,
     };
-    let Some(Dialogues { runs, seed, jobs }) = defaults.parse(args)? else {
+    let Some(Dialogues {
+        runs, seed, jobs, ..
+    }) = defaults.parse(args)?
+    else {
         return super::help(HELP);
     };
     let mut cargo = tool("cargo")?;

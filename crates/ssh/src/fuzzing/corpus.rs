@@ -176,13 +176,15 @@ fn one_in(rng: &mut ChaCha20Rng, many: u32) -> bool {
     rng.next_u32().is_multiple_of(many)
 }
 
-/// A dialogue's bytes: packets without encryption, after a version line if
-/// there is no exchange before it.
-pub(super) fn dialogue(rng: &mut ChaCha20Rng, logged_in: bool, fresh: bool) -> Vec<u8> {
-    let mut out = Vec::new();
-    if fresh {
-        out.extend_from_slice(b"SSH-2.0-fuzz\r\n");
-    }
+/// What a client says first.
+pub(super) const VERSION: &[u8] = b"SSH-2.0-fuzz\r\n";
+
+/// Calls `each` with the messages of a dialogue, of which some are changed.
+pub(super) fn messages(
+    rng: &mut ChaCha20Rng,
+    logged_in: bool,
+    mut each: impl FnMut(&mut ChaCha20Rng, &[u8]),
+) {
     let count = 1 + rng.next_u32() % 24;
     let mut channels = 0;
     for number in 0..count {
@@ -212,8 +214,20 @@ pub(super) fn dialogue(rng: &mut ChaCha20Rng, logged_in: bool, fresh: bool) -> V
         if one_in(rng, 12) {
             change(rng, &mut next);
         }
-        packet(rng, &next, &mut out);
+        each(rng, &next);
     }
+}
+
+/// A dialogue's bytes: packets without encryption, after a version line if
+/// there is no exchange before it.
+pub(super) fn dialogue(rng: &mut ChaCha20Rng, logged_in: bool, fresh: bool) -> Vec<u8> {
+    let mut out = Vec::new();
+    if fresh {
+        out.extend_from_slice(VERSION);
+    }
+    messages(rng, logged_in, |rng, message| {
+        packet_or_not(rng, message, &mut out);
+    });
     if one_in(rng, 16) {
         change(rng, &mut out);
     }
@@ -262,17 +276,24 @@ fn change(rng: &mut ChaCha20Rng, bytes: &mut Vec<u8>) {
 }
 
 /// Adds a packet; one in many with another length or padding than it should.
-fn packet(rng: &mut ChaCha20Rng, payload: &[u8], out: &mut Vec<u8>) {
-    let padding = 4 + (8 - (payload.len() + 9) % 8) % 8;
-    let mut length = (payload.len() + 1 + padding) as u32;
-    let mut padded = padding as u8;
+fn packet_or_not(rng: &mut ChaCha20Rng, payload: &[u8], out: &mut Vec<u8>) {
+    let start = out.len();
+    packet(payload, out);
     match rng.next_u32() % 256 {
-        0 => length = *pick(rng, &NUMBERS),
-        1 => padded = rng.next_u32() as u8,
+        0 => {
+            let length = pick(rng, &NUMBERS).to_be_bytes();
+            out[start..start + 4].copy_from_slice(&length);
+        }
+        1 => out[start + 4] = rng.next_u32() as u8,
         _ => {}
     }
-    out.put_u32(length);
-    out.put_u8(padded);
+}
+
+/// Adds a packet without encryption (RFC 4253, section 6).
+pub(super) fn packet(payload: &[u8], out: &mut Vec<u8>) {
+    let padding = 4 + (8 - (payload.len() + 9) % 8) % 8;
+    out.put_u32((payload.len() + 1 + padding) as u32);
+    out.put_u8(padding as u8);
     out.put_bytes(payload);
     out.resize(out.len() + padding, 0);
 }

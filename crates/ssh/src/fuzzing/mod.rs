@@ -3,6 +3,9 @@
 //! the host; not part of the server.
 
 mod corpus;
+mod input;
+
+pub use input::input;
 
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -77,12 +80,25 @@ impl Fuzzer {
         let logged_in = !rng.next_u32().is_multiple_of(4);
         let fresh = rng.next_u32().is_multiple_of(16);
         let bytes = corpus::dialogue(&mut rng, logged_in, fresh);
+        let login = (logged_in && !fresh).then(|| login(rng.next_u32()));
+        self.talk(seed, rng, login, fresh, &bytes)
+    }
+
+    /// Has a client say `bytes` that has logged in, or not, or is `fresh`: nothing was
+    /// agreed upon. The owner's decisions come from `rng`.
+    fn talk(
+        &self,
+        seed: u64,
+        rng: ChaCha20Rng,
+        login: Option<Authenticated>,
+        fresh: bool,
+        bytes: &[u8],
+    ) -> Tally {
         let mut engine = match Engine::new(self.config.clone(), ChaCha20Rng::seed_from_u64(seed)) {
             Ok(engine) => engine,
             Err(_) => return Tally::default(),
         };
         if !fresh {
-            let login = logged_in.then(|| login(&mut rng));
             engine.skip_exchange(login.map(|login| Connection::new(login, self.config.clone())));
         }
         let mut run = Run {
@@ -93,7 +109,7 @@ impl Fuzzer {
             last_port: 40_000,
             tally: Tally::default(),
         };
-        if run.feed(&bytes).is_err() {
+        if run.feed(bytes).is_err() {
             run.tally.faults = 1;
         }
         run.tally
@@ -101,9 +117,9 @@ impl Fuzzer {
 }
 
 /// A login whose key may do all, or not.
-fn login(rng: &mut ChaCha20Rng) -> Authenticated {
+fn login(which: u32) -> Authenticated {
     let mut options = KeyOptions::default();
-    match rng.next_u32() % 8 {
+    match which % 8 {
         0 => options.command = Some(b"forced".to_vec()),
         1 => options.no_pty = true,
         2 => options.no_port_forwarding = true,
