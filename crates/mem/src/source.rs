@@ -28,6 +28,23 @@ pub trait MapSource<H: Hardware>: Send + Sync {
     /// [`MapError`].
     fn page(&self, index: u64, write: bool) -> Result<SharedFrame<H>, MapError>;
 
+    /// Whether there is a page at `index` at all: asked again, under the address space's
+    /// lock, before what [`MapSource::page`] gave is mapped. Whoever cuts the object
+    /// first has this say so and then calls [`AddressSpace::cut`](crate::AddressSpace::cut).
+    fn has(&self, index: u64) -> bool {
+        let _ = index;
+        true
+    }
+
+    /// Makes durable what was changed through mappings, and tells what could not be
+    /// written. May sleep, and is called without the address space's lock.
+    ///
+    /// # Errors
+    /// Those of writing.
+    fn sync(&self) -> paddock_abi::Result<()> {
+        Ok(())
+    }
+
     /// The page at `index` if it is at hand: for mapping the neighbours of a
     /// page that was asked for. Never sleeps, and is called under the address
     /// space's lock; `None` is always a right answer.

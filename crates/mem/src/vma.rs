@@ -123,6 +123,17 @@ impl<H: Hardware> Vma<H> {
         (offset / PAGE_SIZE == *first).then(|| (Arc::clone(source), pages))
     }
 
+    /// Where it shows what is behind the first `pages` pages of the source of that
+    /// identity.
+    pub(crate) fn behind(&self, identity: (u64, u64), pages: u64) -> Option<PageRange> {
+        let Backing::Source { source, first } = &self.backing else {
+            return None;
+        };
+        let kept = pages.saturating_sub(*first);
+        let shows = kept < self.range.pages() && source.identity() == identity;
+        shows.then(|| PageRange::of(self.range.start() + kept * PAGE_SIZE, self.range.end()))
+    }
+
     /// The same area over a part of its range.
     pub(crate) fn part(&self, range: PageRange) -> Self {
         self.over(range, range.start())

@@ -19,6 +19,7 @@
 extern crate alloc;
 
 pub mod cache;
+mod cut;
 pub mod dev_fs;
 mod device;
 mod fd_table;
@@ -38,6 +39,7 @@ mod seals;
 mod write_count;
 mod write_errors;
 
+pub use cut::on_cut;
 pub use device::BlockDevice;
 pub use fd_table::{FdEntry, FdTable, on_last_close};
 pub use file::{File, IoctlArg, NoArg};

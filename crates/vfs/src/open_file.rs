@@ -1,5 +1,6 @@
 //! [`OpenFile`]: Linux's open file description.
 
+use crate::cut;
 use crate::notify::{self, Events};
 use crate::observers::{CloseObserver, Observers};
 use crate::{
@@ -403,6 +404,9 @@ impl OpenFile {
             return Err(Errno::EINVAL);
         }
         self.file.truncate(size)?;
+        if let Some(inode) = self.inode() {
+            cut::was_cut(inode, size);
+        }
         self.notify(1, Events::MODIFY);
         Ok(())
     }

@@ -4,7 +4,7 @@ use crate::{Errno, Inode, Result};
 use alloc::sync::Arc;
 use core::fmt;
 use core::sync::atomic::Ordering::{Relaxed, SeqCst};
-use core::sync::atomic::{AtomicBool, AtomicI32};
+use core::sync::atomic::{AtomicBool, AtomicI32, AtomicUsize, fence};
 
 /// How many have a regular file open for writing; or, below zero, how many
 /// run it. Linux's `i_writecount`.
@@ -13,6 +13,8 @@ pub struct WriteCount {
     count: AtomicI32,
     /// Somebody has asked for an advisory lock on the file, at some time.
     was_locked: AtomicBool,
+    /// Areas of memory that show the file.
+    mappings: AtomicUsize,
 }
 
 impl WriteCount {
@@ -21,6 +23,7 @@ impl WriteCount {
         WriteCount {
             count: AtomicI32::new(0),
             was_locked: AtomicBool::new(false),
+            mappings: AtomicUsize::new(0),
         }
     }
 
@@ -37,6 +40,25 @@ impl WriteCount {
     fn leave(&self, step: i32) {
         let before = self.count.fetch_sub(step, Relaxed);
         debug_assert_eq!(before.signum(), step);
+    }
+
+    /// One area of memory more shows the file.
+    pub fn mapped(&self) {
+        self.mappings.fetch_add(1, SeqCst);
+        // Whoever has counted itself sees what is cut from now on; whoever cuts it sees
+        // who had counted itself before.
+        fence(SeqCst);
+    }
+
+    /// One area less does.
+    pub fn unmapped(&self) {
+        self.mappings.fetch_sub(1, SeqCst);
+    }
+
+    /// Whether one does.
+    pub fn is_mapped(&self) -> bool {
+        fence(SeqCst);
+        self.mappings.load(SeqCst) > 0
     }
 
     /// Said before an advisory lock on the file is asked for.

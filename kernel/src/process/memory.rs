@@ -16,7 +16,7 @@ use paddock_mem::{
     Activator, AddressSpace, Counters, MapError, MapSource, PAGE_SIZE, Purpose, Root,
 };
 use paddock_sync::{IrqGuard, Mutex, OnceCell, Rank, try_arc};
-use paddock_vfs::{Inode, Path, WritableMapping};
+use paddock_vfs::{Inode, Path, Told, WritableMapping, WriteErrors};
 
 /// Who wants to look at a process's memory a last time, called in the
 /// thread that ends it.
@@ -117,6 +117,8 @@ pub struct FilePages {
     identity: (u64, u64),
     /// That the file can be written through this.
     writable: Option<WritableMapping>,
+    /// Which errors of writing it back msync(2) has told.
+    told: Told,
 }
 
 impl FilePages {
@@ -126,7 +128,10 @@ impl FilePages {
     /// Those of asking for the file's metadata.
     pub fn new(inode: Arc<dyn Inode>, path: Option<Path>) -> Result<Self> {
         let metadata = inode.metadata()?;
+        let errors = inode.write_errors();
+        let told = errors.map(WriteErrors::opened).unwrap_or_default();
         Ok(FilePages {
+            told,
             inode,
             path,
             identity: (metadata.device, metadata.ino),
@@ -164,6 +169,33 @@ impl FilePages {
 }
 
 impl MapSource<Arm> for FilePages {
+    fn has(&self, index: u64) -> bool {
+        if self.inode.write_count().is_none() {
+            return true;
+        }
+        let size = self.inode.metadata().map_or(0, |metadata| metadata.size);
+        index < size.div_ceil(PAGE_SIZE)
+    }
+
+    fn attached(&self) {
+        if let Some(count) = self.inode.write_count() {
+            count.mapped();
+        }
+    }
+
+    fn detached(&self) {
+        if let Some(count) = self.inode.write_count() {
+            count.unmapped();
+        }
+    }
+
+    fn sync(&self) -> Result<()> {
+        let result = self.inode.sync();
+        let errors = self.inode.write_errors();
+        let told = errors.map_or(Ok(()), |errors| errors.check(&self.told));
+        result.and(told)
+    }
+
     fn page(&self, index: u64, write: bool) -> core::result::Result<Page, MapError> {
         let page = match self.inode.page(index, write) {
             Ok(page) => FramePage::page_of(&page).ok_or(Errno::ENODEV),

@@ -4,6 +4,7 @@ pub mod accounts;
 pub mod cgroup;
 mod clone;
 pub mod cpu_clock;
+mod cut;
 mod exec;
 mod exit;
 mod faults;
@@ -101,6 +102,7 @@ pub fn init() {
     vdso::init();
     files::init();
     crate::syscall::init();
+    cut::init();
     let mut tree = paddock_process::Tree::new();
     if tree.reserve(None, 0, paddock_process::TaskLimits::NONE) != Ok(spawn::FIRST) {
         panic!("number 1 is not to be had for process 1");

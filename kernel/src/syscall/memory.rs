@@ -182,8 +182,9 @@ pub fn msync(call: &mut Call<'_>) -> Result<u64> {
         .space
         .lock()
         .sync_targets(start, call.word(1), write)?;
-    if !targets.is_empty() {
-        crate::process::vfs::namespace().sync()?;
+    let mut result = Ok(0);
+    for target in targets {
+        result = target.source.sync().and(result);
     }
-    Ok(0)
+    result
 }

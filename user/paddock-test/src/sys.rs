@@ -256,6 +256,11 @@ impl Map {
         ))
     }
 
+    /// The address of a byte of it.
+    pub fn address(&self, offset: usize) -> *const libc::c_void {
+        self.start.wrapping_add(offset).cast()
+    }
+
     pub fn read(&self, offset: usize) -> u8 {
         assert!(offset < self.length);
         // SAFETY: inside the mapping. If it is not readable, the signal that

@@ -229,6 +229,23 @@ impl<H: Hardware> AddressSpace<H> {
         self.zap(range, &mut gather);
     }
 
+    /// The source of that identity was cut to `pages` pages: what is mapped from behind
+    /// them goes, private copies too, as on Linux. Who touches it asks the source
+    /// again. May sleep.
+    pub fn cut(&mut self, identity: (u64, u64), pages: u64) {
+        let mut gather = Gather::new(self.tables.root());
+        for index in 0..self.areas.as_slice().len() {
+            let Some(range) = self
+                .areas
+                .get(index)
+                .and_then(|a| a.behind(identity, pages))
+            else {
+                continue;
+            };
+            self.zap(range, &mut gather);
+        }
+    }
+
     /// Whether a part of a range is locked.
     fn is_locked(&self, range: PageRange) -> bool {
         let mut areas = self.areas.as_slice()[self.areas.overlapping(range)].iter();

@@ -205,6 +205,9 @@ impl<H: Hardware> AddressSpace<H> {
         if !same || request.write != site.must_report(request.access) {
             return Ok(false);
         }
+        if !request.source.has(request.index) {
+            return Err(FaultError::Bus);
+        }
         let entry = site.slot.get();
         if entry.is_held() {
             return site.commit_present(entry, page, request.access);
@@ -241,6 +244,9 @@ impl<H: Hardware> AddressSpace<H> {
         let mut site = self.site_for(request.address, Rights::empty())?;
         if site.area.shared || site.slot.get().is_held() {
             return Ok(());
+        }
+        if !request.source.has(request.index) {
+            return Err(FaultError::Bus);
         }
         site.install_from_source(page, Access::Write)
     }

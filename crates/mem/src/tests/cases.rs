@@ -461,3 +461,49 @@ fn maps_lines_look_like_linux() {
         "00500000-00501000 rw-p 00000000 00:00 0                          [heap]"
     );
 }
+
+#[test]
+fn what_is_cut_off_a_file_goes_from_its_mappings() {
+    for flags in [MapFlags::SHARED, MapFlags::PRIVATE] {
+        fake::reset(64);
+        let file = File::new(4);
+        let mut space = new_space();
+        let request = file_request(&file, 4, RW, flags);
+        let start = space.map(&request).unwrap();
+        let other = map(&mut space, 4);
+        let space = Mutex::new(Rank::AddressSpace, space);
+        let touch = |page, access| handle_fault(&space, start + page * PAGE_SIZE, access);
+        for page in 0..4 {
+            touch(page, Access::Write).unwrap();
+        }
+        handle_fault(&space, other, Access::Write).unwrap();
+        // One fetched its page before the cut, and comes to map it after it.
+        space
+            .lock()
+            .unmap(start + 3 * PAGE_SIZE, PAGE_SIZE)
+            .unwrap();
+        let mut again = file_request(&file, 4, RW, flags | MapFlags::FIXED);
+        (again.address, again.length) = (start + 3 * PAGE_SIZE, PAGE_SIZE);
+        let source: Arc<dyn MapSource<Fake>> = file.clone();
+        again.source = Some((source, 3 * PAGE_SIZE));
+        space.lock().map(&again).unwrap();
+        let step = space.lock().fault(start + 3 * PAGE_SIZE, Access::Write);
+        let late = match step.unwrap() {
+            Step::Fetch(late) => Some((late.fetch().unwrap(), late)),
+            Step::Done => None,
+        };
+        file.cut(1);
+        space.lock().cut((0x801, 43), 0);
+        space.lock().cut(file.identity(), 1);
+        if let Some((page, late)) = late {
+            assert_eq!(space.lock().commit(&late, page), Err(FaultError::Bus));
+        }
+        touch(0, Access::Write).unwrap();
+        for page in 1..4 {
+            assert_eq!(touch(page, Access::Read), Err(FaultError::Bus), "{page}");
+        }
+        file.cut(3);
+        touch(2, Access::Read).unwrap();
+        assert_eq!(touch(3, Access::Read), Err(FaultError::Bus));
+    }
+}

@@ -4,6 +4,7 @@ use crate::fake::Fake;
 use crate::{Frame, MapError, MapSource, SharedFrame};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 /// The byte of a page that tests look at.
@@ -17,7 +18,7 @@ struct State {
 }
 
 pub(crate) struct File {
-    pages: u64,
+    pages: AtomicU64,
     state: Mutex<State>,
 }
 
@@ -34,9 +35,15 @@ impl File {
             ..State::default()
         };
         Arc::new(File {
-            pages,
+            pages: AtomicU64::new(pages),
             state: Mutex::new(state),
         })
+    }
+
+    /// Cuts it, but for what is mapped.
+    pub(crate) fn cut(&self, pages: u64) {
+        self.pages.store(pages, Ordering::SeqCst);
+        drop(self.state.lock().unwrap().pages.split_off(&pages));
     }
 
     pub(crate) fn cached_pages(&self) -> usize {
@@ -72,7 +79,7 @@ fn byte_of(page: &SharedFrame<Fake>) -> u8 {
 
 impl MapSource<Fake> for File {
     fn page(&self, index: u64, write: bool) -> Result<SharedFrame<Fake>, MapError> {
-        if index >= self.pages {
+        if !self.has(index) {
             return Err(MapError::Bus);
         }
         let mut state = self.state.lock().unwrap();
@@ -87,6 +94,10 @@ impl MapSource<Fake> for File {
             state.dirty.insert(index);
         }
         state.pages[&index].try_clone().ok_or(MapError::OutOfMemory)
+    }
+
+    fn has(&self, index: u64) -> bool {
+        index < self.pages.load(Ordering::SeqCst)
     }
 
     fn cached(&self, index: u64) -> Option<SharedFrame<Fake>> {

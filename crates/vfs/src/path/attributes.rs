@@ -1,6 +1,7 @@
 //! Changes of what stat(2) tells: modes, owners, times, lengths.
 
 use super::{MountNamespace, Path, PathContext};
+use crate::cut;
 use crate::notify::{self, Events};
 use crate::{Access, Errno, FileKind, Result, SetMetadata, Timestamp, Writing};
 
@@ -110,6 +111,7 @@ impl MountNamespace {
             mode: context.cred.written_mode(&rights),
             ..SetMetadata::default()
         })?;
+        cut::was_cut(at.inode(), size);
         notify::at_path(at, Events::MODIFY);
         Ok(())
     }

@@ -3,6 +3,7 @@
 use super::dentry::Dentry;
 use super::walk::Walk;
 use super::{MountFlags, MountNamespace, Path, PathContext};
+use crate::cut;
 use crate::notify::{self, Events};
 use crate::{
     Access, Errno, File, FileKind, NewNode, OpenFile, OpenFlags, Result, SetMetadata, Writing,
@@ -58,12 +59,13 @@ impl MountNamespace {
             .then(|| Writing::new(at.inode()))
             .transpose()?;
         if truncate && is_regular {
-            let cut = SetMetadata {
+            let change = SetMetadata {
                 size: Some(0),
                 mode: context.cred.written_mode(&at.inode().metadata()?.rights()),
                 ..SetMetadata::default()
             };
-            at.inode().set_metadata(&cut)?;
+            at.inode().set_metadata(&change)?;
+            cut::was_cut(at.inode(), 0);
             notify::at_path(&at, Events::MODIFY);
         }
         let file = self.file_of(&at, flags)?;

@@ -247,6 +247,7 @@ fn of_files(report: &mut Report, folder: &std::path::Path) -> Outcome {
         "writing stays private",
         fs::read(&name).map_err(error)? == text,
     );
+    cut(report, &name)?;
     drop(file);
     fs::remove_file(&name).map_err(error)?;
     report.same(
@@ -255,4 +256,55 @@ fn of_files(report: &mut Report, folder: &std::path::Path) -> Outcome {
         (0xee, text[5000]),
     );
     Ok(())
+}
+
+/// A file that is cut, by another name than that of its mappings, is gone from them; a
+/// child has them, too.
+fn cut(report: &mut Report, name: &std::path::Path) -> Outcome {
+    let error = |error: std::io::Error| error.to_string();
+    let name = name.with_file_name("cut");
+    fs::write(&name, vec![7; 3 * PAGE]).map_err(error)?;
+    let open = || OpenOptions::new().read(true).write(true).open(&name);
+    let file = open().map_err(error)?;
+    let [shared, private] = [libc::MAP_SHARED, libc::MAP_PRIVATE]
+        .map(|kind| Map::new(3 * PAGE, READ | WRITE, kind, file.as_raw_fd()));
+    let (shared, private) = (shared?, private?);
+    for page in 0..3 {
+        shared.write(page * PAGE, 8);
+        private.write(page * PAGE + 1, 9);
+    }
+    open().map_err(error)?.set_len(100).map_err(error)?;
+    report.same(
+        "what a cut leaves stays mapped",
+        (shared.read(0), private.read(1), shared.read(99)),
+        (8, 9, 7),
+    );
+    report.check(
+        "the rest of its page is zeroes",
+        (100..PAGE).all(|at| shared.read(at) == 0),
+    );
+    dies(report, "what was cut off is gone", libc::SIGBUS, || {
+        shared.read(PAGE);
+    })?;
+    dies(report, "private copies of it too", libc::SIGBUS, || {
+        private.read(2 * PAGE + 1);
+    })?;
+    let byte = call!(libc::write(file.as_raw_fd(), shared.address(2 * PAGE), 1));
+    report.same("a call that reads it", byte, Err(sys::Errno(libc::EFAULT)));
+    file.set_len(3 * PAGE as u64).map_err(error)?;
+    report.same(
+        "it grows again, with zeroes",
+        (shared.read(2 * PAGE), private.read(2 * PAGE + 1)),
+        (0, 0),
+    );
+    shared.write(2 * PAGE, 5);
+    OpenOptions::new()
+        .write(true)
+        .truncate(true)
+        .open(&name)
+        .map_err(error)?;
+    dies(report, "opening it can cut it", libc::SIGBUS, || {
+        shared.read(0);
+    })?;
+    fs::remove_file(&name).map_err(error)
 }
