@@ -45,6 +45,11 @@ pub trait PageSource: Send + Sync {
     /// A page of zeroes. `ENOMEM` if there is none. Never sleeps.
     fn allocate(&self) -> Result<PageRef>;
 
+    /// Whether there is memory that nobody needs, for caches to grow into. Never sleeps.
+    fn has_spare(&self) -> bool {
+        false
+    }
+
     /// Who pays for what a filesystem in memory keeps besides pages.
     fn account(&self) -> Option<Arc<Account>> {
         None

@@ -21,6 +21,8 @@ pub(super) static FRAMES: SpinLock<Frames> = SpinLock::new(Rank::Frames, Frames:
 static TOTAL: AtomicUsize = AtomicUsize::new(0);
 /// Free frames, for those who only look.
 static FREE: AtomicUsize = AtomicUsize::new(0);
+/// One frame in so many is left free by caches that grow.
+const AMPLE_SHARE: usize = 4;
 /// Whether programs are at their reserves, or nearly so.
 static LOW: AtomicBool = AtomicBool::new(false);
 static KERNEL_RESERVE: AtomicUsize = AtomicUsize::new(0);
@@ -97,6 +99,12 @@ fn publish(frames: &Frames) {
 #[inline]
 pub fn is_low() -> bool {
     LOW.load(Relaxed)
+}
+
+/// Whether so much is free that caches may grow: programs that start then find memory
+/// at once, and large allocations find it in one piece. Any context.
+pub fn is_ample() -> bool {
+    FREE.load(Relaxed) > TOTAL.load(Relaxed) / AMPLE_SHARE
 }
 
 /// Frames that the running thread may still take.

@@ -2,6 +2,7 @@
 
 use super::accounts::paying;
 use super::hardware::{Page, zeroed_page};
+use crate::memory::frames;
 use alloc::sync::Arc;
 use core::any::Any;
 use core::sync::atomic::AtomicU8;
@@ -20,6 +21,10 @@ impl PageSource for FramePages {
             page: zeroed_page(Purpose::Common)?,
             _charge: None,
         })?)
+    }
+
+    fn has_spare(&self) -> bool {
+        frames::is_ample()
     }
 }
 

@@ -137,3 +137,25 @@ fn a_bad_sector_is_one_files_business() -> Result<()> {
     assert!(console.contains(&failure), "{console}");
     machine.off()
 }
+
+/// Reads half of memory twice; the sectors that the second time took.
+const READ_AGAIN: &str = "cd /root; dd if=/dev/zero of=large bs=1M count=120 2>/dev/null; sync; \
+    cat large > /dev/null; \
+    sectors() { set -- $(cat /sys/block/vda/stat); echo $3; }; \
+    before=$(sectors); cat large > /dev/null; echo $(( $(sectors) - before ))";
+
+#[test]
+fn a_file_of_half_of_memory_is_read_once() -> Result<()> {
+    let machine = machine("read-once")
+        .with(|config| config.mem = "256M".to_owned())
+        .up()?;
+    let sectors: u64 = machine.sh(READ_AGAIN)?.trim().parse()?;
+    assert!(sectors < 2048, "{sectors} sectors were read again");
+    // What the cache took is there for programs: none is killed for it.
+    let reply = machine.sh(
+        "dd if=/dev/zero of=/dev/shm/all bs=1M count=100 2>/dev/null; \
+         wc -c < /dev/shm/all; rm /dev/shm/all; dmesg | grep -c 'out of memory'; true",
+    )?;
+    assert_eq!(reply, format!("{}\n0\n", 100 << 20));
+    machine.done()
+}

@@ -23,7 +23,8 @@ const EVICT_BATCH: usize = 64;
 /// Pages of a file that are looked at in one visit.
 const VISIT: usize = 512;
 
-/// The bound on all cached pages.
+/// The bound on all cached pages: they are what its source can spare, and `limit` at
+/// least.
 pub struct PageCache {
     source: Arc<dyn PageSource>,
     limit: usize,
@@ -37,7 +38,7 @@ pub struct PageCache {
 
 impl PageCache {
     /// A cache that holds about `limit` pages from `source`; more while that
-    /// many are dirty or mapped.
+    /// many are dirty or mapped, or the source has memory to spare.
     pub fn new(source: Arc<dyn PageSource>, limit: usize) -> PageCache {
         PageCache {
             source,
@@ -64,7 +65,7 @@ impl PageCache {
             .wait_until(|| self.changed.swap(false, Ordering::Acquire).then_some(()));
     }
 
-    /// The bound, in pages.
+    /// The pages that it may always hold; half as many may be dirty.
     pub fn limit(&self) -> usize {
         self.limit
     }
@@ -87,7 +88,7 @@ impl PageCache {
     /// A page of zeroes, not yet in any file; makes room for it if need be.
     /// `ENOMEM`. Never sleeps.
     pub fn allocate(&self) -> Result<PageRef> {
-        if self.pages() >= self.limit {
+        if self.pages() >= self.limit && !self.source.has_spare() {
             self.shrink(EVICT_BATCH);
         }
         match self.source.allocate() {

@@ -60,3 +60,33 @@ fn a_page_that_is_about_to_be_mapped_stays_dirty() {
     assert!(!pages.is_dirty());
     assert_eq!(cache.shrink(1), 1);
 }
+
+/// Memory that has something to spare until it is told otherwise.
+struct Spare(AtomicBool);
+
+impl PageSource for Spare {
+    fn allocate(&self) -> Result<PageRef> {
+        HeapPages.allocate()
+    }
+
+    fn has_spare(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+#[test]
+fn it_grows_into_spare_memory_and_gives_it_back() {
+    let source = Arc::new(Spare(AtomicBool::new(true)));
+    let cache = Arc::new(PageCache::new(source.clone(), 100));
+    let pages = FilePages::new(&cache).unwrap();
+    fill(&pages, 3000);
+    assert_eq!(cache.pages(), 3000);
+    (0..20).for_each(|index| pages.set_dirty(index));
+    source.0.store(false, Ordering::Relaxed);
+    let other = FilePages::new(&cache).unwrap();
+    fill(&other, 20);
+    // More goes than has come, as long as nothing is spare.
+    assert!(cache.pages() < 2000, "{}", cache.pages());
+    assert!(cache.shrink(5000) > 1000, "{}", cache.pages());
+    assert!((0..20).all(|index| pages.contains(index)));
+}
