@@ -16,28 +16,34 @@ use paddock_sync::{NO_DEADLINE, PreemptOff, Rank, SpinLock, WaitQueue};
 use paddock_vfs::{OpenFile, WriteCount};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-/// Who holds a lock.
+/// Who holds a lock, as a number that compares fast: a process's, or above all of
+/// these the address of an open file description.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Owner {
-    /// A process, by its number.
-    Process(u32),
-    /// An open file description, by its address.
-    File(usize),
-}
+struct Owner(u64);
 
 impl Owner {
+    /// Above all processes' numbers, below the addresses of the kernel.
+    const FIRST_FILE: u64 = 1 << 32;
+
     fn process(process: &Process) -> Owner {
-        Owner::Process(process.pid)
+        Owner(process.pid.into())
     }
 
     fn file(file: &Arc<OpenFile>) -> Owner {
-        Owner::File(Arc::as_ptr(file).addr())
+        let address = Arc::as_ptr(file).addr() as u64;
+        debug_assert!(address >= Self::FIRST_FILE, "no address of the kernel");
+        Owner(address)
+    }
+
+    /// The process, if it is one.
+    fn pid(self) -> Option<u32> {
+        u32::try_from(self.0).ok()
     }
 
     /// Whether a wait of it is looked at for deadlocks: that of a process, as on
     /// Linux.
     fn is_checked(self) -> bool {
-        matches!(self, Owner::Process(_))
+        self.pid().is_some()
     }
 }
 
@@ -256,10 +262,7 @@ fn describe(flock: &mut Flock, found: Option<Lock<Owner>>) {
     } else {
         (lock.end - lock.start + 1) as i64
     };
-    flock.pid = match lock.owner {
-        Owner::Process(pid) => pid as i32,
-        Owner::File(_) => -1,
-    };
+    flock.pid = lock.owner.pid().map_or(-1, |pid| pid as i32);
 }
 
 /// The process closes a descriptor: its locks of fcntl(2) on that file go,

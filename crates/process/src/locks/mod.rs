@@ -1,5 +1,6 @@
 //! Advisory locks on files (fcntl(2), flock(2)).
 
+mod owners;
 mod ranges;
 mod table;
 #[cfg(test)]

@@ -1,7 +1,9 @@
 //! [`RangeLocks`]: the locks on the bytes of one file. What a call costs grows with
 //! the logarithm of how many there are, and with those within its own bytes.
 
-use alloc::collections::{BTreeMap, BTreeSet};
+use super::owners::Owners;
+use alloc::collections::BTreeMap;
+use alloc::collections::btree_map::Entry;
 use core::ops::RangeInclusive;
 use paddock_abi::{Errno, Result};
 
@@ -31,7 +33,7 @@ struct Segment<O> {
     end: u64,
     /// Then there is one owner.
     exclusive: bool,
-    owners: BTreeSet<O>,
+    owners: Owners<O>,
 }
 
 /// The locks on one file. Those of one owner never overlap.
@@ -39,6 +41,8 @@ struct Segment<O> {
 pub struct RangeLocks<O> {
     /// By owner and first byte: the last byte, and whether it is exclusive.
     own: BTreeMap<(O, u64), (u64, bool)>,
+    /// How many of these each owner has.
+    counts: BTreeMap<O, usize>,
     /// Who holds which bytes, by the first of them. They never overlap.
     segments: BTreeMap<u64, Segment<O>>,
 }
@@ -52,19 +56,11 @@ fn put<K: Ord, V>(map: &mut BTreeMap<K, V>, key: K, value: V) {
     map.insert(key, value);
 }
 
-/// The same, for an owner of a segment.
-#[allow(
-    clippy::disallowed_methods,
-    reason = "small: a caller has asked may_allocate, and the heap keeps a reserve for such"
-)]
-fn put_owner<O: Ord>(segment: &mut Segment<O>, owner: O) {
-    segment.owners.insert(owner);
-}
-
 impl<O> Default for RangeLocks<O> {
     fn default() -> Self {
         RangeLocks {
             own: BTreeMap::new(),
+            counts: BTreeMap::new(),
             segments: BTreeMap::new(),
         }
     }
@@ -78,10 +74,30 @@ impl<O: Copy + Ord> RangeLocks<O> {
 
     /// Whether the owner holds any.
     pub fn has(&self, owner: O) -> bool {
-        self.own
-            .range((owner, 0)..=(owner, u64::MAX))
-            .next()
-            .is_some()
+        self.counts.contains_key(&owner)
+    }
+
+    /// The owner has a lock more.
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "small: a caller has asked may_allocate, and the heap keeps a reserve for such"
+    )]
+    fn put_own(&mut self, owner: O, start: u64, lock: (u64, bool)) {
+        if self.own.insert((owner, start), lock).is_none() {
+            *self.counts.entry(owner).or_default() += 1;
+        }
+    }
+
+    /// The owner has the lock no more that begins at `start`, if there is one.
+    fn take_own(&mut self, owner: O, start: u64) {
+        if self.own.remove(&(owner, start)).is_some()
+            && let Entry::Occupied(mut count) = self.counts.entry(owner)
+        {
+            match *count.get() {
+                1 => drop(count.remove()),
+                _ => *count.get_mut() -= 1,
+            }
+        }
     }
 
     /// Somebody else's lock that is in the way of this one.
@@ -89,8 +105,8 @@ impl<O: Copy + Ord> RangeLocks<O> {
         let mut from = *bytes.start();
         loop {
             let (start, segment) = self.segment_from(from, *bytes.end())?;
-            let other = segment.owners.iter().find(|&&other| other != owner);
-            if let Some(&other) = other.filter(|_| exclusive || segment.exclusive) {
+            let other = segment.owners.other_than(owner);
+            if let Some(other) = other.filter(|_| exclusive || segment.exclusive) {
                 return self.lock_at(other, start);
             }
             from = segment.end.checked_add(1)?;
@@ -131,10 +147,15 @@ impl<O: Copy + Ord> RangeLocks<O> {
         if bytes.is_empty() {
             return Err(Errno::EINVAL);
         }
-        if self.holds_exactly(owner, bytes) {
-            return self.change(owner, bytes, lock);
-        }
-        let free = self.is_free(bytes);
+        // Whether nobody holds any of these bytes, and whether somebody does the one before.
+        let (free, follows) = match self.segments.range(..=*bytes.end()).next_back() {
+            Some((_, last)) if last.end < *bytes.start() => (true, last.end + 1 == *bytes.start()),
+            Some((start, last)) if self.is_exactly(owner, bytes, *start, last) => {
+                return self.change(owner, bytes, lock);
+            }
+            Some(_) => (false, true),
+            None => (true, false),
+        };
         if free && lock.is_none() {
             return Ok(());
         }
@@ -150,37 +171,23 @@ impl<O: Copy + Ord> RangeLocks<O> {
             self.clear(owner, bytes);
         }
         if let Some(exclusive) = lock {
-            put(
-                &mut self.own,
-                (owner, *bytes.start()),
-                (*bytes.end(), exclusive),
-            );
+            self.put_own(owner, *bytes.start(), (*bytes.end(), exclusive));
             match free {
-                true => self.fill(owner, bytes, exclusive),
+                true => self.fill(owner, bytes, exclusive, follows),
                 false => self.cover(owner, bytes, exclusive),
             }
         }
         Ok(())
     }
 
-    /// Whether nobody holds any of these bytes.
-    fn is_free(&self, bytes: &Bytes) -> bool {
-        let before = self.segments.range(..=*bytes.end()).next_back();
-        before.is_none_or(|(_, segment)| segment.end < *bytes.start())
-    }
-
-    /// Whether the owner has a lock on these bytes and no others, and nobody else has
-    /// one on any of them.
-    fn holds_exactly(&self, owner: O, bytes: &Bytes) -> bool {
-        let (start, end) = (*bytes.start(), *bytes.end());
-        let alone = |segment: &Segment<O>| {
-            segment.end == end && segment.owners.len() == 1 && segment.owners.contains(&owner)
-        };
-        self.segments.get(&start).is_some_and(alone)
+    /// Whether these bytes are one segment, of this owner alone, and its whole lock.
+    fn is_exactly(&self, owner: O, bytes: &Bytes, start: u64, segment: &Segment<O>) -> bool {
+        (start, segment.end) == (*bytes.start(), *bytes.end())
+            && segment.owners == Owners::One(owner)
             && self
                 .own
                 .get(&(owner, start))
-                .is_some_and(|&(last, _)| last == end)
+                .is_some_and(|&(last, _)| last == segment.end)
     }
 
     /// Changes a lock that is held exactly so, and by nobody else. Needs no memory.
@@ -189,7 +196,7 @@ impl<O: Copy + Ord> RangeLocks<O> {
         match lock {
             None => {
                 self.segments.remove(&start);
-                self.own.remove(&(owner, start));
+                self.take_own(owner, start);
             }
             Some(exclusive) => {
                 if let Some(segment) = self.segments.get_mut(&start) {
@@ -204,15 +211,18 @@ impl<O: Copy + Ord> RangeLocks<O> {
         Ok(())
     }
 
-    /// Makes the owner that of bytes that are free.
-    fn fill(&mut self, owner: O, bytes: &Bytes, exclusive: bool) {
+    /// Makes the owner that of bytes that are free; `follows` if the one before is not.
+    fn fill(&mut self, owner: O, bytes: &Bytes, exclusive: bool, follows: bool) {
         let segment = Segment {
             end: *bytes.end(),
             exclusive,
-            owners: BTreeSet::from([owner]),
+            owners: Owners::One(owner),
         };
         put(&mut self.segments, *bytes.start(), segment);
-        self.join_around(bytes);
+        if follows {
+            self.join(*bytes.start());
+        }
+        self.join_after(bytes);
     }
 
     /// Whether the owner holds bytes on both sides of these by one lock.
@@ -229,17 +239,13 @@ impl<O: Copy + Ord> RangeLocks<O> {
     /// Takes these bytes out of what the owner holds.
     fn clear(&mut self, owner: O, bytes: &Bytes) {
         while let Some(lock) = self.own_overlap(owner, bytes) {
-            self.own.remove(&(owner, lock.start));
+            self.take_own(owner, lock.start);
             let (first, last) = (lock.start.max(*bytes.start()), lock.end.min(*bytes.end()));
             if lock.start < first {
-                put(
-                    &mut self.own,
-                    (owner, lock.start),
-                    (first - 1, lock.exclusive),
-                );
+                self.put_own(owner, lock.start, (first - 1, lock.exclusive));
             }
             if lock.end > last {
-                put(&mut self.own, (owner, last + 1), (lock.end, lock.exclusive));
+                self.put_own(owner, last + 1, (lock.end, lock.exclusive));
             }
             self.uncover(owner, &(first..=last));
         }
@@ -296,11 +302,11 @@ impl<O: Copy + Ord> RangeLocks<O> {
                 let segment = Segment {
                     end: gap_end,
                     exclusive,
-                    owners: BTreeSet::from([owner]),
+                    owners: Owners::One(owner),
                 };
                 put(&mut self.segments, from, segment);
             } else if let Some(segment) = self.segments.get_mut(&from) {
-                put_owner(segment, owner);
+                segment.owners.insert(owner);
             }
             let end = self
                 .segments
@@ -320,8 +326,7 @@ impl<O: Copy + Ord> RangeLocks<O> {
         let mut from = *bytes.start();
         while let Some((&start, segment)) = self.segments.range_mut(from..=*bytes.end()).next() {
             let end = segment.end;
-            segment.owners.remove(&owner);
-            if segment.owners.is_empty() {
+            if segment.owners.remove(owner) {
                 self.segments.remove(&start);
             }
             match end.checked_add(1).filter(|next| next <= bytes.end()) {
@@ -336,6 +341,10 @@ impl<O: Copy + Ord> RangeLocks<O> {
     /// was split does not stay so.
     fn join_around(&mut self, bytes: &Bytes) {
         self.join(*bytes.start());
+        self.join_after(bytes);
+    }
+
+    fn join_after(&mut self, bytes: &Bytes) {
         if let Some(after) = bytes.end().checked_add(1) {
             self.join(after);
         }
@@ -345,14 +354,12 @@ impl<O: Copy + Ord> RangeLocks<O> {
         let Some(last) = at.checked_sub(1) else {
             return;
         };
-        let mut around = self.segments.range(..=at).rev();
-        let (Some((&second, after)), Some((&start, before))) = (around.next(), around.next())
-        else {
+        let Some(after) = self.segments.get(&at) else {
             return;
         };
-        if second != at {
+        let Some((&start, before)) = self.segments.range(..at).next_back() else {
             return;
-        }
+        };
         let alike = before.end == last
             && before.exclusive == after.exclusive
             && before.owners == after.owners;
