@@ -237,6 +237,9 @@ impl Ext4Inode {
         if shrinks {
             pages.truncate(size.div_ceil(PAGE));
         }
+        if size < old {
+            self.write_count.note_cut(size);
+        }
         if let Some(tail) = tail {
             let start = (size % PAGE) as usize;
             tail.zero(start, PAGE_SIZE - start);

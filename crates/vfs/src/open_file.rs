@@ -405,7 +405,7 @@ impl OpenFile {
         }
         self.file.truncate(size)?;
         if let Some(inode) = self.inode() {
-            cut::was_cut(inode, size);
+            cut::length_was_set(inode);
         }
         self.notify(1, Events::MODIFY);
         Ok(())

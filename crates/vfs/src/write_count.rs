@@ -4,17 +4,19 @@ use crate::{Errno, Inode, Result};
 use alloc::sync::Arc;
 use core::fmt;
 use core::sync::atomic::Ordering::{Relaxed, SeqCst};
-use core::sync::atomic::{AtomicBool, AtomicI32, AtomicUsize, fence};
+use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, AtomicUsize, fence};
 
 /// How many have a regular file open for writing; or, below zero, how many
 /// run it. Linux's `i_writecount`.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct WriteCount {
     count: AtomicI32,
     /// Somebody has asked for an advisory lock on the file, at some time.
     was_locked: AtomicBool,
     /// Areas of memory that show the file.
     mappings: AtomicUsize,
+    /// The least length that it was cut to since that was taken.
+    cut_to: AtomicU64,
 }
 
 impl WriteCount {
@@ -24,6 +26,7 @@ impl WriteCount {
             count: AtomicI32::new(0),
             was_locked: AtomicBool::new(false),
             mappings: AtomicUsize::new(0),
+            cut_to: AtomicU64::new(NOT_CUT),
         }
     }
 
@@ -61,6 +64,21 @@ impl WriteCount {
         self.mappings.load(SeqCst) > 0
     }
 
+    /// The file is `size` bytes long now, and was longer. By its filesystem, under the
+    /// lock of its length.
+    pub fn note_cut(&self, size: u64) {
+        self.cut_to.fetch_min(size, SeqCst);
+    }
+
+    /// The least length that it was cut to since this was asked last, if it was.
+    pub fn take_cut(&self) -> Option<u64> {
+        // Mostly it is never cut.
+        if self.cut_to.load(SeqCst) == NOT_CUT {
+            return None;
+        }
+        Some(self.cut_to.swap(NOT_CUT, SeqCst)).filter(|size| *size != NOT_CUT)
+    }
+
     /// Said before an advisory lock on the file is asked for.
     pub fn note_lock(&self) {
         self.was_locked.store(true, SeqCst);
@@ -72,6 +90,15 @@ impl WriteCount {
         self.was_locked.load(SeqCst)
     }
 }
+
+impl Default for WriteCount {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// [`WriteCount::cut_to`] of a file that was not: no file is as long.
+const NOT_CUT: u64 = u64::MAX;
 
 const WRITER: i32 = 1;
 const RUNNER: i32 = -1;
@@ -146,6 +173,16 @@ impl fmt::Debug for Running {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_least_length_is_taken_once() {
+        let count = WriteCount::new();
+        assert_eq!(count.take_cut(), None);
+        count.note_cut(100);
+        count.note_cut(300);
+        assert_eq!(count.take_cut(), Some(100));
+        assert_eq!(count.take_cut(), None);
+    }
 
     #[test]
     fn writers_and_runners_keep_each_other_out() {

@@ -20,7 +20,7 @@ fn next_after(pid: &mut u32) -> Option<Arc<Process>> {
 }
 
 /// Takes what is behind `size` bytes of the inode out of all memory. Goes through all
-/// processes, but only for a file that is mapped by one.
+/// processes, but only for a file that became shorter and is mapped by one.
 fn unmap(inode: &Arc<dyn Inode>, size: u64) {
     let Ok(metadata) = inode.metadata() else {
         return;

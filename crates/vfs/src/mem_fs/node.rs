@@ -242,7 +242,11 @@ impl Inode for Node {
         if let Some(size) = change.size {
             let data = state.file()?;
             self.seals.check_resize(data.size(), size)?;
+            let before = data.size();
             data.resize(size, &self.shared)?;
+            if size < before {
+                self.write_count.note_cut(size);
+            }
             state.mtime = now;
         }
         state.mode = change.mode.unwrap_or(state.mode);

@@ -111,7 +111,7 @@ impl MountNamespace {
             mode: context.cred.written_mode(&rights),
             ..SetMetadata::default()
         })?;
-        cut::was_cut(at.inode(), size);
+        cut::length_was_set(at.inode());
         notify::at_path(at, Events::MODIFY);
         Ok(())
     }

@@ -65,7 +65,7 @@ impl MountNamespace {
                 ..SetMetadata::default()
             };
             at.inode().set_metadata(&change)?;
-            cut::was_cut(at.inode(), 0);
+            cut::length_was_set(at.inode());
             notify::at_path(&at, Events::MODIFY);
         }
         let file = self.file_of(&at, flags)?;
