@@ -51,7 +51,20 @@ fn mix(value: u64) -> u64 {
 struct Entry<T> {
     name: Box<[u8]>,
     value: T,
-    next: Option<Box<Entry<T>>>,
+    next: Chain<T>,
+}
+
+/// Names of one hash.
+struct Chain<T>(Option<Box<Entry<T>>>);
+
+impl<T> Drop for Chain<T> {
+    /// One after the other: there may be more than the stack has room for.
+    fn drop(&mut self) {
+        let mut at = self.0.take();
+        while let Some(mut entry) = at {
+            at = entry.next.0.take();
+        }
+    }
 }
 
 /// A map from names, which are looked up by their hashes.
@@ -71,7 +84,7 @@ impl<T> NameMap<T> {
             if is_same(&entry.name, name) {
                 return Some(&entry.value);
             }
-            at = entry.next.as_deref();
+            at = entry.next.0.as_deref();
         }
         None
     }
@@ -86,10 +99,10 @@ impl<T> NameMap<T> {
         let mut entry = Entry {
             name,
             value,
-            next: None,
+            next: Chain(None),
         };
         if let Some(others) = self.0.remove(&hash) {
-            entry.next = Some(Box::new(others));
+            entry.next = Chain(Some(Box::new(others)));
         }
         self.0.insert(hash, entry);
         before
@@ -103,17 +116,17 @@ impl<T> NameMap<T> {
     pub fn remove(&mut self, hash: u64, name: &[u8]) -> Option<T> {
         let first = self.0.get_mut(&hash)?;
         if *first.name == *name {
-            let first = self.0.remove(&hash)?;
-            if let Some(others) = first.next {
+            let mut first = self.0.remove(&hash)?;
+            if let Some(others) = first.next.0.take() {
                 self.0.insert(hash, *others);
             }
             return Some(first.value);
         }
         let mut link = &mut first.next;
-        while link.as_ref().is_some_and(|entry| *entry.name != *name) {
-            link = &mut link.as_mut()?.next;
+        while link.0.as_ref().is_some_and(|entry| *entry.name != *name) {
+            link = &mut link.0.as_mut()?.next;
         }
-        let found = *link.take()?;
+        let found = *link.0.take()?;
         *link = found.next;
         Some(found.value)
     }
@@ -136,6 +149,21 @@ mod tests {
         for len in 1..=255 {
             assert!(seen.insert(hash(7, &vec![0; len])), "zeroes: {len}");
         }
+    }
+
+    #[test]
+    fn very_many_names_of_one_hash_go_without_much_stack() {
+        let mut chain = Chain(None);
+        for number in 0..1_000_000_u32 {
+            let name = number.to_le_bytes().to_vec().into_boxed_slice();
+            let next = std::mem::replace(&mut chain, Chain(None));
+            chain = Chain(Some(Box::new(Entry {
+                name,
+                value: (),
+                next,
+            })));
+        }
+        drop(chain);
     }
 
     proptest! {
