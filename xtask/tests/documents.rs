@@ -153,3 +153,36 @@ fn a_function_that_is_no_test_keeps_no_promise() {
         [("S1", vec!["a", "b"])]
     );
 }
+
+/// The sources that a page names in backquotes, in whatever folder.
+fn named_sources(page: &str) -> Vec<String> {
+    let quoted = page.split('`').skip(1).step_by(2);
+    let is_source = |word: &&str| {
+        let fits = |c: char| c.is_ascii_alphanumeric() || "_-/.".contains(c);
+        word.contains('/') && word.ends_with(".rs") && word.chars().all(fits)
+    };
+    quoted.filter(is_source).map(str::to_owned).collect()
+}
+
+#[test]
+fn sources_that_pages_name_are_there() {
+    let mut pages = vec![];
+    for folder in [workspace().to_owned(), workspace().join("docs")] {
+        let entries = fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().path());
+        pages.extend(entries.filter(|path| path.extension().is_some_and(|end| end == "md")));
+    }
+    let sources = all_sources();
+    let (mut named, mut missing) = (0, Vec::new());
+    for page in pages {
+        for word in named_sources(&fs::read_to_string(&page).unwrap()) {
+            named += 1;
+            if !is_file(&word, &sources) {
+                missing.push(format!("{word} in {}", page.display()));
+            }
+        }
+    }
+    assert!(named > 20, "only {named} sources are named");
+    assert!(missing.is_empty(), "not there: {missing:?}");
+}
