@@ -90,11 +90,25 @@ fn services_are_enabled_and_disabled() -> Result<()> {
     machine.sh(&format!("herd stop tick && ! {daemon}"))?;
     assert_eq!(machine.ssh("herd status tick")?.status.code(), Some(1));
     machine.sh("herd start tick && herd disable tick")?;
+    a_timer_runs(&machine)?;
     a_bomb_stays_in_its_group(&machine)?;
     a_hog_is_told_from_a_kill(&machine)?;
     units_and_templates_become_services(&machine)?;
     assert_ne!(machine.ssh("herd status tick")?.status.code(), Some(0));
     machine.done()
+}
+
+/// As often as it is to, and when an operator asks.
+fn a_timer_runs(machine: &Machine) -> Result<()> {
+    machine.sh(
+        "printf 'command = [\"/bin/sh\", \"-c\", \"echo ran >> /tmp/ran\"]\n\
+         type = \"timer\"\nschedule = \"every 1s\"\n' \
+         > /etc/herd/available/often.conf; herd enable often",
+    )?;
+    machine.sh("i=0; until [ $(wc -l < /tmp/ran) -ge 3 ]; do i=$((i+1)); \
+         [ $i -lt 300 ] || exit 1; sleep 0.1; done")?;
+    machine.sh("herd start often; herd disable often && herd status often | grep stopped")?;
+    Ok(())
 }
 
 /// It makes processes until it may not, and keeps them.

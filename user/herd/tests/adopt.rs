@@ -66,14 +66,20 @@ fn what_an_operator_stopped_stays_stopped_and_what_waits_waits() {
     let mut herd = Herd::with("stopped", FOREVER);
     herd.define("failed", "command = ['/no/such/program']\n");
     herd.define("waits", "command = ['false']\nbackoff = '1h..1h'\n");
+    herd.define(
+        "timer",
+        "command = ['true']\ntype = 'timer'\nschedule = 'every 1h'\n",
+    );
     herd.define("started", FOREVER);
     herd.link("failed");
     herd.link("waits");
+    herd.link("timer");
     herd.ok(&["reload"]);
     herd.ok(&["stop", "stopped"]);
     herd.ok(&["start", "started"]);
     herd.wait_state("failed", "failed");
     let restarts = herd.wait_state("waits", "backoff")["restarts"].clone();
+    herd.wait_state("timer", "scheduled");
     let started = herd.pid("started");
     die(&mut herd);
     herd.start();
@@ -83,6 +89,9 @@ fn what_an_operator_stopped_stays_stopped_and_what_waits_waits() {
     let status = herd.status("waits");
     assert_eq!(status["state"], "backoff");
     assert_eq!(status["restarts"], restarts);
+    // It ran once, before.
+    assert_eq!(herd.status("timer")["state"], "scheduled");
+    assert_eq!(herd.log("timer").matches("started, pid").count(), 1);
     herd.ok(&["stop", "started"]);
     assert!(!alive(started));
     // A herd that stops everything leaves nothing to the next.

@@ -138,3 +138,33 @@ fn is_root() -> bool {
     let status = fs::read_to_string("/proc/self/status").unwrap();
     status.lines().any(|line| line == "Uid:\t0\t0\t0\t0")
 }
+
+#[test]
+fn a_timer_runs_again_and_again() {
+    let herd = Herd::with(
+        "often",
+        "command = ['/bin/sh', '-c', 'echo tick; exit 1']\ntype = 'timer'\nschedule = 'every 1s'\n",
+    );
+    herd.define(
+        "nightly",
+        "command = ['echo', 'night']\ntype = 'timer'\nschedule = '03:30'\n",
+    );
+    herd.ok(&["reload"]);
+    eventually("three runs", || {
+        (herd.log("often").matches("tick").count() >= 3).then_some(())
+    });
+    assert_eq!(herd.status("often")["restarts"], 0);
+    // It waits for its time, unless it is asked to run now.
+    let told = herd.ok(&["start", "nightly"]);
+    assert!(told.contains("nightly runs in "), "{told}");
+    assert!(!herd.log("nightly").contains("night\n"));
+    let told = herd.ok(&["start", "nightly"]);
+    assert!(told.contains("exited with status 0; again in "), "{told}");
+    let status = herd.ok(&["status"]);
+    assert!(status.contains("scheduled"), "{status}");
+    herd.define("odd", "command = 'x'\ntype = 'timer'\nschedule = 'noon'\n");
+    let told = herd.run(&["check"]);
+    let told = String::from_utf8(told.stdout).unwrap();
+    assert!(told.contains("odd.conf:3: "), "{told}");
+    assert!(told.contains("write it like \"every 10m\""), "{told}");
+}

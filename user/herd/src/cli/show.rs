@@ -62,6 +62,10 @@ fn remark(service: &Status) -> String {
             format!("crash loop: {end}; again in {}", Millis(due))
         }
         (Phase::Backoff, Some(end), Some(due)) => format!("{end}; again in {}", Millis(due)),
+        (Phase::Scheduled, Some(end), Some(due)) => {
+            format!("in {}; last: {end}", duration(due))
+        }
+        (Phase::Scheduled, None, Some(due)) => format!("in {}", duration(due)),
         (Phase::Stopping, _, Some(due)) => format!("killed in {}", Millis(due)),
         (Phase::Running, ..) if service.changed => {
             "definition changed; takes effect on restart".to_owned()

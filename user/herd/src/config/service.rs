@@ -5,7 +5,9 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Backoff, Command, Health, Mask, Millis, Names, Ready, Restart, Signal, Size, Success};
+use super::{
+    Backoff, Command, Health, Mask, Millis, Names, Ready, Restart, Schedule, Signal, Size, Success,
+};
 use crate::machine::End;
 
 /// One service as it is to be run, with every default filled in.
@@ -17,6 +19,9 @@ pub struct Service {
     /// Whether it is to go on running, or to do something once.
     #[serde(default, rename = "type")]
     pub kind: Kind,
+    /// When a timer runs.
+    #[serde(default)]
+    pub schedule: Option<Schedule>,
     /// Variables added to the small environment that herd gives a service.
     #[serde(default)]
     pub env: BTreeMap<String, String>,
@@ -124,6 +129,8 @@ pub enum Kind {
     Daemon,
     /// It does something and ends; then it is done.
     Oneshot,
+    /// The same, again and again, as its schedule says.
+    Timer,
 }
 
 /// How a service is told to read its configuration again.
@@ -202,6 +209,7 @@ impl Service {
             no_new_privs: false,
             pre_start: None,
             kind: Kind::Daemon,
+            schedule: None,
             post_stop: None,
             ready: None,
             health: None,
@@ -286,7 +294,19 @@ impl Service {
                 "success_exit has no use: restart is not \"on-failure\"".to_owned(),
             );
         }
-        if self.kind == Kind::Oneshot {
+        match (self.kind == Kind::Timer, self.schedule) {
+            (true, None) => wrong("type", "a timer has a schedule".to_owned()),
+            (false, Some(_)) => {
+                let text = "schedule has no use: the type is not \"timer\"";
+                wrong("schedule", text.to_owned());
+            }
+            _ => {}
+        }
+        if self.kind == Kind::Timer && self.max_retries > 0 {
+            let text = "max_retries has no use: a timer waits for its next time";
+            wrong("max_retries", text.to_owned());
+        }
+        if self.kind != Kind::Daemon {
             for (key, is_there) in [
                 ("ready", self.ready.is_some()),
                 ("health", self.health.is_some()),
@@ -294,7 +314,7 @@ impl Service {
                 ("reload", self.reload.is_some()),
             ] {
                 if is_there {
-                    wrong(key, format!("{key} has no use: a oneshot ends"));
+                    wrong(key, format!("{key} has no use: what runs once ends"));
                 }
             }
         }

@@ -4,7 +4,7 @@
 use super::control::Stage;
 use super::sides::Purpose;
 use super::{Daemon, Ending};
-use crate::config::Reload;
+use crate::config::{Millis, Reload};
 use crate::machine::{Command, Generation, Machine, Phase, Refusal, Time, View};
 use crate::near::did_you_mean;
 use crate::proto::{Answer, Fault, Request, Status};
@@ -235,10 +235,12 @@ fn verdict(pending: &mut Pending, machine: &Machine, now: Time) -> Option<Answer
             Some(Answer::refused(Fault::Failed, text))
         }
         (_, Phase::Starting | Phase::Stopping) => None,
-        (Command::Stop, Phase::Running | Phase::Backoff) => Some(Answer::refused(
-            Fault::Failed,
-            format!("{name} was started again by someone else"),
-        )),
+        (Command::Stop, Phase::Running | Phase::Backoff | Phase::Scheduled) => {
+            Some(Answer::refused(
+                Fault::Failed,
+                format!("{name} was started again by someone else"),
+            ))
+        }
         (Command::Stop, _) => Some(done(format!("{name} is stopped"))),
         (_, Phase::Running) if newer => {
             let settled = view.since.unwrap_or(now).saturating_add(SETTLED);
@@ -250,6 +252,21 @@ fn verdict(pending: &mut Pending, machine: &Machine, now: Time) -> Option<Answer
             Some(done(format!("{name} is running, pid {pid}")))
         }
         (_, Phase::Running) => None,
+        (_, Phase::Scheduled) => {
+            let next = Millis(view.due.unwrap_or(now).saturating_sub(now));
+            Some(match (newer, view.ended_well) {
+                (false, _) => done(format!("{name} runs in {next}")),
+                (true, true) => {
+                    let end = view.last_end.unwrap_or_default();
+                    done(format!("{name} ran and {end}; again in {next}"))
+                }
+                (true, false) => {
+                    let end = view.last_end.unwrap_or_default();
+                    let text = format!("{name}: {end}; again in {next}");
+                    Answer::refused(Fault::Failed, text)
+                }
+            })
+        }
         (_, Phase::Stopped | Phase::Done) if newer && view.ended_well => {
             let end = view.last_end.unwrap_or_default();
             Some(done(format!("{name} ran and {end}")))

@@ -204,6 +204,7 @@ impl Daemon {
             std::process::id()
         ));
         self.open_groups();
+        self.machine.set_wall(self.now(), sys::wall());
         match self.load(Some(left)) {
             Ok(0) => say(&format!(
                 "nothing is enabled in {}",
@@ -227,7 +228,9 @@ impl Daemon {
             self.remember();
             self.upgrade_if_settled(idle);
             self.wait(idle).map_err(|error| format!("epoll: {error}"))?;
-            let actions = self.machine.tick(self.now());
+            let now = self.now();
+            self.machine.set_wall(now, sys::wall());
+            let actions = self.machine.tick(now);
             self.actions.extend(actions);
         }
         self.finish()

@@ -22,6 +22,9 @@ pub struct Kept {
     pub live: bool,
     /// When the next is due.
     due: Option<Time>,
+    /// That is by its schedule.
+    #[serde(default)]
+    scheduled: bool,
     failed: bool,
     /// It ran once, and ended well.
     #[serde(default)]
@@ -42,6 +45,7 @@ impl Kept {
             generation,
             live: true,
             due: None,
+            scheduled: false,
             failed: false,
             done: false,
             ready: false,
@@ -70,6 +74,7 @@ impl Machine {
     ) -> Vec<Action> {
         let mut out = Vec::new();
         let entry = self.entries.entry(name.to_owned()).or_default();
+        entry.wall_offset = self.wall_offset;
         let (wanted, done) = (kept.wanted, kept.done);
         // What was told by a pipe of the herd before is not told again.
         let ready = kept.ready || !matches!(service.ready, Some(Ready::Probe(_) | Ready::Notify));
@@ -99,7 +104,7 @@ impl Machine {
 impl Entry {
     fn kept(&self) -> Kept {
         let due = match self.state {
-            State::Backoff(at) => Some(at),
+            State::Backoff(at) | State::Scheduled { at, .. } => Some(at),
             _ => None,
         };
         Kept {
@@ -108,6 +113,7 @@ impl Entry {
             generation: self.generation,
             live: self.is_live(),
             due,
+            scheduled: matches!(self.state, State::Scheduled { .. }),
             failed: self.failed,
             done: self.done,
             ready: matches!(&self.state, State::Running(instance) if instance.ready),
@@ -127,6 +133,11 @@ impl Entry {
         self.has_run = kept.generation > 0;
         self.definition = Ok(service.clone());
         self.usable = Some(service);
-        self.state = kept.due.map_or(State::Down, State::Backoff);
+        self.state = match kept.due {
+            // Looked at at once.
+            Some(at) if kept.scheduled => State::Scheduled { at, look: 0 },
+            Some(at) => State::Backoff(at),
+            None => State::Down,
+        };
     }
 }

@@ -25,6 +25,13 @@ pub(super) enum State {
     Running(Instance),
     /// None; the next is due at a time.
     Backoff(Time),
+    /// The same, because its schedule says so.
+    Scheduled {
+        /// When the next is due.
+        at: Time,
+        /// When to look at the clocks again.
+        look: Time,
+    },
     /// It was told to stop, and is killed at the deadline.
     Stopping {
         instance: Instance,
@@ -48,7 +55,7 @@ pub(super) struct Instance {
 
 impl Instance {
     pub(super) fn runs_once(&self) -> bool {
-        self.service.kind == Kind::Oneshot
+        self.service.kind != Kind::Daemon
     }
 
     /// When it must be ready, if it is not.
@@ -86,6 +93,8 @@ pub(super) struct Entry {
     pub(super) ended_well: bool,
     /// How it stood when others were told.
     pub(super) told: Standing,
+    /// What the wall clock is ahead of the machine's, in milliseconds.
+    pub(super) wall_offset: i64,
 }
 
 impl Default for Entry {
@@ -109,6 +118,7 @@ impl Default for Entry {
             last_end: None,
             ended_well: false,
             told: Standing::default(),
+            wall_offset: 0,
         }
     }
 }
@@ -154,19 +164,38 @@ impl Entry {
 
     /// Whether a new definition is tried at once, as the old one failed.
     pub(super) fn is_to_try_changed(&self) -> bool {
-        self.failed && self.enabled || matches!(self.state, State::Backoff(_))
+        let timer = || self.usable.as_ref().is_some_and(|it| it.schedule.is_some());
+        match self.state {
+            State::Scheduled { .. } => !timer(),
+            State::Backoff(_) => true,
+            _ => self.failed && self.enabled,
+        }
+    }
+
+    /// Has a timer that waits do so by its new schedule, from now on.
+    pub(super) fn schedule_anew(&mut self, now: Time) {
+        if let State::Scheduled { .. } = self.state
+            && let Some(at) = self.next_time(now, now)
+        {
+            self.state = self.scheduled(now, at);
+        }
     }
 
     /// Wants it to run. A wait for a restart ends; an instance that is
-    /// stopping is followed by a new one.
-    pub(super) fn start(&mut self) {
+    /// stopping is followed by a new one. A timer that runs at times of the day
+    /// waits for the next, unless it does so already.
+    pub(super) fn start(&mut self, now: Time) {
         self.wanted = true;
         self.failed = false;
         self.done = false;
         self.in_a_row = Restarts::default();
         self.failures = Failures::default();
         match &mut self.state {
-            State::Down | State::Backoff(_) => self.state = State::Waiting,
+            State::Down => {
+                let first = self.first_time(now);
+                self.state = first.map_or(State::Waiting, |at| self.scheduled(now, at));
+            }
+            State::Backoff(_) | State::Scheduled { .. } => self.state = State::Waiting,
             State::Stopping { failed, .. } => *failed = false,
             State::Cleaning(last) => last.asked = true,
             _ => {}
@@ -183,7 +212,7 @@ impl Entry {
     /// Ends its instance, whatever is to follow.
     pub(super) fn end(&mut self, name: &str, now: Time, out: &mut Vec<Action>) {
         match std::mem::take(&mut self.state) {
-            State::Down | State::Waiting | State::Backoff(_) => {
+            State::Down | State::Waiting | State::Backoff(_) | State::Scheduled { .. } => {
                 if self.wanted {
                     self.state = State::Waiting;
                 }

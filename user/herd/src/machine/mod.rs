@@ -29,6 +29,8 @@ mod properties;
 mod stop_tests;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod timer_tests;
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
@@ -184,6 +186,8 @@ pub struct Machine {
     kill_all_at: Option<Time>,
     /// Spreads restarts.
     random: u64,
+    /// What the wall clock is ahead of this machine's, in milliseconds.
+    wall_offset: i64,
 }
 
 impl Machine {
@@ -219,6 +223,7 @@ impl Machine {
         let mut starts = Vec::new();
         for found in loaded {
             let entry = self.entries.entry(found.name.clone()).or_default();
+            entry.wall_offset = self.wall_offset;
             let changed = entry.define(&found.name, found.definition, &mut out);
             let was_enabled = std::mem::replace(&mut entry.enabled, found.enabled);
             match (was_enabled, found.enabled) {
@@ -228,6 +233,7 @@ impl Machine {
                     stopped.push(found.name);
                 }
                 _ if changed && entry.is_to_try_changed() => starts.push(found.name),
+                _ if changed => entry.schedule_anew(now),
                 _ => {}
             }
         }
@@ -323,6 +329,20 @@ impl Machine {
     pub fn deadline(&self) -> Option<Time> {
         let kill_all = self.kill_all_at.filter(|_| !self.is_quiet());
         self.turns.deadline().into_iter().chain(kill_all).min()
+    }
+
+    /// The wall clock shows `wall`, in milliseconds since 1970. To be called before
+    /// [`Machine::load`], and whenever it may have been set.
+    pub fn set_wall(&mut self, now: Time, wall: u64) {
+        let offset = wall.wrapping_sub(now).cast_signed();
+        if offset.abs_diff(self.wall_offset) <= clock::JUMP {
+            return;
+        }
+        self.wall_offset = offset;
+        for (name, entry) in &mut self.entries {
+            entry.set_wall_offset(now, offset);
+            self.turns.set_timer(name, entry.deadline());
+        }
     }
 
     /// Stops everything, a service before those it is `after`; after 60 s

@@ -17,6 +17,8 @@ enum Step {
     Stray(u8, Generation, bool),
     Load(u8, u8),
     Advance(u16),
+    /// The wall clock is set.
+    SetWall(u32),
     ShutDown,
     /// herd dies, and another takes over.
     Die(u8, u8),
@@ -45,11 +47,11 @@ struct World {
     many: bool,
 }
 
-const NAMES: [&str; 6] = ["a", "b", "c", "d", "e", "f"];
+const NAMES: [&str; 8] = ["a", "b", "c", "d", "e", "f", "g", "h"];
 
 /// Whom each needs, and whom it may not run beside.
-const NEEDS: [&[&str]; 6] = [&[], &[], &["b"], &[], &["c"], &["e"]];
-const RIVALS: [&[&str]; 6] = [&["f"], &[], &[], &[], &[], &["a"]];
+const NEEDS: [&[&str]; 8] = [&[], &[], &["b"], &[], &["c"], &["e"], &[], &[]];
+const RIVALS: [&[&str]; 8] = [&["f"], &[], &[], &[], &[], &["a"], &[], &[]];
 
 fn definitions(present: u8, enabled: u8) -> Vec<Loaded> {
     let one = |(i, name): (usize, &&str)| {
@@ -61,6 +63,8 @@ fn definitions(present: u8, enabled: u8) -> Vec<Loaded> {
             2 => "command = 'x'\nneeds = ['b']\nrestart = 'never'",
             3 => "command = 'x'\nbroken",
             4 => "command = 'x'\nneeds = ['c']\nwants = ['a', 'd']\ntype = 'oneshot'",
+            6 => "command = 'x'\ntype = 'timer'\nschedule = 'every 3s'\npost_stop = 'y'",
+            7 => "command = 'x'\ntype = 'timer'\nschedule = '*:15'\nafter = ['a']",
             _ => "command = 'x'\nneeds = ['e']\nmax_retries = 3\npost_stop = 'y'",
         };
         Loaded {
@@ -93,6 +97,10 @@ impl World {
             Step::Advance(ms) => {
                 self.now += u64::from(ms);
                 self.machine.tick(self.now)
+            }
+            Step::SetWall(wall) => {
+                self.machine.set_wall(now, u64::from(wall) << 10);
+                self.machine.tick(now)
             }
             Step::ShutDown => {
                 self.shut = true;
@@ -270,6 +278,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (any::<u8>(), 0..9u64, any::<bool>()).prop_map(|(i, g, s)| Step::Stray(i, g, s)),
         2 => (any::<u8>(), any::<u8>()).prop_map(|(p, e)| Step::Load(p, e)),
         3 => (0..8_000u16).prop_map(Step::Advance),
+        1 => any::<u32>().prop_map(Step::SetWall),
         1 => Just(Step::ShutDown),
         1 => (any::<u8>(), any::<u8>()).prop_map(|(p, e)| Step::Die(p, e)),
     ]
@@ -283,7 +292,7 @@ proptest! {
     #[test]
     fn at_most_one_instance(steps in prop::collection::vec(step(), 1..120)) {
         let mut world = World::default();
-        world.step(Step::Load(0xff, 0x3f));
+        world.step(Step::Load(0xff, 0xff));
         for step in steps {
             world.step(step);
         }
@@ -293,13 +302,13 @@ proptest! {
     #[test]
     fn a_shutdown_comes_to_rest(steps in prop::collection::vec(step(), 1..60)) {
         let mut world = World::default();
-        world.step(Step::Load(0xff, 0x3f));
+        world.step(Step::Load(0xff, 0xff));
         for step in steps {
             world.step(step);
         }
         world.step(Step::ShutDown);
         for _ in 0..24 {
-            for i in 0..6 {
+            for i in 0..8 {
                 world.step(Step::Answer(i, Answer::Start));
                 world.step(Step::Answer(i, Answer::End(true)));
             }

@@ -164,7 +164,7 @@ impl Machine {
             if !is_new || !seen.insert(next.clone()) {
                 continue;
             }
-            entry.start();
+            entry.start(now);
             let mut rivals: Vec<String> = self.reverse.conflicting(&next).cloned().collect();
             for (relation, other) in entry.usable.iter().flat_map(|service| of(service)) {
                 match relation {

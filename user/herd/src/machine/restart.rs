@@ -18,6 +18,8 @@ pub(super) struct Last {
     /// Its end was asked for, or what comes next has been.
     pub(super) asked: bool,
     runs_once: bool,
+    /// When it began.
+    since: Time,
 }
 
 impl Entry {
@@ -47,6 +49,7 @@ impl Entry {
             success: self.ended_well,
             asked,
             runs_once: instance.runs_once(),
+            since: instance.since,
         };
         if instance.service.post_stop.is_some() {
             out.push(Action::Clean {
@@ -76,6 +79,8 @@ impl Entry {
             }
         } else if last.end == GIVE_UP {
             self.give_up(name, out);
+        } else if let Some(at) = self.next_time(now, last.since).filter(|_| self.wanted) {
+            self.state = self.scheduled(now, at);
         } else if last.runs_once && last.success {
             self.done = self.wanted;
             self.wanted = false;
@@ -119,6 +124,8 @@ impl Entry {
             return;
         };
         let again = match service.restart {
+            // It comes again anyway.
+            _ if service.kind == Kind::Timer => true,
             Restart::Always => service.kind == Kind::Daemon || !success,
             Restart::OnFailure => !success,
             Restart::Never => false,
@@ -126,6 +133,10 @@ impl Entry {
         if !again {
             self.wanted = false;
             return note(name, "not restarted, as its definition says", out);
+        }
+        if let Some(at) = self.next_time(now, now) {
+            self.state = self.scheduled(now, at);
+            return;
         }
         let (most, so_far) = (service.max_retries, self.in_a_row.count(&service, ran));
         if most > 0 && so_far >= most {

@@ -25,6 +25,8 @@ pub enum Phase {
     Done,
     /// It ended and waits for its restart.
     Backoff,
+    /// It waits for the time at which it runs.
+    Scheduled,
     /// It was told to stop and has not ended yet.
     Stopping,
 }
@@ -49,6 +51,7 @@ impl Phase {
             Phase::Running => "running",
             Phase::Done => "done",
             Phase::Backoff => "backoff",
+            Phase::Scheduled => "scheduled",
             Phase::Stopping => "stopping",
         }
     }
@@ -71,7 +74,7 @@ pub struct View {
     pub pid: Option<u32>,
     /// When that process was started.
     pub since: Option<Time>,
-    /// When it is restarted or killed, if either is planned.
+    /// When it is started, restarted or killed, if that is planned.
     pub due: Option<Time>,
     /// How often it was restarted after an end that nobody asked for.
     pub restarts: u64,
@@ -100,6 +103,7 @@ impl Entry {
             }
             (State::Running(_), _) => Phase::Running,
             (State::Backoff(_), _) => Phase::Backoff,
+            (State::Scheduled { .. }, _) => Phase::Scheduled,
             (State::Stopping { .. } | State::Cleaning(_), _) => Phase::Stopping,
             (State::Down, _) if self.definition.is_err() => Phase::Invalid,
             (State::Down, Some(Err(_))) => Phase::Failed,
@@ -119,7 +123,10 @@ impl Entry {
             generation: self.generation,
             pid: instance.map(|instance| instance.pid),
             since: instance.map(|instance| instance.since),
-            due: self.deadline(),
+            due: match self.state {
+                State::Scheduled { at, .. } => Some(at),
+                _ => self.deadline(),
+            },
             restarts: self.restarts,
             crash_loop: self.failures.are_a_loop(),
             waits_for: match self.state {

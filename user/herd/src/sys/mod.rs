@@ -31,5 +31,5 @@ pub(crate) use raw::is_out_of_files;
 pub(crate) use signals::{Signals, signal, signal_everyone, signal_group};
 pub(crate) use spawn::{NotSpawned, PROCESS, Setting, report, spawn, spawn_side};
 pub(crate) use teller::{Teller, notify_socket};
-pub(crate) use time::now;
+pub(crate) use time::{now, wall};
 pub(crate) use wait::{has_children, next_ended, reap};
