@@ -188,7 +188,8 @@ fn on_timer() {
     };
     detectors::timers::check_owner(&timers::SCHEDULER, set_to);
     this.armed.store(0, Relaxed);
-    let due = this.fires_at.swap(0, Relaxed);
+    // Until it is set again it is as if it fired now: the host may stop the machine here.
+    let due = this.fires_at.swap(now, Relaxed);
     if let Some(interrupted) = interrupted::frame() {
         sampling::take_if_due(this, now, interrupted);
     }
