@@ -31,6 +31,9 @@ struct Buffer {
     used: u64,
 }
 
+/// Steps of an operation for which room is kept for the next.
+const MOST_UNDO: usize = 512;
+
 /// How a block was before a step of the running operation. Undone from the last to the
 /// first, they lead back to how it was before the operation.
 struct Undo {
@@ -357,14 +360,22 @@ impl Core {
         } else {
             self.show_changed();
         }
-        self.undo.clear();
+        self.forget_undo();
         result
+    }
+
+    /// Nothing is undone any more. What a large operation needed is given back.
+    fn forget_undo(&mut self) {
+        match self.undo.capacity() > MOST_UNDO {
+            true => self.undo = Vec::new(),
+            false => self.undo.clear(),
+        }
     }
 
     fn begin(&mut self) {
         self.serial += 1;
         self.operation = self.serial;
-        self.undo.clear();
+        self.forget_undo();
         self.changed.clear();
     }
 
@@ -468,7 +479,7 @@ impl Core {
             self.roll_back();
             self.freed = freed;
         }
-        self.undo.clear();
+        self.forget_undo();
         result
     }
 
@@ -476,7 +487,7 @@ impl Core {
         let now = self.clock.now().seconds as u32;
         self.begin();
         put_u32(self.superblock_mut()?, SB_WTIME, now);
-        self.undo.clear();
+        self.forget_undo();
         Ok(())
     }
 
@@ -487,7 +498,7 @@ impl Core {
         for block in self.dirty_blocks() {
             self.seal_bitmap(block)?;
         }
-        self.undo.clear();
+        self.forget_undo();
         let geometry = self.geometry;
         let dirty = self.buffers.iter_mut().filter(|(_, buffer)| buffer.dirty);
         dirty.for_each(|(block, buffer)| geometry.seal(buffer.seal, *block, &mut buffer.data));
