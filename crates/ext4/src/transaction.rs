@@ -1,6 +1,8 @@
 //! Metadata in memory: buffers, operations that are undone when they fail,
 //! and transactions.
 
+mod undo;
+
 use crate::allocation::{BLOCK_BITMAP_CHECKSUM, INODE_BITMAP_CHECKSUM};
 use crate::buffers::{BlockHasher, BlockMap};
 use crate::bytes::{get_u16, put_u16, put_u32};
@@ -18,6 +20,7 @@ use core::sync::atomic::{AtomicBool, Ordering};
 use paddock_sync::try_box;
 use paddock_vfs::cache::{FilePages, PageCache};
 use paddock_vfs::{Clock, Errno, Result, Timestamp};
+use undo::{Before, Known, Undo};
 
 struct Buffer {
     data: Vec<u8>,
@@ -31,28 +34,13 @@ struct Buffer {
     used: u64,
 }
 
-/// Steps of an operation for which room is kept for the next.
-const MOST_UNDO: usize = 512;
-
-/// How a block was before a step of the running operation. Undone from the last to the
-/// first, they lead back to how it was before the operation.
-struct Undo {
-    block: u64,
-    before: Before,
-}
-
-enum Before {
-    /// The whole buffer; `None` if it was not there.
-    Buffer(Option<Box<Buffer>>),
-    /// Bytes from an offset on, and what is known of the buffer.
-    Bytes(usize, Vec<u8>, Known),
-}
-
-/// What is known of a buffer besides its content.
-#[derive(Clone, Copy)]
-struct Known {
-    seal: Seal,
-    dirty: bool,
+impl Buffer {
+    /// The operation `serial` changes it, and it needs that checksum. Whether it was clean.
+    fn change(&mut self, serial: u64, seal: Seal) -> bool {
+        self.used = serial;
+        self.seal = seal;
+        !core::mem::replace(&mut self.dirty, true)
+    }
 }
 
 /// The state of a mounted filesystem, guarded by its one lock.
@@ -225,11 +213,7 @@ impl Core {
             });
             buffer.changed_by = serial;
         }
-        if !core::mem::replace(&mut buffer.dirty, true) {
-            self.dirty += 1;
-        }
-        buffer.used = serial;
-        buffer.seal = seal;
+        self.dirty += usize::from(buffer.change(serial, seal));
         Ok(&mut buffer.data)
     }
 
@@ -247,7 +231,7 @@ impl Core {
         let serial = self.operation;
         let buffer = self.buffers.get_mut(&block).ok_or(Errno::EIO)?;
         let end = at.checked_add(len).ok_or(Errno::EUCLEAN)?;
-        let bytes = buffer.data.get_mut(at..end).ok_or(Errno::EUCLEAN)?;
+        let bytes = buffer.data.get(at..end).ok_or(Errno::EUCLEAN)?;
         // With the whole buffer kept already there is nothing to add.
         if buffer.changed_by != serial {
             let known = Known {
@@ -259,12 +243,8 @@ impl Core {
                 before: Before::Bytes(at, copy(bytes)?, known),
             });
         }
-        if !core::mem::replace(&mut buffer.dirty, true) {
-            self.dirty += 1;
-        }
-        buffer.used = serial;
-        buffer.seal = seal;
-        Ok(bytes)
+        self.dirty += usize::from(buffer.change(serial, seal));
+        Ok(&mut buffer.data[at..end])
     }
 
     /// Room for one buffer more: those that an operation has taken out find theirs when
@@ -364,14 +344,6 @@ impl Core {
         result
     }
 
-    /// Nothing is undone any more. What a large operation needed is given back.
-    fn forget_undo(&mut self) {
-        match self.undo.capacity() > MOST_UNDO {
-            true => self.undo = Vec::new(),
-            false => self.undo.clear(),
-        }
-    }
-
     fn begin(&mut self) {
         self.serial += 1;
         self.operation = self.serial;
@@ -404,28 +376,6 @@ impl Core {
             self.dirty_since = Some(self.clock.now());
             self.cache.announce_change();
         }
-    }
-
-    fn roll_back(&mut self) {
-        while let Some(Undo { block, before }) = self.undo.pop() {
-            match before {
-                Before::Buffer(buffer) => drop(self.put_buffer(block, buffer)),
-                Before::Bytes(at, bytes, known) => self.put_bytes(block, at, &bytes, known),
-            }
-        }
-    }
-
-    fn put_bytes(&mut self, block: u64, at: usize, bytes: &[u8], known: Known) {
-        // Dirty buffers are not taken out, and later steps have been undone.
-        let Some(buffer) = self.buffers.get_mut(&block) else {
-            return;
-        };
-        if let Some(place) = buffer.data.get_mut(at..at + bytes.len()) {
-            place.copy_from_slice(bytes);
-        }
-        self.dirty -= usize::from(buffer.dirty && !known.dirty);
-        buffer.seal = known.seal;
-        buffer.dirty = known.dirty;
     }
 
     fn is_transaction_large(&self) -> bool {

@@ -55,44 +55,47 @@ fn each_page(
     })
 }
 
-/// The caller's pieces and the other's. `EINVAL` for flags, of which there are none.
-fn arguments(call: &Call<'_>) -> Result<(UserBuffers, UserBuffers)> {
+/// What both calls have in common: `body` moves bytes between the caller's pieces and the
+/// other's memory, of which the pieces come last.
+///
+/// # Errors
+/// `EINVAL` for flags, of which there are none; those of the pieces and of [`memory_of`].
+fn transfer(
+    call: &Call<'_>,
+    body: impl FnOnce(&UserBuffers, &Memory, &[Iovec]) -> Result<usize>,
+) -> Result<u64> {
     if call.word(5) != 0 {
         return Err(Errno::EINVAL);
     }
     let own = UserBuffers::vector(call.pointer(1), call.word(2))?;
     let other = UserBuffers::vector(call.pointer(3), call.word(4))?;
-    Ok((own, other))
+    if own.length() == 0 || other.length() == 0 {
+        return Ok(0);
+    }
+    let memory = memory_of(call.int(0))?;
+    Ok(body(&own, &memory, other.pieces().0)? as u64)
 }
 
 /// process_vm_readv(2).
 pub fn process_vm_readv(call: &mut Call<'_>) -> Result<u64> {
-    let (own, other) = arguments(call)?;
-    if own.length() == 0 || other.length() == 0 {
-        return Ok(0);
-    }
-    let memory = memory_of(call.int(0))?;
-    let mut to = own.writer();
-    let count = each_page(other.pieces().0, own.length(), |at, bytes| {
-        memory.space.lock().read_bytes(at, bytes)?;
-        all(to.copy_out(bytes)?, bytes.len())
-    })?;
-    Ok(count as u64)
+    transfer(call, |own, memory, pieces| {
+        let mut to = own.writer();
+        each_page(pieces, own.length(), |at, bytes| {
+            memory.space.lock().read_bytes(at, bytes)?;
+            all(to.copy_out(bytes)?, bytes.len())
+        })
+    })
 }
 
 /// process_vm_writev(2).
 pub fn process_vm_writev(call: &mut Call<'_>) -> Result<u64> {
-    let (own, other) = arguments(call)?;
-    if own.length() == 0 || other.length() == 0 {
-        return Ok(0);
-    }
-    let memory = memory_of(call.int(0))?;
-    let mut from = own.reader();
-    let count = each_page(other.pieces().0, own.length(), |at, bytes| {
-        all(from.copy_in(bytes)?, bytes.len())?;
-        Ok(memory.space.lock().write_bytes(at, bytes)?)
-    })?;
-    Ok(count as u64)
+    transfer(call, |own, memory, pieces| {
+        let mut from = own.reader();
+        each_page(pieces, own.length(), |at, bytes| {
+            all(from.copy_in(bytes)?, bytes.len())?;
+            Ok(memory.space.lock().write_bytes(at, bytes)?)
+        })
+    })
 }
 
 /// A part of a page is not moved: it is not counted either.

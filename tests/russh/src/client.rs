@@ -27,6 +27,12 @@ async fn echo(channel: Channel<Msg>) {
     }
 }
 
+async fn take(channel: Channel<Msg>, reply: ChannelOpenHandle) -> Result<(), russh::Error> {
+    reply.accept().await;
+    tokio::spawn(echo(channel));
+    Ok(())
+}
+
 impl client::Handler for Echo {
     type Error = russh::Error;
 
@@ -45,9 +51,7 @@ impl client::Handler for Echo {
         reply: ChannelOpenHandle,
         _: &mut Session,
     ) -> Result<(), russh::Error> {
-        reply.accept().await;
-        tokio::spawn(echo(channel));
-        Ok(())
+        take(channel, reply).await
     }
 
     async fn server_channel_open_forwarded_streamlocal(
@@ -57,9 +61,7 @@ impl client::Handler for Echo {
         reply: ChannelOpenHandle,
         _: &mut Session,
     ) -> Result<(), russh::Error> {
-        reply.accept().await;
-        tokio::spawn(echo(channel));
-        Ok(())
+        take(channel, reply).await
     }
 }
 

@@ -149,9 +149,9 @@ fn verb(found: &Found) -> Result<Verb, String> {
         [name] => Ok(Some(name.clone())),
         _ => Err(format!("{verb} takes one name at most")),
     };
-    let name = || match names {
-        [name] => Ok(name.clone()),
-        _ => Err(format!("usage: herd {verb} NAME")),
+    let one = |what: &str| match names {
+        [one] => Ok(one.clone()),
+        _ => Err(format!("usage: herd {verb} {what}")),
     };
     let some = || match names {
         [] => Err(format!("usage: herd {verb} NAME...")),
@@ -179,7 +179,7 @@ fn verb(found: &Found) -> Result<Verb, String> {
             json: found.json,
         }),
         "why" => Ok(Verb::Why {
-            name: name()?,
+            name: one("NAME")?,
             json: found.json,
         }),
         "new" => match (names, found.command.as_deref()) {
@@ -189,17 +189,13 @@ fn verb(found: &Found) -> Result<Verb, String> {
             }),
             _ => Err("usage: herd new NAME -- COMMAND...".to_owned()),
         },
-        "import" => match names {
-            [file] => Ok(Verb::Import { file: file.clone() }),
-            _ => Err("usage: herd import FILE.service".to_owned()),
-        },
+        "import" => Ok(Verb::Import {
+            file: one("FILE.service")?,
+        }),
         "tree" => no_name().map(|()| Verb::Tree { json: found.json }),
-        "completion" => match names {
-            [shell] => Ok(Verb::Completion {
-                shell: shell.clone(),
-            }),
-            _ => Err("usage: herd completion bash|zsh".to_owned()),
-        },
+        "completion" => Ok(Verb::Completion {
+            shell: one("bash|zsh")?,
+        }),
         "enable" => Ok(Verb::Enable { names: some()? }),
         "disable" => Ok(Verb::Disable { names: some()? }),
         "check" => no_name().map(|()| Verb::Config { name: None }),

@@ -294,6 +294,21 @@ impl Service {
                 "success_exit has no use: restart is not \"on-failure\"".to_owned(),
             );
         }
+        self.mistakes_of_kind(&mut wrong);
+        if let Some(health) = &self.health
+            && (health.failures == 0 || health.period.0 == 0 || health.timeout.0 == 0)
+        {
+            let text = "health: failures, period and timeout are more than 0";
+            wrong("health", text.to_owned());
+        }
+        if self.watchdog.is_some_and(|period| period.0 == 0) {
+            wrong("watchdog", "watchdog: more than 0".to_owned());
+        }
+        mistakes
+    }
+
+    /// Those of keys that do not go with its type.
+    fn mistakes_of_kind(&self, wrong: &mut impl FnMut(&'static str, String)) {
         match (self.kind == Kind::Timer, self.schedule) {
             (true, None) => wrong("type", "a timer has a schedule".to_owned()),
             (false, Some(_)) => {
@@ -318,16 +333,6 @@ impl Service {
                 }
             }
         }
-        if let Some(health) = &self.health
-            && (health.failures == 0 || health.period.0 == 0 || health.timeout.0 == 0)
-        {
-            let text = "health: failures, period and timeout are more than 0";
-            wrong("health", text.to_owned());
-        }
-        if self.watchdog.is_some_and(|period| period.0 == 0) {
-            wrong("watchdog", "watchdog: more than 0".to_owned());
-        }
-        mistakes
     }
 
     /// Those of how much it may have.

@@ -1,0 +1,63 @@
+//! How an operation that fails is undone.
+
+use super::{Buffer, Core};
+use crate::checksums::Seal;
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+/// Steps of an operation for which room is kept for the next.
+const MOST_UNDO: usize = 512;
+
+/// How a block was before a step of the running operation. Undone from the last to the
+/// first, they lead back to how it was before the operation.
+pub(super) struct Undo {
+    pub block: u64,
+    pub before: Before,
+}
+
+pub(super) enum Before {
+    /// The whole buffer; `None` if it was not there.
+    Buffer(Option<Box<Buffer>>),
+    /// Bytes from an offset on, and what is known of the buffer.
+    Bytes(usize, Vec<u8>, Known),
+}
+
+/// What is known of a buffer besides its content.
+#[derive(Clone, Copy)]
+pub(super) struct Known {
+    pub seal: Seal,
+    pub dirty: bool,
+}
+
+impl Core {
+    /// Nothing is undone any more. What a large operation needed is given back.
+    pub(super) fn forget_undo(&mut self) {
+        match self.undo.capacity() > MOST_UNDO {
+            true => self.undo = Vec::new(),
+            false => self.undo.clear(),
+        }
+    }
+
+    /// Undoes the running operation.
+    pub(super) fn roll_back(&mut self) {
+        while let Some(Undo { block, before }) = self.undo.pop() {
+            match before {
+                Before::Buffer(buffer) => drop(self.put_buffer(block, buffer)),
+                Before::Bytes(at, bytes, known) => self.put_bytes(block, at, &bytes, known),
+            }
+        }
+    }
+
+    fn put_bytes(&mut self, block: u64, at: usize, bytes: &[u8], known: Known) {
+        // Dirty buffers are not taken out, and later steps have been undone.
+        let Some(buffer) = self.buffers.get_mut(&block) else {
+            return;
+        };
+        if let Some(place) = buffer.data.get_mut(at..at + bytes.len()) {
+            place.copy_from_slice(bytes);
+        }
+        self.dirty -= usize::from(buffer.dirty && !known.dirty);
+        buffer.seal = known.seal;
+        buffer.dirty = known.dirty;
+    }
+}
