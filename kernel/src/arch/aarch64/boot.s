@@ -7,6 +7,7 @@
 // replaces them before any other memory is touched.
 
 .equ IMAGE_MAGIC, 0x644d5241
+.equ TEXT_OFFSET, 0x80000         // as kernel.ld links it
 .equ BLOCK_NORMAL, 0x701          // block, AttrIndx 0, inner shareable, AF
 .equ TABLE, 0x3
 .equ FDT_MAGIC_LE, 0xedfe0dd0
@@ -16,7 +17,7 @@
 _start:
     b       1f
     nop
-    .quad   0                       // text_offset
+    .quad   TEXT_OFFSET             // above a boundary of 2 MiB
     .quad   __image_size
     .quad   0xa                     // little endian, 4K pages, anywhere
     .quad   0
@@ -181,9 +182,10 @@ build_early_tables:
     lsl     x6, x4, #30
     orr     x6, x6, x5
     str     x6, [x1, x4, lsl #3]
-2:  // The image, in blocks of 2 MiB from index 1 (the link address).
+2:  // The image, in blocks of 2 MiB from index 1: the link address is as far
+    // above such a block as the physical one.
     add     x3, x3, #8
-    mov     x4, x20
+    bic     x4, x20, #0x1fffff
     adrp    x6, __image_end
 3:  orr     x7, x4, x5
     str     x7, [x3], #8
