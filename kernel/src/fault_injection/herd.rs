@@ -3,7 +3,7 @@
 use crate::{process, thread};
 
 /// How long it is let live each time, in milliseconds.
-const LIVES_MS: [u64; 6] = [100, 300, 900, 1700, 3000, 5000];
+const LIVES_MS: [u64; 7] = [100, 300, 900, 1700, 3000, 5000, 8000];
 /// How often it is looked at, in milliseconds.
 const LOOK_MS: u64 = 5;
 

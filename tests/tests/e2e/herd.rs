@@ -180,6 +180,27 @@ fn units_and_templates_become_services(machine: &Machine) -> Result<()> {
     Ok(())
 }
 
+/// A service with a socket, and one that is started by its clients, which come all the
+/// time. What the first answers.
+fn keeps_a_socket(machine: &Machine) -> Result<String> {
+    // herd may die meanwhile: then it is asked again.
+    machine.sh(
+        "printf 'command = \"/bin/paddock-test listen-fds\"\nsockets = [\"tcp:7001\"]\n' \
+         > /etc/herd/available/kept.conf; \
+         printf 'command = \"/bin/paddock-test listen-fds 1\"\ntype = \"socket\"\n\
+         sockets = [\"tcp:7002\"]\n' > /etc/herd/available/lazy.conf; \
+         i=0; until herd enable kept lazy >/dev/null 2>&1; do \
+         i=$((i+1)); [ $i -lt 300 ] || exit 1; sleep 0.1; done; \
+         i=0; until paddock-test ask 7002 >/dev/null; do \
+         i=$((i+1)); [ $i -lt 300 ] || exit 1; sleep 0.1; done; \
+         : > /tmp/refused; (for i in $(seq 60); do \
+         paddock-test ask 7001 >/dev/null || echo refused >> /tmp/refused; \
+         paddock-test ask 7002 >/dev/null || echo lazily refused >> /tmp/refused; \
+         sleep 0.1; done) >/dev/null 2>&1 &",
+    )?;
+    machine.sh("paddock-test ask 7001")
+}
+
 #[test]
 fn services_outlive_herd() -> Result<()> {
     let kernel = test_kernel()?;
@@ -187,6 +208,7 @@ fn services_outlive_herd() -> Result<()> {
         .with(|config| config.kernel = kernel)
         .append("paddock.scene=herd-dies")
         .up()?;
+    let kept = keeps_a_socket(&machine)?;
     machine.expect("scene: herd has died often enough")?;
     http::wait_for(machine.http_port(), "/", "It grazes", SOON)?;
     let runs = "i=0; until herd status httpd | grep -q running; do i=$((i+1)); \
@@ -196,6 +218,11 @@ fn services_outlive_herd() -> Result<()> {
     assert_eq!(pids.split_whitespace().count(), 1, "{pids}");
     let log = machine.sh("herd log httpd -n all")?;
     assert!(log.contains("runs on under a new herd"), "{log}");
+    // Nobody was refused, and the same one answers.
+    let log = machine.sh("herd log kept -n all; cat /tmp/refused")?;
+    assert!(log.contains("runs on under a new herd"), "{log}");
+    assert!(!log.contains("refused"), "{log}");
+    assert_eq!(machine.sh("paddock-test ask 7001")?, kept);
     // What was taken over is supervised.
     let pid = pid_of(&machine)?;
     machine.sh(&format!("kill -9 {pid}"))?;
@@ -205,5 +232,47 @@ fn services_outlive_herd() -> Result<()> {
     ))?;
     let log = machine.sh("herd log httpd -n all")?;
     assert!(log.contains("killed by SIGKILL"), "{log}");
+    machine.done()
+}
+
+/// Sockets that herd keeps: clients wait for the next instance, and for the next herd.
+#[test]
+fn clients_wait_for_an_instance_and_for_herd() -> Result<()> {
+    let machine = machine("sockets").up()?;
+    machine.sh(
+        "printf 'command = \"/bin/paddock-test listen-fds\"\nrestart = \"always\"\n\
+         sockets = [\"tcp:7001\", \"udp:7003\", { listen = \"unix:/run/kept/x\", name = \"control\" }]\n\
+         pre_start = \"sleep 1\"\n' > /etc/herd/available/kept.conf; \
+         printf 'command = \"/bin/paddock-test listen-fds 1\"\ntype = \"socket\"\n\
+         sockets = [\"tcp:7002\"]\n' > /etc/herd/available/lazy.conf; \
+         herd enable kept lazy",
+    )?;
+    let ask = |port: u16| machine.sh(&format!("paddock-test ask {port}"));
+    let first = ask(7001)?;
+    machine.sh(
+        "herd log kept | grep '3 sockets: kept:kept:control' && ls -l /run/kept/x | grep '^srw-rw-rw'",
+    )?;
+    // Nobody accepts for at least the second that it takes to begin.
+    let pid = first.trim().trim_start_matches("pid ");
+    let second = machine.sh(&format!(
+        "kill -9 {pid}; while [ -e /proc/{pid} ]; do :; done; paddock-test ask 7001"
+    ))?;
+    assert!(second.starts_with("pid ") && second != first, "{second}");
+    machine.sh("herd status lazy | grep listening")?;
+    let served = ask(7002)?;
+    assert!(served.starts_with("pid "), "{served}");
+    assert_ne!(ask(7002)?, served);
+    machine.sh("herd upgrade")?;
+    assert_eq!(ask(7001)?, second);
+    assert!(ask(7002)?.starts_with("pid "));
+    machine.sh(
+        "i=0; until herd status lazy | grep listening; do i=$((i+1)); \
+         [ $i -lt 300 ] || exit 1; sleep 0.1; done",
+    )?;
+    machine.sh("herd stop kept lazy")?;
+    for port in [7001, 7002] {
+        machine.sh(&format!("! paddock-test ask {port}"))?;
+    }
+    machine.sh("herd start kept && paddock-test ask 7001 && herd stop kept")?;
     machine.done()
 }

@@ -19,6 +19,10 @@ pub(crate) enum Request {
     Start {
         name: String,
     },
+    /// Starts one that was enabled: it may wait for its time or for clients.
+    Enable {
+        name: String,
+    },
     Stop {
         name: String,
     },

@@ -7,6 +7,7 @@ use super::tell::Act;
 use crate::config::Millis;
 use crate::near::did_you_mean;
 use crate::proto::Request;
+use crate::sys;
 
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Args {
@@ -19,6 +20,8 @@ pub(super) enum Verb {
     Help,
     Version,
     Daemon,
+    /// Keeps sockets: herd's own doing.
+    Keeper,
     Status {
         /// Empty: all.
         names: Vec<String>,
@@ -168,6 +171,7 @@ fn verb(found: &Found) -> Result<Verb, String> {
     let tell = |request| Ok(Verb::Tell(request));
     match verb.as_str() {
         "daemon" => no_name().map(|()| Verb::Daemon),
+        sys::KEEPER => no_name().map(|()| Verb::Keeper),
         "status" => Ok(Verb::Status {
             names: names.to_vec(),
             json: found.json,

@@ -1,8 +1,10 @@
 //! `import`: a definition from a systemd unit (systemd.service(5), systemd.exec(5)),
 //! and what cannot be carried over.
 
+mod socket;
 mod unit;
 
+use std::io::ErrorKind;
 use std::path::Path;
 
 use toml::{Table, Value};
@@ -29,8 +31,15 @@ pub(super) fn import(paths: &Paths, file: &str) -> Outcome {
     let name = names::checked(name)?;
     let text = files::read_text(path, LONGEST)
         .map_err(|error| Failure::Failed(format!("{file}: {error}")))?;
-    let imported =
+    let mut imported =
         Imported::of(&text).map_err(|error| Failure::Invalid(format!("{file}: {error}")))?;
+    // One that starts it for its clients stands beside it.
+    let socket = path.with_extension("socket");
+    match files::read_text(&socket, LONGEST) {
+        Ok(text) => imported.take_socket(&text),
+        Err(error) if error.kind() == ErrorKind::NotFound => {}
+        Err(error) => return Err(Failure::Failed(format!("{}: {error}", socket.display()))),
+    }
     write_definition(paths, &name, &imported.text(file))?;
     for left in &imported.left {
         show::print(&format!("  not carried over: {left}\n"));

@@ -20,6 +20,7 @@ use std::process::ExitCode;
 use crate::daemon;
 use crate::paths::Paths;
 use crate::proto::{Fault, Status};
+use crate::sys;
 use args::{Args, Verb};
 
 /// Why a command failed; the kind chooses the exit status.
@@ -112,6 +113,7 @@ fn act(args: Args, paths: Paths) -> Outcome {
             Ok(())
         }
         Verb::Daemon => supervise(paths),
+        Verb::Keeper => sys::keep(),
         Verb::Status { names, json } => status(&paths, &names, json),
         Verb::Log {
             names,

@@ -1,13 +1,14 @@
 //! `enable`, `disable` and `config`: what is on the disk. They work without
 //! the daemon; with it, it follows.
 
+use std::collections::HashMap;
 use std::fs;
 use std::io;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
 use super::{Failure, Outcome, client, names, show};
-use crate::config::{self, Loaded};
+use crate::config::{self, Listen, Loaded};
 use crate::machine::refuse_cycles;
 use crate::near::did_you_mean;
 use crate::paths::Paths;
@@ -36,7 +37,7 @@ pub(super) fn enable(paths: &Paths, name: &str) -> Outcome {
         }
         _ => {}
     }
-    let start = Request::Start {
+    let start = Request::Enable {
         name: name.to_owned(),
     };
     follow_up(paths, &start, &format!("{name} is enabled"))
@@ -126,14 +127,35 @@ fn mistakes(found: &Loaded, names: &[&str]) -> Vec<String> {
     mistakes
 }
 
+/// Sockets that several services are to have, said to each but the first.
+fn shared_sockets(loaded: &[Loaded]) -> HashMap<String, Vec<String>> {
+    let mut first: HashMap<&Listen, &str> = HashMap::new();
+    let mut shared: HashMap<String, Vec<String>> = HashMap::new();
+    for found in loaded {
+        let sockets = found.definition.iter().flat_map(|it| &it.sockets);
+        for socket in sockets {
+            let listen = &socket.listen;
+            let other = first.entry(listen).or_insert(&found.name);
+            if *other != found.name {
+                let text = format!("sockets: {listen} is that of {other}");
+                shared.entry(found.name.clone()).or_default().push(text);
+            }
+        }
+    }
+    shared
+}
+
 /// Checks every definition, and what they need.
 pub(super) fn check_all(paths: &Paths) -> Outcome {
     let loaded = refuse_cycles(config::load(paths).map_err(failed(paths.root()))?);
     let names: Vec<&str> = loaded.iter().map(|found| found.name.as_str()).collect();
     let mut wrong = 0;
+    let shared = shared_sockets(&loaded);
     for found in &loaded {
         let enabled = if found.enabled { "enabled" } else { "disabled" };
-        let mistakes = mistakes(found, &names);
+        let mut mistakes = mistakes(found, &names);
+        let twice = shared.get(&found.name);
+        mistakes.extend(twice.into_iter().flatten().cloned());
         let state = if mistakes.is_empty() {
             "good"
         } else {

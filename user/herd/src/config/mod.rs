@@ -8,6 +8,7 @@ mod ready;
 mod schedule;
 mod service;
 mod signal;
+mod sockets;
 mod units;
 mod values;
 
@@ -23,6 +24,8 @@ pub use ready::{Health, Probe, Ready};
 pub use schedule::{Schedule, Times};
 pub use service::{Kind, LogLimits, Reload, Service};
 pub use signal::Signal;
+pub(crate) use sockets::FIRST as FIRST_SOCKET;
+pub use sockets::{Listen, Socket};
 pub use units::{Millis, Size};
 pub use values::{Command, Mask, Names};
 

@@ -5,8 +5,10 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::sockets::{FIRST as FIRST_SOCKET, MOST as MOST_SOCKETS};
 use super::{
-    Backoff, Command, Health, Mask, Millis, Names, Ready, Restart, Schedule, Signal, Size, Success,
+    Backoff, Command, Health, Mask, Millis, Names, Ready, Restart, Schedule, Signal, Size, Socket,
+    Success,
 };
 use crate::machine::End;
 
@@ -59,6 +61,9 @@ pub struct Service {
     /// Neither set-user-ID programs nor file capabilities give it more.
     #[serde(default)]
     pub no_new_privs: bool,
+    /// Sockets that herd opens and keeps for it.
+    #[serde(default)]
+    pub sockets: Vec<Socket>,
     /// Runs before the program, as it will run; if it fails, that does not
     /// start.
     #[serde(default)]
@@ -131,6 +136,15 @@ pub enum Kind {
     Oneshot,
     /// The same, again and again, as its schedule says.
     Timer,
+    /// It is started when the first client comes to one of its sockets.
+    Socket,
+}
+
+impl Kind {
+    /// Whether it does something and ends.
+    pub fn runs_once(self) -> bool {
+        matches!(self, Kind::Oneshot | Kind::Timer)
+    }
 }
 
 /// How a service is told to read its configuration again.
@@ -207,6 +221,7 @@ impl Service {
             pids_max: None,
             cpu_weight: None,
             no_new_privs: false,
+            sockets: Vec::new(),
             pre_start: None,
             kind: Kind::Daemon,
             schedule: None,
@@ -295,6 +310,7 @@ impl Service {
             );
         }
         self.mistakes_of_kind(&mut wrong);
+        self.mistakes_of_sockets(&mut wrong);
         if let Some(health) = &self.health
             && (health.failures == 0 || health.period.0 == 0 || health.timeout.0 == 0)
         {
@@ -321,17 +337,44 @@ impl Service {
             let text = "max_retries has no use: a timer waits for its next time";
             wrong("max_retries", text.to_owned());
         }
-        if self.kind != Kind::Daemon {
+        if self.kind == Kind::Socket && self.sockets.is_empty() {
+            let text = "type: one that waits for clients has sockets";
+            wrong("type", text.to_owned());
+        }
+        if self.kind.runs_once() {
             for (key, is_there) in [
                 ("ready", self.ready.is_some()),
                 ("health", self.health.is_some()),
                 ("watchdog", self.watchdog.is_some()),
                 ("reload", self.reload.is_some()),
+                ("sockets", !self.sockets.is_empty()),
             ] {
                 if is_there {
                     wrong(key, format!("{key} has no use: what runs once ends"));
                 }
             }
+        }
+    }
+
+    fn mistakes_of_sockets(&self, wrong: &mut impl FnMut(&'static str, String)) {
+        let count = self.sockets.len();
+        if count > MOST_SOCKETS {
+            wrong("sockets", format!("sockets: {MOST_SOCKETS} at most"));
+        }
+        for (place, socket) in self.sockets.iter().enumerate() {
+            let others = self.sockets.iter().take(place);
+            if others
+                .into_iter()
+                .any(|other| other.listen == socket.listen)
+            {
+                wrong("sockets", format!("sockets: {} twice", socket.listen));
+            }
+        }
+        if let Some(Ready::Fd(number)) = self.ready
+            && usize::from(number) < usize::from(FIRST_SOCKET) + count
+        {
+            let text = format!("ready: descriptor {number} is one of its sockets");
+            wrong("ready", text);
         }
     }
 

@@ -14,7 +14,7 @@ use super::memory::{Left, Noted};
 use super::starts::Instance;
 use crate::config::{Loaded, Ready, Service};
 use crate::console::say;
-use crate::machine::{Generation, Kept};
+use crate::machine::{Generation, Kept, Time};
 use crate::sys::{self, TICK, Teller};
 
 /// Processes of others' children, which herd is told of when they end.
@@ -24,8 +24,13 @@ pub(super) struct Strangers(HashMap<u32, OwnedFd>);
 impl Daemon {
     /// Takes over what the herd before left, of the services in `loaded`.
     pub(super) fn adopt(&mut self, left: Left, loaded: &[Loaded]) {
-        end_unborn();
-        let Left { mut kept, noted } = left;
+        let Left {
+            mut kept,
+            noted,
+            keepers,
+        } = left;
+        self.take_sockets(keepers);
+        self.end_unborn();
         for (name, noted) in noted {
             let kept = kept.remove(&name);
             let kept = kept.unwrap_or_else(|| Kept::only(noted.generation));
@@ -67,7 +72,9 @@ impl Daemon {
         self.note(name, &format!("pid {} runs on under a new herd", noted.pid));
         self.instances.insert(noted.pid, instance);
         self.watch(name, noted.pid);
-        self.watch_again(name, noted.generation, &service, is_ready);
+        if let Some(service) = service {
+            self.watch_again(name, noted.generation, &service, is_ready);
+        }
     }
 
     /// Listens where the herd before did.
@@ -133,8 +140,18 @@ impl Daemon {
     /// Writes down what is new for the next herd.
     pub(super) fn remember(&mut self) {
         self.memory.tell(&self.machine);
-        if self.memory.is_long() && self.instances.are_settled() {
+        if self.memory.is_long() && self.instances.are_settled() && self.sockets.are_settled() {
             self.begin_memory();
+        }
+    }
+
+    /// Ends processes that were about to become a service when the herd before
+    /// ended. Only those of process 1 outlive it so far.
+    fn end_unborn(&self) {
+        for pid in sys::children().unwrap_or_default() {
+            if sys::is_this_program(pid) && !self.is_keeper(pid) {
+                sys::kill(pid);
+            }
         }
     }
 
@@ -142,21 +159,13 @@ impl Daemon {
     pub(super) fn begin_memory(&mut self) {
         let processes: Vec<_> = self.instances.noted().collect();
         let processes = processes.into_iter();
-        if let Err(error) = self.memory.write_anew(&self.machine, processes) {
+        let keepers = self.sockets.notes();
+        let written = self.memory.write_anew(&self.machine, processes, &keepers);
+        if let Err(error) = written {
             say(&format!(
                 "warning: {}: {error}; should herd end, the next does not know its services",
                 self.paths.memory().display()
             ));
-        }
-    }
-}
-
-/// Ends processes that were about to become a service when the herd before
-/// ended. Only those of process 1 outlive it so far.
-fn end_unborn() {
-    for pid in sys::children().unwrap_or_default() {
-        if sys::is_this_program(pid) {
-            sys::kill(pid);
         }
     }
 }
@@ -171,12 +180,17 @@ fn is_the_noted(noted: Noted) -> bool {
     })
 }
 
+/// Whether process `pid`, which was there at a time, lives.
+pub(super) fn is_there(pid: u32, at: Time) -> bool {
+    sys::stat(pid).is_some_and(|stat| !stat.has_ended && stat.since <= at.saturating_add(TICK))
+}
+
 /// The definition that is there now; that with which it was started is not
-/// kept. For one that has gone, what is needed to stop it.
-fn definition(name: &str, loaded: &[Loaded]) -> Arc<Service> {
+/// kept.
+fn definition(name: &str, loaded: &[Loaded]) -> Option<Arc<Service>> {
     // By name, as they are read.
     let found = loaded.binary_search_by(|found| found.name.as_str().cmp(name));
     let found = found.ok().and_then(|place| loaded.get(place));
     let found = found.and_then(|found| found.definition.as_ref().ok());
-    Arc::new(found.cloned().unwrap_or_else(Service::gone))
+    found.cloned().map(Arc::new)
 }

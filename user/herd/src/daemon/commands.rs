@@ -60,6 +60,7 @@ impl Daemon {
                 None => self.unknown(&name),
             }),
             Request::Start { name } => self.command(id, name, Command::Start),
+            Request::Enable { name } => self.enable(id, name),
             Request::Stop { name } => self.command(id, name, Command::Stop),
             Request::Restart { name } => self.command(id, name, Command::Restart),
             Request::Reload => Some(match self.reload() {
@@ -128,6 +129,37 @@ impl Daemon {
         }
     }
 
+    /// Starts one unless it waits for its time or for clients already, as it is to.
+    fn enable(&mut self, id: u64, name: String) -> Option<Answer> {
+        let view = self.machine.view(&name);
+        match view.as_ref().map(|view| view.phase) {
+            Some(Phase::Scheduled | Phase::Listening | Phase::Starting) => {
+                let before = view.map_or(0, |view| since(&view));
+                self.answer_later(id, name, Command::Start, before)
+            }
+            _ => self.command(id, name, Command::Start),
+        }
+    }
+
+    /// Has a client wait until a command has come true.
+    fn answer_later(
+        &mut self,
+        id: u64,
+        name: String,
+        command: Command,
+        before: Generation,
+    ) -> Option<Answer> {
+        let pending = Pending {
+            name,
+            command,
+            before,
+            look_at: None,
+        };
+        let client = self.control.get(id)?;
+        client.stage = Stage::Pending(pending);
+        None
+    }
+
     fn command(&mut self, id: u64, name: String, command: Command) -> Option<Answer> {
         let before = self.machine.view(&name);
         if command == Command::Start
@@ -141,6 +173,7 @@ impl Daemon {
             Ok(actions) => {
                 self.actions.extend(actions);
                 self.memory.look_at(&name);
+                self.sockets.look_at(&name);
             }
             Err(Refusal::Unknown) => return Some(self.unknown(&name)),
             Err(Refusal::Invalid(error)) => return Some(Answer::refused(Fault::Invalid, error)),
@@ -149,21 +182,7 @@ impl Daemon {
                 return Some(Answer::refused(Fault::Failed, text));
             }
         }
-        let before = before.map_or(0, |view| match view.phase {
-            // That which is being started now is the answer.
-            Phase::Starting => view.generation.saturating_sub(1),
-            _ => view.generation,
-        });
-        let pending = Pending {
-            name,
-            command,
-            before,
-            look_at: None,
-        };
-        if let Some(client) = self.control.get(id) {
-            client.stage = Stage::Pending(pending);
-        }
-        None
+        self.answer_later(id, name, command, before.map_or(0, |view| since(&view)))
     }
 
     fn follow(&mut self, id: u64, name: &str) -> Option<Answer> {
@@ -201,6 +220,10 @@ impl Daemon {
 
     /// Answers what has come true since the last look.
     pub(super) fn answer_pending(&mut self) {
+        // What is answered outlives herd.
+        if !self.sockets.are_kept() {
+            return;
+        }
         let machine = &self.machine;
         let now = sys::now();
         for client in self.control.all() {
@@ -235,12 +258,13 @@ fn verdict(pending: &mut Pending, machine: &Machine, now: Time) -> Option<Answer
             Some(Answer::refused(Fault::Failed, text))
         }
         (_, Phase::Starting | Phase::Stopping) => None,
-        (Command::Stop, Phase::Running | Phase::Backoff | Phase::Scheduled) => {
+        (Command::Stop, Phase::Running | Phase::Backoff | Phase::Scheduled | Phase::Listening) => {
             Some(Answer::refused(
                 Fault::Failed,
                 format!("{name} was started again by someone else"),
             ))
         }
+        (_, Phase::Listening) => Some(done(format!("{name} waits for a client"))),
         (Command::Stop, _) => Some(done(format!("{name} is stopped"))),
         (_, Phase::Running) if newer => {
             let settled = view.since.unwrap_or(now).saturating_add(SETTLED);
@@ -276,6 +300,15 @@ fn verdict(pending: &mut Pending, machine: &Machine, now: Time) -> Option<Answer
             let text = format!("{name} does not run ({}): {why}", phase.word());
             Some(Answer::refused(Fault::Failed, text))
         }
+    }
+}
+
+/// The instance before the one that answers a request.
+fn since(view: &View) -> Generation {
+    match view.phase {
+        // That which is being started now is the answer.
+        Phase::Starting => view.generation.saturating_sub(1),
+        _ => view.generation,
     }
 }
 

@@ -28,6 +28,10 @@ pub(super) enum Token {
     Report(u32),
     /// The end of a process that is another's child.
     Stranger(u32),
+    /// The sockets of one that waits for clients.
+    Socket(u32),
+    /// What the keepers of sockets report.
+    Keeper,
     /// What the instance of this watch tells.
     Teller(u32),
     /// What the instance of this watch is asked.
@@ -43,11 +47,13 @@ impl Token {
             Token::Listener => 2,
             Token::Outputs => 3,
             Token::Groups => 4,
+            Token::Keeper => 5,
             Token::Client(id) => 1 << 32 | id & 0xffff_ffff,
             Token::Report(pid) => 2 << 32 | u64::from(pid),
             Token::Stranger(pid) => 3 << 32 | u64::from(pid),
             Token::Teller(id) => 4 << 32 | u64::from(id),
             Token::Asked(id) => 5 << 32 | u64::from(id),
+            Token::Socket(id) => 6 << 32 | u64::from(id),
         }
     }
 
@@ -59,11 +65,13 @@ impl Token {
             (0, 2) => Token::Listener,
             (0, 3) => Token::Outputs,
             (0, 4) => Token::Groups,
+            (0, 5) => Token::Keeper,
             (1, id) => Token::Client(id),
             (2, pid) => Token::Report(u32::try_from(pid).ok()?),
             (3, pid) => Token::Stranger(u32::try_from(pid).ok()?),
             (4, id) => Token::Teller(u32::try_from(id).ok()?),
             (5, id) => Token::Asked(u32::try_from(id).ok()?),
+            (6, id) => Token::Socket(u32::try_from(id).ok()?),
             _ => return None,
         })
     }
@@ -151,6 +159,8 @@ impl Daemon {
                 Some(Token::Stranger(pid)) => self.stranger_ended(pid),
                 Some(Token::Teller(id)) => self.told(id),
                 Some(Token::Asked(id)) => self.asked(id),
+                Some(Token::Socket(id)) => self.called(id),
+                Some(Token::Keeper) => self.keeper_reported(),
                 None => {}
             }
         }
@@ -212,10 +222,12 @@ mod tests {
             Token::Stranger(9),
             Token::Teller(1),
             Token::Asked(2),
+            Token::Socket(3),
+            Token::Keeper,
         ] {
             assert_eq!(Token::of(token.to_number()), Some(token));
         }
-        assert_eq!(Token::of(5), None);
-        assert_eq!(Token::of(6 << 32), None);
+        assert_eq!(Token::of(6), None);
+        assert_eq!(Token::of(7 << 32), None);
     }
 }

@@ -14,6 +14,7 @@ const GRACE: Duration = Duration::from_secs(2);
 
 impl Daemon {
     pub(super) fn finish(&mut self) -> Result<(), String> {
+        self.end_keepers();
         self.answer_pending();
         let _ = fs::remove_file(self.paths.socket());
         self.memory.forget();

@@ -96,7 +96,9 @@ impl Daemon {
 
     /// Another child has ended.
     pub(super) fn orphan_ended(&mut self, pid: u32, end: Option<End>) {
-        self.side_ended(pid, end);
+        if self.side_ended(pid, end) || self.keeper_ended(pid) {
+            return;
+        }
         let Some(name) = self.rests.name_of.remove(&pid) else {
             return;
         };
@@ -133,7 +135,7 @@ impl Daemon {
     fn orphans(&self) -> Vec<u32> {
         // Where there is no such list, only process groups are known.
         let mut children = sys::children().unwrap_or_default();
-        children.retain(|pid| !self.instances.has(*pid));
+        children.retain(|pid| !self.instances.has(*pid) && !self.is_keeper(*pid));
         children
     }
 

@@ -5,6 +5,8 @@
 //! B BOOT                      the run of the machine that all this is of
 //! S {"name": ..., ...}        what is to be known of a service
 //! P NAME GENERATION PID TIME  a process, noted by itself before it is anything
+//! L NUMBER [[NAME, SOCKET]..] sockets that a keeper gets, in their order
+//! K NUMBER PID TIME           the keeper that has them, noted by itself
 //! ```
 
 use std::collections::{BTreeSet, HashMap};
@@ -15,6 +17,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::config::Socket;
 use crate::files;
 use crate::machine::{Generation, Kept, Machine, Time};
 use crate::sys::PROCESS;
@@ -45,6 +48,66 @@ struct Line {
 pub(super) struct Left {
     pub(super) kept: HashMap<String, Kept>,
     pub(super) noted: HashMap<String, Noted>,
+    /// In the order of their starts.
+    pub(super) keepers: Vec<KeeperNote>,
+}
+
+/// A process that keeps sockets for the next herd.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct KeeperNote {
+    number: u64,
+    /// Whose they are, and what, in their order.
+    list: Vec<(String, Socket)>,
+    pid: u32,
+    at: Time,
+}
+
+const LIST: &str = "L";
+const KEEPER: &str = "K";
+
+impl KeeperNote {
+    /// One that is not started yet.
+    pub(super) fn new(number: u64, list: Vec<(String, Socket)>) -> KeeperNote {
+        let (pid, at) = (0, 0);
+        KeeperNote {
+            number,
+            list,
+            pid,
+            at,
+        }
+    }
+
+    pub(super) fn by(self, pid: u32, at: Time) -> KeeperNote {
+        KeeperNote { pid, at, ..self }
+    }
+
+    pub(super) fn number(&self) -> u64 {
+        self.number
+    }
+
+    pub(super) fn list(&self) -> &[(String, Socket)] {
+        &self.list
+    }
+
+    /// The process, and when it was there.
+    pub(super) fn process(&self) -> (u32, Time) {
+        (self.pid, self.at)
+    }
+
+    /// What the process begins its line with.
+    pub(super) fn prefix(&self) -> String {
+        format!("{KEEPER} {} ", self.number)
+    }
+
+    fn list_line(&self) -> String {
+        // Nothing in it that JSON cannot say.
+        let list = serde_json::to_string(&self.list).unwrap_or_default();
+        format!("{LIST} {} {list}\n", self.number)
+    }
+
+    fn line(&self) -> String {
+        format!("{}{} {}\n", self.prefix(), self.pid, self.at)
+    }
 }
 
 impl Left {
@@ -55,6 +118,7 @@ impl Left {
         if lines.next() != Some(&format!("B {boot}")) {
             return left;
         }
+        let mut lists = HashMap::new();
         for line in lines {
             match line.split_once(' ') {
                 Some(("S", line)) => {
@@ -65,6 +129,26 @@ impl Left {
                 Some((PROCESS, line)) => {
                     if let Some((name, noted)) = noted(line) {
                         left.noted.insert(name, noted);
+                    }
+                }
+                Some((LIST, line)) => {
+                    if let Some((number, list)) = line.split_once(' ')
+                        && let (Ok(number), Ok(list)) =
+                            (number.parse::<u64>(), serde_json::from_str(list))
+                    {
+                        lists.insert(number, list);
+                    }
+                }
+                Some((KEEPER, line)) => {
+                    let words: Vec<u64> = line
+                        .split(' ')
+                        .filter_map(|word| word.parse().ok())
+                        .collect();
+                    if let [number, pid, at] = words.as_slice()
+                        && let (Some(list), Ok(pid)) = (lists.remove(number), u32::try_from(*pid))
+                    {
+                        left.keepers
+                            .push(KeeperNote::new(*number, list).by(pid, *at));
                     }
                 }
                 // A line that was torn by the end of whoever wrote it.
@@ -146,6 +230,16 @@ impl Memory {
         }
     }
 
+    /// Writes down what a keeper is about to get.
+    pub(super) fn note_list(&mut self, keeper: &KeeperNote) {
+        let line = keeper.list_line();
+        self.grown += line.len();
+        if let Some(file) = &mut self.file {
+            // Without room, the next herd knows less.
+            let _ = file.write_all(line.as_bytes());
+        }
+    }
+
     /// Whether it is to be written anew as soon as no process is about to
     /// note itself.
     pub(super) fn is_long(&self) -> bool {
@@ -160,6 +254,7 @@ impl Memory {
         &mut self,
         machine: &Machine,
         processes: impl Iterator<Item = (String, Noted)>,
+        keepers: &[KeeperNote],
     ) -> io::Result<()> {
         let mut text = format!("B {}\n", self.boot);
         for view in machine.views() {
@@ -174,6 +269,9 @@ impl Memory {
                 at,
             } = noted;
             text.push_str(&format!("{PROCESS} {name} {generation} {pid} {at}\n"));
+        }
+        for keeper in keepers {
+            text.push_str(&(keeper.list_line() + &keeper.line()));
         }
         self.grown = 0;
         self.news.clear();
@@ -209,7 +307,7 @@ mod tests {
         let mut machine = Machine::new();
         let service = crate::config::Service::parse(Path::new("x"), "command = 'x'").unwrap();
         let mut kept = Kept::only(3);
-        machine.adopt(0, "web", kept.clone(), service.into(), Some((7, 0)));
+        machine.adopt(0, "web", kept.clone(), Some(service.into()), Some((7, 0)));
         // It has no other way of telling than to run.
         kept.ready = true;
         let noted = Noted {
@@ -218,8 +316,14 @@ mod tests {
             at: 12,
         };
         let processes = [("web".to_owned(), noted)];
+        let socket = serde_json::from_str("\"tcp:80\"").unwrap();
+        let keeper = KeeperNote::new(4, vec![("web".to_owned(), socket)]).by(9, 13);
         memory
-            .write_anew(&machine, processes.clone().into_iter())
+            .write_anew(
+                &machine,
+                processes.clone().into_iter(),
+                std::slice::from_ref(&keeper),
+            )
             .unwrap();
         memory.look_at("web");
         memory.tell(&machine);
@@ -227,6 +331,7 @@ mod tests {
         let (_, left) = Memory::open(path);
         assert_eq!(left.kept, HashMap::from([("web".to_owned(), kept)]));
         assert_eq!(left.noted, HashMap::from(processes));
+        assert_eq!(left.keepers, [keeper]);
         assert_eq!(
             Left::read("B other\nP web 3 7 12\n", "this"),
             Left::default()

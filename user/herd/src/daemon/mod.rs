@@ -16,6 +16,7 @@ mod notes;
 mod outputs;
 mod reserve;
 mod sides;
+mod sockets;
 mod starts;
 mod transport;
 mod upgrade;
@@ -42,6 +43,7 @@ use notes::Failed;
 use outputs::Outputs;
 use reserve::Reserve;
 use sides::Sides;
+use sockets::Sockets;
 use starts::Instances;
 use watches::Watches;
 
@@ -74,6 +76,7 @@ struct Daemon {
     /// The control groups of services, if there are any here.
     groups: Option<Groups>,
     sides: Sides,
+    sockets: Sockets,
     watches: Watches,
     strangers: Strangers,
     memory: Memory,
@@ -142,6 +145,7 @@ pub(crate) fn run(paths: Paths) -> Result<(), String> {
         rests: Rests::default(),
         groups: None,
         sides: Sides::default(),
+        sockets: Sockets::default(),
         watches: Watches::default(),
         strangers: Strangers::default(),
         memory,
@@ -221,6 +225,7 @@ impl Daemon {
             if self.ending.is_some() && idle && self.machine.is_quiet() {
                 break;
             }
+            self.tidy_sockets();
             self.answer_pending();
             self.control.update_interest(&self.pollers);
             self.make_room(0);
@@ -301,6 +306,7 @@ impl Daemon {
             self.memory.look_at(&view.name);
         }
         self.failed.look_at_all(&self.machine);
+        self.sockets.look_at_all();
         Ok(enabled)
     }
 }

@@ -94,6 +94,7 @@ impl Daemon {
         say(&format!("{name}: {text}"));
         self.failed.look_at(name);
         self.memory.look_at(name);
+        self.sockets.look_at(name);
         self.write_log(name, Origin::Herd, format!("{text}\n").as_bytes());
     }
 }

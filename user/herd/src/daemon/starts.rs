@@ -147,6 +147,11 @@ impl Daemon {
                     generation,
                     service,
                 }) => self.clean(&name, generation, &service),
+                Some(Action::Listen {
+                    name,
+                    generation,
+                    service,
+                }) => self.listen(&name, generation, &service),
                 Some(Action::Abort { name, generation }) => self.abort(&name, generation),
                 Some(Action::Start {
                     name,
@@ -183,6 +188,7 @@ impl Daemon {
         let actions = self.machine.event(self.now(), name, generation, event);
         self.failed.look_at(name);
         self.memory.look_at(name);
+        self.sockets.look_at(name);
         self.actions.extend(actions);
     }
 
@@ -203,6 +209,8 @@ impl Daemon {
             });
         }
         self.reserve.lend_to_start();
+        self.open_sockets(name, &service)
+            .map_err(|error| format!("sockets: {error}"))?;
         let group = self.make_group(name, &service)?;
         let setting = Setting {
             name,
@@ -212,6 +220,7 @@ impl Daemon {
             open_files: self.open_files,
             record: self.memory.file(),
             group: group.as_ref().map(AsFd::as_fd),
+            sockets: self.sockets.of(name),
         };
         let spawned = sys::spawn(&service, &setting)?;
         let pid = spawned.pid;

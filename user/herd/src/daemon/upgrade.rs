@@ -15,7 +15,7 @@ impl Daemon {
     /// Does it if it was asked for and nothing is half done.
     pub(super) fn upgrade_if_settled(&mut self, idle: bool) {
         let may = self.upgrade && idle && self.ending.is_none();
-        if !may || !self.instances.are_settled() {
+        if !may || !self.instances.are_settled() || !self.sockets.are_settled() {
             return;
         }
         self.upgrade = false;

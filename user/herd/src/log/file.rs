@@ -4,9 +4,13 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use crate::config::LogLimits;
 use crate::files;
+
+/// How often it is looked whether an open file is still at its path.
+const LOOK: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
 pub(super) struct LogFile {
@@ -14,6 +18,8 @@ pub(super) struct LogFile {
     limits: LogLimits,
     file: Option<File>,
     size: u64,
+    /// When it was last made sure that the open file is the one at the path.
+    looked: Instant,
     /// Bytes that could not be written since the last that could.
     lost: u64,
 }
@@ -26,6 +32,7 @@ impl LogFile {
             limits,
             file: None,
             size: 0,
+            looked: Instant::now(),
             lost: 0,
         }
     }
@@ -72,6 +79,7 @@ impl LogFile {
 
     /// What is left in `rest` was not written.
     fn try_append(&mut self, rest: &mut &[u8], now: &str) -> io::Result<()> {
+        self.leave_if_gone();
         if self.file.is_none() {
             self.open()?;
         }
@@ -82,6 +90,20 @@ impl LogFile {
             self.lost = 0;
         }
         self.put(rest)
+    }
+
+    /// Closes a file that somebody has taken away: what is written there nobody reads.
+    fn leave_if_gone(&mut self) {
+        if self.looked.elapsed() < LOOK {
+            return;
+        }
+        self.looked = Instant::now();
+        let identity = |data: fs::Metadata| (data.dev(), data.ino());
+        let open = self.file.as_ref().and_then(|file| file.metadata().ok());
+        let there = fs::symlink_metadata(&self.path).ok();
+        if open.map(identity) != there.map(identity) {
+            self.file = None;
+        }
     }
 
     /// Writes as much to each file as it may have, whole lines if it can be.
@@ -109,6 +131,7 @@ impl LogFile {
         let file = files::append(&self.path)?;
         self.size = file.metadata()?.size();
         self.file = Some(file);
+        self.looked = Instant::now();
         Ok(())
     }
 
@@ -218,6 +241,19 @@ mod tests {
             text,
             "T herd | 8 bytes of log were lost before this line\nthree\n"
         );
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn a_file_that_was_taken_away_is_made_anew() {
+        let folder = std::env::temp_dir().join(format!("herd-gone-{}", std::process::id()));
+        let path = folder.join("x.log");
+        let mut log = LogFile::new(path.clone(), LogLimits::default());
+        log.append(b"one\n", "T").unwrap();
+        fs::remove_dir_all(&folder).unwrap();
+        std::thread::sleep(LOOK);
+        log.append(b"two\n", "T").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"two\n");
         fs::remove_dir_all(folder).unwrap();
     }
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::backoff::Restarts;
 use super::entry::{Entry, Instance, State};
 use super::{Action, Generation, Machine, Time};
-use crate::config::{Kind, Ready, Service};
+use crate::config::{Ready, Service};
 
 /// What is to be known of a service beside its definition.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -63,28 +63,30 @@ impl Machine {
 
     /// Takes a service over from the herd before, in which the clock was the
     /// same. `running` is the number of the first process of its instance
-    /// and when that was started. To be called before [`Machine::load`].
+    /// and when that was started. Without a `service`, its definition is not known:
+    /// only what runs is supervised. To be called before [`Machine::load`].
     pub fn adopt(
         &mut self,
         now: Time,
         name: &str,
         kept: Kept,
-        service: Arc<Service>,
+        service: Option<Arc<Service>>,
         running: Option<(u32, Time)>,
     ) -> Vec<Action> {
         let mut out = Vec::new();
         let entry = self.entries.entry(name.to_owned()).or_default();
         entry.wall_offset = self.wall_offset;
-        let (wanted, done) = (kept.wanted, kept.done);
+        let (wanted, done, is_ready) = (kept.wanted, kept.done, kept.ready);
         // What was told by a pipe of the herd before is not told again.
-        let ready = kept.ready || !matches!(service.ready, Some(Ready::Probe(_) | Ready::Notify));
         entry.take_over(kept, service.clone());
+        let service = service.unwrap_or_else(|| Arc::new(Service::gone()));
+        let ready = is_ready || !matches!(service.ready, Some(Ready::Probe(_) | Ready::Notify));
         match running {
             Some((pid, since)) => {
                 entry.state = State::Running(Instance {
                     pid,
                     since,
-                    ready: ready && service.kind == Kind::Daemon,
+                    ready: ready && !service.kind.runs_once(),
                     service,
                 });
                 if !wanted {
@@ -92,7 +94,7 @@ impl Machine {
                 }
             }
             None if wanted && !done && matches!(entry.state, State::Down) => {
-                entry.state = State::Waiting
+                entry.state = entry.comes();
             }
             None => {}
         }
@@ -122,7 +124,7 @@ impl Entry {
         }
     }
 
-    fn take_over(&mut self, kept: Kept, service: Arc<Service>) {
+    fn take_over(&mut self, kept: Kept, service: Option<Arc<Service>>) {
         self.enabled = kept.enabled;
         self.wanted = kept.wanted;
         self.generation = kept.generation;
@@ -131,8 +133,10 @@ impl Entry {
         self.restarts = kept.restarts;
         self.in_a_row = kept.in_a_row;
         self.has_run = kept.generation > 0;
-        self.definition = Ok(service.clone());
-        self.usable = Some(service);
+        if let Some(service) = &service {
+            self.definition = Ok(service.clone());
+        }
+        self.usable = service;
         self.state = match kept.due {
             // Looked at at once.
             Some(at) if kept.scheduled => State::Scheduled { at, look: 0 },

@@ -7,7 +7,7 @@ use crate::config::Service;
 
 /// A run of this length is followed by a restart at once, the first time, in
 /// milliseconds. So a service that ends at once never keeps herd busy.
-const AT_ONCE_AFTER: Time = 1_000;
+pub(super) const AT_ONCE_AFTER: Time = 1_000;
 
 /// The restarts since the count was last reset.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -14,9 +14,8 @@ const LOOK: u64 = 60_000;
 impl Entry {
     pub(super) fn tick(&mut self, name: &str, now: Time, out: &mut Vec<Action>) {
         match std::mem::take(&mut self.state) {
-            State::Backoff(at) | State::Scheduled { at, .. } if at <= now => {
-                self.state = State::Waiting;
-            }
+            State::Backoff(at) if at <= now => self.state = self.comes(),
+            State::Scheduled { at, .. } if at <= now => self.state = State::Waiting,
             State::Scheduled { at, .. } => self.state = self.scheduled(now, at),
             State::Running(instance) if instance.late_at().is_some_and(|at| at <= now) => {
                 let limit = instance.service.start_timeout;

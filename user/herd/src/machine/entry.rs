@@ -32,6 +32,12 @@ pub(super) enum State {
         /// When to look at the clocks again.
         look: Time,
     },
+    /// None; one is started when a client comes to its sockets.
+    Listening {
+        /// They are being opened, or are open.
+        asked: bool,
+        open: bool,
+    },
     /// It was told to stop, and is killed at the deadline.
     Stopping {
         instance: Instance,
@@ -55,7 +61,7 @@ pub(super) struct Instance {
 
 impl Instance {
     pub(super) fn runs_once(&self) -> bool {
-        self.service.kind != Kind::Daemon
+        self.service.kind.runs_once()
     }
 
     /// When it must be ready, if it is not.
@@ -167,13 +173,35 @@ impl Entry {
         let timer = || self.usable.as_ref().is_some_and(|it| it.schedule.is_some());
         match self.state {
             State::Scheduled { .. } => !timer(),
+            State::Listening { .. } => !self.waits_for_clients(),
             State::Backoff(_) => true,
             _ => self.failed && self.enabled,
         }
     }
 
-    /// Has a timer that waits do so by its new schedule, from now on.
-    pub(super) fn schedule_anew(&mut self, now: Time) {
+    /// Whether an instance of it is only started when a client comes.
+    pub(super) fn waits_for_clients(&self) -> bool {
+        let usable = self.usable.as_ref();
+        usable.is_some_and(|service| service.kind == Kind::Socket)
+    }
+
+    /// How it comes to its next instance, when nothing else holds it up.
+    pub(super) fn comes(&self) -> State {
+        match self.waits_for_clients() {
+            true => State::Listening {
+                asked: false,
+                open: false,
+            },
+            false => State::Waiting,
+        }
+    }
+
+    /// Has one that waits for a time or for clients do so by its new definition, from
+    /// now on.
+    pub(super) fn wait_anew(&mut self, now: Time) {
+        if let State::Listening { .. } = self.state {
+            self.state = self.comes();
+        }
         if let State::Scheduled { .. } = self.state
             && let Some(at) = self.next_time(now, now)
         {
@@ -183,7 +211,8 @@ impl Entry {
 
     /// Wants it to run. A wait for a restart ends; an instance that is
     /// stopping is followed by a new one. A timer that runs at times of the day
-    /// waits for the next, unless it does so already.
+    /// waits for the next, and what is started for clients waits for one, unless it
+    /// does so already.
     pub(super) fn start(&mut self, now: Time) {
         self.wanted = true;
         self.failed = false;
@@ -193,9 +222,10 @@ impl Entry {
         match &mut self.state {
             State::Down => {
                 let first = self.first_time(now);
-                self.state = first.map_or(State::Waiting, |at| self.scheduled(now, at));
+                self.state = first.map_or_else(|| self.comes(), |at| self.scheduled(now, at));
             }
-            State::Backoff(_) | State::Scheduled { .. } => self.state = State::Waiting,
+            State::Backoff(_) | State::Scheduled { .. } => self.state = self.comes(),
+            State::Listening { .. } => self.state = State::Waiting,
             State::Stopping { failed, .. } => *failed = false,
             State::Cleaning(last) => last.asked = true,
             _ => {}
@@ -212,9 +242,13 @@ impl Entry {
     /// Ends its instance, whatever is to follow.
     pub(super) fn end(&mut self, name: &str, now: Time, out: &mut Vec<Action>) {
         match std::mem::take(&mut self.state) {
-            State::Down | State::Waiting | State::Backoff(_) | State::Scheduled { .. } => {
+            State::Down
+            | State::Waiting
+            | State::Backoff(_)
+            | State::Scheduled { .. }
+            | State::Listening { .. } => {
                 if self.wanted {
-                    self.state = State::Waiting;
+                    self.state = self.comes();
                 }
             }
             State::Running(instance) => self.ask_to_stop(name, now, instance, false, out),
@@ -273,6 +307,23 @@ impl Entry {
         };
     }
 
+    /// Has its sockets opened, if it waits for clients and they are not.
+    pub(super) fn listen(&mut self, name: &str, out: &mut Vec<Action>) {
+        if let (State::Listening { asked: false, open }, Some(service)) =
+            (&self.state, &self.usable)
+        {
+            out.push(Action::Listen {
+                name: name.to_owned(),
+                generation: self.generation,
+                service: service.clone(),
+            });
+            self.state = State::Listening {
+                asked: true,
+                open: *open,
+            };
+        }
+    }
+
     /// Asks for a new instance. Only called in `Waiting`.
     pub(super) fn launch(&mut self, name: &str, out: &mut Vec<Action>) {
         if let (State::Waiting, Some(service)) = (&self.state, &self.usable) {
@@ -302,7 +353,7 @@ impl Entry {
     ) {
         match (std::mem::take(&mut self.state), event) {
             (State::Starting { service, .. }, Event::Started(pid)) => {
-                let ready = service.ready.is_none() && service.kind == Kind::Daemon;
+                let ready = service.ready.is_none() && !service.kind.runs_once();
                 let instance = Instance {
                     pid,
                     since: now,
@@ -314,8 +365,24 @@ impl Entry {
             (State::Starting { aborted: true, .. }, Event::NotStarted { .. }) => {
                 note(name, "stopped while it was starting", out);
                 if self.wanted {
-                    self.state = State::Waiting;
+                    self.state = self.comes();
                 }
+            }
+            (State::Listening { asked: true, .. }, Event::NotStarted { error, .. }) => {
+                note(name, format!("cannot listen: {error}"), out);
+                self.last_end = Some(Err(error));
+                self.ended_well = false;
+                self.restart(name, now, 0, false, random, out);
+            }
+            (State::Listening { asked: true, .. }, Event::Ready) => {
+                self.state = State::Listening {
+                    asked: true,
+                    open: true,
+                };
+            }
+            (State::Listening { asked: true, .. }, Event::Called) => {
+                note(name, "a client has come", out);
+                self.state = State::Waiting;
             }
             (State::Starting { .. }, Event::NotStarted { error, lasting }) => {
                 note(name, format!("cannot start: {error}"), out);

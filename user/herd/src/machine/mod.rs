@@ -85,8 +85,11 @@ pub enum Event {
         /// Whether it will be so until something changes.
         lasting: bool,
     },
-    /// It does what it is for, as its definition has that found out.
+    /// It does what it is for, as its definition has that found out; or, of one that
+    /// waits for clients, its sockets are open.
     Ready,
+    /// A client has come to one of its sockets.
+    Called,
     /// It runs, but not well: why.
     Unwell(String),
     /// The instance ended.
@@ -109,6 +112,17 @@ pub enum Action {
         service: Arc<Service>,
         /// Whether it has run before: what runs comes before what never did.
         again: bool,
+    },
+    /// Open the sockets of a service without an instance; answer with
+    /// [`Event::Ready`] or [`Event::NotStarted`], and with [`Event::Called`] when a
+    /// client is there.
+    Listen {
+        /// The service.
+        name: String,
+        /// Its last instance.
+        generation: Generation,
+        /// What it is.
+        service: Arc<Service>,
     },
     /// Run `post_stop` of an instance that has ended; answer with
     /// [`Event::Cleaned`].
@@ -233,7 +247,7 @@ impl Machine {
                     stopped.push(found.name);
                 }
                 _ if changed && entry.is_to_try_changed() => starts.push(found.name),
-                _ if changed => entry.schedule_anew(now),
+                _ if changed => entry.wait_anew(now),
                 _ => {}
             }
         }

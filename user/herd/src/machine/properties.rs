@@ -15,13 +15,13 @@ enum Step {
     Answer(u8, Answer),
     /// An event of a generation that may be any.
     Stray(u8, Generation, bool),
-    Load(u8, u8),
+    Load(Files),
     Advance(u16),
     /// The wall clock is set.
     SetWall(u32),
     ShutDown,
     /// herd dies, and another takes over.
-    Die(u8, u8),
+    Die(Files),
 }
 
 #[derive(Debug, Clone)]
@@ -38,6 +38,8 @@ enum Answer {
 struct World {
     machine: Machine,
     live: HashMap<String, (Generation, bool)>,
+    /// Those whose sockets are being opened, or are open.
+    listening: HashMap<String, Generation>,
     /// Those whose end is being cleaned up after.
     cleaned: HashMap<String, Generation>,
     now: Time,
@@ -47,13 +49,32 @@ struct World {
     many: bool,
 }
 
-const NAMES: [&str; 8] = ["a", "b", "c", "d", "e", "f", "g", "h"];
+const NAMES: [&str; 9] = ["a", "b", "c", "d", "e", "f", "g", "h", "i"];
+
+/// All of them.
+const ALL: u16 = 0x1ff;
 
 /// Whom each needs, and whom it may not run beside.
-const NEEDS: [&[&str]; 8] = [&[], &[], &["b"], &[], &["c"], &["e"], &[], &[]];
-const RIVALS: [&[&str]; 8] = [&["f"], &[], &[], &[], &[], &["a"], &[], &[]];
+const NEEDS: [&[&str]; 9] = [&[], &[], &["b"], &[], &["c"], &["e"], &["i"], &[], &["b"]];
+const RIVALS: [&[&str]; 9] = [&["f"], &[], &[], &[], &[], &["a"], &[], &[], &["g"]];
 
-fn definitions(present: u8, enabled: u8) -> Vec<Loaded> {
+/// What is on the disk: which definitions are there, enabled, torn, and edited, by bit.
+#[derive(Debug, Clone, Copy)]
+struct Files {
+    present: u16,
+    enabled: u16,
+    torn: u16,
+    edited: u16,
+}
+
+const WHOLE: Files = Files {
+    present: ALL,
+    enabled: ALL,
+    torn: 0,
+    edited: 0,
+};
+
+fn definitions(files: Files) -> Vec<Loaded> {
     let one = |(i, name): (usize, &&str)| {
         let text = match i {
             0 => "command = 'x'\npost_stop = 'y'\nconflicts = ['f']",
@@ -63,20 +84,33 @@ fn definitions(present: u8, enabled: u8) -> Vec<Loaded> {
             2 => "command = 'x'\nneeds = ['b']\nrestart = 'never'",
             3 => "command = 'x'\nbroken",
             4 => "command = 'x'\nneeds = ['c']\nwants = ['a', 'd']\ntype = 'oneshot'",
-            6 => "command = 'x'\ntype = 'timer'\nschedule = 'every 3s'\npost_stop = 'y'",
+            6 => {
+                "command = 'x'\ntype = 'timer'\nschedule = 'every 3s'\npost_stop = 'y'\nneeds = ['i']"
+            }
             7 => "command = 'x'\ntype = 'timer'\nschedule = '*:15'\nafter = ['a']",
+            8 => {
+                "command = 'x'\ntype = 'socket'\nsockets = ['tcp:80']\nneeds = ['b']\n\
+                 conflicts = ['g']\nmax_retries = 9"
+            }
             _ => "command = 'x'\nneeds = ['e']\nmax_retries = 3\npost_stop = 'y'",
         };
+        let mut text = text.to_owned();
+        if files.edited & (1 << i) != 0 {
+            text.push_str("\nstop_timeout = '3s'\nstart_timeout = '2s'");
+        }
+        if files.torn & (1 << i) != 0 {
+            text.push_str("\ntorn = '");
+        }
         Loaded {
             name: (*name).to_owned(),
-            enabled: enabled & (1 << i) != 0,
-            definition: Service::parse(Path::new("x"), text),
+            enabled: files.enabled & (1 << i) != 0,
+            definition: Service::parse(Path::new("x"), &text),
         }
     };
     NAMES
         .iter()
         .enumerate()
-        .filter(|(i, _)| present & (1 << i) != 0)
+        .filter(|(i, _)| files.present & (1 << i) != 0)
         .map(one)
         .collect()
 }
@@ -93,7 +127,7 @@ impl World {
                 .unwrap_or_default(),
             Step::Answer(i, answer) => self.answer(name(i), answer),
             Step::Stray(i, generation, start) => self.stray(name(i), generation, start),
-            Step::Load(present, enabled) => self.machine.load(now, definitions(present, enabled)),
+            Step::Load(files) => self.machine.load(now, definitions(files)),
             Step::Advance(ms) => {
                 self.now += u64::from(ms);
                 self.machine.tick(self.now)
@@ -106,7 +140,7 @@ impl World {
                 self.shut = true;
                 self.machine.shut_down(now)
             }
-            Step::Die(present, enabled) => self.die(&definitions(present, enabled)),
+            Step::Die(files) => self.die(&definitions(files)),
         };
         self.perform(actions);
     }
@@ -115,6 +149,7 @@ impl World {
     fn die(&mut self, loaded: &[Loaded]) -> Vec<Action> {
         let old = std::mem::take(&mut self.machine);
         self.shut = false;
+        self.listening.clear();
         // Nobody knows of it any more.
         let cleaned = std::mem::take(&mut self.cleaned);
         let mut out = Vec::new();
@@ -122,7 +157,7 @@ impl World {
             let name = view.name.as_str();
             let found = loaded.iter().find(|found| found.name == name);
             let service = found.and_then(|found| found.definition.clone().ok());
-            let service = Arc::new(service.unwrap_or_else(Service::gone));
+            let service = service.map(Arc::new);
             let live = self.live.get(name).copied();
             let was_cleaned = cleaned.contains_key(name);
             let there = live.is_some() || was_cleaned;
@@ -151,7 +186,7 @@ impl World {
                 .event(self.now, name, generation, Event::Cleaned);
         }
         let Some((generation, started)) = self.live.get(name).copied() else {
-            return Vec::new();
+            return self.answer_listening(name, &answer);
         };
         let event = match (started, answer) {
             (false, Answer::Fail) => {
@@ -174,6 +209,32 @@ impl World {
             (true, Answer::Unwell) => Event::Unwell("it is not well".to_owned()),
             (true, _) => return Vec::new(),
         };
+        self.machine.event(self.now, name, generation, event)
+    }
+
+    /// What becomes of sockets: they are opened, or cannot be, or a client comes.
+    fn answer_listening(&mut self, name: &str, answer: &Answer) -> Vec<Action> {
+        let Some(generation) = self.listening.get(name).copied() else {
+            return Vec::new();
+        };
+        let phase = self.machine.view(name).map(|view| view.phase);
+        let event = match (phase, answer) {
+            (Some(Phase::Starting), Answer::Fail) => Event::NotStarted {
+                error: "no".to_owned(),
+                lasting: false,
+            },
+            (Some(Phase::Starting), _) => Event::Ready,
+            (Some(Phase::Listening), Answer::Start | Answer::Ready) => Event::Called,
+            (Some(Phase::Listening), _) => return Vec::new(),
+            // It is not waited for any more.
+            _ => {
+                self.listening.remove(name);
+                return Vec::new();
+            }
+        };
+        if event != Event::Ready {
+            self.listening.remove(name);
+        }
         self.machine.event(self.now, name, generation, event)
     }
 
@@ -204,7 +265,8 @@ impl World {
         let service = self.machine.service(name).unwrap();
         for other in NEEDS[place] {
             let phase = self.machine.view(other).map(|view| view.phase);
-            let is_up = matches!(phase, Some(Phase::Running | Phase::Done));
+            let up = [Phase::Running, Phase::Done, Phase::Listening];
+            let is_up = phase.is_some_and(|phase| up.contains(&phase));
             assert!(is_up, "{name} needs {other}, which is {phase:?}");
         }
         for other in RIVALS[place] {
@@ -226,6 +288,14 @@ impl World {
                     assert!(old.is_none(), "two instances of {name}");
                     assert!(!self.cleaned.contains_key(&name), "{name} is not clean");
                     self.check_others(&name);
+                }
+                Action::Listen {
+                    name, generation, ..
+                } => {
+                    assert!(!self.shut, "{name} listens in a shutdown");
+                    assert!(!self.live.contains_key(&name), "{name} has an instance");
+                    assert!(!self.cleaned.contains_key(&name), "{name} is not clean");
+                    self.listening.insert(name, generation);
                 }
                 Action::Clean {
                     name, generation, ..
@@ -258,6 +328,16 @@ impl World {
     }
 }
 
+fn files() -> impl Strategy<Value = Files> {
+    let few = || prop_oneof![Just(0), any::<u16>()];
+    (any::<u16>(), any::<u16>(), few(), few()).prop_map(|(present, enabled, torn, edited)| Files {
+        present,
+        enabled,
+        torn,
+        edited,
+    })
+}
+
 fn step() -> impl Strategy<Value = Step> {
     let command = prop_oneof![
         Just(Command::Start),
@@ -276,11 +356,11 @@ fn step() -> impl Strategy<Value = Step> {
         3 => (any::<u8>(), command).prop_map(|(i, c)| Step::Command(i, c)),
         6 => (any::<u8>(), answer).prop_map(|(i, a)| Step::Answer(i, a)),
         1 => (any::<u8>(), 0..9u64, any::<bool>()).prop_map(|(i, g, s)| Step::Stray(i, g, s)),
-        2 => (any::<u8>(), any::<u8>()).prop_map(|(p, e)| Step::Load(p, e)),
+        2 => files().prop_map(Step::Load),
         3 => (0..8_000u16).prop_map(Step::Advance),
         1 => any::<u32>().prop_map(Step::SetWall),
         1 => Just(Step::ShutDown),
-        1 => (any::<u8>(), any::<u8>()).prop_map(|(p, e)| Step::Die(p, e)),
+        1 => files().prop_map(Step::Die),
     ]
 }
 
@@ -292,7 +372,7 @@ proptest! {
     #[test]
     fn at_most_one_instance(steps in prop::collection::vec(step(), 1..120)) {
         let mut world = World::default();
-        world.step(Step::Load(0xff, 0xff));
+        world.step(Step::Load(WHOLE));
         for step in steps {
             world.step(step);
         }
@@ -302,13 +382,13 @@ proptest! {
     #[test]
     fn a_shutdown_comes_to_rest(steps in prop::collection::vec(step(), 1..60)) {
         let mut world = World::default();
-        world.step(Step::Load(0xff, 0xff));
+        world.step(Step::Load(WHOLE));
         for step in steps {
             world.step(step);
         }
         world.step(Step::ShutDown);
         for _ in 0..24 {
-            for i in 0..8 {
+            for i in 0..9 {
                 world.step(Step::Answer(i, Answer::Start));
                 world.step(Step::Answer(i, Answer::End(true)));
             }

@@ -31,9 +31,19 @@ impl Machine {
         let Some(entry) = self.entries.get(name) else {
             return;
         };
-        if !matches!(entry.state, State::Waiting) {
-            return;
+        match entry.state {
+            State::Waiting => {}
+            State::Listening { asked: false, .. } => {
+                if let Some(entry) = self.entries.get_mut(name) {
+                    entry.listen(name, out);
+                }
+                return;
+            }
+            _ => return,
         }
+        let Some(entry) = self.entries.get(name) else {
+            return;
+        };
         let blocker = relations::blocker(&self.entries, entry, entry.place);
         let place = entry.place;
         let blocker = blocker.or_else(|| Some((place, self.rival(name)?)));

@@ -77,9 +77,15 @@ impl Entry {
         let comes = match &self.state {
             State::Waiting | State::Starting { .. } => true,
             State::Running(instance) => !instance.ready,
+            State::Listening { open, .. } => !open,
             _ => false,
         };
-        let is_ready = matches!(&self.state, State::Running(instance) if instance.ready);
+        // Clients of one that listens are served, even if not at once.
+        let is_ready = match &self.state {
+            State::Running(instance) => instance.ready,
+            State::Listening { open, .. } => *open,
+            _ => false,
+        };
         Standing {
             comes: comes && self.usable.is_some(),
             is_up: is_ready || self.done,

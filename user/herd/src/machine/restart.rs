@@ -1,6 +1,6 @@
 //! What follows the end of an instance.
 
-use super::backoff::Failures;
+use super::backoff::{AT_ONCE_AFTER, Failures, Restarts};
 use super::entry::{Entry, Instance, State, note};
 use super::{Action, End, Time};
 use crate::config::{Kind, Millis, Restart};
@@ -75,7 +75,7 @@ impl Entry {
         self.state = State::Down;
         if last.asked {
             if self.wanted {
-                self.state = State::Waiting;
+                self.state = self.comes();
             }
         } else if last.end == GIVE_UP {
             self.give_up(name, out);
@@ -84,10 +84,25 @@ impl Entry {
         } else if last.runs_once && last.success {
             self.done = self.wanted;
             self.wanted = false;
+        } else if last.success && self.waits_for_clients() {
+            self.listen_again(now, last.ran);
         } else {
             self.count_failure(name, now, last.ran, out);
             self.restart(name, now, last.ran, last.success, random, out);
         }
+    }
+
+    /// It has done what its clients wanted. One that ended as soon as it had begun may
+    /// have left them waiting, and is not to be started by them again and again.
+    fn listen_again(&mut self, now: Time, ran: Time) {
+        self.in_a_row = Restarts::default();
+        let Some(service) = self.usable.as_ref().filter(|_| self.wanted) else {
+            return;
+        };
+        self.state = match ran >= AT_ONCE_AFTER {
+            true => self.comes(),
+            false => State::Backoff(now.saturating_add(service.backoff.first.0)),
+        };
     }
 
     /// Trying again would end the same way until something changes.
@@ -125,8 +140,8 @@ impl Entry {
         };
         let again = match service.restart {
             // It comes again anyway.
-            _ if service.kind == Kind::Timer => true,
-            Restart::Always => service.kind == Kind::Daemon || !success,
+            _ if matches!(service.kind, Kind::Timer | Kind::Socket) => true,
+            Restart::Always => !service.kind.runs_once() || !success,
             Restart::OnFailure => !success,
             Restart::Never => false,
         };
@@ -151,7 +166,7 @@ impl Entry {
         let delay = self.in_a_row.next_delay(&service, ran, random);
         if delay == 0 {
             note(name, "restarting at once", out);
-            self.state = State::Waiting;
+            self.state = self.comes();
         } else {
             note(name, format!("restarting in {}", Millis(delay)), out);
             self.state = State::Backoff(now.saturating_add(delay));

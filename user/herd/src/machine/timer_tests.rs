@@ -126,7 +126,7 @@ fn the_next_herd_knows_when() {
     let kept = machine.kept("a").unwrap();
     let service = machine.service("a").unwrap().clone();
     let mut machine = Machine::new();
-    machine.adopt(5_000, "a", kept, service, None);
+    machine.adopt(5_000, "a", kept, Some(service), None);
     assert_eq!(starts(&machine.load(5_000, timer("every 10m"))), []);
     machine.tick(5_000);
     assert_eq!(machine.view("a").unwrap().due, Some(10 * MINUTE));

@@ -27,6 +27,8 @@ pub enum Phase {
     Backoff,
     /// It waits for the time at which it runs.
     Scheduled,
+    /// It is started when a client comes to its sockets.
+    Listening,
     /// It was told to stop and has not ended yet.
     Stopping,
 }
@@ -52,6 +54,7 @@ impl Phase {
             Phase::Done => "done",
             Phase::Backoff => "backoff",
             Phase::Scheduled => "scheduled",
+            Phase::Listening => "listening",
             Phase::Stopping => "stopping",
         }
     }
@@ -104,6 +107,8 @@ impl Entry {
             (State::Running(_), _) => Phase::Running,
             (State::Backoff(_), _) => Phase::Backoff,
             (State::Scheduled { .. }, _) => Phase::Scheduled,
+            (State::Listening { open: true, .. }, _) => Phase::Listening,
+            (State::Listening { .. }, _) => Phase::Starting,
             (State::Stopping { .. } | State::Cleaning(_), _) => Phase::Stopping,
             (State::Down, _) if self.definition.is_err() => Phase::Invalid,
             (State::Down, Some(Err(_))) => Phase::Failed,

@@ -8,7 +8,7 @@ use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 
 use super::descriptors::OpenFiles;
 use super::raw::check;
-use super::record::Record;
+use super::record::{Line, Record};
 
 /// What the new process is to become.
 pub(super) struct Image {
@@ -26,7 +26,12 @@ pub(super) struct Image {
     pub(super) record: Option<Record>,
     /// Through which it comes into its control group.
     pub(super) group: Option<RawFd>,
+    /// Its variable [`LISTEN_PID`] is to have its number.
+    pub(super) listens: bool,
 }
+
+/// Whose sockets there are, as of sd_listen_fds(3).
+pub(super) const LISTEN_PID: &str = "LISTEN_PID";
 
 /// What to execute.
 pub(super) struct Program {
@@ -88,6 +93,18 @@ fn pointers(texts: &[CString]) -> Vec<*const c_char> {
     texts.chain([std::ptr::null()]).collect()
 }
 
+fn listen_pid(image: &Image) -> Option<(usize, Line)> {
+    let name = LISTEN_PID.as_bytes();
+    let is_it = |variable: &CString| {
+        let rest = variable.as_bytes().strip_prefix(name);
+        rest.is_some_and(|rest| rest.starts_with(b"="))
+    };
+    let place = image.variables.iter().position(is_it);
+    place
+        .filter(|_| image.listens)
+        .map(|place| (place, Line::new()))
+}
+
 /// The arrays that `execve` wants, made before the process exists.
 struct Pointers<'a> {
     paths: &'a [CString],
@@ -119,6 +136,7 @@ pub(super) fn fork(
         program: Pointers::of(&image.program),
         first: image.first.as_ref().map(Pointers::of),
         variables: pointers(&image.variables),
+        listen_pid: listen_pid(image),
         files: files
             .iter()
             .map(|(n, file)| (*n, file.as_raw_fd()))
@@ -152,6 +170,8 @@ struct Start<'a> {
     program: Pointers<'a>,
     first: Option<Pointers<'a>>,
     variables: Vec<*const c_char>,
+    /// Where the variable is that has its number, and what is put there.
+    listen_pid: Option<(usize, Line)>,
     /// Each with the number that it is to have.
     files: Vec<(RawFd, RawFd)>,
     report: RawFd,
@@ -165,6 +185,7 @@ impl Start<'_> {
         if let Err(failed) = self.prepare() {
             return failed;
         }
+        self.name_itself();
         if let Some(first) = &self.first {
             let status = run(first, &self.variables);
             if status != 0 {
@@ -173,6 +194,18 @@ impl Start<'_> {
         }
         execute(&self.program, &self.variables);
         (Step::Program, errno())
+    }
+
+    /// Puts its number where it is to be told.
+    fn name_itself(&mut self) {
+        if let Some((place, line)) = &mut self.listen_pid
+            && let Some(variable) = self.variables.get_mut(*place)
+        {
+            line.push(LISTEN_PID.as_bytes());
+            line.push(b"=");
+            line.number(u64::from(std::process::id()));
+            *variable = line.as_ptr();
+        }
     }
 
     /// Everything up to the programs.

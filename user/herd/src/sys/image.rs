@@ -7,9 +7,9 @@ use std::path::Path;
 
 use super::NotSpawned;
 use super::descriptors::OpenFiles;
-use super::fork::{Image, Program};
+use super::fork::{Image, LISTEN_PID, Program};
 use super::job::SERVICE;
-use super::users;
+use super::{listen, users};
 use crate::config::{Command, Probe, Ready, Reload, Service};
 use crate::files;
 
@@ -48,6 +48,7 @@ pub(super) fn image(
         open_files: service.nofile.map(OpenFiles::exactly).or(open_files),
         record: None,
         group: None,
+        listens: false,
     })
 }
 
@@ -64,6 +65,19 @@ impl Image {
         let is_it = |variable: &CString| variable.as_bytes().starts_with(prefix.as_bytes());
         self.variables.retain(|variable| !is_it(variable));
         self.variables.push(c_text(&format!("{prefix}{value}"))?);
+        Ok(())
+    }
+
+    /// Tells it of sockets, by their names, as sd_listen_fds(3) has it.
+    pub(super) fn add_sockets(&mut self, names: &[&str]) -> Result<(), String> {
+        if names.is_empty() {
+            return Ok(());
+        }
+        self.add("LISTEN_FDS", &names.len().to_string())?;
+        self.add("LISTEN_FDNAMES", &names.join(":"))?;
+        // Its number is only known when it is there.
+        self.add(LISTEN_PID, "")?;
+        self.listens = true;
         Ok(())
     }
 
@@ -156,6 +170,11 @@ pub(crate) fn missing(service: &Service) -> Vec<String> {
     {
         missing.push(error.error);
     }
+    for socket in &service.sockets {
+        if let Err(error) = listen::owner(socket) {
+            missing.push(format!("sockets: {}: {error}", socket.listen));
+        }
+    }
     if !service.cwd.is_dir() {
         missing.push(format!("cwd: {} is no folder", service.cwd.display()));
     }
@@ -204,7 +223,7 @@ fn is_there(command: &Command, service: &Service) -> bool {
     program(command, path).is_ok_and(|program| program.paths.iter().any(is_program))
 }
 
-fn c_text(text: &str) -> Result<CString, String> {
+pub(super) fn c_text(text: &str) -> Result<CString, String> {
     CString::new(text).map_err(|_| format!("{text:?} contains a NUL byte"))
 }
 

@@ -19,6 +19,9 @@ pub(super) const SERVICE: &str = "HERD_SERVICE";
 /// No environment is longer, in bytes.
 const ENVIRONMENT_LIMIT: u64 = 4 << 20;
 
+/// No command line is longer, in bytes.
+const WORDS_LIMIT: u64 = 4 << 20;
+
 /// Has orphans among the descendants of herd become its children, as those of
 /// everyone do with process 1.
 ///
@@ -111,12 +114,17 @@ pub(crate) fn is_of(pid: u32, name: &str, first: u32) -> bool {
         .any(|variable| variable == wanted.as_bytes())
 }
 
-/// Whether process `pid` runs herd's own program: it was being started, and is
-/// not yet what it was to become.
+/// Whether process `pid` runs herd's own program with herd's own words: it was being
+/// started, and is not yet what it was to become. Another's `herd status` has others.
 pub(crate) fn is_this_program(pid: u32) -> bool {
     let program = |who: &str| fs::read_link(format!("/proc/{who}/exe")).ok();
     let own = program("self");
-    own.is_some() && own == program(&pid.to_string())
+    let words = |who: &str| {
+        let file = format!("/proc/{who}/cmdline");
+        files::read_bytes(Path::new(&file), WORDS_LIMIT).ok()
+    };
+    let other = pid.to_string();
+    own.is_some() && own == program(&other) && words("self") == words(&other)
 }
 
 /// Kills one process.

@@ -8,6 +8,7 @@ mod fork;
 mod group;
 mod image;
 mod job;
+mod listen;
 mod outlet;
 mod power;
 mod raw;
@@ -25,6 +26,9 @@ pub(crate) use epoll::{Interest, Poller};
 pub(crate) use group::Groups;
 pub(crate) use image::missing;
 pub(crate) use job::{TICK, adopt_orphans, children, is_of, is_this_program, kill, stat};
+pub(crate) use listen::{
+    KEEPER, close as close_socket, keep, open as open_socket, spawn_keeper, take_kept,
+};
 pub(crate) use outlet::reader as outlet_reader;
 pub(crate) use power::{Power, power, sync_disks};
 pub(crate) use raw::is_out_of_files;

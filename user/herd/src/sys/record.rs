@@ -2,6 +2,7 @@
 //! to the next herd.
 #![allow(unsafe_code)]
 
+use std::ffi::c_char;
 use std::os::fd::RawFd;
 
 /// A note that the new process makes of itself, so that none is ever unknown
@@ -13,13 +14,25 @@ pub(super) struct Record {
 }
 
 /// A line that is put together without memory from the heap.
-struct Line {
+pub(super) struct Line {
     text: [u8; 160],
     length: usize,
 }
 
 impl Line {
-    fn push(&mut self, bytes: &[u8]) {
+    pub(super) fn new() -> Line {
+        Line {
+            text: [0; 160],
+            length: 0,
+        }
+    }
+
+    /// The text, with a NUL behind it if it is not as long as can be.
+    pub(super) fn as_ptr(&self) -> *const c_char {
+        self.text.as_ptr().cast()
+    }
+
+    pub(super) fn push(&mut self, bytes: &[u8]) {
         for byte in bytes {
             if let Some(place) = self.text.get_mut(self.length) {
                 *place = *byte;
@@ -28,7 +41,7 @@ impl Line {
         }
     }
 
-    fn number(&mut self, mut number: u64) {
+    pub(super) fn number(&mut self, mut number: u64) {
         let mut digits = [0; 20];
         let mut count = 0;
         for place in digits.iter_mut().rev() {
@@ -46,10 +59,7 @@ impl Line {
 impl Record {
     /// Runs in the child, where it may neither allocate nor panic.
     pub(super) fn note_this_process(&self) {
-        let mut line = Line {
-            text: [0; 160],
-            length: 0,
-        };
+        let mut line = Line::new();
         line.push(&self.prefix);
         // SAFETY: `getpid` takes nothing.
         line.number(u64::from(unsafe { libc::getpid() }.unsigned_abs()));
@@ -68,10 +78,7 @@ mod tests {
 
     #[test]
     fn lines_have_numbers() {
-        let mut line = Line {
-            text: [0; 160],
-            length: 0,
-        };
+        let mut line = Line::new();
         line.push(b"x ");
         for number in [0, 7, 10, u64::MAX] {
             line.number(number);

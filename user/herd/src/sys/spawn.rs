@@ -13,7 +13,7 @@ use super::raw;
 use super::record::Record;
 use super::teller::{Teller, notify_socket};
 use super::{outlet, wait};
-use crate::config::{Command, Ready, Service};
+use crate::config::{Command, FIRST_SOCKET, Ready, Service};
 use crate::files;
 use crate::machine::{End, Generation};
 
@@ -62,6 +62,8 @@ pub(crate) struct Setting<'a> {
     pub(crate) record: Option<BorrowedFd<'a>>,
     /// Through which the process comes into its control group.
     pub(crate) group: Option<BorrowedFd<'a>>,
+    /// Its sockets, with their names.
+    pub(crate) sockets: Vec<(BorrowedFd<'a>, String)>,
 }
 
 /// The letter that a note of a process begins with.
@@ -94,6 +96,14 @@ pub(crate) fn spawn(service: &Service, setting: &Setting<'_>) -> Result<Spawned,
         (1, out_end.as_fd()),
         (2, err_end.as_fd()),
     ];
+    let sockets = setting.sockets.iter().map(|(socket, _)| *socket);
+    files.extend((i32::from(FIRST_SOCKET)..).zip(sockets));
+    let names: Vec<&str> = setting
+        .sockets
+        .iter()
+        .map(|(_, name)| name.as_str())
+        .collect();
+    image.add_sockets(&names)?;
     let (teller, pipe_end) = teller(service, setting, &mut image)?;
     if let (Some(Ready::Fd(number)), Some(end)) = (&service.ready, &pipe_end) {
         files.push((i32::from(*number), end.as_fd()));

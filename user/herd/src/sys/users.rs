@@ -46,6 +46,16 @@ pub(super) fn account(service: &Service) -> Result<Option<Account>, NotSpawned> 
     }))
 }
 
+/// The number of a user by name or number.
+pub(super) fn uid(name: &str) -> Result<u32, String> {
+    user(name).map(|user| user.uid).map_err(|error| error.error)
+}
+
+/// The number of a group by name or number.
+pub(super) fn gid(name: &str) -> Result<u32, String> {
+    group(name).map_err(|error| error.error)
+}
+
 struct User {
     name: String,
     uid: u32,

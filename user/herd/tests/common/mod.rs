@@ -107,6 +107,11 @@ impl Herd {
         self.start_saying(command, output);
     }
 
+    /// Runs herd by this command.
+    pub fn start_by(&mut self, command: Command) {
+        self.start_as(command);
+    }
+
     fn start_as(&mut self, command: Command) {
         let console = fs::File::create(self.root.join("console")).unwrap();
         self.start_saying(command, console.into());
@@ -139,6 +144,7 @@ impl Herd {
         self.command(words)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
+            .stderr(Stdio::null())
             .spawn()
             .unwrap()
     }

@@ -24,6 +24,7 @@ mod identity;
 mod inotify;
 mod ipv6;
 mod limits;
+mod listen_fds;
 mod magic_paths;
 mod memory;
 mod mqueue;
@@ -41,6 +42,7 @@ mod sleep;
 mod splice;
 mod stream;
 mod stress;
+mod supervise;
 mod sysv_ipc;
 mod tcp;
 mod tcp_reset;
@@ -116,6 +118,15 @@ pub const CASES: &[Case] = &[
         exhaust::run,
     ),
     tool("whoami", "", identity::whoami),
+    tool("probe", "FIFO", supervise::probe),
+    tool("herd-root", "ROOT COUNT COMMAND", supervise::herd_root),
+    tool(
+        "supervise",
+        "FIFO SERVICES KILLS IDLE COMMAND",
+        supervise::run,
+    ),
+    tool("listen-fds", "[COUNT]", listen_fds::run),
+    tool("ask", "PORT", listen_fds::ask),
     Case {
         alone: false,
         ..case("fail-alloc", fail_alloc::run)

@@ -103,3 +103,27 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn the_sockets_beside_it_are_carried_over() {
+    let mut imported = Imported::of("[Service]\nExecStart=/bin/server\n").unwrap();
+    imported.take_socket(
+        "[Socket]\nListenStream=8080\nListenStream=/run/x.sock\nListenDatagram=[::1]:53\n\
+         ListenFIFO=/run/y\nSocketMode=0660\nSocketUser=root\nFileDescriptorName=web\n\
+         Accept=no\n[Install]\nWantedBy=sockets.target\n",
+    );
+    assert_eq!(imported.left.len(), 1, "{:?}", imported.left);
+    assert!(imported.left[0].contains("ListenFIFO"));
+    let text = imported.text("x.service");
+    let service = Service::parse(Path::new("x.conf"), &text).unwrap();
+    let listens: Vec<String> = service
+        .sockets
+        .iter()
+        .map(|socket| socket.listen.to_string())
+        .collect();
+    let expected = ["tcp:0.0.0.0:8080", "unix:/run/x.sock", "udp:[::1]:53"];
+    assert_eq!(listens, expected);
+    assert_eq!(service.sockets[1].mode.unwrap().0, 0o660);
+    assert_eq!(service.sockets[1].name.as_deref(), Some("web"));
+    assert_eq!(service.kind, crate::config::Kind::Socket);
+}
