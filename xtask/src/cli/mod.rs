@@ -1,6 +1,7 @@
 //! The commands, one file each.
 
 mod bench;
+mod bench_herd;
 mod build;
 mod check;
 mod contracts;
@@ -10,6 +11,8 @@ mod fuzz_inet;
 mod fuzz_sched;
 mod fuzz_ssh;
 mod gdb;
+mod herd_histories;
+mod herd_stress;
 mod image;
 mod miri;
 mod options;
@@ -41,9 +44,12 @@ Usage: cargo xtask COMMAND [OPTIONS]
   check    formatting and lints
   stress   everything at once for some minutes, and nothing left behind
   bench    measures the boot, system calls and idle load
+  bench-herd  herd beside other supervisors, here and on Paddock
   contracts  the same program here and on Linux, line by line
   profile  where time goes while a command runs: a flame graph
   fuzz-inet  sends the stack of programs' sockets malformed frames
+  herd-histories  random histories of herd's state machine
+  herd-stress  what goes wrong all at once, for herd on this host
   fuzz-sched  runs the kernel under schedules from seeds
   fuzz-ssh  talks to the SSH engine in dialogues that go wrong
   ssh-clients  has clients other than OpenSSH's talk to a machine
@@ -75,10 +81,13 @@ pub fn main() -> Result<ExitCode> {
         "image" => image::main(&mut args),
         "check" => check::main(&mut args),
         "bench" => bench::main(&mut args),
+        "bench-herd" => bench_herd::main(&mut args),
         "contracts" => contracts::main(&mut args),
         "profile" => profile::main(&mut args),
         "stress" => stress::main(&mut args),
         "fuzz-inet" => fuzz_inet::main(&mut args),
+        "herd-histories" => herd_histories::main(&mut args),
+        "herd-stress" => herd_stress::main(&mut args),
         "fuzz-sched" => fuzz_sched::main(&mut args),
         "fuzz-ssh" => fuzz_ssh::main(&mut args),
         "ssh-clients" => ssh_clients::main(&mut args),
