@@ -9,6 +9,7 @@ pub mod deploy;
 pub mod disk;
 pub mod flat;
 pub mod fuzz;
+pub mod fuzz_syscalls;
 pub mod gdb;
 pub mod initrd;
 pub mod keys;

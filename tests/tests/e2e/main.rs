@@ -12,6 +12,7 @@ mod failures;
 mod failures_absent;
 mod faults;
 mod fuzz;
+mod fuzz_syscalls;
 mod herd;
 mod idle;
 mod power;

@@ -10,6 +10,7 @@ mod dialogues;
 mod fuzz_inet;
 mod fuzz_sched;
 mod fuzz_ssh;
+mod fuzz_syscalls;
 mod gdb;
 mod herd_histories;
 mod herd_stress;
@@ -52,6 +53,7 @@ Usage: cargo xtask COMMAND [OPTIONS]
   herd-stress  what goes wrong all at once, for herd on this host
   fuzz-sched  runs the kernel under schedules from seeds
   fuzz-ssh  talks to the SSH engine in dialogues that go wrong
+  fuzz-syscalls  makes system calls from seeds, of every number
   ssh-clients  has clients other than OpenSSH's talk to a machine
   miri     tests of the libraries, interpreted (needs a nightly compiler)
   gdb      a debugger on a machine that runs with `run --gdb`
@@ -90,6 +92,7 @@ pub fn main() -> Result<ExitCode> {
         "herd-stress" => herd_stress::main(&mut args),
         "fuzz-sched" => fuzz_sched::main(&mut args),
         "fuzz-ssh" => fuzz_ssh::main(&mut args),
+        "fuzz-syscalls" => fuzz_syscalls::main(&mut args),
         "ssh-clients" => ssh_clients::main(&mut args),
         "miri" => miri::main(&mut args),
         "gdb" => gdb::main(&mut args),

@@ -545,6 +545,11 @@ impl Machine {
         Ok(())
     }
 
+    /// An error if the kernel has complained of itself until now.
+    pub fn good_so_far(&self) -> Result<()> {
+        self.check_console()
+    }
+
     fn check_console(&self) -> Result<()> {
         let text = self.console.text();
         match complaint::first(&text) {

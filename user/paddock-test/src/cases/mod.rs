@@ -20,6 +20,7 @@ mod file_locks;
 mod files;
 mod fp;
 mod fuzz;
+mod fuzz_calls;
 mod identity;
 mod inotify;
 mod ipv6;
@@ -178,6 +179,11 @@ pub const CASES: &[Case] = &[
     case("wait", wait::run),
     case("elf-hostile", elf_hostile::run),
     case("fuzz", fuzz::run),
+    tool(
+        "fuzz-calls",
+        "SEED FIRST COUNT [show|trace]",
+        fuzz_calls::run,
+    ),
 ];
 
 /// Argument number `index` as a number, or a default.

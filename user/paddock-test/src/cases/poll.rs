@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::Outcome;
 use crate::report::Report;
-use crate::sys::{self, Errno, call};
+use crate::sys::{self, End, Errno, call};
 
 const IN: i16 = libc::POLLIN;
 const OUT: i16 = libc::POLLOUT;
@@ -43,7 +43,37 @@ pub fn run(report: &mut Report, _: &[String]) -> Outcome {
     edges(report)?;
     datagram_edges(report).map_err(|error| error.to_string())?;
     nests(report)?;
+    full_counter(report)?;
     woken(report)
+}
+
+/// A counter that is ready for one more, but not for what is written: the writer
+/// waits, and signals reach it.
+fn full_counter(report: &mut Report) -> Outcome {
+    let counter = call!(libc::eventfd(0, 0))?;
+    sys::write(counter, &(u64::MAX - 3).to_le_bytes())?;
+    report.same("ready for one more", ready(counter)?, IN | OUT);
+    let add = |number: u64| sys::write(counter, &number.to_le_bytes());
+    let writer = || sys::fork(|| i32::from(add(10) != Ok(8)));
+    let killed = writer()?;
+    sys::sleep_ms(20);
+    sys::kill(killed, libc::SIGKILL)?;
+    let end = sys::wait(killed)?;
+    report.same(
+        "who waits to add can be killed",
+        end,
+        End::Killed(libc::SIGKILL),
+    );
+    let waiting = writer()?;
+    sys::sleep_ms(20);
+    let mut bytes = [0; 8];
+    sys::read(counter, &mut bytes)?;
+    report.same("what was counted", u64::from_le_bytes(bytes), u64::MAX - 3);
+    report.same("then it is added", sys::wait(waiting)?, End::Exited(0));
+    sys::read(counter, &mut bytes)?;
+    report.same("all of it", u64::from_le_bytes(bytes), 10);
+    sys::close(counter)?;
+    Ok(())
 }
 
 /// Epolls that watch epolls: never in a circle, and not for ever deeper.
