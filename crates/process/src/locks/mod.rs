@@ -5,6 +5,7 @@ mod ranges;
 mod table;
 #[cfg(test)]
 mod tests;
+mod tree;
 
 pub use ranges::{Bytes, Lock, MAX_LOCKS, RangeLocks};
 pub use table::{Kind, LockTable, Turn};

@@ -1,9 +1,6 @@
-//! [`RangeLocks`]: the locks on the bytes of one file. What a call costs grows with
-//! the logarithm of how many there are, and with those within its own bytes.
+//! [`RangeLocks`]: the locks on the bytes of one file.
 
-use super::owners::Owners;
-use alloc::collections::BTreeMap;
-use alloc::collections::btree_map::Entry;
+use super::tree::LockTree;
 use core::ops::RangeInclusive;
 use paddock_abi::{Errno, Result};
 
@@ -27,41 +24,38 @@ pub struct Lock<O> {
     pub exclusive: bool,
 }
 
-/// Bytes that the same owners have locked in the same way.
-#[derive(Debug)]
-struct Segment<O> {
-    end: u64,
-    /// Then there is one owner.
-    exclusive: bool,
-    owners: Owners<O>,
+impl<O: Copy + Ord> Lock<O> {
+    fn bytes(&self) -> Bytes {
+        self.start..=self.end
+    }
+
+    fn overlaps(&self, bytes: &Bytes) -> bool {
+        self.start <= *bytes.end() && *bytes.start() <= self.end
+    }
+
+    /// Whether a lock of this owner on these bytes has to wait for this one.
+    fn excludes(&self, owner: O, bytes: &Bytes, exclusive: bool) -> bool {
+        self.owner != owner && (exclusive || self.exclusive) && self.overlaps(bytes)
+    }
 }
 
 /// The locks on one file. Those of one owner never overlap.
+///
+/// Most locks are let go before the next is taken. So the newest is kept apart, if
+/// nobody else holds any of its bytes: it is taken with one look at the others, and
+/// let go without any.
 #[derive(Debug)]
 pub struct RangeLocks<O> {
-    /// By owner and first byte: the last byte, and whether it is exclusive.
-    own: BTreeMap<(O, u64), (u64, bool)>,
-    /// How many of these each owner has.
-    counts: BTreeMap<O, usize>,
-    /// Who holds which bytes, by the first of them. They never overlap.
-    segments: BTreeMap<u64, Segment<O>>,
-}
-
-/// Puts an entry where memory has been asked for: [`RangeLocks::set`] has.
-#[allow(
-    clippy::disallowed_methods,
-    reason = "small: a caller has asked may_allocate, and the heap keeps a reserve for such"
-)]
-fn put<K: Ord, V>(map: &mut BTreeMap<K, V>, key: K, value: V) {
-    map.insert(key, value);
+    /// No other lock has any of its bytes.
+    newest: Option<Lock<O>>,
+    others: LockTree<O>,
 }
 
 impl<O> Default for RangeLocks<O> {
     fn default() -> Self {
         RangeLocks {
-            own: BTreeMap::new(),
-            counts: BTreeMap::new(),
-            segments: BTreeMap::new(),
+            newest: None,
+            others: LockTree::default(),
         }
     }
 }
@@ -69,72 +63,24 @@ impl<O> Default for RangeLocks<O> {
 impl<O: Copy + Ord> RangeLocks<O> {
     /// Whether nobody holds any.
     pub fn is_empty(&self) -> bool {
-        self.own.is_empty()
+        self.newest.is_none() && self.others.is_empty()
     }
 
     /// Whether the owner holds any.
     pub fn has(&self, owner: O) -> bool {
-        self.counts.contains_key(&owner)
+        self.newest.is_some_and(|newest| newest.owner == owner) || self.others.has(owner)
     }
 
-    /// The owner has a lock more.
-    #[allow(
-        clippy::disallowed_methods,
-        reason = "small: a caller has asked may_allocate, and the heap keeps a reserve for such"
-    )]
-    fn put_own(&mut self, owner: O, start: u64, lock: (u64, bool)) {
-        if self.own.insert((owner, start), lock).is_none() {
-            *self.counts.entry(owner).or_default() += 1;
-        }
-    }
-
-    /// The owner has the lock no more that begins at `start`, if there is one.
-    fn take_own(&mut self, owner: O, start: u64) {
-        if self.own.remove(&(owner, start)).is_some()
-            && let Entry::Occupied(mut count) = self.counts.entry(owner)
-        {
-            match *count.get() {
-                1 => drop(count.remove()),
-                _ => *count.get_mut() -= 1,
-            }
-        }
-    }
-
-    /// Somebody else's lock that is in the way of this one.
+    /// The first lock of somebody else that is in the way of this one.
     pub fn conflict(&self, owner: O, bytes: &Bytes, exclusive: bool) -> Option<Lock<O>> {
-        let mut from = *bytes.start();
-        loop {
-            let (start, segment) = self.segment_from(from, *bytes.end())?;
-            let other = segment.owners.other_than(owner);
-            if let Some(other) = other.filter(|_| exclusive || segment.exclusive) {
-                return self.lock_at(other, start);
-            }
-            from = segment.end.checked_add(1)?;
-        }
-    }
-
-    /// The first segment with a byte at or after `from` that begins by `end`.
-    fn segment_from(&self, from: u64, end: u64) -> Option<(u64, &Segment<O>)> {
-        if from > end {
-            return None;
-        }
-        let before = self.segments.range(..=from).next_back();
-        let (&start, segment) = before
-            .filter(|(_, segment)| segment.end >= from)
-            .or_else(|| self.segments.range(from..=end).next())?;
-        Some((start, segment))
-    }
-
-    /// The owner's lock that holds this byte.
-    fn lock_at(&self, owner: O, byte: u64) -> Option<Lock<O>> {
-        let mut before = self.own.range((owner, 0)..=(owner, byte));
-        let (&(_, start), &(end, exclusive)) = before.next_back()?;
-        (end >= byte).then_some(Lock {
-            owner,
-            start,
-            end,
-            exclusive,
-        })
+        let newest = self
+            .newest
+            .filter(|newest| newest.excludes(owner, bytes, exclusive));
+        let other = self.others.conflict(owner, bytes, exclusive);
+        [newest, other]
+            .into_iter()
+            .flatten()
+            .min_by_key(|lock| lock.start)
     }
 
     /// Gives the owner a lock on these bytes in place of what it holds there,
@@ -147,235 +93,59 @@ impl<O: Copy + Ord> RangeLocks<O> {
         if bytes.is_empty() {
             return Err(Errno::EINVAL);
         }
-        // Whether nobody holds any of these bytes, and whether somebody does the one before.
-        let (free, follows) = match self.segments.range(..=*bytes.end()).next_back() {
-            Some((_, last)) if last.end < *bytes.start() => (true, last.end + 1 == *bytes.start()),
-            Some((start, last)) if self.is_exactly(owner, bytes, *start, last) => {
-                return self.change(owner, bytes, lock);
-            }
-            Some(_) => (false, true),
-            None => (true, false),
-        };
-        if free && lock.is_none() {
-            return Ok(());
-        }
-        let stopped = |exclusive| self.conflict(owner, bytes, exclusive).is_some();
-        if !free && lock.is_some_and(stopped) {
-            return Err(Errno::EAGAIN);
-        }
-        if self.own.len() >= MAX_LOCKS && (lock.is_some() || self.divides(owner, bytes)) {
-            return Err(Errno::ENOLCK);
-        }
-        paddock_sync::may_allocate()?;
-        if !free {
-            self.clear(owner, bytes);
-        }
-        if let Some(exclusive) = lock {
-            self.put_own(owner, *bytes.start(), (*bytes.end(), exclusive));
-            match free {
-                true => self.fill(owner, bytes, exclusive, follows),
-                false => self.cover(owner, bytes, exclusive),
-            }
-        }
-        Ok(())
-    }
-
-    /// Whether these bytes are one segment, of this owner alone, and its whole lock.
-    fn is_exactly(&self, owner: O, bytes: &Bytes, start: u64, segment: &Segment<O>) -> bool {
-        (start, segment.end) == (*bytes.start(), *bytes.end())
-            && segment.owners == Owners::One(owner)
-            && self
-                .own
-                .get(&(owner, start))
-                .is_some_and(|&(last, _)| last == segment.end)
-    }
-
-    /// Changes a lock that is held exactly so, and by nobody else. Needs no memory.
-    fn change(&mut self, owner: O, bytes: &Bytes, lock: Option<bool>) -> Result<()> {
-        let (start, end) = (*bytes.start(), *bytes.end());
-        match lock {
-            None => {
-                self.segments.remove(&start);
-                self.take_own(owner, start);
-            }
-            Some(exclusive) => {
-                if let Some(segment) = self.segments.get_mut(&start) {
-                    segment.exclusive = exclusive;
-                }
-                if let Some(own) = self.own.get_mut(&(owner, start)) {
-                    *own = (end, exclusive);
-                }
-                self.join_around(bytes);
-            }
-        }
-        Ok(())
-    }
-
-    /// Makes the owner that of bytes that are free; `follows` if the one before is not.
-    fn fill(&mut self, owner: O, bytes: &Bytes, exclusive: bool, follows: bool) {
-        let segment = Segment {
+        let wanted = lock.map(|exclusive| Lock {
+            owner,
+            start: *bytes.start(),
             end: *bytes.end(),
             exclusive,
-            owners: Owners::One(owner),
-        };
-        put(&mut self.segments, *bytes.start(), segment);
-        if follows {
-            self.join(*bytes.start());
+        });
+        match self.newest {
+            Some(newest) if newest.owner == owner && newest.bytes() == *bytes => {
+                self.newest = wanted;
+                return Ok(());
+            }
+            Some(newest) if lock.is_some_and(|wish| newest.excludes(owner, bytes, wish)) => {
+                return Err(Errno::EAGAIN);
+            }
+            Some(newest) if newest.overlaps(bytes) => {}
+            _ if self.others.is_free(bytes) => return self.replace_newest(wanted),
+            _ => {}
         }
-        self.join_after(bytes);
+        self.put_newest_to_others()?;
+        self.others.set(owner, bytes, lock)
     }
 
-    /// Whether the owner holds bytes on both sides of these by one lock.
-    fn divides(&self, owner: O, bytes: &Bytes) -> bool {
-        self.lock_at(owner, *bytes.start())
-            .is_some_and(|lock| lock.start < *bytes.start() && lock.end > *bytes.end())
+    /// A lock on bytes that nobody holds, or none.
+    fn replace_newest(&mut self, wanted: Option<Lock<O>>) -> Result<()> {
+        if wanted.is_none() {
+            return Ok(());
+        }
+        if self.others.len() + usize::from(self.newest.is_some()) >= MAX_LOCKS {
+            return Err(Errno::ENOLCK);
+        }
+        self.put_newest_to_others()?;
+        self.newest = wanted;
+        Ok(())
+    }
+
+    fn put_newest_to_others(&mut self) -> Result<()> {
+        if let Some(newest) = self.newest {
+            let exclusive = Some(newest.exclusive);
+            self.others.set(newest.owner, &newest.bytes(), exclusive)?;
+            self.newest = None;
+        }
+        Ok(())
     }
 
     /// Takes all away that the owner holds.
     pub fn release(&mut self, owner: O) {
-        self.clear(owner, &(0..=u64::MAX));
+        self.newest = self.newest.filter(|newest| newest.owner != owner);
+        self.others.release(owner);
     }
 
-    /// Takes these bytes out of what the owner holds.
-    fn clear(&mut self, owner: O, bytes: &Bytes) {
-        while let Some(lock) = self.own_overlap(owner, bytes) {
-            self.take_own(owner, lock.start);
-            let (first, last) = (lock.start.max(*bytes.start()), lock.end.min(*bytes.end()));
-            if lock.start < first {
-                self.put_own(owner, lock.start, (first - 1, lock.exclusive));
-            }
-            if lock.end > last {
-                self.put_own(owner, last + 1, (lock.end, lock.exclusive));
-            }
-            self.uncover(owner, &(first..=last));
-        }
-    }
-
-    fn own_overlap(&self, owner: O, bytes: &Bytes) -> Option<Lock<O>> {
-        self.lock_at(owner, *bytes.start()).or_else(|| {
-            let mut inside = self
-                .own
-                .range((owner, *bytes.start())..=(owner, *bytes.end()));
-            let (&(_, start), &(end, exclusive)) = inside.next()?;
-            Some(Lock {
-                owner,
-                start,
-                end,
-                exclusive,
-            })
-        })
-    }
-
-    /// Has a segment begin at `at`, if one holds it.
-    fn split(&mut self, at: u64) {
-        let Some((&start, segment)) = self.segments.range_mut(..at).next_back() else {
-            return;
-        };
-        if segment.end < at {
-            return;
-        }
-        let rest = Segment {
-            end: segment.end,
-            exclusive: segment.exclusive,
-            owners: segment.owners.clone(),
-        };
-        debug_assert!(start < at);
-        segment.end = at - 1;
-        put(&mut self.segments, at, rest);
-    }
-
-    fn split_around(&mut self, bytes: &Bytes) {
-        self.split(*bytes.start());
-        if let Some(after) = bytes.end().checked_add(1) {
-            self.split(after);
-        }
-    }
-
-    /// Adds the owner to all of these bytes, of which it holds none.
-    fn cover(&mut self, owner: O, bytes: &Bytes, exclusive: bool) {
-        self.split_around(bytes);
-        let mut from = *bytes.start();
-        loop {
-            let next = self.segments.range(from..=*bytes.end()).next();
-            let gap_end = next.map_or(*bytes.end(), |(&start, _)| start.wrapping_sub(1));
-            if next.is_none_or(|(&start, _)| start > from) {
-                let segment = Segment {
-                    end: gap_end,
-                    exclusive,
-                    owners: Owners::One(owner),
-                };
-                put(&mut self.segments, from, segment);
-            } else if let Some(segment) = self.segments.get_mut(&from) {
-                segment.owners.insert(owner);
-            }
-            let end = self
-                .segments
-                .get(&from)
-                .map_or(u64::MAX, |segment| segment.end);
-            match end.checked_add(1).filter(|next| next <= bytes.end()) {
-                Some(next) => from = next,
-                None => break,
-            }
-        }
-        self.join_around(bytes);
-    }
-
-    /// Takes the owner off all of these bytes.
-    fn uncover(&mut self, owner: O, bytes: &Bytes) {
-        self.split_around(bytes);
-        let mut from = *bytes.start();
-        while let Some((&start, segment)) = self.segments.range_mut(from..=*bytes.end()).next() {
-            let end = segment.end;
-            if segment.owners.remove(owner) {
-                self.segments.remove(&start);
-            }
-            match end.checked_add(1).filter(|next| next <= bytes.end()) {
-                Some(next) => from = next,
-                None => break,
-            }
-        }
-        self.join_around(bytes);
-    }
-
-    /// Makes one of two neighbours that are alike, at both ends of these bytes: what
-    /// was split does not stay so.
-    fn join_around(&mut self, bytes: &Bytes) {
-        self.join(*bytes.start());
-        self.join_after(bytes);
-    }
-
-    fn join_after(&mut self, bytes: &Bytes) {
-        if let Some(after) = bytes.end().checked_add(1) {
-            self.join(after);
-        }
-    }
-
-    fn join(&mut self, at: u64) {
-        let Some(last) = at.checked_sub(1) else {
-            return;
-        };
-        let Some(after) = self.segments.get(&at) else {
-            return;
-        };
-        let Some((&start, before)) = self.segments.range(..at).next_back() else {
-            return;
-        };
-        let alike = before.end == last
-            && before.exclusive == after.exclusive
-            && before.owners == after.owners;
-        if !alike {
-            return;
-        }
-        let end = after.end;
-        self.segments.remove(&at);
-        if let Some(segment) = self.segments.get_mut(&start) {
-            segment.end = end;
-        }
-    }
-
-    /// How many segments there are.
+    /// How many segments the tree has.
     #[cfg(test)]
     pub(super) fn segments(&self) -> usize {
-        self.segments.len()
+        self.others.segments()
     }
 }
