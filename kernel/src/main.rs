@@ -6,6 +6,14 @@
 
 extern crate alloc;
 
+/// Checks that a function has the type that its caller below has declared, which
+/// finds it when the kernel is linked: `implements!(PORT, FUNCTION: TYPE)`.
+macro_rules! implements {
+    ($port:path, $function:path: $kind:ty) => {
+        const _: [$kind; 2] = [$port, $function];
+    };
+}
+
 mod arch;
 mod async_fs;
 mod backtrace;
@@ -21,6 +29,8 @@ mod entry;
 #[cfg(feature = "test-kernel")]
 mod fault_injection;
 mod fs;
+#[cfg_attr(not(feature = "fuzz-sched"), path = "fuzz_run/off.rs")]
+mod fuzz_run;
 mod gic;
 mod init;
 mod interrupted;
@@ -93,7 +103,7 @@ fn start_embassy_timer(machine: &machine::Machine) {
 fn start_up(machine: &'static machine::Machine) {
     let command_line = machine::command_line();
     report_command_line(&command_line);
-    schedule_fuzz::start(&command_line);
+    fuzz_run::start(&command_line);
     process::init();
     profile::init();
     smp::start_others(machine);
@@ -131,7 +141,7 @@ fn report_command_line(command_line: &CommandLine<'_>) {
         if costs::WORDS.contains(&word) || fault_injection::WORDS.contains(&word) {
             continue;
         }
-        if schedule_fuzz::WORDS.contains(&word) {
+        if fuzz_run::WORDS.contains(&word) {
             continue;
         }
         log::warn!(

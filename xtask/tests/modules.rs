@@ -1,5 +1,5 @@
-//! The modules of the kernel have an order, and use those below them. What
-//! still points upwards is listed, and the list only gets shorter.
+//! The modules of the kernel have an order, and use those below them. What one below
+//! tells those above goes by functions that are found when the kernel is linked.
 //!
 //! docs/MODULES.md is made from this and from what the modules say of
 //! themselves: `UPDATE_DOCS=1 cargo test -p xtask --test modules`.
@@ -29,6 +29,7 @@ const ORDER: &[&str] = &[
     "console",
     "violations",
     "interrupted",
+    "schedule_fuzz",
     "thread",
     "critical",
     "async_fs",
@@ -36,13 +37,13 @@ const ORDER: &[&str] = &[
     "backtrace",
     "watchdog",
     "detectors",
-    "schedule_fuzz",
     "random",
     "drivers",
     "process",
     "profile",
     "smp",
     "net",
+    "fuzz_run",
     "fs",
     "syscall",
     "init",
@@ -51,20 +52,6 @@ const ORDER: &[&str] = &[
     "costs",
     "fault_injection",
     "entry",
-];
-
-/// What points upwards: from, to.
-const UPWARD: &[(&str, &str)] = &[
-    ("main_loop", "detectors"),
-    ("schedule_fuzz", "fs"),
-    ("thread", "detectors"),
-    ("thread", "schedule_fuzz"),
-    ("thread", "process"),
-    ("thread", "watchdog"),
-    ("time", "detectors"),
-    ("time", "thread"),
-    ("process", "fs"),
-    ("process", "syscall"),
 ];
 
 /// The first parts of the paths that follow `crate::` in a source.
@@ -144,6 +131,34 @@ fn modules() -> BTreeMap<String, (String, BTreeSet<String>)> {
     found
 }
 
+/// The functions that are declared in one module and found in another when the kernel
+/// is linked: their names, and both modules.
+fn ports() -> BTreeMap<String, (String, String)> {
+    let root = workspace().join("kernel/src");
+    let mut files = Vec::new();
+    sources(&root, &mut files);
+    let (mut declared, mut found) = (BTreeMap::new(), BTreeMap::new());
+    for file in files {
+        let text = fs::read_to_string(&file).unwrap();
+        let first = file.strip_prefix(&root).unwrap().iter().next().unwrap();
+        let module = first.to_str().unwrap().trim_end_matches(".rs").to_owned();
+        let note = |attribute: &str, place: &mut BTreeMap<String, String>| {
+            for (at, _) in text.match_indices(attribute) {
+                let name = text[at + attribute.len()..].split('"').next().unwrap();
+                place.insert(name.to_owned(), module.clone());
+            }
+        };
+        note("#[link_name = \"", &mut declared);
+        note("(export_name = \"", &mut found);
+    }
+    let both = declared.into_iter().map(|(name, from)| {
+        let to = found.remove(&name);
+        let to = to.unwrap_or_else(|| panic!("nobody has {name}"));
+        (name, (from, to))
+    });
+    both.collect()
+}
+
 /// The first sentence of a module's documentation.
 fn summary(text: &str) -> String {
     let lines = text.lines().map_while(|line| line.strip_prefix("//!"));
@@ -184,9 +199,12 @@ fn page(modules: &BTreeMap<String, (String, BTreeSet<String>)>) -> String {
         let below: Vec<&str> = uses.iter().map(String::as_str).collect();
         writeln!(page, "| `{name}` | {about} | {} |", below.join(", ")).unwrap();
     }
-    page.push_str("\nThese still point the other way; the check lets none be added:\n\n");
-    for (from, to) in upward(modules) {
-        writeln!(page, "- `{from}` uses `{to}`").unwrap();
+    page.push_str(
+        "\nWhat one below tells those above it, who are found when the kernel is linked:\n\n\
+         | function | of | in |\n|---|---|---|\n",
+    );
+    for (name, (from, to)) in ports() {
+        writeln!(page, "| `{name}` | `{from}` | `{to}` |").unwrap();
     }
     page
 }
@@ -199,13 +217,11 @@ fn arrows_point_downwards() {
         .filter(|it| !modules.contains_key(**it))
         .collect();
     assert!(gone.is_empty(), "no such modules: {gone:?}");
-    let found = upward(&modules);
-    let listed = UPWARD.iter().map(|(a, b)| (a.to_string(), b.to_string()));
-    let listed: BTreeSet<_> = listed.collect();
-    let new: Vec<_> = found.difference(&listed).collect();
-    assert!(new.is_empty(), "these use a module above them: {new:?}");
-    let mended: Vec<_> = listed.difference(&found).collect();
-    assert!(mended.is_empty(), "take these off the list: {mended:?}");
+    let upward = upward(&modules);
+    assert!(
+        upward.is_empty(),
+        "these use a module above them: {upward:?}"
+    );
 }
 
 #[test]

@@ -158,6 +158,12 @@ pub trait File: Pollable {
         None
     }
 
+    /// A process, whose number this is, closes a descriptor of it; others may be left
+    /// (`flush` of Linux's files). May sleep.
+    fn descriptor_closed(&self, process: u32) {
+        let _ = process;
+    }
+
     /// For owners of concrete types: sockets, pipes, terminals.
     fn as_any(&self) -> &dyn Any;
 }

@@ -5,8 +5,6 @@
 mod lost_wake_up;
 mod main_loop;
 mod missing;
-pub mod timers;
+mod timers;
 
-pub use lost_wake_up::lost_wake_up;
-pub use main_loop::{LoopWatch, main_loop_was_woken};
 pub use missing::{Missing, missing};

@@ -2,20 +2,24 @@
 //! due, and is not late.
 
 use super::{Missing, missing};
-use crate::arch::timers::{EmbassyTimer, SchedulerTimer, Setter};
+use crate::arch::timers::{self, EmbassyTimer, SchedulerTimer, Setter};
 use crate::cpus::MAX_CPUS;
-use crate::thread;
-use crate::time;
+use crate::thread::{self, ports};
+use crate::time::{self, LATE_NS};
 use crate::watchdog::{self, At, Doing, Kind, Who};
 use core::fmt;
 use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use paddock_detectors::{Misses, Useless};
 
-/// How late (ns) an alarm may be before somebody asks why.
-const LATE_NS: u64 = 500_000_000;
+implements!(time::ports::alarm_is_missed, alarm_is_missed: fn(u64));
+implements!(time::ports::alarm_fired, alarm_fired: fn(u64));
+implements!(time::ports::alarm_served, alarm_served: fn(usize) -> bool);
+implements!(ports::timer_came, scheduler_came: fn(usize));
+implements!(ports::timer_fired, scheduler_fired: fn(u64));
+implements!(ports::timer_is_late, scheduler_is_late: fn(usize, u64) -> bool);
 
 /// A timer that has one owner.
-pub trait OwnedTimer {
+trait OwnedTimer {
     /// What it is called in reports.
     const NAME: &'static str;
     /// Whether it is as its owner has set it, for `deadline`.
@@ -54,10 +58,24 @@ impl OwnedTimer for EmbassyTimer {
     }
 }
 
+/// Embassy's timer has fired, set to `armed`: the scheduler's may be missing.
+/// Interrupt context.
+#[unsafe(export_name = "paddock_time_alarm_fired")]
+fn alarm_fired(armed: u64) {
+    check_owner(&timers::EMBASSY, armed);
+    thread::catch_up();
+}
+
+/// The scheduler's timer has fired, set to `armed`. Interrupt context.
+#[unsafe(export_name = "paddock_thread_timer_fired")]
+fn scheduler_fired(armed: u64) {
+    check_owner(&timers::SCHEDULER, armed);
+}
+
 /// A timer has fired that its owner had set to `deadline` (ns since boot) on
 /// this CPU. Interrupt context.
 #[inline]
-pub fn check_owner<T: OwnedTimer>(timer: &T, deadline: u64) {
+fn check_owner<T: OwnedTimer>(timer: &T, deadline: u64) {
     if !timer.is_set_to(deadline) {
         report_conflict(timer, deadline);
     }
@@ -110,9 +128,8 @@ impl fmt::Display for Setting {
 
 /// Embassy's timer has fired and `woken` tasks were due. Reports a storm: then
 /// the timer must be set anew, whatever was done to it. Interrupt context.
-#[inline]
-#[must_use]
-pub fn alarm_interrupt(woken: usize) -> bool {
+#[unsafe(export_name = "paddock_time_alarm_served")]
+fn alarm_served(woken: usize) -> bool {
     static USELESS: Useless = Useless::new();
     MISSED_ALARMS.came();
     if woken != 0 {
@@ -140,17 +157,16 @@ static MISSED_TICKS: [Misses; MAX_CPUS] = [const { Misses::new() }; MAX_CPUS];
 static MISSED_ALARMS: Misses = Misses::new();
 
 /// The interrupt of the scheduler's timer of CPU `cpu` has come.
-#[inline]
-pub fn scheduler_came(cpu: usize) {
+#[unsafe(export_name = "paddock_thread_timer_came")]
+fn scheduler_came(cpu: usize) {
     MISSED_TICKS[cpu].came();
 }
 
 /// The scheduler's timer of CPU `cpu`, the calling one, was to fire at `due`
 /// (ns since boot; 0 if it is off or has fired): whether it is late and will
 /// not come by itself, reported with the reason. Interrupt context.
-#[inline]
-#[must_use]
-pub fn scheduler_is_late(cpu: usize, due: u64) -> bool {
+#[unsafe(export_name = "paddock_thread_timer_is_late")]
+fn scheduler_is_late(cpu: usize, due: u64) -> bool {
     let late = time::now().saturating_sub(due);
     if due == 0 || late < LATE_NS {
         return false;
@@ -182,24 +198,10 @@ fn is_missing(what: fmt::Arguments<'_>, interrupt: u32, late: u64, misses: &Miss
     true
 }
 
-/// Until when (ns since boot) the main loop may sleep: until the earliest
-/// alarm must have gone off.
-#[inline]
-pub fn latest_alarm() -> u64 {
-    time::next_alarm().saturating_add(LATE_NS)
-}
-
-/// The main loop has been woken, perhaps by [`latest_alarm`].
-#[inline]
-pub fn main_loop_woke() {
-    if time::now() >= latest_alarm() {
-        time::look_at_alarms();
-    }
-}
-
 /// Somebody misses an alarm, or has set an earlier one: whether the timer,
 /// set to `deadline`, is late, and why. On the CPU that the timer is of.
-pub fn check_alarm(deadline: u64) {
+#[unsafe(export_name = "paddock_time_alarm_is_missed")]
+fn alarm_is_missed(deadline: u64) {
     let late = time::now().saturating_sub(deadline);
     if late < LATE_NS {
         return;

@@ -1,8 +1,7 @@
 //! The thread that writes changes back to the disk some seconds after they
 //! were made. While there are none it sleeps.
 
-use super::root;
-use crate::process::vfs;
+use crate::process::{reclaim, vfs};
 use crate::thread;
 use alloc::sync::Arc;
 use paddock_abi::Errno;
@@ -14,7 +13,7 @@ const DELAY_MS: u64 = 5000;
 /// Starts the thread, if there is a disk to write to. After the root is
 /// mounted.
 pub fn start() {
-    let Some(cache) = root::page_cache().cloned() else {
+    let Some(cache) = reclaim::page_cache().cloned() else {
         return;
     };
     if let Err(error) = thread::spawn("flusher", move || run(&cache)) {

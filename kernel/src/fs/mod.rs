@@ -15,37 +15,19 @@ mod sys;
 
 use crate::console::terminal::{self, ConsoleSink};
 use crate::machine::CommandLine;
-use crate::memory;
 use crate::power;
-use crate::process::vfs;
+use crate::process::{terminals, vfs};
 use alloc::sync::Arc;
 use clock::WallClock;
 use embassy_executor::Spawner;
-#[cfg(feature = "fuzz-sched")]
-pub use initrd::memory as initrd_memory;
 use job::Processes;
 use paddock_abi::Result;
 use paddock_sync::{OnceCell, try_arc};
 use paddock_tty::{Terminals, Tty};
 use paddock_vfs::{MountNamespace, Path, PathContext};
 
-/// The share of memory, as a divisor, that the page cache keeps under
-/// pressure: the code of the programs that run.
-const KEPT_SHARE: usize = 64;
-/// Pages that are taken back at once.
-const RECLAIMED: usize = 64;
-
-static TERMINALS: OnceCell<Arc<Terminals>> = OnceCell::new();
 static CONSOLE: OnceCell<Arc<Tty>> = OnceCell::new();
 static MEMORY_FILES: OnceCell<Path> = OnceCell::new();
-
-/// All terminals. After [`mount_root`].
-pub fn terminals() -> &'static Arc<Terminals> {
-    match TERMINALS.get() {
-        Some(terminals) => terminals,
-        None => panic!("terminals are asked for before the root is mounted"),
-    }
-}
 
 /// The console's terminal, after [`mount_root`].
 pub fn console() -> Option<&'static Arc<Tty>> {
@@ -80,7 +62,7 @@ pub fn mount_root(command_line: &CommandLine<'_>) {
 #[allow(clippy::disallowed_methods, reason = "runs at boot, before any user")]
 fn make_terminals() -> Arc<Terminals> {
     let terminals = Terminals::new(Arc::new(Processes));
-    let _ = TERMINALS.set(terminals.clone());
+    terminals::set(terminals.clone());
     terminals
 }
 
@@ -119,35 +101,6 @@ pub fn start_console(spawner: Spawner) {
             spawner.spawn(flush);
         }
         _ => log::error!("console: its tasks have been started already"),
-    }
-}
-
-/// Takes clean pages back from the page cache; whether there were any. Some
-/// are left however short memory is: programs that lose their code to one
-/// that wants all memory would only read it again. Never sleeps; not from
-/// interrupts.
-pub fn reclaim() -> bool {
-    let kept = memory::frames::total() / KEPT_SHARE;
-    root::page_cache().is_some_and(|cache| cache.pages() > kept && cache.shrink(RECLAIMED) > 0)
-}
-
-/// Pages of files in memory: (all, those that the disk does not have yet).
-/// Any context that may take a lock.
-pub fn cached_pages() -> (usize, usize) {
-    root::page_cache().map_or((0, 0), |cache| (cache.pages(), cache.dirty_pages()))
-}
-
-/// Takes all clean pages back from the page cache. Never sleeps.
-pub fn drop_pages() {
-    if let Some(cache) = root::page_cache() {
-        cache.shrink(usize::MAX);
-    }
-}
-
-/// Lets go of cached names, inodes and metadata. Sleeps.
-pub fn drop_names() {
-    if let Some(namespace) = vfs::try_namespace() {
-        namespace.shrink();
     }
 }
 

@@ -3,9 +3,10 @@
 
 use super::clock::WallClock;
 use super::devices::EXTRA_NODES;
-use super::{cgroup, proc, sys, terminals};
+use super::{cgroup, proc, sys};
 use crate::memory;
 use crate::process::page_cache::ChargedPages;
+use crate::process::terminals;
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicU32, Ordering};
 use paddock_abi::stat::make_device;
@@ -94,7 +95,7 @@ pub fn mount_all(namespace: &MountNamespace, context: &PathContext, clock: &Arc<
 
 fn pts(clock: &Arc<WallClock>) -> Result<Arc<dyn FileSystem>> {
     Ok(try_arc(DevPts::new(
-        terminals().clone(),
+        terminals::all().clone(),
         clock.clone(),
         device_number(),
     ))?)

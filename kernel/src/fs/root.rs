@@ -4,14 +4,16 @@ use super::clock::WallClock;
 use super::{initrd, mounts};
 use crate::drivers::virtio::block::{self, Disk};
 use crate::machine::CommandLine;
-use crate::{memory, process::page_cache::FramePages, schedule_fuzz};
+use crate::process::page_cache::FramePages;
+use crate::process::reclaim;
+use crate::{fuzz_run, memory};
 use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
 use paddock_abi::stat::make_device;
 use paddock_abi::{Errno, Result};
 use paddock_ext4::Ext4;
-use paddock_sync::{OnceCell, try_arc};
+use paddock_sync::try_arc;
 use paddock_vfs::cache::PageCache;
 use paddock_vfs::{BlockDevice, FileSystem};
 
@@ -24,8 +26,6 @@ const RAM_DISK_MAJOR: u32 = 1;
 /// See [`DISK_MAJOR`].
 pub const MINORS: u32 = 16;
 
-static CACHE: OnceCell<Arc<PageCache>> = OnceCell::new();
-
 /// What the tree of files begins with.
 pub struct Root {
     /// The filesystem.
@@ -36,17 +36,12 @@ pub struct Root {
     pub archive: Option<&'static [u8]>,
 }
 
-/// The cache of disk pages, if there is a disk filesystem.
-pub fn page_cache() -> Option<&'static Arc<PageCache>> {
-    CACHE.get()
-}
-
 /// Finds the root. An initial RAM disk counts unless a disk is named.
 ///
 /// # Panics
 /// If there is not even memory for an empty filesystem.
 pub fn find(command_line: &CommandLine<'_>, clock: &Arc<WallClock>) -> Root {
-    if let Some(disk) = schedule_fuzz::start_disk(command_line) {
+    if let Some(disk) = fuzz_run::start_disk(command_line, initrd::memory) {
         return in_ram_disk(disk, clock);
     }
     let archive = initrd::archive();
@@ -176,11 +171,11 @@ fn open_disk(disk: &Arc<Disk>, clock: &Arc<WallClock>) -> Result<Arc<dyn FileSys
 
 #[allow(clippy::disallowed_methods, reason = "runs at boot, before any user")]
 fn cache() -> Result<Arc<PageCache>> {
-    if let Some(cache) = CACHE.get() {
+    if let Some(cache) = reclaim::page_cache() {
         return Ok(cache.clone());
     }
     let frames = memory::frames::total();
     let cache = try_arc(PageCache::new(Arc::new(FramePages), frames / 8))?;
-    let _ = CACHE.set(cache.clone());
+    reclaim::set_page_cache(cache.clone());
     Ok(cache)
 }

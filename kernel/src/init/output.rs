@@ -3,7 +3,7 @@
 use core::sync::atomic::{AtomicBool, Ordering};
 
 use super::again;
-use crate::{console, schedule_fuzz};
+use crate::{console, fuzz_run};
 use paddock_process::{ChannelReader, TryRead, WaitStatus};
 
 static CARRIED: AtomicBool = AtomicBool::new(false);
@@ -26,7 +26,7 @@ pub async fn carry(reader: ChannelReader) {
     report(reader.exit_status());
     again::ended(reader.exit_status());
     CARRIED.store(false, Ordering::Release);
-    schedule_fuzz::process_1_ended(reader.exit_status());
+    fuzz_run::process_1_ended(reader.exit_status());
 }
 
 /// The next piece of output; `None` when the process has ended and nothing is

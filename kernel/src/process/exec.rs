@@ -1,12 +1,12 @@
 //! execve(2): the point of no return.
 
+use super::files;
 use super::files::FileShare;
 use super::object::{Process, UserThread, try_string};
 use super::program::{self, Loaded, Request};
 use super::{current, exit, identity, memory, tree};
 use crate::arch::context::FpState;
 use crate::arch::trap::TrapFrame;
-use crate::syscall;
 use crate::thread;
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -157,7 +157,7 @@ fn close_marked(process: &Arc<Process>) {
         // Closing may sleep and take other locks: one by one, outside.
         let taken = files.lock().take_close_on_exec();
         match taken {
-            Some(entry) => syscall::release(process, entry),
+            Some(entry) => files::release(process, entry),
             None => return,
         }
     }

@@ -6,11 +6,10 @@
 
 use super::files::FileShare;
 use super::object::{Process, UserThread};
-use super::{cgroup, current, ipc, memory, oom, signals, tree};
+use super::{cgroup, current, futex, ipc, locks, memory, oom, signals, terminals, tree};
 use crate::arch::user_access::copy_to_user;
 use crate::memory::frames::Reserve;
-use crate::syscall::{futex, locks};
-use crate::{fs, thread};
+use crate::thread;
 use alloc::sync::Arc;
 use core::sync::atomic::Ordering;
 use paddock_process::{Bereft, Usage, WaitStatus};
@@ -157,7 +156,7 @@ fn asks_for_signal(process: &Process) -> bool {
 /// A session whose leader ends loses its terminal.
 fn end_session(pid: u32) {
     if tree().lock().session(pid) == Ok(pid) {
-        fs::terminals().session_ended(pid);
+        terminals::all().session_ended(pid);
     }
 }
 

@@ -1,11 +1,12 @@
 //! The table of descriptors of one or, after clone(CLONE_FILES), several
 //! processes.
 
+use super::{Process, locks};
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 use paddock_abi::Result;
 use paddock_sync::{Mutex, MutexGuard, OnceCell, Rank, SpinLock, try_arc};
-use paddock_vfs::FdTable;
+use paddock_vfs::{FdEntry, FdTable};
 
 /// A table and how many processes use it. References without a share (those
 /// of a call under way, or of a reader of `/proc`) keep the table, but not
@@ -30,8 +31,18 @@ pub struct FileShare(Arc<Files>);
 /// What a process has that has ended: a table that stays empty.
 static NO_FILES: OnceCell<FileShare> = OnceCell::new();
 
-/// Makes the empty table. Once, at boot.
+/// Lets go of a descriptor that a process closes, outside all locks: the one way.
+/// Sleeps.
+pub fn release(process: &Process, entry: FdEntry) {
+    locks::closing(process, entry.file());
+    entry.file().file().descriptor_closed(process.pid);
+    drop(entry);
+}
+
+/// Makes the empty table, and connects what depends on descriptors being closed.
+/// Once, at boot.
 pub fn init() {
+    assert!(paddock_vfs::on_last_close(locks::closed), "set up twice");
     match FileShare::new(FdTable::new()) {
         Ok(share) => drop(NO_FILES.set(share)),
         Err(_) => panic!("no memory for the empty table of descriptors"),

@@ -1,9 +1,8 @@
 //! The hardware behind `paddock-mem`: frames, the direct map, and the
 //! translation caches.
 
-use super::{current, oom_group};
+use super::{current, oom_group, reclaim};
 use crate::arch::mmu;
-use crate::fs;
 use crate::memory::{self, frames, owners_of};
 use core::sync::atomic::AtomicU32;
 use core::sync::atomic::Ordering::Relaxed;
@@ -53,7 +52,7 @@ fn take(account: AccountId, kind: Kind) -> Option<u64> {
 #[cold]
 fn take_again(account: AccountId, kind: Kind, refusal: Refusal) -> Option<u64> {
     let refusal = match refusal {
-        Refusal::None if fs::reclaim() => match frames::allocate_charged(account, kind) {
+        Refusal::None if reclaim::take_pages() => match frames::allocate_charged(account, kind) {
             Ok(frame) => return Some(frame),
             Err(refusal) => refusal,
         },

@@ -10,19 +10,23 @@ mod exit;
 mod faults;
 pub mod files;
 mod finish;
+pub mod futex;
 mod hardware;
 pub mod identity;
 pub mod ipc;
 pub mod limits;
+pub mod locks;
 pub mod memory;
 pub mod object;
 pub mod oom;
 mod oom_group;
 pub mod page_cache;
 mod program;
+pub mod reclaim;
 pub mod services;
 mod signals;
 mod spawn;
+pub mod terminals;
 pub mod timers;
 mod traps;
 mod usage;
@@ -31,7 +35,7 @@ pub mod uts;
 mod vdso;
 pub mod vfs;
 
-use crate::thread;
+use crate::thread::{self, Thread};
 use alloc::sync::Arc;
 use paddock_process::WaitStatus;
 
@@ -67,7 +71,12 @@ pub fn kill_by_kernel(process: &Process) {
 
 /// The process side of the running thread; a kernel thread has none.
 pub fn current() -> Option<&'static Arc<UserThread>> {
-    thread::current().user()
+    of(thread::current())
+}
+
+/// The process side of a thread.
+pub fn of(thread: &Thread) -> Option<&Arc<UserThread>> {
+    thread.user_side()
 }
 
 /// Whether the running thread has something to do before user mode.
@@ -77,21 +86,9 @@ pub fn has_work() -> bool {
 
 /// Whether the running thread has a signal to handle. Ends interruptible
 /// waits.
+#[unsafe(export_name = "paddock_sync_interrupted")]
 pub fn signal_pending() -> bool {
     current().is_some_and(|thread| thread.signal_pending())
-}
-
-/// The switch between threads: user registers and address spaces. Interrupts
-/// are masked.
-pub fn switch_state(previous: Option<&Arc<UserThread>>, next: Option<&Arc<UserThread>>) {
-    if let Some(thread) = previous {
-        thread.save_state();
-    }
-    match next {
-        Some(thread) => thread.load_state(),
-        None if previous.is_some() => memory::activate(None),
-        None => {}
-    }
 }
 
 /// Makes the tables of processes. Once, at boot.
@@ -101,7 +98,6 @@ pub fn init() {
     cgroup::init();
     vdso::init();
     files::init();
-    crate::syscall::init();
     cut::init();
     let mut tree = paddock_process::Tree::new();
     if tree.reserve(None, 0, paddock_process::TaskLimits::NONE) != Ok(spawn::FIRST) {

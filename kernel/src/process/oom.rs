@@ -5,10 +5,11 @@
 //! the beginning of a system call, after one that had none, and after a fault.
 
 use super::object::{Process, UserThread};
+use super::reclaim;
 use super::{exit, oom_group, tree};
 use crate::arch::context::STACK_SIZE;
 use crate::memory::{frames, heap};
-use crate::{fs, time};
+use crate::time;
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 use paddock_abi::signal::SIGKILL;
@@ -142,7 +143,7 @@ fn await_release(thread: &UserThread, over: u64) {
 /// and metadata, empty slabs. Whether there is enough now. Sleeps.
 fn reclaim() -> bool {
     let enough = || frames::left_for_thread() >= WANTED;
-    while fs::reclaim() {
+    while reclaim::take_pages() {
         if enough() {
             return true;
         }
@@ -152,8 +153,8 @@ fn reclaim() -> bool {
         return true;
     }
     // Names keep inodes, and those keep pages.
-    fs::drop_names();
-    while !enough() && fs::reclaim() {}
+    reclaim::drop_names();
+    while !enough() && reclaim::take_pages() {}
     heap::shrink();
     enough()
 }

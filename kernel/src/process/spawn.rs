@@ -4,10 +4,11 @@
 use super::files::FileShare;
 use super::object::{DEFAULT_LIMITS, ExitHook, Names, NewProcess, Process, UserThread, try_string};
 use super::program::{self, Request};
+use super::terminals;
 use super::{accounts, cgroup, exec, limits, tree};
 use crate::arch::context::FpState;
 use crate::arch::trap::TrapFrame;
-use crate::{fs, thread};
+use crate::thread;
 use alloc::sync::Arc;
 use core::arch::asm;
 use core::sync::atomic::Ordering;
@@ -119,7 +120,7 @@ pub fn spawn(program: Program<'_>) -> Result<Arc<Process>> {
         let _ = tree.new_session(pid);
     }
     let assigned = match &program.terminal {
-        Some(tty) => fs::terminals().assign(pid, tty),
+        Some(tty) => terminals::all().assign(pid, tty),
         None => Ok(()),
     };
     assigned

@@ -4,7 +4,8 @@ use super::memory;
 use super::object::{Process, TIMER_SLACK_NS};
 use crate::arch::context::FpState;
 use crate::arch::trap::TrapFrame;
-use crate::thread::{self, Thread};
+use crate::memory::frames::Reserve;
+use crate::thread::{self, Thread, UserSide};
 use alloc::string::String;
 use alloc::sync::{Arc, Weak};
 use core::cell::UnsafeCell;
@@ -302,5 +303,35 @@ impl UserThread {
         let _stay = paddock_sync::PreemptGuard::new();
         self.left.store(true, Ordering::Relaxed);
         memory::activate(None);
+    }
+}
+
+// SAFETY: no other type has this trait.
+unsafe impl UserSide for Arc<UserThread> {
+    fn reserve(&self) -> Reserve {
+        self.process.reserve()
+    }
+
+    fn is_operators(&self) -> bool {
+        self.process.runs_first.load(Ordering::Relaxed)
+    }
+
+    fn ran(&self, nanos: u64) {
+        self.process.cpu_clock.ran(nanos);
+    }
+
+    fn look_at(&self, now: u64) -> u64 {
+        self.process.cpu_clock.look_at(now)
+    }
+
+    fn switch_in(&self) {
+        self.load_state();
+    }
+
+    fn switch_out(&self, program_follows: bool) {
+        self.save_state();
+        if !program_follows {
+            memory::activate(None);
+        }
     }
 }

@@ -4,7 +4,7 @@ use super::RINGS;
 use crate::arch::trap::TrapFrame;
 use crate::arch::user_access::{USER_END, UserMemory};
 use crate::thread::Thread;
-use crate::{backtrace, cpus, thread};
+use crate::{backtrace, cpus, process, thread};
 use paddock_profile::{MAX_FRAMES, Sample};
 use paddock_user_io::{Faults, UserCopy};
 use paddock_watchdog::Place;
@@ -19,7 +19,7 @@ pub fn take(frame: &TrapFrame) {
         return;
     };
     let thread = thread::current();
-    let mut sample = Sample::new(thread.user().map_or(0, |user| user.process.pid));
+    let mut sample = Sample::new(process::of(thread).map_or(0, |user| user.process.pid));
     if frame.is_user() {
         walk_program(frame, &mut sample);
     } else {
@@ -39,7 +39,7 @@ pub fn take(frame: &TrapFrame) {
 
 /// The registers with which a program's thread entered the kernel.
 fn entered_by(thread: &Thread) -> Option<&TrapFrame> {
-    thread.user()?;
+    process::of(thread)?;
     let (bottom, top) = thread.stack_range();
     let at = top
         .checked_sub(size_of::<TrapFrame>())

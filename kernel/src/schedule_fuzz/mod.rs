@@ -12,32 +12,15 @@
 //! interrupt could have asked for one, another CPU runs where it could have
 //! been faster. The order of classes is not kept, because none may rely on it.
 
-mod disk;
-mod end;
 mod generator;
 
-pub use disk::start as start_disk;
-pub use end::process_1_ended;
-pub use generator::seed;
+pub use generator::{chance, configure, disable, draw, enabled, seed, used_seed};
 
 use crate::arch::{cpu, timers};
 use crate::cpus;
-use crate::machine::CommandLine;
-use crate::thread::{RunQueues, Thread};
-use crate::watchdog;
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use generator::{chance, draw, enabled};
-use paddock_sched::{Class, CpuMask};
-
-/// Words of the command line that only this kernel knows.
-pub const WORDS: &[&str] = &[
-    "paddock.seed",
-    "paddock.fuzz",
-    "paddock.fuzz_seconds",
-    "paddock.fuzz_disk",
-    "paddock.mistake",
-];
+use paddock_sched::{Class, CpuMask, Queues, Runnable};
 
 /// A switch that was asked for is put off to a later place this seldom.
 const PUT_OFF_ONE_IN: u64 = 4;
@@ -56,17 +39,10 @@ static ORDER: AtomicU64 = AtomicU64::new(0);
 /// Over all switches so far.
 static HASH: AtomicU64 = AtomicU64::new(0);
 
-/// Begins, if the command line has a seed. In the start-up's thread.
-pub fn start(command_line: &CommandLine<'_>) {
-    if generator::configure(command_line) {
-        watchdog::after_report(end::watchdog_reported);
-        end::start(command_line);
-    }
-}
-
 /// At a place where a guard ends or a lock is taken: whether to switch. Others'
 /// CPUs may run first. Any context.
-pub fn point(free: bool, due: bool) -> bool {
+#[unsafe(export_name = "paddock_sync_schedule_point")]
+fn point(free: bool, due: bool) -> bool {
     if !enabled() {
         return due;
     }
@@ -93,12 +69,13 @@ pub fn switch_now() -> bool {
     chance(generator::rarity())
 }
 
-/// Takes a ready thread of `cpu`, the calling one.
-pub fn pop(
-    queues: &RunQueues,
+/// Takes a ready thread of `cpu`, the calling one; `number` tells one from another.
+pub fn pop<T: Runnable, const CPUS: usize>(
+    queues: &Queues<T, CPUS>,
     cpu: usize,
     wanted: impl FnOnce(Class) -> bool,
-) -> Option<Arc<Thread>> {
+    number: impl Fn(&T) -> u64,
+) -> Option<Arc<T>> {
     if !enabled() {
         return queues.pop(cpu, wanted);
     }
@@ -106,8 +83,8 @@ pub fn pop(
         ORDER.store(draw(), Relaxed);
     }
     let order = ORDER.load(Relaxed);
-    let key = |thread: &Arc<Thread>| match generator::keeps_order() {
-        true => generator::mix(order ^ thread.id().index() as u64),
+    let key = |thread: &Arc<T>| match generator::keeps_order() {
+        true => generator::mix(order ^ number(thread)),
         false => draw(),
     };
     queues.pop_least(cpu, key)
@@ -139,12 +116,13 @@ pub fn cpu_for_wake_up(allowed: CpuMask) -> Option<usize> {
     allowed.has(cpu).then_some(cpu)
 }
 
-/// A switch to `next`, on the calling CPU. Interrupts are masked.
-pub fn note_switch(next: &Thread) {
+/// A switch on the calling CPU, `cpu`, to the thread of this number. Interrupts are
+/// masked.
+pub fn note_switch(cpu: usize, number: u64) {
     if !enabled() {
         return;
     }
-    let words = [timers::now(), next.cpu() as u64, next.id().index() as u64];
+    let words = [timers::now(), cpu as u64, number];
     let add = |hash| {
         words
             .iter()
@@ -152,4 +130,9 @@ pub fn note_switch(next: &Thread) {
     };
     HASH.fetch_update(Relaxed, Relaxed, |hash| Some(add(hash)))
         .unwrap_or_else(|unchanged| unchanged);
+}
+
+/// A hash over all switches so far: two runs that are alike have the same.
+pub fn hash() -> u64 {
+    HASH.load(Relaxed)
 }

@@ -1,22 +1,7 @@
 //! What is left of the fuzzing of schedules in every other kernel: nothing.
 
-use crate::machine::CommandLine;
-use crate::thread::{RunQueues, Thread};
 use alloc::sync::Arc;
-use paddock_process::WaitStatus;
-use paddock_sched::{Class, CpuMask};
-use paddock_vfs::BlockDevice;
-
-/// Words of the command line that only the fuzzing kernel knows.
-pub const WORDS: &[&str] = &[];
-
-#[inline(always)]
-pub fn start(_: &CommandLine<'_>) {}
-
-#[inline(always)]
-pub fn start_disk(_: &CommandLine<'_>) -> Option<Arc<dyn BlockDevice>> {
-    None
-}
+use paddock_sched::{Class, CpuMask, Queues, Runnable};
 
 #[inline(always)]
 pub fn seed() -> Option<u64> {
@@ -29,11 +14,12 @@ pub fn switch_now() -> bool {
 }
 
 #[inline(always)]
-pub fn pop(
-    queues: &RunQueues,
+pub fn pop<T: Runnable, const CPUS: usize>(
+    queues: &Queues<T, CPUS>,
     cpu: usize,
     wanted: impl FnOnce(Class) -> bool,
-) -> Option<Arc<Thread>> {
+    _: impl Fn(&T) -> u64,
+) -> Option<Arc<T>> {
     queues.pop(cpu, wanted)
 }
 
@@ -53,7 +39,4 @@ pub fn cpu_for_wake_up(_: CpuMask) -> Option<usize> {
 }
 
 #[inline(always)]
-pub fn note_switch(_: &Thread) {}
-
-#[inline(always)]
-pub fn process_1_ended(_: Option<WaitStatus>) {}
+pub fn note_switch(_: usize, _: u64) {}

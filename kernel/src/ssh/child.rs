@@ -3,10 +3,9 @@
 use super::environment::{Ends, environment};
 use super::watched::Watched;
 use super::{accounts, greeting};
-use crate::fs;
 use crate::process::accounts::with_pipe_payer;
 use crate::process::vfs::namespace;
-use crate::process::{self, Program, send_to_group};
+use crate::process::{self, Program, send_to_group, terminals};
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -181,7 +180,7 @@ fn pipes() -> Result<Streams> {
 }
 
 fn terminal(context: &PathContext, account: &Account, pty: &PtyRequest) -> Result<Streams> {
-    let master = fs::terminals().open_master(None)?;
+    let master = terminals::all().open_master(None)?;
     master.unlock();
     master.set_winsize(winsize(pty.size));
     let mut termios = master.tty().termios();

@@ -2,35 +2,17 @@
 
 use super::Call;
 use super::socket::interfaces;
-use super::{locks, memfd, mqueue, signal_io};
+use super::{locks, memfd, signal_io};
 use crate::arch::user_access::{copy_from_user, copy_to_user};
-use crate::process::Process;
 use crate::process::accounts::with_pipe_payer;
+use crate::process::files::release;
 use crate::user_memory::UserPtr;
 use alloc::sync::Arc;
 use paddock_abi::fcntl::*;
 use paddock_abi::termios::{FIOCLEX, FIONBIO, FIONCLEX};
 use paddock_abi::{Errno, Result};
 use paddock_process::{PipeEnd, pipe};
-use paddock_vfs::{FdEntry, File, IoctlArg, OpenFile, OpenFlags};
-
-/// Lets go of a descriptor that a process closes, outside all locks: the one
-/// way. Sleeps.
-pub fn release(process: &Arc<Process>, entry: FdEntry) {
-    locks::closing(process, entry.file());
-    mqueue::closing(process, entry.file());
-    drop(entry);
-}
-
-/// An open file's last descriptor is gone, in whichever way.
-fn on_last_close(file: &Arc<OpenFile>) {
-    locks::closed(file);
-}
-
-/// Connects what depends on descriptors being closed. Once, at boot.
-pub fn init() {
-    assert!(paddock_vfs::on_last_close(on_last_close), "set up twice");
-}
+use paddock_vfs::{File, IoctlArg, OpenFile, OpenFlags};
 
 /// close(2).
 pub fn close(call: &mut Call<'_>) -> Result<u64> {

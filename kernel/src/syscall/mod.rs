@@ -59,7 +59,6 @@ use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use paddock_abi::{Errno, Result};
 
 pub use args::Call;
-pub use descriptors::{init, release};
 
 /// Numbers below this are remembered, one bit each, once their absence has
 /// been told of; others are never told of.
@@ -71,7 +70,7 @@ static UNKNOWN: [AtomicU64; REMEMBERED as usize / 64] =
 /// changes other registers notes work for the way back.
 #[unsafe(no_mangle)]
 extern "C" fn trap_system_call(frame: &mut TrapFrame, running: &'static Thread) -> u64 {
-    let Some(thread) = running.user() else {
+    let Some(thread) = crate::process::of(running) else {
         return Errno::ENOSYS.to_return_value();
     };
     match frames::is_low() {

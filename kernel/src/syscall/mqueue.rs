@@ -146,6 +146,13 @@ impl File for QueueFile {
         })
     }
 
+    /// The process is told of no message of that queue any more.
+    fn descriptor_closed(&self, process: u32) {
+        if let Some(old) = self.0.unregister(|one| one.pid == process) {
+            old.removed();
+        }
+    }
+
     fn as_any(&self) -> &dyn Any {
         self
     }
@@ -156,16 +163,6 @@ fn queue_of(file: &OpenFile) -> Result<&Arc<Queue<Registered>>> {
     let any = file.file().as_any();
     let queue = any.downcast_ref::<QueueFile>().ok_or(Errno::EBADF)?;
     Ok(&queue.0)
-}
-
-/// A process closes a descriptor: it is told of no message of that queue any
-/// more.
-pub fn closing(process: &Process, file: &OpenFile) {
-    if let Ok(queue) = queue_of(file)
-        && let Some(old) = queue.unregister(|one| one.pid == process.pid)
-    {
-        old.removed();
-    }
 }
 
 /// mq_open(2): the descriptor is closed on execve.

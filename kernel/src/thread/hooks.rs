@@ -1,11 +1,12 @@
-//! The hooks of `paddock_sync::platform`, on real threads.
+//! The hooks of `paddock_sync::platform`, on real threads: all but those of the
+//! watchdog, of processes and of the fuzzing of schedules.
 
 use super::waker::waker_of;
 use super::{current, current_arc, scheduler};
 use crate::arch::{cpu, timers};
-use crate::{process, violations, watchdog};
+use crate::violations;
 use core::task::Waker;
-use paddock_sync::{Context, LockMeta, Violation};
+use paddock_sync::{Context, Violation};
 
 #[unsafe(no_mangle)]
 fn paddock_sync_context() -> &'static Context {
@@ -68,32 +69,11 @@ fn paddock_sync_priority_changed(context: &Context) {
 }
 
 #[unsafe(no_mangle)]
-fn paddock_sync_lock_stalled(context: &Context, lock: &LockMeta) {
-    watchdog::lock_stalled(context, lock);
-}
-
-#[unsafe(no_mangle)]
-fn paddock_sync_stalled_after() -> u64 {
-    watchdog::lock_limit()
-}
-
-#[unsafe(no_mangle)]
 fn paddock_sync_may_allocate() -> bool {
     crate::memory::frames::may_allocate()
 }
 
 #[unsafe(no_mangle)]
-fn paddock_sync_interrupted() -> bool {
-    process::signal_pending()
-}
-
-#[unsafe(no_mangle)]
 fn paddock_sync_violation(violation: &Violation) {
     violations::report(violation);
-}
-
-#[cfg(feature = "fuzz-sched")]
-#[unsafe(no_mangle)]
-fn paddock_sync_schedule_point(free: bool, due: bool) -> bool {
-    crate::schedule_fuzz::point(free, due)
 }

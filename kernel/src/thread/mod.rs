@@ -11,20 +11,22 @@ mod cpu;
 mod hooks;
 mod inspect;
 mod placing;
+pub mod ports;
 mod sampling;
 mod scheduler;
 mod spawn;
 pub mod stack;
 mod switch;
 mod timer;
+mod user_side;
 mod waker;
 
 use crate::arch::thread_info::ThreadInfo;
 use crate::arch::{boot, cpu as processor, timers};
 use crate::cpus::Ipi;
 use crate::memory::frames::Reserve;
-use crate::process::UserThread;
 use crate::{config, cpus};
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::sync::Arc;
 use core::cell::UnsafeCell;
@@ -39,7 +41,6 @@ pub use inspect::{
     CpuUse, Threads, cpu_use, inspect, is_idle, running_since, snapshot, timer_fires_at,
 };
 
-pub use placing::RunQueues;
 pub use sampling::{set_sample_period, set_sampler};
 pub use scheduler::{preempt, prepare_idle, start_scheduling, start_scheduling_here};
 #[cfg(feature = "test-kernel")]
@@ -50,6 +51,7 @@ pub use timer::{
     came_masked as timer_came_masked, catch_up, is_fiq as timer_is_fiq, note_stolen_time,
     on_masked_timer, on_reschedule, renew_cpu_look as set_cpu_look, start as start_timer,
 };
+pub use user_side::UserSide;
 
 /// The most threads there can be at once.
 pub const MAX_THREADS: usize = 8192;
@@ -77,7 +79,7 @@ pub struct Thread {
     class: Class,
     name: SpinLock<String>,
     stack: Option<KernelStack>,
-    user: Option<Arc<UserThread>>,
+    user: Option<Box<dyn UserSide>>,
     /// Switches away from it because it waits, and for others' sake.
     switches: [AtomicU64; 2],
     /// Its reads of disks, in units of 512 bytes.
@@ -226,11 +228,6 @@ impl Thread {
         // SAFETY: every context of the kernel is the first field of a
         // `Thread`, which is `repr(C)`.
         unsafe { &*core::ptr::from_ref(context).cast() }
-    }
-
-    /// The process side, for a user thread.
-    pub fn user(&self) -> Option<&Arc<UserThread>> {
-        self.user.as_ref()
     }
 
     /// Whether it is to run before other programs, for a share of a CPU. For a

@@ -1,16 +1,16 @@
 //! How threads begin.
 
 use super::stack::KernelStack;
+use super::user_side::UserSide;
 use super::{Thread, current, exit, preempt, scheduler, switch};
 use crate::arch::context::{MAX_STACK_SIZE, STACK_SIZE};
 use crate::arch::{context, cpu as processor};
 use crate::cpus;
-use crate::process::UserThread;
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::sync::Arc;
 use core::cell::UnsafeCell;
-use core::sync::atomic::{AtomicI8, AtomicU64, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicI8, AtomicU64, AtomicUsize};
 use paddock_abi::{Errno, Result};
 use paddock_sched::Class;
 use paddock_sync::{Rank, SpinLock, try_box};
@@ -51,11 +51,11 @@ pub fn spawn_large(name: &str, body: impl FnOnce() + Send + 'static) -> Result<A
 /// # Errors
 /// As for [`spawn`].
 pub fn spawn_user(
-    user: Arc<UserThread>,
+    user: impl UserSide,
     name: &str,
     body: impl FnOnce() + Send + 'static,
 ) -> Result<Arc<Thread>> {
-    start(name, Class::User, STACK_SIZE, Some(user), body)
+    start(name, Class::User, STACK_SIZE, Some(try_box(user)?), body)
 }
 
 type Body = Box<dyn FnOnce() + Send>;
@@ -64,7 +64,7 @@ fn start(
     name: &str,
     class: Class,
     stack_size: usize,
-    user: Option<Arc<UserThread>>,
+    user: Option<Box<dyn UserSide>>,
     body: impl FnOnce() + Send + 'static,
 ) -> Result<Arc<Thread>> {
     let body: Body = try_box(body)?;
@@ -95,8 +95,8 @@ fn start(
         thread.name = SpinLock::new(Rank::Leaf, owned_name);
         thread.stack = Some(stack);
         if let Some(user) = &user {
-            thread.set_reserve(user.process.reserve());
-            thread.set_operators(user.process.runs_first.load(Ordering::Relaxed));
+            thread.set_reserve(user.reserve());
+            thread.set_operators(user.is_operators());
         }
         thread.user = user;
         thread

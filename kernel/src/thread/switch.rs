@@ -6,9 +6,9 @@
 
 use super::cpu::{self as per_cpu, Cpu, Local};
 use super::placing::{self, QUEUES};
-use super::{Thread, current, timer};
+use super::{Thread, current, ports, timer};
 use crate::arch::{context, timers};
-use crate::{config, process, schedule_fuzz, violations, watchdog};
+use crate::{config, schedule_fuzz, violations};
 use alloc::sync::Arc;
 use core::panic::Location;
 use core::sync::atomic::AtomicU64;
@@ -87,15 +87,19 @@ enum Next {
     Idle,
 }
 
+fn number(thread: &Thread) -> u64 {
+    thread.id().index() as u64
+}
+
 /// Takes the next thread out of its queue; `None` if `previous` goes on.
 fn pick(previous: &Thread) -> Option<Next> {
     let here = previous.cpu();
     let stays = previous.state() == State::Running;
     if stays && previous.may_run_on(here) {
         let class = previous.class_here();
-        return schedule_fuzz::pop(&QUEUES, here, |best| best <= class).map(Next::Thread);
+        return schedule_fuzz::pop(&QUEUES, here, |best| best <= class, number).map(Next::Thread);
     }
-    let next = schedule_fuzz::pop(&QUEUES, here, |_| true).or_else(|| QUEUES.steal(here));
+    let next = schedule_fuzz::pop(&QUEUES, here, |_| true, number).or_else(|| QUEUES.steal(here));
     Some(next.map_or(Next::Idle, Next::Thread))
 }
 
@@ -142,7 +146,7 @@ fn start_slice(this: &'static Cpu, local: &mut Local, next: Next, now: u64) -> &
     this.set_running_class(class);
     if was_idle && class != Class::Idle {
         timer::start_tick(this, now);
-        watchdog::left_idle(here);
+        ports::left_idle(here);
     }
     this.slice_end
         .store(now + schedule_fuzz::slice(slice), Relaxed);
@@ -159,8 +163,8 @@ fn account(this: &Cpu, previous: &Thread, count: u64, now: u64) {
     let ran = now.saturating_sub(this.running_since.load(Relaxed));
     previous.cpu_time.switch_out(count);
     this.user_time.leave(&previous.cpu_time);
-    if let Some(thread) = previous.user() {
-        thread.process.cpu_clock.ran(ran);
+    if let Some(user) = &previous.user {
+        user.ran(ran);
     }
     if previous.effective_class() == Class::Operator {
         this.operators.charge(now, ran);
@@ -177,8 +181,13 @@ fn account(this: &Cpu, previous: &Thread, count: u64, now: u64) {
 /// Interrupts are masked; no lock is held.
 fn change_threads(previous: &'static Thread, next: &'static Thread) {
     SWITCHES.fetch_add(1, Relaxed);
-    schedule_fuzz::note_switch(next);
-    process::switch_state(previous.user(), next.user());
+    schedule_fuzz::note_switch(next.cpu(), number(next));
+    if let Some(user) = &previous.user {
+        user.switch_out(next.user.is_some());
+    }
+    if let Some(user) = &next.user {
+        user.switch_in();
+    }
     next.emergency_stack
         .store(previous.emergency_stack.load(Relaxed), Relaxed);
     // SAFETY: interrupts are masked, and `next` is kept alive by `running`.

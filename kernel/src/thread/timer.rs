@@ -9,7 +9,7 @@
 use super::cpu::{self as per_cpu, Cpu};
 use super::placing::{self, QUEUES};
 use super::sampling;
-use super::{Thread, current};
+use super::{Thread, current, ports};
 use crate::arch::cpu;
 use crate::arch::timers::{self, SchedulerTimer};
 use crate::arch::trap::TrapFrame;
@@ -17,8 +17,7 @@ use crate::cpus::{self, Ipi};
 use crate::gic;
 use crate::interrupted;
 use crate::interrupts::{self, Handler};
-use crate::{config, detectors, schedule_fuzz};
-use crate::{machine, watchdog};
+use crate::{config, machine, schedule_fuzz};
 use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use paddock_sched::{Class, End};
 use paddock_sync::IrqGuard;
@@ -49,7 +48,7 @@ pub fn arm(this: &Cpu) {
     let mut next = this.sleepers.lock().earliest();
     let here = current().cpu();
     if running == Class::Idle {
-        next = next.min(watchdog::watch_while_idle(here));
+        next = next.min(ports::watch_while_idle(here));
     } else {
         next = next.min(this.tick_due.load(Relaxed));
         next = next.min(this.cpu_look.load(Relaxed));
@@ -78,8 +77,8 @@ pub fn arm(this: &Cpu) {
 /// look at its process's CPU time: now, or when the timer says so. The timer
 /// is set afterwards. Interrupts are masked.
 pub fn set_cpu_look(this: &Cpu, thread: &Thread, now: u64) {
-    let at = match thread.user() {
-        Some(user) => user.process.cpu_clock.look_at(now),
+    let at = match &thread.user {
+        Some(user) => user.look_at(now),
         None => u64::MAX,
     };
     if at <= now {
@@ -108,7 +107,7 @@ pub fn start_tick(this: &Cpu, now: u64) {
 
 /// The timer has fired. Interrupt context.
 fn on_interrupt() {
-    detectors::timers::scheduler_came(current().cpu());
+    ports::timer_came(current().cpu());
     note_delay(per_cpu::this(), timers::now());
     on_timer();
 }
@@ -124,7 +123,7 @@ fn note_delay(this: &Cpu, now: u64) {
         again => again,
     };
     if due != 0 {
-        watchdog::timer_came(due, now);
+        ports::timer_delayed(due, now);
     }
 }
 
@@ -148,7 +147,7 @@ pub fn came_masked(frame: &TrapFrame) {
     }
     gic::end(taken);
     cpus::send_self(Ipi::Timer);
-    watchdog::check_masked(frame, now, this.fires_at.load(Relaxed));
+    ports::tick_masked(frame, now, this.fires_at.load(Relaxed));
 }
 
 /// The work that [`came_masked`] has left. Interrupt context.
@@ -186,7 +185,7 @@ fn on_timer() {
         again if again != 0 && timers::SCHEDULER.is_set_to(again) => again,
         _ => this.armed.load(Relaxed),
     };
-    detectors::timers::check_owner(&timers::SCHEDULER, set_to);
+    ports::timer_fired(set_to);
     this.armed.store(0, Relaxed);
     // Until it is set again it is as if it fired now: the host may stop the machine here.
     let due = this.fires_at.swap(now, Relaxed);
@@ -221,7 +220,7 @@ fn on_timer() {
         this.slice_end.store(now + config::TIME_SLICE_NS, Relaxed);
     }
     arm(this);
-    watchdog::check(now, due);
+    ports::tick(now, due);
 }
 
 /// Another timer of the calling CPU has fired: does what this one should have
@@ -229,7 +228,7 @@ fn on_timer() {
 pub fn catch_up() {
     let _masked = IrqGuard::new();
     let due = per_cpu::this().fires_at.load(Relaxed);
-    if detectors::timers::scheduler_is_late(current().cpu(), due) {
+    if ports::timer_is_late(current().cpu(), due) {
         on_timer();
     }
 }

@@ -4,8 +4,7 @@
 //! The only raw wakers there are: one made of an `Arc` by the library could
 //! not tell that it goes without having been used.
 
-use super::{Thread, scheduler};
-use crate::detectors;
+use super::{Thread, ports, scheduler};
 use alloc::sync::Arc;
 use core::mem::ManuallyDrop;
 use core::sync::atomic::Ordering::Relaxed;
@@ -80,7 +79,7 @@ impl Thread {
     pub(super) fn look_for_waker(&self) {
         let lost = self.wakers.lost(&self.state);
         if lost && !self.unparked_by_name.load(Relaxed) {
-            detectors::lost_wake_up(self);
+            ports::has_no_waker(self);
         }
     }
 }

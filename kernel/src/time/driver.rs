@@ -3,10 +3,9 @@
 //! The queue has no fixed number of slots, and with nothing in it the timer
 //! is disabled rather than left at an old deadline.
 
+use super::ports;
 use crate::arch::timers;
 use crate::cpus::{self, Ipi};
-use crate::detectors;
-use crate::thread;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use core::task::Waker;
@@ -33,7 +32,7 @@ struct KernelTime {
     alarms: SpinLock<Alarms>,
 }
 
-/// The earliest alarm (ns), as of the last change: a hint for [`next_alarm`].
+/// The earliest alarm (ns), as of the last change: a hint for [`latest_alarm`].
 static NEXT: AtomicU64 = AtomicU64::new(u64::MAX);
 
 embassy_time_driver::time_driver_impl!(static TIME: KernelTime = KernelTime {
@@ -91,15 +90,27 @@ fn rearm(alarms: &mut Alarms) {
     }
 }
 
-/// When (ns since boot) the earliest alarm goes off; `u64::MAX` if none. Any
-/// context.
-pub fn next_alarm() -> u64 {
-    NEXT.load(Relaxed)
+/// How late (ns) an alarm may be before somebody asks why.
+pub const LATE_NS: u64 = 500_000_000;
+
+/// Until when (ns since boot) the main loop may sleep: until the earliest
+/// alarm must have gone off.
+#[inline]
+pub fn latest_alarm() -> u64 {
+    NEXT.load(Relaxed).saturating_add(LATE_NS)
+}
+
+/// Whoever may have slept until [`latest_alarm`] has been woken. Thread context.
+#[inline]
+pub fn woke() {
+    if timers::now() >= latest_alarm() {
+        look_at_alarms();
+    }
 }
 
 /// An alarm should have gone off: has the boot CPU look at its timer. Thread
 /// context.
-pub fn look_at_alarms() {
+fn look_at_alarms() {
     let _masked = IrqGuard::new();
     if cpus::this_cpu() == BOOT_CPU {
         on_alarm_call();
@@ -112,17 +123,16 @@ pub fn look_at_alarms() {
 /// interrupts masked.
 pub fn on_alarm_call() {
     let armed = TIME.alarms.lock().armed;
-    detectors::timers::check_alarm(armed);
+    ports::alarm_is_missed(armed);
     wake_due();
 }
 
 /// PPI 27: wakes what is due. Interrupt context, on the boot CPU.
 pub fn on_interrupt() {
     let armed = TIME.alarms.lock().armed;
-    detectors::timers::check_owner(&timers::EMBASSY, armed);
-    thread::catch_up();
+    ports::alarm_fired(armed);
     let woken = wake_due();
-    if detectors::timers::alarm_interrupt(woken) {
+    if ports::alarm_served(woken) {
         let mut alarms = TIME.alarms.lock();
         alarms.armed = alarms.next();
         timers::EMBASSY.set(alarms.armed);

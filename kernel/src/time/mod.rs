@@ -1,12 +1,15 @@
 //! Clocks: the monotonic one, wall-clock time, and Embassy's time driver.
 
 mod driver;
+pub mod ports;
 
 use crate::arch::timers;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use paddock_sync::{OnceCell, PreemptOff, Rank, SpinLock};
 
-pub use driver::{look_at_alarms, next_alarm, on_alarm_call, on_interrupt as on_embassy_interrupt};
+pub use driver::{
+    LATE_NS, latest_alarm, on_alarm_call, on_interrupt as on_embassy_interrupt, woke,
+};
 
 /// Wall-clock time at which the monotonic clock read zero, ns since 1970.
 static WALL_OFFSET: AtomicU64 = AtomicU64::new(0);

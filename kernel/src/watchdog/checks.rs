@@ -9,8 +9,12 @@ use crate::cpus::{self, MAX_CPUS};
 use crate::interrupted;
 use crate::main_loop::{self, Step};
 use crate::thread;
+use crate::thread::ports;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use paddock_watchdog::{Episode, Severity};
+
+implements!(ports::tick, check: fn(u64, u64));
+implements!(ports::tick_masked, check_masked: fn(&TrapFrame, u64, u64));
 
 /// What the watchdog knows of one CPU.
 struct Cpu {
@@ -32,7 +36,8 @@ static STEP: Episode = Episode::new();
 
 /// Looks at this CPU, whose scheduler timer was to fire at `due` and has
 /// fired at `now` (ns; 0 if that is not known). From the timer interrupt, interrupts masked.
-pub fn check(now: u64, due: u64) {
+#[unsafe(export_name = "paddock_thread_tick")]
+fn check(now: u64, due: u64) {
     let cpu = &CPUS[cpus::this_cpu()];
     cpu.last_check.store(now, Relaxed);
     let late = due != 0 && check_interrupts(cpu, now, due);
@@ -119,7 +124,8 @@ fn check_interrupts(cpu: &Cpu, now: u64, due: u64) -> bool {
 /// Interrupts of this CPU, whose scheduler timer was to fire at `due` (zero if
 /// its handler runs) are masked at `now` in what `frame` tells of. From the
 /// timer's FIQ, in any state of the kernel.
-pub fn check_masked(frame: &TrapFrame, now: u64, due: u64) {
+#[unsafe(export_name = "paddock_thread_tick_masked")]
+fn check_masked(frame: &TrapFrame, now: u64, due: u64) {
     let cpu = &CPUS[cpus::this_cpu()];
     let spoke = report_writer::spoke(cpus::this_cpu());
     let due = match due {

@@ -6,8 +6,11 @@
 
 use super::settings;
 use crate::cpus::{self, Ipi, MAX_CPUS};
-use crate::thread;
+use crate::thread::{self, ports};
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+implements!(ports::left_idle, left_idle: fn(usize));
+implements!(ports::watch_while_idle, watch_while_idle: fn(usize) -> u64);
 
 /// How often (ns) an idle CPU looks at the busy ones, at least.
 pub const LOOK_NS: u64 = 500_000_000;
@@ -21,7 +24,8 @@ fn others(here: usize) -> impl Iterator<Item = usize> {
 
 /// Until when (ns) the timer of the CPU `here`, which is idle, has to fire;
 /// `u64::MAX` if nobody needs to be looked at. Interrupts are masked.
-pub fn watch_while_idle(here: usize) -> u64 {
+#[unsafe(export_name = "paddock_thread_watch_while_idle")]
+fn watch_while_idle(here: usize) -> u64 {
     if others(here).all(thread::is_idle) {
         LOOKS_AT[here].store(u64::MAX, Relaxed);
         return u64::MAX;
@@ -37,7 +41,8 @@ pub fn watch_while_idle(here: usize) -> u64 {
 }
 
 /// The CPU `here` is busy from now on. Interrupts are masked.
-pub fn left_idle(here: usize) {
+#[unsafe(export_name = "paddock_thread_left_idle")]
+fn left_idle(here: usize) {
     let now = crate::time::now();
     let looks = |cpu: usize| {
         let due = LOOKS_AT[cpu].load(Relaxed);

@@ -15,11 +15,8 @@ mod report_writer;
 mod settings;
 mod stolen;
 
-pub use checks::{check, check_masked};
-pub use idle_watch::{left_idle, watch_while_idle};
-pub use report::{At, Doing, Who, interrupt_missing, lock_stalled, ms, report_thread};
+pub use report::{At, Doing, Who, interrupt_missing, ms, report_thread};
 #[cfg(feature = "fuzz-sched")]
 pub use report_writer::after_report;
 pub use report_writer::{Kind, counts, report};
-pub use settings::{configure, file, lock_limit};
-pub use stolen::timer_came;
+pub use settings::{configure, file};

@@ -48,7 +48,8 @@ pub fn ms(nanoseconds: u64) -> u64 {
 
 /// The calling thread, whose context this is, has waited too long for a lock:
 /// it reports itself. Thread context.
-pub fn lock_stalled(context: &Context, lock: &LockMeta) {
+#[unsafe(export_name = "paddock_sync_lock_stalled")]
+fn lock_stalled(context: &Context, lock: &LockMeta) {
     let waiter = thread::current();
     debug_assert!(core::ptr::eq(waiter.context(), context));
     let waited = locks::waited_for(context);

@@ -39,6 +39,7 @@ pub fn step_limits() -> Limits {
 }
 
 /// How long (ns) a thread may wait for a lock.
+#[unsafe(export_name = "paddock_sync_stalled_after")]
 pub fn lock_limit() -> u64 {
     nanoseconds(Setting::Lock)
 }

@@ -5,13 +5,17 @@
 //! that the kernel does keeps it away.
 
 use crate::cpus::{self, MAX_CPUS};
+use crate::thread::ports;
 use paddock_watchdog::StolenTime;
+
+implements!(ports::timer_delayed, timer_delayed: fn(u64, u64));
 
 static STOLEN: [StolenTime; MAX_CPUS] = [const { StolenTime::new() }; MAX_CPUS];
 
 /// The scheduler's timer of the calling CPU was to come as FIQ at `due` and
 /// does so at `now` (ns). Any context, interrupts masked.
-pub fn timer_came(due: u64, now: u64) {
+#[unsafe(export_name = "paddock_thread_timer_delayed")]
+fn timer_delayed(due: u64, now: u64) {
     STOLEN[cpus::this_cpu()].fired(due, now);
 }
 

@@ -3,9 +3,8 @@
 
 use super::text::{Text, file};
 use crate::memory::frames;
-use crate::process::{accounts, limits};
-use crate::process::{limits::NR_OPEN, uts};
-use crate::{config, fs, machine, net, random};
+use crate::process::{accounts, limits, limits::NR_OPEN, reclaim, uts};
+use crate::{config, machine, net, random};
 use alloc::vec::Vec;
 use paddock_abi::{Errno, Result};
 use paddock_cred::{Cap, NGROUPS_MAX};
@@ -146,10 +145,10 @@ impl ProcFile for DropCaches {
         };
         // Names first: they keep inodes, and those keep pages.
         if what & 2 != 0 {
-            fs::drop_names();
+            reclaim::drop_names();
         }
         if what & 1 != 0 {
-            fs::drop_pages();
+            reclaim::drop_pages();
         }
         Ok(data.len())
     }

@@ -5,8 +5,9 @@ use super::memory::Sizes;
 use super::process::Subject;
 use super::status::SignalSets;
 use super::text::Text;
-use crate::fs::{console, terminals};
+use crate::fs::console;
 use crate::process::identity::may_inspect;
+use crate::process::terminals;
 use crate::process::tree;
 use alloc::sync::Arc;
 use core::sync::atomic::Ordering;
@@ -44,7 +45,7 @@ impl Family {
 /// The device number of a session's terminal (0: none) and its foreground
 /// group (-1: none).
 fn terminal(session: u32) -> (u64, i64) {
-    let Some(tty) = terminals().controlling(session) else {
+    let Some(tty) = terminals::all().controlling(session) else {
         return (0, -1);
     };
     let (major, minor) = match console().is_some_and(|console| Arc::ptr_eq(console, &tty)) {

@@ -2,8 +2,9 @@
 
 use super::text::Text;
 use crate::drivers::virtio::block;
-use crate::fs::{self, root};
-use crate::{config, machine, memory, process, thread, time};
+use crate::fs::root;
+use crate::process::{self, reclaim};
+use crate::{config, machine, memory, thread, time};
 use paddock_abi::Result;
 use paddock_abi::time::NANOS;
 use paddock_vfs::{BlockDevice, PAGE_SIZE};
@@ -33,7 +34,7 @@ pub fn uptime(out: &mut Text<'_>) -> Result<()> {
 pub fn memory(out: &mut Text<'_>) -> Result<()> {
     let (total, free, _) = memory::frames::counts();
     let (heap, _) = memory::heap::bytes();
-    let (cached, dirty) = fs::cached_pages();
+    let (cached, dirty) = reclaim::cached_pages();
     let lines = [
         ("MemTotal", total * PAGE_KIB),
         ("MemFree", free * PAGE_KIB),
@@ -129,7 +130,7 @@ pub fn disk_statistics(out: &mut Text<'_>) -> Result<()> {
 pub fn memory_statistics(out: &mut Text<'_>) -> Result<()> {
     let (_, free, _) = memory::frames::counts();
     let (heap, _) = memory::heap::bytes();
-    let (cached, dirty) = fs::cached_pages();
+    let (cached, dirty) = reclaim::cached_pages();
     let (mut sectors_in, mut sectors_out) = (0, 0);
     for disk in block::disks() {
         let done = disk.statistics();

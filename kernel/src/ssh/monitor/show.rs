@@ -2,8 +2,8 @@
 
 use crate::drivers::virtio::block;
 use crate::memory::{frames, heap};
-use crate::process::{self, accounts, tree};
-use crate::{config, cpus, fs, init, main_loop, net, thread, time, violations, watchdog};
+use crate::process::{self, accounts, reclaim, tree};
+use crate::{config, cpus, init, main_loop, net, thread, time, violations, watchdog};
 use core::fmt::{self, Write};
 use paddock_process::WaitStatus;
 use paddock_ssh::monitor::Text;
@@ -70,7 +70,7 @@ pub fn status(out: &mut Text<'_>) -> fmt::Result {
         cpus::online()
     )?;
     let (total, free, _) = frames::counts();
-    let (cached, dirty) = fs::cached_pages();
+    let (cached, dirty) = reclaim::cached_pages();
     writeln!(
         out,
         "memory   {} of {} kB free, {} kB of files cached, {} kB to be written",
@@ -150,7 +150,7 @@ pub fn memory(out: &mut Text<'_>) -> fmt::Result {
     let (total, free, fewest) = frames::counts();
     let (kernel, operator) = frames::reserves();
     let (claimed, used) = heap::bytes();
-    let (cached, dirty) = fs::cached_pages();
+    let (cached, dirty) = reclaim::cached_pages();
     writeln!(out, "total           {:9} kB", kib(total))?;
     writeln!(
         out,

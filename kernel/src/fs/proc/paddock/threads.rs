@@ -2,6 +2,7 @@
 
 use super::super::text::Text;
 use crate::backtrace::{self, Line};
+use crate::process;
 use crate::thread::{self, Thread};
 use crate::time;
 use crate::watchdog::{locks, ms};
@@ -27,9 +28,7 @@ pub fn show(out: &mut Text<'_>) -> Result<()> {
 
 /// The line of a thread, and what stands below it. Never sleeps.
 pub fn line(out: &mut impl fmt::Write, thread: &Thread) -> fmt::Result {
-    let (pid, tid) = thread
-        .user()
-        .map_or((0, 0), |user| (user.process.pid, user.tid));
+    let (pid, tid) = process::of(thread).map_or((0, 0), |user| (user.process.pid, user.tid));
     let (class, state, run) = (thread.class(), thread.state(), thread.run_time() / 1000);
     let (slot, name) = (thread.id().index(), thread.name());
     let (runs_as, cpu) = (thread.effective_class(), thread.cpu());

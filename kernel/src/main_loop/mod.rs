@@ -4,13 +4,17 @@
 //! Each step is an executor of its own. Its pender, which any context may
 //! call, only marks the step as due and unparks the loop.
 
-use crate::detectors::{self, LoopWatch};
+mod rounds;
+
 use crate::thread::Thread;
+use crate::time;
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
 use embassy_executor::{Spawner, raw::Executor};
 use paddock_sync::{OnceCell, PollGuard, platform};
+use rounds::LoopWatch;
+pub use rounds::is_busy;
 
 /// The main loop's steps, in the order in which they are run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,7 +95,7 @@ pub fn rounds() -> u64 {
 /// Embassy's call when a task of the executor made with `context` was woken.
 #[unsafe(export_name = "__pender")]
 fn pender(context: *mut ()) {
-    detectors::main_loop_was_woken();
+    rounds::note_waker();
     let bit = 1 << context.addr();
     if DUE.fetch_or(bit, Ordering::AcqRel) & bit == 0
         && let Some(thread) = THREAD.get()
@@ -133,8 +137,8 @@ impl MainLoop {
             if due == 0 {
                 set_step(Step::Asleep);
                 paddock_sync::might_sleep();
-                platform::park(detectors::timers::latest_alarm());
-                detectors::timers::main_loop_woke();
+                platform::park(time::latest_alarm());
+                time::woke();
                 watch.slept();
                 continue;
             }

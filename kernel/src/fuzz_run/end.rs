@@ -1,9 +1,9 @@
 //! The end of a run: well, with a report, or because it does not end.
 
-use super::{HASH, disk, generator};
+use super::disk;
 use crate::machine::CommandLine;
 use crate::watchdog::{self, Kind};
-use crate::{console, power, thread, violations};
+use crate::{console, power, schedule_fuzz, thread, violations};
 use alloc::string::String;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use paddock_process::WaitStatus;
@@ -41,7 +41,7 @@ pub fn start(command_line: &CommandLine<'_>) {
 fn end_what_hangs() {
     let limit = LIMIT.load(Relaxed);
     thread::sleep_until(limit * 1_000_000_000);
-    generator::disable();
+    schedule_fuzz::disable();
     ENDING.store(true, Relaxed);
     console::print_urgent(format_args!(
         "fuzz: no end after {limit} s: where the threads are:"
@@ -69,7 +69,7 @@ fn end_well(file: Option<String>) {
     let status = LAST_IS_THERE.wait_until(|| LAST.lock().take());
     power::shut_down();
     ENDING.store(true, Relaxed);
-    generator::disable();
+    schedule_fuzz::disable();
     if let Some(file) = file
         && !disk::dump(&file)
     {
@@ -81,7 +81,7 @@ fn end_well(file: Option<String>) {
 
 /// The watchdog has reported: the run has failed.
 pub fn watchdog_reported() {
-    if generator::enabled() && !ENDING.swap(true, Relaxed) {
+    if schedule_fuzz::enabled() && !ENDING.swap(true, Relaxed) {
         finish(None);
     }
 }
@@ -94,9 +94,9 @@ fn finish(status: Option<WaitStatus>) -> ! {
     console::print_urgent(format_args!(
         "fuzz: {}: seed {} switches {} hash {:016x} violations {}",
         if good { "passed" } else { "FAILED" },
-        generator::used_seed(),
+        schedule_fuzz::used_seed(),
         thread::context_switches(),
-        HASH.load(Relaxed),
+        schedule_fuzz::hash(),
         violations::count(),
     ));
     power::exit(if good { 0 } else { power::PANIC_STATUS })

@@ -2,9 +2,8 @@
 //! request is answered by a thread that stands for the device, after as long as
 //! the generator says; whoever asked sleeps meanwhile.
 
-use super::generator::{chance, draw};
-use crate::fs::initrd_memory;
 use crate::machine::CommandLine;
+use crate::schedule_fuzz::{chance, draw, enabled};
 use crate::thread;
 use alloc::ffi::CString;
 use alloc::sync::Arc;
@@ -50,19 +49,22 @@ pub struct RamDisk {
     wakes_if_waited_for: bool,
 }
 
-/// The disk, if the command line wants it as root and there is a seed. Once, in
-/// a thread.
+/// The disk in what `initrd` gives, if the command line wants it as root and there is
+/// a seed. Once, in a thread.
 ///
 /// # Panics
 /// Without the memory for it: then there is nothing to run.
-pub fn start(command_line: &CommandLine<'_>) -> Option<Arc<dyn BlockDevice>> {
-    if !super::enabled() || command_line.root != Some(NAME) {
+pub fn start(
+    command_line: &CommandLine<'_>,
+    initrd: fn() -> Option<*mut [u8]>,
+) -> Option<Arc<dyn BlockDevice>> {
+    if !enabled() || command_line.root != Some(NAME) {
         return None;
     }
     // SAFETY: the region lies in memory, which the direct map covers, and is
     // reserved for good; with this root nobody else looks at it, and this is
     // called once.
-    let memory = unsafe { &mut *initrd_memory()? };
+    let memory = unsafe { &mut *initrd()? };
     let disk = RamDisk {
         sectors: (memory.len() / SECTOR) as u64,
         memory: SpinLock::new(Rank::Virtio, memory),
