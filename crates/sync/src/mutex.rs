@@ -295,6 +295,16 @@ impl<T> Mutex<T> {
 }
 
 impl<T: ?Sized> Mutex<T> {
+    /// The value, as long as nobody changes it: without the lock.
+    ///
+    /// # Safety
+    /// Whoever might take the lock meanwhile only reads.
+    #[inline]
+    pub unsafe fn read_unlocked(&self) -> &T {
+        // SAFETY: there are readers only: the caller's promise.
+        self.value.with(|value| unsafe { &*value })
+    }
+
     /// Takes the lock, sleeping until it is free. Thread context.
     #[track_caller]
     #[inline]

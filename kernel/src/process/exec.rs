@@ -60,7 +60,10 @@ fn unshare_files(process: &Process) -> Result<()> {
     let account = process.account.lock().clone();
     let copy = shared.lock().fork(&account)?;
     let own = FileShare::new(copy)?;
-    drop(process.files.replace(own));
+    own.files().add_thread();
+    let old = process.files.replace(own);
+    old.files().remove_thread();
+    drop(old);
     Ok(())
 }
 

@@ -6,7 +6,7 @@ use alloc::sync::Arc;
 use core::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 use paddock_abi::Result;
 use paddock_sync::{Mutex, MutexGuard, OnceCell, Rank, SpinLock, try_arc};
-use paddock_vfs::{FdEntry, FdTable};
+use paddock_vfs::{FdEntry, FdTable, OpenFile};
 
 /// A table and how many processes use it. References without a share (those
 /// of a call under way, or of a reader of `/proc`) keep the table, but not
@@ -14,6 +14,9 @@ use paddock_vfs::{FdEntry, FdTable};
 pub struct Files {
     table: Mutex<FdTable>,
     users: AtomicUsize,
+    /// Threads of these processes: none but they change the table, each in calls of
+    /// its own.
+    threads: AtomicUsize,
 }
 
 impl Files {
@@ -21,6 +24,31 @@ impl Files {
     #[track_caller]
     pub fn lock(&self) -> MutexGuard<'_, FdTable> {
         self.table.lock()
+    }
+
+    /// The open file of a descriptor, for a call of one of its threads. `EBADF`. May
+    /// sleep.
+    ///
+    /// # Safety
+    /// The caller is such a thread.
+    #[inline]
+    pub unsafe fn get_as_own(&self, fd: i32) -> Result<Arc<OpenFile>> {
+        if self.threads.load(Ordering::Acquire) != 1 {
+            return self.lock().get(fd);
+        }
+        // SAFETY: only the caller could change the table, and only it could start
+        // another thread that can.
+        unsafe { self.table.read_unlocked() }.get(fd)
+    }
+
+    /// A thread of a process that uses it is about to run.
+    pub fn add_thread(&self) {
+        self.threads.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A thread of a process that uses it calls for no descriptor any more.
+    pub fn remove_thread(&self) {
+        self.threads.fetch_sub(1, Ordering::Release);
     }
 }
 
@@ -55,6 +83,7 @@ impl FileShare {
         Ok(FileShare(try_arc(Files {
             table: Mutex::new(Rank::FdTable, table),
             users: AtomicUsize::new(1),
+            threads: AtomicUsize::new(0),
         })?))
     }
 

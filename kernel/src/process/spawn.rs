@@ -164,8 +164,12 @@ pub fn start_thread(thread: &Arc<UserThread>) -> Result<()> {
     threads.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
     threads.push(thread.clone());
     drop(threads);
+    // Before it runs, and while the one that starts it has no call for a descriptor
+    // under way.
+    process.files().add_thread();
     let started = thread::spawn_user(thread.clone(), &name, run);
     if started.is_err() {
+        process.files().remove_thread();
         process
             .threads
             .lock()

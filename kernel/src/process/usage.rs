@@ -59,6 +59,7 @@ impl Process {
         let last = threads.is_empty();
         drop(threads);
         drop(removed);
+        self.files().remove_thread();
         last
     }
 
