@@ -13,8 +13,8 @@ pub struct Dialogues {
     pub seed: u64,
     /// How many at once.
     pub jobs: u64,
-    /// Whether a fuzzer makes them that is guided by coverage; `None` where there is none.
-    pub coverage: Option<bool>,
+    /// Whether a fuzzer makes them that is guided by coverage.
+    pub coverage: bool,
 }
 
 impl Dialogues {
@@ -28,7 +28,7 @@ impl Dialogues {
             match arg {
                 Long("runs") => self.runs = args.value()?.parse()?,
                 Long("seed") => self.seed = args.value()?.parse()?,
-                Long("coverage") if self.coverage.is_some() => self.coverage = Some(true),
+                Long("coverage") => self.coverage = true,
                 Long("jobs") => self.jobs = args.value()?.parse()?,
                 Long("help") | Short('h') => return Ok(None),
                 other => return Err(other.unexpected().into()),

@@ -12,6 +12,7 @@ mod fuzz_sched;
 mod fuzz_ssh;
 mod fuzz_syscalls;
 mod gdb;
+mod guided;
 mod herd_histories;
 mod herd_stress;
 mod image;

@@ -1,10 +1,8 @@
-//! Frames that nobody should send: changed at every offset, and by a generator.
-//! Nothing panics, little is answered, memory comes back, and who means well is
-//! served. `cargo xtask fuzz-inet` makes more of them.
+//! Two stacks with all kinds of sockets, for frames that nobody should send.
 
-mod common;
+#![allow(dead_code, reason = "each fuzzer uses a part")]
 
-use common::*;
+use super::common::*;
 use paddock_abi::Errno;
 use paddock_inet::{Id, Local, Plan, Settings};
 use smoltcp::phy::ChecksumCapabilities;
@@ -13,28 +11,27 @@ use smoltcp::wire::{
     IpProtocol, Ipv4Packet, Ipv6Address, Ipv6Packet, NdiscPrefixInfoFlags, NdiscPrefixInformation,
     NdiscRepr, NdiscRouterFlags, TcpPacket, UdpPacket,
 };
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// Bytes of an Ethernet header.
-const ETHERNET: usize = 14;
+pub const ETHERNET: usize = 14;
 /// What one frame may have a stack send at once.
-const MOST_ANSWERS: usize = 8;
+pub const MOST_ANSWERS: usize = 8;
 
-fn link(side: usize) -> Ipv6Address {
+pub fn link(side: usize) -> Ipv6Address {
     Ipv6Address::new(0xfe80, 0, 0, 0, 0, 0xff, 0xfe00, side as u16 + 1)
 }
 
 /// Two stacks with all kinds of sockets, and the frames of what they did.
-struct World {
-    network: Network,
-    listener: Id,
-    sockets: [Id; 2],
-    connections: Vec<(usize, Id)>,
-    frames: Vec<(usize, Vec<u8>)>,
+pub struct World {
+    pub network: Network,
+    pub listener: Id,
+    pub sockets: [Id; 2],
+    pub connections: Vec<(usize, Id)>,
+    pub frames: Vec<(usize, Vec<u8>)>,
 }
 
 impl World {
-    fn new(seed: u64) -> World {
+    pub fn new(seed: u64) -> World {
         let wire = Wire {
             delay: MS,
             ..Wire::default()
@@ -61,7 +58,7 @@ impl World {
 
     /// Does everything once: connections that stay and that end, datagrams,
     /// errors.
-    fn talk(&mut self) {
+    pub fn talk(&mut self) {
         for end in [endpoint(1, 80), IpEndpoint::new(link(1).into(), 80)] {
             for stays in [true, false] {
                 let pair = self.connect(end);
@@ -101,7 +98,7 @@ impl World {
     }
 
     /// A connection from side 0 to side 1: both ends.
-    fn connect(&mut self, to: IpEndpoint) -> [(usize, Id); 2] {
+    pub fn connect(&mut self, to: IpEndpoint) -> [(usize, Id); 2] {
         let (now, account) = (self.network.now, self.network.account.clone());
         let settings = Settings {
             any: Local::Any,
@@ -122,7 +119,7 @@ impl World {
     }
 
     /// A frame comes; what is sent because of it goes nowhere.
-    fn deliver(&mut self, to: usize, frame: &[u8]) {
+    pub fn deliver(&mut self, to: usize, frame: &[u8]) {
         if frame.len() < ETHERNET {
             return;
         }
@@ -135,7 +132,7 @@ impl World {
     }
 
     /// The programs do something.
-    fn act(&mut self, random: &mut Random) {
+    pub fn act(&mut self, random: &mut Random) {
         while let Ok((accepted, _)) = self.network.accept(self.listener) {
             self.connections.push((1, accepted.id));
         }
@@ -152,7 +149,7 @@ impl World {
     }
 
     /// All is still served, and ends with nothing left.
-    fn end(mut self) {
+    pub fn end(mut self) {
         // What lies about neighbours and addresses is forgotten.
         self.network.pass(200 * SECOND);
         for side in 0..2 {
@@ -184,7 +181,7 @@ impl World {
     }
 }
 
-fn open(network: &mut Network, side: usize) -> Id {
+pub fn open(network: &mut Network, side: usize) -> Id {
     let (watcher, account) = (Watcher::default(), network.account.clone());
     let stack = &mut network.stacks[side];
     let id = stack.udp_open(watcher, &account).unwrap();
@@ -194,7 +191,7 @@ fn open(network: &mut Network, side: usize) -> Id {
 }
 
 /// A router tells of itself and of a prefix.
-fn advertisement() -> Vec<u8> {
+pub fn advertisement() -> Vec<u8> {
     let from = Ipv6Address::new(0xfe80, 0, 0, 0, 0, 0, 0, 0xff);
     let to = Ipv6Address::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
     let seconds = smoltcp::time::Duration::from_secs;
@@ -231,7 +228,7 @@ fn advertisement() -> Vec<u8> {
 }
 
 /// Makes checksums right, so that what is inside is looked at.
-fn mend(frame: &mut [u8]) {
+pub fn mend(frame: &mut [u8]) {
     if frame.len() < ETHERNET {
         return;
     }
@@ -249,7 +246,7 @@ fn mend(frame: &mut [u8]) {
     }
 }
 
-fn mend_inside(protocol: IpProtocol, bytes: &mut [u8], from: IpAddress, to: IpAddress) {
+pub fn mend_inside(protocol: IpProtocol, bytes: &mut [u8], from: IpAddress, to: IpAddress) {
     match (protocol, from, to) {
         (IpProtocol::Tcp, ..) => {
             if let Ok(mut segment) = TcpPacket::new_checked(bytes) {
@@ -276,7 +273,7 @@ fn mend_inside(protocol: IpProtocol, bytes: &mut [u8], from: IpAddress, to: IpAd
 }
 
 /// One change of a byte, or of the length there.
-fn change(frame: &mut Vec<u8>, at: usize, how: u64) {
+pub fn change(frame: &mut Vec<u8>, at: usize, how: u64) {
     match how {
         0 => frame[at] = 0,
         1 => frame[at] = 0xff,
@@ -289,103 +286,67 @@ fn change(frame: &mut Vec<u8>, at: usize, how: u64) {
         _ => frame.extend_from_slice(&[0x5a; 9]),
     }
 }
+
 /// How many changes there are.
-const CHANGES: u64 = 16;
+pub const CHANGES: u64 = 16;
 
-#[test]
-fn every_offset_of_every_frame() {
+/// Dialogues from bytes, as a fuzzer makes them that is guided by coverage.
+struct Bytes<'a>(std::slice::Iter<'a, u8>);
+
+impl Bytes<'_> {
+    fn next(&mut self) -> Option<u64> {
+        self.0.next().map(|byte| u64::from(*byte))
+    }
+
+    fn pair(&mut self) -> Option<u64> {
+        Some(self.next()? << 8 | self.next()?)
+    }
+}
+
+/// What a byte of a dialogue says beside how many changes are made (its lowest two
+/// bits): checksums stay wrong, the frame goes to the other side, the programs do
+/// something, time passes.
+const UNMENDED: u64 = 4;
+const OTHER_SIDE: u64 = 8;
+const ACTS: u64 = 16;
+const WAITS: u64 = 32;
+
+/// The dialogue that these bytes are, up to its end; how many frames it has.
+pub fn run_input(input: &[u8]) -> u64 {
+    let mut bytes = Bytes(input.iter());
     let mut world = World::new(1);
-    let mut random = Random::new(1);
-    let frames = world.frames.clone();
-    assert!(frames.len() > 40, "{}", frames.len());
-    for (to, frame) in &frames {
-        for at in 0..frame.len() {
-            for how in 0..CHANGES {
-                for mends in [true, false] {
-                    let mut changed = frame.clone();
-                    change(&mut changed, at, how);
-                    if mends {
-                        mend(&mut changed);
-                    }
-                    world.deliver(*to, &changed);
-                }
-            }
-            world.act(&mut random);
-            world.network.pass(MS);
-        }
-    }
-    world.end();
-}
-
-/// Says which seed it was if it goes wrong.
-struct Seed(u64);
-
-impl Drop for Seed {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            eprintln!("seed {} goes wrong", self.0);
-        }
-    }
-}
-
-/// Frames in an order that a seed says, changed in several places or put
-/// together of two. How many.
-fn dialogue(seed: u64) -> u64 {
-    let seed = Seed(seed);
-    let (mut world, mut random) = (World::new(seed.0), Random::new(!seed.0));
     let mut count = 0;
-    for _ in 0..200 {
-        for _ in 0..1 + random.below(8) {
-            let (to, mut frame) = {
-                let index = random.below(world.frames.len() as u64) as usize;
-                world.frames[index].clone()
-            };
-            if random.percent(5) {
-                let index = random.below(world.frames.len() as u64) as usize;
-                let other = &world.frames[index].1;
-                let at = random.below(frame.len().min(other.len()) as u64) as usize;
-                frame.truncate(at);
-                frame.extend_from_slice(&other[at..]);
-            }
-            for _ in 0..random.below(4) {
-                if !frame.is_empty() {
-                    let at = random.below(frame.len() as u64) as usize;
-                    change(&mut frame, at, random.below(CHANGES));
-                }
-            }
-            if random.percent(95) {
-                mend(&mut frame);
-            }
-            world.deliver(to, &frame);
-            count += 1;
-        }
-        world.act(&mut random);
-        let time = random.below(400) * MS;
-        world.network.pass(time);
+    while turn(&mut world, &mut bytes).is_some() {
+        count += 1;
     }
     world.end();
     count
 }
 
-/// A number from the environment.
-fn number(name: &str, default: u64) -> u64 {
-    std::env::var(name).map_or(default, |text| text.parse().unwrap())
-}
-
-#[test]
-fn dialogues_that_go_wrong() {
-    let (runs, first) = (number("INET_FUZZ", 30), number("INET_FUZZ_FIRST", 1));
-    let (next, frames) = (AtomicU64::new(first), AtomicU64::new(0));
-    std::thread::scope(|scope| {
-        for _ in 0..number("INET_FUZZ_JOBS", 1) {
-            scope.spawn(|| {
-                while let seed = next.fetch_add(1, Relaxed)
-                    && seed < first + runs
-                {
-                    frames.fetch_add(dialogue(seed), Relaxed);
-                }
-            });
+/// One frame, and what else its first byte says. `None` after the last byte.
+fn turn(world: &mut World, bytes: &mut Bytes<'_>) -> Option<()> {
+    let what = bytes.next()?;
+    let index = bytes.next()? as usize % world.frames.len();
+    let (side, mut frame) = world.frames[index].clone();
+    for _ in 0..what & 3 {
+        let (at, how) = (bytes.pair()? as usize, bytes.next()?);
+        if let Some(at) = at.checked_rem(frame.len()) {
+            match how {
+                0..CHANGES => change(&mut frame, at, how),
+                value => frame[at] = value as u8,
+            }
         }
-    });
-    println!("{runs} dialogues, {} frames", frames.into_inner());
+    }
+    if what & UNMENDED == 0 {
+        mend(&mut frame);
+    }
+    let to = side ^ usize::from(what & OTHER_SIDE != 0);
+    world.deliver(to, &frame);
+    if what & ACTS != 0 {
+        world.act(&mut Random::new(bytes.next()?));
+    }
+    if what & WAITS != 0 {
+        world.network.pass(bytes.next()? * 4 * MS);
+    }
+    Some(())
 }
