@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::{ConfigError, Loaded, Service, valid_name};
 use crate::files;
@@ -45,7 +46,7 @@ fn files(paths: &Paths) -> io::Result<BTreeMap<String, (bool, PathBuf)>> {
 
 fn loaded((name, (enabled, file)): (String, (bool, PathBuf))) -> Loaded {
     let definition = if valid_name(&name) {
-        load_one(&file, &name)
+        load_one(&file, &name).map(Arc::new)
     } else {
         Err(ConfigError::new(
             &file,

@@ -17,6 +17,7 @@ mod tests;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 pub(crate) use load::{load, load_one, names};
 pub use policy::{Backoff, Restart, Success};
@@ -87,7 +88,7 @@ pub struct Loaded {
     /// Whether it is linked in the `enabled` folder.
     pub enabled: bool,
     /// The definition, or what is wrong with it.
-    pub definition: Result<Service, ConfigError>,
+    pub definition: Result<Arc<Service>, ConfigError>,
 }
 
 /// Whether `name` may name a service: letters, digits, `_`, `-` and `.`, and one `@`

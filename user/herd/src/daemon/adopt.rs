@@ -192,5 +192,5 @@ fn definition(name: &str, loaded: &[Loaded]) -> Option<Arc<Service>> {
     let found = loaded.binary_search_by(|found| found.name.as_str().cmp(name));
     let found = found.ok().and_then(|place| loaded.get(place));
     let found = found.and_then(|found| found.definition.as_ref().ok());
-    found.cloned().map(Arc::new)
+    found.cloned()
 }

@@ -151,10 +151,10 @@ impl Entry {
     pub(super) fn define(
         &mut self,
         name: &str,
-        definition: Result<Service, ConfigError>,
+        definition: Result<Arc<Service>, ConfigError>,
         out: &mut Vec<Action>,
     ) -> bool {
-        let definition = definition.map(Arc::new).map_err(|error| error.to_string());
+        let definition = definition.map_err(|error| error.to_string());
         self.gone = false;
         match &definition {
             Ok(service) => self.usable = Some(service.clone()),

@@ -104,7 +104,7 @@ fn definitions(files: Files) -> Vec<Loaded> {
         Loaded {
             name: (*name).to_owned(),
             enabled: files.enabled & (1 << i) != 0,
-            definition: Service::parse(Path::new("x"), &text),
+            definition: Service::parse(Path::new("x"), &text).map(Arc::new),
         }
     };
     NAMES
@@ -157,7 +157,6 @@ impl World {
             let name = view.name.as_str();
             let found = loaded.iter().find(|found| found.name == name);
             let service = found.and_then(|found| found.definition.clone().ok());
-            let service = service.map(Arc::new);
             let live = self.live.get(name).copied();
             let was_cleaned = cleaned.contains_key(name);
             let there = live.is_some() || was_cleaned;

@@ -13,7 +13,7 @@ pub(super) fn found(name: &str, enabled: bool, extra: &str) -> Loaded {
     Loaded {
         name: name.to_owned(),
         enabled,
-        definition: Ok(service(extra)),
+        definition: Ok(service(extra).into()),
     }
 }
 

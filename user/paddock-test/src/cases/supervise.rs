@@ -5,6 +5,7 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fs::{self, File, OpenOptions};
 use std::io::Read;
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -17,6 +18,9 @@ use crate::sys;
 /// A service lives for so long before it is killed: a supervisor that waits with the
 /// restart of one that had just begun does not.
 const LIVES: u64 = 1_200_000_000;
+
+/// How long the next report may take, in milliseconds.
+const PATIENCE_MS: i32 = 60_000;
 
 /// What a service says of itself: seconds and nanoseconds of CLOCK_MONOTONIC, and its
 /// number.
@@ -100,9 +104,23 @@ impl Reports {
         Ok(Reports { file, live })
     }
 
+    /// Waits so many milliseconds at most.
+    fn is_there_within(&self, limit: i32) -> bool {
+        let mut file = libc::pollfd {
+            fd: self.file.as_raw_fd(),
+            events: libc::POLLIN,
+            revents: 0,
+        };
+        // SAFETY: `file` is ours to write to for the call.
+        unsafe { libc::poll(&mut file, 1, limit) > 0 }
+    }
+
     /// Waits for the next: when it reported itself.
     fn next(&mut self) -> Result<u64, String> {
         let mut record = [0; RECORD];
+        if !self.is_there_within(PATIENCE_MS) {
+            return Err("a service has not reported itself".to_owned());
+        }
         self.file
             .read_exact(&mut record)
             .map_err(text("a report"))?;

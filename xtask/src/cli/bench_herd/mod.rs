@@ -125,7 +125,13 @@ fn load() -> String {
 
 fn on_host(options: &Options) -> Result<()> {
     step::step("Building herd, paddock-test and a probe for this host");
-    let folder = paths::out().join("bench-herd");
+    // Where /run is on a machine: what is made on a disk would cost more than all else.
+    let memory = Path::new("/dev/shm");
+    let own = format!("bench-herd-{}", std::process::id());
+    let folder = match memory.is_dir() {
+        true => memory.join(own),
+        false => paths::out().join(own),
+    };
     let _ = fs::remove_dir_all(&folder);
     fs::create_dir_all(&folder)?;
     let mut cargo = process::tool("cargo")?;
@@ -162,6 +168,7 @@ fn on_host(options: &Options) -> Result<()> {
         let (few, many) = (medians(&few), medians(&many));
         rows.push(row(supervisor.name(), &few, &many, options.idle));
     }
+    let _ = fs::remove_dir_all(&place.folder);
     println!("\nOn this host (load {}):\n{HEAD}", load());
     rows.iter().for_each(|row| println!("{row}"));
     Ok(())
