@@ -139,6 +139,31 @@ fn every_promise_is_kept_by_a_test() {
     assert!(missing.is_empty(), "no tests: {missing:?}");
 }
 
+/// What docs/HERD.md says that herd stands is shown by tests.
+#[test]
+fn what_herd_stands_is_shown_by_tests() {
+    let page = fs::read_to_string(workspace().join("docs/HERD.md")).unwrap();
+    let part = page.split("## What it is shown to stand").nth(1).unwrap();
+    let part = part.split("\n## ").next().unwrap();
+    let sources = all_sources();
+    let rows = part.lines().filter_map(|line| {
+        let (what, tests) = line.strip_prefix("| ")?.split_once(" | ")?;
+        Some((
+            what,
+            tests.split('`').skip(1).step_by(2).collect::<Vec<_>>(),
+        ))
+    });
+    let rows: Vec<_> = rows.filter(|(_, tests)| !tests.is_empty()).collect();
+    assert!(rows.len() >= 13, "{rows:?}");
+    for (what, tests) in rows {
+        let missing: Vec<_> = tests
+            .iter()
+            .filter(|name| !is_test(name, &sources))
+            .collect();
+        assert!(missing.is_empty(), "{what}: no tests: {missing:?}");
+    }
+}
+
 #[test]
 fn a_function_that_is_no_test_keeps_no_promise() {
     let sources = all_sources();

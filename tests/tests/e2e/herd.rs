@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result};
 use paddock_tests::http;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use xtask::machine::{LIMIT, Machine, machine, test_kernel};
 
 const SOON: Duration = LIMIT;
@@ -274,5 +274,49 @@ fn clients_wait_for_an_instance_and_for_herd() -> Result<()> {
         machine.sh(&format!("! paddock-test ask {port}"))?;
     }
     machine.sh("herd start kept && paddock-test ask 7001 && herd stop kept")?;
+    machine.done()
+}
+
+/// Two hundred services that end as soon as they begin, and a clock that is a year ahead
+/// and then a year behind.
+#[test]
+fn the_operator_gets_in_beside_two_hundred_crash_loops() -> Result<()> {
+    let machine = machine("crash-loops")
+        .with(|config| config.mem = "256M".to_owned())
+        .up()?;
+    machine.sh(
+        "printf 'command = \"/bin/false\"\nbackoff = \"100ms..2s\"\n' \
+         > /etc/herd/available/crash@.conf; cd /etc/herd/enabled; i=0; \
+         while [ $i -lt 200 ]; do ln -s ../available/crash@.conf crash@$i.conf; i=$((i+1)); \
+         done; herd reload",
+    )?;
+    machine.sh(
+        "i=0; until herd status crash@199 | grep -q 'in a crash loop'; do i=$((i+1)); \
+         [ $i -lt 300 ] || exit 1; sleep 0.1; done",
+    )?;
+    let mut times = Vec::new();
+    for _ in 0..5 {
+        let begin = Instant::now();
+        machine.sh("true")?;
+        times.push(begin.elapsed());
+    }
+    times.sort();
+    eprintln!("a command beside 200 crash loops: {times:?}");
+    assert!(times[2] < Duration::from_secs(2), "{times:?}");
+    for date in ["2028-01-01 00:00:00", "2026-01-01 00:00:00"] {
+        machine.sh(&format!("date -u -s '{date}'"))?;
+        let before = machine.sh("herd status crash@7 --json | grep restarts")?;
+        machine.sh(&format!(
+            "i=0; while [ \"$(herd status crash@7 --json | grep restarts)\" = '{}' ]; do \
+             i=$((i+1)); [ $i -lt 300 ] || exit 1; sleep 0.1; done",
+            before.trim_end()
+        ))?;
+        let pid = pid_of(&machine)?;
+        machine.sh(&format!(
+            "kill -9 {pid}; i=0; until [ \"$({PID_OF})\" != {pid} ] && {PID_OF}; do i=$((i+1)); \
+             [ $i -lt 300 ] || exit 1; sleep 0.1; done"
+        ))?;
+    }
+    machine.sh("herd stop 'crash@*'")?;
     machine.done()
 }

@@ -38,6 +38,8 @@ pub(crate) enum Request {
     Follow {
         name: String,
     },
+    /// What herd says of all services, from now on.
+    Events,
     Poweroff,
     Reboot,
     Halt,

@@ -2,6 +2,8 @@
 
 mod common;
 
+use std::io::{BufRead, BufReader};
+
 use common::{Herd, alive};
 
 const FOREVER: &str = "command = ['sleep', '1000']\n";
@@ -157,4 +159,71 @@ fn a_definition_is_made_from_a_command() {
         herd.fails(words, 2);
     }
     herd.fails(&["status", "x"], 2);
+}
+
+#[test]
+fn events_of_all_services_are_told_as_they_come() {
+    let mut herd = Herd::new();
+    herd.define("web", "command = ['sleep', '1000']\n");
+    herd.define(
+        "other",
+        "command = ['sh', '-c', 'echo said; exit 1']\nrestart = 'never'\n",
+    );
+    herd.start();
+    herd.ok(&["start", "web"]);
+    herd.run(&["start", "other"]);
+    let told = herd.ok(&["events"]);
+    let place = |text: &str| told.find(text).unwrap_or_else(|| panic!("{text}: {told}"));
+    assert!(place(" web: started, pid ") < place(" other: not restarted"));
+    assert!(!told.contains("said"), "{told}");
+    assert_eq!(herd.ok(&["events", "web", "-n", "1"]).lines().count(), 1);
+    let mut follower = herd.spawn(&["events", "-f", "-n", "0", "--json"]);
+    let mut lines = BufReader::new(follower.stdout.take().unwrap()).lines();
+    let stopper = herd.spawn(&["stop", "web"]);
+    let first: serde_json::Value = serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap();
+    assert_eq!(first["service"], "web");
+    assert!(first["text"].as_str().unwrap().starts_with("stopping pid"));
+    stopper.wait_with_output().unwrap();
+    common::kill(i32::try_from(follower.id()).unwrap(), libc::SIGKILL);
+    follower.wait().unwrap();
+}
+
+#[test]
+fn a_command_runs_once_as_a_service() {
+    let mut herd = Herd::new();
+    herd.fails(&["run", "--", "true"], 1);
+    herd.start();
+    let told = herd.ok(&["run", "--", "sh", "-c", "echo in $HERD_SERVICE"]);
+    assert!(told.starts_with("in run-"), "{told}");
+    let told = herd.fails(&["run", "--", "sh", "-c", "echo wrong >&2; exit 7"], 1);
+    assert!(
+        told.contains("wrong") && told.contains("status 7"),
+        "{told}"
+    );
+    herd.fails(&["run"], 2);
+    // Nothing is left of it.
+    assert_eq!(herd.ok(&["status", "--json"]).trim(), "[]");
+    let left = std::fs::read_dir(herd.root.join("etc/herd/available")).unwrap();
+    assert_eq!(left.count(), 0);
+}
+
+#[test]
+fn definitions_are_for_programs_too() {
+    let herd = Herd::new();
+    herd.define("good", "command = 'true'\nbackoff = '5s'\n");
+    herd.define("bad", "command = 'true'\nbakcoff = '5s'\n");
+    let checked = herd.run(&["check", "--json"]);
+    assert_eq!(checked.status.code(), Some(2));
+    let checked: serde_json::Value = serde_json::from_slice(&checked.stdout).unwrap();
+    assert_eq!(checked[1]["name"], "good");
+    assert_eq!(checked[1]["mistakes"].as_array().unwrap().len(), 0);
+    assert!(
+        checked[0]["mistakes"][0]
+            .as_str()
+            .unwrap()
+            .contains("bakcoff")
+    );
+    let config: serde_json::Value =
+        serde_json::from_str(&herd.ok(&["config", "good", "--json"])).unwrap();
+    assert_eq!(config["backoff"], "5000ms..5000ms");
 }

@@ -34,6 +34,18 @@ pub(super) enum Verb {
         follow: bool,
         json: bool,
     },
+    /// What herd says of services.
+    Events {
+        names: Vec<String>,
+        /// `None`: all.
+        lines: Option<usize>,
+        follow: bool,
+        json: bool,
+    },
+    /// A command, once, as a service.
+    Run {
+        command: Vec<String>,
+    },
     Why {
         name: String,
         json: bool,
@@ -67,6 +79,7 @@ pub(super) enum Verb {
     },
     Config {
         name: Option<String>,
+        json: bool,
     },
     /// Only passed on to the daemon.
     Tell(Request),
@@ -182,6 +195,18 @@ fn verb(found: &Found) -> Result<Verb, String> {
             follow: found.follow,
             json: found.json,
         }),
+        "events" => Ok(Verb::Events {
+            names: names.to_vec(),
+            lines: lines(found.lines.as_deref())?,
+            follow: found.follow,
+            json: found.json,
+        }),
+        "run" => match (names, found.command.as_deref()) {
+            ([], Some(command @ [_, ..])) => Ok(Verb::Run {
+                command: command.to_vec(),
+            }),
+            _ => Err("usage: herd run -- COMMAND...".to_owned()),
+        },
         "why" => Ok(Verb::Why {
             name: one("NAME")?,
             json: found.json,
@@ -202,9 +227,13 @@ fn verb(found: &Found) -> Result<Verb, String> {
         }),
         "enable" => Ok(Verb::Enable { names: some()? }),
         "disable" => Ok(Verb::Disable { names: some()? }),
-        "check" => no_name().map(|()| Verb::Config { name: None }),
+        "check" => no_name().map(|()| Verb::Config {
+            name: None,
+            json: found.json,
+        }),
         "config" => Ok(Verb::Config {
             name: maybe_name()?,
+            json: found.json,
         }),
         "start" => each(Act::Start),
         "stop" => each(Act::Stop),
@@ -225,9 +254,17 @@ fn verb(found: &Found) -> Result<Verb, String> {
 /// Refuses options that mean nothing to a command.
 fn belongs(verb: &str, found: &Found) -> Result<(), String> {
     let options: [(bool, &str, &[&str]); 4] = [
-        (found.command.is_some(), "-- COMMAND", &["new"]),
-        (found.follow || found.lines.is_some(), "-n and -f", &["log"]),
-        (found.json, "--json", &["status", "why", "log", "tree"]),
+        (found.command.is_some(), "-- COMMAND", &["new", "run"]),
+        (
+            found.follow || found.lines.is_some(),
+            "-n and -f",
+            &["log", "events"],
+        ),
+        (
+            found.json,
+            "--json",
+            &["status", "why", "log", "events", "tree", "check", "config"],
+        ),
         (
             found.timeout.is_some(),
             "--timeout",
@@ -298,7 +335,7 @@ mod tests {
     #[test]
     fn every_command_that_is_suggested_is_one() {
         for verb in VERBS {
-            let found = ["", " x", " x -- y"].map(|rest| parsed(&format!("{verb}{rest}")));
+            let found = ["", " x", " x -- y", " -- y"].map(|rest| parsed(&format!("{verb}{rest}")));
             assert!(found.iter().any(Result::is_ok), "{verb}: {found:?}");
             assert!(HELP.contains(verb) || verb == "help");
         }

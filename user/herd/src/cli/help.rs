@@ -10,6 +10,9 @@ usage: herd [--root DIR] COMMAND
   why NAME               what is with it: its state, and the end of its log
   log NAME... [-n N]     the last N lines (50, or \"all\")
   log NAME -f [-n N]     the same, and what follows
+  events [NAME...] [-f] [-n N]
+                         what herd did about services, and what follows
+  run -- COMMAND...      run it once as a service, and show what it writes
   new NAME -- COMMAND... define a service that runs the command
   import FILE.service    define a service by a unit of systemd's, and say what of that
                          cannot be carried over
@@ -28,7 +31,7 @@ usage: herd [--root DIR] COMMAND
   poweroff, reboot, halt stop everything and end the machine's run
 
 A NAME may be a pattern (*, ?, [a-z]) for all services that it matches.
---json         status, why, log and tree for programs
+--json         status, why, log, events, tree, check and config for programs
 --timeout T    start, stop, restart: wait no longer (\"500ms\", \"5s\", \"2m\")
 
 Definitions are /etc/herd/available/NAME.conf, logs /var/log/herd/NAME.log.
@@ -38,7 +41,9 @@ Exit status: 0 done, 1 failed, 2 wrong usage, wrong name or mistake in a
 definition, 3 it took longer than --timeout.
 ";
 
-pub(super) const VERBS: [&str; 21] = [
+pub(super) const VERBS: [&str; 23] = [
+    "events",
+    "run",
     "import",
     "tree",
     "completion",

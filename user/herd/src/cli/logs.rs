@@ -58,6 +58,12 @@ fn show_several(paths: &Paths, names: &[String], lines: Option<usize>, json: boo
     outcome
 }
 
+/// The last lines of a log, taken apart; none if there is no log.
+pub(super) fn parsed(paths: &Paths, name: &str, lines: Option<usize>) -> Vec<lines::Line> {
+    let text = history(paths, name, lines, None).unwrap_or_default();
+    lines::parse(name, &text)
+}
+
 /// The last lines of a log as they are.
 pub(super) fn last(paths: &Paths, name: &str, lines: usize) -> Result<Vec<u8>, Failure> {
     history(paths, name, Some(lines), None)
@@ -68,7 +74,7 @@ fn follow_one(paths: &Paths, name: &str, lines: Option<usize>, json: bool) -> Ou
     let request = Request::Follow {
         name: name.to_owned(),
     };
-    let (answer, mut stream) = client::open(paths, &request)?;
+    let (answer, stream) = client::open(paths, &request)?;
     let Answer::Following { inode, position } = answer else {
         return Err(client::unexpected(answer));
     };
@@ -76,13 +82,20 @@ fn follow_one(paths: &Paths, name: &str, lines: Option<usize>, json: bool) -> Ou
     if !write_out(&form.show(&text))? {
         return Ok(());
     }
+    follow_stream(stream, |bytes| form.show(bytes))
+}
+
+/// All that comes on a connection, by `show`, until either side ends.
+pub(super) fn follow_stream(
+    mut stream: impl Read,
+    mut show: impl FnMut(&[u8]) -> Vec<u8>,
+) -> Outcome {
     let mut bytes = [0; 8192];
     loop {
         match stream.read(&mut bytes) {
             Ok(0) => return Err(Failure::NoDaemon("herd has ended".to_owned())),
             Ok(count) => {
-                let text = form.show(bytes.get(..count).unwrap_or_default());
-                if !write_out(&text)? {
+                if !write_out(&show(bytes.get(..count).unwrap_or_default()))? {
                     return Ok(());
                 }
             }

@@ -4,12 +4,14 @@
 mod args;
 mod client;
 mod completion;
+mod events;
 mod help;
 mod import;
 mod lines;
 mod logs;
 mod names;
 mod new;
+mod run;
 mod setup;
 mod show;
 mod tell;
@@ -124,6 +126,13 @@ fn act(args: Args, paths: Paths) -> Outcome {
             let names = names::expand(&paths, &names)?;
             logs::show(&paths, &names, lines, follow, json)
         }
+        Verb::Events {
+            names,
+            lines,
+            follow,
+            json,
+        } => events::show(&paths, &names, lines, follow, json),
+        Verb::Run { command } => run::run(&paths, &command),
         Verb::Why { name, json } => why(&paths, &names::checked(&name)?, json),
         Verb::New { name, command } => new::new(&paths, &names::checked(&name)?, &command),
         Verb::Import { file } => import::import(&paths, &file),
@@ -138,9 +147,9 @@ fn act(args: Args, paths: Paths) -> Outcome {
             let names = names::expand(&paths, &names)?;
             tell::each(&paths, act, names, limit)
         }
-        Verb::Config { name } => match name {
-            Some(name) => setup::show_config(&paths, &names::checked(&name)?),
-            None => setup::check_all(&paths),
+        Verb::Config { name, json } => match name {
+            Some(name) => setup::show_config(&paths, &names::checked(&name)?, json),
+            None => setup::check_all(&paths, json),
         },
         Verb::Tell(request) => {
             let text = client::done(&paths, &request)?;

@@ -17,6 +17,23 @@ pub(super) fn new(paths: &Paths, name: &str, command: &[String]) -> Outcome {
 
 /// Writes the definition of `name`. One that is there already is left alone.
 pub(super) fn write_definition(paths: &Paths, name: &str, text: &str) -> Outcome {
+    let service = write_quietly(paths, name, text)?;
+    let shown = paths.available_file(name);
+    show::print(&format!(
+        "{name} is defined in {}; `herd enable {name}` runs it\n",
+        shown.display()
+    ));
+    for mistake in sys::missing(&service) {
+        show::print(&format!("  {mistake}\n"));
+    }
+    match client::done(paths, &Request::Reload) {
+        Ok(_) | Err(Failure::NoDaemon(_)) => Ok(()),
+        Err(failure) => Err(failure),
+    }
+}
+
+/// The same without a word, and without telling herd.
+pub(super) fn write_quietly(paths: &Paths, name: &str, text: &str) -> Result<Service, Failure> {
     let file = paths.available_file(name);
     let service =
         Service::parse(&file, text).map_err(|error| Failure::Invalid(error.to_string()))?;
@@ -32,19 +49,10 @@ pub(super) fn write_definition(paths: &Paths, name: &str, text: &str) -> Outcome
         let _ = fs::remove_file(&file);
         return Err(failed(error));
     }
-    show::print(&format!(
-        "{name} is defined in {shown}; `herd enable {name}` runs it\n"
-    ));
-    for mistake in sys::missing(&service) {
-        show::print(&format!("  {mistake}\n"));
-    }
-    match client::done(paths, &Request::Reload) {
-        Ok(_) | Err(Failure::NoDaemon(_)) => Ok(()),
-        Err(failure) => Err(failure),
-    }
+    Ok(service)
 }
 
-fn definition(command: &[String]) -> String {
+pub(super) fn definition(command: &[String]) -> String {
     let words = command.iter().cloned().map(toml::Value::String).collect();
     format!("command = {}\n", toml::Value::Array(words))
 }

@@ -83,7 +83,7 @@ fn follow_up(paths: &Paths, request: &Request, text: &str) -> Outcome {
 }
 
 /// Shows one definition with every default filled in.
-pub(super) fn show_config(paths: &Paths, name: &str) -> Outcome {
+pub(super) fn show_config(paths: &Paths, name: &str, json: bool) -> Outcome {
     let enabled = paths.enabled_file(name);
     let file = if enabled.symlink_metadata().is_ok() {
         enabled
@@ -95,6 +95,10 @@ pub(super) fn show_config(paths: &Paths, name: &str) -> Outcome {
     }
     let service =
         config::load_one(&file, name).map_err(|error| Failure::Invalid(error.to_string()))?;
+    if json {
+        show::print_json(&service);
+        return Ok(());
+    }
     show::print(&format!(
         "# {}\n{}",
         file.display(),
@@ -145,27 +149,49 @@ fn shared_sockets(loaded: &[Loaded]) -> HashMap<String, Vec<String>> {
     shared
 }
 
+/// What `check` says of one definition.
+#[derive(serde::Serialize)]
+struct Checked<'a> {
+    name: &'a str,
+    enabled: bool,
+    mistakes: Vec<String>,
+}
+
+impl Checked<'_> {
+    fn print(&self) {
+        let enabled = if self.enabled { "enabled" } else { "disabled" };
+        let state = match self.mistakes.is_empty() {
+            true => "good",
+            false => "invalid",
+        };
+        show::print(&format!("{}: {state}, {enabled}\n", self.name));
+        for mistake in &self.mistakes {
+            show::print(&format!("  {mistake}\n"));
+        }
+    }
+}
+
 /// Checks every definition, and what they need.
-pub(super) fn check_all(paths: &Paths) -> Outcome {
+pub(super) fn check_all(paths: &Paths, json: bool) -> Outcome {
     let loaded = refuse_cycles(config::load(paths).map_err(failed(paths.root()))?);
     let names: Vec<&str> = loaded.iter().map(|found| found.name.as_str()).collect();
     let mut wrong = 0;
+    let mut checked = Vec::new();
     let shared = shared_sockets(&loaded);
     for found in &loaded {
-        let enabled = if found.enabled { "enabled" } else { "disabled" };
         let mut mistakes = mistakes(found, &names);
         let twice = shared.get(&found.name);
         mistakes.extend(twice.into_iter().flatten().cloned());
-        let state = if mistakes.is_empty() {
-            "good"
-        } else {
-            "invalid"
-        };
         wrong += usize::from(!mistakes.is_empty());
-        show::print(&format!("{}: {state}, {enabled}\n", found.name));
-        for mistake in mistakes {
-            show::print(&format!("  {mistake}\n"));
-        }
+        checked.push(Checked {
+            name: &found.name,
+            enabled: found.enabled,
+            mistakes,
+        });
+    }
+    match json {
+        true => show::print_json(&checked),
+        false => checked.iter().for_each(Checked::print),
     }
     match wrong {
         0 => Ok(()),

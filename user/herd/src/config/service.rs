@@ -74,10 +74,10 @@ pub struct Service {
     /// How it is known that it does what it is for; as soon as its program
     /// runs if absent.
     #[serde(default)]
-    pub ready: Option<Ready>,
+    pub ready: Option<Box<Ready>>,
     /// How it is known that it still does.
     #[serde(default)]
-    pub health: Option<Health>,
+    pub health: Option<Box<Health>>,
     /// How often it sends `WATCHDOG=1`.
     #[serde(default)]
     pub watchdog: Option<Millis>,
@@ -370,8 +370,8 @@ impl Service {
                 wrong("sockets", format!("sockets: {} twice", socket.listen));
             }
         }
-        if let Some(Ready::Fd(number)) = self.ready
-            && usize::from(number) < usize::from(FIRST_SOCKET) + count
+        if let Some(Ready::Fd(number)) = self.ready.as_deref()
+            && usize::from(*number) < usize::from(FIRST_SOCKET) + count
         {
             let text = format!("ready: descriptor {number} is one of its sockets");
             wrong("ready", text);

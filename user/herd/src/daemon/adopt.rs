@@ -64,8 +64,9 @@ impl Daemon {
             .paths
             .outlets(name)
             .map(|path| sys::outlet_reader(&path).ok());
-        let outputs = self.outputs.add(name, outputs, &self.pollers.outputs);
-        let instance = Instance::adopted(name, noted.generation, outputs);
+        let shared: Arc<str> = name.into();
+        let outputs = self.outputs.add(&shared, outputs, &self.pollers.outputs);
+        let instance = Instance::adopted(&shared, noted.generation, outputs);
         if !lives {
             return self.first_ended(instance, noted.pid, None);
         }
@@ -85,8 +86,8 @@ impl Daemon {
         service: &Arc<Service>,
         is_ready: bool,
     ) {
-        let by_message = matches!(service.ready, Some(Ready::Notify));
-        let is_ready = is_ready || matches!(service.ready, Some(Ready::Fd(_)));
+        let by_message = matches!(service.ready.as_deref(), Some(Ready::Notify));
+        let is_ready = is_ready || matches!(service.ready.as_deref(), Some(Ready::Fd(_)));
         let mut teller = None;
         if by_message || service.watchdog.is_some() {
             let path = self.paths.notify(name);

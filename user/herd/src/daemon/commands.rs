@@ -1,7 +1,7 @@
 //! What is done for each request, and when it is answered: `start`, `stop`
 //! and `restart` are answered when they have come true, or cannot.
 
-use super::control::Stage;
+use super::control::{ALL, Stage};
 use super::sides::Purpose;
 use super::{Daemon, Ending};
 use crate::config::{Millis, Reload};
@@ -73,6 +73,7 @@ impl Daemon {
                 Some(done("herd runs its program again in place".to_owned()))
             }
             Request::Follow { name } => self.follow(id, &name),
+            Request::Events => self.follow_events(id),
             Request::Poweroff => Some(self.power(Power::Off)),
             Request::Reboot => Some(self.power(Power::Reboot)),
             Request::Halt => Some(self.power(Power::Halt)),
@@ -183,6 +184,17 @@ impl Daemon {
             }
         }
         self.answer_later(id, name, command, before.map_or(0, |view| since(&view)))
+    }
+
+    /// Has a client hear of everything from now on.
+    fn follow_events(&mut self, id: u64) -> Option<Answer> {
+        let client = self.control.get(id)?;
+        client.stage = Stage::Joining {
+            name: ALL.to_owned(),
+            text: Vec::new(),
+        };
+        client.join(0, 0);
+        None
     }
 
     fn follow(&mut self, id: u64, name: &str) -> Option<Answer> {

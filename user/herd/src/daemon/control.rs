@@ -32,6 +32,9 @@ const PAUSE: Time = 250;
 /// What a follower may leave unread before it is given up.
 const BEHIND: usize = 1 << 20;
 
+/// What is followed by who follows all services; no service has this name.
+pub(super) const ALL: &str = "";
+
 /// What a connection is at.
 pub(super) enum Stage {
     /// The request has not come in full.

@@ -5,6 +5,7 @@
 //! groups, it is known by its session and its environment.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use super::starts::Instance;
 use super::{Daemon, say};
@@ -23,9 +24,9 @@ struct Rest {
 
 #[derive(Default)]
 pub(super) struct Rests {
-    by_name: HashMap<String, Rest>,
+    by_name: HashMap<Arc<str>, Rest>,
     /// Whose those are that were killed.
-    name_of: HashMap<u32, String>,
+    name_of: HashMap<u32, Arc<str>>,
 }
 
 impl Daemon {
@@ -80,9 +81,9 @@ impl Daemon {
         };
         let mut over = Vec::new();
         for name in groups.changed() {
-            if self.rests.by_name.contains_key(&name) && !groups.is_populated(&name) {
+            if self.rests.by_name.contains_key(name.as_str()) && !groups.is_populated(&name) {
                 groups.remove(&name);
-                over.extend(self.rests.by_name.remove(&name));
+                over.extend(self.rests.by_name.remove(name.as_str()));
             }
         }
         if !over.is_empty() {

@@ -83,6 +83,8 @@ struct Daemon {
     /// What is still to be done for the machine.
     actions: VecDeque<Action>,
     ending: Option<Ending>,
+    /// Definitions were read, which took more memory than is kept.
+    has_read: bool,
     /// To run its own program anew, as soon as no process is being started.
     upgrade: bool,
     /// Where that is.
@@ -151,6 +153,7 @@ pub(crate) fn run(paths: Paths) -> Result<(), String> {
         memory,
         actions: VecDeque::new(),
         ending: None,
+        has_read: false,
         upgrade: false,
         program,
         is_first,
@@ -232,6 +235,7 @@ impl Daemon {
             self.tell_failed();
             self.remember();
             self.upgrade_if_settled(idle);
+            self.trim_memory(idle);
             self.wait(idle).map_err(|error| format!("epoll: {error}"))?;
             let now = self.now();
             self.machine.set_wall(now, sys::wall());
@@ -280,6 +284,14 @@ impl Daemon {
         self.actions.extend(actions);
     }
 
+    /// Gives back what reading definitions and starting their services has left free.
+    fn trim_memory(&mut self, idle: bool) {
+        if self.has_read && idle && self.instances.are_settled() {
+            self.has_read = false;
+            sys::trim_memory();
+        }
+    }
+
     /// Reads the definitions again. Gives back how many are enabled.
     fn reload(&mut self) -> Result<usize, String> {
         self.load(None)
@@ -296,6 +308,7 @@ impl Daemon {
                 self.paths.enabled().display()
             )
         })?;
+        self.has_read = true;
         let enabled = loaded.iter().filter(|found| found.enabled).count();
         if let Some(left) = left {
             self.adopt(left, &loaded);

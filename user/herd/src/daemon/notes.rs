@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::SystemTime;
 
+use super::control::ALL;
 use super::{Daemon, say};
 use crate::log::{Lines, Origin, stamp};
 use crate::machine::{Machine, Phase, View};
@@ -95,6 +96,9 @@ impl Daemon {
         self.failed.look_at(name);
         self.memory.look_at(name);
         self.sockets.look_at(name);
+        let time = stamp(SystemTime::now());
+        let event = format!("{time} {name} herd | {text}\n");
+        self.control.feed_followers(ALL, event.as_bytes());
         self.write_log(name, Origin::Herd, format!("{text}\n").as_bytes());
     }
 }

@@ -4,6 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use std::fs::File;
 use std::io::{ErrorKind, Read};
 use std::os::fd::AsFd;
+use std::sync::Arc;
 
 use super::Daemon;
 use crate::log::Origin;
@@ -12,7 +13,7 @@ use crate::sys::{Interest, Poller};
 
 /// One output of one instance.
 struct Output {
-    name: String,
+    name: Arc<str>,
     origin: Origin,
     pipe: File,
     ended: bool,
@@ -86,7 +87,7 @@ impl Outputs {
     /// Takes the outputs of a new instance; how they are called from now on.
     pub(super) fn add(
         &mut self,
-        name: &str,
+        name: &Arc<str>,
         [out, err]: [Option<File>; 2],
         poller: &Poller,
     ) -> [u64; 2] {
@@ -99,7 +100,7 @@ impl Outputs {
             // Without memory to wait for it, it is read at the end.
             let _ = poller.add(pipe.as_fd(), id, Interest::READ);
             let output = Output {
-                name: name.to_owned(),
+                name: name.clone(),
                 origin,
                 pipe,
                 ended: false,
@@ -118,8 +119,8 @@ impl Outputs {
     }
 
     /// Closes the outputs whose time is over at `now`. Names them, once each.
-    fn close_held(&mut self, now: Time, poller: &Poller) -> Vec<String> {
-        let mut held: Vec<String> = Vec::new();
+    fn close_held(&mut self, now: Time, poller: &Poller) -> Vec<Arc<str>> {
+        let mut held: Vec<Arc<str>> = Vec::new();
         while let Some((at, id)) = self.closing.front().copied() {
             let Some(output) = self.open.get(&id) else {
                 self.closing.pop_front();

@@ -66,7 +66,10 @@ impl Daemon {
         let outputs = match (purpose, outputs) {
             (Purpose::Clean, Some(outputs)) => {
                 let outputs = outputs.map(Some);
-                Some(self.outputs.add(name, outputs, &self.pollers.outputs))
+                Some(
+                    self.outputs
+                        .add(&name.into(), outputs, &self.pollers.outputs),
+                )
             }
             _ => None,
         };

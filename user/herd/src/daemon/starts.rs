@@ -32,20 +32,20 @@ const MOST_ENDS: usize = 64 * ENDS;
 
 /// One that lives, by its first process.
 pub(super) struct Instance {
-    pub(super) name: String,
+    pub(super) name: Arc<str>,
     generation: Generation,
     /// Its outputs, for as long as they are open.
     outputs: [u64; 2],
     /// When it was started.
     since: Time,
-    start: Option<Start>,
+    start: Option<Box<Start>>,
 }
 
 impl Instance {
     /// One that another herd has started.
-    pub(super) fn adopted(name: &str, generation: Generation, outputs: [u64; 2]) -> Instance {
+    pub(super) fn adopted(name: &Arc<str>, generation: Generation, outputs: [u64; 2]) -> Instance {
         Instance {
-            name: name.to_owned(),
+            name: name.clone(),
             generation,
             outputs,
             since: sys::now(),
@@ -60,6 +60,8 @@ struct Start {
     service: Arc<Service>,
     /// By what it tells of itself.
     teller: Option<Teller>,
+    /// When it must have done so.
+    late: Time,
     /// Why it is not to go on.
     ended: Option<String>,
 }
@@ -115,12 +117,12 @@ impl Instances {
                 pid: *pid,
                 at: instance.since,
             };
-            (instance.name.clone(), noted)
+            (instance.name.to_string(), noted)
         })
     }
 
     fn starts(&mut self, pid: u32) -> Option<&mut Start> {
-        self.by_pid.get_mut(&pid)?.start.as_mut()
+        self.by_pid.get_mut(&pid)?.start.as_deref_mut()
     }
 }
 
@@ -226,23 +228,25 @@ impl Daemon {
         let pid = spawned.pid;
         let report = spawned.report;
         let watched = self.pollers.add(report.as_fd(), Token::Report(pid));
+        let shared: Arc<str> = name.into();
         let outputs = self.outputs.add(
-            name,
+            &shared,
             [Some(spawned.out), Some(spawned.err)],
             &self.pollers.outputs,
         );
         let late = self.now().saturating_add(service.start_timeout.0);
         let instance = Instance {
-            name: name.to_owned(),
+            name: shared,
             generation,
             outputs,
             since: sys::now(),
-            start: Some(Start {
+            start: Some(Box::new(Start {
                 report,
                 service,
                 teller: spawned.teller,
+                late,
                 ended: None,
-            }),
+            })),
         };
         self.instances.by_pid.insert(pid, instance);
         self.instances.late.insert((late, pid, generation));
@@ -298,6 +302,7 @@ impl Daemon {
         let start = instance.start.take();
         if let Some(start) = &start {
             self.pollers.remove(start.report.as_fd());
+            self.instances.late.remove(&(start.late, pid, generation));
         }
         let event = match report {
             Ok(()) => Event::Started(pid),
@@ -321,7 +326,7 @@ impl Daemon {
         while let Some((at, pid, generation)) = self.instances.late.first().copied() {
             let live = self.instances.by_pid.get_mut(&pid);
             let live = live.filter(|instance| instance.generation == generation);
-            match live.and_then(|instance| instance.start.as_mut()) {
+            match live.and_then(|instance| instance.start.as_deref_mut()) {
                 Some(start) if at <= now => {
                     let limit = start.service.start_timeout;
                     start.end(pid, format!("it did not start within {limit}"));
@@ -336,7 +341,7 @@ impl Daemon {
     /// Ends a start that an operator does not want any more.
     fn abort(&mut self, name: &str, generation: Generation) {
         let mut all = self.instances.by_pid.iter_mut();
-        let found = all.find(|(_, live)| live.name == name && live.generation == generation);
+        let found = all.find(|(_, live)| *live.name == *name && live.generation == generation);
         if let Some((pid, instance)) = found
             && let Some(start) = &mut instance.start
         {

@@ -42,7 +42,7 @@ struct Watch {
 impl Watch {
     /// What it is asked now, and how long an answer may take.
     fn question(&self) -> Option<(Probe, Time)> {
-        match (&self.service.ready, &self.service.health) {
+        match (self.service.ready.as_deref(), &self.service.health) {
             (Some(Ready::Probe(probe)), _) if !self.is_ready => {
                 Some((probe.clone(), READY_TIMEOUT))
             }
@@ -141,7 +141,7 @@ impl Daemon {
             is_ready: false,
             teller,
             attempt: None,
-            ask_at: matches!(ready, Some(Ready::Probe(_))).then_some(now),
+            ask_at: matches!(ready.as_deref(), Some(Ready::Probe(_))).then_some(now),
             bad: 0,
             watchdog_at: None,
             timer: None,
@@ -189,7 +189,10 @@ impl Daemon {
         if told.lives {
             watch.lives(now);
         }
-        let waits = matches!(watch.service.ready, Some(Ready::Fd(_) | Ready::Notify));
+        let waits = matches!(
+            watch.service.ready.as_deref(),
+            Some(Ready::Fd(_) | Ready::Notify)
+        );
         if told.is_ready && waits {
             self.is_ready(id, now);
         }

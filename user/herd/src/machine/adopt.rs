@@ -58,7 +58,7 @@ impl Kept {
 impl Machine {
     /// What the next herd is to know of `name`.
     pub fn kept(&self, name: &str) -> Option<Kept> {
-        self.entries.get(name).map(Entry::kept)
+        self.entries.get(name).map(|entry| entry.kept())
     }
 
     /// Takes a service over from the herd before, in which the clock was the
@@ -80,7 +80,11 @@ impl Machine {
         // What was told by a pipe of the herd before is not told again.
         entry.take_over(kept, service.clone());
         let service = service.unwrap_or_else(|| Arc::new(Service::gone()));
-        let ready = is_ready || !matches!(service.ready, Some(Ready::Probe(_) | Ready::Notify));
+        let ready = is_ready
+            || !matches!(
+                service.ready.as_deref(),
+                Some(Ready::Probe(_) | Ready::Notify)
+            );
         match running {
             Some((pid, since)) => {
                 entry.state = State::Running(Instance {

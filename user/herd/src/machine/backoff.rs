@@ -46,21 +46,23 @@ const LOOP: usize = 5;
 const LOOP_WITHIN: Time = 30_000;
 
 /// The last ends that nobody asked for.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Failures {
-    at: [Option<Time>; LOOP],
+    /// Most services have none.
+    at: Option<Box<[Option<Time>; LOOP]>>,
     is_loop: bool,
 }
 
 impl Failures {
     /// One more at `now`; whether that makes it a crash loop.
     pub(super) fn add(&mut self, now: Time) -> bool {
-        self.at.rotate_left(1);
-        if let Some(last) = self.at.last_mut() {
+        let at = self.at.get_or_insert_default();
+        at.rotate_left(1);
+        if let Some(last) = at.last_mut() {
             *last = Some(now);
         }
         let was_loop = self.is_loop;
-        let first = self.at.first().copied().flatten();
+        let first = at.first().copied().flatten();
         self.is_loop |= first.is_some_and(|first| now.saturating_sub(first) <= LOOP_WITHIN);
         self.is_loop && !was_loop
     }

@@ -99,6 +99,8 @@ pub(super) struct Entry {
     pub(super) ended_well: bool,
     /// How it stood when others were told.
     pub(super) told: Standing,
+    /// Whether it is counted among those with an instance.
+    pub(super) told_live: bool,
     /// What the wall clock is ahead of the machine's, in milliseconds.
     pub(super) wall_offset: i64,
 }
@@ -124,6 +126,7 @@ impl Default for Entry {
             last_end: None,
             ended_well: false,
             told: Standing::default(),
+            told_live: false,
             wall_offset: 0,
         }
     }

@@ -192,7 +192,8 @@ const AGAIN: Time = 2_000;
 /// All services and what is to become of them.
 #[derive(Debug, Default)]
 pub struct Machine {
-    entries: BTreeMap<String, Entry>,
+    /// Each by itself: half of a node's places may be free.
+    entries: BTreeMap<String, Box<Entry>>,
     turns: Turns,
     reverse: Reverse,
     shutting_down: bool,
@@ -409,7 +410,7 @@ impl Machine {
         }
         if self.shutting_down {
             let live = self.entries.iter();
-            let live = live.filter(|(name, _)| self.turns.lives(name));
+            let live = live.filter(|(_, entry)| entry.told_live);
             let afters: Vec<String> = live
                 .filter_map(|(_, entry)| entry.usable.as_ref())
                 .flat_map(|service| relations::before(service).cloned())

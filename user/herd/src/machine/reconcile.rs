@@ -1,6 +1,6 @@
 //! What follows from a change, one turn after the other.
 
-use super::entry::{Entry, State};
+use super::entry::State;
 use super::{Action, Machine, Time, relations};
 
 impl Machine {
@@ -69,7 +69,11 @@ impl Machine {
 
     /// One that lives and may not, beside `name`.
     fn rival(&self, name: &str) -> Option<String> {
-        let lives = |other: &&String| self.entries.get(*other).is_some_and(Entry::is_live);
+        let lives = |other: &&String| {
+            self.entries
+                .get(*other)
+                .is_some_and(|entry| entry.is_live())
+        };
         let mut rivals = self.reverse.conflicting(name);
         rivals.find(|other| *other != name && lives(other)).cloned()
     }
@@ -78,9 +82,11 @@ impl Machine {
     /// makes room for.
     pub(super) fn take_note(&mut self, name: &str, now: Time, out: &mut Vec<Action>) {
         let entry = self.entries.get(name);
-        self.turns.set_timer(name, entry.and_then(Entry::deadline));
-        let live = entry.is_some_and(Entry::is_live);
-        let lived = self.turns.set_live(name, live);
+        self.turns
+            .set_timer(name, entry.and_then(|entry| entry.deadline()));
+        let live = entry.is_some_and(|entry| entry.is_live());
+        let lived = entry.is_some_and(|entry| entry.told_live);
+        self.turns.set_live(lived, live);
         if self.shutting_down
             && lived
             && !live
@@ -90,10 +96,11 @@ impl Machine {
                 self.turns.release(other);
             }
         }
-        let standing = entry.map(Entry::standing).unwrap_or_default();
+        let standing = entry.map(|entry| entry.standing()).unwrap_or_default();
         let told = entry.map(|entry| entry.told).unwrap_or_default();
         if let Some(entry) = self.entries.get_mut(name) {
             entry.told = standing;
+            entry.told_live = live;
         }
         if !self.shutting_down && relations::falls(told, standing) {
             self.fell(name, now, out);

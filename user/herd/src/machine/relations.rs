@@ -108,14 +108,16 @@ fn blocks(relation: Relation, entry: Option<&Entry>) -> bool {
 /// The place in its lists of one that `entry` has to wait for, looking from
 /// place `from` on and then from the front.
 pub(super) fn blocker(
-    entries: &BTreeMap<String, Entry>,
+    entries: &BTreeMap<String, Box<Entry>>,
     entry: &Entry,
     from: usize,
 ) -> Option<(usize, String)> {
     let service = entry.usable.as_ref()?;
     let places = of(service).enumerate();
     let mut places = places.clone().skip(from).chain(places.take(from));
-    let blocks = |(relation, name): (Relation, &String)| blocks(relation, entries.get(name));
+    let blocks = |(relation, name): (Relation, &String)| {
+        blocks(relation, entries.get(name).map(AsRef::as_ref))
+    };
     places
         .find(|(_, other)| blocks(*other))
         .map(|(place, (_, name))| (place, name.clone()))
@@ -129,7 +131,7 @@ pub(super) struct Reverse {
 }
 
 impl Reverse {
-    fn new(entries: &BTreeMap<String, Entry>) -> Reverse {
+    fn new(entries: &BTreeMap<String, Box<Entry>>) -> Reverse {
         let mut reverse = Reverse::default();
         for (name, entry) in entries {
             for (relation, other) in entry.usable.iter().flat_map(|service| of(service)) {

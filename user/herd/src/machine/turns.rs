@@ -1,7 +1,7 @@
 //! Whose turn it may be, so that an event costs what it changes and not what
 //! there is: every change touches a name, and only touched names are looked at.
 
-use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 
 use super::Time;
 
@@ -13,8 +13,8 @@ pub(super) struct Turns {
     waiting: HashMap<String, Vec<String>>,
     timers: BTreeSet<(Time, String)>,
     timer_of: HashMap<String, Time>,
-    /// Names with an instance.
-    live: HashSet<String>,
+    /// How many have an instance.
+    live: usize,
     /// In a shutdown: how many that live stop before a name.
     held: HashMap<String, usize>,
 }
@@ -74,20 +74,14 @@ impl Turns {
         Some(name)
     }
 
-    /// Whether it lived before.
-    pub(super) fn set_live(&mut self, name: &str, live: bool) -> bool {
-        match live {
-            true => !self.live.insert(name.to_owned()),
-            false => self.live.remove(name),
-        }
+    /// One that `lived` or not lives now, or not.
+    pub(super) fn set_live(&mut self, lived: bool, live: bool) {
+        self.live += usize::from(live);
+        self.live = self.live.saturating_sub(usize::from(lived));
     }
 
     pub(super) fn is_quiet(&self) -> bool {
-        self.live.is_empty()
-    }
-
-    pub(super) fn lives(&self, name: &str) -> bool {
-        self.live.contains(name)
+        self.live == 0
     }
 
     /// Counts anew who is held, by the lists of those that live.

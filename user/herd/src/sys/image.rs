@@ -193,7 +193,7 @@ fn commands(service: &Service) -> impl Iterator<Item = (&'static str, &Command)>
         Some(Reload::Command(command)) => Some(command),
         _ => None,
     };
-    let ready = match &service.ready {
+    let ready = match service.ready.as_deref() {
         Some(Ready::Probe(Probe::Exec(command))) => Some(command),
         _ => None,
     };

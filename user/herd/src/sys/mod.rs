@@ -31,7 +31,7 @@ pub(crate) use listen::{
 };
 pub(crate) use outlet::reader as outlet_reader;
 pub(crate) use power::{Power, power, sync_disks};
-pub(crate) use raw::is_out_of_files;
+pub(crate) use raw::{is_out_of_files, trim_memory};
 pub(crate) use signals::{Signals, signal, signal_everyone, signal_group};
 pub(crate) use spawn::{NotSpawned, PROCESS, Setting, report, spawn, spawn_side};
 pub(crate) use teller::{Teller, notify_socket};

@@ -83,6 +83,15 @@ pub(super) fn wait_for(pid: i32) -> io::Result<Option<(i32, i32)>> {
     Ok((pid != 0).then_some((pid, status)))
 }
 
+/// Gives memory that was freed back to the machine, where that is not done anyway.
+pub(crate) fn trim_memory() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: it only gives back what nothing uses.
+    unsafe {
+        libc::malloc_trim(0);
+    }
+}
+
 pub(super) fn sync() {
     // SAFETY: `sync` takes nothing and cannot fail.
     unsafe { libc::sync() }

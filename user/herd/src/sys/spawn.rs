@@ -105,7 +105,7 @@ pub(crate) fn spawn(service: &Service, setting: &Setting<'_>) -> Result<Spawned,
         .collect();
     image.add_sockets(&names)?;
     let (teller, pipe_end) = teller(service, setting, &mut image)?;
-    if let (Some(Ready::Fd(number)), Some(end)) = (&service.ready, &pipe_end) {
+    if let (Some(Ready::Fd(number)), Some(end)) = (service.ready.as_deref(), &pipe_end) {
         files.push((i32::from(*number), end.as_fd()));
     }
     let pid = fork::fork(&image, &files, report_end.as_fd())
@@ -127,14 +127,14 @@ fn teller(
 ) -> Result<(Option<Teller>, Option<PipeWriter>), NotSpawned> {
     let mut teller = None;
     let mut end = None;
-    if let Some(Ready::Fd(number)) = &service.ready {
+    if let Some(Ready::Fd(number)) = service.ready.as_deref() {
         let failed = |error: io::Error| format!("ready: fd:{number}: {error}");
         let (reader, writer) = io::pipe().map_err(failed)?;
         set_nonblocking(reader.as_fd()).map_err(failed)?;
         teller = Some(Teller::Pipe(reader));
         end = Some(writer);
     }
-    if matches!(service.ready, Some(Ready::Notify)) || service.watchdog.is_some() {
+    if matches!(service.ready.as_deref(), Some(Ready::Notify)) || service.watchdog.is_some() {
         let path = &setting.notify;
         let socket = notify_socket(path, image.owner())
             .map_err(|error| format!("ready: {}: {error}", path.display()))?;
