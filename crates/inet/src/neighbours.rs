@@ -71,6 +71,11 @@ impl Neighbours {
         }
     }
 
+    /// How many packets wait. Walks over all neighbours: for tests and tables.
+    pub fn waiting(&self) -> usize {
+        self.table.values().map(|one| one.waiting.len()).sum()
+    }
+
     /// Forgets all: the interface has another address.
     pub fn clear(&mut self) {
         self.table.clear();

@@ -120,6 +120,12 @@ impl<H: Host> Stack<H> {
         (self.connections.len(), self.orphans, self.time_wait.len())
     }
 
+    /// How many packets wait for neighbours that have not answered. Walks over all
+    /// neighbours.
+    pub fn waiting_for_neighbours(&self) -> usize {
+        self.neighbours.waiting()
+    }
+
     /// The neighbours that are known. `ENOMEM`.
     pub fn neighbours(&self) -> Result<Vec<(IpAddress, EthernetAddress)>> {
         let mut list = Vec::new();
