@@ -195,12 +195,13 @@ fn new_process(
             return Err(Errno::ERESTARTNOINTR);
         }
         // Looked up under the same lock: the parent may end at any time.
-        let family = match flags.contains(CloneFlags::PARENT) {
-            true => tree.parent(old.pid)?.max(1),
-            false => old.pid,
+        // Whose child it becomes has not chosen the signal: it is the one it awaits.
+        let (family, exit_signal) = match flags.contains(CloneFlags::PARENT) {
+            true => (tree.parent(old.pid)?.max(1), tree.exit_signal(old.pid)?),
+            false => (old.pid, request.exit_signal),
         };
         cgroup::enter(&child, Some(old), request.cgroup.is_some())?;
-        tree.add(pid, Some(family), child.clone(), request.exit_signal)
+        tree.add(pid, Some(family), child.clone(), exit_signal)
     }
     .inspect_err(|_| cgroup::leave(&child).tell())?;
     child.cgroup().tell();
@@ -273,7 +274,7 @@ fn wait_for_release(parent: &UserThread, child: &Process) {
     cgroup::stand_while(parent, || {
         child.changed.wait_until(|| {
             let released = child.released_parent.load(Ordering::Acquire);
-            (released || parent.is_ending()).then_some(())
+            (released || parent.is_doomed()).then_some(())
         });
     });
 }

@@ -243,6 +243,12 @@ impl UserThread {
         self.leaving.load(Ordering::Acquire) || self.process.signals.lock().is_dying()
     }
 
+    /// Whether it does so, or takes a signal there that ends the process: what it
+    /// waits for it does not need any more.
+    pub fn is_doomed(&self) -> bool {
+        self.is_ending() || self.process.signals.lock().has_deadly(self.tid)
+    }
+
     /// Whether a signal waits that the running thread, which this is, must
     /// handle, or its cgroup has it stand still.
     pub fn signal_pending(&self) -> bool {

@@ -187,7 +187,7 @@ fn wait(call: &Call<'_>, deadline: Deadline) -> Result<u64> {
     events
         .try_reserve_exact(count.min(MAX_EVENTS))
         .map_err(|_| Errno::ENOMEM)?;
-    with_mask(call, call.pointer(4), || {
+    with_mask(call, call.pointer(4), call.word(5), || {
         match epoll.wait(&mut events, deadline) {
             Ok(()) | Err(WaitError::TimedOut) => Ok(()),
             Err(WaitError::Interrupted) => Err(Errno::EINTR),

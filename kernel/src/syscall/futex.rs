@@ -3,6 +3,7 @@
 use super::Call;
 use crate::arch::user_access::load_user_u32;
 use crate::process::futex::{FUTEXES, key, update};
+use crate::process::tree;
 use crate::time;
 use core::sync::atomic::Ordering;
 use paddock_abi::mman::*;
@@ -140,8 +141,10 @@ fn compares(comparison: u32, old: i32, argument: i32) -> Result<bool> {
 
 /// get_robust_list(2), for the calling thread.
 pub fn get_robust_list(call: &mut Call<'_>) -> Result<u64> {
-    if !matches!(call.uint(0), 0) && call.uint(0) != call.thread.tid {
-        return Err(Errno::EPERM);
+    let tid = call.uint(0);
+    if tid != 0 && tid != call.thread.tid {
+        let is_there = tree().lock().process_of(tid).is_some();
+        return Err(if is_there { Errno::EPERM } else { Errno::ESRCH });
     }
     call.pointer::<u64>(1)
         .write(&call.thread.robust_list.load(Ordering::Relaxed))?;

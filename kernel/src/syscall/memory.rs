@@ -16,6 +16,9 @@ fn memory(call: &Call<'_>) -> Result<Arc<Memory>> {
     call.process().memory()
 }
 
+/// `PROT_GROWSDOWN` and `PROT_GROWSUP`.
+const PROT_GROWS: u64 = 0x0300_0000;
+
 fn protection(bits: u64) -> Result<Prot> {
     u32::try_from(bits)
         .ok()
@@ -120,6 +123,10 @@ pub fn munmap(call: &mut Call<'_>) -> Result<u64> {
 
 /// mprotect(2).
 pub fn mprotect(call: &mut Call<'_>) -> Result<u64> {
+    // A mapping grows in one direction.
+    if call.word(2) & PROT_GROWS == PROT_GROWS {
+        return Err(Errno::EINVAL);
+    }
     let protection = protection(call.word(2))?;
     memory(call)?
         .space

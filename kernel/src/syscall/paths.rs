@@ -11,6 +11,7 @@ use paddock_abi::stat::{UTIME_NOW, UTIME_OMIT};
 use paddock_abi::time::{NANOS, Timespec};
 use paddock_abi::{Errno, Result};
 use paddock_cred::Cap;
+use paddock_mem::PAGE_SIZE;
 use paddock_process::FifoEnd;
 use paddock_sync::{NO_DEADLINE, Pollable, WaitError};
 use paddock_vfs::path::SetTime;
@@ -49,15 +50,35 @@ fn wait_for_partner(file: &Arc<OpenFile>, flags: OpenFlags) -> Result<()> {
 
 /// openat2(2): without restrictions on the walk (`EINVAL`).
 pub fn openat2(call: &mut Call<'_>) -> Result<u64> {
-    if call.word(3) < 24 {
+    let size = call.word(3);
+    if size < HOW_SIZE {
         return Err(Errno::EINVAL);
+    }
+    if size > PAGE_SIZE {
+        return Err(Errno::E2BIG);
+    }
+    for at in HOW_SIZE..size {
+        // What a later version means by it is not known here.
+        if UserPtr::<u8>::new(call.word(2).wrapping_add(at)).read()? != 0 {
+            return Err(Errno::E2BIG);
+        }
     }
     let [flags, mode, resolve] = call.pointer::<[u64; 3]>(2).read()?;
     let flags = u32::try_from(flags).ok().and_then(OpenFlags::from_bits);
     match flags {
-        Some(flags) if resolve == 0 && mode <= 0o7777 => open(call, flags, mode as u32),
+        Some(flags) if resolve == 0 && mode <= 0o7777 && (mode == 0 || makes(flags)) => {
+            open(call, flags, mode as u32)
+        }
         _ => Err(Errno::EINVAL),
     }
+}
+
+/// Bytes of `struct open_how`, the only version.
+const HOW_SIZE: u64 = 24;
+
+/// Whether a file is made, for which there is a mode.
+fn makes(flags: OpenFlags) -> bool {
+    flags.contains(OpenFlags::CREAT) || flags.contains(OpenFlags::TMPFILE)
 }
 
 /// mkdirat(2).
@@ -152,7 +173,11 @@ pub fn readlinkat(call: &mut Call<'_>) -> Result<u64> {
         return Err(Errno::EINVAL);
     }
     let at = place(call, 0, &path, AT_EMPTY_PATH, false)?;
-    let target = at.inode().readlink()?;
+    let target = at.inode().readlink().map_err(|error| match error {
+        // The descriptor itself, which has no name, is no link.
+        Errno::EINVAL if path.is_empty() => Errno::ENOENT,
+        error => error,
+    })?;
     let count = target.len().min(size);
     crate::arch::user_access::copy_to_user(call.word(2), &target[..count])?;
     Ok(count as u64)
@@ -259,6 +284,9 @@ pub fn utimensat(call: &mut Call<'_>) -> Result<u64> {
         }
     };
     let flags = call.uint(3);
+    if flags & !(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH) != 0 {
+        return Err(Errno::EINVAL);
+    }
     let (access, change) = (set_time(times[0])?, set_time(times[1])?);
     let follow = flags & AT_SYMLINK_NOFOLLOW == 0;
     let at = match UserPtr::<u8>::new(call.word(1)).non_null() {

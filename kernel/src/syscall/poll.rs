@@ -82,15 +82,22 @@ fn deadline(call: &Call<'_>, timeout: UserPtr<Timespec>) -> Result<Deadline> {
     }
 }
 
-/// Does `wait` under another signal mask, if there is one.
+/// Does `wait` under another signal mask, if there is one, of `size` bytes.
+///
+/// # Errors
+/// `EINVAL` for another size than a mask's, `EFAULT`, those of `wait`.
 pub fn with_mask<T>(
     call: &Call<'_>,
     mask: UserPtr<u64>,
+    size: u64,
     wait: impl FnOnce() -> Result<T>,
 ) -> Result<T> {
     let Some(mask) = mask.non_null() else {
         return wait();
     };
+    if size != size_of::<u64>() as u64 {
+        return Err(Errno::EINVAL);
+    }
     let mask = SignalSet(mask.read()?);
     let tid = call.thread.tid;
     call.process().signals.lock().suspend_mask(tid, mask)?;
@@ -116,8 +123,10 @@ pub fn ppoll(call: &mut Call<'_>) -> Result<u64> {
     for index in 0..count {
         fds.push(array.at(index)?.read()?);
     }
-    let found = with_mask(call, call.pointer(3), || poll(call, &mut fds, deadline))
-        .map_err(|error| call.restarting_at(deadline, error))?;
+    let found = with_mask(call, call.pointer(3), call.word(4), || {
+        poll(call, &mut fds, deadline)
+    })
+    .map_err(|error| call.restarting_at(deadline, error))?;
     for (index, fd) in fds.iter().enumerate() {
         array.at(index)?.write(fd)?;
     }
@@ -179,12 +188,14 @@ pub fn pselect6(call: &mut Call<'_>) -> Result<u64> {
     }
     let deadline = deadline(call, call.pointer(4))?;
     // The sixth argument points at the mask's address and size.
-    let mask = match call.pointer::<[u64; 2]>(5).non_null() {
-        Some(argument) => UserPtr::new(argument.read()?[0]),
-        None => UserPtr::new(0),
+    let [mask, size] = match call.pointer::<[u64; 2]>(5).non_null() {
+        Some(argument) => argument.read()?,
+        None => [0; 2],
     };
-    let found = with_mask(call, mask, || select(call, count, &mut sets, deadline))
-        .map_err(|error| call.restarting_at(deadline, error))?;
+    let found = with_mask(call, UserPtr::new(mask), size, || {
+        select(call, count, &mut sets, deadline)
+    })
+    .map_err(|error| call.restarting_at(deadline, error))?;
     for (index, set) in sets.iter().enumerate() {
         if call.word(index + 1) != 0 {
             copy_to_user(call.word(index + 1), &set[..bytes])?;

@@ -11,6 +11,8 @@ use paddock_abi::fcntl::{AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW};
 use paddock_abi::process::{ADDR_NO_RANDOMIZE, CSIGNAL, CloneFlags};
 use paddock_abi::{Errno, Result};
 use paddock_cgroup::{CgroupFs, Group};
+use paddock_cred::Cap;
+use paddock_mem::PAGE_SIZE;
 use paddock_process::WaitStatus;
 use paddock_process::stack::{MAX_STRING, Strings};
 use paddock_vfs::{FileKind, Path};
@@ -59,6 +61,9 @@ pub fn clone3(call: &mut Call<'_>) -> Result<u64> {
     if size < 64 {
         return Err(Errno::EINVAL);
     }
+    if size > PAGE_SIZE {
+        return Err(Errno::E2BIG);
+    }
     let [
         flags,
         _,
@@ -71,7 +76,14 @@ pub fn clone3(call: &mut Call<'_>) -> Result<u64> {
     ] = call.pointer::<[u64; 8]>(0).read()?;
     let supported = CloneFlags::from_bits(flags).ok_or(Errno::EINVAL)?;
     let special = CloneFlags::PIDFD | CloneFlags::CLEAR_SIGHAND;
-    if supported.intersects(special) || exit_signal > 64 {
+    let has_signal_of_parent = supported.intersects(CloneFlags::THREAD | CloneFlags::PARENT);
+    let is_wrong = exit_signal > 64
+        || has_signal_of_parent && exit_signal != 0
+        || (stack == 0) != (stack_size == 0);
+    if is_wrong {
+        return Err(Errno::EINVAL);
+    }
+    if supported.intersects(special) || chooses_number(call, size)? {
         return Err(Errno::ENOSYS);
     }
     let request = CloneRequest {
@@ -88,6 +100,31 @@ pub fn clone3(call: &mut Call<'_>) -> Result<u64> {
         cgroup: into_cgroup(call, supported, size)?,
     };
     Ok(u64::from(process::clone(call.frame, &request)?))
+}
+
+/// Where `struct clone_args` has the numbers that the child is to get, in words.
+const SET_TID_WORD: u64 = 8;
+/// The most of them: a namespace has so many around it.
+const MOST_TIDS: u64 = 32;
+
+/// Whether the child is to get a number of the caller's choice.
+///
+/// # Errors
+/// `EINVAL` for numbers without a count or the other way round; `EPERM` without
+/// CAP_SYS_ADMIN.
+fn chooses_number(call: &Call<'_>, size: u64) -> Result<bool> {
+    if size < (SET_TID_WORD + 2) * 8 {
+        return Ok(false);
+    }
+    let at: UserPtr<[u64; 2]> = UserPtr::new(call.word(0) + SET_TID_WORD * 8);
+    let [numbers, count] = at.read()?;
+    if count > MOST_TIDS || (numbers == 0) != (count == 0) {
+        return Err(Errno::EINVAL);
+    }
+    if count > 0 {
+        call.require(Cap::CAP_SYS_ADMIN)?;
+    }
+    Ok(count > 0)
 }
 
 /// Where `struct clone_args` has the descriptor of a cgroup, in words.

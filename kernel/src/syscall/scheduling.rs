@@ -102,6 +102,7 @@ pub fn sched_getscheduler(call: &mut Call<'_>) -> Result<u64> {
 
 /// sched_getparam(2): the ordinary policy has priority zero.
 pub fn sched_getparam(call: &mut Call<'_>) -> Result<u64> {
+    call.pointer::<i32>(1).non_null().ok_or(Errno::EINVAL)?;
     target(call, 0)?;
     call.pointer::<i32>(1).write(&0)?;
     Ok(0)
@@ -109,6 +110,7 @@ pub fn sched_getparam(call: &mut Call<'_>) -> Result<u64> {
 
 /// sched_setscheduler(2): to the ordinary policy only.
 pub fn sched_setscheduler(call: &mut Call<'_>) -> Result<u64> {
+    call.pointer::<i32>(2).non_null().ok_or(Errno::EINVAL)?;
     target(call, 0)?;
     let priority = call.pointer::<i32>(2).read()?;
     match (call.uint(1), priority) {

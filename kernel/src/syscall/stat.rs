@@ -45,10 +45,19 @@ pub fn newfstatat(call: &mut Call<'_>) -> Result<u64> {
 
 /// statx(2): the basic fields, whatever is asked for.
 pub fn statx(call: &mut Call<'_>) -> Result<u64> {
+    let both = call.uint(2) & AT_STATX_SYNC_TYPE == AT_STATX_SYNC_TYPE;
+    if both || call.uint(3) & STATX_RESERVED != 0 {
+        return Err(Errno::EINVAL);
+    }
     let metadata = metadata(call, call.uint(2))?;
     call.pointer::<Statx>(4).write(&to_statx(&metadata))?;
     Ok(0)
 }
+
+/// How fresh a network filesystem's answer must be: at most one of the two.
+const AT_STATX_SYNC_TYPE: u32 = 0x6000;
+/// A bit of the mask that no field has.
+const STATX_RESERVED: u32 = 0x8000_0000;
 
 fn to_statx(metadata: &Metadata) -> Statx {
     let mut all = Statx::new_zeroed();

@@ -90,7 +90,8 @@ pub fn reboot(call: &mut Call<'_>) -> Result<u64> {
 
 /// getrandom(2).
 pub fn getrandom(call: &mut Call<'_>) -> Result<u64> {
-    if call.uint(2) & !(GRND_NONBLOCK | GRND_RANDOM | GRND_INSECURE) != 0 {
+    let both = call.uint(2) & (GRND_RANDOM | GRND_INSECURE) == GRND_RANDOM | GRND_INSECURE;
+    if both || call.uint(2) & !(GRND_NONBLOCK | GRND_RANDOM | GRND_INSECURE) != 0 {
         return Err(Errno::EINVAL);
     }
     let length = call.word(1).min(0x1ff_ffff);

@@ -5,6 +5,7 @@ use super::block::block_on;
 use super::buffers::{MAX_BYTES, with_chunk};
 use super::io::{allowed_length, remove_privileges};
 use super::{Call, limits};
+use crate::process::signal_pending;
 use crate::process::vfs::namespace;
 use paddock_abi::{Errno, Result};
 use paddock_sync::Ready;
@@ -16,6 +17,8 @@ const READ_AHEAD: u64 = 512;
 /// sendfile(2).
 pub fn sendfile(call: &mut Call<'_>) -> Result<u64> {
     let (output, input) = (call.file(0)?, call.file(1)?);
+    input.check_read(None)?;
+    output.check_write(None)?;
     if !input.file().seekable() {
         return Err(Errno::EINVAL);
     }
@@ -47,6 +50,13 @@ fn copy(output: &OpenFile, input: &OpenFile, offset: &mut u64, count: u64) -> Re
             let got = input.pread(*offset, &mut (&mut chunk[..want]).into())?;
             let mut done = 0;
             while done < got {
+                // An output may take few bytes at a time, and the input have no end.
+                if signal_pending() {
+                    match total + done as u64 {
+                        0 => return Err(Errno::ERESTARTSYS),
+                        _ => break,
+                    }
+                }
                 let write = || output.write(&chunk[done..got]);
                 match block_on(output, Ready::OUT, output.nonblocking(), write) {
                     Ok(written) => done += written,

@@ -17,6 +17,8 @@ pub fn wait4(call: &mut Call<'_>) -> Result<u64> {
     let which = match call.int(0) {
         -1 => Selector::Any,
         0 => own_group(call)?,
+        // Whose group it would be has no positive number.
+        i32::MIN => return Err(Errno::ESRCH),
         pid if pid > 0 => Selector::Pid(pid as u32),
         group => Selector::Group(group.unsigned_abs()),
     };

@@ -45,6 +45,7 @@ cases! {
     process_vm: "process-vm";
     proc_files: "proc-files";
     bad_pointers: "bad-pointers";
+    errors: "errors";
     tcp_loopback: "tcp-loopback";
     tcp_reset: "tcp-reset";
     unix: "unix";

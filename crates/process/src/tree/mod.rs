@@ -249,6 +249,11 @@ impl<P: Member> Tree<P> {
         Ok(self.node(pid)?.parent)
     }
 
+    /// The signal that the parent gets when the process ends. `ESRCH`.
+    pub fn exit_signal(&self, pid: u32) -> Result<u32> {
+        Ok(self.node(pid)?.exit_signal)
+    }
+
     /// The state's letter, as in `/proc/PID/stat`, but for sleeping threads.
     /// `ESRCH`.
     pub fn state_letter(&self, pid: u32) -> Result<char> {

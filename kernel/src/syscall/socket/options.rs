@@ -45,6 +45,9 @@ pub fn setsockopt(call: &mut Call<'_>) -> Result<u64> {
     let file = call.file(0)?;
     let socket = socket_of(&file)?;
     let (level, option, options) = (call.uint(1), call.uint(2), socket.options());
+    if call.int(4) < 0 {
+        return Err(Errno::EINVAL);
+    }
     if let Socket::Tcp(tcp) = socket
         && (level, option) == (IPPROTO_TCP, TCP_CONGESTION)
     {

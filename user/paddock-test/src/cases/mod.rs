@@ -11,6 +11,7 @@ mod descriptors;
 mod devices;
 mod elf_hostile;
 mod epoll;
+mod errors;
 mod exhaust;
 mod fail_alloc;
 mod fallocate;
@@ -165,6 +166,7 @@ pub const CASES: &[Case] = &[
     case("inotify", inotify::run),
     case("magic-paths", magic_paths::run),
     case("bad-pointers", bad_pointers::run),
+    case("errors", errors::run),
     case("tcp-loopback", tcp::run),
     case("tcp-reset", tcp_reset::run),
     case("tcp-server", tcp_server::run),

@@ -3,6 +3,7 @@
 use super::Outcome;
 use crate::report::Report;
 use crate::sys::{self, End, Errno, call};
+use std::time::{Duration, Instant};
 
 pub fn run(report: &mut Report, _: &[String]) -> Outcome {
     statuses(report)?;
@@ -11,7 +12,52 @@ pub fn run(report: &mut Report, _: &[String]) -> Outcome {
     by_waitid(report)?;
     stopped(report)?;
     orphans(report)?;
+    for_another(report)?;
+    siblings(report)?;
     ignored(report)
+}
+
+/// Whoever is given another's child (`CLONE_PARENT`) hears of its end by the signal
+/// that it awaits, not by the maker's choice.
+fn siblings(report: &mut Report) -> Outcome {
+    let outer = sys::in_child(|| {
+        let maker = sys::fork(|| {
+            let flags = libc::CLONE_PARENT | libc::SIGUSR1;
+            let child = call!(libc::syscall(libc::SYS_clone, flags, 0, 0, 0, 0));
+            i32::from(child.is_err())
+        });
+        let mut good = maker.is_ok();
+        for _ in 0..2 {
+            good &= sys::wait(-1) == Ok(End::Exited(0));
+        }
+        i32::from(!good)
+    })?;
+    report.same("a sibling's end", outer, End::Exited(0));
+    Ok(())
+}
+
+/// Who waits in vfork(2) for a child that does not end can be killed.
+fn for_another(report: &mut Report) -> Outcome {
+    let waiting = sys::fork(|| {
+        let flags = libc::CLONE_VFORK | libc::SIGCHLD;
+        let child = call!(libc::syscall(libc::SYS_clone, flags, 0, 0, 0, 0));
+        if child == Ok(0) {
+            let _ = call!(libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL));
+            sys::sleep_ms(20_000);
+        }
+        1
+    })?;
+    sys::sleep_ms(50);
+    report.same("in vfork", sys::wait_with(waiting, libc::WNOHANG)?.0, 0);
+    let begun = Instant::now();
+    sys::kill(waiting, libc::SIGKILL)?;
+    report.same(
+        "killed in vfork",
+        sys::wait(waiting)?,
+        End::Killed(libc::SIGKILL),
+    );
+    report.check("at once", begun.elapsed() < Duration::from_secs(10));
+    Ok(())
 }
 
 fn statuses(report: &mut Report) -> Outcome {
