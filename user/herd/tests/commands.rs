@@ -177,8 +177,10 @@ fn events_of_all_services_are_told_as_they_come() {
     assert!(place(" web: started, pid ") < place(" other: not restarted"));
     assert!(!told.contains("said"), "{told}");
     assert_eq!(herd.ok(&["events", "web", "-n", "1"]).lines().count(), 1);
-    let mut follower = herd.spawn(&["events", "-f", "-n", "0", "--json"]);
+    let mut follower = herd.spawn(&["events", "-f", "-n", "1", "--json"]);
     let mut lines = BufReader::new(follower.stdout.take().unwrap()).lines();
+    // What was comes when what follows is listened for.
+    lines.next().unwrap().unwrap();
     let stopper = herd.spawn(&["stop", "web"]);
     let first: serde_json::Value = serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap();
     assert_eq!(first["service"], "web");

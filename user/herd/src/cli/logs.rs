@@ -58,6 +58,21 @@ fn show_several(paths: &Paths, names: &[String], lines: Option<usize>, json: boo
     outcome
 }
 
+/// All lines of a log, when everything that is on its way there has been written; none
+/// if there is no log.
+pub(super) fn settled(paths: &Paths, name: &str) -> Vec<lines::Line> {
+    let request = Request::Follow {
+        name: name.to_owned(),
+    };
+    // The answer comes from behind all that is to be written.
+    let until = match client::open(paths, &request) {
+        Ok((Answer::Following { inode, position }, _)) => Some((inode, position)),
+        _ => None,
+    };
+    let text = history(paths, name, None, until).unwrap_or_default();
+    lines::parse(name, &text)
+}
+
 /// The last lines of a log, taken apart; none if there is no log.
 pub(super) fn parsed(paths: &Paths, name: &str, lines: Option<usize>) -> Vec<lines::Line> {
     let text = history(paths, name, lines, None).unwrap_or_default();

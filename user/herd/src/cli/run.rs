@@ -20,7 +20,7 @@ pub(super) fn run(paths: &Paths, command: &[String]) -> Outcome {
     let outcome = client::done(paths, &Request::Reload)
         .and_then(|_| client::done(paths, &request))
         .map(drop);
-    let written = logs::parsed(paths, &name, None);
+    let written = logs::settled(paths, &name);
     let _ = fs::remove_file(paths.available_file(&name));
     let _ = client::done(paths, &Request::Reload);
     for line in written {
