@@ -88,10 +88,24 @@ impl Ring {
         self.len = (self.len + count).min(self.bytes.len());
     }
 
-    /// Adds bytes at the end, where room was reserved.
-    pub fn push(&mut self, data: &[u8]) {
-        self.put(self.len, data);
-        self.commit(data.len());
+    /// Adds at the end up to `count` bytes, for which room was reserved, that `fill`
+    /// puts into the two pieces of it; it says how many it has, which are in order.
+    pub fn push_with(
+        &mut self,
+        count: usize,
+        fill: impl FnOnce(&mut [u8], &mut [u8]) -> usize,
+    ) -> usize {
+        let capacity = self.bytes.len();
+        let count = count.min(capacity - self.len);
+        if count == 0 {
+            return 0;
+        }
+        let at = (self.start + self.len) & (capacity - 1);
+        let first = count.min(capacity - at);
+        let (low, high) = self.bytes.split_at_mut(at);
+        let filled = fill(&mut high[..first], &mut low[..count - first]);
+        self.commit(filled.min(count));
+        filled.min(count)
     }
 
     /// The bytes from `offset` on, at most `count`, in two pieces.
@@ -137,6 +151,16 @@ mod tests {
     use proptest::prelude::*;
     use std::collections::VecDeque;
 
+    /// Adds bytes at the end, where room was reserved.
+    fn add(ring: &mut Ring, data: &[u8]) {
+        let count = ring.push_with(data.len(), |first, second| {
+            first.copy_from_slice(&data[..first.len()]);
+            second.copy_from_slice(&data[first.len()..]);
+            data.len()
+        });
+        assert_eq!(count, data.len());
+    }
+
     proptest! {
         #[test]
         fn behaves_as_a_queue(steps in prop::collection::vec((0usize..700, 0usize..700), 1..40)) {
@@ -144,7 +168,7 @@ mod tests {
             for (push, take) in steps {
                 let data: Vec<u8> = (0..push).map(|_| { next = next.wrapping_add(1); next }).collect();
                 ring.reserve(ring.len() + data.len()).unwrap();
-                ring.push(&data);
+                add(&mut ring, &data);
                 model.extend(data);
                 let mut out = vec![0; take];
                 let count = ring.peek(&mut out);
@@ -159,7 +183,7 @@ mod tests {
         fn bytes_ahead_of_the_end_survive_growth(gap in 1usize..300, more in 1usize..3000) {
             let mut ring = Ring::new();
             ring.reserve(200).unwrap();
-            ring.push(&[7; 200]);
+            add(&mut ring, &[7; 200]);
             ring.consume(150);
             ring.reserve(50 + gap + 4).unwrap();
             ring.put(50 + gap, b"tail");

@@ -224,6 +224,27 @@ impl<H: Host> Stack<H> {
     pub fn read(&mut self, now: u64, id: Id, buffer: &mut [u8]) -> Result<usize> {
         let connection = self.connection(id).ok_or(Errno::ENOTCONN)?;
         let result = connection.read(buffer);
+        self.has_read(now, id, result)
+    }
+
+    /// As [`Self::read`], of up to `most` bytes: `take` is given them in two pieces and
+    /// says how many it has taken.
+    ///
+    /// # Errors
+    /// Those of [`Self::read`].
+    pub fn read_with(
+        &mut self,
+        now: u64,
+        id: Id,
+        most: usize,
+        take: impl FnOnce(&[u8], &[u8]) -> usize,
+    ) -> Result<usize> {
+        let connection = self.connection(id).ok_or(Errno::ENOTCONN)?;
+        let result = connection.read_with(most, take);
+        self.has_read(now, id, result)
+    }
+
+    fn has_read(&mut self, now: u64, id: Id, result: Result<usize>) -> Result<usize> {
         if matches!(result, Ok(1..)) {
             self.wake(id.index);
             self.run(now);
@@ -246,6 +267,27 @@ impl<H: Host> Stack<H> {
         let count = connection.write(data, now)?;
         self.wake(id.index);
         self.run(now);
+        Ok(count)
+    }
+
+    /// As [`Self::write`], of up to `most` bytes, which `fill` puts into two pieces of
+    /// memory; it says how many there are.
+    ///
+    /// # Errors
+    /// Those of [`Self::write`].
+    pub fn write_with(
+        &mut self,
+        now: u64,
+        id: Id,
+        most: usize,
+        fill: impl FnOnce(&mut [u8], &mut [u8]) -> usize,
+    ) -> Result<usize> {
+        let connection = self.connection(id).ok_or(Errno::EPIPE)?;
+        let count = connection.write_with(most, now, fill)?;
+        if count > 0 {
+            self.wake(id.index);
+            self.run(now);
+        }
         Ok(count)
     }
 

@@ -52,6 +52,22 @@ impl Connection {
         Ok(count)
     }
 
+    /// As [`Self::read`], of up to `most` bytes: `take` is given them in two pieces and
+    /// says how many it has taken.
+    pub fn read_with(
+        &mut self,
+        most: usize,
+        take: impl FnOnce(&[u8], &[u8]) -> usize,
+    ) -> Result<usize> {
+        if self.receive.is_empty() {
+            return self.peek(&mut []);
+        }
+        let (first, second) = self.receive.slices(0, most);
+        let count = take(first, second).min(most);
+        self.receive.consume(count);
+        Ok(count)
+    }
+
     /// Copies bytes that have come without taking them. The results of
     /// [`Self::read`].
     pub fn peek(&mut self, buffer: &mut [u8]) -> Result<usize> {
@@ -76,6 +92,22 @@ impl Connection {
     /// `EAGAIN`, the connection's error, once, and `EPIPE`; `ENOMEM` if not
     /// even a part fits in memory.
     pub fn write(&mut self, data: &[u8], now: u64) -> Result<usize> {
+        self.write_with(data.len(), now, |first, second| {
+            let split = first.len();
+            first.copy_from_slice(&data[..split]);
+            second.copy_from_slice(&data[split..split + second.len()]);
+            split + second.len()
+        })
+    }
+
+    /// As [`Self::write`], of up to `most` bytes, which `fill` puts into two pieces of
+    /// memory; it says how many there are.
+    pub fn write_with(
+        &mut self,
+        most: usize,
+        now: u64,
+        fill: impl FnOnce(&mut [u8], &mut [u8]) -> usize,
+    ) -> Result<usize> {
         if self.write_shut {
             return Err(self.error.take().unwrap_or(Errno::EPIPE));
         }
@@ -86,14 +118,14 @@ impl Connection {
         let limit = self.settings.send_limit as usize;
         let room = limit.saturating_sub(self.transmit.len());
         let many = self.unsent() >= self.settings.unsent_limit as usize;
-        let count = if many { 0 } else { data.len().min(room) };
-        self.wants_room |= count < data.len();
-        if count == 0 && !data.is_empty() {
+        let count = if many { 0 } else { most.min(room) };
+        self.wants_room |= count < most;
+        if count == 0 && most > 0 {
             return Err(Errno::EAGAIN);
         }
         let total = self.transmit.len() + count;
         self.grow(|connection| &mut connection.transmit, total)?;
-        self.transmit.push(&data[..count]);
+        let count = self.transmit.push_with(count, fill);
         self.trim_later(now);
         Ok(count)
     }

@@ -1,6 +1,6 @@
 //! TCP sockets as files, as objects that can be waited for, and their end.
 
-use super::{PIECE, State, TcpSocket};
+use super::{State, TcpSocket};
 use crate::net::inet;
 use core::any::Any;
 use paddock_abi::termios::{FIONREAD, TIOCOUTQ};
@@ -31,11 +31,11 @@ impl Pollable for TcpSocket {
 
 impl File for TcpSocket {
     fn read(&self, _pos: &mut u64, to: &mut UserWriter<'_>) -> Result<usize> {
-        to.with_buffer(PIECE, |buffer| self.receive(buffer))
+        to.in_passes(|to| self.receive_to(to))
     }
 
     fn write(&self, _pos: &mut u64, from: &mut UserReader<'_>) -> Result<usize> {
-        from.with_bytes(PIECE, |bytes| self.send(bytes))
+        from.in_passes(|from| self.send_from(from))
     }
 
     fn ioctl(&self, command: u32, argument: &mut dyn IoctlArg) -> Result<u64> {

@@ -14,6 +14,7 @@ use paddock_abi::{Errno, Result};
 use paddock_inet::{Backlog, Claim, Figures, Id, LISTEN, Local, Settings, State as TcpState};
 use paddock_sync::{PreemptOff, Rank, SpinLock, try_arc};
 use paddock_unix_sockets::{SocketOptions, next_ino};
+use paddock_user_io::{Pass, UserReader, UserWriter};
 
 /// What a socket is.
 #[derive(Clone, Copy)]
@@ -266,6 +267,45 @@ impl TcpSocket {
             (State::Connection(id, _), _) => inet::with(|stack, now| stack.write(now, id, bytes)),
             (_, error) => Err(error.unwrap_or(Errno::EPIPE)),
         }
+    }
+
+    /// As [`Self::receive`], into a program's memory: what comes is copied once, while
+    /// the stack is held. One pass, of up to [`PIECE`] bytes.
+    fn receive_to(&self, to: &mut UserWriter<'_>) -> Result<Pass> {
+        let (State::Connection(id, _), _) = self.state() else {
+            return self.receive(&mut []).map(|_| Pass::NOTHING);
+        };
+        let most = to.left().min(PIECE);
+        let mut wanted = 0;
+        let take = |first: &[u8], second: &[u8]| {
+            wanted = first.len() + second.len();
+            let count = to.copy_out_atomic(first);
+            match count == first.len() {
+                true => count + to.copy_out_atomic(second),
+                false => count,
+            }
+        };
+        let moved = inet::with(|stack, now| stack.read_with(now, id, most, take))?;
+        Ok(Pass { moved, wanted })
+    }
+
+    /// As [`Self::send`], from a program's memory, likewise.
+    fn send_from(&self, from: &mut UserReader<'_>) -> Result<Pass> {
+        let (State::Connection(id, _), _) = self.state() else {
+            return self.send(&[]).map(|_| Pass::NOTHING);
+        };
+        let most = from.left().min(PIECE);
+        let mut wanted = 0;
+        let fill = |first: &mut [u8], second: &mut [u8]| {
+            wanted = first.len() + second.len();
+            let count = from.copy_in_atomic(first);
+            match count == first.len() {
+                true => count + from.copy_in_atomic(second),
+                false => count,
+            }
+        };
+        let moved = inet::with(|stack, now| stack.write_with(now, id, most, fill))?;
+        Ok(Pass { moved, wanted })
     }
 
     /// getsockname(2).
