@@ -11,7 +11,7 @@ use paddock_abi::dirent::put_dirent64;
 use paddock_abi::{Errno, Result};
 use paddock_cred::Cap;
 use paddock_vfs::DirEntry;
-use paddock_vfs::path::MountFlags;
+use paddock_vfs::path::{MountFlags, Unmount};
 
 /// The most bytes of entries that one call gives.
 const MAX_ENTRIES: u64 = 32768;
@@ -88,22 +88,15 @@ pub fn mount(call: &mut Call<'_>) -> Result<u64> {
     Ok(0)
 }
 
-/// Flags of umount2(2), `<sys/mount.h>`.
-const MNT_FORCE: u32 = 1;
-const MNT_DETACH: u32 = 2;
-const MNT_EXPIRE: u32 = 4;
-const UMOUNT_NOFOLLOW: u32 = 8;
-
 /// umount2(2).
 pub fn umount2(call: &mut Call<'_>) -> Result<u64> {
-    let flags = call.uint(1);
-    let both = flags & MNT_EXPIRE != 0 && flags & (MNT_FORCE | MNT_DETACH) != 0;
-    if flags & !(MNT_FORCE | MNT_DETACH | MNT_EXPIRE | UMOUNT_NOFOLLOW) != 0 || both {
+    let how = Unmount::from_bits(call.uint(1)).ok_or(Errno::EINVAL)?;
+    if how.contains(Unmount::EXPIRE) && how.intersects(Unmount::FORCE | Unmount::DETACH) {
         return Err(Errno::EINVAL);
     }
     let path = call.path(0)?;
     let context = call.context();
     context.cred.require(Cap::CAP_SYS_ADMIN)?;
-    namespace().unmount(&context, &path)?;
+    namespace().unmount(&context, &path, how)?;
     Ok(0)
 }

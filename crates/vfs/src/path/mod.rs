@@ -16,7 +16,7 @@ mod xattr;
 
 pub use attributes::SetTime;
 pub use dentry::Dentry;
-pub use mount::{Mount, MountFlags, MountInfo};
+pub use mount::{Mount, MountFlags, MountInfo, Unmount};
 pub use mount_namespace::{MountNamespace, NoSpecialNodes, NodeOpener};
 
 use crate::{Cred, FileKind, Inode};

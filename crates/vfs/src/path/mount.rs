@@ -5,8 +5,8 @@ use crate::{Errno, FileSystem, Result};
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::sync::atomic::AtomicU64;
-use core::sync::atomic::Ordering::{Acquire, Release};
+use core::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64};
 use paddock_sync::{PreemptOff, Rank, SpinLock};
 
 bitflags::bitflags! {
@@ -24,6 +24,21 @@ bitflags::bitflags! {
     }
 }
 
+bitflags::bitflags! {
+    /// Flags of umount2(2).
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct Unmount: u32 {
+        /// Disturbs whoever is at it, where a filesystem knows how: none here does.
+        const FORCE = 1;
+        /// Out of the tree at once, with all below it; it stays for whoever uses it.
+        const DETACH = 2;
+        /// Only if nobody has come by since the last call with it.
+        const EXPIRE = 4;
+        /// The path's last component is not followed if it is a symbolic link.
+        const NOFOLLOW = 8;
+    }
+}
+
 /// A filesystem, or a part of one, at a place in the tree.
 pub struct Mount {
     pub(super) id: u64,
@@ -33,7 +48,15 @@ pub struct Mount {
     pub(super) covers: Option<Path>,
     source: String,
     flags: MountFlags,
+    /// It is no longer in the tree, and stays for whoever uses it.
+    is_detached: AtomicBool,
+    /// Marked to expire (`MNT_EXPIRE`): how many walks onto it are left until it no
+    /// longer is. 0 if it is not.
+    expires_in: AtomicU32,
 }
+
+/// The walks that a mark to expire lasts: that of the call that finds it.
+const EXPIRES_IN: u32 = 1;
 
 impl Mount {
     pub(super) fn new(
@@ -51,7 +74,37 @@ impl Mount {
             covers,
             source: String::from(source),
             flags,
+            is_detached: AtomicBool::new(false),
+            expires_in: AtomicU32::new(0),
         })
+    }
+
+    /// What is above its root: nothing, for one that is not in the tree.
+    pub(super) fn above(&self) -> Option<&Path> {
+        let above = self.covers.as_ref();
+        above.filter(|_| !self.is_detached.load(Acquire))
+    }
+
+    /// `EINVAL` if it is not in the tree, so that nothing can be mounted there.
+    pub(super) fn check_attached(&self) -> Result<()> {
+        match self.is_detached.load(Acquire) {
+            true => Err(Errno::EINVAL),
+            false => Ok(()),
+        }
+    }
+
+    /// Whether it was marked to expire, with no walk onto it since but the caller's
+    /// own; it is from now on.
+    pub(super) fn has_expired(&self) -> bool {
+        self.expires_in.swap(EXPIRES_IN + 1, AcqRel) != 0
+    }
+
+    /// A walk comes onto it.
+    fn note_walk(&self) {
+        if self.expires_in.load(Relaxed) > 0 {
+            let fewer = |left: u32| left.checked_sub(1);
+            let _ = self.expires_in.fetch_update(AcqRel, Relaxed, fewer);
+        }
     }
 
     /// The filesystem.
@@ -105,6 +158,8 @@ pub struct MountInfo {
 /// All mounts, in the order in which they were made.
 pub(super) struct MountTable {
     mounts: SpinLock<Vec<Arc<Mount>>, PreemptOff>,
+    /// Those that are not in the tree any more but still in use.
+    detached: SpinLock<Vec<Arc<Mount>>, PreemptOff>,
     marks: Marks,
 }
 
@@ -144,6 +199,7 @@ impl MountTable {
     pub const fn new() -> MountTable {
         MountTable {
             mounts: SpinLock::new(Rank::Leaf, Vec::new()),
+            detached: SpinLock::new(Rank::Leaf, Vec::new()),
             marks: Marks([const { AtomicU64::new(0) }; MARKS]),
         }
     }
@@ -168,7 +224,7 @@ impl MountTable {
         let table = self.mounts.lock();
         let mut newest_first = table.iter().rev();
         let found = newest_first.find(|mount| mount.covers(path.mount.id, &path.dentry));
-        found.cloned()
+        found.inspect(|mount| mount.note_walk()).cloned()
     }
 
     /// Whether the name of `dentry` is a mount point, seen through any mount.
@@ -180,6 +236,67 @@ impl MountTable {
 
     pub fn all(&self) -> Vec<Arc<Mount>> {
         self.mounts.lock().clone()
+    }
+
+    /// Those that are not in the tree any more but still in use.
+    pub fn detached(&self) -> Vec<Arc<Mount>> {
+        self.detached.lock().clone()
+    }
+
+    /// Takes `mount` and all that is mounted below it out of the tree, in use or not.
+    /// `EINVAL` if it is not there, `ENOMEM`. One change of mounts at a time.
+    pub fn detach(&self, mount: &Arc<Mount>) -> Result<()> {
+        let count = self.mounts.lock().len();
+        let mut gone: Vec<Arc<Mount>> = Vec::new();
+        gone.try_reserve_exact(count).map_err(|_| Errno::ENOMEM)?;
+        self.detached
+            .lock()
+            .try_reserve(count)
+            .map_err(|_| Errno::ENOMEM)?;
+        let mut table = self.mounts.lock();
+        // What is mounted on another comes after it.
+        table.retain(|entry| {
+            let below = |path: &Path| gone.iter().any(|one| Arc::ptr_eq(one, &path.mount));
+            let goes = Arc::ptr_eq(entry, mount) || entry.covers.as_ref().is_some_and(below);
+            if goes {
+                gone.push(entry.clone());
+            }
+            !goes
+        });
+        self.marks.set(&table);
+        drop(table);
+        gone.iter()
+            .for_each(|mount| mount.is_detached.store(true, Release));
+        match gone.is_empty() {
+            true => Err(Errno::EINVAL),
+            false => {
+                self.detached.lock().append(&mut gone);
+                Ok(())
+            }
+        }
+    }
+
+    /// Takes one of those out of their list that nobody uses any more.
+    pub fn take_unused(&self) -> Option<Arc<Mount>> {
+        let mut detached = self.detached.lock();
+        let unused = |mount: &Arc<Mount>| Arc::strong_count(mount) == 1;
+        let index = detached.iter().position(unused)?;
+        Some(detached.swap_remove(index))
+    }
+
+    /// Takes any of those out of their list.
+    pub fn pop_detached(&self) -> Option<Arc<Mount>> {
+        self.detached.lock().pop()
+    }
+
+    /// Whether nobody uses `mount`, of which the caller holds `held` references.
+    /// `EBUSY`.
+    pub fn check_unused(&self, mount: &Arc<Mount>, held: usize) -> Result<()> {
+        let _exact = self.mounts.lock();
+        match Arc::strong_count(mount) > held + 1 {
+            true => Err(Errno::EBUSY),
+            false => Ok(()),
+        }
     }
 
     /// Takes `mount` out if nobody uses it; the caller holds `held`
@@ -207,6 +324,7 @@ impl MountTable {
 
     /// Whether any mount shows the filesystem whose root is `fs`.
     pub fn shows(&self, fs: u64) -> bool {
-        self.mounts.lock().iter().any(|mount| mount.root.fs() == fs)
+        let shows = |mount: &Arc<Mount>| mount.root.fs() == fs;
+        self.mounts.lock().iter().any(shows) || self.detached.lock().iter().any(shows)
     }
 }

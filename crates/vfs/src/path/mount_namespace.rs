@@ -1,7 +1,7 @@
 //! [`MountNamespace`]: the tree of mounts, and looking things up in it.
 
 use super::dentry::{Dentry, DentryCache, Keeping, Known, Names};
-use super::mount::{Mount, MountFlags, MountInfo, MountTable};
+use super::mount::{Mount, MountFlags, MountInfo, MountTable, Unmount};
 use super::walk::Walk;
 use super::{Path, PathContext};
 use crate::{Errno, File, FileSystem, Inode, Metadata, OpenFlags, Result};
@@ -194,7 +194,7 @@ impl MountNamespace {
         let mut reachable = true;
         while !at.same_as(root) {
             if at.is_mount_root() {
-                match &at.mount.covers {
+                match at.mount.above() {
                     Some(covered) => at = covered.clone(),
                     None => {
                         // What is mounted nowhere has a root of its own.
@@ -236,6 +236,7 @@ impl MountNamespace {
         let covers = self.resolve(context, path, true)?;
         let _one = self.mounting.lock();
         let covers = self.cross(covers);
+        covers.mount.check_attached()?;
         match covers.is_dir() {
             true => self.add_mount(fs, source, flags, Some(covers)),
             false => Err(Errno::ENOTDIR),
@@ -256,6 +257,7 @@ impl MountNamespace {
         let covers = self.resolve(context, to, true)?;
         let _one = self.mounting.lock();
         let covers = self.cross(covers);
+        covers.mount.check_attached()?;
         if from.is_dir() != covers.is_dir() {
             return Err(Errno::ENOTDIR);
         }
@@ -267,12 +269,14 @@ impl MountNamespace {
         self.mounts.push(mount)
     }
 
-    /// umount(2). `EINVAL` if nothing is mounted at `path`, `EBUSY` if
-    /// something in it is in use.
-    pub fn unmount(&self, context: &PathContext, path: &[u8]) -> Result<()> {
+    /// umount2(2). `EINVAL` if nothing is mounted at `path`, `EBUSY` if something in
+    /// it is in use, and `how` does not take it out of the tree all the same; `EAGAIN`
+    /// if it was to expire and has been used since it was last asked for.
+    pub fn unmount(&self, context: &PathContext, path: &[u8], how: Unmount) -> Result<()> {
         context.cred.require(Cap::CAP_SYS_ADMIN)?;
-        let at = self.resolve(context, path, true)?;
+        let at = self.resolve(context, path, !how.contains(Unmount::NOFOLLOW))?;
         let _one = self.mounting.lock();
+        self.release_detached()?;
         if !at.is_mount_root() {
             return Err(Errno::EINVAL);
         }
@@ -281,8 +285,29 @@ impl MountNamespace {
         }
         let mount = at.mount.clone();
         drop(at);
+        if how.contains(Unmount::DETACH) {
+            self.mounts.detach(&mount)?;
+            drop(mount);
+            return self.release_detached();
+        }
+        if how.contains(Unmount::EXPIRE) {
+            self.mounts.check_unused(&mount, 1)?;
+            if !mount.has_expired() {
+                return Err(Errno::EAGAIN);
+            }
+        }
         drop(self.mounts.remove_unused(&mount, 1)?);
         self.release(mount)
+    }
+
+    /// Unmounts what was taken out of the tree and is not used any more. The first
+    /// error. The caller holds `mounting`.
+    fn release_detached(&self) -> Result<()> {
+        let mut result = Ok(());
+        while let Some(mount) = self.mounts.take_unused() {
+            result = result.and(self.release(mount));
+        }
+        result
     }
 
     /// Unmounts the filesystem of a mount that is out of the table, unless
@@ -310,13 +335,16 @@ impl MountNamespace {
         while let Some(mount) = self.mounts.pop() {
             result = result.and(self.release(mount));
         }
+        while let Some(mount) = self.mounts.pop_detached() {
+            result = result.and(self.release(mount));
+        }
         result
     }
 
     /// sync(2): makes everything written before durable. The first error.
     pub fn sync(&self) -> Result<()> {
         let mut result = Ok(());
-        for mount in self.mounts.all() {
+        for mount in self.filesystems() {
             result = result.and(mount.fs.sync());
         }
         result
@@ -326,17 +354,23 @@ impl MountNamespace {
     /// for the thread that does so every few seconds. The first error.
     pub fn flush_older_than(&self, age_ms: u64) -> Result<()> {
         let mut result = Ok(());
-        for mount in self.mounts.all() {
+        for mount in self.filesystems() {
             result = result.and(mount.fs.flush_older_than(age_ms));
         }
-        result
+        let _one = self.mounting.lock();
+        result.and(self.release_detached())
+    }
+
+    /// All mounts that show a filesystem, in the tree or not any more.
+    fn filesystems(&self) -> impl Iterator<Item = Arc<Mount>> {
+        self.mounts.all().into_iter().chain(self.mounts.detached())
     }
 
     /// Lets go of the names that nobody uses, and of what filesystems keep
     /// only to be quick.
     pub fn shrink(&self) {
         self.cache.purge(None);
-        for mount in self.mounts.all() {
+        for mount in self.filesystems() {
             mount.fs.shrink();
         }
     }

@@ -248,9 +248,18 @@ fn mounts() {
     assert_eq!(sh.mv("/top", "/mnt/top", 0), Err(Errno::EXDEV));
     assert_eq!(sh.rmdir("/mnt"), Err(Errno::EBUSY));
     assert_eq!(sh.mv("/mnt", "/other", 0), Err(Errno::EBUSY));
-    assert_eq!(sh.0.unmount(&sh.1, b"/mnt"), Err(Errno::EBUSY));
-    assert_eq!(sh.0.unmount(&sh.1, b"/"), Err(Errno::EBUSY));
-    assert_eq!(sh.0.unmount(&sh.1, b"/mnt/sub"), Err(Errno::EINVAL));
+    assert_eq!(
+        sh.0.unmount(&sh.1, b"/mnt", Unmount::empty()),
+        Err(Errno::EBUSY)
+    );
+    assert_eq!(
+        sh.0.unmount(&sh.1, b"/", Unmount::empty()),
+        Err(Errno::EBUSY)
+    );
+    assert_eq!(
+        sh.0.unmount(&sh.1, b"/mnt/sub", Unmount::empty()),
+        Err(Errno::EINVAL)
+    );
     let targets: Vec<_> =
         sh.0.mounts()
             .unwrap()
@@ -259,8 +268,68 @@ fn mounts() {
             .collect();
     assert_eq!(targets, [b"/".to_vec(), b"/mnt".to_vec()]);
     sh.cd("/").unwrap();
-    sh.0.unmount(&sh.1, b"/mnt").unwrap();
+    sh.0.unmount(&sh.1, b"/mnt", Unmount::empty()).unwrap();
     assert_eq!(sh.ls("/mnt"), [".", "..", "below"]);
+}
+
+/// Mounts a filesystem at `place`, which is made.
+fn mounted(sh: &Shell, place: &str) {
+    sh.mkdir(place).unwrap();
+    let flags = MountFlags::empty();
+    let mounted = sh.0.mount(&sh.1, place.as_bytes(), mem_fs(), "more", flags);
+    mounted.unwrap();
+}
+
+#[test]
+fn what_is_detached_stays_for_whoever_uses_it() {
+    let mut sh = Shell::new();
+    mounted(&sh, "/mnt");
+    sh.mkdir("/mnt/dir").unwrap();
+    sh.put("/mnt/dir/f", "f").unwrap();
+    mounted(&sh, "/mnt/sub");
+    sh.cd("/mnt/dir").unwrap();
+    let busy = sh.0.unmount(&sh.1, b"/mnt", Unmount::empty());
+    assert_eq!(busy, Err(Errno::EBUSY));
+    sh.0.unmount(&sh.1, b"/mnt", Unmount::DETACH).unwrap();
+    assert_eq!(sh.0.mounts().unwrap().len(), 1);
+    assert_eq!(sh.ls("/mnt"), [".", ".."]);
+    assert_eq!(sh.get("f").unwrap(), b"f");
+    assert_eq!(sh.ls("../../.."), [".", "..", "dir", "sub"]);
+    let (flags, place) = (MountFlags::empty(), b"/mnt");
+    let below = sh.0.mount(&sh.1, b".", mem_fs(), "more", flags);
+    assert_eq!(below, Err(Errno::EINVAL));
+    assert_eq!(sh.0.mounts.detached().len(), 1);
+    sh.cd("/").unwrap();
+    sh.0.flush_older_than(0).unwrap();
+    assert!(sh.0.mounts.detached().is_empty());
+    let twice = sh.0.unmount(&sh.1, place, Unmount::DETACH);
+    assert_eq!(twice, Err(Errno::EINVAL));
+}
+
+#[test]
+fn a_mount_expires_if_nobody_comes_by() {
+    let mut sh = Shell::new();
+    mounted(&sh, "/mnt");
+    let expire = |sh: &Shell| sh.0.unmount(&sh.1, b"/mnt", Unmount::EXPIRE);
+    assert_eq!(expire(&sh), Err(Errno::EAGAIN));
+    assert_eq!(sh.ls("/mnt"), [".", ".."]);
+    assert_eq!(expire(&sh), Err(Errno::EAGAIN));
+    sh.cd("/mnt").unwrap();
+    assert_eq!(expire(&sh), Err(Errno::EBUSY));
+    sh.cd("/").unwrap();
+    assert_eq!(expire(&sh), Err(Errno::EAGAIN));
+    assert_eq!(expire(&sh), Ok(()));
+    assert_eq!(expire(&sh), Err(Errno::EINVAL));
+}
+
+#[test]
+fn a_link_to_a_mount_is_not_followed_if_so_asked() {
+    let sh = Shell::new();
+    mounted(&sh, "/mnt");
+    sh.ln("/mnt", "/link").unwrap();
+    let unmount = |how| sh.0.unmount(&sh.1, b"/link", how);
+    assert_eq!(unmount(Unmount::NOFOLLOW), Err(Errno::EINVAL));
+    assert_eq!(unmount(Unmount::empty()), Ok(()));
 }
 
 #[test]

@@ -185,7 +185,7 @@ impl<'a> Walk<'a> {
                 }
                 return;
             }
-            match &self.at.mount.covers {
+            match self.at.mount.above() {
                 Some(covered) => self.at = covered.clone(),
                 None => return,
             }
