@@ -8,7 +8,7 @@ mod flusher;
 mod initrd;
 mod job;
 mod kmsg;
-mod mounts;
+pub mod mounts;
 pub mod proc;
 mod root;
 mod sys;

@@ -11,15 +11,23 @@ use alloc::sync::Arc;
 use core::sync::atomic::{AtomicU32, Ordering};
 use paddock_abi::stat::make_device;
 use paddock_abi::{Errno, Result};
-use paddock_sync::try_arc;
+use paddock_sync::{OnceCell, try_arc};
 use paddock_tty::DevPts;
 use paddock_vfs::dev_fs::{self, STANDARD_NODES};
-use paddock_vfs::mem_fs::MemFs;
+use paddock_vfs::mem_fs::{MemFs, Options};
 use paddock_vfs::path::MountFlags;
 use paddock_vfs::{FileKind, FileSystem, MountNamespace, PAGE_SIZE, PathContext};
 
 /// Bytes for `/dev`, where there are only nodes.
 const DEV_BYTES: u64 = 1 << 20;
+
+/// The filesystems of which there is one, wherever it is mounted, by their kinds.
+static SHARED: [(&str, OnceCell<Arc<dyn FileSystem>>); 4] = [
+    ("devtmpfs", OnceCell::new()),
+    ("devpts", OnceCell::new()),
+    ("proc", OnceCell::new()),
+    ("sysfs", OnceCell::new()),
+];
 
 static NEXT_DEVICE: AtomicU32 = AtomicU32::new(1);
 
@@ -48,6 +56,44 @@ pub fn memory_fs(clock: &Arc<WallClock>, bytes: u64, mode: u32) -> Result<Arc<dy
     )?)
 }
 
+/// A filesystem for mount(2), of this kind and with these options: one in memory, or
+/// one of those of which there is one, which have no options.
+///
+/// # Errors
+/// `ENODEV` for another kind, `EINVAL` for options, `ENOMEM`.
+pub fn of_kind(kind: &[u8], options: &str, owner: (u32, u32)) -> Result<Arc<dyn FileSystem>> {
+    if kind == b"tmpfs" {
+        let memory = half_of_memory() * 2;
+        let options = Options::parse(options, memory, owner)?;
+        let (clock, pages) = (try_arc(WallClock)?, try_arc(ChargedPages)?);
+        return Ok(MemFs::with_options(device_number(), options, clock, pages)?);
+    }
+    let fs = match kind {
+        b"cgroup2" => cgroup::filesystem()?,
+        _ => {
+            let mut shared = SHARED.iter();
+            let found = shared.find(|(name, _)| name.as_bytes() == kind);
+            found
+                .and_then(|(_, fs)| fs.get())
+                .cloned()
+                .ok_or(Errno::ENODEV)?
+        }
+    };
+    match options {
+        "" => Ok(fs),
+        _ => Err(Errno::EINVAL),
+    }
+}
+
+/// Notes the one filesystem of a kind.
+fn share(kind: &str, fs: Result<Arc<dyn FileSystem>>) -> Result<Arc<dyn FileSystem>> {
+    let fs = fs?;
+    if let Some((_, place)) = SHARED.iter().find(|(name, _)| *name == kind) {
+        let _ = place.set(fs.clone());
+    }
+    Ok(fs)
+}
+
 /// Mounts everything. What cannot be mounted is reported and left out.
 pub fn mount_all(namespace: &MountNamespace, context: &PathContext, clock: &Arc<WallClock>) {
     let half = half_of_memory();
@@ -59,7 +105,8 @@ pub fn mount_all(namespace: &MountNamespace, context: &PathContext, clock: &Arc<
             log::error!("mount: {target}: {error}; make sure that the root has this directory");
         }
     };
-    mount("/dev", "dev", MountFlags::NOSUID, memory(DEV_BYTES, 0o755));
+    let dev = share("devtmpfs", memory(DEV_BYTES, 0o755));
+    mount("/dev", "dev", MountFlags::NOSUID, dev);
     if let Err(error) = fill_dev(namespace, context) {
         log::error!("mount: /dev cannot be filled: {error}");
     }
@@ -67,7 +114,7 @@ pub fn mount_all(namespace: &MountNamespace, context: &PathContext, clock: &Arc<
         "/dev/pts",
         "devpts",
         MountFlags::NOSUID | MountFlags::NOEXEC,
-        pts(clock),
+        share("devpts", pts(clock)),
     );
     // POSIX shared memory; shm_overview(7).
     mount("/dev/shm", "shm", plain, memory(half, 0o1777));
@@ -75,13 +122,13 @@ pub fn mount_all(namespace: &MountNamespace, context: &PathContext, clock: &Arc<
         "/proc",
         "proc",
         plain | MountFlags::NOEXEC,
-        proc::filesystem(clock),
+        share("proc", proc::filesystem(clock)),
     );
     mount(
         "/sys",
         "sysfs",
         plain | MountFlags::NOEXEC,
-        sys::filesystem(clock),
+        share("sysfs", sys::filesystem(clock)),
     );
     mount(
         "/sys/fs/cgroup",

@@ -54,13 +54,16 @@ pub fn getcwd(call: &mut Call<'_>) -> Result<u64> {
     Ok(path.len() as u64)
 }
 
+/// The most bytes of a filesystem's options: a page.
+const OPTIONS: usize = 4096;
 const MS_REMOUNT: u64 = 0x20;
 const MS_BIND: u64 = 0x1000;
 /// Flags that change nothing here: silent, recursive, private and the like.
 const MS_IGNORED: u64 = 0x8000 | 0x4000 | (1 << 18) | (1 << 21) | (1 << 10);
 
-/// mount(2): bind mounts, and cgroup2. `ENODEV` for other kinds: filesystems are
-/// mounted by the kernel itself.
+/// mount(2): bind mounts, filesystems in memory, and those of the kernel's own: devpts,
+/// devtmpfs, proc, sysfs and cgroup2, each of which there is one. `ENODEV` for other
+/// kinds: disks are mounted by the kernel itself.
 pub fn mount(call: &mut Call<'_>) -> Result<u64> {
     let target = call.path(1)?;
     let context = call.context();
@@ -75,11 +78,15 @@ pub fn mount(call: &mut Call<'_>) -> Result<u64> {
     if bits & MS_REMOUNT != 0 {
         return Err(Errno::EOPNOTSUPP);
     }
-    let fs = match &*read_string(call.word(2), 256, Errno::EINVAL)? {
-        b"cgroup2" => fs::cgroup::filesystem()?,
-        _ => return Err(Errno::ENODEV),
+    let kind = read_string(call.word(2), 256, Errno::EINVAL)?;
+    let options = match call.word(4) {
+        0 => Vec::new(),
+        text => read_string(text, OPTIONS, Errno::EINVAL)?,
     };
+    let options = str::from_utf8(&options).map_err(|_| Errno::EINVAL)?;
     let flags = MountFlags::from_bits(bits).ok_or(Errno::EINVAL)?;
+    let owner = (context.cred.uid.fs, context.cred.gid.fs);
+    let fs = fs::mounts::of_kind(&kind, options, owner)?;
     let source = match call.word(0) {
         0 => fs.kind().into(),
         text => String::from_utf8_lossy(&read_path(text)?).into_owned(),

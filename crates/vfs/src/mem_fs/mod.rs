@@ -4,18 +4,20 @@ mod data;
 mod dir;
 mod file_io;
 mod node;
+mod options;
 #[cfg(test)]
 mod tests;
 mod window;
 mod xattrs;
 
 use crate::{
-    Clock, Cred, Errno, FileKind, FileSystem, FsStats, Inode, NewNode, PAGE_SIZE, PageRef,
-    PageSource, Result,
+    Clock, Errno, FileKind, FileSystem, FsStats, Inode, NewNode, PAGE_SIZE, PageRef, PageSource,
+    Result,
 };
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicU64, Ordering};
 use node::Node;
+pub use options::Options;
 use paddock_abi::stat::TMPFS_MAGIC;
 use paddock_charge::Charge;
 use paddock_sync::{Mutex, Rank};
@@ -123,18 +125,39 @@ impl MemFs {
         clock: Arc<dyn Clock>,
         pages: Arc<dyn PageSource>,
     ) -> Result<Arc<MemFs>> {
+        let options = Options {
+            bytes: byte_limit,
+            mode: root_mode,
+            uid: 0,
+            gid: 0,
+        };
+        MemFs::with_options(device, options, clock, pages)
+    }
+
+    /// An empty filesystem with these options and the device number `device`. `ENOMEM`.
+    pub fn with_options(
+        device: u64,
+        options: Options,
+        clock: Arc<dyn Clock>,
+        pages: Arc<dyn PageSource>,
+    ) -> Result<Arc<MemFs>> {
         let shared = paddock_sync::try_arc(Shared {
             device,
             clock,
             pages,
-            page_limit: byte_limit.div_ceil(PAGE_SIZE as u64).max(1),
+            page_limit: options.bytes.div_ceil(PAGE_SIZE as u64).max(1),
             used_pages: AtomicU64::new(0),
             nodes: AtomicU64::new(0),
             next_ino: AtomicU64::new(1),
             tree: Mutex::new(Rank::Inode, ()),
         })?;
-        let owner = Cred::root();
-        let node = NewNode::new(FileKind::Directory, root_mode, &owner);
+        let node = NewNode {
+            kind: FileKind::Directory,
+            mode: options.mode,
+            uid: options.uid,
+            gid: options.gid,
+            rdev: 0,
+        };
         let root = Node::new(&shared, &node, None)?;
         // The root is its own parent: it has both links from the start.
         root.add_link();

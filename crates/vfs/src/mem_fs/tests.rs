@@ -1,4 +1,5 @@
 use super::*;
+use crate::Cred;
 use crate::{HeapPages, SetMetadata, Timestamp};
 use alloc::vec::Vec;
 use paddock_abi::fcntl::{RENAME_EXCHANGE, RENAME_NOREPLACE};

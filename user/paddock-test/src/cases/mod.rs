@@ -29,6 +29,7 @@ mod limits;
 mod listen_fds;
 mod magic_paths;
 mod memory;
+mod mounts;
 mod mqueue;
 mod netlink;
 mod order;
@@ -172,6 +173,7 @@ pub const CASES: &[Case] = &[
     case("tcp-server", tcp_server::run),
     case("udp", udp::run),
     case("ipv6", ipv6::run),
+    case("mounts", mounts::run),
     case("mqueue", mqueue::run),
     case("netlink", netlink::run),
     case("unix", unix::run),
