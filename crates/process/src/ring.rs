@@ -116,11 +116,7 @@ impl Ring {
     /// is missing. Never sleeps.
     pub fn push_from(&mut self, from: &mut UserReader<'_>, most: usize) -> usize {
         let (first, second) = self.free(most);
-        let wanted = first.len();
-        let mut done = from.copy_in_atomic(first);
-        if done == wanted {
-            done += from.copy_in_atomic(second);
-        }
+        let done = from.copy_in_pieces_atomic(first, second);
         self.length += done;
         done
     }
@@ -234,11 +230,7 @@ impl Ring {
 
     fn peek_to(&self, to: &mut UserWriter<'_>) -> usize {
         let (first, second) = self.parts();
-        let done = to.copy_out_atomic(first);
-        match done == first.len() {
-            true => done + to.copy_out_atomic(second),
-            false => done,
-        }
+        to.copy_out_pieces_atomic(first, second)
     }
 
     /// What is in it.

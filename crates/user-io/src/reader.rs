@@ -88,6 +88,15 @@ impl<'a> UserReader<'a> {
         self.copy(to, Faults::Refused)
     }
 
+    /// The same, to the two pieces of a ring, one after the other.
+    pub fn copy_in_pieces_atomic(&mut self, first: &mut [u8], second: &mut [u8]) -> usize {
+        let count = self.copy_in_atomic(first);
+        match count == first.len() {
+            true => count + self.copy_in_atomic(second),
+            false => count,
+        }
+    }
+
     fn copy(&mut self, to: &mut [u8], faults: Faults) -> usize {
         match &mut self.0 {
             Memory::Kernel(bytes) => {

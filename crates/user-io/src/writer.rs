@@ -70,6 +70,15 @@ impl<'a> UserWriter<'a> {
         self.copy(bytes, Faults::Refused)
     }
 
+    /// The same, of the two pieces of a ring, one after the other.
+    pub fn copy_out_pieces_atomic(&mut self, first: &[u8], second: &[u8]) -> usize {
+        let count = self.copy_out_atomic(first);
+        match count == first.len() {
+            true => count + self.copy_out_atomic(second),
+            false => count,
+        }
+    }
+
     fn copy(&mut self, bytes: &[u8], faults: Faults) -> usize {
         match &mut self.0 {
             Memory::Kernel(room) => {

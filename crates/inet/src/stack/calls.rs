@@ -222,9 +222,12 @@ impl<H: Host> Stack<H> {
     /// # Errors
     /// `EAGAIN`, and the connection's error, once.
     pub fn read(&mut self, now: u64, id: Id, buffer: &mut [u8]) -> Result<usize> {
-        let connection = self.connection(id).ok_or(Errno::ENOTCONN)?;
-        let result = connection.read(buffer);
-        self.has_read(now, id, result)
+        self.read_with(now, id, buffer.len(), |first, second| {
+            let (start, rest) = buffer.split_at_mut(first.len());
+            start.copy_from_slice(first);
+            rest[..second.len()].copy_from_slice(second);
+            first.len() + second.len()
+        })
     }
 
     /// As [`Self::read`], of up to `most` bytes: `take` is given them in two pieces and
@@ -241,10 +244,6 @@ impl<H: Host> Stack<H> {
     ) -> Result<usize> {
         let connection = self.connection(id).ok_or(Errno::ENOTCONN)?;
         let result = connection.read_with(most, take);
-        self.has_read(now, id, result)
-    }
-
-    fn has_read(&mut self, now: u64, id: Id, result: Result<usize>) -> Result<usize> {
         if matches!(result, Ok(1..)) {
             self.wake(id.index);
             self.run(now);
@@ -263,11 +262,12 @@ impl<H: Host> Stack<H> {
     /// # Errors
     /// `EAGAIN`, the connection's error, once, `EPIPE`, `ENOMEM`.
     pub fn write(&mut self, now: u64, id: Id, data: &[u8]) -> Result<usize> {
-        let connection = self.connection(id).ok_or(Errno::EPIPE)?;
-        let count = connection.write(data, now)?;
-        self.wake(id.index);
-        self.run(now);
-        Ok(count)
+        self.write_with(now, id, data.len(), |first, second| {
+            let (start, rest) = data.split_at(first.len());
+            first.copy_from_slice(start);
+            second.copy_from_slice(&rest[..second.len()]);
+            first.len() + second.len()
+        })
     }
 
     /// As [`Self::write`], of up to `most` bytes, which `fill` puts into two pieces of

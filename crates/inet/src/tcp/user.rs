@@ -42,18 +42,11 @@ pub struct Figures {
 }
 
 impl Connection {
-    /// Takes bytes that have come; 0 at the end.
+    /// Takes up to `most` bytes that have come; 0 at the end. `take` is given them in two
+    /// pieces and says how many it has taken.
     ///
     /// # Errors
     /// `EAGAIN`, and the connection's error, once.
-    pub fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
-        let count = self.peek(buffer)?;
-        self.receive.consume(count);
-        Ok(count)
-    }
-
-    /// As [`Self::read`], of up to `most` bytes: `take` is given them in two pieces and
-    /// says how many it has taken.
     pub fn read_with(
         &mut self,
         most: usize,
@@ -69,7 +62,7 @@ impl Connection {
     }
 
     /// Copies bytes that have come without taking them. The results of
-    /// [`Self::read`].
+    /// [`Self::read_with`].
     pub fn peek(&mut self, buffer: &mut [u8]) -> Result<usize> {
         if !self.receive.is_empty() {
             return Ok(self.receive.peek(buffer));
@@ -86,22 +79,12 @@ impl Connection {
         }
     }
 
-    /// Queues what there is room for.
+    /// Queues what there is room for of up to `most` bytes, which `fill` puts into two
+    /// pieces of memory; it says how many there are.
     ///
     /// # Errors
     /// `EAGAIN`, the connection's error, once, and `EPIPE`; `ENOMEM` if not
     /// even a part fits in memory.
-    pub fn write(&mut self, data: &[u8], now: u64) -> Result<usize> {
-        self.write_with(data.len(), now, |first, second| {
-            let split = first.len();
-            first.copy_from_slice(&data[..split]);
-            second.copy_from_slice(&data[split..split + second.len()]);
-            split + second.len()
-        })
-    }
-
-    /// As [`Self::write`], of up to `most` bytes, which `fill` puts into two pieces of
-    /// memory; it says how many there are.
     pub fn write_with(
         &mut self,
         most: usize,

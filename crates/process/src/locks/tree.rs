@@ -133,11 +133,9 @@ impl<O: Copy + Ord> LockTree<O> {
     ///
     /// # Errors
     /// `EAGAIN` if another's lock is in the way; `ENOMEM`; `ENOLCK` above
-    /// [`MAX_LOCKS`]; `EINVAL` for no bytes at all. Nothing has changed then.
+    /// [`MAX_LOCKS`]. Nothing has changed then.
     pub(super) fn set(&mut self, owner: O, bytes: &Bytes, lock: Option<bool>) -> Result<()> {
-        if bytes.is_empty() {
-            return Err(Errno::EINVAL);
-        }
+        debug_assert!(!bytes.is_empty(), "no bytes at all");
         // Whether nobody holds any of these bytes, and whether somebody does the one before.
         let (free, follows) = match self.segments.range(..=*bytes.end()).next_back() {
             Some((_, last)) if last.end < *bytes.start() => (true, last.end + 1 == *bytes.start()),

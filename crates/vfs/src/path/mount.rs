@@ -195,6 +195,14 @@ impl Marks {
     }
 }
 
+/// `EBUSY` if there are more than these references to `mount`.
+fn check_references(mount: &Arc<Mount>, known: usize) -> Result<()> {
+    match Arc::strong_count(mount) > known {
+        true => Err(Errno::EBUSY),
+        false => Ok(()),
+    }
+}
+
 impl MountTable {
     pub const fn new() -> MountTable {
         MountTable {
@@ -276,10 +284,15 @@ impl MountTable {
         }
     }
 
+    /// Whether there are any of those.
+    pub fn has_detached(&self) -> bool {
+        !self.detached.lock().is_empty()
+    }
+
     /// Takes one of those out of their list that nobody uses any more.
     pub fn take_unused(&self) -> Option<Arc<Mount>> {
         let mut detached = self.detached.lock();
-        let unused = |mount: &Arc<Mount>| Arc::strong_count(mount) == 1;
+        let unused = |mount: &Arc<Mount>| check_references(mount, 1).is_ok();
         let index = detached.iter().position(unused)?;
         Some(detached.swap_remove(index))
     }
@@ -293,10 +306,7 @@ impl MountTable {
     /// `EBUSY`.
     pub fn check_unused(&self, mount: &Arc<Mount>, held: usize) -> Result<()> {
         let _exact = self.mounts.lock();
-        match Arc::strong_count(mount) > held + 1 {
-            true => Err(Errno::EBUSY),
-            false => Ok(()),
-        }
+        check_references(mount, held + 1)
     }
 
     /// Takes `mount` out if nobody uses it; the caller holds `held`
@@ -306,9 +316,7 @@ impl MountTable {
         let mut table = self.mounts.lock();
         let found = table.iter().position(|entry| Arc::ptr_eq(entry, mount));
         let index = found.ok_or(Errno::EINVAL)?;
-        if Arc::strong_count(mount) > held + 1 {
-            return Err(Errno::EBUSY);
-        }
+        check_references(mount, held + 1)?;
         let removed = table.remove(index);
         self.marks.set(&table);
         Ok(removed)

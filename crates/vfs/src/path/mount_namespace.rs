@@ -357,6 +357,9 @@ impl MountNamespace {
         for mount in self.filesystems() {
             result = result.and(mount.fs.flush_older_than(age_ms));
         }
+        if !self.mounts.has_detached() {
+            return result;
+        }
         let _one = self.mounting.lock();
         result.and(self.release_detached())
     }

@@ -279,11 +279,7 @@ impl TcpSocket {
         let mut wanted = 0;
         let take = |first: &[u8], second: &[u8]| {
             wanted = first.len() + second.len();
-            let count = to.copy_out_atomic(first);
-            match count == first.len() {
-                true => count + to.copy_out_atomic(second),
-                false => count,
-            }
+            to.copy_out_pieces_atomic(first, second)
         };
         let moved = inet::with(|stack, now| stack.read_with(now, id, most, take))?;
         Ok(Pass { moved, wanted })
@@ -298,11 +294,7 @@ impl TcpSocket {
         let mut wanted = 0;
         let fill = |first: &mut [u8], second: &mut [u8]| {
             wanted = first.len() + second.len();
-            let count = from.copy_in_atomic(first);
-            match count == first.len() {
-                true => count + from.copy_in_atomic(second),
-                false => count,
-            }
+            from.copy_in_pieces_atomic(first, second)
         };
         let moved = inet::with(|stack, now| stack.write_with(now, id, most, fill))?;
         Ok(Pass { moved, wanted })
