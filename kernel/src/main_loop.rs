@@ -10,9 +10,10 @@ use crate::thread::Thread;
 use crate::time;
 use alloc::boxed::Box;
 use alloc::sync::Arc;
-use core::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use embassy_executor::{Spawner, raw::Executor};
 use paddock_sync::{OnceCell, PollGuard, platform};
+use paddock_watchdog::Stage;
 use rounds::LoopWatch;
 pub use rounds::is_busy;
 
@@ -46,9 +47,7 @@ const STEPS: [Step; 6] = [
 ];
 
 /// The step that runs now, for the watchdog and the panic report.
-static CURRENT: AtomicU8 = AtomicU8::new(Step::Asleep as u8);
-/// When it began, in nanoseconds.
-static SINCE: AtomicU64 = AtomicU64::new(0);
+static CURRENT: Stage = Stage::new(Step::Asleep as u8);
 /// Steps that have something to do, a bit each.
 static DUE: AtomicU32 = AtomicU32::new(0);
 /// How often the loop has gone around.
@@ -58,22 +57,18 @@ static THREAD: OnceCell<Arc<Thread>> = OnceCell::new();
 
 /// The step the main loop is in. Any context.
 pub fn current_step() -> Step {
-    let number = CURRENT.load(Ordering::Relaxed);
-    STEPS
-        .into_iter()
-        .find(|step| *step as u8 == number)
-        .unwrap_or(Step::Asleep)
+    current_step_since().0
 }
 
 /// The step the main loop is in, and when (ns) that began. Any context.
 pub fn current_step_since() -> (Step, u64) {
-    let since = SINCE.load(Ordering::Acquire);
-    (current_step(), since)
+    let (number, since) = CURRENT.get();
+    let step = STEPS.into_iter().find(|step| *step as u8 == number);
+    (step.unwrap_or(Step::Asleep), since)
 }
 
 fn set_step(step: Step) {
-    CURRENT.store(step as u8, Ordering::Relaxed);
-    SINCE.store(platform::now(), Ordering::Release);
+    CURRENT.begin(step as u8, platform::now());
 }
 
 /// The main loop's thread, once it runs.

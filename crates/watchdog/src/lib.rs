@@ -12,6 +12,7 @@ mod limits;
 mod peak;
 mod repeats;
 mod settings;
+mod stage;
 mod stolen;
 mod walk;
 
@@ -20,5 +21,6 @@ pub use limits::{Episode, Limits, Severity};
 pub use peak::PeakHold;
 pub use repeats::{Repeat, Repeats};
 pub use settings::Setting;
+pub use stage::{STAGES, Stage};
 pub use stolen::{StolenTime, USUAL_DELAY_NS};
 pub use walk::{Entry, MAX_FRAMES, Place, Walk};

@@ -158,6 +158,14 @@ mod tests {
         let mut other = child("web2");
         // Where tests have threads, the children are those of one of them.
         let parent = getpid().as_raw_nonzero().get();
+        // Each has become its program, of which the words tell: until then its
+        // environment is that of nobody, or of this program.
+        for child in [&web, &other] {
+            let words = format!("/proc/{}/cmdline", child.id());
+            while fs::read(&words).unwrap() != b"sleep\x001000\0" {
+                std::thread::yield_now();
+            }
+        }
         let all = all_with_parent(parent).unwrap();
         assert!(all.contains(&web.id()) && all.contains(&other.id()));
         assert!(is_of(web.id(), "web", 0));
@@ -166,9 +174,6 @@ mod tests {
         let since = stat(web.id()).unwrap().since;
         let now = crate::sys::now();
         assert!(since <= now && now - since < 600_000, "{since} {now}");
-        while stat(other.id()).unwrap().session != other.id() {
-            std::thread::yield_now();
-        }
         assert!(is_of(other.id(), "web", other.id()));
         kill(web.id());
         kill(other.id());
