@@ -3,6 +3,7 @@
 
 mod boot;
 mod broken;
+mod card;
 mod debian;
 mod debian_disk;
 mod deploy;

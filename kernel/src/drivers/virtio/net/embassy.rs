@@ -67,8 +67,9 @@ impl Driver for Card {
         let mut device = device().lock();
         let header = device.header;
         if device.left.is_empty() {
-            // The sorting has kept the waker, or has not come to the end.
-            let is_more = device.receive.peek_used().is_some();
+            // The sorting may have ended before the ring was empty, by its limit
+            // or for want of room: who finds no frame here waits for the next.
+            let is_more = device.has_received(cx.waker());
             drop(device);
             if is_more {
                 cx.waker().wake_by_ref();

@@ -221,13 +221,21 @@ impl Device {
         }
     }
 
+    /// Whether a frame has come. If not, the waker is kept.
+    fn has_received(&mut self, waker: &Waker) -> bool {
+        if self.receive.peek_used().is_some() {
+            return true;
+        }
+        self.interrupts.found_empty();
+        self.waker = Some(waker.clone());
+        // Looked at again: the interrupt may have come in between.
+        self.receive.peek_used().is_some()
+    }
+
     /// The next frame that has come. Without one the waker is kept.
     fn next_received(&mut self, waker: &Waker) -> Option<(Buffer, usize)> {
-        if self.receive.peek_used().is_none() {
-            self.interrupts.found_empty();
-            self.waker = Some(waker.clone());
-            // Looked at again: the interrupt may have come in between.
-            self.receive.peek_used()?;
+        if !self.has_received(waker) {
+            return None;
         }
         self.interrupts.found_frame(platform::now());
         let (buffer, length) = self.take_received()?;
@@ -279,9 +287,9 @@ impl Card {
     /// Bytes of the largest IP packet.
     pub const MTU: usize = 1500;
 
-    /// Has all frames that have come sorted, outside of every section, and
-    /// sends what has waited. The waker is kept, or called once embassy-net has
-    /// taken its share if there are more.
+    /// Has frames that have come sorted, outside of every section, and sends
+    /// what has waited. Then it is embassy-net's turn, whose last look keeps the
+    /// waker, or calls it if there are more.
     pub fn sort(waker: &Waker, mut sorter: impl FnMut(&[u8]) -> Verdict) {
         device().lock().send_waiting();
         for _ in 0..SORTED_AT_ONCE {
