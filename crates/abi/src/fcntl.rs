@@ -181,3 +181,12 @@ pub const SPLICE_F_NONBLOCK: u32 = 2;
 pub const SPLICE_F_ALL: u32 = 15;
 /// The one descriptor flag: close on execve.
 pub const FD_CLOEXEC: u32 = 1;
+
+/// preadv2(2), pwritev2(2): poll for the end.
+pub const RWF_HIPRI: u32 = 1;
+/// The bytes reach the disk, as with `O_DSYNC`.
+pub const RWF_DSYNC: u32 = 2;
+/// They and what describes them reach the disk, as with `O_SYNC`.
+pub const RWF_SYNC: u32 = 4;
+/// At the file's end, as with `O_APPEND`.
+pub const RWF_APPEND: u32 = 16;

@@ -82,6 +82,8 @@ pub const FUTEX_WAKE_OP: u32 = 5;
 pub const FUTEX_WAIT_BITSET: u32 = 9;
 pub const FUTEX_WAKE_BITSET: u32 = 10;
 pub const FUTEX_PRIVATE_FLAG: u32 = 128;
+/// futex_waitv(2): a word of 32 bits.
+pub const FUTEX_32: u32 = 2;
 pub const FUTEX_CLOCK_REALTIME: u32 = 256;
 pub const FUTEX_WAITERS: u32 = 0x8000_0000;
 pub const FUTEX_OWNER_DIED: u32 = 0x4000_0000;

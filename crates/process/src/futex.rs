@@ -7,7 +7,7 @@
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicBool, Ordering};
+use core::sync::atomic::{AtomicUsize, Ordering};
 use paddock_abi::{Errno, Result};
 use paddock_sync::{Deadline, IrqOff, Rank, SpinLock, WaitError, WaitQueue, try_arc};
 
@@ -33,14 +33,30 @@ pub enum Key {
 
 const BUCKETS: usize = 64;
 
+/// Nobody has woken the waiter.
+const NOT_WOKEN: usize = usize::MAX;
+
 struct Waiter {
-    woken: AtomicBool,
+    /// By which of its places, or [`NOT_WOKEN`].
+    woken: AtomicUsize,
     queue: WaitQueue,
 }
+
+impl Waiter {
+    fn woken(&self) -> Option<usize> {
+        let place = self.woken.load(Ordering::Acquire);
+        (place != NOT_WOKEN).then_some(place)
+    }
+}
+
+/// Where a thread waits: a futex, and the bits of those who may wake it.
+pub type Place = (Key, u32);
 
 struct Entry {
     key: Key,
     bitset: u32,
+    /// Which of the waiter's places this is.
+    place: usize,
     waiter: Arc<Waiter>,
 }
 
@@ -55,27 +71,32 @@ impl Default for Futexes {
     }
 }
 
-/// Takes the waiter out of its queue when the wait ends.
+/// Takes the waiter out of its queues when the wait ends.
 struct Leave<'a> {
     futexes: &'a Futexes,
     waiter: &'a Arc<Waiter>,
+    places: &'a [Place],
 }
 
 impl Drop for Leave<'_> {
     fn drop(&mut self) {
-        if self.waiter.woken.load(Ordering::Acquire) {
+        let mut left = self.places.len() - usize::from(self.waiter.woken().is_some());
+        if left == 0 {
             return;
         }
         let mut buckets = self.futexes.buckets.lock();
-        for bucket in buckets.iter_mut() {
-            if let Some(at) = bucket
-                .iter()
-                .position(|entry| Arc::ptr_eq(&entry.waiter, self.waiter))
-            {
-                bucket.remove(at);
-                return;
-            }
+        let mut leave = |bucket: &mut Vec<Entry>| {
+            let before = bucket.len();
+            bucket.retain(|entry| !Arc::ptr_eq(&entry.waiter, self.waiter));
+            left -= before - bucket.len();
+            left == 0
+        };
+        let mut own = self.places.iter();
+        if own.any(|(key, _)| leave(&mut buckets[bucket_of(key)])) {
+            return;
         }
+        // Some were moved to other futexes, or woken beside the one that counts.
+        let _ = buckets.iter_mut().any(leave);
     }
 }
 
@@ -107,27 +128,43 @@ impl Futexes {
         deadline: Deadline,
         unchanged: impl FnOnce() -> Result<bool>,
     ) -> Result<()> {
+        self.wait_any(&[(key, bitset)], deadline, unchanged)
+            .map(drop)
+    }
+
+    /// As [`Self::wait`], at several places at once, of which there is at least one:
+    /// which one woke it.
+    pub fn wait_any(
+        &self,
+        places: &[Place],
+        deadline: Deadline,
+        unchanged: impl FnOnce() -> Result<bool>,
+    ) -> Result<usize> {
         let waiter = try_arc(Waiter {
-            woken: AtomicBool::new(false),
+            woken: AtomicUsize::new(NOT_WOKEN),
             queue: WaitQueue::new(),
-        })?;
-        self.join(Entry {
-            key,
-            bitset,
-            waiter: waiter.clone(),
         })?;
         let _leave = Leave {
             futexes: self,
             waiter: &waiter,
+            places,
         };
+        for (place, &(key, bitset)) in places.iter().enumerate() {
+            self.join(Entry {
+                key,
+                bitset,
+                place,
+                waiter: waiter.clone(),
+            })?;
+        }
         let same = unchanged()?;
-        let woken = || waiter.woken.load(Ordering::Acquire).then_some(());
+        let woken = || waiter.woken();
         if !same {
             // A wake-up that already counted this waiter must not be lost.
             return woken().ok_or(Errno::EAGAIN);
         }
         match waiter.queue.wait_interruptible(deadline, woken) {
-            Ok(()) => Ok(()),
+            Ok(place) => Ok(place),
             Err(WaitError::TimedOut) => woken().ok_or(Errno::ETIMEDOUT),
             Err(WaitError::Interrupted) => woken().ok_or(Errno::EINTR),
         }
@@ -158,12 +195,17 @@ impl Futexes {
     fn pop(&self, key: Key, bitset: u32) -> Option<Arc<Waiter>> {
         let mut buckets = self.buckets.lock();
         let bucket = &mut buckets[bucket_of(&key)];
-        let at = bucket
-            .iter()
-            .position(|entry| entry.key == key && entry.bitset & bitset != 0)?;
-        let waiter = bucket.remove(at).waiter;
-        waiter.woken.store(true, Ordering::Release);
-        Some(waiter)
+        loop {
+            let at = bucket
+                .iter()
+                .position(|entry| entry.key == key && entry.bitset & bitset != 0)?;
+            let entry = bucket.remove(at);
+            // One that waits at several places is woken once.
+            if entry.waiter.woken().is_none() {
+                entry.waiter.woken.store(entry.place, Ordering::Release);
+                return Some(entry.waiter);
+            }
+        }
     }
 
     /// Wakes up to `wake` waiters of `from`, and moves up to `requeue` others
@@ -285,6 +327,30 @@ mod tests {
             .into_iter()
             .for_each(|thread| thread.join().unwrap());
         assert_eq!(done.load(Ordering::SeqCst), 4);
+        assert_eq!(futexes.waiters(), 0);
+    }
+
+    #[test]
+    fn one_of_several_places_wakes() {
+        let futexes = Arc::new(Futexes::new());
+        let places: Vec<_> = (1..=3).map(|at| (key(at * 4), u32::MAX)).collect();
+        let waits = |deadline| {
+            let (futexes, places) = (futexes.clone(), places.clone());
+            thread::spawn(move || futexes.wait_any(&places, deadline, || Ok(true)))
+        };
+        let first = waits(NO_DEADLINE);
+        wait_for_waiters(&futexes, 3);
+        let second = waits(NO_DEADLINE);
+        wait_for_waiters(&futexes, 6);
+        // What woke the first at one place does not go to it at another.
+        assert_eq!(futexes.wake(key(8), 1, 1), 1);
+        assert_eq!(futexes.requeue(key(4), key(40), 0, 2).unwrap().0, 0);
+        assert_eq!(futexes.wake(key(40), 1, 1), 1);
+        let woken = [first, second].map(|thread| thread.join().unwrap().unwrap());
+        assert_eq!(woken, [1, 0]);
+        assert_eq!(futexes.waiters(), 0);
+        let soon = platform::now() + 1_000_000;
+        assert_eq!(waits(soon).join().unwrap(), Err(Errno::ETIMEDOUT));
         assert_eq!(futexes.waiters(), 0);
     }
 

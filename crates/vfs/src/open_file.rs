@@ -266,6 +266,22 @@ impl OpenFile {
         Ok(count)
     }
 
+    /// Writes at the end, whatever the flags say (`RWF_APPEND`); the offset moves
+    /// there if the call has it. Errors as of [`Self::write_at`].
+    pub fn append_at(
+        &self,
+        offset: Option<&mut Offset<'_>>,
+        from: &mut UserReader<'_>,
+    ) -> Result<usize> {
+        self.check_writable()?;
+        let mut none = 0;
+        let pos = offset.and_then(|offset| offset.0.as_deref_mut());
+        let count = self.file.append(pos.unwrap_or(&mut none), from)?;
+        self.notify(count, Events::MODIFY);
+        self.sync_after_write()?;
+        Ok(count)
+    }
+
     /// Those who watch it hear of what was done to some bytes.
     fn notify(&self, count: usize, events: Events) {
         if count > 0

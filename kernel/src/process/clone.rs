@@ -46,27 +46,31 @@ pub fn forks() -> u64 {
     FORKS.load(Ordering::Relaxed)
 }
 
+/// What is done for a new process before it runs; an error undoes it.
+pub type Announce<'a> = &'a dyn Fn(&Arc<Process>) -> Result<()>;
+
 /// Makes a thread or process that continues as a copy of the running one.
 /// Gives its number. May sleep.
 ///
 /// # Errors
+/// Those of `announce`;
 /// `EINVAL` for combinations that make no sense or are not supported,
 /// `EAGAIN` when there are too many, `ENOMEM`; `ERESTARTNOINTR` if a signal
 /// waits, or the child would miss one to several processes.
-pub fn clone(frame: &TrapFrame, request: &CloneRequest) -> Result<u32> {
-    let made = make(frame, request)?;
+pub fn clone(frame: &TrapFrame, request: &CloneRequest, announce: Announce<'_>) -> Result<u32> {
+    let made = make(frame, request, announce)?;
     FORKS.fetch_add(1, Ordering::Relaxed);
     Ok(made)
 }
 
-fn make(frame: &TrapFrame, request: &CloneRequest) -> Result<u32> {
+fn make(frame: &TrapFrame, request: &CloneRequest, announce: Announce<'_>) -> Result<u32> {
     let parent = current().ok_or(Errno::ESRCH)?;
     check(request.flags)?;
     if request.flags.contains(CloneFlags::THREAD) {
         return new_counted_thread(parent, frame, request);
     }
     let pid = limits::reserve(&parent.process, None)?;
-    new_process(parent, frame, request, pid).inspect_err(|_| tree().lock().release(pid))
+    new_process(parent, frame, request, pid, announce).inspect_err(|_| tree().lock().release(pid))
 }
 
 fn new_counted_thread(
@@ -131,6 +135,8 @@ fn child_thread(
     for own in &thread.timer_slack {
         own.store(slack, Ordering::Relaxed);
     }
+    let ioprio = parent.ioprio.load(Ordering::Relaxed);
+    thread.ioprio.store(ioprio, Ordering::Relaxed);
     if request.flags.contains(CloneFlags::CHILD_CLEARTID) {
         thread.clear_tid.store(request.child_tid, Ordering::Relaxed);
     }
@@ -176,6 +182,7 @@ fn new_process(
     frame: &TrapFrame,
     request: &CloneRequest,
     pid: u32,
+    announce: Announce<'_>,
 ) -> Result<u32> {
     let old = &parent.process;
     let flags = request.flags;
@@ -205,7 +212,9 @@ fn new_process(
     }
     .inspect_err(|_| cgroup::leave(&child).tell())?;
     child.cgroup().tell();
-    spawn::start_thread(&thread).inspect_err(|_| spawn::abandon(pid))?;
+    announce(&child)
+        .and_then(|()| spawn::start_thread(&thread))
+        .inspect_err(|_| spawn::abandon(pid))?;
     if flags.contains(CloneFlags::VFORK) {
         wait_for_release(parent, &child);
     }
@@ -231,7 +240,10 @@ fn child_process(
         FileShare::new(copy)?
     };
     let keep_stack = !flags.contains(CloneFlags::VM) || flags.contains(CloneFlags::VFORK);
-    let signals = old.signals.lock().fork(parent.tid, pid, keep_stack)?;
+    let mut signals = old.signals.lock().fork(parent.tid, pid, keep_stack)?;
+    if flags.contains(CloneFlags::CLEAR_SIGHAND) {
+        signals.forget_handlers();
+    }
     let paths = old.paths.lock().clone();
     let cred = parent.cred();
     let limits = *old.limits.lock();

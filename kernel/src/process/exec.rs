@@ -51,8 +51,9 @@ pub fn exec(
     Ok(())
 }
 
-/// The new program's descriptors are its own.
-fn unshare_files(process: &Process) -> Result<()> {
+/// The process's descriptors are its own from now on. Only its last thread, with none
+/// of them in hand. `ENOMEM`.
+pub fn unshare_files(process: &Process) -> Result<()> {
     if !process.files.is_shared() {
         return Ok(());
     }

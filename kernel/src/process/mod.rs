@@ -40,7 +40,7 @@ use alloc::sync::Arc;
 use paddock_process::WaitStatus;
 
 pub use clone::{CloneRequest, clone, forks};
-pub use exec::exec;
+pub use exec::{exec, unshare_files};
 pub use exit::begin_exit;
 pub use faults::handle_kernel_access;
 pub use finish::finish;

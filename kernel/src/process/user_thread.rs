@@ -9,7 +9,7 @@ use crate::thread::{self, Thread, UserSide};
 use alloc::string::String;
 use alloc::sync::{Arc, Weak};
 use core::cell::UnsafeCell;
-use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use paddock_abi::Errno;
 use paddock_cred::Cred;
 use paddock_process::{CpuTimes, IoUsage, Usage};
@@ -86,6 +86,8 @@ pub struct UserThread {
     left: AtomicBool,
     /// What it has read and written.
     pub io: IoCounters,
+    /// Its I/O priority as ioprio_set(2) takes it; zero until one is set.
+    pub ioprio: AtomicU32,
     /// Page faults: without and with a read from a disk.
     pub faults: [AtomicU64; 2],
     /// What it had used when it was taken out of its process.
@@ -140,6 +142,7 @@ impl UserThread {
             leaving: AtomicBool::new(false),
             left: AtomicBool::new(false),
             io: IoCounters::default(),
+            ioprio: AtomicU32::new(0),
             faults: [const { AtomicU64::new(0) }; 2],
             counted: SpinLock::new(Rank::Leaf, Usage::default()),
             interrupted: SpinLock::new(Rank::Leaf, None),

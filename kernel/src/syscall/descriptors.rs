@@ -6,6 +6,7 @@ use super::{locks, memfd, signal_io};
 use crate::arch::user_access::{copy_from_user, copy_to_user};
 use crate::process::accounts::with_pipe_payer;
 use crate::process::files::release;
+use crate::process::unshare_files;
 use crate::user_memory::UserPtr;
 use alloc::sync::Arc;
 use paddock_abi::fcntl::*;
@@ -21,13 +22,18 @@ pub fn close(call: &mut Call<'_>) -> Result<u64> {
     Ok(0)
 }
 
+const CLOSE_RANGE_UNSHARE: u32 = 2;
 const CLOSE_RANGE_CLOEXEC: u32 = 4;
 
-/// close_range(2). Unsharing is not supported: `EINVAL`.
+/// close_range(2): threads of one process share their descriptors always (`EINVAL` for
+/// one that unshares them).
 pub fn close_range(call: &mut Call<'_>) -> Result<u64> {
     let (first, last, flags) = (call.uint(0) as usize, call.uint(1) as usize, call.uint(2));
-    if first > last || flags & !CLOSE_RANGE_CLOEXEC != 0 {
+    if first > last || flags & !(CLOSE_RANGE_UNSHARE | CLOSE_RANGE_CLOEXEC) != 0 {
         return Err(Errno::EINVAL);
+    }
+    if flags & CLOSE_RANGE_UNSHARE != 0 {
+        unshare(call)?;
     }
     let files = call.files();
     if flags & CLOSE_RANGE_CLOEXEC != 0 {
@@ -46,6 +52,16 @@ pub fn close_range(call: &mut Call<'_>) -> Result<u64> {
             None => return Ok(0),
         }
     }
+}
+
+/// The calling process's descriptors are no other's from now on. `EINVAL` with several
+/// threads, `ENOMEM`.
+pub fn unshare(call: &Call<'_>) -> Result<()> {
+    let process = call.process();
+    if process.threads.lock().len() > 1 {
+        return Err(Errno::EINVAL);
+    }
+    unshare_files(process)
 }
 
 /// dup(2).

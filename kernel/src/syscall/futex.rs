@@ -3,14 +3,17 @@
 use super::Call;
 use crate::arch::user_access::load_user_u32;
 use crate::process::futex::{FUTEXES, key, update};
+use crate::process::identity::may_inspect;
 use crate::process::tree;
 use crate::time;
+use alloc::vec::Vec;
 use core::sync::atomic::Ordering;
 use paddock_abi::mman::*;
-use paddock_abi::time::Timespec;
+use paddock_abi::time::{CLOCK_MONOTONIC, CLOCK_REALTIME, Timespec};
 use paddock_abi::{Errno, Result};
 use paddock_process::futex::Key;
 use paddock_sync::{Deadline, NO_DEADLINE};
+use zerocopy::{FromBytes, Immutable, IntoBytes};
 
 /// futex(2): waiting, waking and moving, without priority inheritance
 /// (`ENOSYS`).
@@ -139,15 +142,81 @@ fn compares(comparison: u32, old: i32, argument: i32) -> Result<bool> {
     })
 }
 
-/// get_robust_list(2), for the calling thread.
-pub fn get_robust_list(call: &mut Call<'_>) -> Result<u64> {
-    let tid = call.uint(0);
-    if tid != 0 && tid != call.thread.tid {
-        let is_there = tree().lock().process_of(tid).is_some();
-        return Err(if is_there { Errno::EPERM } else { Errno::ESRCH });
+/// The most futexes that futex_waitv(2) waits for.
+const WAITV_MAX: u32 = 128;
+
+/// `struct futex_waitv`.
+#[derive(Clone, Copy, FromBytes, IntoBytes, Immutable)]
+#[repr(C)]
+struct Waitv {
+    value: u64,
+    address: u64,
+    flags: u32,
+    reserved: u32,
+}
+
+/// futex_waitv(2): which of the futexes woke it.
+pub fn futex_waitv(call: &mut Call<'_>) -> Result<u64> {
+    let (count, waiters) = (call.uint(1), call.pointer::<Waitv>(0));
+    if call.uint(2) != 0 || count == 0 || count > WAITV_MAX || waiters.is_null() {
+        return Err(Errno::EINVAL);
     }
-    call.pointer::<u64>(1)
-        .write(&call.thread.robust_list.load(Ordering::Relaxed))?;
+    let deadline = match call.pointer::<Timespec>(3).non_null() {
+        None => NO_DEADLINE,
+        Some(_) => match call.uint(4) {
+            CLOCK_REALTIME => absolute(call, FUTEX_CLOCK_REALTIME)?,
+            CLOCK_MONOTONIC => absolute(call, 0)?,
+            _ => return Err(Errno::EINVAL),
+        },
+    };
+    let mut wanted = Vec::new();
+    let room = wanted.try_reserve_exact(count as usize);
+    room.map_err(|_| Errno::ENOMEM)?;
+    for index in 0..count as usize {
+        let one = waiters.at(index)?.read()?;
+        let known = one.flags & !FUTEX_PRIVATE_FLAG == FUTEX_32;
+        if !known || one.reserved != 0 {
+            return Err(Errno::EINVAL);
+        }
+        wanted.push(one);
+    }
+    let mut places = Vec::new();
+    let room = places.try_reserve_exact(wanted.len());
+    room.map_err(|_| Errno::ENOMEM)?;
+    for one in &wanted {
+        let private = one.flags & FUTEX_PRIVATE_FLAG != 0;
+        let key = key(call.thread, one.address, private)?;
+        places.push((key, FUTEX_BITSET_MATCH_ANY));
+    }
+    let unchanged = || {
+        for one in &wanted {
+            if u64::from(load_user_u32(one.address)?) != one.value & 0xffff_ffff {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    };
+    let woken = FUTEXES.wait_any(&places, deadline, unchanged);
+    woken
+        .map(|index| index as u64)
+        .map_err(|error| match error {
+            Errno::EINTR => Errno::ERESTARTSYS,
+            error => error,
+        })
+}
+
+/// get_robust_list(2).
+pub fn get_robust_list(call: &mut Call<'_>) -> Result<u64> {
+    let list = match call.uint(0) {
+        0 => call.thread.robust_list.load(Ordering::Relaxed),
+        tid => {
+            let process = tree().lock().process_of(tid).ok_or(Errno::ESRCH)?;
+            may_inspect(&process).map_err(|_| Errno::EPERM)?;
+            let thread = process.thread(tid).ok_or(Errno::ESRCH)?;
+            thread.robust_list.load(Ordering::Relaxed)
+        }
+    };
+    call.pointer::<u64>(1).write(&list)?;
     call.pointer::<u64>(2).write(&24)?;
     Ok(0)
 }

@@ -9,7 +9,7 @@ use crate::process;
 use crate::process::object::{RLIMIT_FSIZE, UNLIMITED};
 use crate::time;
 use alloc::sync::Arc;
-use paddock_abi::fcntl::SEEK_CUR;
+use paddock_abi::fcntl::{RWF_APPEND, RWF_DSYNC, RWF_HIPRI, RWF_SYNC, SEEK_CUR};
 use paddock_abi::signal::{SIGPIPE, Siginfo};
 use paddock_abi::{Errno, Result};
 use paddock_cred::Cap;
@@ -90,9 +90,9 @@ pub fn pwritev(call: &mut Call<'_>) -> Result<u64> {
     write_from(call, &file, buffers, Some(offset))
 }
 
-/// preadv2(2). No flag is supported; offset -1 is the file's own.
+/// preadv2(2): without `RWF_NOWAIT` (`EOPNOTSUPP`); offset -1 is the file's own.
 pub fn preadv2(call: &mut Call<'_>) -> Result<u64> {
-    check_no_flags(call)?;
+    flags(call)?;
     if call.word(3) == u64::MAX {
         readv(call)
     } else {
@@ -102,20 +102,62 @@ pub fn preadv2(call: &mut Call<'_>) -> Result<u64> {
 
 /// pwritev2(2), likewise.
 pub fn pwritev2(call: &mut Call<'_>) -> Result<u64> {
-    check_no_flags(call)?;
-    if call.word(3) == u64::MAX {
-        writev(call)
-    } else {
-        pwritev(call)
+    let flags = flags(call)?;
+    let at = match call.word(3) {
+        u64::MAX => None,
+        at => Some(offset(at)?),
+    };
+    let file = call.file(0)?;
+    let buffers = UserBuffers::vector(call.pointer(1), call.word(2))?;
+    let count = match flags & RWF_APPEND {
+        0 => write_from(call, &file, buffers, at),
+        _ => append_from(call, &file, buffers, at),
+    }?;
+    if flags & (RWF_SYNC | RWF_DSYNC) != 0 && file.is_regular() && count > 0 {
+        file.sync()?;
+    }
+    Ok(count)
+}
+
+/// The flags of preadv2(2) and pwritev2(2); polling for the end is for what does not
+/// go through the cache. `EOPNOTSUPP`.
+fn flags(call: &Call<'_>) -> Result<u32> {
+    let known = RWF_HIPRI | RWF_DSYNC | RWF_SYNC | RWF_APPEND;
+    match call.uint(5) {
+        flags if flags & !known == 0 => Ok(flags),
+        _ => Err(Errno::EOPNOTSUPP),
     }
 }
 
-fn check_no_flags(call: &Call<'_>) -> Result<()> {
-    if call.uint(5) == 0 {
-        Ok(())
-    } else {
-        Err(Errno::EOPNOTSUPP)
+/// Writes at a file's end, whatever offset is given; the file's own moves there if
+/// there is none given.
+fn append_from(
+    call: &Call<'_>,
+    file: &Arc<OpenFile>,
+    buffers: UserBuffers,
+    at: Option<u64>,
+) -> Result<u64> {
+    if !file.is_regular() {
+        return write_from(call, file, buffers, at);
     }
+    file.check_write(at)?;
+    let mut from = buffers.reader();
+    remove_privileges(call, file)?;
+    let end = file.metadata()?.size;
+    let allowed = allowed_length(call, file, Some(end), from.left() as u64)?;
+    from.limit(allowed as usize);
+    let mut own = at.is_none().then(|| file.offset());
+    let mut total = 0;
+    while !from.is_empty() {
+        match file.append_at(own.as_mut(), &mut from) {
+            Ok(0) => break,
+            Ok(count) => total += count as u64,
+            Err(error) if total == 0 => return Err(error),
+            Err(_) => break,
+        }
+    }
+    call.thread.io.count_write(total, is_on_disk(file));
+    Ok(total)
 }
 
 fn offset(value: u64) -> Result<u64> {

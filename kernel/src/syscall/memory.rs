@@ -135,6 +135,28 @@ pub fn mprotect(call: &mut Call<'_>) -> Result<u64> {
     Ok(0)
 }
 
+/// pkey_alloc(2): the processor has none (`ENOSPC`).
+pub fn pkey_alloc(call: &mut Call<'_>) -> Result<u64> {
+    const RIGHTS: u64 = 3;
+    match call.word(0) != 0 || call.word(1) & !RIGHTS != 0 {
+        true => Err(Errno::EINVAL),
+        false => Err(Errno::ENOSPC),
+    }
+}
+
+/// pkey_free(2): none is anybody's (`EINVAL`).
+pub fn pkey_free(_: &mut Call<'_>) -> Result<u64> {
+    Err(Errno::EINVAL)
+}
+
+/// pkey_mprotect(2): without a key, which is -1. `EINVAL` for others.
+pub fn pkey_mprotect(call: &mut Call<'_>) -> Result<u64> {
+    match call.int(3) {
+        -1 => mprotect(call),
+        _ => Err(Errno::EINVAL),
+    }
+}
+
 /// mremap(2). `EINVAL` for `MREMAP_DONTUNMAP`.
 pub fn mremap(call: &mut Call<'_>) -> Result<u64> {
     let (old, old_length, new_length) = (call.word(0), call.word(1), call.word(2));

@@ -7,7 +7,7 @@ use crate::process::ipc::msg::QUEUES;
 use crate::user_memory::read_bytes;
 use paddock_abi::ipc::*;
 use paddock_abi::{Errno, Result};
-use paddock_ipc::msg::{MSGMAX, MSGMNB, MSGMNI, check_receive};
+use paddock_ipc::msg::{MSGMAX, MSGMNB, MSGMNI, is_copy};
 use paddock_ipc::{Which, index_of};
 
 /// msgget(2).
@@ -32,15 +32,18 @@ pub fn msgsnd(call: &mut Call<'_>) -> Result<u64> {
     Ok(0)
 }
 
-/// msgrcv(2): without `MSG_COPY` (`ENOSYS`).
+/// msgrcv(2).
 pub fn msgrcv(call: &mut Call<'_>) -> Result<u64> {
     let (id, bytes, kind, flags) = (call.int(0), call.word(2), call.word(3), call.uint(4));
     if id < 0 || bytes > i64::MAX as u64 {
         return Err(Errno::EINVAL);
     }
-    check_receive(flags)?;
-    let most = bytes as usize;
-    let message = call.ipc(|caller| QUEUES.receive(caller, (id, flags), kind as i64, most))?;
+    let copies = is_copy(flags)?;
+    let (kind, most) = (kind as i64, bytes as usize);
+    let message = call.ipc(|caller| match copies {
+        true => QUEUES.copy(caller, (id, flags), kind, most),
+        false => QUEUES.receive(caller, (id, flags), kind, most),
+    })?;
     let text = message.text.get(..most).unwrap_or(&message.text);
     call.pointer::<i64>(1).write(&message.kind)?;
     let place = call.word(1).checked_add(8).ok_or(Errno::EFAULT)?;

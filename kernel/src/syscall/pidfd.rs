@@ -1,7 +1,8 @@
 //! Descriptors of processes: pidfd_open(2), pidfd_send_signal(2),
-//! pidfd_getfd(2).
+//! pidfd_getfd(2), process_madvise(2), process_mrelease(2).
 
 use super::Call;
+use super::buffers::UserBuffers;
 use super::epoll::anonymous_metadata;
 use super::signals;
 use crate::process::identity::may_inspect;
@@ -9,9 +10,11 @@ use crate::process::{Process, tree};
 use alloc::sync::Arc;
 use core::any::Any;
 use core::sync::atomic::Ordering::Acquire;
+use paddock_abi::mman::{MADV_COLD, MADV_PAGEOUT, MADV_WILLNEED};
 use paddock_abi::signal::Siginfo;
 use paddock_abi::{Errno, Result};
-use paddock_sync::{Pollable, Ready, WaitQueue, try_arc};
+use paddock_cred::Cap;
+use paddock_sync::{NO_DEADLINE, Pollable, Ready, WaitQueue, try_arc};
 use paddock_vfs::{File, Metadata, OpenFile, OpenFlags};
 
 /// A process, by a name that never comes to mean another.
@@ -63,8 +66,59 @@ pub fn pidfd_open(call: &mut Call<'_>) -> Result<u64> {
             None => return Err(Errno::ESRCH),
         }
     };
-    let file = OpenFile::new(try_arc(PidFile(process))?, None, flags | OpenFlags::RDWR)?;
-    Ok(call.install(file, flags | OpenFlags::CLOEXEC)? as u64)
+    Ok(descriptor(call, &process, flags)? as u64)
+}
+
+/// A descriptor of a process, closed by execve(2). `EMFILE`, `ENOMEM`.
+pub fn descriptor(call: &Call<'_>, process: &Arc<Process>, flags: OpenFlags) -> Result<i32> {
+    let file = try_arc(PidFile(process.clone()))?;
+    let file = OpenFile::new(file, None, flags | OpenFlags::RDWR)?;
+    call.install(file, flags | OpenFlags::CLOEXEC)
+}
+
+/// process_madvise(2): what changes nothing but speed.
+pub fn process_madvise(call: &mut Call<'_>) -> Result<u64> {
+    if call.uint(4) != 0 {
+        return Err(Errno::EINVAL);
+    }
+    let pieces = UserBuffers::vector(call.pointer(1), call.word(2))?;
+    let file = call.file(0)?;
+    let process = process_of(&file)?;
+    let advice = call.uint(3);
+    if ![MADV_COLD, MADV_PAGEOUT, MADV_WILLNEED].contains(&advice) {
+        return Err(Errno::EINVAL);
+    }
+    may_inspect(process)?;
+    let memory = process.memory()?;
+    call.require(Cap::CAP_SYS_NICE)?;
+    let mut done = 0;
+    for piece in pieces.pieces().0 {
+        let mut space = memory.space.lock();
+        match space.advise(piece.iov_base, piece.iov_len, advice) {
+            Err(_) if done > 0 => break,
+            result => result?,
+        }
+        done += piece.iov_len;
+    }
+    Ok(done)
+}
+
+/// process_mrelease(2): waits until a process that has been killed has given its
+/// memory back, which it does before others run.
+pub fn process_mrelease(call: &mut Call<'_>) -> Result<u64> {
+    if call.uint(1) != 0 {
+        return Err(Errno::EINVAL);
+    }
+    let file = call.file(0)?;
+    let process = process_of(&file)?;
+    process.memory()?;
+    if !process.signals.lock().is_dying() {
+        return Err(Errno::EINVAL);
+    }
+    process.hasten();
+    let given_back = || process.has_exited.load(Acquire).then_some(());
+    let waited = process.exited.wait_interruptible(NO_DEADLINE, given_back);
+    waited.map(|()| 0).map_err(|_| Errno::ERESTARTSYS)
 }
 
 /// pidfd_send_signal(2).

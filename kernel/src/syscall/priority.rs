@@ -2,7 +2,7 @@
 
 use super::Call;
 use crate::process::object::RLIMIT_NICE;
-use crate::process::{Process, Targets, tree};
+use crate::process::{Process, Targets, UserThread, tree};
 use crate::thread::Thread;
 use alloc::sync::Arc;
 use paddock_abi::process::{PRIO_PGRP, PRIO_PROCESS, PRIO_USER};
@@ -13,19 +13,24 @@ use paddock_cred::{Cap, Cred};
 const BEST: i32 = -20;
 const WORST: i32 = 19;
 
-/// Calls `each` for every thread that the two arguments name. `EINVAL`,
-/// `ESRCH`, `ENOMEM`.
-fn for_each(call: &Call<'_>, mut each: impl FnMut(&Arc<Process>, &Thread)) -> Result<()> {
-    let (which, who) = (call.uint(0), call.uint(1));
+/// Calls `each` for every thread that a kind (`PRIO_PROCESS` or another) and a
+/// number name. `EINVAL`, `ESRCH`, `ENOMEM`.
+pub fn for_each(
+    call: &Call<'_>,
+    (which, who): (u32, u32),
+    mut each: impl FnMut(&UserThread, &Thread),
+) -> Result<()> {
     let mut found = false;
     let mut visit = |process: &Arc<Process>, tid: Option<u32>| {
         let threads = process.threads.lock();
         let named = threads
             .iter()
             .filter(|thread| tid.is_none_or(|tid| tid == thread.tid));
-        for thread in named.filter_map(|thread| thread.kernel_thread()) {
-            found = true;
-            each(process, &thread);
+        for thread in named {
+            if let Some(kernel) = thread.kernel_thread() {
+                found = true;
+                each(thread, &kernel);
+            }
         }
     };
     let targets = match which {
@@ -70,7 +75,8 @@ fn for_each(call: &Call<'_>, mut each: impl FnMut(&Arc<Process>, &Thread)) -> Re
 /// getpriority(2): 20 less the best nice value of all that are named.
 pub fn getpriority(call: &mut Call<'_>) -> Result<u64> {
     let mut best = WORST;
-    for_each(call, |_, thread| best = best.min(thread.nice()))?;
+    let whose = (call.uint(0), call.uint(1));
+    for_each(call, whose, |_, thread| best = best.min(thread.nice()))?;
     Ok((WORST + 1 - best) as u64)
 }
 
@@ -80,8 +86,8 @@ pub fn setpriority(call: &mut Call<'_>) -> Result<u64> {
     let nice = call.int(2);
     let own = call.thread.cred();
     let mut result = Ok(0);
-    for_each(call, |process, thread| {
-        if let Err(error) = set_nice(&own, process, thread, nice) {
+    for_each(call, (call.uint(0), call.uint(1)), |user, thread| {
+        if let Err(error) = set_nice(&own, &user.process, thread, nice) {
             result = Err(error);
         }
     })?;

@@ -1,11 +1,13 @@
 //! The life of processes and threads: clone(2), execve(2), exit(2).
 
-use super::{Call, paths};
+use super::{Call, paths, pidfd};
 use crate::fs::cgroup;
-use crate::process::{self, CloneRequest};
+use crate::process::files::release;
+use crate::process::{self, CloneRequest, Process};
 use crate::user_memory::{UserPtr, read_path, read_string};
 use alloc::format;
 use alloc::sync::Arc;
+use core::cell::Cell;
 use core::sync::atomic::Ordering;
 use paddock_abi::fcntl::{AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW};
 use paddock_abi::process::{ADDR_NO_RANDOMIZE, CSIGNAL, CloneFlags};
@@ -15,7 +17,7 @@ use paddock_cred::Cap;
 use paddock_mem::PAGE_SIZE;
 use paddock_process::WaitStatus;
 use paddock_process::stack::{MAX_STRING, Strings};
-use paddock_vfs::{FileKind, Path};
+use paddock_vfs::{FileKind, OpenFlags, Path};
 
 /// exit(2): the thread ends; with the last one the process.
 pub fn exit(call: &mut Call<'_>) -> Result<u64> {
@@ -48,14 +50,40 @@ pub fn clone(call: &mut Call<'_>) -> Result<u64> {
         child_tid: call.word(4),
         cgroup: None,
     };
-    if flags & CloneFlags::PIDFD.bits() != 0 {
+    // One address for two numbers.
+    let both = CloneFlags::PIDFD | CloneFlags::PARENT_SETTID;
+    if request.flags.contains(both) {
         return Err(Errno::EINVAL);
     }
-    Ok(u64::from(process::clone(call.frame, &request)?))
+    let pidfd = request.parent_tid;
+    start(call, &request, pidfd)
 }
 
-/// clone3(2): what clone(2) can do too. `ENOSYS` otherwise, which makes
-/// libraries use the older call.
+/// Makes the child; with `CLONE_PIDFD`, a descriptor of it is stored at `pidfd`.
+fn start(call: &Call<'_>, request: &CloneRequest, pidfd: u64) -> Result<u64> {
+    let flags = request.flags;
+    if !flags.contains(CloneFlags::PIDFD) {
+        let pid = process::clone(call.frame, request, &|_| Ok(()))?;
+        return Ok(u64::from(pid));
+    }
+    if flags.intersects(CloneFlags::DETACHED | CloneFlags::THREAD) {
+        return Err(Errno::EINVAL);
+    }
+    let made = Cell::new(None);
+    let announce = |child: &Arc<Process>| {
+        let fd = pidfd::descriptor(call, child, OpenFlags::empty())?;
+        made.set(Some(fd));
+        UserPtr::<i32>::new(pidfd).write(&fd)
+    };
+    let pid = process::clone(call.frame, request, &announce).inspect_err(|_| {
+        if let Some(entry) = made.take().and_then(|fd| call.take_descriptor(fd).ok()) {
+            release(call.process(), entry);
+        }
+    });
+    Ok(u64::from(pid?))
+}
+
+/// clone3(2): without the choice of numbers (`ENOSYS`).
 pub fn clone3(call: &mut Call<'_>) -> Result<u64> {
     let size = call.word(1);
     if size < 64 {
@@ -66,7 +94,7 @@ pub fn clone3(call: &mut Call<'_>) -> Result<u64> {
     }
     let [
         flags,
-        _,
+        pidfd,
         child_tid,
         parent_tid,
         exit_signal,
@@ -75,15 +103,19 @@ pub fn clone3(call: &mut Call<'_>) -> Result<u64> {
         tls,
     ] = call.pointer::<[u64; 8]>(0).read()?;
     let supported = CloneFlags::from_bits(flags).ok_or(Errno::EINVAL)?;
-    let special = CloneFlags::PIDFD | CloneFlags::CLEAR_SIGHAND;
     let has_signal_of_parent = supported.intersects(CloneFlags::THREAD | CloneFlags::PARENT);
+    let both_ways = CloneFlags::SIGHAND | CloneFlags::CLEAR_SIGHAND;
+    let both = CloneFlags::PIDFD | CloneFlags::PARENT_SETTID;
     let is_wrong = exit_signal > 64
+        || supported.contains(CloneFlags::DETACHED)
+        || supported.contains(both_ways)
+        || supported.contains(both) && pidfd == parent_tid
         || has_signal_of_parent && exit_signal != 0
         || (stack == 0) != (stack_size == 0);
     if is_wrong {
         return Err(Errno::EINVAL);
     }
-    if supported.intersects(special) || chooses_number(call, size)? {
+    if chooses_number(call, size)? {
         return Err(Errno::ENOSYS);
     }
     let request = CloneRequest {
@@ -99,7 +131,7 @@ pub fn clone3(call: &mut Call<'_>) -> Result<u64> {
         child_tid,
         cgroup: into_cgroup(call, supported, size)?,
     };
-    Ok(u64::from(process::clone(call.frame, &request)?))
+    start(call, &request, pidfd)
 }
 
 /// Where `struct clone_args` has the numbers that the child is to get, in words.

@@ -5,7 +5,7 @@ use super::Call;
 use super::buffers::with_chunk;
 use crate::arch::user_access::copy_to_user;
 use crate::console::{kmsg, log_ring::LOG_CAPACITY};
-use crate::process::{tree, uts};
+use crate::process::{terminals, tree, uts};
 use crate::user_memory::read_bytes;
 use crate::{config, cpus, machine, memory, power, random, thread, time};
 use alloc::vec::Vec;
@@ -136,6 +136,16 @@ fn read_log(call: &Call<'_>) -> Result<u64> {
     let count = kmsg::read_all(&mut text);
     copy_to_user(call.word(1), &text[..count])?;
     Ok(count as u64)
+}
+
+/// vhangup(2): the terminal that controls the caller's session is hung up, if one does.
+pub fn vhangup(call: &mut Call<'_>) -> Result<u64> {
+    call.require(Cap::CAP_SYS_TTY_CONFIG)?;
+    let session = tree().lock().session(call.process().pid)?;
+    if let Some(terminal) = terminals::all().controlling(session) {
+        terminal.hang_up();
+    }
+    Ok(0)
 }
 
 /// rseq(2): not there, which every C library is prepared for.

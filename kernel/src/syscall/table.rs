@@ -4,9 +4,9 @@
 use super::{Call, encode};
 use super::{
     capabilities, clock, credentials, descriptors, directories, epoll, eventfd, futex, inotify, io,
-    itimer, limits, locks, memfd, memory, mlock, mqueue, msg, paths, pidfd, poll, posix_timers,
-    prctl, priority, process, process_vm, scheduling, sem, shm, signalfd, signals, socket, splice,
-    stat, system, timerfd, transfer, wait, xattr,
+    ioprio, itimer, kcmp, limits, locks, memfd, memory, mlock, modules, mqueue, msg, paths, pidfd,
+    poll, posix_timers, prctl, priority, process, process_vm, scheduling, sem, shm, signalfd,
+    signals, socket, splice, stat, system, timerfd, transfer, wait, xattr,
 };
 use paddock_abi::nr;
 
@@ -273,5 +273,20 @@ table! {
     PRCTL => prctl::prctl,
     SYSLOG => system::syslog,
     RSEQ => system::rseq,
+    VHANGUP => system::vhangup,
+    IOPRIO_SET => ioprio::ioprio_set,
+    IOPRIO_GET => ioprio::ioprio_get,
+    KCMP => kcmp::kcmp,
+    INIT_MODULE => modules::init_module,
+    FINIT_MODULE => modules::finit_module,
+    DELETE_MODULE => modules::delete_module,
+    SWAPON => modules::swapon,
+    SWAPOFF => modules::swapoff,
+    PKEY_ALLOC => memory::pkey_alloc,
+    PKEY_FREE => memory::pkey_free,
+    PKEY_MPROTECT => memory::pkey_mprotect,
+    PROCESS_MADVISE => pidfd::process_madvise,
+    PROCESS_MRELEASE => pidfd::process_mrelease,
+    FUTEX_WAITV => futex::futex_waitv,
     MEMBARRIER => system::membarrier,
 }

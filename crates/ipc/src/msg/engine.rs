@@ -294,6 +294,12 @@ impl<W> Engine<W> {
         Ok(Step::Waits(ticket))
     }
 
+    /// The message at an index in the order in which they came.
+    pub fn at(&self, index: usize) -> Option<&Message> {
+        let (&number, &kind) = self.order.iter().nth(index)?;
+        self.messages.get(&(kind, number))
+    }
+
     fn take(
         &mut self,
         key: (i64, u64),

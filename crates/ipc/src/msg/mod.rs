@@ -12,7 +12,7 @@ use crate::{Caller, Perm};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicI32, Ordering::Relaxed};
-use paddock_abi::ipc::{IPC_NOWAIT, MSG_EXCEPT, MsqidDs};
+use paddock_abi::ipc::{IPC_NOWAIT, MSG_COPY, MSG_EXCEPT, MSG_NOERROR, MsqidDs};
 use paddock_abi::{Errno, Result};
 use paddock_charge::{Account, Charge};
 use paddock_cred::Cap;
@@ -209,6 +209,40 @@ impl Queues {
         queue.end(step, sleeper).map(drop)
     }
 
+    /// msgrcv(2) with `MSG_COPY`: a copy of the message at an index, which stays.
+    ///
+    /// # Errors
+    /// `EINVAL`, `EACCES`, `E2BIG`, `ENOMSG`, `EIDRM`, `ENOMEM` as in the manual; and
+    /// `EINVAL` for one that would have to be cut.
+    pub fn copy(
+        &self,
+        caller: &Caller<'_>,
+        (id, flags): (i32, u32),
+        index: i64,
+        most: usize,
+    ) -> Result<Message> {
+        let queue = self.find(id)?;
+        queue.with(caller, 0o444, |state| {
+            let index = usize::try_from(index).map_err(|_| Errno::ENOMSG)?;
+            let found = state.engine.at(index).ok_or(Errno::ENOMSG)?;
+            if found.text.len() > most {
+                return Err(match flags & MSG_NOERROR {
+                    0 => Errno::E2BIG,
+                    _ => Errno::EINVAL,
+                });
+            }
+            let mut text = Vec::new();
+            let room = text.try_reserve_exact(found.text.len());
+            room.map_err(|_| Errno::ENOMEM)?;
+            text.extend_from_slice(&found.text);
+            Ok(Message {
+                kind: found.kind,
+                text,
+                charge: None,
+            })
+        })
+    }
+
     /// msgrcv(2), without `MSG_COPY`. May sleep.
     ///
     /// # Errors
@@ -303,12 +337,11 @@ impl Queues {
     }
 }
 
-/// Whether msgrcv(2)'s flags make sense. `EINVAL`; `ENOSYS` for `MSG_COPY`.
-pub fn check_receive(flags: u32) -> Result<()> {
-    use paddock_abi::ipc::MSG_COPY;
+/// Whether msgrcv(2)'s flags ask for a copy. `EINVAL` if they make no sense.
+pub fn is_copy(flags: u32) -> Result<bool> {
     match flags & MSG_COPY {
-        0 => Ok(()),
+        0 => Ok(false),
         _ if flags & MSG_EXCEPT != 0 || flags & IPC_NOWAIT == 0 => Err(Errno::EINVAL),
-        _ => Err(Errno::ENOSYS),
+        _ => Ok(true),
     }
 }

@@ -158,14 +158,19 @@ impl Signals {
         self.threads.iter().find(can).map(|thread| thread.tid)
     }
 
-    /// execve(2): handlers become defaults, the alternate stack goes, what
-    /// is ignored, blocked and pending stays. Only `tid` is left.
-    pub fn exec(&mut self, tid: u32) {
+    /// Handlers become defaults; what is ignored stays so (`CLONE_CLEAR_SIGHAND`).
+    pub fn forget_handlers(&mut self) {
         for action in &mut *self.actions {
             let ignored = action.handler == SIG_IGN;
             *action = Sigaction::default();
             action.handler = if ignored { SIG_IGN } else { SIG_DFL };
         }
+    }
+
+    /// execve(2): handlers become defaults, the alternate stack goes, what
+    /// is ignored, blocked and pending stays. Only `tid` is left.
+    pub fn exec(&mut self, tid: u32) {
+        self.forget_handlers();
         self.threads.retain(|thread| thread.tid == tid);
         if let Ok(thread) = self.thread_mut(tid) {
             thread.alt_stack = NO_ALT_STACK;

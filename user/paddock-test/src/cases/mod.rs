@@ -39,6 +39,7 @@ mod proc_files;
 mod process_vm;
 mod processes;
 mod program_start;
+mod seldom;
 mod signal_io;
 mod signals;
 mod sleep;
@@ -158,6 +159,7 @@ pub const CASES: &[Case] = &[
     case("process-vm", process_vm::run),
     case("proc-files", proc_files::run),
     case("program-start", program_start::run),
+    case("seldom-calls", seldom::run),
     case("splice", splice::run),
     case("fallocate", fallocate::run),
     case("xattr", xattr::run),

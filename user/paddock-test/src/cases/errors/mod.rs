@@ -16,19 +16,19 @@ macro_rules! raw {
         $crate::sys::call!(libc::syscall(libc::$name $(, $argument)*))
     };
 }
-use raw;
+pub(super) use raw;
 
 /// Calls, each with the error it must end with.
 macro_rules! refused {
     ($report:expr; $($what:literal: $name:ident($($argument:expr),* $(,)?) => $errno:ident;)*) => {
         $($report.refused(
             concat!(stringify!($name), " ", $what),
-            super::raw!($name, $($argument),*),
+            $crate::cases::errors::raw!($name, $($argument),*),
             libc::$errno,
         );)*
     };
 }
-use refused;
+pub(super) use refused;
 
 /// An address that is nobody's.
 const BAD: usize = 8;

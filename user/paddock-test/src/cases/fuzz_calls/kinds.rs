@@ -28,6 +28,8 @@ pub enum Kind {
     Time,
     /// Pieces of memory.
     Iovec,
+    /// Futexes to wait for.
+    Waitv,
     /// A socket's address.
     Sockaddr,
     /// A message for a socket.
@@ -422,6 +424,11 @@ impl Maker {
         match kind {
             Kind::Time => self.times(slot),
             Kind::Iovec => self.pieces(slot),
+            Kind::Waitv => (0..9).for_each(|at| {
+                put(slot + 24 * at, self.below(2));
+                put(slot + 24 * at + 8, slot + 0x1000 + 4 * self.below(3));
+                put(slot + 24 * at + 16, self.one(&[2, 2, 130, 130, 0, 3]));
+            }),
             Kind::Sockaddr => self.socket_address(slot),
             Kind::Message => self.message(slot),
             Kind::Polls => (0..9).for_each(|at| {

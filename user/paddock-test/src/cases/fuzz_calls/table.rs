@@ -117,6 +117,8 @@ pub const CALLS: &[Entry] = entries! {
     27 inotify_add_watch(Fd, Path, Bits(0xf700_ffff));
     28 inotify_rm_watch(Fd, Range(-1, 5));
     29 ioctl(Fd, IOCTL, Any);
+    30 ioprio_set(Range(0, 4), Own, Of(&[0, 0x4000, 0x4004, 0x6000, 0x2000, 0x4009, 1, 0xffff_ffff]));
+    31 ioprio_get(Range(0, 4), Pid);
     32 flock(Fd, Range(0, 15));
     33 mknodat(Dir, Path, TYPE, NODE);
     34 mkdirat(Dir, Path, MODE);
@@ -141,6 +143,7 @@ pub const CALLS: &[Entry] = entries! {
     55 fchown(Fd, Id, Id);
     56 openat(Dir, Path, OPEN, MODE);
     57 close(Fd);
+    58 vhangup();
     59 pipe2(Buffer, Bits(0o2044000));
     61 getdents64(Fd, Buffer, Length);
     62 lseek(Fd, Length, Range(-1, 6));
@@ -183,6 +186,8 @@ pub const CALLS: &[Entry] = entries! {
     101 nanosleep(Time, Buffer);
     102 getitimer(Range(-1, 3), Buffer);
     103 setitimer(Range(-1, 3), Time, Buffer);
+    105 init_module(Buffer, Length, Path);
+    106 delete_module(Path, Bits(0o4200));
     107 timer_create(CLOCK, Words, Buffer);
     108 timer_gettime(Range(-1, 5), Buffer);
     109 timer_getoverrun(Range(-1, 5));
@@ -295,6 +300,8 @@ pub const CALLS: &[Entry] = entries! {
     221 execve(Path, Words, Words);
     222 mmap(Address, Length, Bits(0x0f), Bits(0x17_e033), Fd, Length);
     223 fadvise64(Fd, Length, Length, Range(-1, 7));
+    224 swapon(Path, Bits(0xf_ffff));
+    225 swapoff(Path);
     226 mprotect(Address, Length, Bits(0x0300_000f));
     227 msync(Address, Length, Bits(7));
     228 mlock(Address, Length);
@@ -312,6 +319,8 @@ pub const CALLS: &[Entry] = entries! {
     269 sendmmsg(Fd, Message, Range(0, 2), Bits(0x4000_dfff));
     270 process_vm_readv(Own, Iovec, Range(-1, 9), Iovec, Range(-1, 9), Bits(1));
     271 process_vm_writev(Own, Iovec, Range(-1, 9), Iovec, Range(-1, 9), Bits(1));
+    272 kcmp(Pid, Pid, Range(0, 9), Fd, Fd);
+    273 finit_module(Fd, Path, Bits(7));
     274 sched_setattr(Pid, Words, Bits(1));
     275 sched_getattr(Pid, Buffer, Length, Bits(1));
     276 renameat2(Dir, Path, Dir, Path, Bits(7));
@@ -323,6 +332,9 @@ pub const CALLS: &[Entry] = entries! {
     285 copy_file_range(Fd, Words, Fd, Words, Length, Bits(1));
     286 preadv2(Fd, Iovec, Range(-1, 9), Length, Word, Bits(0x3f));
     287 pwritev2(Fd, Iovec, Range(-1, 9), Length, Word, Bits(0x3f));
+    288 pkey_mprotect(Address, Length, Bits(0x0f), Of(&[0xffff_ffff, 0, 1]));
+    289 pkey_alloc(Bits(1), Bits(7));
+    290 pkey_free(Range(-1, 17));
     291 statx(Dir, Path, AT, Bits(0x8000_3fff), Buffer);
     293 rseq(Buffer, Of(&[32, 0, 64]), Bits(1), Word);
     424 pidfd_send_signal(Fd, Range(-1, 66), Words, Bits(1));
@@ -332,7 +344,10 @@ pub const CALLS: &[Entry] = entries! {
     437 openat2(Dir, Path, Words, Of(&[24, 0, 32, 4097]));
     438 pidfd_getfd(Fd, Fd, Bits(1));
     439 faccessat2(Dir, Path, Range(0, 8), AT);
+    440 process_madvise(Fd, Iovec, Range(-1, 9), Of(&[20, 21, 3, 4, 0, 99]), Bits(1));
     441 epoll_pwait2(Fd, Buffer, Range(-1, 9), Time, Words, Of(&[8, 0, 16]));
+    448 process_mrelease(Fd, Bits(1));
+    449 futex_waitv(Waitv, Range(0, 9), Bits(1), Time, Range(-1, 3));
 };
 
 #[cfg(test)]
