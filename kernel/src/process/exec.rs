@@ -35,6 +35,7 @@ pub fn exec(
     let process = &thread.process;
     let name = comm_of(path)?;
     let cred = thread.cred();
+    let gains = !cred.no_new_privs;
     let context = PathContext::new(&process.paths.lock(), cred);
     let loaded = program::load(Request {
         context: &context,
@@ -46,6 +47,10 @@ pub fn exec(
         fixed_addresses: process.personality.load(Ordering::Relaxed) & ADDR_NO_RANDOMIZE != 0,
     })?;
     become_only_thread(thread)?;
+    // Another thread has seen to it that this one gains nothing, but it may have.
+    if gains && thread.with_cred(|cred| cred.no_new_privs) {
+        return Err(Errno::EAGAIN);
+    }
     unshare_files(process)?;
     take_over(thread, loaded, name, frame);
     Ok(())

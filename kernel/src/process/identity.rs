@@ -34,10 +34,16 @@ pub fn change(thread: &UserThread, new: Cred) -> Result<()> {
 
 /// The running thread, which this is, is `new` from now on; and so is its
 /// process to others, if it is the first thread or the only one.
-pub fn take_on(thread: &UserThread, new: Arc<Cred>) {
-    let process = &thread.process;
-    let old = thread.replace_cred(new.clone());
+pub fn take_on(thread: &UserThread, mut new: Arc<Cred>) {
+    let old = thread.replace_cred(&mut new);
     drop(old);
+    tell_process(thread, new);
+}
+
+/// A thread is `new`: so is its process to others, if it is the first thread or the
+/// only one.
+pub(super) fn tell_process(thread: &UserThread, new: Arc<Cred>) {
+    let process = &thread.process;
     if thread.tid == process.pid || process.thread(process.pid).is_none() {
         process.set_cred(new);
     }

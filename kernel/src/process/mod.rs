@@ -23,6 +23,7 @@ mod oom_group;
 pub mod page_cache;
 mod program;
 pub mod reclaim;
+mod seccomp;
 pub mod services;
 mod signals;
 mod spawn;
@@ -46,8 +47,10 @@ pub use faults::handle_kernel_access;
 pub use finish::finish;
 pub use hardware::Arm;
 pub use object::{Process, UserThread, tree};
+pub use seccomp::synchronize_filter;
 pub use signals::{
-    SIGNALS_CAME, Targets, before_return, send_to_group, send_to_process, send_to_thread, sigreturn,
+    SIGNALS_CAME, Targets, before_return, force, send_to_group, send_to_process, send_to_thread,
+    sigreturn,
 };
 pub use spawn::{Program, spawn};
 pub use traps::handle_fault;
@@ -77,6 +80,12 @@ pub fn current() -> Option<&'static Arc<UserThread>> {
 /// The process side of a thread.
 pub fn of(thread: &Thread) -> Option<&Arc<UserThread>> {
     thread.user_side()
+}
+
+/// The process side of a thread that may make all system calls.
+#[inline]
+pub fn unwatched(thread: &Thread) -> Option<&Arc<UserThread>> {
+    thread.unwatched_side()
 }
 
 /// Whether the running thread has something to do before user mode.

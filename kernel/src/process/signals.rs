@@ -159,7 +159,12 @@ pub fn fault(frame: &TrapFrame, signal: u32, code: i32, address: u64) {
         frame.pc,
         frame.esr
     );
-    let forced = thread.process.signals.lock().force(&info, thread.tid);
+    force(thread, &info);
+}
+
+/// The running thread, which this is, gets a signal that cannot be ignored or blocked.
+pub fn force(thread: &UserThread, info: &Siginfo) {
+    let forced = thread.process.signals.lock().force(info, thread.tid);
     if forced.is_err() {
         kill(&thread.process);
     }

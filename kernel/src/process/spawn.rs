@@ -163,6 +163,10 @@ pub fn start_thread(thread: &Arc<UserThread>) -> Result<()> {
     }
     threads.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
     threads.push(thread.clone());
+    if let Some(creator) = super::current() {
+        let mode = creator.seccomp_mode();
+        *thread.seccomp.lock() = mode;
+    }
     drop(threads);
     // Before it runs, and while the one that starts it has no call for a descriptor
     // under way.
@@ -187,6 +191,7 @@ fn run() {
     let _ = thread
         .kernel_thread
         .set(Arc::downgrade(&thread::current_arc()));
+    thread.watch();
     let Some(mut frame) = thread.start.lock().take() else {
         return;
     };

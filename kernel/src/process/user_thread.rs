@@ -13,6 +13,7 @@ use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use paddock_abi::Errno;
 use paddock_cred::Cred;
 use paddock_process::{CpuTimes, IoUsage, Usage};
+use paddock_seccomp::Mode;
 use paddock_sync::{Deadline, NO_DEADLINE, OnceCell, Rank, SpinLock};
 
 /// Counters of [`IoUsage`]: changed by the thread itself, read by anyone.
@@ -71,6 +72,8 @@ pub struct UserThread {
     tls: AtomicU64,
     /// Who it is.
     cred: SpinLock<Arc<Cred>>,
+    /// Which system calls it may make.
+    pub(super) seccomp: SpinLock<Mode>,
     /// By how much (ns) its sleeps may end late (`PR_SET_TIMERSLACK`), and what
     /// that is when it asks for none in particular.
     pub timer_slack: [AtomicU64; 2],
@@ -136,6 +139,7 @@ impl UserThread {
             fp: UnsafeCell::new(fp),
             tls: AtomicU64::new(tls),
             cred: SpinLock::new(Rank::Leaf, cred),
+            seccomp: SpinLock::new(Rank::Leaf, Mode::Disabled),
             timer_slack: [const { AtomicU64::new(TIMER_SLACK_NS) }; 2],
             clear_tid: AtomicU64::new(0),
             robust_list: AtomicU64::new(0),
@@ -164,9 +168,26 @@ impl UserThread {
         look(&self.cred.lock())
     }
 
-    /// It is someone else from now on; who it was.
-    pub(super) fn replace_cred(&self, cred: Arc<Cred>) -> Arc<Cred> {
-        core::mem::replace(&mut *self.cred.lock(), cred)
+    /// It is someone else from now on; who it was. What binds it by then stays, if
+    /// nobody else has `cred` yet.
+    pub(super) fn replace_cred(&self, cred: &mut Arc<Cred>) -> Arc<Cred> {
+        let mut own = self.cred.lock();
+        if own.no_new_privs
+            && let Some(cred) = Arc::get_mut(cred)
+        {
+            cred.no_new_privs = true;
+        }
+        core::mem::replace(&mut own, cred.clone())
+    }
+
+    /// It is `new` from now on, if it is `old` until then.
+    pub(super) fn exchange_cred(&self, old: &Arc<Cred>, new: Arc<Cred>) -> bool {
+        let mut own = self.cred.lock();
+        let same = Arc::ptr_eq(&own, old);
+        if same {
+            *own = new;
+        }
+        same
     }
 
     /// The kernel's thread, while it lives.

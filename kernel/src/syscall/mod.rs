@@ -37,6 +37,7 @@ mod priority;
 mod process;
 mod process_vm;
 mod scheduling;
+mod seccomp;
 mod sem;
 mod shm;
 mod signal_io;
@@ -73,8 +74,8 @@ static UNKNOWN: [AtomicU64; REMEMBERED as usize / 64] =
 /// changes other registers notes work for the way back.
 #[unsafe(no_mangle)]
 extern "C" fn trap_system_call(frame: &mut TrapFrame, running: &'static Thread) -> u64 {
-    let Some(thread) = crate::process::of(running) else {
-        return Errno::ENOSYS.to_return_value();
+    let Some(thread) = crate::process::unwatched(running) else {
+        return dispatch_watched(frame, running);
     };
     match frames::is_low() {
         false => dispatch(frame, thread),
@@ -82,11 +83,26 @@ extern "C" fn trap_system_call(frame: &mut TrapFrame, running: &'static Thread) 
     }
 }
 
+/// A thread's that may not make all calls. Apart, likewise.
+#[cold]
+#[inline(never)]
+fn dispatch_watched(frame: &mut TrapFrame, running: &'static Thread) -> u64 {
+    let Some(thread) = crate::process::of(running) else {
+        return Errno::ENOSYS.to_return_value();
+    };
+    match seccomp::judge(thread, frame) {
+        Some(result) => result,
+        None => dispatch_when_low(frame, thread),
+    }
+}
+
 /// Memory first. Apart, so that the ordinary way keeps nothing for after it.
 #[cold]
 #[inline(never)]
 fn dispatch_when_low(frame: &mut TrapFrame, thread: &'static Arc<UserThread>) -> u64 {
-    oom::before_call(thread);
+    if frames::is_low() {
+        oom::before_call(thread);
+    }
     dispatch(frame, thread)
 }
 

@@ -112,7 +112,7 @@ pub fn process_mrelease(call: &mut Call<'_>) -> Result<u64> {
     let file = call.file(0)?;
     let process = process_of(&file)?;
     process.memory()?;
-    if !process.signals.lock().is_dying() {
+    if !process.signals.lock().is_killed() {
         return Err(Errno::EINVAL);
     }
     process.hasten();

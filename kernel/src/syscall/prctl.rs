@@ -1,7 +1,7 @@
 //! prctl(2).
 
 use super::credentials::change;
-use super::{Call, capabilities};
+use super::{Call, capabilities, seccomp};
 use crate::process::identity::DUMPABLE;
 use crate::process::tree;
 use crate::user_memory::{UserPtr, read_bytes, read_string};
@@ -48,6 +48,8 @@ pub fn prctl(call: &mut Call<'_>) -> Result<u64> {
         PR_CAPBSET_READ => capabilities::bounding_has(call),
         PR_CAPBSET_DROP => capabilities::drop_bounding(call),
         PR_CAP_AMBIENT => capabilities::ambient(call),
+        PR_GET_SECCOMP => Ok(u64::from(call.thread.seccomp_mode().number())),
+        PR_SET_SECCOMP => seccomp::set_by_prctl(call),
         PR_SET_NO_NEW_PRIVS => match [argument, call.word(2), call.word(3), call.word(4)] {
             [1, 0, 0, 0] => change(call, |old| Ok(old.set_no_new_privs())),
             _ => Err(Errno::EINVAL),

@@ -5,8 +5,8 @@ use super::{Call, encode};
 use super::{
     capabilities, clock, credentials, descriptors, directories, epoll, eventfd, futex, inotify, io,
     ioprio, itimer, kcmp, limits, locks, memfd, memory, mlock, modules, mqueue, msg, paths, pidfd,
-    poll, posix_timers, prctl, priority, process, process_vm, scheduling, sem, shm, signalfd,
-    signals, socket, splice, stat, system, timerfd, transfer, wait, xattr,
+    poll, posix_timers, prctl, priority, process, process_vm, scheduling, seccomp, sem, shm,
+    signalfd, signals, socket, splice, stat, system, timerfd, transfer, wait, xattr,
 };
 use paddock_abi::nr;
 
@@ -271,6 +271,7 @@ table! {
     GETRANDOM => system::getrandom,
     PERSONALITY => process::personality,
     PRCTL => prctl::prctl,
+    SECCOMP => seccomp::seccomp,
     SYSLOG => system::syslog,
     RSEQ => system::rseq,
     VHANGUP => system::vhangup,

@@ -31,7 +31,7 @@ use alloc::string::String;
 use alloc::sync::Arc;
 use core::cell::UnsafeCell;
 use core::ops::Deref;
-use core::sync::atomic::{AtomicBool, AtomicI8, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicI8, AtomicPtr, AtomicU64, Ordering};
 use paddock_process::CpuTimes;
 use paddock_sched::{AtomicState, Class, CpuMask, Id, State, Wakers};
 use paddock_sync::{Context, PreemptGuard, Rank, SpinLock, WaitQueue, might_sleep};
@@ -80,6 +80,8 @@ pub struct Thread {
     name: SpinLock<String>,
     stack: Option<KernelStack>,
     user: Option<Box<dyn UserSide>>,
+    /// Where that is; null if its system calls are looked at first.
+    unwatched: AtomicPtr<()>,
     /// Switches away from it because it waits, and for others' sake.
     switches: [AtomicU64; 2],
     /// Its reads of disks, in units of 512 bytes.
@@ -123,6 +125,7 @@ impl Thread {
             name: SpinLock::new(Rank::Leaf, String::new()),
             stack: None,
             user: None,
+            unwatched: AtomicPtr::new(core::ptr::null_mut()),
             switches: [const { AtomicU64::new(0) }; 2],
             blocks_read: AtomicU64::new(0),
             run_at_sleep: AtomicU64::new(0),

@@ -10,7 +10,8 @@ use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::sync::Arc;
 use core::cell::UnsafeCell;
-use core::sync::atomic::{AtomicI8, AtomicU64, AtomicUsize};
+use core::ptr;
+use core::sync::atomic::{AtomicI8, AtomicPtr, AtomicU64, AtomicUsize};
 use paddock_abi::{Errno, Result};
 use paddock_sched::Class;
 use paddock_sync::{Rank, SpinLock, try_box};
@@ -98,6 +99,9 @@ fn start(
             thread.set_reserve(user.reserve());
             thread.set_operators(user.is_operators());
         }
+        let data = |user: &dyn UserSide| ptr::from_ref(user).cast::<()>();
+        let side = user.as_deref().map_or(ptr::null(), data);
+        thread.unwatched = AtomicPtr::new(side.cast_mut());
         thread.user = user;
         thread
     });

@@ -4,6 +4,8 @@
 use super::Thread;
 use crate::memory::frames::Reserve;
 use core::any::TypeId;
+use core::ptr;
+use core::sync::atomic::Ordering;
 
 /// The side of a thread that is a program's.
 ///
@@ -39,5 +41,19 @@ impl Thread {
         debug_assert!(side.type_id() == TypeId::of::<T>(), "two types of programs");
         // SAFETY: only one type has the trait, which is `T`.
         Some(unsafe { &*core::ptr::from_ref(side).cast() })
+    }
+
+    /// The same; `None` also for one whose system calls are looked at first.
+    #[inline]
+    pub fn unwatched_side<T: UserSide>(&self) -> Option<&T> {
+        let side = self.unwatched.load(Ordering::Relaxed).cast::<T>();
+        // SAFETY: null, or what `user` owns as long as the thread lives, and of the
+        // only type that has the trait.
+        unsafe { side.as_ref() }
+    }
+
+    /// Has each system call from now on looked at before it is made.
+    pub fn watch_calls(&self) {
+        self.unwatched.store(ptr::null_mut(), Ordering::Relaxed);
     }
 }

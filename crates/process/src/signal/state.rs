@@ -280,6 +280,13 @@ impl Signals {
         (1..=SIGMAX).any(|signal| heard.contains(signal) && self.is_deadly(signal))
     }
 
+    /// Whether the process ends, or has been sent `SIGKILL` and will.
+    pub fn is_killed(&self) -> bool {
+        let waits = |pending: &Pending| pending.set().contains(SIGKILL);
+        let of_thread = |thread: &ThreadSignals| waits(&thread.pending);
+        self.dying || waits(&self.pending) || self.threads.iter().any(of_thread)
+    }
+
     /// Whether the parent wants to hear of children that stop.
     pub fn hears_stops(&self) -> bool {
         let action = self.action_of(SIGCHLD);

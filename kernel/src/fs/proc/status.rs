@@ -132,6 +132,14 @@ pub fn status(subject: &Subject, out: &mut Text<'_>) -> Result<()> {
     sizes(subject, out)?;
     signals(subject, out)?;
     rights(&who, out)?;
+    let own = subject.process.thread(subject.process.pid);
+    let mode = subject.thread.as_ref().or(own.as_ref());
+    let mode = mode.map(|thread| thread.seccomp_mode()).unwrap_or_default();
+    out.put(format_args!(
+        "Seccomp:\t{}\nSeccomp_filters:\t{}\n",
+        mode.number(),
+        mode.filters()
+    ))?;
     let used = subject.usage();
     out.put(format_args!(
         "voluntary_ctxt_switches:\t{}\nnonvoluntary_ctxt_switches:\t{}\n",

@@ -39,6 +39,7 @@ mod proc_files;
 mod process_vm;
 mod processes;
 mod program_start;
+mod seccomp;
 mod seldom;
 mod signal_io;
 mod signals;
@@ -129,6 +130,7 @@ pub const CASES: &[Case] = &[
         "FIFO SERVICES KILLS IDLE COMMAND",
         supervise::run,
     ),
+    tool("filtered", "", seccomp::filtered),
     tool("listen-fds", "[COUNT]", listen_fds::run),
     tool("ask", "PORT", listen_fds::ask),
     Case {
@@ -159,6 +161,7 @@ pub const CASES: &[Case] = &[
     case("process-vm", process_vm::run),
     case("proc-files", proc_files::run),
     case("program-start", program_start::run),
+    case("seccomp", seccomp::run),
     case("seldom-calls", seldom::run),
     case("splice", splice::run),
     case("fallocate", fallocate::run),
