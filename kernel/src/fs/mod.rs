@@ -16,7 +16,7 @@ mod sys;
 use crate::console::terminal::{self, ConsoleSink};
 use crate::machine::CommandLine;
 use crate::power;
-use crate::process::{terminals, vfs};
+use crate::process::{namespaces, terminals, vfs};
 use alloc::sync::Arc;
 use clock::WallClock;
 use embassy_executor::Spawner;
@@ -56,6 +56,9 @@ pub fn mount_root(command_line: &CommandLine<'_>) {
     }
     mounts::mount_all(&namespace, &context, &clock);
     vfs::set_namespace(namespace);
+    if namespaces::init().is_err() {
+        panic!("no memory for the first namespaces");
+    }
     flusher::start();
 }
 

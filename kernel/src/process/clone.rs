@@ -5,7 +5,7 @@ use super::hardware::Arm;
 use super::memory::Memory;
 use super::object::{NewProcess, Process, UserThread};
 use super::program::Executable;
-use super::{accounts, cgroup, current, limits, spawn, tree};
+use super::{accounts, cgroup, current, limits, namespaces, spawn, tree};
 use crate::arch::trap::TrapFrame;
 use crate::arch::user_access::copy_to_user;
 use alloc::sync::Arc;
@@ -14,9 +14,6 @@ use paddock_abi::process::CloneFlags;
 use paddock_abi::{Errno, Result};
 use paddock_cgroup::{Group, Place};
 use paddock_sync::try_arc;
-
-/// CLONE_NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID and NEWNET.
-const NAMESPACES: u64 = 0x7e02_0000;
 
 /// The arguments of clone(2).
 #[derive(Clone, Debug)]
@@ -94,11 +91,17 @@ fn check(flags: CloneFlags) -> Result<()> {
     {
         return Err(Errno::EINVAL);
     }
-    // Sharing handlers between processes, and namespaces, are not supported.
-    if has(CloneFlags::SIGHAND) && !has(CloneFlags::THREAD) || flags.bits() & NAMESPACES != 0 {
+    // Sharing handlers between processes is not supported, nor are threads in
+    // namespaces of their own.
+    let apart = flags.intersects(namespaces::KINDS);
+    if has(CloneFlags::SIGHAND) && !has(CloneFlags::THREAD)
+        || has(CloneFlags::NEWNS) && has(CloneFlags::FS)
+        || apart && has(CloneFlags::THREAD)
+        || has(CloneFlags::NEWIPC) && has(CloneFlags::SYSVSEM)
+    {
         return Err(Errno::EINVAL);
     }
-    Ok(())
+    namespaces::check_kinds(flags)
 }
 
 fn child_frame(frame: &TrapFrame, request: &CloneRequest) -> TrapFrame {
@@ -244,8 +247,13 @@ fn child_process(
     if flags.contains(CloneFlags::CLEAR_SIGHAND) {
         signals.forget_handlers();
     }
-    let paths = old.paths.lock().clone();
     let cred = parent.cred();
+    let paths = old.paths.lock().clone();
+    let namespaces = old.namespaces.lock().clone();
+    let (namespaces, paths) = match flags.intersects(namespaces::KINDS) {
+        true => namespaces.unshared(flags, &cred, paths)?,
+        false => (namespaces, paths),
+    };
     let limits = *old.limits.lock();
     let names = old.names.lock().try_clone()?;
     let child = try_arc(Process::new(NewProcess {
@@ -253,6 +261,7 @@ fn child_process(
         memory,
         files,
         paths,
+        namespaces,
         cred,
         signals,
         limits,

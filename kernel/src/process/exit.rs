@@ -5,6 +5,7 @@
 //! frame below owns anything.
 
 use super::files::FileShare;
+use super::namespaces::Namespaces;
 use super::object::{Process, UserThread};
 use super::{cgroup, current, futex, ipc, locks, memory, oom, signals, terminals, tree};
 use crate::arch::user_access::copy_to_user;
@@ -171,7 +172,7 @@ fn release_memory(process: &Process) {
     *process.executable.lock() = None;
 }
 
-/// Lets go of its directories. Who it was stays: that is asked of zombies too.
+/// Lets go of its directories, and then of its namespaces. Who it was stays: that is asked of zombies too.
 fn release_directories(process: &Process) {
     let root = super::vfs::namespace().root();
     let mut paths = process.paths.lock();
@@ -180,6 +181,9 @@ fn release_directories(process: &Process) {
         core::mem::replace(&mut paths.base, root),
     );
     drop(paths);
+    drop(old);
+    let initial = Namespaces::initial();
+    let old = core::mem::replace(&mut *process.namespaces.lock(), initial);
     drop(old);
 }
 

@@ -123,7 +123,7 @@ impl Drop for FileShare {
 }
 
 /// Where a process has its share. Only its last thread ever puts another there: one
-/// that is about to run a new program, or that ends.
+/// that is about to run a new program, that unshares its descriptors, or that ends.
 pub struct OwnFiles {
     share: SpinLock<FileShare>,
     /// The table of that share.

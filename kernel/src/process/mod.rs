@@ -17,6 +17,7 @@ pub mod ipc;
 pub mod limits;
 pub mod locks;
 pub mod memory;
+pub mod namespaces;
 pub mod object;
 pub mod oom;
 mod oom_group;

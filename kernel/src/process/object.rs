@@ -3,6 +3,7 @@
 use super::cpu_clock::CpuClock;
 use super::files::{FileShare, Files, OwnFiles};
 use super::memory::Memory;
+use super::namespaces::Namespaces;
 use super::program::Executable;
 use super::timers::Timers;
 use crate::memory::frames::Reserve;
@@ -142,6 +143,8 @@ pub struct Process {
     pub files: OwnFiles,
     /// Working directory, root and mode mask.
     pub paths: SpinLock<FsInfo, PreemptOff>,
+    /// The namespaces that it is in.
+    pub namespaces: SpinLock<Arc<Namespaces>>,
     /// Who it is to others: its first thread.
     cred: SpinLock<Arc<Cred>>,
     /// The signal at its parent's end; zero for none.
@@ -241,6 +244,8 @@ pub struct NewProcess {
     pub files: FileShare,
     /// Directories and mode mask.
     pub paths: FsInfo,
+    /// Namespaces.
+    pub namespaces: Arc<Namespaces>,
     /// Identity.
     pub cred: Arc<Cred>,
     /// Signal state.
@@ -271,6 +276,7 @@ impl Process {
             memory,
             files,
             paths,
+            namespaces,
             cred,
             signals,
             limits,
@@ -288,6 +294,7 @@ impl Process {
             memory: SpinLock::new(Rank::Leaf, Some(memory)),
             files: OwnFiles::new(files),
             paths: SpinLock::new(Rank::Leaf, paths),
+            namespaces: SpinLock::new(Rank::Leaf, namespaces),
             cred: SpinLock::new(Rank::Leaf, cred),
             parent_death_signal: AtomicU32::new(0),
             executable: SpinLock::new(Rank::Leaf, None),

@@ -2,6 +2,7 @@
 //! first steps of every user thread.
 
 use super::files::FileShare;
+use super::namespaces::Namespaces;
 use super::object::{DEFAULT_LIMITS, ExitHook, Names, NewProcess, Process, UserThread, try_string};
 use super::program::{self, Request};
 use super::terminals;
@@ -79,6 +80,7 @@ pub fn spawn(program: Program<'_>) -> Result<Arc<Process>> {
             memory: loaded.memory,
             files: FileShare::new(program.files)?,
             paths: program.paths.fs_info(),
+            namespaces: Namespaces::initial(),
             cred: loaded.cred.clone(),
             signals,
             limits: limits::defaults(),

@@ -1,10 +1,17 @@
-//! The names of the host and its domain (uname(2)).
+//! The names of the host and its domain (uname(2)), in each UTS namespace.
 
+use alloc::sync::Arc;
 use alloc::vec::Vec;
-use paddock_sync::{PreemptOff, Rank, SpinLock};
+use core::sync::atomic::{AtomicU64, Ordering};
+use paddock_abi::{Errno, Result};
+use paddock_sync::{PreemptOff, Rank, SpinLock, try_arc};
 
 /// The longest name, in bytes.
 pub const NAME_MAX: usize = 64;
+
+/// The inode number of the first UTS namespace, as on Linux, and of the next one.
+const FIRST_NUMBER: u64 = 0xefff_fffe;
+static NEXT_NUMBER: AtomicU64 = AtomicU64::new(0xf200_0000);
 
 /// Empty until they are set.
 struct Names {
@@ -12,39 +19,70 @@ struct Names {
     domain: Vec<u8>,
 }
 
-static NAMES: SpinLock<Names, PreemptOff> = SpinLock::new(
-    Rank::Leaf,
-    Names {
-        host: Vec::new(),
-        domain: Vec::new(),
-    },
-);
-
-/// The host's name. Never sleeps.
-pub fn hostname() -> Vec<u8> {
-    or(NAMES.lock().host.clone(), b"paddock")
+/// A UTS namespace.
+pub struct Uts {
+    number: u64,
+    names: SpinLock<Names, PreemptOff>,
 }
 
-/// The domain's name, as uname(2) tells it. Never sleeps.
-pub fn domain() -> Vec<u8> {
-    or(NAMES.lock().domain.clone(), b"(none)")
+fn copy_of(name: &[u8]) -> Result<Vec<u8>> {
+    let mut copy = Vec::new();
+    copy.try_reserve_exact(name.len())
+        .map_err(|_| Errno::ENOMEM)?;
+    copy.extend_from_slice(name);
+    Ok(copy)
 }
 
-fn or(name: Vec<u8>, default: &[u8]) -> Vec<u8> {
-    match name.is_empty() {
-        true => default.to_vec(),
-        false => name,
+impl Uts {
+    /// The first one, without names. `ENOMEM`.
+    pub fn first() -> Result<Arc<Uts>> {
+        Self::new(FIRST_NUMBER, Vec::new(), Vec::new())
+    }
+
+    fn new(number: u64, host: Vec<u8>, domain: Vec<u8>) -> Result<Arc<Uts>> {
+        try_arc(Uts {
+            number,
+            names: SpinLock::new(Rank::Leaf, Names { host, domain }),
+        })
+    }
+
+    /// Another with the same names. `ENOMEM`.
+    pub fn copy(&self) -> Result<Arc<Uts>> {
+        let names = self.names.lock();
+        let (host, domain) = (copy_of(&names.host)?, copy_of(&names.domain)?);
+        drop(names);
+        let number = NEXT_NUMBER.fetch_add(1, Ordering::Relaxed);
+        Self::new(number, host, domain)
+    }
+
+    /// Its inode number.
+    pub fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// The host's name. `ENOMEM`. Never sleeps.
+    pub fn hostname(&self) -> Result<Vec<u8>> {
+        or(&self.names.lock().host, b"paddock")
+    }
+
+    /// The domain's name, as uname(2) tells it. `ENOMEM`. Never sleeps.
+    pub fn domain(&self) -> Result<Vec<u8>> {
+        or(&self.names.lock().domain, b"(none)")
+    }
+
+    /// Sets the host's name, of at most [`NAME_MAX`] bytes. Never sleeps.
+    pub fn set_hostname(&self, name: Vec<u8>) {
+        let old = core::mem::replace(&mut self.names.lock().host, name);
+        drop(old);
+    }
+
+    /// Sets the domain's name, likewise.
+    pub fn set_domain(&self, name: Vec<u8>) {
+        let old = core::mem::replace(&mut self.names.lock().domain, name);
+        drop(old);
     }
 }
 
-/// Sets the host's name, of at most [`NAME_MAX`] bytes. Never sleeps.
-pub fn set_hostname(name: Vec<u8>) {
-    let old = core::mem::replace(&mut NAMES.lock().host, name);
-    drop(old);
-}
-
-/// Sets the domain's name, likewise.
-pub fn set_domain(name: Vec<u8>) {
-    let old = core::mem::replace(&mut NAMES.lock().domain, name);
-    drop(old);
+fn or(name: &[u8], default: &[u8]) -> Result<Vec<u8>> {
+    copy_of(if name.is_empty() { default } else { name })
 }

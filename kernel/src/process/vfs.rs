@@ -1,7 +1,10 @@
 //! The one tree of files, and paths in it.
 
+use super::{UserThread, current};
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 use core::fmt::{self, Write};
+use paddock_abi::Result;
 use paddock_sync::OnceCell;
 use paddock_vfs::{MountNamespace, Path};
 
@@ -25,6 +28,13 @@ pub fn namespace() -> &'static Arc<MountNamespace> {
 /// The tree of files, if the root is mounted.
 pub fn try_namespace() -> Option<&'static Arc<MountNamespace>> {
     NAMESPACE.get()
+}
+
+/// A place's path as the running process may call it: from its root. `ENOMEM`.
+pub fn name_of(path: &Path) -> Result<Vec<u8>> {
+    let own = |thread: &Arc<UserThread>| thread.process.paths.lock().root.clone();
+    let root = current().map_or_else(|| namespace().root(), own);
+    namespace().path_of(path, &root)
 }
 
 /// Writes a place's absolute path. May sleep.

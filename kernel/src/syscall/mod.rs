@@ -28,6 +28,7 @@ mod mlock;
 mod modules;
 mod mqueue;
 mod msg;
+mod namespaces;
 mod paths;
 mod pidfd;
 mod poll;

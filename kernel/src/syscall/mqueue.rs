@@ -5,7 +5,7 @@ use super::epoll::anonymous_metadata;
 use crate::arch::user_access::copy_to_user;
 use crate::net::netlink::NetlinkSocket;
 use crate::process::object::RLIMIT_MSGQUEUE;
-use crate::process::{Process, accounts, send_to_process};
+use crate::process::{Process, accounts, ipc, send_to_process};
 use crate::time;
 use crate::user_memory::{read_bytes, read_string};
 use alloc::format;
@@ -22,8 +22,20 @@ use paddock_sync::{Deadline, NO_DEADLINE, Pollable, Ready, WaitQueue, try_arc};
 use paddock_user_io::UserWriter;
 use paddock_vfs::{File, Metadata, OpenFile, OpenFlags};
 
-/// All queues that have a name.
-static NAMES: Names<Registered> = Names::new();
+/// The queues that have a name, in the caller's IPC namespace. `ENOMEM`.
+fn names() -> Result<Arc<Names<Registered>>> {
+    let ipc = ipc::own();
+    let names = match ipc.names.get() {
+        Some(names) => names.clone(),
+        None => {
+            let new = try_arc(Names::<Registered>::new())?;
+            // Whoever was first has made them.
+            let _ = ipc.names.set(new);
+            ipc.names.get().ok_or(Errno::ENOMEM)?.clone()
+        }
+    };
+    names.downcast().map_err(|_| Errno::EINVAL)
+}
 
 /// The longest path that is looked at.
 const PATH_MAX: usize = 4096;
@@ -189,7 +201,8 @@ pub fn mq_open(call: &mut Call<'_>) -> Result<u64> {
         limit: call.process().limit(RLIMIT_MSGQUEUE),
     };
     let account = accounts::paying();
-    let queue = call.ipc(|caller| NAMES.open(caller, name, &how, account.user()))?;
+    let names = names()?;
+    let queue = call.ipc(|caller| names.open(caller, name, &how, account.user()))?;
     let kept = (OpenFlags::WRONLY | OpenFlags::RDWR | OpenFlags::NONBLOCK) & flags;
     let file = OpenFile::new(try_arc(QueueFile(queue))?, None, kept)?;
     Ok(call.install(file, kept | OpenFlags::CLOEXEC)? as u64)
@@ -198,7 +211,8 @@ pub fn mq_open(call: &mut Call<'_>) -> Result<u64> {
 /// mq_unlink(2).
 pub fn mq_unlink(call: &mut Call<'_>) -> Result<u64> {
     let name = read_string(call.word(0), PATH_MAX, Errno::ENAMETOOLONG)?;
-    call.ipc(|caller| NAMES.unlink(caller, &name)).map(|()| 0)
+    let names = names()?;
+    call.ipc(|caller| names.unlink(caller, &name)).map(|()| 0)
 }
 
 /// When a call ends that has a time of the wall clock. `EFAULT`, `EINVAL`.

@@ -3,7 +3,7 @@
 use super::Call;
 use crate::arch::user_access::copy_to_user;
 use crate::process::accounts;
-use crate::process::ipc::msg::QUEUES;
+use crate::process::ipc;
 use crate::user_memory::read_bytes;
 use paddock_abi::ipc::*;
 use paddock_abi::{Errno, Result};
@@ -14,7 +14,7 @@ use paddock_ipc::{Which, index_of};
 pub fn msgget(call: &mut Call<'_>) -> Result<u64> {
     let (key, flags) = (call.int(0), call.uint(1));
     let account = accounts::paying();
-    let id = call.ipc(|caller| QUEUES.get(caller, (key, flags), account.user()))?;
+    let id = call.ipc(|caller| ipc::own().queues.get(caller, (key, flags), account.user()))?;
     Ok(id as u64)
 }
 
@@ -28,7 +28,11 @@ pub fn msgsnd(call: &mut Call<'_>) -> Result<u64> {
     let place = call.word(1).checked_add(8).ok_or(Errno::EFAULT)?;
     let text = read_bytes(place, bytes as usize)?;
     let account = accounts::paying();
-    call.ipc(|caller| QUEUES.send(caller, (id, flags), (kind, text), account.user()))?;
+    call.ipc(|caller| {
+        ipc::own()
+            .queues
+            .send(caller, (id, flags), (kind, text), account.user())
+    })?;
     Ok(0)
 }
 
@@ -40,9 +44,10 @@ pub fn msgrcv(call: &mut Call<'_>) -> Result<u64> {
     }
     let copies = is_copy(flags)?;
     let (kind, most) = (kind as i64, bytes as usize);
+    let space = ipc::own();
     let message = call.ipc(|caller| match copies {
-        true => QUEUES.copy(caller, (id, flags), kind, most),
-        false => QUEUES.receive(caller, (id, flags), kind, most),
+        true => space.queues.copy(caller, (id, flags), kind, most),
+        false => space.queues.receive(caller, (id, flags), kind, most),
     })?;
     let text = message.text.get(..most).unwrap_or(&message.text);
     call.pointer::<i64>(1).write(&message.kind)?;
@@ -64,23 +69,25 @@ pub fn msgctl(call: &mut Call<'_>) -> Result<u64> {
         MSG_STAT_ANY => stat(call, Which::IndexForAll(id)),
         IPC_SET => {
             let new = call.pointer::<MsqidDs>(2).read()?;
-            call.ipc(|caller| QUEUES.set(caller, id, &new))?;
+            call.ipc(|caller| ipc::own().queues.set(caller, id, &new))?;
             Ok(0)
         }
-        IPC_RMID => call.ipc(|caller| QUEUES.remove(caller, id)).map(|()| 0),
+        IPC_RMID => call
+            .ipc(|caller| ipc::own().queues.remove(caller, id))
+            .map(|()| 0),
         _ => Err(Errno::EINVAL),
     }
 }
 
 fn stat(call: &Call<'_>, which: Which) -> Result<u64> {
-    let (id, shown) = call.ipc(|caller| QUEUES.stat(caller, which))?;
+    let (id, shown) = call.ipc(|caller| ipc::own().queues.stat(caller, which))?;
     call.pointer::<MsqidDs>(2).write(&shown)?;
     Ok(id as u64)
 }
 
 /// `IPC_INFO` and `MSG_INFO`: the highest index.
 fn info(call: &Call<'_>, totals: bool) -> Result<u64> {
-    let (used, highest) = QUEUES.counts();
+    let (used, highest) = ipc::own().queues.counts();
     // What Linux says of the first three means nothing any more.
     let (msgpool, msgmap, msgtql) = match totals {
         true => {
@@ -111,7 +118,8 @@ fn info(call: &Call<'_>, totals: bool) -> Result<u64> {
 fn all_messages() -> (u64, u64) {
     let (mut messages, mut bytes) = (0, 0);
     let mut index = 0;
-    while let Some(queue) = QUEUES.from(index) {
+    let ipc = ipc::own();
+    while let Some(queue) = ipc.queues.from(index) {
         let shown = queue.shown();
         messages += shown.msg_qnum;
         bytes += shown.msg_cbytes;

@@ -14,19 +14,24 @@ use paddock_cred::Cap;
 use paddock_mem::PAGE_SIZE;
 use paddock_process::FifoEnd;
 use paddock_sync::{NO_DEADLINE, Pollable, WaitError};
-use paddock_vfs::path::SetTime;
-use paddock_vfs::{FileKind, FsInfo, OpenFile, OpenFlags, Path, Timestamp};
+use paddock_vfs::path::{Restrict, SetTime};
+use paddock_vfs::{FileKind, FsInfo, OpenFile, OpenFlags, Path, PathContext, Timestamp};
 
 /// openat(2).
 pub fn openat(call: &mut Call<'_>) -> Result<u64> {
     let flags = OpenFlags::from_bits_truncate(call.uint(2));
-    open(call, flags, call.uint(3))
-}
-
-fn open(call: &Call<'_>, flags: OpenFlags, mode: u32) -> Result<u64> {
     let path = call.path(1)?;
     let context = call.context_at(0, &path)?;
-    let file = namespace().open(&context, &path, flags, mode)?;
+    open(call, (&context, &path), flags, call.uint(3))
+}
+
+fn open(
+    call: &Call<'_>,
+    (context, path): (&PathContext, &[u8]),
+    flags: OpenFlags,
+    mode: u32,
+) -> Result<u64> {
+    let file = namespace().open(context, path, flags, mode)?;
     wait_for_partner(&file, flags)?;
     Ok(call.install(file, flags)? as u64)
 }
@@ -48,7 +53,10 @@ fn wait_for_partner(file: &Arc<OpenFile>, flags: OpenFlags) -> Result<()> {
         })
 }
 
-/// openat2(2): without restrictions on the walk (`EINVAL`).
+/// `RESOLVE_CACHED`: what is in the cache is not told apart, so it is never all there.
+const RESOLVE_CACHED: u64 = 0x20;
+
+/// openat2(2): `EAGAIN` for `RESOLVE_CACHED`, after which programs ask without it.
 pub fn openat2(call: &mut Call<'_>) -> Result<u64> {
     let size = call.word(3);
     if size < HOW_SIZE {
@@ -65,12 +73,26 @@ pub fn openat2(call: &mut Call<'_>) -> Result<u64> {
     }
     let [flags, mode, resolve] = call.pointer::<[u64; 3]>(2).read()?;
     let flags = u32::try_from(flags).ok().and_then(OpenFlags::from_bits);
-    match flags {
-        Some(flags) if resolve == 0 && mode <= 0o7777 && (mode == 0 || makes(flags)) => {
-            open(call, flags, mode as u32)
-        }
-        _ => Err(Errno::EINVAL),
+    let restrict = u8::try_from(resolve & !RESOLVE_CACHED);
+    let restrict = restrict.ok().and_then(Restrict::from_bits);
+    let (Some(flags), Some(restrict)) = (flags, restrict) else {
+        return Err(Errno::EINVAL);
+    };
+    let both = restrict.contains(Restrict::BENEATH | Restrict::IN_ROOT);
+    if both || mode > 0o7777 || mode != 0 && !makes(flags) {
+        return Err(Errno::EINVAL);
     }
+    if resolve & RESOLVE_CACHED != 0 {
+        return Err(Errno::EAGAIN);
+    }
+    let path = call.path(1)?;
+    let mut context = call.context_at(0, &path)?;
+    if !restrict.is_empty() {
+        // The directory counts for absolute paths, too.
+        let base = call.context_at(0, b"")?.base;
+        context = context.restricted(base, restrict);
+    }
+    open(call, (&context, &path), flags, mode as u32)
 }
 
 /// Bytes of `struct open_how`, the only version.

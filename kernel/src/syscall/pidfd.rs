@@ -49,6 +49,14 @@ pub fn process_of(file: &OpenFile) -> Result<&Arc<Process>> {
     file.map(|file| &file.0).ok_or(Errno::EBADF)
 }
 
+/// `ESRCH` if a process has ended.
+pub fn check_alive(process: &Process) -> Result<()> {
+    match process.has_exited.load(Acquire) {
+        true => Err(Errno::ESRCH),
+        false => Ok(()),
+    }
+}
+
 /// pidfd_open(2).
 pub fn pidfd_open(call: &mut Call<'_>) -> Result<u64> {
     let flags = OpenFlags::from_bits(call.uint(1)).ok_or(Errno::EINVAL)?;
@@ -145,9 +153,7 @@ pub fn pidfd_getfd(call: &mut Call<'_>) -> Result<u64> {
     let file = call.file(0)?;
     let process = process_of(&file)?;
     may_inspect(process).map_err(|_| Errno::EPERM)?;
-    if process.has_exited.load(Acquire) {
-        return Err(Errno::ESRCH);
-    }
+    check_alive(process)?;
     let theirs = process.files().lock().get(call.int(1))?;
     Ok(call.install(theirs, OpenFlags::CLOEXEC)? as u64)
 }

@@ -3,7 +3,7 @@
 use super::Call;
 use crate::arch::user_access::copy_to_user;
 use crate::process::accounts;
-use crate::process::ipc::sem::SETS;
+use crate::process::ipc;
 use crate::user_memory::read_bytes;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -25,7 +25,7 @@ fn payer() -> Arc<Account> {
 pub fn semget(call: &mut Call<'_>) -> Result<u64> {
     let (key, count, flags) = (call.int(0), call.int(1), call.uint(2));
     let account = payer();
-    let id = call.ipc(|caller| SETS.get(caller, (key, flags), count, &account))?;
+    let id = call.ipc(|caller| ipc::own().sets.get(caller, (key, flags), count, &account))?;
     Ok(id as u64)
 }
 
@@ -67,7 +67,11 @@ fn operations(call: &Call<'_>) -> Result<Vec<Sembuf>> {
 fn operate(call: &Call<'_>, operations: &[Sembuf], deadline: Deadline) -> Result<u64> {
     let account = accounts::paying();
     let undo = (&call.process().sem_undo, &account);
-    call.ipc(|caller| SETS.operate(caller, call.int(0), operations, deadline, undo))?;
+    call.ipc(|caller| {
+        ipc::own()
+            .sets
+            .operate(caller, call.int(0), operations, deadline, undo)
+    })?;
     Ok(0)
 }
 
@@ -84,12 +88,14 @@ pub fn semctl(call: &mut Call<'_>) -> Result<u64> {
         SEM_STAT_ANY => stat(call, Which::IndexForAll(id)),
         IPC_SET => {
             let new = call.pointer::<SemidDs>(3).read()?;
-            call.ipc(|caller| SETS.set(caller, id, &new.sem_perm))?;
+            call.ipc(|caller| ipc::own().sets.set(caller, id, &new.sem_perm))?;
             Ok(0)
         }
-        IPC_RMID => call.ipc(|caller| SETS.remove(caller, id)).map(|()| 0),
-        GETALL => get_all(call, &*SETS.find(id)?),
-        SETALL => set_all(call, &*SETS.find(id)?),
+        IPC_RMID => call
+            .ipc(|caller| ipc::own().sets.remove(caller, id))
+            .map(|()| 0),
+        GETALL => get_all(call, &*ipc::own().sets.find(id)?),
+        SETALL => set_all(call, &*ipc::own().sets.find(id)?),
         SETVAL => set_value(call, id),
         GETVAL | GETPID | GETNCNT | GETZCNT => get_one(call, id, command),
         _ => Err(Errno::EINVAL),
@@ -97,14 +103,14 @@ pub fn semctl(call: &mut Call<'_>) -> Result<u64> {
 }
 
 fn stat(call: &Call<'_>, which: Which) -> Result<u64> {
-    let (id, shown) = call.ipc(|caller| SETS.stat(caller, which))?;
+    let (id, shown) = call.ipc(|caller| ipc::own().sets.stat(caller, which))?;
     call.pointer::<SemidDs>(3).write(&shown)?;
     Ok(id as u64)
 }
 
 /// `IPC_INFO` and `SEM_INFO`: the highest index.
 fn info(call: &Call<'_>, totals: bool) -> Result<u64> {
-    let (used, highest, semaphores) = SETS.counts();
+    let (used, highest, semaphores) = ipc::own().sets.counts();
     let (semusz, semaem) = match totals {
         true => (used as i32, semaphores as i32),
         false => (20, SEMVMX),
@@ -161,14 +167,14 @@ fn set_value(call: &Call<'_>, id: i32) -> Result<u64> {
     if !(0..=SEMVMX).contains(&value) {
         return Err(Errno::ERANGE);
     }
-    let set = SETS.find(id)?;
+    let set = ipc::own().sets.find(id)?;
     let number = usize::try_from(call.int(1)).map_err(|_| Errno::EINVAL)?;
     call.ipc(|caller| set.set_value(caller, number, value))?;
     Ok(0)
 }
 
 fn get_one(call: &Call<'_>, id: i32, command: u32) -> Result<u64> {
-    let set = SETS.find(id)?;
+    let set = ipc::own().sets.find(id)?;
     let number = usize::try_from(call.int(1)).unwrap_or(usize::MAX);
     let look = |engine: &Engine<_>| {
         Ok(match command {

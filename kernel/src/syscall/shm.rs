@@ -2,7 +2,8 @@
 
 use super::Call;
 use crate::process::Arm;
-use crate::process::ipc::shm::{Mapped, Memory, SEGMENTS};
+use crate::process::ipc::shm::{Mapped, Memory};
+use crate::process::ipc::{self, IpcSpace};
 use crate::process::object::{RLIMIT_AS, RLIMIT_DATA, RLIMIT_MEMLOCK};
 use alloc::sync::Arc;
 use paddock_abi::ipc::*;
@@ -21,7 +22,7 @@ pub fn shmget(call: &mut Call<'_>) -> Result<u64> {
         return Err(Errno::EINVAL);
     }
     let make = || Memory::new(key, bytes);
-    let id = call.ipc(|caller| SEGMENTS.get(caller, (key, flags), bytes, make))?;
+    let id = call.ipc(|caller| ipc::own().segments.get(caller, (key, flags), bytes, make))?;
     Ok(id as u64)
 }
 
@@ -57,23 +58,24 @@ pub fn shmat(call: &mut Call<'_>) -> Result<u64> {
     let (id, flags) = (call.int(0), call.uint(2));
     let address = place(call.word(1), flags)?;
     let (prot, wanted) = rights(flags);
-    let segment = call.ipc(|caller| SEGMENTS.attach(caller, id, wanted))?;
-    map(call, segment, (address, prot), flags)
+    let space = ipc::own();
+    let segment = call.ipc(|caller| space.segments.attach(caller, id, wanted))?;
+    map(call, (segment, space), (address, prot), flags)
 }
 
 /// Maps a segment that is counted as attached once for this, which the end of
 /// it takes back.
 fn map(
     call: &Call<'_>,
-    segment: Arc<Segment<Memory>>,
+    (segment, ipc): (Arc<Segment<Memory>>, Arc<IpcSpace>),
     (address, prot): (u64, Prot),
     flags: u32,
 ) -> Result<u64> {
     let length = segment.pages() * PAGE_SIZE;
-    let source: Arc<dyn MapSource<Arm>> = match try_arc(Mapped(segment.clone())) {
+    let source: Arc<dyn MapSource<Arm>> = match try_arc(Mapped(segment.clone(), ipc.clone())) {
         Ok(source) => source,
         Err(error) => {
-            Mapped(segment).detached();
+            Mapped(segment, ipc).detached();
             return Err(error);
         }
     };
@@ -133,14 +135,16 @@ pub fn shmctl(call: &mut Call<'_>) -> Result<u64> {
         SHM_STAT_ANY => stat(call, Which::IndexForAll(id)),
         IPC_SET => {
             let new = call.pointer::<ShmidDs>(2).read()?;
-            call.ipc(|caller| SEGMENTS.set(caller, id, &new.shm_perm))?;
+            call.ipc(|caller| ipc::own().segments.set(caller, id, &new.shm_perm))?;
             Ok(0)
         }
-        IPC_RMID => call.ipc(|caller| SEGMENTS.remove(caller, id)).map(|()| 0),
+        IPC_RMID => call
+            .ipc(|caller| ipc::own().segments.remove(caller, id))
+            .map(|()| 0),
         SHM_LOCK | SHM_UNLOCK => {
             let may_lock = call.process().limit(RLIMIT_MEMLOCK) > 0;
             let lock = command == SHM_LOCK;
-            call.ipc(|caller| SEGMENTS.lock(caller, id, lock, may_lock))?;
+            call.ipc(|caller| ipc::own().segments.lock(caller, id, lock, may_lock))?;
             Ok(0)
         }
         _ => Err(Errno::EINVAL),
@@ -148,7 +152,7 @@ pub fn shmctl(call: &mut Call<'_>) -> Result<u64> {
 }
 
 fn stat(call: &Call<'_>, which: Which) -> Result<u64> {
-    let (id, shown) = call.ipc(|caller| SEGMENTS.stat(caller, which))?;
+    let (id, shown) = call.ipc(|caller| ipc::own().segments.stat(caller, which))?;
     call.pointer::<ShmidDs>(2).write(&shown)?;
     Ok(id as u64)
 }
@@ -163,15 +167,16 @@ fn limits(call: &Call<'_>) -> Result<u64> {
         shmall: SHMALL,
         unused: [0; 4],
     })?;
-    Ok(u64::from(SEGMENTS.counts().1))
+    Ok(u64::from(ipc::own().segments.counts().1))
 }
 
 /// `SHM_INFO`: the highest index.
 fn totals(call: &Call<'_>) -> Result<u64> {
-    let (used, highest, pages) = SEGMENTS.counts();
+    let ipc = ipc::own();
+    let (used, highest, pages) = ipc.segments.counts();
     let mut resident = 0;
     let mut index = 0;
-    while let Some(segment) = SEGMENTS.from(index) {
+    while let Some(segment) = ipc.segments.from(index) {
         resident += segment.memory.resident();
         index = paddock_ipc::index_of(segment.id()) + 1;
     }

@@ -5,7 +5,7 @@ use super::Call;
 use super::buffers::with_chunk;
 use crate::arch::user_access::copy_to_user;
 use crate::console::{kmsg, log_ring::LOG_CAPACITY};
-use crate::process::{terminals, tree, uts};
+use crate::process::{namespaces, terminals, tree, uts};
 use crate::user_memory::read_bytes;
 use crate::{config, cpus, machine, memory, power, random, thread, time};
 use alloc::vec::Vec;
@@ -17,14 +17,14 @@ use paddock_sched::CpuMask;
 
 /// uname(2).
 pub fn uname(call: &mut Call<'_>) -> Result<u64> {
-    let domain = uts::domain();
+    let uts = namespaces::uts();
     call.pointer::<Utsname>(0).write(&Utsname {
         sysname: Utsname::field(machine::sysname().as_bytes()),
-        nodename: Utsname::field(&uts::hostname()),
+        nodename: Utsname::field(&uts.hostname()?),
         release: Utsname::field(config::RELEASE.as_bytes()),
         version: Utsname::field(concat!("Paddock ", env!("CARGO_PKG_VERSION")).as_bytes()),
         machine: Utsname::field(b"aarch64"),
-        domainname: Utsname::field(&domain),
+        domainname: Utsname::field(&uts.domain()?),
     })?;
     Ok(0)
 }
@@ -39,13 +39,13 @@ fn new_name(call: &Call<'_>) -> Result<Vec<u8>> {
 
 /// sethostname(2).
 pub fn sethostname(call: &mut Call<'_>) -> Result<u64> {
-    uts::set_hostname(new_name(call)?);
+    namespaces::uts().set_hostname(new_name(call)?);
     Ok(0)
 }
 
 /// setdomainname(2).
 pub fn setdomainname(call: &mut Call<'_>) -> Result<u64> {
-    uts::set_domain(new_name(call)?);
+    namespaces::uts().set_domain(new_name(call)?);
     Ok(0)
 }
 

@@ -4,9 +4,9 @@
 use super::{Call, encode};
 use super::{
     capabilities, clock, credentials, descriptors, directories, epoll, eventfd, futex, inotify, io,
-    ioprio, itimer, kcmp, limits, locks, memfd, memory, mlock, modules, mqueue, msg, paths, pidfd,
-    poll, posix_timers, prctl, priority, process, process_vm, scheduling, seccomp, sem, shm,
-    signalfd, signals, socket, splice, stat, system, timerfd, transfer, wait, xattr,
+    ioprio, itimer, kcmp, limits, locks, memfd, memory, mlock, modules, mqueue, msg, namespaces,
+    paths, pidfd, poll, posix_timers, prctl, priority, process, process_vm, scheduling, seccomp,
+    sem, shm, signalfd, signals, socket, splice, stat, system, timerfd, transfer, wait, xattr,
 };
 use paddock_abi::nr;
 
@@ -97,6 +97,9 @@ table! {
     GETCWD => directories::getcwd,
     MOUNT => directories::mount,
     UMOUNT2 => directories::umount2,
+    PIVOT_ROOT => namespaces::pivot_root,
+    UNSHARE => namespaces::unshare,
+    SETNS => namespaces::setns,
     SETXATTR => xattr::setxattr,
     LSETXATTR => xattr::lsetxattr,
     FSETXATTR => xattr::fsetxattr,

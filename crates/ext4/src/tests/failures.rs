@@ -151,7 +151,7 @@ fn a_journal_that_cannot_be_written_stops_changes() {
         file.write(b"lost").unwrap();
         assert_eq!(file.sync(), Err(Errno::EIO));
         assert!(fs.read_only());
-        let mounts = tree.namespace.mounts().unwrap();
+        let mounts = tree.namespace.mounts(&tree.namespace.root()).unwrap();
         assert!(
             mounts[0]
                 .flags

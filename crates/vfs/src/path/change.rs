@@ -216,13 +216,14 @@ impl MountNamespace {
             let _names = dir.dentry.dir_lock.lock();
             let victim = self.child_locked(&dir.dentry, &place.name)?;
             check_delete(context, dir, victim.inode())?;
-            self.check_not_mount_point(&victim)?;
+            self.check_not_mount_point(context, &victim)?;
             remove(dir.inode(), victim.inode())?;
             dir.dentry.forget_child(&place.name);
             victim.mark_removed();
             victim
         };
         self.cache.remove(&victim);
+        self.uncover(&victim)?;
         notify::name_lost(victim.inode());
         notify::to_name(&dir.dentry, &place.name, victim.inode(), Events::DELETE);
         Ok(())

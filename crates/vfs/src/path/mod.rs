@@ -9,6 +9,7 @@ mod name;
 mod names;
 mod open;
 mod rename;
+mod space;
 #[cfg(test)]
 mod tests;
 mod walk;
@@ -18,6 +19,7 @@ pub use attributes::SetTime;
 pub use dentry::Dentry;
 pub use mount::{Mount, MountFlags, MountInfo, Unmount};
 pub use mount_namespace::{MountNamespace, NoSpecialNodes, NodeOpener};
+pub use space::MountSpace;
 
 use crate::{Cred, FileKind, Inode};
 use alloc::sync::Arc;
@@ -86,6 +88,28 @@ pub struct FsInfo {
     pub umask: u32,
 }
 
+bitflags::bitflags! {
+    /// What a walk must not do (openat2(2), `resolve`).
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct Restrict: u8 {
+        /// Come onto another mount (`EXDEV`).
+        const NO_XDEV = 1;
+        /// Follow links that jump, as those in `/proc/PID/fd` (`ELOOP`).
+        const NO_MAGICLINKS = 2;
+        /// Follow links (`ELOOP`).
+        const NO_SYMLINKS = 4;
+        /// Leave its root (`EXDEV`).
+        const BENEATH = 8;
+        /// Leave its root, where it stays instead.
+        const IN_ROOT = 0x10;
+    }
+}
+
+impl Restrict {
+    /// Whether links that jump are not to be followed for what is behind them.
+    const SCOPED: Restrict = Restrict::BENEATH.union(Restrict::IN_ROOT);
+}
+
 /// Where a path starts and who walks it.
 #[derive(Clone, Debug)]
 pub struct PathContext {
@@ -98,6 +122,8 @@ pub struct PathContext {
     pub cred: Arc<Cred>,
     /// The mode bits that new files do not get.
     pub umask: u32,
+    /// What the walk must not do.
+    pub restrict: Restrict,
 }
 
 impl PathContext {
@@ -108,6 +134,7 @@ impl PathContext {
             root,
             cred: Cred::shared_root(),
             umask: 0o022,
+            restrict: Restrict::empty(),
         }
     }
 
@@ -119,6 +146,7 @@ impl PathContext {
             base,
             cred,
             umask,
+            restrict: Restrict::empty(),
         }
     }
 
@@ -128,6 +156,21 @@ impl PathContext {
             root: self.root.clone(),
             base: self.base.clone(),
             umask: self.umask,
+        }
+    }
+
+    /// The same for a walk from `base` that must not do some things; if it is not to
+    /// leave that, it is its root.
+    pub fn restricted(&self, base: Path, restrict: Restrict) -> PathContext {
+        let root = match restrict.intersects(Restrict::SCOPED) {
+            true => base.clone(),
+            false => self.root.clone(),
+        };
+        PathContext {
+            root,
+            base,
+            restrict,
+            ..self.clone()
         }
     }
 

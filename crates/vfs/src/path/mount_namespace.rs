@@ -1,7 +1,7 @@
 //! [`MountNamespace`]: the tree of mounts, and looking things up in it.
 
 use super::dentry::{Dentry, DentryCache, Keeping, Known, Names};
-use super::mount::{Mount, MountFlags, MountInfo, MountTable, Unmount};
+use super::mount::{Mount, MountFlags, MountTable, NOWHERE, Unmount};
 use super::walk::Walk;
 use super::{Path, PathContext};
 use crate::{Errno, File, FileSystem, Inode, Metadata, OpenFlags, Result};
@@ -9,7 +9,10 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU64, Ordering};
 use paddock_cred::Cap;
-use paddock_sync::{Mutex, Rank};
+use paddock_sync::{Mutex, MutexGuard, Rank};
+
+/// The mount namespace that there is from the start.
+pub(super) const INITIAL: u64 = 1;
 
 /// Names that are kept when nobody uses them.
 const CACHED_NAMES: usize = 2048;
@@ -41,7 +44,7 @@ pub struct MountNamespace {
     pub(super) mounts: MountTable,
     /// The root's mount, which outlives its place in the table.
     first: Arc<Mount>,
-    /// Held while mounts come and go; not while paths are walked, which may
+    /// Held while mounts come, move and go; not while paths are walked, which may
     /// lead through any lock by way of `/proc`.
     mounting: Mutex<()>,
     /// Held while a directory moves.
@@ -49,6 +52,7 @@ pub struct MountNamespace {
     pub(super) cache: DentryCache,
     pub(super) opener: Arc<dyn NodeOpener>,
     next_mount: AtomicU64,
+    pub(super) next_space: AtomicU64,
 }
 
 impl MountNamespace {
@@ -60,7 +64,8 @@ impl MountNamespace {
     ) -> Result<Arc<MountNamespace>> {
         let mounts = MountTable::new();
         let dentry = Dentry::new(root.root(), 1, b"", None)?;
-        let first = Mount::new(1, root, dentry, None, source, MountFlags::empty())?;
+        let ids = (1, INITIAL);
+        let first = Mount::new(ids, root, dentry, None, source, MountFlags::empty())?;
         mounts.push(first.clone())?;
         let namespace = MountNamespace {
             mounts,
@@ -70,6 +75,7 @@ impl MountNamespace {
             cache: DentryCache::new(CACHED_NAMES),
             opener,
             next_mount: AtomicU64::new(2),
+            next_space: AtomicU64::new(INITIAL + 1),
         };
         paddock_sync::try_arc(namespace)
     }
@@ -82,12 +88,18 @@ impl MountNamespace {
         })
     }
 
+    /// The root's mount.
+    pub(super) fn first(&self) -> &Arc<Mount> {
+        &self.first
+    }
+
     /// The root of a filesystem that is mounted nowhere, for files without names.
     /// `ENOMEM`.
     pub fn detached(&self, fs: Arc<dyn FileSystem>, source: &str) -> Result<Path> {
-        let id = self.next_mount.fetch_add(1, Ordering::Relaxed);
+        let id = self.next_mount();
         let root = Dentry::new(fs.root(), id, b"", None)?;
-        let mount = Mount::new(id, fs, root.clone(), None, source, MountFlags::NOSUID)?;
+        let ids = (id, NOWHERE);
+        let mount = Mount::new(ids, fs, root.clone(), None, source, MountFlags::NOSUID)?;
         Ok(Path {
             mount,
             dentry: root,
@@ -99,12 +111,17 @@ impl MountNamespace {
         fs: Arc<dyn FileSystem>,
         source: &str,
         flags: MountFlags,
-        covers: Option<Path>,
+        covers: Path,
     ) -> Result<()> {
-        let id = self.next_mount.fetch_add(1, Ordering::Relaxed);
+        let id = self.next_mount();
         let root = Dentry::new(fs.root(), id, b"", None)?;
+        let ids = (id, covers.mount.space);
         self.mounts
-            .push(Mount::new(id, fs, root, covers, source, flags)?)
+            .push(Mount::new(ids, fs, root, Some(covers), source, flags)?)
+    }
+
+    pub(super) fn next_mount(&self) -> u64 {
+        self.next_mount.fetch_add(1, Ordering::Relaxed)
     }
 
     /// Steps into what is mounted on `path`, if anything is.
@@ -195,11 +212,10 @@ impl MountNamespace {
         while !at.same_as(root) {
             if at.is_mount_root() {
                 match at.mount.above() {
-                    Some(covered) => at = covered.clone(),
+                    Some(covered) => at = covered,
                     None => {
                         // What is mounted nowhere has a root of its own.
-                        let is_detached = at.mount.id != self.first.id;
-                        reachable = is_detached || root.dentry.same_as(&at.dentry);
+                        reachable = at.mount.is_apart() || root.dentry.same_as(&at.dentry);
                         break;
                     }
                 }
@@ -235,38 +251,27 @@ impl MountNamespace {
         context.cred.require(Cap::CAP_SYS_ADMIN)?;
         let covers = self.resolve(context, path, true)?;
         let _one = self.mounting.lock();
-        let covers = self.cross(covers);
-        covers.mount.check_attached()?;
+        let covers = self.place_for_mount(context, covers)?;
         match covers.is_dir() {
-            true => self.add_mount(fs, source, flags, Some(covers)),
+            true => self.add_mount(fs, source, flags, covers),
             false => Err(Errno::ENOTDIR),
         }
     }
 
-    /// Shows the tree at `from` also at `to` (a bind mount). `ENOTDIR` if one
-    /// is a directory and the other is not.
-    pub fn bind(
-        &self,
-        context: &PathContext,
-        from: &[u8],
-        to: &[u8],
-        flags: MountFlags,
-    ) -> Result<()> {
-        context.cred.require(Cap::CAP_SYS_ADMIN)?;
-        let from = self.resolve(context, from, true)?;
-        let covers = self.resolve(context, to, true)?;
-        let _one = self.mounting.lock();
-        let covers = self.cross(covers);
-        covers.mount.check_attached()?;
-        if from.is_dir() != covers.is_dir() {
-            return Err(Errno::ENOTDIR);
+    /// Where something is mounted that is to be at `path`: upon what is there. `EINVAL`
+    /// if that is not in the caller's namespace. The caller holds `mounting`.
+    pub(super) fn place_for_mount(&self, context: &PathContext, path: Path) -> Result<Path> {
+        let path = self.cross(path);
+        path.mount.check_attached()?;
+        match path.mount.space == context.root.mount.space {
+            true => Ok(path),
+            false => Err(Errno::EINVAL),
         }
-        let id = self.next_mount.fetch_add(1, Ordering::Relaxed);
-        let fs = from.mount.fs.clone();
-        let flags = flags | from.mount.flags();
-        let source = alloc::string::String::from(from.mount.source());
-        let mount = Mount::new(id, fs, from.dentry.clone(), Some(covers), &source, flags)?;
-        self.mounts.push(mount)
+    }
+
+    /// One change of mounts at a time.
+    pub(super) fn changing(&self) -> MutexGuard<'_, ()> {
+        self.mounting.lock()
     }
 
     /// umount2(2). `EINVAL` if nothing is mounted at `path`, `EBUSY` if something in
@@ -277,10 +282,13 @@ impl MountNamespace {
         let at = self.resolve(context, path, !how.contains(Unmount::NOFOLLOW))?;
         let _one = self.mounting.lock();
         self.release_detached()?;
-        if !at.is_mount_root() {
+        // A root may be covered itself, where no walk to it comes by.
+        let at = self.cross(at);
+        let is_own = at.mount.space == context.root.mount.space;
+        if !at.is_mount_root() || !is_own {
             return Err(Errno::EINVAL);
         }
-        if at.mount.covers.is_none() {
+        if at.mount.covered().is_none() {
             return Err(Errno::EBUSY);
         }
         let mount = at.mount.clone();
@@ -302,7 +310,7 @@ impl MountNamespace {
 
     /// Unmounts what was taken out of the tree and is not used any more. The first
     /// error. The caller holds `mounting`.
-    fn release_detached(&self) -> Result<()> {
+    pub(super) fn release_detached(&self) -> Result<()> {
         let mut result = Ok(());
         while let Some(mount) = self.mounts.take_unused() {
             result = result.and(self.release(mount));
@@ -378,38 +386,29 @@ impl MountNamespace {
         }
     }
 
-    /// What `/proc/mounts` shows. `ENOMEM`.
-    pub fn mounts(&self) -> Result<Vec<MountInfo>> {
-        let Some(top) = self.mounts.all().first().cloned() else {
-            return Ok(Vec::new());
-        };
-        let root = Path {
-            dentry: top.root.clone(),
-            mount: top,
-        };
-        let info = |mount: Arc<Mount>| {
-            Ok(MountInfo {
-                source: mount.source().into(),
-                target: match &mount.covers {
-                    Some(covered) => self.path_of(covered, &root)?,
-                    None => b"/".to_vec(),
-                },
-                kind: mount.fs.kind(),
-                flags: match mount.fs.read_only() {
-                    true => mount.flags() | MountFlags::RDONLY,
-                    false => mount.flags(),
-                },
-            })
-        };
-        self.mounts.all().into_iter().map(info).collect()
-    }
-
-    /// Whether something is mounted on `dentry`: it must keep its name.
-    pub(super) fn check_not_mount_point(&self, dentry: &Dentry) -> Result<()> {
-        match self.mounts.covers_dentry(dentry) {
+    /// Whether something is mounted on `dentry` in the caller's namespace: it must keep
+    /// its name. `EBUSY`.
+    pub(super) fn check_not_mount_point(
+        &self,
+        context: &PathContext,
+        dentry: &Dentry,
+    ) -> Result<()> {
+        match self.mounts.covers_dentry(dentry, context.root.mount.space) {
             true => Err(Errno::EBUSY),
             false => Ok(()),
         }
+    }
+
+    /// A name is gone: what is mounted there, in whichever namespace, goes as well.
+    pub(super) fn uncover(&self, dentry: &Dentry) -> Result<()> {
+        if !self.mounts.may_cover(dentry) {
+            return Ok(());
+        }
+        let _one = self.mounting.lock();
+        while let Some(mount) = self.mounts.any_on(dentry) {
+            self.mounts.detach(&mount)?;
+        }
+        self.release_detached()
     }
 }
 

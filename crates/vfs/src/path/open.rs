@@ -126,7 +126,7 @@ impl MountNamespace {
                     return Err(Errno::EISDIR);
                 }
                 Ok(found) => {
-                    walk.enter(found);
+                    walk.enter(found)?;
                     return self.open_existing(context, walk.at, flags);
                 }
                 Err(Errno::ENOENT) => match self.create_file(context, &walk.at, &name, mode) {
@@ -134,7 +134,7 @@ impl MountNamespace {
                     // Someone else made it meanwhile: look again.
                     Err(Errno::EEXIST) if !exclusive => {
                         let found = walk.lookup(&name)?;
-                        walk.enter(found);
+                        walk.enter(found)?;
                         return self.open_existing(context, walk.at, flags);
                     }
                     Err(error) => return Err(error),

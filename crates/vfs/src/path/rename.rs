@@ -26,7 +26,7 @@ impl MountNamespace {
         if from.dir.mount.id != to.dir.mount.id {
             return Err(Errno::EXDEV);
         }
-        let _one = self.renaming.lock();
+        let renaming = self.renaming.lock();
         let Some(done) = self.rename_locked(old_context, &from, &to, flags)? else {
             return Ok(());
         };
@@ -40,7 +40,9 @@ impl MountNamespace {
                 notify::moved(places.1, places.0, other.inode());
             }
             Some(replaced) => {
+                drop(renaming);
                 self.cache.remove(&replaced);
+                self.uncover(&replaced)?;
                 notify::name_lost(replaced.inode());
             }
             None => {}
@@ -106,7 +108,7 @@ impl MountNamespace {
             return Err(Errno::ENOTDIR);
         }
         check_delete(context, &from.dir, source.inode())?;
-        self.check_not_mount_point(source)?;
+        self.check_not_mount_point(context, source)?;
         if is_dir && to.dir.dentry.is_within(source) {
             return Err(Errno::EINVAL);
         }
@@ -114,7 +116,7 @@ impl MountNamespace {
             return Ok(());
         };
         check_delete(context, &to.dir, target.inode())?;
-        self.check_not_mount_point(target)?;
+        self.check_not_mount_point(context, target)?;
         match from.dir.dentry.is_within(target) {
             true if target.inode().kind() == FileKind::Directory => Err(Errno::ENOTEMPTY),
             _ => Ok(()),

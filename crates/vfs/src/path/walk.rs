@@ -2,7 +2,8 @@
 
 use super::dentry::{Dentry, Keeping, Known};
 use super::name::{NAME_MAX, Name, PATH_MAX};
-use super::{MountNamespace, Path, PathContext};
+use super::space::is_below;
+use super::{MountNamespace, Path, PathContext, Restrict};
 use crate::{Access, Errno, FileKind, Result};
 use alloc::boxed::Box;
 use alloc::sync::Arc;
@@ -68,6 +69,9 @@ impl<'a> Walk<'a> {
         let start = match path.first() {
             None => return Err(Errno::ENOENT),
             _ if path.len() >= PATH_MAX => return Err(Errno::ENAMETOOLONG),
+            Some(b'/') if context.restrict.contains(Restrict::BENEATH) => {
+                return Err(Errno::EXDEV);
+            }
             Some(b'/') => &context.root,
             Some(_) => &context.base,
         };
@@ -90,7 +94,10 @@ impl<'a> Walk<'a> {
         }
         let bytes = super::dentry::boxed(target)?;
         if bytes.first() == Some(&b'/') {
-            self.at = self.context.root.clone();
+            if self.context.restrict.contains(Restrict::BENEATH) {
+                return Err(Errno::EXDEV);
+            }
+            self.go(self.context.root.clone())?;
         }
         self.targets.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
         self.targets.push(Text { bytes, pos: 0 });
@@ -150,24 +157,42 @@ impl<'a> Walk<'a> {
         Ok(keeps_all && matches!(dir.cached_child(name), Known::Nothing))
     }
 
-    /// Steps to `dentry`, and into what is mounted there.
-    pub fn enter(&mut self, dentry: Arc<Dentry>) {
+    /// Steps to `dentry`, and into what is mounted there. `EXDEV`.
+    #[inline]
+    pub fn enter(&mut self, dentry: Arc<Dentry>) -> Result<()> {
         self.at.dentry = dentry;
-        if self.namespace.mounts.may_cover(&self.at.dentry) {
-            self.at = self.namespace.cross(self.at.clone());
+        match self.namespace.mounts.may_cover(&self.at.dentry) {
+            true => self.go(self.namespace.cross(self.at.clone())),
+            false => Ok(()),
         }
     }
 
+    /// Comes to a place that may be on another mount. `EXDEV` if it must not be.
+    fn go(&mut self, to: Path) -> Result<()> {
+        let stays = Arc::ptr_eq(&to.mount, &self.at.mount);
+        if !stays && self.context.restrict.contains(Restrict::NO_XDEV) {
+            return Err(Errno::EXDEV);
+        }
+        self.at = to;
+        Ok(())
+    }
+
     /// Goes on at the target of the link `dentry`, which lies where the walk
-    /// stands. `ELOOP`.
+    /// stands. `ELOOP`, `EXDEV`.
     pub fn follow(&mut self, dentry: &Dentry) -> Result<()> {
         self.links += 1;
-        if self.links > MAX_LINKS {
+        let restrict = self.context.restrict;
+        if self.links > MAX_LINKS || restrict.contains(Restrict::NO_SYMLINKS) {
             return Err(Errno::ELOOP);
         }
         if let Some(target) = dentry.inode().link_target() {
-            self.at = target;
-            return Ok(());
+            if restrict.contains(Restrict::NO_MAGICLINKS) {
+                return Err(Errno::ELOOP);
+            }
+            if restrict.intersects(Restrict::SCOPED) {
+                return Err(Errno::EXDEV);
+            }
+            return self.go(target);
         }
         let target = dentry.inode().readlink()?;
         match target.is_empty() {
@@ -176,19 +201,28 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Up one directory, but not above the root.
-    fn up(&mut self) {
+    /// Up one directory, but not above the root. `EXDEV`; `EAGAIN` if it has been
+    /// moved out of a root that must not be left.
+    fn up(&mut self) -> Result<()> {
+        let restrict = self.context.restrict;
+        if restrict.contains(Restrict::BENEATH) && self.at.same_as(&self.context.root) {
+            return Err(Errno::EXDEV);
+        }
         while !self.at.same_as(&self.context.root) {
             if !self.at.is_mount_root() {
                 if let Some(parent) = self.at.dentry.parent() {
-                    self.at = self.namespace.cross(self.at.at(parent));
+                    self.go(self.namespace.cross(self.at.at(parent)))?;
                 }
-                return;
+                break;
             }
             match self.at.mount.above() {
-                Some(covered) => self.at = covered.clone(),
-                None => return,
+                Some(covered) => self.go(covered)?,
+                None => break,
             }
+        }
+        match restrict.intersects(Restrict::SCOPED) && !is_below(&self.at, &self.context.root) {
+            true => Err(Errno::EAGAIN),
+            false => Ok(()),
         }
     }
 
@@ -201,7 +235,7 @@ impl<'a> Walk<'a> {
             if name.is_dots() {
                 self.check_search()?;
                 if &*name == b".." {
-                    self.up();
+                    self.up()?;
                 }
                 continue;
             }
@@ -217,10 +251,7 @@ impl<'a> Walk<'a> {
         let dentry = self.lookup(name)?;
         match dentry.kind() {
             FileKind::Symlink => self.follow(&dentry),
-            _ => {
-                self.enter(dentry);
-                Ok(())
-            }
+            _ => self.enter(dentry),
         }
     }
 
@@ -238,7 +269,7 @@ impl<'a> Walk<'a> {
                 self.follow(&dentry)?;
                 continue;
             }
-            self.enter(dentry);
+            self.enter(dentry)?;
             return match slash && !self.at.is_dir() {
                 true => Err(Errno::ENOTDIR),
                 false => Ok(self.at),

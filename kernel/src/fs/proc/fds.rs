@@ -102,8 +102,7 @@ impl ProcLink for Fd {
         let file = self.file()?;
         let nameless = |place: &Path| place.inode().as_any().is::<Nameless>();
         if let Some(place) = file.path().filter(|place| !nameless(place)) {
-            let namespace = vfs::namespace();
-            return namespace.path_of(place, &namespace.root());
+            return vfs::name_of(place);
         }
         let metadata = file.metadata()?;
         Ok(match metadata.kind {
@@ -120,13 +119,19 @@ impl ProcLink for Fd {
             return Some(place.clone());
         }
         let owner = self.process.cred().uid.effective;
-        let inode = Nameless {
-            metadata: file.metadata().ok()?,
-            owner,
-            file: file.file().clone(),
-        };
-        vfs::namespace().nameless(try_arc(inode).ok()?).ok()
+        nameless(file.file().clone(), owner).ok()
     }
+}
+
+/// A place for a file without a name, whose user it is said to be. `ENOMEM`.
+pub fn nameless(file: Arc<dyn File>, owner: u32) -> Result<Path> {
+    let metadata = file.metadata()?;
+    let inode = Nameless {
+        metadata,
+        owner,
+        file,
+    };
+    vfs::namespace().nameless(try_arc(inode)?)
 }
 
 /// A pipe or the like, as something that can be opened anew: whoever opens it

@@ -1,9 +1,7 @@
 //! `/proc/sysvipc` (sysvipc(7)).
 
 use super::text::{Text, file};
-use crate::process::ipc::msg::QUEUES;
-use crate::process::ipc::sem::SETS;
-use crate::process::ipc::shm::SEGMENTS;
+use crate::process::ipc;
 use paddock_abi::Result;
 use paddock_ipc::index_of;
 use paddock_vfs::PAGE_SIZE;
@@ -19,7 +17,8 @@ pub fn directory() -> StaticDir {
 fn segments(out: &mut Text<'_>) -> Result<()> {
     out.bytes(b"       key      shmid perms                  size  cpid  lpid nattch   uid   gid  cuid  cgid      atime      dtime      ctime                   rss                  swap\n")?;
     let mut index = 0;
-    while let Some(segment) = SEGMENTS.from(index) {
+    let ipc = ipc::own();
+    while let Some(segment) = ipc.segments.from(index) {
         let shown = segment.shown();
         let perm = shown.shm_perm;
         let id = segment.id();
@@ -51,7 +50,8 @@ fn sets(out: &mut Text<'_>) -> Result<()> {
         b"       key      semid perms      nsems   uid   gid  cuid  cgid      otime      ctime\n",
     )?;
     let mut index = 0;
-    while let Some(set) = SETS.from(index) {
+    let ipc = ipc::own();
+    while let Some(set) = ipc.sets.from(index) {
         let shown = set.shown();
         let perm = shown.sem_perm;
         let id = set.id();
@@ -75,7 +75,8 @@ fn sets(out: &mut Text<'_>) -> Result<()> {
 fn queues(out: &mut Text<'_>) -> Result<()> {
     out.bytes(b"       key      msqid perms      cbytes       qnum lspid lrpid   uid   gid  cuid  cgid      stime      rtime      ctime\n")?;
     let mut index = 0;
-    while let Some(queue) = QUEUES.from(index) {
+    let ipc = ipc::own();
+    while let Some(queue) = ipc.queues.from(index) {
         let shown = queue.shown();
         let perm = shown.msg_perm;
         let id = queue.id();

@@ -7,6 +7,7 @@ mod inet;
 mod ipc;
 mod load;
 mod memory;
+mod namespaces;
 mod net;
 mod oom;
 pub mod paddock;

@@ -1,6 +1,7 @@
 //! `/proc/PID` and `/proc/PID/task/TID`: their entries.
 
 use super::fds::{FdInfos, Fds};
+use super::namespaces::Namespaces;
 use super::pids::Threads;
 use super::text::Text;
 use super::{children, memory, oom, stat, status, tables};
@@ -44,6 +45,7 @@ enum Item {
     Place(Find),
     Fds,
     FdInfos,
+    Namespaces,
     Tasks,
 }
 
@@ -71,6 +73,7 @@ const ITEMS: &[(&str, Item)] = &[
     ("maps", Item::File(0o444, memory::maps)),
     ("mountinfo", Item::File(0o444, tables::mount_info)),
     ("mounts", Item::File(0o444, tables::mounts)),
+    ("ns", Item::Namespaces),
     ("oom_adj", Item::Node(oom::old_adjustment)),
     ("oom_score", Item::File(0o444, oom::score)),
     ("oom_score_adj", Item::Node(oom::adjustment)),
@@ -177,6 +180,7 @@ impl Subject {
             }),
             Item::Fds => ProcNode::dir(Fds(process)).with_mode(0o500),
             Item::FdInfos => ProcNode::dir(FdInfos(process)).with_mode(0o500),
+            Item::Namespaces => ProcNode::dir(Namespaces(process)).with_mode(0o511),
             Item::Tasks => ProcNode::dir(Threads(process)),
         }
     }
@@ -245,9 +249,7 @@ struct PlaceLink {
 impl ProcLink for PlaceLink {
     fn target(&self) -> Result<Vec<u8>> {
         may_inspect(&self.process)?;
-        let place = (self.find)(&self.process)?;
-        let namespace = vfs::namespace();
-        namespace.path_of(&place, &namespace.root())
+        vfs::name_of(&(self.find)(&self.process)?)
     }
 
     fn jump(&self) -> Option<Path> {

@@ -3,7 +3,7 @@
 
 use super::text::{Text, file};
 use crate::memory::frames;
-use crate::process::{accounts, limits, limits::NR_OPEN, reclaim, uts};
+use crate::process::{accounts, limits, limits::NR_OPEN, namespaces, reclaim};
 use crate::{config, machine, net, random};
 use alloc::vec::Vec;
 use paddock_abi::{Errno, Result};
@@ -161,7 +161,7 @@ fn semaphores(out: &mut Text<'_>) -> Result<()> {
 }
 
 fn hostname(out: &mut Text<'_>) -> Result<()> {
-    out.bytes(&uts::hostname())?;
+    out.bytes(&namespaces::uts().hostname()?)?;
     out.bytes(b"\n")
 }
 

@@ -7,7 +7,6 @@ use crate::process::vfs;
 use alloc::string::String;
 use alloc::vec::Vec;
 use paddock_abi::{Errno, Result};
-use paddock_vfs::PathContext;
 use paddock_vfs::path::{MountFlags, MountInfo};
 
 /// Names and units, in the order of getrlimit(2)'s numbers.
@@ -50,11 +49,8 @@ pub fn limits(subject: &Subject, out: &mut Text<'_>) -> Result<()> {
 
 /// A mount's options; a filesystem that cannot be written is told as such.
 fn options(info: &MountInfo) -> Result<String> {
-    let namespace = vfs::namespace();
-    let context = PathContext::root_at(namespace.root());
-    let place = namespace.resolve(&context, &info.target, true);
-    let writable = place.is_ok_and(|place| place.mount().check_writable().is_ok());
-    let mut text = String::from(if writable { "rw" } else { "ro" });
+    let read_only = info.flags.contains(MountFlags::RDONLY);
+    let mut text = String::from(if read_only { "ro" } else { "rw" });
     for (flag, name) in [
         (MountFlags::NOSUID, ",nosuid"),
         (MountFlags::NODEV, ",nodev"),
@@ -68,8 +64,9 @@ fn options(info: &MountInfo) -> Result<String> {
     Ok(text)
 }
 
-fn all_mounts() -> Result<Vec<MountInfo>> {
-    let mounts = vfs::namespace().mounts()?;
+fn all_mounts(subject: &Subject) -> Result<Vec<MountInfo>> {
+    let root = subject.process.paths.lock().root.clone();
+    let mounts = vfs::namespace().mounts(&root)?;
     if mounts.is_empty() {
         Err(Errno::ENOENT)
     } else {
@@ -77,8 +74,8 @@ fn all_mounts() -> Result<Vec<MountInfo>> {
     }
 }
 
-pub fn mounts(_: &Subject, out: &mut Text<'_>) -> Result<()> {
-    for info in all_mounts()? {
+pub fn mounts(subject: &Subject, out: &mut Text<'_>) -> Result<()> {
+    for info in all_mounts(subject)? {
         out.escaped(info.source.as_bytes())?;
         out.bytes(b" ")?;
         out.escaped(&info.target)?;
@@ -87,11 +84,10 @@ pub fn mounts(_: &Subject, out: &mut Text<'_>) -> Result<()> {
     Ok(())
 }
 
-/// As `mounts`, with numbers: mounts count from 1 in the order they were
-/// made, and all but the first are said to be on the first.
-pub fn mount_info(_: &Subject, out: &mut Text<'_>) -> Result<()> {
-    for (number, info) in (1..).zip(all_mounts()?) {
-        let parent = u32::from(number > 1);
+/// As `mounts`, with the numbers of the mounts, and of those that they are on.
+pub fn mount_info(subject: &Subject, out: &mut Text<'_>) -> Result<()> {
+    for info in all_mounts(subject)? {
+        let (number, parent) = (info.id, info.parent);
         out.put(format_args!("{number} {parent} 0:{number} / "))?;
         out.escaped(&info.target)?;
         let options = options(&info)?;

@@ -1,11 +1,68 @@
-//! System V IPC: the objects of the one namespace there is.
+//! System V IPC and POSIX message queues: their objects, in each IPC namespace.
 
-pub mod msg;
 pub mod sem;
 pub mod shm;
 
+use super::namespaces;
 use crate::time;
+use alloc::sync::Arc;
+use core::any::Any;
+use core::sync::atomic::{AtomicU64, Ordering};
+use paddock_abi::Result;
 use paddock_abi::time::NANOS;
+use paddock_ipc::msg::Queues;
+use paddock_ipc::sem::Sets;
+use paddock_ipc::shm::Segments;
+use paddock_sync::{OnceCell, try_arc};
+
+/// The inode number of the first IPC namespace, as on Linux, and of the next one.
+const FIRST_NUMBER: u64 = 0xefff_ffff;
+static NEXT_NUMBER: AtomicU64 = AtomicU64::new(0xf300_0000);
+
+/// An IPC namespace; its objects end with it.
+pub struct IpcSpace {
+    number: u64,
+    /// Message queues of System V.
+    pub queues: Queues,
+    /// Semaphores.
+    pub sets: Sets,
+    /// Segments of shared memory.
+    pub segments: Segments<shm::Memory>,
+    /// The names of POSIX message queues, which those who know them make.
+    pub names: OnceCell<Arc<dyn Any + Send + Sync>>,
+}
+
+impl IpcSpace {
+    /// The first one. `ENOMEM`.
+    pub fn first() -> Result<Arc<IpcSpace>> {
+        Self::with_number(FIRST_NUMBER)
+    }
+
+    /// Another one, without objects. `ENOMEM`.
+    pub fn new() -> Result<Arc<IpcSpace>> {
+        Self::with_number(NEXT_NUMBER.fetch_add(1, Ordering::Relaxed))
+    }
+
+    fn with_number(number: u64) -> Result<Arc<IpcSpace>> {
+        try_arc(IpcSpace {
+            number,
+            queues: Queues::new(),
+            sets: Sets::new(),
+            segments: Segments::new(),
+            names: OnceCell::new(),
+        })
+    }
+
+    /// Its inode number.
+    pub fn number(&self) -> u64 {
+        self.number
+    }
+}
+
+/// The running process's; the first one for the kernel.
+pub fn own() -> Arc<IpcSpace> {
+    namespaces::of_running().ipc.clone()
+}
 
 /// Seconds of the wall clock.
 pub fn now() -> i64 {

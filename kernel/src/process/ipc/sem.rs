@@ -2,10 +2,7 @@
 
 use super::now;
 use crate::process::object::Process;
-use paddock_ipc::sem::{Sets, UndoList};
-
-/// All sets.
-pub static SETS: Sets = Sets::new();
+use paddock_ipc::sem::UndoList;
 
 /// A process has ended: what it asked for that (`SEM_UNDO`) is done.
 pub fn process_ended(process: &Process) {

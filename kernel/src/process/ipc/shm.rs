@@ -1,18 +1,15 @@
 //! Shared memory of System V: segments as sources of mappings.
 
 use super::super::hardware::{Arm, Page};
-use super::{now, pid};
+use super::{IpcSpace, now, pid};
 use crate::memory::frames;
 use crate::process::accounts;
 use alloc::sync::Arc;
 use core::fmt;
 use paddock_abi::{Errno, Result};
 use paddock_charge::Charge;
-use paddock_ipc::shm::{Segment, Segments};
+use paddock_ipc::shm::Segment;
 use paddock_mem::{MapError, MapSource, PAGE_SIZE, SharedMemory};
-
-/// All segments.
-pub static SEGMENTS: Segments<Memory> = Segments::new();
 
 /// The number of the device that segments' inodes are shown on.
 const DEVICE: u64 = 4;
@@ -48,8 +45,8 @@ impl Memory {
     }
 }
 
-/// What a process maps of a segment.
-pub struct Mapped(pub Arc<Segment<Memory>>);
+/// What a process maps of a segment, and the segment's namespace.
+pub struct Mapped(pub Arc<Segment<Memory>>, pub Arc<IpcSpace>);
 
 impl MapSource<Arm> for Mapped {
     fn page(&self, index: u64, write: bool) -> core::result::Result<Page, MapError> {
@@ -73,7 +70,7 @@ impl MapSource<Arm> for Mapped {
     }
 
     fn detached(&self) {
-        SEGMENTS.detached(&self.0, pid(), now());
+        self.1.segments.detached(&self.0, pid(), now());
     }
 
     fn identity(&self) -> (u64, u64) {

@@ -31,7 +31,9 @@ mod magic_paths;
 mod memory;
 mod mounts;
 mod mqueue;
+mod namespaces;
 mod netlink;
+mod openat2;
 mod order;
 mod pipes;
 mod poll;
@@ -157,6 +159,7 @@ pub const CASES: &[Case] = &[
     case("fp", fp::run),
     case("files", files::run),
     case("file-locks", file_locks::run),
+    case("openat2", openat2::run),
     case("order", order::run),
     case("process-vm", process_vm::run),
     case("proc-files", proc_files::run),
@@ -180,6 +183,7 @@ pub const CASES: &[Case] = &[
     case("ipv6", ipv6::run),
     case("mounts", mounts::run),
     case("mqueue", mqueue::run),
+    case("namespaces", namespaces::run),
     case("netlink", netlink::run),
     case("unix", unix::run),
     case("sysv-ipc", sysv_ipc::run),

@@ -128,6 +128,7 @@ pub const CALLS: &[Entry] = entries! {
     38 renameat(Dir, Path, Dir, Path);
     39 umount2(Place, Bits(15));
     40 mount(Path, Place, Fstype, Bits(0x5_1fff), Words);
+    41 pivot_root(Place, Place);
     43 statfs(Path, Buffer);
     44 fstatfs(Fd, Buffer);
     45 truncate(Path, Length);
@@ -180,6 +181,7 @@ pub const CALLS: &[Entry] = entries! {
     94 exit_group(Range(0, 255));
     95 waitid(Range(-1, 4), Pid, Buffer, Bits(0x0100_000f), Buffer);
     96 set_tid_address(Buffer);
+    97 unshare(Bits(0x7e07_0f00));
     98 futex(Buffer, FUTEX, Range(0, 3), Time, Buffer, Word);
     99 set_robust_list(Words, Of(&[24, 0, 8]));
     100 get_robust_list(Pid, Buffer, Buffer);
@@ -316,6 +318,7 @@ pub const CALLS: &[Entry] = entries! {
     260 wait4(Pid, Buffer, Bits(0xe000_000b), Buffer);
     261 prlimit64(Own, Range(-1, 17), Words, Buffer);
     267 syncfs(Fd);
+    268 setns(Fd, Of(&[0, 0x2_0000, 0x400_0000, 0x800_0000, 0x402_0000, 0x1000_0000, 1]));
     269 sendmmsg(Fd, Message, Range(0, 2), Bits(0x4000_dfff));
     270 process_vm_readv(Own, Iovec, Range(-1, 9), Iovec, Range(-1, 9), Bits(1));
     271 process_vm_writev(Own, Iovec, Range(-1, 9), Iovec, Range(-1, 9), Bits(1));

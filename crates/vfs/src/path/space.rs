@@ -1,0 +1,344 @@
+//! Mount namespaces (mount_namespaces(7)): which mounts whom a path leads through.
+//!
+//! All mounts of all namespaces are in one table. A namespace has mounts of its own,
+//! and whoever starts at one of them never comes upon another's: what is mounted where
+//! is looked for by the mount that the walk is on.
+
+use super::mount::{Mount, MountFlags, MountInfo};
+use super::mount_namespace::INITIAL;
+use super::{MountNamespace, Path, PathContext};
+use crate::{Errno, Result};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::sync::atomic::Ordering;
+use paddock_cred::Cap;
+use paddock_sync::{PreemptOff, Rank, SpinLock, try_arc};
+
+/// A mount namespace. Its mounts leave the tree with it: dropping sleeps.
+pub struct MountSpace {
+    id: u64,
+    tree: Arc<MountNamespace>,
+    /// Whose root is that of all.
+    root: SpinLock<Arc<Mount>, PreemptOff>,
+}
+
+impl Drop for MountSpace {
+    fn drop(&mut self) {
+        if self.id != INITIAL {
+            let _one = self.tree.changing();
+            self.tree.mounts.detach_space(self.id);
+            let root = core::mem::replace(&mut *self.root.lock(), self.tree.first().clone());
+            drop(root);
+            // Errors of filesystems that end are told by those.
+            let _ = self.tree.release_detached();
+        }
+    }
+}
+
+/// Mounts and their copies.
+struct Copies(Vec<(Arc<Mount>, Arc<Mount>)>);
+
+impl Copies {
+    fn of(&self, mount: &Arc<Mount>) -> Option<&Arc<Mount>> {
+        let found = self.0.iter().find(|(old, _)| Arc::ptr_eq(old, mount));
+        found.map(|(_, new)| new)
+    }
+
+    /// The same place in the copy; where nothing was copied, the place itself.
+    fn translate(&self, path: &Path) -> Path {
+        Path {
+            mount: self.of(&path.mount).unwrap_or(&path.mount).clone(),
+            dentry: path.dentry.clone(),
+        }
+    }
+}
+
+impl MountSpace {
+    /// The one that there is from the start. `ENOMEM`.
+    pub fn initial(tree: &Arc<MountNamespace>) -> Result<Arc<MountSpace>> {
+        try_arc(MountSpace {
+            id: INITIAL,
+            tree: tree.clone(),
+            root: SpinLock::new(Rank::Leaf, tree.first().clone()),
+        })
+    }
+
+    /// Its number, which no other ever has.
+    pub fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// Its root, with everything that is mounted over it.
+    pub fn root(&self) -> Path {
+        let mount = self.root.lock().clone();
+        let dentry = mount.root.clone();
+        self.tree.cross(Path { mount, dentry })
+    }
+
+    /// Another with copies of all its mounts; and where `places` are there. `ENOMEM`.
+    pub fn copy<const N: usize>(&self, places: [&Path; N]) -> Result<(Arc<MountSpace>, [Path; N])> {
+        let changing = self.tree.changing();
+        let id = self.tree.next_space.fetch_add(1, Ordering::Relaxed);
+        let first = self.root.lock().clone();
+        let top = Path {
+            dentry: first.root.clone(),
+            mount: first.clone(),
+        };
+        let copies = self.tree.copy_tree(&top, None, id)?;
+        let root = copies.of(&first).ok_or(Errno::EINVAL)?.clone();
+        let space = try_arc(MountSpace {
+            id,
+            tree: self.tree.clone(),
+            root: SpinLock::new(Rank::Leaf, root),
+        });
+        // Its end, if it comes to that, needs the lock.
+        let space = space?;
+        match self.tree.push_copies(&copies) {
+            Ok(()) => Ok((space, places.map(|place| copies.translate(place)))),
+            Err(error) => {
+                drop(changing);
+                Err(error)
+            }
+        }
+    }
+
+    /// pivot_root(2): the mount at `new` becomes the caller's root, and what was its
+    /// root is mounted at `old`. Both places, the old one first: whoever is there is to
+    /// be at the new one.
+    ///
+    /// # Errors
+    /// `EPERM`; `EBUSY` if either is on the present root; `EINVAL` for places that are
+    /// no mounts, or not in the tree in this order, and in the first namespace, whose
+    /// root is the kernel's too.
+    pub fn pivot_root(
+        &self,
+        context: &PathContext,
+        new: &[u8],
+        old: &[u8],
+    ) -> Result<(Path, Path)> {
+        context.cred.require(Cap::CAP_SYS_ADMIN)?;
+        let tree = &self.tree;
+        let new = tree.resolve_dir(context, new)?;
+        let old = tree.resolve_dir(context, old)?;
+        let _one = tree.changing();
+        let old = tree.place_for_mount(context, old)?;
+        let root = context.root.clone();
+        let own = |path: &Path| path.mount.space == self.id;
+        if !own(&root) || !own(&new) || self.id == INITIAL {
+            return Err(Errno::EINVAL);
+        }
+        if Arc::ptr_eq(&new.mount, &root.mount) || Arc::ptr_eq(&old.mount, &root.mount) {
+            return Err(Errno::EBUSY);
+        }
+        let is_in_order = new.is_mount_root()
+            && root.is_mount_root()
+            && new.mount.covered().is_some()
+            && is_below(&old, &new)
+            && is_below(&new, &root);
+        if !is_in_order {
+            return Err(Errno::EINVAL);
+        }
+        let above = root.mount.covered();
+        let is_first = above.is_none();
+        let moves = [(&new.mount, above), (&root.mount, Some(old))];
+        tree.mounts.move_all(moves)?;
+        if is_first {
+            let was = core::mem::replace(&mut *self.root.lock(), new.mount.clone());
+            drop(was);
+        }
+        Ok((root, new))
+    }
+}
+
+/// Whether `path` is `top` or below it, through mounts too.
+pub(super) fn is_below(path: &Path, top: &Path) -> bool {
+    let mut at = path.clone();
+    while !Arc::ptr_eq(&at.mount, &top.mount) {
+        match at.mount.above() {
+            Some(covered) => at = covered,
+            None => return false,
+        }
+    }
+    at.dentry.is_within(&top.dentry)
+}
+
+impl MountNamespace {
+    /// Copies of the mount at `top`, whose root it is to be, and of all that is mounted
+    /// below that; the first of them covers `covers`. `ENOMEM`. The caller holds the
+    /// lock of changes.
+    fn copy_tree(&self, top: &Path, covers: Option<Path>, space: u64) -> Result<Copies> {
+        let all = self.mounts.of_space(top.mount.space)?;
+        let mut copies = Vec::new();
+        let room = copies.try_reserve_exact(all.len() + 1);
+        room.map_err(|_| Errno::ENOMEM)?;
+        let (mount, root) = (&top.mount, top.dentry.clone());
+        let first = mount.copy((self.next_mount(), space), root, covers)?;
+        copies.push((mount.clone(), first));
+        let mut copies = Copies(copies);
+        loop {
+            let before = copies.0.len();
+            for mount in &all {
+                let Some(covered) = mount.covered() else {
+                    continue;
+                };
+                let is_inside = !Arc::ptr_eq(&covered.mount, &top.mount)
+                    || covered.dentry.is_within(&top.dentry);
+                if copies.of(mount).is_none()
+                    && is_inside
+                    && let Some(parent) = copies.of(&covered.mount)
+                {
+                    let place = Path {
+                        mount: parent.clone(),
+                        dentry: covered.dentry,
+                    };
+                    let ids = (self.next_mount(), space);
+                    let copy = mount.copy(ids, mount.root.clone(), Some(place))?;
+                    copies.0.push((mount.clone(), copy));
+                }
+            }
+            if copies.0.len() == before {
+                return Ok(copies);
+            }
+        }
+    }
+
+    fn push_copies(&self, copies: &Copies) -> Result<()> {
+        let mut all = Vec::new();
+        let room = all.try_reserve_exact(copies.0.len());
+        room.map_err(|_| Errno::ENOMEM)?;
+        all.extend(copies.0.iter().map(|(_, new)| new.clone()));
+        self.mounts.push_all(&all)
+    }
+
+    fn resolve_dir(&self, context: &PathContext, path: &[u8]) -> Result<Path> {
+        let at = self.resolve(context, path, true)?;
+        match at.is_dir() {
+            true => Ok(at),
+            false => Err(Errno::ENOTDIR),
+        }
+    }
+
+    /// Shows the tree at `from` also at `to` (a bind mount), with what is mounted below
+    /// it if `recursive`. `ENOTDIR` if one is a directory and the other is not.
+    pub fn bind(
+        &self,
+        context: &PathContext,
+        from: &[u8],
+        to: &[u8],
+        flags: MountFlags,
+        recursive: bool,
+    ) -> Result<()> {
+        context.cred.require(Cap::CAP_SYS_ADMIN)?;
+        let from = self.resolve(context, from, true)?;
+        let covers = self.resolve(context, to, true)?;
+        let _one = self.changing();
+        let covers = self.place_for_mount(context, covers)?;
+        if from.is_dir() != covers.is_dir() {
+            return Err(Errno::ENOTDIR);
+        }
+        let space = covers.mount.space;
+        let copies = match recursive {
+            true => self.copy_tree(&from, Some(covers), space)?,
+            false => {
+                let ids = (self.next_mount(), space);
+                let copy = from.mount.copy(ids, from.dentry.clone(), Some(covers))?;
+                let mut one = Vec::new();
+                one.try_reserve_exact(1).map_err(|_| Errno::ENOMEM)?;
+                one.push((from.mount.clone(), copy));
+                Copies(one)
+            }
+        };
+        if let Some((_, first)) = copies.0.first() {
+            first.set_flags(first.flags() | flags);
+        }
+        self.push_copies(&copies)
+    }
+
+    /// Has the mount at `from` be at `to` (`MS_MOVE`).
+    ///
+    /// # Errors
+    /// `EPERM`; `EINVAL` for what is no mount, or the root, or not of the caller's
+    /// namespace; `ELOOP` for a place that is on it.
+    pub fn move_mount(&self, context: &PathContext, from: &[u8], to: &[u8]) -> Result<()> {
+        context.cred.require(Cap::CAP_SYS_ADMIN)?;
+        let from = self.resolve(context, from, true)?;
+        let to = self.resolve(context, to, true)?;
+        let _one = self.changing();
+        let to = self.place_for_mount(context, to)?;
+        let is_own = from.mount.space == context.root.mount.space;
+        if !is_own || !from.is_mount_root() || from.mount.above().is_none() {
+            return Err(Errno::EINVAL);
+        }
+        if from.is_dir() != to.is_dir() {
+            return Err(Errno::EINVAL);
+        }
+        if is_below(&to, &from) {
+            return Err(Errno::ELOOP);
+        }
+        self.mounts.move_all([(&from.mount, Some(to))])
+    }
+
+    /// The mount whose root is at `path`, for a change of it. `EPERM`, `EINVAL`.
+    fn own_mount(&self, context: &PathContext, path: &[u8]) -> Result<Arc<Mount>> {
+        context.cred.require(Cap::CAP_SYS_ADMIN)?;
+        let at = self.resolve(context, path, true)?;
+        at.mount.check_attached()?;
+        let is_own = at.mount.space == context.root.mount.space;
+        match at.is_mount_root() && is_own {
+            true => Ok(at.mount),
+            false => Err(Errno::EINVAL),
+        }
+    }
+
+    /// Gives the mount at `path` other flags. `EPERM`, `EINVAL` for what is no mount.
+    pub fn set_mount_flags(
+        &self,
+        context: &PathContext,
+        path: &[u8],
+        flags: MountFlags,
+    ) -> Result<()> {
+        self.own_mount(context, path)?.set_flags(flags);
+        Ok(())
+    }
+
+    /// Whether there is a mount at `path` that the caller may change: no mount tells
+    /// another of what is mounted, which is what it is then asked for. `EPERM`, `EINVAL`.
+    pub fn make_private(&self, context: &PathContext, path: &[u8]) -> Result<()> {
+        self.own_mount(context, path).map(drop)
+    }
+
+    /// The mounts of a root's namespace that can be reached from there, as
+    /// `/proc/mounts` shows them. `ENOMEM`.
+    pub fn mounts(&self, root: &Path) -> Result<Vec<MountInfo>> {
+        let mut infos = Vec::new();
+        for mount in self.mounts.of_space(root.mount.space)? {
+            let at = Path {
+                dentry: mount.root.clone(),
+                mount: mount.clone(),
+            };
+            let is_root = Arc::ptr_eq(&mount, &root.mount) && root.is_mount_root();
+            if !is_root && !is_below(&at, root) {
+                continue;
+            }
+            let target = match mount.above() {
+                Some(covered) if !is_root => self.path_of(&covered, root)?,
+                _ => b"/".to_vec(),
+            };
+            let mut flags = mount.flags();
+            flags.set(
+                MountFlags::RDONLY,
+                flags.contains(MountFlags::RDONLY) || mount.fs.read_only(),
+            );
+            infos.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
+            infos.push(MountInfo {
+                id: mount.id,
+                parent: mount.above().map_or(mount.id, |above| above.mount.id),
+                source: mount.source().into(),
+                target,
+                kind: mount.fs.kind(),
+                flags,
+            });
+        }
+        Ok(infos)
+    }
+}

@@ -1,6 +1,0 @@
-//! Message queues of System V.
-
-use paddock_ipc::msg::Queues;
-
-/// All queues.
-pub static QUEUES: Queues = Queues::new();

@@ -1,0 +1,229 @@
+//! The namespaces that processes are in (namespaces(7)): of mounts, of the names of the
+//! host, and of IPC. All threads of a process are in the same.
+
+use super::ipc::IpcSpace;
+use super::object::Process;
+use super::uts::Uts;
+use super::{Targets, vfs};
+use alloc::sync::Arc;
+use core::any::Any;
+use paddock_abi::process::CloneFlags;
+use paddock_abi::stat::make_device;
+use paddock_abi::{Errno, Result};
+use paddock_cred::{Cap, Cred};
+use paddock_sync::{OnceCell, Pollable, Ready, WaitQueue, try_arc};
+use paddock_vfs::path::MountSpace;
+use paddock_vfs::{File, FileKind, FsInfo, IoctlArg, Metadata, Path, PathContext};
+
+/// The kinds that there are.
+pub const KINDS: CloneFlags = CloneFlags::NEWNS
+    .union(CloneFlags::NEWUTS)
+    .union(CloneFlags::NEWIPC);
+/// CLONE_NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID and NEWNET.
+const ALL: u64 = 0x7e02_0000;
+
+/// The namespaces of a process.
+#[derive(Clone)]
+pub struct Namespaces {
+    /// The names of the host.
+    pub uts: Arc<Uts>,
+    /// The mounts.
+    pub mounts: Arc<MountSpace>,
+    /// The objects of IPC.
+    pub ipc: Arc<IpcSpace>,
+}
+
+static INITIAL: OnceCell<Arc<Namespaces>> = OnceCell::new();
+
+impl Namespaces {
+    /// Those that there are from the start. After the root is mounted.
+    pub fn initial() -> Arc<Namespaces> {
+        match INITIAL.get() {
+            Some(initial) => initial.clone(),
+            None => panic!("namespaces are asked for before there are any"),
+        }
+    }
+
+    /// The same, but for new ones as the flags of clone(2) and unshare(2) ask for; and
+    /// where `paths` are there.
+    ///
+    /// # Errors
+    /// `EPERM` without CAP_SYS_ADMIN, `ENOMEM`.
+    pub fn unshared(
+        &self,
+        flags: CloneFlags,
+        cred: &Cred,
+        mut paths: FsInfo,
+    ) -> Result<(Arc<Namespaces>, FsInfo)> {
+        let mut new = self.clone();
+        if flags.intersects(KINDS) {
+            cred.require(Cap::CAP_SYS_ADMIN)?;
+        }
+        if flags.contains(CloneFlags::NEWUTS) {
+            new.uts = self.uts.copy()?;
+        }
+        if flags.contains(CloneFlags::NEWIPC) {
+            new.ipc = IpcSpace::new()?;
+        }
+        if flags.contains(CloneFlags::NEWNS) {
+            let (mounts, [root, base]) = self.mounts.copy([&paths.root, &paths.base])?;
+            new.mounts = mounts;
+            (paths.root, paths.base) = (root, base);
+        }
+        Ok((try_arc(new)?, paths))
+    }
+}
+
+/// Makes the first ones. Once, when the root is mounted.
+pub fn init() -> Result<()> {
+    let uts = Uts::first()?;
+    let mounts = MountSpace::initial(vfs::namespace())?;
+    let ipc = IpcSpace::first()?;
+    match INITIAL.set(try_arc(Namespaces { uts, mounts, ipc })?) {
+        Ok(_) => Ok(()),
+        Err(_) => panic!("namespaces were made twice"),
+    }
+}
+
+/// The running process's; the first ones for the kernel.
+pub fn of_running() -> Arc<Namespaces> {
+    match super::current() {
+        Some(thread) => thread.process.namespaces.lock().clone(),
+        None => Namespaces::initial(),
+    }
+}
+
+/// The running process's names of the host.
+pub fn uts() -> Arc<Uts> {
+    of_running().uts.clone()
+}
+
+/// Whether what flags of clone(2) or unshare(2) ask for is there. `EINVAL`.
+pub fn check_kinds(flags: CloneFlags) -> Result<()> {
+    match flags.bits() & ALL & !KINDS.bits() {
+        0 => Ok(()),
+        _ => Err(Errno::EINVAL),
+    }
+}
+
+/// Puts a process that has one thread, the running one, into namespaces, and where it
+/// is to be there. Sleeps.
+pub fn enter(process: &Process, new: Arc<Namespaces>, paths: FsInfo) {
+    let old_paths = core::mem::replace(&mut *process.paths.lock(), paths);
+    drop(old_paths);
+    let old = core::mem::replace(&mut *process.namespaces.lock(), new);
+    drop(old);
+}
+
+/// pivot_root(2), for all who have their root or working directory where the root was.
+///
+/// # Errors
+/// As of [`MountSpace::pivot_root`]; `ENOMEM`.
+pub fn pivot_root(process: &Process, cred: Arc<Cred>, new: &[u8], old: &[u8]) -> Result<()> {
+    let context = PathContext::new(&process.paths.lock(), cred);
+    let mounts = process.namespaces.lock().mounts.clone();
+    // Nobody forks past this as long as they are kept.
+    let (all, ()) = Targets::find(|tree, add| tree.for_each(|_, process| add(process)))?;
+    let (old, new) = mounts.pivot_root(&context, new, old)?;
+    for process in all.processes() {
+        let mut paths = process.paths.lock();
+        let mut left: [Option<Path>; 2] = [None, None];
+        if paths.root.same_as(&old) {
+            left[0] = Some(core::mem::replace(&mut paths.root, new.clone()));
+        }
+        if paths.base.same_as(&old) {
+            left[1] = Some(core::mem::replace(&mut paths.base, new.clone()));
+        }
+        drop(paths);
+        drop(left);
+    }
+    Ok(())
+}
+
+/// A namespace, as a file that setns(2) takes.
+#[derive(Clone)]
+pub enum Namespace {
+    /// Names of the host.
+    Uts(Arc<Uts>),
+    /// Mounts.
+    Mounts(Arc<MountSpace>),
+    /// IPC.
+    Ipc(Arc<IpcSpace>),
+}
+
+/// Inode numbers of mount namespaces begin here.
+const MOUNTS_NUMBER: u64 = 0xf000_0000;
+
+impl Namespace {
+    /// A process's of a kind, by its name in `/proc/PID/ns`. `ENOENT`.
+    pub fn of(process: &Process, name: &[u8]) -> Result<Namespace> {
+        let namespaces = process.namespaces.lock();
+        match name {
+            b"uts" => Ok(Namespace::Uts(namespaces.uts.clone())),
+            b"ipc" => Ok(Namespace::Ipc(namespaces.ipc.clone())),
+            b"mnt" => Ok(Namespace::Mounts(namespaces.mounts.clone())),
+            _ => Err(Errno::ENOENT),
+        }
+    }
+
+    /// Its inode number.
+    pub fn number(&self) -> u64 {
+        match self {
+            Namespace::Uts(uts) => uts.number(),
+            Namespace::Ipc(ipc) => ipc.number(),
+            Namespace::Mounts(mounts) => MOUNTS_NUMBER + mounts.id(),
+        }
+    }
+
+    /// The flag of clone(2) that makes one of its kind.
+    pub fn kind(&self) -> CloneFlags {
+        match self {
+            Namespace::Uts(_) => CloneFlags::NEWUTS,
+            Namespace::Ipc(_) => CloneFlags::NEWIPC,
+            Namespace::Mounts(_) => CloneFlags::NEWNS,
+        }
+    }
+}
+
+impl Pollable for Namespace {
+    fn ready(&self) -> Ready {
+        Ready::IN
+    }
+
+    fn wait_queue(&self) -> Option<&WaitQueue> {
+        None
+    }
+}
+
+/// Minor number of the filesystem that its files are said to be of.
+const DEVICE: u64 = make_device(0, 4);
+
+impl File for Namespace {
+    fn metadata(&self) -> Result<Metadata> {
+        Ok(Metadata::nameless(
+            DEVICE,
+            self.number(),
+            FileKind::Regular,
+            0o444,
+        ))
+    }
+
+    /// ioctl_ns(2). `EPERM` for the user namespace, of which there is none to be seen;
+    /// `EINVAL` for what other kinds have.
+    fn ioctl(&self, command: u32, _: &mut dyn IoctlArg) -> Result<u64> {
+        const NS_GET_USERNS: u32 = 0xb701;
+        const NS_GET_PARENT: u32 = 0xb702;
+        const NS_GET_NSTYPE: u32 = 0xb703;
+        const NS_GET_OWNER_UID: u32 = 0xb704;
+        match command {
+            NS_GET_USERNS => Err(Errno::EPERM),
+            NS_GET_PARENT | NS_GET_OWNER_UID => Err(Errno::EINVAL),
+            NS_GET_NSTYPE => Ok(self.kind().bits()),
+            _ => Err(Errno::ENOTTY),
+        }
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
