@@ -15,6 +15,7 @@ mod faults;
 mod fuzz;
 mod fuzz_syscalls;
 mod herd;
+mod herd_history;
 mod idle;
 mod power;
 mod processors;

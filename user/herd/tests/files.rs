@@ -139,3 +139,69 @@ fn services_that_have_failed_are_listed_for_others() {
     });
     assert!(rest.starts_with("bad: invalid"), "{rest}");
 }
+
+/// A command that runs as nobody, to whom all below `root` belongs. `None` if this user
+/// is not everyone and may not become another.
+fn as_nobody(root: &Path) -> Option<Command> {
+    let nobody = ["--reuid=65534", "--regid=65534", "--clear-groups"];
+    let command = || {
+        let mut command = Command::new("setpriv");
+        command.args(nobody).arg(env!("CARGO_BIN_EXE_herd"));
+        command.arg("--root").arg(root);
+        command
+    };
+    let works = command().arg("help").output();
+    if !works.is_ok_and(|output| output.status.success()) {
+        return None;
+    }
+    let given = Command::new("chown")
+        .args(["-R", "65534:65534"])
+        .arg(root)
+        .status();
+    given.unwrap().success().then(command)
+}
+
+#[test]
+fn what_cannot_be_read_is_named_and_holds_nobody_up() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let mut herd = Herd::new();
+    let logs = herd.root.join("var/log/herd");
+    fs::create_dir_all(&logs).unwrap();
+    for name in ["good", "closed", "silent"] {
+        herd.define(name, FOREVER);
+        herd.link(name);
+    }
+    fs::write(logs.join("silent.log"), "").unwrap();
+    let closed = herd.root.join("etc/herd/available/closed.conf");
+    let Some(mut command) = as_nobody(&herd.root) else {
+        return eprintln!("not tried: nobody else to be here");
+    };
+    let shut = fs::Permissions::from_mode(0o000);
+    for file in [&closed, &logs.join("silent.log")] {
+        std::os::unix::fs::chown(file, Some(0), Some(0)).unwrap();
+        fs::set_permissions(file, shut.clone()).unwrap();
+    }
+    command.arg("daemon");
+    herd.start_by(command);
+    let status = herd.status("closed");
+    assert_eq!(status["state"], "invalid");
+    let error = status["error"].as_str().unwrap();
+    assert!(error.contains("closed.conf: Permission denied"), "{error}");
+    is_supervised(&herd);
+    herd.pid("silent");
+    let console = eventually("the console tells of the log", || {
+        let text = fs::read_to_string(herd.root.join("console")).ok()?;
+        text.contains("silent.log cannot be written")
+            .then_some(text)
+    });
+    assert!(console.contains("Permission denied"), "{console}");
+    // Both are used as soon as they can be.
+    std::os::unix::fs::chown(logs.join("silent.log"), Some(65534), Some(65534)).unwrap();
+    fs::set_permissions(logs.join("silent.log"), fs::Permissions::from_mode(0o644)).unwrap();
+    fs::set_permissions(&closed, fs::Permissions::from_mode(0o644)).unwrap();
+    herd.ok(&["reload"]);
+    herd.pid("closed");
+    kill(herd.pid("silent"), libc::SIGKILL);
+    herd.wait_log("silent", "bytes of log were lost before this line");
+}

@@ -181,6 +181,40 @@ fn two_hundred_crash_loops_leave_room_for_an_operator() {
     herd.ok(&["stop", "s*"]);
 }
 
+/// How often the threads of a process have given up the CPU: a wake-up each.
+fn wake_ups(pid: i32) -> u64 {
+    let tasks = fs::read_dir(format!("/proc/{pid}/task")).unwrap();
+    let texts = tasks.filter_map(|task| fs::read_to_string(task.ok()?.path().join("status")).ok());
+    let count = |text: String| -> u64 {
+        let lines = text.lines().filter(|line| line.contains("ctxt_switches:"));
+        let numbers = lines.filter_map(|line| line.rsplit('\t').next()?.parse::<u64>().ok());
+        numbers.sum()
+    };
+    texts.map(count).sum()
+}
+
+#[test]
+fn services_that_do_nothing_wake_nobody_up() {
+    let count = times(1_000, 200);
+    let mut herd = Herd::new();
+    for n in 0..count {
+        let name = format!("s{n:04}");
+        herd.define(&name, "command = ['sleep', '100000']\n");
+        herd.link(&name);
+    }
+    herd.start();
+    eventually("all run", || {
+        let all = herd.ok(&["status", "--json"]);
+        (all.matches("\"running\"").count() == count).then_some(())
+    });
+    // What the last commands have left to do is done by then.
+    std::thread::sleep(Duration::from_secs(12));
+    let before = wake_ups(herd.daemon_pid());
+    assert!(before > 0);
+    std::thread::sleep(Duration::from_secs(times(60, 3) as u64));
+    assert_eq!(wake_ups(herd.daemon_pid()), before);
+}
+
 /// What herd is doing when it is killed.
 const PHASES: [&[&str]; 8] = [
     &["status"],

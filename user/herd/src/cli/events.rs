@@ -9,7 +9,7 @@ use crate::proto::{Answer, Request};
 const HERD: &str = "herd";
 
 /// Shows the last `lines` events (`None`: all) of the services that `words` name, or of
-/// all, and with `follow` what comes after.
+/// all that ever had any, and with `follow` what comes after.
 pub(super) fn show(
     paths: &Paths,
     words: &[String],
@@ -17,12 +17,9 @@ pub(super) fn show(
     follow: bool,
     json: bool,
 ) -> Outcome {
-    let all = ["*".to_owned()];
-    let asked = if words.is_empty() { &all[..] } else { words };
-    let names = match names::expand(paths, asked) {
-        // There are no services at all.
-        Err(_) if words.is_empty() => Vec::new(),
-        names => names?,
+    let names = match words.is_empty() {
+        true => names::with_logs(paths),
+        false => names::expand(paths, words)?,
     };
     // First, so that nothing is missed between what was and what comes.
     let stream = match follow {

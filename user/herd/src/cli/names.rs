@@ -37,6 +37,18 @@ pub(super) fn expand(paths: &Paths, words: &[String]) -> Result<Vec<String>, Fai
     Ok(names)
 }
 
+/// Every service that has a log, whether or not it still has a definition, by name.
+pub(super) fn with_logs(paths: &Paths) -> Vec<String> {
+    let entries = std::fs::read_dir(paths.logs()).into_iter().flatten();
+    let files = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    let mut names: Vec<String> = files
+        .filter_map(|file| file.strip_suffix(".log").map(str::to_owned))
+        .filter(|name| config::valid_name(name))
+        .collect();
+    names.sort_unstable();
+    names
+}
+
 /// That no definition on the disk has this name, and which is near it.
 pub(super) fn on_disk(paths: &Paths, name: &str) -> Failure {
     let near = config::names(paths)

@@ -6,7 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::{ConfigError, Loaded, Service, valid_name};
+use super::{ConfigError, Loaded, Service, Shared, valid_name};
 use crate::files;
 use crate::paths::Paths;
 
@@ -18,7 +18,9 @@ const MAX_BYTES: u64 = 1 << 20;
 /// # Errors
 /// A folder that exists but cannot be listed; a missing folder is empty.
 pub(crate) fn load(paths: &Paths) -> io::Result<Vec<Loaded>> {
-    Ok(files(paths)?.into_iter().map(loaded).collect())
+    let mut shared = Shared::default();
+    let files = files(paths)?.into_iter();
+    Ok(files.map(|file| loaded(file, &mut shared)).collect())
 }
 
 /// The names of all definitions, without reading them.
@@ -44,9 +46,10 @@ fn files(paths: &Paths) -> io::Result<BTreeMap<String, (bool, PathBuf)>> {
     Ok(files)
 }
 
-fn loaded((name, (enabled, file)): (String, (bool, PathBuf))) -> Loaded {
+fn loaded((name, (enabled, file)): (String, (bool, PathBuf)), shared: &mut Shared) -> Loaded {
     let definition = if valid_name(&name) {
-        load_one(&file, &name).map(Arc::new)
+        let read = load_one(&file, &name);
+        read.map(|service| Arc::new(shared.share(service)))
     } else {
         Err(ConfigError::new(
             &file,

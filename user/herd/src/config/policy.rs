@@ -7,7 +7,7 @@ use super::units::Millis;
 use crate::machine::End;
 
 /// When a service that ended by itself is started again.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Restart {
     /// However it ended.
@@ -22,7 +22,7 @@ pub enum Restart {
 /// How long restarts wait that are not at once: the first wait, which is
 /// doubled for each restart in a row, and the longest. Written
 /// `"100ms..60s"`, or as one time if it is always the same.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Backoff {
     /// The first wait.
@@ -62,7 +62,7 @@ impl From<Backoff> for String {
 }
 
 /// An end that counts as one that was meant: an exit status or a signal.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(
     untagged,
     expecting = "an exit status from 0 to 255, or a signal like \"TERM\""

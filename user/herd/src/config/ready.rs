@@ -9,7 +9,7 @@ use super::units::Millis;
 use super::values::Command;
 
 /// How a service tells that it is ready, or how that is found out.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Ready {
     /// It writes a line to this descriptor.
@@ -22,7 +22,7 @@ pub enum Ready {
 
 /// A question to a service, of which any answer in time is a good one unless
 /// something else is said.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Probe {
     /// It takes a connection.
@@ -36,7 +36,7 @@ pub enum Probe {
 }
 
 /// Questions that are asked for as long as it runs.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Health {
     /// What is asked.

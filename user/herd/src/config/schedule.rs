@@ -23,7 +23,7 @@ const FIRST_DAY: u64 = 3;
 
 /// When a timer runs: `"every 10m"` (first at its start), or at times of the day in UTC:
 /// `"03:30"`, `"Mon,Thu 04:00"`, `"*:15"` for each hour.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Schedule {
     /// So long after the last time.
@@ -33,7 +33,7 @@ pub enum Schedule {
 }
 
 /// Times of some days.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Times {
     /// A bit for each day of the week, Monday the lowest.
     days: u8,

@@ -1,7 +1,9 @@
 //! A definition with every default filled in.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
+use std::ops::Deref;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -12,12 +14,67 @@ use super::{
 };
 use crate::machine::End;
 
-/// One service as it is to be run, with every default filled in.
+/// One service as it is to be run, with every default filled in. All keys are fields
+/// of [`Keys`], which those of many services share.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(from = "Keys", into = "Keys")]
 pub struct Service {
     /// The program and its arguments.
     pub command: Command,
+    keys: Arc<Keys>,
+}
+
+impl Deref for Service {
+    type Target = Keys;
+
+    fn deref(&self) -> &Keys {
+        &self.keys
+    }
+}
+
+impl From<Keys> for Service {
+    fn from(mut keys: Keys) -> Service {
+        let command = std::mem::replace(&mut keys.command, Command(Vec::new()));
+        Service {
+            command,
+            keys: Arc::new(keys),
+        }
+    }
+}
+
+impl From<Service> for Keys {
+    fn from(service: Service) -> Keys {
+        let command = service.command;
+        let keys = Arc::unwrap_or_clone(service.keys);
+        Keys { command, ..keys }
+    }
+}
+
+/// Definitions of which parts are shared.
+#[derive(Debug, Default)]
+pub(crate) struct Shared(HashSet<Arc<Keys>>);
+
+impl Shared {
+    /// The same service, with the keys of one before it that had the same.
+    pub(crate) fn share(&mut self, service: Service) -> Service {
+        let Service { command, keys } = service;
+        let keys = match self.0.get(&keys) {
+            Some(known) => known.clone(),
+            None => {
+                self.0.insert(keys.clone());
+                keys
+            }
+        };
+        Service { command, keys }
+    }
+}
+
+/// All keys of a definition.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Keys {
+    /// The program and its arguments. Empty in a [`Service`], which has its own.
+    command: Command,
     /// Whether it is to go on running, or to do something once.
     #[serde(default, rename = "type")]
     pub kind: Kind,
@@ -126,7 +183,7 @@ pub struct Service {
 }
 
 /// What a service is for.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
     /// It goes on running.
@@ -148,7 +205,7 @@ impl Kind {
 }
 
 /// How a service is told to read its configuration again.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(
     untagged,
     expecting = "a signal like \"HUP\", or a command as a list of strings"
@@ -161,7 +218,7 @@ pub enum Reload {
 }
 
 /// How much log is kept for one service.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct LogLimits {
     /// No log file grows beyond this many bytes.
@@ -206,8 +263,8 @@ const MOST_FILES: u32 = 1 << 20;
 
 impl Service {
     /// A definition that only names its program.
-    fn plain(command: Command) -> Service {
-        Service {
+    fn plain(command: Command) -> Keys {
+        Keys {
             command,
             env: BTreeMap::new(),
             env_file: None,
@@ -248,10 +305,11 @@ impl Service {
 
     /// A definition for an instance that runs and has none any more.
     pub(crate) fn gone() -> Service {
-        Service {
+        let keys = Keys {
             restart: Restart::Never,
             ..Service::plain(Command(vec!["gone".to_owned()]))
-        }
+        };
+        keys.into()
     }
 
     /// Whether `end` is one that `restart = "on-failure"` accepts.

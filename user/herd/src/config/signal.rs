@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// A signal by its Linux number, the same on AArch64 and x86-64.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Signal(pub i32);
 

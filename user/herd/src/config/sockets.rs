@@ -25,7 +25,7 @@ pub enum Listen {
 }
 
 /// One socket. Written as text (`"tcp:80"`), or as a table with the text as `listen`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Socket {
     /// Where it listens.
     pub listen: Listen,

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 /// A length of time in milliseconds. Written as a number of milliseconds or
 /// as text with a unit: `"250ms"`, `"5s"`, `"2m"`, `"1h"`. At most 24 hours.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(into = "String")]
 pub struct Millis(pub u64);
 
@@ -19,7 +19,7 @@ impl From<Millis> for String {
 
 /// A number of bytes. Written as a number or with a unit of 1024: `"64K"`,
 /// `"1M"`. From 16K to 1G.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(transparent)]
 pub struct Size(pub u64);
 

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::valid_name;
 
 /// A program and its arguments: never empty, no NUL inside.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "RawCommand", into = "Vec<String>")]
 pub struct Command(pub Vec<String>);
 
@@ -39,7 +39,7 @@ impl Command {
         Command::checked(words)
     }
 
-    fn checked(words: Vec<String>) -> Result<Command, String> {
+    fn checked(mut words: Vec<String>) -> Result<Command, String> {
         match words.first() {
             None => return Err("command is empty".to_owned()),
             Some(program) if program.is_empty() => {
@@ -50,6 +50,9 @@ impl Command {
         if words.iter().any(|word| word.contains('\0')) {
             return Err("command contains a NUL byte".to_owned());
         }
+        // It is kept for as long as the service is known.
+        words.iter_mut().for_each(String::shrink_to_fit);
+        words.shrink_to_fit();
         Ok(Command(words))
     }
 }
@@ -61,7 +64,7 @@ impl From<Command> for Vec<String> {
 }
 
 /// A list of service names.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "Vec<String>")]
 pub struct Names(pub Vec<String>);
 
@@ -78,7 +81,7 @@ impl TryFrom<Vec<String>> for Names {
 
 /// Permissions that new files do not get, as `umask(2)` has them. Written as
 /// text in octal: `"027"`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Mask(pub u32);
 

@@ -14,7 +14,7 @@ use super::memory::{Left, Noted};
 use super::starts::Instance;
 use crate::config::{Loaded, Ready, Service};
 use crate::console::say;
-use crate::machine::{Generation, Kept, Time};
+use crate::machine::{Found, Generation, Kept, Time};
 use crate::sys::{self, TICK, Teller};
 
 /// Processes of others' children, which herd is told of when they end.
@@ -52,25 +52,26 @@ impl Daemon {
         let service = definition(name, loaded);
         let is_ready = kept.ready;
         let now = self.now();
-        let running = (lives || was_live).then_some((noted.pid, noted.at));
-        let actions = self
-            .machine
-            .adopt(now, name, kept, service.clone(), running);
+        let found = (lives || was_live).then_some(Found {
+            pid: noted.pid,
+            since: noted.at,
+            lives,
+        });
+        let actions = self.machine.adopt(now, name, kept, service.clone(), found);
         self.actions.extend(actions);
-        if running.is_none() {
+        if found.is_none() {
             return;
         }
         let outputs = self
             .paths
             .outlets(name)
             .map(|path| sys::outlet_reader(&path).ok());
-        let shared: Arc<str> = name.into();
+        let shared = self.machine.shared_name(name);
         let outputs = self.outputs.add(&shared, outputs, &self.pollers.outputs);
         let instance = Instance::adopted(&shared, noted.generation, outputs);
         if !lives {
             return self.first_ended(instance, noted.pid, None);
         }
-        self.note(name, &format!("pid {} runs on under a new herd", noted.pid));
         self.instances.insert(noted.pid, instance);
         self.watch(name, noted.pid);
         if let Some(service) = service {

@@ -174,6 +174,7 @@ impl Daemon {
         self.end_late_starts(now);
         self.end_late_sides(now);
         self.tick_watches(now);
+        self.look_again(now);
         self.forget_ended();
         Ok(())
     }
@@ -200,6 +201,7 @@ impl Daemon {
             self.instances.deadline(),
             self.sides.deadline(),
             self.watches.deadline(),
+            self.rests.deadline(),
         ];
         all.into_iter().flatten().min()
     }

@@ -4,14 +4,14 @@
 //! What belongs to it is what is in its control group. Where there are no such
 //! groups, it is known by its session and its environment.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::starts::Instance;
 use super::{Daemon, say};
 use crate::config::Signal;
-use crate::machine::End;
-use crate::sys;
+use crate::machine::{End, Time};
+use crate::sys::{self, Belongs};
 
 /// An instance whose first process has ended, but not all others.
 struct Rest {
@@ -20,13 +20,30 @@ struct Rest {
     end: Option<End>,
     /// Killed, and not collected yet.
     left: HashSet<u32>,
+    /// Of some process it cannot be told whether it is one of these: until when that is
+    /// waited for.
+    unsure_until: Option<Time>,
 }
+
+/// How long a process may take to become a program, in which it cannot be told whose it
+/// is, and how often it is looked at meanwhile, in milliseconds.
+const UNSURE: Time = 1_000;
+const LOOK: Time = 2;
 
 #[derive(Default)]
 pub(super) struct Rests {
     by_name: HashMap<Arc<str>, Rest>,
     /// Whose those are that were killed.
     name_of: HashMap<u32, Arc<str>>,
+    /// When to look again at those of which something cannot be told yet.
+    unsure: BTreeSet<(Time, Arc<str>)>,
+}
+
+impl Rests {
+    /// When [`Daemon::look_again`] has something to do.
+    pub(super) fn deadline(&self) -> Option<Time> {
+        self.unsure.first().map(|(at, _)| *at)
+    }
 }
 
 impl Daemon {
@@ -44,6 +61,7 @@ impl Daemon {
             first,
             end,
             left,
+            unsure_until: None,
         };
         match &self.groups {
             Some(groups) if groups.has(&rest.instance.name) => self.end_group(rest),
@@ -118,17 +136,46 @@ impl Daemon {
     /// Kills what is left of it; if nothing is, it is over.
     fn end_rest(&mut self, mut rest: Rest) {
         let name = rest.instance.name.clone();
+        let mut is_unsure = false;
         for pid in self.orphans() {
-            if sys::is_of(pid, &name, rest.first) {
-                sys::kill(pid);
-                rest.left.insert(pid);
-                self.rests.name_of.insert(pid, name.clone());
+            match sys::belongs(pid, &name, rest.first) {
+                Belongs::No => {}
+                Belongs::Unsure => is_unsure = true,
+                Belongs::Yes => {
+                    sys::kill(pid);
+                    rest.left.insert(pid);
+                    self.rests.name_of.insert(pid, name.clone());
+                }
             }
         }
-        if rest.left.is_empty() {
-            self.ended(rest.instance, rest.end);
-        } else {
+        // What was killed is waited for, and then all are looked at again.
+        if !rest.left.is_empty() {
             self.rests.by_name.insert(name, rest);
+            return;
+        }
+        let now = self.now();
+        let until = rest.unsure_until.get_or_insert(now.saturating_add(UNSURE));
+        if is_unsure && now < *until {
+            let at = now.saturating_add(LOOK);
+            self.rests.unsure.insert((at, name.clone()));
+            self.rests.by_name.insert(name, rest);
+        } else {
+            self.ended(rest.instance, rest.end);
+        }
+    }
+
+    /// Looks again at what could not be told.
+    pub(super) fn look_again(&mut self, now: Time) {
+        while let Some((at, _)) = self.rests.unsure.first()
+            && *at <= now
+            && let Some((_, name)) = self.rests.unsure.pop_first()
+        {
+            let rest = self.rests.by_name.get(&name);
+            if rest.is_some_and(|rest| rest.unsure_until.is_some() && rest.left.is_empty())
+                && let Some(rest) = self.rests.by_name.remove(&name)
+            {
+                self.end_rest(rest);
+            }
         }
     }
 

@@ -4,12 +4,13 @@
 //! ```text
 //! B BOOT                      the run of the machine that all this is of
 //! S {"name": ..., ...}        what is to be known of a service
+//! G NAME                      that service and its processes are no more
 //! P NAME GENERATION PID TIME  a process, noted by itself before it is anything
 //! L NUMBER [[NAME, SOCKET]..] sockets that a keeper gets, in their order
 //! K NUMBER PID TIME           the keeper that has them, noted by itself
 //! ```
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -47,7 +48,8 @@ struct Line {
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Left {
     pub(super) kept: HashMap<String, Kept>,
-    pub(super) noted: HashMap<String, Noted>,
+    /// In the order of their names, in which they are taken over.
+    pub(super) noted: BTreeMap<String, Noted>,
     /// In the order of their starts.
     pub(super) keepers: Vec<KeeperNote>,
 }
@@ -62,6 +64,7 @@ pub(super) struct KeeperNote {
     at: Time,
 }
 
+const GONE: &str = "G";
 const LIST: &str = "L";
 const KEEPER: &str = "K";
 
@@ -125,6 +128,10 @@ impl Left {
                     if let Ok(Line { name, kept }) = serde_json::from_str(line) {
                         left.kept.insert(name, kept);
                     }
+                }
+                Some((GONE, name)) => {
+                    left.kept.remove(name);
+                    left.noted.remove(name);
                 }
                 Some((PROCESS, line)) => {
                     if let Some((name, noted)) = noted(line) {
@@ -218,9 +225,9 @@ impl Memory {
             return;
         }
         let news = std::mem::take(&mut self.news);
-        let lines = news.into_iter().filter_map(|name| {
-            let kept = machine.kept(&name)?;
-            Some(line(name, kept))
+        let lines = news.into_iter().map(|name| match machine.kept(&name) {
+            Some(kept) => line(name, kept),
+            None => format!("{GONE} {name}\n"),
         });
         let lines: String = lines.collect();
         self.grown += lines.len();
@@ -307,7 +314,17 @@ mod tests {
         let mut machine = Machine::new();
         let service = crate::config::Service::parse(Path::new("x"), "command = 'x'").unwrap();
         let mut kept = Kept::only(3);
-        machine.adopt(0, "web", kept.clone(), Some(service.into()), Some((7, 0)));
+        machine.adopt(
+            0,
+            "web",
+            kept.clone(),
+            Some(service.into()),
+            Some(crate::machine::Found {
+                pid: 7,
+                since: 0,
+                lives: true,
+            }),
+        );
         // It has no other way of telling than to run.
         kept.ready = true;
         let noted = Noted {
@@ -326,12 +343,16 @@ mod tests {
             )
             .unwrap();
         memory.look_at("web");
+        memory.look_at("gone");
         memory.tell(&machine);
         std::io::Write::write_all(&mut memory.file.as_ref().unwrap(), b"P web 4 torn").unwrap();
         let (_, left) = Memory::open(path);
         assert_eq!(left.kept, HashMap::from([("web".to_owned(), kept)]));
-        assert_eq!(left.noted, HashMap::from(processes));
+        assert_eq!(left.noted, BTreeMap::from(processes));
         assert_eq!(left.keepers, [keeper]);
+        let gone = "B this\nP web 3 7 12\nP other 1 8 13\nG web\n";
+        let left = Left::read(gone, "this");
+        assert_eq!(left.noted.keys().collect::<Vec<_>>(), ["other"]);
         assert_eq!(
             Left::read("B other\nP web 3 7 12\n", "this"),
             Left::default()

@@ -11,13 +11,24 @@ use crate::log::Origin;
 use crate::machine::Time;
 use crate::sys::{Interest, Poller};
 
-/// One output of one instance.
-struct Output {
+/// The outputs of one instance, as far as they are open: what it says, and its errors.
+struct Pair {
     name: Arc<str>,
-    origin: Origin,
-    pipe: File,
-    ended: bool,
+    pipes: [Option<File>; 2],
 }
+
+/// How one of a pair is called: the number of the pair, and in the lowest bit which.
+type Id = u64;
+
+fn ids(pair: u64) -> [Id; 2] {
+    [pair << 1, pair << 1 | 1]
+}
+
+fn side(id: Id) -> usize {
+    usize::from(id & 1 == 1)
+}
+
+const ORIGINS: [Origin; 2] = [Origin::Out, Origin::Err];
 
 /// What one turn reads of one output, so that no service holds up the others.
 const TURN: usize = 64 << 10;
@@ -43,11 +54,11 @@ struct Stall {
 }
 
 pub(super) struct Outputs {
-    open: HashMap<u64, Output>,
+    open: HashMap<u64, Pair>,
     next: u64,
     /// Those of instances that have ended: whoever still writes has until
     /// then. In order.
-    closing: VecDeque<(Time, u64)>,
+    closing: VecDeque<(Time, Id)>,
     /// Set while there is no room for what is read.
     stall: Option<Stall>,
     /// Where one turn is read to.
@@ -66,20 +77,17 @@ impl Default for Outputs {
     }
 }
 
-impl Output {
-    /// Reads what is there now, at most one turn, and tells how much; 0 if
-    /// nothing is there.
-    fn read(&mut self, buffer: &mut [u8]) -> usize {
-        loop {
-            match self.pipe.read(buffer) {
-                Ok(0) => self.ended = true,
-                Ok(count) => return count,
-                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-                Err(_) => self.ended = true,
-            }
-            return 0;
-        }
+/// Reads what is there now, at most one turn, and tells how much; 0 if nothing is
+/// there, `None` at its end.
+fn read(mut pipe: &File, buffer: &mut [u8]) -> Option<usize> {
+    loop {
+        return match pipe.read(buffer) {
+            Ok(0) => None,
+            Ok(count) => Some(count),
+            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Some(0),
+            Err(_) => None,
+        };
     }
 }
 
@@ -88,33 +96,43 @@ impl Outputs {
     pub(super) fn add(
         &mut self,
         name: &Arc<str>,
-        [out, err]: [Option<File>; 2],
+        pipes: [Option<File>; 2],
         poller: &Poller,
-    ) -> [u64; 2] {
-        [(Origin::Out, out), (Origin::Err, err)].map(|(origin, pipe)| {
-            let id = self.next;
-            self.next += 1;
-            let Some(pipe) = pipe else {
-                return id;
-            };
-            // Without memory to wait for it, it is read at the end.
-            let _ = poller.add(pipe.as_fd(), id, Interest::READ);
-            let output = Output {
-                name: name.clone(),
-                origin,
-                pipe,
-                ended: false,
-            };
-            self.open.insert(id, output);
-            id
-        })
+    ) -> u64 {
+        let pair = self.next;
+        self.next += 1;
+        for (id, pipe) in ids(pair).into_iter().zip(&pipes) {
+            if let Some(pipe) = pipe {
+                // Without memory to wait for it, it is read at the end.
+                let _ = poller.add(pipe.as_fd(), id, Interest::READ);
+            }
+        }
+        if pipes.iter().any(Option::is_some) {
+            let name = name.clone();
+            self.open.insert(pair, Pair { name, pipes });
+        }
+        pair
     }
 
-    pub(super) fn close(&mut self, ids: [u64; 2], poller: &Poller) {
-        for id in ids {
-            if let Some(output) = self.open.remove(&id) {
-                poller.remove(output.pipe.as_fd());
-            }
+    fn pipe(&self, id: Id) -> Option<&File> {
+        self.open.get(&(id >> 1))?.pipes.get(side(id))?.as_ref()
+    }
+
+    /// Closes one; whose it was.
+    fn close_one(&mut self, id: Id, poller: &Poller) -> Option<Arc<str>> {
+        let pair = self.open.get_mut(&(id >> 1))?;
+        let pipe = pair.pipes.get_mut(side(id))?.take()?;
+        poller.remove(pipe.as_fd());
+        let name = pair.name.clone();
+        if pair.pipes.iter().all(Option::is_none) {
+            self.open.remove(&(id >> 1));
+        }
+        Some(name)
+    }
+
+    pub(super) fn close(&mut self, pair: u64, poller: &Poller) {
+        for id in ids(pair) {
+            self.close_one(id, poller);
         }
     }
 
@@ -122,19 +140,15 @@ impl Outputs {
     fn close_held(&mut self, now: Time, poller: &Poller) -> Vec<Arc<str>> {
         let mut held: Vec<Arc<str>> = Vec::new();
         while let Some((at, id)) = self.closing.front().copied() {
-            let Some(output) = self.open.get(&id) else {
-                self.closing.pop_front();
-                continue;
-            };
-            if at > now {
+            if self.pipe(id).is_some() && at > now {
                 break;
             }
-            if held.last() != Some(&output.name) {
-                held.push(output.name.clone());
-            }
-            poller.remove(output.pipe.as_fd());
-            self.open.remove(&id);
             self.closing.pop_front();
+            if let Some(name) = self.close_one(id, poller)
+                && held.last() != Some(&name)
+            {
+                held.push(name);
+            }
         }
         held
     }
@@ -185,20 +199,24 @@ impl Daemon {
     }
 
     /// Reads a turn of an output and hands it on; whether there was anything.
-    pub(super) fn read_output(&mut self, id: u64) -> usize {
-        let Some(output) = self.outputs.open.get_mut(&id) else {
+    pub(super) fn read_output(&mut self, id: Id) -> usize {
+        let outputs = &mut self.outputs;
+        let Some(pair) = outputs.open.get(&(id >> 1)) else {
             return 0;
         };
-        let count = output.read(&mut self.outputs.buffer);
-        if output.ended {
-            self.pollers.outputs.remove(output.pipe.as_fd());
-            self.outputs.open.remove(&id);
+        let Some(pipe) = pair.pipes.get(side(id)).and_then(Option::as_ref) else {
             return 0;
-        }
-        let (name, origin) = (output.name.clone(), output.origin);
-        if count > 0 {
-            let buffer = std::mem::take(&mut self.outputs.buffer);
-            self.write_log(&name, origin, buffer.get(..count).unwrap_or_default());
+        };
+        let Some(count) = read(pipe, &mut outputs.buffer) else {
+            outputs.close_one(id, &self.pollers.outputs);
+            return 0;
+        };
+        if count > 0
+            && let Some(origin) = ORIGINS.get(side(id))
+        {
+            let name = pair.name.clone();
+            let buffer = std::mem::take(&mut outputs.buffer);
+            self.write_log(&name, *origin, buffer.get(..count).unwrap_or_default());
             self.outputs.buffer = buffer;
         }
         count
@@ -206,9 +224,9 @@ impl Daemon {
 
     /// Reads what is left of an instance that has ended, so that its last
     /// words stand before the note of its end.
-    pub(super) fn drain(&mut self, ids: [u64; 2]) {
+    pub(super) fn drain(&mut self, pair: u64) {
         let close_at = self.now().saturating_add(GRACE);
-        for id in ids {
+        for id in ids(pair) {
             let mut left = REST;
             while left > 0 {
                 match self.read_output(id) {
@@ -216,7 +234,7 @@ impl Daemon {
                     count => left = left.saturating_sub(count),
                 }
             }
-            if self.outputs.open.contains_key(&id) {
+            if self.outputs.pipe(id).is_some() {
                 self.outputs.closing.push_back((close_at, id));
             }
         }

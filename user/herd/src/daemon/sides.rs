@@ -23,7 +23,7 @@ struct Side {
     name: String,
     generation: Generation,
     purpose: Purpose,
-    outputs: Option<[u64; 2]>,
+    outputs: Option<u64>,
     kill_at: Time,
 }
 

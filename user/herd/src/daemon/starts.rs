@@ -35,7 +35,7 @@ pub(super) struct Instance {
     pub(super) name: Arc<str>,
     generation: Generation,
     /// Its outputs, for as long as they are open.
-    outputs: [u64; 2],
+    outputs: u64,
     /// When it was started.
     since: Time,
     start: Option<Box<Start>>,
@@ -43,7 +43,7 @@ pub(super) struct Instance {
 
 impl Instance {
     /// One that another herd has started.
-    pub(super) fn adopted(name: &Arc<str>, generation: Generation, outputs: [u64; 2]) -> Instance {
+    pub(super) fn adopted(name: &Arc<str>, generation: Generation, outputs: u64) -> Instance {
         Instance {
             name: name.clone(),
             generation,
@@ -140,7 +140,10 @@ impl Daemon {
                 // Its number may be another's when it has been collected.
                 Some(Action::Signal { pid, .. }) if !self.instances.has(pid) => {}
                 Some(Action::Signal { name, pid, signal }) => {
-                    if let Err(error) = sys::signal_group(pid, signal) {
+                    // One that has ended by itself is as good, and its end is told.
+                    if let Err(error) = sys::signal_group(pid, signal)
+                        && error.raw_os_error() != Some(libc::ESRCH)
+                    {
                         self.note(&name, &format!("{} to {pid}: {error}", signal.name()));
                     }
                 }
@@ -228,7 +231,7 @@ impl Daemon {
         let pid = spawned.pid;
         let report = spawned.report;
         let watched = self.pollers.add(report.as_fd(), Token::Report(pid));
-        let shared: Arc<str> = name.into();
+        let shared = self.machine.shared_name(name);
         let outputs = self.outputs.add(
             &shared,
             [Some(spawned.out), Some(spawned.err)],

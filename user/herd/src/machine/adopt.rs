@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::backoff::Restarts;
-use super::entry::{Entry, Instance, State};
+use super::entry::{Entry, Instance, State, note};
 use super::{Action, Generation, Machine, Time};
 use crate::config::{Ready, Service};
 
@@ -55,6 +55,17 @@ impl Kept {
     }
 }
 
+/// The first process of an instance that the herd before had started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Found {
+    /// Its number.
+    pub pid: u32,
+    /// When it was started.
+    pub since: Time,
+    /// Whether it runs on. If not, its end is reported next.
+    pub lives: bool,
+}
+
 impl Machine {
     /// What the next herd is to know of `name`.
     pub fn kept(&self, name: &str) -> Option<Kept> {
@@ -62,8 +73,7 @@ impl Machine {
     }
 
     /// Takes a service over from the herd before, in which the clock was the
-    /// same. `running` is the number of the first process of its instance
-    /// and when that was started. Without a `service`, its definition is not known:
+    /// same. `found` is the first process of its instance. Without a `service`, its definition is not known:
     /// only what runs is supervised. To be called before [`Machine::load`].
     pub fn adopt(
         &mut self,
@@ -71,10 +81,10 @@ impl Machine {
         name: &str,
         kept: Kept,
         service: Option<Arc<Service>>,
-        running: Option<(u32, Time)>,
+        found: Option<Found>,
     ) -> Vec<Action> {
         let mut out = Vec::new();
-        let entry = self.entries.entry(name.to_owned()).or_default();
+        let entry = self.entries.entry(name.into()).or_default();
         entry.wall_offset = self.wall_offset;
         let (wanted, done, is_ready) = (kept.wanted, kept.done, kept.ready);
         // What was told by a pipe of the herd before is not told again.
@@ -85,8 +95,15 @@ impl Machine {
                 service.ready.as_deref(),
                 Some(Ready::Probe(_) | Ready::Notify)
             );
-        match running {
-            Some((pid, since)) => {
+        match found {
+            Some(Found { pid, since, lives }) => {
+                if lives {
+                    note(
+                        name,
+                        format!("pid {pid} runs on under a new herd"),
+                        &mut out,
+                    );
+                }
                 entry.state = State::Running(Instance {
                     pid,
                     since,

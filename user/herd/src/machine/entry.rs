@@ -157,7 +157,13 @@ impl Entry {
         definition: Result<Arc<Service>, ConfigError>,
         out: &mut Vec<Action>,
     ) -> bool {
-        let definition = definition.map_err(|error| error.to_string());
+        let mut definition = definition.map_err(|error| error.to_string());
+        // One that says the same is not kept twice: an instance may have the first.
+        if let (Ok(new), Some(old)) = (&definition, &self.usable)
+            && new == old
+        {
+            definition = Ok(old.clone());
+        }
         self.gone = false;
         match &definition {
             Ok(service) => self.usable = Some(service.clone()),

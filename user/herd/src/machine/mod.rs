@@ -36,7 +36,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use crate::config::{Loaded, Service, Signal};
-pub use adopt::Kept;
+pub use adopt::{Found, Kept};
 use entry::Entry;
 pub(crate) use order::refuse_cycles;
 use relations::Reverse;
@@ -189,11 +189,13 @@ const SHUTDOWN: Time = 60_000;
 /// How long until that is done again to what has come since.
 const AGAIN: Time = 2_000;
 
+/// All services by their names. Each by itself: half of a node's places may be free.
+type Entries = BTreeMap<Arc<str>, Box<Entry>>;
+
 /// All services and what is to become of them.
 #[derive(Debug, Default)]
 pub struct Machine {
-    /// Each by itself: half of a node's places may be free.
-    entries: BTreeMap<String, Box<Entry>>,
+    entries: Entries,
     turns: Turns,
     reverse: Reverse,
     shutting_down: bool,
@@ -228,16 +230,16 @@ impl Machine {
         let names: HashSet<&str> = loaded.iter().map(|found| found.name.as_str()).collect();
         let mut stopped = Vec::new();
         for (name, entry) in &mut self.entries {
-            if !names.contains(name.as_str()) {
+            if !names.contains(&**name) {
                 entry.gone = true;
                 entry.enabled = false;
                 entry.stop(name, now, &mut out);
-                stopped.push(name.clone());
+                stopped.push(name.to_string());
             }
         }
         let mut starts = Vec::new();
         for found in loaded {
-            let entry = self.entries.entry(found.name.clone()).or_default();
+            let entry = self.entries.entry(found.name.as_str().into()).or_default();
             entry.wall_offset = self.wall_offset;
             let changed = entry.define(&found.name, found.definition, &mut out);
             let was_enabled = std::mem::replace(&mut entry.enabled, found.enabled);
@@ -331,7 +333,7 @@ impl Machine {
             }
         }
         while let Some(name) = self.turns.due(now) {
-            if let Some(entry) = self.entries.get_mut(&name) {
+            if let Some(entry) = self.entries.get_mut(name.as_str()) {
                 entry.tick(&name, now, &mut out);
             }
             self.turns.touch(&name);
@@ -375,6 +377,12 @@ impl Machine {
     /// Whether no instance exists.
     pub fn is_quiet(&self) -> bool {
         self.turns.is_quiet()
+    }
+
+    /// The one copy of a service's name, for those that keep it for long.
+    pub(crate) fn shared_name(&self, name: &str) -> Arc<str> {
+        let known = self.entries.get_key_value(name);
+        known.map_or_else(|| name.into(), |(name, _)| name.clone())
     }
 
     /// What to show of one service.

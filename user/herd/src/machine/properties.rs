@@ -160,10 +160,14 @@ impl World {
             let live = self.live.get(name).copied();
             let was_cleaned = cleaned.contains_key(name);
             let there = live.is_some() || was_cleaned;
-            let running = there.then_some((view.pid.unwrap_or(8_888), self.now));
+            let found = there.then_some(Found {
+                pid: view.pid.unwrap_or(8_888),
+                since: self.now,
+                lives: live.is_some_and(|live| live.1),
+            });
             let kept = old.kept(name).unwrap();
             let generation = kept.generation;
-            out.extend(self.machine.adopt(self.now, name, kept, service, running));
+            out.extend(self.machine.adopt(self.now, name, kept, service, found));
             if was_cleaned || matches!(live, Some((_, false))) {
                 self.live.remove(name);
                 // It was never told to stop, as it never was.

@@ -48,7 +48,7 @@ impl Machine {
         let place = entry.place;
         let blocker = blocker.or_else(|| Some((place, self.rival(name)?)));
         if let Some((_, blocker)) = &blocker
-            && let Some(other) = self.entries.get_mut(blocker)
+            && let Some(other) = self.entries.get_mut(blocker.as_str())
         {
             other.told.is_waited_for(other.standing());
         }
@@ -71,7 +71,7 @@ impl Machine {
     fn rival(&self, name: &str) -> Option<String> {
         let lives = |other: &&String| {
             self.entries
-                .get(*other)
+                .get(other.as_str())
                 .is_some_and(|entry| entry.is_live())
         };
         let mut rivals = self.reverse.conflicting(name);
@@ -107,7 +107,7 @@ impl Machine {
         }
         if relations::wakes(told, standing) {
             for waiting in self.turns.wake(name) {
-                if let Some(entry) = self.entries.get_mut(&waiting)
+                if let Some(entry) = self.entries.get_mut(waiting.as_str())
                     && entry.waits_for.as_deref() == Some(name)
                 {
                     entry.waits_for = None;

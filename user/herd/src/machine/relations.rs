@@ -1,10 +1,10 @@
 //! What services are to each other: who waits for whom, who brings whom up,
 //! and who goes down with whom.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 
 use super::entry::{Entry, State, note};
-use super::{Action, Machine, Time};
+use super::{Action, Entries, Machine, Time};
 use crate::config::Service;
 
 /// How a service refers to another.
@@ -107,16 +107,12 @@ fn blocks(relation: Relation, entry: Option<&Entry>) -> bool {
 
 /// The place in its lists of one that `entry` has to wait for, looking from
 /// place `from` on and then from the front.
-pub(super) fn blocker(
-    entries: &BTreeMap<String, Box<Entry>>,
-    entry: &Entry,
-    from: usize,
-) -> Option<(usize, String)> {
+pub(super) fn blocker(entries: &Entries, entry: &Entry, from: usize) -> Option<(usize, String)> {
     let service = entry.usable.as_ref()?;
     let places = of(service).enumerate();
     let mut places = places.clone().skip(from).chain(places.take(from));
     let blocks = |(relation, name): (Relation, &String)| {
-        blocks(relation, entries.get(name).map(AsRef::as_ref))
+        blocks(relation, entries.get(name.as_str()).map(AsRef::as_ref))
     };
     places
         .find(|(_, other)| blocks(*other))
@@ -131,7 +127,7 @@ pub(super) struct Reverse {
 }
 
 impl Reverse {
-    fn new(entries: &BTreeMap<String, Box<Entry>>) -> Reverse {
+    fn new(entries: &Entries) -> Reverse {
         let mut reverse = Reverse::default();
         for (name, entry) in entries {
             for (relation, other) in entry.usable.iter().flat_map(|service| of(service)) {
@@ -140,7 +136,9 @@ impl Reverse {
                     Relation::Conflicts => &mut reverse.conflicts,
                     _ => continue,
                 };
-                list.entry(other.clone()).or_default().push(name.clone());
+                list.entry(other.clone())
+                    .or_default()
+                    .push(name.to_string());
             }
         }
         reverse
@@ -164,7 +162,11 @@ impl Machine {
         let mut seen = HashSet::new();
         let mut stack = vec![name.to_owned()];
         while let Some(next) = stack.pop() {
-            let Some(entry) = self.entries.get_mut(&next).filter(|entry| !entry.gone) else {
+            let Some(entry) = self
+                .entries
+                .get_mut(next.as_str())
+                .filter(|entry| !entry.gone)
+            else {
                 continue;
             };
             // One that is wanted has brought up its own.
@@ -182,7 +184,7 @@ impl Machine {
                 }
             }
             for rival in rivals.into_iter().filter(|rival| *rival != next) {
-                if let Some(entry) = self.entries.get_mut(&rival) {
+                if let Some(entry) = self.entries.get_mut(rival.as_str()) {
                     entry.stop(&rival, now, out);
                     self.take_note(&rival, now, out);
                     self.turns.touch(&rival);
@@ -199,7 +201,10 @@ impl Machine {
         let mut stack = vec![name.to_owned()];
         while let Some(next) = stack.pop() {
             for other in self.reverse.needed_by.get(&next).into_iter().flatten() {
-                let entry = self.entries.get_mut(other).filter(|entry| entry.wanted);
+                let entry = self
+                    .entries
+                    .get_mut(other.as_str())
+                    .filter(|entry| entry.wanted);
                 if let Some(entry) = entry
                     && seen.insert(other.clone())
                 {

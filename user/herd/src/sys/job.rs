@@ -72,6 +72,8 @@ pub(crate) struct Stat {
     pub(crate) has_ended: bool,
     /// When it was started, in milliseconds of herd's clock, to a clock tick.
     pub(crate) since: Time,
+    /// Where its environment begins and ends; 0 where that is not told.
+    environment: (u64, u64),
 }
 
 /// A clock tick at most, in milliseconds.
@@ -88,30 +90,72 @@ pub(crate) fn stat(pid: u32) -> Option<Stat> {
     let session = words.nth(1)?.parse().ok()?;
     // Field 22; the session is field 6.
     let ticks: Time = words.nth(15)?.parse().ok()?;
+    // Fields 50 and 51.
+    let begin = words.nth(27).and_then(|word| word.parse().ok());
+    let end = words.next().and_then(|word| word.parse().ok());
     Some(Stat {
         parent,
         session,
         has_ended: matches!(state, "Z" | "X"),
         since: ticks.saturating_mul(1_000) / clock_ticks_per_second(),
+        environment: (begin.unwrap_or(0), end.unwrap_or(0)),
     })
+}
+
+/// Whether a process is one of a service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Belongs {
+    /// It is.
+    Yes,
+    /// It is not, or it has ended.
+    No,
+    /// That cannot be told now: it is becoming another program, whose environment is
+    /// not there yet.
+    Unsure,
 }
 
 /// Whether process `pid`, no instance's first, is one of service `name`, whose
 /// first process was `first`: it is in the session of that, or its environment
 /// names the service. One that has ended is nobody's.
-pub(crate) fn is_of(pid: u32, name: &str, first: u32) -> bool {
+pub(crate) fn belongs(pid: u32, name: &str, first: u32) -> Belongs {
     let Some(stat) = stat(pid).filter(|stat| !stat.has_ended) else {
-        return false;
+        return Belongs::No;
     };
     // A session whose leader is in another PID namespace is shown as 0.
     if first != 0 && stat.session == first {
-        return true;
+        return Belongs::Yes;
     }
     let file = format!("/proc/{pid}/environ");
-    let text = files::read_bytes(Path::new(&file), ENVIRONMENT_LIMIT).unwrap_or_default();
+    let text = files::read_bytes(Path::new(&file), ENVIRONMENT_LIMIT);
+    match text {
+        // What may not be read is another user's, or gone.
+        Err(_) => Belongs::No,
+        Ok(text) if names_service(&text, name) => Belongs::Yes,
+        Ok(text) => match is_whole(pid, text.len()) {
+            true => Belongs::No,
+            false => Belongs::Unsure,
+        },
+    }
+}
+
+fn names_service(environment: &[u8], name: &str) -> bool {
     let wanted = format!("{SERVICE}={name}");
-    text.split(|byte| *byte == 0)
+    environment
+        .split(|byte| *byte == 0)
         .any(|variable| variable == wanted.as_bytes())
+}
+
+/// Whether what was read of a process's environment, so many bytes, is all of it. In
+/// the middle of `execve(2)` it is empty, or torn if that came between two reads,
+/// whatever it comes to be.
+fn is_whole(pid: u32, length: usize) -> bool {
+    let Some(stat) = stat(pid).filter(|stat| !stat.has_ended) else {
+        return true;
+    };
+    match stat.environment {
+        (0, _) | (_, 0) => false,
+        (begin, end) => end.checked_sub(begin) == Some(length as u64),
+    }
 }
 
 /// Whether process `pid` runs herd's own program with herd's own words: it was being
@@ -168,18 +212,62 @@ mod tests {
         }
         let all = all_with_parent(parent).unwrap();
         assert!(all.contains(&web.id()) && all.contains(&other.id()));
-        assert!(is_of(web.id(), "web", 0));
-        assert!(!is_of(other.id(), "web", 0));
-        assert!(is_of(other.id(), "web2", 0));
+        assert_eq!(belongs(web.id(), "web", 0), Belongs::Yes);
+        assert_eq!(belongs(other.id(), "web", 0), Belongs::No);
+        assert_eq!(belongs(other.id(), "web2", 0), Belongs::Yes);
         let since = stat(web.id()).unwrap().since;
         let now = crate::sys::now();
         assert!(since <= now && now - since < 600_000, "{since} {now}");
-        assert!(is_of(other.id(), "web", other.id()));
+        assert_eq!(belongs(other.id(), "web", other.id()), Belongs::Yes);
         kill(web.id());
         kill(other.id());
         web.wait().unwrap();
         other.wait().unwrap();
-        assert!(!is_of(web.id(), "web", 0));
+        assert_eq!(belongs(web.id(), "web", 0), Belongs::No);
         assert_eq!(numbers("12 7 9 "), [12, 7, 9]);
+    }
+
+    /// One that becomes another program all the time has no environment now and then.
+    /// It is never taken for another's.
+    #[test]
+    fn one_that_is_becoming_a_program_is_not_taken_for_anothers() {
+        let file = std::env::temp_dir().join(format!("herd-exec-{}", std::process::id()));
+        fs::write(&file, "exec /bin/sh \"$0\"\n").unwrap();
+        let mut child = Command::new("setsid")
+            .args(["/bin/sh".as_ref(), file.as_os_str()])
+            .env(SERVICE, "web")
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let words = format!("/proc/{}/cmdline", child.id());
+        // Until then its environment is that of this program.
+        while !String::from_utf8_lossy(&fs::read(&words).unwrap()).contains("herd-exec") {
+            std::thread::yield_now();
+        }
+        let looks: Vec<Belongs> = (0..2_000).map(|_| belongs(child.id(), "web", 0)).collect();
+        kill(child.id());
+        child.wait().unwrap();
+        fs::remove_file(file).unwrap();
+        let unsure = looks.iter().filter(|look| **look == Belongs::Unsure);
+        println!("unsure {} times", unsure.count());
+        assert!(!looks.contains(&Belongs::No));
+        assert!(looks.contains(&Belongs::Yes));
+    }
+
+    #[test]
+    fn one_with_no_environment_at_all_is_nobodys() {
+        let mut child = Command::new("setsid")
+            .args(["env", "-i", "/bin/sleep", "1000"])
+            .env(SERVICE, "web")
+            .spawn()
+            .unwrap();
+        while belongs(child.id(), "web", 0) != Belongs::No {
+            std::thread::yield_now();
+        }
+        let words = fs::read(format!("/proc/{}/cmdline", child.id())).unwrap();
+        assert_eq!(words, b"/bin/sleep\x001000\0");
+        kill(child.id());
+        child.wait().unwrap();
     }
 }

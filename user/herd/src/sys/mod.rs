@@ -25,7 +25,9 @@ pub(crate) use descriptors::{OpenFiles, set_nonblocking};
 pub(crate) use epoll::{Interest, Poller};
 pub(crate) use group::Groups;
 pub(crate) use image::missing;
-pub(crate) use job::{TICK, adopt_orphans, children, is_of, is_this_program, kill, stat};
+pub(crate) use job::{
+    Belongs, TICK, adopt_orphans, belongs, children, is_this_program, kill, stat,
+};
 pub(crate) use listen::{
     KEEPER, close as close_socket, keep, open as open_socket, spawn_keeper, take_kept,
 };
