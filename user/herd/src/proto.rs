@@ -65,6 +65,8 @@ pub(crate) struct Status {
     pub(crate) tasks: Option<u64>,
     /// How much memory it has, in bytes.
     pub(crate) memory: Option<u64>,
+    /// How much CPU time all its processes have used, in microseconds.
+    pub(crate) cpu_us: Option<u64>,
     /// The control group that all its processes are in.
     pub(crate) group: Option<String>,
     /// It runs with an older definition than the one on the disk.

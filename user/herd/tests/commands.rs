@@ -229,3 +229,91 @@ fn definitions_are_for_programs_too() {
         serde_json::from_str(&herd.ok(&["config", "good", "--json"])).unwrap();
     assert_eq!(config["backoff"], "5000ms..5000ms");
 }
+
+#[test]
+fn an_edited_definition_is_put_in_place_when_it_is_whole() {
+    let herd = Herd::with("web", FOREVER);
+    let file = herd.root.join("etc/herd/available/web.conf");
+    let draft = herd.root.join("etc/herd/available/.web.conf.edit");
+    let edit = |script: &str| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_herd"));
+        command.arg("--root").arg(&herd.root).args(["edit", "web"]);
+        command
+            .env_remove("VISUAL")
+            .stdin(std::process::Stdio::null());
+        let output = command.env("EDITOR", format!("sh -c '{script}' sh"));
+        let output = output.output().unwrap();
+        let told = [output.stdout, output.stderr].concat();
+        (output.status.code(), String::from_utf8(told).unwrap())
+    };
+    herd.pid("web");
+    let (status, told) = edit("true");
+    assert!(
+        status == Some(0) && told.contains("web is as it was"),
+        "{told}"
+    );
+    let (status, told) = edit("exit 3");
+    assert!(
+        status == Some(1) && told.contains("nothing is changed"),
+        "{told}"
+    );
+    // A mistake is told, and the draft is gone on with.
+    let (status, told) = edit("echo restrat = 1 >> \"$1\"");
+    assert_eq!(status, Some(2), "{told}");
+    assert!(
+        told.contains(":2: unknown key restrat, did you mean"),
+        "{told}"
+    );
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), FOREVER);
+    let (status, told) = edit("sed -i s/restrat.*/umask=\\\"027\\\"/ \"$1\"");
+    assert!(
+        status == Some(0) && told.contains("`herd restart web`"),
+        "{told}"
+    );
+    let text = std::fs::read_to_string(&file).unwrap();
+    assert_eq!(text, format!("{FOREVER}umask=\"027\"\n"));
+    assert!(!draft.exists());
+    assert_eq!(herd.status("web")["changed"], true);
+    herd.fails(&["edit", "wbe"], 2);
+}
+
+#[test]
+fn top_shows_the_services_and_leaves_the_terminal_as_it_was() {
+    let herd = three();
+    let once = herd.ok(&["top"]);
+    assert!(
+        once.starts_with("3 services, 3 running, 0 failed"),
+        "{once}"
+    );
+    assert_eq!(once.matches(" running ").count(), 3, "{once}");
+    // On a terminal, until a key is pressed.
+    let program = env!("CARGO_BIN_EXE_herd");
+    let shown = format!(
+        "stty rows 4 cols 30; before=$(stty -g); {program} --root {} top; \
+         [ \"$before\" = \"$(stty -g)\" ] && echo as it was",
+        herd.root.display()
+    );
+    let mut command = std::process::Command::new("script");
+    command.args(["-qec", &shown, "/dev/null"]);
+    let piped = std::process::Stdio::piped;
+    let Ok(mut child) = command.stdin(piped()).stdout(piped()).spawn() else {
+        return eprintln!("not tried: there is no script(1) here");
+    };
+    let mut keys = child.stdin.take().unwrap();
+    let out = BufReader::new(child.stdout.take().unwrap());
+    let mut told = String::new();
+    for line in out.lines() {
+        let line = line.unwrap();
+        // It was drawn twice.
+        if line.contains("3 services") && told.contains("3 services") {
+            std::io::Write::write_all(&mut keys, b"xq").unwrap();
+        }
+        told.push_str(&line);
+    }
+    assert!(child.wait().unwrap().success(), "{told:?}");
+    assert!(told.contains("\x1b[?1049h") && told.contains("\x1b[?1049l"));
+    assert!(told.contains("as it was"), "{told:?}");
+    // In three rows: of three services there is room for one.
+    let picture = told.rsplit("\x1b[H").next().unwrap();
+    assert_eq!(picture.matches(" running ").count(), 1, "{picture:?}");
+}

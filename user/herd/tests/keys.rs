@@ -140,6 +140,33 @@ fn is_root() -> bool {
 }
 
 #[test]
+fn lines_beyond_the_rate_are_left_out_and_counted() {
+    let herd = Herd::with(
+        "loud",
+        "command = ['/bin/sh', '-c', '''i=0; while [ $i -lt 1000 ]; do i=$((i+1)); \
+         echo line $i; done; sleep 2; echo later; exec sleep 1000''']\n[log]\nrate = 5\n",
+    );
+    let log = herd.wait_log("loud", "out  | later\n");
+    let lines = log.lines().filter(|line| line.contains("out  | line "));
+    let shown = lines.count();
+    let counts = log.lines().filter_map(|line| {
+        let (_, words) = line.split_once("herd | ")?;
+        let count = words.strip_suffix(" lines were left out: too many in a second")?;
+        count.parse::<usize>().ok()
+    });
+    // The program may take more than a second for them.
+    let left_out: usize = counts.sum();
+    assert_eq!(shown + left_out, 1000, "{log}");
+    assert!((5..=100).contains(&shown), "{log}");
+    // Before it said more.
+    assert!(log.rfind("left out") < log.find("later"), "{log}");
+    herd.define("none", "command = 'x'\n[log]\nrate = 0\n");
+    let told = herd.run(&["check"]);
+    let told = String::from_utf8(told.stdout).unwrap();
+    assert!(told.contains("one line a second at least"), "{told}");
+}
+
+#[test]
 fn a_timer_runs_again_and_again() {
     let herd = Herd::with(
         "often",

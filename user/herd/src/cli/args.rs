@@ -54,6 +54,12 @@ pub(super) enum Verb {
         name: String,
         command: Vec<String>,
     },
+    /// A definition in the operator's editor.
+    Edit {
+        name: String,
+    },
+    /// What runs, again and again.
+    Top,
     /// A definition from a unit of systemd's.
     Import {
         file: String,
@@ -151,104 +157,149 @@ fn sort(words: &[String]) -> Result<Found, String> {
     Ok(found)
 }
 
+/// A command and its words.
+struct Words<'a> {
+    verb: &'a str,
+    names: &'a [String],
+    found: &'a Found,
+}
+
+impl Words<'_> {
+    fn no_name(&self) -> Result<(), String> {
+        match self.names {
+            [] => Ok(()),
+            _ => Err(format!("{} takes no name", self.verb)),
+        }
+    }
+
+    fn maybe_name(&self) -> Result<Option<String>, String> {
+        match self.names {
+            [] => Ok(None),
+            [name] => Ok(Some(name.clone())),
+            _ => Err(format!("{} takes one name at most", self.verb)),
+        }
+    }
+
+    fn one(&self, what: &str) -> Result<String, String> {
+        match self.names {
+            [one] => Ok(one.clone()),
+            _ => Err(format!("usage: herd {} {what}", self.verb)),
+        }
+    }
+
+    fn some(&self) -> Result<Vec<String>, String> {
+        match self.names {
+            [] => Err(format!("usage: herd {} NAME...", self.verb)),
+            names => Ok(names.to_vec()),
+        }
+    }
+
+    /// What is behind `--`.
+    fn command(&self) -> Option<Vec<String>> {
+        let command = self.found.command.as_deref();
+        command.filter(|words| !words.is_empty()).map(<[_]>::to_vec)
+    }
+
+    fn each(&self, act: Act) -> Result<Verb, String> {
+        Ok(Verb::Each {
+            act,
+            names: self.some()?,
+            limit: limit(self.found.timeout.as_deref())?,
+        })
+    }
+
+    fn tell(&self, request: Request) -> Result<Verb, String> {
+        self.no_name().map(|()| Verb::Tell(request))
+    }
+
+    /// Those that show something; `None` if it is none of them.
+    fn showing(&self) -> Option<Result<Verb, String>> {
+        let json = self.found.json;
+        let names = self.names.to_vec();
+        Some(match self.verb {
+            "status" => Ok(Verb::Status { names, json }),
+            "log" => self.log(),
+            "events" => lines(self.found.lines.as_deref()).map(|lines| Verb::Events {
+                names,
+                lines,
+                follow: self.found.follow,
+                json,
+            }),
+            "why" => self.one("NAME").map(|name| Verb::Why { name, json }),
+            "tree" => self.no_name().map(|()| Verb::Tree { json }),
+            "top" => self.no_name().map(|()| Verb::Top),
+            "completion" => self.one("bash|zsh").map(|shell| Verb::Completion { shell }),
+            "check" => self.no_name().map(|()| Verb::Config { name: None, json }),
+            "config" => self.maybe_name().map(|name| Verb::Config { name, json }),
+            _ => return None,
+        })
+    }
+
+    fn log(&self) -> Result<Verb, String> {
+        Ok(Verb::Log {
+            names: self.some()?,
+            lines: lines(self.found.lines.as_deref())?,
+            follow: self.found.follow,
+            json: self.found.json,
+        })
+    }
+
+    /// Those that change what is on the disk; `None` if it is none of them.
+    fn defining(&self) -> Option<Result<Verb, String>> {
+        Some(match self.verb {
+            "new" => match (self.names, self.command()) {
+                ([name], Some(command)) => Ok(Verb::New {
+                    name: name.clone(),
+                    command,
+                }),
+                _ => Err("usage: herd new NAME -- COMMAND...".to_owned()),
+            },
+            "edit" => self.one("NAME").map(|name| Verb::Edit { name }),
+            "import" => self.one("FILE.service").map(|file| Verb::Import { file }),
+            "enable" => self.some().map(|names| Verb::Enable { names }),
+            "disable" => self.some().map(|names| Verb::Disable { names }),
+            _ => return None,
+        })
+    }
+
+    /// Those that have something done; `None` if it is none of them.
+    fn doing(&self) -> Option<Result<Verb, String>> {
+        Some(match self.verb {
+            "daemon" => self.no_name().map(|()| Verb::Daemon),
+            sys::KEEPER => self.no_name().map(|()| Verb::Keeper),
+            "run" => match (self.names, self.command()) {
+                ([], Some(command)) => Ok(Verb::Run { command }),
+                _ => Err("usage: herd run -- COMMAND...".to_owned()),
+            },
+            "start" => self.each(Act::Start),
+            "stop" => self.each(Act::Stop),
+            "restart" => self.each(Act::Restart),
+            "reload" if self.names.is_empty() => self.tell(Request::Reload),
+            "reload" => self.each(Act::Refresh),
+            "upgrade" => self.tell(Request::Upgrade),
+            "poweroff" => self.tell(Request::Poweroff),
+            "reboot" => self.tell(Request::Reboot),
+            "halt" => self.tell(Request::Halt),
+            _ => return None,
+        })
+    }
+}
+
 fn verb(found: &Found) -> Result<Verb, String> {
     let (verb, names) = found
         .words
         .split_first()
         .ok_or("a command is missing; see herd --help")?;
-    let no_name = || match names {
-        [] => Ok(()),
-        _ => Err(format!("{verb} takes no name")),
-    };
-    let maybe_name = || match names {
-        [] => Ok(None),
-        [name] => Ok(Some(name.clone())),
-        _ => Err(format!("{verb} takes one name at most")),
-    };
-    let one = |what: &str| match names {
-        [one] => Ok(one.clone()),
-        _ => Err(format!("usage: herd {verb} {what}")),
-    };
-    let some = || match names {
-        [] => Err(format!("usage: herd {verb} NAME...")),
-        names => Ok(names.to_vec()),
-    };
     belongs(verb, found)?;
-    let each = |act| {
-        Ok(Verb::Each {
-            act,
-            names: some()?,
-            limit: limit(found.timeout.as_deref())?,
-        })
-    };
-    let tell = |request| Ok(Verb::Tell(request));
-    match verb.as_str() {
-        "daemon" => no_name().map(|()| Verb::Daemon),
-        sys::KEEPER => no_name().map(|()| Verb::Keeper),
-        "status" => Ok(Verb::Status {
-            names: names.to_vec(),
-            json: found.json,
-        }),
-        "log" => Ok(Verb::Log {
-            names: some()?,
-            lines: lines(found.lines.as_deref())?,
-            follow: found.follow,
-            json: found.json,
-        }),
-        "events" => Ok(Verb::Events {
-            names: names.to_vec(),
-            lines: lines(found.lines.as_deref())?,
-            follow: found.follow,
-            json: found.json,
-        }),
-        "run" => match (names, found.command.as_deref()) {
-            ([], Some(command @ [_, ..])) => Ok(Verb::Run {
-                command: command.to_vec(),
-            }),
-            _ => Err("usage: herd run -- COMMAND...".to_owned()),
-        },
-        "why" => Ok(Verb::Why {
-            name: one("NAME")?,
-            json: found.json,
-        }),
-        "new" => match (names, found.command.as_deref()) {
-            ([name], Some(command @ [_, ..])) => Ok(Verb::New {
-                name: name.clone(),
-                command: command.to_vec(),
-            }),
-            _ => Err("usage: herd new NAME -- COMMAND...".to_owned()),
-        },
-        "import" => Ok(Verb::Import {
-            file: one("FILE.service")?,
-        }),
-        "tree" => no_name().map(|()| Verb::Tree { json: found.json }),
-        "completion" => Ok(Verb::Completion {
-            shell: one("bash|zsh")?,
-        }),
-        "enable" => Ok(Verb::Enable { names: some()? }),
-        "disable" => Ok(Verb::Disable { names: some()? }),
-        "check" => no_name().map(|()| Verb::Config {
-            name: None,
-            json: found.json,
-        }),
-        "config" => Ok(Verb::Config {
-            name: maybe_name()?,
-            json: found.json,
-        }),
-        "start" => each(Act::Start),
-        "stop" => each(Act::Stop),
-        "restart" => each(Act::Restart),
-        "reload" if names.is_empty() => tell(Request::Reload),
-        "reload" => each(Act::Refresh),
-        "upgrade" => no_name().and_then(|()| tell(Request::Upgrade)),
-        "poweroff" => no_name().and_then(|()| tell(Request::Poweroff)),
-        "reboot" => no_name().and_then(|()| tell(Request::Reboot)),
-        "halt" => no_name().and_then(|()| tell(Request::Halt)),
-        _ => Err(format!(
-            "unknown command {verb}{}; see herd --help",
-            did_you_mean(verb, VERBS)
-        )),
-    }
+    let words = Words { verb, names, found };
+    let known = words
+        .showing()
+        .or_else(|| words.defining())
+        .or_else(|| words.doing());
+    known.unwrap_or_else(|| {
+        let near = did_you_mean(verb, VERBS);
+        Err(format!("unknown command {verb}{near}; see herd --help"))
+    })
 }
 
 /// Refuses options that mean nothing to a command.

@@ -14,6 +14,8 @@ usage: herd [--root DIR] COMMAND
                          what herd did about services, and what follows
   run -- COMMAND...      run it once as a service, and show what it writes
   new NAME -- COMMAND... define a service that runs the command
+  edit NAME              change its definition in VISUAL, EDITOR or vi; what is wrong
+                         with it is said, and then nothing is changed
   import FILE.service    define a service by a unit of systemd's, and say what of that
                          cannot be carried over
   enable NAME...         run it now and whenever herd starts
@@ -26,6 +28,7 @@ usage: herd [--root DIR] COMMAND
   upgrade                run herd's program anew; services go on
   check                  say all that is wrong with the definitions
   config NAME            show one with its defaults
+  top                    the services as they are now, again and again; q leaves
   tree                   which service needs, wants or comes after which
   completion SHELL       what bash or zsh has to know to complete herd's words
   poweroff, reboot, halt stop everything and end the machine's run
@@ -41,7 +44,9 @@ Exit status: 0 done, 1 failed, 2 wrong usage, wrong name or mistake in a
 definition, 3 it took longer than --timeout.
 ";
 
-pub(super) const VERBS: [&str; 23] = [
+pub(super) const VERBS: [&str; 25] = [
+    "edit",
+    "top",
     "events",
     "run",
     "import",

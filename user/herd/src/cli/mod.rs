@@ -4,6 +4,7 @@
 mod args;
 mod client;
 mod completion;
+mod edit;
 mod events;
 mod help;
 mod import;
@@ -15,6 +16,7 @@ mod run;
 mod setup;
 mod show;
 mod tell;
+mod top;
 mod tree;
 
 use std::process::ExitCode;
@@ -136,6 +138,8 @@ fn act(args: Args, paths: Paths) -> Outcome {
         Verb::Why { name, json } => why(&paths, &names::checked(&name)?, json),
         Verb::New { name, command } => new::new(&paths, &names::checked(&name)?, &command),
         Verb::Import { file } => import::import(&paths, &file),
+        Verb::Edit { name } => edit::edit(&paths, &names::checked(&name)?),
+        Verb::Top => top::show(&paths),
         Verb::Tree { json } => tree::show(&paths, json),
         Verb::Completion { shell } => {
             show::print(&completion::script(&shell)?);

@@ -225,6 +225,9 @@ pub struct LogLimits {
     pub max_size: Size,
     /// How many full log files (`NAME.log.1` and on) are kept.
     pub keep: u8,
+    /// No more lines of its outputs come into the log in a second; all if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rate: Option<u32>,
 }
 
 impl Default for LogLimits {
@@ -232,6 +235,7 @@ impl Default for LogLimits {
         LogLimits {
             max_size: Size(1 << 20),
             keep: 4,
+            rate: None,
         }
     }
 }
@@ -349,6 +353,9 @@ impl Service {
             );
         }
         self.mistakes_of_limits(&mut wrong);
+        if self.log.rate == Some(0) {
+            wrong("log", "log: rate: one line a second at least".to_owned());
+        }
         if !self.groups.is_empty() && self.user.is_none() && self.group.is_none() {
             wrong(
                 "groups",

@@ -335,6 +335,7 @@ fn status(view: View, now: Time, groups: Option<&Groups>) -> Status {
     let groups = groups.filter(|_| tasks.is_some());
     Status {
         tasks,
+        cpu_us: groups.and_then(|groups| groups.cpu_us(&view.name)),
         memory: groups.and_then(|groups| groups.memory(&view.name)),
         group: groups.map(|groups| groups.path(&view.name).to_string_lossy().into_owned()),
         name: view.name,

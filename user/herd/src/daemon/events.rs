@@ -175,6 +175,7 @@ impl Daemon {
         self.end_late_sides(now);
         self.tick_watches(now);
         self.look_again(now);
+        self.tell_left_out_in_time(now);
         self.forget_ended();
         Ok(())
     }
@@ -202,6 +203,7 @@ impl Daemon {
             self.sides.deadline(),
             self.watches.deadline(),
             self.rests.deadline(),
+            self.rates.deadline(),
         ];
         all.into_iter().flatten().min()
     }

@@ -39,7 +39,7 @@ use events::Pollers;
 use jobs::Rests;
 use lock::{Lock, NoLock};
 use memory::{Left, Memory};
-use notes::Failed;
+use notes::{Failed, Rates};
 use outputs::Outputs;
 use reserve::Reserve;
 use sides::Sides;
@@ -66,6 +66,7 @@ struct Daemon {
     writer: Writer,
     /// Of logs that are in the middle of a line or have lost something.
     lines: HashMap<String, Lines>,
+    rates: Rates,
     failed: Failed,
     reserve: Reserve,
     /// How many descriptors a service may have, if it is not what herd may.
@@ -139,6 +140,7 @@ pub(crate) fn run(paths: Paths) -> Result<(), String> {
         outputs: Outputs::default(),
         writer,
         lines: HashMap::new(),
+        rates: Rates::default(),
         failed: Failed::default(),
         reserve: Reserve::default(),
         open_files,

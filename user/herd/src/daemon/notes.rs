@@ -1,13 +1,13 @@
 //! What the operator is told: each service's notes, and the list of those that
 //! have failed.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::SystemTime;
 
 use super::control::ALL;
 use super::{Daemon, say};
-use crate::log::{Lines, Origin, stamp};
-use crate::machine::{Machine, Phase, View};
+use crate::log::{Lines, Origin, Rate, stamp};
+use crate::machine::{Machine, Phase, Time, View};
 
 /// The services that have failed, as the file says that others read (the
 /// greeting of a login). Only those of which there is news are looked at.
@@ -52,6 +52,21 @@ impl Failed {
     }
 }
 
+/// Services whose lines are counted, as their definitions bound them.
+#[derive(Default)]
+pub(super) struct Rates {
+    by_name: HashMap<String, Rate>,
+    /// When it is to be told what was left out.
+    tell_at: BTreeSet<(Time, String)>,
+}
+
+impl Rates {
+    /// When [`Daemon::tell_left_out_in_time`] has something to do.
+    pub(super) fn deadline(&self) -> Option<Time> {
+        self.tell_at.first().map(|(at, _)| *at)
+    }
+}
+
 /// Why a service counts as failed; `None` if it does not.
 fn reason(view: &View) -> Option<String> {
     let why = match view.phase {
@@ -68,6 +83,50 @@ impl Daemon {
     pub(super) fn tell_failed(&mut self) {
         if let Some(text) = self.failed.update(&self.machine) {
             self.writer.replace(self.paths.failed(), text.into_bytes());
+        }
+    }
+
+    /// Writes what a service wrote to an output, as far as its definition has that in
+    /// the log.
+    pub(super) fn write_output(&mut self, name: &str, origin: Origin, bytes: &[u8]) {
+        let most = self.machine.service(name).and_then(|it| it.log.rate);
+        let Some(most) = most else {
+            self.tell_left_out(name);
+            self.rates.by_name.remove(name);
+            return self.write_log(name, origin, bytes);
+        };
+        let now = self.now();
+        let rate = self.rates.by_name.entry(name.to_owned()).or_default();
+        if now >= rate.end() {
+            self.tell_left_out(name);
+        }
+        let rate = self.rates.by_name.entry(name.to_owned()).or_default();
+        let passed = rate.pass(now, most, usize::from(origin == Origin::Err), bytes);
+        if rate.leaves_out() {
+            self.rates.tell_at.insert((rate.end(), name.to_owned()));
+        }
+        if !passed.is_empty() {
+            self.write_log(name, origin, &passed);
+        }
+    }
+
+    /// Says in a service's log how much was left out since this was said last.
+    fn tell_left_out(&mut self, name: &str) {
+        let rate = self.rates.by_name.get_mut(name);
+        let count = rate.map_or(0, Rate::take_left_out);
+        if count > 0 {
+            let text = format!("{count} lines were left out: too many in a second\n");
+            self.write_log(name, Origin::Herd, text.as_bytes());
+        }
+    }
+
+    /// Says so of all that have been quiet since.
+    pub(super) fn tell_left_out_in_time(&mut self, now: Time) {
+        while let Some((at, _)) = self.rates.tell_at.first()
+            && *at <= now
+            && let Some((_, name)) = self.rates.tell_at.pop_first()
+        {
+            self.tell_left_out(&name);
         }
     }
 
@@ -92,6 +151,7 @@ impl Daemon {
 
     /// Tells the operator about a service, in its log and on the console.
     pub(super) fn note(&mut self, name: &str, text: &str) {
+        self.tell_left_out(name);
         say(&format!("{name}: {text}"));
         self.failed.look_at(name);
         self.memory.look_at(name);

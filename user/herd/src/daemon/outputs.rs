@@ -216,7 +216,7 @@ impl Daemon {
         {
             let name = pair.name.clone();
             let buffer = std::mem::take(&mut outputs.buffer);
-            self.write_log(&name, *origin, buffer.get(..count).unwrap_or_default());
+            self.write_output(&name, *origin, buffer.get(..count).unwrap_or_default());
             self.outputs.buffer = buffer;
         }
         count

@@ -197,6 +197,7 @@ mod tests {
         let limits = LogLimits {
             max_size: Size(16 << 10),
             keep,
+            rate: None,
         };
         (LogFile::new(folder.join("x.log"), limits), folder)
     }

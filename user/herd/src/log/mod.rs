@@ -4,11 +4,13 @@
 
 mod file;
 mod files;
+mod rate;
 mod render;
 mod stamp;
 mod writer;
 
 pub(crate) use file::numbered;
+pub(crate) use rate::Rate;
 pub(crate) use render::{Lines, Origin};
 pub(crate) use stamp::stamp;
 pub(crate) use writer::Writer;

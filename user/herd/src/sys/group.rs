@@ -93,6 +93,13 @@ impl Groups {
         Ok((procs, missing))
     }
 
+    /// How much CPU time its processes have used, in microseconds.
+    pub(crate) fn cpu_us(&self, name: &str) -> Option<u64> {
+        let text = fs::read_to_string(self.path(name).join("cpu.stat")).ok()?;
+        let mut lines = text.lines();
+        lines.find_map(|line| line.strip_prefix("usage_usec ")?.parse().ok())
+    }
+
     /// Whether there is one of that name.
     pub(crate) fn has(&self, name: &str) -> bool {
         self.path(name).is_dir()

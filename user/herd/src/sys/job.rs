@@ -72,8 +72,9 @@ pub(crate) struct Stat {
     pub(crate) has_ended: bool,
     /// When it was started, in milliseconds of herd's clock, to a clock tick.
     pub(crate) since: Time,
-    /// Where its environment begins and ends; 0 where that is not told.
-    environment: (u64, u64),
+    /// Where its environment begins and ends, if it has become its program: only then
+    /// Linux knows where that program is. 0 where that is not told.
+    environment: Option<(u64, u64)>,
 }
 
 /// A clock tick at most, in milliseconds.
@@ -90,15 +91,16 @@ pub(crate) fn stat(pid: u32) -> Option<Stat> {
     let session = words.nth(1)?.parse().ok()?;
     // Field 22; the session is field 6.
     let ticks: Time = words.nth(15)?.parse().ok()?;
-    // Fields 50 and 51.
-    let begin = words.nth(27).and_then(|word| word.parse().ok());
-    let end = words.next().and_then(|word| word.parse().ok());
+    // Fields 26, 50 and 51.
+    let mut number = |skip| words.nth(skip).and_then(|word| word.parse().ok());
+    let code: u64 = number(3).unwrap_or(0);
+    let (begin, end) = (number(23).unwrap_or(0), number(0).unwrap_or(0));
     Some(Stat {
         parent,
         session,
         has_ended: matches!(state, "Z" | "X"),
         since: ticks.saturating_mul(1_000) / clock_ticks_per_second(),
-        environment: (begin.unwrap_or(0), end.unwrap_or(0)),
+        environment: (code > 0).then_some((begin, end)),
     })
 }
 
@@ -153,8 +155,8 @@ fn is_whole(pid: u32, length: usize) -> bool {
         return true;
     };
     match stat.environment {
-        (0, _) | (_, 0) => false,
-        (begin, end) => end.checked_sub(begin) == Some(length as u64),
+        None | Some((0, _) | (_, 0)) => false,
+        Some((begin, end)) => end.checked_sub(begin) == Some(length as u64),
     }
 }
 
