@@ -13,6 +13,7 @@ pub mod fuzz_syscalls;
 pub mod gdb;
 pub mod initrd;
 pub mod keys;
+pub mod linux_peer;
 pub mod machine;
 pub mod packages;
 pub mod paths;

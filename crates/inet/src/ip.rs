@@ -1,6 +1,7 @@
 //! IP packets (RFC 791, RFC 8200) around segments, datagrams and messages.
 
 use crate::icmp;
+use crate::offload::{Cut, Offloads, Unfinished};
 use crate::segment::{Header, Payload};
 use crate::settings::Settings;
 use crate::udp;
@@ -32,6 +33,9 @@ pub struct Packet<'a> {
     pub protocol: IpProtocol,
     /// What it carries.
     pub payload: &'a [u8],
+    /// Whether a card has found the payload's checksum right, or nobody is to look
+    /// at it, since the packet was on no wire.
+    pub is_checked: bool,
 }
 
 impl<'a> Packet<'a> {
@@ -54,6 +58,7 @@ impl<'a> Packet<'a> {
             hops: packet.hop_limit(),
             protocol: packet.next_header(),
             payload: packet.payload(),
+            is_checked: false,
         })
     }
 
@@ -66,6 +71,7 @@ impl<'a> Packet<'a> {
             hops: packet.hop_limit(),
             protocol,
             payload,
+            is_checked: false,
         })
     }
 }
@@ -145,6 +151,7 @@ pub struct Sent<'a> {
     way: Way,
     hops: u8,
     class: u8,
+    size: usize,
 }
 
 impl<'a> Sent<'a> {
@@ -170,7 +177,45 @@ impl<'a> Sent<'a> {
             way,
             hops,
             class,
+            size: 0,
         })
+    }
+
+    /// The same, to be cut by the card into pieces of `size` bytes of data; zero
+    /// for not.
+    pub fn cut_by(mut self, size: usize) -> Self {
+        self.size = size;
+        self
+    }
+
+    /// Whether the card is to cut it.
+    pub fn is_cut(&self) -> bool {
+        self.size != 0
+    }
+
+    /// What is left to a card that can do this, behind a frame's header of
+    /// `before` bytes.
+    pub fn unfinished(&self, before: usize, offloads: &Offloads) -> Option<Unfinished> {
+        let Body::Tcp(header, _) = self.body else {
+            return None;
+        };
+        let start = before + self.header_len();
+        let cut = self.is_cut().then(|| Cut {
+            size: self.size as u16,
+            headers: (start + header.header_len()) as u16,
+            is_ipv6: matches!(self.way, Way::Ipv6(..)),
+        });
+        offloads.checksums.then_some(Unfinished {
+            start: start as u16,
+            cut,
+        })
+    }
+
+    fn header_len(&self) -> usize {
+        match self.way {
+            Way::Ipv4(..) => HEADER,
+            Way::Ipv6(..) => HEADER6,
+        }
     }
 
     /// Who gets it.
@@ -183,11 +228,7 @@ impl<'a> Sent<'a> {
 
     /// Bytes of the packet.
     pub fn len(&self) -> usize {
-        let header = match self.way {
-            Way::Ipv4(..) => HEADER,
-            Way::Ipv6(..) => HEADER6,
-        };
-        header + self.payload_len()
+        self.header_len() + self.payload_len()
     }
 
     fn payload_len(&self) -> usize {
@@ -213,18 +254,26 @@ impl<'a> Sent<'a> {
         }
     }
 
-    /// Writes the packet into `bytes`, which are as long as it is.
-    pub fn emit(&self, bytes: &mut [u8]) {
+    /// Writes the packet into `bytes`, which are as long as it is. Unless it is to
+    /// be finished here, a segment's checksum is left to a card.
+    pub fn emit(&self, bytes: &mut [u8], finish: bool) {
         debug_assert_eq!(bytes.len(), self.len());
-        match self.way {
+        let payload = match self.way {
             Way::Ipv4(from, to) => self.emit_ipv4(bytes, from, to),
             Way::Ipv6(from, to) => self.emit_ipv6(bytes, from, to),
-        }
+        };
+        self.emit_payload(payload, finish);
     }
 
-    fn emit_ipv4(&self, bytes: &mut [u8], from: Ipv4Address, to: Ipv4Address) {
+    /// Writes the header, and gives what is behind it.
+    fn emit_ipv4<'b>(
+        &self,
+        bytes: &'b mut [u8],
+        from: Ipv4Address,
+        to: Ipv4Address,
+    ) -> &'b mut [u8] {
         let length = bytes.len();
-        let mut packet = Ipv4Packet::new_unchecked(bytes);
+        let mut packet = Ipv4Packet::new_unchecked(&mut *bytes);
         packet.set_version(4);
         packet.set_header_len(HEADER as u8);
         packet.set_dscp(self.class >> 2);
@@ -240,12 +289,18 @@ impl<'a> Sent<'a> {
         packet.set_src_addr(from);
         packet.set_dst_addr(to);
         packet.fill_checksum();
-        self.emit_payload(packet.payload_mut());
+        &mut bytes[HEADER..]
     }
 
-    fn emit_ipv6(&self, bytes: &mut [u8], from: Ipv6Address, to: Ipv6Address) {
+    /// The same for IPv6.
+    fn emit_ipv6<'b>(
+        &self,
+        bytes: &'b mut [u8],
+        from: Ipv6Address,
+        to: Ipv6Address,
+    ) -> &'b mut [u8] {
         let length = bytes.len() - HEADER6;
-        let mut packet = Ipv6Packet::new_unchecked(bytes);
+        let mut packet = Ipv6Packet::new_unchecked(&mut *bytes);
         packet.set_version(6);
         packet.set_traffic_class(self.class);
         packet.set_flow_label(0);
@@ -254,13 +309,13 @@ impl<'a> Sent<'a> {
         packet.set_hop_limit(self.hops);
         packet.set_src_addr(from);
         packet.set_dst_addr(to);
-        self.emit_payload(packet.payload_mut());
+        &mut bytes[HEADER6..]
     }
 
-    fn emit_payload(&self, bytes: &mut [u8]) {
+    fn emit_payload(&self, bytes: &mut [u8], finish: bool) {
         let sums = ChecksumCapabilities::default();
         match (&self.body, self.way) {
-            (Body::Tcp(header, data), _) => header.emit(bytes, *data),
+            (Body::Tcp(header, data), _) => header.emit(bytes, *data, finish),
             (Body::Udp(from, to, data), _) => udp::emit(bytes, *from, *to, data),
             (Body::NoPort(packet), Way::Ipv4(from, to)) => {
                 let mut message = Icmpv4Packet::new_unchecked(bytes);
@@ -292,7 +347,7 @@ mod tests {
         );
         let sent = Sent::new(Body::Udp(from, to, b"data"), &Settings::default()).unwrap();
         let mut bytes = vec![0; sent.len()];
-        sent.emit(&mut bytes);
+        sent.emit(&mut bytes, true);
         bytes
     }
 

@@ -3,7 +3,7 @@
 use crate::options::Options;
 use crate::seq::Seq;
 use bitflags::bitflags;
-use smoltcp::wire::{IpAddress, IpEndpoint, TcpPacket, TcpSeqNumber};
+use smoltcp::wire::{IpAddress, IpEndpoint, IpProtocol, TcpPacket, TcpSeqNumber};
 
 bitflags! {
     /// The control bits that this stack looks at.
@@ -24,6 +24,10 @@ bitflags! {
 
 /// Bytes of a header without options.
 const PLAIN_HEADER: usize = 20;
+/// The most bytes of a header with options.
+pub const LONGEST_HEADER: usize = 60;
+/// Where in the header the checksum is.
+pub const CHECKSUM_AT: usize = 16;
 
 /// A segment, but for its data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,11 +62,16 @@ impl Header {
     }
 
     /// Reads a segment and its data out of an IP packet's payload. `None` if
-    /// it is none, or its checksum is wrong.
-    pub fn parse(bytes: &[u8], from: IpAddress, to: IpAddress) -> Option<(Header, &[u8])> {
+    /// it is none, or its checksum is wrong and not `is_checked` already.
+    pub fn parse(
+        bytes: &[u8],
+        from: IpAddress,
+        to: IpAddress,
+        is_checked: bool,
+    ) -> Option<(Header, &[u8])> {
         let packet = TcpPacket::new_checked(bytes).ok()?;
         let (source, target) = (packet.src_port(), packet.dst_port());
-        if source == 0 || target == 0 || !packet.verify_checksum(&from, &to) {
+        if source == 0 || target == 0 || !(is_checked || packet.verify_checksum(&from, &to)) {
             return None;
         }
         let mut flags = Flags::empty();
@@ -88,8 +97,10 @@ impl Header {
         PLAIN_HEADER + self.options.len()
     }
 
-    /// Writes the segment into `bytes`, which are as long as it is.
-    pub fn emit(&self, bytes: &mut [u8], data: Payload<'_>) {
+    /// Writes the segment into `bytes`, which are as long as it is. Unless it is to
+    /// be finished here, the checksum is that of the pseudo-header alone, for a card
+    /// to go on with.
+    pub fn emit(&self, bytes: &mut [u8], data: Payload<'_>, finish: bool) {
         let header_len = self.header_len();
         debug_assert_eq!(bytes.len(), header_len + data.0.len() + data.1.len());
         let mut packet = TcpPacket::new_unchecked(bytes);
@@ -110,7 +121,13 @@ impl Header {
         let (first, second) = packet.payload_mut().split_at_mut(data.0.len());
         first.copy_from_slice(data.0);
         second.copy_from_slice(data.1);
-        packet.fill_checksum(&self.from.addr, &self.to.addr);
+        match finish {
+            true => packet.fill_checksum(&self.from.addr, &self.to.addr),
+            false => {
+                let length = header_len + data.0.len() + data.1.len();
+                packet.set_checksum(pseudo_header(self.from.addr, self.to.addr, length));
+            }
+        }
     }
 
     /// The reset that answers a segment for nobody (RFC 9293, 3.10.7.1);
@@ -139,6 +156,32 @@ impl Header {
     }
 }
 
+/// The sum (RFC 1071) of the 16-bit numbers in `bytes`, in network order, and of
+/// `sum`.
+pub fn sum_of(sum: u16, bytes: &[u8]) -> u16 {
+    let (pairs, rest) = bytes.as_chunks::<2>();
+    let last = rest.first().map_or(0, |&byte| u32::from(byte) << 8);
+    let mut total = u64::from(sum) + u64::from(last);
+    for &pair in pairs {
+        total += u64::from(u16::from_be_bytes(pair));
+    }
+    while total > 0xffff {
+        total = (total & 0xffff) + (total >> 16);
+    }
+    total as u16
+}
+
+/// The sum of the pseudo-header of a segment of so many bytes (RFC 9293, 3.1;
+/// RFC 8200, 8.1).
+fn pseudo_header(from: IpAddress, to: IpAddress, length: usize) -> u16 {
+    let sum = [from, to].iter().fold(0, |sum, address| match address {
+        IpAddress::Ipv4(address) => sum_of(sum, &address.octets()),
+        IpAddress::Ipv6(address) => sum_of(sum, &address.octets()),
+    });
+    let length = (length as u32).to_be_bytes();
+    sum_of(sum_of(sum, &[0, u8::from(IpProtocol::Tcp)]), &length)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -161,11 +204,17 @@ mod tests {
             },
         };
         let mut bytes = vec![0; header.header_len() + 5];
-        header.emit(&mut bytes, (b"abc", b"de"));
+        header.emit(&mut bytes, (b"abc", b"de"), true);
         let (from, to) = (header.from.addr, header.to.addr);
-        let parsed = Header::parse(&bytes, from, to).unwrap();
+        let parsed = Header::parse(&bytes, from, to, false).unwrap();
         assert_eq!(parsed, (header, &b"abcde"[..]));
+        let mut unfinished = vec![0; bytes.len()];
+        header.emit(&mut unfinished, (b"abc", b"de"), false);
+        assert!(Header::parse(&unfinished, from, to, false).is_none());
+        assert!(crate::finish_checksum(&mut unfinished, 0, CHECKSUM_AT));
+        assert_eq!(unfinished, bytes);
         bytes[25] ^= 1;
-        assert!(Header::parse(&bytes, from, to).is_none());
+        assert!(Header::parse(&bytes, from, to, false).is_none());
+        assert!(Header::parse(&bytes, from, to, true).is_some());
     }
 }

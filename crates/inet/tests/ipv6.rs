@@ -33,7 +33,12 @@ fn only() -> Settings {
 }
 
 fn network(wire: Wire) -> Network {
+    network_with(wire, Card::Plain)
+}
+
+fn network_with(wire: Wire, card: Card) -> Network {
     let mut network = Network::new(21, wire);
+    network.set_card(card);
     for stack in &mut network.stacks {
         stack.plan_ipv6(Plan::Automatic);
     }
@@ -211,6 +216,20 @@ fn streams_over_a_bad_wire() {
     // Questions for neighbours may be lost, too.
     let peer = exchange(&mut network, 0, at(link(1), 80), Local::Any);
     assert_eq!(peer.unwrap().addr, IpAddress::Ipv6(link(0)));
+}
+
+#[test]
+fn streams_that_a_card_cuts() {
+    for card in [Card::Cuts, Card::Passes] {
+        let wire = Wire {
+            loss: 1,
+            delay: MS,
+            ..Wire::default()
+        };
+        let mut network = network_with(wire, card);
+        let peer = exchange(&mut network, 0, at(link(1), 80), Local::Any);
+        assert!(peer.is_some(), "{card:?}");
+    }
 }
 
 #[test]

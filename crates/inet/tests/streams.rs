@@ -85,6 +85,7 @@ impl Program {
 /// Whether all arrived.
 fn exchange(seed: u64, wire: Wire) -> bool {
     let mut network = Network::new(seed, wire);
+    network.set_card(Card::of_seed(seed));
     let random = &mut network.random;
     let sizes = [random.below(60_000) as usize, random.below(60_000) as usize];
     let settings = Settings {

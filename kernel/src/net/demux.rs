@@ -42,8 +42,18 @@ fn is_for(packet: &Packet<'_>, own: Ipv4Cidr) -> bool {
     to == own.address() || for_all && packet.next_header() == IpProtocol::Udp
 }
 
-/// A frame has come from the card; `own` is the card's address.
-pub fn on_frame(frame: &[u8], own: Option<Ipv4Cidr>) -> Verdict {
+/// A packet from the card is of programs; the card may have looked at the checksum
+/// of what it carries.
+fn give_to_programs(bytes: &[u8], is_checked: bool) {
+    inet::with(|stack, now| match is_checked {
+        true => stack.on_checked_packet(now, bytes),
+        false => stack.on_packet(now, bytes),
+    });
+}
+
+/// A frame has come from the card, which may have looked at its checksum; `own` is
+/// the card's address.
+pub fn on_frame(frame: &[u8], is_checked: bool, own: Option<Ipv4Cidr>) -> Verdict {
     let Ok(frame) = EthernetFrame::new_checked(frame) else {
         return Verdict::Leave;
     };
@@ -61,20 +71,20 @@ pub fn on_frame(frame: &[u8], own: Option<Ipv4Cidr>) -> Verdict {
             if !is_ours {
                 return Verdict::Leave;
             }
-            inet::with(|stack, now| stack.on_packet(now, frame.payload()));
+            give_to_programs(frame.payload(), is_checked);
             Verdict::Taken
         }
-        EthernetProtocol::Ipv6 => on_ipv6(frame.payload()),
+        EthernetProtocol::Ipv6 => on_ipv6(frame.payload(), is_checked),
         _ => Verdict::Leave,
     }
 }
 
 /// A packet of IPv6 has come from the card.
-fn on_ipv6(bytes: &[u8]) -> Verdict {
+fn on_ipv6(bytes: &[u8], is_checked: bool) -> Verdict {
     let Some(packet) = AnyPacket::parse(bytes).filter(is_of_programs6) else {
         return Verdict::Leave;
     };
-    inet::with(|stack, now| stack.on_packet(now, bytes));
+    give_to_programs(bytes, is_checked);
     // Both have neighbours.
     let message = Icmpv6Packet::new_checked(packet.payload);
     let is_answer = packet.protocol == IpProtocol::Icmpv6

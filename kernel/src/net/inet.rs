@@ -16,7 +16,7 @@ use core::pin::pin;
 use core::task::{Poll, Waker};
 use embassy_net::{ConfigV6, Ipv6Address, Ipv6Cidr, StaticConfigV4, StaticConfigV6};
 use embassy_time::{Instant, Timer};
-use paddock_inet::{Host, Interface, Ipv4, NEVER, Plan, Stack};
+use paddock_inet::{Host, Interface, Ipv4, NEVER, Plan, Stack, Unfinished};
 use paddock_sync::{OnceCell, PreemptOff, Rank, SpinLock};
 use smoltcp::wire::EthernetAddress;
 
@@ -26,8 +26,13 @@ pub struct Machine;
 impl Host for Machine {
     type Observer = Arc<Notifier>;
 
-    fn send_frame(&mut self, length: usize, fill: &mut dyn FnMut(&mut [u8])) {
-        Card::send_frame(length, fill);
+    fn send_frame(
+        &mut self,
+        length: usize,
+        unfinished: Option<Unfinished>,
+        fill: &mut dyn FnMut(&mut [u8]),
+    ) {
+        Card::send_frame(length, unfinished, fill);
     }
 
     fn send_to_services(&mut self, length: usize, fill: &mut dyn FnMut(&mut [u8])) {
@@ -174,6 +179,7 @@ pub fn configure(config: Option<&StaticConfigV4>) {
             address: config.address,
             gateway: config.gateway,
         }),
+        offloads: Card::offloads(),
     });
     let Some(inet) = INET.get() else {
         return;

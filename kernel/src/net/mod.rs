@@ -225,7 +225,9 @@ async fn run_ethernet(runner: Runner<'static, Card>) {
     };
     let sort = |waker: &Waker| {
         let own = own_network();
-        Card::sort(waker, |frame| demux::on_frame(frame, own));
+        Card::sort(waker, |frame, is_checked| {
+            demux::on_frame(frame, is_checked, own)
+        });
     };
     let note = || {
         inet::configure(stack.section(|stack| stack.config_v4()).as_ref());

@@ -4,7 +4,9 @@ use anyhow::{Context, Result, bail, ensure};
 use std::io::ErrorKind;
 use std::net::UdpSocket;
 use std::time::{Duration, Instant};
+use xtask::linux_peer;
 use xtask::machine::{LIMIT, Machine, machine};
+use xtask::process::text_of;
 
 const OWN_MAC: [u8; 6] = [2, 0, 0, 0, 0, 1];
 /// QEMU's first card.
@@ -115,4 +117,27 @@ fn bursts_of_frames_leave_the_card_awake() -> Result<()> {
         }
     }
     machine.done()
+}
+
+/// This host's kernel at the other end, where it lets us: large segments, and bursts
+/// as fast as it makes them.
+#[test]
+fn linux_at_the_other_end_of_the_wire() -> Result<()> {
+    if let Some(why) = linux_peer::missing() {
+        println!("not tried: {why}");
+        return Ok(());
+    }
+    let mut command = linux_peer::in_namespace(std::env::current_exe()?)?;
+    let inside = ["--exact", "card::linux_in_a_namespace", "--ignored"];
+    let found = text_of(command.args(inside).arg("--nocapture"))?;
+    println!("{found}");
+    Ok(())
+}
+
+#[test]
+#[ignore = "the other test runs it in a network namespace"]
+fn linux_in_a_namespace() -> Result<()> {
+    ensure!(linux_peer::is_alone(), "there are other interfaces here");
+    linux_peer::tell(&linux_peer::exchange(16)?);
+    Ok(())
 }

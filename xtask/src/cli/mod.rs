@@ -16,6 +16,7 @@ mod guided;
 mod herd_histories;
 mod herd_stress;
 mod image;
+mod linux_peer;
 mod miri;
 mod options;
 mod profile;
@@ -52,6 +53,7 @@ Usage: cargo xtask COMMAND [OPTIONS]
   fuzz-inet  sends the stack of programs' sockets malformed frames
   herd-histories  random histories of herd's state machine
   herd-stress  what goes wrong all at once, for herd on this host
+  linux-peer  this host's kernel at the other end of the wire
   fuzz-sched  runs the kernel under schedules from seeds
   fuzz-ssh  talks to the SSH engine in dialogues that go wrong
   fuzz-syscalls  makes system calls from seeds, of every number
@@ -91,6 +93,7 @@ pub fn main() -> Result<ExitCode> {
         "fuzz-inet" => fuzz_inet::main(&mut args),
         "herd-histories" => herd_histories::main(&mut args),
         "herd-stress" => herd_stress::main(&mut args),
+        "linux-peer" => linux_peer::main(&mut args),
         "fuzz-sched" => fuzz_sched::main(&mut args),
         "fuzz-ssh" => fuzz_ssh::main(&mut args),
         "fuzz-syscalls" => fuzz_syscalls::main(&mut args),

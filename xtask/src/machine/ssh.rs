@@ -24,6 +24,17 @@ pub fn command_with(
     known_hosts: &Path,
     options: &[&str],
 ) -> Result<Command> {
+    command_to("127.0.0.1", port, key, known_hosts, options)
+}
+
+/// The same to another address.
+pub fn command_to(
+    host: &str,
+    port: u16,
+    key: &Path,
+    known_hosts: &Path,
+    options: &[&str],
+) -> Result<Command> {
     if !key.exists() {
         bail!(
             "there is no key {}; `cargo xtask run` makes it",
@@ -47,7 +58,8 @@ pub fn command_with(
         ssh.args(["-o", option]);
     }
     ssh.args(options);
-    ssh.arg("root@127.0.0.1").current_dir(paths::workspace());
+    ssh.arg(format!("root@{host}"))
+        .current_dir(paths::workspace());
     Ok(ssh)
 }
 

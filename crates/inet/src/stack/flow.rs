@@ -79,7 +79,8 @@ impl<H: Host> Stack<H> {
             return;
         };
         slot.is_due = false;
-        while let Some(segment) = slot.connection.next_segment(now) {
+        let most = self.most_to_cut(slot.path, slot.connection.remote().addr);
+        while let Some(segment) = slot.connection.next_segment(now, most) {
             let data = slot.connection.payload(&segment);
             let header = &segment.header;
             match slot.path {
@@ -87,7 +88,10 @@ impl<H: Host> Stack<H> {
                     self.local.count(data);
                     slot.peer = self.input(now, header, data, slot.peer);
                 }
-                path => self.send(now, path, header, data, slot.connection.settings()),
+                path => {
+                    let segment = (header, data, segment.size);
+                    self.send(now, path, segment, slot.connection.settings());
+                }
             }
         }
         self.connections.put(index, slot);
@@ -223,7 +227,7 @@ impl<H: Host> Stack<H> {
                     self.bare.push(*header);
                 }
             }
-            Ok((path, _)) => self.send(now, path, header, EMPTY, &crate::Settings::default()),
+            Ok((path, _)) => self.send(now, path, (header, EMPTY, 0), &crate::Settings::default()),
             Err(_) => {}
         }
     }

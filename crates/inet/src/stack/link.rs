@@ -2,10 +2,11 @@
 //! services.
 
 use super::{Host, Path, Stack};
-use crate::ip::{Body, Packet, Sent};
+use crate::ip::{Body, HEADER, HEADER6, Packet, Sent};
 use crate::keys::Tuple;
 use crate::neighbours::{ETHERNET, REQUEST, emit_ethernet, emit_request, parse_arp};
-use crate::segment::{Header, Payload};
+use crate::offload::{Offloads, Unfinished};
+use crate::segment::{Header, LONGEST_HEADER, Payload};
 use crate::settings::Settings;
 use alloc::vec::Vec;
 use paddock_abi::{Errno, Result};
@@ -15,17 +16,30 @@ impl<H: Host> Stack<H> {
     /// An IP packet has come from the card. Those that are not for this stack
     /// are ignored.
     pub fn on_packet(&mut self, now: u64, bytes: &[u8]) {
-        let Some(packet) = Packet::parse(bytes) else {
-            return;
-        };
+        if let Some(packet) = Packet::parse(bytes) {
+            self.on_parsed(now, &packet);
+        }
+    }
+
+    /// The same with one whose payload's checksum need not be looked at: the card
+    /// has done so, or the packet comes from the host of this machine, and was on
+    /// no wire. Its segment may be larger than fits a frame.
+    pub fn on_checked_packet(&mut self, now: u64, bytes: &[u8]) {
+        if let Some(mut packet) = Packet::parse(bytes) {
+            packet.is_checked = true;
+            self.on_parsed(now, &packet);
+        }
+    }
+
+    fn on_parsed(&mut self, now: u64, packet: &Packet<'_>) {
         // Nobody on the wire is this machine, or everybody (RFC 1122, 3.2.1.3).
-        let is_sane = self.is_for_this_machine(&packet)
+        let is_sane = self.is_for_this_machine(packet)
             && !self.is_own(packet.from)
             && !packet.from.is_multicast()
             && !packet.from.is_broadcast()
             && (!packet.from.is_unspecified() || packet.protocol == IpProtocol::Icmpv6);
         if is_sane {
-            self.on_own(now, &packet);
+            self.on_own(now, packet);
         }
     }
 
@@ -63,7 +77,8 @@ impl<H: Host> Stack<H> {
     }
 
     fn on_tcp(&mut self, now: u64, packet: &Packet<'_>) {
-        if let Some((header, data)) = Header::parse(packet.payload, packet.from, packet.to) {
+        let (from, to, is_checked) = (packet.from, packet.to, packet.is_checked);
+        if let Some((header, data)) = Header::parse(packet.payload, from, to, is_checked) {
             self.input(now, &header, (data, &[]), None);
             self.run(now);
         }
@@ -81,27 +96,28 @@ impl<H: Host> Stack<H> {
     pub(super) fn on_neighbour(&mut self, now: u64, from: IpAddress, hardware: EthernetAddress) {
         for packet in self.neighbours.heard(now, from, hardware) {
             let protocol = protocol_of(from);
-            self.send_on_wire(hardware, protocol, packet.len(), &mut |bytes| {
+            self.send_on_wire(hardware, protocol, packet.len(), None, &mut |bytes| {
                 bytes.copy_from_slice(&packet);
             });
         }
     }
 
-    /// Sends a segment off this stack.
+    /// Sends a segment off this stack, to be cut by the card into pieces of
+    /// `size` bytes of data unless that is zero.
     pub(super) fn send(
         &mut self,
         now: u64,
         path: Path,
-        header: &Header,
-        data: Payload<'_>,
+        (header, data, size): (&Header, Payload<'_>, usize),
         settings: &Settings,
     ) {
         let Some(sent) = Sent::new(Body::Tcp(header, data), settings) else {
             return;
         };
+        let sent = sent.cut_by(size);
         match path {
             Path::Service => {
-                let fill = &mut |bytes: &mut [u8]| sent.emit(bytes);
+                let fill = &mut |bytes: &mut [u8]| sent.emit(bytes, true);
                 self.host.send_to_services(sent.len(), fill);
             }
             _ => self.send_by_neighbour(now, &sent),
@@ -147,16 +163,45 @@ impl<H: Host> Stack<H> {
         if let Some(hardware) = way.hardware {
             return self.send_to_hardware(hardware, sent);
         }
-        if let Ok(mut packet) = zeroes(sent.len()) {
-            sent.emit(&mut packet);
+        // What the card would cut is sent again as what fits.
+        if !sent.is_cut()
+            && let Ok(mut packet) = zeroes(sent.len())
+        {
+            sent.emit(&mut packet, true);
             self.neighbours.keep(next, packet);
         }
     }
 
     /// Sends a packet to a card whose address is known.
     pub(super) fn send_to_hardware(&mut self, to: EthernetAddress, sent: &Sent<'_>) {
-        let protocol = protocol_of(sent.to());
-        self.send_on_wire(to, protocol, sent.len(), &mut |bytes| sent.emit(bytes));
+        let Some(interface) = self.interface else {
+            return;
+        };
+        let unfinished = sent.unfinished(ETHERNET, &interface.offloads);
+        let fill = &mut |bytes: &mut [u8]| sent.emit(bytes, unfinished.is_none());
+        self.send_on_wire(to, protocol_of(sent.to()), sent.len(), unfinished, fill);
+    }
+
+    /// Bytes of data in the largest segment on such a way that the card cuts; zero
+    /// if it does not.
+    pub(super) fn most_to_cut(&self, path: Path, to: IpAddress) -> usize {
+        let Some(interface) = self.interface.filter(|_| path == Path::Link) else {
+            return 0;
+        };
+        let Offloads {
+            cuts_ipv4,
+            cuts_ipv6,
+            largest_frame,
+            ..
+        } = interface.offloads;
+        let (cuts, header) = match to {
+            IpAddress::Ipv4(_) => (cuts_ipv4, HEADER),
+            IpAddress::Ipv6(_) => (cuts_ipv6, HEADER6),
+        };
+        match cuts {
+            true => largest_frame.saturating_sub(ETHERNET + header + LONGEST_HEADER),
+            false => 0,
+        }
     }
 
     fn send_on_wire(
@@ -164,15 +209,17 @@ impl<H: Host> Stack<H> {
         to: EthernetAddress,
         protocol: EthernetProtocol,
         length: usize,
+        unfinished: Option<Unfinished>,
         fill: &mut dyn FnMut(&mut [u8]),
     ) {
         let Some(interface) = self.interface else {
             return;
         };
-        self.host.send_frame(ETHERNET + length, &mut |frame| {
-            emit_ethernet(frame, interface.hardware, to, protocol);
-            fill(&mut frame[ETHERNET..]);
-        });
+        self.host
+            .send_frame(ETHERNET + length, unfinished, &mut |frame| {
+                emit_ethernet(frame, interface.hardware, to, protocol);
+                fill(&mut frame[ETHERNET..]);
+            });
     }
 
     /// Asks who has an address.
@@ -186,7 +233,7 @@ impl<H: Host> Stack<H> {
             return;
         };
         let (hardware, address) = (interface.hardware, ipv4.address.address());
-        self.host.send_frame(REQUEST, &mut |frame| {
+        self.host.send_frame(REQUEST, None, &mut |frame| {
             emit_request(frame, hardware, address, wanted);
         });
     }
@@ -207,7 +254,7 @@ impl<H: Host> Stack<H> {
         let Some(packet) = Packet::parse(bytes) else {
             return;
         };
-        let Some((header, _)) = Header::parse(packet.payload, packet.from, packet.to) else {
+        let Some((header, _)) = Header::parse(packet.payload, packet.from, packet.to, false) else {
             return;
         };
         let tuple = Tuple {

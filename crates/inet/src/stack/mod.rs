@@ -11,6 +11,7 @@ use crate::autoconfiguration::Autoconfiguration;
 use crate::keys::{Keys, TableHasher, Tuple};
 use crate::listener::Listener;
 use crate::neighbours::Neighbours;
+use crate::offload::{Offloads, Unfinished};
 use crate::ports::Ports;
 use crate::segment::Header;
 use crate::slab::{Id, Slab};
@@ -55,9 +56,14 @@ pub trait Host {
     /// Who has a connection or listener.
     type Observer: Observer;
 
-    /// Sends an Ethernet frame of `length` bytes, which `fill` writes. One
-    /// that does not fit is lost.
-    fn send_frame(&mut self, length: usize, fill: &mut dyn FnMut(&mut [u8]));
+    /// Sends an Ethernet frame of `length` bytes, which `fill` writes, and has
+    /// the card finish it first. One that does not fit is lost.
+    fn send_frame(
+        &mut self,
+        length: usize,
+        unfinished: Option<Unfinished>,
+        fill: &mut dyn FnMut(&mut [u8]),
+    );
 
     /// Hands an IP packet of `length` bytes, which `fill` writes, to the
     /// services of the kernel itself on this machine.
@@ -82,6 +88,8 @@ pub struct Interface {
     pub mtu: usize,
     /// Its IPv4 address, if it has one.
     pub ipv4: Option<Ipv4>,
+    /// What it does in place of the stack.
+    pub offloads: Offloads,
 }
 
 /// An IPv4 address of the card.

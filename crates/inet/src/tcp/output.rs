@@ -17,6 +17,8 @@ pub struct Outgoing {
     pub offset: usize,
     /// Bytes of data.
     pub length: usize,
+    /// If the card is to cut it: bytes of data in each piece; otherwise zero.
+    pub size: usize,
 }
 
 /// What data and end are to go with a segment.
@@ -35,9 +37,9 @@ impl Connection {
     }
 
     /// The next segment that is due, which counts as sent at `now`. `None` if
-    /// there is none.
-    pub fn next_segment(&mut self, now: u64) -> Option<Outgoing> {
-        let mut segment = self.next_unstamped(now)?;
+    /// there is none. A card cuts such with up to `most` bytes of new data.
+    pub fn next_segment(&mut self, now: u64, most: usize) -> Option<Outgoing> {
+        let mut segment = self.next_unstamped(now, most)?;
         if self.stamps.is_agreed() {
             segment.header.options.stamps = Some(self.stamps.told(now));
             self.stamps.acknowledges(self.expected);
@@ -45,14 +47,14 @@ impl Connection {
         Some(segment)
     }
 
-    fn next_unstamped(&mut self, now: u64) -> Option<Outgoing> {
+    fn next_unstamped(&mut self, now: u64, most: usize) -> Option<Outgoing> {
         if self.due.reset {
             return self.reset_segment();
         }
         match self.state {
             State::Closed | State::TimeWait if !self.due.ack => None,
             State::SynSent | State::SynReceived => self.syn(now),
-            _ => self.synchronized(now),
+            _ => self.synchronized(now, most),
         }
     }
 
@@ -88,9 +90,9 @@ impl Connection {
         Some(segment)
     }
 
-    fn synchronized(&mut self, now: u64) -> Option<Outgoing> {
+    fn synchronized(&mut self, now: u64, most: usize) -> Option<Outgoing> {
         let part = self.take_resend().or_else(|| self.next_hole());
-        let part = match part.or_else(|| self.next_part(now)) {
+        let part = match part.or_else(|| self.next_part(now, most)) {
             Some(part) => part,
             None if self.due.ack || self.due.probe || self.window_grows() => {
                 // Old numbers have the peer answer (RFC 1122, 4.2.3.6).
@@ -121,6 +123,9 @@ impl Connection {
         self.acknowledges();
         let mut segment = self.control(flags, part.seq);
         (segment.offset, segment.length) = (part.offset, part.length);
+        if part.length > self.room() {
+            segment.size = self.room();
+        }
         if !self.ahead.is_empty() {
             segment.header.options.blocks = self.blocks(BLOCKS);
         }
@@ -170,8 +175,9 @@ impl Connection {
     }
 
     /// New data, or those that are sent again after a time-out, if they may
-    /// go now; and the end behind them.
-    fn next_part(&mut self, now: u64) -> Option<Part> {
+    /// go now; and the end behind them. More than one segment's up to `most` bytes,
+    /// of which all are full.
+    fn next_part(&mut self, now: u64, most: usize) -> Option<Part> {
         self.next = self.selective.skip(self.next.max(self.una));
         let offset = self.next.since(self.una);
         let waiting = self.transmit.len().saturating_sub(offset);
@@ -186,8 +192,11 @@ impl Connection {
         let length = waiting
             .min((self.window as usize).saturating_sub(offset))
             .min(allowed)
-            .min(self.room());
-        let length = self.selective.until_next(self.next, length);
+            .min(most.max(self.room()));
+        let mut length = self.selective.until_next(self.next, length);
+        if length > self.room() {
+            length -= length % self.room();
+        }
         let fin = self.fin_pending() && length == waiting;
         let goes = fin || length > 0 && self.may_go(length, length == waiting);
         goes.then_some(Part {
@@ -200,7 +209,7 @@ impl Connection {
 
     /// Whether so many bytes are worth a segment; `is_all` if no more wait.
     fn may_go(&mut self, length: usize, is_all: bool) -> bool {
-        let full = length == self.room();
+        let full = length >= self.room();
         let again = self.next.before(self.max);
         if full || again || core::mem::take(&mut self.due.probe) {
             return true;
@@ -240,6 +249,7 @@ impl Connection {
             header,
             offset: 0,
             length: 0,
+            size: 0,
         }
     }
 

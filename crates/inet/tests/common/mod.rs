@@ -3,10 +3,14 @@
 
 #![allow(dead_code, reason = "each test uses a part")]
 
+mod card;
+
+pub use card::Card;
 use paddock_abi::Errno;
 use paddock_charge::Account;
 use paddock_inet::{
     Accepted, Backlog, Host, Id, Interface, Ipv4, Local, NEVER, Observer, Settings, Stack,
+    Unfinished,
 };
 use paddock_sync::Ready;
 use smoltcp::wire::{
@@ -64,16 +68,22 @@ impl Observer for Watcher {
 pub struct Machine {
     pub frames: Vec<Vec<u8>>,
     pub services: Vec<Vec<u8>>,
+    pub card: Card,
     random: Random,
 }
 
 impl Host for Machine {
     type Observer = Watcher;
 
-    fn send_frame(&mut self, length: usize, fill: &mut dyn FnMut(&mut [u8])) {
+    fn send_frame(
+        &mut self,
+        length: usize,
+        unfinished: Option<Unfinished>,
+        fill: &mut dyn FnMut(&mut [u8]),
+    ) {
         let mut frame = vec![0; length];
         fill(&mut frame);
-        self.frames.push(frame);
+        self.frames.extend(self.card.finish(frame, unfinished));
     }
 
     fn send_to_services(&mut self, length: usize, fill: &mut dyn FnMut(&mut [u8])) {
@@ -117,6 +127,7 @@ pub fn interface(side: usize) -> Interface {
             address: Ipv4Cidr::new(address(side), 24),
             gateway: Some(Ipv4Address::new(10, 0, 0, 254)),
         }),
+        offloads: Card::Plain.offloads(),
     }
 }
 
@@ -124,6 +135,7 @@ pub fn machine(seed: u64) -> Machine {
     Machine {
         frames: Vec::new(),
         services: Vec::new(),
+        card: Card::Plain,
         random: Random::new(seed),
     }
 }
@@ -180,6 +192,17 @@ impl Network {
             trace: None,
             under_way: BTreeMap::new(),
             number: 0,
+        }
+    }
+
+    /// Gives both sides such a card.
+    pub fn set_card(&mut self, card: Card) {
+        for (side, stack) in self.stacks.iter_mut().enumerate() {
+            stack.host().card = card;
+            stack.set_interface(Some(Interface {
+                offloads: card.offloads(),
+                ..interface(side)
+            }));
         }
     }
 

@@ -50,7 +50,7 @@ pub fn init() {
 }
 
 fn start(mut transport: MmioTransport<'static>) -> Option<Device> {
-    super::begin(&mut transport, FEATURES)?;
+    super::begin(&mut transport, |offered| offered & FEATURES)?;
     let queue = VirtQueue::new(&mut transport, QUEUE, false, false).ok()?;
     transport.finish_init();
     Some(Device {

@@ -62,13 +62,13 @@ unsafe impl Hal for PaddockHal {
     unsafe fn unshare(_: PhysAddr, _: NonNull<[u8]>, _: BufferDirection) {}
 }
 
-/// Resets a device and agrees on features: of `wanted` those that it offers,
-/// which is what is returned. `None` if it does not accept them.
-pub fn begin(transport: &mut impl Transport, wanted: u64) -> Option<u64> {
+/// Resets a device and agrees on features: those that `choose` takes of what it
+/// offers, which is what is returned. `None` if it does not accept them.
+pub fn begin(transport: &mut impl Transport, choose: impl Fn(u64) -> u64) -> Option<u64> {
     transport.set_status(DeviceStatus::empty());
     let mut status = DeviceStatus::ACKNOWLEDGE | DeviceStatus::DRIVER;
     transport.set_status(status);
-    let features = transport.read_device_features() & wanted;
+    let features = choose(transport.read_device_features());
     transport.write_driver_features(features);
     if !transport.requires_legacy_layout() {
         status |= DeviceStatus::FEATURES_OK;

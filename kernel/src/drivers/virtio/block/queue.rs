@@ -81,7 +81,8 @@ impl RequestQueue {
         interrupt: u32,
     ) -> Result<(Self, Config)> {
         let wanted = FEATURE_READ_ONLY | FEATURE_FLUSH | FEATURE_VERSION_1;
-        let features = virtio::begin(&mut transport, wanted).ok_or(Errno::EIO)?;
+        let features =
+            virtio::begin(&mut transport, |offered| offered & wanted).ok_or(Errno::EIO)?;
         let sectors = transport
             .read_consistent(|| {
                 let low: u32 = transport.read_config_space(0)?;

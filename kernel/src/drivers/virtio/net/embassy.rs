@@ -1,32 +1,26 @@
 //! The card as embassy-net drives it: the frames that were left for it, and
 //! room to send.
 
-use super::{BUFFER, Buffer, Card, ETHERNET_HEADER, device};
+use super::frame::{Buffer, Frame};
+use super::{BUFFER, Card, ETHERNET_HEADER, device};
 use core::task::Context;
 use embassy_net_driver::{Capabilities, Driver, HardwareAddress, LinkState, RxToken, TxToken};
 
 /// A received frame.
-pub struct Received {
-    buffer: Option<Buffer>,
-    length: usize,
-    header: usize,
-}
+pub struct Received(Option<Frame>);
 
 impl Drop for Received {
     fn drop(&mut self) {
-        if let Some(buffer) = self.buffer.take() {
-            device().lock().offer(buffer);
+        if let Some(frame) = self.0.take() {
+            device().lock().give_back(frame);
         }
     }
 }
 
 impl RxToken for Received {
     fn consume<R, F: FnOnce(&mut [u8]) -> R>(mut self, f: F) -> R {
-        match &mut self.buffer {
-            Some(buffer) => {
-                let end = self.length.max(self.header);
-                f(&mut buffer[self.header..end])
-            }
+        match &mut self.0 {
+            Some(frame) => f(frame.bytes_mut()),
             None => f(&mut []),
         }
     }
@@ -77,16 +71,12 @@ impl Driver for Card {
             return None;
         }
         let reply = device.sendable(cx.waker())?;
-        let Some((buffer, length)) = device.left.pop_front() else {
+        let Some(frame) = device.left.pop_front() else {
             device.keep(reply);
             return None;
         };
         Some((
-            Received {
-                buffer: Some(buffer),
-                length,
-                header,
-            },
+            Received(Some(frame)),
             Sendable {
                 buffer: Some(reply),
                 header,

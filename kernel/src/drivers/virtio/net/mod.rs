@@ -5,6 +5,8 @@
 //! there are embassy-net's, whose driver this is.
 
 mod embassy;
+mod frame;
+mod header;
 mod traffic;
 mod watch;
 
@@ -13,11 +15,13 @@ pub use traffic::Traffic;
 use super::PaddockHal;
 use super::transport::{self, DeviceType};
 use crate::interrupts::{self, Handler};
-use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::task::Waker;
-use paddock_sync::{IrqOff, OnceCell, Rank, SpinLock, platform, try_box};
+use frame::{Buffer, Frame, Held, buffer};
+use header::{Features, Sum};
+use paddock_inet::{Offloads, Unfinished};
+use paddock_sync::{IrqOff, OnceCell, Rank, SpinLock, platform};
 use virtio_drivers::queue::VirtQueue;
 use virtio_drivers::transport::Transport;
 use virtio_drivers::transport::mmio::MmioTransport;
@@ -26,19 +30,23 @@ use watch::Interrupts;
 const RECEIVE: u16 = 0;
 const TRANSMIT: u16 = 1;
 const QUEUE_SIZE: usize = 64;
-/// VIRTIO_NET_F_MAC.
-const FEATURE_MAC: u64 = 1 << 5;
-/// VIRTIO_F_VERSION_1.
-const FEATURE_VERSION_1: u64 = 1 << 32;
 /// Room for a header and the largest ethernet frame.
 const BUFFER: usize = 2032;
+/// Room for a part of one that is larger than the wire's.
+const PART: usize = 4096;
+/// Room for a header and the largest frame that the card cuts.
+const LARGE: usize = 32 << 10;
+/// Of those so many are kept.
+const LARGE_KEPT: usize = 4;
+/// The largest frame that comes: an IP packet, and both headers.
+const LARGEST: usize = 65_535 + ETHERNET_HEADER + 12;
 const ETHERNET_HEADER: usize = 14;
-/// Frames that may wait for embassy-net; they are not in the ring meanwhile.
+/// Frames that may wait for embassy-net; they are not in the ring meanwhile. Of
+/// those that came in several buffers so many.
 const MOST_LEFT: usize = QUEUE_SIZE;
-/// Frames that may wait for room in the ring.
-const MOST_WAITING: usize = 1024;
-
-type Buffer = Box<[u8; BUFFER]>;
+const LARGE_LEFT: usize = 4;
+/// Bytes of buffers that may wait for room in the ring.
+const MOST_WAITING: usize = 1024 * BUFFER;
 
 struct Device {
     transport: MmioTransport<'static>,
@@ -47,12 +55,18 @@ struct Device {
     /// Buffers that the device owns, by their token.
     receiving: [Option<Buffer>; QUEUE_SIZE],
     sending: [Option<(Buffer, usize)>; QUEUE_SIZE],
-    /// Buffers for sending that are free.
+    /// Buffers for sending that are free, and large ones.
     spare: Vec<Buffer>,
-    /// Frames to be sent once there is room in the ring, with their length.
+    large: Vec<Buffer>,
+    /// Frames to be sent once there is room in the ring, with their length; and
+    /// how much memory they hold.
     waiting: VecDeque<(Buffer, usize)>,
-    /// Frames for embassy-net, with their length.
-    left: VecDeque<(Buffer, usize)>,
+    waiting_bytes: usize,
+    /// Frames for embassy-net.
+    left: VecDeque<Frame>,
+    /// Memory for a frame that comes in several buffers, unless it is in use.
+    gathered: Vec<u8>,
+    features: Features,
     header: usize,
     /// Frames that have come and gone.
     received: Traffic,
@@ -91,7 +105,8 @@ pub fn init() -> Option<Card> {
 }
 
 fn start(mut transport: MmioTransport<'static>, interrupt: u32) -> Option<Device> {
-    let features = super::begin(&mut transport, FEATURE_MAC | FEATURE_VERSION_1)?;
+    let choose = |offered| Features::of(offered).bits();
+    let features = Features::of(super::begin(&mut transport, choose)?);
     let receive = VirtQueue::new(&mut transport, RECEIVE, false, false).ok()?;
     let transmit = VirtQueue::new(&mut transport, TRANSMIT, false, false).ok()?;
     let mut mac = [0; 6];
@@ -102,8 +117,10 @@ fn start(mut transport: MmioTransport<'static>, interrupt: u32) -> Option<Device
     let mut spare = Vec::new();
     spare.try_reserve_exact(QUEUE_SIZE).ok()?;
     for _ in 0..QUEUE_SIZE {
-        spare.push(try_box([0; BUFFER]).ok()?);
+        spare.push(buffer(BUFFER)?);
     }
+    let mut large = Vec::new();
+    large.try_reserve_exact(LARGE_KEPT).ok()?;
     let mut left = VecDeque::new();
     left.try_reserve_exact(MOST_LEFT).ok()?;
     let mut device = Device {
@@ -113,22 +130,25 @@ fn start(mut transport: MmioTransport<'static>, interrupt: u32) -> Option<Device
         receiving: [const { None }; QUEUE_SIZE],
         sending: [const { None }; QUEUE_SIZE],
         spare,
+        large,
         waiting: VecDeque::new(),
+        waiting_bytes: 0,
         left,
-        // The modern header has a count of buffers at its end.
-        header: if features & FEATURE_VERSION_1 != 0 {
-            12
-        } else {
-            10
-        },
+        gathered: Vec::new(),
+        features,
+        header: features.header(),
         received: Traffic::default(),
         sent: Traffic::default(),
         mac,
         waker: None,
         interrupts: Interrupts::new(interrupt),
     };
+    let size = match features.is_merged() {
+        true => PART,
+        false => BUFFER,
+    };
     for _ in 0..QUEUE_SIZE {
-        device.offer(try_box([0; BUFFER]).ok()?);
+        device.offer(buffer(size)?);
     }
     Some(device)
 }
@@ -157,7 +177,7 @@ fn on_interrupt() {
 impl Device {
     /// Gives the device a buffer to receive into.
     fn offer(&mut self, mut buffer: Buffer) {
-        let bytes: &mut [u8] = buffer.as_mut_slice();
+        let bytes: &mut [u8] = &mut buffer;
         // SAFETY: the buffer is heap memory that is kept in `receiving`, and
         // not touched, until the device gives its token back.
         if let Ok(token) = unsafe { self.receive.add(&[], &mut [bytes]) } {
@@ -166,14 +186,70 @@ impl Device {
         super::notify(&mut self.transport, &self.receive, RECEIVE);
     }
 
-    /// A received frame: its buffer and how many bytes the device wrote.
+    /// A buffer with what was received, and how many bytes the device wrote.
     fn take_received(&mut self) -> Option<(Buffer, usize)> {
         let token = self.receive.peek_used()?;
         let mut buffer = self.receiving.get_mut(usize::from(token))?.take()?;
-        let bytes: &mut [u8] = buffer.as_mut_slice();
+        let bytes: &mut [u8] = &mut buffer;
         // SAFETY: this is the buffer that the token was given for.
         let length = unsafe { self.receive.pop_used(token, &[], &mut [bytes]) }.unwrap_or(0);
-        Some((buffer, (length as usize).min(BUFFER)))
+        let length = (length as usize).min(buffer.len());
+        Some((buffer, length))
+    }
+
+    /// A frame that begins with such a buffer. `None` if there is no memory for one
+    /// in several, or not all of them have come.
+    fn whole(&mut self, first: Buffer, length: usize) -> Option<Frame> {
+        let count = match self.features.is_merged() && length >= self.header {
+            true => header::buffers(&first[..self.header]),
+            false => 1,
+        };
+        let held = match count {
+            0 | 1 => Held::Buffer(first, length),
+            _ => Held::Gathered(self.gather(first, length, count - 1)?),
+        };
+        Some(Frame::new(held, self.header))
+    }
+
+    /// Copies what is in a buffer and in so many that come next, and offers them
+    /// again.
+    fn gather(&mut self, first: Buffer, length: usize, more: usize) -> Option<Vec<u8>> {
+        let mut whole = core::mem::take(&mut self.gathered);
+        whole.clear();
+        let mut fits = whole.try_reserve_exact(LARGEST).is_ok();
+        let mut next = Some((first, length));
+        for rest in (0..=more).rev() {
+            let (part, length) = next.take()?;
+            fits = fits && whole.len() + length <= LARGEST;
+            if fits {
+                whole.extend_from_slice(&part[..length]);
+            }
+            self.offer(part);
+            if rest != 0 {
+                next = self.take_received();
+            }
+        }
+        fits.then_some(whole)
+    }
+
+    /// Leaves a frame to embassy-net: there was room before it was taken, but for
+    /// large ones.
+    fn leave(&mut self, frame: Frame) {
+        let large = || self.left.iter().filter(|frame| frame.is_gathered()).count();
+        if frame.is_gathered() && large() >= LARGE_LEFT {
+            self.received.lost += 1;
+            self.give_back(frame);
+        } else {
+            self.left.push_back(frame);
+        }
+    }
+
+    /// Takes a frame's memory back.
+    fn give_back(&mut self, frame: Frame) {
+        match frame.into_held() {
+            Held::Buffer(buffer, _) => self.offer(buffer),
+            Held::Gathered(bytes) => self.gathered = bytes,
+        }
     }
 
     /// Takes sent buffers back.
@@ -192,10 +268,15 @@ impl Device {
         }
     }
 
-    /// Keeps a buffer for sending, as many as the ring has room for.
+    /// Keeps a buffer for sending: as many as the ring has room for, and some large
+    /// ones.
     fn keep(&mut self, buffer: Buffer) {
-        if self.spare.len() < QUEUE_SIZE {
-            self.spare.push(buffer);
+        let (kept, most) = match buffer.len() {
+            BUFFER => (&mut self.spare, QUEUE_SIZE),
+            _ => (&mut self.large, LARGE_KEPT),
+        };
+        if kept.len() < most {
+            kept.push(buffer);
         }
     }
 
@@ -204,6 +285,7 @@ impl Device {
         self.reclaim();
         while !self.waiting.is_empty() && self.transmit.available_desc() > 0 {
             if let Some((buffer, length)) = self.waiting.pop_front() {
+                self.waiting_bytes -= buffer.len();
                 self.send(buffer, length);
             }
         }
@@ -214,7 +296,10 @@ impl Device {
         self.send_waiting();
         if self.waiting.is_empty() && self.transmit.available_desc() > 0 {
             self.send(buffer, length);
-        } else if self.waiting.len() < MOST_WAITING && self.waiting.try_reserve(1).is_ok() {
+        } else if self.waiting_bytes + buffer.len() <= MOST_WAITING
+            && self.waiting.try_reserve(1).is_ok()
+        {
+            self.waiting_bytes += buffer.len();
             self.waiting.push_back((buffer, length));
         } else {
             self.sent.lost += 1;
@@ -233,14 +318,18 @@ impl Device {
     }
 
     /// The next frame that has come. Without one the waker is kept.
-    fn next_received(&mut self, waker: &Waker) -> Option<(Buffer, usize)> {
+    fn next_received(&mut self, waker: &Waker) -> Option<Result<Frame, Lost>> {
         if !self.has_received(waker) {
             return None;
         }
         self.interrupts.found_frame(platform::now());
         let (buffer, length) = self.take_received()?;
-        self.received.count(length.saturating_sub(self.header));
-        Some((buffer, length))
+        let Some(frame) = self.whole(buffer, length) else {
+            self.received.lost += 1;
+            return Some(Err(Lost));
+        };
+        self.received.count(frame.bytes().len());
+        Some(Ok(frame))
     }
 
     fn send(&mut self, buffer: Buffer, length: usize) {
@@ -271,6 +360,9 @@ impl Device {
     }
 }
 
+/// A frame has come that there was no memory for.
+struct Lost;
+
 /// What becomes of a frame that has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
@@ -290,46 +382,62 @@ impl Card {
     /// Has frames that have come sorted, outside of every section, and sends
     /// what has waited. Then it is embassy-net's turn, whose last look keeps the
     /// waker, or calls it if there are more.
-    pub fn sort(waker: &Waker, mut sorter: impl FnMut(&[u8]) -> Verdict) {
+    ///
+    /// The sorter is told whether the card has looked at the frame's checksum.
+    pub fn sort(waker: &Waker, mut sorter: impl FnMut(&[u8], bool) -> Verdict) {
         device().lock().send_waiting();
         for _ in 0..SORTED_AT_ONCE {
             let mut device = device().lock();
-            let header = device.header;
             if device.left.len() >= MOST_LEFT {
                 // The rest waits in the ring until embassy-net takes some.
                 return;
             }
-            let Some((buffer, length)) = device.next_received(waker) else {
+            let Some(next) = device.next_received(waker) else {
                 return;
             };
             drop(device);
-            let end = length.max(header);
-            let verdict = sorter(&buffer[header..end]);
+            let Ok(mut frame) = next else {
+                continue;
+            };
+            let is_checked = frame.sum != Sum::Unknown;
+            let verdict = sorter(frame.bytes(), is_checked);
+            if verdict == Verdict::Leave {
+                frame.sum.finish(frame.bytes_mut());
+            }
             let mut device = self::device().lock();
             match verdict {
-                Verdict::Taken => device.offer(buffer),
-                // There was room before it was taken.
-                Verdict::Leave => device.left.push_back((buffer, length)),
+                Verdict::Taken => device.give_back(frame),
+                Verdict::Leave => device.leave(frame),
             }
         }
     }
 
-    /// Sends a frame of `length` bytes, which `fill` writes, or has it wait
-    /// for room. One that there is no memory for is lost. Any context but an
-    /// interrupt.
-    pub fn send_frame(length: usize, fill: &mut dyn FnMut(&mut [u8])) {
+    /// Sends a frame of `length` bytes, which `fill` writes and the card is to
+    /// finish, or has it wait for room. One that there is no memory for is lost.
+    /// Any context but an interrupt.
+    pub fn send_frame(
+        length: usize,
+        unfinished: Option<Unfinished>,
+        fill: &mut dyn FnMut(&mut [u8]),
+    ) {
         let Some(device) = DEVICE.get() else {
             return;
         };
         let mut locked = device.lock();
-        let (header, spare) = (locked.header, locked.spare.pop());
-        drop(locked);
-        let buffer = spare.map_or_else(|| try_box([0; BUFFER]), Ok);
+        let header = locked.header;
         let end = header + length;
-        let Some(mut buffer) = buffer.ok().filter(|_| end <= BUFFER) else {
+        let (kept, size) = match end <= BUFFER {
+            true => (&mut locked.spare, BUFFER),
+            false => (&mut locked.large, LARGE),
+        };
+        let kept = kept.pop();
+        drop(locked);
+        let found = kept.or_else(|| buffer(size));
+        let Some(mut buffer) = found.filter(|buffer| end <= buffer.len()) else {
+            device.lock().sent.lost += 1;
             return;
         };
-        buffer[..header].fill(0);
+        header::write(&mut buffer[..header], unfinished);
         fill(&mut buffer[header..end]);
         let mut locked = device.lock();
         locked.send_in_turn(buffer, end);
@@ -348,6 +456,12 @@ impl Card {
     pub fn traffic() -> Option<(Traffic, Traffic)> {
         let device = DEVICE.get()?.lock();
         Some((device.received, device.sent))
+    }
+
+    /// What the card does to frames in place of the stack.
+    pub fn offloads() -> Offloads {
+        let device = device().lock();
+        device.features.offloads(LARGE - device.header)
     }
 
     /// The card's own address.
