@@ -59,6 +59,9 @@ pub struct Vma<H: Hardware> {
     pub(crate) kind: VmaKind,
     /// Left out by fork (`MADV_DONTFORK`).
     pub(crate) no_fork: bool,
+    /// On which nodes its memory is taken (mbind(2)), as whoever set it keeps that;
+    /// zero by default.
+    pub(crate) policy: u32,
     /// mlock(2).
     pub(crate) locked: bool,
     pub(crate) backing: Backing<H>,
@@ -149,6 +152,7 @@ impl<H: Hardware> Vma<H> {
             shared,
             kind,
             no_fork,
+            policy,
             locked,
             backing,
         } = self;
@@ -163,6 +167,7 @@ impl<H: Hardware> Vma<H> {
             shared: *shared,
             kind: *kind,
             no_fork: *no_fork,
+            policy: *policy,
             locked: *locked,
             backing,
         }
@@ -177,6 +182,7 @@ impl<H: Hardware> Vma<H> {
             && self.shared == next.shared
             && self.kind == next.kind
             && self.no_fork == next.no_fork
+            && self.policy == next.policy
             && self.locked == next.locked;
         same && match (&self.backing, &next.backing) {
             (Backing::Anonymous, Backing::Anonymous) => true,

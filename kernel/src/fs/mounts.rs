@@ -57,7 +57,7 @@ pub fn memory_fs(clock: &Arc<WallClock>, bytes: u64, mode: u32) -> Result<Arc<dy
 }
 
 /// A filesystem for mount(2), of this kind and with these options: one in memory, or
-/// one of those of which there is one, which have no options.
+/// one of those of which there is one, whose options are what they are.
 ///
 /// # Errors
 /// `ENODEV` for another kind, `EINVAL` for options, `ENOMEM`.
@@ -79,9 +79,21 @@ pub fn of_kind(kind: &[u8], options: &str, owner: (u32, u32)) -> Result<Arc<dyn 
                 .ok_or(Errno::ENODEV)?
         }
     };
-    match options {
-        "" => Ok(fs),
-        _ => Err(Errno::EINVAL),
+    match options.is_empty() || kind == b"devpts" && options.split(',').all(is_so_in_devpts) {
+        true => Ok(fs),
+        false => Err(Errno::EINVAL),
+    }
+}
+
+/// Whether an option of devpts asks for what is so anyway. Linux ignores `newinstance`.
+fn is_so_in_devpts(option: &str) -> bool {
+    let mode = |text: &str, mode| u32::from_str_radix(text, 8) == Ok(mode);
+    match option.split_once('=') {
+        None => option == "newinstance",
+        Some(("gid", group)) => group == "5",
+        Some(("mode", text)) => mode(text, 0o620),
+        Some(("ptmxmode", text)) => mode(text, 0o666),
+        Some(_) => false,
     }
 }
 

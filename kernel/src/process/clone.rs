@@ -140,6 +140,8 @@ fn child_thread(
     }
     let ioprio = parent.ioprio.load(Ordering::Relaxed);
     thread.ioprio.store(ioprio, Ordering::Relaxed);
+    let policy = parent.policy.load(Ordering::Relaxed);
+    thread.policy.store(policy, Ordering::Relaxed);
     if request.flags.contains(CloneFlags::CHILD_CLEARTID) {
         thread.clear_tid.store(request.child_tid, Ordering::Relaxed);
     }

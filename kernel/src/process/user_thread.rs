@@ -91,6 +91,8 @@ pub struct UserThread {
     pub io: IoCounters,
     /// Its I/O priority as ioprio_set(2) takes it; zero until one is set.
     pub ioprio: AtomicU32,
+    /// On which nodes it takes memory as set_mempolicy(2) keeps it; zero by default.
+    pub policy: AtomicU32,
     /// Page faults: without and with a read from a disk.
     pub faults: [AtomicU64; 2],
     /// What it had used when it was taken out of its process.
@@ -147,6 +149,7 @@ impl UserThread {
             left: AtomicBool::new(false),
             io: IoCounters::default(),
             ioprio: AtomicU32::new(0),
+            policy: AtomicU32::new(0),
             faults: [const { AtomicU64::new(0) }; 2],
             counted: SpinLock::new(Rank::Leaf, Usage::default()),
             interrupted: SpinLock::new(Rank::Leaf, None),

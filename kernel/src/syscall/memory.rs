@@ -135,6 +135,17 @@ pub fn mprotect(call: &mut Call<'_>) -> Result<u64> {
     Ok(0)
 }
 
+/// remap_file_pages(2): another mapping at the same place, as on Linux.
+pub fn remap_file_pages(call: &mut Call<'_>) -> Result<u64> {
+    if call.word(2) != 0 {
+        return Err(Errno::EINVAL);
+    }
+    let memory = memory(call)?;
+    let (start, length, page) = (call.word(0), call.word(1), call.word(3));
+    memory.space.lock().remap_pages(start, length, page)?;
+    Ok(0)
+}
+
 /// pkey_alloc(2): the processor has none (`ENOSPC`).
 pub fn pkey_alloc(call: &mut Call<'_>) -> Result<u64> {
     const RIGHTS: u64 = 3;

@@ -24,6 +24,7 @@ mod limits;
 pub mod locks;
 mod memfd;
 mod memory;
+mod mempolicy;
 mod mlock;
 mod modules;
 mod mqueue;

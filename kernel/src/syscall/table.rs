@@ -4,9 +4,10 @@
 use super::{Call, encode};
 use super::{
     capabilities, clock, credentials, descriptors, directories, epoll, eventfd, futex, inotify, io,
-    ioprio, itimer, kcmp, limits, locks, memfd, memory, mlock, modules, mqueue, msg, namespaces,
-    paths, pidfd, poll, posix_timers, prctl, priority, process, process_vm, scheduling, seccomp,
-    sem, shm, signalfd, signals, socket, splice, stat, system, timerfd, transfer, wait, xattr,
+    ioprio, itimer, kcmp, limits, locks, memfd, memory, mempolicy, mlock, modules, mqueue, msg,
+    namespaces, paths, pidfd, poll, posix_timers, prctl, priority, process, process_vm, scheduling,
+    seccomp, sem, shm, signalfd, signals, socket, splice, stat, system, timerfd, transfer, wait,
+    xattr,
 };
 use paddock_abi::nr;
 
@@ -286,11 +287,18 @@ table! {
     DELETE_MODULE => modules::delete_module,
     SWAPON => modules::swapon,
     SWAPOFF => modules::swapoff,
+    REMAP_FILE_PAGES => memory::remap_file_pages,
     PKEY_ALLOC => memory::pkey_alloc,
     PKEY_FREE => memory::pkey_free,
     PKEY_MPROTECT => memory::pkey_mprotect,
     PROCESS_MADVISE => pidfd::process_madvise,
     PROCESS_MRELEASE => pidfd::process_mrelease,
     FUTEX_WAITV => futex::futex_waitv,
+    GET_MEMPOLICY => mempolicy::get_mempolicy,
+    SET_MEMPOLICY => mempolicy::set_mempolicy,
+    SET_MEMPOLICY_HOME_NODE => mempolicy::set_mempolicy_home_node,
+    MBIND => mempolicy::mbind,
+    MIGRATE_PAGES => mempolicy::migrate_pages,
+    MOVE_PAGES => mempolicy::move_pages,
     MEMBARRIER => system::membarrier,
 }

@@ -47,6 +47,7 @@ impl<H: Hardware> AddressSpace<H> {
             shared: false,
             kind: VmaKind::Heap,
             no_fork: false,
+            policy: 0,
             locked: self.lock_future,
             backing: Backing::Anonymous,
         };

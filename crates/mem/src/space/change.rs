@@ -303,7 +303,7 @@ impl<H: Hardware> AddressSpace<H> {
 
 /// A range for the calls that answer `EINVAL` to a bad start and `ENOMEM` to
 /// a bad end.
-fn checked_range(address: u64, length: u64) -> Result<PageRange> {
+pub(super) fn checked_range(address: u64, length: u64) -> Result<PageRange> {
     if !address.is_multiple_of(crate::PAGE_SIZE) {
         return Err(Errno::EINVAL);
     }

@@ -7,7 +7,9 @@ mod fault;
 mod fork;
 mod lock;
 mod map;
+mod nodes;
 mod remap;
+mod remap_pages;
 mod usage;
 
 use crate::activate::Root;

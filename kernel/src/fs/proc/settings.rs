@@ -17,6 +17,10 @@ use paddock_vfs::proc_fs::{ProcFile, ProcNode, StaticDir};
 
 /// The largest process number plus one.
 const PID_MAX: u32 = 32769;
+/// What a filter of system calls may decide, the strictest first.
+const ACTIONS: &[u8] = b"kill_process kill_thread trap errno trace log allow\n";
+/// Who is told where an id cannot be: every id can.
+const NOBODY: u64 = 65534;
 /// The largest queue of connections that listen(2) makes.
 const SOMAXCONN: u32 = 4096;
 
@@ -38,6 +42,7 @@ fn kernel_directory() -> StaticDir {
     let random = StaticDir::new()
         .with("boot_id", file(boot_id))
         .with("uuid", file(fresh_uuid));
+    let seccomp = StaticDir::new().with("actions_avail", file(|out| out.bytes(ACTIONS)));
     StaticDir::new()
         .with("dmesg_restrict", file(|out| out.bytes(b"1\n")))
         .with("hostname", file(hostname))
@@ -53,6 +58,9 @@ fn kernel_directory() -> StaticDir {
             "cap_last_cap",
             number(|| Cap::CAP_CHECKPOINT_RESTORE as u64),
         )
+        .with("overflowgid", number(|| NOBODY))
+        .with("overflowuid", number(|| NOBODY))
+        .with("seccomp", ProcNode::dir(seccomp))
         .with("ngroups_max", number(|| NGROUPS_MAX as u64))
         .with("threads-max", number(|| limits::threads_max() as u64))
         .with("pid_max", file(|out| out.put(format_args!("{PID_MAX}\n"))))
@@ -99,6 +107,8 @@ fn fs_directory() -> StaticDir {
         // Nothing bounds them but memory.
         .with("file-max", number(|| i64::MAX as u64))
         .with("nr_open", number(|| NR_OPEN))
+        .with("overflowgid", number(|| NOBODY))
+        .with("overflowuid", number(|| NOBODY))
         .with(
             "pipe-max-size",
             file(|out| out.put(format_args!("{PIPE_MAX}\n"))),

@@ -29,6 +29,7 @@ mod limits;
 mod listen_fds;
 mod magic_paths;
 mod memory;
+mod mempolicy;
 mod mounts;
 mod mqueue;
 mod namespaces;
@@ -181,6 +182,7 @@ pub const CASES: &[Case] = &[
     case("tcp-server", tcp_server::run),
     case("udp", udp::run),
     case("ipv6", ipv6::run),
+    case("mempolicy", mempolicy::run),
     case("mounts", mounts::run),
     case("mqueue", mqueue::run),
     case("namespaces", namespaces::run),

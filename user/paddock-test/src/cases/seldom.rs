@@ -40,6 +40,7 @@ fn checks(report: &mut Report, folder: &Path) -> Outcome {
     clones(report)?;
     ranges(report)?;
     written_with_flags(report, folder)?;
+    shown_anew(report, folder)?;
     others(report)
 }
 
@@ -407,6 +408,40 @@ fn written_with_flags(report: &mut Report, folder: &Path) -> Outcome {
     let read = File::open(&path).and_then(|mut file| file.read_to_string(&mut text));
     read.map_err(|error| error.to_string())?;
     report.same("all of it", text.as_str(), "XY23456789abcdef");
+    Ok(())
+}
+
+/// Pages of a file in another order.
+fn shown_anew(report: &mut Report, folder: &Path) -> Outcome {
+    let path = folder.join("pages");
+    let text: Vec<u8> = (b'a'..=b'd').flat_map(|byte| [byte; 4096]).collect();
+    fs::write(&path, text).map_err(|error| error.to_string())?;
+    let file = File::options().read(true).write(true).open(&path);
+    let file = file.map_err(|error| error.to_string())?;
+    let rights = libc::PROT_READ | libc::PROT_WRITE;
+    let map = Map::new(4 * 4096, rights, libc::MAP_SHARED, file.as_raw_fd())?;
+    let show = |page: usize, count: usize, from: usize| {
+        let at = map.address(page * 4096);
+        raw!(SYS_remap_file_pages, at, count * 4096, 0, from, 0)
+    };
+    report.same("the last first", show(0, 1, 3), Ok(0));
+    report.same("two others", show(2, 2, 0), Ok(0));
+    let seen = [0, 1, 2, 3].map(|page| map.read(page * 4096));
+    report.same("as shown", seen, *b"dbab");
+    map.write(0, b'X');
+    let mut all = Vec::new();
+    let read = File::open(&path).and_then(|mut file| file.read_to_end(&mut all));
+    read.map_err(|error| error.to_string())?;
+    report.same("written there", all.get(3 * 4096).copied(), Some(b'X'));
+    report.refused("nothing", show(0, 0, 0), libc::EINVAL);
+    let at = map.address(0);
+    let private = Map::memory(4096)?;
+    refused!(report;
+        "rights": SYS_remap_file_pages(at, 4096, 1, 0, 0) => EINVAL;
+        "beyond all": SYS_remap_file_pages(at, 4096, 0, usize::MAX, 0) => EINVAL;
+        "private": SYS_remap_file_pages(private.start, 4096, 0, 0, 0) => EINVAL;
+        "not mapped": SYS_remap_file_pages(BAD, 4096, 0, 0, 0) => EINVAL;
+    );
     Ok(())
 }
 

@@ -312,6 +312,13 @@ pub const CALLS: &[Entry] = entries! {
     231 munlockall();
     232 mincore(Address, Length, Buffer);
     233 madvise(Address, Length, Range(-1, 26));
+    234 remap_file_pages(Address, Length, Of(&[0, 0, 0, 1]), Range(0, 9), Bits(0x1_0000));
+    235 mbind(Address, Length, Of(&[0, 1, 2, 3, 4, 5, 6, 0x8002, 0x4003, 0x2002]), Words, Range(0, 66),
+        Bits(7));
+    236 get_mempolicy(Buffer, Buffer, Range(0, 66), Address, Bits(7));
+    237 set_mempolicy(Of(&[0, 1, 2, 3, 4, 5, 6, 0x8002, 0x4003, 0x2002]), Words, Range(0, 66));
+    238 migrate_pages(Own, Range(0, 66), Words, Words);
+    239 move_pages(Own, Range(0, 9), Words, Words, Buffer, Bits(6));
     240 rt_tgsigqueueinfo(Own, Own, Range(-1, 66), Words);
     242 accept4(Fd, Buffer, Words, Bits(0o2004000));
     243 recvmmsg(Fd, Message, Range(0, 2), Bits(0x4001_dfff), Time);
@@ -352,6 +359,7 @@ pub const CALLS: &[Entry] = entries! {
     441 epoll_pwait2(Fd, Buffer, Range(-1, 9), Time, Words, Of(&[8, 0, 16]));
     448 process_mrelease(Fd, Bits(1));
     449 futex_waitv(Waitv, Range(0, 9), Bits(1), Time, Range(-1, 3));
+    450 set_mempolicy_home_node(Address, Length, Of(&[0, 0, 1]), Of(&[0, 0, 1]));
 };
 
 #[cfg(test)]
