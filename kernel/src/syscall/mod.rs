@@ -27,6 +27,7 @@ mod memory;
 mod mempolicy;
 mod mlock;
 mod modules;
+mod mount_setattr;
 mod mqueue;
 mod msg;
 mod namespaces;

@@ -4,10 +4,10 @@
 use super::{Call, encode};
 use super::{
     capabilities, clock, credentials, descriptors, directories, epoll, eventfd, futex, inotify, io,
-    ioprio, itimer, kcmp, limits, locks, memfd, memory, mempolicy, mlock, modules, mqueue, msg,
-    namespaces, paths, pidfd, poll, posix_timers, prctl, priority, process, process_vm, scheduling,
-    seccomp, sem, shm, signalfd, signals, socket, splice, stat, system, timerfd, transfer, wait,
-    xattr,
+    ioprio, itimer, kcmp, limits, locks, memfd, memory, mempolicy, mlock, modules, mount_setattr,
+    mqueue, msg, namespaces, paths, pidfd, poll, posix_timers, prctl, priority, process,
+    process_vm, scheduling, seccomp, sem, shm, signalfd, signals, socket, splice, stat, system,
+    timerfd, transfer, wait, xattr,
 };
 use paddock_abi::nr;
 
@@ -99,6 +99,7 @@ table! {
     MOUNT => directories::mount,
     UMOUNT2 => directories::umount2,
     PIVOT_ROOT => namespaces::pivot_root,
+    MOUNT_SETATTR => mount_setattr::mount_setattr,
     UNSHARE => namespaces::unshare,
     SETNS => namespaces::setns,
     SETXATTR => xattr::setxattr,

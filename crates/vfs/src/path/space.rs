@@ -301,6 +301,39 @@ impl MountNamespace {
         Ok(())
     }
 
+    /// Sets flags of the mount at `at`, and clears others before; of all that are below
+    /// it as well if `recursive`. `EPERM`, `EINVAL` for what is no mount, `ENOMEM`.
+    pub fn change_mount_flags(
+        &self,
+        context: &PathContext,
+        at: &Path,
+        (set, clear): (MountFlags, MountFlags),
+        recursive: bool,
+    ) -> Result<()> {
+        context.cred.require(Cap::CAP_SYS_ADMIN)?;
+        let _one = self.changing();
+        at.mount.check_attached()?;
+        let is_own = at.mount.space == context.root.mount.space;
+        if !at.is_mount_root() || !is_own {
+            return Err(Errno::EINVAL);
+        }
+        let change = |mount: &Mount| mount.set_flags(mount.flags().difference(clear) | set);
+        if !recursive {
+            change(&at.mount);
+            return Ok(());
+        }
+        for mount in self.mounts.of_space(at.mount.space)? {
+            let root = Path {
+                dentry: mount.root.clone(),
+                mount: mount.clone(),
+            };
+            if is_below(&root, at) {
+                change(&mount);
+            }
+        }
+        Ok(())
+    }
+
     /// Whether there is a mount at `path` that the caller may change: no mount tells
     /// another of what is mounted, which is what it is then asked for. `EPERM`, `EINVAL`.
     pub fn make_private(&self, context: &PathContext, path: &[u8]) -> Result<()> {

@@ -795,3 +795,27 @@ fn walks_are_restricted() {
     sh.0.open(&context, b"/../new", flags, 0o600).unwrap();
     assert_eq!(sh.get("/top/new").unwrap(), b"");
 }
+
+#[test]
+fn flags_change_for_one_mount_or_all_below() {
+    let sh = Shell::new();
+    mounted(&sh, "/a");
+    mounted(&sh, "/a/sub");
+    mounted(&sh, "/b");
+    let change = |path: &[u8], set, clear, recursive| {
+        let at = sh.0.resolve(&sh.1, path, true)?;
+        sh.0.change_mount_flags(&sh.1, &at, (set, clear), recursive)
+    };
+    let (none, read_only) = (MountFlags::empty(), MountFlags::RDONLY);
+    let writable = || ["/a/f", "/a/sub/f", "/b/f"].map(|path| sh.put(path, "").is_ok());
+    change(b"/a", read_only | MountFlags::NOEXEC, none, false).unwrap();
+    assert_eq!(writable(), [false, true, true]);
+    change(b"/a", read_only, none, true).unwrap();
+    assert_eq!(writable(), [false, false, true]);
+    change(b"/a", none, read_only, true).unwrap();
+    assert_eq!(writable(), [true; 3]);
+    let at = sh.0.resolve(&sh.1, b"/a", true).unwrap();
+    assert_eq!(at.mount.flags(), MountFlags::NOEXEC);
+    sh.mkdir("/a/dir").unwrap();
+    assert_eq!(change(b"/a/dir", read_only, none, true), Err(Errno::EINVAL));
+}

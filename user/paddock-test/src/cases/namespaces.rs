@@ -27,6 +27,7 @@ pub fn run(report: &mut Report, words: &[String]) -> Outcome {
     entering(report)?;
     objects(report)?;
     mounts(report, &folder);
+    attributes(report, &folder);
     roots(report, &folder);
     fs::remove_dir_all(&folder).map_err(|error| error.to_string())
 }
@@ -282,6 +283,54 @@ fn mounts(report: &mut Report, folder: &Path) {
             && mount(none, &a, c"tmpfs", 0) == Ok(0)
             && fs::write(a.join("f"), "f").is_ok()
             && sys::in_child(|| i32::from(!has(&a.join("f")))) == Ok(End::Exited(0))
+    });
+}
+
+const MOUNT_SETATTR: i64 = 442;
+const AT_RECURSIVE: u32 = 0x8000;
+
+/// Sets and clears attributes of a mount.
+fn set_attributes(at: &Path, set: u64, clear: u64, flags: u32) -> Result<i64, Errno> {
+    let attributes = [set, clear, 0, 0];
+    let (at, words) = (sys::path(at), attributes.as_ptr());
+    call!(libc::syscall(
+        MOUNT_SETATTR,
+        libc::AT_FDCWD,
+        at.as_ptr(),
+        flags,
+        words,
+        32usize
+    ))
+}
+
+fn attributes(report: &mut Report, folder: &Path) {
+    let a = folder.join("a");
+    let none = Path::new("none");
+    const READ_ONLY: u64 = 1;
+    const ATIME: u64 = 0x70;
+    child(report, "attributes of mounts", || {
+        let sub = a.join("sub");
+        let writable = || [&a, &sub].map(|dir| fs::write(dir.join("f"), "f").is_ok());
+        let refused = Err(Errno(libc::EINVAL));
+        apart()
+            && set_attributes(&a, READ_ONLY, 0, 0) == refused
+            && mount(none, &a, c"tmpfs", 0) == Ok(0)
+            && fs::create_dir(&sub).is_ok()
+            && mount(none, &sub, c"tmpfs", 0) == Ok(0)
+            && set_attributes(&a, READ_ONLY, 0, 0) == Ok(0)
+            && writable() == [false, true]
+            && set_attributes(&a, READ_ONLY, 0, AT_RECURSIVE) == Ok(0)
+            && writable() == [false, false]
+            && set_attributes(&a, 0x10, READ_ONLY | ATIME, AT_RECURSIVE) == Ok(0)
+            && writable() == [true, true]
+            && set_attributes(&a, 0x10, 0, 0) == refused
+            && set_attributes(&a, 1 << 40, 0, 0) == refused
+            && set_attributes(&a, READ_ONLY, 0, 1) == refused
+    });
+    child(report, "nobody may set them", || {
+        // SAFETY: takes a number.
+        unsafe { libc::setuid(65534) };
+        set_attributes(Path::new("/"), READ_ONLY, 0, 0) == Err(Errno(libc::EPERM))
     });
 }
 

@@ -357,6 +357,7 @@ pub const CALLS: &[Entry] = entries! {
     439 faccessat2(Dir, Path, Range(0, 8), AT);
     440 process_madvise(Fd, Iovec, Range(-1, 9), Of(&[20, 21, 3, 4, 0, 99]), Bits(1));
     441 epoll_pwait2(Fd, Buffer, Range(-1, 9), Time, Words, Of(&[8, 0, 16]));
+    442 mount_setattr(Dir, Place, Bits(0x9900), Words, Of(&[32, 0, 31, 40, 4097]));
     448 process_mrelease(Fd, Bits(1));
     449 futex_waitv(Waitv, Range(0, 9), Bits(1), Time, Range(-1, 3));
     450 set_mempolicy_home_node(Address, Length, Of(&[0, 0, 1]), Of(&[0, 0, 1]));
