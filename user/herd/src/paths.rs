@@ -45,6 +45,16 @@ impl Paths {
         self.run().join("failed")
     }
 
+    /// The last definitions without a mistake.
+    pub(crate) fn good(&self) -> PathBuf {
+        self.state().join("definitions")
+    }
+
+    /// What is kept across reboots.
+    pub(crate) fn state(&self) -> PathBuf {
+        self.root.join("var/lib/herd")
+    }
+
     /// What the next herd is to know.
     pub(crate) fn memory(&self) -> PathBuf {
         self.run().join("memory")

@@ -182,3 +182,70 @@ fn a_herd_that_dies_at_any_moment_never_leaves_two() {
     found.sort_unstable();
     assert_eq!(found, all);
 }
+
+/// As after a reboot: nothing runs, and nothing of the last run of the machine is known.
+fn reboot(herd: &mut Herd) {
+    herd.signal(libc::SIGTERM);
+    assert!(herd.left().success());
+    let run = herd.root.join("run/herd");
+    std::fs::remove_dir_all(run).unwrap();
+}
+
+#[test]
+fn the_last_good_definition_outlives_a_reboot() {
+    let mut herd = Herd::new();
+    for name in ["web", "gone", "off"] {
+        herd.define(name, FOREVER);
+    }
+    herd.link("web");
+    herd.link("gone");
+    herd.start();
+    herd.pid("web");
+    let kept = herd.root.join("var/lib/herd/definitions");
+    let is_kept = |words: &str| {
+        eventually("it is kept", || {
+            let text = std::fs::read_to_string(&kept).unwrap_or_default();
+            text.contains(words).then_some(())
+        });
+    };
+    is_kept("\"off\"");
+    // A change counts, too.
+    herd.define("web", "command = ['sleep', '1001']\n");
+    herd.ok(&["reload"]);
+    is_kept("1001");
+    reboot(&mut herd);
+    herd.define("web", "command = ['sleep', '1002'\n");
+    herd.define("off", "torn");
+    for folder in ["available", "enabled"] {
+        let file = herd.root.join(format!("etc/herd/{folder}/gone.conf"));
+        std::fs::remove_file(file).unwrap();
+    }
+    // What is no definition in the file is passed over.
+    let text = std::fs::read_to_string(&kept).unwrap();
+    std::fs::write(&kept, format!("{{\"name\": 1}}\n\0torn\n{text}")).unwrap();
+    herd.start();
+    let pid = herd.pid("web");
+    let words = std::fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap();
+    assert_eq!(words, "sleep\x001001\0");
+    let status = herd.status("web");
+    let error = status["error"].as_str().unwrap();
+    assert!(error.contains("web.conf:1"), "{error}");
+    herd.wait_log("web", "the last definition without a mistake counts");
+    assert_eq!(herd.status("off")["state"], "invalid");
+    assert!(herd.status("gone").is_null());
+    // Again, though nothing was good since; and when herd dies.
+    reboot(&mut herd);
+    herd.start();
+    let pid = herd.pid("web");
+    die(&mut herd);
+    herd.start();
+    assert_eq!(herd.pid("web"), pid);
+    comes_back(&herd, "web");
+    // A whole one is as good as ever.
+    herd.define("web", "command = ['sleep', '1003']\n");
+    herd.ok(&["reload"]);
+    herd.ok(&["restart", "web"]);
+    let pid = herd.pid("web");
+    let words = std::fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap();
+    assert_eq!(words, "sleep\x001003\0");
+}

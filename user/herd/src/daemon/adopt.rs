@@ -10,6 +10,7 @@ use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
 use super::Daemon;
 use super::events::Token;
+use super::good::Good;
 use super::memory::{Left, Noted};
 use super::starts::Instance;
 use crate::config::{Loaded, Ready, Service};
@@ -23,7 +24,7 @@ pub(super) struct Strangers(HashMap<u32, OwnedFd>);
 
 impl Daemon {
     /// Takes over what the herd before left, of the services in `loaded`.
-    pub(super) fn adopt(&mut self, left: Left, loaded: &[Loaded]) {
+    pub(super) fn adopt(&mut self, left: Left, loaded: &[Loaded], good: &Good) {
         let Left {
             mut kept,
             noted,
@@ -34,22 +35,28 @@ impl Daemon {
         for (name, noted) in noted {
             let kept = kept.remove(&name);
             let kept = kept.unwrap_or_else(|| Kept::only(noted.generation));
-            self.adopt_noted(&name, kept, noted, loaded);
+            let service = definition(&name, loaded, good);
+            self.adopt_noted(&name, kept, noted, service);
         }
         for (name, kept) in kept {
-            let service = definition(&name, loaded);
+            let service = definition(&name, loaded, good);
             let now = self.now();
             let actions = self.machine.adopt(now, &name, kept, service, None);
             self.actions.extend(actions);
         }
     }
 
-    fn adopt_noted(&mut self, name: &str, mut kept: Kept, noted: Noted, loaded: &[Loaded]) {
+    fn adopt_noted(
+        &mut self,
+        name: &str,
+        mut kept: Kept,
+        noted: Noted,
+        service: Option<Arc<Service>>,
+    ) {
         let lives = is_the_noted(noted);
         // It ended and nobody knows: otherwise that would have been kept.
         let was_live = kept.live || noted.generation > kept.generation;
         kept.generation = kept.generation.max(noted.generation);
-        let service = definition(name, loaded);
         let is_ready = kept.ready;
         let now = self.now();
         let found = (lives || was_live).then_some(Found {
@@ -187,12 +194,12 @@ pub(super) fn is_there(pid: u32, at: Time) -> bool {
     sys::stat(pid).is_some_and(|stat| !stat.has_ended && stat.since <= at.saturating_add(TICK))
 }
 
-/// The definition that is there now; that with which it was started is not
-/// kept.
-fn definition(name: &str, loaded: &[Loaded]) -> Option<Arc<Service>> {
+/// The definition that is there now, or the last that was good; that with which it was
+/// started is not kept.
+fn definition(name: &str, loaded: &[Loaded], good: &Good) -> Option<Arc<Service>> {
     // By name, as they are read.
     let found = loaded.binary_search_by(|found| found.name.as_str().cmp(name));
     let found = found.ok().and_then(|place| loaded.get(place));
     let found = found.and_then(|found| found.definition.as_ref().ok());
-    found.cloned()
+    found.or_else(|| good.get(name)).cloned()
 }

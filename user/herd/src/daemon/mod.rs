@@ -9,6 +9,7 @@ mod commands;
 mod control;
 mod events;
 mod finish;
+mod good;
 mod jobs;
 mod lock;
 mod memory;
@@ -84,6 +85,8 @@ struct Daemon {
     /// What is still to be done for the machine.
     actions: VecDeque<Action>,
     ending: Option<Ending>,
+    /// The definitions that are kept for after a reboot, as a number.
+    good: Option<u64>,
     /// Definitions were read, which took more memory than is kept.
     has_read: bool,
     /// To run its own program anew, as soon as no process is being started.
@@ -105,7 +108,7 @@ pub(crate) fn run(paths: Paths) -> Result<(), String> {
         let _ = std::env::set_current_dir("/");
     }
     console::start();
-    for folder in [paths.run(), paths.logs()] {
+    for folder in [paths.run(), paths.logs(), paths.state()] {
         if let Err(error) = fs::create_dir_all(&folder) {
             say(&format!("warning: {}: {error}", folder.display()));
         }
@@ -155,6 +158,7 @@ pub(crate) fn run(paths: Paths) -> Result<(), String> {
         memory,
         actions: VecDeque::new(),
         ending: None,
+        good: None,
         has_read: false,
         upgrade: false,
         program,
@@ -290,6 +294,7 @@ impl Daemon {
     fn trim_memory(&mut self, idle: bool) {
         if self.has_read && idle && self.instances.are_settled() {
             self.has_read = false;
+            self.keep_good();
             sys::trim_memory();
         }
     }
@@ -313,7 +318,12 @@ impl Daemon {
         self.has_read = true;
         let enabled = loaded.iter().filter(|found| found.enabled).count();
         if let Some(left) = left {
-            self.adopt(left, &loaded);
+            let good = good::read(&self.paths.good(), &loaded);
+            self.adopt(left, &loaded, &good);
+            for (name, service) in good {
+                let actions = self.machine.recall(&name, service);
+                self.actions.extend(actions);
+            }
         }
         let actions = self.machine.load(self.now(), loaded);
         self.actions.extend(actions);

@@ -67,6 +67,20 @@ pub struct Found {
 }
 
 impl Machine {
+    /// A service's last definition without a mistake, as its file has one now. To be
+    /// called before the first [`Machine::load`].
+    pub fn recall(&mut self, name: &str, service: Arc<Service>) -> Vec<Action> {
+        let mut out = Vec::new();
+        let entry = self.entries.entry(name.into()).or_default();
+        entry.usable.get_or_insert(service);
+        note(
+            name,
+            "the last definition without a mistake counts",
+            &mut out,
+        );
+        out
+    }
+
     /// What the next herd is to know of `name`.
     pub fn kept(&self, name: &str) -> Option<Kept> {
         self.entries.get(name).map(|entry| entry.kept())
