@@ -50,6 +50,11 @@ impl Paths {
         self.state().join("definitions")
     }
 
+    /// When timers run next.
+    pub(crate) fn timers(&self) -> PathBuf {
+        self.state().join("timers")
+    }
+
     /// What is kept across reboots.
     pub(crate) fn state(&self) -> PathBuf {
         self.root.join("var/lib/herd")

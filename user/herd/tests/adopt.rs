@@ -249,3 +249,36 @@ fn the_last_good_definition_outlives_a_reboot() {
     let words = std::fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap();
     assert_eq!(words, "sleep\x001003\0");
 }
+
+#[test]
+fn timers_outlive_a_reboot() {
+    let mut herd = Herd::new();
+    let definition = "command = ['echo', 'ran']\ntype = 'timer'\nschedule = 'every 1h'\n";
+    for name in ["rare", "over"] {
+        herd.define(name, definition);
+        herd.link(name);
+    }
+    herd.start();
+    let file = herd.root.join("var/lib/herd/timers");
+    for name in ["rare", "over"] {
+        herd.wait_state(name, "scheduled");
+    }
+    let text = eventually("both are kept", || {
+        let text = std::fs::read_to_string(&file).unwrap_or_default();
+        (text.lines().count() == 2).then_some(text)
+    });
+    reboot(&mut herd);
+    let rare = text.lines().find(|line| line.starts_with("rare ")).unwrap();
+    std::fs::write(&file, format!("over 1000\nno line\n{rare}\n")).unwrap();
+    herd.start();
+    eventually("what is over runs", || {
+        (herd.log("over").matches("out  | ran").count() == 2).then_some(())
+    });
+    let status = herd.wait_state("rare", "scheduled");
+    let due = status["due_ms"].as_u64().unwrap();
+    assert!((3_400_000..=3_600_000).contains(&due), "{status}");
+    assert_eq!(herd.log("rare").matches("out  | ran").count(), 1);
+    // An operator need not wait.
+    herd.ok(&["start", "rare"]);
+    assert_eq!(herd.log("rare").matches("out  | ran").count(), 2);
+}

@@ -148,7 +148,10 @@ impl Daemon {
 
     /// Writes down what is new for the next herd.
     pub(super) fn remember(&mut self) {
-        self.memory.tell(&self.machine);
+        for name in self.memory.tell(&self.machine) {
+            self.note_timer(&name);
+        }
+        self.keep_timers();
         if self.memory.is_long() && self.instances.are_settled() && self.sockets.are_settled() {
             self.begin_memory();
         }

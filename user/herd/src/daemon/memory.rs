@@ -219,14 +219,14 @@ impl Memory {
         }
     }
 
-    /// Writes down what is new.
-    pub(super) fn tell(&mut self, machine: &Machine) {
-        if self.news.is_empty() {
-            return;
-        }
+    /// Writes down what is new; of which services.
+    pub(super) fn tell(&mut self, machine: &Machine) -> BTreeSet<String> {
         let news = std::mem::take(&mut self.news);
-        let lines = news.into_iter().map(|name| match machine.kept(&name) {
-            Some(kept) => line(name, kept),
+        if news.is_empty() {
+            return news;
+        }
+        let lines = news.iter().map(|name| match machine.kept(name) {
+            Some(kept) => line(name.clone(), kept),
             None => format!("{GONE} {name}\n"),
         });
         let lines: String = lines.collect();
@@ -235,6 +235,7 @@ impl Memory {
             // Without room, the next herd knows less.
             let _ = file.write_all(lines.as_bytes());
         }
+        news
     }
 
     /// Writes down what a keeper is about to get.

@@ -19,6 +19,7 @@ mod reserve;
 mod sides;
 mod sockets;
 mod starts;
+mod timers;
 mod transport;
 mod upgrade;
 mod watches;
@@ -46,6 +47,7 @@ use reserve::Reserve;
 use sides::Sides;
 use sockets::Sockets;
 use starts::Instances;
+use timers::Timers;
 use watches::Watches;
 
 /// What herd does after everything has stopped.
@@ -87,6 +89,7 @@ struct Daemon {
     ending: Option<Ending>,
     /// The definitions that are kept for after a reboot, as a number.
     good: Option<u64>,
+    timers: Timers,
     /// Definitions were read, which took more memory than is kept.
     has_read: bool,
     /// To run its own program anew, as soon as no process is being started.
@@ -159,6 +162,7 @@ pub(crate) fn run(paths: Paths) -> Result<(), String> {
         actions: VecDeque::new(),
         ending: None,
         good: None,
+        timers: Timers::default(),
         has_read: false,
         upgrade: false,
         program,
@@ -320,6 +324,7 @@ impl Daemon {
         if let Some(left) = left {
             let good = good::read(&self.paths.good(), &loaded);
             self.adopt(left, &loaded, &good);
+            self.recall_timers();
             for (name, service) in good {
                 let actions = self.machine.recall(&name, service);
                 self.actions.extend(actions);

@@ -81,6 +81,12 @@ impl Machine {
         out
     }
 
+    /// A timer that runs every so often was to run at a time, in another run of the
+    /// machine. To be called before the first [`Machine::load`], which has it wait.
+    pub fn recall_timer(&mut self, name: &str, at: Time) {
+        self.recalled.insert(name.to_owned(), at);
+    }
+
     /// What the next herd is to know of `name`.
     pub fn kept(&self, name: &str) -> Option<Kept> {
         self.entries.get(name).map(|entry| entry.kept())

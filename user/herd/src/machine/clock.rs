@@ -89,6 +89,16 @@ impl Entry {
         }
     }
 
+    /// A timer that is to run now, because it is started, runs at a time that it had
+    /// before. A clock that was set wrong makes it wait no longer than ever.
+    pub(super) fn put_off(&mut self, now: Time, at: Time) {
+        let schedule = self.usable.as_ref().and_then(|service| service.schedule);
+        if let (State::Waiting, Some(Schedule::Every(every))) = (&self.state, schedule) {
+            let latest = now.saturating_add(every.0);
+            self.state = self.scheduled(now, at.clamp(now, latest));
+        }
+    }
+
     /// The first of some times. The wall clock may be a little behind of what it was
     /// when such a time came: that is not taken for the next.
     fn at(&self, times: Times, now: Time) -> Time {

@@ -32,7 +32,7 @@ mod tests;
 #[cfg(test)]
 mod timer_tests;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::config::{Loaded, Service, Signal};
@@ -201,6 +201,8 @@ pub struct Machine {
     shutting_down: bool,
     /// In a shutdown: when what still lives is killed, whatever its turn.
     kill_all_at: Option<Time>,
+    /// When timers run first, until they are loaded.
+    recalled: HashMap<String, Time>,
     /// Spreads restarts.
     random: u64,
     /// What the wall clock is ahead of this machine's, in milliseconds.
@@ -262,6 +264,7 @@ impl Machine {
         for name in starts {
             self.begin(&name, now, &mut out);
         }
+        self.recalled = HashMap::new();
         self.touch_all();
         self.reconcile(now, &mut out);
         out

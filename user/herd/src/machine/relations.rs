@@ -175,6 +175,9 @@ impl Machine {
                 continue;
             }
             entry.start(now);
+            if let Some(at) = self.recalled.remove(next.as_str()) {
+                entry.put_off(now, at);
+            }
             let mut rivals: Vec<String> = self.reverse.conflicting(&next).cloned().collect();
             for (relation, other) in entry.usable.iter().flat_map(|service| of(service)) {
                 match relation {

@@ -132,3 +132,32 @@ fn the_next_herd_knows_when() {
     assert_eq!(machine.view("a").unwrap().due, Some(10 * MINUTE));
     assert_eq!(next(&mut machine), (10 * MINUTE, one(2)));
 }
+
+#[test]
+fn a_time_from_before_a_reboot_is_kept() {
+    let recalled = |schedule: &str, at: Time| {
+        let mut machine = Machine::new();
+        machine.recall_timer("a", at);
+        machine.recall_timer("unknown", 5);
+        let started = starts(&machine.load(1_000, timer(schedule)));
+        (machine, started)
+    };
+    let (mut machine, started) = recalled("every 10m", 5 * MINUTE);
+    assert_eq!((started, phase(&machine)), (vec![], Phase::Scheduled));
+    assert_eq!(next(&mut machine), (5 * MINUTE, one(1)));
+    run(&mut machine, 5 * MINUTE, 1, 0);
+    assert_eq!(next(&mut machine), (15 * MINUTE, one(2)));
+    // One that is over comes now.
+    assert_eq!(next(&mut recalled("every 10m", 0).0), (1_000, one(1)));
+    // A clock that was a year ahead has nobody wait for a year.
+    let (mut machine, _) = recalled("every 10m", 365 * 24 * HOUR);
+    assert_eq!(next(&mut machine), (1_000 + 10 * MINUTE, one(1)));
+    // Who asks for it has it run at once.
+    let (mut machine, _) = recalled("every 10m", 5 * MINUTE);
+    let actions = machine.command(2_000, "a", Command::Start).unwrap();
+    assert_eq!(starts(&actions), one(1));
+    // It counts for the first load only.
+    let (mut machine, _) = recalled("every 10m", 5 * MINUTE);
+    machine.load(2_000, vec![]);
+    assert_eq!(starts(&machine.load(3_000, timer("every 10m"))), one(1));
+}
