@@ -99,8 +99,11 @@ const fn definition(program: Program, keys: &'static str) -> Definition {
     Definition { program, keys }
 }
 
-const BASE: Definition = definition(Program::Stays, "");
-const WEB: Definition = definition(Program::Lingers, "needs = ['base']");
+/// It ends after what goes down with it: what happens to two in one millisecond stands
+/// in the order of their names.
+const BASE: Definition = definition(Program::Lingers, "");
+const WEB: Definition = definition(Program::Stays, "needs = ['base']");
+const STAYS: Definition = definition(Program::Stays, "");
 
 /// What happens as long as one herd lives, or runs its program anew.
 pub const HISTORY: &[Step] = &[
@@ -122,8 +125,8 @@ pub const HISTORY: &[Step] = &[
             ("base", STOPPING),
             ("web", "it needs base, which is down"),
             ("web", STOPPING),
-            ("base", TERMINATED),
-            ("web", ENDED),
+            ("web", TERMINATED),
+            ("base", ENDED),
         ],
     ),
     Step(
@@ -139,7 +142,7 @@ pub const HISTORY: &[Step] = &[
         Do::Herd(&["restart", "base"]),
         &[
             ("base", STOPPING),
-            ("base", TERMINATED),
+            ("base", ENDED),
             ("base", STARTED),
             ("base", READY),
         ],
@@ -171,12 +174,12 @@ pub const HISTORY: &[Step] = &[
             ("base", "not restarted, as its definition says"),
             ("web", "it needs base, which is down"),
             ("web", STOPPING),
-            ("web", ENDED),
+            ("web", TERMINATED),
         ],
     ),
     Step(Do::Herd(&["disable", "web"]), &[]),
     // A crash loop that gives up, and an operator who has it tried again.
-    Step(Do::Write("crash", BASE), &[]),
+    Step(Do::Write("crash", STAYS), &[]),
     Step(
         Do::Herd(&["enable", "crash"]),
         &[("crash", STARTED), ("crash", READY)],
@@ -283,7 +286,7 @@ pub const HISTORY: &[Step] = &[
         Do::Herd(&["restart", "base"]),
         &[
             ("base", STOPPING),
-            ("base", TERMINATED),
+            ("base", ENDED),
             ("base", STARTED),
             ("base", READY),
         ],
