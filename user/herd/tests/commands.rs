@@ -317,3 +317,40 @@ fn top_shows_the_services_and_leaves_the_terminal_as_it_was() {
     let picture = told.rsplit("\x1b[H").next().unwrap();
     assert_eq!(picture.matches(" running ").count(), 1, "{picture:?}");
 }
+
+#[test]
+fn blame_tells_what_the_starts_waited_for() {
+    let mut herd = Herd::new();
+    let slow = "command = ['sh', '-c', 'sleep 0.4; echo >&3; exec sleep 1000']\nready = 'fd:3'\n";
+    herd.define("base", slow);
+    herd.define("web", &format!("{FOREVER}needs = ['base']\n"));
+    herd.link("web");
+    herd.start();
+    herd.pid("web");
+    let told = herd.ok(&["blame"]);
+    assert!(told.contains("  web (after base)\n"), "{told}");
+    assert!(
+        told.ends_with("the last that was ready: web, after base\n"),
+        "{told}"
+    );
+    // What it took, of each. Where the two clocks are apart is told to a millisecond.
+    let took = || -> Vec<(String, u64)> {
+        let told = herd.ok(&["blame", "--json"]);
+        let all: Vec<serde_json::Value> = serde_json::from_str(&told).unwrap();
+        let one = |it: &serde_json::Value| {
+            let took = it["ready"].as_u64().unwrap() - it["started"].as_u64().unwrap();
+            (it["service"].as_str().unwrap().to_owned(), took)
+        };
+        all.iter().map(one).collect()
+    };
+    let all = took();
+    assert_eq!((all[0].0.as_str(), all[1].0.as_str()), ("base", "web"));
+    // It has slept a little before herd heard that it is its program.
+    assert!((200..5_000).contains(&all[0].1), "{all:?}");
+    // A restart is no start of the boot.
+    herd.ok(&["restart", "web"]);
+    assert_eq!(took(), all);
+    let drawn = herd.ok(&["blame", "--svg"]);
+    assert_eq!(drawn.matches("fill=\"#c33\"").count(), 2, "{drawn}");
+    herd.fails(&["status", "--svg"], 2);
+}

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::blame;
 use super::help::{OPTIONS, VERBS};
 use super::tell::Act;
 use crate::config::Millis;
@@ -58,6 +59,10 @@ pub(super) enum Verb {
     Edit {
         name: String,
     },
+    /// What the starts took.
+    Blame {
+        form: blame::Form,
+    },
     /// What runs, again and again.
     Top,
     /// A definition from a unit of systemd's.
@@ -96,6 +101,7 @@ pub(super) enum Verb {
 struct Found {
     root: Option<String>,
     json: bool,
+    svg: bool,
     follow: bool,
     lines: Option<String>,
     timeout: Option<String>,
@@ -144,6 +150,7 @@ fn sort(words: &[String]) -> Result<Found, String> {
             "-n" | "--lines" => found.lines = Some(value()?),
             "-f" | "--follow" => found.follow = true,
             "--json" => found.json = true,
+            "--svg" => found.svg = true,
             "--timeout" => found.timeout = Some(value()?),
             "-h" | "--help" | "help" => found.help = true,
             "-V" | "--version" => found.version = true,
@@ -227,6 +234,13 @@ impl Words<'_> {
             }),
             "why" => self.one("NAME").map(|name| Verb::Why { name, json }),
             "tree" => self.no_name().map(|()| Verb::Tree { json }),
+            "blame" => self.no_name().map(|()| Verb::Blame {
+                form: match (json, self.found.svg) {
+                    (_, true) => blame::Form::Svg,
+                    (true, false) => blame::Form::Json,
+                    (false, false) => blame::Form::Text,
+                },
+            }),
             "top" => self.no_name().map(|()| Verb::Top),
             "completion" => self.one("bash|zsh").map(|shell| Verb::Completion { shell }),
             "check" => self.no_name().map(|()| Verb::Config { name: None, json }),
@@ -304,7 +318,8 @@ fn verb(found: &Found) -> Result<Verb, String> {
 
 /// Refuses options that mean nothing to a command.
 fn belongs(verb: &str, found: &Found) -> Result<(), String> {
-    let options: [(bool, &str, &[&str]); 4] = [
+    let options: [(bool, &str, &[&str]); 5] = [
+        (found.svg, "--svg", &["blame"]),
         (found.command.is_some(), "-- COMMAND", &["new", "run"]),
         (
             found.follow || found.lines.is_some(),
@@ -314,7 +329,9 @@ fn belongs(verb: &str, found: &Found) -> Result<(), String> {
         (
             found.json,
             "--json",
-            &["status", "why", "log", "events", "tree", "check", "config"],
+            &[
+                "status", "why", "log", "events", "tree", "blame", "check", "config",
+            ],
         ),
         (
             found.timeout.is_some(),

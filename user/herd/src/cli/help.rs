@@ -28,13 +28,14 @@ usage: herd [--root DIR] COMMAND
   upgrade                run herd's program anew; services go on
   check                  say all that is wrong with the definitions
   config NAME            show one with its defaults
+  blame [--svg]          how long each service took to start, and what it waited for
   top                    the services as they are now, again and again; q leaves
   tree                   which service needs, wants or comes after which
   completion SHELL       what bash or zsh has to know to complete herd's words
   poweroff, reboot, halt stop everything and end the machine's run
 
 A NAME may be a pattern (*, ?, [a-z]) for all services that it matches.
---json         status, why, log, events, tree, check and config for programs
+--json         status, why, log, events, tree, blame, check and config for programs
 --timeout T    start, stop, restart: wait no longer (\"500ms\", \"5s\", \"2m\")
 
 Definitions are /etc/herd/available/NAME.conf, logs /var/log/herd/NAME.log.
@@ -44,7 +45,8 @@ Exit status: 0 done, 1 failed, 2 wrong usage, wrong name or mistake in a
 definition, 3 it took longer than --timeout.
 ";
 
-pub(super) const VERBS: [&str; 25] = [
+pub(super) const VERBS: [&str; 26] = [
+    "blame",
     "edit",
     "top",
     "events",
@@ -72,7 +74,8 @@ pub(super) const VERBS: [&str; 25] = [
     "help",
 ];
 
-pub(super) const OPTIONS: [&str; 7] = [
+pub(super) const OPTIONS: [&str; 8] = [
+    "--svg",
     "--root",
     "--lines",
     "--follow",

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod args;
+mod blame;
 mod client;
 mod completion;
 mod edit;
@@ -139,6 +140,7 @@ fn act(args: Args, paths: Paths) -> Outcome {
         Verb::New { name, command } => new::new(&paths, &names::checked(&name)?, &command),
         Verb::Import { file } => import::import(&paths, &file),
         Verb::Edit { name } => edit::edit(&paths, &names::checked(&name)?),
+        Verb::Blame { form } => blame::show(&paths, form),
         Verb::Top => top::show(&paths),
         Verb::Tree { json } => tree::show(&paths, json),
         Verb::Completion { shell } => {

@@ -12,5 +12,5 @@ mod writer;
 pub(crate) use file::numbered;
 pub(crate) use rate::Rate;
 pub(crate) use render::{Lines, Origin};
-pub(crate) use stamp::stamp;
+pub(crate) use stamp::{moment, stamp};
 pub(crate) use writer::Writer;

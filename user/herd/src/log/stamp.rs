@@ -19,6 +19,30 @@ pub(crate) fn stamp(time: SystemTime) -> String {
     )
 }
 
+/// Milliseconds since 1970 of what [`stamp`] has written; `None` if it has not.
+pub(crate) fn moment(text: &str) -> Option<u64> {
+    let (day, time) = text.strip_suffix('Z')?.split_once('T')?;
+    let numbers = |text: &str, at: char| -> Option<[u64; 3]> {
+        let all: Option<Vec<u64>> = text.split(at).map(|word| word.parse().ok()).collect();
+        all?.try_into().ok()
+    };
+    let [year, month, day] = numbers(day, '-')?;
+    let (time, ms) = time.split_once('.')?;
+    let [hour, minute, second] = numbers(time, ':')?;
+    if !(1970..10_000).contains(&year) || !(1..=12).contains(&month) || day > 31 {
+        return None;
+    }
+    // As in `date`: years begin in March.
+    let (year, month) = match month {
+        ..=2 => (year - 1, month + 9),
+        _ => (year, month - 3),
+    };
+    let day = 365 * year + year / 4 - year / 100 + year / 400 + (153 * month + 2) / 5 + day;
+    let days = day.checked_sub(719_469)?;
+    let seconds = ((days * 24 + hour) * 60 + minute) * 60 + second;
+    Some(seconds * 1_000 + ms.parse::<u64>().ok()?)
+}
+
 /// Year, month and day of a day counted from 1 January 1970, in the
 /// Gregorian calendar. Counted in years that begin in March, so that the
 /// day that is sometimes missing is the last.
@@ -52,6 +76,21 @@ mod tests {
         ] {
             let time = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
             assert_eq!(stamp(time), text);
+            assert_eq!(moment(text), Some(seconds * 1_000));
+        }
+        for day in 0..80_000u64 {
+            let ms = day * 86_400_123;
+            let time = SystemTime::UNIX_EPOCH + Duration::from_millis(ms);
+            assert_eq!(moment(&stamp(time)), Some(ms));
+        }
+        for wrong in [
+            "",
+            "2024-03-01",
+            "2024-03-01T00:00:00.000",
+            "2024-13-01T0:0:0.0Z",
+            "TZ",
+        ] {
+            assert_eq!(moment(wrong), None, "{wrong}");
         }
     }
 }
