@@ -57,8 +57,19 @@ fn send(settings: Settings, total: usize, lost: &[usize]) -> (u64, usize) {
     let took = network.now - begin;
     network.pass(SECOND);
     let log = network.log.take().unwrap();
-    let sent: usize = log.iter().filter_map(|it| data_of(it)).map(|it| it.1).sum();
-    (took, sent - total)
+    let sent: Vec<_> = log
+        .iter()
+        .filter_map(|it| data_of(it))
+        .map(|it| it.1)
+        .collect();
+    let resent = network.stacks[0].figures(client).unwrap().resent;
+    let again = sent.iter().sum::<usize>() - total;
+    assert_eq!(
+        resent as usize,
+        again.div_ceil(1448),
+        "as TCP_INFO tells it"
+    );
+    (took, again)
 }
 
 #[test]

@@ -171,6 +171,8 @@ pub struct Connection {
     unacknowledged: usize,
     /// Segments that are to be acknowledged at once after the beginning.
     quick: u8,
+    /// Segments that were sent again.
+    resent: u32,
 
     /// What is to be sent, apart from data.
     due: Due,
@@ -229,6 +231,7 @@ impl Connection {
             peer_ended: false,
             unacknowledged: 0,
             quick: 8,
+            resent: 0,
             due: Due::default(),
             timers: Timers::new(),
             charge,

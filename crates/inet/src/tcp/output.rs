@@ -135,6 +135,10 @@ impl Connection {
         if self.congestion.is_recovering() && end.before(self.max) {
             self.selective.count_as_resent(part.seq, end, self.max);
         }
+        if part.seq.before(self.max) {
+            let segments = part.length.div_ceil(self.room()).max(1);
+            self.resent = self.resent.wrapping_add(segments as u32);
+        }
         self.next = self.next.max(end);
         self.count_as_sent(now, part.seq);
         segment

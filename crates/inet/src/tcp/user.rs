@@ -29,6 +29,8 @@ pub struct Figures {
     pub unacknowledged: usize,
     /// How often these were sent again.
     pub attempts: u32,
+    /// Segments that were sent again since the connection began.
+    pub resent: u32,
     /// The shift of the peer's windows, if they are scaled, and this side's.
     pub peer_scale: Option<u8>,
     /// See [`Self::peer_scale`].
@@ -232,6 +234,7 @@ impl Connection {
             mss: self.mss,
             unacknowledged: self.max.since(self.una),
             attempts: self.timers.attempts,
+            resent: self.resent,
             peer_scale: self.peer_scale,
             own_scale: self.own_scale(),
             threshold: self.congestion.threshold(),

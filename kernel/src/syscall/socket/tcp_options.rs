@@ -154,7 +154,7 @@ fn words(socket: &TcpSocket, figures: Option<Figures>) -> [u32; 24] {
         threshold => segments(threshold),
     };
     (words[18], words[19]) = (segments(figures.window), figures.mss);
-    // tcpi_rcv_space.
-    words[22] = socket.settings().receive_limit;
+    // tcpi_rcv_space, tcpi_total_retrans.
+    (words[22], words[23]) = (socket.settings().receive_limit, figures.resent);
     words
 }
