@@ -21,6 +21,7 @@ pub struct Keys {
     table: (u64, u64),
     numbers: (u64, u64),
     ports: (u64, u64),
+    cookies: (u64, u64),
 }
 
 /// Hashes with a secret, so that nobody can fill one chain of a table.
@@ -49,6 +50,7 @@ impl Keys {
             table: pair(),
             numbers: pair(),
             ports: pair(),
+            cookies: pair(),
         }
     }
 
@@ -67,6 +69,11 @@ impl Keys {
     pub fn first_number(&self, tuple: &Tuple, now: u64) -> Seq {
         let clock = (now >> 8) as u32;
         Seq(clock.wrapping_add(hash(self.numbers, tuple) as u32))
+    }
+
+    /// What a beginning is remembered by.
+    pub fn cookie(&self, tuple: &Tuple, first: Seq, period: u64, size: usize) -> u64 {
+        hash(self.cookies, &(tuple, first.0, period, size))
     }
 
     /// What a connection's timestamps are ahead by (RFC 7323, 7.1): one for

@@ -16,6 +16,7 @@
 extern crate alloc;
 
 mod autoconfiguration;
+mod cookies;
 mod icmp;
 mod ip;
 mod keys;

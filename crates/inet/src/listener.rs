@@ -50,17 +50,25 @@ pub struct Listener<O> {
     pub ready: VecDeque<Id>,
     /// How many are on their way: SYN was answered.
     pub on_their_way: usize,
+    /// Until when (ns) there may be answers to cookies.
+    pub cookies_until: u64,
 }
 
 impl<O> Listener<O> {
     /// Whether no more established connections fit; one more than the backlog
     /// does, as on Linux. There is a place for each that has begun `from_wire`.
     pub fn is_full(&self, from_wire: bool) -> bool {
-        !from_wire && self.ready.len() > self.backlog.0
+        !from_wire && !self.has_room()
     }
 
-    /// Whether another connection may begin. If not, its SYN is dropped, so
-    /// that the peer tries again: it is never reset.
+    /// Whether the backlog has room for another established connection.
+    pub fn has_room(&self) -> bool {
+        self.ready.len() <= self.backlog.0
+    }
+
+    /// Whether the beginning of another connection is kept. If not, its SYN is
+    /// answered with a cookie, or dropped, so that the peer tries again: it is
+    /// never reset.
     pub fn takes_more(&self, from_wire: bool) -> bool {
         if from_wire {
             let most = self.backlog.0.max(LEAST_FROM_WIRE);

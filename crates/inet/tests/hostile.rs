@@ -4,7 +4,7 @@
 mod common;
 
 use common::*;
-use paddock_inet::{Settings, State};
+use paddock_inet::{Id, Settings, State};
 use smoltcp::wire::{EthernetFrame, Ipv4Packet, TcpPacket, TcpSeqNumber};
 
 /// Changes something of a frame, and makes its checksums right again most of
@@ -149,19 +149,10 @@ fn forged_resets_are_challenged() {
     assert_eq!(stack.state(server), State::Closed);
 }
 
-/// Beginnings without an end take no more than the listener has room for.
-#[test]
-fn a_flood_is_bounded() {
-    let mut network = Network::new(2, Wire::default());
-    let (listener, _) = network.listen(80, 100, Settings::default());
-    let (client, _) = network.connect(80, Settings::default());
-    network.pass(SECOND);
-    assert!(network.accept(listener).is_ok());
-    network.stacks[0].write(network.now, client, b"x").unwrap();
-    let template = network.stacks[0].host().frames.pop().unwrap();
-    let before = network.account.bytes();
-    for number in 0..100_000u32 {
-        let mut frame = template.clone();
+/// Has a listener of side 1 get so many beginnings of others, none of which goes on.
+fn flood(network: &mut Network, template: &[u8], count: u32) {
+    for number in 0..count {
+        let mut frame = template.to_vec();
         let mut ethernet = EthernetFrame::new_unchecked(&mut frame[..]);
         let mut packet = Ipv4Packet::new_unchecked(ethernet.payload_mut());
         packet.set_src_addr([10, 0, 0, 9 + (number >> 16) as u8].into());
@@ -172,10 +163,85 @@ fn a_flood_is_bounded() {
         mend(&mut frame);
         deliver(&mut network.stacks[1], network.now, &frame);
     }
+    network.stacks[1].host().frames.clear();
+}
+
+/// A network with a listener of side 1, and a segment to it.
+fn network_to_flood() -> (Network, Id, Vec<u8>) {
+    let mut network = Network::new(2, Wire::default());
+    let (listener, _) = network.listen(80, 100, Settings::default());
+    let (client, _) = network.connect(80, Settings::default());
+    network.pass(SECOND);
+    assert!(network.accept(listener).is_ok());
+    network.stacks[0].write(network.now, client, b"x").unwrap();
+    let template = network.stacks[0].host().frames.pop().unwrap();
+    (network, listener, template)
+}
+
+/// Beginnings without an end take no more than the listener has room for.
+#[test]
+fn a_flood_is_bounded() {
+    let (mut network, _, template) = network_to_flood();
+    let before = network.account.bytes();
+    flood(&mut network, &template, 100_000);
     // At most 257 have begun, each of less than a kilobyte.
     assert!(network.stacks[1].counts().0 <= 1 + 257);
     assert!(network.account.bytes() - before < 257 * 1024);
-    network.stacks[1].host().frames.clear();
     network.pass(200 * SECOND);
     assert_eq!(network.stacks[1].counts().0, 1, "they are given up");
+}
+
+/// Whoever goes on with a connection gets in beside a flood at once, though nothing of
+/// the beginning was kept.
+#[test]
+fn a_flood_keeps_nobody_out() {
+    let (mut network, listener, template) = network_to_flood();
+    for is_lost in [false, true] {
+        flood(&mut network, &template, 2_000);
+        let begun = network.stacks[1].counts().0;
+        let (client, _) = network.connect(80, Settings::default());
+        network.step(network.now + SECOND);
+        assert_eq!(network.stacks[1].counts().0, begun, "nothing is kept");
+        if is_lost {
+            // The acknowledgement: what comes behind it says the same.
+            network.log = Some(Vec::new());
+            network.lost = [0].into();
+        }
+        network.step(network.now + SECOND);
+        let data: Vec<u8> = (0..5000).map(|place| byte_at(0, place)).collect();
+        assert_eq!(
+            network.stacks[0].write(network.now, client, &data),
+            Ok(5000)
+        );
+        network.pass(SECOND / 2);
+        let (accepted, _) = network.accept(listener).unwrap();
+        let mut buffer = vec![0; 9000];
+        let read = network.stacks[1].read(network.now, accepted.id, &mut buffer);
+        assert_eq!(read, Ok(5000), "lost: {is_lost}");
+        assert!(buffer[..5000] == data);
+        let figures = network.stacks[1].figures(accepted.id).unwrap();
+        assert_eq!(figures.mss, 1460, "the size is remembered");
+        network.log = None;
+        network.lost.clear();
+    }
+}
+
+/// Without a cookie nobody gets in: what was never begun is reset, beside a flood as
+/// well.
+#[test]
+fn numbers_that_nobody_was_given_are_reset() {
+    let (mut network, listener, template) = network_to_flood();
+    flood(&mut network, &template, 2_000);
+    for number in 0..2_000u32 {
+        let mut frame = template.clone();
+        let mut ethernet = EthernetFrame::new_unchecked(&mut frame[..]);
+        let mut packet = Ipv4Packet::new_unchecked(ethernet.payload_mut());
+        let mut segment = TcpPacket::new_unchecked(packet.payload_mut());
+        segment.set_src_port(7);
+        segment.set_ack_number(TcpSeqNumber((number.wrapping_mul(0x9e37_79b9)) as i32));
+        mend(&mut frame);
+        deliver(&mut network.stacks[1], network.now, &frame);
+    }
+    assert_eq!(network.stacks[1].host().frames.len(), 2_000);
+    assert!(network.accept(listener).is_err());
 }

@@ -69,6 +69,7 @@ impl<H: Host> Stack<H> {
             account,
             ready,
             on_their_way: 0,
+            cookies_until: 0,
         })?;
         let listening = self.ports.listen(claim, Some(id));
         listening.map(|()| id).inspect_err(|_| {

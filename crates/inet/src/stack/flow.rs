@@ -171,16 +171,30 @@ impl<H: Host> Stack<H> {
             return;
         }
         if header.flags.contains(Flags::ACK) {
-            return self.reset(now, header, data);
+            if !self.begin_by_cookie(now, listener, tuple, header, data) {
+                self.reset(now, header, data);
+            }
+            return;
         }
         if header.flags.contains(Flags::SYN) {
             // Without room or memory the peer tries again.
-            let _ = self.begin(now, listener, tuple, header, after);
+            let _ = match self.keeps_more(tuple, listener) {
+                true => self.begin_after(now, listener, tuple, header, after),
+                false => self.answer_with_cookie(now, listener, tuple, header),
+            };
         }
     }
 
-    /// A listener's connection begins. `None` if it cannot now.
-    fn begin(
+    /// Whether a listener keeps the beginning of another connection from there.
+    fn keeps_more(&mut self, tuple: &Tuple, listener: Id) -> bool {
+        let from_wire = matches!(self.route(tuple.remote), Ok((Path::Link, _)));
+        let listener = self.listeners.get(listener);
+        listener.is_some_and(|listener| listener.takes_more(from_wire))
+    }
+
+    /// A listener's connection begins, of whose ends one before is forgotten, which
+    /// went on to `after`. `None` if it cannot now.
+    fn begin_after(
         &mut self,
         now: u64,
         parent: Id,
@@ -188,28 +202,40 @@ impl<H: Host> Stack<H> {
         syn: &Header,
         after: Option<Seq>,
     ) -> Option<()> {
+        let first = after.map(|after| after.max(self.keys.first_number(tuple, now)));
+        let id = self.begin(now, parent, tuple, syn, first)?;
+        if after.is_some() {
+            self.forget_time_wait(tuple);
+        }
+        self.wake(id.index);
+        Some(())
+    }
+
+    /// A listener's connection begins, with `first` as its first number if that is
+    /// given. `None` if it cannot now.
+    pub(super) fn begin(
+        &mut self,
+        now: u64,
+        parent: Id,
+        tuple: &Tuple,
+        syn: &Header,
+        first: Option<Seq>,
+    ) -> Option<Id> {
         let (path, _) = self.route(tuple.remote).ok()?;
         let mut origin = self.origin(now, tuple, path);
-        if let Some(after) = after {
-            origin.iss = after.max(origin.iss);
+        if let Some(first) = first {
+            origin.iss = first;
         }
         let listener = self.listeners.get(parent)?;
-        if !listener.takes_more(path == Path::Link) {
-            return None;
-        }
         let charge = Charge::new(&listener.account, size_of::<Connection>()).ok()?;
         let connection = Connection::answer(origin, listener.settings, syn, now, charge);
         let mut slot = Slot::new(connection, path, None);
         (slot.parent, slot.is_on_its_way) = (Some(parent), true);
         let id = self.add(slot, *tuple).ok()?;
-        if after.is_some() {
-            self.forget_time_wait(tuple);
-        }
         if let Some(listener) = self.listeners.get(parent) {
             listener.on_their_way += 1;
         }
-        self.wake(id.index);
-        Some(())
+        Some(id)
     }
 
     /// Answers a segment that is for nobody.

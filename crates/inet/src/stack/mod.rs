@@ -2,6 +2,7 @@
 
 mod calls;
 mod datagrams;
+mod floods;
 mod flow;
 mod ipv6;
 mod link;

@@ -82,7 +82,7 @@ impl State {
 /// [`crate::settings::MAX_BUFFER`].
 const SCALE: u8 = 7;
 /// The segment size of a peer that tells none (RFC 9293, 3.7.1).
-const DEFAULT_MSS: u16 = 536;
+pub const DEFAULT_MSS: u16 = 536;
 /// The smallest segment size that a peer can have this side use.
 const LEAST_MSS: u32 = 48;
 
