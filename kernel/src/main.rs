@@ -117,6 +117,7 @@ fn start_up(machine: &'static machine::Machine) {
     ssh::prepare();
     let main_loop = MainLoop::new();
     fs::start_console(main_loop.spawner(Step::DeferredInterrupts));
+    time::keep_seconds(main_loop.spawner(Step::Tasks));
     net::start(&command_line, &main_loop);
     ssh::start(main_loop.spawner(Step::Ssh));
     init::start(&command_line, main_loop.spawner(Step::HerdOutput));

@@ -16,6 +16,7 @@ pub mod socket;
 pub mod stat;
 pub mod termios;
 pub mod time;
+pub mod timex;
 pub mod uio;
 
 pub use errno::{Errno, Result};

@@ -6,6 +6,7 @@ use crate::process;
 use crate::time;
 use crate::user_memory::UserPtr;
 use paddock_abi::time::*;
+use paddock_abi::timex::Timex;
 use paddock_abi::{Errno, Result};
 use paddock_cred::Cap;
 use paddock_process::CpuTimes;
@@ -54,6 +55,32 @@ fn set_wall(call: &Call<'_>, nanos: u64) -> Result<u64> {
     call.require(Cap::CAP_SYS_TIME)?;
     time::set_wall(nanos);
     Ok(0)
+}
+
+/// adjtimex(2).
+pub fn adjtimex(call: &mut Call<'_>) -> Result<u64> {
+    adjust(call, 0)
+}
+
+/// clock_adjtime(2): the wall clock.
+pub fn clock_adjtime(call: &mut Call<'_>) -> Result<u64> {
+    let clock = call.uint(0);
+    if clock == CLOCK_REALTIME {
+        return adjust(call, 1);
+    }
+    call.pointer::<Timex>(1).read()?;
+    read(call, clock)?;
+    Err(Errno::EOPNOTSUPP)
+}
+
+/// What is to be changed, and how it is then, are argument `number`.
+fn adjust(call: &Call<'_>, number: usize) -> Result<u64> {
+    let place = call.pointer::<Timex>(number);
+    let mut request = place.read()?;
+    let may = call.require(Cap::CAP_SYS_TIME).is_ok();
+    let state = time::adjust(&mut request, may)?;
+    place.write(&request)?;
+    Ok(state as u64)
 }
 
 /// gettimeofday(2).

@@ -205,6 +205,8 @@ table! {
     CLOCK_GETRES => clock::clock_getres,
     GETTIMEOFDAY => clock::gettimeofday,
     SETTIMEOFDAY => clock::settimeofday,
+    ADJTIMEX => clock::adjtimex,
+    CLOCK_ADJTIME => clock::clock_adjtime,
     SETITIMER => itimer::setitimer,
     GETITIMER => itimer::getitimer,
     TIMER_CREATE => posix_timers::timer_create,

@@ -113,6 +113,37 @@ vdso_names_end:
     extr    x10, x12, x11, #32
 .endm
 
+// x10: nanoseconds since 1970 (`paddock_clock::Shared`, 16 bytes into the data: its
+// number, since when, the wall's time then, what it gains). Changes x9, x11, x12, and
+// x14 to x17.
+.macro vdso_read_wall
+    adr     x9, __vdso_start - 4096 + 16
+8:  ldar    x14, [x9]
+    tbnz    x14, #0, 8b                 // it is being written
+    ldp     x11, x12, [x9, #-16]        // the counter at boot, ns a count << 32
+    isb
+    mrs     x10, cntpct_el0
+    ldp     x15, x16, [x9, #8]
+    ldr     x17, [x9, #24]
+    dmb     ishld
+    ldr     x9, [x9]
+    cmp     x9, x14
+    adr     x9, __vdso_start - 4096 + 16
+    b.ne    8b
+    subs    x10, x10, x11
+    csel    x10, x10, xzr, hs
+    mul     x11, x10, x12
+    umulh   x12, x10, x12
+    extr    x10, x12, x11, #32          // since boot
+    subs    x10, x10, x15
+    csel    x10, x10, xzr, hs           // since then
+    mul     x11, x10, x17
+    smulh   x12, x10, x17
+    extr    x11, x12, x11, #32          // gained
+    add     x10, x10, x16
+    add     x10, x10, x11
+.endm
+
 // x11: 10^9, the nanoseconds of a second.
 .macro vdso_second
     mov     w11, #0xca00
@@ -135,12 +166,12 @@ vdso_names_end:
 // clock_gettime(2): w0 the clock, x1 where to.
 vdso_clock_gettime:
     vdso_known_clock 2f
-    vdso_read_clock
     mov     w14, #0x21                  // the two of the wall
     tst     w13, w14
-    b.eq    1f
-    ldr     x12, [x9, #16]              // when the machine was booted
-    add     x10, x10, x12
+    b.eq    3f
+    vdso_read_wall
+    b       1f
+3:  vdso_read_clock
 1:  vdso_second
     udiv    x12, x10, x11
     msub    x10, x12, x11, x10
@@ -157,9 +188,7 @@ vdso_clock_gettime_end:
 vdso_gettimeofday:
     cbz     x0, 1f
     cbnz    x1, 1f
-    vdso_read_clock
-    ldr     x12, [x9, #16]
-    add     x10, x10, x12
+    vdso_read_wall
     vdso_second
     udiv    x12, x10, x11
     msub    x10, x12, x11, x10

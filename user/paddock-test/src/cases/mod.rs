@@ -1,5 +1,6 @@
 //! The cases, by name.
 
+mod adjtimex;
 mod bad_pointers;
 mod bench;
 mod cgroup;
@@ -183,6 +184,7 @@ pub const CASES: &[Case] = &[
     case("udp", udp::run),
     case("ipv6", ipv6::run),
     case("mempolicy", mempolicy::run),
+    case("adjtimex", adjtimex::run),
     case("mounts", mounts::run),
     case("mqueue", mqueue::run),
     case("namespaces", namespaces::run),

@@ -15,6 +15,7 @@ pub use traffic::Traffic;
 use super::PaddockHal;
 use super::transport::{self, DeviceType};
 use crate::interrupts::{self, Handler};
+use crate::memory::frames;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::task::Waker;
@@ -22,6 +23,7 @@ use frame::{Buffer, Frame, Held, buffer};
 use header::{Features, Sum};
 use paddock_inet::{Offloads, Unfinished};
 use paddock_sync::{IrqOff, OnceCell, Rank, SpinLock, platform};
+use virtio_drivers::PAGE_SIZE;
 use virtio_drivers::queue::VirtQueue;
 use virtio_drivers::transport::Transport;
 use virtio_drivers::transport::mmio::MmioTransport;
@@ -30,6 +32,8 @@ use watch::Interrupts;
 const RECEIVE: u16 = 0;
 const TRANSMIT: u16 = 1;
 const QUEUE_SIZE: usize = 64;
+/// Buffers to receive into, on the smallest machine.
+const LEAST_OFFERED: usize = 16;
 /// Room for a header and the largest ethernet frame.
 const BUFFER: usize = 2032;
 /// Room for a part of one that is larger than the wire's.
@@ -38,6 +42,9 @@ const PART: usize = 4096;
 const LARGE: usize = 32 << 10;
 /// Of those so many are kept.
 const LARGE_KEPT: usize = 4;
+/// Buffers for sending that are kept: as many as wait for the card at once, but in a
+/// burst.
+const SPARE: usize = 16;
 /// The largest frame that comes: an IP packet, and both headers.
 const LARGEST: usize = 65_535 + ETHERNET_HEADER + 12;
 const ETHERNET_HEADER: usize = 14;
@@ -115,8 +122,8 @@ fn start(mut transport: MmioTransport<'static>, interrupt: u32) -> Option<Device
     }
     transport.finish_init();
     let mut spare = Vec::new();
-    spare.try_reserve_exact(QUEUE_SIZE).ok()?;
-    for _ in 0..QUEUE_SIZE {
+    spare.try_reserve_exact(SPARE).ok()?;
+    for _ in 0..SPARE {
         spare.push(buffer(BUFFER)?);
     }
     let mut large = Vec::new();
@@ -147,7 +154,9 @@ fn start(mut transport: MmioTransport<'static>, interrupt: u32) -> Option<Device
         true => PART,
         false => BUFFER,
     };
-    for _ in 0..QUEUE_SIZE {
+    // A burst is worth a hundredth of memory.
+    let affordable = frames::total() * PAGE_SIZE / 100 / size;
+    for _ in 0..affordable.clamp(LEAST_OFFERED, QUEUE_SIZE) {
         device.offer(buffer(size)?);
     }
     Some(device)
@@ -268,11 +277,10 @@ impl Device {
         }
     }
 
-    /// Keeps a buffer for sending: as many as the ring has room for, and some large
-    /// ones.
+    /// Keeps a buffer for sending, unless enough are kept.
     fn keep(&mut self, buffer: Buffer) {
         let (kept, most) = match buffer.len() {
-            BUFFER => (&mut self.spare, QUEUE_SIZE),
+            BUFFER => (&mut self.spare, SPARE),
             _ => (&mut self.large, LARGE_KEPT),
         };
         if kept.len() < most {
@@ -349,7 +357,7 @@ impl Device {
     fn sendable(&mut self, waker: &Waker) -> Option<Buffer> {
         self.send_waiting();
         let buffer = if self.transmit.available_desc() > 0 {
-            self.spare.pop()
+            self.spare.pop().or_else(|| buffer(BUFFER))
         } else {
             None
         };
