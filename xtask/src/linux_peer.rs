@@ -236,8 +236,15 @@ fn connect(mut address: SocketAddr, port: u16) -> Result<TcpStream> {
     let stream = loop {
         match TcpStream::connect_timeout(&address, LIMIT) {
             Ok(stream) => break stream,
-            Err(error) if error.kind() == ErrorKind::ConnectionRefused => {
-                ensure!(begun.elapsed() < LIMIT, "nobody listens at {address}");
+            // Nobody listens yet; this host still asks whether its own address is
+            // somebody else's.
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    ErrorKind::ConnectionRefused | ErrorKind::AddrNotAvailable
+                ) =>
+            {
+                ensure!(begun.elapsed() < LIMIT, "{address}: {error}");
                 thread::sleep(Duration::from_millis(50));
             }
             Err(error) => bail!("{address}: {error}"),
