@@ -15,6 +15,9 @@ impl Line {
     /// The wall's time at `now`; before `since` that of then.
     pub fn at(&self, now: u64) -> u64 {
         let passed = now.saturating_sub(self.since);
+        if self.rate == 0 {
+            return self.wall.saturating_add(passed);
+        }
         let gained = (i128::from(passed) * i128::from(self.rate)) >> 32;
         let wall = i128::from(self.wall) + i128::from(passed) + gained;
         wall.clamp(0, i128::from(u64::MAX)) as u64

@@ -2,7 +2,7 @@
 
 use crate::Line;
 use core::hint::spin_loop;
-use core::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
+use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use core::sync::atomic::{AtomicI64, AtomicU64, fence};
 
 /// The line, and a number that is odd while it is being written. Programs read it as
@@ -49,7 +49,7 @@ impl Shared {
                 wall: self.wall.load(Relaxed),
                 rate: self.rate.load(Relaxed),
             };
-            fence(SeqCst);
+            fence(Acquire);
             if number.is_multiple_of(2) && self.number.load(Relaxed) == number {
                 return (line, at);
             }

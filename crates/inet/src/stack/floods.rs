@@ -20,9 +20,9 @@ impl<H: Host> Stack<H> {
         tuple: &Tuple,
         syn: &Header,
     ) -> Option<()> {
-        let (path, _) = self.route(tuple.remote).ok()?;
+        let path = Path::Link;
         let listener = self.listeners.get(parent)?;
-        if path != Path::Link || !listener.has_room() {
+        if !listener.has_room() {
             return None;
         }
         listener.cookies_until = now + cookies::LIFETIME;
@@ -81,7 +81,8 @@ impl<H: Host> Stack<H> {
             seq: header.seq - 1,
             ..forgotten(header, mss)
         };
-        let id = self.begin(now, parent, tuple, &begun, Some(header.ack - 1))?;
+        let first = Some(header.ack - 1);
+        let id = self.begin(now, Path::Link, parent, (tuple, &begun), first)?;
         // The answer has been sent.
         self.connections.get(id)?.connection.next_segment(now, 0)?;
         Some(id)

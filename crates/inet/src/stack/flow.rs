@@ -178,23 +178,12 @@ impl<H: Host> Stack<H> {
         }
         if header.flags.contains(Flags::SYN) {
             // Without room or memory the peer tries again.
-            let _ = match self.keeps_more(tuple, listener) {
-                true => self.begin_after(now, listener, tuple, header, after),
-                false => self.answer_with_cookie(now, listener, tuple, header),
-            };
+            let _ = self.begin_or_remember(now, listener, tuple, header, after);
         }
     }
 
-    /// Whether a listener keeps the beginning of another connection from there.
-    fn keeps_more(&mut self, tuple: &Tuple, listener: Id) -> bool {
-        let from_wire = matches!(self.route(tuple.remote), Ok((Path::Link, _)));
-        let listener = self.listeners.get(listener);
-        listener.is_some_and(|listener| listener.takes_more(from_wire))
-    }
-
-    /// A listener's connection begins, of whose ends one before is forgotten, which
-    /// went on to `after`. `None` if it cannot now.
-    fn begin_after(
+    /// A SYN has come for a listener, which keeps the beginning if it has room for it.
+    fn begin_or_remember(
         &mut self,
         now: u64,
         parent: Id,
@@ -202,8 +191,27 @@ impl<H: Host> Stack<H> {
         syn: &Header,
         after: Option<Seq>,
     ) -> Option<()> {
+        let (path, _) = self.route(tuple.remote).ok()?;
+        match self.listeners.get(parent)?.takes_more(path == Path::Link) {
+            true => self.begin_after(now, path, parent, tuple, syn, after),
+            false if path == Path::Link => self.answer_with_cookie(now, parent, tuple, syn),
+            false => None,
+        }
+    }
+
+    /// A listener's connection begins, of whose ends one before is forgotten, which
+    /// went on to `after`. `None` if it cannot now.
+    fn begin_after(
+        &mut self,
+        now: u64,
+        path: Path,
+        parent: Id,
+        tuple: &Tuple,
+        syn: &Header,
+        after: Option<Seq>,
+    ) -> Option<()> {
         let first = after.map(|after| after.max(self.keys.first_number(tuple, now)));
-        let id = self.begin(now, parent, tuple, syn, first)?;
+        let id = self.begin(now, path, parent, (tuple, syn), first)?;
         if after.is_some() {
             self.forget_time_wait(tuple);
         }
@@ -216,12 +224,11 @@ impl<H: Host> Stack<H> {
     pub(super) fn begin(
         &mut self,
         now: u64,
+        path: Path,
         parent: Id,
-        tuple: &Tuple,
-        syn: &Header,
+        (tuple, syn): (&Tuple, &Header),
         first: Option<Seq>,
     ) -> Option<Id> {
-        let (path, _) = self.route(tuple.remote).ok()?;
         let mut origin = self.origin(now, tuple, path);
         if let Some(first) = first {
             origin.iss = first;

@@ -185,7 +185,10 @@ impl<H: Host> Stack<H> {
     /// Bytes of data in the largest segment on such a way that the card cuts; zero
     /// if it does not.
     pub(super) fn most_to_cut(&self, path: Path, to: IpAddress) -> usize {
-        let Some(interface) = self.interface.filter(|_| path == Path::Link) else {
+        if path != Path::Link {
+            return 0;
+        }
+        let Some(interface) = &self.interface else {
             return 0;
         };
         let Offloads {

@@ -323,7 +323,8 @@ impl Connection {
             self.due.ack = true;
             return Answer::Nothing;
         }
-        self.unacknowledged += self.expected.since(before);
+        let more = self.expected.since(before) as u32;
+        self.unacknowledged = self.unacknowledged.saturating_add(more);
         self.news |= Ready::IN;
         let in_order = header.seq + length == self.expected && self.ahead.is_empty();
         match in_order {

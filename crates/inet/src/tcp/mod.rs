@@ -168,7 +168,7 @@ pub struct Connection {
     /// The peer's end has come: reading tells of nothing that comes after.
     peer_ended: bool,
     /// Bytes that came since the last acknowledgement.
-    unacknowledged: usize,
+    unacknowledged: u32,
     /// Segments that are to be acknowledged at once after the beginning.
     quick: u8,
     /// Segments that were sent again.

@@ -115,6 +115,7 @@ impl Connection {
     }
 
     fn segment_of(&mut self, part: Part, now: u64) -> Outgoing {
+        let room = self.room();
         let end = part.seq + part.length + usize::from(part.fin);
         let mut flags = Flags::ACK;
         flags.set(Flags::FIN, part.fin);
@@ -123,20 +124,20 @@ impl Connection {
         self.acknowledges();
         let mut segment = self.control(flags, part.seq);
         (segment.offset, segment.length) = (part.offset, part.length);
-        if part.length > self.room() {
-            segment.size = self.room();
+        if part.length > room {
+            segment.size = room;
         }
         if !self.ahead.is_empty() {
             segment.header.options.blocks = self.blocks(BLOCKS);
         }
-        if part.length > 0 && part.length < self.room() && !end.before(self.max) {
+        if part.length > 0 && part.length < room && !end.before(self.max) {
             self.small = self.small.max(end);
         }
         if self.congestion.is_recovering() && end.before(self.max) {
             self.selective.count_as_resent(part.seq, end, self.max);
         }
         if part.seq.before(self.max) {
-            let segments = part.length.div_ceil(self.room()).max(1);
+            let segments = part.length.div_ceil(room).max(1);
             self.resent = self.resent.wrapping_add(segments as u32);
         }
         self.next = self.next.max(end);
@@ -192,14 +193,15 @@ impl Connection {
         if self.max == self.una && now.saturating_sub(self.timers.sent) > self.trip.timeout() {
             self.congestion.was_idle();
         }
+        let room = self.room();
         let allowed = (self.congestion.window() as usize).saturating_sub(self.pipe());
         let length = waiting
             .min((self.window as usize).saturating_sub(offset))
             .min(allowed)
-            .min(most.max(self.room()));
+            .min(most.max(room));
         let mut length = self.selective.until_next(self.next, length);
-        if length > self.room() {
-            length -= length % self.room();
+        if length > room {
+            length -= length % room;
         }
         let fin = self.fin_pending() && length == waiting;
         let goes = fin || length > 0 && self.may_go(length, length == waiting);
@@ -300,7 +302,7 @@ impl Connection {
         let at_once = self.origin.is_local
             || self.settings.quick_ack
             || self.quick > 0
-            || self.unacknowledged >= 2 * self.mss as usize;
+            || self.unacknowledged >= 2 * self.mss;
         self.quick = self.quick.saturating_sub(1);
         if at_once {
             self.due.ack = true;
