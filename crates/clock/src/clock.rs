@@ -48,7 +48,7 @@ impl Clock {
     /// another than this one.
     pub fn deadline(&self) -> Option<u64> {
         let left = SECOND - self.line.wall % SECOND;
-        let changes = self.discipline.changes() || self.gains != self.discipline.base_now();
+        let changes = self.discipline.changes() || self.gains != self.discipline.base();
         changes.then(|| self.line.reaches(left))
     }
 
@@ -147,9 +147,9 @@ impl Clock {
             self.discipline.tell(request);
             request.offset = left;
         } else {
-            let base = self.discipline.base_now();
+            let base = self.discipline.base();
             self.discipline.adjust(request, (now / SECOND) as i64);
-            let gains = self.discipline.rate_now(self.gains, base);
+            let gains = self.gains - base + self.discipline.base();
             if gains != self.gains {
                 self.gains = gains;
                 self.bend(now);

@@ -86,7 +86,7 @@ impl Discipline {
     }
 
     /// What each second gains without offsets.
-    fn base(&self) -> i64 {
+    pub fn base(&self) -> i64 {
         self.frequency + (self.tick - TICK) * USER_HZ * 1000 * UNIT
     }
 
@@ -102,16 +102,6 @@ impl Discipline {
         let slew = self.slew.clamp(-MOST_SLEW, MOST_SLEW);
         self.slew -= slew;
         self.base() + part + slew * 1000 * UNIT
-    }
-
-    /// What this second gains after the frequency has changed by nothing else.
-    pub fn rate_now(&self, before: i64, base_before: i64) -> i64 {
-        before - base_before + self.base()
-    }
-
-    /// What [`Self::rate_now`] wants to know.
-    pub fn base_now(&self) -> i64 {
-        self.base()
     }
 
     /// What is wrong with a request. `EINVAL`, `EPERM`.
