@@ -11,6 +11,8 @@ pub mod ipc;
 pub mod mman;
 pub mod nr;
 pub mod process;
+#[allow(missing_docs, reason = "the names are those of ptrace(2)")]
+pub mod ptrace;
 pub mod signal;
 pub mod socket;
 pub mod stat;

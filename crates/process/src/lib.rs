@@ -36,5 +36,5 @@ pub use pipe::{
 pub use ring::{Ring, TryRead};
 pub use status::{IoUsage, Usage, WaitStatus};
 pub use timers::{Schedule, TimerQueue};
-pub use tree::{Bereft, ExitEffects, Member, Selector, TaskLimits, Tree, Waited};
+pub use tree::{Bereft, ExitEffects, Member, Selector, TaskLimits, TraceEnd, Tracee, Tree, Waited};
 pub use weak_list::{Listed, Membership, WeakList};

@@ -1,7 +1,9 @@
 //! How a process ended, and what it used.
 
 use paddock_abi::process::Rusage;
-use paddock_abi::signal::{CLD_CONTINUED, CLD_DUMPED, CLD_EXITED, CLD_KILLED, CLD_STOPPED};
+use paddock_abi::signal::{
+    CLD_CONTINUED, CLD_DUMPED, CLD_EXITED, CLD_KILLED, CLD_STOPPED, CLD_TRAPPED,
+};
 use paddock_abi::time::Timeval;
 
 /// What wait4(2) tells about a child. An exit code and a death by signal
@@ -19,6 +21,13 @@ pub enum WaitStatus {
     },
     /// A signal stopped it.
     Stopped(u8),
+    /// It stands still for its tracer (ptrace(2)).
+    Trapped {
+        /// The signal, with 0x80 at a system call.
+        signal: u8,
+        /// `PTRACE_EVENT_…`, or zero.
+        event: u8,
+    },
     /// `SIGCONT` continued it.
     Continued,
 }
@@ -30,6 +39,9 @@ impl WaitStatus {
             WaitStatus::Exited(code) => (code as i32) << 8,
             WaitStatus::Signaled { signal, core } => signal as i32 | if core { 0x80 } else { 0 },
             WaitStatus::Stopped(signal) => (signal as i32) << 8 | 0x7f,
+            WaitStatus::Trapped { signal, event } => {
+                (event as i32) << 16 | (signal as i32) << 8 | 0x7f
+            }
             WaitStatus::Continued => 0xffff,
         }
     }
@@ -44,6 +56,9 @@ impl WaitStatus {
             } => (CLD_KILLED, signal as i32),
             WaitStatus::Signaled { signal, core: true } => (CLD_DUMPED, signal as i32),
             WaitStatus::Stopped(signal) => (CLD_STOPPED, signal as i32),
+            WaitStatus::Trapped { signal, event } => {
+                (CLD_TRAPPED, (event as i32) << 8 | signal as i32)
+            }
             WaitStatus::Continued => (CLD_CONTINUED, 18),
         }
     }
@@ -58,7 +73,7 @@ impl WaitStatus {
         match self {
             WaitStatus::Exited(code) => code as i32,
             WaitStatus::Signaled { signal, .. } => 128 + signal as i32,
-            WaitStatus::Stopped(signal) => 128 + signal as i32,
+            WaitStatus::Stopped(signal) | WaitStatus::Trapped { signal, .. } => 128 + signal as i32,
             WaitStatus::Continued => 0,
         }
     }
@@ -193,5 +208,11 @@ mod tests {
         assert_eq!(dumped.to_raw(), 0x8b);
         assert_eq!(WaitStatus::Stopped(20).to_raw(), 0x147f);
         assert_eq!(WaitStatus::Continued.to_raw(), 0xffff);
+        let trapped = WaitStatus::Trapped {
+            signal: 5,
+            event: 4,
+        };
+        assert_eq!(trapped.to_raw(), 0x4_057f);
+        assert_eq!(trapped.to_siginfo(), (CLD_TRAPPED, 0x405));
     }
 }

@@ -2,4 +2,6 @@
 
 pub mod aarch64;
 
-pub use aarch64::{boot, context, cpu, icc, mmu, thread_info, timers, trap, user_access, vdso};
+pub use aarch64::{
+    boot, context, cpu, debug, icc, mmu, thread_info, timers, trap, user_access, vdso,
+};

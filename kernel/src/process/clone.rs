@@ -5,7 +5,7 @@ use super::hardware::Arm;
 use super::memory::Memory;
 use super::object::{NewProcess, Process, UserThread};
 use super::program::Executable;
-use super::{accounts, cgroup, current, limits, namespaces, spawn, tree};
+use super::{accounts, cgroup, current, limits, namespaces, spawn, trace, tree};
 use crate::arch::trap::TrapFrame;
 use crate::arch::user_access::copy_to_user;
 use alloc::sync::Arc;
@@ -166,9 +166,20 @@ fn new_thread(
             return Err(Errno::EAGAIN);
         }
     }
-    spawn::start_thread(&thread).inspect_err(|_| {
-        process.signals.lock().remove_thread(tid);
-    })?;
+    let event = trace::event_of_clone(parent, request.flags, request.exit_signal);
+    let traced = match event {
+        Some(_) => trace::inherit(parent, &thread),
+        None => Ok(()),
+    };
+    traced
+        .and_then(|()| spawn::start_thread(&thread))
+        .inspect_err(|_| {
+            tree().lock().untrace(tid);
+            process.signals.lock().remove_thread(tid);
+        })?;
+    if let Some(event) = event {
+        trace::tell_clone(parent, frame, event, tid);
+    }
     Ok(tid)
 }
 
@@ -217,11 +228,24 @@ fn new_process(
     }
     .inspect_err(|_| cgroup::leave(&child).tell())?;
     child.cgroup().tell();
+    let event = trace::event_of_clone(parent, flags, request.exit_signal);
+    let trace = || match event {
+        Some(_) => trace::inherit(parent, &thread),
+        None => Ok(()),
+    };
     announce(&child)
+        .and_then(|()| trace())
         .and_then(|()| spawn::start_thread(&thread))
-        .inspect_err(|_| spawn::abandon(pid))?;
+        .inspect_err(|_| {
+            tree().lock().untrace(pid);
+            spawn::abandon(pid);
+        })?;
+    if let Some(event) = event {
+        trace::tell_clone(parent, frame, event, pid);
+    }
     if flags.contains(CloneFlags::VFORK) {
         wait_for_release(parent, &child);
+        trace::tell_vfork_done(parent, frame, pid);
     }
     Ok(pid)
 }

@@ -4,7 +4,7 @@ use super::files;
 use super::files::FileShare;
 use super::object::{Process, UserThread, try_string};
 use super::program::{self, Loaded, Request};
-use super::{current, exit, identity, memory, tree};
+use super::{current, exit, identity, memory, trace, tree};
 use crate::arch::context::FpState;
 use crate::arch::trap::TrapFrame;
 use crate::thread;
@@ -45,6 +45,7 @@ pub fn exec(
         environment,
         limits: process.memory_limits(Limits::default()),
         fixed_addresses: process.personality.load(Ordering::Relaxed) & ADDR_NO_RANDOMIZE != 0,
+        gives_nothing: trace::is_by_weaker(thread),
     })?;
     become_only_thread(thread)?;
     // Another thread has seen to it that this one gains nothing, but it may have.
@@ -53,6 +54,7 @@ pub fn exec(
     }
     unshare_files(process)?;
     take_over(thread, loaded, name, frame);
+    trace::tell_exec(thread, frame);
     Ok(())
 }
 

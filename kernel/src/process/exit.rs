@@ -7,7 +7,7 @@
 use super::files::FileShare;
 use super::namespaces::Namespaces;
 use super::object::{Process, UserThread};
-use super::{cgroup, current, futex, ipc, locks, memory, oom, signals, terminals, tree};
+use super::{cgroup, current, futex, ipc, locks, memory, oom, signals, terminals, trace, tree};
 use crate::arch::user_access::copy_to_user;
 use crate::memory::frames::Reserve;
 use crate::thread;
@@ -53,6 +53,9 @@ fn leave(thread: &Arc<UserThread>) {
     thread.leave_memory();
     let last = process.remove_thread(thread);
     if thread.tid != process.pid {
+        if thread.is_traced() {
+            trace::thread_ended(thread);
+        }
         tree().lock().release(thread.tid);
         process.remove_task();
     }
@@ -95,8 +98,10 @@ fn end_process(process: &Arc<Process>, thread: &UserThread) {
         ..process.usage()
     };
     let (mut orphans, mut children) = (alloc::vec::Vec::new(), alloc::vec::Vec::new());
-    let (effects, group) = {
+    trace::tracer_ended(process.pid);
+    let (effects, group, tracer) = {
         let mut tree = tree().lock();
+        let tracer = tree.trace_ended(process.pid, status);
         let effects = tree.exit(process.pid, status, usage, reap, |what, member| {
             let list = match what {
                 Bereft::Group => &mut orphans,
@@ -108,8 +113,11 @@ fn end_process(process: &Arc<Process>, thread: &UserThread) {
             }
         });
         // Before its number can be another's.
-        (effects, cgroup::leave(process))
+        (effects, cgroup::leave(process), tracer)
     };
+    if let Some(tracer) = tracer {
+        trace::process_ended(&tracer, process, status);
+    }
     for child in children {
         let signal = child.parent_death_signal.load(Ordering::Relaxed);
         let info = paddock_abi::signal::Siginfo::kernel(signal);

@@ -30,6 +30,7 @@ mod signals;
 mod spawn;
 pub mod terminals;
 pub mod timers;
+pub mod trace;
 mod traps;
 mod usage;
 mod user_thread;

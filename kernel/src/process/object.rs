@@ -126,6 +126,10 @@ pub fn try_string(text: &str) -> Result<String> {
 pub struct StopState {
     /// Set by a stop, cleared by SIGCONT or death.
     pub stopped: bool,
+    /// The signal of the last stop.
+    pub signal: u8,
+    /// How many stops there have been.
+    pub number: u64,
     /// Threads that stand still, for that or for the cgroup, or wait for the
     /// child of a vfork: they do not go to user mode.
     pub standing: usize,

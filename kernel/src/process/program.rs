@@ -47,6 +47,8 @@ pub struct Request<'a> {
     pub limits: Limits,
     /// That its parts are always at the same addresses (`ADDR_NO_RANDOMIZE`).
     pub fixed_addresses: bool,
+    /// That its file gives it nothing: one of less looks into it (ptrace(2)).
+    pub gives_nothing: bool,
 }
 
 /// The file that a process runs: nobody writes to it meanwhile.
@@ -133,14 +135,14 @@ fn executable(context: &PathContext, place: Path) -> Result<(Path, u64)> {
     Ok((place, metadata.size))
 }
 
-/// Who a program runs as that `context` executes.
-fn executed_by(context: &PathContext, place: &Path) -> Result<Executed> {
+/// Who a program runs as that `context` executes, and that may be given `nothing`.
+fn executed_by(context: &PathContext, place: &Path, nothing: bool) -> Result<Executed> {
     let Metadata { mode, uid, gid, .. } = place.inode().metadata()?;
     Ok(context.cred.exec(&ExecutedFile {
         mode,
         uid,
         gid,
-        nosuid: place.mount().flags().contains(MountFlags::NOSUID),
+        nosuid: nothing || place.mount().flags().contains(MountFlags::NOSUID),
     }))
 }
 
@@ -176,7 +178,7 @@ impl Shifts {
 pub fn load(mut request: Request<'_>) -> Result<Loaded> {
     let mut path = copied(request.path)?;
     let (place, length) = through_scripts(&mut request, &mut path)?;
-    let executed = executed_by(request.context, &place)?;
+    let executed = executed_by(request.context, &place, request.gives_nothing)?;
     let running = Running::new(place.inode())?;
     let source = FileSource {
         inode: place.inode(),

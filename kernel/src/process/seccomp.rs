@@ -20,11 +20,25 @@ impl UserThread {
         self.watch();
     }
 
-    /// Has its calls looked at if it may not make all.
+    /// Has its calls looked at if it may not make all, or is traced.
     pub(super) fn watch(&self) {
         let restricted = !matches!(*self.seccomp.lock(), Mode::Disabled);
-        if restricted && let Some(kernel) = self.kernel_thread() {
+        if (restricted || self.is_traced())
+            && let Some(kernel) = self.kernel_thread()
+        {
             kernel.watch_calls();
+        }
+    }
+
+    /// Ends that, if there is no reason for it any more.
+    pub(super) fn unwatch(&self) {
+        // Whoever restricts it does so under this lock first, and then watches.
+        let mode = self.seccomp.lock();
+        if matches!(*mode, Mode::Disabled)
+            && !self.is_traced()
+            && let Some(kernel) = self.kernel_thread()
+        {
+            kernel.unwatch_calls();
         }
     }
 

@@ -2,7 +2,7 @@
 //! to user mode.
 
 use super::object::{Interrupted, Process, UserThread};
-use super::{cgroup, cpu_clock, current, exit, tree};
+use super::{cgroup, cpu_clock, current, exit, trace, tree};
 use crate::arch::context::FpState;
 use crate::arch::trap::TrapFrame;
 use crate::arch::user_access::{copy_from_user, copy_to_user};
@@ -200,21 +200,30 @@ pub fn before_return(frame: &mut TrapFrame) {
     while thread::current().take_work() {
         cpu_clock::look(thread);
         if thread.leaving.load(Ordering::Acquire) {
+            trace::tell_end(thread, frame);
             exit::exit_thread();
         }
+        trace::before_signals(thread, frame);
         let next = {
             let mut signals = thread.process.signals.lock();
             if signals.is_dying() {
                 drop(signals);
+                trace::tell_end(thread, frame);
                 exit::exit_thread();
             }
-            signals.next(thread.tid)
+            match thread.is_traced() {
+                false => signals.next(thread.tid),
+                true => {
+                    drop(signals);
+                    trace::next_delivery(thread, frame)
+                }
+            }
         };
         match next {
             Some(delivery) => act(thread, frame, delivery),
             None => settle_mask(thread),
         }
-        wait_while_stopped(thread);
+        wait_while_stopped(thread, frame);
     }
     restart(thread, frame, None);
 }
@@ -293,9 +302,20 @@ fn stop(thread: &UserThread, signal: u32) {
         // A SIGCONT or SIGKILL came after it was decided.
         return;
     }
-    process.stop.lock().stopped = true;
+    {
+        let mut stop = process.stop.lock();
+        stop.stopped = true;
+        stop.signal = signal as u8;
+        stop.number += 1;
+    }
     drop(signals);
-    let parent = tree.set_stopped(process.pid, signal as u8);
+    // A parent that traces it hears of that in another way.
+    let parent = tree.parent(process.pid);
+    let traced = tree.tracee(process.pid).map(|it| it.tracer);
+    let parent = match traced.is_some() && traced == parent.ok() {
+        true => Ok(None),
+        false => tree.set_stopped(process.pid, signal as u8),
+    };
     drop(tree);
     if let Ok(Some(parent)) = parent {
         tell_parent(&parent, process, WaitStatus::Stopped(signal as u8));
@@ -303,18 +323,26 @@ fn stop(thread: &UserThread, signal: u32) {
     process.wake_threads();
 }
 
-fn wait_while_stopped(thread: &UserThread) {
+/// A stop of its process holds a thread that is not traced until its end; one that is,
+/// until its tracer has it go on.
+fn wait_while_stopped(thread: &UserThread, frame: &mut TrapFrame) {
     let process = &thread.process;
-    let may_go = || {
-        let stands = process.stop.lock().stopped || cgroup::must_stand(thread);
-        (!stands || thread.is_ending()).then_some(())
-    };
-    if may_go().is_none() {
-        cgroup::stand_while(thread, || process.changed.wait_until(may_go));
+    loop {
+        let may_go = || {
+            let stopped = process.stop.lock().stopped && !thread.is_traced();
+            let stands = stopped || cgroup::must_stand(thread);
+            (!stands || thread.is_ending()).then_some(())
+        };
+        if may_go().is_none() {
+            cgroup::stand_while(thread, || process.changed.wait_until(may_go));
+        }
+        if !trace::tell_stop(thread, frame) {
+            return;
+        }
     }
 }
 
-fn registers_of(frame: &TrapFrame) -> Registers {
+pub(super) fn registers_of(frame: &TrapFrame) -> Registers {
     Registers {
         x: frame.x,
         sp: frame.sp,
@@ -323,14 +351,14 @@ fn registers_of(frame: &TrapFrame) -> Registers {
     }
 }
 
-fn set_registers(frame: &mut TrapFrame, registers: &Registers) {
+pub(super) fn set_registers(frame: &mut TrapFrame, registers: &Registers) {
     frame.x = registers.x;
     frame.sp = registers.sp;
     frame.pc = registers.pc;
     frame.pstate = registers.pstate;
 }
 
-fn fp_to_frame(fp: &FpState) -> signal::FpState {
+pub(super) fn fp_to_frame(fp: &FpState) -> signal::FpState {
     let mut vregs = [0; 64];
     for (index, value) in fp.v.iter().enumerate() {
         vregs[2 * index] = *value as u64;
@@ -343,7 +371,7 @@ fn fp_to_frame(fp: &FpState) -> signal::FpState {
     }
 }
 
-fn fp_from_frame(fp: &signal::FpState) -> FpState {
+pub(super) fn fp_from_frame(fp: &signal::FpState) -> FpState {
     let mut state = FpState::new();
     for (index, value) in state.v.iter_mut().enumerate() {
         *value = u128::from(fp.vregs[2 * index]) | u128::from(fp.vregs[2 * index + 1]) << 64;

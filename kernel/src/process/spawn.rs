@@ -66,6 +66,7 @@ pub fn spawn(program: Program<'_>) -> Result<Arc<Process>> {
             ..Limits::default()
         },
         fixed_addresses: false,
+        gives_nothing: false,
     })?;
     let uid = program.paths.cred.uid.real;
     let pid = if program.first {

@@ -1,7 +1,7 @@
 //! Exceptions from user mode but system calls: faults, and what programs
 //! should not have done.
 
-use super::{faults, signals};
+use super::{faults, signals, trace};
 use crate::arch::trap::{EC_DATA_USER, EC_INSTRUCTION_USER, TrapFrame};
 use paddock_abi::signal::*;
 
@@ -23,7 +23,9 @@ pub fn handle_fault(frame: &mut TrapFrame) {
         EC_PC_ALIGNMENT => signals::fault(frame, SIGBUS, BUS_ADRALN, frame.far),
         EC_SP_ALIGNMENT => signals::fault(frame, SIGBUS, BUS_ADRALN, frame.sp),
         EC_FLOATING_POINT => signals::fault(frame, SIGFPE, FPE_INTDIV, frame.pc),
-        EC_BREAKPOINT | EC_STEP => signals::fault(frame, SIGTRAP, TRAP_BRKPT, frame.pc),
+        EC_BREAKPOINT => signals::fault(frame, SIGTRAP, TRAP_BRKPT, frame.pc),
+        EC_STEP if trace::stepped(frame) => signals::fault(frame, SIGTRAP, TRAP_TRACE, frame.pc),
+        EC_STEP => {}
         EC_UNKNOWN | EC_ILLEGAL_STATE | EC_TRAPPED_REGISTER => {
             signals::fault(frame, SIGILL, ILL_ILLOPC, frame.pc)
         }

@@ -2,7 +2,9 @@
 
 use super::memory;
 use super::object::{Process, TIMER_SLACK_NS};
+use super::trace::Trace;
 use crate::arch::context::FpState;
+use crate::arch::debug;
 use crate::arch::trap::TrapFrame;
 use crate::memory::frames::Reserve;
 use crate::thread::{self, Thread, UserSide};
@@ -74,6 +76,8 @@ pub struct UserThread {
     cred: SpinLock<Arc<Cred>>,
     /// Which system calls it may make.
     pub(super) seccomp: SpinLock<Mode>,
+    /// What its tracer sees of it.
+    pub trace: Trace,
     /// By how much (ns) its sleeps may end late (`PR_SET_TIMERSLACK`), and what
     /// that is when it asks for none in particular.
     pub timer_slack: [AtomicU64; 2],
@@ -142,6 +146,7 @@ impl UserThread {
             tls: AtomicU64::new(tls),
             cred: SpinLock::new(Rank::Leaf, cred),
             seccomp: SpinLock::new(Rank::Leaf, Mode::Disabled),
+            trace: Trace::new(),
             timer_slack: [const { AtomicU64::new(TIMER_SLACK_NS) }; 2],
             clear_tid: AtomicU64::new(0),
             robust_list: AtomicU64::new(0),
@@ -282,6 +287,7 @@ impl UserThread {
         thread::current().has_work()
             && (self.leaving.load(Ordering::Acquire)
                 || self.process.freezing.load(Ordering::Acquire)
+                || self.is_interrupted()
                 || self.process.signals.lock().has_work(self.tid))
     }
 
@@ -315,6 +321,9 @@ impl UserThread {
         unsafe { (*self.fp.get()).save() };
         self.tls
             .store(crate::arch::cpu::user_tls(), Ordering::Relaxed);
+        if self.trace.is_stepping() {
+            debug::set_stepping(false);
+        }
     }
 
     /// Called by the switch to this thread, interrupts masked.
@@ -322,6 +331,9 @@ impl UserThread {
         // SAFETY: this thread is the one being entered.
         unsafe { (*self.fp.get()).load() };
         crate::arch::cpu::set_user_tls(self.tls.load(Ordering::Relaxed));
+        if self.trace.is_stepping() {
+            debug::set_stepping(true);
+        }
         if self.left.load(Ordering::Relaxed) {
             memory::activate(None);
         } else {

@@ -353,7 +353,8 @@ impl ProcessIo for Child {
                     core_dumped: core,
                 })
             }
-            Some(WaitStatus::Stopped(_) | WaitStatus::Continued) | None => Poll::Pending,
+            Some(WaitStatus::Stopped(_) | WaitStatus::Trapped { .. } | WaitStatus::Continued)
+            | None => Poll::Pending,
         }
     }
 }

@@ -39,6 +39,7 @@ mod prctl;
 mod priority;
 mod process;
 mod process_vm;
+mod ptrace;
 mod scheduling;
 mod seccomp;
 mod sem;
@@ -59,7 +60,7 @@ mod xattr;
 use crate::arch::trap::TrapFrame;
 use crate::memory::frames;
 use crate::process::object::{Interrupted, UserThread};
-use crate::process::oom;
+use crate::process::{oom, trace};
 use crate::thread::Thread;
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -93,10 +94,33 @@ fn dispatch_watched(frame: &mut TrapFrame, running: &'static Thread) -> u64 {
     let Some(thread) = crate::process::of(running) else {
         return Errno::ENOSYS.to_return_value();
     };
+    match thread.is_traced() {
+        false => dispatch_judged(frame, thread),
+        true => dispatch_traced(frame, thread),
+    }
+}
+
+fn dispatch_judged(frame: &mut TrapFrame, thread: &'static Arc<UserThread>) -> u64 {
     match seccomp::judge(thread, frame) {
         Some(result) => result,
         None => dispatch_when_low(frame, thread),
     }
+}
+
+/// A thread's whose tracer may look at the call, and change it, before and after.
+fn dispatch_traced(frame: &mut TrapFrame, thread: &'static Arc<UserThread>) -> u64 {
+    let register = frame.x[8];
+    let result = match trace::call_begins(thread, frame) {
+        None => frame.x[0],
+        Some(number) if number == register => dispatch_judged(frame, thread),
+        Some(number) => {
+            let own = core::mem::replace(&mut frame.x[8], number);
+            let result = dispatch_judged(frame, thread);
+            frame.x[8] = own;
+            result
+        }
+    };
+    trace::call_ends(thread, frame, result)
 }
 
 /// Memory first. Apart, so that the ordinary way keeps nothing for after it.

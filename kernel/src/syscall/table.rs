@@ -6,8 +6,8 @@ use super::{
     capabilities, clock, credentials, descriptors, directories, epoll, eventfd, futex, inotify, io,
     ioprio, itimer, kcmp, limits, locks, memfd, memory, mempolicy, mlock, modules, mount_setattr,
     mqueue, msg, namespaces, paths, pidfd, poll, posix_timers, prctl, priority, process,
-    process_vm, scheduling, seccomp, sem, shm, signalfd, signals, socket, splice, stat, system,
-    timerfd, transfer, wait, xattr,
+    process_vm, ptrace, scheduling, seccomp, sem, shm, signalfd, signals, socket, splice, stat,
+    system, timerfd, transfer, wait, xattr,
 };
 use paddock_abi::nr;
 
@@ -126,6 +126,7 @@ table! {
     FUTEX => futex::futex,
     WAIT4 => wait::wait4,
     WAITID => wait::waitid,
+    PTRACE => ptrace::ptrace,
     GETPID => credentials::getpid,
     GETPPID => credentials::getppid,
     GETTID => credentials::gettid,

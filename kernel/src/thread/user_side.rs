@@ -56,4 +56,11 @@ impl Thread {
     pub fn watch_calls(&self) {
         self.unwatched.store(ptr::null_mut(), Ordering::Relaxed);
     }
+
+    /// Ends that.
+    pub fn unwatch_calls(&self) {
+        let data = |user: &dyn UserSide| ptr::from_ref(user).cast::<()>();
+        let side = self.user.as_deref().map_or(ptr::null(), data);
+        self.unwatched.store(side.cast_mut(), Ordering::Relaxed);
+    }
 }

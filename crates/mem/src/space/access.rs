@@ -72,6 +72,18 @@ impl<H: Hardware> AddressSpace<H> {
         })
     }
 
+    /// Puts instructions in private memory, whatever the protection, where all CPUs find
+    /// them: a debugger's part. May sleep.
+    ///
+    /// # Errors
+    /// As for [`AddressSpace::place_bytes`].
+    pub fn place_code(&mut self, address: u64, from: &[u8]) -> Result<(), FaultError> {
+        self.each_own_page(address, from.len(), |page, offset, range| {
+            page.write(offset, &from[range]);
+            page.publish_code();
+        })
+    }
+
     /// Clears bytes as [`AddressSpace::place_bytes`] puts them.
     ///
     /// # Errors

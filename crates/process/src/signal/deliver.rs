@@ -32,17 +32,28 @@ impl Signals {
     /// can go on in user mode.
     pub fn next(&mut self, tid: u32) -> Option<Delivery> {
         loop {
-            let (signal, info) = self.take(tid, None)?;
-            let action = *self.action_of(signal);
-            match action.handler {
-                SIG_IGN => continue,
-                SIG_DFL => {
-                    if let Some(delivery) = self.default_delivery(signal) {
-                        return Some(delivery);
-                    }
-                }
-                _ => return self.handle(tid, signal, action, info),
+            let info = self.take_next(tid)?;
+            let delivery = self.decide(tid, &info);
+            if delivery.is_some() {
+                return delivery;
             }
+        }
+    }
+
+    /// Takes the next signal that the thread does not block, whatever it does:
+    /// for its tracer, before [`Self::decide`].
+    pub fn take_next(&mut self, tid: u32) -> Option<Siginfo> {
+        self.take(tid, None).map(|(_, info)| info)
+    }
+
+    /// What the thread does about a signal that it has taken; `None` for nothing.
+    pub fn decide(&mut self, tid: u32, info: &Siginfo) -> Option<Delivery> {
+        let signal = info.signal();
+        let action = *self.action_of(signal);
+        match action.handler {
+            SIG_IGN => None,
+            SIG_DFL => self.default_delivery(signal),
+            _ => self.handle(tid, signal, action, *info),
         }
     }
 

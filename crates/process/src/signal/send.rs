@@ -67,7 +67,7 @@ impl Signals {
     }
 
     /// Whether a signal leaves no trace: ignored by all it could reach, and
-    /// blocked by none of them.
+    /// blocked by none of them, of which none is traced.
     fn drops(&self, signal: u32, tid: Option<u32>) -> bool {
         let defaulted = self.action_of(signal).handler == SIG_DFL;
         if self.protected && defaulted {
@@ -75,7 +75,7 @@ impl Signals {
         }
         let concerned = |thread: &&ThreadSignals| tid.is_none_or(|tid| tid == thread.tid);
         let kept = |thread: &ThreadSignals| {
-            thread.mask.contains(signal) || thread.awaited.contains(signal)
+            thread.traced || thread.mask.contains(signal) || thread.awaited.contains(signal)
         };
         self.ignores(signal) && !self.threads.iter().filter(concerned).any(kept)
     }

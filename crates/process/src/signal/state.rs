@@ -18,6 +18,8 @@ pub struct ThreadSignals {
     pub(super) alt_stack: StackT,
     /// Signals that sigtimedwait waits for although they are blocked.
     pub(super) awaited: SignalSet,
+    /// Its tracer is told of signals first, of those that do nothing too.
+    pub(super) traced: bool,
 }
 
 pub(super) const NO_ALT_STACK: StackT = StackT {
@@ -36,6 +38,7 @@ impl ThreadSignals {
             pending: Pending::new(),
             alt_stack: NO_ALT_STACK,
             awaited: SignalSet::EMPTY,
+            traced: false,
         }
     }
 }
@@ -99,6 +102,7 @@ impl Signals {
             pending: _,
             alt_stack,
             awaited: _,
+            traced: _,
         } = self.thread(parent_tid)?;
         let mut child = Signals::new(child_tid, false)?;
         *child.actions = **actions;
@@ -357,6 +361,18 @@ impl Signals {
         };
         let pending = thread.pending.set().union(self.pending.set());
         self.dying || !pending.minus(thread.mask).is_empty()
+    }
+
+    /// Whether `SIGKILL` waits for the thread or its process.
+    pub fn kill_waits(&self, tid: u32) -> bool {
+        self.pending(tid)
+            .is_ok_and(|pending| pending.contains(SIGKILL))
+    }
+
+    /// The thread has a tracer from now on, or none. `ESRCH`.
+    pub fn set_traced(&mut self, tid: u32, traced: bool) -> Result<()> {
+        self.thread_mut(tid)?.traced = traced;
+        Ok(())
     }
 
     /// Whether a signal is on its way that kills the process.

@@ -12,9 +12,11 @@ mod groups;
 mod numbers;
 mod rings;
 mod tasks;
+mod traces;
 mod wait;
 
 pub use exit::{Bereft, ExitEffects};
+pub use traces::{TraceEnd, Tracee};
 pub use wait::{Selector, Waited};
 
 use crate::status::{Usage, WaitStatus};
@@ -25,6 +27,7 @@ use hashbrown::HashMap;
 use numbers::Numbers;
 use paddock_abi::{Errno, Result};
 use rings::{KINDS, Link, Ring};
+use traces::Traces;
 
 /// The largest process number, as on Linux with default settings.
 const PID_MAX: u32 = 32768;
@@ -121,6 +124,7 @@ pub struct Tree<P> {
     last: u32,
     /// Signals to several processes that have begun, and that have ended.
     broadcasts: (u64, u64),
+    traces: Traces,
 }
 
 impl<P: Member> Default for Tree<P> {
@@ -141,6 +145,7 @@ impl<P: Member> Tree<P> {
             tasks_of: HashMap::new(),
             last: 0,
             broadcasts: (0, 0),
+            traces: Traces::default(),
         }
     }
 
@@ -340,3 +345,5 @@ impl<P: Member> Tree<P> {
 mod list_tests;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod trace_tests;

@@ -36,8 +36,8 @@ pub struct Waited<P> {
 }
 
 impl<P: Member> Tree<P> {
-    /// A child of `parent` that has news of the kinds in `options`, or `None`
-    /// if there are children but no news. `ECHILD`.
+    /// A child of `parent`, or a thread that it traces, that has news of the kinds in
+    /// `options`, or `None` if there are some but no news. `ECHILD`.
     pub fn wait(
         &mut self,
         parent: u32,
@@ -45,12 +45,13 @@ impl<P: Member> Tree<P> {
         options: WaitOptions,
     ) -> Result<Option<Waited<P>>> {
         let found = match which {
-            Selector::Pid(pid) => self.look_at(parent, pid, options)?,
-            Selector::Any | Selector::Group(_) => self.look_for(parent, which, options)?,
+            Selector::Pid(pid) => self.look_at(parent, pid, options),
+            Selector::Any | Selector::Group(_) => self.look_for(parent, which, options),
         };
-        found
-            .map(|pid| self.collect(parent, pid, options))
-            .transpose()
+        match found {
+            Ok(Some(pid)) => self.collect(parent, pid, options).map(Some),
+            none => self.wait_for_tracee(parent, which, options, none.map(|_| ())),
+        }
     }
 
     /// A child, if it has news.

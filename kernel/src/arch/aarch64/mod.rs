@@ -5,6 +5,7 @@
 pub mod boot;
 pub mod context;
 pub mod cpu;
+pub mod debug;
 pub mod icc;
 pub mod mmu;
 pub mod thread_info;

@@ -109,8 +109,13 @@ impl Subject {
 
     /// The state's letter and what it stands for.
     pub fn state(&self) -> (char, &'static str) {
-        let letter = tree().lock().state_letter(self.process.pid).unwrap_or('X');
+        let (letter, stands) = {
+            let tree = tree().lock();
+            let letter = tree.state_letter(self.process.pid).unwrap_or('X');
+            (letter, tree.stands_for_tracer(self.id()))
+        };
         match letter {
+            'R' | 'T' if stands => ('t', "tracing stop"),
             'R' if self.runs() => ('R', "running"),
             'R' => ('S', "sleeping"),
             'T' => ('T', "stopped"),

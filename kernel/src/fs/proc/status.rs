@@ -96,6 +96,7 @@ pub fn status(subject: &Subject, out: &mut Text<'_>) -> Result<()> {
     let pid = subject.process.pid;
     let (letter, state) = subject.state();
     let parent = tree().lock().parent(pid).unwrap_or(0);
+    let tracer = tree().lock().tracee(subject.id()).map_or(0, |it| it.tracer);
     let paths = subject.process.paths.lock().clone();
     out.put(format_args!(
         "Name:\t{}\nUmask:\t{:04o}\n",
@@ -106,7 +107,7 @@ pub fn status(subject: &Subject, out: &mut Text<'_>) -> Result<()> {
         "State:\t{letter} ({state})\nTgid:\t{pid}\nNgid:\t0\n"
     ))?;
     out.put(format_args!(
-        "Pid:\t{}\nPPid:\t{parent}\nTracerPid:\t0\n",
+        "Pid:\t{}\nPPid:\t{parent}\nTracerPid:\t{tracer}\n",
         subject.id()
     ))?;
     let who = match &subject.thread {

@@ -43,6 +43,7 @@ mod proc_files;
 mod process_vm;
 mod processes;
 mod program_start;
+mod ptrace;
 mod seccomp;
 mod seldom;
 mod signal_io;
@@ -166,6 +167,7 @@ pub const CASES: &[Case] = &[
     case("process-vm", process_vm::run),
     case("proc-files", proc_files::run),
     case("program-start", program_start::run),
+    case("ptrace", ptrace::run),
     case("seccomp", seccomp::run),
     case("seldom-calls", seldom::run),
     case("splice", splice::run),

@@ -10,7 +10,7 @@ mod worker;
 
 use super::{Outcome, number};
 use crate::report::Report;
-use crate::sys::{self, Map, call};
+use crate::sys::{self, End, Map, call};
 use std::fs;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -167,7 +167,12 @@ impl Supervisor {
 
     /// Who has ended is cleared up after; who waits for long is woken, and killed.
     fn look(&mut self) -> Outcome {
-        while let Ok((pid @ 1.., _)) = sys::wait_with(-1, libc::WNOHANG) {
+        while let Ok((pid @ 1.., end)) = sys::wait_with(-1, libc::WNOHANG) {
+            if let End::Stopped(_) = end {
+                // One that had itself traced, by this process.
+                let _ = sys::kill(pid, libc::SIGKILL);
+                continue;
+            }
             if let Some(at) = self.running.iter().position(|it| it.pid == pid) {
                 let ended = self.running.swap_remove(at);
                 self.close(&ended)?;

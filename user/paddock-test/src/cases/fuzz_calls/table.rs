@@ -42,6 +42,10 @@ const FUTEX: Kind = Of(&[
     0, 1, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 128, 129, 131, 132, 133, 134, 135, 136, 137,
     138, 139, 140, 141, 256, 384, 393, 265,
 ]);
+const PTRACE: Kind = Of(&[
+    0, 1, 2, 3, 4, 5, 7, 8, 9, 16, 17, 24, 31, 0x4200, 0x4201, 0x4202, 0x4203, 0x4204, 0x4205,
+    0x4206, 0x4207, 0x4208, 0x4209, 0x420a, 0x420b, 0x420e, 0x4242,
+]);
 const IOCTL: Kind = Of(&[
     0x5401,
     0x5402,
@@ -203,6 +207,7 @@ pub const CALLS: &[Entry] = entries! {
     114 clock_getres(CLOCK, Buffer);
     115 clock_nanosleep(CLOCK, Bits(3), Time, Buffer);
     116 syslog(Of(&[0, 1, 2, 3, 4, 5, 9, 10, 11]), Buffer, Length);
+    117 ptrace(PTRACE, Own, Of(&[0, 1, 2, 8, 88, 0x401, 0x402, 0x404, 0x405]), Words);
     118 sched_setparam(Pid, Words);
     119 sched_setscheduler(Pid, Range(-1, 7), Words);
     120 sched_getscheduler(Pid);
