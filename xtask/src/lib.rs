@@ -19,6 +19,7 @@ pub mod packages;
 pub mod paths;
 pub mod process;
 pub mod profile;
+pub mod programs;
 pub mod qemu;
 pub mod setup;
 pub mod step;

@@ -59,7 +59,8 @@ fn await_state(machine: &Machine, service: &str, state: &str) -> Result<()> {
             return Ok(());
         }
         let lasts = begun.elapsed().as_secs();
-        if status.contains("failed") || lasts > CONFIGURED {
+        let ended = status.contains("stopped") && status.contains("exited with status");
+        if ended || status.contains("failed") || lasts > CONFIGURED {
             let log = machine.sh(&format!("tail -30 /var/log/herd/{service}.log; true"))?;
             return Err(anyhow::anyhow!("{status}\n{log}"))
                 .context(format!("{service} is not {state}"));

@@ -20,6 +20,7 @@ mod linux_peer;
 mod miri;
 mod options;
 mod profile;
+mod programs;
 mod run;
 mod setup;
 mod ssh;
@@ -49,6 +50,7 @@ Usage: cargo xtask COMMAND [OPTIONS]
   bench    measures the boot, system calls and idle load
   bench-herd  herd beside other supervisors, here and on Paddock
   contracts  the same program here and on Linux, line by line
+  programs  Debian's programs at work, and the table of them
   profile  where time goes while a command runs: a flame graph
   fuzz-inet  sends the stack of programs' sockets malformed frames
   herd-histories  random histories of herd's state machine
@@ -89,6 +91,7 @@ pub fn main() -> Result<ExitCode> {
         "bench-herd" => bench_herd::main(&mut args),
         "contracts" => contracts::main(&mut args),
         "profile" => profile::main(&mut args),
+        "programs" => programs::main(&mut args),
         "stress" => stress::main(&mut args),
         "fuzz-inet" => fuzz_inet::main(&mut args),
         "herd-histories" => herd_histories::main(&mut args),

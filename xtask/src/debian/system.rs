@@ -13,8 +13,9 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
 /// What Debian's packages take for granted (apt-patterns(7)), on a disk that is
-/// laid out as theirs are today.
-const ESSENTIAL: [&str; 2] = ["?essential", "usr-is-merged"];
+/// laid out as theirs are today. The awk is named, as another that is asked for would
+/// take its place, and not be configured first.
+const ESSENTIAL: [&str; 3] = ["?essential", "usr-is-merged", "mawk"];
 /// Folders that are links to those of the same names in `/usr`.
 const MERGED: [&str; 3] = ["bin", "sbin", "lib"];
 /// What `preinst` scripts take for granted besides.
