@@ -12,7 +12,7 @@ use std::time::Duration;
 /// How long Linux may take for all cases.
 const LINUX_LIMIT: Duration = Duration::from_secs(1800);
 /// Cases that are tools of other tests, or about Paddock alone.
-const LEFT_OUT: &[&str] = &["fault", "sleep", "oom", "figures"];
+const LEFT_OUT: &[&str] = &["fault", "sleep", "oom", "figures", "data-errors"];
 /// What comes before the output of each case.
 const MARK: &str = "== case ";
 

@@ -305,6 +305,9 @@ pub fn make_filesystem(image: &Path, stage: &Path, contents: &Contents) -> Resul
         "0",
         "-L",
         "paddock",
+        // What goes on with damaged metadata damages more.
+        "-e",
+        "remount-ro",
     ]);
     mke2fs.args([
         "-b",

@@ -143,14 +143,14 @@ impl Config {
 
     fn add_devices(&self, qemu: &mut Command) -> Result<()> {
         if let Some(disk) = &self.disk {
-            let mut drive = OsString::from("if=none,id=root,format=raw,file=");
+            let mut drive = OsString::from("if=none,id=root,node-name=disk,format=raw,file=");
             if let Some(rules) = &self.disk_rules {
                 drive.push(format!("blkdebug:{}:", rules.display()).replace(',', ",,"));
             }
             drive.push(disk.to_string_lossy().replace(',', ",,"));
             qemu.arg("-drive")
                 .arg(drive)
-                .args(["-device", "virtio-blk-device,drive=root"]);
+                .args(["-device", "virtio-blk-device,id=root-card,drive=root"]);
         }
         if let Some(net) = self.net {
             let forward = |host, guest| format!("hostfwd=tcp:127.0.0.1:{host}-:{guest}");

@@ -55,6 +55,13 @@ impl Core {
         Ok(())
     }
 
+    /// The block with a group's descriptor, and where in it. `EBADMSG`.
+    fn descriptor(&mut self, group: u32) -> Result<(&[u8], usize)> {
+        let (block, at) = self.geometry.descriptor_place(group);
+        let data = self.read_sealed(block, |_, _| Seal::Descriptors)?;
+        Ok((data, at))
+    }
+
     /// A group's descriptor, as far as it is known, to change.
     fn descriptor_mut(&mut self, group: u32) -> Result<&mut [u8]> {
         let (block, at) = self.geometry.descriptor_place(group);
@@ -90,8 +97,7 @@ impl Core {
     /// A block number in a group's descriptor.
     fn group_block(&mut self, group: u32, field: Field) -> Result<u64> {
         let wide = self.wide();
-        let (block, at) = self.geometry.descriptor_place(group);
-        let data = self.read(block)?;
+        let (data, at) = self.descriptor(group)?;
         let number = match wide {
             true => get_split(data, at + field.low, at + field.high),
             false => u64::from(get_u32(data, at + field.low)),
@@ -101,8 +107,7 @@ impl Core {
 
     fn group_count(&mut self, group: u32, field: Field) -> Result<u32> {
         let wide = self.wide();
-        let (block, at) = self.geometry.descriptor_place(group);
-        let data = self.read(block)?;
+        let (data, at) = self.descriptor(group)?;
         let high = match wide {
             true => u32::from(get_u16(data, at + field.high)),
             false => 0,
@@ -134,26 +139,32 @@ impl Core {
         Ok(())
     }
 
-    /// Whether a flag was set in the group's descriptor; it is not any more.
-    fn take_flag(&mut self, group: u32, flag: u16) -> Result<bool> {
-        let (block, at) = self.geometry.descriptor_place(group);
-        let flags = get_u16(self.read(block)?, at + FLAGS);
-        if self.geometry.group_checksums == GroupChecksums::None || flags & flag == 0 {
-            return Ok(false);
-        }
-        put_u16(self.descriptor_mut(group)?, FLAGS, flags & !flag);
-        Ok(true)
+    /// Whether a flag is set in the group's descriptor.
+    fn has_flag(&mut self, group: u32, flag: u16) -> Result<bool> {
+        let (data, at) = self.descriptor(group)?;
+        let flags = get_u16(data, at + FLAGS);
+        Ok(self.geometry.group_checksums != GroupChecksums::None && flags & flag != 0)
+    }
+
+    fn clear_flag(&mut self, group: u32, flag: u16) -> Result<()> {
+        let data = self.descriptor_mut(group)?;
+        let flags = get_u16(data, FLAGS);
+        put_u16(data, FLAGS, flags & !flag);
+        Ok(())
     }
 
     /// The block with the group's bitmap of blocks, which is made first if it
     /// was never written.
     fn block_bitmap(&mut self, group: u32) -> Result<u64> {
         let bitmap = self.group_block(group, BLOCK_BITMAP)?;
-        if self.take_flag(group, BLOCK_BITMAP_UNWRITTEN)? {
+        if self.has_flag(group, BLOCK_BITMAP_UNWRITTEN)? {
             let fresh = self.initial_block_bitmap(group)?;
+            self.clear_flag(group, BLOCK_BITMAP_UNWRITTEN)?;
             self.fresh(bitmap, Seal::BlockBitmap(group))?
                 .copy_from_slice(&fresh);
         }
+        let bits = self.geometry.blocks_per_group;
+        self.check_bitmap(bitmap, group, BLOCK_BITMAP_CHECKSUM, bits)?;
         Ok(bitmap)
     }
 
@@ -184,12 +195,28 @@ impl Core {
     /// As [`block_bitmap`](Self::block_bitmap), of inodes.
     fn inode_bitmap(&mut self, group: u32) -> Result<u64> {
         let bitmap = self.group_block(group, INODE_BITMAP)?;
-        if self.take_flag(group, INODE_BITMAP_UNWRITTEN)? {
+        if self.has_flag(group, INODE_BITMAP_UNWRITTEN)? {
+            self.clear_flag(group, INODE_BITMAP_UNWRITTEN)?;
             let bits = self.geometry.inodes_per_group..self.geometry.block_size as u32 * 8;
             let data = self.fresh(bitmap, Seal::InodeBitmap(group))?;
             bits.for_each(|bit| set(data, bit));
         }
+        let bits = self.geometry.inodes_per_group;
+        self.check_bitmap(bitmap, group, INODE_BITMAP_CHECKSUM, bits)?;
         Ok(bitmap)
+    }
+
+    /// Checks a bitmap of `bits` bits that has come from the disk: its checksum is in the
+    /// group's descriptor, as far as there is room. `EBADMSG`.
+    fn check_bitmap(&mut self, bitmap: u64, group: u32, field: Field, bits: u32) -> Result<()> {
+        if !self.geometry.checksums || self.is_checked(bitmap, 0) {
+            return Ok(());
+        }
+        let kept = self.group_count(group, field)?;
+        let mask = if self.wide() { !0 } else { 0xffff };
+        self.check(bitmap, 0, |geometry, data| {
+            geometry.bitmap_checksum(data, bits) & mask == kept
+        })
     }
 
     /// The inode at `bit` of the group's table is used from now on.
@@ -247,9 +274,21 @@ impl Core {
         Err(Errno::ENOSPC)
     }
 
+    /// None for a bitmap that is bad, if the filesystem goes on with errors: then others
+    /// do as well.
+    fn unless_bad(&self, bitmap: Result<u64>) -> Result<Option<u64>> {
+        match bitmap {
+            Err(Errno::EIO | Errno::EBADMSG) if !self.is_stopped() => Ok(None),
+            bitmap => bitmap.map(Some),
+        }
+    }
+
     fn take_blocks(&mut self, group: u32, from: u32, want: u32) -> Result<Option<(u64, u32)>> {
         let bits = self.geometry.blocks_in_group(group);
-        let bitmap = self.block_bitmap(group)?;
+        let bitmap = self.block_bitmap(group);
+        let Some(bitmap) = self.unless_bad(bitmap)? else {
+            return Ok(None);
+        };
         let Some(first) = find_clear(self.read(bitmap)?, from, bits) else {
             return Ok(None);
         };
@@ -296,7 +335,10 @@ impl Core {
             }
             let reserved = self.geometry.first_inode.saturating_sub(1);
             let from = if group == 0 { reserved } else { 0 };
-            let bitmap = self.inode_bitmap(group)?;
+            let bitmap = self.inode_bitmap(group);
+            let Some(bitmap) = self.unless_bad(bitmap)? else {
+                continue;
+            };
             let Some(bit) = find_clear(self.read(bitmap)?, from, per_group) else {
                 continue;
             };

@@ -5,7 +5,9 @@
 
 use crate::bytes::{get_u16, get_u32, put_u16, put_u32};
 use crate::dir::{TAIL_LEN, is_tail};
-use crate::layout::{DESC_CHECKSUM, Geometry, GroupChecksums, SUPERBLOCK_SIZE};
+use crate::layout::{
+    DESC_CHECKSUM, Geometry, GroupChecksums, INCOMPAT_RECOVER, SB_INCOMPAT, SUPERBLOCK_SIZE,
+};
 use crate::raw_inode::{RawInode, SMALL};
 use crc::{Algorithm, CRC_16_MODBUS, Crc, Table};
 
@@ -111,6 +113,71 @@ impl Geometry {
         }
     }
 
+    /// Whether a block, as it came from the disk, has the checksum that
+    /// [`seal`](Self::seal) would give it. Those of bitmaps are not inside, and the
+    /// superblock is looked at when it is mounted.
+    pub fn is_sound(&self, seal: Seal, block: u64, data: &[u8]) -> bool {
+        let len = data.len();
+        match seal {
+            Seal::Descriptors => self.are_descriptors_sound(block, data),
+            _ if !self.checksums => true,
+            Seal::Extents(seed) => {
+                let end = 12 + usize::from(get_u16(data, 4)) * 12;
+                let covered = data.get(..end).filter(|_| end + 4 <= len);
+                covered.is_some_and(|bytes| get_u32(data, end) == crc32c(seed, bytes))
+            }
+            Seal::Directory(seed) => {
+                let (entries, tail) = data.split_at(len - TAIL_LEN);
+                is_tail(tail) && get_u32(tail, 8) == crc32c(seed, entries)
+            }
+            Seal::Index(seed, table) => {
+                index_sum(data, seed, table).is_some_and(|(at, sum)| get_u32(data, at) == sum)
+            }
+            Seal::Attributes => {
+                let seed = crc32c(self.checksum_seed, &block.to_le_bytes());
+                let (before, after) = data.split_at(ATTRIBUTES_CHECKSUM);
+                let sum = crc32c(crc32c(crc32c(seed, before), &[0; 4]), &after[4..]);
+                get_u32(after, 0) == sum
+            }
+            Seal::Orphans(seed) => {
+                let sum = crc32c(crc32c(seed, &block.to_le_bytes()), &data[..len - 8]);
+                get_u32(data, len - 4) == sum
+            }
+            Seal::None | Seal::Superblock | Seal::BlockBitmap(_) | Seal::InodeBitmap(_) => true,
+        }
+    }
+
+    /// Whether the superblock has its checksum, if it should have one.
+    pub fn is_superblock_sound(&self, sb: &[u8]) -> bool {
+        !self.checksums || get_u32(sb, SB_CHECKSUM) == crc32c(!0, &sb[..SB_CHECKSUM])
+    }
+
+    /// As [`is_superblock_sound`](Self::is_superblock_sound), or it would be with the flag
+    /// that tells of a log in use turned over: the power may have gone while that was
+    /// written, which is in another sector than the checksum.
+    pub fn is_superblock_sound_or_torn(&self, sb: &[u8]) -> bool {
+        let (before, after) = (&sb[..SB_INCOMPAT], &sb[SB_INCOMPAT + 4..SB_CHECKSUM]);
+        let flags = get_u32(sb, SB_INCOMPAT) ^ INCOMPAT_RECOVER;
+        let sum = crc32c(crc32c(!0, before), &flags.to_le_bytes());
+        self.is_superblock_sound(sb) || get_u32(sb, SB_CHECKSUM) == crc32c(sum, after)
+    }
+
+    fn are_descriptors_sound(&self, block: u64, data: &[u8]) -> bool {
+        let first = self.first_descriptor(block);
+        let sound = |(index, desc): (usize, &[u8])| {
+            let group = first + index as u32;
+            let sum = self.descriptor_checksum(group, desc);
+            group >= self.groups || sum.is_none_or(|sum| get_u16(desc, DESC_CHECKSUM) == sum)
+        };
+        data.chunks_exact(self.desc_size).enumerate().all(sound)
+    }
+
+    /// The group of the first descriptor in a block of them.
+    fn first_descriptor(&self, block: u64) -> u32 {
+        let per_block = self.block_size / self.desc_size;
+        ((block - self.superblock_place().0 - 1) as usize * per_block) as u32
+    }
+
     /// The checksum of a bitmap of `bits` bits.
     pub fn bitmap_checksum(&self, data: &[u8], bits: u32) -> u32 {
         let bytes = (bits as usize / 8).min(data.len());
@@ -118,10 +185,9 @@ impl Geometry {
     }
 
     fn seal_descriptors(&self, block: u64, data: &mut [u8]) {
-        let per_block = self.block_size / self.desc_size;
-        let first = (block - self.superblock_place().0 - 1) as usize * per_block;
+        let first = self.first_descriptor(block);
         for (index, desc) in data.chunks_exact_mut(self.desc_size).enumerate() {
-            let group = (first + index) as u32;
+            let group = first + index as u32;
             if group >= self.groups {
                 return;
             }
@@ -156,12 +222,7 @@ impl Geometry {
         if !self.checksums {
             return;
         }
-        let extra = if bytes.len() > SMALL {
-            usize::from(get_u16(bytes, SMALL))
-        } else {
-            0
-        };
-        let has_high = extra >= INODE_HIGH + 2 - SMALL;
+        let has_high = has_high_checksum(bytes);
         put_u16(bytes, INODE_LOW, 0);
         if has_high {
             put_u16(bytes, INODE_HIGH, 0);
@@ -172,18 +233,42 @@ impl Geometry {
             put_u16(bytes, INODE_HIGH, (sum >> 16) as u16);
         }
     }
+
+    /// Whether an inode, as it lies on the disk, has its checksum.
+    pub fn is_inode_sound(&self, raw: &RawInode, bytes: &[u8]) -> bool {
+        let sum = crc32c(self.inode_seed(raw), &bytes[..INODE_LOW]);
+        let sum = crc32c(sum, &[0; 2]);
+        let low = get_u16(bytes, INODE_LOW);
+        if !has_high_checksum(bytes) {
+            return crc32c(sum, &bytes[INODE_LOW + 2..]) as u16 == low;
+        }
+        let sum = crc32c(sum, &bytes[INODE_LOW + 2..INODE_HIGH]);
+        let sum = crc32c(crc32c(sum, &[0; 2]), &bytes[INODE_HIGH + 2..]);
+        sum == u32::from(low) | u32::from(get_u16(bytes, INODE_HIGH)) << 16
+    }
 }
 
-/// The checksum of a table covers the entries there are, and is behind those
-/// that there could be.
-fn seal_index(data: &mut [u8], seed: u32, table: usize) {
+/// Whether an inode has room for the upper half of its checksum.
+fn has_high_checksum(bytes: &[u8]) -> bool {
+    bytes.len() > SMALL && usize::from(get_u16(bytes, SMALL)) >= INODE_HIGH + 2 - SMALL
+}
+
+/// The checksum of a table, and where it belongs: it covers the entries there are, and is
+/// behind those that there could be. `None` if the table makes no sense.
+fn index_sum(data: &[u8], seed: u32, table: usize) -> Option<(usize, u32)> {
     let limit = usize::from(get_u16(data, table));
     let count = usize::from(get_u16(data, table + 2));
     let tail = table + limit * 8;
     if tail + 8 > data.len() || count > limit {
-        return;
+        return None;
     }
     let sum = crc32c(seed, &data[..table + count * 8]);
     let sum = crc32c(sum, &get_u32(data, tail).to_le_bytes());
-    put_u32(data, tail + 4, crc32c(sum, &[0; 4]));
+    Some((tail + 4, crc32c(sum, &[0; 4])))
+}
+
+fn seal_index(data: &mut [u8], seed: u32, table: usize) {
+    if let Some((at, sum)) = index_sum(data, seed, table) {
+        put_u32(data, at, sum);
+    }
 }

@@ -270,7 +270,7 @@ impl Core {
                     return Err(Errno::ENOMEM);
                 }
                 Err(error) => {
-                    pages.errors().record(error);
+                    self.note_loss(pages, error);
                     let offset = batch[at].0 * PAGE;
                     self.disk.report(format_args!(
                         "inode {}: cannot write the page at byte {offset}: {error}; it is lost",
@@ -282,9 +282,15 @@ impl Core {
         Ok(())
     }
 
+    /// Who syncs the file, or all of them, is told.
+    fn note_loss(&self, pages: &FilePages, error: Errno) {
+        pages.errors().record(error);
+        self.health.write_errors.record(error);
+    }
+
     /// A file's pages have nowhere to go: not even its inode can be read.
     fn lose_data(&mut self, ino: u64, pages: &FilePages, error: Errno) {
-        pages.errors().record(error);
+        self.note_loss(pages, error);
         while !pages.take_dirty(0, WRITE_BATCH).is_empty() && pages.is_dirty() {}
         self.disk
             .report(format_args!("inode {ino}: its data is lost: {error}"));

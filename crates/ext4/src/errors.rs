@@ -7,17 +7,56 @@ use crate::checksums::Seal;
 use crate::disk::zeroed;
 use crate::layout::{OnError, SB_STATE, STATE_ERRORS};
 use crate::transaction::Core;
-use paddock_vfs::{Errno, Result};
+use core::sync::atomic::{AtomicBool, Ordering};
+use paddock_vfs::{Errno, Result, WriteErrors};
+
+/// How a mounted filesystem is.
+pub(crate) struct Health {
+    /// Errors were found in it, now or when it was mounted before.
+    damaged: AtomicBool,
+    /// It takes no more changes.
+    stopped: AtomicBool,
+    /// What went wrong in writing anything of it.
+    pub write_errors: WriteErrors,
+}
+
+impl Health {
+    pub fn new(damaged: bool) -> Health {
+        Health {
+            damaged: AtomicBool::new(damaged),
+            stopped: AtomicBool::new(false),
+            write_errors: WriteErrors::new(),
+        }
+    }
+
+    /// Whether no more changes are taken.
+    pub fn is_stopped(&self) -> bool {
+        self.stopped.load(Ordering::Relaxed)
+    }
+
+    /// What is wrong with it, for whoever can mend it.
+    pub fn complaint(&self) -> Option<&'static str> {
+        match (self.is_stopped(), self.damaged.load(Ordering::Relaxed)) {
+            (true, _) => {
+                Some("takes no more changes since an error, see `dmesg`; repair it with e2fsck")
+            }
+            (false, true) => Some("has errors, see `dmesg`; repair it with e2fsck"),
+            (false, false) => None,
+        }
+    }
+}
 
 impl Core {
-    /// Acts on an error if it means that metadata is bad: `EIO` or `EUCLEAN`.
+    /// Acts on an error if it means that metadata is bad: `EIO`, `EUCLEAN` or
+    /// `EBADMSG`.
     ///
     /// # Panics
     /// If the superblock says so.
     pub fn found_bad(&mut self, what: &str, error: Errno) {
-        if !matches!(error, Errno::EIO | Errno::EUCLEAN) {
+        if !matches!(error, Errno::EIO | Errno::EUCLEAN | Errno::EBADMSG) {
             return;
         }
+        self.health.damaged.store(true, Ordering::Relaxed);
         match self.geometry.on_error {
             OnError::Continue => {
                 self.disk.report(format_args!("{what}: {error}"));
@@ -33,7 +72,8 @@ impl Core {
         if self.is_stopped() || self.journal_is_closed() {
             return;
         }
-        self.set_stopped();
+        self.health.stopped.store(true, Ordering::Relaxed);
+        self.health.write_errors.record(error);
         log::error!(
             "ext4: {}: {what}: {error}; it is read-only from now on. Check it with e2fsck",
             self.disk.name()

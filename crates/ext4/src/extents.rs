@@ -225,9 +225,14 @@ impl RawInode {
 }
 
 impl Core {
-    fn node(&mut self, block: u64, parent_depth: u16) -> Result<Node> {
+    /// A block of a file's tree. `EBADMSG`, `EUCLEAN`.
+    fn tree_block(&mut self, raw: &RawInode, block: u64) -> Result<&[u8]> {
         self.geometry.locate_block(block)?;
-        let node = Node::parse(self.read(block)?)?;
+        self.read_sealed(block, |geometry, _| Seal::Extents(geometry.inode_seed(raw)))
+    }
+
+    fn node(&mut self, raw: &RawInode, block: u64, parent_depth: u16) -> Result<Node> {
+        let node = Node::parse(self.tree_block(raw, block)?)?;
         match node.depth + 1 == parent_depth {
             true => Ok(node),
             false => Err(Errno::EUCLEAN),
@@ -253,8 +258,7 @@ impl Core {
                 return Ok(Err(hole_end - logical));
             };
             if found.depth > 0 {
-                self.geometry.locate_block(entry.physical)?;
-                let view = View::parse(self.read(entry.physical)?)?;
+                let view = View::parse(self.tree_block(raw, entry.physical)?)?;
                 if view.depth + 1 != found.depth {
                     return Err(Errno::EUCLEAN);
                 }
@@ -326,7 +330,7 @@ impl Core {
         let entry = node.entries.get_mut(at).ok_or(Errno::EUCLEAN)?;
         entry.logical = entry.logical.min(extent.logical);
         let block = entry.physical;
-        let mut child = self.node(block, node.depth)?;
+        let mut child = self.node(raw, block, node.depth)?;
         let sibling = self.insert_into(raw, &mut child, extent)?;
         let seal = Seal::Extents(self.geometry.inode_seed(raw));
         child.write(self.modify(block, seal)?);
@@ -394,7 +398,7 @@ impl Core {
                 continue;
             }
             let (block, depth) = (last.physical, node.depth);
-            let mut child = self.node(block, depth)?;
+            let mut child = self.node(raw, block, depth)?;
             self.cut_node(raw, &mut child, from, metadata)?;
             if !child.entries.is_empty() {
                 let seal = Seal::Extents(self.geometry.inode_seed(raw));
@@ -467,7 +471,7 @@ impl Core {
         if root.depth == 0 {
             return Ok(());
         }
-        let child = self.node(only.physical, root.depth)?;
+        let child = self.node(raw, only.physical, root.depth)?;
         if child.entries.len() > root.max {
             return Ok(());
         }
@@ -490,7 +494,7 @@ impl Core {
         }
         while let Some(entry) = node.entries.get(at).filter(|e| e.logical < range.end) {
             let block = entry.physical;
-            let mut child = self.node(block, node.depth)?;
+            let mut child = self.node(raw, block, node.depth)?;
             let before = taken.extents.len();
             self.take_from_node(raw, &mut child, range, taken)?;
             if taken.extents.len() == before {

@@ -1,6 +1,7 @@
 //! [`Ext4`]: a mounted filesystem.
 
 use crate::disk::{Disk, zeroed};
+use crate::errors::Health;
 use crate::inode::{Attributes, Ext4Inode};
 use crate::journal::Journal;
 use crate::layout::{Geometry, INCOMPAT_RECOVER, SUPERBLOCK_OFFSET, SUPERBLOCK_SIZE};
@@ -15,6 +16,7 @@ use paddock_sync::{Mutex, PreemptOff, Rank, SpinLock};
 use paddock_vfs::cache::{FilePages, PageCache};
 use paddock_vfs::{
     BlockDevice, Clock, Errno, FileKind, FileSystem, FsStats, Inode, PAGE_SIZE, Result, WriteCount,
+    WriteErrors,
 };
 
 const ROOT: u32 = 2;
@@ -148,8 +150,7 @@ pub struct Ext4 {
     pub(crate) shared: Arc<Shared>,
     root: Arc<Ext4Inode>,
     read_only: bool,
-    /// It takes no more changes.
-    stopped: Arc<AtomicBool>,
+    health: Arc<Health>,
 }
 
 impl Ext4 {
@@ -178,7 +179,7 @@ impl Ext4 {
                 disk.name()
             );
         }
-        let stopped = paddock_sync::try_arc(AtomicBool::new(false))?;
+        let health = paddock_sync::try_arc(Health::new(geometry.had_errors))?;
         let table = paddock_sync::try_arc(InodeTable::new())?;
         let mut core = Core::new(
             disk,
@@ -186,7 +187,7 @@ impl Ext4 {
             clock,
             cache.clone(),
             table.clone(),
-            stopped.clone(),
+            health.clone(),
         );
         core.keep_bytes((cache.limit() * PAGE_SIZE / 8).min(MOST_METADATA));
         if !geometry.unwritable.is_empty() && !read_only {
@@ -220,7 +221,7 @@ impl Ext4 {
             shared,
             root,
             read_only,
-            stopped,
+            health,
         })
     }
 }
@@ -236,7 +237,7 @@ fn read_geometry(device: &dyn BlockDevice) -> Result<Geometry> {
     let mut bytes = zeroed((start + SUPERBLOCK_SIZE).next_multiple_of(size))?;
     device.read(first as u64, &mut bytes)?;
     let sb = &bytes[start..];
-    Geometry::parse(sb).inspect_err(|_| {
+    let geometry = Geometry::parse(sb).inspect_err(|_| {
         let names = Geometry::unreadable(sb);
         if !names.is_empty() {
             log::error!(
@@ -244,7 +245,17 @@ fn read_geometry(device: &dyn BlockDevice) -> Result<Geometry> {
                 device.name()
             );
         }
-    })
+    })?;
+    // A log that is to be replayed may hold a better one.
+    if geometry.incompat & INCOMPAT_RECOVER == 0 && !geometry.is_superblock_sound_or_torn(sb) {
+        return Err(bad_superblock(device.name()));
+    }
+    Ok(geometry)
+}
+
+fn bad_superblock(name: &str) -> Errno {
+    log::error!("ext4: {name}: its superblock has a wrong checksum; repair it with e2fsck -f");
+    Errno::EUCLEAN
 }
 
 /// Replays the journal if need be; opens it for writing unless the mount is
@@ -262,6 +273,10 @@ fn open_journal(core: &mut Core, read_only: bool) -> Result<()> {
     journal.recover(&core.disk)?;
     // What was read before the replay is out of date.
     core.forget_buffers();
+    let geometry = core.geometry;
+    if !geometry.is_superblock_sound_or_torn(core.superblock()?) {
+        return Err(bad_superblock(core.disk.name()));
+    }
     core.set_recover_flag(false)?;
     core.geometry.incompat &= !INCOMPAT_RECOVER;
     if read_only {
@@ -347,7 +362,15 @@ impl FileSystem for Ext4 {
         core.shut_down()
     }
 
+    fn write_errors(&self) -> Option<&WriteErrors> {
+        Some(&self.health.write_errors)
+    }
+
+    fn complaint(&self) -> Option<&'static str> {
+        self.health.complaint()
+    }
+
     fn read_only(&self) -> bool {
-        self.read_only || self.stopped.load(Ordering::Relaxed)
+        self.read_only || self.health.is_stopped()
     }
 }

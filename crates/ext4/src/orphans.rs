@@ -87,8 +87,7 @@ impl Core {
         if block == 0 {
             return Ok(());
         }
-        self.geometry.locate_block(block)?;
-        let users = get_u32(self.read(block)?, ATTRIBUTE_USERS);
+        let users = self.attribute_users(block)?;
         if users > 1 {
             put_u32(
                 self.modify(block, Seal::Attributes)?,
@@ -141,7 +140,7 @@ impl Core {
 
     fn free_orphan_block(&mut self, block: u64, seal: Seal) -> Result<()> {
         for at in (0..self.disk.block_size - ORPHAN_TAIL).step_by(4) {
-            let ino = get_u32(self.read(block)?, at);
+            let ino = get_u32(self.read_sealed(block, |_, _| seal)?, at);
             if ino == 0 {
                 continue;
             }

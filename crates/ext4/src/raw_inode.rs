@@ -57,8 +57,22 @@ pub(crate) struct RawInode {
 }
 
 impl Core {
-    /// A copy of the inode. `EUCLEAN`, `EIO`.
+    /// A copy of the inode. `EBADMSG`, `EUCLEAN`, `EIO`.
     pub fn inode(&mut self, ino: u32) -> Result<RawInode> {
+        let raw = self.inode_unchecked(ino)?;
+        let (block, at) = self.inode_place(ino)?;
+        let size = self.geometry.inode_size;
+        let part = (at / size) as u32;
+        if self.geometry.checksums && !self.is_checked(block, part) {
+            self.check(block, part, |geometry, data| {
+                geometry.is_inode_sound(&raw, &data[at..at + size])
+            })?;
+        }
+        Ok(raw)
+    }
+
+    /// As [`inode`](Self::inode), of one that need not be in use.
+    fn inode_unchecked(&mut self, ino: u32) -> Result<RawInode> {
         let (block, at) = self.inode_place(ino)?;
         let size = self.geometry.inode_size.min(USED);
         let mut bytes = [0; USED];
@@ -79,11 +93,12 @@ impl Core {
 
     /// A new inode with one link and the extents flag, if it has data.
     pub fn new_inode(&mut self, ino: u32, node: &NewNode) -> Result<RawInode> {
-        let old = self.inode(ino)?;
+        let old = self.inode_unchecked(ino)?;
         // Whatever is behind the part that is used here goes.
         let (block, at) = self.inode_place(ino)?;
         let size = self.geometry.inode_size;
         self.modify_bytes(block, Seal::None, at, size)?.fill(0);
+        self.set_checked(block, (at / size) as u32);
         let now = self.clock.now();
         let mut raw = RawInode {
             bytes: [0; USED],

@@ -2,12 +2,14 @@
 //! and transactions.
 
 mod undo;
+mod verify;
 
 use crate::allocation::{BLOCK_BITMAP_CHECKSUM, INODE_BITMAP_CHECKSUM};
 use crate::buffers::{BlockHasher, BlockMap};
 use crate::bytes::{get_u16, put_u16, put_u32};
 use crate::checksums::Seal;
 use crate::disk::{Disk, zeroed};
+use crate::errors::Health;
 use crate::journal::Journal;
 use crate::layout::{Geometry, SB_WTIME, STATE_ERRORS};
 use crate::table::InodeTable;
@@ -16,7 +18,6 @@ use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::ops::Range;
-use core::sync::atomic::{AtomicBool, Ordering};
 use paddock_sync::try_box;
 use paddock_vfs::cache::{FilePages, PageCache};
 use paddock_vfs::{Clock, Errno, Result, Timestamp};
@@ -32,6 +33,9 @@ struct Buffer {
     changed_by: u64,
     /// When it was used last.
     used: u64,
+    /// Which of its parts have been found to have their checksums since it came from the
+    /// disk: a bit for each inode of a table, bit 0 for a block that has one.
+    checked: u64,
 }
 
 impl Buffer {
@@ -76,8 +80,7 @@ pub(crate) struct Core {
     pub dirty_files: BTreeMap<u64, Arc<FilePages>>,
     /// The oldest change that is not on the disk.
     pub dirty_since: Option<Timestamp>,
-    /// Set when nothing more is changed.
-    stopped: Arc<AtomicBool>,
+    pub health: Arc<Health>,
 }
 
 /// Room for one element more. `ENOMEM`.
@@ -92,7 +95,7 @@ impl Core {
         clock: Arc<dyn Clock>,
         cache: Arc<PageCache>,
         table: Arc<InodeTable>,
-        stopped: Arc<AtomicBool>,
+        health: Arc<Health>,
     ) -> Core {
         Core {
             disk,
@@ -113,7 +116,7 @@ impl Core {
             journal: None,
             dirty_files: BTreeMap::new(),
             dirty_since: None,
-            stopped,
+            health,
         }
     }
 
@@ -130,7 +133,7 @@ impl Core {
 
     /// `EROFS` if nothing may be changed (any more).
     pub fn check_writable(&self) -> Result<()> {
-        match self.journal.is_none() || self.stopped.load(Ordering::Relaxed) {
+        match self.journal.is_none() || self.is_stopped() {
             true => Err(Errno::EROFS),
             false => Ok(()),
         }
@@ -138,11 +141,7 @@ impl Core {
 
     /// Whether no more changes are taken.
     pub fn is_stopped(&self) -> bool {
-        self.stopped.load(Ordering::Relaxed)
-    }
-
-    pub fn set_stopped(&self) {
-        self.stopped.store(true, Ordering::Relaxed);
+        self.health.is_stopped()
     }
 
     /// Whether nothing is ever written.
@@ -188,6 +187,7 @@ impl Core {
             dirty: false,
             changed_by: 0,
             used: self.serial,
+            checked: 0,
         };
         let buffer = try_box(buffer)?;
         self.reserve_buffer()?;
@@ -279,6 +279,7 @@ impl Core {
             dirty: true,
             changed_by: serial,
             used: serial,
+            checked: !0,
         };
         let buffer = try_box(buffer)?;
         self.reserve_buffer()?;

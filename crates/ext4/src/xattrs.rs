@@ -143,8 +143,7 @@ impl Core {
         }
         let block = raw.attribute_block();
         if block != 0 {
-            self.geometry.locate_block(block)?;
-            let data = self.read(block)?;
+            let data = self.attribute_data(block)?;
             if get_u32(data, 0) != MAGIC {
                 return Err(Errno::EUCLEAN);
             }
@@ -279,9 +278,14 @@ impl Core {
         Ok(())
     }
 
-    fn attribute_users(&mut self, block: u64) -> Result<u32> {
+    pub fn attribute_users(&mut self, block: u64) -> Result<u32> {
+        Ok(get_u32(self.attribute_data(block)?, BLOCK_USERS))
+    }
+
+    /// A block of attributes. `EBADMSG`, `EUCLEAN`.
+    fn attribute_data(&mut self, block: u64) -> Result<&[u8]> {
         self.geometry.locate_block(block)?;
-        Ok(get_u32(self.read(block)?, BLOCK_USERS))
+        self.read_sealed(block, |_, _| Seal::Attributes)
     }
 
     /// The filesystem has attributes from now on.

@@ -183,6 +183,16 @@ pub trait FileSystem: Send + Sync {
     fn read_only(&self) -> bool {
         false
     }
+
+    /// What went wrong in writing any of its files, or itself. Never sleeps.
+    fn write_errors(&self) -> Option<&WriteErrors> {
+        None
+    }
+
+    /// What is wrong with it and what to do, for its operator. Never sleeps.
+    fn complaint(&self) -> Option<&'static str> {
+        None
+    }
 }
 
 /// A file or directory. There is one object for an inode as long as anyone

@@ -43,8 +43,9 @@ pub struct OpenFile {
     _writing: Option<Writing>,
     flags: AtomicU32,
     pos: Mutex<u64>,
-    /// Which errors of writing it back have been told.
+    /// Which errors of writing it back have been told, and which of its filesystem.
     told: Told,
+    told_of_all: Told,
     /// In tables of descriptors: what keeps it open for programs.
     descriptors: AtomicUsize,
     observers: Observers,
@@ -102,6 +103,10 @@ impl OpenFile {
         let kept = flags.difference(CREATION);
         let errors = file.inode().and_then(|inode| inode.write_errors());
         let told = errors.map(WriteErrors::opened).unwrap_or_default();
+        let all = path
+            .as_ref()
+            .and_then(|path| path.mount().fs().write_errors());
+        let told_of_all = all.map(WriteErrors::opened).unwrap_or_default();
         let regular = |path: &Path| path.inode().kind() == FileKind::Regular;
         let is_regular = path.as_ref().is_some_and(regular);
         paddock_sync::try_arc(OpenFile {
@@ -112,6 +117,7 @@ impl OpenFile {
             flags: AtomicU32::new(kept.bits()),
             pos: Mutex::new(Rank::OpenFile, 0),
             told,
+            told_of_all,
             descriptors: AtomicUsize::new(0),
             observers: Observers::new(),
         })
@@ -450,6 +456,19 @@ impl OpenFile {
     pub fn sync(&self) -> Result<()> {
         self.check_not_path()?;
         self.sync_and_check()
+    }
+
+    /// syncfs(2): writes all files of its filesystem back. An error of doing so, now or
+    /// before, is told once.
+    pub fn sync_all(&self) -> Result<()> {
+        self.check_not_path()?;
+        let Some(path) = &self.path else {
+            return Ok(());
+        };
+        let fs = path.mount().fs();
+        let result = fs.sync();
+        let errors = fs.write_errors();
+        result.and(errors.map_or(Ok(()), |errors| errors.check(&self.told_of_all)))
     }
 }
 

@@ -1,6 +1,7 @@
 //! What an interactive login is told first: what is wrong, then /etc/motd.
 
 use super::{files, settings};
+use crate::process::vfs;
 use crate::{violations, watchdog};
 use alloc::format;
 use alloc::string::String;
@@ -35,6 +36,13 @@ pub fn text(root: &PathContext, account: &Account, request: &SpawnRequest) -> Ve
     if violations::count() > 0 {
         let count = violations::count();
         text += &format!("kernel: {count} violations of its own rules, see `dmesg`\r\n");
+    }
+    for (mount, complaint) in vfs::namespace().complaints() {
+        let line = format!("{}: {complaint}\r\n", mount.source());
+        // A filesystem may be mounted in several places.
+        if !text.contains(&line) {
+            text += &line;
+        }
     }
     add_file(&mut text, root, MOTD, "");
     text.into_bytes()

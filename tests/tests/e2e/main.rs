@@ -8,6 +8,7 @@ mod debian;
 mod debian_disk;
 mod deploy;
 mod disk;
+mod disk_errors;
 mod exhaustion;
 mod failures;
 mod failures_absent;

@@ -19,7 +19,7 @@ fn set(machine: &Machine, text: &str) -> Result<()> {
     Ok(())
 }
 
-fn greeting(machine: &Machine) -> Result<String> {
+pub(crate) fn greeting(machine: &Machine) -> Result<String> {
     let mut ssh = machine.ssh_command(&["-tt"])?;
     let reply = run_limited(&mut ssh, b"exit\n".to_vec(), LIMIT)?;
     Ok(reply.text())

@@ -7,6 +7,7 @@ mod check;
 mod contracts;
 mod deploy;
 mod dialogues;
+mod disks;
 mod fuzz_inet;
 mod fuzz_sched;
 mod fuzz_ssh;
@@ -52,6 +53,8 @@ Usage: cargo xtask COMMAND [OPTIONS]
   contracts  the same program here and on Linux, line by line
   programs  Debian's programs at work, and the table of them
   profile  where time goes while a command runs: a flame graph
+  crash-images  cuts the power of disks in memory, anywhere
+  fuzz-images  mounts disks of which something was changed
   fuzz-inet  sends the stack of programs' sockets malformed frames
   herd-histories  random histories of herd's state machine
   herd-stress  what goes wrong all at once, for herd on this host
@@ -93,6 +96,8 @@ pub fn main() -> Result<ExitCode> {
         "profile" => profile::main(&mut args),
         "programs" => programs::main(&mut args),
         "stress" => stress::main(&mut args),
+        "crash-images" => disks::CRASHES.main(&mut args),
+        "fuzz-images" => disks::VARIANTS.main(&mut args),
         "fuzz-inet" => fuzz_inet::main(&mut args),
         "herd-histories" => herd_histories::main(&mut args),
         "herd-stress" => herd_stress::main(&mut args),

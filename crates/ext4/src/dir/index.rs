@@ -8,6 +8,7 @@ use super::entry::{Entry, NewEntry, entries, entry_len, kind_code, pack};
 use super::hash::{CURSOR_END, Hasher, major_of};
 use crate::bytes::{get_u16, get_u32, put_u16, put_u32};
 use crate::checksums::Seal;
+use crate::layout::Geometry;
 use crate::raw_inode::{FLAG_INDEX, RawInode};
 use crate::transaction::{Core, copy};
 use alloc::vec::Vec;
@@ -106,6 +107,15 @@ struct Step {
     seal: Seal,
 }
 
+/// Where the table begins in a block of a hashed directory, if it is one of the index:
+/// its first one is, and those that look as if they were free.
+pub(super) fn table_in(block: &[u8], logical: u32) -> Option<usize> {
+    match logical {
+        0 => Some(INFO + usize::from(block[INFO_LENGTH])),
+        _ => (usize::from(get_u16(block, 4)) == block.len()).then_some(NODE_TABLE),
+    }
+}
+
 /// The way from the root to a leaf.
 #[derive(Clone, Copy, Default)]
 struct Path {
@@ -132,7 +142,7 @@ impl Core {
         let most = self.geometry.index_tables;
         let geometry = self.geometry;
         let block = self.dir_block(raw, 0)?;
-        let data = self.read(block)?;
+        let data = self.any_block(raw, 0, block)?;
         let tables = usize::from(data[INFO_LEVELS]) + 1;
         if tables > most {
             return Err(Errno::EUCLEAN);
@@ -154,9 +164,10 @@ impl Core {
         Ok(self.index_seal(raw, table))
     }
 
-    fn table(&mut self, block: u64, at: usize) -> Result<Table> {
+    fn table(&mut self, raw: &RawInode, block: u64, at: usize) -> Result<Table> {
         let tail = self.geometry.index_tail();
-        Table::parse(self.read(block)?, at, tail)
+        let seal = |geometry: &Geometry, _: &[u8]| Seal::Index(geometry.inode_seed(raw), at);
+        Table::parse(self.read_sealed(block, seal)?, at, tail)
     }
 
     /// The way to the leaf for `hash`.
@@ -165,7 +176,7 @@ impl Core {
         let mut at = root.at;
         for _ in 0..root.tables {
             let block = self.dir_block(raw, path.leaf)?;
-            let table = self.table(block, at)?;
+            let table = self.table(raw, block, at)?;
             let data = self.read(block)?;
             let index = table.find(data, hash);
             path.leaf = table.child(data, index);
@@ -187,7 +198,7 @@ impl Core {
     fn next_leaf(&mut self, raw: &RawInode, path: &mut Path) -> Result<Option<u32>> {
         for level in (0..path.depth).rev() {
             let step = path.steps[level];
-            let table = self.table(step.block, step.at)?;
+            let table = self.table(raw, step.block, step.at)?;
             if step.index + 1 >= table.count {
                 continue;
             }
@@ -205,7 +216,7 @@ impl Core {
     fn descend(&mut self, raw: &RawInode, path: &mut Path, level: usize) -> Result<()> {
         for level in level..path.depth {
             let block = self.dir_block(raw, path.leaf)?;
-            let table = self.table(block, NODE_TABLE)?;
+            let table = self.table(raw, block, NODE_TABLE)?;
             path.leaf = table.child(self.read(block)?, 0);
             path.steps[level] = Step {
                 block,
@@ -225,6 +236,7 @@ impl Core {
         // Bounded: a damaged index could go on for ever.
         for _ in 0..self.dir_blocks(raw) {
             let block = self.dir_block(raw, path.leaf)?;
+            self.leaf(raw, block)?;
             if let Some(found) = self.find_in_block(block, name)? {
                 return Ok(Some(found));
             }
@@ -259,7 +271,7 @@ impl Core {
         let mut full = None;
         for level in (0..path.depth).rev() {
             let step = path.steps[level];
-            let table = self.table(step.block, step.at)?;
+            let table = self.table(raw, step.block, step.at)?;
             if table.count < table.limit {
                 break;
             }
@@ -305,7 +317,7 @@ impl Core {
     /// Moves the upper half of a table into a new one beside it.
     fn split_table(&mut self, raw: &mut RawInode, path: &Path, level: usize) -> Result<()> {
         let step = path.steps[level];
-        let table = self.table(step.block, step.at)?;
+        let table = self.table(raw, step.block, step.at)?;
         let middle = table.count / 2;
         if middle == 0 {
             return Err(Errno::EUCLEAN);
@@ -314,13 +326,13 @@ impl Core {
         let (logical, block) = self.add_table(raw)?;
         self.move_slots(raw, step, middle, block)?;
         table.set_count(self.modify(step.block, step.seal)?, middle);
-        self.insert_slot(path.steps[level - 1], hash, logical)
+        self.insert_slot(raw, path.steps[level - 1], hash, logical)
     }
 
     /// Copies the entries of a table from `first` on to the new table in
     /// `block`.
     fn move_slots(&mut self, raw: &RawInode, step: Step, first: usize, block: u64) -> Result<()> {
-        let table = self.table(step.block, step.at)?;
+        let table = self.table(raw, step.block, step.at)?;
         let from = step.at + first * SLOT..step.at + table.count * SLOT;
         let slots = copy(&self.read(step.block)?[from])?;
         let seal = self.index_seal(raw, NODE_TABLE);
@@ -331,8 +343,8 @@ impl Core {
         Ok(())
     }
 
-    fn insert_slot(&mut self, step: Step, hash: u32, child: u32) -> Result<()> {
-        let table = self.table(step.block, step.at)?;
+    fn insert_slot(&mut self, raw: &RawInode, step: Step, hash: u32, child: u32) -> Result<()> {
+        let table = self.table(raw, step.block, step.at)?;
         if table.count >= table.limit {
             return Err(Errno::EUCLEAN);
         }
@@ -344,7 +356,7 @@ impl Core {
     fn split_leaf(&mut self, raw: &mut RawInode, hasher: &Hasher, path: &Path) -> Result<()> {
         let usable = self.geometry.dir_usable();
         let old = self.dir_block(raw, path.leaf)?;
-        let source = copy(self.read(old)?)?;
+        let source = copy(self.leaf(raw, old)?)?;
         let sorted = by_hash(&source, hasher)?;
         let split = split_point(&sorted, usable).ok_or(Errno::EUCLEAN)?;
         let (lower, upper) = sorted.split_at(split);
@@ -357,7 +369,7 @@ impl Core {
         pack(self.modify(new, seal)?, usable, &source, upper.into_iter());
         pack(self.modify(old, seal)?, usable, &source, lower.into_iter());
         let parent = path.steps[path.depth - 1];
-        self.insert_slot(parent, hash | continued, logical)
+        self.insert_slot(raw, parent, hash | continued, logical)
     }
 
     /// Gives a directory of one block an index: its entries move into a leaf.
@@ -365,7 +377,7 @@ impl Core {
         let usable = self.geometry.dir_usable();
         let size = self.disk.block_size;
         let first = self.dir_block(raw, 0)?;
-        let source = copy(self.read(first)?)?;
+        let source = copy(self.leaf(raw, first)?)?;
         let mut parent = None;
         let mut kept = Vec::new();
         for entry in entries(&source) {
@@ -420,7 +432,7 @@ impl Core {
             let more = loop {
                 left = left.checked_sub(1).ok_or(Errno::EUCLEAN)?;
                 let block = self.dir_block(raw, path.leaf)?;
-                self.collect(block, &root.hasher, cursor, &mut batch)?;
+                self.collect(raw, block, &root.hasher, cursor, &mut batch)?;
                 let next = self.next_leaf(raw, &mut path)?;
                 // Names of one hash are ordered together.
                 if next.is_none_or(|hash| hash & 1 == 0) {
@@ -447,7 +459,7 @@ impl Core {
         let hasher = Hasher::new(&self.geometry, self.geometry.hash_version)?;
         let block = self.dir_block(raw, 0)?;
         let mut batch = Vec::new();
-        self.collect(block, &hasher, cursor, &mut batch)?;
+        self.collect(raw, block, &hasher, cursor, &mut batch)?;
         let refused = self.emit_batch(batch, emit)?;
         Ok(refused.unwrap_or(CURSOR_END))
     }
@@ -455,12 +467,13 @@ impl Core {
     /// Adds a block's entries from `cursor` on to `batch`, as (cursor, block, offset).
     fn collect(
         &mut self,
+        raw: &RawInode,
         block: u64,
         hasher: &Hasher,
         cursor: u64,
         batch: &mut Vec<(u64, u64, Entry)>,
     ) -> Result<()> {
-        let data = self.read(block)?;
+        let data = self.leaf(raw, block)?;
         for entry in entries(data) {
             let entry = entry?;
             if entry.ino == 0 || entry.is_dots(data) {

@@ -47,11 +47,32 @@ impl Core {
         }
     }
 
+    /// A leaf of a directory: a block of entries. `EBADMSG`.
+    fn leaf(&mut self, raw: &RawInode, block: u64) -> Result<&[u8]> {
+        self.read_sealed(block, |geometry, _| {
+            Seal::Directory(geometry.inode_seed(raw))
+        })
+    }
+
+    /// A block of a directory that may be a leaf or part of the index, which looks like
+    /// a leaf with nothing in it. `EBADMSG`.
+    fn any_block(&mut self, raw: &RawInode, logical: u32, block: u64) -> Result<&[u8]> {
+        let hashed = self.is_hashed(raw);
+        self.read_sealed(block, |geometry, data| {
+            let seed = geometry.inode_seed(raw);
+            match index::table_in(data, logical).filter(|_| hashed) {
+                Some(table) => Seal::Index(seed, table),
+                None => Seal::Directory(seed),
+            }
+        })
+    }
+
     fn find(&mut self, raw: &RawInode, name: &[u8]) -> Result<Option<Found>> {
         match name {
             // They are in the first block, whatever comes behind.
             b"." | b".." => {
                 let first = self.dir_block(raw, 0)?;
+                self.any_block(raw, 0, first)?;
                 self.find_in_block(first, name)
             }
             _ if self.is_hashed(raw) => self.find_hashed(raw, name),
@@ -62,6 +83,7 @@ impl Core {
     fn find_linear(&mut self, raw: &RawInode, name: &[u8]) -> Result<Option<Found>> {
         for logical in 0..self.dir_blocks(raw) {
             let block = self.dir_block(raw, logical)?;
+            self.any_block(raw, logical, block)?;
             if let Some(found) = self.find_in_block(block, name)? {
                 return Ok(Some(found));
             }
@@ -69,6 +91,7 @@ impl Core {
         Ok(None)
     }
 
+    /// Looks for a name in a block that has been checked.
     fn find_in_block(&mut self, block: u64, name: &[u8]) -> Result<Option<Found>> {
         let found = entry::find(self.read(block)?, name)?;
         Ok(found.map(|(entry, before)| Found {
@@ -88,7 +111,7 @@ impl Core {
     pub fn is_dir_empty(&mut self, raw: &RawInode) -> Result<bool> {
         for logical in 0..self.dir_blocks(raw) {
             let block = self.dir_block(raw, logical)?;
-            let data = self.read(block)?;
+            let data = self.any_block(raw, logical, block)?;
             for entry in entries(data) {
                 let entry = entry?;
                 if entry.ino != 0 && !entry.is_dots(data) {
@@ -138,7 +161,7 @@ impl Core {
     /// Puts an entry into a block of entries; whether it had room.
     fn add_to_block(&mut self, raw: &RawInode, block: u64, entry: &NewEntry<'_>) -> Result<bool> {
         let usable = self.geometry.dir_usable();
-        match find_gap(self.read(block)?, usable, entry.len())? {
+        match find_gap(self.leaf(raw, block)?, usable, entry.len())? {
             Some(gap) => {
                 let seal = self.dir_seal(raw);
                 let room = self.modify_bytes(block, seal, gap.at, gap.len)?;
@@ -264,8 +287,9 @@ impl Core {
         let mut at = cursor;
         while at < raw.size() {
             let start = at / size * size;
-            let block = self.dir_block(raw, (at / size) as u32)?;
-            let data = self.read(block)?;
+            let logical = (at / size) as u32;
+            let block = self.dir_block(raw, logical)?;
+            let data = self.any_block(raw, logical, block)?;
             for entry in entries(data) {
                 let entry = entry?;
                 let here = start + entry.at as u64;

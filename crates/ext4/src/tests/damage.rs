@@ -66,7 +66,7 @@ fn explore(dir: &dyn Inode, depth: u32) {
 }
 
 /// Changes things, whatever comes of it.
-fn disturb(fs: &Ext4) {
+pub(super) fn disturb(fs: &Ext4) {
     let root = fs.root();
     for index in 0..40_u8 {
         let name = [b'a', index + 1];
@@ -116,7 +116,7 @@ proptest! {
             image[at.min(end)..end].fill(value);
         }
         // To go on, whatever comes of it.
-        image[1024 + 60..1024 + 62].copy_from_slice(&[1, 0]);
+        set_in_superblock(&mut image, POLICY, 1);
         let disk = Arc::new(MemDisk::new(image));
         if let Ok(fs) = mount_with(&disk, 200) {
             explore(&*fs.root(), 3);

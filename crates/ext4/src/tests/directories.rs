@@ -32,7 +32,7 @@ const KINDS: [Hashes; 6] = {
 /// Makes the image's directories use another hash.
 fn choose_hash(image: &mut [u8], kind: &Hashes) {
     image[1024 + 252] = kind.version;
-    image[1024 + 352] = if kind.unsigned { 2 } else { 1 };
+    set_in_superblock(image, 352, if kind.unsigned { 2 } else { 1 });
 }
 
 /// Names of every length, with bytes of every value; no two are equal.

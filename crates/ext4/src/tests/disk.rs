@@ -3,6 +3,7 @@
 use core::ops::Range;
 use paddock_vfs::{BlockDevice, Errno, Result};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 const BLOCK: usize = 512;
 
@@ -17,7 +18,14 @@ pub(super) struct MemDisk {
     log: Mutex<Option<Vec<Event>>>,
     /// Bytes that cannot be read, and those that cannot be written.
     bad: Mutex<[Vec<Range<usize>>; 2]>,
+    /// Whether a write from a byte on fails.
+    refuses: Mutex<Option<Refusal>>,
+    /// Flushes fail.
+    no_flush: AtomicBool,
 }
+
+/// Which writes, by their first byte and their content, fail.
+pub(super) type Refusal = Box<dyn Fn(usize, &[u8]) -> bool + Send>;
 
 /// What fails.
 #[derive(Clone, Copy)]
@@ -32,6 +40,8 @@ impl MemDisk {
             data: Mutex::new(data),
             log: Mutex::new(None),
             bad: Mutex::default(),
+            refuses: Mutex::new(None),
+            no_flush: AtomicBool::new(false),
         }
     }
 
@@ -44,8 +54,25 @@ impl MemDisk {
         self.bad.lock().unwrap()[what as usize].push(bytes);
     }
 
+    /// Lets some writes fail from now on.
+    pub fn refuse(&self, refusal: Refusal) {
+        *self.refuses.lock().unwrap() = Some(refusal);
+    }
+
+    /// Lets flushes fail from now on.
+    pub fn refuse_flushes(&self) {
+        self.no_flush.store(true, Ordering::Relaxed);
+    }
+
+    /// Changes a byte, as no write does.
+    pub fn flip(&self, at: usize) {
+        self.data.lock().unwrap()[at] ^= 0x11;
+    }
+
     /// Nothing fails any more.
     pub fn mend(&self) {
+        *self.refuses.lock().unwrap() = None;
+        self.no_flush.store(false, Ordering::Relaxed);
         *self.bad.lock().unwrap() = Default::default();
     }
 
@@ -99,6 +126,13 @@ impl BlockDevice for MemDisk {
     fn write(&self, block: u64, buf: &[u8]) -> Result<()> {
         let range = self.range(block, buf.len())?;
         self.check(Fail::Writes, &range)?;
+        let refuses = self.refuses.lock().unwrap();
+        if refuses
+            .as_ref()
+            .is_some_and(|refuses| refuses(range.start, buf))
+        {
+            return Err(Errno::EIO);
+        }
         if let Some(log) = self.log.lock().unwrap().as_mut() {
             log.push(Event::Write(range.start, buf.to_vec()));
         }
@@ -107,6 +141,9 @@ impl BlockDevice for MemDisk {
     }
 
     fn flush(&self) -> Result<()> {
+        if self.no_flush.load(Ordering::Relaxed) {
+            return Err(Errno::EIO);
+        }
         if let Some(log) = self.log.lock().unwrap().as_mut() {
             log.push(Event::Flush);
         }

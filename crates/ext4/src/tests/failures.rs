@@ -8,9 +8,9 @@ use paddock_vfs::{Errno, MountNamespace, OpenFile, OpenFlags, PathContext};
 
 const BLOCK: usize = 4096;
 
-fn image_with_policy(policy: u8) -> Vec<u8> {
+fn image_with_policy(policy: u16) -> Vec<u8> {
     let mut image = make_image(4096, 16 << 10, None);
-    image[1024 + 60..1024 + 62].copy_from_slice(&[policy, 0]);
+    set_in_superblock(&mut image, POLICY, policy);
     image
 }
 

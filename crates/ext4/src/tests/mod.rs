@@ -1,16 +1,20 @@
 //! Tests against images made by mke2fs and judged by e2fsck.
 
+mod bad_blocks;
 mod basic;
 mod concurrent;
+mod crash;
 mod damage;
 mod directories;
 mod disk;
 mod failures;
 mod features;
 mod memory;
+mod overlay;
 mod power;
 mod random;
 mod space;
+mod variants;
 mod xattrs;
 
 use crate::Ext4;
@@ -98,6 +102,21 @@ fn make_image_with(
     assert!(output.status.success(), "{output:?}");
     std::fs::read(&image).unwrap()
 }
+
+/// Changes a number in an image's superblock, which has its checksum afterwards.
+fn set_in_superblock(image: &mut [u8], at: usize, value: u16) {
+    let sb = &mut image[1024..2048];
+    sb[at..at + 2].copy_from_slice(&value.to_le_bytes());
+    if sb[100 + 1] & 4 != 0 {
+        let sum = crate::checksums::crc32c(!0, &sb[..1020]);
+        sb[1020..].copy_from_slice(&sum.to_le_bytes());
+    }
+}
+
+/// Where an image's superblock says what is to be done about errors, and that there are
+/// some.
+const POLICY: usize = 60;
+const STATE: usize = 58;
 
 /// Fails unless e2fsck finds nothing at all.
 fn check_clean(image: &[u8], when: &str) {

@@ -147,7 +147,7 @@ fn check_space(fs: &Ext4, round: u64, whole: bool) {
 }
 
 /// Fills the free blocks with what no file must show.
-fn spoil_free_blocks(disk: &Arc<MemDisk>) {
+pub(super) fn spoil_free_blocks(disk: &Arc<MemDisk>) {
     let fs = mount(disk);
     let root = fs.root();
     let file = root.create(b"f", &node(FileKind::Regular)).unwrap();
@@ -177,7 +177,7 @@ fn check_round(fs: &Ext4, round: u64) {
     assert_eq!(link.readlink().unwrap(), [b'z'; 300]);
 }
 
-fn replayed_by_e2fsck(image: &[u8]) -> Vec<u8> {
+pub(super) fn replayed_by_e2fsck(image: &[u8]) -> Vec<u8> {
     let dir = TempDir::new();
     let path = dir.0.join("image");
     std::fs::write(&path, image).unwrap();
@@ -228,7 +228,7 @@ fn a_power_cut_at_any_moment_leaves_a_clean_disk() {
 }
 
 /// Gives the log the checksums that Linux would give it.
-fn with_log_checksums(image: &[u8]) -> Vec<u8> {
+pub(super) fn with_log_checksums(image: &[u8]) -> Vec<u8> {
     let dir = TempDir::new();
     let path = dir.0.join("image");
     std::fs::write(&path, image).unwrap();

@@ -358,6 +358,12 @@ impl MountNamespace {
         result
     }
 
+    /// What is wrong with filesystems and what to do, each by what it was mounted from.
+    pub fn complaints(&self) -> impl Iterator<Item = (Arc<Mount>, &'static str)> {
+        let complaint = |mount: Arc<Mount>| mount.fs.complaint().map(|told| (mount, told));
+        self.filesystems().filter_map(complaint)
+    }
+
     /// Makes durable what was written more than `age_ms` milliseconds ago;
     /// for the thread that does so every few seconds. The first error.
     pub fn flush_older_than(&self, age_ms: u64) -> Result<()> {

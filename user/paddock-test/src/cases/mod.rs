@@ -8,6 +8,7 @@ mod connections;
 mod copies;
 mod cpu_time;
 mod cpus;
+mod data_errors;
 mod descriptors;
 mod devices;
 mod elf_hostile;
@@ -141,6 +142,11 @@ pub const CASES: &[Case] = &[
     Case {
         alone: false,
         ..case("fail-alloc", fail_alloc::run)
+    },
+    Case {
+        usage: "BAD OTHER",
+        alone: false,
+        ..case("data-errors", data_errors::run)
     },
     tool("figures", "", figures::run),
     tool("stress", "SECONDS [FOLDER [WORKER...]]", stress::run),
