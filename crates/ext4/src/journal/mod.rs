@@ -73,7 +73,7 @@ impl Journal {
             || (has_checksums && !checksum::is_superblock_sound(&superblock))
             || first == 0
             || u64::from(length) > blocks
-            || length < first + 64
+            || length < first.saturating_add(64)
             || (field(JSB_START) != 0 && !(first..length).contains(&field(JSB_START)))
         {
             return Err(Errno::EUCLEAN);
