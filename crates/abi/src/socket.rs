@@ -24,6 +24,8 @@ pub const IPPROTO_ICMP: u32 = 1;
 pub const IPPROTO_TCP: u32 = 6;
 pub const IPPROTO_UDP: u32 = 17;
 pub const IPPROTO_IPV6: u32 = 41;
+pub const IPPROTO_ICMPV6: u32 = 58;
+pub const IPPROTO_RAW: u32 = 255;
 
 pub const SOL_SOCKET: u32 = 1;
 pub const SO_REUSEADDR: u32 = 2;
@@ -64,6 +66,10 @@ pub const TCP_FASTOPEN: u32 = 23;
 pub const TCP_NOTSENT_LOWAT: u32 = 25;
 pub const IP_TOS: u32 = 1;
 pub const IP_TTL: u32 = 2;
+pub const IP_HDRINCL: u32 = 3;
+/// Of `IPPROTO_RAW` and `IPPROTO_ICMPV6`.
+pub const ICMP_FILTER: u32 = 1;
+pub const IPV6_CHECKSUM: u32 = 7;
 pub const IPV6_UNICAST_HOPS: u32 = 16;
 pub const IPV6_V6ONLY: u32 = 26;
 pub const IPV6_TCLASS: u32 = 67;

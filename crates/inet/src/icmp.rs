@@ -1,6 +1,7 @@
 //! ICMP messages about packets that nobody takes (RFC 792, RFC 4443).
 
-use crate::ip::{HEADER, Packet, TTL};
+use crate::ip::{Body, HEADER, Packet, Sent, TTL};
+use crate::settings::Settings;
 use smoltcp::phy::ChecksumCapabilities;
 use smoltcp::wire::{
     Icmpv4DstUnreachable, Icmpv4Message, Icmpv4Packet, Icmpv4Repr, Icmpv6DstUnreachable,
@@ -13,6 +14,69 @@ const QUOTED: usize = 8;
 /// The same of IPv6: what fits into the smallest MTU of all, 1280, with two IP
 /// headers and that of the message.
 const QUOTED6: usize = 1280 - 2 * 40 - 8;
+
+/// Bytes of an echo's header.
+pub const ECHO: usize = 8;
+
+/// The answer to a request for an echo over IPv4. `None` if its checksum is wrong, or
+/// it is none.
+pub fn echo_reply<'a>(packet: &Packet<'a>) -> Option<Sent<'a>> {
+    let message = Icmpv4Packet::new_checked(packet.payload).ok()?;
+    let data = packet.payload.get(ECHO..)?;
+    message.verify_checksum().then_some(())?;
+    let body = Body::Echo {
+        from: packet.to,
+        to: packet.from,
+        is_reply: true,
+        ident: message.echo_ident(),
+        number: message.echo_seq_no(),
+        data,
+    };
+    Sent::new(body, &Settings::default())
+}
+
+/// Writes a request for an echo, or the answer (RFC 792).
+pub fn emit_echo(bytes: &mut [u8], is_reply: bool, ident: u16, seq_no: u16, data: &[u8]) {
+    let repr = match is_reply {
+        true => Icmpv4Repr::EchoReply {
+            ident,
+            seq_no,
+            data,
+        },
+        false => Icmpv4Repr::EchoRequest {
+            ident,
+            seq_no,
+            data,
+        },
+    };
+    let sums = ChecksumCapabilities::default();
+    repr.emit(&mut Icmpv4Packet::new_unchecked(bytes), &sums);
+}
+
+/// The same of ICMPv6 (RFC 4443, 4).
+pub fn emit_echo6(
+    bytes: &mut [u8],
+    (from, to): (Ipv6Address, Ipv6Address),
+    is_reply: bool,
+    ident: u16,
+    seq_no: u16,
+    data: &[u8],
+) {
+    let repr = match is_reply {
+        true => Icmpv6Repr::EchoReply {
+            ident,
+            seq_no,
+            data,
+        },
+        false => Icmpv6Repr::EchoRequest {
+            ident,
+            seq_no,
+            data,
+        },
+    };
+    let sums = ChecksumCapabilities::default();
+    repr.emit(&from, &to, &mut Icmpv6Packet::new_unchecked(bytes), &sums);
+}
 
 fn beginning(bytes: &[u8], most: usize) -> &[u8] {
     &bytes[..bytes.len().min(most)]

@@ -2,7 +2,7 @@
 
 use crate::icmp;
 use crate::offload::{Cut, Offloads, Unfinished};
-use crate::segment::{Header, Payload};
+use crate::segment::{Header, Payload, pseudo_header, sum_of};
 use crate::settings::Settings;
 use crate::udp;
 use smoltcp::phy::ChecksumCapabilities;
@@ -31,6 +31,8 @@ pub struct Packet<'a> {
     pub hops: u8,
     /// What the payload is.
     pub protocol: IpProtocol,
+    /// Its header, with options.
+    pub header: &'a [u8],
     /// What it carries.
     pub payload: &'a [u8],
     /// Whether a card has found the payload's checksum right, or nobody is to look
@@ -52,11 +54,13 @@ impl<'a> Packet<'a> {
     fn parse_ipv4(bytes: &'a [u8]) -> Option<Packet<'a>> {
         let packet = Ipv4Packet::new_checked(bytes).ok()?;
         let whole = !packet.more_frags() && packet.frag_offset() == 0;
+        let header = bytes.get(..usize::from(packet.header_len()))?;
         (whole && packet.verify_checksum()).then(|| Packet {
             from: packet.src_addr().into(),
             to: packet.dst_addr().into(),
             hops: packet.hop_limit(),
             protocol: packet.next_header(),
+            header,
             payload: packet.payload(),
             is_checked: false,
         })
@@ -70,6 +74,7 @@ impl<'a> Packet<'a> {
             to: packet.dst_addr().into(),
             hops: packet.hop_limit(),
             protocol,
+            header: bytes.get(..bytes.len() - payload.len())?,
             payload,
             is_checked: false,
         })
@@ -123,6 +128,26 @@ pub enum Body<'a> {
     Udp(IpEndpoint, IpEndpoint, &'a [u8]),
     /// That nobody has the port of a datagram: its packet.
     NoPort(&'a Packet<'a>),
+    /// Packets of a program.
+    Packet {
+        from: IpAddress,
+        to: IpAddress,
+        protocol: IpProtocol,
+        data: &'a [u8],
+        /// Where in the data of IPv6 a checksum is to be.
+        checksum_at: Option<u16>,
+    },
+    /// A packet of a program with its header, of IPv4.
+    Whole(IpAddress, IpAddress, &'a [u8]),
+    /// A request for an echo, or the answer.
+    Echo {
+        from: IpAddress,
+        to: IpAddress,
+        is_reply: bool,
+        ident: u16,
+        number: u16,
+        data: &'a [u8],
+    },
     /// A message of ICMPv6: its sender, its receiver, its hops.
     Message(Ipv6Address, Ipv6Address, u8, &'a Icmpv6Repr<'a>),
 }
@@ -133,6 +158,8 @@ impl Body<'_> {
             Body::Tcp(header, _) => (header.from.addr, header.to.addr),
             Body::Udp(from, to, _) => (from.addr, to.addr),
             Body::NoPort(packet) => (packet.to, packet.from),
+            Body::Packet { from, to, .. } | Body::Echo { from, to, .. } => (*from, *to),
+            Body::Whole(from, to, _) => (*from, *to),
             Body::Message(from, to, ..) => ((*from).into(), (*to).into()),
         }
     }
@@ -228,7 +255,10 @@ impl<'a> Sent<'a> {
 
     /// Bytes of the packet.
     pub fn len(&self) -> usize {
-        self.header_len() + self.payload_len()
+        match self.body {
+            Body::Whole(_, _, data) => data.len(),
+            _ => self.header_len() + self.payload_len(),
+        }
     }
 
     fn payload_len(&self) -> usize {
@@ -241,6 +271,8 @@ impl<'a> Sent<'a> {
             (Body::NoPort(packet), Way::Ipv6(from, to)) => {
                 icmp::no_port6(packet, from, to).buffer_len()
             }
+            (Body::Packet { data, .. } | Body::Whole(.., data), _) => data.len(),
+            (Body::Echo { data, .. }, _) => icmp::ECHO + data.len(),
             (Body::Message(.., message), _) => message.buffer_len(),
         }
     }
@@ -249,6 +281,7 @@ impl<'a> Sent<'a> {
         match (&self.body, self.way) {
             (Body::Tcp(..), _) => IpProtocol::Tcp,
             (Body::Udp(..), _) => IpProtocol::Udp,
+            (Body::Packet { protocol, .. }, _) => *protocol,
             (_, Way::Ipv4(..)) => IpProtocol::Icmp,
             (_, Way::Ipv6(..)) => IpProtocol::Icmpv6,
         }
@@ -258,6 +291,9 @@ impl<'a> Sent<'a> {
     /// be finished here, a segment's checksum is left to a card.
     pub fn emit(&self, bytes: &mut [u8], finish: bool) {
         debug_assert_eq!(bytes.len(), self.len());
+        if let Body::Whole(from, _, data) = self.body {
+            return emit_whole(bytes, from, data);
+        }
         let payload = match self.way {
             Way::Ipv4(from, to) => self.emit_ipv4(bytes, from, to),
             Way::Ipv6(from, to) => self.emit_ipv6(bytes, from, to),
@@ -325,12 +361,72 @@ impl<'a> Sent<'a> {
                 let mut message = Icmpv6Packet::new_unchecked(bytes);
                 icmp::no_port6(packet, from, to).emit(&from, &to, &mut message, &sums);
             }
+            (
+                Body::Packet {
+                    data, checksum_at, ..
+                },
+                way,
+            ) => {
+                bytes.copy_from_slice(data);
+                if let (Some(at), Way::Ipv6(from, to)) = (checksum_at, way) {
+                    let (from, to) = (from.into(), to.into());
+                    fill_checksum(bytes, *at, from, to, self.protocol());
+                }
+            }
+            (
+                Body::Echo {
+                    is_reply,
+                    ident,
+                    number,
+                    data,
+                    ..
+                },
+                way,
+            ) => {
+                let (ident, number) = (*ident, *number);
+                match way {
+                    Way::Ipv4(..) => icmp::emit_echo(bytes, *is_reply, ident, number, data),
+                    Way::Ipv6(from, to) => {
+                        icmp::emit_echo6(bytes, (from, to), *is_reply, ident, number, data);
+                    }
+                }
+            }
+            // Written as it is.
+            (Body::Whole(..), _) => {}
             (Body::Message(from, to, _, repr), _) => {
                 let mut message = Icmpv6Packet::new_unchecked(bytes);
                 repr.emit(from, to, &mut message, &sums);
             }
         }
     }
+}
+
+/// Writes a packet that has a header: its length and checksum are right whatever the
+/// program says, and so is the sender if it says none (raw(7)).
+fn emit_whole(bytes: &mut [u8], from: IpAddress, data: &[u8]) {
+    bytes.copy_from_slice(data);
+    let length = bytes.len();
+    let mut packet = Ipv4Packet::new_unchecked(bytes);
+    packet.set_total_len(length as u16);
+    if let IpAddress::Ipv4(from) = from
+        && packet.src_addr().is_unspecified()
+    {
+        packet.set_src_addr(from);
+    }
+    packet.fill_checksum();
+}
+
+/// Writes the checksum of what a packet of IPv6 carries at a place in it (RFC 3542,
+/// 3.1).
+fn fill_checksum(bytes: &mut [u8], at: u16, from: IpAddress, to: IpAddress, protocol: IpProtocol) {
+    let at = usize::from(at);
+    let Some(place) = bytes.get_mut(at..at + 2) else {
+        return;
+    };
+    place.fill(0);
+    let sum = !sum_of(pseudo_header(from, to, protocol, bytes.len()), bytes);
+    let sum = if sum == 0 { 0xffff } else { sum };
+    bytes[at..at + 2].copy_from_slice(&sum.to_be_bytes());
 }
 
 #[cfg(test)]

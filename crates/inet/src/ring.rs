@@ -139,6 +139,16 @@ impl Ring {
         }
     }
 
+    /// Exchanges the memory of an empty queue for another's with the bytes in it, which
+    /// are behind the end of this one until they are [committed](Self::commit). The
+    /// other is empty then.
+    pub fn exchange(&mut self, other: &mut Ring) {
+        debug_assert!(self.is_empty());
+        core::mem::swap(self, other);
+        self.len = 0;
+        other.len = 0;
+    }
+
     /// Throws everything away, with the memory.
     pub fn clear(&mut self) {
         *self = Ring::new();

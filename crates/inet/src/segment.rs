@@ -51,6 +51,25 @@ pub struct Header {
 /// A segment's data, in two pieces.
 pub type Payload<'a> = (&'a [u8], &'a [u8]);
 
+/// The data of a segment that has come.
+#[derive(Clone, Copy, Debug)]
+pub enum Data<'a> {
+    /// They are here.
+    Bytes(Payload<'a>),
+    /// So many are in the receiver's queue already, behind its end.
+    Placed(usize),
+}
+
+impl Data<'_> {
+    /// Bytes of them.
+    pub fn len(&self) -> usize {
+        match self {
+            Data::Bytes((first, second)) => first.len() + second.len(),
+            Data::Placed(count) => *count,
+        }
+    }
+}
+
 /// No data.
 pub const EMPTY: Payload<'static> = (&[], &[]);
 
@@ -125,7 +144,8 @@ impl Header {
             true => packet.fill_checksum(&self.from.addr, &self.to.addr),
             false => {
                 let length = header_len + data.0.len() + data.1.len();
-                packet.set_checksum(pseudo_header(self.from.addr, self.to.addr, length));
+                let (from, to) = (self.from.addr, self.to.addr);
+                packet.set_checksum(pseudo_header(from, to, IpProtocol::Tcp, length));
             }
         }
     }
@@ -171,15 +191,15 @@ pub fn sum_of(sum: u16, bytes: &[u8]) -> u16 {
     total as u16
 }
 
-/// The sum of the pseudo-header of a segment of so many bytes (RFC 9293, 3.1;
+/// The sum of the pseudo-header of what a packet carries, so many bytes (RFC 9293, 3.1;
 /// RFC 8200, 8.1).
-fn pseudo_header(from: IpAddress, to: IpAddress, length: usize) -> u16 {
+pub fn pseudo_header(from: IpAddress, to: IpAddress, protocol: IpProtocol, length: usize) -> u16 {
     let sum = [from, to].iter().fold(0, |sum, address| match address {
         IpAddress::Ipv4(address) => sum_of(sum, &address.octets()),
         IpAddress::Ipv6(address) => sum_of(sum, &address.octets()),
     });
     let length = (length as u32).to_be_bytes();
-    sum_of(sum_of(sum, &[0, u8::from(IpProtocol::Tcp)]), &length)
+    sum_of(sum_of(sum, &[0, u8::from(protocol)]), &length)
 }
 
 #[cfg(test)]

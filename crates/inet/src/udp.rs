@@ -1,6 +1,7 @@
 //! Datagrams (RFC 768): sockets, and what waits for them.
 
 use crate::ports::Claim;
+use crate::raw::Carries;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use paddock_abi::{Errno, Result};
@@ -17,6 +18,12 @@ pub const MAX_DATAGRAM: usize = 65527;
 pub const MAX_DATAGRAM4: usize = 65507;
 /// What a datagram that waits costs beside its bytes.
 const OVERHEAD: usize = 128;
+/// Bytes of the largest datagram whose memory a socket keeps for the next.
+const SPARE: usize = 256;
+/// Datagrams for which a socket keeps places.
+const PLACES: usize = 4;
+/// Bytes that an open socket is charged, as if it kept all that it may.
+pub const COST: usize = SPARE + PLACES * size_of::<Datagram>();
 /// Bytes that may wait for a socket by default, their cost included.
 pub const LIMIT: usize = 208 << 10;
 
@@ -32,6 +39,8 @@ pub struct Datagram {
 /// A socket.
 #[derive(Debug)]
 pub struct Socket<O> {
+    /// What comes and goes, if not UDP.
+    pub carries: Carries,
     pub claim: Option<Claim>,
     /// Whom alone it talks to.
     pub peer: Option<IpEndpoint>,
@@ -42,6 +51,8 @@ pub struct Socket<O> {
     /// Bytes that may wait, their cost included.
     pub limit: usize,
     queue: VecDeque<Datagram>,
+    /// Memory of a datagram that was taken, for the next.
+    spare: Vec<u8>,
     held: usize,
     charge: Charge,
 }
@@ -50,6 +61,7 @@ impl<O> Socket<O> {
     /// One that is not bound.
     pub fn new(owner: O, charge: Charge) -> Socket<O> {
         Socket {
+            carries: Carries::Udp,
             claim: None,
             peer: None,
             owner,
@@ -58,6 +70,7 @@ impl<O> Socket<O> {
             write_shut: false,
             limit: LIMIT,
             queue: VecDeque::new(),
+            spare: Vec::new(),
             held: 0,
             charge,
         }
@@ -68,16 +81,16 @@ impl<O> Socket<O> {
         self.peer.is_none_or(|peer| peer == *from)
     }
 
-    /// A datagram has come: false if there is no room for it.
-    pub fn push(&mut self, from: IpEndpoint, data: &[u8]) -> bool {
-        let cost = OVERHEAD + data.len();
+    /// A datagram has come, in two pieces: false if there is no room for it.
+    pub fn push(&mut self, from: IpEndpoint, first: &[u8], rest: &[u8]) -> bool {
+        let cost = OVERHEAD + first.len() + rest.len();
         // As on Linux one always fits.
         let full = self.held > 0 && self.held + cost > self.limit;
         let paid = self.charge.bytes();
         if full || self.read_shut || self.charge.resize(paid + cost).is_err() {
             return false;
         }
-        let kept = self.keep(from, data);
+        let kept = self.keep(from, first, rest);
         match kept {
             Ok(()) => self.held += cost,
             Err(_) => drop(self.charge.resize(paid)),
@@ -85,13 +98,14 @@ impl<O> Socket<O> {
         kept.is_ok()
     }
 
-    fn keep(&mut self, from: IpEndpoint, data: &[u8]) -> Result<()> {
-        let mut bytes = Vec::new();
+    fn keep(&mut self, from: IpEndpoint, first: &[u8], rest: &[u8]) -> Result<()> {
         self.queue.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
+        let mut bytes = core::mem::take(&mut self.spare);
         bytes
-            .try_reserve_exact(data.len())
+            .try_reserve_exact(first.len() + rest.len())
             .map_err(|_| Errno::ENOMEM)?;
-        bytes.extend_from_slice(data);
+        bytes.extend_from_slice(first);
+        bytes.extend_from_slice(rest);
         self.queue.push_back(Datagram { from, data: bytes });
         Ok(())
     }
@@ -103,13 +117,17 @@ impl<O> Socket<O> {
 
     /// Takes the next datagram away.
     pub fn pop(&mut self) {
-        let Some(datagram) = self.queue.pop_front() else {
+        let Some(Datagram { mut data, .. }) = self.queue.pop_front() else {
             return;
         };
-        let cost = OVERHEAD + datagram.data.len();
+        let cost = OVERHEAD + data.len();
         self.held -= cost;
         let _ = self.charge.resize(self.charge.bytes() - cost);
-        if self.queue.is_empty() {
+        if data.capacity() <= SPARE {
+            data.clear();
+            self.spare = data;
+        }
+        if self.queue.is_empty() && self.queue.capacity() > PLACES {
             self.queue = VecDeque::new();
         }
     }

@@ -1,7 +1,7 @@
 //! Whose a packet is: the stack of programs ([`super::inet`]), or embassy-net
 //! for the kernel's own services. The one table for that is the ports of the
 //! services: what is TCP or UDP to this machine and to none of them is the
-//! programs' stack's, which also answers for ports that nobody has, and for the
+//! programs' stack's, which also answers echoes, for ports that nobody has, and for the
 //! card's IPv6 addresses (neighbour discovery, echoes).
 
 use super::inet;
@@ -9,8 +9,8 @@ use super::ports::{DHCP_CLIENT, SERVICES};
 use crate::drivers::virtio::net::Verdict;
 use paddock_inet::Packet as AnyPacket;
 use smoltcp::wire::{
-    EthernetFrame, EthernetProtocol, Icmpv4Message, Icmpv4Packet, Icmpv6Message, Icmpv6Packet,
-    IpProtocol, Ipv4Cidr, Ipv4Packet, TcpPacket, UdpPacket,
+    EthernetFrame, EthernetProtocol, Icmpv6Message, Icmpv6Packet, IpProtocol, Ipv4Cidr, Ipv4Packet,
+    TcpPacket, UdpPacket,
 };
 
 type Packet<'a> = Ipv4Packet<&'a [u8]>;
@@ -28,10 +28,8 @@ fn is_of_programs(packet: &Packet<'_>) -> bool {
         IpProtocol::Udp => {
             UdpPacket::new_checked(payload).is_ok_and(|datagram| datagram.dst_port() != DHCP_CLIENT)
         }
-        // About what programs have sent: services use no UDP but DHCP.
-        IpProtocol::Icmp => Icmpv4Packet::new_checked(payload)
-            .is_ok_and(|message| message.msg_type() == Icmpv4Message::DstUnreachable),
-        _ => false,
+        // Services know no other protocol.
+        _ => true,
     }
 }
 
@@ -100,8 +98,7 @@ fn is_of_programs6(packet: &AnyPacket<'_>) -> bool {
     match packet.protocol {
         IpProtocol::Tcp => TcpPacket::new_checked(packet.payload)
             .is_ok_and(|segment| !SERVICES.has(segment.dst_port())),
-        IpProtocol::Udp | IpProtocol::Icmpv6 => true,
-        _ => false,
+        _ => true,
     }
 }
 

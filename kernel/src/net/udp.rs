@@ -1,5 +1,5 @@
-//! UDP sockets with Linux's behaviour (udp(7)), never waiting, like
-//! [`super::tcp`].
+//! Sockets for datagrams with Linux's behaviour (udp(7), raw(7), icmp(7)), never waiting,
+//! like [`super::tcp`].
 
 use super::inet;
 use super::notifier::Notifier;
@@ -7,18 +7,25 @@ use crate::process::accounts::paying;
 use alloc::sync::Arc;
 use core::any::Any;
 use embassy_net::IpEndpoint;
+use paddock_abi::socket::{
+    AF_INET6, IPPROTO_ICMP, IPPROTO_ICMPV6, IPPROTO_UDP, SOCK_DGRAM, SOCK_RAW,
+};
 use paddock_abi::termios::{FIONREAD, TIOCOUTQ};
 use paddock_abi::{Errno, Result};
 pub use paddock_inet::{Arrived, MAX_DATAGRAM};
-use paddock_inet::{Id, Local, Settings};
+use paddock_inet::{Carries, Echoes, Id, Local, Packets, Settings};
 use paddock_sync::{Pollable, PreemptOff, Rank, Ready, SpinLock, WaitQueue, try_arc};
 use paddock_unix_sockets::{SocketOptions, Switch, next_ino, socket_metadata};
 use paddock_user_io::{UserReader, UserWriter};
 use paddock_vfs::{File, IoctlArg, Metadata};
 
-/// A UDP socket.
+/// A socket for datagrams of UDP, for packets of another protocol, or for echoes.
 pub struct UdpSocket {
     id: Id,
+    /// `SOCK_DGRAM` or `SOCK_RAW`.
+    pub kind: u32,
+    /// What is in its packets.
+    pub protocol: u8,
     /// IP_TTL and IP_TOS; SO_REUSEPORT at bind(2).
     settings: SpinLock<Settings, PreemptOff>,
     notifier: Arc<Notifier>,
@@ -33,20 +40,77 @@ pub struct UdpSocket {
 impl UdpSocket {
     /// A fresh socket. `ENOMEM`, `ENFILE`.
     pub fn new(family: u16) -> Result<Arc<UdpSocket>> {
+        Self::make(family, SOCK_DGRAM, IPPROTO_UDP as u8, Carries::Udp)
+    }
+
+    /// One for echoes (icmp(7)). `ENOMEM`, `ENFILE`.
+    pub fn for_echoes(family: u16) -> Result<Arc<UdpSocket>> {
+        let is_ipv6 = family == AF_INET6;
+        let echoes = Echoes {
+            is_ipv6,
+            ident: None,
+            local: None,
+        };
+        let protocol = if is_ipv6 {
+            IPPROTO_ICMPV6
+        } else {
+            IPPROTO_ICMP
+        };
+        Self::make(family, SOCK_DGRAM, protocol as u8, Carries::Echoes(echoes))
+    }
+
+    /// One for packets (raw(7)). `ENOMEM`, `ENFILE`.
+    pub fn for_packets(family: u16, protocol: u8) -> Result<Arc<UdpSocket>> {
+        let packets = Packets::new(family == AF_INET6, protocol);
+        Self::make(family, SOCK_RAW, protocol, Carries::Packets(packets))
+    }
+
+    fn make(family: u16, kind: u32, protocol: u8, carries: Carries) -> Result<Arc<UdpSocket>> {
         let ino = next_ino();
         let (notifier, account) = (Notifier::new(family, ino)?, paying());
         let owner = notifier.clone();
         let id = inet::with(|stack, _| stack.udp_open(owner, &account))?;
+        let mut settings = super::settings_of(family);
+        if carries != Carries::Udp && family == AF_INET6 {
+            settings.any = Local::AnyIpv6;
+        }
         let socket = UdpSocket {
             id,
-            settings: SpinLock::new(Rank::SocketState, super::settings_of(family)),
+            kind,
+            protocol,
+            settings: SpinLock::new(Rank::SocketState, settings),
             notifier,
             options: SocketOptions::default(),
             family,
             ino,
         };
         // Without memory its drop gives it back.
-        try_arc(socket)
+        let socket = try_arc(socket)?;
+        if carries != Carries::Udp {
+            inet::with(|stack, _| stack.carry(id, carries))?;
+        }
+        Ok(socket)
+    }
+
+    /// What it is about, if it is for packets.
+    pub fn packets(&self) -> Option<Packets> {
+        if self.kind != SOCK_RAW {
+            return None;
+        }
+        match inet::with(|stack, _| stack.carries(self.id)) {
+            Carries::Packets(packets) => Some(packets),
+            _ => None,
+        }
+    }
+
+    /// Changes that.
+    pub fn set_packets(&self, change: impl FnOnce(&mut Packets)) {
+        inet::with(|stack, _| stack.set_packets(self.id, change));
+    }
+
+    /// Whether its ports are those of UDP.
+    pub fn has_ports(&self) -> bool {
+        self.kind == SOCK_DGRAM && self.protocol == IPPROTO_UDP as u8
     }
 
     /// bind(2). Port 0 is a port of the system's choice. `EINVAL` if bound

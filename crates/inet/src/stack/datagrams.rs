@@ -6,6 +6,7 @@ use crate::SECOND;
 use crate::icmp::parse_no_port;
 use crate::ip::{Body, HEADER, HEADER6, Packet, Sent};
 use crate::local::Local;
+use crate::raw::Carries;
 use crate::settings::Settings;
 use crate::slab::Id;
 use crate::udp::{self, MAX_DATAGRAM, MAX_DATAGRAM4, Socket};
@@ -69,7 +70,7 @@ impl<H: Host> Stack<H> {
         if self.sockets.len() >= MOST {
             return Err(Errno::ENFILE);
         }
-        let charge = Charge::new(account, size_of::<Socket<H::Observer>>())?;
+        let charge = Charge::new(account, size_of::<Socket<H::Observer>>() + udp::COST)?;
         self.sockets.insert(try_box(Socket::new(owner, charge))?)
     }
 
@@ -78,13 +79,16 @@ impl<H: Host> Stack<H> {
         if self.sockets.get(id).is_none() {
             return;
         }
-        let socket = self.sockets.remove(id.index);
-        if let Some(claim) = socket.and_then(|socket| socket.claim) {
+        let Some(socket) = self.sockets.remove(id.index) else {
+            return;
+        };
+        if let Some(claim) = socket.claim {
             self.udp_ports.release(claim);
         }
+        self.forget_other(id, socket.carries);
     }
 
-    fn udp(&mut self, id: Id) -> Result<&mut Socket<H::Observer>> {
+    pub(super) fn udp(&mut self, id: Id) -> Result<&mut Socket<H::Observer>> {
         let socket = self.sockets.get(id).ok_or(Errno::EBADF)?;
         Ok(&mut **socket)
     }
@@ -92,6 +96,9 @@ impl<H: Host> Stack<H> {
     /// bind(2). Port 0 is one of the system's choice. `EINVAL` if it is bound,
     /// `EADDRINUSE`, `ENOMEM`.
     pub fn udp_bind(&mut self, id: Id, local: Local, port: u16, settings: &Settings) -> Result<()> {
+        if self.udp(id)?.carries != Carries::Udp {
+            return self.bind_other(id, local, port);
+        }
         if self.udp(id)?.claim.is_some() {
             return Err(Errno::EINVAL);
         }
@@ -110,9 +117,15 @@ impl<H: Host> Stack<H> {
     }
 
     fn udp_make_bound(&mut self, id: Id, any: Local) -> Result<()> {
-        match self.udp(id)?.claim {
-            Some(_) => Ok(()),
-            None => self.udp_bind(id, any, 0, &Settings::default()),
+        let socket = self.udp(id)?;
+        let is_bound = match socket.carries {
+            Carries::Udp => socket.claim.is_some(),
+            Carries::Packets(_) => true,
+            Carries::Echoes(echoes) => echoes.ident.is_some(),
+        };
+        match is_bound {
+            true => Ok(()),
+            false => self.udp_bind(id, any, 0, &Settings::default()),
         }
     }
 
@@ -151,7 +164,11 @@ impl<H: Host> Stack<H> {
 
     /// The way of a datagram, which may go to many. `EACCES` if it must not go
     /// to everybody, `ENETUNREACH`.
-    fn datagram_route(&self, to: IpEndpoint, broadcasts: bool) -> Result<(Path, IpAddress)> {
+    pub(super) fn datagram_route(
+        &self,
+        to: IpEndpoint,
+        broadcasts: bool,
+    ) -> Result<(Path, IpAddress)> {
         let to_all = self.is_broadcast(to.addr);
         if to_all && !broadcasts {
             return Err(Errno::EACCES);
@@ -189,6 +206,9 @@ impl<H: Host> Stack<H> {
             return Err(Errno::EPIPE);
         }
         let to = to.or(socket.peer).ok_or(Errno::EDESTADDRREQ)?;
+        if socket.carries != Carries::Udp {
+            return self.send_other(now, id, data, (to.addr, broadcasts), settings);
+        }
         if to.port == 0 {
             return Err(Errno::EINVAL);
         }
@@ -214,13 +234,29 @@ impl<H: Host> Stack<H> {
                 }
             }
             _ => {
-                self.local.count((data, &[]));
+                self.local.count(data.len());
                 if !self.deliver(from, to, data) {
                     self.refuse(from, to);
                 }
             }
         }
         Ok(())
+    }
+
+    fn send_other(
+        &mut self,
+        now: u64,
+        id: Id,
+        data: &[u8],
+        to: (IpAddress, bool),
+        settings: &Settings,
+    ) -> Result<()> {
+        self.udp_make_bound(id, settings.any)?;
+        match self.udp(id)?.carries {
+            Carries::Udp => Err(Errno::EINVAL),
+            Carries::Packets(packets) => self.send_packet(now, packets, data, to, settings),
+            Carries::Echoes(echoes) => self.send_echo(now, echoes, data, to, settings),
+        }
     }
 
     /// A datagram for this machine. False if nobody has the port.
@@ -237,7 +273,7 @@ impl<H: Host> Stack<H> {
         let Some(socket) = socket.filter(|socket| socket.takes(&from)) else {
             return false;
         };
-        if socket.push(from, data) {
+        if socket.push(from, data, &[]) {
             socket.owner.changed(Ready::IN);
         }
         true
@@ -270,14 +306,15 @@ impl<H: Host> Stack<H> {
             return;
         }
         if let Some(sent) = Sent::new(Body::NoPort(packet), &Settings::default()) {
-            self.send_by_neighbour(now, &sent);
+            self.send_message(now, &sent);
         }
     }
 
-    /// An ICMP message has come from the card.
-    pub(super) fn on_icmp(&mut self, packet: &Packet<'_>) {
-        if let Some((from, to)) = parse_no_port(packet.payload) {
-            self.refuse(from, to);
+    /// An ICMP message has come.
+    pub(super) fn on_icmp(&mut self, now: u64, packet: &Packet<'_>) {
+        match parse_no_port(packet.payload) {
+            Some((from, to)) => self.refuse(from, to),
+            None => self.on_echo(now, packet),
         }
     }
 
@@ -347,7 +384,13 @@ impl<H: Host> Stack<H> {
     pub fn udp_state(&mut self, id: Id) -> Option<Datagrams> {
         let socket = self.udp(id).ok()?;
         Some(Datagrams {
-            bound: socket.claim.map(|claim| (claim.local, claim.port)),
+            bound: match socket.carries {
+                Carries::Udp => socket.claim.map(|claim| (claim.local, claim.port)),
+                Carries::Packets(packets) => packets.local.map(|local| (Local::One(local), 0)),
+                Carries::Echoes(echoes) => echoes
+                    .ident
+                    .map(|ident| (echoes.local.map_or(Local::Any, Local::One), ident)),
+            },
             peer: socket.peer,
             next: socket.first().map(|datagram| datagram.data.len()),
             held: socket.held(),

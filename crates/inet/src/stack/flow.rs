@@ -3,11 +3,11 @@
 use super::{Host, MOST_BARE, Observer, Path, Slot, Stack, tuple_of};
 use crate::NEVER;
 use crate::keys::Tuple;
-use crate::segment::{EMPTY, Flags, Header, Payload};
+use crate::segment::{Data, EMPTY, Flags, Header, Payload};
 use crate::seq::Seq;
 use crate::shrink::shrink;
 use crate::slab::Id;
-use crate::tcp::{Answer, Connection, State};
+use crate::tcp::{Answer, Connection, Outgoing, State};
 use crate::time_wait::Late;
 use paddock_charge::Charge;
 use paddock_sync::{Ready, shrink_vec};
@@ -16,11 +16,16 @@ use paddock_sync::{Ready, shrink_vec};
 const LEAST_ROOM: usize = 32;
 /// Deadlines that are seen to in one call, of each kind.
 const MOST_AT_ONCE: usize = 256;
+/// Connections that are looked at in one call; the rest is due at once, in another.
+const MOST_TURNS: usize = 10_000;
 
 impl<H: Host> Stack<H> {
     /// When [`Self::on_time`] is to be called, in nanoseconds.
     pub fn deadline(&self) -> u64 {
         let connections = self.deadlines.earliest().unwrap_or(NEVER);
+        if !(self.due.is_empty() && self.bare.is_empty()) {
+            return 0;
+        }
         let others = self.time_wait.deadline().min(self.neighbours.deadline());
         connections.min(others).min(self.ipv6_deadline())
     }
@@ -61,9 +66,10 @@ impl<H: Host> Stack<H> {
         }
     }
 
-    /// Sends everything that may be sent, and tells what is to be told.
+    /// Sends everything that may be sent, and tells what is to be told. A call ends
+    /// whatever comes: what is left then is [due](Self::deadline).
     pub(super) fn run(&mut self, now: u64) {
-        loop {
+        for _ in 0..MOST_TURNS {
             if let Some(header) = self.bare.pop() {
                 self.input(now, &header, EMPTY, None);
             } else if let Some(index) = self.due.pop() {
@@ -81,13 +87,17 @@ impl<H: Host> Stack<H> {
         slot.is_due = false;
         let most = self.most_to_cut(slot.path, slot.connection.remote().addr);
         while let Some(segment) = slot.connection.next_segment(now, most) {
+            let is_local = slot.path == Path::Local;
+            if is_local {
+                self.local.count(segment.length);
+            }
+            if is_local && self.hand_over(now, &mut slot, &segment) {
+                continue;
+            }
             let data = slot.connection.payload(&segment);
             let header = &segment.header;
             match slot.path {
-                Path::Local => {
-                    self.local.count(data);
-                    slot.peer = self.input(now, header, data, slot.peer);
-                }
+                Path::Local => slot.peer = self.input(now, header, data, slot.peer),
                 path => {
                     let segment = (header, data, segment.size);
                     self.send(now, path, segment, slot.connection.settings());
@@ -96,6 +106,27 @@ impl<H: Host> Stack<H> {
         }
         self.connections.put(index, slot);
         self.notify_owner(now, index);
+    }
+
+    /// Has the peer on this machine take all that is queued with its memory, if that is
+    /// what `segment` has and nothing is in the way. Whether it has.
+    fn hand_over(&mut self, now: u64, slot: &mut Slot<H::Observer>, segment: &Outgoing) -> bool {
+        let Some((id, peer)) = slot
+            .peer
+            .and_then(|id| Some((id, self.connections.get(id)?)))
+        else {
+            return false;
+        };
+        let knows = peer.is_known && !peer.is_on_its_way;
+        if !(knows && peer.connection.take_over(&mut slot.connection, segment)) {
+            return false;
+        }
+        let placed = Data::Placed(segment.length);
+        let answer = peer.connection.on_segment(now, &segment.header, placed);
+        debug_assert_eq!(answer, Answer::Nothing);
+        slot.connection.handed_over(now, segment.length);
+        self.wake(id.index);
+        true
     }
 
     /// A segment has come for a connection of this stack, which is `known` if
@@ -122,7 +153,7 @@ impl<H: Host> Stack<H> {
             return Some(id);
         }
         if let Some(slot) = self.connections.get(id) {
-            let answer = slot.connection.on_segment(now, header, data);
+            let answer = slot.connection.on_segment(now, header, Data::Bytes(data));
             self.wake(id.index);
             if answer == Answer::Reset {
                 self.reset(now, header, data);

@@ -119,6 +119,7 @@ impl<H: Host> Stack<H> {
                 };
                 self.answer_echo(now, from, to, &message);
             }
+            Some(Icmpv6Repr::EchoReply { .. }) => self.on_echo(now, packet),
             Some(Icmpv6Repr::Ndisc(message)) if packet.hops == NEAR => {
                 self.on_neighbour_message(now, from, &message);
             }
@@ -142,7 +143,7 @@ impl<H: Host> Stack<H> {
         };
         let body = Body::Message(own, from, TTL, message);
         if let Some(sent) = Sent::new(body, &Settings::default()) {
-            self.send_by_neighbour(now, &sent);
+            self.send_message(now, &sent);
         }
     }
 

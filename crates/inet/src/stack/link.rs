@@ -55,12 +55,13 @@ impl<H: Host> Stack<H> {
         }
     }
 
-    /// A packet of somebody else is for this machine.
-    fn on_own(&mut self, now: u64, packet: &Packet<'_>) {
+    /// A packet is for this machine.
+    pub(super) fn on_own(&mut self, now: u64, packet: &Packet<'_>) {
+        self.give_to_packets(packet);
         match packet.protocol {
             IpProtocol::Tcp => self.on_tcp(now, packet),
             IpProtocol::Udp => self.on_udp(now, packet),
-            IpProtocol::Icmp => self.on_icmp(packet),
+            IpProtocol::Icmp => self.on_icmp(now, packet),
             IpProtocol::Icmpv6 => self.on_icmp6(now, packet),
             _ => {}
         }
@@ -185,8 +186,11 @@ impl<H: Host> Stack<H> {
     /// Bytes of data in the largest segment on such a way that the card cuts; zero
     /// if it does not.
     pub(super) fn most_to_cut(&self, path: Path, to: IpAddress) -> usize {
-        if path != Path::Link {
-            return 0;
+        match path {
+            Path::Link => {}
+            // Nobody sees segments to an end on this machine.
+            Path::Local => return usize::MAX,
+            _ => return 0,
         }
         let Some(interface) = &self.interface else {
             return 0;
@@ -289,7 +293,7 @@ fn protocol_of(address: IpAddress) -> EthernetProtocol {
 }
 
 /// Room for a packet. `ENOMEM`.
-fn zeroes(length: usize) -> Result<Vec<u8>> {
+pub(super) fn zeroes(length: usize) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     bytes.try_reserve_exact(length).map_err(|_| Errno::ENOMEM)?;
     bytes.resize(length, 0);

@@ -1,7 +1,6 @@
 //! What `/proc/net/tcp` and its kin tell.
 
 use super::{Host, Stack};
-use crate::segment::Payload;
 use crate::tcp::State;
 use alloc::vec::Vec;
 use paddock_abi::{Errno, Result};
@@ -33,9 +32,15 @@ pub struct Traffic {
 }
 
 impl Traffic {
-    pub(super) fn count(&mut self, data: Payload<'_>) {
+    /// A segment with so many bytes of data.
+    pub(super) fn count(&mut self, data: usize) {
+        self.count_packet(HEADERS + data);
+    }
+
+    /// A packet of so many bytes.
+    pub(super) fn count_packet(&mut self, length: usize) {
         self.packets += 1;
-        self.bytes += (HEADERS + data.0.len() + data.1.len()) as u64;
+        self.bytes += length as u64;
     }
 }
 

@@ -7,6 +7,7 @@ mod flow;
 mod ipv6;
 mod link;
 mod list;
+mod raw;
 
 use crate::autoconfiguration::Autoconfiguration;
 use crate::keys::{Keys, TableHasher, Tuple};
@@ -27,6 +28,7 @@ use hashbrown::HashMap;
 use paddock_abi::{Errno, Result};
 use paddock_sched::Deadlines;
 use paddock_sync::{Ready, try_box};
+use raw::Others;
 use smoltcp::wire::{EthernetAddress, IpAddress, IpEndpoint, Ipv4Address, Ipv4Cidr};
 
 pub use datagrams::{Arrived, Datagrams};
@@ -145,6 +147,8 @@ pub struct Stack<H: Host> {
     time_wait: TimeWait,
     sockets: Slab<Box<Socket<H::Observer>>>,
     udp_ports: Ports,
+    /// Sockets for packets and echoes.
+    others: Others,
     /// ICMP messages that may be sent in this second.
     messages: Messages,
     /// Connections that may have something to send or tell: each once, with
@@ -175,6 +179,7 @@ impl<H: Host> Stack<H> {
             time_wait: TimeWait::new(keys.hasher()),
             sockets: Slab::new(),
             udp_ports: Ports::new(keys.hasher()),
+            others: Others::new(keys.hasher()),
             messages: Messages::default(),
             due: Vec::new(),
             bare: Vec::new(),

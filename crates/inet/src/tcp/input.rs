@@ -2,10 +2,10 @@
 
 use super::congestion::{Acknowledged, Verdict};
 use super::{Connection, State};
-use crate::segment::{Flags, Header, Payload};
+use crate::segment::{Data, Flags, Header, Payload};
 use crate::seq::Seq;
 use crate::{NEVER, SECOND};
-use paddock_abi::Errno;
+use paddock_abi::{Errno, Result};
 use paddock_sync::Ready;
 
 /// Segments that may be forged are answered once in this time, in
@@ -24,7 +24,7 @@ pub enum Answer {
 
 impl Connection {
     /// A segment for this connection has come.
-    pub fn on_segment(&mut self, now: u64, header: &Header, data: Payload<'_>) -> Answer {
+    pub fn on_segment(&mut self, now: u64, header: &Header, data: Data<'_>) -> Answer {
         match self.state {
             State::Closed | State::TimeWait => Answer::Reset,
             State::SynSent => self.in_syn_sent(now, header),
@@ -72,12 +72,12 @@ impl Connection {
     }
 
     /// 3.10.7.4.
-    fn in_other_states(&mut self, now: u64, header: &Header, data: Payload<'_>) -> Answer {
-        let length = data.0.len() + data.1.len();
+    fn in_other_states(&mut self, now: u64, header: &Header, data: Data<'_>) -> Answer {
+        let length = data.len();
         let is_reset = header.flags.contains(Flags::RST);
         let is_old = !is_reset && self.stamps.is_old(now, &header.options);
         if is_old || !self.is_acceptable(header, length) {
-            return self.unacceptable(now, header);
+            return self.unacceptable(now, header, length);
         }
         if is_reset {
             self.on_reset(now, header);
@@ -134,7 +134,7 @@ impl Connection {
         }
     }
 
-    fn unacceptable(&mut self, now: u64, header: &Header) -> Answer {
+    fn unacceptable(&mut self, now: u64, header: &Header, length: usize) -> Answer {
         if header.flags.contains(Flags::RST) {
             return Answer::Nothing;
         }
@@ -142,13 +142,15 @@ impl Connection {
             self.on_syn_again(now, header);
             return Answer::Nothing;
         }
-        if header.flags.contains(Flags::SYN) {
+        // An acknowledgement of old numbers still tells the window.
+        let is_probe = header.seq + 1 == self.expected;
+        let is_answer = header.length(length) == 0 && !is_probe;
+        if header.flags.contains(Flags::SYN) || is_answer {
+            // Two sides that each find the other's numbers wrong would go on for ever.
             self.challenge(now);
         } else {
             self.due.ack = true;
         }
-        // An acknowledgement of old numbers still tells the window.
-        let is_probe = header.seq + 1 == self.expected;
         if is_probe && header.flags.contains(Flags::ACK) && header.ack == self.una {
             self.timers.heard = now;
             self.timers.probes = 0;
@@ -189,7 +191,7 @@ impl Connection {
         }
     }
 
-    fn take_sample(&mut self, now: u64, ack: Seq) {
+    pub(super) fn take_sample(&mut self, now: u64, ack: Seq) {
         if let Some((end, sent)) = self.timed
             && !ack.before(end)
         {
@@ -253,6 +255,14 @@ impl Connection {
         let end = self.una + self.transmit.len();
         let fin_acked = self.fin_pending() && ack.after(end);
         self.transmit.consume(count.min(self.transmit.len()));
+        self.advance(now, ack, count);
+        if fin_acked {
+            self.on_fin_acked(now);
+        }
+    }
+
+    /// The peer has everything before `ack`, of which `count` are news.
+    pub(super) fn advance(&mut self, now: u64, ack: Seq, count: usize) {
         self.una = ack;
         self.next = self.next.max(ack);
         self.small = self.small.max(ack);
@@ -273,9 +283,6 @@ impl Connection {
             0 => NEVER,
             _ => now + self.trip.timeout(),
         };
-        if fin_acked {
-            self.on_fin_acked(now);
-        }
     }
 
     fn on_fin_acked(&mut self, now: u64) {
@@ -306,8 +313,8 @@ impl Connection {
         self.state = State::TimeWait;
     }
 
-    fn on_data(&mut self, now: u64, header: &Header, data: Payload<'_>) -> Answer {
-        let length = data.0.len() + data.1.len();
+    fn on_data(&mut self, now: u64, header: &Header, data: Data<'_>) -> Answer {
+        let length = data.len();
         if !self.state.can_receive() {
             return Answer::Nothing;
         }
@@ -317,7 +324,18 @@ impl Connection {
             return Answer::Reset;
         }
         let before = self.expected;
-        self.store(header.seq, data);
+        match data {
+            Data::Bytes(bytes) => {
+                if self.store(header.seq, bytes).is_err() {
+                    // An acknowledgement would have it sent again at once.
+                    return Answer::Nothing;
+                }
+            }
+            Data::Placed(count) => {
+                self.receive.commit(count);
+                self.expected += count;
+            }
+        }
         if self.expected == before {
             // What came is a copy, or out of order, or did not fit.
             self.due.ack = true;
@@ -335,26 +353,25 @@ impl Connection {
         Answer::Nothing
     }
 
-    /// Keeps as much of the data as is in the window.
-    fn store(&mut self, seq: Seq, data: Payload<'_>) {
+    /// Keeps as much of the data as is in the window. `ENOMEM` if there is memory for
+    /// none of them.
+    fn store(&mut self, seq: Seq, data: Payload<'_>) -> Result<()> {
         let length = data.0.len() + data.1.len();
         let skip = self.expected.since(seq);
         let fits = self.told.since(seq).min(length);
         if skip >= fits {
-            return;
+            return Ok(());
         }
         let offset = seq.since(self.expected);
-        let count = fits - skip;
-        let total = self.receive.len() + offset + count;
-        if self
-            .grow(|connection| &mut connection.receive, total)
-            .is_err()
-        {
-            return;
+        let total = self.receive.len() + offset + fits - skip;
+        let missing = total - self.make_room(total).min(total);
+        if missing >= fits - skip {
+            return Err(Errno::ENOMEM);
         }
+        let fits = fits - missing;
         if offset > 0 {
             if !self.ahead.add(seq, seq + fits) {
-                return;
+                return Ok(());
             }
             self.selective.note(seq);
         }
@@ -373,6 +390,22 @@ impl Connection {
             self.expected = reached;
             self.told = self.told.max(reached);
         }
+        Ok(())
+    }
+
+    /// Room for `total` bytes that have come, or for as many as memory allows: how many.
+    /// A peer that was promised more sends the rest again, in pieces that may be as large
+    /// as these.
+    fn make_room(&mut self, total: usize) -> usize {
+        let mut wanted = total;
+        while wanted > self.receive.capacity() {
+            let grown = self.grow(|connection| &mut connection.receive, wanted);
+            if grown.is_ok() {
+                break;
+            }
+            wanted /= 2;
+        }
+        self.receive.capacity()
     }
 
     /// The peer's end, if it has come with everything before it.

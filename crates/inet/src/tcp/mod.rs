@@ -3,6 +3,7 @@
 
 mod congestion;
 mod cubic;
+mod handover;
 mod input;
 mod output;
 mod ranges;
@@ -13,6 +14,7 @@ mod timers;
 mod user;
 
 pub use input::Answer;
+pub use output::Outgoing;
 pub use user::Figures;
 
 use crate::options::STAMPS;

@@ -167,7 +167,8 @@ impl Connection {
         if !core::mem::take(&mut self.due.resend) {
             return None;
         }
-        let length = self.transmit.len().min(self.room());
+        let sent = self.max.since(self.una);
+        let length = self.transmit.len().min(self.room()).min(sent);
         let length = self.selective.until_next(self.una, length);
         let fin = self.fin_pending() && length == self.transmit.len();
         let fin = fin && self.max.after(self.una + length);
@@ -200,7 +201,7 @@ impl Connection {
             .min(allowed)
             .min(most.max(room));
         let mut length = self.selective.until_next(self.next, length);
-        if length > room {
+        if length > room && !self.origin.is_local {
             length -= length % room;
         }
         let fin = self.fin_pending() && length == waiting;

@@ -48,7 +48,7 @@ pub struct TcpSocket {
 }
 
 /// Bytes that go to or come from a program at once.
-pub const PIECE: usize = 32_768;
+pub const PIECE: usize = 65_536;
 /// Where a service of the kernel is reached on this machine: at one address.
 fn towards(remote: IpEndpoint) -> IpEndpoint {
     if !SERVICES.has(remote.port) || !super::is_own(&remote.addr) {

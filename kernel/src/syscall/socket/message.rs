@@ -2,9 +2,7 @@
 
 use super::address::{self, Address};
 use super::control::{Control, attached_files};
-use super::{
-    Call, Socket, credentials, find_unix, only_kernel, receive_deadline, send_deadline, socket_of,
-};
+use super::{Call, Socket, after, credentials, find_unix, only_kernel, socket_of};
 use crate::arch::user_access::copy_to_user;
 use crate::net::netlink;
 use crate::net::tcp::PIECE;
@@ -24,7 +22,7 @@ use paddock_abi::{Errno, Result};
 use paddock_cred::Cap;
 use paddock_sync::{NO_DEADLINE, Ready};
 use paddock_unix_sockets::{Ancillary, Received, Switch, Target};
-use paddock_user_io::{UserReader, UserWriter};
+use paddock_user_io::{UserReader, UserWriter, with_buffer};
 use paddock_vfs::{File, OpenFile};
 use zerocopy::IntoBytes;
 
@@ -108,7 +106,8 @@ fn send(
     envelope: Envelope,
 ) -> Result<u64> {
     let nonblocking = file.nonblocking() || flags.contains(MsgFlags::DONTWAIT);
-    let (socket, deadline) = (socket_of(file)?, send_deadline(file));
+    let socket = socket_of(file)?;
+    let deadline = after(socket.options().send_timeout());
     let Envelope { to, rights } = envelope;
     let mut ancillary = Ancillary {
         rights,
@@ -143,11 +142,10 @@ fn send(
                 |from, _| send(from),
             )
         }
-        Some(limit) => {
-            let message = gather(&buffers, limit)?;
-            let send = || send(&mut message[..].into());
+        Some(limit) => with_message(&buffers, limit, |message| {
+            let send = || send(&mut message.into());
             block_until(file, Ready::OUT, nonblocking, || deadline, send).map(|count| count as u64)
-        }
+        }),
     };
     if result == Err(Errno::EPIPE) && !flags.contains(MsgFlags::NOSIGNAL) {
         broken_pipe(call);
@@ -155,21 +153,22 @@ fn send(
     result
 }
 
-/// All bytes of a message. `EMSGSIZE`, `ENOMEM`, `EFAULT`.
-fn gather(buffers: &UserBuffers, limit: usize) -> Result<Vec<u8>> {
+/// Calls `body` with all bytes of a message. `EMSGSIZE`, `ENOMEM`, `EFAULT`.
+fn with_message(
+    buffers: &UserBuffers,
+    limit: usize,
+    body: impl FnOnce(&[u8]) -> Result<u64>,
+) -> Result<u64> {
     let length = buffers.length();
     if length > limit {
         return Err(Errno::EMSGSIZE);
     }
-    let mut message = Vec::new();
-    message
-        .try_reserve_exact(length)
-        .map_err(|_| Errno::ENOMEM)?;
-    message.resize(length, 0);
-    match buffers.reader().copy_in(&mut message)? == length {
-        true => Ok(message),
-        false => Err(Errno::EFAULT),
-    }
+    with_buffer(length, |message| {
+        if buffers.reader().copy_in(message)? != length {
+            return Err(Errno::EFAULT);
+        }
+        body(message)
+    })
 }
 
 /// What was received, and by whom it was sent.
@@ -215,20 +214,25 @@ impl Message {
 pub fn recvfrom(call: &mut Call<'_>) -> Result<u64> {
     let file = call.file(0)?;
     let flags = flags(call.uint(3))?;
-    let message = receive(
-        &file,
-        UserBuffers::single(call.word(1), call.word(2)),
-        flags,
-    )?;
-    let family = socket_of(&file)?.family();
-    address::write(call.word(4), call.word(5), &message.sender(family))?;
+    let socket = socket_of(&file)?;
+    let buffers = UserBuffers::single(call.word(1), call.word(2));
+    let message = receive(&file, socket, buffers, flags)?;
+    if call.word(4) != 0 {
+        let sender = message.sender(socket.family());
+        address::write(call.word(4), call.word(5), &sender)?;
+    }
     Ok(message.length(flags))
 }
 
-fn receive(file: &Arc<OpenFile>, buffers: UserBuffers, flags: MsgFlags) -> Result<Message> {
+fn receive(
+    file: &Arc<OpenFile>,
+    socket: Socket<'_>,
+    buffers: UserBuffers,
+    flags: MsgFlags,
+) -> Result<Message> {
     let peek = flags.contains(MsgFlags::PEEK);
     let nonblocking = file.nonblocking() || flags.contains(MsgFlags::DONTWAIT);
-    let (socket, deadline) = (socket_of(file)?, receive_deadline(file));
+    let deadline = after(socket.options().receive_timeout());
     let stream = socket.message_limit().is_none();
     let whole = flags.contains(MsgFlags::WAITALL) && stream && !peek && !nonblocking;
     let mut to = buffers.writer();
@@ -352,8 +356,8 @@ fn receive_header(
     flags: MsgFlags,
 ) -> Result<u64> {
     let buffers = UserBuffers::vector(UserPtr::new(header.msg_iov), header.msg_iovlen)?;
-    let mut message = receive(file, buffers, flags)?;
     let socket = socket_of(file)?;
+    let mut message = receive(file, socket, buffers, flags)?;
     let mut result = flags & MsgFlags::CMSG_CLOEXEC;
     result.set(
         MsgFlags::TRUNC,

@@ -5,6 +5,7 @@ mod control;
 pub mod interfaces;
 mod message;
 mod options;
+mod raw_options;
 mod tcp_options;
 
 pub use message::{recvfrom, recvmmsg, recvmsg, sendmmsg, sendmsg, sendto, write};
@@ -137,7 +138,7 @@ fn unix_kind(kind: u32, protocol: u32) -> Result<Kind> {
     }
 }
 
-/// socket(2): TCP and UDP, local sockets, and NETLINK_ROUTE, which tells and changes nothing. Those of IPv6 also talk IPv4.
+/// socket(2): TCP and UDP, packets and echoes, local sockets, and NETLINK_ROUTE, which tells and changes nothing. Those of IPv6 for TCP and UDP also talk IPv4.
 pub fn socket(call: &mut Call<'_>) -> Result<u64> {
     let (family, kind, protocol) = (call.uint(0), call.uint(1), call.uint(2));
     let flags = open_flags(kind & !SOCK_TYPE_MASK)?;
@@ -146,8 +147,9 @@ pub fn socket(call: &mut Call<'_>) -> Result<u64> {
         Ok(family @ (AF_INET | AF_INET6)) => match (kind & SOCK_TYPE_MASK, protocol) {
             (SOCK_STREAM, 0 | IPPROTO_TCP) => TcpSocket::of_family(family)?,
             (SOCK_DGRAM, 0 | IPPROTO_UDP) => UdpSocket::new(family)?,
+            (SOCK_DGRAM, protocol) if is_icmp(family, protocol) => UdpSocket::for_echoes(family)?,
             (SOCK_STREAM | SOCK_DGRAM, _) => return Err(Errno::EPROTONOSUPPORT),
-            (SOCK_RAW, _) => return Err(Errno::EPERM),
+            (SOCK_RAW, protocol) => raw(call, family, protocol)?,
             _ => return Err(Errno::ESOCKTNOSUPPORT),
         },
         Ok(AF_NETLINK) => match (kind & SOCK_TYPE_MASK, protocol) {
@@ -158,6 +160,26 @@ pub fn socket(call: &mut Call<'_>) -> Result<u64> {
         _ => return Err(Errno::EAFNOSUPPORT),
     };
     Ok(install(call, file, flags)? as u64)
+}
+
+fn is_icmp(family: u16, protocol: u32) -> bool {
+    match family {
+        AF_INET => protocol == IPPROTO_ICMP,
+        _ => protocol == IPPROTO_ICMPV6,
+    }
+}
+
+/// A socket for packets. `EPERM`, `EPROTONOSUPPORT` without a protocol, `EINVAL` for none
+/// that there is.
+fn raw(call: &Call<'_>, family: u16, protocol: u32) -> Result<Arc<UdpSocket>> {
+    let protocol = u8::try_from(protocol).map_err(|_| Errno::EINVAL)?;
+    if protocol == 0 {
+        return Err(Errno::EPROTONOSUPPORT);
+    }
+    if !call.capable(Cap::CAP_NET_RAW) {
+        return Err(Errno::EPERM);
+    }
+    UdpSocket::for_packets(family, protocol)
 }
 
 /// socketpair(2).
@@ -207,7 +229,9 @@ fn bind_inet(call: &Call<'_>, socket: Socket<'_>, endpoint: IpEndpoint) -> Resul
     if local.one().is_some_and(|address| !net::is_own(&address)) {
         return Err(Errno::EADDRNOTAVAIL);
     }
-    if net::is_privileged(endpoint.port) && !call.capable(Cap::CAP_NET_BIND_SERVICE) {
+    let has_ports = !matches!(socket, Socket::Udp(socket) if !socket.has_ports());
+    let is_privileged = has_ports && net::is_privileged(endpoint.port);
+    if is_privileged && !call.capable(Cap::CAP_NET_BIND_SERVICE) {
         return Err(Errno::EACCES);
     }
     match socket {

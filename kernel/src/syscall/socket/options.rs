@@ -4,7 +4,7 @@
 //! sizes of others) are kept and told back: what they promise is allowed to be
 //! chosen by the system.
 
-use super::{Call, Socket, socket_of, tcp_options};
+use super::{Call, Socket, raw_options, socket_of, tcp_options};
 use crate::arch::user_access::copy_to_user;
 use crate::net::tcp::TcpSocket;
 use crate::user_memory::{UserPtr, read_bytes};
@@ -60,10 +60,20 @@ pub fn setsockopt(call: &mut Call<'_>) -> Result<u64> {
     if (level, option) == (SOL_SOCKET, SO_LINGER) {
         return set_linger(call, options);
     }
+    if let Socket::Udp(udp) = socket
+        && raw_options::is_filter(level, option)
+    {
+        return raw_options::set_filter(call, udp, level);
+    }
     if call.uint(4) < 4 {
         return Err(Errno::EINVAL);
     }
     let value = UserPtr::<u32>::new(call.word(3)).read()?;
+    if let Socket::Udp(udp) = socket
+        && raw_options::is_known(level, option)
+    {
+        return raw_options::set(udp, option, value);
+    }
     if let Some(switch) = switch(level, option, socket) {
         options.set(switch, value != 0);
         if let Socket::Tcp(tcp) = socket {
@@ -214,6 +224,12 @@ pub fn getsockopt(call: &mut Call<'_>) -> Result<u64> {
             };
             store(call, value.as_bytes())
         }
+        (level, option, Socket::Udp(udp)) if raw_options::is_filter(level, option) => {
+            store(call, &raw_options::filter(udp, level)?)
+        }
+        (level, option, Socket::Udp(udp)) if raw_options::is_known(level, option) => {
+            store(call, &raw_options::get(udp, option)?.to_le_bytes())
+        }
         (SOL_SOCKET, SO_RCVTIMEO, _) => store_timeout(call, options.receive_timeout()),
         (SOL_SOCKET, SO_SNDTIMEO, _) => store_timeout(call, options.send_timeout()),
         (IPPROTO_TCP, TCP_INFO, Socket::Tcp(tcp)) => store(call, &tcp_options::info(tcp)?),
@@ -256,10 +272,10 @@ fn socket_option(socket: Socket<'_>, option: u32) -> Result<u32> {
         (SO_ERROR, Socket::Netlink(_)) => 0,
         (SO_TYPE, Socket::Netlink(socket)) => socket.kind,
         (SO_TYPE, Socket::Tcp(_)) => SOCK_STREAM,
-        (SO_TYPE, Socket::Udp(_)) => SOCK_DGRAM,
+        (SO_TYPE, Socket::Udp(socket)) => socket.kind,
         (SO_DOMAIN, _) => u32::from(socket.family()),
         (SO_PROTOCOL, Socket::Tcp(_)) => IPPROTO_TCP,
-        (SO_PROTOCOL, Socket::Udp(_)) => IPPROTO_UDP,
+        (SO_PROTOCOL, Socket::Udp(socket)) => u32::from(socket.protocol),
         (SO_PROTOCOL, Socket::Unix(_) | Socket::Netlink(_)) => 0,
         (SO_ACCEPTCONN, Socket::Tcp(socket)) => u32::from(socket.is_listening()),
         (SO_ACCEPTCONN, Socket::Unix(socket)) => u32::from(socket.is_listening()),

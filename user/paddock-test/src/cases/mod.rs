@@ -45,6 +45,7 @@ mod process_vm;
 mod processes;
 mod program_start;
 mod ptrace;
+mod raw_sockets;
 mod seccomp;
 mod seldom;
 mod signal_io;
@@ -197,6 +198,7 @@ pub const CASES: &[Case] = &[
     case("mqueue", mqueue::run),
     case("namespaces", namespaces::run),
     case("netlink", netlink::run),
+    case("raw-sockets", raw_sockets::run),
     case("unix", unix::run),
     case("sysv-ipc", sysv_ipc::run),
     case("poll", poll::run),
