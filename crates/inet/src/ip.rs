@@ -139,6 +139,8 @@ pub enum Body<'a> {
     },
     /// A packet of a program with its header, of IPv4.
     Whole(IpAddress, IpAddress, &'a [u8]),
+    /// A packet as it is.
+    Ready(IpAddress, IpAddress, &'a [u8]),
     /// A request for an echo, or the answer.
     Echo {
         from: IpAddress,
@@ -159,7 +161,7 @@ impl Body<'_> {
             Body::Udp(from, to, _) => (from.addr, to.addr),
             Body::NoPort(packet) => (packet.to, packet.from),
             Body::Packet { from, to, .. } | Body::Echo { from, to, .. } => (*from, *to),
-            Body::Whole(from, to, _) => (*from, *to),
+            Body::Whole(from, to, _) | Body::Ready(from, to, _) => (*from, *to),
             Body::Message(from, to, ..) => ((*from).into(), (*to).into()),
         }
     }
@@ -238,10 +240,24 @@ impl<'a> Sent<'a> {
         })
     }
 
-    fn header_len(&self) -> usize {
+    /// Bytes of the header.
+    pub fn header_len(&self) -> usize {
         match self.way {
             Way::Ipv4(..) => HEADER,
             Way::Ipv6(..) => HEADER6,
+        }
+    }
+
+    /// Whether it may be sent in fragments: who makes headers is to make those, too.
+    pub fn may_be_cut(&self) -> bool {
+        !matches!(self.body, Body::Tcp(..) | Body::Whole(..) | Body::Ready(..))
+    }
+
+    /// Who sends it.
+    pub fn from(&self) -> IpAddress {
+        match self.way {
+            Way::Ipv4(from, _) => from.into(),
+            Way::Ipv6(from, _) => from.into(),
         }
     }
 
@@ -256,7 +272,7 @@ impl<'a> Sent<'a> {
     /// Bytes of the packet.
     pub fn len(&self) -> usize {
         match self.body {
-            Body::Whole(_, _, data) => data.len(),
+            Body::Whole(.., data) | Body::Ready(.., data) => data.len(),
             _ => self.header_len() + self.payload_len(),
         }
     }
@@ -271,7 +287,8 @@ impl<'a> Sent<'a> {
             (Body::NoPort(packet), Way::Ipv6(from, to)) => {
                 icmp::no_port6(packet, from, to).buffer_len()
             }
-            (Body::Packet { data, .. } | Body::Whole(.., data), _) => data.len(),
+            (Body::Packet { data, .. }, _) => data.len(),
+            (Body::Whole(.., data) | Body::Ready(.., data), _) => data.len(),
             (Body::Echo { data, .. }, _) => icmp::ECHO + data.len(),
             (Body::Message(.., message), _) => message.buffer_len(),
         }
@@ -291,8 +308,10 @@ impl<'a> Sent<'a> {
     /// be finished here, a segment's checksum is left to a card.
     pub fn emit(&self, bytes: &mut [u8], finish: bool) {
         debug_assert_eq!(bytes.len(), self.len());
-        if let Body::Whole(from, _, data) = self.body {
-            return emit_whole(bytes, from, data);
+        match self.body {
+            Body::Whole(from, _, data) => return emit_whole(bytes, from, data),
+            Body::Ready(.., data) => return bytes.copy_from_slice(data),
+            _ => {}
         }
         let payload = match self.way {
             Way::Ipv4(from, to) => self.emit_ipv4(bytes, from, to),
@@ -392,7 +411,7 @@ impl<'a> Sent<'a> {
                 }
             }
             // Written as it is.
-            (Body::Whole(..), _) => {}
+            (Body::Whole(..) | Body::Ready(..), _) => {}
             (Body::Message(from, to, _, repr), _) => {
                 let mut message = Icmpv6Packet::new_unchecked(bytes);
                 repr.emit(from, to, &mut message, &sums);
@@ -467,7 +486,10 @@ mod tests {
         );
         let padding = [17, 0, 1, 4, 0, 0, 0, 0];
         for kind in [0, 60] {
-            assert_eq!(Packet::parse(&with(kind, &padding)), Some(expected));
+            let bytes = with(kind, &padding);
+            let header = &bytes[..HEADER6 + padding.len()];
+            let expected = Packet { header, ..expected };
+            assert_eq!(Packet::parse(&bytes), Some(expected));
         }
         let unknown = [17, 0, 0xc2, 4, 0, 0, 0, 0];
         assert_eq!(Packet::parse(&with(60, &unknown)), None);

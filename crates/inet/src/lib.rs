@@ -17,6 +17,7 @@ extern crate alloc;
 
 mod autoconfiguration;
 mod cookies;
+mod fragments;
 mod icmp;
 mod ip;
 mod keys;
@@ -39,6 +40,7 @@ mod time_wait;
 mod udp;
 
 pub use autoconfiguration::Plan;
+pub use fragments::is_fragment;
 pub use ip::Packet;
 pub use listener::{Accepted, Backlog};
 pub use local::Local;

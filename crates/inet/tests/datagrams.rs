@@ -59,8 +59,28 @@ fn there_and_back_over_a_wire() {
     network.pass(SECOND);
     assert_eq!(receive(&mut network, 0, client).unwrap().0, b"me");
     assert_eq!(receive(&mut network, 0, client), Err(Errno::EAGAIN));
-    let large = vec![0; 1473];
-    let refused = send(&mut network, 0, client, &large, Some(endpoint(1, 53)));
+}
+
+/// What a frame has no room for goes and comes in fragments.
+#[test]
+fn large_ones_go_in_fragments() {
+    let mut network = network();
+    let (server, _) = socket(&mut network, 1, 53);
+    let (client, _) = socket(&mut network, 0, 0);
+    for length in [1472, 1473, 5_000, 65_507] {
+        let large: Vec<u8> = (0..length).map(|place| byte_at(1, place)).collect();
+        send(&mut network, 0, client, &large, Some(endpoint(1, 53))).unwrap();
+        network.pass(SECOND);
+        let (data, _) = receive(&mut network, 1, server).unwrap();
+        assert!(data == large, "{length}");
+    }
+    let refused = send(
+        &mut network,
+        0,
+        client,
+        &vec![0; 65_508],
+        Some(endpoint(1, 53)),
+    );
     assert_eq!(refused, Err(Errno::EMSGSIZE));
 }
 

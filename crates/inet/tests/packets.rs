@@ -140,6 +140,12 @@ fn a_header_of_the_programs_own() {
     let large = [&packet[..], &[0; 1500]].concat();
     let sent = send(&mut network, sends, &large, address(1).into());
     assert_eq!(sent, Err(Errno::EMSGSIZE));
+    let echo = socket(&mut network, echoes());
+    let large = [&REQUEST[..], &[7; 5000]].concat();
+    send(&mut network, echo, &large, address(1).into()).unwrap();
+    network.pass(SECOND);
+    let refused = receive(&mut network, echo);
+    assert_eq!(refused.map(|(reply, _)| reply.len()), Some(large.len()));
     network.stacks[0].udp_close(hears);
     send(&mut network, sends, &packet, localhost()).unwrap();
 }

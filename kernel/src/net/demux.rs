@@ -7,7 +7,7 @@
 use super::inet;
 use super::ports::{DHCP_CLIENT, SERVICES};
 use crate::drivers::virtio::net::Verdict;
-use paddock_inet::Packet as AnyPacket;
+use paddock_inet::{Packet as AnyPacket, is_fragment};
 use smoltcp::wire::{
     EthernetFrame, EthernetProtocol, Icmpv6Message, Icmpv6Packet, IpProtocol, Ipv4Cidr, Ipv4Packet,
     TcpPacket, UdpPacket,
@@ -18,8 +18,9 @@ type Packet<'a> = Ipv4Packet<&'a [u8]>;
 /// Whether a packet is of what programs use, and for no service.
 fn is_of_programs(packet: &Packet<'_>) -> bool {
     let payload = packet.payload();
-    if packet.frag_offset() != 0 {
-        return false;
+    // Services take no packets in pieces.
+    if packet.more_frags() || packet.frag_offset() != 0 {
+        return true;
     }
     match packet.next_header() {
         IpProtocol::Tcp => {
@@ -79,6 +80,10 @@ pub fn on_frame(frame: &[u8], is_checked: bool, own: Option<Ipv4Cidr>) -> Verdic
 
 /// A packet of IPv6 has come from the card.
 fn on_ipv6(bytes: &[u8], is_checked: bool) -> Verdict {
+    if is_fragment(bytes) {
+        give_to_programs(bytes, false);
+        return Verdict::Taken;
+    }
     let Some(packet) = AnyPacket::parse(bytes).filter(is_of_programs6) else {
         return Verdict::Leave;
     };

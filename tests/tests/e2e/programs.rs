@@ -61,6 +61,24 @@ fn control_groups() -> Result<()> {
     machine.done()
 }
 
+/// Of this machine, and of the one that gives it its address.
+#[test]
+fn echoes_come_back() -> Result<()> {
+    let machine = machine("ping").up()?;
+    let own = machine.sh("ip -4 -o addr show dev eth0")?;
+    assert!(own.contains("10.0.2.15"), "{own}");
+    for command in [
+        "ping -c 2 -W 60 127.0.0.1",
+        "ping -c 2 -W 60 -s 1400 10.0.2.15",
+        "ping -c 2 -W 60 10.0.2.2",
+        "ping6 -c 2 -W 60 ::1",
+    ] {
+        let told = machine.sh(command)?;
+        assert!(told.contains("2 packets received"), "{command}: {told}");
+    }
+    machine.done()
+}
+
 #[test]
 fn the_shell_and_its_tools() -> Result<()> {
     let machine = machine("tools").up()?;

@@ -4,7 +4,7 @@ use super::calls::source_of;
 use super::{Host, Observer, Path, Stack};
 use crate::SECOND;
 use crate::icmp::parse_no_port;
-use crate::ip::{Body, HEADER, HEADER6, Packet, Sent};
+use crate::ip::{Body, Packet, Sent};
 use crate::local::Local;
 use crate::raw::Carries;
 use crate::settings::Settings;
@@ -213,15 +213,11 @@ impl<H: Host> Stack<H> {
             return Err(Errno::EINVAL);
         }
         let (path, source) = self.udp_way(id, to, broadcasts, settings.any)?;
-        let (header, largest) = match to.addr {
-            IpAddress::Ipv4(_) => (HEADER, MAX_DATAGRAM4),
-            IpAddress::Ipv6(_) => (HEADER6, MAX_DATAGRAM),
+        let largest = match to.addr {
+            IpAddress::Ipv4(_) => MAX_DATAGRAM4,
+            IpAddress::Ipv6(_) => MAX_DATAGRAM,
         };
-        let most = match path {
-            Path::Link => self.mtu(path) - header - udp::HEADER,
-            _ => largest,
-        };
-        if data.len() > most {
+        if data.len() > largest {
             return Err(Errno::EMSGSIZE);
         }
         self.udp_make_bound(id, settings.any)?;
@@ -230,7 +226,7 @@ impl<H: Host> Stack<H> {
         match path {
             Path::Link => {
                 if let Some(sent) = Sent::new(Body::Udp(from, to, data), settings) {
-                    self.send_by_neighbour(now, &sent);
+                    self.send_any_size(now, &sent)?;
                 }
             }
             _ => {

@@ -27,7 +27,11 @@ impl<H: Host> Stack<H> {
             return 0;
         }
         let others = self.time_wait.deadline().min(self.neighbours.deadline());
-        connections.min(others).min(self.ipv6_deadline())
+        let fragments = self.fragments.deadline();
+        connections
+            .min(others)
+            .min(fragments)
+            .min(self.ipv6_deadline())
     }
 
     /// Does what is due.
@@ -51,6 +55,7 @@ impl<H: Host> Stack<H> {
             self.ports
                 .remove_connection(tuple.local.port, remains.shares);
         }
+        self.fragments.on_time(now);
         self.neighbours_on_time(now);
         self.ipv6_on_time(now);
         self.run(now);

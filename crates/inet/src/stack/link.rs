@@ -2,6 +2,7 @@
 //! services.
 
 use super::{Host, Path, Stack};
+use crate::fragments::{self, Fragment, Key, make_ipv4, make_ipv6, piece};
 use crate::ip::{Body, HEADER, HEADER6, Packet, Sent};
 use crate::keys::Tuple;
 use crate::neighbours::{ETHERNET, REQUEST, emit_ethernet, emit_request, parse_arp};
@@ -16,8 +17,9 @@ impl<H: Host> Stack<H> {
     /// An IP packet has come from the card. Those that are not for this stack
     /// are ignored.
     pub fn on_packet(&mut self, now: u64, bytes: &[u8]) {
-        if let Some(packet) = Packet::parse(bytes) {
-            self.on_parsed(now, &packet);
+        match Packet::parse(bytes) {
+            Some(packet) => self.on_parsed(now, &packet),
+            None => self.on_fragment(now, bytes),
         }
     }
 
@@ -28,6 +30,36 @@ impl<H: Host> Stack<H> {
         if let Some(mut packet) = Packet::parse(bytes) {
             packet.is_checked = true;
             self.on_parsed(now, &packet);
+        }
+    }
+
+    /// A part of a packet has come: of one for a service it is of no use.
+    fn on_fragment(&mut self, now: u64, bytes: &[u8]) {
+        let Some(fragment) = Fragment::parse(bytes) else {
+            return;
+        };
+        let Key { from, to, .. } = fragment.key;
+        if !self.is_own(to) || is_loopback(to) || self.is_own(from) {
+            return;
+        }
+        let Some(whole) = self.fragments.take(now, &fragment) else {
+            return;
+        };
+        let packet = whole.packet();
+        if !self.is_of_service(&packet) {
+            self.on_parsed(now, &packet);
+        }
+    }
+
+    fn is_of_service(&self, packet: &Packet<'_>) -> bool {
+        let Some(&[_, _, a, b]) = packet.payload.first_chunk::<4>() else {
+            return false;
+        };
+        let port = u16::from_be_bytes([a, b]);
+        match packet.protocol {
+            IpProtocol::Tcp => self.host.is_service(port),
+            IpProtocol::Udp => self.host.is_udp_service(port),
+            _ => false,
         }
     }
 
@@ -171,6 +203,47 @@ impl<H: Host> Stack<H> {
             sent.emit(&mut packet, true);
             self.neighbours.keep(next, packet);
         }
+    }
+
+    /// Sends a packet that may be larger than the wire takes: in fragments then.
+    ///
+    /// # Errors
+    /// `EMSGSIZE` if it must not be cut, or is larger than all packets; `ENOMEM`.
+    pub(super) fn send_any_size(&mut self, now: u64, sent: &Sent<'_>) -> Result<()> {
+        let mtu = self.mtu(Path::Link);
+        if sent.len() <= mtu {
+            self.send_by_neighbour(now, sent);
+            return Ok(());
+        }
+        if !sent.may_be_cut() || sent.len() - sent.header_len() > usize::from(u16::MAX) {
+            return Err(Errno::EMSGSIZE);
+        }
+        let (from, to, header) = (sent.from(), sent.to(), sent.header_len());
+        let extra = match to {
+            IpAddress::Ipv4(_) => 0,
+            IpAddress::Ipv6(_) => fragments::HEADER6,
+        };
+        let mut whole = zeroes(sent.len())?;
+        sent.emit(&mut whole, true);
+        let (front, data) = whole.split_at(header);
+        let (room, ident) = (piece(mtu, header + extra), self.host.random() as u32);
+        let mut packet = zeroes(mtu)?;
+        for (index, part) in data.chunks(room).enumerate() {
+            let offset = index * room;
+            let more = offset + part.len() < data.len();
+            let bytes = &mut packet[..header + extra + part.len()];
+            bytes[..header].copy_from_slice(front);
+            bytes[header + extra..].copy_from_slice(part);
+            match to {
+                IpAddress::Ipv4(_) => make_ipv4(bytes, ident as u16, offset, more),
+                IpAddress::Ipv6(_) => make_ipv6(bytes, ident, offset, more),
+            }
+            let body = Body::Ready(from, to, bytes);
+            if let Some(fragment) = Sent::new(body, &Settings::default()) {
+                self.send_by_neighbour(now, &fragment);
+            }
+        }
+        Ok(())
     }
 
     /// Sends a packet to a card whose address is known.

@@ -10,6 +10,7 @@ mod list;
 mod raw;
 
 use crate::autoconfiguration::Autoconfiguration;
+use crate::fragments::Fragments;
 use crate::keys::{Keys, TableHasher, Tuple};
 use crate::listener::Listener;
 use crate::neighbours::Neighbours;
@@ -149,6 +150,7 @@ pub struct Stack<H: Host> {
     udp_ports: Ports,
     /// Sockets for packets and echoes.
     others: Others,
+    fragments: Fragments,
     /// ICMP messages that may be sent in this second.
     messages: Messages,
     /// Connections that may have something to send or tell: each once, with
@@ -180,6 +182,7 @@ impl<H: Host> Stack<H> {
             sockets: Slab::new(),
             udp_ports: Ports::new(keys.hasher()),
             others: Others::new(keys.hasher()),
+            fragments: Fragments::new(),
             messages: Messages::default(),
             due: Vec::new(),
             bare: Vec::new(),

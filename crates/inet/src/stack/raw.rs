@@ -192,14 +192,13 @@ impl<H: Host> Stack<H> {
 
     /// Sends what fits: `EMSGSIZE`.
     fn send_checked(&mut self, now: u64, path: Path, sent: &Sent<'_>) -> Result<()> {
-        if sent.len() > self.mtu(path).min(usize::from(u16::MAX)) {
+        if sent.len() > usize::from(u16::MAX) {
             return Err(Errno::EMSGSIZE);
         }
         match path {
-            Path::Link => self.send_by_neighbour(now, sent),
-            _ => self.send_here(now, sent)?,
+            Path::Link => self.send_any_size(now, sent),
+            _ => self.send_here(now, sent),
         }
-        Ok(())
     }
 
     /// A packet from this machine to itself. `ENOBUFS`, `ENOMEM`.
@@ -232,7 +231,7 @@ impl<H: Host> Stack<H> {
         match self.is_own(sent.to()) {
             // As on a wire what there is no room for is lost.
             true => drop(self.loop_back(sent)),
-            false => self.send_by_neighbour(now, sent),
+            false => drop(self.send_any_size(now, sent)),
         }
     }
 
