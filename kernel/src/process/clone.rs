@@ -299,6 +299,7 @@ fn child_process(
         is_login: old.is_login,
         personality: old.personality.load(Ordering::Relaxed),
         oom_score_adj: old.oom_score_adj.load(Ordering::Relaxed),
+        login_user: old.login_user.load(Ordering::Relaxed),
     }))?;
     let runs_first = old.runs_first.load(Ordering::Relaxed);
     child.runs_first.store(runs_first, Ordering::Relaxed);

@@ -217,6 +217,8 @@ pub struct Process {
     /// How much likelier (to 1000) or unlikelier (to -1000: never) it is to
     /// be chosen when memory runs out; proc_pid_oom_score_adj(5).
     pub oom_score_adj: AtomicI32,
+    /// As whom a person has logged in; `u32::MAX` if nobody has.
+    pub login_user: AtomicU32,
     /// Its cgroup's memory was to be had by its end.
     pub killed_for_memory: AtomicBool,
     /// Called once when it ends, for whoever in the kernel started it.
@@ -270,6 +272,8 @@ pub struct NewProcess {
     pub personality: u32,
     /// See [`Process::oom_score_adj`].
     pub oom_score_adj: i32,
+    /// See [`Process::login_user`].
+    pub login_user: u32,
 }
 
 impl Process {
@@ -291,6 +295,7 @@ impl Process {
             is_login,
             personality,
             oom_score_adj,
+            login_user,
         } = new;
         Process {
             pid,
@@ -330,6 +335,7 @@ impl Process {
             exited: WaitQueue::new(),
             personality: AtomicU32::new(personality),
             oom_score_adj: AtomicI32::new(oom_score_adj),
+            login_user: AtomicU32::new(login_user),
             killed_for_memory: AtomicBool::new(false),
             on_exit: SpinLock::new(Rank::Leaf, None),
             sem_undo: SpinLock::new(Rank::Leaf, UndoList::new()),

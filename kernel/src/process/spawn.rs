@@ -97,6 +97,7 @@ pub fn spawn(program: Program<'_>) -> Result<Arc<Process>> {
             is_login: !program.first,
             personality: 0,
             oom_score_adj: 0,
+            login_user: u32::MAX,
         }))
     });
     let process = made.inspect_err(|_| tree().lock().release(pid))?;

@@ -6,6 +6,7 @@ mod fds;
 mod inet;
 mod ipc;
 mod load;
+mod login;
 mod memory;
 mod namespaces;
 mod net;

@@ -4,7 +4,7 @@ use super::fds::{FdInfos, Fds};
 use super::namespaces::Namespaces;
 use super::pids::Threads;
 use super::text::Text;
-use super::{children, memory, oom, stat, status, tables};
+use super::{children, login, memory, oom, stat, status, tables};
 use crate::process::identity::may_inspect;
 use crate::process::{self, Process, UserThread, tree, vfs};
 use crate::thread::Thread;
@@ -63,11 +63,7 @@ const ITEMS: &[(&str, Item)] = &[
     ("exe", Item::Place(executable)),
     ("fd", Item::Fds),
     ("fdinfo", Item::FdInfos),
-    // Nobody's audit session: there are none.
-    (
-        "loginuid",
-        Item::File(0o444, |_, out| out.put(format_args!("{}", u32::MAX))),
-    ),
+    ("loginuid", Item::Node(login::user)),
     ("io", Item::File(0o400, status::input_output)),
     ("limits", Item::File(0o444, tables::limits)),
     ("maps", Item::File(0o444, memory::maps)),

@@ -1,13 +1,14 @@
 //! Which of several things that are wrong is told, and files without names.
 
 use std::fs::{self, File, OpenOptions};
+use std::io::Write;
 use std::os::fd::{AsRawFd, FromRawFd, RawFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use super::{Outcome, folder};
 use crate::report::Report;
-use crate::sys::{self, Errno, call};
+use crate::sys::{self, End, Errno, call};
 
 /// No process has it.
 const CLOSED: RawFd = 900;
@@ -225,5 +226,30 @@ fn settings(report: &mut Report) -> Outcome {
         read("/proc/self/loginuid")?,
         u64::from(u32::MAX),
     );
+    login(report);
     Ok(())
+}
+
+/// Who has logged in says so once; what he becomes and starts cannot say otherwise.
+fn login(report: &mut Report) {
+    let file = || OpenOptions::new().write(true).open("/proc/self/loginuid");
+    let done = sys::in_child(|| {
+        let Ok(mut before) = file() else {
+            return 1;
+        };
+        if fs::write("/proc/self/loginuid", "1000").is_err() {
+            return 2;
+        }
+        let inherits = sys::in_child(|| {
+            let told = fs::read_to_string("/proc/self/loginuid").unwrap_or_default();
+            i32::from(told.trim() != "1000")
+        });
+        let user = sys::call!(libc::setuid(1000)).is_ok();
+        let again = before.write(b"0").map_err(|error| error.raw_os_error());
+        match (inherits, user, again) {
+            (Ok(End::Exited(0)), true, Err(Some(libc::EPERM))) => 0,
+            _ => 3,
+        }
+    });
+    report.same("a login", done, Ok(End::Exited(0)));
 }

@@ -1,0 +1,42 @@
+//! `/proc/PID/loginuid`: as whom a person has logged in, who may since have become
+//! somebody else (proc(5)).
+
+use crate::process::{self, Process};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::sync::atomic::Ordering::Relaxed;
+use paddock_abi::{Errno, Result};
+use paddock_cred::Cap;
+use paddock_vfs::proc_fs::{ProcFile, ProcNode};
+
+/// Of what nobody has logged in for.
+pub const NOBODY: u32 = u32::MAX;
+
+/// `loginuid`.
+pub fn user(process: Arc<Process>) -> ProcNode {
+    ProcNode::file(LoginUser(process)).with_mode(0o644)
+}
+
+struct LoginUser(Arc<Process>);
+
+impl ProcFile for LoginUser {
+    fn generate(&self, text: &mut Vec<u8>) -> Result<()> {
+        super::text::Text::new(text).put(format_args!("{}", self.0.login_user.load(Relaxed)))
+    }
+
+    /// A process says so of itself: anyone once, later with CAP_AUDIT_CONTROL.
+    fn write(&self, data: &[u8]) -> Result<usize> {
+        let Some(thread) = process::current().filter(|thread| thread.process.pid == self.0.pid)
+        else {
+            return Err(Errno::EPERM);
+        };
+        let text = core::str::from_utf8(data.trim_ascii()).map_err(|_| Errno::EINVAL)?;
+        let user: u32 = text.parse().map_err(|_| Errno::EINVAL)?;
+        let known = self.0.login_user.load(Relaxed);
+        if known != NOBODY && !thread.with_cred(|cred| cred.capable(Cap::CAP_AUDIT_CONTROL)) {
+            return Err(Errno::EPERM);
+        }
+        self.0.login_user.store(user, Relaxed);
+        Ok(data.len())
+    }
+}
