@@ -67,6 +67,8 @@ pub const TCP_NOTSENT_LOWAT: u32 = 25;
 pub const IP_TOS: u32 = 1;
 pub const IP_TTL: u32 = 2;
 pub const IP_HDRINCL: u32 = 3;
+pub const IP_RECVERR: u32 = 11;
+pub const IPV6_RECVERR: u32 = 25;
 /// Of `IPPROTO_RAW` and `IPPROTO_ICMPV6`.
 pub const ICMP_FILTER: u32 = 1;
 pub const IPV6_CHECKSUM: u32 = 7;
@@ -86,6 +88,7 @@ bitflags::bitflags! {
         const DONTWAIT = 0x40;
         const EOR = 0x80;
         const WAITALL = 0x100;
+        const ERRQUEUE = 0x2000;
         const NOSIGNAL = 0x4000;
         const MORE = 0x8000;
         const CMSG_CLOEXEC = 0x4000_0000;

@@ -1,12 +1,11 @@
 //! ICMP messages about packets that nobody takes (RFC 792, RFC 4443).
 
-use crate::ip::{Body, HEADER, Packet, Sent, TTL};
+use crate::ip::{Body, Packet, Sent, TTL};
 use crate::settings::Settings;
 use smoltcp::phy::ChecksumCapabilities;
 use smoltcp::wire::{
-    Icmpv4DstUnreachable, Icmpv4Message, Icmpv4Packet, Icmpv4Repr, Icmpv6DstUnreachable,
-    Icmpv6Packet, Icmpv6Repr, IpAddress, IpEndpoint, IpProtocol, Ipv4Address, Ipv4Packet, Ipv4Repr,
-    Ipv6Address, Ipv6Repr,
+    Icmpv4DstUnreachable, Icmpv4Packet, Icmpv4Repr, Icmpv6DstUnreachable, Icmpv6Packet, Icmpv6Repr,
+    Ipv4Address, Ipv4Repr, Ipv6Address, Ipv6Repr,
 };
 
 /// Bytes of the packet that an error of IPv4 quotes behind its IP header.
@@ -111,45 +110,6 @@ pub fn no_port6<'a>(packet: &Packet<'a>, from: Ipv6Address, to: Ipv6Address) -> 
         },
         data: beginning(packet.payload, QUOTED6),
     }
-}
-
-/// The ends of this machine's datagram that a message says nobody takes: who
-/// sent it, and to whom.
-pub fn parse_no_port(message: &[u8]) -> Option<(IpEndpoint, IpEndpoint)> {
-    let packet = Icmpv4Packet::new_checked(message).ok()?;
-    let unreachable = packet.msg_type() == Icmpv4Message::DstUnreachable
-        && Icmpv4DstUnreachable::from(packet.msg_code()) == Icmpv4DstUnreachable::PortUnreachable;
-    if !unreachable || !packet.verify_checksum() {
-        return None;
-    }
-    // Its length is the whole packet's, of which only the beginning is here.
-    let quoted = packet.data();
-    let header_len = usize::from(quoted.first()? & 0xf) * 4;
-    let datagram = quoted.get(header_len.max(HEADER)..)?;
-    let header = Ipv4Packet::new_unchecked(quoted);
-    let is_ours = header.version() == 4 && header.next_header() == IpProtocol::Udp;
-    let (from, to) = (header.src_addr(), header.dst_addr());
-    is_ours.then(|| ends(from.into(), to.into(), datagram))?
-}
-
-/// The same of IPv6: the quoted header and what followed it.
-pub fn no_port_of(
-    reason: Icmpv6DstUnreachable,
-    header: &Ipv6Repr,
-    datagram: &[u8],
-) -> Option<(IpEndpoint, IpEndpoint)> {
-    let is_ours =
-        reason == Icmpv6DstUnreachable::PortUnreachable && header.next_header == IpProtocol::Udp;
-    let (from, to) = (header.src_addr, header.dst_addr);
-    is_ours.then(|| ends(from.into(), to.into(), datagram))?
-}
-
-fn ends(from: IpAddress, to: IpAddress, datagram: &[u8]) -> Option<(IpEndpoint, IpEndpoint)> {
-    let [a, b, c, d] = *datagram.first_chunk::<4>()?;
-    Some((
-        IpEndpoint::new(from, u16::from_be_bytes([a, b])),
-        IpEndpoint::new(to, u16::from_be_bytes([c, d])),
-    ))
 }
 
 /// Reads a message of ICMPv6. `None` if it makes no sense, or its checksum is

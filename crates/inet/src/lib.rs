@@ -17,6 +17,7 @@ extern crate alloc;
 
 mod autoconfiguration;
 mod cookies;
+mod failures;
 mod fragments;
 mod icmp;
 mod ip;
@@ -40,6 +41,7 @@ mod time_wait;
 mod udp;
 
 pub use autoconfiguration::Plan;
+pub use failures::Failure;
 pub use fragments::is_fragment;
 pub use ip::Packet;
 pub use listener::{Accepted, Backlog};

@@ -68,6 +68,10 @@ pub struct Settings {
     pub hops: u8,
     /// IPV6_TCLASS.
     pub traffic_class: u8,
+    /// IP_RECVERR: what becomes of datagrams is told in full.
+    pub failures: bool,
+    /// IPV6_RECVERR: the same of those over IPv6.
+    pub failures6: bool,
     /// All addresses that the socket can have: those of its family, or of
     /// both.
     pub any: Local,
@@ -98,6 +102,8 @@ impl Default for Settings {
             tos: 0,
             hops: 0,
             traffic_class: 0,
+            failures: false,
+            failures6: false,
             any: Local::AnyIpv4,
         }
     }

@@ -1,5 +1,6 @@
 //! Datagrams (RFC 768): sockets, and what waits for them.
 
+use crate::failures::{Failure, Report};
 use crate::ports::Claim;
 use crate::raw::Carries;
 use alloc::collections::VecDeque;
@@ -24,6 +25,8 @@ const SPARE: usize = 256;
 const PLACES: usize = 4;
 /// Bytes that an open socket is charged, as if it kept all that it may.
 pub const COST: usize = SPARE + PLACES * size_of::<Datagram>();
+/// Failures that are kept for a socket.
+const MOST_FAILURES: usize = 16;
 /// Bytes that may wait for a socket by default, their cost included.
 pub const LIMIT: usize = 208 << 10;
 
@@ -50,6 +53,9 @@ pub struct Socket<O> {
     pub write_shut: bool,
     /// Bytes that may wait, their cost included.
     pub limit: usize,
+    /// IP_RECVERR and IPV6_RECVERR.
+    pub wants_failures: (bool, bool),
+    failures: VecDeque<Failure>,
     queue: VecDeque<Datagram>,
     /// Memory of a datagram that was taken, for the next.
     spare: Vec<u8>,
@@ -69,6 +75,8 @@ impl<O> Socket<O> {
             read_shut: false,
             write_shut: false,
             limit: LIMIT,
+            wants_failures: (false, false),
+            failures: VecDeque::new(),
             queue: VecDeque::new(),
             spare: Vec::new(),
             held: 0,
@@ -132,13 +140,50 @@ impl<O> Socket<O> {
         }
     }
 
+    /// A datagram has not arrived. Whether that is news for the owner: if it asked for
+    /// all, or is connected and trying again is of no use (RFC 1122, 4.1.3.3).
+    pub fn fail(&mut self, report: &Report<'_>) -> bool {
+        let wants = match report.to.addr {
+            IpAddress::Ipv4(_) => self.wants_failures.0,
+            IpAddress::Ipv6(_) => self.wants_failures.1,
+        };
+        let hears = report.is_hard && self.peer == Some(report.to);
+        if !wants && !hears {
+            return false;
+        }
+        if wants
+            && self.failures.len() < MOST_FAILURES
+            && self.failures.try_reserve(1).is_ok()
+            && let Some(failure) = report.keep()
+        {
+            self.failures.push_back(failure);
+        }
+        self.error = Some(report.errno);
+        true
+    }
+
+    /// The next datagram that has not arrived. The error is that of the one after it.
+    pub fn take_failure(&mut self) -> Option<Failure> {
+        let failure = self.failures.pop_front()?;
+        self.error = self.failures.front().map(|next| next.errno);
+        Some(failure)
+    }
+
+    /// IP_RECVERR and IPV6_RECVERR: without either nothing is kept.
+    pub fn set_wants_failures(&mut self, wants: (bool, bool)) {
+        self.wants_failures = wants;
+        if wants == (false, false) {
+            self.failures = VecDeque::new();
+        }
+    }
+
     /// What poll(2) tells. There is always room to send: what the card has no
     /// room for is lost.
     pub fn ready(&self) -> Ready {
         let mut ready = Ready::OUT;
-        let something = !self.queue.is_empty() || self.read_shut || self.error.is_some();
-        ready.set(Ready::IN, something);
-        ready.set(Ready::ERR, self.error.is_some());
+        let failed = self.error.is_some() || !self.failures.is_empty();
+        ready.set(Ready::IN, !self.queue.is_empty() || self.read_shut);
+        ready.set(Ready::ERR, failed);
         ready.set(Ready::RDHUP, self.read_shut);
         ready.set(Ready::HUP, self.read_shut && self.write_shut);
         ready

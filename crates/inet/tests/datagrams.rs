@@ -122,6 +122,43 @@ fn those_that_are_connected_hear_that_nobody_is_there() {
     }
 }
 
+/// IP_RECVERR: from a wire and from this machine, to who asked for it.
+#[test]
+fn who_asks_is_told_what_became_of_datagrams() {
+    let mut network = network();
+    let (client, told) = socket(&mut network, 0, 0);
+    let far = endpoint(1, 9);
+    let near = IpEndpoint::new(Ipv4Address::LOCALHOST.into(), 9);
+    for to in [far, near] {
+        send(&mut network, 0, client, b"unasked", Some(to)).unwrap();
+        network.pass(SECOND);
+        assert_eq!(network.stacks[0].udp_failure(client), None);
+    }
+    let settings = Settings {
+        failures: true,
+        ..Settings::default()
+    };
+    network.stacks[0].udp_set(client, &settings);
+    for to in [far, near] {
+        send(&mut network, 0, client, b"datagram", Some(to)).unwrap();
+        network.pass(SECOND);
+        assert!(told.take().contains(Ready::ERR));
+        assert!(network.stacks[0].udp_ready(client).contains(Ready::ERR));
+        let failure = network.stacks[0].udp_failure(client).unwrap();
+        assert_eq!((failure.errno, failure.to), (Errno::ECONNREFUSED, to));
+        assert_eq!((failure.kind, failure.code, failure.mtu), (3, 3, 0));
+        assert_eq!(failure.offender, to.addr);
+        assert!(b"datagram".starts_with(&failure.data[..]));
+        assert_eq!(network.stacks[0].udp_ready(client), Ready::OUT);
+    }
+    for _ in 0..100 {
+        network.stacks[0].udp_take_error(client);
+        send(&mut network, 0, client, b"many", Some(near)).unwrap();
+    }
+    let kept = std::iter::from_fn(|| network.stacks[0].udp_failure(client));
+    assert_eq!(kept.count(), 16);
+}
+
 #[test]
 fn connected_sockets_hear_nobody_else() {
     let mut network = network();

@@ -13,7 +13,7 @@ use paddock_abi::socket::{
 use paddock_abi::termios::{FIONREAD, TIOCOUTQ};
 use paddock_abi::{Errno, Result};
 pub use paddock_inet::{Arrived, MAX_DATAGRAM};
-use paddock_inet::{Carries, Echoes, Id, Local, Packets, Settings};
+use paddock_inet::{Carries, Echoes, Failure, Id, Local, Packets, Settings};
 use paddock_sync::{Pollable, PreemptOff, Rank, Ready, SpinLock, WaitQueue, try_arc};
 use paddock_unix_sockets::{SocketOptions, Switch, next_ino, socket_metadata};
 use paddock_user_io::{UserReader, UserWriter};
@@ -175,6 +175,12 @@ impl UdpSocket {
         inet::with(|stack, _| stack.udp_take_error(self.id))
     }
 
+    /// The next datagram that has not arrived (MSG_ERRQUEUE). `EAGAIN`.
+    pub fn failure(&self) -> Result<Failure> {
+        let failure = inet::with(|stack, _| stack.udp_failure(self.id));
+        failure.ok_or(Errno::EAGAIN)
+    }
+
     /// The options that the stack acts by.
     pub fn settings(&self) -> Settings {
         *self.settings.lock()
@@ -187,8 +193,7 @@ impl UdpSocket {
             change(&mut settings);
             *settings
         };
-        let limit = settings.receive_limit as usize;
-        inet::with(|stack, _| stack.udp_set_limit(self.id, limit));
+        inet::with(|stack, _| stack.udp_set(self.id, &settings));
     }
 }
 

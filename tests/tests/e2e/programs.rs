@@ -16,6 +16,7 @@ fn every_case_of_paddock_test_passes() -> Result<()> {
         "supervise",
         "listen-fds",
         "ask",
+        "name-server",
         "filtered",
         "data-errors",
     ];
@@ -76,6 +77,24 @@ fn echoes_come_back() -> Result<()> {
         let told = machine.sh(command)?;
         assert!(told.contains("2 packets received"), "{command}: {told}");
     }
+    machine.done()
+}
+
+/// By the C library's resolver, which wants to be told at once that a server is not there.
+#[test]
+fn names_are_resolved() -> Result<()> {
+    let machine = machine("names").up()?;
+    let told = machine.sh(
+        "printf 'nameserver 127.0.0.9\nnameserver 127.0.0.1\n' > /etc/resolv.conf
+        paddock-test name-server 127.0.0.1:53 10.0.2.2 > /dev/null 2>&1 &
+        until grep -q ' 0100007F:0035 ' /proc/net/udp; do sleep 0.1; done
+        ping -c 1 -W 60 gateway.test
+        kill $!",
+    )?;
+    assert!(
+        told.contains("PING gateway.test (10.0.2.2)") && told.contains("1 packets received"),
+        "{told}"
+    );
     machine.done()
 }
 

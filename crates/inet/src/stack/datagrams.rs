@@ -3,7 +3,7 @@
 use super::calls::source_of;
 use super::{Host, Observer, Path, Stack};
 use crate::SECOND;
-use crate::icmp::parse_no_port;
+use crate::failures::{Failure, Report, Whose};
 use crate::ip::{Body, Packet, Sent};
 use crate::local::Local;
 use crate::raw::Carries;
@@ -232,7 +232,7 @@ impl<H: Host> Stack<H> {
             _ => {
                 self.local.count(data.len());
                 if !self.deliver(from, to, data) {
-                    self.refuse(from, to);
+                    self.fail(&Report::no_port(from, to, data));
                 }
             }
         }
@@ -275,16 +275,15 @@ impl<H: Host> Stack<H> {
         true
     }
 
-    /// Nobody took a datagram of this machine: its sender is told, if it is
-    /// connected (RFC 1122, 4.1.3.3).
-    pub(super) fn refuse(&mut self, from: IpEndpoint, to: IpEndpoint) {
-        let Some(id) = self.udp_ports.listener(from.addr, from.port, 0) else {
-            return;
+    /// A datagram of this machine has not arrived: its sender is told.
+    pub(super) fn fail(&mut self, report: &Report<'_>) {
+        let id = match report.whose {
+            Whose::Udp(from) => self.udp_ports.listener(from.addr, from.port, 0),
+            Whose::Echo(ident) => self.echo_socket(report.to.addr, ident),
         };
-        if let Some(socket) = self.sockets.get(id)
-            && socket.peer == Some(to)
+        if let Some(socket) = id.and_then(|id| self.sockets.get(id))
+            && socket.fail(report)
         {
-            socket.error = Some(Errno::ECONNREFUSED);
             socket.owner.changed(Ready::ERR | Ready::IN | Ready::OUT);
         }
     }
@@ -308,8 +307,8 @@ impl<H: Host> Stack<H> {
 
     /// An ICMP message has come.
     pub(super) fn on_icmp(&mut self, now: u64, packet: &Packet<'_>) {
-        match parse_no_port(packet.payload) {
-            Some((from, to)) => self.refuse(from, to),
+        match Report::parse(packet) {
+            Some(report) => self.fail(&report),
             None => self.on_echo(now, packet),
         }
     }
@@ -369,11 +368,20 @@ impl<H: Host> Stack<H> {
         self.udp(id).ok()?.error.take()
     }
 
-    /// SO_RCVBUF: how many bytes may wait, with their cost.
-    pub fn udp_set_limit(&mut self, id: Id, limit: usize) {
+    /// Changes the options: SO_RCVBUF, how many bytes may wait, with their cost;
+    /// IP_RECVERR and IPV6_RECVERR.
+    pub fn udp_set(&mut self, id: Id, settings: &Settings) {
         if let Ok(socket) = self.udp(id) {
-            socket.limit = limit;
+            socket.limit = settings.receive_limit as usize;
+            socket.set_wants_failures((settings.failures, settings.failures6));
         }
+    }
+
+    /// The next datagram that has not arrived, of a socket that is told of them
+    /// (MSG_ERRQUEUE).
+    pub fn udp_failure(&mut self, id: Id) -> Option<Failure> {
+        let socket = self.udp(id).ok()?;
+        socket.take_failure()
     }
 
     /// The ends of a socket, and what waits for it.

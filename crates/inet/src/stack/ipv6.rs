@@ -4,7 +4,8 @@
 use super::{Host, Stack};
 use crate::NEVER;
 use crate::autoconfiguration::{Due, Plan, solicited_node};
-use crate::icmp::{no_port_of, parse6};
+use crate::failures::Report;
+use crate::icmp::parse6;
 use crate::ip::{Body, Packet, Sent, TTL};
 use crate::settings::Settings;
 use smoltcp::phy::Medium;
@@ -97,16 +98,10 @@ impl<H: Host> Stack<H> {
         let (IpAddress::Ipv6(from), IpAddress::Ipv6(to)) = (packet.from, packet.to) else {
             return;
         };
+        if let Some(report) = Report::parse(packet) {
+            return self.fail(&report);
+        }
         match parse6(from, to, packet.payload) {
-            Some(Icmpv6Repr::DstUnreachable {
-                reason,
-                header,
-                data,
-            }) => {
-                if let Some((from, to)) = no_port_of(reason, &header, data) {
-                    self.refuse(from, to);
-                }
-            }
             Some(Icmpv6Repr::EchoRequest {
                 ident,
                 seq_no,

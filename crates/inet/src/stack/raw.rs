@@ -248,6 +248,12 @@ impl<H: Host> Stack<H> {
         any
     }
 
+    /// The socket of an identifier, of the family of an address.
+    pub(super) fn echo_socket(&self, of: IpAddress, ident: u16) -> Option<Id> {
+        let is_ipv6 = matches!(of, IpAddress::Ipv6(_));
+        self.others.echoes.get(&(is_ipv6, ident)).copied()
+    }
+
     /// A message about echoes has come.
     pub(super) fn on_echo(&mut self, now: u64, packet: &Packet<'_>) {
         let Some(&[kind, _, _, _, a, b, ..]) = packet.payload.first_chunk::<ECHO>() else {
@@ -262,7 +268,7 @@ impl<H: Host> Stack<H> {
             }
             (false, REPLY4) | (true, REPLY6) => {
                 let ident = u16::from_be_bytes([a, b]);
-                let id = self.others.echoes.get(&(is_ipv6, ident)).copied();
+                let id = self.echo_socket(packet.to, ident);
                 if let Some(socket) = id.and_then(|id| self.sockets.get(id))
                     && takes_echo(socket, packet)
                 {

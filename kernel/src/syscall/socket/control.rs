@@ -90,8 +90,13 @@ impl Control {
         (self.room - self.used).saturating_sub(CMSG_HEADER)
     }
 
-    /// Adds a piece, if it fits. `EFAULT`.
+    /// Adds a piece of `SOL_SOCKET`, if it fits. `EFAULT`.
     pub fn put(&mut self, kind: u32, data: &[u8]) -> Result<()> {
+        self.put_of(SOL_SOCKET, kind, data)
+    }
+
+    /// Adds a piece of a level, if it fits. `EFAULT`.
+    pub fn put_of(&mut self, level: u32, kind: u32, data: &[u8]) -> Result<()> {
         if data.len() > self.data_room() {
             self.cut = true;
             return Ok(());
@@ -99,7 +104,7 @@ impl Control {
         let length = CMSG_HEADER + data.len();
         let cmsg = Cmsghdr {
             cmsg_len: length as u64,
-            cmsg_level: SOL_SOCKET,
+            cmsg_level: level,
             cmsg_type: kind,
         };
         let at = self

@@ -2,6 +2,7 @@
 
 use super::address::{self, Address};
 use super::control::{Control, attached_files};
+use super::failures;
 use super::{Call, Socket, after, credentials, find_unix, only_kernel, socket_of};
 use crate::arch::user_access::copy_to_user;
 use crate::net::netlink;
@@ -216,6 +217,12 @@ pub fn recvfrom(call: &mut Call<'_>) -> Result<u64> {
     let flags = flags(call.uint(3))?;
     let socket = socket_of(&file)?;
     let buffers = UserBuffers::single(call.word(1), call.word(2));
+    if flags.contains(MsgFlags::ERRQUEUE) {
+        let (failure, count) = failures::receive(socket, &buffers)?;
+        let to = address::inet_bytes(socket.family(), failure.to);
+        address::write(call.word(4), call.word(5), &to)?;
+        return Ok(count as u64);
+    }
     let message = receive(&file, socket, buffers, flags)?;
     if call.word(4) != 0 {
         let sender = message.sender(socket.family());
@@ -357,6 +364,9 @@ fn receive_header(
 ) -> Result<u64> {
     let buffers = UserBuffers::vector(UserPtr::new(header.msg_iov), header.msg_iovlen)?;
     let socket = socket_of(file)?;
+    if flags.contains(MsgFlags::ERRQUEUE) {
+        return failures::receive_header(socket, &buffers, header);
+    }
     let mut message = receive(file, socket, buffers, flags)?;
     let mut result = flags & MsgFlags::CMSG_CLOEXEC;
     result.set(

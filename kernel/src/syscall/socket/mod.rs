@@ -2,6 +2,7 @@
 
 mod address;
 mod control;
+mod failures;
 pub mod interfaces;
 mod message;
 mod options;

@@ -100,6 +100,7 @@ fn set_valued(socket: Socket<'_>, level: u32, option: u32, value: u32) -> Result
     match socket {
         _ if level == IPPROTO_IPV6 && socket.family() == AF_INET => return Err(Errno::ENOPROTOOPT),
         Socket::Tcp(tcp) => tcp_options::set(tcp, level, option, value)?,
+        Socket::Udp(udp) if raw_options::set_failures(udp, level, option, value != 0) => {}
         Socket::Udp(udp) if [IPPROTO_IP, IPPROTO_IPV6].contains(&level) => {
             let mut settings = udp.settings();
             tcp_options::change(&mut settings, level, option, value)?;
@@ -243,7 +244,10 @@ pub fn getsockopt(call: &mut Call<'_>) -> Result<u64> {
                 }
                 (None, _, Socket::Tcp(tcp)) => tcp_options::get(tcp, level, option)?,
                 (None, IPPROTO_IP | IPPROTO_IPV6, Socket::Udp(udp)) => {
-                    tcp_options::read(&udp.settings(), level, option)?
+                    match raw_options::failures(udp, level, option) {
+                        Some(on) => u32::from(on),
+                        None => tcp_options::read(&udp.settings(), level, option)?,
+                    }
                 }
                 _ if !known_level(level, socket) => return Err(Errno::EOPNOTSUPP),
                 _ => return Err(Errno::ENOPROTOOPT),

@@ -1,4 +1,4 @@
-//! Options of sockets for packets: raw(7), RFC 3542.
+//! Options of sockets for datagrams and packets: ip(7), raw(7), RFC 3542.
 
 use super::Call;
 use crate::net::udp::UdpSocket;
@@ -14,6 +14,26 @@ const FILTER: (usize, usize) = (4, 32);
 /// Whether an option is ICMP_FILTER or ICMP6_FILTER.
 pub fn is_filter(level: u32, option: u32) -> bool {
     [IPPROTO_RAW, IPPROTO_ICMPV6].contains(&level) && option == ICMP_FILTER
+}
+
+/// Sets IP_RECVERR or IPV6_RECVERR. Whether the option is one of them.
+pub fn set_failures(socket: &UdpSocket, level: u32, option: u32, on: bool) -> bool {
+    match (level, option) {
+        (IPPROTO_IP, IP_RECVERR) => socket.set(|settings| settings.failures = on),
+        (IPPROTO_IPV6, IPV6_RECVERR) => socket.set(|settings| settings.failures6 = on),
+        _ => return false,
+    }
+    true
+}
+
+/// Reads them back.
+pub fn failures(socket: &UdpSocket, level: u32, option: u32) -> Option<bool> {
+    let settings = socket.settings();
+    match (level, option) {
+        (IPPROTO_IP, IP_RECVERR) => Some(settings.failures),
+        (IPPROTO_IPV6, IPV6_RECVERR) => Some(settings.failures6),
+        _ => None,
+    }
 }
 
 /// Whether an option is another of sockets for packets.

@@ -34,6 +34,7 @@ mod memory;
 mod mempolicy;
 mod mounts;
 mod mqueue;
+mod name_server;
 mod namespaces;
 mod netlink;
 mod openat2;
@@ -46,6 +47,7 @@ mod processes;
 mod program_start;
 mod ptrace;
 mod raw_sockets;
+mod recverr;
 mod seccomp;
 mod seldom;
 mod signal_io;
@@ -140,6 +142,7 @@ pub const CASES: &[Case] = &[
     tool("filtered", "", seccomp::filtered),
     tool("listen-fds", "[COUNT]", listen_fds::run),
     tool("ask", "PORT", listen_fds::ask),
+    tool("name-server", "ADDRESS:PORT IPV4", name_server::run),
     Case {
         alone: false,
         ..case("fail-alloc", fail_alloc::run)
@@ -198,6 +201,7 @@ pub const CASES: &[Case] = &[
     case("mqueue", mqueue::run),
     case("namespaces", namespaces::run),
     case("netlink", netlink::run),
+    case("recverr", recverr::run),
     case("raw-sockets", raw_sockets::run),
     case("unix", unix::run),
     case("sysv-ipc", sysv_ipc::run),
