@@ -59,8 +59,7 @@ pub(crate) struct RawInode {
 impl Core {
     /// A copy of the inode. `EBADMSG`, `EUCLEAN`, `EIO`.
     pub fn inode(&mut self, ino: u32) -> Result<RawInode> {
-        let raw = self.inode_unchecked(ino)?;
-        let (block, at) = self.inode_place(ino)?;
+        let (raw, block, at) = self.inode_unchecked(ino)?;
         let size = self.geometry.inode_size;
         let part = (at / size) as u32;
         if self.geometry.checksums && !self.is_checked(block, part) {
@@ -71,13 +70,14 @@ impl Core {
         Ok(raw)
     }
 
-    /// As [`inode`](Self::inode), of one that need not be in use.
-    fn inode_unchecked(&mut self, ino: u32) -> Result<RawInode> {
+    /// As [`inode`](Self::inode), of one that need not be in use; and where it lies, the
+    /// block and the byte in it.
+    fn inode_unchecked(&mut self, ino: u32) -> Result<(RawInode, u64, usize)> {
         let (block, at) = self.inode_place(ino)?;
         let size = self.geometry.inode_size.min(USED);
         let mut bytes = [0; USED];
         bytes[..size].copy_from_slice(&self.read(block)?[at..at + size]);
-        Ok(RawInode { ino, bytes, size })
+        Ok((RawInode { ino, bytes, size }, block, at))
     }
 
     /// Writes the inode back, within an operation.
@@ -93,9 +93,8 @@ impl Core {
 
     /// A new inode with one link and the extents flag, if it has data.
     pub fn new_inode(&mut self, ino: u32, node: &NewNode) -> Result<RawInode> {
-        let old = self.inode_unchecked(ino)?;
         // Whatever is behind the part that is used here goes.
-        let (block, at) = self.inode_place(ino)?;
+        let (old, block, at) = self.inode_unchecked(ino)?;
         let size = self.geometry.inode_size;
         self.modify_bytes(block, Seal::None, at, size)?.fill(0);
         self.set_checked(block, (at / size) as u32);

@@ -16,6 +16,11 @@ const QUOTED6: usize = 1280 - 2 * 40 - 8;
 
 /// Bytes of an echo's header.
 pub const ECHO: usize = 8;
+/// The types of requests for echoes and of the answers (RFC 792; RFC 4443).
+pub const REQUEST: u8 = 8;
+pub const REPLY: u8 = 0;
+pub const REQUEST6: u8 = 128;
+pub const REPLY6: u8 = 129;
 
 /// The answer to a request for an echo over IPv4. `None` if its checksum is wrong, or
 /// it is none.
@@ -34,47 +39,14 @@ pub fn echo_reply<'a>(packet: &Packet<'a>) -> Option<Sent<'a>> {
     Sent::new(body, &Settings::default())
 }
 
-/// Writes a request for an echo, or the answer (RFC 792).
-pub fn emit_echo(bytes: &mut [u8], is_reply: bool, ident: u16, seq_no: u16, data: &[u8]) {
-    let repr = match is_reply {
-        true => Icmpv4Repr::EchoReply {
-            ident,
-            seq_no,
-            data,
-        },
-        false => Icmpv4Repr::EchoRequest {
-            ident,
-            seq_no,
-            data,
-        },
-    };
-    let sums = ChecksumCapabilities::default();
-    repr.emit(&mut Icmpv4Packet::new_unchecked(bytes), &sums);
-}
-
-/// The same of ICMPv6 (RFC 4443, 4).
-pub fn emit_echo6(
-    bytes: &mut [u8],
-    (from, to): (Ipv6Address, Ipv6Address),
-    is_reply: bool,
-    ident: u16,
-    seq_no: u16,
-    data: &[u8],
-) {
-    let repr = match is_reply {
-        true => Icmpv6Repr::EchoReply {
-            ident,
-            seq_no,
-            data,
-        },
-        false => Icmpv6Repr::EchoRequest {
-            ident,
-            seq_no,
-            data,
-        },
-    };
-    let sums = ChecksumCapabilities::default();
-    repr.emit(&from, &to, &mut Icmpv6Packet::new_unchecked(bytes), &sums);
+/// Writes a request for an echo, or the answer, but for its checksum (RFC 792; RFC 4443,
+/// 4).
+pub fn emit_echo(bytes: &mut [u8], kind: u8, ident: u16, number: u16, data: &[u8]) {
+    let (header, rest) = bytes.split_at_mut(ECHO);
+    header[..4].copy_from_slice(&[kind, 0, 0, 0]);
+    header[4..6].copy_from_slice(&ident.to_be_bytes());
+    header[6..].copy_from_slice(&number.to_be_bytes());
+    rest.copy_from_slice(data);
 }
 
 fn beginning(bytes: &[u8], most: usize) -> &[u8] {

@@ -401,15 +401,26 @@ impl<'a> Sent<'a> {
                     ..
                 },
                 way,
-            ) => {
-                let (ident, number) = (*ident, *number);
-                match way {
-                    Way::Ipv4(..) => icmp::emit_echo(bytes, *is_reply, ident, number, data),
-                    Way::Ipv6(from, to) => {
-                        icmp::emit_echo6(bytes, (from, to), *is_reply, ident, number, data);
-                    }
+            ) => match way {
+                Way::Ipv4(..) => {
+                    let kind = if *is_reply {
+                        icmp::REPLY
+                    } else {
+                        icmp::REQUEST
+                    };
+                    icmp::emit_echo(bytes, kind, *ident, *number, data);
+                    Icmpv4Packet::new_unchecked(bytes).fill_checksum();
                 }
-            }
+                Way::Ipv6(from, to) => {
+                    let kind = if *is_reply {
+                        icmp::REPLY6
+                    } else {
+                        icmp::REQUEST6
+                    };
+                    icmp::emit_echo(bytes, kind, *ident, *number, data);
+                    Icmpv6Packet::new_unchecked(bytes).fill_checksum(&from, &to);
+                }
+            },
             // Written as it is.
             (Body::Whole(..) | Body::Ready(..), _) => {}
             (Body::Message(from, to, _, repr), _) => {

@@ -3,9 +3,9 @@
 //! last level are the leaves: ordinary blocks of entries, each of which holds
 //! the names from its own hash up to the next one's.
 
-use super::Found;
 use super::entry::{Entry, NewEntry, entries, entry_len, kind_code, pack};
 use super::hash::{CURSOR_END, Hasher, major_of};
+use super::{Found, find_in_block};
 use crate::bytes::{get_u16, get_u32, put_u16, put_u32};
 use crate::checksums::Seal;
 use crate::layout::Geometry;
@@ -236,8 +236,8 @@ impl Core {
         // Bounded: a damaged index could go on for ever.
         for _ in 0..self.dir_blocks(raw) {
             let block = self.dir_block(raw, path.leaf)?;
-            self.leaf(raw, block)?;
-            if let Some(found) = self.find_in_block(block, name)? {
+            let data = self.leaf(raw, block)?;
+            if let Some(found) = find_in_block(data, block, name)? {
                 return Ok(Some(found));
             }
             match self.next_leaf(raw, &mut path)? {

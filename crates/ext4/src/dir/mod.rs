@@ -27,6 +27,16 @@ struct Found {
     before: Option<Entry>,
 }
 
+/// Looks for a name in a block of entries.
+fn find_in_block(data: &[u8], block: u64, name: &[u8]) -> Result<Option<Found>> {
+    let found = entry::find(data, name)?;
+    Ok(found.map(|(entry, before)| Found {
+        block,
+        entry,
+        before,
+    }))
+}
+
 impl Core {
     /// The checksum of a block of entries.
     fn dir_seal(&self, raw: &RawInode) -> Seal {
@@ -72,8 +82,7 @@ impl Core {
             // They are in the first block, whatever comes behind.
             b"." | b".." => {
                 let first = self.dir_block(raw, 0)?;
-                self.any_block(raw, 0, first)?;
-                self.find_in_block(first, name)
+                find_in_block(self.any_block(raw, 0, first)?, first, name)
             }
             _ if self.is_hashed(raw) => self.find_hashed(raw, name),
             _ => self.find_linear(raw, name),
@@ -83,22 +92,12 @@ impl Core {
     fn find_linear(&mut self, raw: &RawInode, name: &[u8]) -> Result<Option<Found>> {
         for logical in 0..self.dir_blocks(raw) {
             let block = self.dir_block(raw, logical)?;
-            self.any_block(raw, logical, block)?;
-            if let Some(found) = self.find_in_block(block, name)? {
+            let data = self.any_block(raw, logical, block)?;
+            if let Some(found) = find_in_block(data, block, name)? {
                 return Ok(Some(found));
             }
         }
         Ok(None)
-    }
-
-    /// Looks for a name in a block that has been checked.
-    fn find_in_block(&mut self, block: u64, name: &[u8]) -> Result<Option<Found>> {
-        let found = entry::find(self.read(block)?, name)?;
-        Ok(found.map(|(entry, before)| Found {
-            block,
-            entry,
-            before,
-        }))
     }
 
     /// The inode number and kind of `name`. `ENOENT`.

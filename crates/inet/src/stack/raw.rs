@@ -2,7 +2,7 @@
 
 use super::calls::source_of;
 use super::{Host, Observer, Path, Stack};
-use crate::icmp::echo_reply;
+use crate::icmp::{ECHO, REPLY, REPLY6, REQUEST, REQUEST6, echo_reply};
 use crate::ip::{Body, HEADER, Packet, Sent};
 use crate::keys::TableHasher;
 use crate::local::Local;
@@ -19,14 +19,6 @@ use smoltcp::wire::{IpAddress, IpEndpoint};
 
 /// Packets from this machine to itself that may wait.
 const MOST_LOOPED: usize = 64;
-/// Bytes of an echo's header.
-const ECHO: usize = 8;
-/// The types of requests and replies (RFC 792; RFC 4443).
-const REQUEST4: u8 = 8;
-const REPLY4: u8 = 0;
-const REQUEST6: u8 = 128;
-const REPLY6: u8 = 129;
-
 /// Sockets that are not UDP's.
 pub(super) struct Others {
     /// Those for packets.
@@ -169,7 +161,7 @@ impl<H: Host> Stack<H> {
         (to, broadcasts): (IpAddress, bool),
         settings: &Settings,
     ) -> Result<()> {
-        let request = if echoes.is_ipv6 { REQUEST6 } else { REQUEST4 };
+        let request = if echoes.is_ipv6 { REQUEST6 } else { REQUEST };
         let ident = echoes.ident.ok_or(Errno::EINVAL)?;
         let header = data.first_chunk::<ECHO>().ok_or(Errno::EINVAL)?;
         if header[..2] != [request, 0] {
@@ -235,17 +227,14 @@ impl<H: Host> Stack<H> {
         }
     }
 
-    /// A packet has come for this machine: sockets for packets get copies. Whether
-    /// any did.
-    pub(super) fn give_to_packets(&mut self, packet: &Packet<'_>) -> bool {
-        let mut any = false;
+    /// A packet has come for this machine: sockets for packets get copies.
+    pub(super) fn give_to_packets(&mut self, packet: &Packet<'_>) {
         for index in 0..self.others.packets.len() {
             let id = self.others.packets[index];
             if let Some(socket) = self.sockets.get(id) {
-                any |= give(socket, packet);
+                give(socket, packet);
             }
         }
-        any
     }
 
     /// The socket of an identifier, of the family of an address.
@@ -261,12 +250,12 @@ impl<H: Host> Stack<H> {
         };
         let is_ipv6 = matches!(packet.to, IpAddress::Ipv6(_));
         match (is_ipv6, kind) {
-            (false, REQUEST4) => {
+            (false, REQUEST) => {
                 if let Some(sent) = echo_reply(packet) {
                     self.send_message(now, &sent);
                 }
             }
-            (false, REPLY4) | (true, REPLY6) => {
+            (false, REPLY) | (true, REPLY6) => {
                 let ident = u16::from_be_bytes([a, b]);
                 let id = self.echo_socket(packet.to, ident);
                 if let Some(socket) = id.and_then(|id| self.sockets.get(id))
@@ -303,19 +292,18 @@ fn takes_echo<O>(socket: &Socket<O>, packet: &Packet<'_>) -> bool {
 }
 
 /// Gives a copy of a packet to a socket for packets, if it takes such.
-fn give<O: Observer>(socket: &mut Socket<O>, packet: &Packet<'_>) -> bool {
+fn give<O: Observer>(socket: &mut Socket<O>, packet: &Packet<'_>) {
     let Carries::Packets(packets) = socket.carries else {
-        return false;
+        return;
     };
     let is_ipv6 = matches!(packet.to, IpAddress::Ipv6(_));
     let is_one = packets.is_ipv6 == is_ipv6 && packets.protocol == packet.protocol;
     let kind = packet.payload.first().copied().unwrap_or(0);
     if !is_one || packets.refuses(kind) || !packets.takes(packet.from, packet.to, peer_of(socket)) {
-        return false;
+        return;
     }
     let header = if is_ipv6 { &[] } else { packet.header };
     push(socket, packet.from, header, packet.payload);
-    true
 }
 
 fn push<O: Observer>(socket: &mut Socket<O>, from: IpAddress, header: &[u8], rest: &[u8]) {

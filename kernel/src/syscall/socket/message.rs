@@ -3,7 +3,7 @@
 use super::address::{self, Address};
 use super::control::{Control, attached_files};
 use super::failures;
-use super::{Call, Socket, after, credentials, find_unix, only_kernel, socket_of};
+use super::{Call, Socket, credentials, find_unix, only_kernel, socket_of};
 use crate::arch::user_access::copy_to_user;
 use crate::net::netlink;
 use crate::net::tcp::PIECE;
@@ -108,7 +108,7 @@ fn send(
 ) -> Result<u64> {
     let nonblocking = file.nonblocking() || flags.contains(MsgFlags::DONTWAIT);
     let socket = socket_of(file)?;
-    let deadline = after(socket.options().send_timeout());
+    let deadline = socket.send_deadline();
     let Envelope { to, rights } = envelope;
     let mut ancillary = Ancillary {
         rights,
@@ -239,7 +239,7 @@ fn receive(
 ) -> Result<Message> {
     let peek = flags.contains(MsgFlags::PEEK);
     let nonblocking = file.nonblocking() || flags.contains(MsgFlags::DONTWAIT);
-    let deadline = after(socket.options().receive_timeout());
+    let deadline = socket.receive_deadline();
     let stream = socket.message_limit().is_none();
     let whole = flags.contains(MsgFlags::WAITALL) && stream && !peek && !nonblocking;
     let mut to = buffers.writer();

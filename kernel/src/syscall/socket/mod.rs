@@ -60,6 +60,16 @@ impl<'a> Socket<'a> {
         }
     }
 
+    /// Until when receiving waits: `SO_RCVTIMEO`.
+    fn receive_deadline(self) -> Deadline {
+        after(self.options().receive_timeout())
+    }
+
+    /// Until when sending waits: `SO_SNDTIMEO`.
+    fn send_deadline(self) -> Deadline {
+        after(self.options().send_timeout())
+    }
+
     /// The most bytes of one message; `None` if it carries a stream.
     fn message_limit(self) -> Option<usize> {
         match self {
@@ -98,14 +108,12 @@ fn after(timeout: u64) -> Deadline {
 
 /// Until when reading from a file waits: `SO_RCVTIMEO` of a socket.
 pub fn receive_deadline(file: &OpenFile) -> Deadline {
-    socket_of(file).map_or(NO_DEADLINE, |socket| {
-        after(socket.options().receive_timeout())
-    })
+    socket_of(file).map_or(NO_DEADLINE, Socket::receive_deadline)
 }
 
 /// Until when writing to a file waits: `SO_SNDTIMEO` of a socket.
 pub fn send_deadline(file: &OpenFile) -> Deadline {
-    socket_of(file).map_or(NO_DEADLINE, |socket| after(socket.options().send_timeout()))
+    socket_of(file).map_or(NO_DEADLINE, Socket::send_deadline)
 }
 
 /// Who the calling process is, for the other end to know.
