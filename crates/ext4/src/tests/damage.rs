@@ -13,14 +13,7 @@ fn sound_image() -> &'static Vec<u8> {
         let fs = mount(&disk);
         let root = fs.root();
         for index in 0..40_u8 {
-            let file = root
-                .create(&[b'a', index + 1], &node(FileKind::Regular))
-                .unwrap();
-            for (name, len) in [(&b"user.short"[..], 9), (b"user.long", 300)] {
-                let value = &[index; 300][..len];
-                file.set_xattr(name, Some(value), SetXattr::Any).unwrap();
-            }
-            write_all(&*file, u64::from(index) * 9_000, &pattern(1, 3_000)).unwrap();
+            file_with_attributes(&*root, index, 9_000);
         }
         let holes = root.create(b"holes", &node(FileKind::Regular)).unwrap();
         (0..200).for_each(|index| write_all(&*holes, index * 3_000, b"x").unwrap());
@@ -39,6 +32,18 @@ fn sound_image() -> &'static Vec<u8> {
         fs.sync().unwrap();
         disk.image()
     })
+}
+
+/// A file of a number, with attributes inside its inode and in a block, whose bytes begin
+/// at that many times `step`.
+pub(super) fn file_with_attributes(root: &dyn Inode, index: u8, step: u64) {
+    let name = [b'a', index + 1];
+    let file = root.create(&name, &node(FileKind::Regular)).unwrap();
+    for (name, len) in [(&b"user.short"[..], 9), (b"user.long", 300)] {
+        let value = &[index; 300][..len];
+        file.set_xattr(name, Some(value), SetXattr::Any).unwrap();
+    }
+    write_all(&*file, u64::from(index) * step, &pattern(1, 3_000)).unwrap();
 }
 
 /// Looks at everything, to a bounded depth.

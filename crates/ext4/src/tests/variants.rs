@@ -1,13 +1,13 @@
 //! Images that something has changed, logs and all: errors, but neither panics nor
 //! endless loops. `cargo xtask fuzz-images` makes more of them.
 
-use super::damage::disturb;
+use super::damage::{disturb, file_with_attributes};
 use super::overlay::{Overlay, Random, for_seeds, number};
 use super::*;
 use crate::bytes::{get_be32, get_u16, get_u32, put_be32, put_u16, put_u32};
 use crate::checksums::Seal;
 use crate::layout::Geometry;
-use paddock_vfs::{BlockDevice, SetXattr};
+use paddock_vfs::BlockDevice;
 use std::sync::OnceLock;
 
 /// Requests that nobody needs for what is done here.
@@ -54,14 +54,7 @@ impl Base {
 fn fill(fs: &Ext4) {
     let root = fs.root();
     for index in 0..40_u8 {
-        let file = root
-            .create(&[b'a', index + 1], &node(FileKind::Regular))
-            .unwrap();
-        for (name, len) in [(&b"user.short"[..], 9), (b"user.long", 300)] {
-            file.set_xattr(name, Some(&[index; 300][..len]), SetXattr::Any)
-                .unwrap();
-        }
-        write_all(&*file, u64::from(index) * 900, &pattern(1, 3_000)).unwrap();
+        file_with_attributes(&*root, index, 900);
         if index % 10 == 0 {
             fs.sync().unwrap();
         }
