@@ -217,23 +217,6 @@ impl Geometry {
         }
     }
 
-    /// Puts the checksum into an inode as it lies on the disk.
-    pub fn seal_inode(&self, raw: &RawInode, bytes: &mut [u8]) {
-        if !self.checksums {
-            return;
-        }
-        let has_high = has_high_checksum(bytes);
-        put_u16(bytes, INODE_LOW, 0);
-        if has_high {
-            put_u16(bytes, INODE_HIGH, 0);
-        }
-        let sum = crc32c(self.inode_seed(raw), bytes);
-        put_u16(bytes, INODE_LOW, sum as u16);
-        if has_high {
-            put_u16(bytes, INODE_HIGH, (sum >> 16) as u16);
-        }
-    }
-
     /// Whether an inode, as it lies on the disk, has its checksum.
     pub fn is_inode_sound(&self, raw: &RawInode, bytes: &[u8]) -> bool {
         let sum = crc32c(self.inode_seed(raw), &bytes[..INODE_LOW]);
@@ -245,6 +228,20 @@ impl Geometry {
         let sum = crc32c(sum, &bytes[INODE_LOW + 2..INODE_HIGH]);
         let sum = crc32c(crc32c(sum, &[0; 2]), &bytes[INODE_HIGH + 2..]);
         sum == u32::from(low) | u32::from(get_u16(bytes, INODE_HIGH)) << 16
+    }
+}
+
+/// Puts the checksum into an inode as it lies on the disk, which has this seed.
+pub(crate) fn seal_inode(seed: u32, bytes: &mut [u8]) {
+    let has_high = has_high_checksum(bytes);
+    put_u16(bytes, INODE_LOW, 0);
+    if has_high {
+        put_u16(bytes, INODE_HIGH, 0);
+    }
+    let sum = crc32c(seed, bytes);
+    put_u16(bytes, INODE_LOW, sum as u16);
+    if has_high {
+        put_u16(bytes, INODE_HIGH, (sum >> 16) as u16);
     }
 }
 

@@ -4,7 +4,7 @@
 use crate::bytes::{get_u32, put_u32};
 use crate::checksums::Seal;
 use crate::layout::{RO_COMPAT_ORPHAN_PRESENT, SB_LAST_ORPHAN, SB_RO_COMPAT};
-use crate::raw_inode::FLAG_EXTENTS;
+use crate::raw_inode::{FLAG_EXTENTS, RawInode};
 use crate::transaction::Core;
 use paddock_vfs::{Errno, FileKind, Result};
 
@@ -23,51 +23,56 @@ impl Core {
         self.set_in_superblock(SB_LAST_ORPHAN, ino)
     }
 
-    /// Puts an inode at the head of the list.
-    pub fn add_orphan(&mut self, ino: u32) -> Result<()> {
-        let next = self.first_orphan()?;
-        self.change_inode(ino, |_, raw| {
-            raw.set_dtime(next);
-            Ok(())
-        })?;
-        self.set_first_orphan(ino)
+    /// Puts an inode at the head of the list; the caller writes it back.
+    pub fn list_orphan(&mut self, raw: &mut RawInode) -> Result<()> {
+        raw.set_dtime(self.first_orphan()?);
+        self.set_first_orphan(raw.ino)
     }
 
     /// Takes an inode out of the list, if it is there.
     pub fn remove_orphan(&mut self, ino: u32) -> Result<()> {
         let next = self.inode(ino)?.dtime();
+        match self.unlist_orphan(ino, next)? {
+            true => self.change_inode(ino, |_, raw| {
+                raw.set_dtime(0);
+                Ok(())
+            }),
+            false => Ok(()),
+        }
+    }
+
+    /// The same, but for what the inode itself says: that is the caller's business.
+    /// Whether it was there.
+    fn unlist_orphan(&mut self, ino: u32, next: u32) -> Result<bool> {
         let mut at = self.first_orphan()?;
         if at == ino {
             self.set_first_orphan(next)?;
-        } else {
-            // Bounded: a damaged list could be a circle.
-            for _ in 0..self.geometry.inodes {
-                if at == 0 {
-                    return Ok(());
-                }
-                let after = self.inode(at)?.dtime();
-                if after == ino {
-                    self.change_inode(at, |_, raw| {
-                        raw.set_dtime(next);
-                        Ok(())
-                    })?;
-                    break;
-                }
-                at = after;
-            }
+            return Ok(true);
         }
-        self.change_inode(ino, |_, raw| {
-            raw.set_dtime(0);
-            Ok(())
-        })
+        // Bounded: a damaged list could be a circle.
+        for _ in 0..self.geometry.inodes {
+            if at == 0 {
+                return Ok(false);
+            }
+            let after = self.inode(at)?.dtime();
+            if after == ino {
+                self.change_inode(at, |_, raw| {
+                    raw.set_dtime(next);
+                    Ok(())
+                })?;
+                break;
+            }
+            at = after;
+        }
+        Ok(true)
     }
 
     /// Frees an inode that has no name, and all that it holds: the body of an
     /// operation.
     pub fn free_inode(&mut self, ino: u32) -> Result<()> {
         self.dirty_files.remove(&u64::from(ino));
-        self.remove_orphan(ino)?;
         let mut raw = self.inode(ino)?;
+        self.unlist_orphan(ino, raw.dtime())?;
         let kind = raw.kind()?;
         if raw.flags() & FLAG_EXTENTS != 0 {
             self.cut_extents(&mut raw, 0, kind != FileKind::Regular)?;

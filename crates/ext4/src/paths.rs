@@ -1,6 +1,7 @@
 //! Changes of names: each function is the body of one operation.
 
 use crate::checksums::Seal;
+use crate::dir::Room;
 use crate::extents::Extent;
 use crate::raw_inode::{CTIME, FLAG_EXTENTS, I_BLOCK_LEN, RawInode};
 use crate::transaction::Core;
@@ -53,20 +54,20 @@ impl Core {
         }
     }
 
-    /// `EEXIST`; `ENOENT` in a directory that was removed.
-    fn check_absent(&mut self, place: Place<'_>) -> Result<()> {
-        if self.look_up_optional(place)?.is_some() {
-            return Err(Errno::EEXIST);
-        }
-        match self.inode(place.dir)?.links() {
+    /// Makes sure that a name is not there; room for it, if some was seen. `EEXIST`;
+    /// `ENOENT` in a directory that was removed.
+    fn check_absent(&mut self, place: Place<'_>) -> Result<Option<Room>> {
+        let raw = self.directory(place.dir)?;
+        let room = self.find_room(&raw, place.name)?;
+        match raw.links() {
             0 => Err(Errno::ENOENT),
-            _ => Ok(()),
+            _ => Ok(room),
         }
     }
 
     /// Makes an inode and its name; its number.
     pub fn create(&mut self, at: Place<'_>, node: &NewNode, target: &[u8]) -> Result<u32> {
-        self.check_absent(at)?;
+        let room = self.check_absent(at)?;
         let is_dir = node.kind == FileKind::Directory;
         let ino = self.allocate_inode(at.dir, is_dir)?;
         let mut raw = self.new_inode(ino, node)?;
@@ -80,7 +81,7 @@ impl Core {
             _ => {}
         }
         self.put_inode(&raw)?;
-        self.enlist(at, ino, node.kind)?;
+        self.enlist(at, room, ino, node.kind)?;
         Ok(ino)
     }
 
@@ -89,16 +90,23 @@ impl Core {
         let ino = self.allocate_inode(near, false)?;
         let mut raw = self.new_inode(ino, node)?;
         raw.set_links(0);
+        self.list_orphan(&mut raw)?;
         self.put_inode(&raw)?;
-        self.add_orphan(ino)?;
         Ok(ino)
     }
 
-    /// Adds the entry alone, and records the change of the directory.
-    fn enlist(&mut self, at: Place<'_>, ino: u32, kind: FileKind) -> Result<()> {
+    /// Adds the entry alone, where `room` was found last, and records the change of the
+    /// directory.
+    fn enlist(
+        &mut self,
+        at: Place<'_>,
+        room: Option<Room>,
+        ino: u32,
+        kind: FileKind,
+    ) -> Result<()> {
         let now = self.clock.now();
         self.change_inode(at.dir, |core, dir| {
-            core.add_entry(dir, at.name, ino, kind)?;
+            core.add_entry(dir, (at.name, room), ino, kind)?;
             dir.modified(now);
             Ok(())
         })
@@ -169,7 +177,7 @@ impl Core {
 
     /// Gives an inode another name.
     pub fn link(&mut self, at: Place<'_>, ino: u32) -> Result<()> {
-        self.check_absent(at)?;
+        let room = self.check_absent(at)?;
         let kind = self.inode(ino)?.kind()?;
         if kind == FileKind::Directory {
             return Err(Errno::EPERM);
@@ -186,7 +194,7 @@ impl Core {
             raw.set_time(CTIME, now);
             Ok(())
         })?;
-        self.enlist(at, ino, kind)
+        self.enlist(at, room, ino, kind)
     }
 
     /// Takes a name away; the inode's number, and whether that was its last.
@@ -200,14 +208,15 @@ impl Core {
 
     fn drop_name(&mut self, ino: u32) -> Result<(u32, bool)> {
         let now = self.clock.now();
-        let links = self.change_inode(ino, |_, raw| {
+        let links = self.change_inode(ino, |core, raw| {
             raw.set_links(raw.links().saturating_sub(1));
             raw.set_time(CTIME, now);
+            match raw.links() {
+                0 => core.list_orphan(raw)?,
+                _ => {}
+            }
             Ok(raw.links())
         })?;
-        if links == 0 {
-            self.add_orphan(ino)?;
-        }
         Ok((ino, links == 0))
     }
 
@@ -232,12 +241,11 @@ impl Core {
 
     fn drop_directory(&mut self, parent: u32, ino: u32) -> Result<(u32, bool)> {
         let now = self.clock.now();
-        self.change_inode(ino, |_, raw| {
+        self.change_inode(ino, |core, raw| {
             raw.set_links(0);
             raw.set_time(CTIME, now);
-            Ok(())
+            core.list_orphan(raw)
         })?;
-        self.add_orphan(ino)?;
         self.add_dir_link(parent, -1)?;
         Ok((ino, true))
     }
@@ -270,8 +278,8 @@ impl Core {
                 lost = dropped.1.then_some(target);
             }
             None => {
-                self.check_absent(new)?;
-                self.enlist(new, ino, kind)?;
+                let room = self.check_absent(new)?;
+                self.enlist(new, room, ino, kind)?;
             }
         }
         self.delist(old)?;

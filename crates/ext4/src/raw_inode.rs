@@ -1,7 +1,7 @@
 //! Inodes as they lie on the disk.
 
 use crate::bytes::{get_split, get_u16, get_u32, put_u16, put_u32};
-use crate::checksums::Seal;
+use crate::checksums::{Seal, seal_inode};
 use crate::transaction::Core;
 use paddock_abi::stat::{device_major, device_minor, make_device};
 use paddock_vfs::{Errno, FileKind, NewNode, Result, Timestamp};
@@ -59,43 +59,40 @@ pub(crate) struct RawInode {
 impl Core {
     /// A copy of the inode. `EBADMSG`, `EUCLEAN`, `EIO`.
     pub fn inode(&mut self, ino: u32) -> Result<RawInode> {
-        let (raw, block, at) = self.inode_unchecked(ino)?;
-        let size = self.geometry.inode_size;
-        let part = (at / size) as u32;
-        if self.geometry.checksums && !self.is_checked(block, part) {
-            self.check(block, part, |geometry, data| {
-                geometry.is_inode_sound(&raw, &data[at..at + size])
-            })?;
-        }
-        Ok(raw)
-    }
-
-    /// As [`inode`](Self::inode), of one that need not be in use; and where it lies, the
-    /// block and the byte in it.
-    fn inode_unchecked(&mut self, ino: u32) -> Result<(RawInode, u64, usize)> {
         let (block, at) = self.inode_place(ino)?;
-        let size = self.geometry.inode_size.min(USED);
-        let mut bytes = [0; USED];
-        bytes[..size].copy_from_slice(&self.read(block)?[at..at + size]);
-        Ok((RawInode { ino, bytes, size }, block, at))
+        let size = self.geometry.inode_size;
+        if self.geometry.checksums {
+            let part = (at / size) as u32;
+            if !self.is_checked(block, part) {
+                self.check(block, part, |geometry, data| {
+                    let bytes = &data[at..at + size];
+                    geometry.is_inode_sound(&RawInode::new(ino, bytes), bytes)
+                })?;
+            }
+        }
+        Ok(RawInode::new(ino, &self.read(block)?[at..at + size]))
     }
 
     /// Writes the inode back, within an operation.
     pub fn put_inode(&mut self, raw: &RawInode) -> Result<()> {
         self.note_inode(raw.ino)?;
         let (block, at) = self.inode_place(raw.ino)?;
-        let geometry = self.geometry;
-        let data = self.modify_bytes(block, Seal::None, at, geometry.inode_size)?;
+        let checksums = self.geometry.checksums;
+        let seed = self.geometry.inode_seed(raw);
+        let data = self.modify_bytes(block, Seal::None, at, self.geometry.inode_size)?;
         data[..raw.size].copy_from_slice(&raw.bytes[..raw.size]);
-        geometry.seal_inode(raw, data);
+        if checksums {
+            seal_inode(seed, data);
+        }
         Ok(())
     }
 
     /// A new inode with one link and the extents flag, if it has data.
     pub fn new_inode(&mut self, ino: u32, node: &NewNode) -> Result<RawInode> {
         // Whatever is behind the part that is used here goes.
-        let (old, block, at) = self.inode_unchecked(ino)?;
+        let (block, at) = self.inode_place(ino)?;
         let size = self.geometry.inode_size;
+        let old = RawInode::new(ino, &self.read(block)?[at..at + size]);
         self.modify_bytes(block, Seal::None, at, size)?.fill(0);
         self.set_checked(block, (at / size) as u32);
         let now = self.clock.now();
@@ -123,6 +120,21 @@ impl Core {
 }
 
 impl RawInode {
+    /// An inode as it lies on the disk.
+    #[inline]
+    fn new(ino: u32, from: &[u8]) -> RawInode {
+        let mut raw = RawInode {
+            ino,
+            bytes: [0; USED],
+            size: from.len().min(USED),
+        };
+        match from.first_chunk() {
+            Some(whole) => raw.bytes = *whole,
+            None => raw.bytes[..from.len()].copy_from_slice(from),
+        }
+        raw
+    }
+
     /// The kind. `EUCLEAN` if it has none, or keeps its data inline.
     pub fn kind(&self) -> Result<FileKind> {
         if self.flags() & FLAG_INLINE_DATA != 0 {

@@ -1,7 +1,6 @@
 //! [`InodeTable`]: the objects of the inodes in use, by number.
 
 use crate::inode::Ext4Inode;
-use crate::raw_inode::RawInode;
 use alloc::collections::BTreeMap;
 use alloc::sync::{Arc, Weak};
 use paddock_sync::{PreemptOff, Rank, SpinLock};
@@ -33,14 +32,6 @@ impl InodeTable {
         let listed = table.get(&inode.ino);
         if listed.is_some_and(|weak| core::ptr::eq(weak.as_ptr(), inode)) {
             table.remove(&inode.ino);
-        }
-    }
-
-    /// An operation has left the inode as `raw` has it: whoever has its object
-    /// at hand sees that from now on.
-    pub fn changed(&self, raw: &RawInode) {
-        if let Some(inode) = self.get(raw.ino) {
-            inode.refresh(raw);
         }
     }
 }

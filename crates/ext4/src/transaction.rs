@@ -60,6 +60,8 @@ pub(crate) struct Core {
     /// Clean buffers that are kept.
     kept: usize,
     undo: Vec<Undo>,
+    /// What its steps of bytes have in common.
+    undo_bytes: Vec<u8>,
     /// Inodes that the running operation has changed.
     changed: Vec<u32>,
     table: Arc<InodeTable>,
@@ -106,6 +108,7 @@ impl Core {
             dirty: 0,
             kept: 0,
             undo: Vec::new(),
+            undo_bytes: Vec::new(),
             changed: Vec::new(),
             table,
             last_group: None,
@@ -238,9 +241,13 @@ impl Core {
                 seal: buffer.seal,
                 dirty: buffer.dirty,
             };
+            self.undo_bytes
+                .try_reserve(len)
+                .map_err(|_| Errno::ENOMEM)?;
+            self.undo_bytes.extend_from_slice(bytes);
             self.undo.push(Undo {
                 block,
-                before: Before::Bytes(at, copy(bytes)?, known),
+                before: Before::Bytes(at, len, known),
             });
         }
         self.dirty += usize::from(buffer.change(serial, seal));
@@ -365,8 +372,10 @@ impl Core {
     fn show_changed(&mut self) {
         while let Some(ino) = self.changed.pop() {
             // It was changed in memory, and is there to be read.
-            if let Ok(raw) = self.inode(ino) {
-                self.table.changed(&raw);
+            if let Some(inode) = self.table.get(ino)
+                && let Ok(raw) = self.inode(ino)
+            {
+                inode.refresh(&raw);
             }
         }
     }

@@ -49,11 +49,6 @@ pub struct NewEntry<'a> {
 }
 
 impl NewEntry<'_> {
-    /// The bytes that it takes.
-    pub fn len(&self) -> usize {
-        entry_len(self.name.len())
-    }
-
     /// Writes it as an entry of `len` bytes.
     pub fn write(&self, block: &mut [u8], at: usize, len: usize) {
         put_u32(block, at, self.ino);
@@ -85,16 +80,17 @@ pub struct Entry {
 
 impl Entry {
     /// The entry at `at`. `EUCLEAN` if it does not fit into the block.
-    #[inline]
+    #[inline(always)]
     fn parse(block: &[u8], at: usize) -> Result<Entry> {
         let header = block.get(at..).and_then(<[u8]>::first_chunk::<HEADER>);
-        let [ino @ .., len_low, len_high, name_len, code] = *header.ok_or(Errno::EUCLEAN)?;
+        // One number in a register: whoever looks for a name parses many entries.
+        let header = u64::from_le_bytes(*header.ok_or(Errno::EUCLEAN)?);
         let entry = Entry {
             at,
-            len: usize::from(u16::from_le_bytes([len_low, len_high])),
-            ino: u32::from_le_bytes(ino),
-            name_len: usize::from(name_len),
-            code,
+            len: usize::from((header >> 32) as u16),
+            ino: header as u32,
+            name_len: usize::from((header >> 48) as u8),
+            code: (header >> 56) as u8,
         };
         let fits = entry.len >= entry_len(entry.name_len)
             && entry.len.is_multiple_of(4)
@@ -106,11 +102,17 @@ impl Entry {
     }
 
     /// Whether it has this name.
-    #[inline]
+    #[inline(always)]
     fn is_named(&self, block: &[u8], name: &[u8]) -> bool {
-        self.ino != 0 && self.name_len == name.len() && self.name(block) == name
+        if self.name_len != name.len() || self.ino == 0 {
+            return false;
+        }
+        // Names that are not the same mostly end in another way.
+        let own = self.name(block);
+        own.last() == name.last() && own == name
     }
 
+    #[inline(always)]
     pub fn name<'a>(&self, block: &'a [u8]) -> &'a [u8] {
         &block[self.at + HEADER..self.at + HEADER + self.name_len]
     }
@@ -130,11 +132,13 @@ impl Entry {
     }
 
     /// Bytes that it needs.
+    #[inline(always)]
     pub fn needed(&self) -> usize {
         entry_len(self.name_len)
     }
 
     /// Bytes that another entry could take.
+    #[inline(always)]
     pub fn room(&self) -> usize {
         match self.ino {
             0 => self.len,
@@ -160,33 +164,34 @@ pub fn entries(block: &[u8]) -> impl Iterator<Item = Result<Entry>> {
     })
 }
 
-/// The entry of that name in a block, and the one before it.
-pub fn find(block: &[u8], name: &[u8]) -> Result<Option<(Entry, Option<Entry>)>> {
-    let mut before = None;
-    let mut at = 0;
+/// What a block has of a name.
+pub struct Scan {
+    /// Its entry, and the one before it.
+    pub named: Option<(Entry, Option<Entry>)>,
+    /// Without that, the first entry with room for it.
+    pub gap: Option<Entry>,
+}
+
+/// Looks for a name in a block, and for room for it in the first `usable` bytes.
+pub fn scan(block: &[u8], usable: usize, name: &[u8]) -> Result<Scan> {
+    let needed = entry_len(name.len());
+    let (mut at, mut before, mut gap) = (0, None, None);
     while at + HEADER <= block.len() {
         let entry = Entry::parse(block, at)?;
         if entry.is_named(block, name) {
-            return Ok(Some((entry, before)));
+            let before = before.map(|at| Entry::parse(block, at)).transpose()?;
+            let named = Some((entry, before));
+            return Ok(Scan { named, gap: None });
         }
-        at += entry.len;
-        before = Some(entry);
-    }
-    Ok(None)
-}
-
-/// The first entry with room for `needed` bytes, in the first `usable` bytes.
-pub fn find_gap(block: &[u8], usable: usize, needed: usize) -> Result<Option<Entry>> {
-    let mut at = 0;
-    while at + HEADER <= block.len() {
-        let entry = Entry::parse(block, at)?;
+        before = Some(at);
         at += entry.len;
         // Most have not one byte to spare.
-        if entry.len >= needed && entry.room() >= needed && at <= usable {
-            return Ok(Some(entry));
+        if entry.len >= needed && entry.room() >= needed && at <= usable && gap.is_none() {
+            gap = before;
         }
     }
-    Ok(None)
+    let gap = gap.map(|at| Entry::parse(block, at)).transpose()?;
+    Ok(Scan { named: None, gap })
 }
 
 /// Writes a block anew: entries of `source`, one after the other, and the tail.

@@ -5,7 +5,7 @@
 
 use super::entry::{Entry, NewEntry, entries, entry_len, kind_code, pack};
 use super::hash::{CURSOR_END, Hasher, major_of};
-use super::{Found, find_in_block};
+use super::{Search, scan};
 use crate::bytes::{get_u16, get_u32, put_u16, put_u32};
 use crate::checksums::Seal;
 use crate::layout::Geometry;
@@ -139,19 +139,15 @@ impl Core {
     }
 
     fn index_root(&mut self, raw: &RawInode) -> Result<Root> {
-        let most = self.geometry.index_tables;
-        let geometry = self.geometry;
         let block = self.dir_block(raw, 0)?;
         let data = self.any_block(raw, 0, block)?;
         let tables = usize::from(data[INFO_LEVELS]) + 1;
-        if tables > most {
+        let (version, at) = (data[INFO_VERSION], INFO + usize::from(data[INFO_LENGTH]));
+        if tables > self.geometry.index_tables {
             return Err(Errno::EUCLEAN);
         }
-        Ok(Root {
-            hasher: Hasher::new(&geometry, data[INFO_VERSION])?,
-            tables,
-            at: INFO + usize::from(data[INFO_LENGTH]),
-        })
+        let hasher = Hasher::new(&self.geometry, version)?;
+        Ok(Root { hasher, tables, at })
     }
 
     fn index_seal(&self, raw: &RawInode, table: usize) -> Seal {
@@ -164,10 +160,12 @@ impl Core {
         Ok(self.index_seal(raw, table))
     }
 
-    fn table(&mut self, raw: &RawInode, block: u64, at: usize) -> Result<Table> {
+    /// The table that begins at `at` of a block, and what is in that.
+    fn table(&mut self, raw: &RawInode, block: u64, at: usize) -> Result<(Table, &[u8])> {
         let tail = self.geometry.index_tail();
         let seal = |geometry: &Geometry, _: &[u8]| Seal::Index(geometry.inode_seed(raw), at);
-        Table::parse(self.read_sealed(block, seal)?, at, tail)
+        let data = self.read_sealed(block, seal)?;
+        Ok((Table::parse(data, at, tail)?, data))
     }
 
     /// The way to the leaf for `hash`.
@@ -176,8 +174,7 @@ impl Core {
         let mut at = root.at;
         for _ in 0..root.tables {
             let block = self.dir_block(raw, path.leaf)?;
-            let table = self.table(raw, block, at)?;
-            let data = self.read(block)?;
+            let (table, data) = self.table(raw, block, at)?;
             let index = table.find(data, hash);
             path.leaf = table.child(data, index);
             let seal = self.index_seal(raw, at);
@@ -198,11 +195,10 @@ impl Core {
     fn next_leaf(&mut self, raw: &RawInode, path: &mut Path) -> Result<Option<u32>> {
         for level in (0..path.depth).rev() {
             let step = path.steps[level];
-            let table = self.table(raw, step.block, step.at)?;
+            let (table, data) = self.table(raw, step.block, step.at)?;
             if step.index + 1 >= table.count {
                 continue;
             }
-            let data = self.read(step.block)?;
             let hash = table.hash(data, step.index + 1);
             path.leaf = table.child(data, step.index + 1);
             path.steps[level].index += 1;
@@ -216,8 +212,8 @@ impl Core {
     fn descend(&mut self, raw: &RawInode, path: &mut Path, level: usize) -> Result<()> {
         for level in level..path.depth {
             let block = self.dir_block(raw, path.leaf)?;
-            let table = self.table(raw, block, NODE_TABLE)?;
-            path.leaf = table.child(self.read(block)?, 0);
+            let (table, data) = self.table(raw, block, NODE_TABLE)?;
+            path.leaf = table.child(data, 0);
             path.steps[level] = Step {
                 block,
                 at: NODE_TABLE,
@@ -228,24 +224,28 @@ impl Core {
         Ok(())
     }
 
-    /// Looks a name up, which is neither `.` nor `..`.
-    pub(super) fn find_hashed(&mut self, raw: &RawInode, name: &[u8]) -> Result<Option<Found>> {
+    /// Looks a name up, which is neither `.` nor `..`. Room for it is in the first leaf
+    /// that could have it.
+    pub(super) fn search_hashed(&mut self, raw: &RawInode, name: &[u8]) -> Result<Search> {
+        let usable = self.geometry.dir_usable();
         let root = self.index_root(raw)?;
         let hash = root.hasher.hash(name).major;
         let mut path = self.walk(raw, &root, hash)?;
+        let mut absent = None;
         // Bounded: a damaged index could go on for ever.
         for _ in 0..self.dir_blocks(raw) {
             let block = self.dir_block(raw, path.leaf)?;
-            let data = self.leaf(raw, block)?;
-            if let Some(found) = find_in_block(data, block, name)? {
-                return Ok(Some(found));
+            let scan = scan(self.leaf(raw, block)?, usable, name)?;
+            match Search::of(block, &scan) {
+                found @ Search::Found(_) => return Ok(found),
+                here => absent = absent.or(Some(here)),
             }
             match self.next_leaf(raw, &mut path)? {
                 Some(next) if next & !1 == hash => {}
                 _ => break,
             }
         }
-        Ok(None)
+        Ok(absent.unwrap_or(Search::Absent(None)))
     }
 
     /// Adds an entry: to its leaf, which is split if it is full.
@@ -255,8 +255,10 @@ impl Core {
             let root = self.index_root(raw)?;
             let path = self.walk(raw, &root, hash)?;
             let leaf = self.dir_block(raw, path.leaf)?;
-            if self.add_to_block(raw, leaf, entry)? {
-                return Ok(());
+            let usable = self.geometry.dir_usable();
+            let scan = scan(self.leaf(raw, leaf)?, usable, entry.name)?;
+            if let Search::Absent(Some(room)) = Search::of(leaf, &scan) {
+                return self.add_to_room(raw, &room, entry);
             }
             if !self.split_full_table(raw, &path)? {
                 self.split_leaf(raw, &root.hasher, &path)?;
@@ -271,7 +273,7 @@ impl Core {
         let mut full = None;
         for level in (0..path.depth).rev() {
             let step = path.steps[level];
-            let table = self.table(raw, step.block, step.at)?;
+            let (table, _) = self.table(raw, step.block, step.at)?;
             if table.count < table.limit {
                 break;
             }
@@ -317,12 +319,12 @@ impl Core {
     /// Moves the upper half of a table into a new one beside it.
     fn split_table(&mut self, raw: &mut RawInode, path: &Path, level: usize) -> Result<()> {
         let step = path.steps[level];
-        let table = self.table(raw, step.block, step.at)?;
+        let (table, data) = self.table(raw, step.block, step.at)?;
         let middle = table.count / 2;
         if middle == 0 {
             return Err(Errno::EUCLEAN);
         }
-        let hash = table.hash(self.read(step.block)?, middle);
+        let hash = table.hash(data, middle);
         let (logical, block) = self.add_table(raw)?;
         self.move_slots(raw, step, middle, block)?;
         table.set_count(self.modify(step.block, step.seal)?, middle);
@@ -332,9 +334,9 @@ impl Core {
     /// Copies the entries of a table from `first` on to the new table in
     /// `block`.
     fn move_slots(&mut self, raw: &RawInode, step: Step, first: usize, block: u64) -> Result<()> {
-        let table = self.table(raw, step.block, step.at)?;
+        let (table, data) = self.table(raw, step.block, step.at)?;
         let from = step.at + first * SLOT..step.at + table.count * SLOT;
-        let slots = copy(&self.read(step.block)?[from])?;
+        let slots = copy(&data[from])?;
         let seal = self.index_seal(raw, NODE_TABLE);
         let data = self.modify(block, seal)?;
         // The first one's hash is the parent's business.
@@ -344,7 +346,7 @@ impl Core {
     }
 
     fn insert_slot(&mut self, raw: &RawInode, step: Step, hash: u32, child: u32) -> Result<()> {
-        let table = self.table(raw, step.block, step.at)?;
+        let (table, _) = self.table(raw, step.block, step.at)?;
         if table.count >= table.limit {
             return Err(Errno::EUCLEAN);
         }

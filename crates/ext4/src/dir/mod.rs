@@ -10,7 +10,7 @@ use crate::checksums::Seal;
 use crate::extents::Extent;
 use crate::raw_inode::{FLAG_INDEX, RawInode};
 use crate::transaction::Core;
-use entry::{Entry, NewEntry, entries, find_gap, init_tail, kind_code, kind_of};
+use entry::{Entry, NewEntry, Scan, entries, init_tail, kind_code, kind_of, scan};
 pub(crate) use entry::{TAIL_LEN, is_tail};
 use index::write_dots;
 use paddock_vfs::{DirEntry, EmitEntry, Errno, FileKind, Result};
@@ -27,14 +27,39 @@ struct Found {
     before: Option<Entry>,
 }
 
-/// Looks for a name in a block of entries.
-fn find_in_block(data: &[u8], block: u64, name: &[u8]) -> Result<Option<Found>> {
-    let found = entry::find(data, name)?;
-    Ok(found.map(|(entry, before)| Found {
-        block,
-        entry,
-        before,
-    }))
+/// Room for a name: the block on the disk, and the entry that has it to spare.
+#[derive(Clone, Copy)]
+pub(crate) struct Room {
+    block: u64,
+    gap: Entry,
+}
+
+/// What a directory has of a name.
+enum Search {
+    Found(Found),
+    /// It is not there; this is room for it, if some was seen.
+    Absent(Option<Room>),
+}
+
+impl Search {
+    fn found(self) -> Option<Found> {
+        match self {
+            Search::Found(found) => Some(found),
+            Search::Absent(_) => None,
+        }
+    }
+
+    /// What a scan of a block says.
+    fn of(block: u64, scan: &Scan) -> Search {
+        match scan.named {
+            Some((entry, before)) => Search::Found(Found {
+                block,
+                entry,
+                before,
+            }),
+            None => Search::Absent(scan.gap.map(|gap| Room { block, gap })),
+        }
+    }
 }
 
 impl Core {
@@ -78,26 +103,42 @@ impl Core {
     }
 
     fn find(&mut self, raw: &RawInode, name: &[u8]) -> Result<Option<Found>> {
+        Ok(self.search(raw, name)?.found())
+    }
+
+    fn search(&mut self, raw: &RawInode, name: &[u8]) -> Result<Search> {
         match name {
             // They are in the first block, whatever comes behind.
             b"." | b".." => {
                 let first = self.dir_block(raw, 0)?;
-                find_in_block(self.any_block(raw, 0, first)?, first, name)
+                let scan = scan(self.any_block(raw, 0, first)?, 0, name)?;
+                Ok(Search::of(first, &scan))
             }
-            _ if self.is_hashed(raw) => self.find_hashed(raw, name),
-            _ => self.find_linear(raw, name),
+            _ if self.is_hashed(raw) => self.search_hashed(raw, name),
+            _ => self.search_linear(raw, name),
         }
     }
 
-    fn find_linear(&mut self, raw: &RawInode, name: &[u8]) -> Result<Option<Found>> {
+    fn search_linear(&mut self, raw: &RawInode, name: &[u8]) -> Result<Search> {
+        let usable = self.geometry.dir_usable();
+        let mut room = None;
         for logical in 0..self.dir_blocks(raw) {
             let block = self.dir_block(raw, logical)?;
-            let data = self.any_block(raw, logical, block)?;
-            if let Some(found) = find_in_block(data, block, name)? {
-                return Ok(Some(found));
+            let scan = scan(self.any_block(raw, logical, block)?, usable, name)?;
+            match Search::of(block, &scan) {
+                Search::Absent(here) => room = room.or(here),
+                found => return Ok(found),
             }
         }
-        Ok(None)
+        Ok(Search::Absent(room))
+    }
+
+    /// Makes sure that a name is not there; room for it, if some was seen. `EEXIST`.
+    pub fn find_room(&mut self, raw: &RawInode, name: &[u8]) -> Result<Option<Room>> {
+        match self.search(raw, name)? {
+            Search::Found(_) => Err(Errno::EEXIST),
+            Search::Absent(room) => Ok(room),
+        }
     }
 
     /// The inode number and kind of `name`. `ENOENT`.
@@ -121,32 +162,35 @@ impl Core {
         Ok(true)
     }
 
-    /// Adds an entry for a name that is not there; `raw` is changed, and the
-    /// caller writes it back. A directory that grows beyond its first block
-    /// gets an index, if the disk has the feature. `ENOSPC`.
+    /// Adds an entry for a name that is not there, where `room` for it was found last;
+    /// `raw` is changed, and the caller writes it back. A directory that grows beyond its
+    /// first block gets an index, if the disk has the feature. `ENOSPC`.
     pub fn add_entry(
         &mut self,
         raw: &mut RawInode,
-        name: &[u8],
+        (name, room): (&[u8], Option<Room>),
         ino: u32,
         kind: FileKind,
     ) -> Result<()> {
         let code = kind_code(kind);
         let entry = NewEntry { ino, code, name };
-        if self.is_hashed(raw) {
-            return self.add_hashed(raw, &entry);
+        let is_hashed = self.is_hashed(raw);
+        if !is_hashed {
+            // Without the feature, an index that was left behind means nothing.
+            raw.set_flags(raw.flags() & !FLAG_INDEX);
         }
-        // Without the feature, an index that was left behind means nothing.
-        raw.set_flags(raw.flags() & !FLAG_INDEX);
-        for logical in 0..self.dir_blocks(raw) {
-            let block = self.dir_block(raw, logical)?;
-            if self.add_to_block(raw, block, &entry)? {
-                return Ok(());
-            }
+        match room {
+            Some(room) => self.add_to_room(raw, &room, &entry),
+            None if is_hashed => self.add_hashed(raw, &entry),
+            None => self.add_behind(raw, &entry),
         }
+    }
+
+    /// Adds an entry to a directory without an index and without room.
+    fn add_behind(&mut self, raw: &mut RawInode, entry: &NewEntry<'_>) -> Result<()> {
         if self.geometry.dir_index && self.dir_blocks(raw) == 1 {
             self.make_index(raw)?;
-            return self.add_hashed(raw, &entry);
+            return self.add_hashed(raw, entry);
         }
         let usable = self.geometry.dir_usable();
         let (_, block) = self.grow_dir(raw)?;
@@ -157,18 +201,11 @@ impl Core {
         Ok(())
     }
 
-    /// Puts an entry into a block of entries; whether it had room.
-    fn add_to_block(&mut self, raw: &RawInode, block: u64, entry: &NewEntry<'_>) -> Result<bool> {
-        let usable = self.geometry.dir_usable();
-        match find_gap(self.leaf(raw, block)?, usable, entry.len())? {
-            Some(gap) => {
-                let seal = self.dir_seal(raw);
-                let room = self.modify_bytes(block, seal, gap.at, gap.len)?;
-                entry.write_into(room, &gap.at_front());
-                Ok(true)
-            }
-            None => Ok(false),
-        }
+    fn add_to_room(&mut self, raw: &RawInode, room: &Room, entry: &NewEntry<'_>) -> Result<()> {
+        let seal = self.dir_seal(raw);
+        let bytes = self.modify_bytes(room.block, seal, room.gap.at, room.gap.len)?;
+        entry.write_into(bytes, &room.gap.at_front());
+        Ok(())
     }
 
     /// Adds a block of zeroes at the end of a directory: its number there, and

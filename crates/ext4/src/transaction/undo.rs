@@ -5,8 +5,9 @@ use crate::checksums::Seal;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-/// Steps of an operation for which room is kept for the next.
+/// Steps of an operation for which room is kept for the next, and bytes.
 const MOST_UNDO: usize = 512;
+const MOST_UNDO_BYTES: usize = 16 << 10;
 
 /// How a block was before a step of the running operation. Undone from the last to the
 /// first, they lead back to how it was before the operation.
@@ -18,8 +19,9 @@ pub(super) struct Undo {
 pub(super) enum Before {
     /// The whole buffer; `None` if it was not there.
     Buffer(Option<Box<Buffer>>),
-    /// Bytes from an offset on, and what is known of the buffer.
-    Bytes(usize, Vec<u8>, Known),
+    /// So many bytes from an offset on, the last ones of [`Core::undo_bytes`] that are
+    /// left, and what is known of the buffer.
+    Bytes(usize, usize, Known),
 }
 
 /// What is known of a buffer besides its content.
@@ -36,6 +38,10 @@ impl Core {
             true => self.undo = Vec::new(),
             false => self.undo.clear(),
         }
+        match self.undo_bytes.capacity() > MOST_UNDO_BYTES {
+            true => self.undo_bytes = Vec::new(),
+            false => self.undo_bytes.clear(),
+        }
     }
 
     /// Undoes the running operation.
@@ -43,18 +49,20 @@ impl Core {
         while let Some(Undo { block, before }) = self.undo.pop() {
             match before {
                 Before::Buffer(buffer) => drop(self.put_buffer(block, buffer)),
-                Before::Bytes(at, bytes, known) => self.put_bytes(block, at, &bytes, known),
+                Before::Bytes(at, len, known) => self.put_bytes(block, at, len, known),
             }
         }
     }
 
-    fn put_bytes(&mut self, block: u64, at: usize, bytes: &[u8], known: Known) {
+    fn put_bytes(&mut self, block: u64, at: usize, len: usize, known: Known) {
+        let start = self.undo_bytes.len() - len;
+        let bytes = self.undo_bytes.drain(start..);
         // Dirty buffers are not taken out, and later steps have been undone.
         let Some(buffer) = self.buffers.get_mut(&block) else {
             return;
         };
-        if let Some(place) = buffer.data.get_mut(at..at + bytes.len()) {
-            place.copy_from_slice(bytes);
+        if let Some(place) = buffer.data.get_mut(at..at + len) {
+            place.copy_from_slice(bytes.as_slice());
         }
         self.dirty -= usize::from(buffer.dirty && !known.dirty);
         buffer.seal = known.seal;
