@@ -128,7 +128,16 @@ pub fn on_linux() -> Result<Vec<Case>> {
 
 /// Debian's kernel as QEMU loads it.
 fn linux() -> Result<PathBuf> {
-    let tree = debian::ensure("linux", &["linux-image-arm64"])?;
+    kernel_in(&linux_package()?)
+}
+
+/// Debian's kernel and its modules, fetched if they are not there yet.
+pub(crate) fn linux_package() -> Result<PathBuf> {
+    debian::ensure("linux", &["linux-image-arm64"])
+}
+
+/// The kernel of an unpacked package.
+pub(crate) fn kernel_in(tree: &Path) -> Result<PathBuf> {
     let images = fs::read_dir(tree.join("boot")).context("the kernel's package has no /boot")?;
     let images: Vec<_> = images
         .map(|entry| Ok(entry?.path()))

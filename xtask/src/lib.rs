@@ -1,9 +1,11 @@
 //! What `cargo xtask` and the end-to-end tests share: how to build Paddock,
 //! how to make its disks, and how to run it in QEMU.
 
+pub mod bench_disk;
 pub mod build;
 pub mod busybox;
 pub mod contracts;
+pub mod crash_sqlite;
 pub mod debian;
 pub mod deploy;
 pub mod disk;
@@ -26,3 +28,4 @@ pub mod step;
 pub mod stress;
 pub mod symbols;
 pub mod toolchain;
+pub mod write_log;

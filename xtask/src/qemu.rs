@@ -1,6 +1,7 @@
 //! The machine's description and the QEMU command line for it.
 
 use crate::process::tool;
+use crate::write_log;
 use anyhow::{Result, bail};
 use std::ffi::OsString;
 use std::net::TcpListener;
@@ -50,6 +51,9 @@ pub struct Config {
     pub disk: Option<PathBuf>,
     /// What fails of it: QEMU's rules for `blkdebug`.
     pub disk_rules: Option<PathBuf>,
+    /// Whether what is written to it is recorded, in the log beside it
+    /// ([`write_log`](crate::write_log)).
+    pub record_writes: bool,
     /// The network card, if there is one.
     pub net: Option<Net>,
     /// Whether there is a source of randomness.
@@ -89,6 +93,7 @@ impl Config {
             kernel: kernel.to_path_buf(),
             disk: None,
             disk_rules: None,
+            record_writes: false,
             net: None,
             rng: true,
             cpu: "cortex-a72".into(),
@@ -142,7 +147,11 @@ impl Config {
     }
 
     fn add_devices(&self, qemu: &mut Command) -> Result<()> {
-        if let Some(disk) = &self.disk {
+        if let Some(disk) = self.disk.as_ref().filter(|_| self.record_writes) {
+            let log = write_log::create(disk.parent().unwrap_or(Path::new(".")))?;
+            qemu.args(write_log::options(disk, &log))
+                .args(["-device", "virtio-blk-device,id=root-card,drive=logged"]);
+        } else if let Some(disk) = &self.disk {
             let mut drive = OsString::from("if=none,id=root,node-name=disk,format=raw,file=");
             if let Some(rules) = &self.disk_rules {
                 drive.push(format!("blkdebug:{}:", rules.display()).replace(',', ",,"));

@@ -1,10 +1,12 @@
 //! The commands, one file each.
 
 mod bench;
+mod bench_disk;
 mod bench_herd;
 mod build;
 mod check;
 mod contracts;
+mod crash_sqlite;
 mod deploy;
 mod dialogues;
 mod disks;
@@ -49,11 +51,13 @@ Usage: cargo xtask COMMAND [OPTIONS]
   check    formatting and lints
   stress   everything at once for some minutes, and nothing left behind
   bench    measures the boot, system calls and idle load
+  bench-disk  files on a disk, here and on Linux
   bench-herd  herd beside other supervisors, here and on Paddock
   contracts  the same program here and on Linux, line by line
   programs  Debian's programs at work, and the table of them
   profile  where time goes while a command runs: a flame graph
   crash-images  cuts the power of disks in memory, anywhere
+  crash-sqlite  the same, where sqlite3 wrote on a machine
   fuzz-images  mounts disks of which something was changed
   fuzz-inet  sends the stack of programs' sockets malformed frames
   herd-histories  random histories of herd's state machine
@@ -91,11 +95,13 @@ pub fn main() -> Result<ExitCode> {
         "image" => image::main(&mut args),
         "check" => check::main(&mut args),
         "bench" => bench::main(&mut args),
+        "bench-disk" => bench_disk::main(&mut args),
         "bench-herd" => bench_herd::main(&mut args),
         "contracts" => contracts::main(&mut args),
         "profile" => profile::main(&mut args),
         "programs" => programs::main(&mut args),
         "stress" => stress::main(&mut args),
+        "crash-sqlite" => crash_sqlite::main(&mut args),
         "crash-images" => disks::CRASHES.main(&mut args),
         "fuzz-images" => disks::VARIANTS.main(&mut args),
         "fuzz-inet" => fuzz_inet::main(&mut args),

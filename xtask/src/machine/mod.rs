@@ -322,6 +322,11 @@ impl Machine {
         self.folder.path()
     }
 
+    /// The log of what it writes to its disk, if that is recorded.
+    pub fn write_log(&self) -> PathBuf {
+        self.folder.path().join("writes.log")
+    }
+
     /// The image of its disk.
     ///
     /// # Panics

@@ -1,5 +1,6 @@
 //! What some calls cost, in nanoseconds each.
 
+pub mod disk;
 mod many;
 mod names;
 mod sockets;

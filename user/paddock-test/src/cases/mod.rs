@@ -126,6 +126,7 @@ pub const CASES: &[Case] = &[
          tcp|tcp-open|tcp-stream|tcp-held|udp COUNT [IDLE]",
         bench::run,
     ),
+    tool("bench-disk", "FOLDER [MIB [FILES]]", bench::disk::run),
     tool(
         "exhaust",
         "pipes|sockets|tcp|bytes|names|descriptors|fork|children|zombies|threads [UID [hold]]",
