@@ -186,12 +186,13 @@ impl FilePages {
     }
 
     /// Gives up to `wanted` pages back that nobody uses, of the next few that
-    /// it has not looked at lately; how many.
-    pub(super) fn evict(&self, wanted: usize) -> usize {
+    /// it has not looked at lately; how many, and whether there are others behind them.
+    pub(super) fn evict(&self, wanted: usize) -> (usize, bool) {
+        let wanted = wanted.min(VISIT);
         let mut victims: Vec<u64> = Vec::new();
         let mut evicted = Vec::new();
         if victims.try_reserve(wanted).is_err() || evicted.try_reserve(wanted).is_err() {
-            return 0;
+            return (0, false);
         }
         let hand = self.hand.load(Ordering::Relaxed);
         let mut slots = self.slots.lock();
@@ -211,7 +212,7 @@ impl FilePages {
         self.hand
             .store(if more { next } else { 0 }, Ordering::Relaxed);
         self.cache.count.fetch_sub(evicted.len(), Ordering::Relaxed);
-        evicted.len()
+        (evicted.len(), more)
     }
 }
 

@@ -101,17 +101,19 @@ impl PageCache {
     /// The kernel calls it when memory runs out. Never sleeps.
     pub fn shrink(&self, wanted: usize) -> usize {
         let mut freed = 0;
-        // Twice around, as the first visit takes away a page's second chance;
-        // and on through files too large for one visit.
+        // Twice around, as the first visit takes away a page's second chance.
         let files = self.files.lock().len();
-        let visits = files * 2 + self.pages() / VISIT * 2;
-        for _ in 0..visits {
+        for _ in 0..files * 2 {
+            let Some(file) = self.next_file() else { break };
+            let Some(file) = file.upgrade() else { continue };
+            let mut more = true;
+            while more && freed < wanted {
+                let taken;
+                (taken, more) = file.evict(wanted - freed);
+                freed += taken;
+            }
             if freed >= wanted {
                 break;
-            }
-            let Some(file) = self.next_file() else { break };
-            if let Some(file) = file.upgrade() {
-                freed += file.evict(wanted - freed);
             }
         }
         freed

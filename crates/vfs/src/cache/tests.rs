@@ -90,3 +90,18 @@ fn it_grows_into_spare_memory_and_gives_it_back() {
     assert!(cache.shrink(5000) > 1000, "{}", cache.pages());
     assert!((0..20).all(|index| pages.contains(index)));
 }
+
+/// Who asks for all gets all: from a file that is larger than one visit, whose pages were
+/// used, and that is one of many.
+#[test]
+fn all_pages_can_be_taken_back() {
+    let cache = cache(100_000);
+    let small: Vec<_> = (0..50).map(|_| FilePages::new(&cache).unwrap()).collect();
+    small.iter().for_each(|pages| fill(pages, 1));
+    let large = FilePages::new(&cache).unwrap();
+    let count = 20 * VISIT as u64;
+    fill(&large, count);
+    (0..count).for_each(|index| drop(large.get(index)));
+    assert_eq!(cache.shrink(usize::MAX), count as usize + small.len());
+    assert_eq!(cache.pages(), 0);
+}
