@@ -217,17 +217,25 @@ impl Core {
     /// business: the error waits there for who syncs it. `ENOMEM`.
     pub fn write_all_data(&mut self) -> Result<()> {
         let mut from = 0;
-        while let Some((&ino, pages)) = self.dirty_files.range(from..).next() {
-            let pages = pages.clone();
-            match self.write_data(ino as u32, &pages) {
-                Err(Errno::ENOMEM) => return Err(Errno::ENOMEM),
-                Err(error) => self.lose_data(ino, &pages, error),
-                Ok(()) => {}
-            }
-            if !pages.is_dirty() {
-                self.dirty_files.remove(&ino);
-            }
+        while let Some((&ino, _)) = self.dirty_files.range(from..).next() {
+            self.write_file_data(ino)?;
             from = ino + 1;
+        }
+        Ok(())
+    }
+
+    /// The same of one file, if it has any. `ENOMEM`.
+    pub fn write_file_data(&mut self, ino: u64) -> Result<()> {
+        let Some(pages) = self.dirty_files.get(&ino).cloned() else {
+            return Ok(());
+        };
+        match self.write_data(ino as u32, &pages) {
+            Err(Errno::ENOMEM) => return Err(Errno::ENOMEM),
+            Err(error) => self.lose_data(ino, &pages, error),
+            Ok(()) => {}
+        }
+        if !pages.is_dirty() {
+            self.dirty_files.remove(&ino);
         }
         Ok(())
     }

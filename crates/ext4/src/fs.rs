@@ -143,6 +143,16 @@ impl Shared {
         self.reap(&mut core);
         core.commit()
     }
+
+    /// As [`sync`](Self::sync), of one file, and without its times.
+    pub fn sync_data(&self, ino: u32) -> Result<()> {
+        let mut core = self.core.lock();
+        if core.journal.is_none() {
+            return Ok(());
+        }
+        self.reap(&mut core);
+        core.sync_data(ino)
+    }
 }
 
 /// A mounted ext4 filesystem.

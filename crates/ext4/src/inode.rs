@@ -256,6 +256,10 @@ impl Inode for Ext4Inode {
         self.fs.sync()
     }
 
+    fn sync_data(&self) -> Result<()> {
+        self.fs.sync_data(self.ino)
+    }
+
     fn allocate(&self, what: Allocation, offset: u64, len: u64) -> Result<()> {
         self.allocate_range(what, offset, len)
     }

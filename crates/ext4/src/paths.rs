@@ -211,9 +211,8 @@ impl Core {
         let links = self.change_inode(ino, |core, raw| {
             raw.set_links(raw.links().saturating_sub(1));
             raw.set_time(CTIME, now);
-            match raw.links() {
-                0 => core.list_orphan(raw)?,
-                _ => {}
+            if raw.links() == 0 {
+                core.list_orphan(raw)?;
             }
             Ok(raw.links())
         })?;

@@ -3,6 +3,7 @@
 use crate::bytes::{get_split, get_u16, get_u32, put_u16, put_u32};
 use crate::checksums::{Seal, seal_inode};
 use crate::transaction::Core;
+use core::ops::Range;
 use paddock_abi::stat::{device_major, device_minor, make_device};
 use paddock_vfs::{Errno, FileKind, NewNode, Result, Timestamp};
 
@@ -47,6 +48,21 @@ const CRTIME: TimeField = TimeField {
 pub const I_BLOCK: usize = 40;
 /// The length of `i_block`.
 pub const I_BLOCK_LEN: usize = 60;
+
+/// What of an inode is no time: all but the three times that change, their extra bits, and
+/// the checksum.
+const NO_TIMES: [Range<usize>; 4] = [0..8, 20..124, 126..130, 144..256];
+
+/// Whether two states of an inode, as it lies on the disk, differ in times at most.
+pub(crate) fn differs_in_times(before: &[u8], after: &[u8]) -> bool {
+    let is_same = |range: &Range<usize>| {
+        let part = range.start.min(before.len())..range.end.min(before.len());
+        before.get(part.clone()) == after.get(part)
+    };
+    before.len() == after.len()
+        && NO_TIMES.iter().all(is_same)
+        && before.get(USED..) == after.get(USED..)
+}
 
 /// A copy of an inode; [`Core::put_inode`] writes it back.
 #[derive(Clone)]

@@ -80,6 +80,8 @@ pub(crate) struct Core {
     pub journal: Option<Journal>,
     /// Files with pages to write.
     pub dirty_files: BTreeMap<u64, Arc<FilePages>>,
+    /// The running transaction has more than times of inodes.
+    matters: bool,
     /// The oldest change that is not on the disk.
     pub dirty_since: Option<Timestamp>,
     pub health: Arc<Health>,
@@ -118,6 +120,7 @@ impl Core {
             revoked: Vec::new(),
             journal: None,
             dirty_files: BTreeMap::new(),
+            matters: true,
             dirty_since: None,
             health,
         }
@@ -346,6 +349,7 @@ impl Core {
             self.freed.truncate(freed);
             self.revoked.truncate(revoked);
         } else {
+            self.matters = self.matters || !self.changes_times_alone();
             self.show_changed();
         }
         self.forget_undo();
@@ -407,13 +411,28 @@ impl Core {
         result
     }
 
+    /// Makes a file's data durable that was written before, and all that is needed to
+    /// find it again: what fdatasync(2) asks for. Errors as [`commit`](Self::commit).
+    pub fn sync_data(&mut self, ino: u32) -> Result<()> {
+        self.check_writable()?;
+        if self.matters {
+            return self.commit();
+        }
+        self.write_file_data(u64::from(ino))?;
+        self.disk
+            .flush()
+            .inspect_err(|&error| self.stop("data cannot be flushed", error))
+    }
+
     fn try_commit(&mut self) -> Result<()> {
         self.write_all_data()?;
         self.release_freed()?;
         let blocks = self.dirty_blocks();
         if blocks.is_empty() {
+            self.disk.flush()?;
+            self.matters = false;
             self.dirty_since = None;
-            return self.disk.flush();
+            return Ok(());
         }
         self.stamp_superblock()?;
         self.seal_all()?;
@@ -424,6 +443,7 @@ impl Core {
         result?;
         self.revoked.clear();
         self.write_home(&blocks)?;
+        self.matters = false;
         self.dirty_since = None;
         self.evict();
         Ok(())

@@ -148,6 +148,11 @@ pub trait File: Pollable {
         Err(Errno::EINVAL)
     }
 
+    /// fdatasync(2): as [`sync`](Self::sync), but for times.
+    fn sync_data(&self) -> Result<()> {
+        self.sync()
+    }
+
     /// Told after fcntl(2) changed the status flags. Never sleeps.
     fn set_flags(&self, flags: OpenFlags) {
         let _ = flags;

@@ -289,6 +289,11 @@ pub trait Inode: Send + Sync {
         Ok(())
     }
 
+    /// As [`sync`](Self::sync), but for what nobody needs to find the data again: times.
+    fn sync_data(&self) -> Result<()> {
+        self.sync()
+    }
+
     /// fallocate(2) of a range that is not empty and ends at or before the
     /// largest offset. `EOPNOTSUPP`, `ENOSPC`, `EFBIG`, `EPERM` if sealed.
     fn allocate(&self, what: Allocation, offset: u64, len: u64) -> Result<()> {

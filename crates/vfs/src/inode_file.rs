@@ -119,6 +119,10 @@ impl File for InodeFile {
         self.inode.sync()
     }
 
+    fn sync_data(&self) -> Result<()> {
+        self.inode.sync_data()
+    }
+
     fn inode(&self) -> Option<&Arc<dyn Inode>> {
         Some(&self.inode)
     }

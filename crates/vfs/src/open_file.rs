@@ -346,15 +346,17 @@ impl OpenFile {
 
     /// `O_SYNC` and `O_DSYNC`.
     fn sync_after_write(&self) -> Result<()> {
-        if self.flags().intersects(OpenFlags::DSYNC) && self.file.inode().is_some() {
-            return self.sync_and_check();
+        if !self.flags().intersects(OpenFlags::DSYNC) || self.file.inode().is_none() {
+            return Ok(());
         }
-        Ok(())
+        match self.flags().contains(OpenFlags::SYNC) {
+            true => self.told(self.file.sync()),
+            false => self.told(self.file.sync_data()),
+        }
     }
 
-    /// Writes it back. An error of doing so, now or before, is told once.
-    fn sync_and_check(&self) -> Result<()> {
-        let result = self.file.sync();
+    /// What became of writing it back. An error of doing so, now or before, is told once.
+    fn told(&self, result: Result<()>) -> Result<()> {
         let errors = self.file.inode().and_then(|inode| inode.write_errors());
         let told = errors.map_or(Ok(()), |errors| errors.check(&self.told));
         result.and(told)
@@ -452,10 +454,16 @@ impl OpenFile {
         Ok(())
     }
 
-    /// fsync(2) and fdatasync(2).
+    /// fsync(2).
     pub fn sync(&self) -> Result<()> {
         self.check_not_path()?;
-        self.sync_and_check()
+        self.told(self.file.sync())
+    }
+
+    /// fdatasync(2).
+    pub fn sync_data(&self) -> Result<()> {
+        self.check_not_path()?;
+        self.told(self.file.sync_data())
     }
 
     /// syncfs(2): writes all files of its filesystem back. An error of doing so, now or

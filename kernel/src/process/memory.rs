@@ -190,7 +190,7 @@ impl MapSource<Arm> for FilePages {
     }
 
     fn sync(&self) -> Result<()> {
-        let result = self.inode.sync();
+        let result = self.inode.sync_data();
         let errors = self.inode.write_errors();
         let told = errors.map_or(Ok(()), |errors| errors.check(&self.told));
         result.and(told)

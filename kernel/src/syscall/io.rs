@@ -114,7 +114,10 @@ pub fn pwritev2(call: &mut Call<'_>) -> Result<u64> {
         _ => append_from(call, &file, buffers, at),
     }?;
     if flags & (RWF_SYNC | RWF_DSYNC) != 0 && file.is_regular() && count > 0 {
-        file.sync()?;
+        match flags & RWF_SYNC {
+            0 => file.sync_data()?,
+            _ => file.sync()?,
+        }
     }
     Ok(count)
 }

@@ -53,7 +53,7 @@ table! {
     TEE => splice::tee,
     COPY_FILE_RANGE => splice::copy_file_range,
     FSYNC => transfer::fsync,
-    FDATASYNC => transfer::fsync,
+    FDATASYNC => transfer::fdatasync,
     SYNC => transfer::sync,
     SYNCFS => transfer::syncfs,
     TRUNCATE => transfer::truncate,

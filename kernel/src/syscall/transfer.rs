@@ -80,6 +80,12 @@ pub fn fsync(call: &mut Call<'_>) -> Result<u64> {
     Ok(0)
 }
 
+/// fdatasync(2).
+pub fn fdatasync(call: &mut Call<'_>) -> Result<u64> {
+    call.file(0)?.sync_data()?;
+    Ok(0)
+}
+
 /// sync(2), which tells nobody what went wrong: fsync(2) and syncfs(2) do.
 pub fn sync(_: &mut Call<'_>) -> Result<u64> {
     let _ = namespace().sync();
@@ -109,7 +115,7 @@ pub fn sync_file_range(call: &mut Call<'_>) -> Result<u64> {
         _ => return Err(Errno::ESPIPE),
     }
     if call.uint(3) != 0 {
-        file.sync()?;
+        file.sync_data()?;
     }
     Ok(0)
 }

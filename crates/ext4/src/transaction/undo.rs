@@ -2,6 +2,7 @@
 
 use super::{Buffer, Core};
 use crate::checksums::Seal;
+use crate::raw_inode::differs_in_times;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
@@ -42,6 +43,24 @@ impl Core {
             true => self.undo_bytes = Vec::new(),
             false => self.undo_bytes.clear(),
         }
+    }
+
+    /// Whether the running operation has changed nothing but times of inodes.
+    pub(super) fn changes_times_alone(&self) -> bool {
+        let mut start = 0;
+        self.undo.iter().all(|undo| {
+            let Before::Bytes(at, len, _) = undo.before else {
+                return false;
+            };
+            let before = &self.undo_bytes[start..start + len];
+            start += len;
+            // Other metadata has a seal.
+            let is_inode = len == self.geometry.inode_size;
+            let buffer = self.buffers.get(&undo.block).filter(|_| is_inode);
+            let buffer = buffer.filter(|buffer| buffer.seal == Seal::None);
+            let after = buffer.and_then(|buffer| buffer.data.get(at..at + len));
+            after.is_some_and(|after| differs_in_times(before, after))
+        })
     }
 
     /// Undoes the running operation.

@@ -1,6 +1,7 @@
 //! What databases do so that nothing that they have acknowledged is lost: a log that is
 //! written ahead (as sqlite's WAL), one by which changes are taken back (its rollback
-//! journal), and one to which all is appended (as redis' AOF).
+//! journal), and one to which all is appended (as redis' AOF). And what they do between:
+//! pages written over in place, and their data alone synced.
 
 use super::super::*;
 use super::{Check, Promises, Work};
@@ -277,4 +278,58 @@ pub fn append_only(work: &mut Work) -> impl Promises + use<> {
             Ok(pages)
         },
     }
+}
+
+/// When each page was written over last, and acknowledged.
+struct InPlace(Vec<(usize, usize)>);
+
+impl Promises for InPlace {
+    fn check(&self, fs: &Ext4, done: usize) -> Check {
+        let acknowledged = self.0.iter().filter(|&&(at, _)| at <= done).count();
+        if acknowledged == 0 {
+            return Ok(());
+        }
+        let file = read(fs, "pages").ok_or("the pages are lost")?;
+        let under_way = self.0.get(acknowledged).map(|&(_, page)| page);
+        for page in (0..PAGES).filter(|&page| Some(page) != under_way) {
+            let writer = self.0[..acknowledged].iter().rposition(|&(_, p)| p == page);
+            let transaction = writer.map_or(0, |index| index as u64 + 1);
+            let at = page * (HEADER + PAGE);
+            let found = file.get(at..at + HEADER + PAGE).unwrap_or_default();
+            if found != in_place_page(page, transaction) {
+                return Err(format!("page {page} is not as of {transaction}"));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn in_place_page(page: usize, transaction: u64) -> Vec<u8> {
+    frame(page, transaction, true, &content(page, transaction))
+}
+
+/// Pages that are written over where they are, their times apart as fdatasync(2) leaves
+/// them; other files change meanwhile.
+pub fn in_place(work: &mut Work) -> impl Promises + use<> {
+    let fs = work.fs.clone();
+    let file = make(&fs, "pages");
+    let put = |page: usize, transaction: u64| {
+        let at = (page * (HEADER + PAGE)) as u64;
+        write_all(&*file, at, &in_place_page(page, transaction)).unwrap();
+    };
+    (0..PAGES).for_each(|page| put(page, 0));
+    file.sync().unwrap();
+    let mut acknowledged = Vec::new();
+    for transaction in 1..=3 * TRANSACTIONS {
+        let page = work.random.below(PAGES);
+        put(page, transaction);
+        file.sync_data().unwrap();
+        acknowledged.push((work.recorded(), page));
+        match work.random.below(8) {
+            0 => drop(make(&fs, &format!("other-{transaction}"))),
+            1 => file.sync().unwrap(),
+            _ => {}
+        }
+    }
+    InPlace(acknowledged)
 }

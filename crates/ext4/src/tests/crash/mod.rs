@@ -90,12 +90,13 @@ fn record(seed: u64) -> Recorded {
     let disk = Arc::new(MemDisk::new((*start).clone()));
     disk.start_log();
     let fs = mount_with(&disk, 512).unwrap();
-    let kind = random.below(5);
+    let kind = random.below(6);
     let mut work = Work { disk, fs, random };
     let promises: Box<dyn Promises> = match kind {
         0 | 1 => Box::new(files::work(&mut work)),
         2 => Box::new(databases::write_ahead(&mut work)),
         3 => Box::new(databases::roll_back(&mut work)),
+        4 => Box::new(databases::in_place(&mut work)),
         _ => Box::new(databases::append_only(&mut work)),
     };
     Recorded {
