@@ -1,5 +1,6 @@
 //! What the main loop knows of its rounds: whether anything from outside led to them.
 
+use crate::thread;
 use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use paddock_detectors::{BusyWait, Rounds};
 use paddock_sync::platform;
@@ -44,6 +45,7 @@ impl LoopWatch {
         if FROM_OUTSIDE.load(Relaxed) {
             FROM_OUTSIDE.store(false, Relaxed);
             self.0.progress();
+            thread::current().note_slept();
         }
         if let Some(busy) = self.0.round(due, platform::now) {
             is_busy(&busy);

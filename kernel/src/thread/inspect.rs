@@ -42,8 +42,9 @@ impl Thread {
         }
     }
 
-    /// The thread has slept: its run without sleep begins anew.
-    pub(super) fn note_slept(&self) {
+    /// The running thread has slept, or has been given work from outside, of which
+    /// there may always be more: its run without sleep begins anew.
+    pub fn note_slept(&self) {
         self.run_at_sleep.store(self.run_time(), Relaxed);
     }
 

@@ -3,7 +3,7 @@
 
 use anyhow::{Context, Result};
 use xtask::gdb;
-use xtask::machine::{Builder, LIMIT, machine, run_limited, test_folder, test_kernel};
+use xtask::machine::{Builder, LIMIT, Machine, machine, run_limited, test_folder, test_kernel};
 use xtask::qemu::free_port;
 
 /// The lines of `/proc/paddock/threads` about the thread `name`.
@@ -16,18 +16,30 @@ fn thread_of<'a>(text: &'a str, name: &str) -> Result<Vec<&'a str>> {
     Ok(std::iter::once(first).chain(rest).collect())
 }
 
+/// The table of threads at a moment at which the flusher and herd both sleep, with
+/// the ways that led there.
+fn both_asleep(machine: &Machine) -> Result<String> {
+    let mut text = String::new();
+    for _ in 0..100 {
+        text = machine.sh("cat /proc/paddock/threads")?;
+        let flusher = thread_of(&text, "flusher")?.join("\n");
+        let herd = thread_of(&text, "herd")?.join("\n");
+        if flusher.contains(" Blocked ")
+            && flusher.contains(" thread_trampoline+0x")
+            && herd.contains("::syscall::")
+            && herd.contains(" user_sync+0x")
+        {
+            return Ok(text);
+        }
+    }
+    anyhow::bail!("never: {text}")
+}
+
 #[test]
 fn threads_and_locks_can_be_read() -> Result<()> {
     let machine = machine("threads").up()?;
-    let text = machine.sh("cat /proc/paddock/threads")?;
+    let text = both_asleep(&machine)?;
     let flusher = thread_of(&text, "flusher")?;
-    let trace = flusher.join("\n");
-    assert!(trace.contains(" thread_trampoline+0x"), "{text}");
-    let herd = thread_of(&text, "herd")?.join("\n");
-    assert!(
-        herd.contains("::syscall::") && herd.contains(" user_sync+0x"),
-        "{text}"
-    );
     let fields: Vec<_> = flusher[0].split(' ').collect();
     let header: Vec<_> = text.lines().next().unwrap_or_default().split(' ').collect();
     let field = |name: &str| -> Result<&str> {
