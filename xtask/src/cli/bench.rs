@@ -106,6 +106,7 @@ const LOOPS: &[(&str, &str)] = &[
     ("memory of an idle end of TCP", "tcp-held 5000"),
     ("64 KiB through TCP", "tcp-stream 500"),
     ("byte over UDP and back", "udp 2000"),
+    ("byte over a UNIX stream and back", "unix 2000"),
 ];
 
 fn programs() -> Result<Vec<Row>> {

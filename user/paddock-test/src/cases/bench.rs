@@ -5,6 +5,7 @@ mod many;
 mod names;
 mod sockets;
 mod transfers;
+mod wire;
 
 use std::time::Instant;
 
@@ -24,9 +25,10 @@ pub fn run(_: &mut Report, words: &[String]) -> Outcome {
             return transfers::run(kind, count);
         }
         "open" | "create" | "unlink" => return names::run(kind, count),
-        "tcp" | "tcp-open" | "tcp-stream" | "tcp-held" | "udp" => {
+        "tcp" | "tcp-open" | "tcp-stream" | "tcp-held" | "udp" | "unix" => {
             return sockets::run(kind, count, number(words, 2, 0)?);
         }
+        "receive" | "send" => return wire::run(kind, count, words.get(2)),
         "fork" => || sys::in_child(|| 0).map(drop).map_err(String::from),
         "exec" => || {
             sys::run_self(&["exit", "0"])

@@ -7,6 +7,7 @@ use crate::cases::connections::Connections;
 use crate::sys;
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, UdpSocket};
+use std::os::unix::net::UnixStream;
 
 /// Bytes that a stream takes at once.
 const PIECE: usize = 64 << 10;
@@ -18,6 +19,7 @@ pub fn run(kind: &str, count: u64, others: u64) -> Outcome {
         "tcp-open" => open(count, others),
         "tcp-stream" => stream(count),
         "tcp-held" => return held(count),
+        "unix" => unix(count),
         _ => udp(count),
     };
     outcome.map_err(|error| error.to_string())
@@ -99,5 +101,17 @@ fn udp(count: u64) -> io::Result<()> {
         other.recv(&mut byte)?;
         other.send(&byte)?;
         one.recv(&mut byte).map(drop)
+    })
+}
+
+/// A byte there and a byte back.
+fn unix(count: u64) -> io::Result<()> {
+    let (mut one, mut other) = UnixStream::pair()?;
+    let mut byte = [7];
+    repeat("unix", count, || {
+        one.write_all(&byte)?;
+        other.read_exact(&mut byte)?;
+        other.write_all(&byte)?;
+        one.read_exact(&mut byte)
     })
 }
