@@ -1,8 +1,9 @@
 //! IP packets (RFC 791, RFC 8200) around segments, datagrams and messages.
 
+use crate::checksum::Sum;
 use crate::icmp;
 use crate::offload::{Cut, Offloads, Unfinished};
-use crate::segment::{Header, Payload, pseudo_header, sum_of};
+use crate::segment::{Header, Payload};
 use crate::settings::Settings;
 use crate::udp;
 use smoltcp::phy::ChecksumCapabilities;
@@ -454,7 +455,8 @@ fn fill_checksum(bytes: &mut [u8], at: u16, from: IpAddress, to: IpAddress, prot
         return;
     };
     place.fill(0);
-    let sum = !sum_of(pseudo_header(from, to, protocol, bytes.len()), bytes);
+    let sum = Sum::pseudo_header(from, to, protocol, bytes.len());
+    let sum = sum.with(bytes).checksum();
     let sum = if sum == 0 { 0xffff } else { sum };
     bytes[at..at + 2].copy_from_slice(&sum.to_be_bytes());
 }

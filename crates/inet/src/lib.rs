@@ -16,6 +16,7 @@
 extern crate alloc;
 
 mod autoconfiguration;
+mod checksum;
 mod cookies;
 mod failures;
 mod fragments;
@@ -51,7 +52,7 @@ pub use ports::{Claim, EPHEMERAL};
 pub use raw::{Carries, Echoes, Packets};
 pub use settings::{Algorithm, BUFFER, MAX_BUFFER, Settings};
 pub use slab::Id;
-pub use stack::{Arrived, Datagrams};
+pub use stack::{Arrived, Burst, Datagrams};
 pub use stack::{Host, Interface, Ipv4, LISTEN, Listed, Observer, Stack, Traffic};
 pub use tcp::{Figures, State};
 pub use udp::MAX_DATAGRAM;

@@ -1,7 +1,8 @@
 //! What a card does to frames that it sends and has received, in place of the
 //! stack.
 
-use crate::segment::{CHECKSUM_AT, sum_of};
+use crate::checksum::Sum;
+use crate::segment::CHECKSUM_AT;
 
 /// What the card can do with segments of TCP.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -50,7 +51,7 @@ pub fn finish_checksum(frame: &mut [u8], start: usize, field: usize) -> bool {
     let Some(covered) = frame.get_mut(start..) else {
         return false;
     };
-    let sum = !sum_of(0, covered);
+    let sum = Sum::new().with(covered).checksum();
     let field = covered.get_mut(field..).and_then(|it| it.first_chunk_mut());
     match field {
         Some(field) => *field = sum.to_be_bytes(),

@@ -1,5 +1,6 @@
 //! TCP segments as values, and as bytes (RFC 9293, 3.1).
 
+use crate::checksum::Sum;
 use crate::options::Options;
 use crate::seq::Seq;
 use bitflags::bitflags;
@@ -90,7 +91,12 @@ impl Header {
     ) -> Option<(Header, &[u8])> {
         let packet = TcpPacket::new_checked(bytes).ok()?;
         let (source, target) = (packet.src_port(), packet.dst_port());
-        if source == 0 || target == 0 || !(is_checked || packet.verify_checksum(&from, &to)) {
+        let is_right = || {
+            Sum::pseudo_header(from, to, IpProtocol::Tcp, bytes.len())
+                .with(bytes)
+                .is_right()
+        };
+        if source == 0 || target == 0 || !(is_checked || is_right()) {
             return None;
         }
         let mut flags = Flags::empty();
@@ -137,17 +143,26 @@ impl Header {
         packet.set_window_len(self.window);
         packet.set_urgent_at(0);
         self.options.emit(packet.options_mut());
-        let (first, second) = packet.payload_mut().split_at_mut(data.0.len());
-        first.copy_from_slice(data.0);
-        second.copy_from_slice(data.1);
-        match finish {
-            true => packet.fill_checksum(&self.from.addr, &self.to.addr),
+        packet.set_checksum(0);
+        let (from, to) = (self.from.addr, self.to.addr);
+        let length = header_len + data.0.len() + data.1.len();
+        let sum = Sum::pseudo_header(from, to, IpProtocol::Tcp, length);
+        let bytes = packet.into_inner();
+        let (header, payload) = bytes.split_at_mut(header_len);
+        let (first, second) = payload.split_at_mut(data.0.len());
+        let checksum = match finish {
+            true => sum
+                .with(header)
+                .with_copied(first, data.0)
+                .with_copied(second, data.1)
+                .checksum(),
             false => {
-                let length = header_len + data.0.len() + data.1.len();
-                let (from, to) = (self.from.addr, self.to.addr);
-                packet.set_checksum(pseudo_header(from, to, IpProtocol::Tcp, length));
+                first.copy_from_slice(data.0);
+                second.copy_from_slice(data.1);
+                sum.value()
             }
-        }
+        };
+        header[CHECKSUM_AT..CHECKSUM_AT + 2].copy_from_slice(&checksum.to_be_bytes());
     }
 
     /// The reset that answers a segment for nobody (RFC 9293, 3.10.7.1);
@@ -174,32 +189,6 @@ impl Header {
             options: Options::default(),
         })
     }
-}
-
-/// The sum (RFC 1071) of the 16-bit numbers in `bytes`, in network order, and of
-/// `sum`.
-pub fn sum_of(sum: u16, bytes: &[u8]) -> u16 {
-    let (pairs, rest) = bytes.as_chunks::<2>();
-    let last = rest.first().map_or(0, |&byte| u32::from(byte) << 8);
-    let mut total = u64::from(sum) + u64::from(last);
-    for &pair in pairs {
-        total += u64::from(u16::from_be_bytes(pair));
-    }
-    while total > 0xffff {
-        total = (total & 0xffff) + (total >> 16);
-    }
-    total as u16
-}
-
-/// The sum of the pseudo-header of what a packet carries, so many bytes (RFC 9293, 3.1;
-/// RFC 8200, 8.1).
-pub fn pseudo_header(from: IpAddress, to: IpAddress, protocol: IpProtocol, length: usize) -> u16 {
-    let sum = [from, to].iter().fold(0, |sum, address| match address {
-        IpAddress::Ipv4(address) => sum_of(sum, &address.octets()),
-        IpAddress::Ipv6(address) => sum_of(sum, &address.octets()),
-    });
-    let length = (length as u32).to_be_bytes();
-    sum_of(sum_of(sum, &[0, u8::from(protocol)]), &length)
 }
 
 #[cfg(test)]

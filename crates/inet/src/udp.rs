@@ -1,5 +1,6 @@
 //! Datagrams (RFC 768): sockets, and what waits for them.
 
+use crate::checksum::Sum;
 use crate::failures::{Failure, Report};
 use crate::ports::Claim;
 use crate::raw::Carries;
@@ -8,10 +9,12 @@ use alloc::vec::Vec;
 use paddock_abi::{Errno, Result};
 use paddock_charge::Charge;
 use paddock_sync::Ready;
-use smoltcp::wire::{IpAddress, IpEndpoint, UdpPacket};
+use smoltcp::wire::{IpAddress, IpEndpoint, IpProtocol, UdpPacket};
 
 /// Bytes of a datagram's header.
 pub const HEADER: usize = 8;
+/// Where in the header the checksum is.
+const CHECKSUM_AT: usize = 6;
 /// Bytes of data in the largest datagram of all, which is over IPv6, and over
 /// IPv4.
 pub const MAX_DATAGRAM: usize = 65527;
@@ -199,20 +202,38 @@ impl<O> Socket<O> {
 /// `None` if it is none, or its checksum is wrong.
 pub fn parse(bytes: &[u8], from: IpEndpoint, to: IpEndpoint) -> Option<(u16, u16, &[u8])> {
     let packet = UdpPacket::new_checked(bytes).ok()?;
-    // Over IPv6 there is always one (RFC 8200, 8.1).
-    let there = packet.checksum() != 0 || matches!(to.addr, IpAddress::Ipv4(_));
-    let sums = there && packet.verify_checksum(&from.addr, &to.addr);
-    (sums && packet.dst_port() != 0)
+    let is_right = match packet.checksum() {
+        // Over IPv6 there is always one (RFC 8200, 8.1).
+        0 => matches!(to.addr, IpAddress::Ipv4(_)),
+        _ => {
+            let bytes = &bytes[..usize::from(packet.len())];
+            sum_of_pseudo_header(from, to, bytes.len())
+                .with(bytes)
+                .is_right()
+        }
+    };
+    (is_right && packet.dst_port() != 0)
         .then(|| (packet.src_port(), packet.dst_port(), packet.payload()))
+}
+
+fn sum_of_pseudo_header(from: IpEndpoint, to: IpEndpoint, length: usize) -> Sum {
+    Sum::pseudo_header(from.addr, to.addr, IpProtocol::Udp, length)
 }
 
 /// Writes a datagram into `bytes`, which are as long as it is.
 pub fn emit(bytes: &mut [u8], from: IpEndpoint, to: IpEndpoint, data: &[u8]) {
     let length = bytes.len();
-    let mut packet = UdpPacket::new_unchecked(bytes);
+    let mut packet = UdpPacket::new_unchecked(&mut *bytes);
     packet.set_src_port(from.port);
     packet.set_dst_port(to.port);
     packet.set_len(length as u16);
-    packet.payload_mut().copy_from_slice(data);
-    packet.fill_checksum(&from.addr, &to.addr);
+    packet.set_checksum(0);
+    let (header, payload) = bytes.split_at_mut(HEADER);
+    let sum = sum_of_pseudo_header(from, to, length).with(header);
+    let checksum = match sum.with_copied(payload, data).checksum() {
+        // Zero is for none (RFC 768).
+        0 => u16::MAX,
+        checksum => checksum,
+    };
+    header[CHECKSUM_AT..].copy_from_slice(&checksum.to_be_bytes());
 }

@@ -10,6 +10,7 @@ const PLAIN: Wire = Wire {
     doubled: 0,
     late: 0,
     delay: MS,
+    burst: 16,
 };
 
 /// Of a burst from elsewhere nothing is dropped, whatever the backlog.

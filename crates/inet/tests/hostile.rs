@@ -45,6 +45,7 @@ fn fuzz(seed: u64) {
         doubled: 2,
         late: 5,
         delay: MS,
+        burst: 1,
     };
     let mut network = Network::new(seed, wire);
     let mut random = Random::new(!seed);
@@ -108,6 +109,7 @@ fn forged_resets_are_challenged() {
         1,
         Wire {
             delay: MS,
+            burst: 1,
             ..Wire::default()
         },
     );

@@ -49,6 +49,7 @@ fn network_with(wire: Wire, card: Card) -> Network {
 fn plain() -> Network {
     network(Wire {
         delay: MS,
+        burst: 1,
         ..Wire::default()
     })
 }
@@ -212,6 +213,7 @@ fn streams_over_a_bad_wire() {
         doubled: 5,
         late: 10,
         delay: MS,
+        burst: 1,
     });
     // Questions for neighbours may be lost, too.
     let peer = exchange(&mut network, 0, at(link(1), 80), Local::Any);
@@ -224,6 +226,7 @@ fn streams_that_a_card_cuts() {
         let wire = Wire {
             loss: 1,
             delay: MS,
+            burst: 1,
             ..Wire::default()
         };
         let mut network = network_with(wire, card);

@@ -13,6 +13,7 @@ const HEADERS: usize = 14 + 20;
 fn network(card: Card) -> (Network, Id, Id) {
     let wire = Wire {
         delay: MS,
+        burst: 1,
         ..Wire::default()
     };
     let mut network = Network::new(3, wire);
@@ -103,7 +104,7 @@ fn a_checksum_is_not_looked_at_if_the_card_says_so() {
         segment.set_checksum(!sum);
         assert!(!segment.verify_checksum(&ends[0], &ends[1]));
         match is_checked {
-            true => network.stacks[1].on_checked_packet(now, &frame[14..]),
+            true => network.stacks[1].burst(now, |burst| burst.packet(&frame[14..], true)),
             false => network.stacks[1].on_packet(now, &frame[14..]),
         }
         let read = network.stacks[1].read(now, server, &mut [0; 9]);

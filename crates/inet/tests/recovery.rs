@@ -14,6 +14,7 @@ const WIRE: Wire = Wire {
     doubled: 0,
     late: 0,
     delay: 20 * MS,
+    burst: 1,
 };
 /// Bytes of an Ethernet header.
 const ETHERNET: usize = 14;

@@ -13,6 +13,7 @@ const PLAIN: Wire = Wire {
     doubled: 0,
     late: 0,
     delay: MS,
+    burst: 1,
 };
 
 /// One stack, talking to itself.

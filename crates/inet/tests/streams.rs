@@ -131,6 +131,7 @@ fn wire(seed: u64) -> Wire {
         doubled: random.below(10),
         late: random.below(30),
         delay: random.below(40) * MS + 10_000,
+        burst: random.below(20) as usize,
     }
 }
 

@@ -4,10 +4,10 @@
 //! programs' stack's, which also answers echoes, for ports that nobody has, and for the
 //! card's IPv6 addresses (neighbour discovery, echoes).
 
-use super::inet;
+use super::inet::{self, Machine};
 use super::ports::{DHCP_CLIENT, SERVICES};
 use crate::drivers::virtio::net::Verdict;
-use paddock_inet::{Packet as AnyPacket, is_fragment};
+use paddock_inet::{Burst, Packet as AnyPacket, is_fragment};
 use smoltcp::wire::{
     EthernetFrame, EthernetProtocol, Icmpv6Message, Icmpv6Packet, IpProtocol, Ipv4Cidr, Ipv4Packet,
     TcpPacket, UdpPacket,
@@ -41,60 +41,65 @@ fn is_for(packet: &Packet<'_>, own: Ipv4Cidr) -> bool {
     to == own.address() || for_all && packet.next_header() == IpProtocol::Udp
 }
 
-/// A packet from the card is of programs; the card may have looked at the checksum
-/// of what it carries.
-fn give_to_programs(bytes: &[u8], is_checked: bool) {
-    inet::with(|stack, now| match is_checked {
-        true => stack.on_checked_packet(now, bytes),
-        false => stack.on_packet(now, bytes),
-    });
+/// Frames that came from the card together, to be sorted; `own` is the card's address.
+pub struct Sorter<'a, 'b> {
+    burst: &'a mut Burst<'b, Machine>,
+    own: Option<Ipv4Cidr>,
 }
 
-/// A frame has come from the card, which may have looked at its checksum; `own` is
-/// the card's address.
-pub fn on_frame(frame: &[u8], is_checked: bool, own: Option<Ipv4Cidr>) -> Verdict {
-    let Ok(frame) = EthernetFrame::new_checked(frame) else {
-        return Verdict::Leave;
-    };
-    match frame.ethertype() {
-        // Both have neighbours; embassy-net answers.
-        EthernetProtocol::Arp => {
-            inet::with(|stack, now| stack.on_arp(now, frame.payload()));
-            Verdict::Leave
-        }
-        EthernetProtocol::Ipv4 => {
-            let packet = Ipv4Packet::new_checked(frame.payload());
-            let is_ours = packet.is_ok_and(|packet| {
-                own.is_some_and(|own| is_for(&packet, own)) && is_of_programs(&packet)
-            });
-            if !is_ours {
-                return Verdict::Leave;
+/// Sorts frames that came together: `sort` is called once, with their sorter.
+pub fn sort(own: Option<Ipv4Cidr>, sort: impl FnOnce(&mut Sorter<'_, '_>)) {
+    inet::with(|stack, now| stack.burst(now, |burst| sort(&mut Sorter { burst, own })));
+}
+
+impl Sorter<'_, '_> {
+    /// Whose a frame is; programs have theirs at once. The card may have looked at its
+    /// checksum.
+    pub fn on_frame(&mut self, frame: &[u8], is_checked: bool) -> Verdict {
+        let Ok(frame) = EthernetFrame::new_checked(frame) else {
+            return Verdict::Leave;
+        };
+        match frame.ethertype() {
+            // Both have neighbours; embassy-net answers.
+            EthernetProtocol::Arp => {
+                self.burst.arp(frame.payload());
+                Verdict::Leave
             }
-            give_to_programs(frame.payload(), is_checked);
-            Verdict::Taken
+            EthernetProtocol::Ipv4 => self.on_ipv4(frame.payload(), is_checked),
+            EthernetProtocol::Ipv6 => self.on_ipv6(frame.payload(), is_checked),
+            _ => Verdict::Leave,
         }
-        EthernetProtocol::Ipv6 => on_ipv6(frame.payload(), is_checked),
-        _ => Verdict::Leave,
     }
-}
 
-/// A packet of IPv6 has come from the card.
-fn on_ipv6(bytes: &[u8], is_checked: bool) -> Verdict {
-    if is_fragment(bytes) {
-        give_to_programs(bytes, false);
-        return Verdict::Taken;
+    fn on_ipv4(&mut self, bytes: &[u8], is_checked: bool) -> Verdict {
+        let packet = Ipv4Packet::new_checked(bytes);
+        let is_ours = packet.is_ok_and(|packet| {
+            self.own.is_some_and(|own| is_for(&packet, own)) && is_of_programs(&packet)
+        });
+        if !is_ours {
+            return Verdict::Leave;
+        }
+        self.burst.packet(bytes, is_checked);
+        Verdict::Taken
     }
-    let Some(packet) = AnyPacket::parse(bytes).filter(is_of_programs6) else {
-        return Verdict::Leave;
-    };
-    give_to_programs(bytes, is_checked);
-    // Both have neighbours.
-    let message = Icmpv6Packet::new_checked(packet.payload);
-    let is_answer = packet.protocol == IpProtocol::Icmpv6
-        && message.is_ok_and(|message| message.msg_type() == Icmpv6Message::NeighborAdvert);
-    match is_answer {
-        true => Verdict::Leave,
-        false => Verdict::Taken,
+
+    fn on_ipv6(&mut self, bytes: &[u8], is_checked: bool) -> Verdict {
+        if is_fragment(bytes) {
+            self.burst.packet(bytes, false);
+            return Verdict::Taken;
+        }
+        let Some(packet) = AnyPacket::parse(bytes).filter(is_of_programs6) else {
+            return Verdict::Leave;
+        };
+        self.burst.packet(bytes, is_checked);
+        // Both have neighbours.
+        let message = Icmpv6Packet::new_checked(packet.payload);
+        let is_answer = packet.protocol == IpProtocol::Icmpv6
+            && message.is_ok_and(|message| message.msg_type() == Icmpv6Message::NeighborAdvert);
+        match is_answer {
+            true => Verdict::Leave,
+            false => Verdict::Taken,
+        }
     }
 }
 

@@ -225,8 +225,10 @@ async fn run_ethernet(runner: Runner<'static, Card>) {
     };
     let sort = |waker: &Waker| {
         let own = own_network();
-        Card::sort(waker, |frame, is_checked| {
-            demux::on_frame(frame, is_checked, own)
+        Card::sort(waker, |frames| {
+            demux::sort(own, |sorter| {
+                frames.sort(|frame, is_checked| sorter.on_frame(frame, is_checked));
+            });
         });
     };
     let note = || {

@@ -74,6 +74,7 @@ impl<H: Host> Stack<H> {
     /// Sends everything that may be sent, and tells what is to be told. A call ends
     /// whatever comes: what is left then is [due](Self::deadline).
     pub(super) fn run(&mut self, now: u64) {
+        self.at_once = false;
         for _ in 0..MOST_TURNS {
             if let Some(header) = self.bare.pop() {
                 self.input(now, &header, EMPTY, None);
@@ -157,12 +158,19 @@ impl<H: Host> Stack<H> {
         if self.is_held_up(now, id, header, data) {
             return Some(id);
         }
-        if let Some(slot) = self.connections.get(id) {
-            let answer = slot.connection.on_segment(now, header, Data::Bytes(data));
-            self.wake(id.index);
-            if answer == Answer::Reset {
-                self.reset(now, header, data);
-            }
+        let slot = self.connections.get(id)?;
+        // Room was looked for at its listener: this one is counted there before another
+        // segment comes.
+        self.at_once |= slot.is_on_its_way;
+        let answer = slot.connection.on_segment(now, header, Data::Bytes(data));
+        // Others have its ends from now on.
+        let state = slot.connection.state();
+        self.at_once |= matches!(state, State::TimeWait | State::Closed);
+        self.wake(id.index);
+        match answer {
+            Answer::Nothing => {}
+            Answer::AtOnce => self.at_once = true,
+            Answer::Reset => self.reset(now, header, data),
         }
         Some(id)
     }

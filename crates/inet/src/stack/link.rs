@@ -13,24 +13,48 @@ use alloc::vec::Vec;
 use paddock_abi::{Errno, Result};
 use smoltcp::wire::{EthernetAddress, EthernetProtocol, IpAddress, IpProtocol};
 
-impl<H: Host> Stack<H> {
-    /// An IP packet has come from the card. Those that are not for this stack
-    /// are ignored.
-    pub fn on_packet(&mut self, now: u64, bytes: &[u8]) {
+/// Packets that have come together. What they make due, such as acknowledgements, waits
+/// for the last of them, unless each has to be answered for itself.
+pub struct Burst<'a, H: Host> {
+    stack: &'a mut Stack<H>,
+    now: u64,
+}
+
+impl<H: Host> Burst<'_, H> {
+    /// An IP packet. The checksum of what it carries need not be looked at if it
+    /// `is_checked`: the card has done so, or the packet comes from the host of this
+    /// machine, and was on no wire. Its segment may be larger than fits a frame then.
+    pub fn packet(&mut self, bytes: &[u8], is_checked: bool) {
         match Packet::parse(bytes) {
-            Some(packet) => self.on_parsed(now, &packet),
-            None => self.on_fragment(now, bytes),
+            Some(mut packet) => {
+                packet.is_checked = is_checked;
+                self.stack.on_parsed(self.now, &packet);
+            }
+            None => self.stack.on_fragment(self.now, bytes),
         }
     }
 
-    /// The same with one whose payload's checksum need not be looked at: the card
-    /// has done so, or the packet comes from the host of this machine, and was on
-    /// no wire. Its segment may be larger than fits a frame.
-    pub fn on_checked_packet(&mut self, now: u64, bytes: &[u8]) {
-        if let Some(mut packet) = Packet::parse(bytes) {
-            packet.is_checked = true;
-            self.on_parsed(now, &packet);
+    /// An ARP packet.
+    pub fn arp(&mut self, bytes: &[u8]) {
+        if let Some((address, hardware)) = parse_arp(bytes) {
+            self.stack.on_neighbour(self.now, address.into(), hardware);
         }
+    }
+}
+
+impl<H: Host> Stack<H> {
+    /// Takes in packets that have come from the card one behind the other, as
+    /// [`Burst`] has it, and then sends what is due to all of them.
+    pub fn burst<T>(&mut self, now: u64, take: impl FnOnce(&mut Burst<'_, H>) -> T) -> T {
+        let result = take(&mut Burst { stack: self, now });
+        self.run(now);
+        result
+    }
+
+    /// One IP packet has come from the card. Those that are not for this stack are
+    /// ignored.
+    pub fn on_packet(&mut self, now: u64, bytes: &[u8]) {
+        self.burst(now, |burst| burst.packet(bytes, false));
     }
 
     /// A part of a packet has come: of one for a service it is of no use.
@@ -106,6 +130,7 @@ impl<H: Host> Stack<H> {
         };
         if packet.protocol == IpProtocol::Tcp && self.is_own(packet.to) {
             self.on_tcp(now, &packet);
+            self.run(now);
         }
     }
 
@@ -113,16 +138,10 @@ impl<H: Host> Stack<H> {
         let (from, to, is_checked) = (packet.from, packet.to, packet.is_checked);
         if let Some((header, data)) = Header::parse(packet.payload, from, to, is_checked) {
             self.input(now, &header, (data, &[]), None);
-            self.run(now);
+            if self.at_once {
+                self.run(now);
+            }
         }
-    }
-
-    /// An ARP packet has come.
-    pub fn on_arp(&mut self, now: u64, bytes: &[u8]) {
-        let Some((address, hardware)) = parse_arp(bytes) else {
-            return;
-        };
-        self.on_neighbour(now, address.into(), hardware);
     }
 
     /// A neighbour tells of itself: what has waited for it is sent.

@@ -33,6 +33,7 @@ use raw::Others;
 use smoltcp::wire::{EthernetAddress, IpAddress, IpEndpoint, Ipv4Address, Ipv4Cidr};
 
 pub use datagrams::{Arrived, Datagrams};
+pub use link::Burst;
 pub use list::{LISTEN, Listed, Traffic};
 
 /// The most connections at once.
@@ -156,6 +157,8 @@ pub struct Stack<H: Host> {
     /// Connections that may have something to send or tell: each once, with
     /// room for all.
     due: Vec<u32>,
+    /// What is due is to be sent before another packet is looked at.
+    at_once: bool,
     /// Segments without data for this machine.
     bare: Vec<Header>,
     deadlines: Deadlines,
@@ -185,6 +188,7 @@ impl<H: Host> Stack<H> {
             fragments: Fragments::new(),
             messages: Messages::default(),
             due: Vec::new(),
+            at_once: false,
             bare: Vec::new(),
             deadlines: Deadlines::new(),
             interface: None,

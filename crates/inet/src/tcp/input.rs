@@ -18,6 +18,9 @@ const CHALLENGE: u64 = SECOND / 2;
 pub enum Answer {
     /// Nothing.
     Nothing,
+    /// What is due, before another segment comes: the sender counts such
+    /// acknowledgements (RFC 5681, 4.2).
+    AtOnce,
     /// A reset: the segment is for no connection.
     Reset,
 }
@@ -113,11 +116,14 @@ impl Connection {
         if self.state == State::Closed {
             return Answer::Nothing;
         }
-        if length > 0 && self.on_data(now, header, data) == Answer::Reset {
-            return Answer::Reset;
+        let answer = match length {
+            0 => Answer::Nothing,
+            _ => self.on_data(now, header, data),
+        };
+        if answer != Answer::Reset {
+            self.on_fin(header, length);
         }
-        self.on_fin(header, length);
-        Answer::Nothing
+        answer
     }
 
     /// Whether any of a segment is in the window. One at its left edge always
@@ -339,7 +345,7 @@ impl Connection {
         if self.expected == before {
             // What came is a copy, or out of order, or did not fit.
             self.due.ack = true;
-            return Answer::Nothing;
+            return Answer::AtOnce;
         }
         let more = self.expected.since(before) as u32;
         self.unacknowledged = self.unacknowledged.saturating_add(more);

@@ -9,7 +9,7 @@ pub use card::Card;
 use paddock_abi::Errno;
 use paddock_charge::Account;
 use paddock_inet::{
-    Accepted, Backlog, Host, Id, Interface, Ipv4, Local, NEVER, Observer, Settings, Stack,
+    Accepted, Backlog, Burst, Host, Id, Interface, Ipv4, Local, NEVER, Observer, Settings, Stack,
     Unfinished,
 };
 use paddock_sync::Ready;
@@ -153,6 +153,8 @@ pub struct Wire {
     pub late: u64,
     /// One way, in nanoseconds.
     pub delay: u64,
+    /// Frames that arrive at once and are taken together, at most; one at least.
+    pub burst: usize,
 }
 
 /// Two stacks on a wire.
@@ -270,8 +272,7 @@ impl Network {
         }
         self.now = self.now.max(next);
         if arrival <= next {
-            let (_, (to, frame)) = self.under_way.pop_first().unwrap();
-            deliver(&mut self.stacks[to], self.now, &frame);
+            self.arrive();
         }
         for (stack, timer) in self.stacks.iter_mut().zip(timers) {
             if timer <= self.now {
@@ -280,6 +281,24 @@ impl Network {
         }
         self.collect();
         true
+    }
+
+    /// The next frames arrive, those for one side at once.
+    fn arrive(&mut self) {
+        let (_, (to, first)) = self.under_way.pop_first().unwrap();
+        let mut frames = vec![first];
+        while frames.len() < self.wire.burst
+            && let Some(next) = self.under_way.first_entry()
+            && next.key().0 <= self.now
+            && next.get().0 == to
+        {
+            frames.push(next.remove().1);
+        }
+        self.stacks[to].burst(self.now, |burst| {
+            for frame in &frames {
+                take(burst, frame);
+            }
+        });
     }
 
     /// Lets time pass.
@@ -334,12 +353,16 @@ impl Network {
 }
 
 pub fn deliver(stack: &mut TestStack, now: u64, frame: &[u8]) {
+    stack.burst(now, |burst| take(burst, frame));
+}
+
+fn take(burst: &mut Burst<'_, Machine>, frame: &[u8]) {
     let Ok(frame) = EthernetFrame::new_checked(frame) else {
         return;
     };
     match frame.ethertype() {
-        EthernetProtocol::Arp => stack.on_arp(now, frame.payload()),
-        EthernetProtocol::Ipv4 | EthernetProtocol::Ipv6 => stack.on_packet(now, frame.payload()),
+        EthernetProtocol::Arp => burst.arp(frame.payload()),
+        EthernetProtocol::Ipv4 | EthernetProtocol::Ipv6 => burst.packet(frame.payload(), false),
         _ => {}
     }
 }

@@ -7,9 +7,11 @@
 mod embassy;
 mod frame;
 mod header;
+mod sort;
 mod traffic;
 mod watch;
 
+pub use sort::Verdict;
 pub use traffic::Traffic;
 
 use super::PaddockHal;
@@ -20,7 +22,7 @@ use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::task::Waker;
 use frame::{Buffer, Frame, Held, buffer};
-use header::{Features, Sum};
+use header::Features;
 use paddock_inet::{Offloads, Unfinished};
 use paddock_sync::{IrqOff, OnceCell, Rank, SpinLock, platform};
 use virtio_drivers::PAGE_SIZE;
@@ -371,54 +373,9 @@ impl Device {
 /// A frame has come that there was no memory for.
 struct Lost;
 
-/// What becomes of a frame that has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
-    /// It was dealt with.
-    Taken,
-    /// It is for embassy-net.
-    Leave,
-}
-
-/// Frames that are sorted before others have their turn.
-const SORTED_AT_ONCE: usize = QUEUE_SIZE;
-
 impl Card {
     /// Bytes of the largest IP packet.
     pub const MTU: usize = 1500;
-
-    /// Has frames that have come sorted, outside of every section, and sends
-    /// what has waited. Then it is embassy-net's turn, whose last look keeps the
-    /// waker, or calls it if there are more.
-    ///
-    /// The sorter is told whether the card has looked at the frame's checksum.
-    pub fn sort(waker: &Waker, mut sorter: impl FnMut(&[u8], bool) -> Verdict) {
-        device().lock().send_waiting();
-        for _ in 0..SORTED_AT_ONCE {
-            let mut device = device().lock();
-            if device.left.len() >= MOST_LEFT {
-                // The rest waits in the ring until embassy-net takes some.
-                return;
-            }
-            let Some(next) = device.next_received(waker) else {
-                return;
-            };
-            drop(device);
-            let Ok(mut frame) = next else {
-                continue;
-            };
-            let is_checked = frame.sum != Sum::Unknown;
-            let verdict = sorter(frame.bytes(), is_checked);
-            if verdict == Verdict::Leave {
-                frame.sum.finish(frame.bytes_mut());
-            }
-            let mut device = self::device().lock();
-            match verdict {
-                Verdict::Taken => device.give_back(frame),
-                Verdict::Leave => device.leave(frame),
-            }
-        }
-    }
 
     /// Sends a frame of `length` bytes, which `fill` writes and the card is to
     /// finish, or has it wait for room. One that there is no memory for is lost.
