@@ -49,6 +49,6 @@ pub use shared::SharedMemory;
 pub use source::{Attached, MapError, MapSource};
 pub use space::{
     Access, AddressSpace, FaultError, FutexKey, Layout, Limits, MapRequest, PageRequest, Step,
-    SyncTarget, Usage, VmaReport, handle_fault, populate,
+    StringsAt, SyncTarget, Usage, VmaReport, handle_fault, populate,
 };
 pub use vma::{Backing, MAX_AREAS, Vma, VmaKind};

@@ -125,8 +125,6 @@ fn take_over(thread: &Arc<UserThread>, loaded: Loaded, name: String, frame: &mut
     }
     let mut names = process.names.lock();
     names.comm = name;
-    names.arguments = loaded.arguments;
-    names.environment = loaded.environment;
     names.auxv = loaded.auxv;
     drop(names);
     process

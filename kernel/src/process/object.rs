@@ -76,10 +76,6 @@ pub const TIMER_SLACK_NS: u64 = 50_000;
 pub struct Names {
     /// The thread name, up to 15 bytes: /proc/PID/comm.
     pub comm: String,
-    /// The arguments, each ended by a zero byte: /proc/PID/cmdline.
-    pub arguments: Vec<u8>,
-    /// The environment at execve: /proc/PID/environ.
-    pub environment: Vec<u8>,
     /// The auxiliary vector at execve: /proc/PID/auxv.
     pub auxv: Vec<u8>,
 }
@@ -87,27 +83,15 @@ pub struct Names {
 impl Names {
     /// The same names, for a fork. `ENOMEM`.
     pub fn try_clone(&self) -> Result<Names> {
-        let Names {
-            comm,
-            arguments,
-            environment,
-            auxv,
-        } = self;
+        let Names { comm, auxv } = self;
         let mut copy = Names {
             comm: try_string(comm)?,
-            arguments: Vec::new(),
-            environment: Vec::new(),
             auxv: Vec::new(),
         };
-        for (to, from) in [
-            (&mut copy.arguments, arguments),
-            (&mut copy.environment, environment),
-            (&mut copy.auxv, auxv),
-        ] {
-            to.try_reserve_exact(from.len())
-                .map_err(|_| Errno::ENOMEM)?;
-            to.extend_from_slice(from);
-        }
+        copy.auxv
+            .try_reserve_exact(auxv.len())
+            .map_err(|_| Errno::ENOMEM)?;
+        copy.auxv.extend_from_slice(auxv);
         Ok(copy)
     }
 }

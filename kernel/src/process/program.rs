@@ -12,7 +12,9 @@ use paddock_abi::process::*;
 use paddock_abi::signal::SIGNAL_STACK;
 use paddock_abi::{Errno, Result};
 use paddock_cred::{Cred, Executed, ExecutedFile};
-use paddock_mem::{AddressSpace, FaultError, Layout, Limits, MapRequest, MapSource, PAGE_SIZE};
+use paddock_mem::{
+    AddressSpace, FaultError, Layout, Limits, MapRequest, MapSource, PAGE_SIZE, StringsAt,
+};
 use paddock_process::elf::{Image, Source};
 use paddock_process::script;
 use paddock_process::stack::{self, Start, Strings};
@@ -88,10 +90,6 @@ pub struct Loaded {
     pub secure: bool,
     /// Whether its caller may read it, and so may see its memory.
     pub readable: bool,
-    /// Its arguments, each ended by a zero byte.
-    pub arguments: Vec<u8>,
-    /// Its environment, likewise.
-    pub environment: Vec<u8>,
 }
 
 struct FileSource<'a> {
@@ -219,8 +217,6 @@ pub fn load(mut request: Request<'_>) -> Result<Loaded> {
         cred: try_arc(executed.cred)?,
         secure: executed.secure,
         readable: readable.is_ok(),
-        arguments: copied(request.arguments.bytes())?,
-        environment: copied(request.environment.bytes())?,
     })
 }
 
@@ -399,6 +395,12 @@ fn build_stack(
     };
     space.map_stack(size, Prot::READ | Prot::WRITE | execute)?;
     space.write_bytes(image.sp, &image.bytes)?;
+    space.set_strings_at(StringsAt {
+        arguments: image.arguments.start,
+        arguments_end: image.arguments.end,
+        environment: image.environment.start,
+        environment_end: image.environment.end,
+    });
     let auxv = copied(&image.bytes[image.auxv])?;
     Ok((image.sp, auxv))
 }

@@ -87,8 +87,6 @@ pub fn spawn(program: Program<'_>) -> Result<Arc<Process>> {
             limits: limits::defaults(),
             names: Names {
                 comm: exec::comm_of(program.path)?,
-                arguments: loaded.arguments,
-                environment: loaded.environment,
                 auxv: loaded.auxv,
             },
             place: Place::new(cgroup::hierarchy().root())?,

@@ -9,7 +9,7 @@ use alloc::string::String;
 use core::sync::atomic::Ordering;
 use paddock_abi::process::*;
 use paddock_abi::{Errno, Result};
-use paddock_cred::Securebits;
+use paddock_cred::{Cap, Securebits};
 use paddock_process::signal::is_signal;
 
 /// Bytes of a thread's name with its zero byte.
@@ -48,6 +48,7 @@ pub fn prctl(call: &mut Call<'_>) -> Result<u64> {
         PR_CAPBSET_READ => capabilities::bounding_has(call),
         PR_CAPBSET_DROP => capabilities::drop_bounding(call),
         PR_CAP_AMBIENT => capabilities::ambient(call),
+        PR_SET_MM => set_memory_place(call),
         PR_GET_SECCOMP => Ok(u64::from(call.thread.seccomp_mode().number())),
         PR_SET_SECCOMP => seccomp::set_by_prctl(call),
         PR_SET_NO_NEW_PRIVS => match [argument, call.word(2), call.word(3), call.word(4)] {
@@ -106,6 +107,36 @@ fn set_dumpable(call: &Call<'_>, value: u64) -> Result<u64> {
     }
     let memory = call.process().memory()?;
     memory.dumpable.store(value, Ordering::Relaxed);
+    Ok(0)
+}
+
+/// `PR_SET_MM`: where the arguments and the environment are. `EINVAL` for what else Linux
+/// lets be said, and places that are none; `EPERM`; `EFAULT` if nothing is mapped there or
+/// above.
+fn set_memory_place(call: &Call<'_>) -> Result<u64> {
+    let (what, address) = (call.word(1), call.word(2));
+    if call.word(3) != 0 || call.word(4) != 0 {
+        return Err(Errno::EINVAL);
+    }
+    call.require(Cap::CAP_SYS_RESOURCE)?;
+    let memory = call.process().memory()?;
+    let mut space = memory.space.lock();
+    let mut strings = space.strings_at();
+    let place = match what {
+        PR_SET_MM_ARG_START => &mut strings.arguments,
+        PR_SET_MM_ARG_END => &mut strings.arguments_end,
+        PR_SET_MM_ENV_START => &mut strings.environment,
+        PR_SET_MM_ENV_END => &mut strings.environment_end,
+        _ => return Err(Errno::EINVAL),
+    };
+    *place = address;
+    if !strings.is_sound() {
+        return Err(Errno::EINVAL);
+    }
+    if !space.has_area_above(address) {
+        return Err(Errno::EFAULT);
+    }
+    space.set_strings_at(strings);
     Ok(0)
 }
 

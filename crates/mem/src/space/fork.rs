@@ -26,6 +26,7 @@ impl<H: Hardware> AddressSpace<H> {
             limits,
             // Locks are not inherited; mlock(2).
             lock_future: _,
+            strings,
         } = self;
         let mut child = AddressSpace {
             tables: Tables::new().ok_or(Errno::ENOMEM)?,
@@ -34,6 +35,7 @@ impl<H: Hardware> AddressSpace<H> {
             layout: *layout,
             limits: *limits,
             lock_future: false,
+            strings: *strings,
         };
         child.areas.reserve(areas.as_slice().len())?;
         let mut flush = Flush::nothing();

@@ -10,6 +10,7 @@ mod map;
 mod nodes;
 mod remap;
 mod remap_pages;
+mod strings;
 mod usage;
 
 use crate::activate::Root;
@@ -27,6 +28,7 @@ pub use access::FutexKey;
 pub use change::SyncTarget;
 pub use fault::{Access, FaultError, PageRequest, Step, handle_fault, populate};
 pub use map::MapRequest;
+pub use strings::StringsAt;
 pub use usage::{Usage, VmaReport};
 
 /// Where things go that have no address of their own.
@@ -98,6 +100,7 @@ pub struct AddressSpace<H: Hardware> {
     limits: Limits,
     /// What is mapped from now on is locked.
     lock_future: bool,
+    strings: StringsAt,
 }
 
 impl<H: Hardware> fmt::Debug for AddressSpace<H> {
@@ -119,6 +122,7 @@ impl<H: Hardware> AddressSpace<H> {
             layout,
             limits,
             lock_future: false,
+            strings: StringsAt::default(),
         })
     }
 

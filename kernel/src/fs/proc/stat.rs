@@ -108,10 +108,14 @@ pub fn stat(subject: &Subject, out: &mut Text<'_>) -> Result<()> {
         sizes.virtual_bytes, sizes.resident_pages
     ))?;
     // Addresses: code, the stack's beginning, stack pointer, program counter.
-    let start = match may_inspect(process) {
-        Ok(()) => process.start_stack.load(Ordering::Relaxed),
-        Err(_) => 0,
+    let (start, strings) = match may_inspect(process) {
+        Ok(()) => (
+            process.start_stack.load(Ordering::Relaxed),
+            process.memory().map(|it| it.space.lock().strings_at()),
+        ),
+        Err(error) => (0, Err(error)),
     };
+    let strings = strings.unwrap_or_default();
     out.put(format_args!("0 0 {start} 0 0 "))?;
     let SignalSets {
         pending,
@@ -124,9 +128,13 @@ pub fn stat(subject: &Subject, out: &mut Text<'_>) -> Result<()> {
         "{} {} {} {} ",
         pending.0, blocked.0, ignored.0, caught.0
     ))?;
-    // Waiting channel, swaps, exit signal, CPU, scheduling, more addresses.
+    // Waiting channel, swaps, exit signal, CPU, scheduling, more addresses, the status.
     out.put(format_args!(
-        "0 0 0 17 {} 0 0 0 0 0 0 0 0 0 0 0 0 0\n",
-        subject.cpu()
+        "0 0 0 17 {} 0 0 0 0 0 0 0 0 {} {} {} {} 0\n",
+        subject.cpu(),
+        strings.arguments,
+        strings.arguments_end,
+        strings.environment,
+        strings.environment_end
     ))
 }

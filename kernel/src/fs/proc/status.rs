@@ -12,18 +12,19 @@ use paddock_process::signal::SignalSet;
 use paddock_vfs::PAGE_SIZE;
 
 pub fn arguments(subject: &Subject, out: &mut Text<'_>) -> Result<()> {
-    let arguments = subject.process.names.lock().arguments.clone();
-    // Only a zombie has none, as it has no memory.
-    match subject.state().0 {
-        'Z' | 'X' => Ok(()),
-        _ => out.bytes(&arguments),
+    // A zombie has none, as it has no memory.
+    match subject.process.memory() {
+        Ok(memory) => memory.space.lock().command_line(out.inner()),
+        Err(_) => Ok(()),
     }
 }
 
 pub fn environment(subject: &Subject, out: &mut Text<'_>) -> Result<()> {
     may_inspect(&subject.process)?;
-    let environment = subject.process.names.lock().environment.clone();
-    out.bytes(&environment)
+    match subject.process.memory() {
+        Ok(memory) => memory.space.lock().environment(out.inner()),
+        Err(_) => Ok(()),
+    }
 }
 
 pub fn auxiliary_vector(subject: &Subject, out: &mut Text<'_>) -> Result<()> {

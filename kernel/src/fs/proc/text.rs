@@ -25,6 +25,11 @@ impl<'a> Text<'a> {
         self.write_fmt(arguments).map_err(|_| Errno::ENOMEM)
     }
 
+    /// All that is there, to be appended to.
+    pub fn inner(&mut self) -> &mut Vec<u8> {
+        self.0
+    }
+
     /// Appends bytes. `ENOMEM`.
     pub fn bytes(&mut self, bytes: &[u8]) -> Result<()> {
         self.0.try_reserve(bytes.len()).map_err(|_| Errno::ENOMEM)?;
