@@ -19,6 +19,7 @@ fn every_case_of_paddock_test_passes() -> Result<()> {
         "name-server",
         "filtered",
         "data-errors",
+        "title",
     ];
     let mut failed = Vec::new();
     for case in cases

@@ -15,6 +15,11 @@ impl Report {
         Report { failed: 0 }
     }
 
+    /// Whether anything was not as it must be.
+    pub fn has_failed(&self) -> bool {
+        self.failed > 0
+    }
+
     pub fn fail(&mut self, name: &str, why: &str) {
         self.failed += 1;
         println!("FAIL {name}: {why}");

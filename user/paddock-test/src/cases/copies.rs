@@ -273,7 +273,9 @@ fn zeroes(report: &mut Report) -> Outcome {
     let map = half_good()?;
     let (address, length) = across(&map, 100, 300);
     let got = call!(libc::read(zero, address, length));
-    report.same("zeroes up to a bad page", got, Ok(100));
+    // Linux clears eight bytes at a time, and tells of no part of those.
+    let near = got.is_ok_and(|count| (93..=100).contains(&count));
+    report.check("zeroes up to a bad page", near);
     sys::close(zero)?;
     Ok(())
 }

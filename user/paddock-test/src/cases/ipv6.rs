@@ -249,6 +249,9 @@ fn scopes(report: &mut Report) -> Outcome {
     report.same("no interface", nowhere, Err(libc::EINVAL));
     let unknown = with(libc::bind, fd, &sockaddr(link, 0, 999));
     report.same("an unknown one", unknown, Err(libc::ENODEV));
+    sys::close(fd)?;
+    // Another socket: Linux's remembers the interface that is not there.
+    let fd = call!(libc::socket(libc::AF_INET6, libc::SOCK_STREAM, 0))?;
     let global = sockaddr(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 9), 0, 0);
     let foreign = with(libc::bind, fd, &global);
     report.same("somebody else's", foreign, Err(libc::EADDRNOTAVAIL));

@@ -5,6 +5,7 @@ mod bad_pointers;
 mod bench;
 mod cgroup;
 mod connections;
+mod contracts;
 mod copies;
 mod cpu_time;
 mod cpus;
@@ -63,6 +64,7 @@ mod tcp_reset;
 mod tcp_server;
 mod threads;
 mod timers;
+mod titles;
 mod udp;
 mod unix;
 mod wait;
@@ -140,6 +142,7 @@ pub const CASES: &[Case] = &[
         "FIFO SERVICES KILLS IDLE COMMAND",
         supervise::run,
     ),
+    tool("title", "", titles::titled),
     tool("filtered", "", seccomp::filtered),
     tool("listen-fds", "[COUNT]", listen_fds::run),
     tool("ask", "PORT", listen_fds::ask),
@@ -161,6 +164,7 @@ pub const CASES: &[Case] = &[
     case("pipes", pipes::run),
     case("connections", connections::run),
     case("copies", copies::run),
+    case("contracts", contracts::run),
     case("threads", threads::run),
     case("cpus", cpus::run),
     case("cpu-time", cpu_time::run),
@@ -177,6 +181,7 @@ pub const CASES: &[Case] = &[
     case("order", order::run),
     case("process-vm", process_vm::run),
     case("proc-files", proc_files::run),
+    case("titles", titles::run),
     case("program-start", program_start::run),
     case("ptrace", ptrace::run),
     case("seccomp", seccomp::run),

@@ -197,13 +197,18 @@ fn overruns(report: &mut Report, signal: i32) -> Outcome {
     report.check("those missed are counted", told >= 20);
     report.same("and can be asked for", timer.overrun()?, i64::from(told));
     timer.set(0, MS / 10, MS / 10)?;
+    let mut less = 0;
     for _ in 0..500 {
         let told = wait(signal, 10_000)?.map_or(-1, |told| i64::from(told.2));
         let asked = timer.overrun()?;
-        if asked != told {
+        less += i32::from(asked < told);
+        if asked > told {
             report.same("as the last signal told", asked, told);
         }
     }
+    // Linux leaves out what came while the signal was waiting, which is seldom.
+    let exact = std::path::Path::new("/proc/paddock").exists();
+    report.check("no less than that", less <= if exact { 0 } else { 50 });
     timer.delete()?;
     while wait(signal, 0)?.is_some() {}
     report.same("no more once it is deleted", wait(signal, 30), Ok(None));

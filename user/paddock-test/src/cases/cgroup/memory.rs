@@ -99,7 +99,10 @@ fn counting(report: &mut Report, top: &Path) -> io::Result<()> {
     }
     let ended = sys::wait(child).map_err(as_io)?;
     report.same("it ends well", ended, End::Exited(0));
-    report.check("all is given back", soon(|| current(top) <= before));
+    // Linux keeps what it has charged for a while, on each CPU.
+    let exact = Path::new("/proc/paddock").exists();
+    let kept = if exact { 0 } else { SLACK };
+    report.check("all is given back", soon(|| current(top) <= before + kept));
     let peak = fs::read_to_string(top.join("memory.peak")).unwrap_or_default();
     // Linux before 5.19 has none.
     let peak = peak.trim().parse().unwrap_or(12u64 << 20);

@@ -16,7 +16,7 @@ macro_rules! raw {
         $crate::sys::call!(libc::syscall(libc::$name $(, $argument)*))
     };
 }
-pub(super) use raw;
+pub(in crate::cases) use raw;
 
 /// Calls, each with the error it must end with.
 macro_rules! refused {
