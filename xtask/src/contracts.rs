@@ -2,11 +2,8 @@
 //! Debian's kernel for arm64, in the same QEMU. Each line of a case is a contract.
 
 use crate::machine::{LIMIT, Machine, machine, run_limited, test_folder};
-use crate::qemu::Config;
-use crate::{busybox, debian, disk, initrd, step};
-use anyhow::{Context, Result, bail};
-use std::fs;
-use std::path::{Path, PathBuf};
+use crate::{linux, step};
+use anyhow::{Result, bail};
 use std::time::Duration;
 
 /// How long Linux may take for all cases.
@@ -114,136 +111,27 @@ pub fn on_paddock() -> Result<Vec<Case>> {
     Ok(read(&reply.text()))
 }
 
-/// Modules of Debian's kernel for the disk, each after those that it needs.
-const MODULES: &[&str] = &[
-    "drivers/virtio/virtio_mmio",
-    "drivers/block/virtio_blk",
-    "crypto/crc32c_generic",
-    "lib/crc16",
-    "fs/mbcache",
-    "fs/jbd2/jbd2",
-    "fs/ext4/ext4",
-];
-
 /// Runs the cases on Debian's kernel, which is fetched if it is not there yet, with a
 /// disk of the same content.
 ///
 /// # Errors
 /// No network for that; a kernel that does not boot.
 pub fn on_linux() -> Result<Vec<Case>> {
-    let tree = linux_package()?;
-    let kernel = kernel_in(&tree)?;
-    step::step(&format!(
-        "Booting {}",
-        kernel.file_name().unwrap_or_default().display()
-    ));
-    let archive = test_folder().join("contracts.cpio");
-    archive_for_linux(&archive, &tree)?;
-    let mut config = Config::new(&kernel);
-    let disk = test_folder().join("contracts.img");
-    disk::copy(&test_folder().join("disk.img"), &disk)?;
-    config.disk = Some(disk);
-    config.mem = "1G".to_owned();
-    config.append = ["console=ttyAMA0", "rdinit=/init", "panic=-1", "quiet"]
-        .map(Into::into)
-        .into();
-    config.extra = vec!["-no-reboot".into(), "-initrd".into(), archive.into()];
-    let reply = run_limited(&mut config.command()?, Vec::new(), LINUX_LIMIT)?;
+    step::step("Booting Linux");
+    let reply = linux::Run {
+        name: "contracts",
+        disk: &test_folder().join("disk.img"),
+        mem: "1G",
+        smp: 1,
+        script: &script(),
+        limit: LINUX_LIMIT,
+    }
+    .on_linux()?;
     let cases = read(&reply.text());
     if cases.is_empty() {
         bail!("Linux has run no case; its console:\n{reply}");
     }
     Ok(cases)
-}
-
-/// Debian's kernel and its modules, fetched if they are not there yet.
-pub(crate) fn linux_package() -> Result<PathBuf> {
-    debian::ensure("linux", &["linux-image-arm64"])
-}
-
-/// The kernel of an unpacked package.
-pub(crate) fn kernel_in(tree: &Path) -> Result<PathBuf> {
-    let images = fs::read_dir(tree.join("boot")).context("the kernel's package has no /boot")?;
-    let images: Vec<_> = images
-        .map(|entry| Ok(entry?.path()))
-        .collect::<Result<_>>()?;
-    let is_kernel = |path: &&PathBuf| {
-        let name = path.file_name().unwrap_or_default();
-        name.as_encoded_bytes().starts_with(b"vmlinuz")
-    };
-    images
-        .iter()
-        .find(is_kernel)
-        .cloned()
-        .context("the kernel's package has no kernel")
-}
-
-/// The only file or folder of a folder whose name begins so.
-fn one_of(folder: &Path, begins: &str) -> Result<PathBuf> {
-    let shown = folder.display();
-    for entry in fs::read_dir(folder).with_context(|| format!("there is no {shown}"))? {
-        let entry = entry?;
-        if entry
-            .file_name()
-            .as_encoded_bytes()
-            .starts_with(begins.as_bytes())
-        {
-            return Ok(entry.path());
-        }
-    }
-    bail!("the kernel's package has no {begins} in {shown}")
-}
-
-/// What Linux boots into: what mounts the disk and goes there, where a script makes the
-/// machine as Paddock's is and runs the cases.
-fn archive_for_linux(archive: &Path, tree: &Path) -> Result<()> {
-    let libraries = [tree.join("lib/modules"), tree.join("usr/lib/modules")];
-    let libraries = libraries.iter().find(|it| it.is_dir());
-    let libraries = libraries.context("the kernel's package has no modules")?;
-    let modules = one_of(libraries, "")?.join("kernel");
-    let first = format!(
-        "#!/bin/busybox sh\n\
-         b=/bin/busybox\n\
-         for m in {}; do $b insmod /lib/${{m##*/}}.ko; done\n\
-         $b mount -t devtmpfs dev /dev\n\
-         i=0; until [ -b /dev/vda ] || [ $i = 100 ]; do $b sleep 0.1; i=$((i+1)); done\n\
-         $b mount -t ext4 /dev/vda /root\n\
-         $b cp /cases /root/cases; $b umount /dev\n\
-         exec $b switch_root /root /cases\n",
-        MODULES.join(" ")
-    );
-    let second = format!(
-        "#!/bin/busybox sh\n\
-         export PATH=/bin:/sbin HOME=/root\n\
-         mount -t proc proc /proc; mount -t sysfs sys /sys; mount -t devtmpfs dev /dev\n\
-         mkdir -p /dev/pts /dev/shm /dev/mqueue; mount -t devpts devpts /dev/pts\n\
-         mount -t tmpfs -o mode=1777 tmpfs /dev/shm\n\
-         mount -o bind /tmp /tmp; mount -o remount,bind,nosuid,nodev /tmp; chmod 1777 /tmp\n\
-         mount -t cgroup2 cgroup2 /sys/fs/cgroup\n\
-         mount -t mqueue mqueue /dev/mqueue; ip link set lo up; hostname paddock\n\
-         ln -s /proc/self/fd /dev/fd\n\
-         {}\n\
-         poweroff -f\n",
-        script()
-    );
-    let busybox = fs::read(busybox::ensure()?)?;
-    let mut files = vec![
-        ("init".to_owned(), first.into_bytes()),
-        ("cases".to_owned(), second.into_bytes()),
-        ("bin/busybox".to_owned(), busybox),
-    ];
-    for module in MODULES {
-        let path = modules.join(format!("{module}.ko"));
-        let bytes = fs::read(&path).with_context(|| format!("no module {}", path.display()))?;
-        let name = module.rsplit('/').next().unwrap_or(module);
-        files.push((format!("lib/{name}.ko"), bytes));
-    }
-    let files: Vec<_> = files
-        .iter()
-        .map(|(name, it)| (name.as_str(), it.as_slice()))
-        .collect();
-    let folders = ["bin", "dev", "lib", "root"];
-    initrd::make_with(archive, &folders, &files)
 }
 
 #[cfg(test)]

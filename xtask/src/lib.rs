@@ -2,6 +2,7 @@
 //! how to make its disks, and how to run it in QEMU.
 
 pub mod bench_disk;
+pub mod bench_net;
 pub mod build;
 pub mod busybox;
 pub mod contracts;
@@ -15,6 +16,7 @@ pub mod fuzz_syscalls;
 pub mod gdb;
 pub mod initrd;
 pub mod keys;
+pub mod linux;
 pub mod linux_peer;
 pub mod machine;
 pub mod packages;
@@ -23,6 +25,7 @@ pub mod process;
 pub mod profile;
 pub mod programs;
 pub mod qemu;
+pub mod rows;
 pub mod setup;
 pub mod step;
 pub mod stress;

@@ -3,9 +3,9 @@
 use anyhow::Result;
 use lexopt::prelude::*;
 use std::process::ExitCode;
-use xtask::bench_disk::{self, Row};
+use xtask::bench_disk::Plan;
 use xtask::qemu::cpus;
-use xtask::step;
+use xtask::rows::Kernels;
 
 const HELP: &str = "\
 What files on a disk cost on Paddock and on Debian's kernel for arm64, in the same QEMU
@@ -24,8 +24,8 @@ Usage: cargo xtask bench-disk [OPTIONS]
 ";
 
 pub fn main(args: &mut lexopt::Parser) -> Result<ExitCode> {
-    let (mut plan, mut rounds, mut build) = (bench_disk::Plan::default(), 3, true);
-    let (mut here, mut there) = (true, true);
+    let (mut plan, mut rounds, mut build) = (Plan::default(), 3, true);
+    let mut which = Kernels::Both;
     while let Some(arg) = args.next()? {
         match arg {
             Long("rounds") => rounds = args.value()?.parse()?,
@@ -33,11 +33,7 @@ pub fn main(args: &mut lexopt::Parser) -> Result<ExitCode> {
             Long("smp") => plan.smp = cpus(&args.value()?.string()?)?,
             Long("size") => plan.size = args.value()?.parse()?,
             Long("files") => plan.files = args.value()?.parse()?,
-            Long("only") => match args.value()?.string()?.as_str() {
-                "paddock" => there = false,
-                "linux" => here = false,
-                other => anyhow::bail!("--only paddock or linux, not `{other}`"),
-            },
+            Long("only") => which = args.value()?.string()?.parse()?,
             Long("no-build") => build = false,
             Long("help") | Short('h') => return super::help(HELP),
             other => return Err(other.unexpected().into()),
@@ -45,37 +41,7 @@ pub fn main(args: &mut lexopt::Parser) -> Result<ExitCode> {
     }
     super::test::prepare(build)?;
     plan.make_disk()?;
-    let (mut paddock, mut linux) = (Vec::new(), Vec::new());
-    for round in 1..=rounds {
-        step::step(&format!("Round {round} of {rounds}"));
-        if here {
-            paddock.push(plan.on_paddock()?);
-        }
-        if there {
-            linux.push(plan.on_linux()?);
-        }
-    }
-    print(&bench_disk::medians(&paddock), &bench_disk::medians(&linux));
+    let table = which.compare(rounds, || plan.on_paddock(), || plan.on_linux())?;
+    print!("{table}");
     Ok(ExitCode::SUCCESS)
-}
-
-fn print(paddock: &[Row], linux: &[Row]) {
-    let rows = if paddock.is_empty() { linux } else { paddock };
-    let width = rows.iter().map(|row| row.what.len()).max().unwrap_or(0);
-    println!("{:width$}  {:>18}  {:>18}  slower", "", "Paddock", "Linux");
-    let find = |rows: &[Row], what: &str| rows.iter().find(|row| row.what == what).cloned();
-    for row in rows {
-        let (here, there) = (find(paddock, &row.what), find(linux, &row.what));
-        let show = |row: &Option<Row>| row.as_ref().map_or("-".into(), Row::shown);
-        let slower = match (&here, &there) {
-            (Some(here), Some(there)) => format!("{:.2}", here.times_slower(there)),
-            _ => String::new(),
-        };
-        println!(
-            "{:width$}  {:>18}  {:>18}  {slower:>6}",
-            row.what,
-            show(&here),
-            show(&there)
-        );
-    }
 }

@@ -3,6 +3,7 @@
 mod bench;
 mod bench_disk;
 mod bench_herd;
+mod bench_net;
 mod build;
 mod check;
 mod contracts;
@@ -52,6 +53,7 @@ Usage: cargo xtask COMMAND [OPTIONS]
   stress   everything at once for some minutes, and nothing left behind
   bench    measures the boot, system calls and idle load
   bench-disk  files on a disk, here and on Linux
+  bench-net  bytes through the network card, here and on Linux
   bench-herd  herd beside other supervisors, here and on Paddock
   contracts  the same program here and on Linux, line by line
   programs  Debian's programs at work, and the table of them
@@ -95,6 +97,7 @@ pub fn main() -> Result<ExitCode> {
         "image" => image::main(&mut args),
         "check" => check::main(&mut args),
         "bench" => bench::main(&mut args),
+        "bench-net" => bench_net::main(&mut args),
         "bench-disk" => bench_disk::main(&mut args),
         "bench-herd" => bench_herd::main(&mut args),
         "contracts" => contracts::main(&mut args),
