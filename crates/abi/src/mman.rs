@@ -39,6 +39,8 @@ bitflags::bitflags! {
 /// checked.
 pub const MAP_TYPE: u32 = 0xf;
 pub const MAP_SHARED_VALIDATE: u32 = 3;
+/// What mmap(2) takes with `MAP_SHARED_VALIDATE`, too: the flags before there was that.
+pub const MAP_OLD: u32 = 0x7c07_f933;
 
 pub const MREMAP_MAYMOVE: u32 = 1;
 pub const MREMAP_FIXED: u32 = 2;

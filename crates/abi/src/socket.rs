@@ -21,6 +21,10 @@ pub const SOCK_CLOEXEC: u32 = 0o2000000;
 
 pub const IPPROTO_IP: u32 = 0;
 pub const IPPROTO_ICMP: u32 = 1;
+/// One more than the last protocol.
+pub const IPPROTO_MAX: u32 = 263;
+/// Bytes of `struct sockaddr_in`.
+pub const SOCKADDR_IN: u32 = 16;
 pub const IPPROTO_TCP: u32 = 6;
 pub const IPPROTO_UDP: u32 = 17;
 pub const IPPROTO_IPV6: u32 = 41;

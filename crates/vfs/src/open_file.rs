@@ -385,7 +385,7 @@ impl OpenFile {
             }
             _ => return Err(Errno::EINVAL),
         };
-        let target = base.checked_add(offset).ok_or(Errno::EOVERFLOW)?;
+        let target = base.checked_add(offset).ok_or(Errno::EINVAL)?;
         *pos = u64::try_from(target).map_err(|_| Errno::EINVAL)?;
         Ok(*pos)
     }

@@ -183,6 +183,11 @@ fn pid_or_own(call: &Call<'_>, index: usize) -> Result<u32> {
 
 /// setpgid(2).
 pub fn setpgid(call: &mut Call<'_>) -> Result<u64> {
+    // Without a group that of the process's number is meant, whatever that is.
+    let named = if call.int(1) == 0 { 0 } else { 1 };
+    if call.int(named) < 0 {
+        return Err(Errno::EINVAL);
+    }
     let pid = pid_or_own(call, 0)?;
     let group = match call.int(1) {
         0 => pid,

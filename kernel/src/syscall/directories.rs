@@ -19,6 +19,13 @@ const MAX_ENTRIES: u64 = 32768;
 /// getdents64(2).
 pub fn getdents64(call: &mut Call<'_>) -> Result<u64> {
     let file = call.file(0)?;
+    // A folder that is removed has no names, not even its own.
+    if file
+        .path()
+        .is_some_and(|path| path.is_dir() && path.is_removed())
+    {
+        return Err(Errno::ENOENT);
+    }
     let size = call.word(2).min(MAX_ENTRIES) as usize;
     let mut buffer = Vec::new();
     buffer.try_reserve_exact(size).map_err(|_| Errno::ENOMEM)?;

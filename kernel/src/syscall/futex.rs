@@ -22,7 +22,12 @@ pub fn futex(call: &mut Call<'_>) -> Result<u64> {
     let private = operation & FUTEX_PRIVATE_FLAG != 0;
     let own = |index: usize| key(call.thread, call.word(index), private);
     let value = call.uint(2);
-    match operation & !(FUTEX_PRIVATE_FLAG | FUTEX_CLOCK_REALTIME) {
+    let command = operation & !(FUTEX_PRIVATE_FLAG | FUTEX_CLOCK_REALTIME);
+    let has_clock = matches!(command, FUTEX_WAIT | FUTEX_WAIT_BITSET);
+    if operation & FUTEX_CLOCK_REALTIME != 0 && !has_clock {
+        return Err(Errno::ENOSYS);
+    }
+    match command {
         FUTEX_WAIT => wait(call, own(0)?, FUTEX_BITSET_MATCH_ANY, relative(call)?),
         FUTEX_WAIT_BITSET => wait(call, own(0)?, call.uint(5), absolute(call, operation)?),
         FUTEX_WAKE => Ok(u64::from(FUTEXES.wake(

@@ -86,10 +86,14 @@ fn bytes_of(file: &OpenFile, flock: &Flock) -> Result<Bytes> {
 pub fn fcntl(call: &Call<'_>, file: &Arc<OpenFile>, command: u32, argument: u64) -> Result<u64> {
     let place = UserPtr::<Flock>::new(argument);
     let mut flock = place.read()?;
+    let of_file = matches!(command, F_OFD_GETLK | F_OFD_SETLK | F_OFD_SETLKW);
+    if of_file && flock.pid != 0 {
+        return Err(Errno::EINVAL);
+    }
     let bytes = bytes_of(file, &flock)?;
-    let owner = match command {
-        F_OFD_GETLK | F_OFD_SETLK | F_OFD_SETLKW => Owner::file(file),
-        _ => Owner::process(call.process()),
+    let owner = match of_file {
+        true => Owner::file(file),
+        false => Owner::process(call.process()),
     };
     let lock = match flock.kind {
         F_RDLCK => Some(false),

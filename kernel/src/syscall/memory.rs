@@ -41,6 +41,10 @@ pub fn mmap(call: &mut Call<'_>) -> Result<u64> {
         may: Prot::all(),
     };
     if !flags.contains(MapFlags::ANONYMOUS) {
+        let validates = flags.bits() & MAP_TYPE == MAP_SHARED_VALIDATE;
+        if validates && flags.bits() & !MAP_OLD != 0 {
+            return Err(Errno::EOPNOTSUPP);
+        }
         set_file(call, &mut request)?;
     }
     let memory = memory(call)?;

@@ -116,6 +116,7 @@ pub fn mknodat(call: &mut Call<'_>) -> Result<u64> {
     let mode = call.uint(2);
     let kind = match mode & paddock_abi::stat::S_IFMT {
         0 => FileKind::Regular,
+        paddock_abi::stat::S_IFLNK => return Err(Errno::EINVAL),
         _ => FileKind::from_mode(mode)?,
     };
     let context = call.context_at(0, &path)?;
@@ -305,13 +306,17 @@ pub fn utimensat(call: &mut Call<'_>) -> Result<u64> {
             }; 2]
         }
     };
+    if times.iter().all(|time| time.tv_nsec == UTIME_OMIT as i64) {
+        return Ok(0);
+    }
     let flags = call.uint(3);
-    if flags & !(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH) != 0 {
+    let path = UserPtr::<u8>::new(call.word(1)).non_null();
+    if flags & !(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH) != 0 || path.is_none() && flags != 0 {
         return Err(Errno::EINVAL);
     }
     let (access, change) = (set_time(times[0])?, set_time(times[1])?);
     let follow = flags & AT_SYMLINK_NOFOLLOW == 0;
-    let at = match UserPtr::<u8>::new(call.word(1)).non_null() {
+    let at = match path {
         // Without a path the descriptor itself is meant.
         None => place(call, 0, b"", AT_EMPTY_PATH, follow)?,
         Some(_) => place(call, 0, &call.path(1)?, flags, follow)?,

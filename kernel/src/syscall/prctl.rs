@@ -48,6 +48,9 @@ pub fn prctl(call: &mut Call<'_>) -> Result<u64> {
         PR_CAPBSET_READ => capabilities::bounding_has(call),
         PR_CAPBSET_DROP => capabilities::drop_bounding(call),
         PR_CAP_AMBIENT => capabilities::ambient(call),
+        // How the time of processes is told: by what they have used.
+        PR_GET_TIMING => Ok(PR_TIMING_STATISTICAL),
+        PR_SET_TIMING if argument == PR_TIMING_STATISTICAL => Ok(0),
         PR_SET_MM => set_memory_place(call),
         PR_GET_SECCOMP => Ok(u64::from(call.thread.seccomp_mode().number())),
         PR_SET_SECCOMP => seccomp::set_by_prctl(call),

@@ -40,6 +40,14 @@ fn target_thread(call: &Call<'_>) -> Result<Arc<Thread>> {
     thread.ok_or(Errno::ESRCH)
 }
 
+/// The same for sets of CPUs, where a negative number is nobody's. `ESRCH`.
+fn affinity_thread(call: &Call<'_>) -> Result<Arc<Thread>> {
+    match call.int(0) {
+        ..0 => Err(Errno::ESRCH),
+        _ => target_thread(call),
+    }
+}
+
 /// Bytes of a set of CPUs.
 const CPU_SET: u32 = size_of::<u64>() as u32;
 
@@ -50,10 +58,10 @@ fn online() -> u64 {
 
 /// sched_getaffinity(2).
 pub fn sched_getaffinity(call: &mut Call<'_>) -> Result<u64> {
-    let thread = target_thread(call)?;
     if call.uint(1) < CPU_SET || !call.uint(1).is_multiple_of(CPU_SET) {
         return Err(Errno::EINVAL);
     }
+    let thread = affinity_thread(call)?;
     let allowed = thread.affinity().0 & online();
     copy_to_user(call.word(2), &allowed.to_le_bytes())?;
     Ok(u64::from(CPU_SET))
@@ -61,7 +69,7 @@ pub fn sched_getaffinity(call: &mut Call<'_>) -> Result<u64> {
 
 /// sched_setaffinity(2). `EINVAL` for a set without a CPU that runs.
 pub fn sched_setaffinity(call: &mut Call<'_>) -> Result<u64> {
-    let thread = target_thread(call)?;
+    let thread = affinity_thread(call)?;
     let mut set = [0; CPU_SET as usize];
     let given = call.uint(1).min(CPU_SET) as usize;
     copy_from_user(&mut set[..given], call.word(2))?;
@@ -188,13 +196,27 @@ pub fn sched_setattr(call: &mut Call<'_>) -> Result<u64> {
     }
 }
 
-/// sched_get_priority_max(2) and sched_get_priority_min(2): the ordinary
-/// policy has one priority.
-pub fn sched_get_priority(call: &mut Call<'_>) -> Result<u64> {
-    if call.uint(0) == 0 {
-        Ok(0)
-    } else {
-        Err(Errno::EINVAL)
+/// sched_get_priority_max(2). `EINVAL` for no policy of Linux's.
+pub fn sched_get_priority_max(call: &mut Call<'_>) -> Result<u64> {
+    Ok(if has_priorities(call.uint(0))? { 99 } else { 0 })
+}
+
+/// sched_get_priority_min(2), likewise.
+pub fn sched_get_priority_min(call: &mut Call<'_>) -> Result<u64> {
+    Ok(u64::from(has_priorities(call.uint(0))?))
+}
+
+/// Whether a policy has more than one priority, as sched(7) tells them.
+fn has_priorities(policy: u32) -> Result<bool> {
+    const FIFO: u32 = 1;
+    const RR: u32 = 2;
+    const BATCH: u32 = 3;
+    const IDLE: u32 = 5;
+    const DEADLINE: u32 = 6;
+    match policy {
+        FIFO | RR => Ok(true),
+        0 | BATCH | IDLE | DEADLINE => Ok(false),
+        _ => Err(Errno::EINVAL),
     }
 }
 

@@ -9,7 +9,7 @@ use crate::process::signal_pending;
 use crate::process::vfs::namespace;
 use paddock_abi::{Errno, Result};
 use paddock_sync::Ready;
-use paddock_vfs::{Allocation, FileKind, OpenFile, PAGE_SIZE};
+use paddock_vfs::{Allocation, FileKind, OpenFile, OpenFlags, PAGE_SIZE};
 
 /// Pages that one readahead(2) reads at the most.
 const READ_AHEAD: u64 = 512;
@@ -19,7 +19,7 @@ pub fn sendfile(call: &mut Call<'_>) -> Result<u64> {
     let (output, input) = (call.file(0)?, call.file(1)?);
     input.check_read(None)?;
     output.check_write(None)?;
-    if !input.file().seekable() {
+    if !input.file().seekable() || output.flags().contains(OpenFlags::APPEND) {
         return Err(Errno::EINVAL);
     }
     let place = call.pointer::<u64>(2).non_null();
@@ -191,7 +191,7 @@ pub fn fadvise64(call: &mut Call<'_>) -> Result<u64> {
     if !file.file().seekable() {
         return Err(Errno::ESPIPE);
     }
-    if call.uint(3) > 5 {
+    if call.uint(3) > 5 || (call.word(2) as i64) < 0 {
         Err(Errno::EINVAL)
     } else {
         Ok(0)

@@ -5,12 +5,14 @@ use crate::{Errno, PAGE_SIZE, Result, SetXattr};
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
-/// Attributes by name: as many as go into a page.
+/// Attributes by name: as many as go into [`MOST`].
 #[derive(Default)]
 pub(super) struct Xattrs(BTreeMap<Vec<u8>, Vec<u8>>);
 
 /// What an attribute takes besides its bytes.
 const OVERHEAD: usize = 64;
+/// What all of a node take, in bytes: a hundred small ones, as a block of ext4 has room for.
+const MOST: usize = 2 * PAGE_SIZE;
 
 impl Xattrs {
     pub fn is_empty(&self) -> bool {
@@ -38,7 +40,7 @@ impl Xattrs {
         let taken: usize = others
             .map(|(name, value)| name.len() + value.len() + OVERHEAD)
             .sum();
-        if taken + name.len() + value.len() + OVERHEAD > PAGE_SIZE {
+        if taken + name.len() + value.len() + OVERHEAD > MOST {
             return Err(Errno::ENOSPC);
         }
         let (name, value) = (copy(name)?, copy(value)?);

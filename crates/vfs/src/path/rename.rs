@@ -69,7 +69,8 @@ impl MountNamespace {
             Err(Errno::ENOENT) => None,
             Err(error) => return Err(error),
         };
-        self.check_rename(context, from, to, &source, target.as_ref())?;
+        self.check_rename(context, from, to, &source, target.as_ref())
+            .map_err(|error| in_exchange(error, flags))?;
         let names = (Names::new(&from.name)?, Names::new(&to.name)?);
         let new_dir = to.dir.inode();
         from.dir
@@ -129,6 +130,14 @@ struct Renamed {
     moved: Arc<Dentry>,
     /// What had the new name: it has lost it, or got the old one.
     target: Option<Arc<Dentry>>,
+}
+
+/// A folder above does not have to be empty where both stay: it cannot come below itself.
+fn in_exchange(error: Errno, flags: u32) -> Errno {
+    match error {
+        Errno::ENOTEMPTY if flags & RENAME_EXCHANGE != 0 => Errno::EINVAL,
+        error => error,
+    }
 }
 
 fn check_flags(flags: u32) -> Result<()> {

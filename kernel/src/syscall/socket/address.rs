@@ -39,6 +39,7 @@ impl Address {
         let rest = &bytes[FAMILY..];
         match (family, u16::from_le_bytes([bytes[0], bytes[1]])) {
             (_, AF_UNSPEC) => Ok(Address::Unspecified),
+            (AF_INET, AF_INET) if length < SOCKADDR_IN => Err(Errno::EINVAL),
             (AF_INET, AF_INET) => {
                 let [port @ .., a, b, c, d] = *rest.first_chunk::<6>().ok_or(Errno::EINVAL)?;
                 let address = IpAddress::Ipv4(Ipv4Address::new(a, b, c, d));

@@ -322,8 +322,16 @@ fn send_header(
 ) -> Result<u64> {
     let to = destination(call, file, header.msg_name, header.msg_namelen)?;
     let rights = attached_files(call, header)?;
-    let buffers = UserBuffers::vector(UserPtr::new(header.msg_iov), header.msg_iovlen)?;
+    let buffers = pieces(header)?;
     send(call, file, buffers, flags, Envelope { to, rights })
+}
+
+/// What a message is sent from or comes to. `EMSGSIZE` for too many pieces.
+fn pieces(header: &Msghdr) -> Result<UserBuffers> {
+    match header.msg_iovlen > IOV_MAX as u64 {
+        true => Err(Errno::EMSGSIZE),
+        false => UserBuffers::vector(UserPtr::new(header.msg_iov), header.msg_iovlen),
+    }
 }
 
 /// sendmmsg(2).
@@ -362,7 +370,7 @@ fn receive_header(
     header: &mut Msghdr,
     flags: MsgFlags,
 ) -> Result<u64> {
-    let buffers = UserBuffers::vector(UserPtr::new(header.msg_iov), header.msg_iovlen)?;
+    let buffers = pieces(header)?;
     let socket = socket_of(file)?;
     if flags.contains(MsgFlags::ERRQUEUE) {
         return failures::receive_header(socket, &buffers, header);

@@ -151,6 +151,9 @@ fn unix_kind(kind: u32, protocol: u32) -> Result<Kind> {
 pub fn socket(call: &mut Call<'_>) -> Result<u64> {
     let (family, kind, protocol) = (call.uint(0), call.uint(1), call.uint(2));
     let flags = open_flags(kind & !SOCK_TYPE_MASK)?;
+    if matches!(u16::try_from(family), Ok(AF_INET | AF_INET6)) && protocol >= IPPROTO_MAX {
+        return Err(Errno::EINVAL);
+    }
     let file: Arc<dyn File> = match u16::try_from(family) {
         Ok(AF_UNIX) => UnixSocket::new(unix_kind(kind, protocol)?, credentials(call), &paying())?,
         Ok(family @ (AF_INET | AF_INET6)) => match (kind & SOCK_TYPE_MASK, protocol) {

@@ -55,5 +55,9 @@ pub fn run(t: &mut Report) -> Outcome {
     );
     yes!(t; "removed": removexattr(path, c"user.a".as_ptr()););
     no!(t; "is gone": getxattr(path, c"user.a".as_ptr(), at, 64) => ENODATA;);
+    let many =
+        (0..100).map(|number| CString::new(format!("user.test{number}")).unwrap_or_default());
+    let refused = many.filter(|name| set(name, 1, 0).is_err()).count();
+    t.same("a hundred small ones", refused, 0);
     Ok(())
 }
