@@ -67,8 +67,7 @@ pub(super) fn show(text: &[u8]) {
 
 /// As [`show`]; see `console::print_urgent`.
 pub(super) fn show_urgent(text: &[u8]) {
-    output::emit_urgent(stamp().bytes());
-    output::emit_urgent(text);
+    output::emit_urgent(&[stamp().bytes(), text]);
 }
 
 /// The time since boot, as messages begin with it.

@@ -148,22 +148,24 @@ pub fn emit_parts(parts: &[&[u8]]) {
     LOST.fetch_add(parts.iter().map(|text| text.len() as u64).sum(), Relaxed);
 }
 
-/// As [`emit`], for reports of trouble: all that waits and then this is sent
+/// As [`emit_parts`], for reports of trouble: all that waits and then this is sent
 /// before it returns, past a console whose lock is not given back. Any context.
-pub fn emit_urgent(text: &[u8]) {
+pub fn emit_urgent(parts: &[&[u8]]) {
     let patience = if STUCK.load(Relaxed) { 1 } else { PATIENCE };
     for _ in 0..patience {
         if let Some(_lock) = LOCK.try_lock() {
             STUCK.store(false, Relaxed);
             drain_polled();
-            push_text(text, 0);
-            drain_polled();
+            for text in parts {
+                push_text(text, 0);
+                drain_polled();
+            }
             return;
         }
         crate::arch::cpu::relax();
     }
     STUCK.store(true, Relaxed);
-    emit_polled(text);
+    parts.iter().for_each(|text| emit_polled(text));
 }
 
 /// Says how much was lost, when there is room again. With the lock held.
