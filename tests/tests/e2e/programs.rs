@@ -1,30 +1,17 @@
 //! What programs may expect of the kernel: the same program passes on Linux.
 
 use anyhow::Result;
+use xtask::contracts::TOOLS;
 use xtask::machine::{LIMIT, machine, run_limited};
 
 #[test]
 fn every_case_of_paddock_test_passes() -> Result<()> {
     let machine = machine("programs").up()?;
     let cases = machine.sh("paddock-test list")?;
-    // What others run, with what it needs.
-    let tools = [
-        "fault",
-        "sleep",
-        "probe",
-        "herd-root",
-        "supervise",
-        "listen-fds",
-        "ask",
-        "name-server",
-        "filtered",
-        "data-errors",
-        "title",
-    ];
     let mut failed = Vec::new();
     for case in cases
         .split_whitespace()
-        .filter(|case| !tools.contains(case))
+        .filter(|case| !TOOLS.contains(case))
     {
         let argument = if case == "elf-hostile" { "/tmp" } else { "" };
         let mut command = machine.ssh_command(&[])?;
