@@ -108,6 +108,14 @@ impl Sum {
         !self.value()
     }
 
+    /// The same where zero says that there is none (RFC 768; RFC 3542, 3.1): its other form.
+    pub fn checksum_not_zero(self) -> u16 {
+        match self.checksum() {
+            0 => u16::MAX,
+            checksum => checksum,
+        }
+    }
+
     /// Whether the sum of all, their checksum included, is as it must be.
     pub fn is_right(self) -> bool {
         self.value() == u16::MAX

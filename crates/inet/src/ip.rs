@@ -402,26 +402,21 @@ impl<'a> Sent<'a> {
                     ..
                 },
                 way,
-            ) => match way {
-                Way::Ipv4(..) => {
-                    let kind = if *is_reply {
-                        icmp::REPLY
-                    } else {
-                        icmp::REQUEST
-                    };
-                    icmp::emit_echo(bytes, kind, *ident, *number, data);
-                    Icmpv4Packet::new_unchecked(bytes).fill_checksum();
+            ) => {
+                let kind = match (way, is_reply) {
+                    (Way::Ipv4(..), false) => icmp::REQUEST,
+                    (Way::Ipv4(..), true) => icmp::REPLY,
+                    (Way::Ipv6(..), false) => icmp::REQUEST6,
+                    (Way::Ipv6(..), true) => icmp::REPLY6,
+                };
+                icmp::emit_echo(bytes, kind, *ident, *number, data);
+                match way {
+                    Way::Ipv4(..) => Icmpv4Packet::new_unchecked(bytes).fill_checksum(),
+                    Way::Ipv6(from, to) => {
+                        Icmpv6Packet::new_unchecked(bytes).fill_checksum(&from, &to);
+                    }
                 }
-                Way::Ipv6(from, to) => {
-                    let kind = if *is_reply {
-                        icmp::REPLY6
-                    } else {
-                        icmp::REQUEST6
-                    };
-                    icmp::emit_echo(bytes, kind, *ident, *number, data);
-                    Icmpv6Packet::new_unchecked(bytes).fill_checksum(&from, &to);
-                }
-            },
+            }
             // Written as it is.
             (Body::Whole(..) | Body::Ready(..), _) => {}
             (Body::Message(from, to, _, repr), _) => {
@@ -456,9 +451,8 @@ fn fill_checksum(bytes: &mut [u8], at: u16, from: IpAddress, to: IpAddress, prot
     };
     place.fill(0);
     let sum = Sum::pseudo_header(from, to, protocol, bytes.len());
-    let sum = sum.with(bytes).checksum();
-    let sum = if sum == 0 { 0xffff } else { sum };
-    bytes[at..at + 2].copy_from_slice(&sum.to_be_bytes());
+    let checksum = sum.with(bytes).checksum_not_zero();
+    bytes[at..at + 2].copy_from_slice(&checksum.to_be_bytes());
 }
 
 #[cfg(test)]

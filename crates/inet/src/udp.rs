@@ -230,10 +230,6 @@ pub fn emit(bytes: &mut [u8], from: IpEndpoint, to: IpEndpoint, data: &[u8]) {
     packet.set_checksum(0);
     let (header, payload) = bytes.split_at_mut(HEADER);
     let sum = sum_of_pseudo_header(from, to, length).with(header);
-    let checksum = match sum.with_copied(payload, data).checksum() {
-        // Zero is for none (RFC 768).
-        0 => u16::MAX,
-        checksum => checksum,
-    };
+    let checksum = sum.with_copied(payload, data).checksum_not_zero();
     header[CHECKSUM_AT..].copy_from_slice(&checksum.to_be_bytes());
 }

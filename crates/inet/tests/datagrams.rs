@@ -40,7 +40,6 @@ fn receive(network: &mut Network, side: usize, id: Id) -> Result<(Vec<u8>, IpEnd
 fn network() -> Network {
     let wire = Wire {
         delay: MS,
-        burst: 1,
         ..Wire::default()
     };
     Network::new(11, wire)

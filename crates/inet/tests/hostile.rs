@@ -109,7 +109,6 @@ fn forged_resets_are_challenged() {
         1,
         Wire {
             delay: MS,
-            burst: 1,
             ..Wire::default()
         },
     );

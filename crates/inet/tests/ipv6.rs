@@ -49,7 +49,6 @@ fn network_with(wire: Wire, card: Card) -> Network {
 fn plain() -> Network {
     network(Wire {
         delay: MS,
-        burst: 1,
         ..Wire::default()
     })
 }
@@ -226,7 +225,6 @@ fn streams_that_a_card_cuts() {
         let wire = Wire {
             loss: 1,
             delay: MS,
-            burst: 1,
             ..Wire::default()
         };
         let mut network = network_with(wire, card);

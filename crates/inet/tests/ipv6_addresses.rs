@@ -65,7 +65,6 @@ fn advertisement(router_seconds: u64, prefix_seconds: u64) -> Icmpv6Repr<'static
 fn plain() -> Network {
     let wire = Wire {
         delay: MS,
-        burst: 1,
         ..Wire::default()
     };
     let mut network = Network::new(21, wire);

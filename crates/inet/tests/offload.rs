@@ -13,7 +13,6 @@ const HEADERS: usize = 14 + 20;
 fn network(card: Card) -> (Network, Id, Id) {
     let wire = Wire {
         delay: MS,
-        burst: 1,
         ..Wire::default()
     };
     let mut network = Network::new(3, wire);

@@ -20,7 +20,6 @@ fn echoes() -> Carries {
 fn network() -> Network {
     let wire = Wire {
         delay: MS,
-        burst: 1,
         ..Wire::default()
     };
     Network::new(5, wire)

@@ -153,7 +153,7 @@ pub struct Wire {
     pub late: u64,
     /// One way, in nanoseconds.
     pub delay: u64,
-    /// Frames that arrive at once and are taken together, at most; one at least.
+    /// Frames that arrive at once and are taken together, at most. Zero is as one.
     pub burst: usize,
 }
 

@@ -34,7 +34,6 @@ impl World {
     pub fn new(seed: u64) -> World {
         let wire = Wire {
             delay: MS,
-            burst: 1,
             ..Wire::default()
         };
         let mut network = Network::new(seed, wire);
