@@ -3,7 +3,7 @@
 
 use crate::linux;
 use crate::machine::{machine, run_limited, test_folder};
-use crate::rows::{self, Row};
+use crate::rows::Row;
 use anyhow::{Result, ensure};
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -129,15 +129,17 @@ impl Plan {
     /// A row for each of the last two, of what `paddock-test bench` has said.
     fn read(&self, text: &str) -> Result<Vec<Row>> {
         let count = format!(" count={} each_ns=", self.size);
-        let mut lines = String::new();
+        let mut rows = Vec::new();
         for line in text.lines() {
             let figure = line.trim().strip_prefix("bench ");
             if let Some((kind, each)) = figure.and_then(|line| line.split_once(&count)) {
-                let rate = 1e9 / each.parse::<f64>()?;
-                lines.push_str(&format!("row {kind}: {rate} MiB/s\n"));
+                rows.push(Row {
+                    what: kind.to_owned(),
+                    value: 1e9 / each.parse::<f64>()?,
+                    unit: "MiB/s".to_owned(),
+                });
             }
         }
-        let rows = rows::read(&lines);
         ensure!(rows.len() == 2, "not both ways were measured:\n{text}");
         Ok(rows)
     }

@@ -80,6 +80,11 @@ pub fn run(t: &mut Report) -> Outcome {
         WORD[1].load(std::sync::atomic::Ordering::SeqCst),
         9,
     );
+    robust_lists(t);
+    Ok(())
+}
+
+fn robust_lists(t: &mut Report) {
     let mut size = 0usize;
     let mut head = 0usize;
     t.refused(
@@ -102,5 +107,4 @@ pub fn run(t: &mut Report) -> Outcome {
         raw!(SYS_get_robust_list, 0, &raw mut head, &raw mut size),
     );
     t.same("of this size", size, 24);
-    Ok(())
 }

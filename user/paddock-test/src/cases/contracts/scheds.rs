@@ -37,6 +37,24 @@ pub fn run(t: &mut Report) -> Outcome {
         raw!(SYS_sched_get_priority_min, SCHED_FIFO),
         Ok(1),
     );
+    cpu_sets(t);
+    niceness(t);
+    let mut left = time(0, 0);
+    t.refused(
+        "an interval of nobody's",
+        raw!(SYS_sched_rr_get_interval, NOBODY, &raw mut left),
+        ESRCH,
+    );
+    t.refused(
+        "of a negative number's",
+        raw!(SYS_sched_rr_get_interval, -1, &raw mut left),
+        EINVAL,
+    );
+    t.same("yield", raw!(SYS_sched_yield), Ok(0));
+    Ok(())
+}
+
+fn cpu_sets(t: &mut Report) {
     let mut cpus = [0u64; 32];
     let at = cpus.as_mut_ptr();
     t.refused(
@@ -72,6 +90,9 @@ pub fn run(t: &mut Report) -> Outcome {
         raw!(SYS_sched_setaffinity, 0, 16, absent.as_ptr()),
         EINVAL,
     );
+}
+
+fn niceness(t: &mut Report) {
     t.refused("no kind", raw!(SYS_getpriority, 5, 0), EINVAL);
     t.refused("nobody's niceness", raw!(SYS_getpriority, 0, NOBODY), ESRCH);
     t.same(
@@ -81,17 +102,4 @@ pub fn run(t: &mut Report) -> Outcome {
     );
     t.works("too nice", raw!(SYS_setpriority, 0, 0, 100));
     t.same("is the nicest", raw!(SYS_getpriority, 0, 0), Ok(1));
-    let mut left = time(0, 0);
-    t.refused(
-        "an interval of nobody's",
-        raw!(SYS_sched_rr_get_interval, NOBODY, &raw mut left),
-        ESRCH,
-    );
-    t.refused(
-        "of a negative number's",
-        raw!(SYS_sched_rr_get_interval, -1, &raw mut left),
-        EINVAL,
-    );
-    t.same("yield", raw!(SYS_sched_yield), Ok(0));
-    Ok(())
 }
