@@ -12,6 +12,14 @@ use std::time::Duration;
 
 /// The kernel's target.
 pub const KERNEL_TARGET: &str = "aarch64-unknown-none-softfloat";
+
+/// The kernel's Rust code runs with the MMU on and `SCTLR_EL1.A` off, so that
+/// words of normal memory may be loaded and stored wherever they are (Arm ARM
+/// B2.8); what comes before is assembly. The target's default is for code that
+/// runs without: every word of a packet or a block, byte by byte. The compiler
+/// hands the feature to LLVM, but warns for each crate that it has no name for it;
+/// `cargo xtask check` shows the other warnings.
+const UNALIGNED: [&str; 2] = ["-Ctarget-feature=-strict-align", "-Awarnings"];
 const MUSL: &str = "aarch64-unknown-linux-musl";
 const GNU: &str = "aarch64-unknown-linux-gnu";
 const DEBIAN_CARGO: &str = "/usr/bin/cargo";
@@ -112,7 +120,24 @@ impl Toolchain {
     pub fn build_kernel(self) -> Command {
         let mut cargo = self.cargo("build");
         self.for_kernel(&mut cargo);
+        if self.takes(UNALIGNED) {
+            let flags = UNALIGNED.map(|flag| format!("{flag:?}")).join(", ");
+            let key = format!("target.{KERNEL_TARGET}.rustflags=[{flags}]");
+            cargo.args(["--config", &key]);
+        } else {
+            note("this compiler loads words byte by byte: a slower kernel");
+        }
         cargo
+    }
+
+    /// Whether its compiler knows these flags for the kernel's target.
+    fn takes(self, flags: [&str; 2]) -> bool {
+        let mut rustc = match self {
+            Self::Rustup => Command::new("rustc"),
+            Self::Debian => Command::new(DEBIAN_RUSTC),
+        };
+        rustc.args(["--print", "cfg", "--target", KERNEL_TARGET]);
+        text_of(rustc.args(flags)).is_ok()
     }
 
     /// `cargo clippy` for the kernel's target, without the package's name.

@@ -192,6 +192,32 @@ pub fn sleep_ms(ms: u64) {
     std::thread::sleep(std::time::Duration::from_millis(ms));
 }
 
+/// Waits until a process or thread sleeps in a call that signals may interrupt,
+/// as proc_pid_stat(5) tells; a minute at most.
+pub fn until_asleep(id: i32) -> Result<(), Errno> {
+    let stat = format!("/proc/{id}/stat");
+    until(|| {
+        let text = std::fs::read_to_string(&stat).unwrap_or_default();
+        let behind_name = text.rsplit(')').next().unwrap_or_default();
+        behind_name.trim_start().starts_with('S')
+    })
+}
+
+/// Looks for a condition until it is so, a minute at most.
+///
+/// # Errors
+/// `ETIMEDOUT` after that.
+pub fn until(so: impl Fn() -> bool) -> Result<(), Errno> {
+    let begun = std::time::Instant::now();
+    while !so() {
+        if begun.elapsed().as_secs() >= 60 {
+            return Err(Errno(libc::ETIMEDOUT));
+        }
+        sleep_ms(1);
+    }
+    Ok(())
+}
+
 /// Executes this program with other arguments in place of this process.
 /// Returns only on failure.
 pub fn exec_self(words: &[&str]) -> Errno {

@@ -15,10 +15,11 @@ a table. Times of programs are guest time under `-icount`, where an
 instruction takes a nanosecond: they repeat within a few per mille, whatever
 the host does. The boot, transfers and the idle load are real time.
 
-Usage: cargo xtask bench [--no-build] [--costs]
+Usage: cargo xtask bench [--no-build] [--costs | --system]
 
   --no-build  measures what is there
   --costs     only what the kernel's primitives cost, with and without checks
+  --system    all but that: it needs two more kernels to be built
 ";
 
 /// One line of the table.
@@ -28,24 +29,28 @@ struct Row {
 }
 
 pub fn main(args: &mut lexopt::Parser) -> Result<ExitCode> {
-    let (mut build, mut all) = (true, true);
+    let (mut build, mut system, mut costs) = (true, true, true);
     while let Some(arg) = args.next()? {
         match arg {
             Long("no-build") => build = false,
-            Long("costs") => all = false,
+            Long("costs") => system = false,
+            Long("system") => costs = false,
             Long("help") | Short('h') => return super::help(HELP),
             other => return Err(other.unexpected().into()),
         }
     }
     super::test::prepare(build)?;
-    if all {
-        system()?;
+    anyhow::ensure!(system || costs, "--costs and --system exclude each other");
+    if system {
+        measure()?;
     }
-    costs::print()?;
+    if costs {
+        costs::print()?;
+    }
     Ok(ExitCode::SUCCESS)
 }
 
-fn system() -> Result<()> {
+fn measure() -> Result<()> {
     let mut rows = vec![boot()?];
     rows.extend(programs()?);
     rows.extend(real_time()?);

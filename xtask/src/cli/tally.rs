@@ -5,6 +5,9 @@ use std::process::ExitCode;
 /// So many of the last lines of a failed test are repeated at the end.
 const REPEATED: usize = 40;
 
+/// So many lines of a panic's message are told with the name of the test.
+const REASON_LINES: usize = 20;
+
 /// How many tests passed and failed, and what failed.
 #[derive(Default)]
 pub struct Tally {
@@ -115,11 +118,18 @@ impl Failure {
     }
 }
 
-/// What follows the line in which a test says where it panicked.
+/// What follows the line in which a test says where it panicked, up to an empty
+/// line, a picture of a console or the hint about backtraces, and no more than
+/// [`REASON_LINES`].
 fn panic_message(line: &str, output: &[String]) -> Option<String> {
-    let is_panic = line.starts_with("thread '") && line.contains(" panicked at ");
+    if !(line.starts_with("thread '") && line.contains(" panicked at ")) {
+        return None;
+    }
     let at = output.iter().position(|it| it == line)?;
-    output.get(at + 1).filter(|_| is_panic).cloned()
+    let ends = |it: &String| it.is_empty() || it == "---" || it.starts_with("note: ");
+    let lines = output[at + 1..].iter().take_while(|it| !ends(it));
+    let lines: Vec<&str> = lines.take(REASON_LINES).map(String::as_str).collect();
+    (!lines.is_empty()).then(|| lines.join("\n    "))
 }
 
 /// The name in `---- NAME stdout ----`.
@@ -196,7 +206,9 @@ mod tests {
             "[    0.2] more of it",
             "---- a::c stdout ----",
             "thread 'a::c' (12) panicked at src/x.rs:5:1:",
-            "it is 3",
+            "it is 3:",
+            "FAIL of x",
+            "note: run with `RUST_BACKTRACE=1`",
         ] {
             tally.count(line);
         }
@@ -206,7 +218,7 @@ mod tests {
         );
         assert_eq!(
             tally.failures[1].reason(),
-            "failed: a::c\n    it is 3\n    just that: cargo xtask test --only e2e --smp 4 a::c"
+            "failed: a::c\n    it is 3:\n    FAIL of x\n    just that: cargo xtask test --only e2e --smp 4 a::c"
         );
     }
 

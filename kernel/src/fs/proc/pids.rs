@@ -9,7 +9,8 @@ use paddock_abi::{Errno, Result};
 use paddock_vfs::FileKind;
 use paddock_vfs::proc_fs::{ProcDir, ProcName, ProcNode};
 
-/// The processes, zombies too.
+/// The processes, zombies too. Other threads are found by their numbers, but not
+/// listed (proc(5)).
 pub struct Processes;
 
 /// The threads of a process.
@@ -52,12 +53,20 @@ pub fn push(numbers: &mut Vec<u32>, number: u32) -> Result<()> {
 
 impl ProcDir for Processes {
     fn lookup(&self, name: &[u8]) -> Result<ProcNode> {
-        let pid = number(name)?;
-        let process = tree().lock().get(pid).ok_or(Errno::ENOENT)?;
-        Ok(SubjectDir::node(Subject {
-            process,
-            thread: None,
-        }))
+        let id = number(name)?;
+        let found = tree().lock().get(id);
+        let subject = match found {
+            Some(process) => Subject {
+                process,
+                thread: None,
+            },
+            None => {
+                let process = tree().lock().process_of(id).ok_or(Errno::ENOENT)?;
+                let thread = Some(process.thread(id).ok_or(Errno::ENOENT)?);
+                Subject { process, thread }
+            }
+        };
+        Ok(SubjectDir::node(subject))
     }
 
     fn list(&self) -> Result<Vec<ProcName>> {

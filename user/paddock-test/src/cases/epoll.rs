@@ -1,7 +1,7 @@
 //! epoll(7): what is news, whom it is for, and how deep epolls may nest.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -217,20 +217,27 @@ fn settled(count: &AtomicUsize, enough: usize) -> usize {
 }
 
 /// Waits for one event in each of `epolls`, in a thread each; counts them.
-fn threads(epolls: &[i32]) -> (Vec<thread::JoinHandle<bool>>, Arc<AtomicUsize>) {
+fn threads(epolls: &[i32]) -> Result<(Vec<thread::JoinHandle<bool>>, Arc<AtomicUsize>), Errno> {
     let count = Arc::new(AtomicUsize::new(0));
+    let (ids, begun) = mpsc::channel();
     let spawn = |&epoll: &i32| {
-        let count = count.clone();
+        let (count, ids) = (count.clone(), ids.clone());
         thread::spawn(move || {
+            // SAFETY: takes nothing.
+            let _ = ids.send(unsafe { libc::gettid() });
+            drop(ids);
             let found = events(epoll, 4, 60_000);
             count.fetch_add(1, Ordering::SeqCst);
             found.is_ok_and(|found| found.len() == 1)
         })
     };
     let threads = epolls.iter().map(spawn).collect();
-    // Nothing tells that a thread waits.
+    drop(ids);
+    let ids: Vec<i32> = begun.iter().collect();
+    // One that has only begun may sleep for another reason, but not for long.
     sys::sleep_ms(100);
-    (threads, count)
+    ids.iter().try_for_each(|&id| sys::until_asleep(id))?;
+    Ok((threads, count))
 }
 
 fn exclusive(report: &mut Report) -> Outcome {
@@ -239,7 +246,7 @@ fn exclusive(report: &mut Report) -> Outcome {
     for epoll in epolls {
         add(epoll, reader, IN | EDGE | libc::EPOLLEXCLUSIVE)?;
     }
-    let (threads, count) = threads(&epolls);
+    let (threads, count) = threads(&epolls)?;
     for turn in 1..=3 {
         sys::write_all(writer, b"x")?;
         report.same("one of three is woken", settled(&count, turn), turn);
@@ -257,7 +264,7 @@ fn one_thread(report: &mut Report) -> Outcome {
     let [reader, writer] = sys::pipe()?;
     let epoll = fresh()?;
     add(epoll, reader, IN | EDGE)?;
-    let (threads, count) = threads(&[epoll; 3]);
+    let (threads, count) = threads(&[epoll; 3])?;
     for turn in 1..=3 {
         sys::write_all(writer, b"x")?;
         report.same("one thread is woken", settled(&count, turn), turn);

@@ -19,7 +19,29 @@ fn checks(report: &mut Report) -> std::io::Result<()> {
     report.check("cgroup", groups.is_empty() || groups.lines().any(unified));
     let areas = number("/proc/sys/vm/max_map_count")?;
     report.check("max_map_count", areas.is_some_and(|areas| areas >= 65_530));
+    thread(report)?;
     ports(report)
+}
+
+/// A thread is found by its number, but not listed.
+fn thread(report: &mut Report) -> std::io::Result<()> {
+    let looked = std::thread::spawn(|| {
+        // SAFETY: takes nothing.
+        let tid = unsafe { libc::gettid() }.to_string();
+        let stat = fs::read_to_string(format!("/proc/{tid}/stat"))?;
+        let names = fs::read_dir("/proc")?.flatten();
+        let listed = names
+            .map(|entry| entry.file_name())
+            .any(|name| *name == *tid);
+        Ok((stat.starts_with(&format!("{tid} (")), listed))
+    });
+    let looked: std::io::Result<_> = looked.join().unwrap_or(Ok((false, true)));
+    report.same(
+        "a thread's number is found, not listed",
+        looked?,
+        (true, false),
+    );
+    Ok(())
 }
 
 /// The vector in memory, which the C library reads, and the file agree.

@@ -192,8 +192,15 @@ fn overruns(report: &mut Report, signal: i32) -> Outcome {
     for _ in 0..3 {
         report.check("again and again", wait(signal, 10_000)?.is_some());
     }
-    sys::sleep_ms(100);
-    let told = wait(signal, 10_000)?.map_or(0, |told| told.2);
+    // A host that stops the machine may let the sleeper run before the timer.
+    let mut told = 0;
+    for _ in 0..100 {
+        sys::sleep_ms(100);
+        told = wait(signal, 10_000)?.map_or(0, |told| told.2);
+        if told >= 20 {
+            break;
+        }
+    }
     report.check("those missed are counted", told >= 20);
     report.same("and can be asked for", timer.overrun()?, i64::from(told));
     timer.set(0, MS / 10, MS / 10)?;
