@@ -2,10 +2,11 @@
 //! copied meanwhile.
 
 use smoltcp::wire::{IpAddress, IpProtocol};
-use zerocopy::FromBytes;
 
-/// Bytes that are added up at once.
+/// Bytes of a word, of which each half is added to one of two sums.
 const WORD: usize = size_of::<u64>();
+/// Bytes that are added up in one turn of the loop.
+const BLOCK: usize = 8 * WORD;
 
 /// The sum, in ones' complement, of 16-bit numbers in network order.
 ///
@@ -38,26 +39,32 @@ impl Sum {
         protocol: IpProtocol,
         length: usize,
     ) -> Sum {
-        let sum = [from, to]
-            .iter()
-            .fold(Sum::new(), |sum, address| match address {
-                IpAddress::Ipv4(address) => sum.with(&address.octets()),
-                IpAddress::Ipv6(address) => sum.with(&address.octets()),
-            });
-        let length = (length as u32).to_be_bytes();
-        sum.with(&length).with(&[0, u8::from(protocol)])
+        let address = |sum: Sum, address| match address {
+            IpAddress::Ipv4(address) => sum.with_word(u32::from_ne_bytes(address.octets()).into()),
+            IpAddress::Ipv6(address) => {
+                let octets = address.octets();
+                let (words, _) = octets.as_chunks::<WORD>();
+                let words = words.iter().copied().map(u64::from_ne_bytes);
+                words.fold(sum, Sum::with_word)
+            }
+        };
+        let length = (length as u32).to_be();
+        let protocol = u32::from(u8::from(protocol)).to_be();
+        let last = u64::from(length) << 32 | u64::from(protocol);
+        address(address(Sum::new(), from), to).with_word(last)
     }
 
     /// With these bytes behind those before.
     pub fn with(self, bytes: &[u8]) -> Sum {
-        // A load of a whole word has to be where words are.
-        let before = bytes.as_ptr().align_offset(WORD).min(bytes.len());
-        let (before, rest) = bytes.split_at(before);
-        let sum = self.with_few(before);
-        match <[u64]>::ref_from_prefix(rest) {
-            Ok((words, after)) => sum.with_words(words).with_few(after),
-            Err(_) => sum.with_few(rest),
+        let (blocks, rest) = bytes.as_chunks::<BLOCK>();
+        let (words, rest) = rest.as_chunks::<WORD>();
+        let mut sum = Sum::new();
+        for block in blocks {
+            let (words, _) = block.as_chunks::<WORD>();
+            sum = words.iter().fold(sum, Sum::with_bytes);
         }
+        sum = words.iter().fold(sum, Sum::with_bytes);
+        self.and(sum.with_rest(rest))
     }
 
     /// The same, with the bytes copied to a place as long as they are.
@@ -66,27 +73,41 @@ impl Sum {
         self.with(to)
     }
 
-    fn with_words(self, words: &[u64]) -> Sum {
-        let (mut low, mut high) = (0, 0);
-        for &word in words {
-            add(&mut low, &mut high, word);
+    /// With a word as it is in memory, where the number of bytes before is even. Fewer
+    /// than 2^32 words fit in memory, so that neither half overflows.
+    fn with_word(self, word: u64) -> Sum {
+        Sum {
+            low: self.low + (word & 0xffff_ffff),
+            high: self.high + (word >> 32),
+            ..self
         }
-        self.and(low, high, false)
     }
 
-    /// Bytes wherever they are.
-    fn with_few(self, bytes: &[u8]) -> Sum {
-        let (mut low, mut high) = (0, 0);
-        for chunk in bytes.chunks(WORD) {
-            let mut word = [0; WORD];
-            word[..chunk.len()].copy_from_slice(chunk);
-            add(&mut low, &mut high, u64::from_ne_bytes(word));
-        }
-        self.and(low, high, bytes.len() % 2 == 1)
+    fn with_bytes(self, word: &[u8; WORD]) -> Sum {
+        self.with_word(u64::from_ne_bytes(*word))
     }
 
-    /// With the sums of more words, which are of an odd number of bytes or not.
-    fn and(self, mut low: u64, mut high: u64, is_odd: bool) -> Sum {
+    /// With fewer bytes than a word has, as a word with zeroes behind them.
+    fn with_rest(self, mut rest: &[u8]) -> Sum {
+        let is_odd = rest.len() % 2 == 1;
+        let mut sum = self;
+        if let Some((four, behind)) = rest.split_first_chunk() {
+            sum = sum.with_word(u32::from_ne_bytes(*four).into());
+            rest = behind;
+        }
+        if let Some((two, behind)) = rest.split_first_chunk() {
+            sum = sum.with_word(u16::from_ne_bytes(*two).into());
+            rest = behind;
+        }
+        if let [last] = rest {
+            sum = sum.with_word(u16::from_ne_bytes([*last, 0]).into());
+        }
+        Sum { is_odd, ..sum }
+    }
+
+    /// With the sum of the bytes behind these.
+    fn and(self, behind: Sum) -> Sum {
+        let (mut low, mut high) = (behind.low, behind.high);
         if self.is_odd {
             // Every byte of these is in the other half of its number (RFC 1071, 2, A).
             (low, high) = (u64::from(fold(low, high).swap_bytes()), 0);
@@ -94,7 +115,7 @@ impl Sum {
         Sum {
             low: self.low + low,
             high: self.high + high,
-            is_odd: self.is_odd ^ is_odd,
+            is_odd: self.is_odd ^ behind.is_odd,
         }
     }
 
@@ -120,12 +141,6 @@ impl Sum {
     pub fn is_right(self) -> bool {
         self.value() == u16::MAX
     }
-}
-
-/// Fewer than 2^32 words fit in memory, so that no sum overflows.
-fn add(low: &mut u64, high: &mut u64, word: u64) {
-    *low += word & 0xffff_ffff;
-    *high += word >> 32;
 }
 
 fn fold(low: u64, high: u64) -> u16 {

@@ -56,7 +56,7 @@ impl<'a> Packet<'a> {
         let packet = Ipv4Packet::new_checked(bytes).ok()?;
         let whole = !packet.more_frags() && packet.frag_offset() == 0;
         let header = bytes.get(..usize::from(packet.header_len()))?;
-        (whole && packet.verify_checksum()).then(|| Packet {
+        (whole && Sum::new().with(header).is_right()).then(|| Packet {
             from: packet.src_addr().into(),
             to: packet.dst_addr().into(),
             hops: packet.hop_limit(),

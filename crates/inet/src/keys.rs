@@ -4,15 +4,46 @@
 use crate::seq::Seq;
 use core::hash::{BuildHasher, Hash, Hasher};
 use siphasher::sip::SipHasher13;
-use smoltcp::wire::IpEndpoint;
+use smoltcp::wire::{IpAddress, IpEndpoint};
 
 /// Both ends of a connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tuple {
     /// This side.
     pub local: IpEndpoint,
     /// The other side.
     pub remote: IpEndpoint,
+}
+
+impl Hash for Tuple {
+    /// In one piece: a packet's way to its connection begins here.
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let ports = [self.local.port, self.remote.port].map(u16::to_ne_bytes);
+        match (self.local.addr, self.remote.addr) {
+            (IpAddress::Ipv4(local), IpAddress::Ipv4(remote)) => {
+                let mut bytes = [0; 12];
+                bytes[..4].copy_from_slice(&local.octets());
+                bytes[4..8].copy_from_slice(&remote.octets());
+                bytes[8..].copy_from_slice(ports.as_flattened());
+                state.write(&bytes);
+            }
+            (local, remote) => {
+                let mut bytes = [0; 36];
+                bytes[..16].copy_from_slice(&mapped(local));
+                bytes[16..32].copy_from_slice(&mapped(remote));
+                bytes[32..].copy_from_slice(ports.as_flattened());
+                state.write(&bytes);
+            }
+        }
+    }
+}
+
+/// An address with room for any (RFC 4291, 2.5.5.2).
+fn mapped(address: IpAddress) -> [u8; 16] {
+    match address {
+        IpAddress::Ipv4(address) => address.to_ipv6_mapped().octets(),
+        IpAddress::Ipv6(address) => address.octets(),
+    }
 }
 
 /// What nobody outside knows.
