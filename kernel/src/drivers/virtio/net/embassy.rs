@@ -12,7 +12,9 @@ pub struct Received(Option<Frame>);
 impl Drop for Received {
     fn drop(&mut self) {
         if let Some(frame) = self.0.take() {
-            device().lock().give_back(frame);
+            let mut device = device().lock();
+            device.give_back(frame);
+            device.tell_of_offers();
         }
     }
 }

@@ -20,6 +20,7 @@ use crate::interrupts::{self, Handler};
 use crate::memory::frames;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
+use core::sync::atomic::{Ordering, fence};
 use core::task::Waker;
 use frame::{Buffer, Frame, Held, buffer};
 use header::Features;
@@ -82,6 +83,8 @@ struct Device {
     sent: Traffic,
     mac: [u8; 6],
     waker: Option<Waker>,
+    /// Somebody waits for room in the ring of what is sent.
+    is_room_wanted: bool,
     interrupts: Interrupts,
 }
 
@@ -150,8 +153,10 @@ fn start(mut transport: MmioTransport<'static>, interrupt: u32) -> Option<Device
         sent: Traffic::default(),
         mac,
         waker: None,
+        is_room_wanted: false,
         interrupts: Interrupts::new(interrupt),
     };
+    device.transmit.set_dev_notify(false);
     let size = match features.is_merged() {
         true => PART,
         false => BUFFER,
@@ -161,6 +166,7 @@ fn start(mut transport: MmioTransport<'static>, interrupt: u32) -> Option<Device
     for _ in 0..affordable.clamp(LEAST_OFFERED, QUEUE_SIZE) {
         device.offer(buffer(size)?);
     }
+    device.tell_of_offers();
     Some(device)
 }
 
@@ -178,6 +184,9 @@ fn on_interrupt() {
     let mut device = device.lock();
     device.transport.ack_interrupt();
     device.interrupts.came();
+    // All that comes from now on is found before the ring is found empty.
+    device.receive.set_dev_notify(false);
+    device.is_room_wanted = false;
     let waker = device.waker.take();
     drop(device);
     if let Some(waker) = waker {
@@ -186,7 +195,8 @@ fn on_interrupt() {
 }
 
 impl Device {
-    /// Gives the device a buffer to receive into.
+    /// Gives the device a buffer to receive into; [`Self::tell_of_offers`] is to
+    /// follow.
     fn offer(&mut self, mut buffer: Buffer) {
         let bytes: &mut [u8] = &mut buffer;
         // SAFETY: the buffer is heap memory that is kept in `receiving`, and
@@ -194,6 +204,11 @@ impl Device {
         if let Ok(token) = unsafe { self.receive.add(&[], &mut [bytes]) } {
             self.receiving[usize::from(token)] = Some(buffer);
         }
+    }
+
+    /// Tells the device of buffers to receive into, if it waits for some: of all that
+    /// there are at once, since it may wait again as soon as it has used the first.
+    fn tell_of_offers(&mut self) {
         super::notify(&mut self.transport, &self.receive, RECEIVE);
     }
 
@@ -240,11 +255,12 @@ impl Device {
                 next = self.take_received();
             }
         }
+        self.tell_of_offers();
         fits.then_some(whole)
     }
 
     /// Leaves a frame to embassy-net: there was room before it was taken, but for
-    /// large ones.
+    /// large ones. [`Self::tell_of_offers`] is to follow.
     fn leave(&mut self, frame: Frame) {
         let large = || self.left.iter().filter(|frame| frame.is_gathered()).count();
         if frame.is_gathered() && large() >= LARGE_LEFT {
@@ -255,7 +271,7 @@ impl Device {
         }
     }
 
-    /// Takes a frame's memory back.
+    /// Takes a frame's memory back; [`Self::tell_of_offers`] is to follow.
     fn give_back(&mut self, frame: Frame) {
         match frame.into_held() {
             Held::Buffer(buffer, _) => self.offer(buffer),
@@ -290,8 +306,20 @@ impl Device {
         }
     }
 
-    /// Sends what has waited for room.
+    /// Sends what has waited for room, and has the device tell of more if that
+    /// is not enough.
     fn send_waiting(&mut self) {
+        self.send_while_there_is_room();
+        if !self.waiting.is_empty() {
+            self.want_room();
+            self.send_while_there_is_room();
+        }
+        if self.waiting.is_empty() && !self.is_room_wanted {
+            self.transmit.set_dev_notify(false);
+        }
+    }
+
+    fn send_while_there_is_room(&mut self) {
         self.reclaim();
         while !self.waiting.is_empty() && self.transmit.available_desc() > 0 {
             if let Some((buffer, length)) = self.waiting.pop_front() {
@@ -299,6 +327,13 @@ impl Device {
                 self.send(buffer, length);
             }
         }
+    }
+
+    /// Has the device tell of what it has sent. There may be some already.
+    fn want_room(&mut self) {
+        self.transmit.set_dev_notify(true);
+        // The wish is visible before the ring is looked at again.
+        fence(Ordering::SeqCst);
     }
 
     /// Sends a frame behind those that wait; one too many is lost.
@@ -316,15 +351,23 @@ impl Device {
         }
     }
 
-    /// Whether a frame has come. If not, the waker is kept.
+    /// Whether a frame has come. If not, the waker is kept, and the device tells
+    /// of the next.
     fn has_received(&mut self, waker: &Waker) -> bool {
         if self.receive.peek_used().is_some() {
             return true;
         }
-        self.interrupts.found_empty();
         self.waker = Some(waker.clone());
-        // Looked at again: the interrupt may have come in between.
-        self.receive.peek_used().is_some()
+        self.receive.set_dev_notify(true);
+        // The wish is visible before the ring is looked at again: of what came
+        // before it nobody tells.
+        fence(Ordering::SeqCst);
+        if self.receive.peek_used().is_some() {
+            self.receive.set_dev_notify(false);
+            return true;
+        }
+        self.interrupts.found_empty();
+        false
     }
 
     /// The next frame that has come. Without one the waker is kept.
@@ -358,12 +401,18 @@ impl Device {
     /// A buffer to send from; without one the waker is kept.
     fn sendable(&mut self, waker: &Waker) -> Option<Buffer> {
         self.send_waiting();
+        if self.transmit.available_desc() == 0 {
+            self.want_room();
+            self.reclaim();
+        }
         let buffer = if self.transmit.available_desc() > 0 {
             self.spare.pop().or_else(|| buffer(BUFFER))
         } else {
             None
         };
         if buffer.is_none() {
+            self.want_room();
+            self.is_room_wanted = true;
             self.waker = Some(waker.clone());
         }
         buffer

@@ -8,7 +8,7 @@ use core::task::Waker;
 use heapless::Vec;
 
 /// Frames of one burst. Those who take them hold a lock meanwhile.
-const BURST: usize = 16;
+const BURST: usize = 32;
 /// Frames that are sorted before others have their turn.
 const SORTED_AT_ONCE: usize = QUEUE_SIZE;
 
@@ -84,6 +84,7 @@ impl Card {
                     Verdict::Leave => device.leave(frame),
                 }
             }
+            device.tell_of_offers();
         }
     }
 }
