@@ -48,12 +48,13 @@ impl Core {
         count: u64,
     ) -> Result<PageRef> {
         let end = raw.size().div_ceil(PAGE).min(first + count).max(first + 1);
+        let end = pages.next_cached(first..end).max(first + 1);
         let mut fresh: Vec<PageRef> = Vec::new();
+        fresh
+            .try_reserve_exact((end - first) as usize)
+            .map_err(|_| Errno::ENOMEM)?;
         for index in first..end {
-            if pages.contains(index) {
-                break;
-            }
-            match pages.cache().allocate() {
+            match pages.cache().allocate_unfilled() {
                 Ok(page) => fresh.push(page),
                 Err(error) if index == first => return Err(error),
                 Err(_) => break,
@@ -62,11 +63,7 @@ impl Core {
         let readable = self.fill_readable(raw, first, &fresh)?;
         fresh.truncate(readable);
         // Eviction may take pages that nobody has at hand at any time.
-        let mut loaded = None;
-        for (index, page) in (first..).zip(fresh) {
-            let page = pages.insert(index, page);
-            loaded.get_or_insert(page);
-        }
+        let loaded = pages.insert_run(first, fresh);
         loaded.or_else(|| pages.get(first)).ok_or(Errno::ENOMEM)
     }
 
@@ -101,7 +98,8 @@ impl Core {
         error
     }
 
-    /// Reads what lies behind `pages`, the first of which is page `first`.
+    /// Reads what lies behind `pages`, the first of which is page `first`: each of their
+    /// bytes is written.
     fn fill_pages(&mut self, raw: &RawInode, first: u64, pages: &[PageRef]) -> Result<()> {
         let per_page = u64::from(self.blocks_per_page());
         let start = self.logical(first * PAGE)?;
@@ -118,17 +116,54 @@ impl Core {
                     self.read_run(from, run, done, pages)?;
                     done += run;
                 }
-                Ok(extent) => done += left.min(extent.len - (logical - extent.logical)),
-                Err(hole) => done += left.min(hole.max(1)),
+                Ok(extent) => {
+                    let run = left.min(extent.len - (logical - extent.logical));
+                    self.zero_run(run, done, pages);
+                    done += run;
+                }
+                Err(hole) => {
+                    let run = left.min(hole.max(1));
+                    self.zero_run(run, done, pages);
+                    done += run;
+                }
             }
         }
         Ok(())
     }
 
+    /// Makes `run` blocks of `pages` zero, from their block `at` on.
+    fn zero_run(&self, run: u32, at: u32, pages: &[PageRef]) {
+        let size = self.disk.block_size;
+        for block in at as usize..(at + run) as usize {
+            if let Some(page) = pages.get(block * size / PAGE_SIZE) {
+                page.zero(block * size % PAGE_SIZE, size);
+            }
+        }
+    }
+
     /// Reads `run` blocks of the disk into `pages`, from their block `at` on.
     fn read_run(&self, from: u64, run: u32, at: u32, pages: &[PageRef]) -> Result<()> {
+        let per_page = self.blocks_per_page();
+        let whole = match at.is_multiple_of(per_page) {
+            true => run / per_page * per_page,
+            false => 0,
+        };
+        let first = (at / per_page) as usize;
+        let full = pages.get(first..first + (whole / per_page) as usize);
+        match full {
+            Some(full) if whole > 0 => self.disk.read_pages(from, full)?,
+            _ => return self.read_blocks(from, run, at, pages),
+        }
+        self.read_blocks(from + u64::from(whole), run - whole, at + whole, pages)
+    }
+
+    /// The same, of blocks that fill no page.
+    fn read_blocks(&self, from: u64, run: u32, at: u32, pages: &[PageRef]) -> Result<()> {
         let size = self.disk.block_size;
         let run = run as usize;
+        if run == 0 {
+            return Ok(());
+        }
         // In one go, or block by block when memory is short.
         let mut bytes = zeroed(run * size).or_else(|_| zeroed(size))?;
         let step = bytes.len() / size;

@@ -4,7 +4,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
 use core::sync::atomic::{AtomicU32, Ordering};
-use paddock_vfs::{BlockDevice, Errno, Result};
+use paddock_vfs::{BlockDevice, Errno, PAGE_SIZE, PageRef, Result};
 
 pub(crate) struct Disk {
     device: Arc<dyn BlockDevice>,
@@ -57,6 +57,14 @@ impl Disk {
         let first = self.device_block(block, buf.len())?;
         let result = self.device.read(first, buf);
         result.inspect_err(|error| self.failed("read", first, buf.len(), *error))
+    }
+
+    /// Fills pages from a block on.
+    pub fn read_pages(&self, block: u64, pages: &[PageRef]) -> Result<()> {
+        let len = pages.len() * PAGE_SIZE;
+        let first = self.device_block(block, len)?;
+        let result = self.device.read_pages(first, pages);
+        result.inspect_err(|error| self.failed("read", first, len, *error))
     }
 
     /// Writes whole blocks.

@@ -12,18 +12,43 @@ use paddock_vfs::{Errno, PAGE_SIZE, PageRef, Result};
 pub(crate) const PAGE: u64 = PAGE_SIZE as u64;
 /// Bytes of whole pages that are written in one operation.
 const WRITE_BYTES: usize = 64 * PAGE_SIZE;
-/// Pages read ahead of a sequential reader, and around any other.
+/// Pages read ahead of a sequential reader: at first, and as long as it goes on; and
+/// behind one that a mapping needs.
 const READ_AHEAD: u64 = 32;
-const READ_AROUND: u64 = 16;
+const MOST_AHEAD: u64 = 128;
+const READ_BEHIND: u64 = 16;
+/// Pages that are looked up at once.
+const RUN: usize = 16;
 
 impl Ext4Inode {
-    /// The page `index`, read from the disk if need be.
-    pub fn cached_page(&self, pages: &Arc<FilePages>, index: u64) -> Result<PageRef> {
-        if let Some(page) = pages.get(index) {
-            return Ok(page);
+    /// How many pages are read when `index` is needed and not there, and `wanted` from
+    /// there on are asked for: more for a reader that goes on where it was.
+    fn window(&self, pages: &FilePages, index: u64, wanted: u64) -> u64 {
+        if self.read_next.load(Ordering::Relaxed) != index {
+            self.ahead.store(0, Ordering::Relaxed);
+            return wanted.clamp(1, READ_AHEAD);
         }
-        let sequential = self.read_next.load(Ordering::Relaxed) == index;
-        let window = if sequential { READ_AHEAD } else { READ_AROUND };
+        let most = match pages.cache().may_grow() {
+            true => MOST_AHEAD,
+            false => READ_AHEAD,
+        };
+        let before = self.ahead.load(Ordering::Relaxed);
+        let window = (before * 2).clamp(READ_AHEAD, most);
+        self.ahead.store(window, Ordering::Relaxed);
+        window
+    }
+
+    /// The page `index`, which a mapping needs, read from the disk if need be.
+    pub fn mapped_page(&self, pages: &Arc<FilePages>, index: u64) -> Result<PageRef> {
+        match pages.get(index) {
+            Some(page) => Ok(page),
+            None => self.read_page(pages, index, self.window(pages, index, READ_BEHIND)),
+        }
+    }
+
+    /// The page `index`, which was not in the cache, read from the disk with up to
+    /// `window - 1` others behind it.
+    fn read_page(&self, pages: &Arc<FilePages>, index: u64, window: u64) -> Result<PageRef> {
         let mut core = self.fs.core.lock();
         if let Some(page) = pages.get(index) {
             return Ok(page);
@@ -45,18 +70,50 @@ impl Ext4Inode {
         in_steps(|done| {
             let at = offset + done as u64;
             let left = self.size.load(Ordering::Acquire).saturating_sub(at);
-            let start = (at % PAGE) as usize;
-            let len = (PAGE_SIZE - start).min(to.left());
-            let len = usize::try_from(left).map_or(len, |left| left.min(len));
+            let len = usize::try_from(left).map_or(to.left(), |left| left.min(to.left()));
             if len == 0 {
                 return Ok(0);
             }
-            let copied = self
-                .cached_page(pages, at / PAGE)
-                .and_then(|page| to.copy_from_page(&page.bytes()[start..start + len]));
-            self.read_next.store(at / PAGE + 1, Ordering::Relaxed);
+            let (first, end) = (at / PAGE, (at + len as u64).div_ceil(PAGE));
+            if first + 1 < end {
+                return self.read_run(pages, at, len, to);
+            }
+            let start = (at % PAGE) as usize;
+            let copied = match pages.get(first) {
+                Some(page) => Ok(page),
+                None => self.read_page(pages, first, self.window(pages, first, 1)),
+            }
+            .and_then(|page| to.copy_from_page(&page.bytes()[start..start + len]));
+            self.read_next.store(end, Ordering::Relaxed);
             copied
         })
+    }
+
+    /// Reads some of `len` bytes from `at` on, which are of several pages; how many.
+    fn read_run(
+        &self,
+        pages: &Arc<FilePages>,
+        at: u64,
+        len: usize,
+        to: &mut UserWriter<'_>,
+    ) -> Result<usize> {
+        let (first, end) = (at / PAGE, (at + len as u64).div_ceil(PAGE));
+        let mut run = [const { None }; RUN];
+        let wanted = RUN.min((end - first) as usize);
+        let mut count = pages.get_run(first, &mut run[..wanted]);
+        let found = match count {
+            0 => {
+                count = 1;
+                let window = self.window(pages, first, end - first);
+                let page = self.read_page(pages, first, window);
+                page.map(|page| run[0] = Some(page))
+            }
+            _ => Ok(()),
+        };
+        let copied = found.and_then(|()| copy_run(&run[..count], at, len, to));
+        self.read_next
+            .store(first + count as u64, Ordering::Relaxed);
+        copied
     }
 
     /// Writes at `offset`, or at the end; the offset it was. Short if the
@@ -196,7 +253,7 @@ impl Ext4Inode {
             let whole = index * PAGE >= offset && (index + 1) * PAGE <= end;
             let page = match pages.get(index) {
                 Some(page) => page,
-                None if whole => pages.cache().allocate()?,
+                None if whole => pages.cache().allocate_unfilled()?,
                 None => self.load_page(core, pages, index)?,
             };
             targets.push((index, page));
@@ -248,6 +305,28 @@ impl Ext4Inode {
         }
         Ok(())
     }
+}
+
+/// Copies up to `len` bytes from `at` on out of the pages there, which are not none; how
+/// many. `EFAULT` if there is no place for the first.
+fn copy_run(
+    run: &[Option<PageRef>],
+    at: u64,
+    len: usize,
+    to: &mut UserWriter<'_>,
+) -> Result<usize> {
+    let (mut start, mut done) = ((at % PAGE) as usize, 0);
+    for page in run.iter().flatten() {
+        let here = (PAGE_SIZE - start).min(len - done);
+        match to.copy_from_page(&page.bytes()[start..start + here]) {
+            Ok(count) if count == here => done += count,
+            Ok(count) => return Ok(done + count),
+            Err(_) if done > 0 => return Ok(done),
+            Err(error) => return Err(error),
+        }
+        start = 0;
+    }
+    Ok(done)
 }
 
 /// Copies `length` bytes for `offset` into its pages, as far as they are to be had

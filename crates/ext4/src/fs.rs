@@ -56,6 +56,7 @@ impl Shared {
             attributes: SpinLock::new(Rank::Leaf, Attributes::of(&raw)),
             size: AtomicU64::new(raw.size()),
             read_next: AtomicU64::new(0),
+            ahead: AtomicU64::new(0),
             nameless: AtomicBool::new(false),
             writing: Mutex::new(Rank::FileWrite, ()),
             write_count: WriteCount::new(),

@@ -33,6 +33,8 @@ pub(crate) struct Ext4Inode {
     pub size: AtomicU64,
     /// The page after the one that was read last.
     pub read_next: AtomicU64,
+    /// Pages that were read ahead last, for one who reads on.
+    pub ahead: AtomicU64,
     /// The last name is gone: to be freed with this object.
     pub nameless: AtomicBool,
     pub write_count: WriteCount,
@@ -233,7 +235,7 @@ impl Inode for Ext4Inode {
             return Err(Errno::EFAULT);
         }
         if !write {
-            return self.cached_page(pages, index);
+            return self.mapped_page(pages, index);
         }
         let mut core = self.fs.core.lock();
         let size = self.size.load(Ordering::Acquire);

@@ -1,6 +1,7 @@
 //! Block devices, as filesystems see them.
 
-use crate::Result;
+use crate::{Errno, PAGE_SIZE, PageRef, Result};
+use alloc::vec::Vec;
 
 /// A disk. All calls are of whole blocks, may sleep, and are complete when
 /// they return; only [`flush`](BlockDevice::flush) makes writes durable.
@@ -19,6 +20,22 @@ pub trait BlockDevice: Send + Sync {
     /// Reads `buf.len() / block_size` blocks from `block` on. `EIO` if the
     /// device fails or the range lies outside it.
     fn read(&self, block: u64, buf: &mut [u8]) -> Result<()>;
+
+    /// Fills `pages`, which nobody else uses, from `block` on. `EIO` as of
+    /// [`read`](BlockDevice::read); `ENOMEM`.
+    fn read_pages(&self, block: u64, pages: &[PageRef]) -> Result<()> {
+        let mut bytes = Vec::new();
+        bytes
+            .try_reserve_exact(PAGE_SIZE)
+            .map_err(|_| Errno::ENOMEM)?;
+        bytes.resize(PAGE_SIZE, 0);
+        let in_page = (PAGE_SIZE / self.block_size()) as u64;
+        for (at, page) in (0..).zip(pages) {
+            self.read(block + at * in_page, &mut bytes)?;
+            page.write(0, &bytes);
+        }
+        Ok(())
+    }
 
     /// Writes `buf.len() / block_size` blocks from `block` on. `EROFS` on a
     /// read-only device.

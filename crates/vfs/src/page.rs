@@ -45,6 +45,12 @@ pub trait PageSource: Send + Sync {
     /// A page of zeroes. `ENOMEM` if there is none. Never sleeps.
     fn allocate(&self) -> Result<PageRef>;
 
+    /// A page of unspecified content, for a caller that writes all of it before anybody
+    /// else sees it. `ENOMEM` if there is none. Never sleeps.
+    fn allocate_unfilled(&self) -> Result<PageRef> {
+        self.allocate()
+    }
+
     /// Whether there is memory that nobody needs, for caches to grow into. Never sleeps.
     fn has_spare(&self) -> bool {
         false
@@ -65,6 +71,15 @@ struct HeapPage(Box<[AtomicU8; PAGE_SIZE]>);
 impl PageSource for HeapPages {
     fn allocate(&self) -> Result<PageRef> {
         Ok(paddock_sync::try_arc(HeapPage(zeroed_box()?)).map_err(|_| Errno::ENOMEM)?)
+    }
+
+    fn allocate_unfilled(&self) -> Result<PageRef> {
+        let page = self.allocate()?;
+        // Whoever leaves a byte of it as it is shows in tests.
+        if cfg!(debug_assertions) {
+            page.write(0, &[0xd7; PAGE_SIZE]);
+        }
+        Ok(page)
     }
 }
 

@@ -30,6 +30,14 @@ pub fn zeroed_page(purpose: Purpose) -> Result<Page> {
         .ok_or(Errno::ENOMEM)
 }
 
+/// A page of unspecified content.
+///
+/// # Errors
+/// `ENOMEM`.
+pub fn unfilled_page(purpose: Purpose) -> Result<Page> {
+    Frame::new(purpose).map(Frame::share).ok_or(Errno::ENOMEM)
+}
+
 /// Makes the empty table. Once, at boot.
 pub fn init() {
     match frames::allocate_zeroed() {

@@ -1,7 +1,7 @@
 //! Pages for the page cache that users can map.
 
 use super::accounts::paying;
-use super::hardware::{Page, zeroed_page};
+use super::hardware::{Page, unfilled_page, zeroed_page};
 use crate::memory::frames;
 use alloc::sync::Arc;
 use core::any::Any;
@@ -19,6 +19,13 @@ impl PageSource for FramePages {
     fn allocate(&self) -> Result<PageRef> {
         Ok(try_arc(FramePage {
             page: zeroed_page(Purpose::Common)?,
+            _charge: None,
+        })?)
+    }
+
+    fn allocate_unfilled(&self) -> Result<PageRef> {
+        Ok(try_arc(FramePage {
+            page: unfilled_page(Purpose::Common)?,
             _charge: None,
         })?)
     }

@@ -101,17 +101,6 @@ impl Entry {
         }
     }
 
-    /// Whether it has this name.
-    #[inline(always)]
-    fn is_named(&self, block: &[u8], name: &[u8]) -> bool {
-        if self.name_len != name.len() || self.ino == 0 {
-            return false;
-        }
-        // Names that are not the same mostly end in another way.
-        let own = self.name(block);
-        own.last() == name.last() && own == name
-    }
-
     #[inline(always)]
     pub fn name<'a>(&self, block: &'a [u8]) -> &'a [u8] {
         &block[self.at + HEADER..self.at + HEADER + self.name_len]
@@ -172,23 +161,70 @@ pub struct Scan {
     pub gap: Option<Entry>,
 }
 
+/// A name that is looked for. Names that are not the same mostly end in another way:
+/// its last bytes are at hand as a number.
+struct Wanted<'a> {
+    name: &'a [u8],
+    /// Up to four bytes, the last one highest, and which bits of the number they are.
+    end: u32,
+    mask: u32,
+}
+
+impl<'a> Wanted<'a> {
+    fn new(name: &'a [u8]) -> Self {
+        let end = &name[name.len().saturating_sub(4)..];
+        let (mut number, mut mask) = (0, 0);
+        for &byte in end {
+            number = number >> 8 | u32::from(byte) << 24;
+            mask = mask >> 8 | 0xff00_0000;
+        }
+        Wanted {
+            name,
+            end: number,
+            mask,
+        }
+    }
+
+    /// Whether an entry, whose name has the right length, has this one.
+    #[inline(always)]
+    fn is_in(&self, entry: &[u8]) -> bool {
+        let behind = HEADER + self.name.len();
+        let end = entry.get(behind - 4..behind);
+        let Some(end) = end.and_then(<[u8]>::first_chunk::<4>) else {
+            return false;
+        };
+        (u32::from_le_bytes(*end) ^ self.end) & self.mask == 0
+            && entry.get(HEADER..behind) == Some(self.name)
+    }
+}
+
 /// Looks for a name in a block, and for room for it in the first `usable` bytes.
 pub fn scan(block: &[u8], usable: usize, name: &[u8]) -> Result<Scan> {
     let needed = entry_len(name.len());
-    let (mut at, mut before, mut gap) = (0, None, None);
-    while at + HEADER <= block.len() {
-        let entry = Entry::parse(block, at)?;
-        if entry.is_named(block, name) {
+    let wanted = Wanted::new(name);
+    let (mut rest, mut at, mut before, mut gap) = (block, 0, None, None);
+    // As in `Entry::parse`, with as little as possible for each entry.
+    while let Some(header) = rest.first_chunk::<HEADER>() {
+        let header = u64::from_le_bytes(*header);
+        let len = usize::from((header >> 32) as u16);
+        let name_len = usize::from((header >> 48) as u8);
+        // A multiple of four that has room for the name has it for what fills it up.
+        if len < HEADER + name_len || !len.is_multiple_of(4) {
+            return Err(Errno::EUCLEAN);
+        }
+        let (entry, behind) = rest.split_at_checked(len).ok_or(Errno::EUCLEAN)?;
+        if name_len == name.len() && header as u32 != 0 && wanted.is_in(entry) {
             let before = before.map(|at| Entry::parse(block, at)).transpose()?;
-            let named = Some((entry, before));
+            let named = Some((Entry::parse(block, at)?, before));
             return Ok(Scan { named, gap: None });
         }
         before = Some(at);
-        at += entry.len;
+        at += len;
         // Most have not one byte to spare.
-        if entry.len >= needed && entry.room() >= needed && at <= usable && gap.is_none() {
-            gap = before;
+        if len >= needed && gap.is_none() && at <= usable {
+            gap = before.filter(|_| header as u32 == 0 || len - entry_len(name_len) >= needed);
         }
+        rest = behind;
     }
     let gap = gap.map(|at| Entry::parse(block, at)).transpose()?;
     Ok(Scan { named: None, gap })

@@ -159,42 +159,46 @@ fn tea_round(state: &mut [u32; 4], input: &[u32; 4]) {
     state[1] = state[1].wrapping_add(y);
 }
 
-/// A round of half MD4: its function, constant, order of words and rotations.
-type Round = (fn(u32, u32, u32) -> u32, u32, [usize; 8], [u32; 4]);
-
-const ROUNDS: [Round; 3] = [
-    (
+fn half_md4_round(state: &mut [u32; 4], input: &[u32; 8]) {
+    let mixed = half_md4_steps(
         |x, y, z| z ^ (x & (y ^ z)),
         0,
-        [0, 1, 2, 3, 4, 5, 6, 7],
-        [3, 7, 11, 19],
-    ),
-    (
+        ([0, 1, 2, 3, 4, 5, 6, 7], [3, 7, 11, 19]),
+        (*state, input),
+    );
+    let mixed = half_md4_steps(
         |x, y, z| (x & y).wrapping_add((x ^ y) & z),
         0x5a82_7999,
-        [1, 3, 5, 7, 0, 2, 4, 6],
-        [3, 5, 9, 13],
-    ),
-    (
+        ([1, 3, 5, 7, 0, 2, 4, 6], [3, 5, 9, 13]),
+        (mixed, input),
+    );
+    let mixed = half_md4_steps(
         |x, y, z| x ^ y ^ z,
         0x6ed9_eba1,
-        [3, 7, 2, 6, 1, 5, 0, 4],
-        [3, 9, 11, 15],
-    ),
-];
-
-fn half_md4_round(state: &mut [u32; 4], input: &[u32; 8]) {
-    let [mut a, mut b, mut c, mut d] = *state;
-    for (function, constant, order, rotations) in ROUNDS {
-        for (step, &word) in order.iter().enumerate() {
-            let sum = a
-                .wrapping_add(function(b, c, d))
-                .wrapping_add(input[word])
-                .wrapping_add(constant);
-            (a, b, c, d) = (d, sum.rotate_left(rotations[step % 4]), b, c);
-        }
-    }
-    for (word, add) in state.iter_mut().zip([a, b, c, d]) {
+        ([3, 7, 2, 6, 1, 5, 0, 4], [3, 9, 11, 15]),
+        (mixed, input),
+    );
+    for (word, add) in state.iter_mut().zip(mixed) {
         *word = word.wrapping_add(add);
     }
+}
+
+/// A third of a round of half MD4, with its function, its constant, and the order of
+/// words and rotations: the state after it. Made for each third by itself, as all of
+/// these are known.
+#[inline(always)]
+fn half_md4_steps(
+    function: impl Fn(u32, u32, u32) -> u32,
+    constant: u32,
+    (order, rotations): ([usize; 8], [u32; 4]),
+    ([mut a, mut b, mut c, mut d], input): ([u32; 4], &[u32; 8]),
+) -> [u32; 4] {
+    for (step, word) in order.into_iter().enumerate() {
+        let sum = a
+            .wrapping_add(function(b, c, d))
+            .wrapping_add(input[word])
+            .wrapping_add(constant);
+        (a, b, c, d) = (d, sum.rotate_left(rotations[step % 4]), b, c);
+    }
+    [a, b, c, d]
 }

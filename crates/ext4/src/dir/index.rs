@@ -458,6 +458,9 @@ impl Core {
         cursor: u64,
         emit: &mut EmitEntry<'_>,
     ) -> Result<u64> {
+        if cursor >= CURSOR_END {
+            return Ok(CURSOR_END);
+        }
         let hasher = Hasher::new(&self.geometry, self.geometry.hash_version)?;
         let block = self.dir_block(raw, 0)?;
         let mut batch = Vec::new();
@@ -497,16 +500,22 @@ impl Core {
         emit: &mut EmitEntry<'_>,
     ) -> Result<Option<u64>> {
         batch.sort_unstable_by_key(|&(place, block, entry)| (place, block, entry.at));
-        for (place, block, entry) in batch {
-            let data = self.read(block)?;
-            let entry = DirEntry {
-                name: entry.name(data),
-                ino: u64::from(entry.ino),
-                kind: super::entry::kind_of(entry.code),
-                next: place + 1,
+        // Most have all entries in one block, which is looked for once.
+        for same in batch.chunk_by(|&(_, one, _), &(_, other, _)| one == other) {
+            let Some(&(_, block, _)) = same.first() else {
+                continue;
             };
-            if !emit(&entry) {
-                return Ok(Some(place));
+            let data = self.read(block)?;
+            for &(place, _, entry) in same {
+                let entry = DirEntry {
+                    name: entry.name(data),
+                    ino: u64::from(entry.ino),
+                    kind: super::entry::kind_of(entry.code),
+                    next: place + 1,
+                };
+                if !emit(&entry) {
+                    return Ok(Some(place));
+                }
             }
         }
         Ok(None)

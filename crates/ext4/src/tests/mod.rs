@@ -13,6 +13,7 @@ mod memory;
 mod overlay;
 mod power;
 mod random;
+mod reading;
 mod space;
 mod variants;
 mod xattrs;

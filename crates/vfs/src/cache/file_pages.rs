@@ -9,6 +9,9 @@ use core::ops::Range;
 use core::sync::atomic::{AtomicU64, Ordering};
 use paddock_sync::{PreemptOff, Rank, SpinLock};
 
+/// Pages that are put in at once.
+const INSERT_BATCH: usize = 32;
+
 struct Slot {
     page: PageRef,
     /// Changed since it was last written to the disk.
@@ -71,15 +74,64 @@ impl FilePages {
         Some(slot.page.clone())
     }
 
-    /// Whether the page is cached.
-    pub fn contains(&self, index: u64) -> bool {
-        self.slots.lock().contains_key(&index)
+    /// The pages from `index` on, as far as they are cached and `found` has room: how
+    /// many were put into its first places.
+    pub fn get_run(&self, index: u64, found: &mut [Option<PageRef>]) -> usize {
+        let mut slots = self.slots.lock();
+        let run = (index..).zip(slots.range_mut(index..)).zip(found);
+        let mut count = 0;
+        for ((wanted, (here, slot)), place) in run {
+            if *here != wanted {
+                break;
+            }
+            slot.used = true;
+            *place = Some(slot.page.clone());
+            count += 1;
+        }
+        count
+    }
+
+    /// The first page of a range that is cached, or the range's end.
+    pub fn next_cached(&self, range: Range<u64>) -> u64 {
+        let end = range.end;
+        let slots = self.slots.lock();
+        let next = slots.range(range).next();
+        next.map_or(end, |(index, _)| *index)
     }
 
     /// Puts a page in; the page that is there afterwards, which is another
     /// one if there was one before.
     pub fn insert(&self, index: u64, page: PageRef) -> PageRef {
-        let mut slots = self.slots.lock();
+        self.put(&mut self.slots.lock(), index, page).clone()
+    }
+
+    /// Puts pages in from `first` on, where there were none before; the first that is
+    /// there afterwards. `None` without any.
+    pub fn insert_run(
+        &self,
+        first: u64,
+        pages: impl IntoIterator<Item = PageRef>,
+    ) -> Option<PageRef> {
+        let mut pages = (first..).zip(pages).peekable();
+        let mut inserted = None;
+        // Others get at the file's pages between two of the batches.
+        while pages.peek().is_some() {
+            let mut slots = self.slots.lock();
+            for (index, page) in pages.by_ref().take(INSERT_BATCH) {
+                let page = self.put(&mut slots, index, page);
+                inserted.get_or_insert_with(|| page.clone());
+            }
+        }
+        inserted
+    }
+
+    #[inline(always)]
+    fn put<'a>(
+        &self,
+        slots: &'a mut BTreeMap<u64, Slot>,
+        index: u64,
+        page: PageRef,
+    ) -> &'a PageRef {
         let slot = slots.entry(index).or_insert_with(|| {
             self.cache.count.fetch_add(1, Ordering::Relaxed);
             Slot {
@@ -89,7 +141,7 @@ impl FilePages {
                 used: false,
             }
         });
-        slot.page.clone()
+        &slot.page
     }
 
     /// Marks a cached page as changed.

@@ -88,13 +88,28 @@ impl PageCache {
     /// A page of zeroes, not yet in any file; makes room for it if need be.
     /// `ENOMEM`. Never sleeps.
     pub fn allocate(&self) -> Result<PageRef> {
-        if self.pages() >= self.limit && !self.source.has_spare() {
+        self.allocate_by(|source| source.allocate())
+    }
+
+    /// As [`allocate`](Self::allocate), of unspecified content: the caller writes all of
+    /// it before anybody else sees it.
+    pub fn allocate_unfilled(&self) -> Result<PageRef> {
+        self.allocate_by(|source| source.allocate_unfilled())
+    }
+
+    fn allocate_by(&self, from: impl Fn(&dyn PageSource) -> Result<PageRef>) -> Result<PageRef> {
+        if !self.may_grow() {
             self.shrink(EVICT_BATCH);
         }
-        match self.source.allocate() {
-            Err(Errno::ENOMEM) if self.shrink(EVICT_BATCH) > 0 => self.source.allocate(),
+        match from(&*self.source) {
+            Err(Errno::ENOMEM) if self.shrink(EVICT_BATCH) > 0 => from(&*self.source),
             result => result,
         }
+    }
+
+    /// Whether it may hold more pages than now without giving others back.
+    pub fn may_grow(&self) -> bool {
+        self.pages() < self.limit || self.source.has_spare()
     }
 
     /// Takes up to `wanted` pages back that are clean and unused; how many.

@@ -88,7 +88,7 @@ fn it_grows_into_spare_memory_and_gives_it_back() {
     // More goes than has come, as long as nothing is spare.
     assert!(cache.pages() < 2000, "{}", cache.pages());
     assert!(cache.shrink(5000) > 1000, "{}", cache.pages());
-    assert!((0..20).all(|index| pages.contains(index)));
+    assert!((0..20).all(|index| pages.get(index).is_some()));
 }
 
 /// Who asks for all gets all: from a file that is larger than one visit, whose pages were
@@ -104,4 +104,26 @@ fn all_pages_can_be_taken_back() {
     (0..count).for_each(|index| drop(large.get(index)));
     assert_eq!(cache.shrink(usize::MAX), count as usize + small.len());
     assert_eq!(cache.pages(), 0);
+}
+
+#[test]
+fn runs_end_where_a_page_is_missing() {
+    let cache = cache(1000);
+    let pages = FilePages::new(&cache).unwrap();
+    let new = |count: u64| (0..count).map(|_| pages.cache().allocate_unfilled().unwrap());
+    let first = pages.insert_run(10, new(40)).unwrap();
+    assert!(Arc::ptr_eq(&first, &pages.get(10).unwrap()));
+    let mut found = [const { None }; 16];
+    for (index, count) in [(9, 0), (10, 16), (40, 10), (49, 1), (50, 0)] {
+        assert_eq!(pages.get_run(index, &mut found), count, "{index}");
+    }
+    assert_eq!(pages.get_run(10, &mut found[..0]), 0);
+    for (range, next) in [(0..100, 10), (20..30, 20), (50..60, 60), (0..5, 5)] {
+        assert_eq!(pages.next_cached(range), next);
+    }
+    // What is there stays.
+    let same = pages.insert_run(10, new(50)).unwrap();
+    assert!(Arc::ptr_eq(&first, &same));
+    assert_eq!(cache.pages(), 50);
+    assert!(pages.insert_run(0, new(0)).is_none());
 }

@@ -1,6 +1,7 @@
 //! Disks (virtio 1.2, 5.2): several requests in flight, completed by
 //! interrupt; threads sleep meanwhile.
 
+mod pieces;
 mod queue;
 mod slots;
 mod window;
@@ -14,10 +15,11 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use paddock_abi::{Errno, Result};
 use paddock_sync::{OnceCell, might_sleep, try_box};
-use paddock_vfs::BlockDevice;
+use paddock_vfs::{BlockDevice, PAGE_SIZE, PageRef};
+use pieces::{Pieces, is_within_reach};
 use queue::{Answer, Look, RequestQueue};
-use slots::Command;
 pub use slots::Statistics;
+use slots::{Command, PIECES};
 use window::Window;
 
 /// Bytes of a sector, the unit of all of virtio's block addresses.
@@ -120,7 +122,9 @@ impl Disk {
             return Ok(());
         }
         let mut sector = bounce_buffer(SECTOR)?;
-        let ticket = self.queue.submit(Command::Read, 0, &raw mut sector[..])?;
+        let ticket = self
+            .queue
+            .submit(Command::Read, 0, &[&raw mut sector[..]])?;
         let mut look = Look::new();
         while look.waited() < FIRST_REQUEST_NS {
             match self.queue.wait_and_look(&ticket, &mut look) {
@@ -152,7 +156,19 @@ impl Disk {
             let length = MAX_REQUEST.min(buffer.len() - offset);
             let start = buffer.cast::<u8>().wrapping_add(offset);
             let part = core::ptr::slice_from_raw_parts_mut(start, length);
-            window.submit(command, sector + (offset / SECTOR) as u64, part)?;
+            window.submit(command, sector + (offset / SECTOR) as u64, &[part])?;
+        }
+        window.finish()
+    }
+
+    /// Reads into pages that the device can reach, several requests in flight.
+    fn read_reachable(&self, sector: u64, pages: &[PageRef]) -> Result<()> {
+        let mut window = Window::new(&self.queue);
+        for (index, part) in pages.chunks(PIECES).enumerate() {
+            let mut pieces = Pieces::new();
+            part.iter().for_each(|page| pieces.add(page));
+            let sector = sector + (index * PIECES * PAGE_SIZE / SECTOR) as u64;
+            window.submit(Command::Read, sector, pieces.as_slice())?;
         }
         window.finish()
     }
@@ -197,6 +213,22 @@ impl BlockDevice for Disk {
         Ok(())
     }
 
+    fn read_pages(&self, block: u64, pages: &[PageRef]) -> Result<()> {
+        let length = pages.len() * PAGE_SIZE;
+        self.check(block, length)?;
+        thread::current().count_blocks_read((length / SECTOR) as u64);
+        if pages.iter().all(is_within_reach) {
+            return self.read_reachable(block, pages);
+        }
+        let mut bounce = bounce_buffer(PAGE_SIZE)?;
+        for (index, page) in pages.iter().enumerate() {
+            let sector = block + (index * PAGE_SIZE / SECTOR) as u64;
+            self.transfer(Command::Read, sector, &raw mut bounce[..])?;
+            page.write(0, &bounce);
+        }
+        Ok(())
+    }
+
     fn write(&self, block: u64, buf: &[u8]) -> Result<()> {
         self.check(block, buf.len())?;
         if self.read_only {
@@ -221,8 +253,7 @@ impl BlockDevice for Disk {
         if !self.queue.can_flush() {
             return Ok(());
         }
-        let nothing = core::ptr::slice_from_raw_parts_mut(core::ptr::null_mut(), 0);
-        let ticket = self.queue.submit(Command::Flush, 0, nothing)?;
+        let ticket = self.queue.submit(Command::Flush, 0, &[])?;
         self.queue.wait(&ticket)
     }
 }

@@ -25,9 +25,12 @@ pub struct PaddockHal;
 /// neighbours physically, so that a device can use it in place. Stacks and
 /// the kernel's image are not.
 pub fn is_shareable(buffer: &[u8]) -> bool {
-    let start = buffer.as_ptr().addr();
-    let end = start.saturating_add(buffer.len());
-    start >= mmu::DIRECT_MAP && end <= mmu::DEVICE_MAP
+    is_shareable_range(buffer.as_ptr().addr(), buffer.len())
+}
+
+/// The same, of so many bytes from an address on.
+pub fn is_shareable_range(start: usize, length: usize) -> bool {
+    start >= mmu::DIRECT_MAP && start.saturating_add(length) <= mmu::DEVICE_MAP
 }
 
 // SAFETY: DMA memory is zeroed, page-aligned and the caller's alone until it

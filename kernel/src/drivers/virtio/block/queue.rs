@@ -112,21 +112,22 @@ impl RequestQueue {
         self.can_flush
     }
 
-    /// Hands a request over; sleeps while there is no free slot. `data` is in
-    /// the direct map and stays untouched until the ticket was waited for.
+    /// Hands a request over; sleeps while there is no room for it. `data`, of up to
+    /// [`PIECES`](super::slots::PIECES) pieces, is in the direct map and stays untouched
+    /// until the ticket was waited for.
     /// Only for a caller without a ticket: tickets occupy slots until they
     /// are waited for, so callers with some could wait for each other.
-    pub fn submit(&self, command: Command, sector: u64, data: *mut [u8]) -> Result<Ticket> {
+    pub fn submit(&self, command: Command, sector: u64, data: &[*mut [u8]]) -> Result<Ticket> {
         let submit = || self.try_submit(command, sector, data).transpose();
         self.freed.wait_until(submit)
     }
 
-    /// Hands a request over if there is a free slot; never sleeps.
+    /// Hands a request over if there is room for it; never sleeps.
     pub fn try_submit(
         &self,
         command: Command,
         sector: u64,
-        data: *mut [u8],
+        data: &[*mut [u8]],
     ) -> Result<Option<Ticket>> {
         self.slots.lock().submit(command, sector, data).transpose()
     }

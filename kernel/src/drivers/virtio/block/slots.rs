@@ -2,6 +2,7 @@
 
 use crate::drivers::virtio::{self, PaddockHal};
 use crate::memory;
+use alloc::vec::Vec;
 use core::fmt;
 use core::ptr::{self, NonNull};
 use paddock_abi::{Errno, Result};
@@ -11,15 +12,20 @@ use virtio_drivers::transport::mmio::MmioTransport;
 use virtio_drivers::transport::{DeviceStatus, Transport};
 
 const QUEUE: u16 = 0;
-/// Descriptors: three for each slot.
-const QUEUE_SIZE: usize = 64;
+/// Descriptors: two for each request, and one for each of its pieces.
+const QUEUE_SIZE: usize = 256;
 /// Requests in flight at once.
 pub const SLOTS: usize = 16;
+/// Pieces of memory of one request.
+pub const PIECES: usize = 64;
 /// Bytes of shared memory for each slot: the header, then the status byte.
 const CELL: usize = 32;
 const HEADER: usize = 16;
 /// Bytes of a sector, whatever the disk's own are.
 const SECTOR: usize = 512;
+
+/// No memory, where a slot has no piece.
+const NOTHING: *mut [u8] = ptr::slice_from_raw_parts_mut(ptr::null_mut(), 0);
 
 type Queue = VirtQueue<PaddockHal, QUEUE_SIZE>;
 
@@ -48,7 +54,8 @@ enum State {
     InFlight {
         token: u16,
         command: Command,
-        data: *mut [u8],
+        /// How many pieces of memory.
+        pieces: usize,
         /// When it was handed over, in nanoseconds.
         since: u64,
     },
@@ -118,6 +125,8 @@ pub struct Slots {
     transport: MmioTransport<'static>,
     queue: Queue,
     states: [State; SLOTS],
+    /// The memory of the requests in flight: [`PIECES`] for each slot.
+    pieces: Vec<*mut [u8]>,
     /// Headers and status bytes, shared with the device for good.
     cells: NonNull<u8>,
     /// The device was stopped.
@@ -136,11 +145,17 @@ impl Slots {
         let queue = VirtQueue::new(&mut transport, QUEUE, false, false).map_err(|_| Errno::EIO)?;
         let cells = memory::alloc_contiguous(1).ok_or(Errno::ENOMEM)?;
         let cells = NonNull::new(memory::phys_to_virt(cells)).ok_or(Errno::ENOMEM)?;
+        let mut pieces = Vec::new();
+        pieces
+            .try_reserve_exact(SLOTS * PIECES)
+            .map_err(|_| Errno::ENOMEM)?;
+        pieces.resize(SLOTS * PIECES, NOTHING);
         transport.finish_init();
         Ok(Slots {
             transport,
             queue,
             states: [State::Free; SLOTS],
+            pieces,
             cells,
             stopped: false,
             answered: [Answered::NONE; 3],
@@ -156,18 +171,27 @@ impl Slots {
         self.cells.as_ptr().wrapping_add(slot * CELL)
     }
 
-    /// Puts the request on the ring; `None` if all slots are taken.
+    /// Puts the request, of up to [`PIECES`] pieces of memory, on the ring; `None` if
+    /// there is no room for it now.
     pub fn submit(
         &mut self,
         command: Command,
         sector: u64,
-        data: *mut [u8],
+        data: &[*mut [u8]],
     ) -> Option<Result<Ticket>> {
         if self.stopped {
             return Some(Err(Errno::EIO));
         }
         let mut states = self.states.iter();
         let slot = states.position(|state| matches!(state, State::Free))?;
+        if self.queue.available_desc() < data.len() + 2 {
+            return None;
+        }
+        let place = self.pieces.chunks_exact_mut(PIECES).nth(slot)?;
+        let Some(place) = place.get_mut(..data.len()) else {
+            return Some(Err(Errno::EIO));
+        };
+        place.copy_from_slice(data);
         let mut header = [0; HEADER];
         header[..4].copy_from_slice(&(command as u32).to_le_bytes());
         header[8..].copy_from_slice(&sector.to_le_bytes());
@@ -180,7 +204,7 @@ impl Slots {
         }
         // SAFETY: the cell and the data stay untouched while in flight.
         let token = unsafe {
-            self.with_buffers(slot, command, data, |queue, input, output| {
+            self.with_buffers(slot, command, data.len(), |queue, input, output| {
                 queue.add(input, output)
             })
         };
@@ -191,7 +215,7 @@ impl Slots {
             *state = State::InFlight {
                 token,
                 command,
-                data,
+                pieces: data.len(),
                 since: platform::now(),
             };
         }
@@ -203,15 +227,17 @@ impl Slots {
     /// output.
     ///
     /// # Safety
-    /// `data` is valid, and it and the slot's cell are used by nobody else.
+    /// The first `count` pieces of the slot are valid, and they and its cell are used by
+    /// nobody else.
     unsafe fn with_buffers<T>(
         &mut self,
         slot: usize,
         command: Command,
-        data: *mut [u8],
+        count: usize,
         action: impl for<'a> FnOnce(&mut Queue, &'a [&'a [u8]], &'a mut [&'a mut [u8]]) -> T,
     ) -> T {
         let cell = self.header(slot);
+        let pieces = &self.pieces[slot * PIECES..slot * PIECES + count];
         // SAFETY: the cell is inside its page and, like the data, the
         // caller's alone.
         let (header, status) = unsafe {
@@ -221,15 +247,24 @@ impl Slots {
             )
         };
         match command {
-            // SAFETY: the caller's promise.
-            Command::Read => action(
-                &mut self.queue,
-                &[header],
-                &mut [unsafe { &mut *data }, status],
-            ),
-            // SAFETY: the caller's promise.
-            Command::Write => action(&mut self.queue, &[header, unsafe { &*data }], &mut [status]),
-            Command::Flush => action(&mut self.queue, &[header], &mut [status]),
+            Command::Read => {
+                let mut output: [&mut [u8]; PIECES + 1] = core::array::from_fn(|_| &mut [][..]);
+                for (place, piece) in output.iter_mut().zip(pieces) {
+                    // SAFETY: the caller's promise.
+                    *place = unsafe { &mut **piece };
+                }
+                output[count] = status;
+                action(&mut self.queue, &[header], &mut output[..=count])
+            }
+            Command::Write | Command::Flush => {
+                let mut input: [&[u8]; PIECES + 1] = [&[]; PIECES + 1];
+                input[0] = header;
+                for (place, piece) in input[1..].iter_mut().zip(pieces) {
+                    // SAFETY: the caller's promise.
+                    *place = unsafe { &**piece };
+                }
+                action(&mut self.queue, &input[..=count], &mut [status])
+            }
         }
     }
 
@@ -248,7 +283,7 @@ impl Slots {
         self.transport.ack_interrupt();
         let mut completed = 0;
         while let Some(token) = self.queue.peek_used() {
-            let Some((slot, command, data, since)) = self.in_flight(token) else {
+            let Some((slot, command, count, since)) = self.in_flight(token) else {
                 // The device answers what was never asked: its ring cannot be
                 // trusted any further.
                 log::error!("virtio-blk: an answer to no request; the disk is stopped");
@@ -257,7 +292,7 @@ impl Slots {
             // SAFETY: these are the buffers that the token was given for, and
             // the device is done with them.
             let popped = unsafe {
-                self.with_buffers(slot, command, data, |queue, input, output| {
+                self.with_buffers(slot, command, count, |queue, input, output| {
                     queue.pop_used(token, input, output)
                 })
             };
@@ -269,7 +304,9 @@ impl Slots {
                 Command::Write => 1,
                 Command::Flush => 2,
             };
-            self.answered[kind].count(data.len(), platform::now().saturating_sub(since));
+            let pieces = &self.pieces[slot * PIECES..slot * PIECES + count];
+            let bytes = pieces.iter().map(|piece| piece.len()).sum();
+            self.answered[kind].count(bytes, platform::now().saturating_sub(since));
             self.states[slot] = State::Done(if good { Ok(()) } else { Err(Errno::EIO) });
             completed |= 1 << slot;
         }
@@ -302,15 +339,15 @@ impl Slots {
         }
     }
 
-    fn in_flight(&self, wanted: u16) -> Option<(usize, Command, *mut [u8], u64)> {
+    fn in_flight(&self, wanted: u16) -> Option<(usize, Command, usize, u64)> {
         let mut states = self.states.iter().enumerate();
         states.find_map(|(slot, state)| match *state {
             State::InFlight {
                 token,
                 command,
-                data,
+                pieces,
                 since,
-            } if token == wanted => Some((slot, command, data, since)),
+            } if token == wanted => Some((slot, command, pieces, since)),
             _ => None,
         })
     }

@@ -29,7 +29,7 @@ impl<'a> Window<'a> {
     /// Hands a request over, after waiting for older ones of this caller as
     /// far as that is needed to make room. Fails with the first failure of
     /// any of them.
-    pub fn submit(&mut self, command: Command, sector: u64, data: *mut [u8]) -> Result<()> {
+    pub fn submit(&mut self, command: Command, sector: u64, data: &[*mut [u8]]) -> Result<()> {
         if self.next - self.first == WINDOW {
             self.wait_oldest()?;
         }
