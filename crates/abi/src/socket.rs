@@ -71,13 +71,21 @@ pub const TCP_NOTSENT_LOWAT: u32 = 25;
 pub const IP_TOS: u32 = 1;
 pub const IP_TTL: u32 = 2;
 pub const IP_HDRINCL: u32 = 3;
+pub const IP_PKTINFO: u32 = 8;
 pub const IP_RECVERR: u32 = 11;
+pub const IP_RECVTTL: u32 = 12;
+pub const IP_RECVTOS: u32 = 13;
 pub const IPV6_RECVERR: u32 = 25;
 /// Of `IPPROTO_RAW` and `IPPROTO_ICMPV6`.
 pub const ICMP_FILTER: u32 = 1;
 pub const IPV6_CHECKSUM: u32 = 7;
 pub const IPV6_UNICAST_HOPS: u32 = 16;
 pub const IPV6_V6ONLY: u32 = 26;
+pub const IPV6_RECVPKTINFO: u32 = 49;
+pub const IPV6_PKTINFO: u32 = 50;
+pub const IPV6_RECVHOPLIMIT: u32 = 51;
+pub const IPV6_HOPLIMIT: u32 = 52;
+pub const IPV6_RECVTCLASS: u32 = 66;
 pub const IPV6_TCLASS: u32 = 67;
 
 bitflags::bitflags! {

@@ -52,6 +52,15 @@ impl<'a> Packet<'a> {
         }
     }
 
+    /// The type of service, or the traffic class (RFC 791, 3.1; RFC 8200, 3).
+    pub fn class(&self) -> u8 {
+        match (self.to, self.header) {
+            (IpAddress::Ipv4(_), [_, class, ..]) => *class,
+            (IpAddress::Ipv6(_), [high, low, ..]) => high << 4 | low >> 4,
+            _ => 0,
+        }
+    }
+
     fn parse_ipv4(bytes: &'a [u8]) -> Option<Packet<'a>> {
         let packet = Ipv4Packet::new_checked(bytes).ok()?;
         let whole = !packet.more_frags() && packet.frag_offset() == 0;
@@ -80,6 +89,15 @@ impl<'a> Packet<'a> {
             is_checked: false,
         })
     }
+}
+
+/// The hops that a packet to an address has, and its type of service or class.
+pub(crate) fn hops_and_class(to: IpAddress, settings: &Settings) -> (u8, u8) {
+    let (hops, class) = match to {
+        IpAddress::Ipv4(_) => (settings.ttl, settings.tos),
+        IpAddress::Ipv6(_) => (settings.hops, settings.traffic_class),
+    };
+    (if hops == 0 { TTL } else { hops }, class)
 }
 
 /// What is behind the options of a packet (RFC 8200, 4.3 and 4.6). `None` for
@@ -187,19 +205,15 @@ pub struct Sent<'a> {
 impl<'a> Sent<'a> {
     /// `None` if its addresses are not of one family.
     pub fn new(body: Body<'a>, settings: &Settings) -> Option<Sent<'a>> {
-        let (way, hops, class) = match body.addresses() {
-            (IpAddress::Ipv4(from), IpAddress::Ipv4(to)) => {
-                (Way::Ipv4(from, to), settings.ttl, settings.tos)
-            }
-            (IpAddress::Ipv6(from), IpAddress::Ipv6(to)) => {
-                let (hops, class) = (settings.hops, settings.traffic_class);
-                (Way::Ipv6(from, to), hops, class)
-            }
+        let (from, to) = body.addresses();
+        let way = match (from, to) {
+            (IpAddress::Ipv4(from), IpAddress::Ipv4(to)) => Way::Ipv4(from, to),
+            (IpAddress::Ipv6(from), IpAddress::Ipv6(to)) => Way::Ipv6(from, to),
             _ => return None,
         };
+        let (hops, class) = hops_and_class(to, settings);
         let hops = match body {
             Body::Message(.., hops, _) => hops,
-            _ if hops == 0 => TTL,
             _ => hops,
         };
         Some(Sent {

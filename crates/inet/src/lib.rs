@@ -52,10 +52,10 @@ pub use ports::{Claim, EPHEMERAL};
 pub use raw::{Carries, Echoes, Packets};
 pub use settings::{Algorithm, BUFFER, MAX_BUFFER, Settings};
 pub use slab::Id;
-pub use stack::{Arrived, Burst, Datagrams};
+pub use stack::{Arrived, Burst, Datagrams, Delivery};
 pub use stack::{Host, Interface, Ipv4, LISTEN, Listed, Observer, Stack, Traffic};
 pub use tcp::{Figures, State};
-pub use udp::MAX_DATAGRAM;
+pub use udp::{Arrival, MAX_DATAGRAM};
 
 /// One second, in nanoseconds.
 const SECOND: u64 = 1_000_000_000;

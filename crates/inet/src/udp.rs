@@ -2,6 +2,7 @@
 
 use crate::checksum::Sum;
 use crate::failures::{Failure, Report};
+use crate::ip::Packet;
 use crate::ports::Claim;
 use crate::raw::Carries;
 use alloc::collections::VecDeque;
@@ -33,11 +34,36 @@ const MOST_FAILURES: usize = 16;
 /// Bytes that may wait for a socket by default, their cost included.
 pub const LIMIT: usize = 208 << 10;
 
+/// Where a datagram came from, and how.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Arrival {
+    /// Who sent it.
+    pub from: IpEndpoint,
+    /// The address that it was sent to.
+    pub to: IpAddress,
+    /// The hops that it had left.
+    pub hops: u8,
+    /// The type of service, or the traffic class.
+    pub class: u8,
+}
+
+impl Arrival {
+    /// That of what a packet carries, from a port of its sender.
+    pub(crate) fn of(packet: &Packet<'_>, port: u16) -> Arrival {
+        Arrival {
+            from: IpEndpoint::new(packet.from, port),
+            to: packet.to,
+            hops: packet.hops,
+            class: packet.class(),
+        }
+    }
+}
+
 /// A datagram that has come.
 #[derive(Debug)]
 pub struct Datagram {
-    /// Who sent it.
-    pub from: IpEndpoint,
+    /// How it came.
+    pub arrival: Arrival,
     /// What it says.
     pub data: Vec<u8>,
 }
@@ -93,7 +119,7 @@ impl<O> Socket<O> {
     }
 
     /// A datagram has come, in two pieces: false if there is no room for it.
-    pub fn push(&mut self, from: IpEndpoint, first: &[u8], rest: &[u8]) -> bool {
+    pub fn push(&mut self, arrival: Arrival, first: &[u8], rest: &[u8]) -> bool {
         let cost = OVERHEAD + first.len() + rest.len();
         // As on Linux one always fits.
         let full = self.held > 0 && self.held + cost > self.limit;
@@ -101,7 +127,7 @@ impl<O> Socket<O> {
         if full || self.read_shut || self.charge.resize(paid + cost).is_err() {
             return false;
         }
-        let kept = self.keep(from, first, rest);
+        let kept = self.keep(arrival, first, rest);
         match kept {
             Ok(()) => self.held += cost,
             Err(_) => drop(self.charge.resize(paid)),
@@ -109,7 +135,7 @@ impl<O> Socket<O> {
         kept.is_ok()
     }
 
-    fn keep(&mut self, from: IpEndpoint, first: &[u8], rest: &[u8]) -> Result<()> {
+    fn keep(&mut self, arrival: Arrival, first: &[u8], rest: &[u8]) -> Result<()> {
         self.queue.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
         let mut bytes = core::mem::take(&mut self.spare);
         bytes
@@ -117,7 +143,10 @@ impl<O> Socket<O> {
             .map_err(|_| Errno::ENOMEM)?;
         bytes.extend_from_slice(first);
         bytes.extend_from_slice(rest);
-        self.queue.push_back(Datagram { from, data: bytes });
+        self.queue.push_back(Datagram {
+            arrival,
+            data: bytes,
+        });
         Ok(())
     }
 

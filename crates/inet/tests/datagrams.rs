@@ -4,7 +4,7 @@ mod common;
 
 use common::*;
 use paddock_abi::Errno;
-use paddock_inet::{Id, Local, MAX_DATAGRAM, Settings};
+use paddock_inet::{Delivery, Id, Local, MAX_DATAGRAM, Settings};
 use paddock_sync::Ready;
 use smoltcp::wire::{IpAddress, IpEndpoint, Ipv4Address};
 
@@ -27,14 +27,14 @@ fn send(
     to: Option<IpEndpoint>,
 ) -> Result<(), Errno> {
     let now = network.now;
-    network.stacks[side].udp_send(now, id, data, to, false, &Settings::default())
+    network.stacks[side].udp_send(now, id, data, &Delivery::to(to), &Settings::default())
 }
 
 fn receive(network: &mut Network, side: usize, id: Id) -> Result<(Vec<u8>, IpEndpoint), Errno> {
     let mut buffer = vec![0; MAX_DATAGRAM];
     let arrived = network.stacks[side].udp_receive(id, &mut buffer, false)?;
     buffer.truncate(arrived.count);
-    Ok((buffer, arrived.from.unwrap()))
+    Ok((buffer, arrived.arrival.unwrap().from))
 }
 
 fn network() -> Network {
@@ -205,8 +205,12 @@ fn everybody_is_reached_with_leave_only() {
         Err(Errno::EACCES)
     );
     let now = network.now;
+    let to_all = Delivery {
+        broadcasts: true,
+        ..Delivery::to(all)
+    };
     network.stacks[0]
-        .udp_send(now, client, b"x", Some(all), true, &Settings::default())
+        .udp_send(now, client, b"x", &to_all, &Settings::default())
         .unwrap();
     network.pass(SECOND);
     assert_eq!(receive(&mut network, 1, server).unwrap().0, b"x");
@@ -274,4 +278,45 @@ fn changed_packets_do_no_harm() {
     }
     while receive(&mut network, 1, server).is_ok() {}
     assert!(network.account.bytes() < 4000);
+}
+
+/// ip(7), IP_PKTINFO: what a receiver learns, and the address that a sender chooses.
+#[test]
+fn how_a_datagram_came_is_known() {
+    let mut network = network();
+    let (server, _) = socket(&mut network, 1, 53);
+    let (client, _) = socket(&mut network, 0, 0);
+    let settings = Settings {
+        ttl: 7,
+        tos: 0x10,
+        ..Settings::default()
+    };
+    let to = IpEndpoint::new(address(1).into(), 53);
+    let now = network.now;
+    let mut delivery = Delivery::to(to);
+    network.stacks[0]
+        .udp_send(now, client, b"x", &delivery, &settings)
+        .unwrap();
+    network.pass(SECOND);
+    let arrived = network.stacks[1].udp_receive(server, &mut [0; 4], false);
+    let arrival = arrived.unwrap().arrival.unwrap();
+    assert_eq!((arrival.hops, arrival.class), (7, 0x10));
+    assert_eq!(arrival.to, to.addr);
+
+    delivery.source = Some(address(1).into());
+    let sent = network.stacks[0].udp_send(now, client, b"x", &delivery, &settings);
+    assert_eq!(sent, Err(Errno::ENETUNREACH), "another machine's address");
+    let (listener, _) = socket(&mut network, 0, 54);
+    let own = Ipv4Address::new(127, 0, 0, 2);
+    let delivery = Delivery {
+        source: Some(own.into()),
+        ..Delivery::to(IpEndpoint::new(Ipv4Address::LOCALHOST.into(), 54))
+    };
+    network.stacks[0]
+        .udp_send(now, client, b"x", &delivery, &settings)
+        .unwrap();
+    let arrived = network.stacks[0].udp_receive(listener, &mut [0; 4], false);
+    let arrival = arrived.unwrap().arrival.unwrap();
+    assert_eq!(arrival.from.addr, own.into());
+    assert_eq!((arrival.hops, arrival.class), (7, 0x10));
 }

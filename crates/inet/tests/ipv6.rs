@@ -4,7 +4,7 @@ mod common;
 
 use common::*;
 use paddock_abi::Errno;
-use paddock_inet::{Backlog, Id, Local, MAX_DATAGRAM, Plan, Settings, State};
+use paddock_inet::{Backlog, Delivery, Id, Local, MAX_DATAGRAM, Plan, Settings, State};
 use paddock_sync::Ready;
 use smoltcp::wire::{IpAddress, IpEndpoint, Ipv4Address, Ipv6Address};
 
@@ -72,14 +72,14 @@ fn send(
     set: Settings,
 ) -> Result<(), Errno> {
     let now = network.now;
-    network.stacks[side].udp_send(now, id, b"hello", Some(to), false, &set)
+    network.stacks[side].udp_send(now, id, b"hello", &Delivery::to(to), &set)
 }
 
 fn receive(network: &mut Network, side: usize, id: Id) -> Result<IpEndpoint, Errno> {
     let mut buffer = [0; 16];
     let arrived = network.stacks[side].udp_receive(id, &mut buffer, false)?;
     assert_eq!(&buffer[..arrived.count], b"hello");
-    Ok(arrived.from.unwrap())
+    Ok(arrived.arrival.unwrap().from)
 }
 
 #[test]
@@ -119,11 +119,11 @@ fn the_largest_datagrams_are_larger_than_those_of_ipv4() {
         (Ipv4Address::LOCALHOST.into(), 65_507),
     ];
     for (address, most) in sizes {
-        let to = Some(IpEndpoint::new(address, 53));
+        let to = Delivery::to(IpEndpoint::new(address, 53));
         let data = vec![7; most + 1];
-        let largest = stack.udp_send(now, client, &data[1..], to, false, &both());
+        let largest = stack.udp_send(now, client, &data[1..], &to, &both());
         assert_eq!(largest, Ok(()));
-        let refused = stack.udp_send(now, client, &data, to, false, &both());
+        let refused = stack.udp_send(now, client, &data, &to, &both());
         assert_eq!(refused, Err(Errno::EMSGSIZE));
     }
 }

@@ -4,7 +4,7 @@ mod common;
 
 use common::*;
 use paddock_abi::Errno;
-use paddock_inet::{Carries, Echoes, Id, Local, Packets, Settings};
+use paddock_inet::{Carries, Delivery, Echoes, Id, Local, Packets, Settings};
 use smoltcp::wire::{IpAddress, IpEndpoint, Ipv4Address, Ipv4Packet};
 
 const REQUEST: [u8; 12] = [8, 0, 0, 0, 0, 0, 0, 5, b'e', b'c', b'h', b'o'];
@@ -36,14 +36,14 @@ fn socket(network: &mut Network, carries: Carries) -> Id {
 fn send(network: &mut Network, id: Id, data: &[u8], to: IpAddress) -> Result<(), Errno> {
     let (now, to) = (network.now, IpEndpoint::new(to, 0));
     let stack = &mut network.stacks[0];
-    stack.udp_send(now, id, data, Some(to), false, &Settings::default())
+    stack.udp_send(now, id, data, &Delivery::to(to), &Settings::default())
 }
 
 fn receive(network: &mut Network, id: Id) -> Option<(Vec<u8>, IpAddress)> {
     let mut buffer = vec![0; 65_536];
     let arrived = network.stacks[0].udp_receive(id, &mut buffer, false).ok()?;
     buffer.truncate(arrived.count);
-    Some((buffer, arrived.from.unwrap().addr))
+    Some((buffer, arrived.arrival.unwrap().from.addr))
 }
 
 fn localhost() -> IpAddress {

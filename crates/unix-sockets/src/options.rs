@@ -26,6 +26,18 @@ pub enum Switch {
     Cork,
     /// TCP_QUICKACK.
     QuickAck,
+    /// IP_PKTINFO.
+    PacketInfo,
+    /// IP_RECVTTL.
+    ReceiveTtl,
+    /// IP_RECVTOS.
+    ReceiveTos,
+    /// IPV6_RECVPKTINFO.
+    PacketInfo6,
+    /// IPV6_RECVHOPLIMIT.
+    ReceiveHops,
+    /// IPV6_RECVTCLASS.
+    ReceiveClass,
 }
 
 /// What has been set of a socket, apart from what it does by itself.

@@ -13,7 +13,7 @@ use paddock_netlink::{
 };
 
 /// Numbers of the interfaces.
-const LOOPBACK: u32 = 1;
+pub const LOOPBACK: u32 = 1;
 pub const CARD: u32 = 2;
 /// `ARPHRD_LOOPBACK` and `ARPHRD_ETHER` of `<linux/if_arp.h>`.
 const KINDS: (u16, u16) = (772, 1);

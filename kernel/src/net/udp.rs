@@ -6,18 +6,56 @@ use super::notifier::Notifier;
 use crate::process::accounts::paying;
 use alloc::sync::Arc;
 use core::any::Any;
-use embassy_net::IpEndpoint;
+use embassy_net::{IpAddress, IpEndpoint};
 use paddock_abi::socket::{
     AF_INET6, IPPROTO_ICMP, IPPROTO_ICMPV6, IPPROTO_UDP, SOCK_DGRAM, SOCK_RAW,
 };
 use paddock_abi::termios::{FIONREAD, TIOCOUTQ};
 use paddock_abi::{Errno, Result};
-pub use paddock_inet::{Arrived, MAX_DATAGRAM};
-use paddock_inet::{Carries, Echoes, Failure, Id, Local, Packets, Settings};
+pub use paddock_inet::{Arrival, Arrived, MAX_DATAGRAM};
+use paddock_inet::{Carries, Delivery, Echoes, Failure, Id, Local, Packets, Settings};
 use paddock_sync::{Pollable, PreemptOff, Rank, Ready, SpinLock, WaitQueue, try_arc};
 use paddock_unix_sockets::{SocketOptions, Switch, next_ino, socket_metadata};
 use paddock_user_io::{UserReader, UserWriter};
 use paddock_vfs::{File, IoctlArg, Metadata};
+
+/// What sendmsg(2) says of one datagram, in place of what the socket's options do.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Chosen {
+    /// The address of this machine that it is from.
+    pub source: Option<IpAddress>,
+    /// IP_TTL or IPV6_HOPLIMIT.
+    pub hops: Option<u8>,
+    /// IP_TOS or IPV6_TCLASS.
+    pub class: Option<u8>,
+}
+
+impl Chosen {
+    fn change(&self, settings: &mut Settings) {
+        if let Some(hops) = self.hops {
+            (settings.ttl, settings.hops) = (hops, hops);
+        }
+        if let Some(class) = self.class {
+            (settings.tos, settings.traffic_class) = (class, class);
+        }
+    }
+}
+
+/// Whether a datagram is of this machine, and was on no wire.
+pub fn is_looped(arrival: &Arrival) -> bool {
+    inet::with(|stack, _| stack.is_own(arrival.from.addr))
+}
+
+/// The address to answer a datagram from: the one that it was sent to, unless that is
+/// many machines'.
+pub fn answers_from(arrival: &Arrival) -> IpAddress {
+    let sender = IpEndpoint::new(arrival.from.addr, 0);
+    let towards = inet::with(|stack, _| match stack.is_own(arrival.to) {
+        true => None,
+        false => stack.source_towards(sender),
+    });
+    towards.unwrap_or(arrival.to)
+}
 
 /// A socket for datagrams of UDP, for packets of another protocol, or for echoes.
 pub struct UdpSocket {
@@ -131,12 +169,17 @@ impl UdpSocket {
     ///
     /// # Errors
     /// An error that has come, once; `EDESTADDRREQ`, `EMSGSIZE`,
-    /// `ENETUNREACH`, `EACCES`, `EPIPE`, `EINVAL` for port 0, those of
-    /// [`Self::bind`].
-    pub fn send(&self, data: &[u8], to: Option<IpEndpoint>) -> Result<usize> {
-        let settings = self.settings();
-        let broadcasts = self.options.is_on(Switch::Broadcast);
-        inet::with(|stack, now| stack.udp_send(now, self.id, data, to, broadcasts, &settings))?;
+    /// `ENETUNREACH`, `EACCES`, `EPIPE`, `EINVAL` for port 0 or an address of
+    /// another machine, those of [`Self::bind`].
+    pub fn send(&self, data: &[u8], to: Option<IpEndpoint>, chosen: &Chosen) -> Result<usize> {
+        let mut settings = self.settings();
+        chosen.change(&mut settings);
+        let delivery = Delivery {
+            to,
+            broadcasts: self.options.is_on(Switch::Broadcast),
+            source: chosen.source,
+        };
+        inet::with(|stack, now| stack.udp_send(now, self.id, data, &delivery, &settings))?;
         Ok(data.len())
     }
 
@@ -215,7 +258,9 @@ impl File for UdpSocket {
     }
 
     fn write(&self, _: &mut u64, from: &mut UserReader<'_>) -> Result<usize> {
-        from.with_bytes(usize::MAX, |bytes| self.send(bytes, None))
+        from.with_bytes(usize::MAX, |bytes| {
+            self.send(bytes, None, &Chosen::default())
+        })
     }
 
     fn ioctl(&self, command: u32, argument: &mut dyn IoctlArg) -> Result<u64> {

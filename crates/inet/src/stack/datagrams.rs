@@ -4,12 +4,12 @@ use super::calls::source_of;
 use super::{Host, Observer, Path, Stack};
 use crate::SECOND;
 use crate::failures::{Failure, Report, Whose};
-use crate::ip::{Body, Packet, Sent};
+use crate::ip::{Body, Packet, Sent, hops_and_class};
 use crate::local::Local;
 use crate::raw::Carries;
 use crate::settings::Settings;
 use crate::slab::Id;
-use crate::udp::{self, MAX_DATAGRAM, MAX_DATAGRAM4, Socket};
+use crate::udp::{self, Arrival, MAX_DATAGRAM, MAX_DATAGRAM4, Socket};
 use alloc::sync::Arc;
 use paddock_abi::{Errno, Result};
 use paddock_charge::{Account, Charge};
@@ -46,8 +46,20 @@ pub struct Arrived {
     pub count: usize,
     /// Bytes of the datagram.
     pub length: usize,
-    /// Who sent it; `None` for the end after shutdown(2).
-    pub from: Option<IpEndpoint>,
+    /// How it came; `None` for the end after shutdown(2).
+    pub arrival: Option<Arrival>,
+}
+
+/// Whom a datagram is for, and who it is said to be from.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Delivery {
+    /// Whom; `None` is whom the socket is connected to.
+    pub to: Option<IpEndpoint>,
+    /// SO_BROADCAST.
+    pub broadcasts: bool,
+    /// The address of this machine that it is from (IP_PKTINFO), if not the
+    /// socket's, or the way's.
+    pub source: Option<IpAddress>,
 }
 
 /// A socket's ends, and what waits for it.
@@ -61,6 +73,16 @@ pub struct Datagrams {
     pub next: Option<usize>,
     /// Bytes of all that wait, with their cost.
     pub held: usize,
+}
+
+impl Delivery {
+    /// To a receiver, from what address it may be.
+    pub fn to(to: impl Into<Option<IpEndpoint>>) -> Delivery {
+        Delivery {
+            to: to.into(),
+            ..Delivery::default()
+        }
+    }
 }
 
 impl<H: Host> Stack<H> {
@@ -134,12 +156,27 @@ impl<H: Host> Stack<H> {
         &mut self,
         id: Id,
         to: IpEndpoint,
-        broadcasts: bool,
+        delivery: &Delivery,
         any: Local,
     ) -> Result<(Path, IpAddress)> {
         let bound = self.udp(id)?.claim.map_or(any, |claim| claim.local);
-        let (path, way) = self.datagram_route(to, broadcasts)?;
-        Ok((path, source_of(bound, any, to.addr, way)?))
+        let (path, way) = self.datagram_route(to, delivery.broadcasts)?;
+        let source = self.chosen_source(delivery)?.map_or(bound, Local::One);
+        Ok((path, source_of(source, any, to.addr, way)?))
+    }
+
+    /// The address that a datagram is said to be from, if one is said.
+    ///
+    /// # Errors
+    /// `ENETUNREACH` and, of IPv6's, `EINVAL` if it is not this machine's.
+    fn chosen_source(&self, delivery: &Delivery) -> Result<Option<IpAddress>> {
+        match delivery.source {
+            Some(source) if !self.is_own(source) => Err(match source {
+                IpAddress::Ipv4(_) => Errno::ENETUNREACH,
+                IpAddress::Ipv6(_) => Errno::EINVAL,
+            }),
+            source => Ok(source),
+        }
     }
 
     /// connect(2): whom it talks to; `None` for everybody. `any` is what the
@@ -155,7 +192,11 @@ impl<H: Host> Stack<H> {
             if let (Some(IpAddress::Ipv4(_)), IpAddress::Ipv6(_)) = (before, peer.addr) {
                 return Err(Errno::EAFNOSUPPORT);
             }
-            self.udp_way(id, peer, true, any)?;
+            let delivery = Delivery {
+                broadcasts: true,
+                ..Delivery::default()
+            };
+            self.udp_way(id, peer, &delivery, any)?;
             self.udp_make_bound(id, any)?;
         }
         self.udp(id)?.peer = peer;
@@ -182,20 +223,18 @@ impl<H: Host> Stack<H> {
         Ok((if local { Path::Local } else { path }, source))
     }
 
-    /// Sends a datagram to `to`, or to whom the socket is connected;
-    /// `broadcasts` is SO_BROADCAST.
+    /// Sends a datagram.
     ///
     /// # Errors
     /// An error that has come before, once; `EPIPE`, `EDESTADDRREQ`, `EINVAL`
-    /// for port 0, `EMSGSIZE`, `EACCES`, `ENETUNREACH`, those of
+    /// for port 0 and from an address of another machine, `EMSGSIZE`, `EACCES`, `ENETUNREACH`, those of
     /// [`Self::udp_bind`].
     pub fn udp_send(
         &mut self,
         now: u64,
         id: Id,
         data: &[u8],
-        to: Option<IpEndpoint>,
-        broadcasts: bool,
+        delivery: &Delivery,
         settings: &Settings,
     ) -> Result<()> {
         let socket = self.udp(id)?;
@@ -205,14 +244,14 @@ impl<H: Host> Stack<H> {
         if socket.write_shut {
             return Err(Errno::EPIPE);
         }
-        let to = to.or(socket.peer).ok_or(Errno::EDESTADDRREQ)?;
+        let to = delivery.to.or(socket.peer).ok_or(Errno::EDESTADDRREQ)?;
         if socket.carries != Carries::Udp {
-            return self.send_other(now, id, data, (to.addr, broadcasts), settings);
+            return self.send_other(now, id, data, (to.addr, delivery), settings);
         }
         if to.port == 0 {
             return Err(Errno::EINVAL);
         }
-        let (path, source) = self.udp_way(id, to, broadcasts, settings.any)?;
+        let (path, source) = self.udp_way(id, to, delivery, settings.any)?;
         let largest = match to.addr {
             IpAddress::Ipv4(_) => MAX_DATAGRAM4,
             IpAddress::Ipv6(_) => MAX_DATAGRAM,
@@ -231,7 +270,14 @@ impl<H: Host> Stack<H> {
             }
             _ => {
                 self.local.count(data.len());
-                if !self.deliver(from, to, data) {
+                let (hops, class) = hops_and_class(to.addr, settings);
+                let arrival = Arrival {
+                    from,
+                    to: to.addr,
+                    hops,
+                    class,
+                };
+                if !self.deliver(arrival, to.port, data) {
                     self.fail(&Report::no_port(from, to, data));
                 }
             }
@@ -244,19 +290,28 @@ impl<H: Host> Stack<H> {
         now: u64,
         id: Id,
         data: &[u8],
-        to: (IpAddress, bool),
+        (to, delivery): (IpAddress, &Delivery),
         settings: &Settings,
     ) -> Result<()> {
+        let source = self.chosen_source(delivery)?;
         self.udp_make_bound(id, settings.any)?;
+        let to = (to, delivery.broadcasts);
         match self.udp(id)?.carries {
             Carries::Udp => Err(Errno::EINVAL),
-            Carries::Packets(packets) => self.send_packet(now, packets, data, to, settings),
-            Carries::Echoes(echoes) => self.send_echo(now, echoes, data, to, settings),
+            Carries::Packets(mut packets) => {
+                packets.local = source.or(packets.local);
+                self.send_packet(now, packets, data, to, settings)
+            }
+            Carries::Echoes(mut echoes) => {
+                echoes.local = source.or(echoes.local);
+                self.send_echo(now, echoes, data, to, settings)
+            }
         }
     }
 
-    /// A datagram for this machine. False if nobody has the port.
-    fn deliver(&mut self, from: IpEndpoint, to: IpEndpoint, data: &[u8]) -> bool {
+    /// A datagram for a port of this machine. False if nobody has it.
+    fn deliver(&mut self, arrival: Arrival, port: u16, data: &[u8]) -> bool {
+        let (from, to) = (arrival.from, IpEndpoint::new(arrival.to, port));
         let tuple = crate::keys::Tuple {
             local: to,
             remote: from,
@@ -269,7 +324,7 @@ impl<H: Host> Stack<H> {
         let Some(socket) = socket.filter(|socket| socket.takes(&from)) else {
             return false;
         };
-        if socket.push(from, data, &[]) {
+        if socket.push(arrival, data, &[]) {
             socket.owner.changed(Ready::IN);
         }
         true
@@ -295,9 +350,11 @@ impl<H: Host> Stack<H> {
         let Some((source, target, data)) = udp::parse(packet.payload, from, to) else {
             return;
         };
-        let (from, to) = (end(packet.from, source), end(packet.to, target));
         let is_one = !self.is_broadcast(packet.to);
-        if self.deliver(from, to, data) || !is_one || !self.messages.may_go(now) {
+        if self.deliver(Arrival::of(packet, source), target, data)
+            || !is_one
+            || !self.messages.may_go(now)
+        {
             return;
         }
         if let Some(sent) = Sent::new(Body::NoPort(packet), &Settings::default()) {
@@ -327,7 +384,7 @@ impl<H: Host> Stack<H> {
                 true => Ok(Arrived {
                     count: 0,
                     length: 0,
-                    from: None,
+                    arrival: None,
                 }),
                 false => Err(Errno::EAGAIN),
             };
@@ -335,14 +392,14 @@ impl<H: Host> Stack<H> {
         let length = datagram.data.len();
         let count = length.min(buffer.len());
         buffer[..count].copy_from_slice(&datagram.data[..count]);
-        let from = Some(datagram.from);
+        let arrival = Some(datagram.arrival);
         if !peek {
             socket.pop();
         }
         Ok(Arrived {
             count,
             length,
-            from,
+            arrival,
         })
     }
 

@@ -32,7 +32,7 @@ use paddock_sync::{Ready, try_box};
 use raw::Others;
 use smoltcp::wire::{EthernetAddress, IpAddress, IpEndpoint, Ipv4Address, Ipv4Cidr};
 
-pub use datagrams::{Arrived, Datagrams};
+pub use datagrams::{Arrived, Datagrams, Delivery};
 pub use link::Burst;
 pub use list::{LISTEN, Listed, Traffic};
 

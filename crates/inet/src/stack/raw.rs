@@ -9,7 +9,7 @@ use crate::local::Local;
 use crate::raw::{Carries, Echoes, Packets};
 use crate::settings::Settings;
 use crate::slab::Id;
-use crate::udp::Socket;
+use crate::udp::{Arrival, Socket};
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use hashbrown::HashMap;
@@ -261,7 +261,7 @@ impl<H: Host> Stack<H> {
                 if let Some(socket) = id.and_then(|id| self.sockets.get(id))
                     && takes_echo(socket, packet)
                 {
-                    push(socket, packet.from, &[], packet.payload);
+                    push(socket, packet, &[]);
                 }
             }
             _ => {}
@@ -303,11 +303,11 @@ fn give<O: Observer>(socket: &mut Socket<O>, packet: &Packet<'_>) {
         return;
     }
     let header = if is_ipv6 { &[] } else { packet.header };
-    push(socket, packet.from, header, packet.payload);
+    push(socket, packet, header);
 }
 
-fn push<O: Observer>(socket: &mut Socket<O>, from: IpAddress, header: &[u8], rest: &[u8]) {
-    if socket.push(IpEndpoint::new(from, 0), header, rest) {
+fn push<O: Observer>(socket: &mut Socket<O>, packet: &Packet<'_>, header: &[u8]) {
+    if socket.push(Arrival::of(packet, 0), header, packet.payload) {
         socket.owner.changed(Ready::IN);
     }
 }

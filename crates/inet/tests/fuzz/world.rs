@@ -4,7 +4,7 @@
 
 use super::common::*;
 use paddock_abi::Errno;
-use paddock_inet::{Id, Local, Plan, Settings};
+use paddock_inet::{Delivery, Id, Local, Plan, Settings};
 use smoltcp::phy::ChecksumCapabilities;
 use smoltcp::wire::{
     EthernetFrame, EthernetProtocol, Icmpv4Packet, Icmpv6Packet, Icmpv6Repr, IpAddress, IpEndpoint,
@@ -90,7 +90,7 @@ impl World {
                     any: Local::Any,
                     ..Settings::default()
                 };
-                let sent = stack.udp_send(now, self.sockets[0], b"hello", Some(to), false, &set);
+                let sent = stack.udp_send(now, self.sockets[0], b"hello", &Delivery::to(to), &set);
                 assert_eq!(sent, Ok(()));
                 self.network.pass(300 * MS);
             }

@@ -1,7 +1,8 @@
 //! Control data of messages: passed files and identities (cmsg(3)).
 
-use super::Call;
+use super::{Call, Socket, datagram_info};
 use crate::arch::user_access::copy_to_user;
+use crate::net::udp::Chosen;
 use crate::user_memory::read_bytes;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -17,12 +18,21 @@ const MAX_CONTROL: u64 = 4096;
 const MAX_FILES: usize = 253;
 const CMSG_HEADER: usize = size_of::<Cmsghdr>();
 
-/// The files of `SCM_RIGHTS`. `EINVAL` for control data that makes no sense
-/// or is not supported, `EBADF`.
-pub fn attached_files(call: &Call<'_>, header: &Msghdr) -> Result<Vec<Arc<OpenFile>>> {
-    let mut files = Vec::new();
+/// What is sent together with a message's bytes.
+#[derive(Default)]
+pub struct Attached {
+    /// The files of `SCM_RIGHTS`.
+    pub files: Vec<Arc<OpenFile>>,
+    /// Of a datagram.
+    pub chosen: Chosen,
+}
+
+/// Reads control data. `EINVAL` for what makes no sense or is not supported, `EBADF`,
+/// `ENODEV`.
+pub fn attached(call: &Call<'_>, socket: Socket<'_>, header: &Msghdr) -> Result<Attached> {
+    let mut attached = Attached::default();
     if header.msg_control == 0 || header.msg_controllen == 0 {
-        return Ok(files);
+        return Ok(attached);
     }
     if header.msg_controllen > MAX_CONTROL {
         return Err(Errno::ENOBUFS);
@@ -36,15 +46,22 @@ pub fn attached_files(call: &Call<'_>, header: &Msghdr) -> Result<Vec<Arc<OpenFi
         if length < CMSG_HEADER || length > rest.len() || field(4) != 0 {
             return Err(Errno::EINVAL);
         }
+        let data = &rest[CMSG_HEADER..length];
         match (level, kind) {
-            (SOL_SOCKET, SCM_RIGHTS) => take_files(call, &rest[CMSG_HEADER..length], &mut files)?,
+            (SOL_SOCKET, SCM_RIGHTS) => take_files(call, data, &mut attached.files)?,
             // The kernel says who sends, whatever a program says.
             (SOL_SOCKET, SCM_CREDENTIALS) => {}
-            _ => return Err(Errno::EINVAL),
+            (SOL_SOCKET, _) => return Err(Errno::EINVAL),
+            _ => {
+                if let Socket::Udp(socket) = socket {
+                    let chosen = &mut attached.chosen;
+                    datagram_info::choose(chosen, socket.family, level, kind, data)?;
+                }
+            }
         }
         rest = rest.get(length.next_multiple_of(8)..).unwrap_or(&[]);
     }
-    Ok(files)
+    Ok(attached)
 }
 
 fn take_files(call: &Call<'_>, data: &[u8], files: &mut Vec<Arc<OpenFile>>) -> Result<()> {

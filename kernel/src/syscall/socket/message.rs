@@ -1,13 +1,14 @@
 //! sendto(2), recvfrom(2), sendmsg(2), recvmsg(2) and those for several.
 
 use super::address::{self, Address};
-use super::control::{Control, attached_files};
-use super::failures;
-use super::{Call, Socket, credentials, find_unix, only_kernel, socket_of};
+use super::control::{Attached, Control, attached};
+use super::{
+    Call, Socket, credentials, datagram_info, failures, find_unix, only_kernel, socket_of,
+};
 use crate::arch::user_access::copy_to_user;
 use crate::net::netlink;
 use crate::net::tcp::PIECE;
-use crate::net::udp::MAX_DATAGRAM;
+use crate::net::udp::{Arrival, MAX_DATAGRAM};
 use crate::syscall::block::block_until;
 use crate::syscall::buffers::UserBuffers;
 use crate::syscall::io::{broken_pipe, write_with};
@@ -52,7 +53,7 @@ enum Destination {
 #[derive(Default)]
 struct Envelope {
     to: Destination,
-    rights: Vec<Arc<OpenFile>>,
+    attached: Attached,
 }
 
 /// sendto(2).
@@ -67,7 +68,7 @@ pub fn sendto(call: &mut Call<'_>) -> Result<u64> {
         flags(call.uint(3))?,
         Envelope {
             to,
-            rights: Vec::new(),
+            attached: Attached::default(),
         },
     )
 }
@@ -109,17 +110,21 @@ fn send(
     let nonblocking = file.nonblocking() || flags.contains(MsgFlags::DONTWAIT);
     let socket = socket_of(file)?;
     let deadline = socket.send_deadline();
-    let Envelope { to, rights } = envelope;
+    let Envelope { to, attached } = envelope;
+    let chosen = attached.chosen;
     let mut ancillary = Ancillary {
-        rights,
+        rights: attached.files,
         credentials: credentials(call),
     };
     let mut send = |from: &mut UserReader<'_>| match (socket, &to) {
         (Socket::Tcp(socket), _) => socket.write(&mut 0, from),
-        (Socket::Udp(socket), Destination::Inet(to)) => {
-            from.with_bytes(usize::MAX, |bytes| socket.send(bytes, Some(*to)))
+        (Socket::Udp(socket), to) => {
+            let to = match to {
+                Destination::Inet(to) => Some(*to),
+                _ => None,
+            };
+            from.with_bytes(usize::MAX, |bytes| socket.send(bytes, to, &chosen))
         }
-        (Socket::Udp(socket), _) => socket.write(&mut 0, from),
         (Socket::Netlink(socket), _) => {
             let may_change = call.capable(Cap::CAP_NET_ADMIN);
             from.with_bytes(usize::MAX, |bytes| socket.send(bytes, may_change))
@@ -176,14 +181,15 @@ fn with_message(
 #[derive(Default)]
 struct Message {
     received: Received,
-    from: Option<IpEndpoint>,
+    /// How a datagram came.
+    arrival: Option<Arrival>,
 }
 
 impl Message {
-    fn new(count: usize, length: usize, from: Option<IpEndpoint>) -> Message {
+    fn new(count: usize, length: usize, arrival: Option<Arrival>) -> Message {
         let mut received = Received::default();
         (received.count, received.length) = (count, length);
-        Message { received, from }
+        Message { received, arrival }
     }
 
     /// The length that the call returns: the whole message's with
@@ -203,8 +209,8 @@ impl Message {
         if family == AF_NETLINK {
             return address::netlink_bytes(0);
         }
-        match (self.from, self.received.from.as_deref()) {
-            (Some(from), _) => address::inet_bytes(family, from),
+        match (&self.arrival, self.received.from.as_deref()) {
+            (Some(arrival), _) => address::inet_bytes(family, arrival.from),
             (None, Some(name)) => address::unix_bytes(Some(name)),
             (None, None) => Vec::new(),
         }
@@ -283,7 +289,7 @@ fn receive_part(socket: Socket<'_>, to: &mut UserWriter<'_>, peek: bool) -> Resu
             let mut message = Message::default();
             to.with_buffer(MAX_DATAGRAM, |room| {
                 let arrived = socket.receive(room, peek)?;
-                message = Message::new(arrived.count, arrived.length, arrived.from);
+                message = Message::new(arrived.count, arrived.length, arrived.arrival);
                 Ok(arrived.count)
             })?;
             Ok(message)
@@ -301,7 +307,7 @@ fn receive_part(socket: Socket<'_>, to: &mut UserWriter<'_>, peek: bool) -> Resu
             to.fault_in(socket.buffer_size())?;
             Ok(Message {
                 received: socket.receive_to(to, peek)?,
-                from: None,
+                arrival: None,
             })
         }
     }
@@ -321,9 +327,9 @@ fn send_header(
     flags: MsgFlags,
 ) -> Result<u64> {
     let to = destination(call, file, header.msg_name, header.msg_namelen)?;
-    let rights = attached_files(call, header)?;
+    let attached = attached(call, socket_of(file)?, header)?;
     let buffers = pieces(header)?;
-    send(call, file, buffers, flags, Envelope { to, rights })
+    send(call, file, buffers, flags, Envelope { to, attached })
 }
 
 /// What a message is sent from or comes to. `EMSGSIZE` for too many pieces.
@@ -390,6 +396,9 @@ fn receive_header(
     let mut control = Control::new(header);
     if socket.options().is_on(Switch::PassCredentials) {
         control.put(SCM_CREDENTIALS, message.received.credentials.as_bytes())?;
+    }
+    if let Some(arrival) = &message.arrival {
+        datagram_info::put(&mut control, socket, arrival)?;
     }
     control.deliver_files(call, &mut message.received, flags)?;
     result.set(MsgFlags::CTRUNC, control.cut);

@@ -2,6 +2,7 @@
 
 mod address;
 mod control;
+mod datagram_info;
 mod failures;
 pub mod interfaces;
 mod message;

@@ -36,6 +36,21 @@ fn switch(level: u32, option: u32, socket: Socket<'_>) -> Option<Switch> {
         (IPPROTO_TCP, TCP_NODELAY) if tcp => Switch::NoDelay,
         (IPPROTO_TCP, TCP_CORK) if tcp => Switch::Cork,
         (IPPROTO_TCP, TCP_QUICKACK) if tcp => Switch::QuickAck,
+        _ if matches!(socket, Socket::Udp(_)) => return datagram_switch(level, option, socket),
+        _ => return None,
+    })
+}
+
+/// Those of what is told with a datagram (ip(7), ipv6(7)).
+fn datagram_switch(level: u32, option: u32, socket: Socket<'_>) -> Option<Switch> {
+    let is_ipv6 = socket.family() == AF_INET6;
+    Some(match (level, option) {
+        (IPPROTO_IP, IP_PKTINFO) => Switch::PacketInfo,
+        (IPPROTO_IP, IP_RECVTTL) => Switch::ReceiveTtl,
+        (IPPROTO_IP, IP_RECVTOS) => Switch::ReceiveTos,
+        (IPPROTO_IPV6, IPV6_RECVPKTINFO) if is_ipv6 => Switch::PacketInfo6,
+        (IPPROTO_IPV6, IPV6_RECVHOPLIMIT) if is_ipv6 => Switch::ReceiveHops,
+        (IPPROTO_IPV6, IPV6_RECVTCLASS) if is_ipv6 => Switch::ReceiveClass,
         _ => return None,
     })
 }

@@ -5,6 +5,7 @@ mod clocks;
 mod clones;
 mod close_ranges;
 mod copy_range;
+mod datagram_info;
 mod dups;
 mod epoll_rules;
 mod eventfds;
@@ -86,6 +87,7 @@ contracts! {
     clones
     close_ranges
     copy_range
+    datagram_info
     dups
     epoll_rules
     eventfds
