@@ -12,12 +12,13 @@ use virtio_drivers::transport::mmio::MmioTransport;
 use virtio_drivers::transport::{DeviceStatus, Transport};
 
 const QUEUE: u16 = 0;
-/// Descriptors: two for each request, and one for each of its pieces.
-const QUEUE_SIZE: usize = 256;
+/// Descriptors: two for each request, and one for each of its pieces. No hypervisor
+/// in use offers fewer.
+const QUEUE_SIZE: usize = 128;
 /// Requests in flight at once.
 pub const SLOTS: usize = 16;
-/// Pieces of memory of one request.
-pub const PIECES: usize = 64;
+/// Pieces of memory of one request: two such fill the ring.
+pub const PIECES: usize = QUEUE_SIZE / 2 - 2;
 /// Bytes of shared memory for each slot: the header, then the status byte.
 const CELL: usize = 32;
 const HEADER: usize = 16;
