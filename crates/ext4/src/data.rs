@@ -116,13 +116,11 @@ impl Core {
                     self.read_run(from, run, done, pages)?;
                     done += run;
                 }
-                Ok(extent) => {
-                    let run = left.min(extent.len - (logical - extent.logical));
-                    self.zero_run(run, done, pages);
-                    done += run;
-                }
-                Err(hole) => {
-                    let run = left.min(hole.max(1));
+                nothing => {
+                    let run = left.min(match nothing {
+                        Ok(extent) => extent.len - (logical - extent.logical),
+                        Err(hole) => hole.max(1),
+                    });
                     self.zero_run(run, done, pages);
                     done += run;
                 }

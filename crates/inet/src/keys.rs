@@ -29,8 +29,8 @@ impl Hash for Tuple {
             }
             (local, remote) => {
                 let mut bytes = [0; 36];
-                bytes[..16].copy_from_slice(&mapped(local));
-                bytes[16..32].copy_from_slice(&mapped(remote));
+                bytes[..16].copy_from_slice(&mapped_octets(local));
+                bytes[16..32].copy_from_slice(&mapped_octets(remote));
                 bytes[32..].copy_from_slice(ports.as_flattened());
                 state.write(&bytes);
             }
@@ -39,7 +39,7 @@ impl Hash for Tuple {
 }
 
 /// An address with room for any (RFC 4291, 2.5.5.2).
-fn mapped(address: IpAddress) -> [u8; 16] {
+pub fn mapped_octets(address: IpAddress) -> [u8; 16] {
     match address {
         IpAddress::Ipv4(address) => address.to_ipv6_mapped().octets(),
         IpAddress::Ipv6(address) => address.octets(),

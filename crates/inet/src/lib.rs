@@ -45,6 +45,7 @@ pub use autoconfiguration::Plan;
 pub use failures::Failure;
 pub use fragments::is_fragment;
 pub use ip::Packet;
+pub use keys::mapped_octets;
 pub use listener::{Accepted, Backlog};
 pub use local::Local;
 pub use offload::{Cut, Offloads, Unfinished, finish_checksum};

@@ -192,6 +192,12 @@ pub fn sleep_ms(ms: u64) {
     std::thread::sleep(std::time::Duration::from_millis(ms));
 }
 
+/// The calling thread's number.
+pub fn tid() -> i32 {
+    // SAFETY: takes nothing.
+    unsafe { libc::gettid() }
+}
+
 /// Waits until a process or thread sleeps in a call that signals may interrupt,
 /// as proc_pid_stat(5) tells; a minute at most.
 pub fn until_asleep(id: i32) -> Result<(), Errno> {
@@ -207,7 +213,7 @@ pub fn until_asleep(id: i32) -> Result<(), Errno> {
 ///
 /// # Errors
 /// `ETIMEDOUT` after that.
-pub fn until(so: impl Fn() -> bool) -> Result<(), Errno> {
+pub fn until(mut so: impl FnMut() -> bool) -> Result<(), Errno> {
     let begun = std::time::Instant::now();
     while !so() {
         if begun.elapsed().as_secs() >= 60 {

@@ -7,6 +7,7 @@ use crate::net::udp::{Arrival, Chosen, answers_from, is_looped};
 use embassy_net::IpAddress;
 use paddock_abi::socket::*;
 use paddock_abi::{Errno, Result};
+use paddock_inet::mapped_octets;
 use paddock_unix_sockets::Switch;
 use smoltcp::wire::{Ipv4Address, Ipv6Address};
 
@@ -68,12 +69,8 @@ fn info(arrival: &Arrival, to: Ipv4Address) -> [u8; INFO.0] {
 
 /// `struct in6_pktinfo`: the address that it was sent to, the interface.
 fn info6(arrival: &Arrival) -> [u8; INFO.1] {
-    let to = match arrival.to {
-        IpAddress::Ipv4(address) => address.to_ipv6_mapped(),
-        IpAddress::Ipv6(address) => address,
-    };
     let mut bytes = [0; INFO.1];
-    bytes[..16].copy_from_slice(&to.octets());
+    bytes[..16].copy_from_slice(&mapped_octets(arrival.to));
     bytes[16..].copy_from_slice(&interface(arrival).to_le_bytes());
     bytes
 }
@@ -106,7 +103,7 @@ pub fn choose(chosen: &mut Chosen, family: u16, level: u32, kind: u32, data: &[u
             choose_source(chosen, source, u32::from_le_bytes(*index))
         }
         (IPPROTO_IP, IP_TTL) => {
-            chosen.hops = Some(byte(number(data)?)?.ok_or(Errno::EINVAL)?);
+            chosen.hops = Some(hops(number(data)?)?);
             Ok(())
         }
         (IPPROTO_IP, IP_TOS) => {
@@ -120,7 +117,7 @@ pub fn choose(chosen: &mut Chosen, family: u16, level: u32, kind: u32, data: &[u
         (IPPROTO_IPV6, IPV6_HOPLIMIT) if family == AF_INET6 => {
             chosen.hops = match number(data)? {
                 -1 => None,
-                hops => Some(byte(hops)?.ok_or(Errno::EINVAL)?),
+                value => Some(hops(value)?),
             };
             Ok(())
         }
@@ -150,8 +147,8 @@ fn number(data: &[u8]) -> Result<i32> {
     Ok(i32::from_le_bytes(bytes))
 }
 
-/// A number of hops; `None` for none at all.
-fn byte(value: i32) -> Result<Option<u8>> {
-    let value = u8::try_from(value).map_err(|_| Errno::EINVAL)?;
-    Ok((value != 0).then_some(value))
+/// A number of hops, which is not zero.
+fn hops(value: i32) -> Result<u8> {
+    let hops = u8::try_from(value).ok().filter(|&hops| hops != 0);
+    hops.ok_or(Errno::EINVAL)
 }

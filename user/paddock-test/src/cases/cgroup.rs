@@ -10,10 +10,6 @@ use std::fs;
 use std::io;
 use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
-
-/// How long anything may take.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 pub fn run(report: &mut Report, _: &[String]) -> Outcome {
     let top = match own_group() {
@@ -83,15 +79,8 @@ fn checks(report: &mut Report, top: &Path) -> io::Result<()> {
     Ok(())
 }
 
-fn soon(mut condition: impl FnMut() -> bool) -> bool {
-    let end = Instant::now() + PATIENCE;
-    while Instant::now() < end {
-        if condition() {
-            return true;
-        }
-        sys::sleep_ms(5);
-    }
-    false
+fn soon(condition: impl FnMut() -> bool) -> bool {
+    sys::until(condition).is_ok()
 }
 
 fn value(path: &Path, key: &str) -> Option<u64> {

@@ -223,8 +223,7 @@ fn threads(epolls: &[i32]) -> Result<(Vec<thread::JoinHandle<bool>>, Arc<AtomicU
     let spawn = |&epoll: &i32| {
         let (count, ids) = (count.clone(), ids.clone());
         thread::spawn(move || {
-            // SAFETY: takes nothing.
-            let _ = ids.send(unsafe { libc::gettid() });
+            let _ = ids.send(sys::tid());
             drop(ids);
             let found = events(epoll, 4, 60_000);
             count.fetch_add(1, Ordering::SeqCst);

@@ -5,6 +5,7 @@ use std::fs;
 
 use super::Outcome;
 use crate::report::Report;
+use crate::sys;
 
 pub fn run(report: &mut Report, _: &[String]) -> Outcome {
     checks(report).map_err(|error| error.to_string())
@@ -26,8 +27,7 @@ fn checks(report: &mut Report) -> std::io::Result<()> {
 /// A thread is found by its number, but not listed.
 fn thread(report: &mut Report) -> std::io::Result<()> {
     let looked = std::thread::spawn(|| {
-        // SAFETY: takes nothing.
-        let tid = unsafe { libc::gettid() }.to_string();
+        let tid = sys::tid().to_string();
         let stat = fs::read_to_string(format!("/proc/{tid}/stat"))?;
         let names = fs::read_dir("/proc")?.flatten();
         let listed = names

@@ -21,8 +21,7 @@ extern "C" fn handler(_: i32, info: *const libc::siginfo_t, _: *const libc::c_vo
     SENDER.store(pid, Ordering::SeqCst);
     CODE.store(code, Ordering::SeqCst);
     ADDRESS.store(address.addr(), Ordering::SeqCst);
-    // SAFETY: `gettid` touches no memory.
-    THREAD.store(unsafe { libc::gettid() }, Ordering::SeqCst);
+    THREAD.store(sys::tid(), Ordering::SeqCst);
     COUNT.fetch_add(1, Ordering::SeqCst);
 }
 
@@ -321,8 +320,7 @@ fn in_threads(report: &mut Report) -> Outcome {
     catch(libc::SIGUSR1, handler, libc::SA_RESTART)?;
     let before = count();
     let thread = std::thread::spawn(move || {
-        // SAFETY: `gettid` touches no memory.
-        let own = unsafe { libc::gettid() };
+        let own = sys::tid();
         let sent = call!(libc::syscall(
             libc::SYS_tgkill,
             own_pid(),

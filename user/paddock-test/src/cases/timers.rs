@@ -239,9 +239,7 @@ fn quiet(report: &mut Report) -> Outcome {
 fn threads(report: &mut Report, signal: i32) -> Outcome {
     let (tell, hear) = std::sync::mpsc::channel();
     let thread = std::thread::spawn(move || {
-        // SAFETY: takes nothing.
-        let tid = unsafe { libc::syscall(libc::SYS_gettid) } as i32;
-        let _ = tell.send(tid);
+        let _ = tell.send(sys::tid());
         wait(signal, 10_000).is_ok_and(|told| told.is_some())
     });
     let tid = hear.recv().map_err(|error| error.to_string())?;

@@ -1,6 +1,6 @@
 //! The memory of a request: pages, of which neighbours are one piece.
 
-use super::slots::PIECES;
+use super::slots::{NOTHING, PIECES};
 use crate::drivers::virtio::is_shareable_range;
 use core::ptr;
 use paddock_vfs::{PAGE_SIZE, PageRef};
@@ -25,7 +25,7 @@ impl Pieces {
     /// None yet.
     pub fn new() -> Self {
         Pieces {
-            pieces: [ptr::slice_from_raw_parts_mut(ptr::null_mut(), 0); PIECES],
+            pieces: [NOTHING; PIECES],
             count: 0,
         }
     }

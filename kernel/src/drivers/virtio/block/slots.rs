@@ -25,8 +25,8 @@ const HEADER: usize = 16;
 /// Bytes of a sector, whatever the disk's own are.
 const SECTOR: usize = 512;
 
-/// No memory, where a slot has no piece.
-const NOTHING: *mut [u8] = ptr::slice_from_raw_parts_mut(ptr::null_mut(), 0);
+/// No memory, where there is no piece.
+pub const NOTHING: *mut [u8] = ptr::slice_from_raw_parts_mut(ptr::null_mut(), 0);
 
 type Queue = VirtQueue<PaddockHal, QUEUE_SIZE>;
 

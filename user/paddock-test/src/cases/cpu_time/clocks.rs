@@ -8,10 +8,6 @@ fn clock_of(id: i32, of_thread: bool) -> i32 {
     (!id << 3) | if of_thread { 6 } else { 2 }
 }
 
-pub fn tid() -> Result<i32, Errno> {
-    Ok(call!(libc::syscall(libc::SYS_gettid))? as i32)
-}
-
 pub fn clocks(report: &mut Report) -> Outcome {
     let child = sys::fork(|| i32::from(spin(5_000) != Ok(true)))?;
     let number = clock_of(child, false);
@@ -28,7 +24,7 @@ pub fn clocks(report: &mut Report) -> Outcome {
     sys::kill(child, libc::SIGKILL)?;
     sys::wait(child)?;
     report.refused("nor has one that is gone", clock(number), libc::EINVAL);
-    let own_thread = clock(clock_of(tid()?, true))?;
+    let own_thread = clock(clock_of(sys::tid(), true))?;
     report.check("the own thread by its number", own_thread > 0);
     report.check("the own process by its number", {
         clock(clock_of(std::process::id() as i32, false))? >= own_thread
@@ -81,7 +77,7 @@ pub fn sleeps(report: &mut Report) -> Outcome {
     );
     report.refused(
         "nor by its number",
-        sleep_on(clock_of(tid()?, true), 0, MS),
+        sleep_on(clock_of(sys::tid(), true), 0, MS),
         libc::EINVAL,
     );
     report.refused(

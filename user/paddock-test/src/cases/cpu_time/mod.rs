@@ -139,12 +139,8 @@ fn mostly(mode: usize, mut work: impl FnMut() -> Result<(), Errno>) -> Result<bo
             work()?;
         }
         let after = used()?;
-        let [in_user, in_system] = [after[0] - before[0], after[1] - before[1]];
-        let [most, rest] = match mode {
-            0 => [in_user, in_system],
-            _ => [in_system, in_user],
-        };
-        if most > 4 * rest {
+        let spent = |mode: usize| after[mode] - before[mode];
+        if spent(mode) > 4 * spent(1 - mode) {
             return Ok(true);
         }
     }
@@ -334,7 +330,7 @@ fn proc_files(report: &mut Report) -> Outcome {
     let after = machine()?;
     let busy = after[0] + after[1] - whole[0] - whole[1];
     report.check("so does /proc/stat", busy >= 28);
-    let thread = format!("/proc/self/task/{}/stat", clocks::tid()?);
+    let thread = format!("/proc/self/task/{}/stat", sys::tid());
     let own = clock(libc::CLOCK_THREAD_CPUTIME_ID)? / (10 * MS);
     let told = field(&thread, 14)? + field(&thread, 15)?;
     report.check(
