@@ -4,6 +4,16 @@ use super::{BAD, CLOSED, NONE, Outcome, refused};
 use crate::report::Report;
 use crate::sys::{self, call};
 
+/// Descriptors of several kinds.
+struct Fds {
+    reader: i32,
+    writer: i32,
+    file: i32,
+    place: i32,
+    folder: i32,
+    read_only: i32,
+}
+
 pub fn run(report: &mut Report) -> Outcome {
     let [reader, writer] = sys::pipe()?;
     let file = call!(libc::open(
@@ -16,6 +26,31 @@ pub fn run(report: &mut Report) -> Outcome {
     let read_only = call!(libc::open(c"file".as_ptr(), libc::O_RDONLY))?;
     let mut buffer = [0u8; 64];
     let at = buffer.as_mut_ptr();
+    let fds = Fds {
+        reader,
+        writer,
+        file,
+        place,
+        folder,
+        read_only,
+    };
+    reading_and_writing(report, at, &fds);
+    numbers(report, at, &fds);
+    storage(report, at, &fds);
+    others(report, at, &fds);
+    super::super::close(&[reader, writer, file, place, folder, read_only])
+}
+
+/// Bytes and places in files.
+fn reading_and_writing(report: &mut Report, at: *mut u8, fds: &Fds) {
+    let &Fds {
+        reader,
+        writer,
+        file,
+        place,
+        folder,
+        read_only,
+    } = fds;
     refused!(report;
         "a closed one": SYS_read(CLOSED, at, 1) => EBADF;
         "the end that writes": SYS_read(writer, at, 1) => EBADF;
@@ -37,6 +72,18 @@ pub fn run(report: &mut Report) -> Outcome {
         "from nowhere": SYS_lseek(file, 0, 9) => EINVAL;
         "no data there": SYS_lseek(file, 1usize, libc::SEEK_DATA) => ENXIO;
         "no hole there": SYS_lseek(file, 1usize, libc::SEEK_HOLE) => ENXIO;
+    );
+}
+
+/// Descriptors as such, and what makes them.
+fn numbers(report: &mut Report, at: *mut u8, fds: &Fds) {
+    let &Fds {
+        reader,
+        file,
+        place,
+        ..
+    } = fds;
+    refused!(report;
         "a closed one": SYS_dup(CLOSED) => EBADF;
         "the same": SYS_dup3(file, file, 0) => EINVAL;
         "an unknown flag": SYS_dup3(file, 50, 1) => EINVAL;
@@ -76,6 +123,20 @@ pub fn run(report: &mut Report) -> Outcome {
         "an unknown clock": SYS_timerfd_create(99, 0) => EINVAL;
         "no timerfd": SYS_timerfd_gettime(file, at) => EINVAL;
         "no timerfd": SYS_timerfd_settime(file, 0, at, NONE) => EINVAL;
+    );
+}
+
+/// What is durable, and how large.
+fn storage(report: &mut Report, at: *mut u8, fds: &Fds) {
+    let &Fds {
+        reader,
+        writer,
+        file,
+        folder,
+        read_only,
+        ..
+    } = fds;
+    refused!(report;
         "a closed one": SYS_fsync(CLOSED) => EBADF;
         "a pipe": SYS_fsync(reader) => EINVAL;
         "a pipe": SYS_fdatasync(reader) => EINVAL;
@@ -100,6 +161,20 @@ pub fn run(report: &mut Report) -> Outcome {
         "no folder": SYS_getdents64(file, at, 64) => ENOTDIR;
         "too small": SYS_getdents64(folder, at, 4) => EINVAL;
         "a closed one": SYS_getdents64(CLOSED, at, 64) => EBADF;
+    );
+}
+
+/// Bytes from one to another, their status, and waiting.
+fn others(report: &mut Report, at: *mut u8, fds: &Fds) {
+    let &Fds {
+        reader,
+        writer,
+        file,
+        place,
+        folder,
+        read_only,
+    } = fds;
+    refused!(report;
         "to itself": SYS_sendfile(reader, file, NONE, 1) => EBADF;
         "from a pipe": SYS_sendfile(writer, reader, NONE, 1) => EINVAL;
         "an offset nowhere": SYS_sendfile(writer, file, BAD, 1) => EFAULT;
@@ -128,5 +203,4 @@ pub fn run(report: &mut Report) -> Outcome {
         "more than may be open": SYS_ppoll(at, 1 << 24, NONE, NONE, 8) => EINVAL;
         "fewer than none": SYS_pselect6(-1, NONE, NONE, NONE, NONE, NONE) => EINVAL;
     );
-    super::super::close(&[reader, writer, file, place, folder, read_only])
 }

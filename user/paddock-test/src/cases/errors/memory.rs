@@ -66,6 +66,14 @@ pub fn run(report: &mut Report) -> Outcome {
         "an unknown flag": SYS_getrandom(at, 1, 8) => EINVAL;
         "both kinds": SYS_getrandom(at, 1, 6) => EINVAL;
         "nowhere": SYS_getrandom(BAD, 1, 0) => EFAULT;
+    );
+    system_v(report, at, gone);
+    super::super::close(&[file, read_only, written, folder])
+}
+
+/// Shared memory, semaphores and messages: `at` is memory, at `gone` there is none.
+fn system_v(report: &mut Report, at: usize, gone: usize) {
+    refused!(report;
         "no size": SYS_shmget(0, 0, 0o600) => EINVAL;
         "not there": SYS_shmget(0x7f00_1234, 4096, 0) => ENOENT;
         "unknown": SYS_shmat(-1, NONE, 0) => EINVAL;
@@ -84,5 +92,4 @@ pub fn run(report: &mut Report) -> Outcome {
         "nowhere": SYS_msgsnd(0, BAD, 1, 0) => EFAULT;
         "unknown": SYS_msgrcv(-1, at, 1, 0, 0) => EINVAL;
     );
-    super::super::close(&[file, read_only, written, folder])
 }

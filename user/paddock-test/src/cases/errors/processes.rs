@@ -9,6 +9,16 @@ const NOBODY: i32 = 0x3fff_fffe;
 pub fn run(report: &mut Report) -> Outcome {
     let mut words = [0u64; 64];
     let at = words.as_mut_ptr();
+    signals(report, at);
+    identity(report, at);
+    scheduling(report, at);
+    others(report, at);
+    sigaltstack(report);
+    Ok(())
+}
+
+/// Calls on signals, and on children.
+fn signals(report: &mut Report, at: *mut u64) {
     refused!(report;
         "nobody": SYS_kill(NOBODY, 0) => ESRCH;
         "an unknown signal": SYS_kill(0, 65) => EINVAL;
@@ -41,6 +51,12 @@ pub fn run(report: &mut Report) -> Outcome {
         "an unknown kind": SYS_waitid(9, 1, NONE, libc::WEXITED, NONE) => EINVAL;
         "a process without number": SYS_waitid(1, 0, NONE, libc::WEXITED, NONE) => EINVAL;
         "a closed one": SYS_waitid(3, CLOSED, NONE, libc::WEXITED, NONE) => EBADF;
+    );
+}
+
+/// Groups, priorities, limits, names and who one is.
+fn identity(report: &mut Report, at: *mut u64) {
+    refused!(report;
         "nobody": SYS_getpgid(NOBODY) => ESRCH;
         "nobody": SYS_getsid(NOBODY) => ESRCH;
         "nobody": SYS_setpgid(NOBODY, 0) => ESRCH;
@@ -72,6 +88,12 @@ pub fn run(report: &mut Report) -> Outcome {
         "no group": SYS_setgid(-1) => EINVAL;
         "nowhere": SYS_getresuid(BAD, at, at) => EFAULT;
         "nowhere": SYS_getresgid(at, BAD, at) => EFAULT;
+    );
+}
+
+/// What a process is told to be, and when it runs.
+fn scheduling(report: &mut Report, at: *mut u64) {
+    refused!(report;
         "an unknown option": SYS_prctl(9_999, 0, 0, 0, 0) => EINVAL;
         "an unknown signal": SYS_prctl(libc::PR_SET_PDEATHSIG, 65, 0, 0, 0) => EINVAL;
         "nowhere": SYS_prctl(libc::PR_GET_PDEATHSIG, BAD, 0, 0, 0) => EFAULT;
@@ -99,6 +121,12 @@ pub fn run(report: &mut Report) -> Outcome {
         "a flag": SYS_sched_getattr(0, at, 48, 1) => EINVAL;
         "too small": SYS_sched_getattr(0, at, 8, 0) => EINVAL;
         "nobody": SYS_sched_getattr(NOBODY, at, 48, 0) => ESRCH;
+    );
+}
+
+/// Descriptors of processes, threads, futexes and the machine.
+fn others(report: &mut Report, at: *mut u64) {
+    refused!(report;
         "nobody": SYS_pidfd_open(NOBODY, 0) => ESRCH;
         "nobody's number": SYS_pidfd_open(0, 0) => EINVAL;
         "an unknown flag": SYS_pidfd_open(1, 1 << 20) => EINVAL;
@@ -124,8 +152,6 @@ pub fn run(report: &mut Report) -> Outcome {
         "an unknown argument": SYS_reboot(1, 2, 3, NONE) => EINVAL;
         "an unknown action": SYS_syslog(99, NONE, 0) => EINVAL;
     );
-    sigaltstack(report);
-    Ok(())
 }
 
 /// Stacks for signals.

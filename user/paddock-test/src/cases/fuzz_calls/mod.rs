@@ -6,6 +6,7 @@
 mod kinds;
 mod stage;
 mod table;
+mod values;
 mod worker;
 
 use super::{Outcome, number};
