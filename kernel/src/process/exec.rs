@@ -82,14 +82,14 @@ fn become_only_thread(thread: &Arc<UserThread>) -> Result<()> {
     if process.threads.lock().len() == 1 {
         return Ok(());
     }
-    // Threads that are on the way out look at `ending` only when the whole
+    // Threads that are on the way out look at the signals only when the whole
     // process ends; here they are told one by one.
     super::signals::end_other_threads(thread)?;
     process.changed.wait_until(|| {
         let alone = process.threads.lock().len() == 1;
-        (alone || process.ending.lock().is_some()).then_some(())
+        (alone || process.signals.lock().is_dying()).then_some(())
     });
-    if process.ending.lock().is_some() {
+    if process.signals.lock().is_dying() {
         return Err(Errno::EINTR);
     }
     Ok(())

@@ -18,8 +18,7 @@ use paddock_process::{Bereft, Usage, WaitStatus};
 /// Decides how a process ends; all its threads go on their next way to user
 /// mode. Only the first call counts.
 pub fn begin_exit(process: &Process, status: WaitStatus) {
-    process.ending.lock().get_or_insert(status);
-    process.signals.lock().set_dying();
+    process.signals.lock().set_ending(status);
     process.stop.lock().stopped = false;
     // Whoever may take the last memory, and the CPU from the caller, must
     // have been told before to end.
@@ -85,7 +84,7 @@ fn end_process(process: &Arc<Process>, thread: &UserThread) {
     oom::on_release(process);
     release_directories(process);
     end_session(process.pid);
-    let decided = *process.ending.lock();
+    let decided = process.signals.lock().ending();
     let code = process.exit_code.load(Ordering::Relaxed);
     let status = decided.unwrap_or(WaitStatus::Exited(code));
     release_vfork_parent(process);

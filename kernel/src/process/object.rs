@@ -156,8 +156,6 @@ pub struct Process {
     pub memory_account: AtomicU64,
     /// Whether that has all its threads stand still.
     pub freezing: AtomicBool,
-    /// How it ends, once that is decided.
-    pub ending: SpinLock<Option<WaitStatus>>,
     /// What its first thread gave exit(2): how it ends if nothing else has
     /// been decided.
     pub exit_code: AtomicU8,
@@ -299,7 +297,6 @@ impl Process {
             memory_account: AtomicU64::new(place.group().account().to_u64()),
             place: SpinLock::new(Rank::Leaf, place),
             freezing: AtomicBool::new(false),
-            ending: SpinLock::new(Rank::Leaf, None),
             exit_code: AtomicU8::new(0),
             names: SpinLock::new(Rank::Leaf, names),
             limits: SpinLock::new(Rank::Leaf, limits),

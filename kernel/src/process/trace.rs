@@ -224,9 +224,9 @@ impl UserThread {
 
 /// Whether nothing keeps a thread from dying.
 fn is_killed(thread: &UserThread) -> bool {
-    let ending = *thread.process.ending.lock();
+    let signals = thread.process.signals.lock();
     let by_kill = |status| matches!(status, WaitStatus::Signaled { signal, .. } if u32::from(signal) == SIGKILL);
-    ending.is_some_and(by_kill) || thread.process.signals.lock().kill_waits(thread.tid)
+    signals.ending().is_some_and(by_kill) || signals.kill_waits(thread.tid)
 }
 
 /// The running thread, which this is, stands still until its tracer has it go on; with

@@ -2,6 +2,7 @@
 
 use super::state::Signals;
 use super::{DefaultAction, SignalSet, default_action};
+use crate::WaitStatus;
 use paddock_abi::signal::*;
 
 /// What a thread does next about signals, on its way to user mode.
@@ -43,7 +44,11 @@ impl Signals {
     /// Takes the next signal that the thread does not block, whatever it does:
     /// for its tracer, before [`Self::decide`].
     pub fn take_next(&mut self, tid: u32) -> Option<Siginfo> {
-        self.take(tid, None).map(|(_, info)| info)
+        let (signal, info) = self.take(tid, None)?;
+        if signal == SIGKILL && !self.protected {
+            self.terminate(signal, false);
+        }
+        Some(info)
     }
 
     /// What the thread does about a signal that it has taken; `None` for nothing.
@@ -65,12 +70,19 @@ impl Signals {
                 self.stopping = true;
                 Some(Delivery::Stop(signal))
             }
-            DefaultAction::Terminate => Some(Delivery::Terminate {
-                signal,
-                core: false,
-            }),
-            DefaultAction::Core => Some(Delivery::Terminate { signal, core: true }),
+            DefaultAction::Terminate => Some(self.terminate(signal, false)),
+            DefaultAction::Core => Some(self.terminate(signal, true)),
         }
+    }
+
+    /// From here on the process is known to end, so that there is no moment in
+    /// which a signal that kills neither waits nor has done so.
+    fn terminate(&mut self, signal: u32, core: bool) -> Delivery {
+        self.set_ending(WaitStatus::Signaled {
+            signal: signal as u8,
+            core,
+        });
+        Delivery::Terminate { signal, core }
     }
 
     fn handle(

@@ -1,6 +1,7 @@
 //! [`Signals`]: all signal state of one process.
 
 use super::{DefaultAction, Pending, SignalSet, default_action, is_signal};
+use crate::WaitStatus;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use paddock_abi::signal::*;
@@ -51,8 +52,8 @@ pub struct Signals {
     pub(super) threads: Vec<ThreadSignals>,
     /// Process 1 only gets the signals that it handles.
     pub(super) protected: bool,
-    /// `SIGKILL` or another deadly signal is on its way: all threads go.
-    dying: bool,
+    /// How the process ends, once that is decided: all threads go.
+    ending: Option<WaitStatus>,
     /// A thread has taken a stop and has not made it yet.
     pub(super) stopping: bool,
     /// How many signals with details may wait, for the process and for each
@@ -72,7 +73,7 @@ impl Signals {
             pending: Pending::new(),
             threads: Vec::new(),
             protected,
-            dying: false,
+            ending: None,
             stopping: false,
             queue_limit: QUEUE_LIMIT,
         };
@@ -91,7 +92,7 @@ impl Signals {
             pending: _,
             threads: _,
             protected: _,
-            dying: _,
+            ending: _,
             stopping: _,
             queue_limit,
         } = self;
@@ -288,7 +289,7 @@ impl Signals {
     pub fn is_killed(&self) -> bool {
         let waits = |pending: &Pending| pending.set().contains(SIGKILL);
         let of_thread = |thread: &ThreadSignals| waits(&thread.pending);
-        self.dying || waits(&self.pending) || self.threads.iter().any(of_thread)
+        self.is_dying() || waits(&self.pending) || self.threads.iter().any(of_thread)
     }
 
     /// Whether the parent wants to hear of children that stop.
@@ -360,7 +361,7 @@ impl Signals {
             return true;
         };
         let pending = thread.pending.set().union(self.pending.set());
-        self.dying || !pending.minus(thread.mask).is_empty()
+        self.is_dying() || !pending.minus(thread.mask).is_empty()
     }
 
     /// Whether `SIGKILL` waits for the thread or its process.
@@ -375,13 +376,19 @@ impl Signals {
         Ok(())
     }
 
-    /// Whether a signal is on its way that kills the process.
+    /// Whether it is decided that the process ends.
     pub fn is_dying(&self) -> bool {
-        self.dying
+        self.ending.is_some()
     }
 
-    /// All threads are to end (exit_group, or a deadly signal).
-    pub fn set_dying(&mut self) {
-        self.dying = true;
+    /// How the process ends, if that is decided.
+    pub fn ending(&self) -> Option<WaitStatus> {
+        self.ending
+    }
+
+    /// All threads are to end (exit_group, or a deadly signal). Only the first
+    /// word on how counts.
+    pub fn set_ending(&mut self, status: WaitStatus) {
+        self.ending.get_or_insert(status);
     }
 }

@@ -1,4 +1,5 @@
 use super::*;
+use crate::WaitStatus;
 use paddock_abi::Errno;
 use proptest::prelude::*;
 
@@ -201,6 +202,24 @@ fn process_one_gets_only_what_it_handles() {
     let fault = Siginfo::fault(SIGSEGV, SEGV_MAPERR, 0);
     signals.force(&fault, 1).unwrap();
     assert!(matches!(signals.next(1), Some(Delivery::Terminate { .. })));
+}
+
+#[test]
+fn who_has_taken_a_signal_that_kills_is_known_to_end() {
+    let mut signals = Signals::new(1, false).unwrap();
+    signals.add_thread(2, SignalSet::EMPTY).unwrap();
+    assert!(!signals.is_killed());
+    send(&mut signals, SIGKILL);
+    assert!(signals.is_killed() && !signals.is_dying());
+    let taken = signals.next(1);
+    assert!(matches!(taken, Some(Delivery::Terminate { .. })));
+    assert!(signals.is_killed() && signals.has_work(2));
+    let by_kill = WaitStatus::Signaled {
+        signal: SIGKILL as u8,
+        core: false,
+    };
+    signals.set_ending(WaitStatus::Exited(0));
+    assert_eq!(signals.ending(), Some(by_kill));
 }
 
 #[test]

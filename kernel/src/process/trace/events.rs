@@ -105,7 +105,11 @@ pub fn tell_end(thread: &UserThread, frame: &mut TrapFrame) {
     trace.set(ENDS);
     let process = &thread.process;
     let code = process.exit_code.load(Ordering::Relaxed);
-    let status = process.ending.lock().unwrap_or(WaitStatus::Exited(code));
+    let status = process
+        .signals
+        .lock()
+        .ending()
+        .unwrap_or(WaitStatus::Exited(code));
     let message = status.to_raw() as u32 as u64;
     stop_at(thread, frame, SIGTRAP, PTRACE_EVENT_EXIT, message);
 }
@@ -113,7 +117,11 @@ pub fn tell_end(thread: &UserThread, frame: &mut TrapFrame) {
 /// A thread other than its process's first has ended, for its tracer.
 pub fn thread_ended(thread: &UserThread) {
     let process = &thread.process;
-    let status = process.ending.lock().unwrap_or(WaitStatus::Exited(0));
+    let status = process
+        .signals
+        .lock()
+        .ending()
+        .unwrap_or(WaitStatus::Exited(0));
     let tracer = tree().lock().trace_ended(thread.tid, status);
     if let Some(tracer) = tracer {
         tell_tracer(&tracer, process, thread.tid, status);
