@@ -126,6 +126,10 @@ pub const F_SETOWN: u32 = 8;
 pub const F_GETOWN: u32 = 9;
 /// fcntl(2): by which signal.
 pub const F_SETSIG: u32 = 10;
+/// fcntl(2): what happens in a folder is told by signals.
+pub const F_NOTIFY: u32 = 1026;
+/// Again and again, beside the events.
+pub const DN_MULTISHOT: u32 = 0x8000_0000;
 /// fcntl(2): which that is.
 pub const F_GETSIG: u32 = 11;
 /// fcntl(2): as `F_SETOWN`, with the kind of owner (`struct f_owner_ex`).

@@ -202,6 +202,20 @@ pub const HWCAP_CRC32: u64 = 1 << 7;
 pub const HWCAP_ATOMICS: u64 = 1 << 8;
 pub const HWCAP_CPUID: u64 = 1 << 11;
 
+/// Policies (sched(7)).
+pub const SCHED_OTHER: u32 = 0;
+pub const SCHED_FIFO: u32 = 1;
+pub const SCHED_RR: u32 = 2;
+pub const SCHED_BATCH: u32 = 3;
+pub const SCHED_IDLE: u32 = 5;
+pub const SCHED_DEADLINE: u32 = 6;
+/// Beside a policy: children begin without what only the superuser gives.
+pub const SCHED_RESET_ON_FORK: u32 = 0x4000_0000;
+/// Flags of sched_setattr(2).
+pub const SCHED_FLAG_RESET_ON_FORK: u64 = 1;
+pub const SCHED_FLAG_KEEP_POLICY: u64 = 8;
+pub const SCHED_FLAG_KEEP_PARAMS: u64 = 0x10;
+
 pub const PR_SET_PDEATHSIG: u32 = 1;
 pub const PR_GET_PDEATHSIG: u32 = 2;
 pub const PR_GET_DUMPABLE: u32 = 3;
@@ -237,6 +251,8 @@ pub const PR_SET_CHILD_SUBREAPER: u32 = 36;
 pub const PR_GET_CHILD_SUBREAPER: u32 = 37;
 pub const PR_SET_NO_NEW_PRIVS: u32 = 38;
 pub const PR_GET_NO_NEW_PRIVS: u32 = 39;
+pub const PR_SET_THP_DISABLE: u32 = 41;
+pub const PR_GET_THP_DISABLE: u32 = 42;
 pub const PR_SET_VMA: u32 = 0x5356_4d41;
 
 pub const GRND_NONBLOCK: u32 = 1;

@@ -107,6 +107,7 @@ pub const CLOCK_MONOTONIC_RAW: u32 = 4;
 pub const CLOCK_REALTIME_COARSE: u32 = 5;
 pub const CLOCK_MONOTONIC_COARSE: u32 = 6;
 pub const CLOCK_BOOTTIME: u32 = 7;
+pub const CLOCK_TAI: u32 = 11;
 
 /// What a CPU clock measures (`CPUCLOCK_*` of the kernel): all time, time in
 /// user mode, or all time exactly.

@@ -105,6 +105,11 @@ impl Clock {
         };
     }
 
+    /// Seconds that international atomic time is ahead of it.
+    pub fn tai(&self) -> i32 {
+        self.discipline.tai
+    }
+
     /// Sets it to `wall` at `now`.
     pub fn set(&mut self, now: u64, wall: u64) {
         self.discipline.was_set();

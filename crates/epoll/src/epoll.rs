@@ -166,6 +166,11 @@ impl<S: Source> Epoll<S> {
         self.table.lock().by_key.is_empty()
     }
 
+    /// How many of its files may have something to tell.
+    pub fn listed(&self) -> usize {
+        self.inbox.len()
+    }
+
     fn at(&self, place: u32) -> Option<Arc<Entry<S>>> {
         let table = self.table.lock();
         table.by_place.get(place as usize).cloned().flatten()

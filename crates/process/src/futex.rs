@@ -100,13 +100,20 @@ impl Drop for Leave<'_> {
     }
 }
 
+impl Key {
+    /// A number below 64 that spreads keys.
+    pub(crate) fn mixed(&self) -> usize {
+        let (high, low) = match self {
+            Key::Private { space, address } => (space, address),
+            Key::Shared { object, offset } => (object, offset),
+        };
+        let mixed = (high ^ (low >> 2)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        (mixed >> 58) as usize
+    }
+}
+
 fn bucket_of(key: &Key) -> usize {
-    let (high, low) = match key {
-        Key::Private { space, address } => (space, address),
-        Key::Shared { object, offset } => (object, offset),
-    };
-    let mixed = (high ^ (low >> 2)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    (mixed >> 58) as usize % BUCKETS
+    key.mixed() % BUCKETS
 }
 
 impl Futexes {

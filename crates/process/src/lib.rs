@@ -17,6 +17,7 @@ pub mod futex;
 mod io_owner;
 pub mod locks;
 pub mod oom;
+pub mod pi_futex;
 mod pipe;
 mod ring;
 pub mod script;

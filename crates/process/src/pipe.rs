@@ -3,13 +3,14 @@
 use crate::ring::{Ring, TryRead};
 use alloc::sync::Arc;
 use core::any::Any;
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use paddock_abi::termios::FIONREAD;
 use paddock_abi::{Errno, Result};
 use paddock_charge::{Account, PipePages};
 use paddock_sync::{Pollable, PreemptOff, Rank, Ready, SpinLock, WaitQueue, try_arc};
 use paddock_user_io::{Pass, UserReader, UserWriter};
-use paddock_vfs::{File, FileKind, IoctlArg, Metadata, PIPE_DEVICE};
+use paddock_vfs::{File, FileKind, IoctlArg, Metadata, OpenFlags, PIPE_DEVICE};
+use slots::Slots;
 
 /// Bytes that a pipe holds.
 pub const PIPE_SIZE: usize = 65536;
@@ -19,7 +20,7 @@ pub const PIPE_BUF: usize = 4096;
 pub const PIPE_MAX: usize = 1 << 20;
 
 /// Bytes of a page.
-const PAGE: usize = 4096;
+const PAGE: usize = slots::PAGE;
 /// Pages of a new pipe whose user has more than the soft limit.
 const CROWDED_PAGES: usize = 2;
 
@@ -38,6 +39,8 @@ static NEXT_INO: AtomicU64 = AtomicU64::new(1);
 /// The bytes under way, and who is at either end.
 struct State {
     ring: Ring,
+    /// The pages that they are on.
+    slots: Slots,
     /// What its limit counts for.
     pages: PipePages,
     readers: usize,
@@ -49,6 +52,19 @@ struct State {
     /// Counts openings, so that a fifo's open can wait for "somebody came".
     reader_openings: u64,
     writer_openings: u64,
+}
+
+impl State {
+    /// Whether a page is free, and with it room for any write.
+    fn has_room(&self) -> bool {
+        self.slots.used() < self.pages.pages()
+    }
+
+    /// Takes the first `count` bytes out, which are there.
+    fn consume(&mut self, count: usize) {
+        self.ring.consume(count);
+        self.slots.consume(count);
+    }
 }
 
 struct Pipe {
@@ -65,6 +81,7 @@ impl Pipe {
         }
         let state = State {
             ring: Ring::charged(pages.pages() * PAGE, payer.account)?,
+            slots: Slots::default(),
             pages,
             readers,
             writers,
@@ -96,10 +113,18 @@ impl Pipe {
                 _ => Err(Errno::EAGAIN),
             };
         }
-        let had_room = has_room(&state.ring);
-        let wanted = state.ring.len().min(to.left());
-        let moved = state.ring.pop_to(to);
-        let has_room = has_room(&state.ring);
+        let had_room = state.has_room();
+        let next = state.slots.next(state.ring.len());
+        let wanted = next.most.min(to.left());
+        let moved = state.ring.peek_to(to, next.most);
+        // A packet whose place is missing in part goes on with the next pass.
+        let gone = if moved == wanted {
+            next.gone(moved)
+        } else {
+            moved
+        };
+        state.consume(gone);
+        let has_room = state.has_room();
         drop(state);
         // Whoever waits for room waits for this much at most.
         if has_room && !had_room {
@@ -110,7 +135,7 @@ impl Pipe {
 
     /// Moves what fits, and is not missing; up to [`PIPE_BUF`] bytes go in together or
     /// not at all. Never sleeps. `EAGAIN`, `EPIPE`, `ENOMEM`.
-    fn try_write(&self, from: &mut UserReader<'_>) -> Result<Pass> {
+    fn try_write(&self, from: &mut UserReader<'_>, packets: bool) -> Result<Pass> {
         let length = from.left();
         let mut state = self.state.lock();
         if state.readers == 0 {
@@ -119,19 +144,19 @@ impl Pipe {
         if length == 0 {
             return Ok(Pass::NOTHING);
         }
+        let room = state.slots.room(length, state.pages.pages());
+        if state.filled || room == 0 {
+            return Err(Errno::EAGAIN);
+        }
         let whole = length <= PIPE_BUF;
-        if state.filled {
-            return Err(Errno::EAGAIN);
-        }
-        if state.ring.room() == 0 || (whole && state.ring.room() < length) {
-            return Err(Errno::EAGAIN);
-        }
-        let wanted = state.ring.make_room(length)?;
+        state.slots.reserve(length)?;
+        let wanted = state.ring.make_room(room)?;
         debug_assert!(!whole || wanted == length);
         let moved = match whole {
             true => state.ring.push_whole(from, wanted),
             false => state.ring.push_from(from, wanted),
         };
+        state.slots.add(moved, length, packets);
         drop(state);
         if moved > 0 {
             self.changed.wake(Ready::IN);
@@ -143,8 +168,12 @@ impl Pipe {
         to.in_passes(|to| Ok(self.try_read(to)?.unwrap_or(Pass::NOTHING)))
     }
 
-    fn write(&self, from: &mut UserReader<'_>) -> Result<usize> {
-        from.in_passes(|from| self.try_write(from))
+    fn write(&self, from: &mut UserReader<'_>, packets: bool) -> Result<usize> {
+        if packets {
+            // A page that is missing would end a packet.
+            from.fault_in(from.left())?;
+        }
+        from.in_passes(|from| self.try_write(from, packets))
     }
 
     fn ready_to_read(&self) -> Ready {
@@ -158,7 +187,7 @@ impl Pipe {
     fn ready_to_write(&self) -> Ready {
         let state = self.state.lock();
         let mut ready = Ready::empty();
-        ready.set(Ready::OUT, has_room(&state.ring) && !state.filled);
+        ready.set(Ready::OUT, state.has_room() && !state.filled);
         ready.set(Ready::ERR, state.readers == 0);
         ready
     }
@@ -169,6 +198,7 @@ impl Pipe {
         state.writers -= usize::from(writing);
         if state.readers == 0 && state.writers == 0 {
             state.ring.clear();
+            state.slots.clear();
         }
         drop(state);
         self.changed.wake_all();
@@ -199,6 +229,9 @@ impl Pipe {
             return Err(Errno::EBUSY);
         }
         let (old, pages) = (state.pages.pages(), limit / PAGE);
+        if pages < state.slots.used() {
+            return Err(Errno::EBUSY);
+        }
         state.pages.resize(pages);
         let too_many = pages > old && state.pages.of_user() > soft_pages;
         let result = match too_many {
@@ -215,18 +248,16 @@ impl Pipe {
     }
 }
 
-/// Whether what must go in whole goes in.
-fn has_room(ring: &Ring) -> bool {
-    ring.room() >= PIPE_BUF.min(ring.limit())
-}
-
 /// A new pipe: its reading and its writing end. `ENOMEM`.
 pub fn pipe(payer: &Payer<'_>) -> Result<(Arc<PipeReader>, Arc<PipeWriter>)> {
     let pipe = try_arc(Pipe::new(1, 1, payer)?)?;
     // An end that cannot be made drops the other, which closes it: no count
     // is ever wrong, since nobody else knows the pipe yet.
     let reader = try_arc(PipeReader(pipe.clone()))?;
-    let writer = try_arc(PipeWriter(pipe))?;
+    let writer = try_arc(PipeWriter {
+        pipe,
+        packets: AtomicBool::new(false),
+    })?;
     Ok((reader, writer))
 }
 
@@ -234,7 +265,11 @@ pub fn pipe(payer: &Payer<'_>) -> Result<(Arc<PipeReader>, Arc<PipeWriter>)> {
 pub struct PipeReader(Arc<Pipe>);
 
 /// The end that is written.
-pub struct PipeWriter(Arc<Pipe>);
+pub struct PipeWriter {
+    pipe: Arc<Pipe>,
+    /// Whether each write is a packet (`O_DIRECT`).
+    packets: AtomicBool,
+}
 
 impl PipeReader {
     /// Reads what is there. Never sleeps.
@@ -261,7 +296,9 @@ impl PipeWriter {
     /// Writes what fits (all or nothing up to [`PIPE_BUF`]). Never sleeps.
     /// `EAGAIN`, `EPIPE`, `ENOMEM`.
     pub fn try_write(&self, buf: &[u8]) -> Result<usize> {
-        self.0.try_write(&mut buf.into()).map(|pass| pass.moved)
+        let packets = self.packets.load(Ordering::Relaxed);
+        let pass = self.pipe.try_write(&mut buf.into(), packets);
+        pass.map(|pass| pass.moved)
     }
 }
 
@@ -273,7 +310,7 @@ impl Drop for PipeReader {
 
 impl Drop for PipeWriter {
     fn drop(&mut self) {
-        self.0.close(false, true);
+        self.pipe.close(false, true);
     }
 }
 
@@ -289,11 +326,11 @@ impl Pollable for PipeReader {
 
 impl Pollable for PipeWriter {
     fn ready(&self) -> Ready {
-        self.0.ready_to_write()
+        self.pipe.ready_to_write()
     }
 
     fn wait_queue(&self) -> Option<&WaitQueue> {
-        Some(&self.0.changed)
+        Some(&self.pipe.changed)
     }
 }
 
@@ -317,15 +354,20 @@ impl File for PipeReader {
 
 impl File for PipeWriter {
     fn write(&self, _: &mut u64, from: &mut UserReader<'_>) -> Result<usize> {
-        self.0.write(from)
+        self.pipe.write(from, self.packets.load(Ordering::Relaxed))
     }
 
     fn ioctl(&self, cmd: u32, arg: &mut dyn IoctlArg) -> Result<u64> {
-        self.0.ioctl(cmd, arg)
+        self.pipe.ioctl(cmd, arg)
+    }
+
+    fn set_flags(&self, flags: OpenFlags) {
+        let packets = flags.contains(OpenFlags::DIRECT);
+        self.packets.store(packets, Ordering::Relaxed);
     }
 
     fn metadata(&self) -> Result<Metadata> {
-        Ok(self.0.metadata())
+        Ok(self.pipe.metadata())
     }
 
     fn as_any(&self) -> &dyn Any {
@@ -334,6 +376,7 @@ impl File for PipeWriter {
 }
 
 mod fifo;
+mod slots;
 mod splice;
 
 pub use splice::PipeEnd;

@@ -193,7 +193,7 @@ impl Ring {
     /// Takes out as much as is there and fits: less if a page of its place is missing.
     /// Never sleeps.
     pub fn pop_to(&mut self, to: &mut UserWriter<'_>) -> usize {
-        let taken = self.peek_to(to);
+        let taken = self.peek_to(to, self.length);
         self.consume(taken);
         taken
     }
@@ -225,11 +225,14 @@ impl Ring {
 
     /// Copies out as much as is there and fits, without taking it.
     pub fn peek(&self, buf: &mut [u8]) -> usize {
-        self.peek_to(&mut buf.into())
+        self.peek_to(&mut buf.into(), self.length)
     }
 
-    fn peek_to(&self, to: &mut UserWriter<'_>) -> usize {
+    /// Copies out up to `most` bytes, as [`Self::pop_to`], without taking them.
+    pub fn peek_to(&self, to: &mut UserWriter<'_>, most: usize) -> usize {
         let (first, second) = self.parts();
+        let first = &first[..first.len().min(most)];
+        let second = &second[..second.len().min(most - first.len())];
         to.copy_out_pieces_atomic(first, second)
     }
 

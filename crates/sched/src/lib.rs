@@ -26,7 +26,7 @@ mod wakers;
 pub use cpu_time::{Counts, CpuTime};
 pub use deadlines::Deadlines;
 pub use idle::{CpuMask, IdleMask};
-pub use nice::slice;
+pub use nice::{idle_slice, slice};
 pub use queues::{Queues, Runnable};
 pub use run_queue::{Class, End, RunQueue};
 pub use share::Share;

@@ -60,6 +60,8 @@ ranks! {
     /// One write or cut of a file at a time; held while its bytes come from user
     /// memory, which may have to be brought in.
     FileWrite sleeping,
+    /// Who waits for futexes that are handed over; held while a user's word is changed.
+    PiFutex sleeping,
     /// The profiler's stacks.
     Profile sleeping,
     /// A user address space: its areas and page tables.

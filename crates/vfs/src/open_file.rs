@@ -12,6 +12,7 @@ use alloc::sync::Arc;
 use core::fmt;
 use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use paddock_abi::fcntl::{SEEK_CUR, SEEK_DATA, SEEK_END, SEEK_HOLE, SEEK_SET};
+use paddock_abi::termios::FIONREAD;
 use paddock_sync::{Mutex, MutexGuard, Rank};
 use paddock_user_io::{UserReader, UserWriter};
 
@@ -402,17 +403,53 @@ impl OpenFile {
     /// getdents64(2): hands out entries from the offset on until `emit`
     /// refuses one. `ENOTDIR`, `EBADF`.
     pub fn readdir(&self, emit: &mut EmitEntry<'_>) -> Result<()> {
+        self.readdir_into(emit, || Ok(()))
+    }
+
+    /// The same, and has `give` bring them to where they go; if it cannot, they are
+    /// there to be read again. Errors also of `give`.
+    pub fn readdir_into(
+        &self,
+        emit: &mut EmitEntry<'_>,
+        give: impl FnOnce() -> Result<()>,
+    ) -> Result<()> {
         self.check_not_path()?;
         if !self.file.seekable() {
-            return self.file.readdir(&mut 0, emit);
+            let start = self.file.seek(0, SEEK_CUR).unwrap_or(0);
+            self.file.readdir(&mut 0, emit)?;
+            return give().inspect_err(|_| {
+                let _ = self.file.seek(start as i64, SEEK_SET);
+            });
         }
-        self.file.readdir(&mut self.pos.lock(), emit)
+        let mut pos = self.pos.lock();
+        let start = *pos;
+        self.file.readdir(&mut pos, emit)?;
+        give().inspect_err(|_| *pos = start)
     }
 
     /// ioctl(2). `ENOTTY` if it means nothing to this file.
     pub fn ioctl(&self, cmd: u32, arg: &mut dyn IoctlArg) -> Result<u64> {
         self.check_not_path()?;
+        if cmd == FIONREAD
+            && let Some(left) = self.left()?
+        {
+            return arg.write_i32(left as i32).map(|()| 0);
+        }
         self.file.ioctl(cmd, arg)
+    }
+
+    /// Bytes from the offset to the end of a regular file, fewer than none if it is
+    /// behind that; `None` of others.
+    fn left(&self) -> Result<Option<i64>> {
+        if self
+            .inode()
+            .is_none_or(|inode| inode.kind() != FileKind::Regular)
+        {
+            return Ok(None);
+        }
+        let at = self.seek(0, SEEK_CUR)?;
+        let size = self.metadata()?.size;
+        Ok(Some((size as i64).wrapping_sub(at as i64)))
     }
 
     /// fstat(2).

@@ -347,6 +347,7 @@ fn child_memory(
     let copy = Memory::new(copy)?;
     let dumpable = memory.dumpable.load(Ordering::Relaxed);
     copy.dumpable.store(dumpable, Ordering::Relaxed);
+    copy.inherit(&memory);
     Ok(copy)
 }
 

@@ -98,6 +98,9 @@ fn become_only_thread(thread: &Arc<UserThread>) -> Result<()> {
 fn take_over(thread: &Arc<UserThread>, loaded: Loaded, name: String, frame: &mut TrapFrame) {
     let process = &thread.process;
     memory::goes(process, thread);
+    if let Ok(old) = process.memory() {
+        loaded.memory.inherit(&old);
+    }
     let old = process.memory.lock().replace(loaded.memory);
     {
         let _stay = PreemptGuard::new();

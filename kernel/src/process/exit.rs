@@ -45,6 +45,7 @@ fn leave(thread: &Arc<UserThread>) {
     let process = &thread.process;
     clear_tid(thread);
     futex::release_robust_list(thread);
+    futex::pass_on_locks(thread);
     let receiver = process.signals.lock().remove_thread(thread.tid);
     if let Some(tid) = receiver {
         process.wake_thread(tid);

@@ -1,6 +1,6 @@
 //! All futexes, and what a thread's end does to them.
 
-use super::UserThread;
+use super::{UserThread, tree};
 use crate::arch::user_access::{compare_exchange_user_u32, load_user_u32};
 use crate::user_memory::UserPtr;
 use core::sync::atomic::Ordering;
@@ -8,6 +8,7 @@ use paddock_abi::mman::*;
 use paddock_abi::{Errno, Result};
 use paddock_mem::FutexKey;
 use paddock_process::futex::{Futexes, Key};
+use paddock_process::pi_futex::{PiFutexes, Word};
 
 /// All futexes.
 pub static FUTEXES: Futexes = Futexes::new();
@@ -63,6 +64,59 @@ pub fn update(address: u64, change: impl Fn(u32) -> Result<u32>) -> Result<u32> 
             return Ok(old);
         }
         old = found;
+    }
+}
+
+/// Those that are handed over.
+pub static PI_FUTEXES: PiFutexes = PiFutexes::new();
+
+/// A word of the running program's.
+pub struct UserWord(pub u64);
+
+impl Word for UserWord {
+    fn load(&self) -> Result<u32> {
+        load_user_u32(self.0)
+    }
+
+    fn exchange(&self, old: u32, new: u32) -> Result<u32> {
+        compare_exchange_user_u32(self.0, old, new)
+    }
+}
+
+/// What a thread has to do with futexes that are handed over.
+#[repr(u8)]
+enum HandedOver {
+    Nothing,
+    /// Somebody may wait for one that it has.
+    Awaited,
+    /// It has ended.
+    Ended,
+}
+
+/// Somebody is about to wait for a lock of a thread's, which is told of that; whether it
+/// has not ended.
+pub fn is_awaited(thread: &UserThread) -> bool {
+    let (nothing, awaited) = (HandedOver::Nothing as u8, HandedOver::Awaited as u8);
+    let order = Ordering::SeqCst;
+    let found = thread
+        .handed_over
+        .compare_exchange(nothing, awaited, order, order);
+    found != Err(HandedOver::Ended as u8)
+}
+
+/// The same of the thread with a number.
+pub fn owner_is_awaited(tid: u32) -> bool {
+    let process = tree().lock().process_of(tid);
+    let thread = process.and_then(|process| process.thread(tid));
+    thread.is_some_and(|thread| is_awaited(&thread))
+}
+
+/// The thread ends: what it has goes to who waits for it.
+pub fn pass_on_locks(thread: &UserThread) {
+    let ended = HandedOver::Ended as u8;
+    let was = thread.handed_over.swap(ended, Ordering::SeqCst);
+    if was == HandedOver::Awaited as u8 {
+        PI_FUTEXES.ended(thread.tid);
     }
 }
 

@@ -10,7 +10,7 @@ use crate::cpus::{self, MAX_CPUS};
 use alloc::sync::Arc;
 use core::cell::UnsafeCell;
 use core::fmt;
-use core::sync::atomic::AtomicU8;
+use core::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use paddock_abi::{Errno, Result};
 use paddock_mem::{
     Activator, AddressSpace, Counters, MapError, MapSource, PAGE_SIZE, Purpose, Root,
@@ -49,6 +49,8 @@ pub struct Memory {
     pub space: Mutex<AddressSpace<Arm>>,
     /// Who may look into it (`PR_SET_DUMPABLE`).
     pub dumpable: AtomicU8,
+    /// No huge pages are wanted (`PR_SET_THP_DISABLE`): there are none in any case.
+    pub no_huge_pages: AtomicBool,
 }
 
 impl Memory {
@@ -61,7 +63,14 @@ impl Memory {
             root: space.root().clone(),
             space: Mutex::new(Rank::AddressSpace, space),
             dumpable: AtomicU8::new(DUMPABLE),
+            no_huge_pages: AtomicBool::new(false),
         })
+    }
+
+    /// Keeps what a process has said of its memory for its child's, or its next program's.
+    pub fn inherit(&self, old: &Memory) {
+        let no_huge_pages = old.no_huge_pages.load(Ordering::Relaxed);
+        self.no_huge_pages.store(no_huge_pages, Ordering::Relaxed);
     }
 
     /// How much it holds, without its lock: whoever has that may wait for

@@ -3,7 +3,8 @@
 
 use super::object::Process;
 use super::signals::{send_to_process, send_to_thread};
-use crate::{thread, time};
+use crate::thread;
+use crate::time::{self, Timeline};
 use alloc::collections::BTreeMap;
 use alloc::sync::{Arc, Weak};
 use core::sync::atomic::{AtomicI32, AtomicU64, Ordering::Relaxed};
@@ -112,8 +113,8 @@ pub struct ProcessTimer {
     process: Weak<Process>,
     key: u64,
     id: i32,
-    /// Whether absolute times are of the wall clock.
-    pub wall: bool,
+    /// What absolute times are of.
+    pub timeline: Timeline,
     notify: Notify,
     state: SpinLock<State, PreemptOff>,
     /// What the signal told that was taken last: the expirations beyond one.
@@ -121,13 +122,18 @@ pub struct ProcessTimer {
 }
 
 impl ProcessTimer {
-    fn new(process: &Arc<Process>, id: i32, wall: bool, notify: Notify) -> Result<Arc<Self>> {
+    fn new(
+        process: &Arc<Process>,
+        id: i32,
+        timeline: Timeline,
+        notify: Notify,
+    ) -> Result<Arc<Self>> {
         start()?;
         try_arc(ProcessTimer {
             process: Arc::downgrade(process),
             key: new_key(),
             id,
-            wall,
+            timeline,
             notify,
             state: SpinLock::new(Rank::Leaf, State::default()),
             taken: AtomicI32::new(0),
@@ -248,7 +254,7 @@ impl Process {
 
     /// The same, made now if need be. Sleeps. `ENOMEM`, `EAGAIN`.
     pub fn make_alarm(self: &Arc<Self>) -> Result<Arc<ProcessTimer>> {
-        let new = ProcessTimer::new(self, 0, false, Notify::Alarm)?;
+        let new = ProcessTimer::new(self, 0, Timeline::Steady, Notify::Alarm)?;
         Ok(self.timers.lock().alarm.get_or_insert(new).clone())
     }
 
@@ -256,7 +262,7 @@ impl Process {
     /// `notify` says may depend on that. Sleeps. `ENOMEM`, `EAGAIN`.
     pub fn create_timer(
         self: &Arc<Self>,
-        wall: bool,
+        timeline: Timeline,
         limit: u64,
         notify: impl FnOnce(i32) -> Notify,
     ) -> Result<i32> {
@@ -272,7 +278,7 @@ impl Process {
             timers.next = id.wrapping_add(1) & i32::MAX;
             id
         };
-        let timer = ProcessTimer::new(self, id, wall, notify(id))?;
+        let timer = ProcessTimer::new(self, id, timeline, notify(id))?;
         try_insert(&mut self.timers.lock().created, id, timer)?;
         Ok(id)
     }

@@ -11,7 +11,7 @@ use crate::thread::{self, Thread, UserSide};
 use alloc::string::String;
 use alloc::sync::{Arc, Weak};
 use core::cell::UnsafeCell;
-use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use paddock_abi::Errno;
 use paddock_cred::Cred;
 use paddock_process::{CpuTimes, IoUsage, Usage};
@@ -85,6 +85,8 @@ pub struct UserThread {
     pub clear_tid: AtomicU64,
     /// set_robust_list(2).
     pub robust_list: AtomicU64,
+    /// Whether it may have a futex that is handed over and somebody waits for.
+    pub(super) handed_over: AtomicU8,
     /// The thread alone is to end: it called exit(2), or another one calls
     /// execve.
     pub leaving: AtomicBool,
@@ -150,6 +152,7 @@ impl UserThread {
             timer_slack: [const { AtomicU64::new(TIMER_SLACK_NS) }; 2],
             clear_tid: AtomicU64::new(0),
             robust_list: AtomicU64::new(0),
+            handed_over: AtomicU8::new(0),
             leaving: AtomicBool::new(false),
             left: AtomicBool::new(false),
             io: IoCounters::default(),

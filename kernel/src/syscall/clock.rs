@@ -16,6 +16,7 @@ use paddock_sync::{WaitError, WaitQueue};
 fn read(call: &Call<'_>, clock: u32) -> Result<u64> {
     match clock {
         CLOCK_REALTIME | CLOCK_REALTIME_COARSE => Ok(time::wall()),
+        CLOCK_TAI => Ok(time::atomic()),
         CLOCK_MONOTONIC | CLOCK_MONOTONIC_RAW | CLOCK_MONOTONIC_COARSE | CLOCK_BOOTTIME => {
             Ok(time::now())
         }
@@ -112,7 +113,7 @@ pub fn nanosleep(call: &mut Call<'_>) -> Result<u64> {
 pub fn clock_nanosleep(call: &mut Call<'_>) -> Result<u64> {
     let clock = call.uint(0);
     match clock {
-        CLOCK_REALTIME | CLOCK_MONOTONIC | CLOCK_BOOTTIME => {}
+        CLOCK_REALTIME | CLOCK_TAI | CLOCK_MONOTONIC | CLOCK_BOOTTIME => {}
         CLOCK_THREAD_CPUTIME_ID
         | CLOCK_MONOTONIC_RAW
         | CLOCK_REALTIME_COARSE

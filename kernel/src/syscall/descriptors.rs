@@ -134,6 +134,9 @@ pub fn fcntl(call: &mut Call<'_>) -> Result<u64> {
         }
         F_GET_SEALS => memfd::get_seals(&file),
         F_ADD_SEALS => memfd::add_seals(&file, argument),
+        // That none is wanted any more is so; all else as where `fs.dir-notify-enable`
+        // is off.
+        F_NOTIFY if argument as u32 & !DN_MULTISHOT == 0 => Ok(0),
         F_GETPIPE_SZ | F_SETPIPE_SZ => pipe_size(&file, command, argument),
         command @ (F_GETLK | F_SETLK | F_SETLKW) => locks::fcntl(call, &file, command, argument),
         command @ (locks::F_OFD_GETLK..=locks::F_OFD_SETLKW) => {
@@ -211,7 +214,7 @@ pub fn ioctl(call: &mut Call<'_>) -> Result<u64> {
 pub fn pipe2(call: &mut Call<'_>) -> Result<u64> {
     let flags = OpenFlags::from_bits(call.uint(1)).ok_or(Errno::EINVAL)?;
     let known = OpenFlags::CLOEXEC | OpenFlags::NONBLOCK | OpenFlags::DIRECT;
-    if !known.contains(flags) || flags.contains(OpenFlags::DIRECT) {
+    if !known.contains(flags) {
         return Err(Errno::EINVAL);
     }
     let (reader, writer) = with_pipe_payer(pipe)?;
@@ -227,5 +230,8 @@ pub fn pipe2(call: &mut Call<'_>) -> Result<u64> {
 }
 
 fn install_end(call: &Call<'_>, end: Arc<dyn File>, flags: OpenFlags) -> Result<i32> {
+    if flags.contains(OpenFlags::DIRECT) {
+        end.set_flags(flags);
+    }
     call.install(OpenFile::new(end, None, flags)?, flags)
 }

@@ -1,17 +1,19 @@
 //! Directories and mounts: getdents64(2), getcwd(2), mount(2).
 
 use super::Call;
+use super::buffers::UserBuffers;
 use crate::arch::user_access::copy_to_user;
 use crate::fs;
 use crate::process::vfs::namespace;
 use crate::user_memory::{read_path, read_string};
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::cell::RefCell;
 use paddock_abi::dirent::put_dirent64;
 use paddock_abi::{Errno, Result};
 use paddock_cred::Cap;
 use paddock_vfs::path::{MountFlags, Unmount};
-use paddock_vfs::{DirEntry, PathContext};
+use paddock_vfs::{DirEntry, OpenFile, PathContext};
 
 /// The most bytes of entries that one call gives.
 const MAX_ENTRIES: u64 = 32768;
@@ -30,20 +32,66 @@ pub fn getdents64(call: &mut Call<'_>) -> Result<u64> {
     let mut buffer = Vec::new();
     buffer.try_reserve_exact(size).map_err(|_| Errno::ENOMEM)?;
     buffer.resize(size, 0);
-    let mut used = 0;
-    let mut refused = false;
-    file.readdir(&mut |entry: &DirEntry<'_>| {
+    let used = match give_entries(&file, call.word(1), &mut buffer) {
+        // Those that go where there is memory.
+        Err((Errno::EFAULT, good)) if good > 0 => {
+            give_entries(&file, call.word(1), &mut buffer[..good]).map_err(|_| Errno::EFAULT)
+        }
+        result => result.map_err(|(error, _)| error),
+    };
+    used.map(|used| used as u64)
+}
+
+/// Entries on their way to a program.
+struct Entries<'a> {
+    buffer: &'a mut [u8],
+    used: usize,
+    /// One did not fit.
+    refused: bool,
+}
+
+/// Gives the next entries that fit in `buffer`, and through it to `place`; their bytes.
+/// `EINVAL` if the first does not fit; `EFAULT`, with the bytes there is memory for:
+/// then none is taken.
+fn give_entries(
+    file: &OpenFile,
+    place: u64,
+    buffer: &mut [u8],
+) -> core::result::Result<usize, (Errno, usize)> {
+    let entries = RefCell::new(Entries {
+        buffer,
+        used: 0,
+        refused: false,
+    });
+    let mut good = 0;
+    let mut emit = |entry: &DirEntry<'_>| {
+        let entries = &mut *entries.borrow_mut();
+        let room = &mut entries.buffer[entries.used..];
         let kind = entry.kind.dirent_type();
-        let written = put_dirent64(&mut buffer[used..], entry.ino, entry.next, kind, entry.name);
-        used += written.unwrap_or(0);
-        refused |= written.is_none();
+        let written = put_dirent64(room, entry.ino, entry.next, kind, entry.name);
+        entries.used += written.unwrap_or(0);
+        entries.refused |= written.is_none();
         written.is_some()
-    })?;
-    if used == 0 && refused {
-        return Err(Errno::EINVAL);
-    }
-    copy_to_user(call.word(1), &buffer[..used])?;
-    Ok(used as u64)
+    };
+    let give = || {
+        let entries = entries.borrow();
+        let bytes = &entries.buffer[..entries.used];
+        match (bytes.is_empty(), entries.refused) {
+            (true, true) => return Err(Errno::EINVAL),
+            (true, false) => return Ok(()),
+            _ => {}
+        }
+        let place = UserBuffers::single(place, bytes.len() as u64);
+        good = place.writer().copy_out(bytes)?;
+        match good == bytes.len() {
+            true => Ok(()),
+            false => Err(Errno::EFAULT),
+        }
+    };
+    let given = file.readdir_into(&mut emit, give);
+    given.map_err(|error| (error, good))?;
+    let used = entries.borrow().used;
+    Ok(used)
 }
 
 /// getcwd(2): the length, with the zero byte.

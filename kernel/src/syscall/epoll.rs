@@ -7,6 +7,7 @@ use crate::user_memory::UserPtr;
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
 use core::any::Any;
+use paddock_abi::fcntl::SEEK_HOLE;
 use paddock_abi::time::Timespec;
 use paddock_abi::uio::*;
 use paddock_abi::{Errno, Result};
@@ -16,7 +17,7 @@ use paddock_sync::{
 };
 use paddock_vfs::{ANONYMOUS_DEVICE, CloseObserver, File, FileKind, Metadata, OpenFile, OpenFlags};
 
-/// The most events that one wait gives.
+/// The most events that one wait gives, unless more are there when it begins.
 const MAX_EVENTS: usize = 1024;
 /// Held while an epoll begins to watch another: no two may form a circle at
 /// once.
@@ -84,6 +85,10 @@ impl Pollable for EpollFile {
 }
 
 impl File for EpollFile {
+    fn seek(&self, _: i64, whence: u32) -> Result<u64> {
+        stays_at_start(whence)
+    }
+
     fn metadata(&self) -> Result<Metadata> {
         Ok(anonymous_metadata())
     }
@@ -96,6 +101,14 @@ impl File for EpollFile {
 /// What fstat(2) says of a file without a name.
 pub fn anonymous_metadata() -> Metadata {
     Metadata::nameless(ANONYMOUS_DEVICE, 1, FileKind::Regular, 0o600)
+}
+
+/// lseek(2) of a file without a place: it stays at its start. `EINVAL`.
+pub fn stays_at_start(whence: u32) -> Result<u64> {
+    match whence <= SEEK_HOLE {
+        true => Ok(0),
+        false => Err(Errno::EINVAL),
+    }
 }
 
 fn epoll_of(file: &OpenFile) -> Option<&Arc<Epoll>> {
@@ -185,7 +198,7 @@ fn wait(call: &Call<'_>, deadline: Deadline) -> Result<u64> {
     let epoll = epoll_of(&holder).ok_or(Errno::EINVAL)?;
     let mut events = Vec::new();
     events
-        .try_reserve_exact(count.min(MAX_EVENTS))
+        .try_reserve_exact(count.min(epoll.listed().max(MAX_EVENTS)))
         .map_err(|_| Errno::ENOMEM)?;
     with_mask(call, call.pointer(4), call.word(5), || {
         match epoll.wait(&mut events, deadline) {

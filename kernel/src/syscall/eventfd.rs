@@ -1,7 +1,7 @@
 //! eventfd(2).
 
 use super::Call;
-use super::epoll::anonymous_metadata;
+use super::epoll::{anonymous_metadata, stays_at_start};
 use core::any::Any;
 use paddock_abi::uio::{EFD_CLOEXEC, EFD_NONBLOCK, EFD_SEMAPHORE};
 use paddock_abi::{Errno, Result};
@@ -71,6 +71,10 @@ impl File for EventFile {
         self.changed.wake(Ready::IN);
         from.advance(8);
         Ok(8)
+    }
+
+    fn seek(&self, _: i64, whence: u32) -> Result<u64> {
+        stays_at_start(whence)
     }
 
     fn metadata(&self) -> Result<Metadata> {

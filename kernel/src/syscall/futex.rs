@@ -2,7 +2,7 @@
 
 use super::Call;
 use crate::arch::user_access::load_user_u32;
-use crate::process::futex::{FUTEXES, key, update};
+use crate::process::futex::*;
 use crate::process::identity::may_inspect;
 use crate::process::tree;
 use crate::time;
@@ -15,15 +15,15 @@ use paddock_process::futex::Key;
 use paddock_sync::{Deadline, NO_DEADLINE};
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
-/// futex(2): waiting, waking and moving, without priority inheritance
-/// (`ENOSYS`).
+/// futex(2): waiting, waking and moving, and locks that are handed over. Those have no
+/// priority to lend: all threads share one class. `ENOSYS` for moving to them.
 pub fn futex(call: &mut Call<'_>) -> Result<u64> {
     let operation = call.uint(1);
     let private = operation & FUTEX_PRIVATE_FLAG != 0;
     let own = |index: usize| key(call.thread, call.word(index), private);
     let value = call.uint(2);
     let command = operation & !(FUTEX_PRIVATE_FLAG | FUTEX_CLOCK_REALTIME);
-    let has_clock = matches!(command, FUTEX_WAIT | FUTEX_WAIT_BITSET);
+    let has_clock = matches!(command, FUTEX_WAIT | FUTEX_WAIT_BITSET | FUTEX_LOCK_PI2);
     if operation & FUTEX_CLOCK_REALTIME != 0 && !has_clock {
         return Err(Errno::ENOSYS);
     }
@@ -40,8 +40,28 @@ pub fn futex(call: &mut Call<'_>) -> Result<u64> {
         FUTEX_REQUEUE => requeue(call, own(0)?, own(4)?, None),
         FUTEX_CMP_REQUEUE => requeue(call, own(0)?, own(4)?, Some(call.uint(5))),
         FUTEX_WAKE_OP => wake_op(call, own(0)?, own(4)?),
+        FUTEX_LOCK_PI => lock(call, own(0)?, Some(absolute(call, FUTEX_CLOCK_REALTIME)?)),
+        FUTEX_LOCK_PI2 => lock(call, own(0)?, Some(absolute(call, operation)?)),
+        FUTEX_TRYLOCK_PI => lock(call, own(0)?, None),
+        FUTEX_UNLOCK_PI => {
+            let word = UserWord(call.word(0));
+            PI_FUTEXES.unlock(own(0)?, call.thread.tid, &word)?;
+            Ok(0)
+        }
         _ => Err(Errno::ENOSYS),
     }
+}
+
+/// Takes a lock, unless it would have to wait and there is no time to.
+fn lock(call: &Call<'_>, key: Key, wait: Option<Deadline>) -> Result<u64> {
+    // With the lock, others may come to wait for this thread.
+    is_awaited(call.thread);
+    let (word, tid) = (UserWord(call.word(0)), call.thread.tid);
+    let taken = PI_FUTEXES.lock(key, tid, &word, wait, owner_is_awaited);
+    taken.map(|()| 0).map_err(|error| match error {
+        Errno::EINTR => Errno::ERESTARTNOINTR,
+        error => error,
+    })
 }
 
 fn relative(call: &Call<'_>) -> Result<Deadline> {

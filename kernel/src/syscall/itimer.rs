@@ -2,7 +2,7 @@
 
 use super::{Call, posix_timers};
 use crate::process::{Process, cpu_clock};
-use crate::time;
+use crate::time::{self, Timeline};
 use paddock_abi::time::*;
 use paddock_abi::{Errno, Result};
 use paddock_process::{CpuTimer, Schedule, Setting};
@@ -59,7 +59,7 @@ fn set_alarm(call: &Call<'_>, new: Setting) -> Result<Itimerval> {
         None if new.value == 0 => return Ok(Itimerval::default()),
         None => process.make_alarm()?,
     };
-    let due = posix_timers::due(new.value, false, false);
+    let due = posix_timers::due(new.value, false, Timeline::Steady);
     let interval = new.interval;
     alarm.set(Schedule { due, interval }).map(alarm_shown)
 }

@@ -5,6 +5,7 @@ use super::Call;
 use super::buffers::UserBuffers;
 use super::epoll::anonymous_metadata;
 use super::signals;
+use crate::fs::proc::of_directory;
 use crate::process::identity::may_inspect;
 use crate::process::{Process, tree};
 use alloc::sync::Arc;
@@ -136,7 +137,8 @@ pub fn pidfd_send_signal(call: &mut Call<'_>) -> Result<u64> {
         return Err(Errno::EINVAL);
     }
     let file = call.file(0)?;
-    let process = process_of(&file)?;
+    // Its directory in /proc names it as well.
+    let process = process_of(&file).or_else(|error| of_directory(&file).ok_or(error))?;
     // Its number may be another's by now.
     let there = tree().lock().get(process.pid);
     if !there.is_some_and(|there| Arc::ptr_eq(&there, process)) {

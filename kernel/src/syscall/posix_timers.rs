@@ -4,19 +4,20 @@ use super::Call;
 use super::cpu_clock::CpuClock;
 use crate::process::object::RLIMIT_SIGPENDING;
 use crate::process::timers::{Notify, ProcessTimer};
-use crate::time;
+use crate::time::{self, Timeline};
 use alloc::sync::Arc;
 use paddock_abi::signal::*;
 use paddock_abi::time::*;
 use paddock_abi::{Errno, Result};
 use paddock_process::Schedule;
 
-/// Whether a clock is the wall's. `EOPNOTSUPP` for clocks without timers, those
+/// What a clock's times are counted on. `EOPNOTSUPP` for clocks without timers, those
 /// of CPU time among them; `EINVAL`.
-fn is_wall(call: &Call<'_>, clock: u32) -> Result<bool> {
+fn timeline(call: &Call<'_>, clock: u32) -> Result<Timeline> {
     match clock {
-        CLOCK_REALTIME => Ok(true),
-        CLOCK_MONOTONIC | CLOCK_BOOTTIME => Ok(false),
+        CLOCK_REALTIME => Ok(Timeline::Wall),
+        CLOCK_TAI => Ok(Timeline::Atomic),
+        CLOCK_MONOTONIC | CLOCK_BOOTTIME => Ok(Timeline::Steady),
         CLOCK_MONOTONIC_RAW | CLOCK_MONOTONIC_COARSE | CLOCK_REALTIME_COARSE => {
             Err(Errno::EOPNOTSUPP)
         }
@@ -47,11 +48,11 @@ pub fn timer_create(call: &mut Call<'_>) -> Result<u64> {
         Some(place) => Some(place.read()?),
         None => None,
     };
-    let wall = is_wall(call, call.uint(0))?;
+    let timeline = timeline(call, call.uint(0))?;
     let notify = event.map(|event| notify(call, event)).transpose()?;
     let process = call.process();
     let limit = process.limit(RLIMIT_SIGPENDING);
-    let id = process.create_timer(wall, limit, |id| {
+    let id = process.create_timer(timeline, limit, |id| {
         notify.unwrap_or(Notify::Signal {
             signal: SIGALRM,
             value: id as u64,
@@ -77,15 +78,11 @@ fn shown(schedule: Schedule) -> Itimerspec {
 }
 
 /// When a timer is due that is set to `value`.
-pub fn due(value: u64, absolute: bool, wall: bool) -> u64 {
-    let now = time::now();
+pub fn due(value: u64, absolute: bool, timeline: Timeline) -> u64 {
     match (value, absolute) {
         (0, _) => 0,
-        (value, false) => now.saturating_add(value),
-        (value, true) if wall => now
-            .saturating_add(value.saturating_sub(time::wall()))
-            .max(1),
-        (value, true) => value,
+        (value, false) => time::now().saturating_add(value),
+        (value, true) => timeline.steady(value),
     }
 }
 
@@ -98,7 +95,7 @@ pub fn timer_settime(call: &mut Call<'_>) -> Result<u64> {
     let (value, interval) = (new.it_value.to_nanos()?, new.it_interval.to_nanos()?);
     let timer = timer(call)?;
     let absolute = call.uint(1) & TIMER_ABSTIME != 0;
-    let due = due(value, absolute, timer.wall);
+    let due = due(value, absolute, timer.timeline);
     let old = timer.set(Schedule { due, interval })?;
     if let Some(place) = call.pointer::<Itimerspec>(3).non_null() {
         place.write(&shown(old))?;

@@ -54,6 +54,7 @@ pub fn prctl(call: &mut Call<'_>) -> Result<u64> {
         PR_SET_MM => set_memory_place(call),
         PR_GET_SECCOMP => Ok(u64::from(call.thread.seccomp_mode().number())),
         PR_SET_SECCOMP => seccomp::set_by_prctl(call),
+        PR_SET_THP_DISABLE | PR_GET_THP_DISABLE => huge_pages(call),
         PR_SET_NO_NEW_PRIVS => match [argument, call.word(2), call.word(3), call.word(4)] {
             [1, 0, 0, 0] => change(call, |old| Ok(old.set_no_new_privs())),
             _ => Err(Errno::EINVAL),
@@ -64,6 +65,22 @@ pub fn prctl(call: &mut Call<'_>) -> Result<u64> {
         },
         _ => Err(Errno::EINVAL),
     }
+}
+
+/// `PR_SET_THP_DISABLE` and `PR_GET_THP_DISABLE`. `EINVAL` for words that mean nothing.
+fn huge_pages(call: &Call<'_>) -> Result<u64> {
+    let argument = call.word(1);
+    let sets = call.uint(0) == PR_SET_THP_DISABLE;
+    let rest = [call.word(2), call.word(3), call.word(4)];
+    if rest != [0; 3] || (!sets && argument != 0) {
+        return Err(Errno::EINVAL);
+    }
+    let memory = call.process().memory()?;
+    if sets {
+        memory.no_huge_pages.store(argument != 0, Ordering::Relaxed);
+        return Ok(0);
+    }
+    Ok(u64::from(memory.no_huge_pages.load(Ordering::Relaxed)))
 }
 
 fn store(address: u64, value: u32) -> Result<u64> {

@@ -94,14 +94,17 @@ pub fn setpriority(call: &mut Call<'_>) -> Result<u64> {
     result
 }
 
+/// Whether one who is `own` may have a thread of `process` be so nice, whatever it is now.
+pub fn may_have(own: &Cred, process: &Process, nice: i32) -> bool {
+    let allowed = WORST - process.limit(RLIMIT_NICE).min(40) as i32 + 1;
+    own.capable(Cap::CAP_SYS_NICE) || nice >= allowed
+}
+
 /// Makes a thread of `process` so nice, for whom `own` says. `EPERM` for others'
 /// processes; `EACCES` for a better value than `RLIMIT_NICE` allows.
 pub fn set_nice(own: &Cred, process: &Process, thread: &Thread, nice: i32) -> Result<()> {
     let nice = nice.clamp(BEST, WORST);
-    let allowed = WORST as u64 + 1 - process.limit(RLIMIT_NICE).min(40);
-    let may = own.capable(Cap::CAP_SYS_NICE)
-        || nice >= thread.nice()
-        || i64::from(nice) >= allowed as i64;
+    let may = nice >= thread.nice() || may_have(own, process, nice);
     match (own.may_schedule(&process.cred()), may) {
         (false, _) => Err(Errno::EPERM),
         (true, false) => Err(Errno::EACCES),

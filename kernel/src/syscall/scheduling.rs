@@ -3,13 +3,14 @@
 
 use super::{Call, priority};
 use crate::arch::user_access::{copy_from_user, copy_to_user};
+use crate::cpus;
 use crate::process::{Process, tree};
 use crate::thread::{self, Thread};
-use crate::{config, cpus};
 use alloc::sync::Arc;
-use paddock_abi::process::{RUSAGE_CHILDREN, RUSAGE_SELF, RUSAGE_THREAD, Rusage};
+use paddock_abi::process::*;
 use paddock_abi::time::Timespec;
 use paddock_abi::{Errno, Result};
+use paddock_cred::Cap;
 use paddock_process::Usage;
 use paddock_sched::CpuMask;
 
@@ -102,13 +103,22 @@ pub fn getcpu(call: &mut Call<'_>) -> Result<u64> {
     Ok(0)
 }
 
-/// sched_getscheduler(2): everyone's is the ordinary one.
-pub fn sched_getscheduler(call: &mut Call<'_>) -> Result<u64> {
-    target(call, 0)?;
-    Ok(0)
+/// The policies that there are.
+fn is_fair(policy: u32) -> bool {
+    matches!(policy, SCHED_OTHER | SCHED_BATCH | SCHED_IDLE)
 }
 
-/// sched_getparam(2): the ordinary policy has priority zero.
+/// sched_getscheduler(2).
+pub fn sched_getscheduler(call: &mut Call<'_>) -> Result<u64> {
+    let thread = target_thread(call)?;
+    let reset = match thread.resets_on_fork() {
+        true => SCHED_RESET_ON_FORK,
+        false => 0,
+    };
+    Ok(u64::from(thread.policy() | reset))
+}
+
+/// sched_getparam(2): all policies that there are have priority zero.
 pub fn sched_getparam(call: &mut Call<'_>) -> Result<u64> {
     call.pointer::<i32>(1).non_null().ok_or(Errno::EINVAL)?;
     target(call, 0)?;
@@ -116,19 +126,22 @@ pub fn sched_getparam(call: &mut Call<'_>) -> Result<u64> {
     Ok(0)
 }
 
-/// sched_setscheduler(2): to the ordinary policy only.
+/// sched_setscheduler(2): to what has no priorities.
 pub fn sched_setscheduler(call: &mut Call<'_>) -> Result<u64> {
-    call.pointer::<i32>(2).non_null().ok_or(Errno::EINVAL)?;
-    target(call, 0)?;
-    let priority = call.pointer::<i32>(2).read()?;
-    match (call.uint(1), priority) {
-        (0, 0) => Ok(0),
-        (1 | 2, _) => Err(Errno::EPERM),
-        _ => Err(Errno::EINVAL),
+    let place = call.pointer::<u32>(2).non_null().ok_or(Errno::EINVAL)?;
+    if call.int(0) < 0 || call.int(1) < 0 {
+        return Err(Errno::EINVAL);
     }
+    let priority = place.read()?;
+    let thread = target_thread(call)?;
+    let resets = call.uint(1) & SCHED_RESET_ON_FORK != 0;
+    let policy = call.uint(1) & !SCHED_RESET_ON_FORK;
+    check_policy(call, &thread, policy, priority, resets)?;
+    thread.set_policy(policy, resets);
+    Ok(0)
 }
 
-/// sched_setparam(2): the ordinary policy has priority zero.
+/// sched_setparam(2): all policies that there are have priority zero.
 pub fn sched_setparam(call: &mut Call<'_>) -> Result<u64> {
     target(call, 0)?;
     match call.pointer::<i32>(1).read()? {
@@ -137,19 +150,44 @@ pub fn sched_setparam(call: &mut Call<'_>) -> Result<u64> {
     }
 }
 
+/// Whether a thread may get another policy. `EINVAL` for none, or a priority that it does not have;
+/// `EPERM` for those that take the CPU from others, others' threads, and to leave
+/// `SCHED_IDLE` or what is set for children without the right to.
+fn check_policy(
+    call: &Call<'_>,
+    thread: &Thread,
+    policy: u32,
+    priority: u32,
+    resets: bool,
+) -> Result<()> {
+    if has_priorities(policy)? != (1..=99).contains(&priority) || policy == SCHED_DEADLINE {
+        return Err(Errno::EINVAL);
+    }
+    if !is_fair(policy) {
+        return Err(Errno::EPERM);
+    }
+    let (own, process) = (call.thread.cred(), target(call, 0)?);
+    let leaves_idle = thread.policy() == SCHED_IDLE && policy != SCHED_IDLE;
+    let gains = leaves_idle && !priority::may_have(&own, &process, thread.nice());
+    let undoes = thread.resets_on_fork() && !resets && !own.capable(Cap::CAP_SYS_NICE);
+    if gains || undoes || !own.may_schedule(&process.cred()) {
+        return Err(Errno::EPERM);
+    }
+    Ok(())
+}
+
 /// sched_rr_get_interval(2): how long a thread runs while its peers wait.
 pub fn sched_rr_get_interval(call: &mut Call<'_>) -> Result<u64> {
     let thread = target_thread(call)?;
-    let slice = paddock_sched::slice(config::TIME_SLICE_NS, thread.nice());
     call.pointer::<Timespec>(1)
-        .write(&Timespec::from_nanos(slice))?;
+        .write(&Timespec::from_nanos(thread.slice()))?;
     Ok(0)
 }
 
 /// Bytes of `struct sched_attr` as it was at first, and as it is.
 const SCHED_ATTR: [u32; 2] = [48, 56];
 
-/// sched_getattr(2): the ordinary policy, and how nice it is.
+/// sched_getattr(2): the policy, and how nice it is.
 pub fn sched_getattr(call: &mut Call<'_>) -> Result<u64> {
     let (place, size) = (call.word(1), call.uint(2));
     if place == 0 || call.uint(3) != 0 || size < SCHED_ATTR[0] || size > 4096 {
@@ -159,13 +197,20 @@ pub fn sched_getattr(call: &mut Call<'_>) -> Result<u64> {
     let size = size.min(SCHED_ATTR[1]);
     let mut bytes = [0; SCHED_ATTR[1] as usize];
     bytes[..4].copy_from_slice(&size.to_le_bytes());
+    bytes[4..8].copy_from_slice(&thread.policy().to_le_bytes());
+    let reset = match thread.resets_on_fork() {
+        true => SCHED_FLAG_RESET_ON_FORK,
+        false => 0,
+    };
+    bytes[8..16].copy_from_slice(&reset.to_le_bytes());
     bytes[16..20].copy_from_slice(&thread.nice().to_le_bytes());
     copy_to_user(place, &bytes[..size as usize])?;
     Ok(0)
 }
 
-/// sched_setattr(2): to the ordinary policy only, with a nice value.
+/// sched_setattr(2): a policy without priorities, and a nice value.
 pub fn sched_setattr(call: &mut Call<'_>) -> Result<u64> {
+    const KNOWN: u64 = SCHED_FLAG_RESET_ON_FORK | SCHED_FLAG_KEEP_POLICY | SCHED_FLAG_KEEP_PARAMS;
     let place = call.word(1);
     if place == 0 || call.uint(2) != 0 {
         return Err(Errno::EINVAL);
@@ -183,17 +228,24 @@ pub fn sched_setattr(call: &mut Call<'_>) -> Result<u64> {
         _ => {}
     }
     copy_from_user(&mut bytes, place)?;
-    let thread = target_thread(call)?;
-    let (policy, nice, priority) = (word(&bytes, 4), word(&bytes, 16) as i32, word(&bytes, 20));
-    match (policy, priority) {
-        (0, 0) => {
-            let (own, process) = (call.thread.cred(), target(call, 0)?);
-            let set = priority::set_nice(&own, &process, &thread, nice);
-            set.map(|()| 0).map_err(|_| Errno::EPERM)
-        }
-        (1 | 2, _) => Err(Errno::EPERM),
-        _ => Err(Errno::EINVAL),
+    let flags = u64::from(word(&bytes, 8)) | u64::from(word(&bytes, 12)) << 32;
+    if flags & !KNOWN != 0 || (word(&bytes, 4) as i32) < 0 {
+        return Err(Errno::EINVAL);
     }
+    let thread = target_thread(call)?;
+    let policy = match flags & SCHED_FLAG_KEEP_POLICY {
+        0 => word(&bytes, 4),
+        _ => thread.policy(),
+    };
+    let resets = flags & SCHED_FLAG_RESET_ON_FORK != 0;
+    check_policy(call, &thread, policy, word(&bytes, 20), resets)?;
+    if flags & SCHED_FLAG_KEEP_PARAMS == 0 {
+        let (own, process) = (call.thread.cred(), target(call, 0)?);
+        let set = priority::set_nice(&own, &process, &thread, word(&bytes, 16) as i32);
+        set.map_err(|_| Errno::EPERM)?;
+    }
+    thread.set_policy(policy, resets);
+    Ok(0)
 }
 
 /// sched_get_priority_max(2). `EINVAL` for no policy of Linux's.
@@ -208,14 +260,9 @@ pub fn sched_get_priority_min(call: &mut Call<'_>) -> Result<u64> {
 
 /// Whether a policy has more than one priority, as sched(7) tells them.
 fn has_priorities(policy: u32) -> Result<bool> {
-    const FIFO: u32 = 1;
-    const RR: u32 = 2;
-    const BATCH: u32 = 3;
-    const IDLE: u32 = 5;
-    const DEADLINE: u32 = 6;
     match policy {
-        FIFO | RR => Ok(true),
-        0 | BATCH | IDLE | DEADLINE => Ok(false),
+        SCHED_FIFO | SCHED_RR => Ok(true),
+        SCHED_OTHER | SCHED_BATCH | SCHED_IDLE | SCHED_DEADLINE => Ok(false),
         _ => Err(Errno::EINVAL),
     }
 }

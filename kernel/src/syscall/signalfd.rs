@@ -1,7 +1,7 @@
 //! signalfd(2): signals that are read.
 
 use super::Call;
-use super::epoll::anonymous_metadata;
+use super::epoll::{anonymous_metadata, stays_at_start};
 use super::signals::check_size;
 use crate::process::{self, SIGNALS_CAME};
 use core::any::Any;
@@ -82,6 +82,10 @@ impl File for SignalFile {
             0 => Err(Errno::EAGAIN),
             count => Ok(count),
         }
+    }
+
+    fn seek(&self, _: i64, whence: u32) -> Result<u64> {
+        stays_at_start(whence)
     }
 
     fn metadata(&self) -> Result<Metadata> {

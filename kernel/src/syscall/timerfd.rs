@@ -3,10 +3,10 @@
 //! A timer is nothing but a time: what has expired is worked out when it is
 //! read. The queue of timers wakes those who wait.
 
-use super::epoll::anonymous_metadata;
+use super::epoll::{anonymous_metadata, stays_at_start};
 use super::{Call, posix_timers};
 use crate::process::timers::{self, Expire};
-use crate::time;
+use crate::time::{self, Timeline};
 use alloc::sync::{Arc, Weak};
 use core::any::Any;
 use paddock_abi::time::*;
@@ -18,7 +18,7 @@ use paddock_vfs::{File, Metadata, OpenFile, OpenFlags};
 
 /// A timer.
 struct TimerFile {
-    wall: bool,
+    timeline: Timeline,
     key: u64,
     state: SpinLock<State, PreemptOff>,
     changed: WaitQueue,
@@ -95,6 +95,10 @@ impl File for TimerFile {
         }
     }
 
+    fn seek(&self, _: i64, whence: u32) -> Result<u64> {
+        stays_at_start(whence)
+    }
+
     fn metadata(&self) -> Result<Metadata> {
         Ok(anonymous_metadata())
     }
@@ -106,15 +110,15 @@ impl File for TimerFile {
 
 /// timerfd_create(2): a clock's alarms (`CLOCK_…_ALARM`) are `EINVAL`.
 pub fn timerfd_create(call: &mut Call<'_>) -> Result<u64> {
-    let wall = match call.uint(0) {
-        CLOCK_REALTIME => true,
-        CLOCK_MONOTONIC | CLOCK_BOOTTIME => false,
+    let timeline = match call.uint(0) {
+        CLOCK_REALTIME => Timeline::Wall,
+        CLOCK_MONOTONIC | CLOCK_BOOTTIME => Timeline::Steady,
         _ => return Err(Errno::EINVAL),
     };
     let flags = call.descriptor_flags(1)?;
     timers::start()?;
     let timer = try_arc(TimerFile {
-        wall,
+        timeline,
         key: timers::new_key(),
         state: SpinLock::new(Rank::Leaf, State::default()),
         changed: WaitQueue::new(),
@@ -149,7 +153,7 @@ pub fn timerfd_settime(call: &mut Call<'_>) -> Result<u64> {
     }
     let new = call.pointer::<Itimerspec>(2).read()?;
     let (value, interval) = (new.it_value.to_nanos()?, new.it_interval.to_nanos()?);
-    let due = posix_timers::due(value, flags & TIMER_ABSTIME != 0, timer.wall);
+    let due = posix_timers::due(value, flags & TIMER_ABSTIME != 0, timer.timeline);
     let mut state = timer.state.lock();
     let old = core::mem::replace(&mut state.setting, Schedule { due, interval });
     timer.enqueue(&mut state)?;

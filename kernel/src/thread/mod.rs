@@ -31,7 +31,8 @@ use alloc::string::String;
 use alloc::sync::Arc;
 use core::cell::UnsafeCell;
 use core::ops::Deref;
-use core::sync::atomic::{AtomicBool, AtomicI8, AtomicPtr, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicI8, AtomicPtr, AtomicU8, AtomicU64, Ordering};
+use paddock_abi::process::{SCHED_IDLE, SCHED_OTHER};
 use paddock_process::CpuTimes;
 use paddock_sched::{AtomicState, Class, CpuMask, Id, State, Wakers};
 use paddock_sync::{Context, PreemptGuard, Rank, SpinLock, WaitQueue, might_sleep};
@@ -94,6 +95,10 @@ pub struct Thread {
     budget: AtomicU64,
     /// How nice it is to its peers, -20 to 19 (sched(7)).
     nice: AtomicI8,
+    /// A number of sched(7): `SCHED_OTHER`, `SCHED_BATCH` or `SCHED_IDLE`.
+    policy: AtomicU8,
+    /// Threads that it makes are no less nice than others (`SCHED_RESET_ON_FORK`).
+    resets_on_fork: AtomicBool,
 }
 
 // SAFETY: `sp` is only touched by the context switch, which the `on_cpu` flag
@@ -131,6 +136,8 @@ impl Thread {
             run_at_sleep: AtomicU64::new(0),
             budget: AtomicU64::new(config::TIME_SLICE_NS),
             nice: AtomicI8::new(0),
+            policy: AtomicU8::new(SCHED_OTHER as u8),
+            resets_on_fork: AtomicBool::new(false),
         }
     }
 
@@ -305,9 +312,42 @@ impl Thread {
             .store(nice.clamp(-20, 19) as i8, Ordering::Relaxed);
     }
 
+    /// Its policy (sched(7)): `SCHED_OTHER`, `SCHED_BATCH` or `SCHED_IDLE`.
+    pub fn policy(&self) -> u32 {
+        u32::from(self.policy.load(Ordering::Relaxed))
+    }
+
+    /// Whether threads that it makes begin without what only the superuser gives.
+    pub fn resets_on_fork(&self) -> bool {
+        self.resets_on_fork.load(Ordering::Relaxed)
+    }
+
+    /// Sets both, the policy from the next slice on.
+    pub fn set_policy(&self, policy: u32, resets_on_fork: bool) {
+        self.policy.store(policy as u8, Ordering::Relaxed);
+        self.resets_on_fork.store(resets_on_fork, Ordering::Relaxed);
+    }
+
+    /// How nice a thread is to begin with that this one makes.
+    fn nice_of_new(&self) -> i8 {
+        let nice = self.nice.load(Ordering::Relaxed);
+        match self.resets_on_fork() {
+            true => nice.max(0),
+            false => nice,
+        }
+    }
+
     /// How long (ns) it runs while its peers wait.
-    fn slice(&self) -> u64 {
-        paddock_sched::slice(config::TIME_SLICE_NS, self.nice())
+    pub fn slice(&self) -> u64 {
+        match self.policy() {
+            SCHED_IDLE => paddock_sched::idle_slice(config::TIME_SLICE_NS),
+            _ => paddock_sched::slice(config::TIME_SLICE_NS, self.nice()),
+        }
+    }
+
+    /// Whether it goes behind its peers whenever it wakes.
+    fn yields_on_waking(&self) -> bool {
+        self.policy() != SCHED_OTHER
     }
 
     /// The range of the kernel stack, (bottom, top).

@@ -39,7 +39,7 @@ impl Runnable for Thread {
 /// Puts a thread that has just become Ready into a queue, and sees to it that
 /// it is noticed. Interrupts are masked.
 pub fn place(thread: Arc<Thread>) {
-    let end = if thread.budget.load(Relaxed) == 0 {
+    let end = if thread.budget.load(Relaxed) == 0 || thread.yields_on_waking() {
         thread.budget.store(thread.slice(), Relaxed);
         End::Back
     } else {

@@ -11,7 +11,7 @@ use alloc::string::String;
 use alloc::sync::Arc;
 use core::cell::UnsafeCell;
 use core::ptr;
-use core::sync::atomic::{AtomicI8, AtomicPtr, AtomicU64, AtomicUsize};
+use core::sync::atomic::{AtomicI8, AtomicPtr, AtomicU8, AtomicU64, AtomicUsize};
 use paddock_abi::{Errno, Result};
 use paddock_sched::Class;
 use paddock_sync::{Rank, SpinLock, try_box};
@@ -91,7 +91,8 @@ fn start(
         thread.info.cpu = AtomicUsize::new(cpus::this_cpu());
         thread.affinity = AtomicU64::new(current().affinity().0);
         if thread.class == Class::User {
-            thread.nice = AtomicI8::new(current().nice() as i8);
+            thread.nice = AtomicI8::new(current().nice_of_new());
+            thread.policy = AtomicU8::new(current().policy() as u8);
         }
         thread.name = SpinLock::new(Rank::Leaf, owned_name);
         thread.stack = Some(stack);

@@ -9,7 +9,9 @@ use crate::arch::timers;
 pub use driver::{
     LATE_NS, latest_alarm, on_alarm_call, on_interrupt as on_embassy_interrupt, woke,
 };
-pub use wall::{UserClock, adjust, keep_seconds, set_wall, share_with_users, wall};
+pub use wall::{
+    Timeline, UserClock, adjust, atomic, keep_seconds, set_wall, share_with_users, wall,
+};
 
 /// Nanoseconds since boot. Any context.
 pub fn now() -> u64 {

@@ -9,6 +9,7 @@ use core::task::{Poll, Waker};
 use embassy_executor::Spawner;
 use embassy_time::{Instant, Timer};
 use paddock_abi::Result;
+use paddock_abi::time::NANOS;
 use paddock_abi::timex::Timex;
 use paddock_clock::{Clock, Shared};
 use paddock_sync::{IrqOff, OnceCell, Rank, SpinLock};
@@ -47,6 +48,36 @@ static USER_CLOCK: OnceCell<&UserClock> = OnceCell::new();
 pub fn wall() -> u64 {
     let (line, now) = LINE.read(now);
     line.at(now)
+}
+
+/// The reading of international atomic time, as far as adjtimex(2) was told what it is
+/// ahead of the wall clock.
+pub fn atomic() -> u64 {
+    let ahead = WALL.lock().clock.tai();
+    wall().saturating_add_signed(i64::from(ahead) * NANOS as i64)
+}
+
+/// What absolute times are counted on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Timeline {
+    /// Since the boot.
+    Steady,
+    /// Since 1970, as the wall clock shows it.
+    Wall,
+    /// The same without leap seconds.
+    Atomic,
+}
+
+impl Timeline {
+    /// When, on the steady one, it is `at`; not zero, which is no time.
+    pub fn steady(self, at: u64) -> u64 {
+        let reading = match self {
+            Timeline::Steady => return at,
+            Timeline::Wall => wall(),
+            Timeline::Atomic => atomic(),
+        };
+        now().saturating_add(at.saturating_sub(reading)).max(1)
+    }
 }
 
 /// Changes the clock, and has everybody read the new one.

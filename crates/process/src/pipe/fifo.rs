@@ -3,6 +3,7 @@
 use super::{Payer, Pipe};
 use alloc::sync::Arc;
 use core::any::Any;
+use core::sync::atomic::{AtomicBool, Ordering};
 use paddock_abi::{Errno, Result};
 use paddock_sync::{Pollable, Ready, WaitQueue, try_arc};
 use paddock_user_io::{UserReader, UserWriter};
@@ -49,6 +50,7 @@ impl Fifo {
             partner_at,
             partnered,
             metadata,
+            packets: AtomicBool::new(false),
         })
     }
 }
@@ -61,6 +63,8 @@ pub struct FifoEnd {
     partner_at: u64,
     partnered: bool,
     metadata: Metadata,
+    /// Whether each write is a packet (`O_DIRECT`).
+    packets: AtomicBool,
 }
 
 impl FifoEnd {
@@ -112,11 +116,16 @@ impl File for FifoEnd {
     }
 
     fn write(&self, _: &mut u64, from: &mut UserReader<'_>) -> Result<usize> {
-        self.pipe.write(from)
+        self.pipe.write(from, self.packets.load(Ordering::Relaxed))
     }
 
     fn ioctl(&self, cmd: u32, arg: &mut dyn IoctlArg) -> Result<u64> {
         self.pipe.ioctl(cmd, arg)
+    }
+
+    fn set_flags(&self, flags: OpenFlags) {
+        let packets = flags.contains(OpenFlags::DIRECT);
+        self.packets.store(packets, Ordering::Relaxed);
     }
 
     fn metadata(&self) -> Result<Metadata> {

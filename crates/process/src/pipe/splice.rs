@@ -1,7 +1,7 @@
 //! Moving bytes between a pipe and something else without losing any: what
 //! splice(2) and tee(2) stand on.
 
-use super::{FifoEnd, Pipe, PipeReader, PipeWriter};
+use super::{FifoEnd, PAGE, Pipe, PipeReader, PipeWriter};
 use paddock_abi::{Errno, Result};
 use paddock_sync::Ready;
 use paddock_vfs::File;
@@ -15,7 +15,7 @@ impl<'a> PipeEnd<'a> {
     pub fn of(file: &'a dyn File) -> Option<PipeEnd<'a>> {
         let any = file.as_any();
         let reader = || Some(&*any.downcast_ref::<PipeReader>()?.0);
-        let writer = || Some(&*any.downcast_ref::<PipeWriter>()?.0);
+        let writer = || Some(&*any.downcast_ref::<PipeWriter>()?.pipe);
         let fifo = || Some(&*any.downcast_ref::<FifoEnd>()?.pipe);
         reader().or_else(writer).or_else(fifo).map(PipeEnd)
     }
@@ -77,10 +77,13 @@ impl<'a> PipeEnd<'a> {
         if state.readers == 0 {
             return Err(Errno::EPIPE);
         }
-        if state.filled || state.ring.room() == 0 {
+        if state.filled || !state.has_room() {
             return Err(Errno::EAGAIN);
         }
-        let room = state.ring.make_room(chunk.len())?;
+        let pages = state.pages.pages() - state.slots.used();
+        let room = chunk.len().min(pages * PAGE);
+        state.slots.reserve(room)?;
+        let room = state.ring.make_room(room)?;
         state.ring.keep(true);
         state.filled = true;
         drop(state);
@@ -95,7 +98,7 @@ impl<'a> PipeEnd<'a> {
 
     /// Adds what fits of `bytes`. `EPIPE`, `EAGAIN`, `ENOMEM`.
     pub fn write(&self, bytes: &[u8]) -> Result<usize> {
-        Ok(self.0.try_write(&mut bytes.into())?.moved)
+        Ok(self.0.try_write(&mut bytes.into(), false)?.moved)
     }
 
     /// Copies the first bytes, as many as `chunk` has room for, to another pipe.
@@ -124,7 +127,7 @@ struct Draining<'a> {
 impl Drop for Draining<'_> {
     fn drop(&mut self) {
         let mut state = self.pipe.state.lock();
-        state.ring.consume(self.taken);
+        state.consume(self.taken);
         state.drained = false;
         drop(state);
         self.pipe.changed.wake(Ready::IN | Ready::OUT);
@@ -144,6 +147,7 @@ impl Drop for Filling<'_> {
         let count = self.bytes.len();
         let added = state.ring.push_from(&mut self.bytes.into(), count);
         debug_assert_eq!(added, count);
+        state.slots.add_pages(added, false);
         state.ring.keep(false);
         state.filled = false;
         drop(state);

@@ -8,6 +8,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::any::Any;
 use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use paddock_abi::fcntl::SEEK_HOLE;
 use paddock_abi::termios::FIONREAD;
 use paddock_charge::{Account, Charge};
 use paddock_sync::{
@@ -315,6 +316,13 @@ impl File for Inotify {
         match count {
             0 => Err(Errno::EAGAIN),
             count => Ok(count),
+        }
+    }
+
+    fn seek(&self, _: i64, whence: u32) -> Result<u64> {
+        match whence <= SEEK_HOLE {
+            true => Ok(0),
+            false => Err(Errno::EINVAL),
         }
     }
 

@@ -16,6 +16,7 @@ pub use static_dir::StaticDir;
 use crate::{Clock, Errno, File, FileKind, FileSystem, FsStats, Inode, OpenFlags, Path, Result};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::any::Any;
 use node::ProcInode;
 use paddock_sync::{Ready, WaitQueue};
 
@@ -27,6 +28,20 @@ pub trait ProcDir: Send + Sync {
     /// The entries in ascending order of key. A key stays with its entry, so
     /// that reading goes on at the right place when others come and go.
     fn list(&self) -> Result<Vec<ProcName>>;
+
+    /// What it is about, for whoever made it and has found it again ([`dir_of`]).
+    fn subject(&self) -> Option<&dyn Any> {
+        None
+    }
+}
+
+/// The generated directory that an inode is, if it is one.
+pub fn dir_of(inode: &dyn Inode) -> Option<&dyn ProcDir> {
+    let inode = inode.as_any().downcast_ref::<ProcInode>()?;
+    match &inode.node.body {
+        ProcBody::Dir(dir) => Some(&**dir),
+        _ => None,
+    }
 }
 
 /// An entry of a generated directory.

@@ -21,6 +21,7 @@ mod system;
 mod tables;
 pub(super) mod text;
 
+pub use process::of_directory;
 pub use text::Text;
 
 use super::clock::WallClock;

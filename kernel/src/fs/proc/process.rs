@@ -11,11 +11,12 @@ use crate::thread::Thread;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::any::Any;
 use paddock_abi::{Errno, Result};
 use paddock_process::Usage;
 use paddock_sched::State;
-use paddock_vfs::proc_fs::{ProcDir, ProcFile, ProcLink, ProcName, ProcNode};
-use paddock_vfs::{FileKind, Path};
+use paddock_vfs::proc_fs::{ProcDir, ProcFile, ProcLink, ProcName, ProcNode, dir_of};
+use paddock_vfs::{FileKind, OpenFile, Path};
 
 /// Whom a directory is about: a process, or one of its threads.
 #[derive(Clone)]
@@ -150,6 +151,11 @@ impl Subject {
         self.kernel_thread().map_or(0, |thread| thread.cpu())
     }
 
+    /// Its policy, as sched(7) counts them.
+    pub fn policy(&self) -> u32 {
+        self.kernel_thread().map_or(0, |thread| thread.policy())
+    }
+
     /// How nice it is.
     pub fn nice(&self) -> i32 {
         self.kernel_thread().map_or(0, |thread| thread.nice())
@@ -187,6 +193,13 @@ impl Subject {
     }
 }
 
+/// The process whose directory an open file is, as `/proc/PID`.
+pub fn of_directory(file: &OpenFile) -> Option<&Arc<Process>> {
+    let dir = dir_of(&**file.inode()?)?;
+    let subject = dir.subject()?.downcast_ref::<Subject>()?;
+    subject.thread.is_none().then_some(&subject.process)
+}
+
 /// The directory of a process or thread.
 pub struct SubjectDir(Subject);
 
@@ -218,6 +231,10 @@ impl ProcDir for SubjectDir {
             .ok_or(Errno::ENOENT)?;
         let (uid, gid) = self.0.process.owner();
         Ok(self.0.node(item).owned_by(uid, gid))
+    }
+
+    fn subject(&self) -> Option<&dyn Any> {
+        Some(&self.0)
     }
 
     fn list(&self) -> Result<Vec<ProcName>> {

@@ -130,8 +130,9 @@ pub fn stat(subject: &Subject, out: &mut Text<'_>) -> Result<()> {
     ))?;
     // Waiting channel, swaps, exit signal, CPU, scheduling, more addresses, the status.
     out.put(format_args!(
-        "0 0 0 17 {} 0 0 0 0 0 0 0 0 {} {} {} {} 0\n",
+        "0 0 0 17 {} 0 {} 0 0 0 0 0 0 {} {} {} {} 0\n",
         subject.cpu(),
+        subject.policy(),
         strings.arguments,
         strings.arguments_end,
         strings.environment,

@@ -19,8 +19,12 @@ use zerocopy::IntoBytes;
 const BUFFER: u32 = 65536;
 /// Bytes of a congestion control's name, with the zero behind it.
 const CONGESTION_NAME: usize = 16;
-/// The smallest and the largest buffer size that is told back.
-const BUFFER_RANGE: (u32, u32) = (2048, 1 << 20);
+/// The largest buffer size that can be asked for; twice as much is told back.
+const LARGEST_BUFFER: u32 = 1 << 20;
+/// The smallest sizes that are told back, as Linux has them: a small segment or two,
+/// with what it costs to keep them.
+const LEAST_RECEIVED: u32 = 2304;
+const LEAST_SENT: u32 = 2 * LEAST_RECEIVED;
 
 /// The switch that an option turns. `None` if it is no switch.
 fn switch(level: u32, option: u32, socket: Socket<'_>) -> Option<Switch> {
@@ -96,9 +100,7 @@ pub fn setsockopt(call: &mut Call<'_>) -> Result<u64> {
         }
         return Ok(0);
     }
-    let size = value
-        .clamp(BUFFER_RANGE.0, BUFFER_RANGE.1)
-        .saturating_mul(2);
+    let size = value.min(LARGEST_BUFFER) * 2;
     match (level, option) {
         (SOL_SOCKET, SO_SNDBUF | SO_RCVBUF) => set_buffer(socket, option, size),
         (SOL_SOCKET, SO_PRIORITY) => options.set_priority(value),
@@ -173,6 +175,10 @@ fn set_switch(settings: &mut Settings, switch: Switch, on: bool) {
 /// SO_SNDBUF and SO_RCVBUF.
 fn set_buffer(socket: Socket<'_>, option: u32, size: u32) {
     let options = socket.options();
+    let size = size.max(match option {
+        SO_SNDBUF => LEAST_SENT,
+        _ => LEAST_RECEIVED,
+    });
     match option {
         SO_SNDBUF => options.set_send_buffer(size),
         _ => options.set_receive_buffer(size),
@@ -186,6 +192,18 @@ fn set_buffer(socket: Socket<'_>, option: u32, size: u32) {
         Socket::Udp(udp) => udp.set(change),
         Socket::Unix(_) | Socket::Netlink(_) => {}
     }
+}
+
+/// Whether a socket of IPv4 is asked about a level that is not its own. Setting an
+/// option there is `ENOPROTOOPT`, as is both for one of IPv6.
+fn is_strange(level: u32, socket: Socket<'_>) -> bool {
+    let own = match socket {
+        Socket::Tcp(_) => IPPROTO_TCP,
+        Socket::Udp(udp) if udp.kind == SOCK_DGRAM => IPPROTO_UDP,
+        Socket::Udp(_) => IPPROTO_RAW,
+        Socket::Unix(_) | Socket::Netlink(_) => return false,
+    };
+    socket.family() == AF_INET && ![IPPROTO_IP, own].contains(&level)
 }
 
 /// Local sockets have options of their own level only.
@@ -254,9 +272,7 @@ pub fn getsockopt(call: &mut Call<'_>) -> Result<u64> {
             let value = match (switch(level, option, socket), level, socket) {
                 (Some(switch), ..) => u32::from(options.is_on(switch)),
                 (None, SOL_SOCKET, _) => socket_option(socket, option)?,
-                (None, IPPROTO_IPV6, _) if socket.family() == AF_INET => {
-                    return Err(Errno::ENOPROTOOPT);
-                }
+                (None, ..) if is_strange(level, socket) => return Err(Errno::EOPNOTSUPP),
                 (None, _, Socket::Tcp(tcp)) => tcp_options::get(tcp, level, option)?,
                 (None, IPPROTO_IP | IPPROTO_IPV6, Socket::Udp(udp)) => {
                     match raw_options::failures(udp, level, option) {

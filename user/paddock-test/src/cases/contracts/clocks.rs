@@ -31,7 +31,76 @@ pub fn run(t: &mut Report) -> Outcome {
     );
     sleeps(t);
     set(t);
+    atomic_time(t);
     Ok(())
+}
+
+/// CLOCK_TAI: the wall clock, and as many seconds as adjtimex(2) tells.
+fn atomic_time(t: &mut Report) {
+    let read = |clock: i32| {
+        let mut now = time(0, 0);
+        call!(clock_gettime(clock, &raw mut now)).map(|_| now.tv_sec)
+    };
+    // SAFETY: plain numbers.
+    let mut state: timex = unsafe { std::mem::zeroed() };
+    let known = call!(adjtimex(&raw mut state));
+    t.check("the clock is asked", known.is_ok());
+    let ahead = i64::from(state.tai);
+    // Between two readings of the other.
+    let (before, atomic, after) = (read(CLOCK_REALTIME), read(CLOCK_TAI), read(CLOCK_REALTIME));
+    let range = before.and_then(|it| Ok(it + ahead..=after? + ahead));
+    let within = range.is_ok_and(|range| atomic.is_ok_and(|it| range.contains(&it)));
+    t.check("international atomic time", within);
+    let (mut grain, long_ago) = (time(0, 0), time(0, 1));
+    t.same(
+        "its grain",
+        raw!(SYS_clock_getres, CLOCK_TAI, &raw mut grain).map(|_| grain.tv_nsec),
+        Ok(1),
+    );
+    t.same(
+        "sleeping until",
+        raw!(
+            SYS_clock_nanosleep,
+            CLOCK_TAI,
+            TIMER_ABSTIME,
+            &raw const long_ago,
+            0
+        ),
+        Ok(0),
+    );
+    t.refused(
+        "it cannot be set",
+        raw!(SYS_clock_settime, CLOCK_TAI, &raw const long_ago),
+        EINVAL,
+    );
+    t.refused(
+        "a timerfd of it",
+        call!(timerfd_create(CLOCK_TAI, 0)),
+        EINVAL,
+    );
+    alarm_of_atomic_time(t);
+}
+
+/// A timer that was due long ago tells so at once.
+fn alarm_of_atomic_time(t: &mut Report) {
+    // SAFETY: plain numbers.
+    let mut event: sigevent = unsafe { std::mem::zeroed() };
+    (event.sigev_notify, event.sigev_signo) = (SIGEV_SIGNAL, SIGUSR1);
+    let blocked = sys::block_signals(&[SIGUSR1]);
+    t.check("the signal waits", blocked.is_ok());
+    let mut timer = 0i32;
+    t.works(
+        "a timer of it",
+        raw!(SYS_timer_create, CLOCK_TAI, &raw mut event, &raw mut timer),
+    );
+    let due = [0i64, 0, 1, 0];
+    t.works(
+        "due in 1970",
+        raw!(SYS_timer_settime, timer, TIMER_ABSTIME, due.as_ptr(), 0),
+    );
+    let set = sys::signal_set(&[SIGUSR1]);
+    let came = call!(sigwaitinfo(&raw const set, null_mut()));
+    t.same("has come", came, Ok(SIGUSR1));
 }
 
 fn sleeps(t: &mut Report) {

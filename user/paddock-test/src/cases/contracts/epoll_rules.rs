@@ -47,5 +47,27 @@ pub fn run(t: &mut Report) -> Outcome {
     t.works("another epoll", set(add, inner, 1));
     let mut event = epoll_event { events: 1, u64: 0 };
     no!(t; "a circle": epoll_ctl(inner, EPOLL_CTL_ADD, epoll, &raw mut event) => ELOOP;);
+    many(t)
+}
+
+/// All that there is to tell comes at once where there is room for it.
+fn many(t: &mut Report) -> Outcome {
+    const MANY: i32 = 1500;
+    let limit = rlimit {
+        rlim_cur: 4096,
+        rlim_max: 4096,
+    };
+    call!(setrlimit(RLIMIT_NOFILE, &raw const limit))?;
+    let epoll = call!(epoll_create1(0))?;
+    for _ in 0..MANY {
+        let fd = call!(eventfd(1, 0))?;
+        let mut event = epoll_event { events: 1, u64: 0 };
+        call!(epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &raw mut event))?;
+    }
+    let mut events = vec![epoll_event { events: 0, u64: 0 }; 2000];
+    let found = call!(epoll_wait(epoll, events.as_mut_ptr(), 2000, 0));
+    t.same("many at once", found, Ok(MANY));
+    let found = call!(epoll_wait(epoll, events.as_mut_ptr(), 1200, 0));
+    t.same("as many as there is room for", found, Ok(1200));
     Ok(())
 }

@@ -22,5 +22,29 @@ pub fn run(t: &mut Report) -> Outcome {
     );
     yes!(t; "not closed": ioctl(writer, FIONCLEX););
     t.same("no more", call!(fcntl(writer, F_GETFD)), Ok(0));
+    bytes_left(t, fd)
+}
+
+/// FIONREAD of a file: what is between the offset and the end.
+fn bytes_left(t: &mut Report, fd: i32) -> Outcome {
+    let left = || {
+        let mut count = 0i32;
+        call!(ioctl(fd, FIONREAD, &raw mut count)).map(|_| count)
+    };
+    t.same("a file's bytes", left(), Ok(6));
+    yes!(t; "on": lseek(fd, 4, SEEK_SET););
+    t.same("are fewer", left(), Ok(2));
+    yes!(t; "behind the end": lseek(fd, 10, SEEK_SET););
+    t.same("fewer than none", left(), Ok(-4));
+    let folder = call!(open(c".".as_ptr(), O_RDONLY))?;
+    let event = call!(eventfd(1, 0))?;
+    let null = call!(open(c"/dev/null".as_ptr(), O_RDONLY))?;
+    let mut count = 0i32;
+    no!(t;
+        "a folder's": ioctl(folder, FIONREAD, &raw mut count) => ENOTTY;
+        "an eventfd's": ioctl(event, FIONREAD, &raw mut count) => ENOTTY;
+        "a device's": ioctl(null, FIONREAD, &raw mut count) => ENOTTY;
+        "a file's, nowhere": ioctl(fd, FIONREAD, 8) => EFAULT;
+    );
     Ok(())
 }

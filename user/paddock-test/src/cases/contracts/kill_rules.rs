@@ -57,6 +57,7 @@ pub fn run(t: &mut Report) -> Outcome {
     t.same("the others each", next(), Ok(i64::from(SIGRTMIN())));
     t.refused("no more", next(), EAGAIN);
     t.same("in their order", info[6], 6);
+    by_directory(t, own)?;
     let mut sent = [0u32; 32];
     sent[2] = 0;
     t.refused(
@@ -64,5 +65,34 @@ pub fn run(t: &mut Report) -> Outcome {
         raw!(SYS_rt_sigqueueinfo, 1, SIGUSR1, sent.as_ptr()),
         EPERM,
     );
+    Ok(())
+}
+
+/// pidfd_send_signal(2) by a process's directory in /proc.
+fn by_directory(t: &mut Report, own: i32) -> Outcome {
+    let open_folder = |path: &str| {
+        let path = CString::new(path).unwrap_or_default();
+        call!(open(path.as_ptr(), O_RDONLY | O_DIRECTORY))
+    };
+    let process = open_folder(&format!("/proc/{own}"))?;
+    let send = |fd: i32, signal: i32| raw!(SYS_pidfd_send_signal, fd, signal, 0, 0);
+    t.works("by its directory", send(process, SIGUSR1));
+    let set = sys::signal_set(&[SIGUSR1]);
+    let came = call!(sigwaitinfo(&raw const set, null_mut()));
+    t.same("it has come", came, Ok(SIGUSR1));
+    t.refused("no signal of a directory's", send(process, 65), EINVAL);
+    let others = [
+        format!("/proc/{own}/task/{own}"),
+        format!("/proc/{own}/fd"),
+        "/proc".into(),
+    ];
+    for other in others {
+        t.refused("another directory", send(open_folder(&other)?, 0), EBADF);
+    }
+    t.refused("the input", send(0, 0), EBADF);
+    let child = sys::fork(|| 0)?;
+    let theirs = open_folder(&format!("/proc/{child}"))?;
+    sys::wait(child)?;
+    t.refused("one that has ended", send(theirs, 0), ESRCH);
     Ok(())
 }

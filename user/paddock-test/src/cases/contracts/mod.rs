@@ -35,6 +35,9 @@ mod open_path;
 mod open_slash;
 mod open_symlinks;
 mod open_tmpfile;
+mod pi_futexes;
+mod pipe_packets;
+mod pipe_pages;
 mod pipe_poll;
 mod pipe_rules;
 mod pipe_sizes;
@@ -117,6 +120,9 @@ contracts! {
     open_slash
     open_symlinks
     open_tmpfile
+    pi_futexes
+    pipe_packets
+    pipe_pages
     pipe_poll
     pipe_rules
     pipe_sizes

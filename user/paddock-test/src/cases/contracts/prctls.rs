@@ -38,6 +38,7 @@ pub fn run(t: &mut Report) -> Outcome {
     t.same("is kept", set(PR_GET_TIMERSLACK, 0, 0), Ok(1234));
     t.works("no slack", set(PR_SET_TIMERSLACK, 0, 0));
     t.same("is as at first", set(PR_GET_TIMERSLACK, 0, 0), Ok(50_000));
+    huge_pages(t)?;
     t.works("a subreaper", set(PR_SET_CHILD_SUBREAPER, 5, 0));
     let mut on = 0i32;
     t.works(
@@ -45,5 +46,21 @@ pub fn run(t: &mut Report) -> Outcome {
         set(PR_GET_CHILD_SUBREAPER, &raw mut on as usize, 0),
     );
     t.same("it is one", on, 1);
+    Ok(())
+}
+
+/// That no huge pages are wanted is kept, for children too.
+fn huge_pages(t: &mut Report) -> Outcome {
+    const SET: i32 = 41;
+    const GET: i32 = 42;
+    t.same("huge pages are wanted", set(GET, 0, 0), Ok(0));
+    t.refused("set with more words", set(SET, 1, 1), EINVAL);
+    t.refused("asked with a word too", set(GET, 1, 0), EINVAL);
+    t.works("they are not", set(SET, 5, 0));
+    t.same("which is one", set(GET, 0, 0), Ok(1));
+    let child = sys::in_child(|| i32::from(set(GET, 0, 0) != Ok(1)))?;
+    t.same("for a child too", child, End::Exited(0));
+    t.works("again", set(SET, 0, 0));
+    t.same("they are", set(GET, 0, 0), Ok(0));
     Ok(())
 }

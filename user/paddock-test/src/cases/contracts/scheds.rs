@@ -28,6 +28,7 @@ pub fn run(t: &mut Report) -> Outcome {
     );
     t.refused("of nobody", raw!(SYS_sched_getscheduler, NOBODY), ESRCH);
     t.works("others again", set(0, SCHED_OTHER, 0));
+    policies(t)?;
     let highest = |policy: i32| raw!(SYS_sched_get_priority_max, policy);
     let all = [SCHED_FIFO, SCHED_RR, SCHED_OTHER, SCHED_BATCH, SCHED_IDLE];
     t.same("the highest", all.map(highest), [99, 99, 0, 0, 0].map(Ok));
@@ -51,6 +52,60 @@ pub fn run(t: &mut Report) -> Outcome {
         EINVAL,
     );
     t.same("yield", raw!(SYS_sched_yield), Ok(0));
+    Ok(())
+}
+
+/// Those without priorities: they are kept and inherited.
+fn policies(t: &mut Report) -> Outcome {
+    const RESET: i32 = 0x4000_0000;
+    let set =
+        |policy: i32, priority: i32| raw!(SYS_sched_setscheduler, 0, policy, &raw const priority);
+    let get = || raw!(SYS_sched_getscheduler, 0);
+    t.refused("a priority of a batch", set(SCHED_BATCH, 1), EINVAL);
+    t.refused("a real-time class without one", set(SCHED_FIFO, 0), EINVAL);
+    t.refused("one too high", set(SCHED_RR, 100), EINVAL);
+    t.refused("a deadline without times", set(6, 0), EINVAL);
+    t.refused("a number that is none", set(4, 0), EINVAL);
+    for policy in [SCHED_BATCH, SCHED_IDLE] {
+        t.works("a policy", set(policy, 0));
+        t.same("is told", get(), Ok(i64::from(policy)));
+        t.works("nothing else is set", {
+            let zero = 0i32;
+            raw!(SYS_sched_setparam, 0, &raw const zero)
+        });
+        t.same("is kept", get(), Ok(i64::from(policy)));
+        let child = sys::in_child(|| i32::from(get() != Ok(i64::from(policy))))?;
+        t.same("is inherited", child, End::Exited(0));
+        let mut attributes = [0u32; 12];
+        let place = attributes.as_mut_ptr();
+        t.works("asked in full", raw!(SYS_sched_getattr, 0, place, 48, 0));
+        t.same("the same", attributes[1] as i32, policy);
+    }
+    t.works("out of idleness", set(SCHED_OTHER, 0));
+    let mut attributes = [48u32, SCHED_BATCH as u32, 1, 0, 5, 0, 0, 0, 0, 0, 0, 0];
+    let place = attributes.as_mut_ptr();
+    t.works("with a nice value", raw!(SYS_sched_setattr, 0, place, 0));
+    t.same(
+        "and for children less",
+        get(),
+        Ok(i64::from(SCHED_BATCH | RESET)),
+    );
+    t.same("nice", raw!(SYS_getpriority, 0, 0), Ok(15));
+    attributes[2] = 0x8000_0000;
+    let place = attributes.as_mut_ptr();
+    t.refused(
+        "an unknown flag",
+        raw!(SYS_sched_setattr, 0, place, 0),
+        EINVAL,
+    );
+    t.works("less nice", raw!(SYS_setpriority, 0, 0, -5));
+    let child = sys::in_child(|| {
+        let begins = [raw!(SYS_getpriority, 0, 0), get()];
+        i32::from(begins != [Ok(20), Ok(i64::from(SCHED_BATCH))])
+    })?;
+    t.same("a child is not", child, End::Exited(0));
+    t.works("as at first", set(SCHED_OTHER, 0));
+    t.works("and so", raw!(SYS_setpriority, 0, 0, 0));
     Ok(())
 }
 

@@ -56,6 +56,8 @@ pub fn run(t: &mut Report) -> Outcome {
     yes!(t; "in two bytes": getsockopt(fd, SOL_SOCKET, SO_TYPE, (&raw mut value).cast(), &raw mut length););
     t.same("two", (value, length), (SOCK_STREAM, 2));
     let mut length = -1i32;
+    least_room(t)?;
+    strange_levels(t)?;
     let less = raw!(
         SYS_getsockopt,
         fd,
@@ -65,5 +67,48 @@ pub fn run(t: &mut Report) -> Outcome {
         &raw mut length
     );
     t.refused("in fewer than none", less, EINVAL);
+    Ok(())
+}
+
+/// The smallest buffers, of sockets of each family.
+fn least_room(t: &mut Report) -> Outcome {
+    let kinds = [
+        (AF_INET, SOCK_STREAM),
+        (AF_INET, SOCK_DGRAM),
+        (AF_UNIX, SOCK_STREAM),
+    ];
+    for (family, kind) in kinds {
+        let fd = call!(socket(family, kind, 0))?;
+        for (option, least) in [(SO_RCVBUF, 2304), (SO_SNDBUF, 4608)] {
+            t.works("hardly any room", set(fd, option, 1, 4));
+            t.same("is the least", get(fd, SOL_SOCKET, option), Ok(least));
+            t.works("a little more", set(fd, option, 3000, 4));
+            t.same("is twice as much", get(fd, SOL_SOCKET, option), Ok(6000));
+        }
+    }
+    Ok(())
+}
+
+/// Options of levels that a socket does not have.
+fn strange_levels(t: &mut Report) -> Outcome {
+    const LEVELS: [i32; 5] = [IPPROTO_IPV6, IPPROTO_ICMPV6, 100, 255, 12_345];
+    let one = 1i32;
+    let kinds = [
+        (AF_INET, SOCK_STREAM, EOPNOTSUPP, ENOPROTOOPT),
+        (AF_INET, SOCK_DGRAM, EOPNOTSUPP, ENOPROTOOPT),
+        (AF_UNIX, SOCK_STREAM, EOPNOTSUPP, EOPNOTSUPP),
+    ];
+    for (family, kind, asked, set) in kinds {
+        let fd = call!(socket(family, kind, 0))?;
+        for level in LEVELS {
+            t.refused("asked of a strange level", get(fd, level, 9999), asked);
+            let change = call!(setsockopt(fd, level, 9999, (&raw const one).cast(), 4));
+            t.refused("an option of a strange level", change, set);
+        }
+    }
+    let fd = call!(socket(AF_INET, SOCK_STREAM, 0))?;
+    t.refused("UDP's of TCP", get(fd, IPPROTO_UDP, 1), EOPNOTSUPP);
+    let fd = call!(socket(AF_INET, SOCK_DGRAM, 0))?;
+    t.refused("TCP's of UDP", get(fd, IPPROTO_TCP, 1), EOPNOTSUPP);
     Ok(())
 }

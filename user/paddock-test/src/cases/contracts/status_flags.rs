@@ -3,6 +3,7 @@ use super::prelude::*;
 
 const F_SETSIG: i32 = 10;
 const F_GETSIG: i32 = 11;
+const DN_MULTISHOT: u32 = 0x8000_0000;
 
 pub fn run(t: &mut Report) -> Outcome {
     file("f", b"")?;
@@ -37,5 +38,7 @@ pub fn run(t: &mut Report) -> Outcome {
     );
     yes!(t; "a signal": fcntl(pipe, F_SETSIG, SIGUSR1););
     t.same("is told", call!(fcntl(pipe, F_GETSIG)), Ok(SIGUSR1));
+    let folder = call!(open(c".".as_ptr(), O_RDONLY))?;
+    yes!(t; "no more news of a folder": fcntl(folder, F_NOTIFY, DN_MULTISHOT););
     Ok(())
 }
