@@ -134,8 +134,9 @@ impl Pipe {
     }
 
     /// Moves what fits, and is not missing; up to [`PIPE_BUF`] bytes go in together or
-    /// not at all. Never sleeps. `EAGAIN`, `EPIPE`, `ENOMEM`.
-    fn try_write(&self, from: &mut UserReader<'_>, packets: bool) -> Result<Pass> {
+    /// not at all, unless they go on with a larger write. Never sleeps. `EAGAIN`, `EPIPE`,
+    /// `ENOMEM`.
+    fn try_write(&self, from: &mut UserReader<'_>, goes_on: bool, packets: bool) -> Result<Pass> {
         let length = from.left();
         let mut state = self.state.lock();
         if state.readers == 0 {
@@ -144,19 +145,20 @@ impl Pipe {
         if length == 0 {
             return Ok(Pass::NOTHING);
         }
-        let room = state.slots.room(length, state.pages.pages());
+        let pages = state.pages.pages();
+        let room = state.slots.room(length, pages, goes_on);
         if state.filled || room == 0 {
             return Err(Errno::EAGAIN);
         }
-        let whole = length <= PIPE_BUF;
-        state.slots.reserve(length)?;
+        let whole = length <= PIPE_BUF && !goes_on;
+        state.slots.reserve(room, pages)?;
         let wanted = state.ring.make_room(room)?;
         debug_assert!(!whole || wanted == length);
         let moved = match whole {
             true => state.ring.push_whole(from, wanted),
             false => state.ring.push_from(from, wanted),
         };
-        state.slots.add(moved, length, packets);
+        state.slots.add(moved, length, goes_on, packets);
         drop(state);
         if moved > 0 {
             self.changed.wake(Ready::IN);
@@ -173,7 +175,12 @@ impl Pipe {
             // A page that is missing would end a packet.
             from.fault_in(from.left())?;
         }
-        from.in_passes(|from| self.try_write(from, packets))
+        let mut goes_on = false;
+        from.in_passes(|from| {
+            let pass = self.try_write(from, goes_on, packets)?;
+            goes_on |= pass.moved > 0;
+            Ok(pass)
+        })
     }
 
     fn ready_to_read(&self) -> Ready {
@@ -297,7 +304,7 @@ impl PipeWriter {
     /// `EAGAIN`, `EPIPE`, `ENOMEM`.
     pub fn try_write(&self, buf: &[u8]) -> Result<usize> {
         let packets = self.packets.load(Ordering::Relaxed);
-        let pass = self.pipe.try_write(&mut buf.into(), packets);
+        let pass = self.pipe.try_write(&mut buf.into(), false, packets);
         pass.map(|pass| pass.moved)
     }
 }

@@ -4,14 +4,14 @@
 //! or of several small ones if the later fit behind the earlier. What is read off a
 //! page's front makes no room; a page is free again once all of it has been read.
 
-use alloc::collections::VecDeque;
+use alloc::vec::Vec;
 use paddock_abi::{Errno, Result};
 
 /// Bytes of a page.
 pub(super) const PAGE: usize = 4096;
 
 /// A page that is in use.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Slot {
     /// Bytes that were written to it.
     end: u16,
@@ -28,10 +28,17 @@ impl Slot {
     }
 }
 
+/// How many pages need no memory of their own: those of an ordinary pipe.
+const FEW: usize = 16;
+
 /// The pages of a pipe that are in use, in the order of their bytes.
 #[derive(Debug, Default)]
 pub(super) struct Slots {
-    slots: VecDeque<Slot>,
+    /// A ring of so many, or as many as `more` has place for.
+    few: [Slot; FEW],
+    more: Vec<Slot>,
+    start: usize,
+    used: usize,
     /// How many are packets.
     packets: usize,
 }
@@ -59,24 +66,28 @@ impl Next {
 impl Slots {
     /// How many are in use.
     pub(super) fn used(&self) -> usize {
-        self.slots.len()
+        self.used
     }
 
     /// How many of `count` bytes go in where there are `pages` in all.
     ///
     /// Up to a page's they go in together or not at all; of more, the part that fills
     /// no page goes behind what is there if it fits, and the others to pages of theirs.
-    pub(super) fn room(&self, count: usize, pages: usize) -> usize {
+    /// What goes on with a write fills the page first that this has begun.
+    pub(super) fn room(&self, count: usize, pages: usize, goes_on: bool) -> usize {
         let free = pages.saturating_sub(self.used());
-        if count <= PAGE {
+        if count <= PAGE && !goes_on {
             let fits = free > 0 || self.merges(count);
             return if fits { count } else { 0 };
         }
-        (self.head(count) + free * PAGE).min(count)
+        (self.head(count, goes_on) + free * PAGE).min(count)
     }
 
     /// How many of a write's first bytes go behind those that are there.
-    fn head(&self, count: usize) -> usize {
+    fn head(&self, count: usize, goes_on: bool) -> usize {
+        if goes_on && self.used > 0 {
+            return count.min(PAGE - usize::from(self.slot(self.used - 1).end));
+        }
         let part = count % PAGE;
         match part > 0 && self.merges(part) {
             true => part,
@@ -85,24 +96,61 @@ impl Slots {
     }
 
     fn merges(&self, count: usize) -> bool {
-        let last = self.slots.back();
+        let last = self.used.checked_sub(1).map(|last| self.slot(last));
         last.is_some_and(|last| !last.packet && usize::from(last.end) + count <= PAGE)
     }
 
-    /// Makes sure that notes of a write of `count` bytes find memory. `ENOMEM`.
-    pub(super) fn reserve(&mut self, count: usize) -> Result<()> {
-        let more = count.div_ceil(PAGE);
-        self.slots.try_reserve(more).map_err(|_| Errno::ENOMEM)
+    fn ring(&self) -> &[Slot] {
+        match self.more.is_empty() {
+            true => &self.few,
+            false => &self.more,
+        }
     }
 
-    /// Notes that `added` bytes went in of a write of `count`, for which memory was
-    /// reserved.
-    pub(super) fn add(&mut self, added: usize, count: usize, packets: bool) {
-        let behind = self.head(count).min(added);
-        if behind > 0
-            && let Some(last) = self.slots.back_mut()
-        {
-            last.end += behind as u16;
+    /// Where in the ring the one with that number is, counted from the oldest.
+    fn place(&self, number: usize) -> usize {
+        let (place, length) = (self.start + number, self.ring().len());
+        if place < length {
+            place
+        } else {
+            place - length
+        }
+    }
+
+    fn slot(&self, number: usize) -> Slot {
+        self.ring()[self.place(number)]
+    }
+
+    fn slot_mut(&mut self, number: usize) -> &mut Slot {
+        let place = self.place(number);
+        match self.more.is_empty() {
+            true => &mut self.few[place],
+            false => &mut self.more[place],
+        }
+    }
+
+    /// Makes sure that notes of `count` bytes find memory, which go in where there are
+    /// `pages` in all. `ENOMEM`.
+    pub(super) fn reserve(&mut self, count: usize, pages: usize) -> Result<()> {
+        let wanted = (self.used + count.div_ceil(PAGE)).min(pages);
+        if wanted <= self.ring().len() {
+            return Ok(());
+        }
+        let wanted = wanted.next_power_of_two();
+        let mut more = Vec::new();
+        more.try_reserve_exact(wanted).map_err(|_| Errno::ENOMEM)?;
+        more.extend((0..self.used).map(|number| self.slot(number)));
+        more.resize(wanted, Slot::default());
+        (self.more, self.start) = (more, 0);
+        Ok(())
+    }
+
+    /// Notes that `added` bytes went in of those for which [`Self::room`] was asked and
+    /// memory reserved.
+    pub(super) fn add(&mut self, added: usize, count: usize, goes_on: bool, packets: bool) {
+        let behind = self.head(count, goes_on).min(added);
+        if behind > 0 {
+            self.slot_mut(self.used - 1).end += behind as u16;
         }
         self.add_pages(added - behind, packets);
     }
@@ -113,11 +161,12 @@ impl Slots {
         while left > 0 {
             let end = left.min(PAGE);
             self.packets += usize::from(packet);
-            self.slots.push_back(Slot {
+            self.used += 1;
+            *self.slot_mut(self.used - 1) = Slot {
                 end: end as u16,
                 read: 0,
                 packet,
-            });
+            };
             left -= end;
         }
     }
@@ -126,7 +175,7 @@ impl Slots {
     pub(super) fn next(&self, there: usize) -> Next {
         let mut before = 0;
         if self.packets > 0 {
-            for slot in &self.slots {
+            for slot in (0..self.used).map(|number| self.slot(number)) {
                 let (at, left) = (before, slot.left());
                 before += left;
                 if slot.packet {
@@ -145,15 +194,15 @@ impl Slots {
 
     /// Notes that the first `count` bytes are gone.
     pub(super) fn consume(&mut self, mut count: usize) {
-        while count > 0
-            && let Some(first) = self.slots.front_mut()
-        {
+        while count > 0 && self.used > 0 {
+            let first = self.slot_mut(0);
             let taken = first.left().min(count);
             count -= taken;
             first.read += taken as u16;
             if first.left() == 0 {
                 self.packets -= usize::from(first.packet);
-                self.slots.pop_front();
+                self.start = self.place(1);
+                self.used -= 1;
             }
         }
     }
@@ -172,10 +221,21 @@ mod tests {
 
     /// Writes as much as fits.
     fn write(slots: &mut Slots, count: usize, packets: bool) -> usize {
-        let room = slots.room(count, PAGES);
-        slots.reserve(room).unwrap();
-        slots.add(room, count, packets);
-        room
+        write_in_parts(slots, count, &[count], packets)
+    }
+
+    /// The same where pages are missing on the way.
+    fn write_in_parts(slots: &mut Slots, count: usize, parts: &[usize], packets: bool) -> usize {
+        let mut done = 0;
+        for part in parts {
+            let goes_on = done > 0;
+            let room = slots.room(count - done, PAGES, goes_on);
+            let added = room.min(*part);
+            slots.reserve(room, PAGES).unwrap();
+            slots.add(added, count - done, goes_on, packets);
+            done += added;
+        }
+        done
     }
 
     fn all(writes: &[usize]) -> Vec<usize> {
@@ -196,6 +256,20 @@ mod tests {
         let each = all(&[3000; 18]);
         assert!(each[..16].iter().all(|&count| count == 3000));
         assert_eq!(each[16..], [0, 0]);
+    }
+
+    #[test]
+    fn a_write_that_goes_on_fills_the_page_that_it_began() {
+        let mut slots = Slots::default();
+        let parts = [4032, 100, 61_404, 1000];
+        assert_eq!(write_in_parts(&mut slots, 100_000, &parts, false), 65_536);
+        assert_eq!(slots.used(), PAGES);
+        slots.consume(65_536);
+        assert_eq!(
+            write_in_parts(&mut slots, 5000, &[10, 3000, 1990], false),
+            5000
+        );
+        assert_eq!(slots.used(), 2);
     }
 
     #[test]
@@ -228,5 +302,22 @@ mod tests {
         assert_eq!(slots.next(9).gone(2), 2);
         slots.clear();
         assert_eq!(slots.used(), 0);
+    }
+
+    #[test]
+    fn a_large_pipe_has_more() {
+        let mut slots = Slots::default();
+        for round in 0..3 {
+            for _ in 0..PAGES - round {
+                assert_eq!(write(&mut slots, PAGE, false), PAGE);
+            }
+            slots.consume(PAGE * (PAGES - round - 1));
+        }
+        let before = slots.used();
+        slots.reserve(40 * PAGE, 64).unwrap();
+        slots.add_pages(40 * PAGE, false);
+        assert_eq!(slots.used(), before + 40);
+        slots.consume((before + 39) * PAGE + 1);
+        assert_eq!((slots.used(), slots.slot(0).left()), (1, PAGE - 1));
     }
 }

@@ -80,9 +80,10 @@ impl<'a> PipeEnd<'a> {
         if state.filled || !state.has_room() {
             return Err(Errno::EAGAIN);
         }
-        let pages = state.pages.pages() - state.slots.used();
-        let room = chunk.len().min(pages * PAGE);
-        state.slots.reserve(room)?;
+        let pages = state.pages.pages();
+        let free = pages - state.slots.used();
+        let room = chunk.len().min(free * PAGE);
+        state.slots.reserve(room, pages)?;
         let room = state.ring.make_room(room)?;
         state.ring.keep(true);
         state.filled = true;
@@ -98,7 +99,7 @@ impl<'a> PipeEnd<'a> {
 
     /// Adds what fits of `bytes`. `EPIPE`, `EAGAIN`, `ENOMEM`.
     pub fn write(&self, bytes: &[u8]) -> Result<usize> {
-        Ok(self.0.try_write(&mut bytes.into(), false)?.moved)
+        Ok(self.0.try_write(&mut bytes.into(), false, false)?.moved)
     }
 
     /// Copies the first bytes, as many as `chunk` has room for, to another pipe.
