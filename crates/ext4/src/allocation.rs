@@ -58,7 +58,7 @@ impl Core {
     /// The block with a group's descriptor, and where in it. `EBADMSG`.
     fn descriptor(&mut self, group: u32) -> Result<(&[u8], usize)> {
         let (block, at) = self.geometry.descriptor_place(group);
-        let data = self.read_sealed(block, |_, _| Seal::Descriptors)?;
+        let data = self.read_sealed(block, |_| Seal::Descriptors)?;
         Ok((data, at))
     }
 

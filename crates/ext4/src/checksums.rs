@@ -8,7 +8,7 @@ use crate::dir::{TAIL_LEN, is_tail};
 use crate::layout::{
     DESC_CHECKSUM, Geometry, GroupChecksums, INCOMPAT_RECOVER, SB_INCOMPAT, SUPERBLOCK_SIZE,
 };
-use crate::raw_inode::{RawInode, SMALL};
+use crate::raw_inode::{RawInode, SMALL, generation_in};
 use crc::{Algorithm, CRC_16_MODBUS, Crc, Table};
 
 const CRC32C: Algorithm<u32> = Algorithm {
@@ -35,22 +35,31 @@ const ATTRIBUTES_CHECKSUM: usize = 16;
 /// What kind of checksum a block of metadata has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Seal {
-    /// None of the whole block: inodes have their own.
+    /// None.
     #[default]
     None,
+    /// Each inode has its own; the first one of the block has this number.
+    Inodes(u32),
     Superblock,
     Descriptors,
     /// Its checksum is in the group's descriptor.
     BlockBitmap(u32),
     InodeBitmap(u32),
-    /// Of an inode with this seed.
-    Extents(u32),
-    Directory(u32),
+    /// Of this inode.
+    Extents(Owner),
+    Directory(Owner),
     /// The table begins at this offset.
-    Index(u32, usize),
+    Index(Owner, usize),
     Attributes,
-    /// A block of the file of orphans, whose inode has this seed.
-    Orphans(u32),
+    /// A block of the file of orphans, which is this inode.
+    Orphans(Owner),
+}
+
+/// The inode whose metadata a block is, as far as checksums tell it from others.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Owner {
+    pub ino: u32,
+    pub generation: u32,
 }
 
 /// Goes on with a checksum. The start is all ones.
@@ -62,14 +71,9 @@ pub(crate) fn crc32c(from: u32, bytes: &[u8]) -> u32 {
 
 impl Geometry {
     /// The seed of an inode's metadata.
-    pub fn inode_seed(&self, raw: &RawInode) -> u32 {
-        match self.checksums {
-            true => {
-                let seed = crc32c(self.checksum_seed, &raw.ino.to_le_bytes());
-                crc32c(seed, &raw.generation().to_le_bytes())
-            }
-            false => 0,
-        }
+    fn seed(&self, owner: Owner) -> u32 {
+        let seed = crc32c(self.checksum_seed, &owner.ino.to_le_bytes());
+        crc32c(seed, &owner.generation.to_le_bytes())
     }
 
     /// Puts a block's checksum in, if it is one that has it inside.
@@ -86,30 +90,49 @@ impl Geometry {
                 let sb = &mut data[at..at + SUPERBLOCK_SIZE];
                 put_u32(sb, SB_CHECKSUM, crc32c(!0, &sb[..SB_CHECKSUM]));
             }
-            Seal::Extents(seed) => {
+            Seal::Extents(owner) => {
                 let end = 12 + usize::from(get_u16(data, 4)) * 12;
                 if let Some(covered) = data.get(..end) {
-                    put_u32(data, end, crc32c(seed, covered));
+                    put_u32(data, end, crc32c(self.seed(owner), covered));
                 }
             }
-            Seal::Directory(seed) => {
+            Seal::Directory(owner) => {
                 let end = data.len() - TAIL_LEN;
                 if is_tail(&data[end..]) {
-                    put_u32(data, end + 8, crc32c(seed, &data[..end]));
+                    put_u32(data, end + 8, crc32c(self.seed(owner), &data[..end]));
                 }
             }
-            Seal::Index(seed, table) => seal_index(data, seed, table),
+            Seal::Index(owner, table) => seal_index(data, self.seed(owner), table),
             Seal::Attributes => {
                 let seed = crc32c(self.checksum_seed, &block.to_le_bytes());
                 put_u32(data, ATTRIBUTES_CHECKSUM, 0);
                 put_u32(data, ATTRIBUTES_CHECKSUM, crc32c(seed, data));
             }
-            Seal::Orphans(seed) => {
+            Seal::Orphans(owner) => {
                 let end = data.len() - 8;
-                let sum = crc32c(crc32c(seed, &block.to_le_bytes()), &data[..end]);
+                let sum = crc32c(crc32c(self.seed(owner), &block.to_le_bytes()), &data[..end]);
                 put_u32(data, end + 4, sum);
             }
-            Seal::None | Seal::Descriptors | Seal::BlockBitmap(_) | Seal::InodeBitmap(_) => {}
+            Seal::None
+            | Seal::Inodes(_)
+            | Seal::Descriptors
+            | Seal::BlockBitmap(_)
+            | Seal::InodeBitmap(_) => {}
+        }
+    }
+
+    /// Puts the checksums into inodes of a table's block, the first one of which is
+    /// `first`: into those that have a bit in `parts`.
+    pub fn seal_inodes(&self, first: u32, parts: u64, data: &mut [u8]) {
+        if !self.checksums {
+            return;
+        }
+        for (part, bytes) in data.chunks_exact_mut(self.inode_size).enumerate() {
+            if parts >> part & 1 != 0 {
+                let ino = first + part as u32;
+                let generation = generation_in(bytes);
+                seal_inode(self.seed(Owner { ino, generation }), bytes);
+            }
         }
     }
 
@@ -121,29 +144,36 @@ impl Geometry {
         match seal {
             Seal::Descriptors => self.are_descriptors_sound(block, data),
             _ if !self.checksums => true,
-            Seal::Extents(seed) => {
+            Seal::Extents(owner) => {
                 let end = 12 + usize::from(get_u16(data, 4)) * 12;
                 let covered = data.get(..end).filter(|_| end + 4 <= len);
-                covered.is_some_and(|bytes| get_u32(data, end) == crc32c(seed, bytes))
+                let sum = |bytes| crc32c(self.seed(owner), bytes);
+                covered.is_some_and(|bytes| get_u32(data, end) == sum(bytes))
             }
-            Seal::Directory(seed) => {
+            Seal::Directory(owner) => {
                 let (entries, tail) = data.split_at(len - TAIL_LEN);
-                is_tail(tail) && get_u32(tail, 8) == crc32c(seed, entries)
+                is_tail(tail) && get_u32(tail, 8) == crc32c(self.seed(owner), entries)
             }
-            Seal::Index(seed, table) => {
-                index_sum(data, seed, table).is_some_and(|(at, sum)| get_u32(data, at) == sum)
-            }
+            Seal::Index(owner, table) => index_sum(data, self.seed(owner), table)
+                .is_some_and(|(at, sum)| get_u32(data, at) == sum),
             Seal::Attributes => {
                 let seed = crc32c(self.checksum_seed, &block.to_le_bytes());
                 let (before, after) = data.split_at(ATTRIBUTES_CHECKSUM);
                 let sum = crc32c(crc32c(crc32c(seed, before), &[0; 4]), &after[4..]);
                 get_u32(after, 0) == sum
             }
-            Seal::Orphans(seed) => {
-                let sum = crc32c(crc32c(seed, &block.to_le_bytes()), &data[..len - 8]);
+            Seal::Orphans(owner) => {
+                let sum = crc32c(
+                    crc32c(self.seed(owner), &block.to_le_bytes()),
+                    &data[..len - 8],
+                );
                 get_u32(data, len - 4) == sum
             }
-            Seal::None | Seal::Superblock | Seal::BlockBitmap(_) | Seal::InodeBitmap(_) => true,
+            Seal::None
+            | Seal::Inodes(_)
+            | Seal::Superblock
+            | Seal::BlockBitmap(_)
+            | Seal::InodeBitmap(_) => true,
         }
     }
 
@@ -219,7 +249,7 @@ impl Geometry {
 
     /// Whether an inode, as it lies on the disk, has its checksum.
     pub fn is_inode_sound(&self, raw: &RawInode, bytes: &[u8]) -> bool {
-        let sum = crc32c(self.inode_seed(raw), &bytes[..INODE_LOW]);
+        let sum = crc32c(self.seed(raw.owner()), &bytes[..INODE_LOW]);
         let sum = crc32c(sum, &[0; 2]);
         let low = get_u16(bytes, INODE_LOW);
         if !has_high_checksum(bytes) {
@@ -232,7 +262,7 @@ impl Geometry {
 }
 
 /// Puts the checksum into an inode as it lies on the disk, which has this seed.
-pub(crate) fn seal_inode(seed: u32, bytes: &mut [u8]) {
+fn seal_inode(seed: u32, bytes: &mut [u8]) {
     let has_high = has_high_checksum(bytes);
     put_u16(bytes, INODE_LOW, 0);
     if has_high {

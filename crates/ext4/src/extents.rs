@@ -228,7 +228,7 @@ impl Core {
     /// A block of a file's tree. `EBADMSG`, `EUCLEAN`.
     fn tree_block(&mut self, raw: &RawInode, block: u64) -> Result<&[u8]> {
         self.geometry.locate_block(block)?;
-        self.read_sealed(block, |geometry, _| Seal::Extents(geometry.inode_seed(raw)))
+        self.read_sealed(block, |_| Seal::Extents(raw.owner()))
     }
 
     fn node(&mut self, raw: &RawInode, block: u64, parent_depth: u16) -> Result<Node> {
@@ -332,7 +332,7 @@ impl Core {
         let block = entry.physical;
         let mut child = self.node(raw, block, node.depth)?;
         let sibling = self.insert_into(raw, &mut child, extent)?;
-        let seal = Seal::Extents(self.geometry.inode_seed(raw));
+        let seal = Seal::Extents(raw.owner());
         child.write(self.modify(block, seal)?);
         Ok(sibling.map(|sibling| {
             node.entries.insert(at + 1, sibling);
@@ -352,7 +352,7 @@ impl Core {
             max,
             entries,
         };
-        let seal = Seal::Extents(self.geometry.inode_seed(raw));
+        let seal = Seal::Extents(raw.owner());
         node.write(self.fresh(physical, seal)?);
         raw.add_blocks(1, block_size);
         Ok(Entry {
@@ -401,7 +401,7 @@ impl Core {
             let mut child = self.node(raw, block, depth)?;
             self.cut_node(raw, &mut child, from, metadata)?;
             if !child.entries.is_empty() {
-                let seal = Seal::Extents(self.geometry.inode_seed(raw));
+                let seal = Seal::Extents(raw.owner());
                 child.write(self.modify(block, seal)?);
                 return Ok(());
             }
@@ -504,7 +504,7 @@ impl Core {
             match child.entries.first() {
                 Some(first) => {
                     node.entries[at].logical = first.logical;
-                    let seal = Seal::Extents(self.geometry.inode_seed(raw));
+                    let seal = Seal::Extents(raw.owner());
                     child.write(self.modify(block, seal)?);
                     at += 1;
                 }

@@ -129,7 +129,7 @@ impl Core {
             return Ok(());
         }
         let raw = self.inode(self.geometry.orphan_file)?;
-        let seal = Seal::Orphans(self.geometry.inode_seed(&raw));
+        let seal = Seal::Orphans(raw.owner());
         let blocks = raw.size() / self.disk.block_size as u64;
         for logical in 0..u32::try_from(blocks).map_err(|_| Errno::EUCLEAN)? {
             let extent = self.map(&raw, logical)?.map_err(|_| Errno::EUCLEAN)?;
@@ -145,7 +145,7 @@ impl Core {
 
     fn free_orphan_block(&mut self, block: u64, seal: Seal) -> Result<()> {
         for at in (0..self.disk.block_size - ORPHAN_TAIL).step_by(4) {
-            let ino = get_u32(self.read_sealed(block, |_, _| seal)?, at);
+            let ino = get_u32(self.read_sealed(block, |_| seal)?, at);
             if ino == 0 {
                 continue;
             }

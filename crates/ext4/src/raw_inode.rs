@@ -1,7 +1,7 @@
 //! Inodes as they lie on the disk.
 
 use crate::bytes::{get_split, get_u16, get_u32, put_u16, put_u32};
-use crate::checksums::{Seal, seal_inode};
+use crate::checksums::{Owner, Seal};
 use crate::transaction::Core;
 use core::ops::Range;
 use paddock_abi::stat::{device_major, device_minor, make_device};
@@ -64,6 +64,11 @@ pub(crate) fn differs_in_times(before: &[u8], after: &[u8]) -> bool {
         && before.get(USED..) == after.get(USED..)
 }
 
+/// The generation of an inode as it lies on the disk.
+pub(crate) fn generation_in(bytes: &[u8]) -> u32 {
+    get_u32(bytes, 100)
+}
+
 /// A copy of an inode; [`Core::put_inode`] writes it back.
 #[derive(Clone)]
 pub(crate) struct RawInode {
@@ -93,14 +98,16 @@ impl Core {
     pub fn put_inode(&mut self, raw: &RawInode) -> Result<()> {
         self.note_inode(raw.ino)?;
         let (block, at) = self.inode_place(raw.ino)?;
-        let checksums = self.geometry.checksums;
-        let seed = self.geometry.inode_seed(raw);
-        let data = self.modify_bytes(block, Seal::None, at, self.geometry.inode_size)?;
+        let data = self.inode_bytes_mut(raw.ino, block, at)?;
         data[..raw.size].copy_from_slice(&raw.bytes[..raw.size]);
-        if checksums {
-            seal_inode(seed, data);
-        }
         Ok(())
+    }
+
+    /// An inode's bytes in the block where it is, to change.
+    pub fn inode_bytes_mut(&mut self, ino: u32, block: u64, at: usize) -> Result<&mut [u8]> {
+        let size = self.geometry.inode_size;
+        let first = ino - (at / size) as u32;
+        self.modify_bytes(block, Seal::Inodes(first), at, size)
     }
 
     /// A new inode with one link and the extents flag, if it has data.
@@ -109,7 +116,7 @@ impl Core {
         let (block, at) = self.inode_place(ino)?;
         let size = self.geometry.inode_size;
         let old = RawInode::new(ino, &self.read(block)?[at..at + size]);
-        self.modify_bytes(block, Seal::None, at, size)?.fill(0);
+        self.inode_bytes_mut(ino, block, at)?.fill(0);
         self.set_checked(block, (at / size) as u32);
         let now = self.clock.now();
         let mut raw = RawInode {
@@ -214,7 +221,15 @@ impl RawInode {
     }
 
     pub fn generation(&self) -> u32 {
-        get_u32(&self.bytes, 100)
+        generation_in(&self.bytes)
+    }
+
+    /// Whose the metadata is that belongs to the inode.
+    pub fn owner(&self) -> Owner {
+        Owner {
+            ino: self.ino,
+            generation: self.generation(),
+        }
     }
 
     fn set_generation(&mut self, generation: u32) {

@@ -36,6 +36,9 @@ struct Buffer {
     /// Which of its parts have been found to have their checksums since it came from the
     /// disk: a bit for each inode of a table, bit 0 for a block that has one.
     checked: u64,
+    /// Which inodes of a table's block have been changed since they got their checksums: a
+    /// bit for each.
+    unsealed: u64,
 }
 
 impl Buffer {
@@ -194,6 +197,7 @@ impl Core {
             changed_by: 0,
             used: self.serial,
             checked: 0,
+            unsealed: 0,
         };
         let buffer = try_box(buffer)?;
         self.reserve_buffer()?;
@@ -253,6 +257,9 @@ impl Core {
                 before: Before::Bytes(at, len, known),
             });
         }
+        if let Seal::Inodes(_) = seal {
+            buffer.unsealed |= 1 << (at / self.geometry.inode_size);
+        }
         self.dirty += usize::from(buffer.change(serial, seal));
         Ok(&mut buffer.data[at..end])
     }
@@ -290,6 +297,7 @@ impl Core {
             changed_by: serial,
             used: serial,
             checked: !0,
+            unsealed: 0,
         };
         let buffer = try_box(buffer)?;
         self.reserve_buffer()?;

@@ -212,7 +212,7 @@ impl Core {
     fn store_attributes(&mut self, ino: u32, list: &[Attribute]) -> Result<()> {
         let size = self.geometry.inode_size;
         let (block, at) = self.inode_place(ino)?;
-        let slot = &mut self.modify(block, Seal::None)?[at..at + size];
+        let slot = self.inode_bytes_mut(ino, block, at)?;
         let mut outside: Vec<&Attribute> = Vec::new();
         outside.try_reserve(list.len()).map_err(|_| Errno::ENOMEM)?;
         match inline_start(slot) {
@@ -285,7 +285,7 @@ impl Core {
     /// A block of attributes. `EBADMSG`, `EUCLEAN`.
     fn attribute_data(&mut self, block: u64) -> Result<&[u8]> {
         self.geometry.locate_block(block)?;
-        self.read_sealed(block, |_, _| Seal::Attributes)
+        self.read_sealed(block, |_| Seal::Attributes)
     }
 
     /// The filesystem has attributes from now on.

@@ -8,7 +8,6 @@ use super::hash::{CURSOR_END, Hasher, major_of};
 use super::{Search, scan};
 use crate::bytes::{get_u16, get_u32, put_u16, put_u32};
 use crate::checksums::Seal;
-use crate::layout::Geometry;
 use crate::raw_inode::{FLAG_INDEX, RawInode};
 use crate::transaction::{Core, copy};
 use alloc::vec::Vec;
@@ -150,20 +149,16 @@ impl Core {
         Ok(Root { hasher, tables, at })
     }
 
-    fn index_seal(&self, raw: &RawInode, table: usize) -> Seal {
-        Seal::Index(self.geometry.inode_seed(raw), table)
-    }
-
     /// The checksum of a hashed directory's first block.
     pub(super) fn root_seal(&mut self, raw: &RawInode) -> Result<Seal> {
         let table = self.index_root(raw)?.at;
-        Ok(self.index_seal(raw, table))
+        Ok(Seal::Index(raw.owner(), table))
     }
 
     /// The table that begins at `at` of a block, and what is in that.
     fn table(&mut self, raw: &RawInode, block: u64, at: usize) -> Result<(Table, &[u8])> {
         let tail = self.geometry.index_tail();
-        let seal = |geometry: &Geometry, _: &[u8]| Seal::Index(geometry.inode_seed(raw), at);
+        let seal = |_: &[u8]| Seal::Index(raw.owner(), at);
         let data = self.read_sealed(block, seal)?;
         Ok((Table::parse(data, at, tail)?, data))
     }
@@ -177,7 +172,7 @@ impl Core {
             let (table, data) = self.table(raw, block, at)?;
             let index = table.find(data, hash);
             path.leaf = table.child(data, index);
-            let seal = self.index_seal(raw, at);
+            let seal = Seal::Index(raw.owner(), at);
             path.steps[path.depth] = Step {
                 block,
                 at,
@@ -218,7 +213,7 @@ impl Core {
                 block,
                 at: NODE_TABLE,
                 index: 0,
-                seal: self.index_seal(raw, NODE_TABLE),
+                seal: Seal::Index(raw.owner(), NODE_TABLE),
             };
         }
         Ok(())
@@ -293,7 +288,7 @@ impl Core {
         let (logical, block) = self.grow_dir(raw)?;
         let size = self.disk.block_size;
         let limit = (size - NODE_TABLE - self.geometry.index_tail()) / SLOT;
-        let seal = self.index_seal(raw, NODE_TABLE);
+        let seal = Seal::Index(raw.owner(), NODE_TABLE);
         let data = self.modify(block, seal)?;
         put_u16(data, 4, size as u16);
         put_u16(data, NODE_TABLE, limit as u16);
@@ -337,7 +332,7 @@ impl Core {
         let (table, data) = self.table(raw, step.block, step.at)?;
         let from = step.at + first * SLOT..step.at + table.count * SLOT;
         let slots = copy(&data[from])?;
-        let seal = self.index_seal(raw, NODE_TABLE);
+        let seal = Seal::Index(raw.owner(), NODE_TABLE);
         let data = self.modify(block, seal)?;
         // The first one's hash is the parent's business.
         data[NODE_TABLE + 4..NODE_TABLE + slots.len()].copy_from_slice(&slots[4..]);
@@ -367,7 +362,7 @@ impl Core {
         let (logical, new) = self.grow_dir(raw)?;
         let entries = |part: &[(u32, Entry)]| part.iter().map(|(_, entry)| *entry).collect();
         let (lower, upper): (Vec<Entry>, Vec<Entry>) = (entries(lower), entries(upper));
-        let seal = self.dir_seal(raw);
+        let seal = Seal::Directory(raw.owner());
         pack(self.modify(new, seal)?, usable, &source, upper.into_iter());
         pack(self.modify(old, seal)?, usable, &source, lower.into_iter());
         let parent = path.steps[path.depth - 1];
@@ -396,12 +391,12 @@ impl Core {
         }
         let parent = parent.ok_or(Errno::EUCLEAN)?;
         let (leaf, block) = self.grow_dir(raw)?;
-        let seal = self.dir_seal(raw);
+        let seal = Seal::Directory(raw.owner());
         pack(self.modify(block, seal)?, usable, &source, kept.into_iter());
         let limit = (size - INFO - INFO_SIZE - self.geometry.index_tail()) / SLOT;
         let version = self.geometry.hash_version;
         let ino = raw.ino;
-        let seal = self.index_seal(raw, INFO + INFO_SIZE);
+        let seal = Seal::Index(raw.owner(), INFO + INFO_SIZE);
         let data = self.modify(first, seal)?;
         data.fill(0);
         write_dots(data, size, ino, parent);

@@ -63,11 +63,6 @@ impl Search {
 }
 
 impl Core {
-    /// The checksum of a block of entries.
-    fn dir_seal(&self, raw: &RawInode) -> Seal {
-        Seal::Directory(self.geometry.inode_seed(raw))
-    }
-
     fn dir_blocks(&self, raw: &RawInode) -> u32 {
         (raw.size() / self.disk.block_size as u64).min(u64::from(u32::MAX)) as u32
     }
@@ -84,20 +79,17 @@ impl Core {
 
     /// A leaf of a directory: a block of entries. `EBADMSG`.
     fn leaf(&mut self, raw: &RawInode, block: u64) -> Result<&[u8]> {
-        self.read_sealed(block, |geometry, _| {
-            Seal::Directory(geometry.inode_seed(raw))
-        })
+        self.read_sealed(block, |_| Seal::Directory(raw.owner()))
     }
 
     /// A block of a directory that may be a leaf or part of the index, which looks like
     /// a leaf with nothing in it. `EBADMSG`.
     fn any_block(&mut self, raw: &RawInode, logical: u32, block: u64) -> Result<&[u8]> {
         let hashed = self.is_hashed(raw);
-        self.read_sealed(block, |geometry, data| {
-            let seed = geometry.inode_seed(raw);
+        self.read_sealed(block, |data| {
             match index::table_in(data, logical).filter(|_| hashed) {
-                Some(table) => Seal::Index(seed, table),
-                None => Seal::Directory(seed),
+                Some(table) => Seal::Index(raw.owner(), table),
+                None => Seal::Directory(raw.owner()),
             }
         })
     }
@@ -194,7 +186,7 @@ impl Core {
         }
         let usable = self.geometry.dir_usable();
         let (_, block) = self.grow_dir(raw)?;
-        let seal = self.dir_seal(raw);
+        let seal = Seal::Directory(raw.owner());
         let data = self.modify(block, seal)?;
         entry.write(data, 0, usable);
         init_tail(data, usable);
@@ -202,7 +194,7 @@ impl Core {
     }
 
     fn add_to_room(&mut self, raw: &RawInode, room: &Room, entry: &NewEntry<'_>) -> Result<()> {
-        let seal = self.dir_seal(raw);
+        let seal = Seal::Directory(raw.owner());
         let bytes = self.modify_bytes(room.block, seal, room.gap.at, room.gap.len)?;
         entry.write_into(bytes, &room.gap.at_front());
         Ok(())
@@ -235,7 +227,7 @@ impl Core {
         let ino = raw.ino;
         let usable = self.geometry.dir_usable();
         let (_, block) = self.grow_dir(raw)?;
-        let seal = self.dir_seal(raw);
+        let seal = Seal::Directory(raw.owner());
         let data = self.modify(block, seal)?;
         write_dots(data, usable, ino, parent);
         init_tail(data, usable);
@@ -260,7 +252,7 @@ impl Core {
     }
 
     fn remove_found(&mut self, raw: &RawInode, found: &Found) -> Result<()> {
-        let seal = self.dir_seal(raw);
+        let seal = Seal::Directory(raw.owner());
         match found.before {
             Some(before) => {
                 let len = before.len + found.entry.len;
@@ -286,7 +278,7 @@ impl Core {
         let found = self.find(raw, name)?.ok_or(Errno::ENOENT)?;
         let seal = match name {
             b"." | b".." if self.is_hashed(raw) => self.root_seal(raw)?,
-            _ => self.dir_seal(raw),
+            _ => Seal::Directory(raw.owner()),
         };
         let header = self.modify_bytes(found.block, seal, found.entry.at, 8)?;
         put_u32(header, 0, ino);

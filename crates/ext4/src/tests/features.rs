@@ -167,7 +167,7 @@ fn what_others_left_in_the_file_of_orphans_is_freed() {
     core.operation(|core| {
         let raw = core.inode(core.geometry.orphan_file)?;
         let block = core.map(&raw, 0)?.unwrap().physical;
-        let seal = crate::checksums::Seal::Orphans(core.geometry.inode_seed(&raw));
+        let seal = crate::checksums::Seal::Orphans(raw.owner());
         let data = core.modify(block, seal)?;
         crate::bytes::put_u32(data, 40, ino);
         let sb = core.superblock_mut()?;

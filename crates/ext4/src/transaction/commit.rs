@@ -93,8 +93,15 @@ impl Core {
         }
         self.forget_undo();
         let geometry = self.geometry;
-        let dirty = self.buffers.iter_mut().filter(|(_, buffer)| buffer.dirty);
-        dirty.for_each(|(block, buffer)| geometry.seal(buffer.seal, *block, &mut buffer.data));
+        for (block, buffer) in self.buffers.iter_mut().filter(|(_, buffer)| buffer.dirty) {
+            match buffer.seal {
+                Seal::Inodes(first) => {
+                    let parts = core::mem::take(&mut buffer.unsealed);
+                    geometry.seal_inodes(first, parts, &mut buffer.data);
+                }
+                seal => geometry.seal(seal, *block, &mut buffer.data),
+            }
+        }
         Ok(())
     }
 

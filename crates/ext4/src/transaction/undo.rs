@@ -54,10 +54,9 @@ impl Core {
             };
             let before = &self.undo_bytes[start..start + len];
             start += len;
-            // Other metadata has a seal.
             let is_inode = len == self.geometry.inode_size;
             let buffer = self.buffers.get(&undo.block).filter(|_| is_inode);
-            let buffer = buffer.filter(|buffer| buffer.seal == Seal::None);
+            let buffer = buffer.filter(|buffer| matches!(buffer.seal, Seal::Inodes(_)));
             let after = buffer.and_then(|buffer| buffer.data.get(at..at + len));
             after.is_some_and(|after| differs_in_times(before, after))
         })

@@ -10,15 +10,10 @@ impl Core {
     /// The content of a block that has a checksum inside, whose kind `seal` tells.
     /// `EBADMSG` if it is not the right one; `EIO`.
     #[inline]
-    pub fn read_sealed(
-        &mut self,
-        block: u64,
-        seal: impl FnOnce(&Geometry, &[u8]) -> Seal,
-    ) -> Result<&[u8]> {
+    pub fn read_sealed(&mut self, block: u64, seal: impl FnOnce(&[u8]) -> Seal) -> Result<&[u8]> {
         if !self.is_checked(block, 0) {
-            let is_sound = |geometry: &Geometry, data: &[u8]| {
-                geometry.is_sound(seal(geometry, data), block, data)
-            };
+            let is_sound =
+                |geometry: &Geometry, data: &[u8]| geometry.is_sound(seal(data), block, data);
             self.check(block, 0, is_sound)?;
         }
         // It is in memory now.
