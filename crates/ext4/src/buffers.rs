@@ -1,10 +1,12 @@
 //! How the buffers of metadata are found.
 
 use core::hash::{BuildHasher, Hasher};
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 
-/// From a block's number to what is kept of it.
+/// From the number of a block, or of an inode, to what is kept of it.
 pub(crate) type BlockMap<T> = HashMap<u64, T, BlockHasher>;
+/// Numbers of blocks.
+pub(crate) type BlockSet = HashSet<u64, BlockHasher>;
 
 /// Spreads the numbers of blocks over a table. Whoever makes an image can choose numbers
 /// that collide, which costs time alone, and no more than there are blocks in memory.

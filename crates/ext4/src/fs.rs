@@ -62,6 +62,7 @@ impl Shared {
             write_count: WriteCount::new(),
         })?;
         self.table.insert(&inode);
+        core.is_shown(ino);
         Ok(inode)
     }
 

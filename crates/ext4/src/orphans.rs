@@ -6,6 +6,7 @@ use crate::checksums::Seal;
 use crate::layout::{RO_COMPAT_ORPHAN_PRESENT, SB_LAST_ORPHAN, SB_RO_COMPAT};
 use crate::raw_inode::{FLAG_EXTENTS, RawInode};
 use crate::transaction::Core;
+use hashbrown::hash_map::Entry;
 use paddock_vfs::{Errno, FileKind, Result};
 
 /// Where the count of users is in a block of extended attributes.
@@ -25,8 +26,44 @@ impl Core {
 
     /// Puts an inode at the head of the list; the caller writes it back.
     pub fn list_orphan(&mut self, raw: &mut RawInode) -> Result<()> {
-        raw.set_dtime(self.first_orphan()?);
-        self.set_first_orphan(raw.ino)
+        let next = self.first_orphan()?;
+        raw.set_dtime(next);
+        self.set_first_orphan(raw.ino)?;
+        self.note_orphan_before(next, raw.ino);
+        Ok(())
+    }
+
+    /// Notes which one comes before `ino` in the list, where that is another one. It can
+    /// be found without.
+    fn note_orphan_before(&mut self, ino: u32, before: u32) {
+        let key = u64::from(ino);
+        if before == 0 || ino == 0 {
+            self.orphans_before.remove(&key);
+        } else if let Entry::Occupied(mut known) = self.orphans_before.entry(key) {
+            known.insert(before);
+        } else if self.orphans_before.try_reserve(1).is_ok() {
+            self.orphans_before.entry(key).or_insert(before);
+        }
+    }
+
+    /// The one before `ino` in the list, which is not its head. `None` if it is not there.
+    fn orphan_before(&mut self, ino: u32) -> Result<Option<u32>> {
+        if let Some(&before) = self.orphans_before.get(&u64::from(ino)) {
+            return Ok(Some(before));
+        }
+        let mut at = self.first_orphan()?;
+        // Bounded: a damaged list could be a circle.
+        for _ in 0..self.geometry.inodes {
+            if at == 0 {
+                return Ok(None);
+            }
+            let after = self.inode(at)?.dtime();
+            if after == ino {
+                return Ok(Some(at));
+            }
+            at = after;
+        }
+        Err(Errno::EUCLEAN)
     }
 
     /// Takes an inode out of the list, if it is there.
@@ -44,26 +81,24 @@ impl Core {
     /// The same, but for what the inode itself says: that is the caller's business.
     /// Whether it was there.
     fn unlist_orphan(&mut self, ino: u32, next: u32) -> Result<bool> {
-        let mut at = self.first_orphan()?;
-        if at == ino {
-            self.set_first_orphan(next)?;
-            return Ok(true);
-        }
-        // Bounded: a damaged list could be a circle.
-        for _ in 0..self.geometry.inodes {
-            if at == 0 {
-                return Ok(false);
+        let before = match self.first_orphan()? {
+            head if head == ino => {
+                self.set_first_orphan(next)?;
+                0
             }
-            let after = self.inode(at)?.dtime();
-            if after == ino {
-                self.change_inode(at, |_, raw| {
+            _ => {
+                let Some(before) = self.orphan_before(ino)? else {
+                    return Ok(false);
+                };
+                self.change_inode(before, |_, raw| {
                     raw.set_dtime(next);
                     Ok(())
                 })?;
-                break;
+                before
             }
-            at = after;
-        }
+        };
+        self.note_orphan_before(ino, 0);
+        self.note_orphan_before(next, before);
         Ok(true)
     }
 

@@ -54,20 +54,20 @@ impl Core {
         }
     }
 
-    /// Makes sure that a name is not there; room for it, if some was seen. `EEXIST`;
-    /// `ENOENT` in a directory that was removed.
-    fn check_absent(&mut self, place: Place<'_>) -> Result<Option<Room>> {
+    /// Makes sure that a name is not there; the directory, and room for it, if some was
+    /// seen. `EEXIST`; `ENOENT` in a directory that was removed.
+    fn check_absent(&mut self, place: Place<'_>) -> Result<(RawInode, Option<Room>)> {
         let raw = self.directory(place.dir)?;
         let room = self.find_room(&raw, place.name)?;
         match raw.links() {
             0 => Err(Errno::ENOENT),
-            _ => Ok(room),
+            _ => Ok((raw, room)),
         }
     }
 
     /// Makes an inode and its name; its number.
     pub fn create(&mut self, at: Place<'_>, node: &NewNode, target: &[u8]) -> Result<u32> {
-        let room = self.check_absent(at)?;
+        let (mut dir, room) = self.check_absent(at)?;
         let is_dir = node.kind == FileKind::Directory;
         let ino = self.allocate_inode(at.dir, is_dir)?;
         let mut raw = self.new_inode(ino, node)?;
@@ -75,13 +75,13 @@ impl Core {
             FileKind::Directory => {
                 self.init_dir(&mut raw, at.dir)?;
                 raw.set_links(2);
-                self.add_dir_link(at.dir, 1)?;
+                self.add_dir_link(&mut dir, 1)?;
             }
             FileKind::Symlink => self.write_target(&mut raw, target)?,
             _ => {}
         }
         self.put_inode(&raw)?;
-        self.enlist(at, room, ino, node.kind)?;
+        self.enlist(dir, (at.name, room), ino, node.kind)?;
         Ok(ino)
     }
 
@@ -95,21 +95,18 @@ impl Core {
         Ok(ino)
     }
 
-    /// Adds the entry alone, where `room` was found last, and records the change of the
-    /// directory.
+    /// Adds the entry alone, where room was found last, and writes the changed directory
+    /// back.
     fn enlist(
         &mut self,
-        at: Place<'_>,
-        room: Option<Room>,
+        mut dir: RawInode,
+        at: (&[u8], Option<Room>),
         ino: u32,
         kind: FileKind,
     ) -> Result<()> {
-        let now = self.clock.now();
-        self.change_inode(at.dir, |core, dir| {
-            core.add_entry(dir, (at.name, room), ino, kind)?;
-            dir.modified(now);
-            Ok(())
-        })
+        self.add_entry(&mut dir, at, ino, kind)?;
+        dir.modified(self.clock.now());
+        self.put_inode(&dir)
     }
 
     /// Removes the entry alone, and records the change of the directory.
@@ -122,21 +119,24 @@ impl Core {
         })
     }
 
-    /// Counts a subdirectory more or fewer. A count of 1 stands for more than
-    /// can be counted, and stays. `EMLINK`.
-    fn add_dir_link(&mut self, dir: u32, change: i32) -> Result<()> {
-        self.change_inode(dir, |core, raw| {
-            let uncounted = core.geometry.dir_nlink && core.is_hashed(raw);
-            let links = match raw.links() {
-                1 => 1,
-                links if change < 0 => links.saturating_add_signed(change).max(2),
-                MAX_LINKS.. if uncounted => 1,
-                MAX_LINKS.. => return Err(Errno::EMLINK),
-                links => links.saturating_add_signed(change),
-            };
-            raw.set_links(links);
-            Ok(())
-        })
+    /// Counts a subdirectory more or fewer; the caller writes it back. A count of 1
+    /// stands for more than can be counted, and stays. `EMLINK`.
+    fn add_dir_link(&mut self, raw: &mut RawInode, change: i32) -> Result<()> {
+        let uncounted = self.geometry.dir_nlink && self.is_hashed(raw);
+        let links = match raw.links() {
+            1 => 1,
+            links if change < 0 => links.saturating_add_signed(change).max(2),
+            MAX_LINKS.. if uncounted => 1,
+            MAX_LINKS.. => return Err(Errno::EMLINK),
+            links => links.saturating_add_signed(change),
+        };
+        raw.set_links(links);
+        Ok(())
+    }
+
+    /// As [`add_dir_link`](Self::add_dir_link), of one by its number.
+    fn change_dir_links(&mut self, dir: u32, change: i32) -> Result<()> {
+        self.change_inode(dir, |core, raw| core.add_dir_link(raw, change))
     }
 
     /// Stores the target of a new link: in the inode if it fits.
@@ -177,7 +177,7 @@ impl Core {
 
     /// Gives an inode another name.
     pub fn link(&mut self, at: Place<'_>, ino: u32) -> Result<()> {
-        let room = self.check_absent(at)?;
+        let (dir, room) = self.check_absent(at)?;
         let kind = self.inode(ino)?.kind()?;
         if kind == FileKind::Directory {
             return Err(Errno::EPERM);
@@ -194,7 +194,7 @@ impl Core {
             raw.set_time(CTIME, now);
             Ok(())
         })?;
-        self.enlist(at, room, ino, kind)
+        self.enlist(dir, (at.name, room), ino, kind)
     }
 
     /// Takes a name away; the inode's number, and whether that was its last.
@@ -245,7 +245,7 @@ impl Core {
             raw.set_time(CTIME, now);
             core.list_orphan(raw)
         })?;
-        self.add_dir_link(parent, -1)?;
+        self.change_dir_links(parent, -1)?;
         Ok((ino, true))
     }
 
@@ -277,8 +277,8 @@ impl Core {
                 lost = dropped.1.then_some(target);
             }
             None => {
-                let room = self.check_absent(new)?;
-                self.enlist(new, room, ino, kind)?;
+                let (dir, room) = self.check_absent(new)?;
+                self.enlist(dir, (new.name, room), ino, kind)?;
             }
         }
         self.delist(old)?;
@@ -309,8 +309,8 @@ impl Core {
             }
         })?;
         if kind == FileKind::Directory && from != to {
-            self.add_dir_link(from, -1)?;
-            self.add_dir_link(to, 1)?;
+            self.change_dir_links(from, -1)?;
+            self.change_dir_links(to, 1)?;
         }
         Ok(())
     }

@@ -84,12 +84,13 @@ impl Core {
         let size = self.geometry.inode_size;
         if self.geometry.checksums {
             let part = (at / size) as u32;
-            if !self.is_checked(block, part) {
-                self.check(block, part, |geometry, data| {
-                    let bytes = &data[at..at + size];
-                    geometry.is_inode_sound(&RawInode::new(ino, bytes), bytes)
-                })?;
+            if let Some(data) = self.read_checked(block, part) {
+                return Ok(RawInode::new(ino, &data[at..at + size]));
             }
+            self.check(block, part, |geometry, data| {
+                let bytes = &data[at..at + size];
+                geometry.is_inode_sound(&RawInode::new(ino, bytes), bytes)
+            })?;
         }
         Ok(RawInode::new(ino, &self.read(block)?[at..at + size]))
     }

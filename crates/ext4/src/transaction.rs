@@ -5,9 +5,10 @@ mod commit;
 mod undo;
 mod verify;
 
-use crate::buffers::{BlockHasher, BlockMap};
+use crate::buffers::{BlockHasher, BlockMap, BlockSet};
 use crate::bytes::{get_u16, put_u16};
 use crate::checksums::Seal;
+use crate::dir::Searched;
 use crate::disk::{Disk, zeroed};
 use crate::errors::Health;
 use crate::journal::Journal;
@@ -27,7 +28,7 @@ struct Buffer {
     data: Vec<u8>,
     /// The checksum that it needs.
     seal: Seal,
-    /// Changed in the running transaction.
+    /// Changed in the running transaction: [`Core::dirty`] has it then.
     dirty: bool,
     /// The operation that changed it last.
     changed_by: u64,
@@ -39,6 +40,8 @@ struct Buffer {
     /// Which inodes of a table's block have been changed since they got their checksums: a
     /// bit for each.
     unsealed: u64,
+    /// Of a block of a directory's entries: it goes with any change but theirs.
+    searched: Searched,
 }
 
 impl Buffer {
@@ -58,8 +61,8 @@ pub(crate) struct Core {
     /// Whom to tell that there is something to write.
     cache: Arc<PageCache>,
     buffers: BlockMap<Box<Buffer>>,
-    /// How many of them are dirty.
-    dirty: usize,
+    /// Those of them that are dirty.
+    dirty: BlockSet,
     /// Clean buffers that are kept.
     kept: usize,
     undo: Vec<Undo>,
@@ -70,6 +73,8 @@ pub(crate) struct Core {
     table: Arc<InodeTable>,
     /// The group whose inodes were looked for last, and where they begin.
     pub last_group: Option<(u32, u64)>,
+    /// Which one comes before an orphan in their list, as far as it is known.
+    pub orphans_before: BlockMap<u32>,
     /// Counts uses of buffers.
     serial: u64,
     /// The running operation, by the count at which it began.
@@ -88,6 +93,21 @@ pub(crate) struct Core {
     /// The oldest change that is not on the disk.
     pub dirty_since: Option<Timestamp>,
     pub health: Arc<Health>,
+    /// How many times all buffers were looked at to forget some.
+    #[cfg(test)]
+    pub evictions: u64,
+}
+
+/// Notes whether a block is dirty: there is room for it.
+#[allow(
+    clippy::disallowed_methods,
+    reason = "small: a caller has asked may_allocate, and the heap keeps a reserve for such"
+)]
+fn note(set: &mut BlockSet, block: u64, dirty: bool) {
+    match dirty {
+        true => set.insert(block),
+        false => set.remove(&block),
+    };
 }
 
 /// Room for one element more. `ENOMEM`.
@@ -110,13 +130,14 @@ impl Core {
             clock,
             cache,
             buffers: BlockMap::with_hasher(BlockHasher),
-            dirty: 0,
+            dirty: BlockSet::with_hasher(BlockHasher),
             kept: 0,
             undo: Vec::new(),
             undo_bytes: Vec::new(),
             changed: Vec::new(),
             table,
             last_group: None,
+            orphans_before: BlockMap::with_hasher(BlockHasher),
             serial: 0,
             operation: 0,
             freed: Vec::new(),
@@ -126,6 +147,8 @@ impl Core {
             matters: true,
             dirty_since: None,
             health,
+            #[cfg(test)]
+            evictions: 0,
         }
     }
 
@@ -198,6 +221,7 @@ impl Core {
             used: self.serial,
             checked: 0,
             unsealed: 0,
+            searched: Searched::default(),
         };
         let buffer = try_box(buffer)?;
         self.reserve_buffer()?;
@@ -215,6 +239,7 @@ impl Core {
         if buffer.changed_by != serial {
             let before = try_box(Buffer {
                 data: copy(&buffer.data)?,
+                searched: Searched::default(),
                 ..**buffer
             })?;
             self.undo.push(Undo {
@@ -223,7 +248,10 @@ impl Core {
             });
             buffer.changed_by = serial;
         }
-        self.dirty += usize::from(buffer.change(serial, seal));
+        buffer.searched = Searched::default();
+        if buffer.change(serial, seal) {
+            note(&mut self.dirty, block, true);
+        }
         Ok(&mut buffer.data)
     }
 
@@ -236,6 +264,20 @@ impl Core {
         at: usize,
         len: usize,
     ) -> Result<&mut [u8]> {
+        let (bytes, searched) = self.modify_entries(block, seal, at, len)?;
+        *searched = Searched::default();
+        Ok(bytes)
+    }
+
+    /// As [`modify_bytes`](Self::modify_bytes), of a block of a directory's entries: the
+    /// caller says what becomes of their names.
+    pub fn modify_entries(
+        &mut self,
+        block: u64,
+        seal: Seal,
+        at: usize,
+        len: usize,
+    ) -> Result<(&mut [u8], &mut Searched)> {
         self.load(block)?;
         reserve_one(&mut self.undo)?;
         let serial = self.operation;
@@ -260,13 +302,18 @@ impl Core {
         if let Seal::Inodes(_) = seal {
             buffer.unsealed |= 1 << (at / self.geometry.inode_size);
         }
-        self.dirty += usize::from(buffer.change(serial, seal));
-        Ok(&mut buffer.data[at..end])
+        if buffer.change(serial, seal) {
+            note(&mut self.dirty, block, true);
+        }
+        Ok((&mut buffer.data[at..end], &mut buffer.searched))
     }
 
     /// Room for one buffer more: those that an operation has taken out find theirs when
     /// they are put back. `ENOMEM`.
     fn reserve_buffer(&mut self) -> Result<()> {
+        // Each may become dirty.
+        let room = self.buffers.len() + 1 - self.dirty.len();
+        self.dirty.try_reserve(room).map_err(|_| Errno::ENOMEM)?;
         self.buffers.try_reserve(1).map_err(|_| Errno::ENOMEM)
     }
 
@@ -277,13 +324,11 @@ impl Core {
     )]
     fn put_buffer(&mut self, block: u64, buffer: Option<Box<Buffer>>) -> Option<Box<Buffer>> {
         let is_dirty = |buffer: &Option<Box<Buffer>>| buffer.as_ref().is_some_and(|b| b.dirty);
-        self.dirty += usize::from(is_dirty(&buffer));
-        let before = match buffer {
+        note(&mut self.dirty, block, is_dirty(&buffer));
+        match buffer {
             Some(buffer) => self.buffers.insert(block, buffer),
             None => self.buffers.remove(&block),
-        };
-        self.dirty -= usize::from(is_dirty(&before));
-        before
+        }
     }
 
     /// A block that was just allocated, all zeroes.
@@ -298,6 +343,7 @@ impl Core {
             used: serial,
             checked: !0,
             unsealed: 0,
+            searched: Searched::default(),
         };
         let buffer = try_box(buffer)?;
         self.reserve_buffer()?;
@@ -380,6 +426,11 @@ impl Core {
         Ok(())
     }
 
+    /// The object of an inode tells what is so now, whatever the operation has changed.
+    pub fn is_shown(&mut self, ino: u32) {
+        self.changed.retain(|changed| *changed != ino);
+    }
+
     /// Has the objects of the changed inodes tell what is so now.
     fn show_changed(&mut self) {
         while let Some(ino) = self.changed.pop() {
@@ -402,16 +453,24 @@ impl Core {
 
     fn is_transaction_large(&self) -> bool {
         let limit = self.journal.as_ref().map_or(0, Journal::transaction_limit);
-        self.dirty + self.freed.len() / 64 > limit
+        self.dirty.len() + self.freed.len() / 64 > limit
+    }
+
+    /// How many buffers are clean.
+    fn clean(&self) -> usize {
+        self.buffers.len() - self.dirty.len()
     }
 
     /// Forgets clean buffers that were not used lately, if there are many.
     fn evict(&mut self) {
         let kept = self.kept;
-        if self.buffers.len() <= kept {
+        if self.clean() <= kept {
             return;
         }
-        let mut ages: Vec<u64> = self.buffers.values().map(|buffer| buffer.used).collect();
+        #[cfg(test)]
+        (self.evictions += 1);
+        let clean = self.buffers.values().filter(|buffer| !buffer.dirty);
+        let mut ages: Vec<u64> = clean.map(|buffer| buffer.used).collect();
         let middle = ages.len() - kept / 2;
         let (_, oldest_kept, _) = ages.select_nth_unstable(middle);
         let oldest_kept = *oldest_kept;
@@ -421,7 +480,7 @@ impl Core {
 
     /// As [`evict`](Self::evict), for those who only read.
     pub fn trim(&mut self) {
-        if self.buffers.len() > 2 * self.kept {
+        if self.clean() > 2 * self.kept {
             self.evict();
         }
     }
@@ -435,7 +494,7 @@ impl Core {
     pub fn forget_buffers(&mut self) {
         self.buffers.clear();
         self.last_group = None;
-        self.dirty = 0;
+        self.dirty.clear();
     }
 }
 

@@ -81,7 +81,7 @@ pub struct Entry {
 impl Entry {
     /// The entry at `at`. `EUCLEAN` if it does not fit into the block.
     #[inline(always)]
-    fn parse(block: &[u8], at: usize) -> Result<Entry> {
+    pub fn parse(block: &[u8], at: usize) -> Result<Entry> {
         let header = block.get(at..).and_then(<[u8]>::first_chunk::<HEADER>);
         // One number in a register: whoever looks for a name parses many entries.
         let header = u64::from_le_bytes(*header.ok_or(Errno::EUCLEAN)?);
@@ -155,8 +155,8 @@ pub fn entries(block: &[u8]) -> impl Iterator<Item = Result<Entry>> {
 
 /// What a block has of a name.
 pub struct Scan {
-    /// Its entry, and the one before it.
-    pub named: Option<(Entry, Option<Entry>)>,
+    /// Its entry.
+    pub named: Option<Entry>,
     /// Without that, the first entry with room for it.
     pub gap: Option<Entry>,
 }
@@ -202,7 +202,7 @@ impl<'a> Wanted<'a> {
 pub fn scan(block: &[u8], usable: usize, name: &[u8]) -> Result<Scan> {
     let needed = entry_len(name.len());
     let wanted = Wanted::new(name);
-    let (mut rest, mut at, mut before, mut gap) = (block, 0, None, None);
+    let (mut rest, mut at, mut gap) = (block, 0, None);
     // As in `Entry::parse`, with as little as possible for each entry.
     while let Some(header) = rest.first_chunk::<HEADER>() {
         let header = u64::from_le_bytes(*header);
@@ -214,20 +214,38 @@ pub fn scan(block: &[u8], usable: usize, name: &[u8]) -> Result<Scan> {
         }
         let (entry, behind) = rest.split_at_checked(len).ok_or(Errno::EUCLEAN)?;
         if name_len == name.len() && header as u32 != 0 && wanted.is_in(entry) {
-            let before = before.map(|at| Entry::parse(block, at)).transpose()?;
-            let named = Some((Entry::parse(block, at)?, before));
+            let named = Some(Entry::parse(block, at)?);
             return Ok(Scan { named, gap: None });
         }
-        before = Some(at);
-        at += len;
         // Most have not one byte to spare.
-        if len >= needed && gap.is_none() && at <= usable {
-            gap = before.filter(|_| header as u32 == 0 || len - entry_len(name_len) >= needed);
+        if len >= needed && gap.is_none() && at + len <= usable {
+            let has_room = header as u32 == 0 || len - entry_len(name_len) >= needed;
+            gap = has_room.then_some(at);
         }
+        at += len;
         rest = behind;
     }
     let gap = gap.map(|at| Entry::parse(block, at)).transpose()?;
     Ok(Scan { named: None, gap })
+}
+
+/// The entry before the one at `at`, unless that is the first. `EUCLEAN`.
+pub fn entry_before(block: &[u8], at: usize) -> Result<Option<Entry>> {
+    let (mut here, mut before) = (0, None);
+    while here < at {
+        let header = block.get(here..).and_then(<[u8]>::first_chunk::<HEADER>);
+        let header = u64::from_le_bytes(*header.ok_or(Errno::EUCLEAN)?);
+        let len = usize::from((header >> 32) as u16);
+        if len == 0 {
+            return Err(Errno::EUCLEAN);
+        }
+        before = Some(here);
+        here += len;
+    }
+    match here == at {
+        true => before.map(|at| Entry::parse(block, at)).transpose(),
+        false => Err(Errno::EUCLEAN),
+    }
 }
 
 /// Writes a block anew: entries of `source`, one after the other, and the tail.

@@ -3,9 +3,9 @@
 //! last level are the leaves: ordinary blocks of entries, each of which holds
 //! the names from its own hash up to the next one's.
 
+use super::Search;
 use super::entry::{Entry, NewEntry, entries, entry_len, kind_code, pack};
 use super::hash::{CURSOR_END, Hasher, major_of};
-use super::{Search, scan};
 use crate::bytes::{get_u16, get_u32, put_u16, put_u32};
 use crate::checksums::Seal;
 use crate::raw_inode::{FLAG_INDEX, RawInode};
@@ -222,7 +222,6 @@ impl Core {
     /// Looks a name up, which is neither `.` nor `..`. Room for it is in the first leaf
     /// that could have it.
     pub(super) fn search_hashed(&mut self, raw: &RawInode, name: &[u8]) -> Result<Search> {
-        let usable = self.geometry.dir_usable();
         let root = self.index_root(raw)?;
         let hash = root.hasher.hash(name).major;
         let mut path = self.walk(raw, &root, hash)?;
@@ -230,8 +229,7 @@ impl Core {
         // Bounded: a damaged index could go on for ever.
         for _ in 0..self.dir_blocks(raw) {
             let block = self.dir_block(raw, path.leaf)?;
-            let scan = scan(self.leaf(raw, block)?, usable, name)?;
-            match Search::of(block, &scan) {
+            match self.search_leaf(raw, block, name)? {
                 found @ Search::Found(_) => return Ok(found),
                 here => absent = absent.or(Some(here)),
             }
@@ -250,9 +248,7 @@ impl Core {
             let root = self.index_root(raw)?;
             let path = self.walk(raw, &root, hash)?;
             let leaf = self.dir_block(raw, path.leaf)?;
-            let usable = self.geometry.dir_usable();
-            let scan = scan(self.leaf(raw, leaf)?, usable, entry.name)?;
-            if let Search::Absent(Some(room)) = Search::of(leaf, &scan) {
+            if let Search::Absent(Some(room)) = self.search_leaf(raw, leaf, entry.name)? {
                 return self.add_to_room(raw, &room, entry);
             }
             if !self.split_full_table(raw, &path)? {

@@ -4,15 +4,17 @@
 mod entry;
 mod hash;
 mod index;
+mod names;
 
 use crate::bytes::{put_u16, put_u32};
 use crate::checksums::Seal;
 use crate::extents::Extent;
 use crate::raw_inode::{FLAG_INDEX, RawInode};
 use crate::transaction::Core;
-use entry::{Entry, NewEntry, Scan, entries, init_tail, kind_code, kind_of, scan};
+use entry::{Entry, NewEntry, Scan, entries, entry_before, init_tail, kind_code, kind_of, scan};
 pub(crate) use entry::{TAIL_LEN, is_tail};
 use index::write_dots;
+pub(crate) use names::Searched;
 use paddock_vfs::{DirEntry, EmitEntry, Errno, FileKind, Result};
 
 #[cfg(test)]
@@ -23,8 +25,6 @@ pub(crate) use hash::Hasher;
 struct Found {
     block: u64,
     entry: Entry,
-    /// The entry before it in the block.
-    before: Option<Entry>,
 }
 
 /// Room for a name: the block on the disk, and the entry that has it to spare.
@@ -52,11 +52,7 @@ impl Search {
     /// What a scan of a block says.
     fn of(block: u64, scan: &Scan) -> Search {
         match scan.named {
-            Some((entry, before)) => Search::Found(Found {
-                block,
-                entry,
-                before,
-            }),
+            Some(entry) => Search::Found(Found { block, entry }),
             None => Search::Absent(scan.gap.map(|gap| Room { block, gap })),
         }
     }
@@ -75,6 +71,14 @@ impl Core {
             }
             _ => Err(Errno::EUCLEAN),
         }
+    }
+
+    /// Looks for a name in a leaf, and for room for it. `EBADMSG`, `EUCLEAN`.
+    fn search_leaf(&mut self, raw: &RawInode, block: u64, name: &[u8]) -> Result<Search> {
+        let usable = self.geometry.dir_usable();
+        let seal = |_: &[u8]| Seal::Directory(raw.owner());
+        let (data, searched) = self.read_entries(block, seal)?;
+        Ok(Search::of(block, &searched.search(data, usable, name)?))
     }
 
     /// A leaf of a directory: a block of entries. `EBADMSG`.
@@ -112,12 +116,11 @@ impl Core {
     }
 
     fn search_linear(&mut self, raw: &RawInode, name: &[u8]) -> Result<Search> {
-        let usable = self.geometry.dir_usable();
         let mut room = None;
         for logical in 0..self.dir_blocks(raw) {
             let block = self.dir_block(raw, logical)?;
-            let scan = scan(self.any_block(raw, logical, block)?, usable, name)?;
-            match Search::of(block, &scan) {
+            // There is no index: every block is a leaf.
+            match self.search_leaf(raw, block, name)? {
                 Search::Absent(here) => room = room.or(here),
                 found => return Ok(found),
             }
@@ -195,8 +198,10 @@ impl Core {
 
     fn add_to_room(&mut self, raw: &RawInode, room: &Room, entry: &NewEntry<'_>) -> Result<()> {
         let seal = Seal::Directory(raw.owner());
-        let bytes = self.modify_bytes(room.block, seal, room.gap.at, room.gap.len)?;
-        entry.write_into(bytes, &room.gap.at_front());
+        let Room { block, gap } = *room;
+        let (bytes, searched) = self.modify_entries(block, seal, gap.at, gap.len)?;
+        entry.write_into(bytes, &gap.at_front());
+        searched.add(entry.name, gap.at + gap.len - gap.room());
         Ok(())
     }
 
@@ -237,7 +242,7 @@ impl Core {
     /// Takes an entry out: its space goes to the one before. `ENOENT`.
     pub fn remove_entry(&mut self, raw: &RawInode, name: &[u8]) -> Result<()> {
         let found = self.find(raw, name)?.ok_or(Errno::ENOENT)?;
-        self.remove_found(raw, &found)
+        self.remove_found(raw, &found, name)
     }
 
     /// As [`remove_entry`](Self::remove_entry), of one that was found, if it is of no
@@ -247,21 +252,24 @@ impl Core {
         if kind_of(found.entry.code) == FileKind::Directory {
             return Err(Errno::EISDIR);
         }
-        self.remove_found(raw, &found)?;
+        self.remove_found(raw, &found, name)?;
         Ok(found.entry.ino)
     }
 
-    fn remove_found(&mut self, raw: &RawInode, found: &Found) -> Result<()> {
+    fn remove_found(&mut self, raw: &RawInode, found: &Found, name: &[u8]) -> Result<()> {
         let seal = Seal::Directory(raw.owner());
-        match found.before {
+        let Found { block, entry } = *found;
+        match entry_before(self.leaf(raw, block)?, entry.at)? {
             Some(before) => {
-                let len = before.len + found.entry.len;
-                let bytes = self.modify_bytes(found.block, seal, before.at + 4, 2)?;
+                let len = before.len + entry.len;
+                let (bytes, searched) = self.modify_entries(block, seal, before.at + 4, 2)?;
                 put_u16(bytes, 0, len as u16);
+                searched.remove(name, entry.at, before.at);
             }
             None => {
-                let bytes = self.modify_bytes(found.block, seal, found.entry.at, 4)?;
+                let (bytes, searched) = self.modify_entries(block, seal, entry.at, 4)?;
                 put_u32(bytes, 0, 0);
+                searched.remove(name, entry.at, entry.at);
             }
         }
         Ok(())
@@ -280,7 +288,7 @@ impl Core {
             b"." | b".." if self.is_hashed(raw) => self.root_seal(raw)?,
             _ => Seal::Directory(raw.owner()),
         };
-        let header = self.modify_bytes(found.block, seal, found.entry.at, 8)?;
+        let (header, _) = self.modify_entries(found.block, seal, found.entry.at, 8)?;
         put_u32(header, 0, ino);
         header[7] = kind_code(kind);
         Ok(())

@@ -365,3 +365,30 @@ proptest! {
         check_clean(&disk.image(), "as a map");
     }
 }
+
+#[test]
+fn what_was_deleted_first_is_freed_as_fast_among_many() {
+    let disk = Arc::new(MemDisk::new(make_image(4096, 32 << 10, None)));
+    let fs = mount(&disk);
+    let cost = |count: u32| {
+        let name = |index: u32| format!("{index}").into_bytes();
+        let files: Vec<_> = (0..count)
+            .map(|index| {
+                fs.root()
+                    .create(&name(index), &node(FileKind::Regular))
+                    .unwrap()
+            })
+            .collect();
+        (0..count).for_each(|index| fs.root().unlink(&name(index)).unwrap());
+        let before = fs.shared.core.lock().uses();
+        for file in files {
+            drop(file);
+            fs.shared.reap(&mut fs.shared.core.lock());
+        }
+        (fs.shared.core.lock().uses() - before) / u64::from(count)
+    };
+    let (few, many) = (cost(5), cost(2000));
+    assert!(many <= few + 2, "{few} blocks looked at, among many {many}");
+    fs.unmount().unwrap();
+    check_clean(&disk.image(), "deleted while they were open");
+}

@@ -51,3 +51,31 @@ fn few_pages_are_enough() {
     fs.unmount().unwrap();
     check_clean(&disk.image(), "few pages");
 }
+
+#[test]
+fn a_large_transaction_does_not_make_each_look_dear() {
+    let disk = Arc::new(MemDisk::new(make_image(1024, 24 << 10, None)));
+    let fs = mount(&disk);
+    let name = |index: u32| format!("file-{index}").into_bytes();
+    for index in 0..1000 {
+        fs.root()
+            .create(&name(index), &node(FileKind::Regular))
+            .unwrap();
+    }
+    fs.sync().unwrap();
+    // More blocks are dirty than clean ones are kept.
+    fs.shared.core.lock().keep_bytes(32 << 10);
+    for index in 1000..3000 {
+        fs.root()
+            .create(&name(index), &node(FileKind::Regular))
+            .unwrap();
+    }
+    let before = fs.shared.core.lock().evictions;
+    for index in 0..1000 {
+        drop(fs.root().lookup(&name(index)).unwrap());
+    }
+    let times = fs.shared.core.lock().evictions - before;
+    assert!(times < 100, "{times} times in 1000 looks");
+    fs.unmount().unwrap();
+    check_clean(&disk.image(), "a large transaction");
+}

@@ -1,7 +1,7 @@
 //! How the running transaction becomes durable: its checksums, the log, and then the
 //! places where its blocks belong.
 
-use super::Core;
+use super::{Core, note};
 use crate::allocation::{BLOCK_BITMAP_CHECKSUM, INODE_BITMAP_CHECKSUM};
 use crate::bytes::put_u32;
 use crate::checksums::Seal;
@@ -93,7 +93,10 @@ impl Core {
         }
         self.forget_undo();
         let geometry = self.geometry;
-        for (block, buffer) in self.buffers.iter_mut().filter(|(_, buffer)| buffer.dirty) {
+        for block in &self.dirty {
+            let Some(buffer) = self.buffers.get_mut(block) else {
+                continue;
+            };
             match buffer.seal {
                 Seal::Inodes(first) => {
                     let parts = core::mem::take(&mut buffer.unsealed);
@@ -124,8 +127,7 @@ impl Core {
     }
 
     fn dirty_blocks(&self) -> Vec<u64> {
-        let dirty = self.buffers.iter().filter(|(_, buffer)| buffer.dirty);
-        let mut blocks: Vec<u64> = dirty.map(|(block, _)| *block).collect();
+        let mut blocks: Vec<u64> = self.dirty.iter().copied().collect();
         blocks.sort_unstable();
         blocks
     }
@@ -144,10 +146,9 @@ impl Core {
             }
         }
         for block in blocks {
-            if let Some(buffer) = self.buffers.get_mut(block)
-                && core::mem::take(&mut buffer.dirty)
-            {
-                self.dirty -= 1;
+            if let Some(buffer) = self.buffers.get_mut(block) {
+                buffer.dirty = false;
+                note(&mut self.dirty, *block, false);
             }
         }
         Ok(())

@@ -1,7 +1,8 @@
 //! How an operation that fails is undone.
 
-use super::{Buffer, Core};
+use super::{Buffer, Core, note};
 use crate::checksums::Seal;
+use crate::dir::Searched;
 use crate::raw_inode::differs_in_times;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -64,6 +65,8 @@ impl Core {
 
     /// Undoes the running operation.
     pub(super) fn roll_back(&mut self) {
+        // The order of orphans is another one again.
+        self.orphans_before.clear();
         while let Some(Undo { block, before }) = self.undo.pop() {
             match before {
                 Before::Buffer(buffer) => drop(self.put_buffer(block, buffer)),
@@ -79,10 +82,11 @@ impl Core {
         let Some(buffer) = self.buffers.get_mut(&block) else {
             return;
         };
+        buffer.searched = Searched::default();
         if let Some(place) = buffer.data.get_mut(at..at + len) {
             place.copy_from_slice(bytes.as_slice());
         }
-        self.dirty -= usize::from(buffer.dirty && !known.dirty);
+        note(&mut self.dirty, block, known.dirty);
         buffer.seal = known.seal;
         buffer.dirty = known.dirty;
     }

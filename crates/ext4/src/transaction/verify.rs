@@ -3,6 +3,7 @@
 
 use super::Core;
 use crate::checksums::Seal;
+use crate::dir::Searched;
 use crate::layout::Geometry;
 use paddock_vfs::{Errno, Result};
 
@@ -11,6 +12,16 @@ impl Core {
     /// `EBADMSG` if it is not the right one; `EIO`.
     #[inline]
     pub fn read_sealed(&mut self, block: u64, seal: impl FnOnce(&[u8]) -> Seal) -> Result<&[u8]> {
+        Ok(self.read_entries(block, seal)?.0)
+    }
+
+    /// The same of a block of a directory's entries, with what is known of their names.
+    #[inline]
+    pub fn read_entries(
+        &mut self,
+        block: u64,
+        seal: impl FnOnce(&[u8]) -> Seal,
+    ) -> Result<(&[u8], &mut Searched)> {
         if !self.is_checked(block, 0) {
             let is_sound =
                 |geometry: &Geometry, data: &[u8]| geometry.is_sound(seal(data), block, data);
@@ -21,7 +32,17 @@ impl Core {
         let serial = self.serial;
         let buffer = self.buffers.get_mut(&block).ok_or(Errno::EIO)?;
         buffer.used = serial;
-        Ok(&buffer.data)
+        Ok((&buffer.data, &mut buffer.searched))
+    }
+
+    /// The content of a block in memory, if this part of it has been checked.
+    #[inline]
+    pub fn read_checked(&mut self, block: u64, part: u32) -> Option<&[u8]> {
+        self.serial += 1;
+        let buffer = self.buffers.get_mut(&block)?;
+        let is_checked = buffer.checked >> (part % u64::BITS) & 1 != 0;
+        buffer.used = self.serial;
+        is_checked.then_some(&buffer.data)
     }
 
     /// Whether a part of a block in memory has been checked.

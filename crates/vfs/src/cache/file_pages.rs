@@ -1,5 +1,6 @@
 //! [`FilePages`]: the cached pages of one file.
 
+use super::dirty_set::DirtySet;
 use super::{PageCache, VISIT};
 use crate::{Errno, PAGE_SIZE, PageRef, Result, WriteErrors};
 use alloc::collections::BTreeMap;
@@ -14,8 +15,6 @@ const INSERT_BATCH: usize = 32;
 
 struct Slot {
     page: PageRef,
-    /// Changed since it was last written to the disk.
-    dirty: bool,
     /// May be changed through a mapping at any time: stays dirty until
     /// nothing maps it any more.
     mapped: bool,
@@ -30,14 +29,30 @@ impl Slot {
     }
 
     fn is_evictable(&self) -> bool {
-        !self.dirty && !self.mapped && !self.is_in_use()
+        !self.mapped && !self.is_in_use()
+    }
+}
+
+/// The pages that are cached, and which of them have been changed since they were last
+/// written to the disk.
+struct Slots {
+    cached: BTreeMap<u64, Slot>,
+    dirty: DirtySet,
+}
+
+impl Slots {
+    const fn new() -> Slots {
+        Slots {
+            cached: BTreeMap::new(),
+            dirty: DirtySet::new(),
+        }
     }
 }
 
 /// The cached pages of one file, by index. None of its calls sleeps.
 pub struct FilePages {
     cache: Arc<PageCache>,
-    slots: SpinLock<BTreeMap<u64, Slot>, PreemptOff>,
+    slots: SpinLock<Slots, PreemptOff>,
     /// Where eviction goes on looking.
     hand: AtomicU64,
     errors: WriteErrors,
@@ -48,7 +63,7 @@ impl FilePages {
     pub fn new(cache: &Arc<PageCache>) -> Result<Arc<FilePages>> {
         let pages = paddock_sync::try_arc(FilePages {
             cache: cache.clone(),
-            slots: SpinLock::new(Rank::Leaf, BTreeMap::new()),
+            slots: SpinLock::new(Rank::Leaf, Slots::new()),
             hand: AtomicU64::new(0),
             errors: WriteErrors::new(),
         })?;
@@ -69,7 +84,7 @@ impl FilePages {
     /// The page, if it is cached.
     pub fn get(&self, index: u64) -> Option<PageRef> {
         let mut slots = self.slots.lock();
-        let slot = slots.get_mut(&index)?;
+        let slot = slots.cached.get_mut(&index)?;
         slot.used = true;
         Some(slot.page.clone())
     }
@@ -78,7 +93,7 @@ impl FilePages {
     /// many were put into its first places.
     pub fn get_run(&self, index: u64, found: &mut [Option<PageRef>]) -> usize {
         let mut slots = self.slots.lock();
-        let run = (index..).zip(slots.range_mut(index..)).zip(found);
+        let run = (index..).zip(slots.cached.range_mut(index..)).zip(found);
         let mut count = 0;
         for ((wanted, (here, slot)), place) in run {
             if *here != wanted {
@@ -95,7 +110,7 @@ impl FilePages {
     pub fn next_cached(&self, range: Range<u64>) -> u64 {
         let end = range.end;
         let slots = self.slots.lock();
-        let next = slots.range(range).next();
+        let next = slots.cached.range(range).next();
         next.map_or(end, |(index, _)| *index)
     }
 
@@ -126,17 +141,11 @@ impl FilePages {
     }
 
     #[inline(always)]
-    fn put<'a>(
-        &self,
-        slots: &'a mut BTreeMap<u64, Slot>,
-        index: u64,
-        page: PageRef,
-    ) -> &'a PageRef {
-        let slot = slots.entry(index).or_insert_with(|| {
+    fn put<'a>(&self, slots: &'a mut Slots, index: u64, page: PageRef) -> &'a PageRef {
+        let slot = slots.cached.entry(index).or_insert_with(|| {
             self.cache.count.fetch_add(1, Ordering::Relaxed);
             Slot {
                 page,
-                dirty: false,
                 mapped: false,
                 used: false,
             }
@@ -156,11 +165,13 @@ impl FilePages {
     }
 
     fn mark(&self, index: u64, mapped: bool) {
-        if let Some(slot) = self.slots.lock().get_mut(&index) {
-            slot.mapped |= mapped;
-            if !core::mem::replace(&mut slot.dirty, true) {
-                self.cache.dirty.fetch_add(1, Ordering::Relaxed);
-            }
+        let mut slots = self.slots.lock();
+        let Some(slot) = slots.cached.get_mut(&index) else {
+            return;
+        };
+        slot.mapped |= mapped;
+        if slots.dirty.insert(index) {
+            self.cache.dirty.fetch_add(1, Ordering::Relaxed);
         }
     }
 
@@ -172,16 +183,20 @@ impl FilePages {
             return taken;
         }
         let mut slots = self.slots.lock();
-        for (index, slot) in slots.range_mut(from..).filter(|(_, slot)| slot.dirty) {
-            if taken.len() == taken.capacity().min(max) {
-                break;
-            }
+        let Slots { cached, dirty } = &mut *slots;
+        let mut next = from;
+        while taken.len() < taken.capacity().min(max)
+            && let Some(index) = dirty.next(next)
+        {
+            next = index + 1;
+            let Some(slot) = cached.get_mut(&index) else {
+                continue;
+            };
             // One that somebody has at hand may be about to be mapped.
             let in_use = slot.is_in_use();
-            taken.push((*index, slot.page.clone()));
+            taken.push((index, slot.page.clone()));
             slot.mapped &= in_use;
-            if !slot.mapped {
-                slot.dirty = false;
+            if !slot.mapped && dirty.remove(index) {
                 self.cache.dirty.fetch_sub(1, Ordering::Relaxed);
             }
         }
@@ -190,7 +205,7 @@ impl FilePages {
 
     /// Whether any page is dirty.
     pub fn is_dirty(&self) -> bool {
-        self.slots.lock().values().any(|slot| slot.dirty)
+        !self.slots.lock().dirty.is_empty()
     }
 
     /// Which pages of a range may be changed through a mapping at any time.
@@ -198,7 +213,7 @@ impl FilePages {
     pub fn mapped_writable(&self, range: Range<u64>) -> Result<Vec<u64>> {
         let mut found = Vec::new();
         let slots = self.slots.lock();
-        for (index, _) in slots.range(range).filter(|(_, slot)| slot.mapped) {
+        for (index, _) in slots.cached.range(range).filter(|(_, slot)| slot.mapped) {
             found.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
             found.push(*index);
         }
@@ -211,29 +226,31 @@ impl FilePages {
         let mut next = range.start;
         while next < range.end {
             let mut slots = self.slots.lock();
-            let Some((&index, slot)) = slots.range(next..range.end).next() else {
+            let Some((&index, slot)) = slots.cached.range(next..range.end).next() else {
                 return;
             };
             next = index + 1;
             if slot.is_in_use() {
                 slot.page.zero(0, PAGE_SIZE);
-            } else if let Some(slot) = slots.remove(&index) {
-                self.cache.count.fetch_sub(1, Ordering::Relaxed);
-                let dirty = usize::from(slot.dirty);
-                self.cache.dirty.fetch_sub(dirty, Ordering::Relaxed);
+            } else {
+                let dirty = usize::from(slots.dirty.remove(index));
+                drop(slots.cached.remove(&index));
+                self.uncount(1, dirty);
             }
         }
     }
 
     /// Drops the pages from `first` on, dirty or not.
     pub fn truncate(&self, first: u64) {
-        let dropped = self.slots.lock().split_off(&first);
-        self.uncount(&dropped);
+        let (dropped, dirty) = {
+            let mut slots = self.slots.lock();
+            (slots.cached.split_off(&first), slots.dirty.cut(first))
+        };
+        self.uncount(dropped.len(), dirty);
     }
 
-    fn uncount(&self, dropped: &BTreeMap<u64, Slot>) {
-        let dirty = dropped.values().filter(|slot| slot.dirty).count();
-        self.cache.count.fetch_sub(dropped.len(), Ordering::Relaxed);
+    fn uncount(&self, cached: usize, dirty: usize) {
+        self.cache.count.fetch_sub(cached, Ordering::Relaxed);
         self.cache.dirty.fetch_sub(dirty, Ordering::Relaxed);
     }
 
@@ -249,17 +266,19 @@ impl FilePages {
         let hand = self.hand.load(Ordering::Relaxed);
         let mut slots = self.slots.lock();
         let mut next = 0;
-        for (index, slot) in slots.range_mut(hand..).take(VISIT) {
+        let Slots { cached, dirty } = &mut *slots;
+        for (index, slot) in cached.range_mut(hand..).take(VISIT) {
             next = index + 1;
             if victims.len() == wanted {
                 break;
             }
-            if slot.is_evictable() && !core::mem::take(&mut slot.used) {
+            let may_go = !dirty.contains(*index) && slot.is_evictable();
+            if may_go && !core::mem::take(&mut slot.used) {
                 victims.push(*index);
             }
         }
-        let more = slots.range(next..).next().is_some();
-        evicted.extend(victims.iter().filter_map(|index| slots.remove(index)));
+        let more = cached.range(next..).next().is_some();
+        evicted.extend(victims.iter().filter_map(|index| cached.remove(index)));
         drop(slots);
         self.hand
             .store(if more { next } else { 0 }, Ordering::Relaxed);
@@ -270,7 +289,8 @@ impl FilePages {
 
 impl Drop for FilePages {
     fn drop(&mut self) {
-        let slots = core::mem::take(self.slots.get_mut());
-        self.uncount(&slots);
+        let slots = self.slots.get_mut();
+        let (cached, dirty) = (slots.cached.len(), slots.dirty.cut(0));
+        self.uncount(cached, dirty);
     }
 }

@@ -6,6 +6,7 @@
 //! filesystem's sleeping lock, so that reading what is cached goes on while
 //! the disk is busy.
 
+mod dirty_set;
 mod file_pages;
 #[cfg(test)]
 mod tests;
