@@ -6,7 +6,7 @@ pub mod bench_net;
 pub mod build;
 pub mod busybox;
 pub mod contracts;
-pub mod crash_sqlite;
+pub mod crash_databases;
 pub mod debian;
 pub mod deploy;
 pub mod disk;

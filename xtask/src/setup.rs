@@ -36,6 +36,17 @@ const CLIPPY: Package = Package {
     provides: Provides::Path("/usr/bin/clippy-driver"),
 };
 
+const SQLITE: Package = Package {
+    name: "sqlite3",
+    why: "reads its databases after a power cut",
+    provides: Provides::Program("sqlite3"),
+};
+const LMDB: Package = Package {
+    name: "lmdb-utils",
+    why: "reads LMDB's databases after a power cut",
+    provides: Provides::Program("mdb_dump"),
+};
+
 /// Installs what building, running and testing need, and picks a compiler.
 pub fn ensure() -> Result<Toolchain> {
     step("Looking for the tools that Paddock needs");
@@ -46,6 +57,11 @@ pub fn ensure() -> Result<Toolchain> {
 /// Installs the debugger if it is missing.
 pub fn ensure_gdb() -> Result<()> {
     packages::ensure(&[&GDB])
+}
+
+/// Installs what reads databases if it is missing.
+pub fn ensure_database_readers() -> Result<()> {
+    packages::ensure(&[&SQLITE, &LMDB])
 }
 
 /// Installs the linter that goes with Debian's compiler if it is missing.

@@ -7,7 +7,7 @@ mod bench_net;
 mod build;
 mod check;
 mod contracts;
-mod crash_sqlite;
+mod crash_databases;
 mod deploy;
 mod dialogues;
 mod disks;
@@ -59,7 +59,7 @@ Usage: cargo xtask COMMAND [OPTIONS]
   programs  Debian's programs at work, and the table of them
   profile  where time goes while a command runs: a flame graph
   crash-images  cuts the power of disks in memory, anywhere
-  crash-sqlite  the same, where sqlite3 wrote on a machine
+  crash-databases  the same, where databases wrote on a machine
   fuzz-images  mounts disks of which something was changed
   fuzz-inet  sends the stack of programs' sockets malformed frames
   herd-histories  random histories of herd's state machine
@@ -104,7 +104,7 @@ pub fn main() -> Result<ExitCode> {
         "profile" => profile::main(&mut args),
         "programs" => programs::main(&mut args),
         "stress" => stress::main(&mut args),
-        "crash-sqlite" => crash_sqlite::main(&mut args),
+        "crash-databases" => crash_databases::main(&mut args),
         "crash-images" => disks::CRASHES.main(&mut args),
         "fuzz-images" => disks::VARIANTS.main(&mut args),
         "fuzz-inet" => fuzz_inet::main(&mut args),

@@ -1,22 +1,22 @@
-//! `cargo xtask crash-sqlite`.
+//! `cargo xtask crash-databases`.
 
 use anyhow::Result;
 use lexopt::prelude::*;
 use std::process::ExitCode;
-use xtask::crash_sqlite::{self, Plan};
+use xtask::crash_databases::{self, Plan};
 
 const HELP: &str = "\
-Has Debian's sqlite3 make transactions on a machine whose disk is recorded by QEMU, with a
-log written ahead and with journals that are deleted, cut and kept, and has the power go
-after any request: what came after the last flush is there or not, sector by sector. Each
-disk is mended by e2fsck, which must find nothing but a log to replay, and each database
-read by this host's sqlite3, which must be installed: all that was acknowledged must be
-there. A disk that ignores flushes must be found out.
+Has Debian's databases make transactions on a machine whose disk is recorded by QEMU:
+sqlite3 with a log written ahead and with journals that are deleted, cut and kept, redis
+with an append-only file that is written anew, LMDB. The power goes after any request: what
+came after the last flush is there or not, sector by sector. Each disk is mended by e2fsck,
+which must find nothing but a log to replay, and each database read here: all that was
+acknowledged must be there. A disk that ignores flushes must be found out.
 
-Usage: cargo xtask crash-sqlite [OPTIONS]
+Usage: cargo xtask crash-databases [OPTIONS]
 
   --cuts N          power cuts (200)
-  --transactions N  with each kind of journal (60)
+  --transactions N  of each database (60)
   --seed S          what the cuts are chosen by (1)
   --no-build        with what was built last
 ";
@@ -39,7 +39,7 @@ pub fn main(args: &mut lexopt::Parser) -> Result<ExitCode> {
         }
     }
     super::test::prepare(build)?;
-    let outcome = crash_sqlite::run(&plan)?;
+    let outcome = crash_databases::run(&plan)?;
     println!(
         "{} requests, {} of them flushes; {} transactions acknowledged",
         outcome.events, outcome.flushes, outcome.acknowledged

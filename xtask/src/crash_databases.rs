@@ -1,32 +1,59 @@
-//! Debian's sqlite3 at work on a machine whose disk is recorded, and the power gone after
-//! any of what it wrote. The disks are mended by e2fsck and the databases read by this
-//! host's sqlite3: what was acknowledged must be there.
+//! Debian's databases at work on a machine whose disk is recorded, and the power gone after
+//! any of what they wrote. The disks are mended by e2fsck and the databases read on this
+//! host: what was acknowledged must be there.
+
+mod lmdb;
+mod redis;
+mod sqlite;
 
 use crate::disk::{self, Contents};
 use crate::machine::{LIMIT, Machine, machine, run_limited, test_folder, test_programs};
 use crate::process::{capture, tool};
 use crate::write_log::{What, WriteLog};
-use crate::{debian, step};
-use anyhow::{Context, Result, anyhow, bail, ensure};
-use std::fmt::Write as _;
+use crate::{debian, setup, step};
+use anyhow::{Context, Result, bail, ensure};
+use lmdb::Lmdb;
+use redis::Redis;
+use sqlite::Sqlite;
 use std::fs::{self, File, OpenOptions};
 use std::io::{BufRead, BufReader, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
-/// What sqlite keeps beside a database until a transaction is over.
-const MODES: [&str; 4] = ["wal", "delete", "truncate", "persist"];
 /// A line that says that a transaction is over.
 const ACKNOWLEDGED: &str = "acknowledged";
-/// A row's text, made of its number.
-const TEXT: &str = "replace(hex(zeroblob(150)), '00', printf('%08x', n))";
 /// Of a hundred cuts of a disk that ignores flushes so many must be found out.
 const FOUND_OUT: usize = 60;
+
+/// A database at work in one way, and how it is read afterwards.
+trait Database {
+    /// For messages.
+    fn name(&self) -> &str;
+    /// The packages that it comes from.
+    fn packages(&self) -> &'static [&'static str];
+    /// The command of the guest that does the work.
+    fn command(&self) -> &'static str;
+    /// What that reads: after each of so many transactions, numbered from 1, it has
+    /// [`ACKNOWLEDGED`] and the number written.
+    fn script(&self, transactions: u64) -> String;
+    /// Reads the database of a disk into `folder`, which is empty; how many transactions
+    /// are in it, each of them whole. Fails if it is damaged.
+    fn transactions(&self, disk: &Path, folder: &Path) -> Result<u64>;
+}
+
+const DATABASES: [&dyn Database; 6] = [
+    &Sqlite("wal"),
+    &Sqlite("delete"),
+    &Sqlite("truncate"),
+    &Sqlite("persist"),
+    &Redis,
+    &Lmdb,
+];
 
 /// How much is done.
 #[derive(Clone, Copy, Debug)]
 pub struct Plan {
-    /// Transactions of each kind of journal.
+    /// Transactions of each database.
     pub transactions: u64,
     /// Power cuts in all.
     pub cuts: usize,
@@ -37,7 +64,7 @@ pub struct Plan {
 /// A transaction that is over: the log had this length then.
 #[derive(Clone, Copy, Debug)]
 struct Acknowledged {
-    mode: usize,
+    database: usize,
     number: u64,
     length: u64,
 }
@@ -81,62 +108,47 @@ impl Random {
     }
 }
 
-/// What sqlite3 is given for one kind of journal. With less than `extra` it syncs no
-/// directory after it has deleted a journal, and promises nothing for a loss of power then
-/// (sqlite.org, PRAGMA synchronous).
-fn script(mode: &str, transactions: u64) -> String {
-    let mut script = format!(
-        ".bail on\n.open /root/{mode}.db\npragma journal_mode={mode};\n\
-         pragma wal_autocheckpoint=20;\npragma synchronous=extra;\n\
-         create table t(n integer primary key, b text);\ncreate index i on t(b);\n\
-         create table c(n integer);\ninsert into c values(0);\n\
-         .shell echo {ACKNOWLEDGED} {mode} 0\n"
-    );
-    for n in 1..=transactions {
-        let text = TEXT.replace("n))", &format!("{n}))"));
-        let _ = write!(
-            script,
-            "begin;\ninsert into t values({n}, {text});\nupdate c set n={n};\ncommit;\n\
-             .shell echo {ACKNOWLEDGED} {mode} {n}\n"
-        );
-    }
-    script
-}
-
 fn image() -> PathBuf {
-    test_folder().join("crash-sqlite.img")
+    test_folder().join("crash-databases.img")
 }
 
-/// Runs all kinds of journals one after the other on a machine that is recorded.
+/// Runs all databases one after the other on a machine that is recorded.
 fn record(plan: &Plan) -> Result<Recorded> {
+    let mut packages: Vec<&str> = DATABASES
+        .iter()
+        .flat_map(|it| it.packages())
+        .copied()
+        .collect();
+    packages.dedup();
     let contents = Contents {
-        add: vec![(debian::ensure("sqlite", &["sqlite3"])?, "/".into())],
+        add: vec![(debian::ensure("databases", &packages)?, "/".into())],
         ..Contents::default()
     };
     disk::make(&image(), &contents, &test_programs()?)?;
-    step::step("Recording what sqlite3 writes");
-    let machine = machine("crash-sqlite")
+    step::step("Recording what databases write");
+    let machine = machine("crash-databases")
         .disk(&image())
         .with(|config| config.record_writes = true)
         .up()?;
     let log = machine.write_log();
     let mut acknowledged = Vec::new();
-    for (index, mode) in MODES.iter().enumerate() {
-        let lines = run_sqlite(&machine, mode, plan.transactions, &log)?;
+    for (index, database) in DATABASES.iter().enumerate() {
+        let lines = have_work(&machine, *database, plan.transactions, &log)?;
         ensure!(
-            lines.len() as u64 == plan.transactions + 1,
-            "sqlite3 has acknowledged {} transactions of {mode}",
+            lines.len() as u64 == plan.transactions,
+            "{} has acknowledged {} transactions",
+            database.name(),
             lines.len()
         );
         let told = lines.into_iter().map(|(number, length)| Acknowledged {
-            mode: index,
+            database: index,
             number,
             length,
         });
         acknowledged.extend(told);
     }
     machine.good_so_far()?;
-    let folder = test_folder().join("crash-sqlite");
+    let folder = test_folder().join("crash-databases");
     fs::create_dir_all(&folder)?;
     let kept = folder.join("writes.log");
     fs::copy(&log, &kept)?;
@@ -150,22 +162,21 @@ fn record(plan: &Plan) -> Result<Recorded> {
     })
 }
 
-/// The numbers that sqlite3 acknowledged, and how long the log was when that was heard.
-fn run_sqlite(
+/// The numbers that were acknowledged, and how long the log was when that was heard.
+fn have_work(
     machine: &Machine,
-    mode: &str,
+    database: &dyn Database,
     transactions: u64,
     log: &Path,
 ) -> Result<Vec<(u64, u64)>> {
     let mut command = machine.ssh_command(&[])?;
-    // Its journal of that kind is left as a kill leaves it.
-    command.arg("sqlite3 2>&1");
+    command.arg(database.command());
     let mut child = command
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()?;
     let mut stdin = child.stdin.take().context("no input")?;
-    let words = script(mode, transactions);
+    let words = database.script(transactions);
     let writer = std::thread::spawn(move || stdin.write_all(words.as_bytes()));
     let output = BufReader::new(child.stdout.take().context("no output")?);
     let (mut heard, mut others) = (Vec::new(), String::new());
@@ -173,7 +184,7 @@ fn run_sqlite(
         let line = line?;
         let number = line
             .strip_prefix(ACKNOWLEDGED)
-            .and_then(|rest| rest.trim().strip_prefix(mode)?.trim().parse().ok());
+            .and_then(|rest| rest.trim().parse().ok());
         match number {
             Some(number) => heard.push((number, fs::metadata(log)?.len())),
             None => others += &format!("{line}\n"),
@@ -182,17 +193,17 @@ fn run_sqlite(
     let _ = writer.join();
     match child.wait()?.success() {
         true => Ok(heard),
-        false => bail!("sqlite3 in the guest: {others}"),
+        false => bail!("{} in the guest: {others}", database.name()),
     }
 }
 
 impl Recorded {
-    /// What had been acknowledged of each kind when so many requests were complete.
-    fn acknowledged_by(&self, count: usize) -> [Option<u64>; MODES.len()] {
-        let mut numbers = [None; MODES.len()];
+    /// What each had acknowledged when so many requests were complete.
+    fn acknowledged_by(&self, count: usize) -> [Option<u64>; DATABASES.len()] {
+        let mut numbers = [None; DATABASES.len()];
         for one in &self.acknowledged {
             if self.log.count_at(one.length) <= count {
-                numbers[one.mode] = Some(one.number);
+                numbers[one.database] = Some(one.number);
             }
         }
         numbers
@@ -202,49 +213,26 @@ impl Recorded {
     fn check(&self, cut: &Path, count: usize) -> Result<usize> {
         mend(cut)?;
         let mut databases = 0;
-        for (mode, acknowledged) in MODES.iter().zip(self.acknowledged_by(count)) {
+        for (database, acknowledged) in DATABASES.iter().zip(self.acknowledged_by(count)) {
             if let Some(acknowledged) = acknowledged {
-                self.check_database(cut, mode, acknowledged)?;
+                let found = self.check_database(cut, *database, acknowledged);
+                found.with_context(|| format!("{} is not as it was", database.name()))?;
                 databases += 1;
             }
         }
         Ok(databases)
     }
 
-    fn check_database(&self, cut: &Path, mode: &str, acknowledged: u64) -> Result<()> {
+    fn check_database(&self, cut: &Path, database: &dyn Database, acknowledged: u64) -> Result<()> {
         let folder = self.folder.join("database");
         let _ = fs::remove_dir_all(&folder);
         fs::create_dir_all(&folder)?;
-        for end in ["", "-wal", "-journal"] {
-            let file = folder.join(format!("db{end}"));
-            let request = format!("dump /root/{mode}.db{end} {}", file.display());
-            // What is not there is not dumped.
-            capture(tool("debugfs")?.args(["-R", &request]).arg(cut))?;
-        }
-        let text = TEXT.to_owned();
-        let question = format!(
-            "pragma integrity_check; select max(n), count(*), count(distinct b) from t; \
-             select n from c; select count(*) from t where b <> {text};"
+        let found = database.transactions(cut, &folder)?;
+        ensure!(
+            (acknowledged..=self.transactions).contains(&found),
+            "{acknowledged} transactions were acknowledged; {found} are there"
         );
-        let mut sqlite = Command::new(tool("sqlite3")?.get_program());
-        sqlite.arg(folder.join("db")).arg(question);
-        let reply = run_limited(&mut sqlite, Vec::new(), LIMIT)?;
-        let said = reply.text();
-        let is_as_of = |n: u64| {
-            let row = if n == 0 {
-                "|0|0".to_owned()
-            } else {
-                format!("{n}|{n}|{n}")
-            };
-            said == format!("ok\n{row}\n{n}\n0\n")
-        };
-        match (acknowledged..=self.transactions).any(is_as_of) {
-            true => Ok(()),
-            false => Err(anyhow!(
-                "{mode}: {acknowledged} transactions were acknowledged; sqlite3 says {said}{}",
-                reply.errors()
-            )),
-        }
+        Ok(())
     }
 
     /// Cuts the power at random; what came of it.
@@ -316,6 +304,14 @@ impl Recorded {
     }
 }
 
+/// Takes a file, or a folder with all that is in it, from a disk; nothing, if it is not
+/// there.
+fn take(disk: &Path, request: &str, from: &str, to: &Path) -> Result<()> {
+    let request = format!("{request} {from} {}", to.display());
+    capture(tool("debugfs")?.args(["-R", &request]).arg(disk))?;
+    Ok(())
+}
+
 /// Has e2fsck replay the log; there must be nothing else to do.
 fn mend(image: &Path) -> Result<()> {
     let mut e2fsck = tool("e2fsck")?;
@@ -334,6 +330,7 @@ fn mend(image: &Path) -> Result<()> {
 /// A database without what was acknowledged, a disk that is not clean, or a control that
 /// sees nothing.
 pub fn run(plan: &Plan) -> Result<Outcome> {
+    setup::ensure_database_readers()?;
     let recorded = record(plan)?;
     let events = &recorded.log.events;
     let is_flush = |event: &&crate::write_log::Event| event.what == What::Flush;
@@ -356,18 +353,4 @@ pub fn run(plan: &Plan) -> Result<Outcome> {
     );
     fs::remove_dir_all(&recorded.folder)?;
     Ok(outcome)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn each_transaction_is_acknowledged_behind_its_commit() {
-        let script = script("wal", 2);
-        let last = script.rfind("commit;").unwrap();
-        assert!(script[last..].contains(&format!("{ACKNOWLEDGED} wal 2")));
-        assert!(script.contains("printf('%08x', 2)"));
-        assert_eq!(script.matches(ACKNOWLEDGED).count(), 3);
-    }
 }
