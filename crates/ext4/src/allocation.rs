@@ -387,6 +387,14 @@ impl Core {
         Ok((block, index % per_block * self.geometry.inode_size))
     }
 
+    /// The table that the last [`inode_place`](Self::inode_place) is in.
+    pub fn last_table(&self) -> Range<u64> {
+        let per_block = (self.geometry.block_size / self.geometry.inode_size) as u32;
+        let length = self.geometry.inodes_per_group.div_ceil(per_block);
+        let start = self.last_group.map_or(0, |(_, table)| table);
+        start..start + u64::from(length)
+    }
+
     /// A place for the data of `ino`: the start of its group.
     pub fn data_goal(&self, ino: u32) -> u64 {
         let group = ino.saturating_sub(1) / self.geometry.inodes_per_group;

@@ -52,6 +52,12 @@ impl Disk {
         }
     }
 
+    /// Reads as many whole blocks as `buf` holds, which nobody may need: of a failure nothing
+    /// is told.
+    pub fn try_read(&self, block: u64, buf: &mut [u8]) -> Result<()> {
+        self.device.read(self.device_block(block, buf.len())?, buf)
+    }
+
     /// Reads as many whole blocks as `buf` holds.
     pub fn read(&self, block: u64, buf: &mut [u8]) -> Result<()> {
         let first = self.device_block(block, buf.len())?;

@@ -20,8 +20,11 @@ use paddock_vfs::{
 };
 
 const ROOT: u32 = 2;
-/// Clean metadata that is kept at most, in bytes.
+/// Clean metadata that is kept on a small machine at most, in bytes.
 const MOST_METADATA: usize = 4 << 20;
+/// A cache of so many bytes makes a machine a large one: half of what it has beyond that
+/// may be metadata.
+const LARGE_CACHE: usize = 8 << 20;
 
 /// What all inodes of a mounted filesystem share.
 pub(crate) struct Shared {
@@ -201,7 +204,7 @@ impl Ext4 {
             table.clone(),
             health.clone(),
         );
-        core.keep_bytes((cache.limit() * PAGE_SIZE / 8).min(MOST_METADATA));
+        core.keep_bytes(kept_metadata(cache.limit() * PAGE_SIZE));
         if !geometry.unwritable.is_empty() && !read_only {
             log::warn!(
                 "ext4: {}: has features that cannot be written here: {}; it is mounted read-only",
@@ -236,6 +239,12 @@ impl Ext4 {
             health,
         })
     }
+}
+
+/// How many bytes of clean metadata are kept beside a cache of so many: they are given
+/// back as its pages are.
+fn kept_metadata(cache: usize) -> usize {
+    (cache / 8).min(MOST_METADATA) + cache.saturating_sub(LARGE_CACHE) / 2
 }
 
 fn read_geometry(device: &dyn BlockDevice) -> Result<Geometry> {

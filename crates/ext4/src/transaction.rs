@@ -1,6 +1,7 @@
 //! Metadata in memory: buffers, operations that are undone when they fail,
 //! and transactions.
 
+mod ahead;
 mod commit;
 mod undo;
 mod verify;
@@ -200,10 +201,6 @@ impl Core {
         Ok(&buffer.data)
     }
 
-    #[allow(
-        clippy::disallowed_methods,
-        reason = "small: a caller has asked may_allocate, and the heap keeps a reserve for such"
-    )]
     fn load(&mut self, block: u64) -> Result<()> {
         if self.buffers.contains_key(&block) {
             return Ok(());
@@ -213,6 +210,15 @@ impl Core {
             self.found_bad("metadata cannot be read", error);
             return Err(error);
         }
+        self.put_clean(block, data)
+    }
+
+    /// Keeps what has been read of a block that is not in memory. `ENOMEM`.
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "small: a caller has asked may_allocate, and the heap keeps a reserve for such"
+    )]
+    fn put_clean(&mut self, block: u64, data: Vec<u8>) -> Result<()> {
         let buffer = Buffer {
             data,
             seal: Seal::None,

@@ -3,7 +3,7 @@
 use core::ops::Range;
 use paddock_vfs::{BlockDevice, Errno, Result};
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 const BLOCK: usize = 512;
 
@@ -22,6 +22,8 @@ pub(super) struct MemDisk {
     refuses: Mutex<Option<Refusal>>,
     /// Flushes fail.
     no_flush: AtomicBool,
+    /// Requests to read.
+    reads: AtomicUsize,
 }
 
 /// Which writes, by their first byte and their content, fail.
@@ -42,6 +44,7 @@ impl MemDisk {
             bad: Mutex::default(),
             refuses: Mutex::new(None),
             no_flush: AtomicBool::new(false),
+            reads: AtomicUsize::new(0),
         }
     }
 
@@ -62,6 +65,11 @@ impl MemDisk {
     /// Lets flushes fail from now on.
     pub fn refuse_flushes(&self) {
         self.no_flush.store(true, Ordering::Relaxed);
+    }
+
+    /// How often it was read from.
+    pub fn reads(&self) -> usize {
+        self.reads.load(Ordering::Relaxed)
     }
 
     /// Changes a byte, as no write does.
@@ -119,6 +127,7 @@ impl BlockDevice for MemDisk {
     fn read(&self, block: u64, buf: &mut [u8]) -> Result<()> {
         let range = self.range(block, buf.len())?;
         self.check(Fail::Reads, &range)?;
+        self.reads.fetch_add(1, Ordering::Relaxed);
         buf.copy_from_slice(&self.data.lock().unwrap()[range]);
         Ok(())
     }

@@ -1,5 +1,6 @@
 //! What is read from the disk, and how much of it at once.
 
+use super::disk::Fail;
 use super::*;
 use paddock_vfs::{Allocation, PAGE_SIZE};
 
@@ -81,5 +82,42 @@ fn holes_and_unwritten_space_are_zeroes() {
         assert!(read_all(&*file) == expected, "{block_size}");
         drop(file);
         fs.unmount().unwrap();
+    }
+}
+
+#[test]
+fn who_looks_at_many_files_reads_their_inodes_together() {
+    const FILES: usize = 3000;
+    let disk = Arc::new(MemDisk::new(make_image(1024, 24 << 10, None)));
+    let name = |index: usize| format!("file-{index}").into_bytes();
+    let fs = mount(&disk);
+    for index in 0..FILES {
+        fs.root()
+            .create(&name(index), &node(FileKind::Regular))
+            .unwrap();
+    }
+    fs.unmount().unwrap();
+    let fs = mount(&disk);
+    fs.shared.core.lock().keep_bytes(4 << 20);
+    let before = disk.reads();
+    // In no order: 997 and the number of files have no divisor in common.
+    for index in 0..FILES {
+        drop(fs.root().lookup(&name(index * 997 % FILES)).unwrap());
+    }
+    let blocks = FILES * 256 / 1024;
+    let reads = disk.reads() - before;
+    assert!(
+        reads < blocks,
+        "{reads} reads for {blocks} blocks of inodes and the names"
+    );
+    // What cannot be read is the business of who needs it.
+    let of = |core: &mut crate::transaction::Core, ino| core.inode_place(ino).unwrap().0;
+    let bad = of(&mut fs.shared.core.lock(), 1000) as usize;
+    disk.fail(Fail::Reads, bad * 1024..(bad + 1) * 1024);
+    fs.shared.core.lock().drop_clean();
+    for ino in 100..2000 {
+        let mut core = fs.shared.core.lock();
+        let is_bad = of(&mut core, ino) as usize == bad;
+        assert_eq!(core.inode(ino).is_err(), is_bad, "inode {ino}");
     }
 }
