@@ -133,6 +133,11 @@ impl View<'_> {
         }
     }
 
+    /// Whether it is that of a file without blocks.
+    fn is_blank(&self) -> bool {
+        self.depth == 0 && self.records.is_empty()
+    }
+
     fn find(&self, logical: u32) -> Lookup {
         let after = self
             .records
@@ -366,6 +371,9 @@ impl Core {
     /// Takes everything from block `from` on out of the map and frees it. The
     /// caller writes the inode back.
     pub fn cut_extents(&mut self, raw: &mut RawInode, from: u32, metadata: bool) -> Result<()> {
+        if raw.root_view()?.is_blank() {
+            return Ok(());
+        }
         let mut root = raw.root()?;
         self.cut_node(raw, &mut root, from, metadata)?;
         if root.entries.is_empty() {

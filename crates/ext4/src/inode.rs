@@ -114,9 +114,8 @@ impl Ext4Inode {
         })
     }
 
-    /// Tells what `raw` says from now on. Never sleeps.
-    pub fn refresh(&self, raw: &RawInode) {
-        let attributes = Attributes::of(raw);
+    /// Tells this from now on. Never sleeps.
+    pub fn show(&self, attributes: Attributes) {
         *self.attributes.lock() = attributes;
     }
 

@@ -100,7 +100,7 @@ impl Core {
 
     /// Writes the inode back, within an operation.
     pub fn put_inode(&mut self, raw: &RawInode) -> Result<()> {
-        self.note_inode(raw.ino)?;
+        self.note_inode(raw)?;
         let (block, at) = self.inode_place(raw.ino)?;
         let data = self.inode_bytes_mut(raw.ino, block, at)?;
         data[..raw.size].copy_from_slice(&raw.bytes[..raw.size]);

@@ -12,8 +12,10 @@ use crate::checksums::Seal;
 use crate::dir::Searched;
 use crate::disk::{Disk, zeroed};
 use crate::errors::Health;
+use crate::inode::Attributes;
 use crate::journal::Journal;
 use crate::layout::{Geometry, STATE_ERRORS};
+use crate::raw_inode::RawInode;
 use crate::table::InodeTable;
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
@@ -69,8 +71,8 @@ pub(crate) struct Core {
     undo: Vec<Undo>,
     /// What its steps of bytes have in common.
     undo_bytes: Vec<u8>,
-    /// Inodes that the running operation has changed.
-    changed: Vec<u32>,
+    /// Inodes that the running operation has changed, and what is so of them now.
+    changed: Vec<(u32, Attributes)>,
     table: Arc<InodeTable>,
     /// The group whose inodes were looked for last, and where they begin.
     pub last_group: Option<(u32, u64)>,
@@ -423,28 +425,28 @@ impl Core {
         self.changed.clear();
     }
 
-    /// Notes that the running operation changes an inode. `ENOMEM`.
-    pub fn note_inode(&mut self, ino: u32) -> Result<()> {
-        if !self.changed.contains(&ino) {
-            reserve_one(&mut self.changed)?;
-            self.changed.push(ino);
+    /// Notes that the running operation changes an inode, to this. `ENOMEM`.
+    pub fn note_inode(&mut self, raw: &RawInode) -> Result<()> {
+        let now = Attributes::of(raw);
+        if let Some((_, known)) = self.changed.iter_mut().find(|(ino, _)| *ino == raw.ino) {
+            *known = now;
+            return Ok(());
         }
+        reserve_one(&mut self.changed)?;
+        self.changed.push((raw.ino, now));
         Ok(())
     }
 
     /// The object of an inode tells what is so now, whatever the operation has changed.
     pub fn is_shown(&mut self, ino: u32) {
-        self.changed.retain(|changed| *changed != ino);
+        self.changed.retain(|(changed, _)| *changed != ino);
     }
 
     /// Has the objects of the changed inodes tell what is so now.
     fn show_changed(&mut self) {
-        while let Some(ino) = self.changed.pop() {
-            // It was changed in memory, and is there to be read.
-            if let Some(inode) = self.table.get(ino)
-                && let Ok(raw) = self.inode(ino)
-            {
-                inode.refresh(&raw);
+        while let Some((ino, now)) = self.changed.pop() {
+            if let Some(inode) = self.table.get(ino) {
+                inode.show(now);
             }
         }
     }
