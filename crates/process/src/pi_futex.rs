@@ -138,6 +138,10 @@ impl PiFutexes {
                 continue;
             }
             if known.is_none() && !is_there {
+                // It may have given the lock up before it ended.
+                if word.load()? != seen {
+                    continue;
+                }
                 return Err(Errno::ESRCH);
             }
             if wait.is_none() {

@@ -160,6 +160,19 @@ fn one_that_ends_before_it_knows_is_noticed() {
 }
 
 #[test]
+fn one_that_gave_it_up_and_ended_is_no_error() {
+    let shared = new();
+    let (futexes, word) = &*shared;
+    word.0.store(7, Ordering::SeqCst);
+    let notice = |_| {
+        word.0.store(0, Ordering::SeqCst);
+        false
+    };
+    assert_eq!(futexes.lock(KEY, 8, word, None, notice), Ok(()));
+    assert_eq!(word.value(), 8);
+}
+
+#[test]
 fn it_excludes() {
     let shared = new();
     let inside = Arc::new(AtomicU32::new(0));
