@@ -82,14 +82,12 @@ impl Core {
     pub fn inode(&mut self, ino: u32) -> Result<RawInode> {
         let (block, at) = self.inode_place(ino)?;
         let size = self.geometry.inode_size;
-        if !self.geometry.checksums {
-            self.read_near(block, self.last_table());
-        } else {
-            let part = (at / size) as u32;
-            if let Some(data) = self.read_checked(block, part) {
-                return Ok(RawInode::new(ino, &data[at..at + size]));
-            }
-            self.read_near(block, self.last_table());
+        let (checksums, part) = (self.geometry.checksums, (at / size) as u32);
+        if checksums && let Some(data) = self.read_checked(block, part) {
+            return Ok(RawInode::new(ino, &data[at..at + size]));
+        }
+        self.read_near(block);
+        if checksums {
             self.check(block, part, |geometry, data| {
                 let bytes = &data[at..at + size];
                 geometry.is_inode_sound(&RawInode::new(ino, bytes), bytes)
@@ -119,7 +117,7 @@ impl Core {
         // Whatever is behind the part that is used here goes.
         let (block, at) = self.inode_place(ino)?;
         let size = self.geometry.inode_size;
-        self.read_near(block, self.last_table());
+        self.read_near(block);
         let old = RawInode::new(ino, &self.read(block)?[at..at + size]);
         self.inode_bytes_mut(ino, block, at)?.fill(0);
         self.set_checked(block, (at / size) as u32);

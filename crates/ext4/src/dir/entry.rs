@@ -68,6 +68,20 @@ impl NewEntry<'_> {
     }
 }
 
+/// An entry's header as one number in a register: whoever looks for a name sees many.
+/// `EUCLEAN` if it does not fit into the block.
+#[inline(always)]
+fn header(block: &[u8], at: usize) -> Result<u64> {
+    let header = block.get(at..).and_then(<[u8]>::first_chunk::<HEADER>);
+    Ok(u64::from_le_bytes(*header.ok_or(Errno::EUCLEAN)?))
+}
+
+/// The length that a header tells, with which the next entry begins.
+#[inline(always)]
+fn length_in(header: u64) -> usize {
+    usize::from((header >> 32) as u16)
+}
+
 /// An entry in a block; `ino` is 0 for a gap.
 #[derive(Clone, Copy, Debug)]
 pub struct Entry {
@@ -82,12 +96,10 @@ impl Entry {
     /// The entry at `at`. `EUCLEAN` if it does not fit into the block.
     #[inline(always)]
     pub fn parse(block: &[u8], at: usize) -> Result<Entry> {
-        let header = block.get(at..).and_then(<[u8]>::first_chunk::<HEADER>);
-        // One number in a register: whoever looks for a name parses many entries.
-        let header = u64::from_le_bytes(*header.ok_or(Errno::EUCLEAN)?);
+        let header = header(block, at)?;
         let entry = Entry {
             at,
-            len: usize::from((header >> 32) as u16),
+            len: length_in(header),
             ino: header as u32,
             name_len: usize::from((header >> 48) as u8),
             code: (header >> 56) as u8,
@@ -206,7 +218,7 @@ pub fn scan(block: &[u8], usable: usize, name: &[u8]) -> Result<Scan> {
     // As in `Entry::parse`, with as little as possible for each entry.
     while let Some(header) = rest.first_chunk::<HEADER>() {
         let header = u64::from_le_bytes(*header);
-        let len = usize::from((header >> 32) as u16);
+        let len = length_in(header);
         let name_len = usize::from((header >> 48) as u8);
         // A multiple of four that has room for the name has it for what fills it up.
         if len < HEADER + name_len || !len.is_multiple_of(4) {
@@ -233,9 +245,7 @@ pub fn scan(block: &[u8], usable: usize, name: &[u8]) -> Result<Scan> {
 pub fn entry_before(block: &[u8], at: usize) -> Result<Option<Entry>> {
     let (mut here, mut before) = (0, None);
     while here < at {
-        let header = block.get(here..).and_then(<[u8]>::first_chunk::<HEADER>);
-        let header = u64::from_le_bytes(*header.ok_or(Errno::EUCLEAN)?);
-        let len = usize::from((header >> 32) as u16);
+        let len = length_in(header(block, here)?);
         if len == 0 {
             return Err(Errno::EUCLEAN);
         }

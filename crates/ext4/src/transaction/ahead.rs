@@ -11,14 +11,14 @@ const RUN: u64 = 8;
 const MANY: usize = 256;
 
 impl Core {
-    /// Before a block of a table of inodes is read: its neighbours are, too, if some of its
-    /// run are in memory. Whoever looks at many files comes to most of a table, in any
+    /// Before a block of the last table of inodes ([`Core::last_table`]) is read: its
+    /// neighbours are, too, if some of its run are in memory. Whoever looks at many files comes to most of a table, in any
     /// order. What cannot be read is left to who needs it.
-    pub fn read_near(&mut self, block: u64, table: Range<u64>) {
+    pub fn read_near(&mut self, block: u64) {
         if self.buffers.len() < MANY || self.buffers.contains_key(&block) {
             return;
         }
-        let Some(piece) = self.missing_near(block, table) else {
+        let Some(piece) = self.missing_near(block, self.last_table()) else {
             return;
         };
         let size = self.disk.block_size;
