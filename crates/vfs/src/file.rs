@@ -3,8 +3,18 @@
 use crate::{EmitEntry, Errno, Inode, Metadata, OpenFlags, Result, SeekTo};
 use alloc::sync::Arc;
 use core::any::Any;
+use paddock_abi::fcntl::SEEK_HOLE;
 use paddock_sync::Pollable;
 use paddock_user_io::{UserReader, UserWriter};
+
+/// lseek(2) of a file without a place: it stays at its start, as Linux's epolls and
+/// eventfds do. `EINVAL`.
+pub fn stays_at_start(whence: u32) -> Result<u64> {
+    match whence <= SEEK_HOLE {
+        true => Ok(0),
+        false => Err(Errno::EINVAL),
+    }
+}
 
 /// The argument of an ioctl: a number, or the address of something in user
 /// memory. The kernel implements it with checked copies.

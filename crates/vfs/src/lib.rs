@@ -42,7 +42,7 @@ mod write_errors;
 pub use cut::on_cut;
 pub use device::BlockDevice;
 pub use fd_table::{FdEntry, FdTable, on_last_close};
-pub use file::{File, IoctlArg, NoArg};
+pub use file::{File, IoctlArg, NoArg, stays_at_start};
 pub use inode::{Allocation, DirEntry, EmitEntry, FileSystem, Inode, NewNode, SeekTo, SetXattr};
 pub use inode_file::InodeFile;
 pub use metadata::{

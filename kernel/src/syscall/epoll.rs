@@ -7,7 +7,6 @@ use crate::user_memory::UserPtr;
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
 use core::any::Any;
-use paddock_abi::fcntl::SEEK_HOLE;
 use paddock_abi::time::Timespec;
 use paddock_abi::uio::*;
 use paddock_abi::{Errno, Result};
@@ -15,7 +14,9 @@ use paddock_epoll::{Entry, Interest, Source};
 use paddock_sync::{
     Deadline, Mutex, NO_DEADLINE, Pollable, Rank, Ready, WaitError, WaitQueue, try_arc, try_box,
 };
-use paddock_vfs::{ANONYMOUS_DEVICE, CloseObserver, File, FileKind, Metadata, OpenFile, OpenFlags};
+use paddock_vfs::{
+    ANONYMOUS_DEVICE, CloseObserver, File, FileKind, Metadata, OpenFile, OpenFlags, stays_at_start,
+};
 
 /// The most events that one wait gives, unless more are there when it begins.
 const MAX_EVENTS: usize = 1024;
@@ -101,14 +102,6 @@ impl File for EpollFile {
 /// What fstat(2) says of a file without a name.
 pub fn anonymous_metadata() -> Metadata {
     Metadata::nameless(ANONYMOUS_DEVICE, 1, FileKind::Regular, 0o600)
-}
-
-/// lseek(2) of a file without a place: it stays at its start. `EINVAL`.
-pub fn stays_at_start(whence: u32) -> Result<u64> {
-    match whence <= SEEK_HOLE {
-        true => Ok(0),
-        false => Err(Errno::EINVAL),
-    }
 }
 
 fn epoll_of(file: &OpenFile) -> Option<&Arc<Epoll>> {

@@ -1,13 +1,13 @@
 //! eventfd(2).
 
 use super::Call;
-use super::epoll::{anonymous_metadata, stays_at_start};
+use super::epoll::anonymous_metadata;
 use core::any::Any;
 use paddock_abi::uio::{EFD_CLOEXEC, EFD_NONBLOCK, EFD_SEMAPHORE};
 use paddock_abi::{Errno, Result};
 use paddock_sync::{Pollable, PreemptOff, Rank, Ready, SpinLock, WaitQueue, try_arc};
 use paddock_user_io::{UserReader, UserWriter};
-use paddock_vfs::{File, Metadata, OpenFile, OpenFlags};
+use paddock_vfs::{File, Metadata, OpenFile, OpenFlags, stays_at_start};
 
 /// The largest value of a counter.
 const MAX: u64 = u64::MAX - 1;

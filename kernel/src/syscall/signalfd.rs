@@ -1,7 +1,7 @@
 //! signalfd(2): signals that are read.
 
 use super::Call;
-use super::epoll::{anonymous_metadata, stays_at_start};
+use super::epoll::anonymous_metadata;
 use super::signals::check_size;
 use crate::process::{self, SIGNALS_CAME};
 use core::any::Any;
@@ -11,7 +11,7 @@ use paddock_abi::{Errno, Result};
 use paddock_process::signal::SignalSet;
 use paddock_sync::{Pollable, Ready, WaitQueue, try_arc};
 use paddock_user_io::UserWriter;
-use paddock_vfs::{File, Metadata, OpenFile, OpenFlags};
+use paddock_vfs::{File, Metadata, OpenFile, OpenFlags, stays_at_start};
 use zerocopy::IntoBytes;
 
 /// Bytes of one signal.

@@ -3,7 +3,7 @@
 //! A timer is nothing but a time: what has expired is worked out when it is
 //! read. The queue of timers wakes those who wait.
 
-use super::epoll::{anonymous_metadata, stays_at_start};
+use super::epoll::anonymous_metadata;
 use super::{Call, posix_timers};
 use crate::process::timers::{self, Expire};
 use crate::time::{self, Timeline};
@@ -14,7 +14,7 @@ use paddock_abi::{Errno, Result};
 use paddock_process::Schedule;
 use paddock_sync::{OnceCell, Pollable, PreemptOff, Rank, Ready, SpinLock, WaitQueue, try_arc};
 use paddock_user_io::UserWriter;
-use paddock_vfs::{File, Metadata, OpenFile, OpenFlags};
+use paddock_vfs::{File, Metadata, OpenFile, OpenFlags, stays_at_start};
 
 /// A timer.
 struct TimerFile {

@@ -24,6 +24,11 @@ impl Plain {
     }
 }
 
+/// The locks, and the word of one.
+type Shared = (PiFutexes, Plain);
+/// A thread that takes it.
+type Taker = thread::JoinHandle<Result<()>>;
+
 struct Bad;
 
 impl Word for Bad {
@@ -45,12 +50,12 @@ fn there(_: u32) -> bool {
     true
 }
 
-fn new() -> Arc<(PiFutexes, Plain)> {
+fn new() -> Arc<Shared> {
     Arc::new((PiFutexes::new(), Plain(AtomicU32::new(0))))
 }
 
 /// Has a thread with that number take the lock.
-fn taker(shared: &Arc<(PiFutexes, Plain)>, tid: u32) -> thread::JoinHandle<Result<()>> {
+fn taker(shared: &Arc<Shared>, tid: u32) -> Taker {
     let shared = shared.clone();
     thread::spawn(move || {
         let (futexes, word) = &*shared;
@@ -58,7 +63,7 @@ fn taker(shared: &Arc<(PiFutexes, Plain)>, tid: u32) -> thread::JoinHandle<Resul
     })
 }
 
-fn wait_for(shared: &(PiFutexes, Plain), waiters: usize) {
+fn wait_for(shared: &Shared, waiters: usize) {
     let count = || {
         let locks = shared.0.bucket(&KEY).lock();
         locks.iter().map(|lock| lock.waiters.len()).sum::<usize>()
@@ -66,6 +71,18 @@ fn wait_for(shared: &(PiFutexes, Plain), waiters: usize) {
     while count() != waiters {
         thread::sleep(Duration::from_millis(1));
     }
+}
+
+/// Seven has the lock; eight waits for it, and nine behind that.
+fn two_wait_for_seven() -> (Arc<Shared>, [Taker; 2]) {
+    let shared = new();
+    let (futexes, word) = &*shared;
+    futexes.lock(KEY, 7, word, None, there).unwrap();
+    let first = taker(&shared, 8);
+    wait_for(&shared, 1);
+    let second = taker(&shared, 9);
+    wait_for(&shared, 2);
+    (shared, [first, second])
 }
 
 #[test]
@@ -106,13 +123,8 @@ fn a_time_that_is_over_leaves_nothing() {
 
 #[test]
 fn it_goes_to_who_has_waited_longest() {
-    let shared = new();
+    let (shared, [first, second]) = two_wait_for_seven();
     let (futexes, word) = &*shared;
-    futexes.lock(KEY, 7, word, None, there).unwrap();
-    let first = taker(&shared, 8);
-    wait_for(&shared, 1);
-    let second = taker(&shared, 9);
-    wait_for(&shared, 2);
     futexes.unlock(KEY, 7, word).unwrap();
     assert_eq!(word.value(), 8 | FUTEX_WAITERS);
     assert_eq!(first.join().unwrap(), Ok(()));
@@ -126,13 +138,8 @@ fn it_goes_to_who_has_waited_longest() {
 
 #[test]
 fn an_owners_end_passes_it_on() {
-    let shared = new();
+    let (shared, [first, second]) = two_wait_for_seven();
     let (futexes, word) = &*shared;
-    futexes.lock(KEY, 7, word, None, there).unwrap();
-    let first = taker(&shared, 8);
-    wait_for(&shared, 1);
-    let second = taker(&shared, 9);
-    wait_for(&shared, 2);
     futexes.ended(7);
     assert_eq!(first.join().unwrap(), Ok(()));
     assert_eq!(word.value(), 8 | FUTEX_OWNER_DIED | FUTEX_WAITERS);

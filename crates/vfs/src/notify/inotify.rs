@@ -1,14 +1,15 @@
 //! [`Inotify`]: an instance of inotify(7), as an open file.
 
 use super::{Events, Told, Watch, WatchFlags};
-use crate::{ANONYMOUS_DEVICE, Errno, File, FileKind, Inode, IoctlArg, Metadata, Result};
+use crate::{
+    ANONYMOUS_DEVICE, Errno, File, FileKind, Inode, IoctlArg, Metadata, Result, stays_at_start,
+};
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::any::Any;
 use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
-use paddock_abi::fcntl::SEEK_HOLE;
 use paddock_abi::termios::FIONREAD;
 use paddock_charge::{Account, Charge};
 use paddock_sync::{
@@ -320,10 +321,7 @@ impl File for Inotify {
     }
 
     fn seek(&self, _: i64, whence: u32) -> Result<u64> {
-        match whence <= SEEK_HOLE {
-            true => Ok(0),
-            false => Err(Errno::EINVAL),
-        }
+        stays_at_start(whence)
     }
 
     fn ioctl(&self, cmd: u32, arg: &mut dyn IoctlArg) -> Result<u64> {
