@@ -10,7 +10,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// What the disk, its filesystem and the network need, each after what it needs itself.
+/// What the disk, its filesystem, FUSE and the network need, each after what it needs itself.
 /// Those that are part of the kernel are not there as files.
 const MODULES: &[&str] = &[
     "virtio",
@@ -23,6 +23,7 @@ const MODULES: &[&str] = &[
     "mbcache",
     "jbd2",
     "ext4",
+    "fuse",
     "failover",
     "net_failover",
     "virtio_net",

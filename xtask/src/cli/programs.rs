@@ -9,24 +9,27 @@ use xtask::step;
 const HELP: &str = "\
 Tries Debian's programs: makes a disk for each group of packages in `xtask/programs`,
 lets dpkg configure them on the machine, runs each program's script there, and
-writes what came of it into docs/PROGRAMS.md. Disks are kept in target.
+writes what came of it into docs/PROGRAMS.md. Disks are kept in target, and beside them
+all that each script wrote.
 
 Usage: cargo xtask programs [OPTIONS] [NAME]
 
   NAME           only programs whose names contain it
   --group NAME   only groups whose names contain it; may be repeated
   --fresh        disks are made anew
+  --linux        on Debian's kernel with the same disk, and only says what came of it
   --list         only tells the groups and their programs
   --no-build     with what was built last
 ";
 
 pub fn main(args: &mut lexopt::Parser) -> Result<ExitCode> {
     let (mut name, mut chosen) = (String::new(), Vec::new());
-    let (mut fresh, mut build, mut list) = (false, true, false);
+    let (mut fresh, mut build, mut list, mut linux) = (false, true, false, false);
     while let Some(arg) = args.next()? {
         match arg {
             Long("group") => chosen.push(args.value()?.string()?),
             Long("fresh") => fresh = true,
+            Long("linux") => linux = true,
             Long("list") => list = true,
             Long("no-build") => build = false,
             Long("help") | Short('h') => return super::help(HELP),
@@ -45,6 +48,9 @@ pub fn main(args: &mut lexopt::Parser) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     super::test::prepare(build)?;
+    if linux {
+        return on_linux(&run, &name);
+    }
     let mut failed = 0;
     for group in run {
         step::step(&format!("Group {}", group.name));
@@ -61,6 +67,17 @@ pub fn main(args: &mut lexopt::Parser) -> Result<ExitCode> {
     }
     println!("{failed} failed; docs/PROGRAMS.md has them all");
     Ok(ExitCode::from(u8::from(failed > 0)))
+}
+
+fn on_linux(groups: &[&programs::Group], name: &str) -> Result<ExitCode> {
+    for group in groups {
+        step::step(&format!("Group {} on Linux", group.name));
+        for (program, result, text) in programs::run_on_linux(group, name)? {
+            print!("{text}");
+            println!("{program}: {result}");
+        }
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 fn tell(group: &programs::Group) {

@@ -5,9 +5,11 @@
 //! for bash(1) that succeeds if the program does what it is for.
 
 mod group;
+mod linux;
 mod table;
 
 pub use group::{Group, Program, all};
+pub use linux::run_on_linux;
 pub use table::{Row, Table, keep};
 
 use crate::debian;
@@ -39,7 +41,7 @@ python_test() {
     cd "$(mktemp -d)"; local status=0
     python3 -m test -v "$1" > log 2>&1 || status=$?
     say "$(sed -n 's/^Ran \([0-9]*\) tests\? .*/\1 tests/p; s/^OK *(\(.*\))/\1/p; s/^FAILED *(\(.*\))/\1/p' log | paste -sd, | sed 's/,/, /g')"
-    [ $status -eq 0 ] || { grep -E '^(FAIL|ERROR): ' log | cut -d' ' -f1,2 | sort | uniq | paste -sd' ' >&2; exit 1; }
+    [ $status -eq 0 ] || { cat log; grep -E '^(FAIL|ERROR): ' log | cut -d' ' -f1,2 | sort | uniq | paste -sd' ' >&2; exit 1; }
 }
 "#;
 
@@ -92,7 +94,8 @@ fn await_state(machine: &Machine, service: &str, state: &str) -> Result<()> {
             let log = machine.sh(&format!("tail -30 /var/log/herd/{service}.log; true"))?;
             bail!("{service} is not {state}: {status}\n{log}");
         }
-        std::thread::sleep(Duration::from_millis(500));
+        // Each login is work for the machine that is waited for.
+        std::thread::sleep(Duration::from_secs(5));
     }
 }
 
@@ -117,7 +120,7 @@ pub fn run(group: &Group, name: &str, fresh: bool) -> Result<Vec<Row>> {
     for program in programs {
         step(&format!("{}: {}", program.name, program.tried));
         let begun = Instant::now();
-        let row = try_one(&machine, program)?;
+        let row = try_one(&machine, group, program)?;
         note(&format!("{} ({} s)", row.result, begun.elapsed().as_secs()));
         machine
             .good_so_far()
@@ -129,7 +132,7 @@ pub fn run(group: &Group, name: &str, fresh: bool) -> Result<Vec<Row>> {
 }
 
 /// Runs one program's script, and tells what came of it.
-fn try_one(machine: &Machine, program: &Program) -> Result<Row> {
+fn try_one(machine: &Machine, group: &Group, program: &Program) -> Result<Row> {
     let version = machine.sh(&format!(
         "dpkg-query -W -f '${{Version}}' {}",
         program.package
@@ -146,15 +149,13 @@ fn try_one(machine: &Machine, program: &Program) -> Result<Row> {
     command.arg("setsid -w bash /tmp/scenario < /dev/null");
     let result = match run_limited(&mut command, Vec::new(), program.limit) {
         Ok(reply) => {
-            let text = reply.text();
-            let said = text.lines().rev().find_map(|line| line.strip_prefix(SAID));
-            match reply.status.success() {
-                true => table::good(said),
-                false => table::bad(said, &first_error(&reply.errors())),
-            }
+            let (text, errors) = (reply.text(), reply.errors());
+            keep_output(group, program, &format!("{text}{errors}"))?;
+            result_of(reply.status.success(), &text, &errors)
         }
         Err(error) => {
             let error = format!("{error:#}");
+            keep_output(group, program, &error)?;
             let _ = machine.ssh("for p in $(busybox pgrep -f /tmp/scenario); do kill -9 $p; done");
             let ended = format!("no end within {} s", program.limit.as_secs());
             note(&error.chars().take(2000).collect::<String>());
@@ -167,6 +168,22 @@ fn try_one(machine: &Machine, program: &Program) -> Result<Row> {
         tried: table::cell(&program.tried),
         result,
     })
+}
+
+/// What came of a script that ended.
+fn result_of(good: bool, text: &str, errors: &str) -> String {
+    let said = text.lines().rev().find_map(|line| line.strip_prefix(SAID));
+    match good {
+        true => table::good(said),
+        false => table::bad(said, &first_error(errors)),
+    }
+}
+
+/// Keeps all that a script wrote beside its group's disk.
+fn keep_output(group: &Group, program: &Program, text: &str) -> Result<()> {
+    let name = program.name.replace([':', ' '], "");
+    let path = paths::out().join(format!("programs/{}.{name}.log", group.name));
+    fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))
 }
 
 /// What tells most of a script's errors: what the program said first, what was not as
