@@ -201,6 +201,16 @@ impl Siginfo {
         Self::new(signal, SI_KERNEL)
     }
 
+    /// Whether a process has sent it, which it tells of.
+    pub const fn tells_sender(&self) -> bool {
+        self.si_code <= 0 && self.si_code != SI_TIMER
+    }
+
+    /// Another number of the process that has sent it.
+    pub const fn set_sender(&mut self, pid: u32) {
+        self.fields[0] = self.fields[0] >> 32 << 32 | pid as u64;
+    }
+
     /// From kill(2) (`SI_USER`), tgkill(2) (`SI_TKILL`).
     pub const fn from_process(signal: u32, code: i32, pid: i32, uid: u32) -> Siginfo {
         let mut info = Self::new(signal, code);

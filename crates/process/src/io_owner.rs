@@ -31,6 +31,17 @@ impl IoOwner {
         }
     }
 
+    /// The same by another number; nobody if there is none.
+    pub fn renumbered(self, number: impl FnOnce(u32) -> Option<u32>) -> IoOwner {
+        let made = match self {
+            IoOwner::Nobody => None,
+            IoOwner::Thread(id) => number(id).map(IoOwner::Thread),
+            IoOwner::Process(id) => number(id).map(IoOwner::Process),
+            IoOwner::Group(id) => number(id).map(IoOwner::Group),
+        };
+        made.unwrap_or_default()
+    }
+
     /// For `F_GETOWN`.
     pub fn number(self) -> i32 {
         match self {

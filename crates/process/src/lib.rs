@@ -37,5 +37,8 @@ pub use pipe::{
 pub use ring::{Ring, TryRead};
 pub use status::{IoUsage, Usage, WaitStatus};
 pub use timers::{Schedule, TimerQueue};
-pub use tree::{Bereft, ExitEffects, Member, Selector, TaskLimits, TraceEnd, Tracee, Tree, Waited};
+pub use tree::{
+    Bereft, ExitEffects, LEVELS_MAX, Local, Member, PidSpace, Selector, TaskLimits, TraceEnd,
+    Tracee, Tree, Waited,
+};
 pub use weak_list::{Listed, Membership, WeakList};

@@ -79,11 +79,11 @@ pub(crate) fn terminal(
         TIOCNOTTY => terminals.give_up_control(tty)?,
         TIOCGPGRP => {
             let (_, foreground) = own_terminal(tty)?;
-            arg.write_i32(foreground as i32)?;
+            arg.write_i32(tty.job.known(foreground) as i32)?;
         }
         TIOCGSID => {
             let (session, _) = own_terminal(tty)?;
-            arg.write_i32(session as i32)?;
+            arg.write_i32(tty.job.known(session) as i32)?;
         }
         TIOCSPGRP => set_foreground(tty, arg.read_i32()?)?,
         TCXONC => flow(tty, arg.value())?,
@@ -133,6 +133,7 @@ fn set_foreground(tty: &Tty, group: i32) -> Result<()> {
     let (session, _) = own_terminal(tty)?;
     tty.check_change()?;
     let group = u32::try_from(group).map_err(|_| Errno::EINVAL)?;
+    let group = tty.job.find(group).ok_or(Errno::ESRCH)?;
     match tty.job.session_of_group(group) {
         None => Err(Errno::ESRCH),
         Some(other) if other != session => Err(Errno::EPERM),

@@ -40,4 +40,11 @@ pub trait JobControl: Send + Sync {
 
     /// The session that a process group belongs to, if it exists.
     fn session_of_group(&self, group: u32) -> Option<u32>;
+
+    /// The number that the caller knows a group or session by; 0 for one that it does
+    /// not know.
+    fn known(&self, id: u32) -> u32;
+
+    /// The group for a number that the caller gives.
+    fn find(&self, number: u32) -> Option<u32>;
 }

@@ -32,6 +32,14 @@ impl JobControl for Jobs {
             .find(|(other, _)| *other == group)
             .map(|(_, session)| *session)
     }
+
+    fn known(&self, id: u32) -> u32 {
+        id
+    }
+
+    fn find(&self, number: u32) -> Option<u32> {
+        Some(number)
+    }
 }
 
 impl Jobs {
@@ -306,6 +314,14 @@ fn of_two_leaders_at_once_one_gets_the_terminal() {
         fn signal_process(&self, _: u32, _: u32) {}
         fn session_of_group(&self, group: u32) -> Option<u32> {
             Some(group)
+        }
+
+        fn known(&self, id: u32) -> u32 {
+            id
+        }
+
+        fn find(&self, number: u32) -> Option<u32> {
+            Some(number)
         }
     }
     let terminals = Terminals::new(Arc::new(Leaders));

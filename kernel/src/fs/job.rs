@@ -3,6 +3,7 @@
 use crate::process;
 use paddock_abi::signal::{SIGTTIN, SIGTTOU, Siginfo};
 use paddock_cred::Cap;
+use paddock_process::Local;
 use paddock_tty::{Caller, JobControl};
 
 /// All processes, for terminals.
@@ -43,5 +44,13 @@ impl JobControl for Processes {
 
     fn session_of_group(&self, group: u32) -> Option<u32> {
         process::tree().lock().group_session(group)
+    }
+
+    fn known(&self, id: u32) -> u32 {
+        process::numbers::known(id).get()
+    }
+
+    fn find(&self, number: u32) -> Option<u32> {
+        process::numbers::find(Local::new(number))
     }
 }

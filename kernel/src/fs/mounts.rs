@@ -11,6 +11,7 @@ use alloc::sync::Arc;
 use core::sync::atomic::{AtomicU32, Ordering};
 use paddock_abi::stat::make_device;
 use paddock_abi::{Errno, Result};
+use paddock_process::PidSpace;
 use paddock_sync::{OnceCell, try_arc};
 use paddock_tty::DevPts;
 use paddock_vfs::dev_fs::{self, STANDARD_NODES};
@@ -70,6 +71,9 @@ pub fn of_kind(kind: &[u8], options: &str, owner: (u32, u32)) -> Result<Arc<dyn 
     }
     let fs = match kind {
         b"cgroup2" => cgroup::filesystem()?,
+        b"proc" if !own_space().is_initial() => {
+            proc::filesystem(&try_arc(WallClock)?, &own_space())?
+        }
         _ => {
             let mut shared = SHARED.iter();
             let found = shared.find(|(name, _)| name.as_bytes() == kind);
@@ -83,6 +87,12 @@ pub fn of_kind(kind: &[u8], options: &str, owner: (u32, u32)) -> Result<Arc<dyn 
         true => Ok(fs),
         false => Err(Errno::EINVAL),
     }
+}
+
+/// The PID namespace of the running process.
+fn own_space() -> PidSpace {
+    let thread = crate::process::current();
+    thread.map_or(PidSpace::INITIAL, |thread| thread.process.space.clone())
 }
 
 /// Whether an option of devpts asks for what is so anyway. Linux ignores `newinstance`.
@@ -134,7 +144,7 @@ pub fn mount_all(namespace: &MountNamespace, context: &PathContext, clock: &Arc<
         "/proc",
         "proc",
         plain | MountFlags::NOEXEC,
-        share("proc", proc::filesystem(clock)),
+        share("proc", proc::filesystem(clock, &PidSpace::INITIAL)),
     );
     mount(
         "/sys",

@@ -4,6 +4,7 @@
 //! tree of processes, so that a child is where its parent is, and whoever goes
 //! through a group misses none. It leaves when all its threads have.
 
+use super::numbers;
 use super::object::{Process, UserThread, tree};
 use super::signals::{Targets, send_to_process};
 use super::{accounts, current, oom_group};
@@ -227,6 +228,10 @@ impl System for Processes {
         accounts::paying()
     }
 
+    fn known(&self, id: u32) -> u32 {
+        numbers::known(id).get()
+    }
+
     fn move_process(
         &self,
         pid: u32,
@@ -235,7 +240,7 @@ impl System for Processes {
     ) -> Result<()> {
         let process = match pid {
             0 => current().map(|thread| thread.process.clone()),
-            _ => tree().lock().process_of(pid),
+            _ => tree().lock().process_of(numbers::given(pid)?),
         };
         let process = process.ok_or(Errno::ESRCH)?;
         loop {

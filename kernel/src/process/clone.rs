@@ -3,6 +3,8 @@
 use super::files::FileShare;
 use super::hardware::Arm;
 use super::memory::Memory;
+use super::namespaces::Namespaces;
+use super::numbers::known_to;
 use super::object::{NewProcess, Process, UserThread};
 use super::program::Executable;
 use super::{accounts, cgroup, current, limits, namespaces, spawn, trace, tree};
@@ -13,7 +15,9 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use paddock_abi::process::CloneFlags;
 use paddock_abi::{Errno, Result};
 use paddock_cgroup::{Group, Place};
+use paddock_process::Local;
 use paddock_sync::try_arc;
+use paddock_vfs::FsInfo;
 
 /// The arguments of clone(2).
 #[derive(Clone, Debug)]
@@ -47,38 +51,73 @@ pub fn forks() -> u64 {
 pub type Announce<'a> = &'a dyn Fn(&Arc<Process>) -> Result<()>;
 
 /// Makes a thread or process that continues as a copy of the running one.
-/// Gives its number. May sleep.
+/// Gives its number, as the running process knows it. May sleep.
 ///
 /// # Errors
 /// Those of `announce`;
 /// `EINVAL` for combinations that make no sense or are not supported,
 /// `EAGAIN` when there are too many, `ENOMEM`; `ERESTARTNOINTR` if a signal
 /// waits, or the child would miss one to several processes.
-pub fn clone(frame: &TrapFrame, request: &CloneRequest, announce: Announce<'_>) -> Result<u32> {
+pub fn clone(frame: &TrapFrame, request: &CloneRequest, announce: Announce<'_>) -> Result<Local> {
     let made = make(frame, request, announce)?;
     FORKS.fetch_add(1, Ordering::Relaxed);
     Ok(made)
 }
 
-fn make(frame: &TrapFrame, request: &CloneRequest, announce: Announce<'_>) -> Result<u32> {
+fn make(frame: &TrapFrame, request: &CloneRequest, announce: Announce<'_>) -> Result<Local> {
     let parent = current().ok_or(Errno::ESRCH)?;
     check(request.flags)?;
     if request.flags.contains(CloneFlags::THREAD) {
         return new_counted_thread(parent, frame, request);
     }
-    let pid = limits::reserve(&parent.process, None)?;
-    new_process(parent, frame, request, pid, announce).inspect_err(|_| tree().lock().release(pid))
+    let places = places_of_child(parent, request.flags)?;
+    let (pid, number) = limits::reserve(&parent.process, None, &places.namespaces.pid)?;
+    new_process(parent, frame, request, (pid, number), places, announce)
+        .inspect_err(|_| tree().lock().release(pid))
+}
+
+/// A child's namespaces, and where it is there.
+struct Places {
+    /// As it was before they were looked up.
+    broadcasts: u64,
+    namespaces: Arc<Namespaces>,
+    paths: FsInfo,
+}
+
+/// `EINVAL` for a sibling of process 1 of a namespace, and for a PID namespace in another
+/// than the own one; those of [`Namespaces::unshared`].
+fn places_of_child(parent: &UserThread, flags: CloneFlags) -> Result<Places> {
+    let old = &parent.process;
+    if flags.contains(CloneFlags::PARENT) && old.number == Local::FIRST {
+        return Err(Errno::EINVAL);
+    }
+    let broadcasts = tree().lock().broadcasts();
+    let paths = old.paths.lock().clone();
+    let namespaces = old.namespaces.lock().clone();
+    let (namespaces, paths) = match flags.intersects(namespaces::KINDS) {
+        true => namespaces.unshared(flags, old, &parent.cred(), paths)?,
+        false => (namespaces, paths),
+    };
+    Ok(Places {
+        broadcasts,
+        namespaces,
+        paths,
+    })
 }
 
 fn new_counted_thread(
     parent: &Arc<UserThread>,
     frame: &TrapFrame,
     request: &CloneRequest,
-) -> Result<u32> {
+) -> Result<Local> {
     let process = &parent.process;
+    if process.namespaces.lock().pid != process.space {
+        return Err(Errno::EINVAL);
+    }
     process.add_task()?;
-    let made = limits::reserve(process, Some(process.pid)).and_then(|tid| {
-        new_thread(parent, frame, request, tid).inspect_err(|_| tree().lock().release(tid))
+    let reserved = limits::reserve(process, Some(process.pid), &process.space);
+    let made = reserved.and_then(|ids| {
+        new_thread(parent, frame, request, ids).inspect_err(|_| tree().lock().release(ids.0))
     });
     made.inspect_err(|_| process.remove_task())
 }
@@ -118,7 +157,7 @@ fn child_thread(
     process: Arc<Process>,
     frame: &TrapFrame,
     request: &CloneRequest,
-    tid: u32,
+    ids: (u32, Local),
 ) -> Result<Arc<UserThread>> {
     let tls = if request.flags.contains(CloneFlags::SETTLS) {
         request.tls
@@ -126,7 +165,7 @@ fn child_thread(
         crate::arch::cpu::user_tls()
     };
     let thread = UserThread::new(
-        tid,
+        ids,
         process,
         parent.cred(),
         child_frame(frame, request),
@@ -152,11 +191,11 @@ fn new_thread(
     parent: &Arc<UserThread>,
     frame: &TrapFrame,
     request: &CloneRequest,
-    tid: u32,
-) -> Result<u32> {
+    (tid, number): (u32, Local),
+) -> Result<Local> {
     let process = &parent.process;
-    let thread = child_thread(parent, process.clone(), frame, request, tid)?;
-    store_tid(request, tid)?;
+    let thread = child_thread(parent, process.clone(), frame, request, (tid, number))?;
+    store_tid(request, number, number)?;
     {
         let mut signals = process.signals.lock();
         let mask = signals.mask(parent.tid)?;
@@ -180,15 +219,16 @@ fn new_thread(
     if let Some(event) = event {
         trace::tell_clone(parent, frame, event, tid);
     }
-    Ok(tid)
+    Ok(number)
 }
 
-fn store_tid(request: &CloneRequest, tid: u32) -> Result<()> {
+/// Stores the child's number, as its maker knows it and as it does itself.
+fn store_tid(request: &CloneRequest, known: Local, own: Local) -> Result<()> {
     if request.flags.contains(CloneFlags::PARENT_SETTID) {
-        copy_to_user(request.parent_tid, &tid.to_le_bytes())?;
+        copy_to_user(request.parent_tid, &known.get().to_le_bytes())?;
     }
     if request.flags.contains(CloneFlags::CHILD_SETTID) && request.flags.contains(CloneFlags::VM) {
-        copy_to_user(request.child_tid, &tid.to_le_bytes())?;
+        copy_to_user(request.child_tid, &own.get().to_le_bytes())?;
     }
     Ok(())
 }
@@ -197,21 +237,23 @@ fn new_process(
     parent: &Arc<UserThread>,
     frame: &TrapFrame,
     request: &CloneRequest,
-    pid: u32,
+    (pid, number): (u32, Local),
+    places: Places,
     announce: Announce<'_>,
-) -> Result<u32> {
+) -> Result<Local> {
     let old = &parent.process;
     let flags = request.flags;
-    let broadcasts = tree().lock().broadcasts();
+    let broadcasts = places.broadcasts;
     // One that was over by then has told the parent already, maybe since this
     // call was entered: it is heard before there is a child.
     if parent.signal_pending() {
         return Err(Errno::ERESTARTNOINTR);
     }
     let place = cgroup::place_for(old, request.cgroup.as_ref())?;
-    store_tid(request, pid)?;
-    let child = child_process(parent, request, pid, place)?;
-    let thread = child_thread(parent, child.clone(), frame, request, pid)?;
+    let known = known_to(&old.space, pid);
+    store_tid(request, known, number)?;
+    let child = child_process(parent, request, (pid, number), places, place)?;
+    let thread = child_thread(parent, child.clone(), frame, request, (pid, number))?;
     {
         let mut tree = tree().lock();
         if tree.misses_broadcast(broadcasts) {
@@ -247,19 +289,20 @@ fn new_process(
         wait_for_release(parent, &child);
         trace::tell_vfork_done(parent, frame, pid);
     }
-    Ok(pid)
+    Ok(known)
 }
 
 /// The child with what it has of its parent, in no family yet and without threads.
 fn child_process(
     parent: &UserThread,
     request: &CloneRequest,
-    pid: u32,
+    (pid, number): (u32, Local),
+    places: Places,
     place: Place,
 ) -> Result<Arc<Process>> {
     let old = &parent.process;
     let flags = request.flags;
-    let memory = child_memory(old, flags, request, pid)?;
+    let memory = child_memory(old, flags, request, number)?;
     let account = accounts::of_new_process(old.uid()?)?;
     let files = if flags.contains(CloneFlags::FILES) {
         old.files.another()
@@ -273,17 +316,20 @@ fn child_process(
     if flags.contains(CloneFlags::CLEAR_SIGHAND) {
         signals.forget_handlers();
     }
+    let Places {
+        namespaces, paths, ..
+    } = places;
+    let space = namespaces.pid.clone();
+    if number == Local::FIRST && !space.is_initial() {
+        signals.protect();
+    }
     let cred = parent.cred();
-    let paths = old.paths.lock().clone();
-    let namespaces = old.namespaces.lock().clone();
-    let (namespaces, paths) = match flags.intersects(namespaces::KINDS) {
-        true => namespaces.unshared(flags, &cred, paths)?,
-        false => (namespaces, paths),
-    };
     let limits = *old.limits.lock();
     let names = old.names.lock().try_clone()?;
     let child = try_arc(Process::new(NewProcess {
         pid,
+        number,
+        space,
         memory,
         files,
         paths,
@@ -331,7 +377,7 @@ fn child_memory(
     old: &Process,
     flags: CloneFlags,
     request: &CloneRequest,
-    pid: u32,
+    number: Local,
 ) -> Result<Arc<Memory>> {
     let memory = old.memory()?;
     if flags.contains(CloneFlags::VM) {
@@ -342,7 +388,7 @@ fn child_memory(
         space.fork()?
     };
     if flags.contains(CloneFlags::CHILD_SETTID) {
-        write_tid(&mut copy, request.child_tid, pid)?;
+        write_tid(&mut copy, request.child_tid, number)?;
     }
     let copy = Memory::new(copy)?;
     let dumpable = memory.dumpable.load(Ordering::Relaxed);
@@ -351,8 +397,8 @@ fn child_memory(
     Ok(copy)
 }
 
-fn write_tid(space: &mut paddock_mem::AddressSpace<Arm>, address: u64, pid: u32) -> Result<()> {
+fn write_tid(space: &mut paddock_mem::AddressSpace<Arm>, address: u64, own: Local) -> Result<()> {
     space
-        .write_bytes(address, &pid.to_le_bytes())
+        .write_bytes(address, &own.get().to_le_bytes())
         .map_err(Errno::from)
 }

@@ -7,7 +7,9 @@
 use super::files::FileShare;
 use super::namespaces::Namespaces;
 use super::object::{Process, UserThread};
-use super::{cgroup, current, futex, ipc, locks, memory, oom, signals, terminals, trace, tree};
+use super::{
+    cgroup, current, futex, ipc, locks, memory, numbers, oom, signals, terminals, trace, tree,
+};
 use crate::arch::user_access::copy_to_user;
 use crate::memory::frames::Reserve;
 use crate::thread;
@@ -57,6 +59,7 @@ fn leave(thread: &Arc<UserThread>) {
             trace::thread_ended(thread);
         }
         tree().lock().release(thread.tid);
+        numbers::departed(&process.space);
         process.remove_task();
     }
     cgroup::on_thread_end(process);
@@ -85,6 +88,7 @@ fn end_process(process: &Arc<Process>, thread: &UserThread) {
     oom::on_release(process);
     release_directories(process);
     end_session(process.pid);
+    numbers::end_space(process);
     let decided = process.signals.lock().ending();
     let code = process.exit_code.load(Ordering::Relaxed);
     let status = decided.unwrap_or(WaitStatus::Exited(code));
@@ -136,15 +140,21 @@ fn end_process(process: &Arc<Process>, thread: &UserThread) {
     if let Ok(effects) = effects {
         if let Some(parent) = &effects.parent {
             if effects.exit_signal != 0 {
-                let info = signals::child_info(effects.exit_signal, process, status);
+                let number = effects.number;
+                let info = signals::child_info(effects.exit_signal, process, number, status);
                 let _ = signals::send_to_process(parent, &info);
             }
             parent.children.wake_all();
         }
         if let Some(reaper) = &effects.reaper {
-            let info = signals::child_info(paddock_abi::signal::SIGCHLD, process, status);
+            let number = effects.number_to_reaper;
+            let signal = paddock_abi::signal::SIGCHLD;
+            let info = signals::child_info(signal, process, number, status);
             let _ = signals::send_to_process(reaper, &info);
             reaper.children.wake_all();
+        }
+        if effects.gone.is_some() {
+            numbers::departed(&process.space);
         }
     }
     // An empty group has no process that could still be waited for in vain.

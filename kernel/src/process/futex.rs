@@ -1,12 +1,13 @@
 //! All futexes, and what a thread's end does to them.
 
-use super::{UserThread, tree};
+use super::{UserThread, numbers, tree};
 use crate::arch::user_access::{compare_exchange_user_u32, load_user_u32};
 use crate::user_memory::UserPtr;
 use core::sync::atomic::Ordering;
 use paddock_abi::mman::*;
 use paddock_abi::{Errno, Result};
 use paddock_mem::FutexKey;
+use paddock_process::Local;
 use paddock_process::futex::{Futexes, Key};
 use paddock_process::pi_futex::{PiFutexes, Word};
 
@@ -75,11 +76,32 @@ pub struct UserWord(pub u64);
 
 impl Word for UserWord {
     fn load(&self) -> Result<u32> {
-        load_user_u32(self.0)
+        load_user_u32(self.0).map(found)
     }
 
     fn exchange(&self, old: u32, new: u32) -> Result<u32> {
-        compare_exchange_user_u32(self.0, old, new)
+        compare_exchange_user_u32(self.0, shown(old), shown(new)).map(found)
+    }
+}
+
+/// A word with the kernel's number of the owner, for one with that which the running
+/// program knows it by. Whom nobody knows is nobody, who owns it nevertheless.
+fn found(word: u32) -> u32 {
+    renumbered(word, |number| {
+        let id = numbers::find(Local::new(number));
+        id.unwrap_or(FUTEX_TID_MASK)
+    })
+}
+
+/// The other way round.
+fn shown(word: u32) -> u32 {
+    renumbered(word, |id| numbers::known(id).get())
+}
+
+fn renumbered(word: u32, number: impl FnOnce(u32) -> u32) -> u32 {
+    match word & FUTEX_TID_MASK {
+        0 => word,
+        owner => word & !FUTEX_TID_MASK | number(owner),
     }
 }
 
@@ -151,7 +173,7 @@ fn walk_robust_list(thread: &UserThread, head: u64) -> Result<()> {
 
 fn release_lock(thread: &UserThread, address: u64) -> Result<()> {
     let value = load_user_u32(address)?;
-    if value & FUTEX_TID_MASK != thread.tid {
+    if value & FUTEX_TID_MASK != thread.number.get() {
         return Ok(());
     }
     let old = update(address, |old| Ok((old & FUTEX_WAITERS) | FUTEX_OWNER_DIED))?;

@@ -5,7 +5,7 @@ use super::tree;
 use crate::memory::frames;
 use crate::thread::MAX_THREADS;
 use paddock_abi::Result;
-use paddock_process::TaskLimits;
+use paddock_process::{Local, PidSpace, TaskLimits};
 
 /// The most that `RLIMIT_NOFILE` can be set to (`nr_open`, proc(5)).
 pub const NR_OPEN: u64 = 1 << 20;
@@ -43,11 +43,13 @@ pub fn defaults() -> [Limit; LIMITS] {
     limits
 }
 
-/// Reserves a number for a thread of `owner`, or for a new process of `by`.
+/// Reserves a number for a thread of `owner`, or for a new process of `by`; that and the
+/// one in `space`, where it is to be.
 ///
 /// # Errors
-/// `EAGAIN` if `RLIMIT_NPROC` or the machine has no room for it (clone(2)).
-pub fn reserve(by: &Process, owner: Option<u32>) -> Result<u32> {
+/// `EAGAIN` if `RLIMIT_NPROC` or the machine has no room for it (clone(2)); `ENOMEM`,
+/// also if the namespace's process 1 has ended.
+pub fn reserve(by: &Process, owner: Option<u32>, space: &PidSpace) -> Result<(u32, Local)> {
     let total = match by.is_operators() {
         true => OPERATORS.total,
         false => threads_max(),
@@ -58,5 +60,11 @@ pub fn reserve(by: &Process, owner: Option<u32>) -> Result<u32> {
         0 => usize::MAX,
         _ => usize::try_from(by.limit(RLIMIT_NPROC)).unwrap_or(usize::MAX),
     };
-    tree.reserve(owner, uid, TaskLimits { user, total })
+    let id = tree.reserve(owner, uid, TaskLimits { user, total })?;
+    if space.is_initial() {
+        return Ok((id, Local::new(id)));
+    }
+    let number = tree.enroll(id, space);
+    let number = number.inspect_err(|_| tree.release(id))?;
+    Ok((id, number))
 }

@@ -18,6 +18,7 @@ pub mod limits;
 pub mod locks;
 pub mod memory;
 pub mod namespaces;
+pub mod numbers;
 pub mod object;
 pub mod oom;
 mod oom_group;
@@ -51,8 +52,8 @@ pub use hardware::Arm;
 pub use object::{Process, UserThread, tree};
 pub use seccomp::synchronize_filter;
 pub use signals::{
-    SIGNALS_CAME, Targets, before_return, force, send_to_group, send_to_process, send_to_thread,
-    sigreturn,
+    SIGNALS_CAME, Targets, before_return, force, send_from_process, send_to_group, send_to_process,
+    send_to_thread, sigreturn,
 };
 pub use spawn::{Program, spawn};
 pub use traps::handle_fault;

@@ -1,5 +1,5 @@
 //! The namespaces that processes are in (namespaces(7)): of mounts, of the names of the
-//! host, and of IPC. All threads of a process are in the same.
+//! host, of IPC, and of the numbers of processes. All threads of a process are in the same.
 
 use super::ipc::IpcSpace;
 use super::object::Process;
@@ -11,6 +11,7 @@ use paddock_abi::process::CloneFlags;
 use paddock_abi::stat::make_device;
 use paddock_abi::{Errno, Result};
 use paddock_cred::{Cap, Cred};
+use paddock_process::PidSpace;
 use paddock_sync::{OnceCell, Pollable, Ready, WaitQueue, try_arc};
 use paddock_vfs::path::MountSpace;
 use paddock_vfs::{File, FileKind, FsInfo, IoctlArg, Metadata, Path, PathContext};
@@ -18,7 +19,8 @@ use paddock_vfs::{File, FileKind, FsInfo, IoctlArg, Metadata, Path, PathContext}
 /// The kinds that there are.
 pub const KINDS: CloneFlags = CloneFlags::NEWNS
     .union(CloneFlags::NEWUTS)
-    .union(CloneFlags::NEWIPC);
+    .union(CloneFlags::NEWIPC)
+    .union(CloneFlags::NEWPID);
 /// CLONE_NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID and NEWNET.
 const ALL: u64 = 0x7e02_0000;
 
@@ -31,6 +33,9 @@ pub struct Namespaces {
     pub mounts: Arc<MountSpace>,
     /// The objects of IPC.
     pub ipc: Arc<IpcSpace>,
+    /// The numbers of the processes that it makes; where it is itself is
+    /// [`Process::space`].
+    pub pid: PidSpace,
 }
 
 static INITIAL: OnceCell<Arc<Namespaces>> = OnceCell::new();
@@ -44,14 +49,16 @@ impl Namespaces {
         }
     }
 
-    /// The same, but for new ones as the flags of clone(2) and unshare(2) ask for; and
-    /// where `paths` are there.
+    /// The same, but for new ones as the flags of clone(2) and unshare(2) ask for, for
+    /// `process` or a child of it; and where `paths` are there.
     ///
     /// # Errors
-    /// `EPERM` without CAP_SYS_ADMIN, `ENOMEM`.
+    /// `EPERM` without CAP_SYS_ADMIN; `EINVAL` for a PID namespace if that for children
+    /// is not the process's own, `ENOSPC` for one too deep; `ENOMEM`.
     pub fn unshared(
         &self,
         flags: CloneFlags,
+        process: &Process,
         cred: &Cred,
         mut paths: FsInfo,
     ) -> Result<(Arc<Namespaces>, FsInfo)> {
@@ -64,6 +71,12 @@ impl Namespaces {
         }
         if flags.contains(CloneFlags::NEWIPC) {
             new.ipc = IpcSpace::new()?;
+        }
+        if flags.contains(CloneFlags::NEWPID) {
+            if self.pid != process.space {
+                return Err(Errno::EINVAL);
+            }
+            new.pid = self.pid.make_inner()?;
         }
         if flags.contains(CloneFlags::NEWNS) {
             let (mounts, [root, base]) = self.mounts.copy([&paths.root, &paths.base])?;
@@ -79,7 +92,12 @@ pub fn init() -> Result<()> {
     let uts = Uts::first()?;
     let mounts = MountSpace::initial(vfs::namespace())?;
     let ipc = IpcSpace::first()?;
-    match INITIAL.set(try_arc(Namespaces { uts, mounts, ipc })?) {
+    match INITIAL.set(try_arc(Namespaces {
+        uts,
+        mounts,
+        ipc,
+        pid: PidSpace::INITIAL,
+    })?) {
         Ok(_) => Ok(()),
         Err(_) => panic!("namespaces were made twice"),
     }
@@ -149,19 +167,27 @@ pub enum Namespace {
     Mounts(Arc<MountSpace>),
     /// IPC.
     Ipc(Arc<IpcSpace>),
+    /// Processes.
+    Pid(PidSpace),
 }
 
 /// Inode numbers of mount namespaces begin here.
 const MOUNTS_NUMBER: u64 = 0xf000_0000;
 
 impl Namespace {
-    /// A process's of a kind, by its name in `/proc/PID/ns`. `ENOENT`.
+    /// A process's of a kind, by its name in `/proc/PID/ns`. `ENOENT`, also for a PID
+    /// namespace for children that has had none yet.
     pub fn of(process: &Process, name: &[u8]) -> Result<Namespace> {
         let namespaces = process.namespaces.lock();
         match name {
             b"uts" => Ok(Namespace::Uts(namespaces.uts.clone())),
             b"ipc" => Ok(Namespace::Ipc(namespaces.ipc.clone())),
             b"mnt" => Ok(Namespace::Mounts(namespaces.mounts.clone())),
+            b"pid" => Ok(Namespace::Pid(process.space.clone())),
+            b"pid_for_children" => match namespaces.pid.is_empty() {
+                true => Err(Errno::ENOENT),
+                false => Ok(Namespace::Pid(namespaces.pid.clone())),
+            },
             _ => Err(Errno::ENOENT),
         }
     }
@@ -172,6 +198,7 @@ impl Namespace {
             Namespace::Uts(uts) => uts.number(),
             Namespace::Ipc(ipc) => ipc.number(),
             Namespace::Mounts(mounts) => MOUNTS_NUMBER + mounts.id(),
+            Namespace::Pid(space) => space.inode(),
         }
     }
 
@@ -181,6 +208,7 @@ impl Namespace {
             Namespace::Uts(_) => CloneFlags::NEWUTS,
             Namespace::Ipc(_) => CloneFlags::NEWIPC,
             Namespace::Mounts(_) => CloneFlags::NEWNS,
+            Namespace::Pid(_) => CloneFlags::NEWPID,
         }
     }
 }
@@ -198,6 +226,9 @@ impl Pollable for Namespace {
 /// Minor number of the filesystem that its files are said to be of.
 const DEVICE: u64 = make_device(0, 4);
 
+/// ioctl(2): a descriptor of the namespace around.
+pub const NS_GET_PARENT: u32 = 0xb702;
+
 impl File for Namespace {
     fn metadata(&self) -> Result<Metadata> {
         Ok(Metadata::nameless(
@@ -212,7 +243,6 @@ impl File for Namespace {
     /// `EINVAL` for what other kinds have.
     fn ioctl(&self, command: u32, _: &mut dyn IoctlArg) -> Result<u64> {
         const NS_GET_USERNS: u32 = 0xb701;
-        const NS_GET_PARENT: u32 = 0xb702;
         const NS_GET_NSTYPE: u32 = 0xb703;
         const NS_GET_OWNER_UID: u32 = 0xb704;
         match command {

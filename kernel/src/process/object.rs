@@ -20,7 +20,7 @@ use paddock_cred::Cred;
 use paddock_ipc::sem::UndoList;
 use paddock_mem::Limits;
 use paddock_process::signal::Signals;
-use paddock_process::{Member, Tree, Usage, WaitStatus};
+use paddock_process::{Local, Member, PidSpace, Tree, Usage, WaitStatus};
 use paddock_sync::{OnceCell, PreemptOff, Rank, SpinLock, WaitQueue};
 use paddock_vfs::FsInfo;
 
@@ -123,8 +123,13 @@ pub struct StopState {
 pub struct Process {
     /// Its number.
     pub pid: u32,
-    /// Its parent's number: the tree's, for getppid(2) to read without it.
-    pub parent: AtomicU32,
+    /// The same as its own PID namespace knows it.
+    pub number: Local,
+    /// That namespace, in which it stays.
+    pub space: PidSpace,
+    /// Its parent as its namespace knows that: the tree's, for getppid(2) to read without
+    /// it.
+    parent: AtomicU32,
     /// Its memory; `None` once it has ended.
     pub memory: SpinLock<Option<Arc<Memory>>>,
     /// Its descriptors; shared after clone(CLONE_FILES).
@@ -213,8 +218,8 @@ pub struct Process {
 pub type ExitHook = alloc::boxed::Box<dyn FnOnce(WaitStatus) + Send>;
 
 impl Member for Process {
-    fn set_parent(&self, parent: u32) {
-        self.parent.store(parent, Ordering::Relaxed);
+    fn set_parent(&self, parent: Local) {
+        self.parent.store(parent.get(), Ordering::Relaxed);
     }
 
     fn removed(&self) {
@@ -226,6 +231,10 @@ impl Member for Process {
 pub struct NewProcess {
     /// Its number, reserved in the tree.
     pub pid: u32,
+    /// Its number in its PID namespace.
+    pub number: Local,
+    /// That namespace.
+    pub space: PidSpace,
     /// Its memory.
     pub memory: Arc<Memory>,
     /// Its descriptors.
@@ -263,6 +272,8 @@ impl Process {
     pub fn new(new: NewProcess) -> Process {
         let NewProcess {
             pid,
+            number,
+            space,
             memory,
             files,
             paths,
@@ -281,6 +292,8 @@ impl Process {
         } = new;
         Process {
             pid,
+            number,
+            space,
             parent: AtomicU32::new(0),
             memory: SpinLock::new(Rank::Leaf, Some(memory)),
             files: OwnFiles::new(files),
@@ -321,6 +334,11 @@ impl Process {
             on_exit: SpinLock::new(Rank::Leaf, None),
             sem_undo: SpinLock::new(Rank::Leaf, UndoList::new()),
         }
+    }
+
+    /// Its parent, as its PID namespace knows it.
+    pub fn parent(&self) -> Local {
+        Local::new(self.parent.load(Ordering::Relaxed))
     }
 
     /// The user that it belongs to. `ESRCH` once somebody has waited for it.

@@ -1,6 +1,7 @@
 //! Signals: sending them, and what a thread does about them on its way back
 //! to user mode.
 
+use super::numbers::known_to;
 use super::object::{Interrupted, Process, UserThread};
 use super::{cgroup, cpu_clock, current, exit, trace, tree};
 use crate::arch::context::FpState;
@@ -13,6 +14,7 @@ use core::sync::atomic::Ordering;
 use paddock_abi::signal::*;
 use paddock_abi::time::{CLOCK_TICKS, NANOS};
 use paddock_abi::{Errno, Result};
+use paddock_process::Local;
 use paddock_process::signal::{self, Delivery, FrameRequest, Registers, Sent, SignalSet};
 use paddock_process::{Tree, WaitStatus};
 use paddock_sync::{Ready, WaitQueue};
@@ -31,7 +33,7 @@ pub static SIGNALS_CAME: WaitQueue = WaitQueue::new();
 /// # Errors
 /// `EINVAL`, `EAGAIN` when too many are queued.
 pub fn send_to_process(process: &Process, info: &Siginfo) -> Result<()> {
-    deliver(process, info, None)
+    deliver(process, info, None, info.si_code == SI_KERNEL)
 }
 
 /// Sends a signal to one thread of a process.
@@ -39,7 +41,21 @@ pub fn send_to_process(process: &Process, info: &Siginfo) -> Result<()> {
 /// # Errors
 /// `ESRCH`, `EINVAL`, `EAGAIN`.
 pub fn send_to_thread(process: &Process, tid: u32, info: &Siginfo) -> Result<()> {
-    deliver(process, info, Some(tid))
+    deliver(process, info, Some(tid), info.si_code == SI_KERNEL)
+}
+
+/// Sends a process's signal to a process, or one of its threads; `outside` tells whether
+/// it comes from outside of that one's PID namespace.
+///
+/// # Errors
+/// `ESRCH`, `EINVAL`, `EAGAIN`.
+pub fn send_from_process(
+    process: &Process,
+    info: &Siginfo,
+    tid: Option<u32>,
+    outside: bool,
+) -> Result<()> {
+    deliver(process, info, tid, outside)
 }
 
 /// Processes that are to get one signal. While this lives, nobody forks past
@@ -101,11 +117,11 @@ pub fn send_to_group(group: u32, info: &Siginfo) -> bool {
     }
 }
 
-fn deliver(process: &Process, info: &Siginfo, tid: Option<u32>) -> Result<()> {
+fn deliver(process: &Process, info: &Siginfo, tid: Option<u32>, outside: bool) -> Result<()> {
     let signal = info.signal();
     let sent = match signal {
-        SIGCONT | SIGKILL => send_and_resume(process, info, tid),
-        _ => process.signals.lock().send(info, tid),
+        SIGCONT | SIGKILL => send_and_resume(process, info, tid, outside),
+        _ => process.signals.lock().send_from(info, tid, outside),
     }?;
     if let Sent::Wake(tid) = sent {
         process.wake_thread(tid);
@@ -119,10 +135,15 @@ fn deliver(process: &Process, info: &Siginfo, tid: Option<u32>) -> Result<()> {
 
 /// Sends a signal that ends a stop, and one that a thread is about to make:
 /// both under the locks with which [`stop`] makes it.
-fn send_and_resume(process: &Process, info: &Siginfo, tid: Option<u32>) -> Result<Sent> {
+fn send_and_resume(
+    process: &Process,
+    info: &Siginfo,
+    tid: Option<u32>,
+    outside: bool,
+) -> Result<Sent> {
     let mut tree = tree().lock();
     let mut signals = process.signals.lock();
-    let sent = signals.send(info, tid);
+    let sent = signals.send_from(info, tid, outside);
     let was_stopped = core::mem::replace(&mut process.stop.lock().stopped, false);
     drop(signals);
     let parent = match was_stopped {
@@ -175,18 +196,22 @@ pub fn force(thread: &UserThread, info: &Siginfo) {
 pub fn tell_parent(parent: &Arc<Process>, child: &Process, status: WaitStatus) {
     let hears = status.is_end() || parent.signals.lock().hears_stops();
     if hears {
-        let _ = send_to_process(parent, &child_info(SIGCHLD, child, status));
+        let _ = send_to_process(
+            parent,
+            &child_info(SIGCHLD, child, known_to(&parent.space, child.pid), status),
+        );
     }
     parent.children.wake_all();
 }
 
-/// What SIGCHLD (or another exit signal) says of a child.
-pub fn child_info(signal: u32, child: &Process, status: WaitStatus) -> Siginfo {
+/// What SIGCHLD (or another exit signal) says of a child, which the receiver knows by a
+/// number.
+pub fn child_info(signal: u32, child: &Process, number: Local, status: WaitStatus) -> Siginfo {
     let (code, value) = status.to_siginfo();
     let used = child.cpu_times();
     let times = (used.user / TICK_NS, used.system / TICK_NS);
     let uid = child.cred().uid.real;
-    let mut info = Siginfo::child(code, child.pid as i32, uid, value, times);
+    let mut info = Siginfo::child(code, number.get() as i32, uid, value, times);
     info.si_signo = signal as i32;
     info
 }

@@ -17,9 +17,9 @@ use paddock_abi::signal::SIGCHLD;
 use paddock_abi::{Errno, Result};
 use paddock_cgroup::Place;
 use paddock_mem::Limits;
-use paddock_process::signal::Signals;
+use paddock_process::signal::{Protection, Signals};
 use paddock_process::stack::Strings;
-use paddock_process::{Usage, WaitStatus};
+use paddock_process::{Local, PidSpace, Usage, WaitStatus};
 use paddock_sync::try_arc;
 use paddock_tty::Tty;
 use paddock_vfs::{FdTable, PathContext};
@@ -75,9 +75,16 @@ pub fn spawn(program: Program<'_>) -> Result<Arc<Process>> {
         tree().lock().reserve(None, uid, limits::OPERATORS)?
     };
     let parent = (!program.first && tree().lock().get(FIRST).is_some()).then_some(FIRST);
-    let made = Signals::new(pid, program.first).and_then(|signals| {
+    let protection = match program.first {
+        true => Protection::Whole,
+        false => Protection::No,
+    };
+    let number = Local::new(pid);
+    let made = Signals::new(pid, protection).and_then(|signals| {
         try_arc(Process::new(NewProcess {
             pid,
+            number,
+            space: PidSpace::INITIAL,
             memory: loaded.memory,
             files: FileShare::new(program.files)?,
             paths: program.paths.fs_info(),
@@ -107,7 +114,7 @@ pub fn spawn(program: Program<'_>) -> Result<Arc<Process>> {
     *process.on_exit.lock() = program.on_exit;
     let frame = TrapFrame::new_user(loaded.entry, loaded.sp);
     let thread = try_arc(UserThread::new(
-        pid,
+        (pid, number),
         process.clone(),
         loaded.cred.clone(),
         frame,

@@ -8,6 +8,7 @@ pub use events::{
     tell_vfork_done, thread_ended, tracer_ended,
 };
 
+use super::numbers::known_to;
 use super::object::{Process, UserThread};
 use super::{cgroup, signals, tree};
 use crate::arch::debug::{self, PSTATE_SS};
@@ -324,9 +325,8 @@ pub fn stepped(frame: &mut TrapFrame) -> bool {
 fn tell_tracer(tracer: &Arc<Process>, process: &Process, tid: u32, status: WaitStatus) {
     let hears = status.is_end() || tracer.signals.lock().hears_stops();
     if hears {
-        let mut info = signals::child_info(SIGCHLD, process, status);
-        // Who it is: the lower half.
-        info.fields[0] = info.fields[0] >> 32 << 32 | u64::from(tid);
+        let number = known_to(&tracer.space, tid);
+        let info = signals::child_info(SIGCHLD, process, number, status);
         let _ = signals::send_to_process(tracer, &info);
     }
     tracer.children.wake_all();
@@ -335,7 +335,7 @@ fn tell_tracer(tracer: &Arc<Process>, process: &Process, tid: u32, status: WaitS
 /// What `PTRACE_GETSIGINFO` says of a stop that is no signal's.
 fn event_info(thread: &UserThread, signal: u32, code: i32) -> Siginfo {
     let uid = thread.with_cred(|cred| cred.uid.real);
-    Siginfo::from_process(signal, code, thread.tid as i32, uid)
+    Siginfo::from_process(signal, code, thread.number.get() as i32, uid)
 }
 
 /// Stops at an event, if its tracer asked for that or `always`; sends itself the signal

@@ -14,7 +14,7 @@ use core::cell::UnsafeCell;
 use core::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use paddock_abi::Errno;
 use paddock_cred::Cred;
-use paddock_process::{CpuTimes, IoUsage, Usage};
+use paddock_process::{CpuTimes, IoUsage, Local, Usage};
 use paddock_seccomp::Mode;
 use paddock_sync::{Deadline, NO_DEADLINE, OnceCell, Rank, SpinLock};
 
@@ -66,6 +66,8 @@ impl IoCounters {
 pub struct UserThread {
     /// Its number.
     pub tid: u32,
+    /// The same as its process's PID namespace knows it.
+    pub number: Local,
     /// Its process.
     pub process: Arc<Process>,
     /// Its floating-point registers while it is not on a CPU.
@@ -134,7 +136,7 @@ unsafe impl Sync for UserThread {}
 impl UserThread {
     /// A thread that will start with these registers.
     pub fn new(
-        tid: u32,
+        (tid, number): (u32, Local),
         process: Arc<Process>,
         cred: Arc<Cred>,
         start: TrapFrame,
@@ -143,6 +145,7 @@ impl UserThread {
     ) -> UserThread {
         UserThread {
             tid,
+            number,
             process,
             fp: UnsafeCell::new(fp),
             tls: AtomicU64::new(tls),

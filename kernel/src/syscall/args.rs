@@ -2,8 +2,8 @@
 
 use crate::arch::trap::TrapFrame;
 use crate::process::files::Files;
-use crate::process::ipc;
 use crate::process::object::{Process, RLIMIT_NOFILE, UserThread};
+use crate::process::{ipc, numbers};
 use crate::time;
 use crate::user_memory::{UserPath, UserPtr, read_path};
 use alloc::sync::Arc;
@@ -12,6 +12,7 @@ use paddock_abi::fcntl::AT_FDCWD;
 use paddock_abi::{Errno, Result};
 use paddock_cred::Cap;
 use paddock_ipc::Caller;
+use paddock_process::Local;
 use paddock_sync::{Deadline, NO_DEADLINE};
 use paddock_vfs::{FdEntry, OpenFile, OpenFlags, PathContext};
 
@@ -161,6 +162,23 @@ impl<'a> Call<'a> {
     pub fn context(&self) -> PathContext {
         let cred = self.thread.cred();
         PathContext::new(&self.process().paths.lock(), cred)
+    }
+
+    /// The kernel's number for one that an argument gives: of a process, thread, group
+    /// or session that the caller knows. `ESRCH`.
+    pub fn number(&self, index: usize) -> Result<u32> {
+        self.find_number(self.uint(index)).ok_or(Errno::ESRCH)
+    }
+
+    /// The same for one that is given otherwise. `None` for nobody's.
+    pub fn find_number(&self, number: u32) -> Option<u32> {
+        numbers::find_in(&self.process().space, Local::new(number))
+    }
+
+    /// What the caller knows a process, thread, group or session by; 0 for one that it
+    /// does not know.
+    pub fn known(&self, id: u32) -> u32 {
+        numbers::known_to(&self.process().space, id).get()
     }
 
     /// `EPERM` unless the calling thread has a capability.

@@ -34,8 +34,9 @@ fn header(call: &Call<'_>) -> Result<(i32, usize)> {
 fn cred_of(call: &Call<'_>, pid: i32) -> Result<Arc<Cred>> {
     match u32::try_from(pid).map_err(|_| Errno::EINVAL)? {
         0 => Ok(call.thread.cred()),
-        tid if tid == call.thread.tid => Ok(call.thread.cred()),
+        tid if tid == call.thread.number.get() => Ok(call.thread.cred()),
         tid => {
+            let tid = call.find_number(tid).ok_or(Errno::ESRCH)?;
             let process = tree().lock().process_of(tid).ok_or(Errno::ESRCH)?;
             let thread = process.thread(tid);
             Ok(thread.map_or_else(|| process.cred(), |thread| thread.cred()))
@@ -69,7 +70,7 @@ pub fn capget(call: &mut Call<'_>) -> Result<u64> {
 /// capset(2): the caller's own. `EPERM`.
 pub fn capset(call: &mut Call<'_>) -> Result<u64> {
     let (pid, words) = header(call)?;
-    if pid != 0 && pid as u32 != call.thread.tid {
+    if pid != 0 && pid as u32 != call.thread.number.get() {
         return Err(Errno::EPERM);
     }
     let place: UserPtr<[u32; 3]> = call.pointer(1);

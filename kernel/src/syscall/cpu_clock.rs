@@ -43,10 +43,13 @@ impl CpuClock {
         let (process, thread) = match (of_thread, id) {
             (false, 0) => (call.process().clone(), None),
             (true, 0) => (call.process().clone(), Some(call.thread.clone())),
-            (false, pid) => (tree().lock().get(pid)?, None),
+            (false, pid) => {
+                let pid = call.find_number(pid)?;
+                (tree().lock().get(pid)?, None)
+            }
             (true, tid) => {
                 let process = call.process();
-                let thread = process.thread(tid)?;
+                let thread = process.thread(call.find_number(tid)?)?;
                 (process.clone(), Some(thread))
             }
         };

@@ -7,23 +7,22 @@ use super::Call;
 use crate::process::{identity, tree};
 use crate::user_memory::UserPtr;
 use alloc::vec::Vec;
-use core::sync::atomic::Ordering;
 use paddock_abi::{Errno, Result};
 use paddock_cred::{Cap, Cred, Groups, Ids, NGROUPS_MAX};
 
 /// getpid(2).
 pub fn getpid(call: &mut Call<'_>) -> Result<u64> {
-    Ok(u64::from(call.process().pid))
+    Ok(u64::from(call.process().number.get()))
 }
 
 /// getppid(2).
 pub fn getppid(call: &mut Call<'_>) -> Result<u64> {
-    Ok(u64::from(call.process().parent.load(Ordering::Relaxed)))
+    Ok(u64::from(call.process().parent().get()))
 }
 
 /// gettid(2).
 pub fn gettid(call: &mut Call<'_>) -> Result<u64> {
-    Ok(u64::from(call.thread.tid))
+    Ok(u64::from(call.thread.number.get()))
 }
 
 /// getuid(2).
@@ -177,7 +176,7 @@ pub fn setgroups(call: &mut Call<'_>) -> Result<u64> {
 fn pid_or_own(call: &Call<'_>, index: usize) -> Result<u32> {
     match call.int(index) {
         0 => Ok(call.process().pid),
-        pid => u32::try_from(pid).map_err(|_| Errno::ESRCH),
+        _ => call.number(index),
     }
 }
 
@@ -191,7 +190,8 @@ pub fn setpgid(call: &mut Call<'_>) -> Result<u64> {
     let pid = pid_or_own(call, 0)?;
     let group = match call.int(1) {
         0 => pid,
-        group => u32::try_from(group).map_err(|_| Errno::EINVAL)?,
+        // Nobody's is that of no group.
+        _ => call.number(1).map_err(|_| Errno::EPERM)?,
     };
     tree().lock().set_group(call.process().pid, pid, group)?;
     Ok(0)
@@ -200,16 +200,19 @@ pub fn setpgid(call: &mut Call<'_>) -> Result<u64> {
 /// getpgid(2).
 pub fn getpgid(call: &mut Call<'_>) -> Result<u64> {
     let pid = pid_or_own(call, 0)?;
-    Ok(u64::from(tree().lock().group(pid)?))
+    let group = tree().lock().group(pid)?;
+    Ok(u64::from(call.known(group)))
 }
 
 /// getsid(2).
 pub fn getsid(call: &mut Call<'_>) -> Result<u64> {
     let pid = pid_or_own(call, 0)?;
-    Ok(u64::from(tree().lock().session(pid)?))
+    let session = tree().lock().session(pid)?;
+    Ok(u64::from(call.known(session)))
 }
 
 /// setsid(2).
 pub fn setsid(call: &mut Call<'_>) -> Result<u64> {
-    Ok(u64::from(tree().lock().new_session(call.process().pid)?))
+    let session = tree().lock().new_session(call.process().pid)?;
+    Ok(u64::from(call.known(session)))
 }

@@ -234,7 +234,8 @@ pub fn futex_waitv(call: &mut Call<'_>) -> Result<u64> {
 pub fn get_robust_list(call: &mut Call<'_>) -> Result<u64> {
     let list = match call.uint(0) {
         0 => call.thread.robust_list.load(Ordering::Relaxed),
-        tid => {
+        _ => {
+            let tid = call.number(0)?;
             let process = tree().lock().process_of(tid).ok_or(Errno::ESRCH)?;
             may_inspect(&process).map_err(|_| Errno::EPERM)?;
             let thread = process.thread(tid).ok_or(Errno::ESRCH)?;

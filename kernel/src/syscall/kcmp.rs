@@ -34,7 +34,8 @@ fn mixed(address: usize) -> u64 {
 }
 
 /// The thread of a number, which the caller may look into. `ESRCH`, `EPERM`.
-fn thread(tid: u32) -> Result<Arc<UserThread>> {
+fn thread(call: &Call<'_>, index: usize) -> Result<Arc<UserThread>> {
+    let tid = call.number(index)?;
     let process = tree().lock().process_of(tid).ok_or(Errno::ESRCH)?;
     let thread = process.thread(tid).ok_or(Errno::ESRCH)?;
     may_inspect(&process).map_err(|_| Errno::EPERM)?;
@@ -64,7 +65,7 @@ fn identity(thread: &Arc<UserThread>, kind: u32, fd: u64) -> Result<usize> {
 /// kcmp(2): 0 for the same, else which comes first. `EOPNOTSUPP` for what an epoll
 /// watches.
 pub fn kcmp(call: &mut Call<'_>) -> Result<u64> {
-    let (first, second) = (thread(call.uint(0))?, thread(call.uint(1))?);
+    let (first, second) = (thread(call, 0)?, thread(call, 1)?);
     let kind = call.uint(2);
     if kind == KCMP_EPOLL_TFD {
         return Err(Errno::EOPNOTSUPP);

@@ -19,7 +19,8 @@ fn target(call: &Call<'_>) -> Result<Arc<Process>> {
     let own = call.process();
     match call.uint(0) {
         0 => Ok(own.clone()),
-        pid => {
+        _ => {
+            let pid = call.number(0)?;
             let process = tree().lock().process_of(pid).ok_or(Errno::ESRCH)?;
             let theirs = process.cred();
             let may =

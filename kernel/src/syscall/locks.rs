@@ -3,6 +3,7 @@
 
 use super::Call;
 use crate::process::locks::{self, Owner};
+use crate::process::numbers;
 use crate::user_memory::UserPtr;
 use alloc::sync::Arc;
 use paddock_abi::fcntl::{F_GETLK, F_SETLKW, SEEK_CUR, SEEK_END, SEEK_SET};
@@ -130,5 +131,6 @@ fn describe(flock: &mut Flock, found: Option<Lock<Owner>>) {
     } else {
         (lock.end - lock.start + 1) as i64
     };
-    flock.pid = lock.owner.pid().map_or(-1, |pid| pid as i32);
+    let known = |pid| numbers::known(pid).get() as i32;
+    flock.pid = lock.owner.pid().map_or(-1, known);
 }

@@ -230,7 +230,10 @@ pub fn set_mempolicy_home_node(call: &mut Call<'_>) -> Result<u64> {
 fn memory_of(call: &Call<'_>, pid: u32) -> Result<Arc<Memory>> {
     let process = match pid {
         0 => call.process().clone(),
-        pid => tree().lock().process_of(pid).ok_or(Errno::ESRCH)?,
+        pid => {
+            let pid = call.find_number(pid).ok_or(Errno::ESRCH)?;
+            tree().lock().process_of(pid).ok_or(Errno::ESRCH)?
+        }
     };
     may_inspect(&process).map_err(|_| Errno::EPERM)?;
     process.memory().map_err(|_| Errno::EINVAL)

@@ -4,6 +4,7 @@ use super::Call;
 use super::epoll::anonymous_metadata;
 use crate::arch::user_access::copy_to_user;
 use crate::net::netlink::NetlinkSocket;
+use crate::process::numbers::{known, known_to};
 use crate::process::object::RLIMIT_MSGQUEUE;
 use crate::process::{Process, accounts, ipc, send_to_process};
 use crate::time;
@@ -74,8 +75,9 @@ impl Registered {
             How::Signal { signal: 0, .. } => {}
             How::Signal { signal, value } => {
                 let uid = call.thread.with_cred(|cred| cred.uid.real);
-                let info = Siginfo::message_queue(*signal, call.process().pid, uid, *value);
                 if let Some(process) = self.process.upgrade() {
+                    let number = known_to(&process.space, call.process().pid).get();
+                    let info = Siginfo::message_queue(*signal, number, uid, *value);
                     let _ = send_to_process(&process, &info);
                 }
             }
@@ -137,6 +139,7 @@ impl File for QueueFile {
             (notify, signal, one.pid)
         });
         let (notify, signal, pid) = told.unwrap_or((0, 0, 0));
+        let pid = known(pid).get();
         let text = format!(
             "QSIZE:{:<10} NOTIFY:{notify:<5} SIGNO:{signal:<5} NOTIFY_PID:{pid:<6}\n",
             self.0.bytes()

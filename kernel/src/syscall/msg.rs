@@ -80,7 +80,10 @@ pub fn msgctl(call: &mut Call<'_>) -> Result<u64> {
 }
 
 fn stat(call: &Call<'_>, which: Which) -> Result<u64> {
-    let (id, shown) = call.ipc(|caller| ipc::own().queues.stat(caller, which))?;
+    let (id, mut shown) = call.ipc(|caller| ipc::own().queues.stat(caller, which))?;
+    for pid in [&mut shown.msg_lspid, &mut shown.msg_lrpid] {
+        *pid = call.known(*pid);
+    }
     call.pointer::<MsqidDs>(2).write(&shown)?;
     Ok(id as u64)
 }

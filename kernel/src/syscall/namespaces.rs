@@ -7,7 +7,9 @@ use alloc::sync::Arc;
 use paddock_abi::process::CloneFlags;
 use paddock_abi::{Errno, Result};
 use paddock_cred::Cap;
+use paddock_process::PidSpace;
 use paddock_sync::try_arc;
+use paddock_vfs::{OpenFile, OpenFlags};
 
 /// What unshare(2) takes but for kinds of namespaces.
 const PARTS: CloneFlags = CloneFlags::FS
@@ -19,7 +21,8 @@ const PARTS: CloneFlags = CloneFlags::FS
 /// What the threads of a process always share.
 const OF_THREADS: CloneFlags = PARTS.union(KINDS).difference(CloneFlags::SYSVSEM);
 
-/// unshare(2): namespaces of mounts, of the host's names and of IPC (`EINVAL` for others), and
+/// unshare(2): namespaces of mounts, of the host's names, of IPC and of processes to come
+/// (`EINVAL` for others), and
 /// what processes share; not what is shared by the threads of one (`EINVAL`).
 pub fn unshare(call: &mut Call<'_>) -> Result<u64> {
     let flags = CloneFlags::from_bits(call.word(0)).ok_or(Errno::EINVAL)?;
@@ -33,7 +36,7 @@ pub fn unshare(call: &mut Call<'_>) -> Result<u64> {
         let process = call.process();
         let paths = process.paths.lock().clone();
         let old = process.namespaces.lock().clone();
-        let (new, paths) = old.unshared(flags, &call.thread.cred(), paths)?;
+        let (new, paths) = old.unshared(flags, process, &call.thread.cred(), paths)?;
         if flags.contains(CloneFlags::FILES) {
             descriptors::unshare(call)?;
         }
@@ -55,7 +58,7 @@ fn check_single(call: &Call<'_>) -> Result<()> {
     }
 }
 
-/// setns(2): of mounts, of the host's names and of IPC, by a file of `/proc/PID/ns` or by a
+/// setns(2): of mounts, of the host's names, of IPC and of processes to come, by a file of `/proc/PID/ns` or by a
 /// process's descriptor.
 pub fn setns(call: &mut Call<'_>) -> Result<u64> {
     let file = call.file(0)?;
@@ -72,6 +75,7 @@ pub fn setns(call: &mut Call<'_>) -> Result<u64> {
                 Namespace::Uts(uts) => new.uts = uts.clone(),
                 Namespace::Ipc(ipc) => new.ipc = ipc.clone(),
                 Namespace::Mounts(mounts) => new.mounts = mounts.clone(),
+                Namespace::Pid(space) => new.pid = below(call, space)?,
             }
             kind
         }
@@ -92,6 +96,9 @@ pub fn setns(call: &mut Call<'_>) -> Result<u64> {
             if wanted.contains(CloneFlags::NEWNS) {
                 new.mounts = theirs.mounts.clone();
             }
+            if wanted.contains(CloneFlags::NEWPID) {
+                new.pid = below(call, &process.space)?;
+            }
             wanted
         }
     };
@@ -109,6 +116,36 @@ pub fn setns(call: &mut Call<'_>) -> Result<u64> {
         ipc::sem::process_ended(call.process());
     }
     Ok(0)
+}
+
+/// A PID namespace for children. `EINVAL` for one that is neither the caller's nor within
+/// that.
+fn below(call: &Call<'_>, space: &PidSpace) -> Result<PidSpace> {
+    match space.is_within(&call.process().space) {
+        true => Ok(space.clone()),
+        false => Err(Errno::EINVAL),
+    }
+}
+
+/// The PID namespace that a file is.
+pub fn space_of(file: &OpenFile) -> Option<&PidSpace> {
+    match file.file().as_any().downcast_ref::<Namespace>()? {
+        Namespace::Pid(space) => Some(space),
+        _ => None,
+    }
+}
+
+/// `NS_GET_PARENT` of ioctl_ns(2): a descriptor of the PID namespace around another.
+/// `EPERM` if that is not the caller's, or within it.
+pub fn parent(call: &Call<'_>, file: &OpenFile) -> Result<u64> {
+    let space = space_of(file).ok_or(Errno::EINVAL)?;
+    let above = space.above().ok_or(Errno::EPERM)?;
+    if !above.is_within(&call.process().space) {
+        return Err(Errno::EPERM);
+    }
+    let file = try_arc(Namespace::Pid(above.clone()))?;
+    let file = OpenFile::new(file, None, OpenFlags::empty())?;
+    Ok(call.install(file, OpenFlags::CLOEXEC)? as u64)
 }
 
 /// pivot_root(2): not of the namespace that there is from the start (`EINVAL`), as on

@@ -66,6 +66,7 @@ pub fn pidfd_open(call: &mut Call<'_>) -> Result<u64> {
     if !OpenFlags::NONBLOCK.contains(flags) {
         return Err(Errno::EINVAL);
     }
+    let pid = call.find_number(pid).ok_or(Errno::ESRCH)?;
     let process = {
         let tree = tree().lock();
         match tree.get(pid) {

@@ -30,7 +30,7 @@ fn notify(call: &Call<'_>, event: Sigevent) -> Result<Notify> {
     let tid = match event.notify {
         SIGEV_NONE => return Ok(Notify::Nothing),
         SIGEV_SIGNAL | SIGEV_THREAD => None,
-        SIGEV_THREAD_ID => Some(event.tid as u32),
+        SIGEV_THREAD_ID => Some(call.find_number(event.tid as u32).ok_or(Errno::EINVAL)?),
         _ => return Err(Errno::EINVAL),
     };
     let is_own = |tid| call.process().thread(tid).is_some();

@@ -35,7 +35,10 @@ pub fn for_each(
     };
     let targets = match which {
         PRIO_PROCESS => {
-            let tid = if who == 0 { call.thread.tid } else { who };
+            let tid = match who {
+                0 => call.thread.tid,
+                who => call.find_number(who).ok_or(Errno::ESRCH)?,
+            };
             let process = tree().lock().process_of(tid).ok_or(Errno::ESRCH)?;
             visit(&process, Some(tid));
             None
@@ -43,7 +46,7 @@ pub fn for_each(
         PRIO_PGRP => {
             let group = match who {
                 0 => tree().lock().group(call.process().pid)?,
-                group => group,
+                group => call.find_number(group).ok_or(Errno::ESRCH)?,
             };
             Some(Targets::of_group(group)?.0)
         }

@@ -64,7 +64,7 @@ fn start(call: &Call<'_>, request: &CloneRequest, pidfd: u64) -> Result<u64> {
     let flags = request.flags;
     if !flags.contains(CloneFlags::PIDFD) {
         let pid = process::clone(call.frame, request, &|_| Ok(()))?;
-        return Ok(u64::from(pid));
+        return Ok(u64::from(pid.get()));
     }
     if flags.intersects(CloneFlags::DETACHED | CloneFlags::THREAD) {
         return Err(Errno::EINVAL);
@@ -80,7 +80,7 @@ fn start(call: &Call<'_>, request: &CloneRequest, pidfd: u64) -> Result<u64> {
             release(call.process(), entry);
         }
     });
-    Ok(u64::from(pid?))
+    Ok(u64::from(pid?.get()))
 }
 
 /// clone3(2): without the choice of numbers (`ENOSYS`).
@@ -264,7 +264,7 @@ pub fn personality(call: &mut Call<'_>) -> Result<u64> {
 /// set_tid_address(2).
 pub fn set_tid_address(call: &mut Call<'_>) -> Result<u64> {
     call.thread.clear_tid.store(call.word(0), Ordering::Relaxed);
-    Ok(u64::from(call.thread.tid))
+    Ok(u64::from(call.thread.number.get()))
 }
 
 /// Bytes of `struct robust_list_head`.

@@ -15,8 +15,8 @@ use paddock_user_io::with_buffer;
 ///
 /// # Errors
 /// `ESRCH` if there is none, or none any more; `EPERM`.
-fn memory_of(pid: i32) -> Result<Arc<Memory>> {
-    let pid = u32::try_from(pid).map_err(|_| Errno::ESRCH)?;
+fn memory_of(call: &Call<'_>) -> Result<Arc<Memory>> {
+    let pid = call.number(0)?;
     let process = tree().lock().process_of(pid).ok_or(Errno::ESRCH)?;
     may_inspect(&process).map_err(|_| Errno::EPERM)?;
     process.memory().map_err(|_| Errno::ESRCH)
@@ -72,7 +72,7 @@ fn transfer(
     if own.length() == 0 || other.length() == 0 {
         return Ok(0);
     }
-    let memory = memory_of(call.int(0))?;
+    let memory = memory_of(call)?;
     Ok(body(&own, &memory, other.pieces().0)? as u64)
 }
 

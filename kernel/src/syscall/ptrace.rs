@@ -31,7 +31,7 @@ pub fn ptrace(call: &mut Call<'_>) -> Result<u64> {
     if request == PTRACE_TRACEME {
         return trace_me(call);
     }
-    let thread = thread_of(call.int(1))?;
+    let thread = thread_of(call)?;
     let own = call.process().pid;
     match request {
         PTRACE_ATTACH => attach(call, &thread, false, TraceOptions::empty()),
@@ -84,9 +84,9 @@ fn trace_me(call: &Call<'_>) -> Result<u64> {
     })
 }
 
-/// The thread of that number. `ESRCH`.
-fn thread_of(tid: i32) -> Result<Arc<UserThread>> {
-    let tid = u32::try_from(tid).map_err(|_| Errno::ESRCH)?;
+/// The thread that the call names. `ESRCH`.
+fn thread_of(call: &Call<'_>) -> Result<Arc<UserThread>> {
+    let tid = call.number(1)?;
     let process = tree().lock().process_of(tid).ok_or(Errno::ESRCH)?;
     process.thread(tid).ok_or(Errno::ESRCH)
 }

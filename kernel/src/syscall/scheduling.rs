@@ -23,7 +23,10 @@ pub fn sched_yield(_: &mut Call<'_>) -> Result<u64> {
 fn target(call: &Call<'_>, index: usize) -> Result<Arc<Process>> {
     match call.int(index) {
         0 => Ok(call.process().clone()),
-        pid if pid > 0 => tree().lock().process_of(pid as u32).ok_or(Errno::ESRCH),
+        pid if pid > 0 => {
+            let pid = call.number(index)?;
+            tree().lock().process_of(pid).ok_or(Errno::ESRCH)
+        }
         _ => Err(Errno::EINVAL),
     }
 }
@@ -33,7 +36,7 @@ fn target_thread(call: &Call<'_>) -> Result<Arc<Thread>> {
     let process = target(call, 0)?;
     let tid = match call.uint(0) {
         0 => call.thread.tid,
-        tid => tid,
+        _ => call.number(0)?,
     };
     let threads = process.threads.lock();
     let thread = threads.iter().find(|thread| thread.tid == tid);

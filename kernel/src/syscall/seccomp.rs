@@ -109,7 +109,7 @@ fn set_filter(call: &Call<'_>, flags: u32, place: UserPtr<Fprog>) -> Result<u64>
     match process::synchronize_filter(call.thread, &filter)? {
         None => Ok(0),
         Some(_) if flags & FLAG_TSYNC_ESRCH != 0 => Err(Errno::ESRCH),
-        Some(other) => Ok(u64::from(other)),
+        Some(other) => Ok(u64::from(call.known(other))),
     }
 }
 

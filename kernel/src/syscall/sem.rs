@@ -179,7 +179,7 @@ fn get_one(call: &Call<'_>, id: i32, command: u32) -> Result<u64> {
     let look = |engine: &Engine<_>| {
         Ok(match command {
             GETVAL => engine.value(number)? as u64,
-            GETPID => u64::from(engine.pid(number)?),
+            GETPID => u64::from(call.known(engine.pid(number)?)),
             GETNCNT => engine.larger_waiters(number)? as u64,
             _ => engine.zero_waiters(number)? as u64,
         })

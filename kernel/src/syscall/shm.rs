@@ -152,7 +152,10 @@ pub fn shmctl(call: &mut Call<'_>) -> Result<u64> {
 }
 
 fn stat(call: &Call<'_>, which: Which) -> Result<u64> {
-    let (id, shown) = call.ipc(|caller| ipc::own().segments.stat(caller, which))?;
+    let (id, mut shown) = call.ipc(|caller| ipc::own().segments.stat(caller, which))?;
+    for pid in [&mut shown.shm_cpid, &mut shown.shm_lpid] {
+        *pid = call.known(*pid);
+    }
     call.pointer::<ShmidDs>(2).write(&shown)?;
     Ok(id as u64)
 }

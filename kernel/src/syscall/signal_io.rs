@@ -78,13 +78,13 @@ fn change(file: &Arc<OpenFile>, change: impl FnOnce(&mut IoSignal)) -> Result<()
 pub fn fcntl(call: &Call<'_>, file: &Arc<OpenFile>, command: u32) -> Option<Result<u64>> {
     let pair = call.pointer::<[i32; 2]>(2);
     Some(match command {
-        F_GETOWN => Ok(owner(file).number() as i64 as u64),
+        F_GETOWN => Ok(shown_owner(call, file).number() as i64 as u64),
         F_SETOWN => set_number(call, file, call.int(2)),
-        F_GETOWN_EX => pair.write(&owner(file).pair()).map(|()| 0),
+        F_GETOWN_EX => pair.write(&shown_owner(call, file).pair()).map(|()| 0),
         F_SETOWN_EX => pair
             .read()
             .and_then(IoOwner::from_pair)
-            .and_then(|owner| set_owner(call, file, owner)),
+            .and_then(|owner| set_given_owner(call, file, owner)),
         F_GETSIG => Ok(u64::from(get(file).signal)),
         F_SETSIG => match call.uint(2) {
             signal if signal <= SIGMAX => change(file, |set| set.signal = signal).map(|()| 0),
@@ -111,13 +111,31 @@ pub fn ioctl(call: &Call<'_>, file: &Arc<OpenFile>, command: u32) -> Option<Resu
         FIOSETOWN | SIOCSPGRP if is_socket(file) => number
             .read()
             .and_then(|owner| set_number(call, file, owner)),
-        FIOGETOWN | SIOCGPGRP if is_socket(file) => number.write(&owner(file).number()).map(|()| 0),
+        FIOGETOWN | SIOCGPGRP if is_socket(file) => {
+            let owner = shown_owner(call, file).number();
+            number.write(&owner).map(|()| 0)
+        }
         _ => return None,
     })
 }
 
 fn set_number(call: &Call<'_>, file: &Arc<OpenFile>, number: i32) -> Result<u64> {
-    IoOwner::from_number(number).and_then(|owner| set_owner(call, file, owner))
+    IoOwner::from_number(number).and_then(|owner| set_given_owner(call, file, owner))
+}
+
+/// One by a number that the caller gives.
+fn set_given_owner(call: &Call<'_>, file: &Arc<OpenFile>, given: IoOwner) -> Result<u64> {
+    let owner = given.renumbered(|number| call.find_number(number));
+    match given != IoOwner::Nobody && owner == IoOwner::Nobody {
+        true => Err(Errno::ESRCH),
+        false => set_owner(call, file, owner),
+    }
+}
+
+/// The owner as the caller knows it; nobody for one that it does not.
+fn shown_owner(call: &Call<'_>, file: &Arc<OpenFile>) -> IoOwner {
+    let known = |id| Some(call.known(id)).filter(|&number| number != 0);
+    owner(file).renumbered(known)
 }
 
 fn set_owner(call: &Call<'_>, file: &Arc<OpenFile>, owner: IoOwner) -> Result<u64> {

@@ -9,6 +9,7 @@ use alloc::sync::Arc;
 use paddock_abi::signal::*;
 use paddock_abi::time::Timespec;
 use paddock_abi::{Errno, Result};
+use paddock_process::Local;
 use paddock_process::signal::{SignalSet, is_signal};
 use paddock_sync::{NO_DEADLINE, WaitError, WaitQueue};
 
@@ -157,7 +158,8 @@ pub fn sigaltstack(call: &mut Call<'_>) -> Result<u64> {
 
 fn sender(call: &Call<'_>, signal: u32, code: i32) -> Siginfo {
     let uid = call.thread.with_cred(|cred| cred.uid.real);
-    Siginfo::from_process(signal, code, call.process().pid as i32, uid)
+    let number = call.process().number.get();
+    Siginfo::from_process(signal, code, number as i32, uid)
 }
 
 fn check_signal(signal: u32) -> Result<()> {
@@ -177,10 +179,15 @@ fn send(call: &Call<'_>, target: &Process, info: &Siginfo, tid: Option<u32>) -> 
     if info.signal() == 0 {
         return Ok(());
     }
-    match tid {
-        Some(tid) => process::send_to_thread(target, tid, info),
-        None => process::send_to_process(target, info),
+    if call.process().space.is_within(&target.space) {
+        return process::send_from_process(target, info, tid, false);
     }
+    // One that the receiver does not know.
+    let mut info = *info;
+    if info.tells_sender() {
+        info.set_sender(0);
+    }
+    process::send_from_process(target, &info, tid, true)
 }
 
 /// kill(2): the own threads, by right, or SIGCONT in the own session.
@@ -197,7 +204,8 @@ fn may_signal(call: &Call<'_>, target: &Process, signal: u32) -> bool {
         }
 }
 
-fn find(pid: u32) -> Result<Arc<Process>> {
+fn find(call: &Call<'_>, number: u32) -> Result<Arc<Process>> {
+    let pid = call.find_number(number).ok_or(Errno::ESRCH)?;
     tree().lock().get(pid).ok_or(Errno::ESRCH)
 }
 
@@ -207,13 +215,16 @@ pub fn kill(call: &mut Call<'_>) -> Result<u64> {
     check_signal(signal)?;
     let info = sender(call, signal, SI_USER);
     match call.int(0) {
-        pid if pid > 0 => send(call, &*find(pid as u32)?, &info, None).map(|()| 0),
+        pid if pid > 0 => send(call, &*find(call, pid as u32)?, &info, None).map(|()| 0),
         -1 => send_to_all(call, &info),
         0 => {
             let group = tree().lock().group(call.process().pid)?;
             send_to_group(call, group, &info)
         }
-        group => send_to_group(call, group.unsigned_abs(), &info),
+        group => {
+            let group = call.find_number(group.unsigned_abs());
+            send_to_group(call, group.ok_or(Errno::ESRCH)?, &info)
+        }
     }
 }
 
@@ -242,12 +253,14 @@ fn send_to_group(call: &Call<'_>, group: u32, info: &Siginfo) -> Result<u64> {
     }
 }
 
-/// To everyone but process 1 and the caller.
+/// To everyone in the caller's PID namespace but process 1 and the caller.
 fn send_to_all(call: &Call<'_>, info: &Siginfo) -> Result<u64> {
     let own = call.process().pid;
+    let space = &call.process().space;
     let (targets, ()) = Targets::find(|tree, add| {
-        tree.for_each(|pid, process| {
-            if pid != 1 && pid != own {
+        tree.for_each_in_space(space, |pid, process| {
+            let is_first = process.number == Local::FIRST && process.space == *space;
+            if !is_first && pid != own {
                 add(process);
             }
         });
@@ -275,8 +288,9 @@ fn to_thread(call: &Call<'_>, group: Option<u32>, tid: i32, signal: u32) -> Resu
         .ok()
         .filter(|&tid| tid > 0)
         .ok_or(Errno::EINVAL)?;
+    let tid = call.find_number(tid).ok_or(Errno::ESRCH)?;
     let target = tree().lock().process_of(tid).ok_or(Errno::ESRCH)?;
-    if group.is_some_and(|group| group != target.pid) {
+    if group.is_some_and(|group| call.find_number(group) != Some(target.pid)) {
         return Err(Errno::ESRCH);
     }
     send(call, &target, &sender(call, signal, SI_TKILL), Some(tid))?;
@@ -287,14 +301,14 @@ fn to_thread(call: &Call<'_>, group: Option<u32>, tid: i32, signal: u32) -> Resu
 /// from the kernel or from kill(2).
 fn given_info(
     call: &Call<'_>,
-    target: u32,
+    target: Option<u32>,
     signal: u32,
     place: UserPtr<Siginfo>,
 ) -> Result<Siginfo> {
     let mut info = place.read()?;
     info.si_signo = signal as i32;
     let forged = info.si_code >= 0 || info.si_code == SI_TKILL;
-    if forged && target != call.process().pid {
+    if forged && target != Some(call.process().pid) {
         return Err(Errno::EPERM);
     }
     Ok(info)
@@ -304,8 +318,8 @@ fn given_info(
 pub fn rt_sigqueueinfo(call: &mut Call<'_>) -> Result<u64> {
     let (pid, signal) = (call.uint(0), call.uint(1));
     check_signal(signal)?;
-    let info = given_info(call, pid, signal, call.pointer(2))?;
-    send(call, &*find(pid)?, &info, None)?;
+    let info = given_info(call, call.find_number(pid), signal, call.pointer(2))?;
+    send(call, &*find(call, pid)?, &info, None)?;
     Ok(0)
 }
 
@@ -321,7 +335,7 @@ pub fn send_to(
     let info = match place.non_null() {
         None => sender(call, signal, SI_USER),
         Some(place) if place.read()?.si_signo != signal as i32 => return Err(Errno::EINVAL),
-        Some(place) => given_info(call, target.pid, signal, place)?,
+        Some(place) => given_info(call, Some(target.pid), signal, place)?,
     };
     send(call, target, &info, None)?;
     Ok(0)
@@ -331,7 +345,13 @@ pub fn send_to(
 pub fn rt_tgsigqueueinfo(call: &mut Call<'_>) -> Result<u64> {
     let (pid, tid, signal) = (call.uint(0), call.uint(1), call.uint(2));
     check_signal(signal)?;
-    let info = given_info(call, pid, signal, call.pointer(3))?;
-    send(call, &*find(pid)?, &info, Some(tid))?;
+    let info = given_info(call, call.find_number(pid), signal, call.pointer(3))?;
+    let target = find(call, pid)?;
+    send(
+        call,
+        &target,
+        &info,
+        Some(call.find_number(tid).ok_or(Errno::ESRCH)?),
+    )?;
     Ok(0)
 }

@@ -1,7 +1,7 @@
 //! Waiting for children: wait4(2), waitid(2).
 
 use super::{Call, pidfd};
-use crate::process::{Process, tree};
+use crate::process::{Process, numbers, tree};
 use paddock_abi::process::{P_ALL, P_PGID, P_PID, P_PIDFD, Rusage, WaitOptions};
 use paddock_abi::signal::{SIGCHLD, Siginfo};
 use paddock_abi::{Errno, Result};
@@ -19,8 +19,8 @@ pub fn wait4(call: &mut Call<'_>) -> Result<u64> {
         0 => own_group(call)?,
         // Whose group it would be has no positive number.
         i32::MIN => return Err(Errno::ESRCH),
-        pid if pid > 0 => Selector::Pid(pid as u32),
-        group => Selector::Group(group.unsigned_abs()),
+        pid if pid > 0 => Selector::Pid(child_number(call, pid as u32)?),
+        group => Selector::Group(child_number(call, group.unsigned_abs())?),
     };
     let Some(child) = wait(call, which, given | WaitOptions::EXITED)? else {
         return Ok(0);
@@ -31,7 +31,12 @@ pub fn wait4(call: &mut Call<'_>) -> Result<u64> {
     if let Some(usage) = call.pointer::<Rusage>(3).non_null() {
         usage.write(&child.usage.to_rusage())?;
     }
-    Ok(u64::from(child.pid))
+    Ok(u64::from(child.number.get()))
+}
+
+/// The kernel's number for that of a child or of its group. `ECHILD`.
+fn child_number(call: &Call<'_>, number: u32) -> Result<u32> {
+    call.find_number(number).ok_or(Errno::ECHILD)
 }
 
 fn own_group(call: &Call<'_>) -> Result<Selector> {
@@ -43,11 +48,17 @@ fn own_group(call: &Call<'_>) -> Result<Selector> {
 fn wait(call: &Call<'_>, which: Selector, options: WaitOptions) -> Result<Option<Waited<Process>>> {
     let process = call.process();
     let look = || tree().lock().wait(process.pid, which, options).transpose();
-    if options.contains(WaitOptions::NOHANG) {
-        return look().transpose();
+    let found = match options.contains(WaitOptions::NOHANG) {
+        true => look().transpose()?,
+        false => {
+            let found = process.children.wait_interruptible(NO_DEADLINE, look);
+            found.map_err(|_| Errno::ERESTARTSYS)?.map(Some)?
+        }
+    };
+    if let Some(gone) = found.as_ref().and_then(|child| child.gone.as_ref()) {
+        numbers::departed(&gone.space);
     }
-    let found = process.children.wait_interruptible(NO_DEADLINE, look);
-    found.map_err(|_| Errno::ERESTARTSYS)?.map(Some)
+    Ok(found)
 }
 
 /// waitid(2).
@@ -71,9 +82,9 @@ pub fn waitid(call: &mut Call<'_>) -> Result<u64> {
             Selector::Pid(pidfd::process_of(&file)?.pid)
         }
         P_ALL => Selector::Any,
-        P_PID if id != 0 => Selector::Pid(id),
+        P_PID if id != 0 => Selector::Pid(child_number(call, id)?),
         P_PGID if id == 0 => own_group(call)?,
-        P_PGID => Selector::Group(id),
+        P_PGID => Selector::Group(child_number(call, id)?),
         _ => return Err(Errno::EINVAL),
     };
     let child = wait(call, which, options)?;
@@ -91,7 +102,7 @@ pub fn waitid(call: &mut Call<'_>) -> Result<u64> {
 
 fn siginfo(child: &Waited<Process>) -> Siginfo {
     let (code, status) = child.status.to_siginfo();
-    let mut info = Siginfo::child(code, child.pid as i32, child.uid, status, (0, 0));
+    let mut info = Siginfo::child(code, child.number.get() as i32, child.uid, status, (0, 0));
     info.si_signo = SIGCHLD as i32;
     info
 }

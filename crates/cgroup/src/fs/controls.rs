@@ -320,7 +320,8 @@ fn integer(text: &str) -> Result<i32> {
 
 fn show_procs(context: &Context<'_>, text: &mut Text<'_>) -> Result<()> {
     for pid in context.shared.hierarchy.members(context.group)? {
-        text.line(format_args!("{pid}"))?;
+        let known = context.shared.system.known(pid);
+        text.line(format_args!("{known}"))?;
     }
     Ok(())
 }
@@ -338,7 +339,8 @@ fn show_threads(context: &Context<'_>, text: &mut Text<'_>) -> Result<()> {
     for pid in context.shared.hierarchy.members(context.group)? {
         context.shared.system.for_each_thread(pid, &mut |tid| {
             if result.is_ok() {
-                result = text.line(format_args!("{tid}"));
+                let known = context.shared.system.known(tid);
+                result = text.line(format_args!("{known}"));
             }
         });
     }

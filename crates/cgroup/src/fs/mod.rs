@@ -31,7 +31,11 @@ pub trait System: Send + Sync {
     /// Who pays for what the caller makes.
     fn account(&self) -> Arc<Account>;
 
-    /// Moves the process of thread `pid`, or the caller's for zero, to a group,
+    /// What the caller knows a process or thread by; 0 for one that it does not know.
+    fn known(&self, id: u32) -> u32;
+
+    /// Moves the process of the thread that the caller knows as `pid`, or the caller's
+    /// for zero, to a group,
     /// if `may` says so of the group that it is in. `ESRCH`, and the errors of
     /// [`Hierarchy::transfer`].
     fn move_process(

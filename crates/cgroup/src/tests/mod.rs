@@ -147,6 +147,10 @@ impl System for Machine {
         self.account.clone()
     }
 
+    fn known(&self, id: u32) -> u32 {
+        id
+    }
+
     fn move_process(
         &self,
         pid: u32,

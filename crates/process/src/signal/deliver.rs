@@ -45,7 +45,7 @@ impl Signals {
     /// for its tracer, before [`Self::decide`].
     pub fn take_next(&mut self, tid: u32) -> Option<Siginfo> {
         let (signal, info) = self.take(tid, None)?;
-        if signal == SIGKILL && !self.protected {
+        if signal == SIGKILL && self.may_default(signal) {
             self.terminate(signal, false);
         }
         Some(info)
@@ -64,7 +64,7 @@ impl Signals {
 
     fn default_delivery(&mut self, signal: u32) -> Option<Delivery> {
         match default_action(signal) {
-            _ if self.protected => None,
+            _ if !self.may_default(signal) => None,
             DefaultAction::Ignore | DefaultAction::Continue => None,
             DefaultAction::Stop => {
                 self.stopping = true;

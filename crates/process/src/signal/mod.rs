@@ -15,7 +15,7 @@ pub use frame::{FpState, FrameRequest, Registers, build_frame, restore_frame};
 pub use pending::Pending;
 pub use send::Sent;
 pub use set::SignalSet;
-pub use state::{Signals, ThreadSignals};
+pub use state::{Protection, Signals, ThreadSignals};
 
 use paddock_abi::signal::*;
 

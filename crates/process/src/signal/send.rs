@@ -1,6 +1,6 @@
 //! Sending signals.
 
-use super::state::{Signals, ThreadSignals};
+use super::state::{Protection, Signals, ThreadSignals};
 use super::{SignalSet, is_signal};
 use paddock_abi::signal::*;
 use paddock_abi::{Errno, Result};
@@ -17,17 +17,23 @@ pub enum Sent {
 }
 
 impl Signals {
-    /// Sends a signal to the process (`tid` none) or one of its threads.
-    /// `forced` is the kernel's own: it cannot be ignored or blocked.
+    /// Sends a signal to the process (`tid` none) or one of its threads, the kernel's
+    /// own or one from the same PID namespace.
     /// `ESRCH` if there is no such thread; `EAGAIN` as for
     /// [`Pending::add`].
     pub fn send(&mut self, info: &Siginfo, tid: Option<u32>) -> Result<Sent> {
+        self.send_from(info, tid, info.si_code == SI_KERNEL)
+    }
+
+    /// The same; `outside` tells whether it comes from outside of the process's PID
+    /// namespace.
+    pub fn send_from(&mut self, info: &Siginfo, tid: Option<u32>, outside: bool) -> Result<Sent> {
         let signal = info.signal();
         if !is_signal(signal) {
             return Err(Errno::EINVAL);
         }
         self.cancel_opposites(signal);
-        if self.drops(signal, tid) {
+        if self.is_shielded(signal, outside) || self.drops(signal, tid) {
             return Ok(Sent::Ignored);
         }
         match tid {
@@ -66,13 +72,15 @@ impl Signals {
         }
     }
 
+    /// Whether a process 1 is not to notice a signal, which it does not handle.
+    fn is_shielded(&self, signal: u32, outside: bool) -> bool {
+        let defaulted = self.action_of(signal).handler == SIG_DFL;
+        self.protection != Protection::No && defaulted && !(outside && self.may_default(signal))
+    }
+
     /// Whether a signal leaves no trace: ignored by all it could reach, and
     /// blocked by none of them, of which none is traced.
     fn drops(&self, signal: u32, tid: Option<u32>) -> bool {
-        let defaulted = self.action_of(signal).handler == SIG_DFL;
-        if self.protected && defaulted {
-            return true;
-        }
         let concerned = |thread: &&ThreadSignals| tid.is_none_or(|tid| tid == thread.tid);
         let kept = |thread: &ThreadSignals| {
             thread.traced || thread.mask.contains(signal) || thread.awaited.contains(signal)
@@ -101,7 +109,7 @@ impl Signals {
         // A fault without a handler ends even process 1: it could only
         // fault again.
         if self.action_of(signal).handler == SIG_DFL {
-            self.protected = false;
+            self.protection = Protection::No;
         }
         let thread = self.thread_mut(tid)?;
         thread.mask = thread.mask.minus(SignalSet::of(signal));

@@ -44,14 +44,26 @@ impl ThreadSignals {
     }
 }
 
+/// Whether a process only gets the signals that it handles.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Protection {
+    /// It gets all.
+    #[default]
+    No,
+    /// As process 1 of a PID namespace: from outside of that it gets `SIGKILL` and
+    /// `SIGSTOP` besides.
+    OfNamespace,
+    /// As the machine's process 1.
+    Whole,
+}
+
 /// All signal state of one process and its threads.
 #[derive(Debug)]
 pub struct Signals {
     pub(super) actions: Box<[Sigaction; SIGMAX as usize]>,
     pub(super) pending: Pending,
     pub(super) threads: Vec<ThreadSignals>,
-    /// Process 1 only gets the signals that it handles.
-    pub(super) protected: bool,
+    pub(super) protection: Protection,
     /// How the process ends, once that is decided: all threads go.
     ending: Option<WaitStatus>,
     /// A thread has taken a stop and has not made it yet.
@@ -66,13 +78,13 @@ const QUEUE_LIMIT: u64 = 1024;
 
 impl Signals {
     /// The state of a first process with one thread: defaults, and nothing
-    /// blocked. `protected` for process 1. `ENOMEM`.
-    pub fn new(tid: u32, protected: bool) -> Result<Signals> {
+    /// blocked. `ENOMEM`.
+    pub fn new(tid: u32, protection: Protection) -> Result<Signals> {
         let mut signals = Signals {
             actions: try_box([Sigaction::default(); SIGMAX as usize])?,
             pending: Pending::new(),
             threads: Vec::new(),
-            protected,
+            protection,
             ending: None,
             stopping: false,
             queue_limit: QUEUE_LIMIT,
@@ -91,7 +103,7 @@ impl Signals {
             actions,
             pending: _,
             threads: _,
-            protected: _,
+            protection: _,
             ending: _,
             stopping: _,
             queue_limit,
@@ -105,7 +117,7 @@ impl Signals {
             awaited: _,
             traced: _,
         } = self.thread(parent_tid)?;
-        let mut child = Signals::new(child_tid, false)?;
+        let mut child = Signals::new(child_tid, Protection::No)?;
         *child.actions = **actions;
         child.queue_limit = *queue_limit;
         let thread = child.thread_mut(child_tid)?;
@@ -114,6 +126,20 @@ impl Signals {
             thread.alt_stack = *alt_stack;
         }
         Ok(child)
+    }
+
+    /// It is process 1 of a PID namespace.
+    pub fn protect(&mut self) {
+        self.protection = Protection::OfNamespace;
+    }
+
+    /// Whether a signal without a handler that waits does what it does.
+    pub(super) fn may_default(&self, signal: u32) -> bool {
+        match self.protection {
+            Protection::No => true,
+            Protection::OfNamespace => SignalSet::UNBLOCKABLE.contains(signal),
+            Protection::Whole => false,
+        }
     }
 
     /// Sets how many signals with details may wait.
@@ -264,7 +290,7 @@ impl Signals {
         is_signal(signal)
             && ends
             && self.action_of(signal).handler == SIG_DFL
-            && !self.protected
+            && self.may_default(signal)
             && is_heard()
     }
 

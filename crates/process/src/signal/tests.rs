@@ -29,7 +29,7 @@ fn handled(delivery: Option<Delivery>) -> u32 {
 
 #[test]
 fn defaults_are_carried_out() {
-    let mut signals = Signals::new(1, false).unwrap();
+    let mut signals = Signals::new(1, Protection::No).unwrap();
     assert_eq!(send(&mut signals, SIGTERM), Sent::Wake(1));
     assert!(signals.has_work(1));
     assert!(matches!(
@@ -55,7 +55,7 @@ fn defaults_are_carried_out() {
 
 #[test]
 fn what_a_signal_will_come_to_is_known() {
-    let mut signals = Signals::new(1, false).unwrap();
+    let mut signals = Signals::new(1, Protection::No).unwrap();
     for deadly in [SIGTERM, SIGKILL, SIGSEGV] {
         assert!(signals.is_deadly(deadly));
     }
@@ -70,12 +70,16 @@ fn what_a_signal_will_come_to_is_known() {
     let caught = handler(SaFlags::empty(), SignalSet::EMPTY);
     signals.set_action(SIGTERM, caught).unwrap();
     assert!(!signals.is_deadly(SIGTERM));
-    assert!(!Signals::new(1, true).unwrap().is_deadly(SIGTERM));
+    assert!(
+        !Signals::new(1, Protection::Whole)
+            .unwrap()
+            .is_deadly(SIGTERM)
+    );
 }
 
 #[test]
 fn a_handler_blocks_its_signal_and_returns_to_the_old_mask() {
-    let mut signals = Signals::new(1, false).unwrap();
+    let mut signals = Signals::new(1, Protection::No).unwrap();
     signals
         .set_action(SIGUSR1, handler(SaFlags::empty(), SignalSet::of(SIGUSR2)))
         .unwrap();
@@ -94,7 +98,7 @@ fn a_handler_blocks_its_signal_and_returns_to_the_old_mask() {
 
 #[test]
 fn nodefer_and_resethand() {
-    let mut signals = Signals::new(1, false).unwrap();
+    let mut signals = Signals::new(1, Protection::No).unwrap();
     let flags = SaFlags::NODEFER | SaFlags::RESETHAND;
     signals
         .set_action(SIGUSR1, handler(flags, SignalSet::EMPTY))
@@ -107,7 +111,7 @@ fn nodefer_and_resethand() {
 
 #[test]
 fn masks_belong_to_threads() {
-    let mut signals = Signals::new(1, false).unwrap();
+    let mut signals = Signals::new(1, Protection::No).unwrap();
     signals.add_thread(2, SignalSet::EMPTY).unwrap();
     signals.set_mask(1, SignalSet::of(SIGINT)).unwrap();
     assert_eq!(send(&mut signals, SIGINT), Sent::Wake(2));
@@ -122,7 +126,7 @@ fn masks_belong_to_threads() {
 
 #[test]
 fn a_thread_that_ends_passes_its_work_on() {
-    let mut signals = Signals::new(1, false).unwrap();
+    let mut signals = Signals::new(1, Protection::No).unwrap();
     signals.add_thread(2, SignalSet::EMPTY).unwrap();
     assert_eq!(send(&mut signals, SIGTERM), Sent::Wake(1));
     assert_eq!(signals.remove_thread(1), Some(2));
@@ -131,7 +135,7 @@ fn a_thread_that_ends_passes_its_work_on() {
 
 #[test]
 fn realtime_signals_queue_and_others_do_not() {
-    let mut signals = Signals::new(1, false).unwrap();
+    let mut signals = Signals::new(1, Protection::No).unwrap();
     for signal in [SIGUSR1, 40] {
         signals
             .set_action(signal, handler(SaFlags::NODEFER, SignalSet::EMPTY))
@@ -150,7 +154,7 @@ fn realtime_signals_queue_and_others_do_not() {
 
 #[test]
 fn stop_and_continue_cancel_each_other() {
-    let mut signals = Signals::new(1, false).unwrap();
+    let mut signals = Signals::new(1, Protection::No).unwrap();
     send(&mut signals, SIGTSTP);
     send(&mut signals, SIGCONT);
     assert!(signals.next(1).is_none());
@@ -165,7 +169,7 @@ fn stop_and_continue_cancel_each_other() {
 
 #[test]
 fn a_continuation_cancels_a_stop_that_is_under_way() {
-    let mut signals = Signals::new(1, false).unwrap();
+    let mut signals = Signals::new(1, Protection::No).unwrap();
     for (between, holds) in [(None, true), (Some(SIGCONT), false), (Some(SIGKILL), false)] {
         send(&mut signals, SIGSTOP);
         assert!(matches!(signals.next(1), Some(Delivery::Stop(SIGSTOP))));
@@ -179,7 +183,7 @@ fn a_continuation_cancels_a_stop_that_is_under_way() {
 
 #[test]
 fn what_a_thread_blocks_after_being_woken_goes_to_another() {
-    let mut signals = Signals::new(1, false).unwrap();
+    let mut signals = Signals::new(1, Protection::No).unwrap();
     signals.add_thread(2, SignalSet::EMPTY).unwrap();
     assert_eq!(send(&mut signals, SIGUSR1), Sent::Wake(1));
     assert_eq!(signals.other_receiver(1), None);
@@ -191,7 +195,7 @@ fn what_a_thread_blocks_after_being_woken_goes_to_another() {
 
 #[test]
 fn process_one_gets_only_what_it_handles() {
-    let mut signals = Signals::new(1, true).unwrap();
+    let mut signals = Signals::new(1, Protection::Whole).unwrap();
     assert_eq!(send(&mut signals, SIGKILL), Sent::Ignored);
     assert_eq!(send(&mut signals, SIGTERM), Sent::Ignored);
     signals
@@ -206,7 +210,7 @@ fn process_one_gets_only_what_it_handles() {
 
 #[test]
 fn who_has_taken_a_signal_that_kills_is_known_to_end() {
-    let mut signals = Signals::new(1, false).unwrap();
+    let mut signals = Signals::new(1, Protection::No).unwrap();
     signals.add_thread(2, SignalSet::EMPTY).unwrap();
     assert!(!signals.is_killed());
     send(&mut signals, SIGKILL);
@@ -224,7 +228,7 @@ fn who_has_taken_a_signal_that_kills_is_known_to_end() {
 
 #[test]
 fn a_fault_cannot_be_blocked_away() {
-    let mut signals = Signals::new(1, false).unwrap();
+    let mut signals = Signals::new(1, Protection::No).unwrap();
     signals
         .set_action(SIGSEGV, handler(SaFlags::empty(), SignalSet::EMPTY))
         .unwrap();
@@ -243,7 +247,7 @@ fn a_fault_cannot_be_blocked_away() {
 
 #[test]
 fn a_suspended_mask_comes_back_with_the_handler() {
-    let mut signals = Signals::new(1, false).unwrap();
+    let mut signals = Signals::new(1, Protection::No).unwrap();
     signals
         .set_action(SIGUSR1, handler(SaFlags::empty(), SignalSet::EMPTY))
         .unwrap();
@@ -261,7 +265,7 @@ fn a_suspended_mask_comes_back_with_the_handler() {
 
 #[test]
 fn awaited_signals_are_kept_even_if_ignored_or_blocked() {
-    let mut signals = Signals::new(1, false).unwrap();
+    let mut signals = Signals::new(1, Protection::No).unwrap();
     let child = SignalSet::of(SIGCHLD);
     signals.set_mask(1, child).unwrap();
     assert!(signals.await_signal(1, child).is_none());
@@ -273,7 +277,7 @@ fn awaited_signals_are_kept_even_if_ignored_or_blocked() {
 
 #[test]
 fn exec_keeps_ignored_and_blocked() {
-    let mut signals = Signals::new(1, false).unwrap();
+    let mut signals = Signals::new(1, Protection::No).unwrap();
     signals
         .set_action(SIGUSR1, handler(SaFlags::empty(), SignalSet::EMPTY))
         .unwrap();
@@ -291,7 +295,7 @@ fn exec_keeps_ignored_and_blocked() {
 
 #[test]
 fn a_child_inherits_actions_and_mask_but_nothing_pending() {
-    let mut signals = Signals::new(1, true).unwrap();
+    let mut signals = Signals::new(1, Protection::Whole).unwrap();
     signals
         .set_action(SIGUSR1, handler(SaFlags::empty(), SignalSet::EMPTY))
         .unwrap();
@@ -371,7 +375,7 @@ proptest! {
     /// nothing blocked is ever delivered.
     #[test]
     fn blocked_signals_wait(ops in proptest::collection::vec((0u8..3, 1u32..=64, any::<u64>()), 1..60)) {
-        let mut signals = Signals::new(1, false).unwrap();
+        let mut signals = Signals::new(1, Protection::No).unwrap();
         for (what, signal, mask) in ops {
             match what {
                 0 => { send(&mut signals, signal); }
@@ -389,4 +393,28 @@ proptest! {
         let killed = matches!(signals.next(1), Some(Delivery::Terminate { signal: SIGKILL, .. }));
         prop_assert!(killed);
     }
+}
+
+#[test]
+fn a_namespaces_process_1_is_killed_from_outside_only() {
+    let mut signals = Signals::new(1, Protection::No).unwrap();
+    signals.protect();
+    let from = |signal| Siginfo::from_process(signal, SI_USER, 2, 0);
+    for signal in [SIGTERM, SIGKILL, SIGSTOP] {
+        let sent = signals.send_from(&from(signal), None, false);
+        assert_eq!(sent, Ok(Sent::Ignored));
+    }
+    let sent = signals.send_from(&from(SIGTERM), None, true);
+    assert_eq!(sent, Ok(Sent::Ignored));
+    assert!(!signals.has_deadly(1));
+    let sent = signals.send_from(&from(SIGKILL), None, true);
+    assert_eq!(sent, Ok(Sent::Wake(1)));
+    assert!(signals.has_deadly(1));
+    assert!(matches!(
+        signals.next(1),
+        Some(Delivery::Terminate {
+            signal: SIGKILL,
+            ..
+        })
+    ));
 }

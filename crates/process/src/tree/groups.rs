@@ -90,8 +90,10 @@ impl<P: Member> Tree<P> {
         self.reserve_group()?;
         self.leave_group(pid);
         let node = self.node_mut(pid)?;
+        let old = [node.group, node.session];
         (node.group, node.session) = (group, session);
         self.join_group(pid);
+        old.into_iter().for_each(|id| self.forget_names(id));
         for part in PARTS {
             let mut next = self.children(pid, part).first();
             while let Some(child) = next {

@@ -11,11 +11,13 @@ mod family;
 mod groups;
 mod numbers;
 mod rings;
+mod spaces;
 mod tasks;
 mod traces;
 mod wait;
 
 pub use exit::{Bereft, ExitEffects};
+pub use spaces::{LEVELS_MAX, Local, PidSpace};
 pub use traces::{TraceEnd, Tracee};
 pub use wait::{Selector, Waited};
 
@@ -27,6 +29,7 @@ use hashbrown::HashMap;
 use numbers::Numbers;
 use paddock_abi::{Errno, Result};
 use rings::{KINDS, Link, Ring};
+use spaces::Names;
 use traces::Traces;
 
 /// The largest process number, as on Linux with default settings.
@@ -62,9 +65,10 @@ struct Task {
 
 /// What a tree has to tell its members.
 pub trait Member {
-    /// The process's parent is now the one with this number, zero for none.
-    /// The tree's lock is held.
-    fn set_parent(&self, parent: u32);
+    /// The process's parent is now the one that it knows by this number; nobody that
+    /// it knows if there is none, or one outside of its PID namespace. The tree's lock
+    /// is held.
+    fn set_parent(&self, parent: Local);
 
     /// The process, which was added, has been waited for: its number is free.
     /// The tree's lock is held.
@@ -119,6 +123,8 @@ pub struct Tree<P> {
     groups: HashMap<u32, Group>,
     sessions: HashMap<u32, Ring>,
     threads: HashMap<u32, Task>,
+    /// What those in PID namespaces are called there, by the kernel's numbers.
+    names: HashMap<u32, Names>,
     /// How many of them each user has.
     tasks_of: HashMap<u32, usize>,
     last: u32,
@@ -142,6 +148,7 @@ impl<P: Member> Tree<P> {
             groups: HashMap::new(),
             sessions: HashMap::new(),
             threads: HashMap::new(),
+            names: HashMap::new(),
             tasks_of: HashMap::new(),
             last: 0,
             broadcasts: (0, 0),
@@ -150,8 +157,9 @@ impl<P: Member> Tree<P> {
     }
 
     /// Adds a process under its reserved number. It joins its parent's group
-    /// and session; without a parent it leads its own. `ENOMEM`; `ESRCH` if
-    /// the parent is gone. Process 1 has all that had lost the one before.
+    /// and session; without a parent it leads its own. `ENOMEM`, also if its PID
+    /// namespace has ended; `ESRCH` if the parent is gone. Process 1 has all that had
+    /// lost the one before.
     pub fn add(
         &mut self,
         pid: u32,
@@ -159,6 +167,9 @@ impl<P: Member> Tree<P> {
         process: Arc<P>,
         exit_signal: u32,
     ) -> Result<()> {
+        if self.may_not_come(pid) {
+            return Err(Errno::ENOMEM);
+        }
         self.nodes.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
         self.reserve_group()?;
         let (group, session, uid) = match parent {
@@ -168,7 +179,7 @@ impl<P: Member> Tree<P> {
                 (parent.group, parent.session, parent.uid)
             }
         };
-        process.set_parent(parent.unwrap_or(0));
+        process.set_parent(parent.map_or(Local::NOBODY, |parent| self.number_for(pid, parent)));
         let node = Node {
             process,
             parent: parent.unwrap_or(0),
@@ -335,14 +346,19 @@ impl<P: Member> Tree<P> {
         self.leave_parent(pid);
         self.leave_group(pid);
         self.numbers.set(pid, false);
-        let process = self.nodes.remove(&pid)?.process;
-        process.removed();
-        Some(process)
+        let node = self.nodes.remove(&pid)?;
+        for id in [pid, node.group, node.session] {
+            self.forget_names(id);
+        }
+        node.process.removed();
+        Some(node.process)
     }
 }
 
 #[cfg(test)]
 mod list_tests;
+#[cfg(test)]
+mod space_tests;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]

@@ -77,7 +77,7 @@ impl<P: Member> Tree<P> {
         self.threads.len()
     }
 
-    fn in_use(&self, id: u32) -> bool {
+    pub(super) fn in_use(&self, id: u32) -> bool {
         self.threads.contains_key(&id)
             || self.nodes.contains_key(&id)
             || self.groups.contains_key(&id)
@@ -89,6 +89,7 @@ impl<P: Member> Tree<P> {
     pub fn release(&mut self, id: u32) {
         if !self.nodes.contains_key(&id) {
             self.forget_task(id);
+            self.forget_names(id);
         }
     }
 

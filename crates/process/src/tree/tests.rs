@@ -6,7 +6,7 @@ use proptest::prelude::*;
 impl Member for u32 {
     fn removed(&self) {}
 
-    fn set_parent(&self, _parent: u32) {}
+    fn set_parent(&self, _parent: Local) {}
 }
 
 pub(super) const END: WaitOptions = WaitOptions::EXITED;

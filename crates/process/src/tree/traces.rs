@@ -1,6 +1,6 @@
 //! Who traces whom (ptrace(2)), and what tracers may wait for.
 
-use super::{Member, Selector, Tree, Waited};
+use super::{Local, Member, Selector, Tree, Waited};
 use crate::status::{Usage, WaitStatus};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -19,6 +19,8 @@ pub struct Tracee {
     /// What its tracer asked for.
     pub options: TraceOptions,
     process: u32,
+    /// What its tracer knows it as, also once it is gone.
+    number: Local,
     state: State,
 }
 
@@ -90,6 +92,7 @@ impl<P: Member> Tree<P> {
         if process == tracer || self.tracee(tid).is_some() {
             return Err(Errno::EPERM);
         }
+        let number = self.number_for(tracer, tid);
         // What is there now is of another that had its number.
         self.traces.remove(tid);
         let traces = &mut self.traces;
@@ -105,6 +108,7 @@ impl<P: Member> Tree<P> {
                 seized,
                 options,
                 process,
+                number,
                 state: State::Runs,
             },
         );
@@ -257,8 +261,8 @@ impl<P: Member> Tree<P> {
     }
 
     fn collect_tracee(&mut self, tid: u32, status: WaitStatus, options: WaitOptions) -> Waited<P> {
-        let process = self.traces.tracees.get(&tid).map(|it| it.process);
-        let uid = process.and_then(|pid| self.uid(pid).ok()).unwrap_or(0);
+        let tracee = self.traces.tracees.get(&tid).copied();
+        let uid = tracee.and_then(|it| self.uid(it.process).ok()).unwrap_or(0);
         match status.is_end() {
             _ if options.contains(WaitOptions::NOWAIT) => {}
             true => drop(self.traces.remove(tid)),
@@ -266,6 +270,7 @@ impl<P: Member> Tree<P> {
         }
         Waited {
             pid: tid,
+            number: tracee.map_or(Local::NOBODY, |it| it.number),
             uid,
             status,
             usage: Usage::default(),

@@ -2,7 +2,7 @@
 
 use super::family::Part;
 use super::rings::Kind;
-use super::{Member, Node, State, Tree};
+use super::{Local, Member, Node, State, Tree};
 use crate::status::{Usage, WaitStatus};
 use alloc::sync::Arc;
 use paddock_abi::process::WaitOptions;
@@ -25,6 +25,8 @@ pub enum Selector {
 pub struct Waited<P> {
     /// Its number.
     pub pid: u32,
+    /// What who waited knows it as.
+    pub number: Local,
     /// Its user.
     pub uid: u32,
     /// What has happened to it.
@@ -87,6 +89,7 @@ impl<P: Member> Tree<P> {
         let keep = options.contains(WaitOptions::NOWAIT);
         let node = self.node(pid)?;
         let uid = node.uid;
+        let number = self.number_for(parent, pid);
         if let State::Zombie { status, usage } = node.state {
             let mut usage = usage;
             usage.add(&node.children_usage);
@@ -97,6 +100,7 @@ impl<P: Member> Tree<P> {
             };
             return Ok(Waited {
                 pid,
+                number,
                 uid,
                 status,
                 usage,
@@ -109,6 +113,7 @@ impl<P: Member> Tree<P> {
         }
         Ok(Waited {
             pid,
+            number,
             uid,
             status,
             usage: Usage::default(),

@@ -29,7 +29,10 @@ impl StaticDir {
     }
 
     /// With the entries of `more` after its own.
-    #[allow(clippy::disallowed_methods, reason = "runs at boot, before any user")]
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "small: a caller has asked may_allocate, and the heap keeps a reserve for such"
+    )]
     pub fn with_more(mut self, more: impl ProcDir + 'static) -> StaticDir {
         self.more = Some(Arc::new(more));
         self

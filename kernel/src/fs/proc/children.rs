@@ -3,6 +3,7 @@
 use super::pids::push;
 use super::process::Subject;
 use super::text::Text;
+use crate::process::numbers::known_to;
 use crate::process::tree;
 use alloc::vec::Vec;
 use paddock_abi::Result;
@@ -22,6 +23,9 @@ pub fn children(subject: &Subject, out: &mut Text<'_>) -> Result<()> {
         }
     });
     result?;
+    for child in &mut children {
+        *child = known_to(&subject.space, *child).get();
+    }
     children.sort_unstable();
     for child in children {
         out.put(format_args!("{child} "))?;

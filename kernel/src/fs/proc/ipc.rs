@@ -2,6 +2,7 @@
 
 use super::text::{Text, file};
 use crate::process::ipc;
+use crate::process::numbers::known;
 use paddock_abi::Result;
 use paddock_ipc::index_of;
 use paddock_vfs::PAGE_SIZE;
@@ -27,8 +28,8 @@ fn segments(out: &mut Text<'_>) -> Result<()> {
             perm.key,
             perm.mode,
             shown.shm_segsz,
-            shown.shm_cpid,
-            shown.shm_lpid,
+            known(shown.shm_cpid).get(),
+            known(shown.shm_lpid).get(),
             shown.shm_nattch,
             perm.uid,
             perm.gid,
@@ -86,8 +87,8 @@ fn queues(out: &mut Text<'_>) -> Result<()> {
             perm.mode,
             shown.msg_cbytes,
             shown.msg_qnum,
-            shown.msg_lspid,
-            shown.msg_lrpid,
+            known(shown.msg_lspid).get(),
+            known(shown.msg_lrpid).get(),
             perm.uid,
             perm.gid,
             perm.cuid,

@@ -26,32 +26,37 @@ pub use text::Text;
 
 use super::clock::WallClock;
 use super::mounts;
+use crate::process::numbers::known_to;
 use alloc::format;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use paddock_abi::stat::PROC_SUPER_MAGIC;
 use paddock_abi::{Errno, Result};
+use paddock_process::{Local, PidSpace};
+use paddock_sync::{may_allocate, try_arc};
 use paddock_vfs::FileSystem;
 use paddock_vfs::proc_fs::{ProcFs, ProcNode, StaticDir};
 use text::file;
 
-/// The filesystem.
+/// The filesystem, as it shows the processes of a PID namespace.
 ///
 /// # Errors
 /// `ENOMEM`.
-#[allow(clippy::disallowed_methods, reason = "runs at boot, before any user")]
-pub fn filesystem(clock: &Arc<WallClock>) -> Result<Arc<dyn FileSystem>> {
+pub fn filesystem(clock: &Arc<WallClock>, space: &PidSpace) -> Result<Arc<dyn FileSystem>> {
+    may_allocate()?;
     let number = mounts::device_number();
+    let root = try_arc(root(space))?;
     Ok(ProcFs::new(
         "proc",
         PROC_SUPER_MAGIC,
         number,
         clock.clone(),
-        Arc::new(root()),
+        root,
     )?)
 }
 
-fn root() -> StaticDir {
+fn root(space: &PidSpace) -> StaticDir {
+    let (process, thread) = (space.clone(), space.clone());
     StaticDir::new()
         .with("cgroups", file(system::cgroups))
         .with("cmdline", file(system::command_line))
@@ -69,25 +74,34 @@ fn root() -> StaticDir {
             ProcNode::dir(paddock::directory()).with_mode(0o500),
         )
         .with("partitions", file(system::partitions))
-        .with("self", ProcNode::link(own_process))
+        .with("self", ProcNode::link(move || own_process(&process)))
         .with("stat", file(cpu::statistics))
         .with("swaps", file(system::swaps))
         .with("slabinfo", file(system::slabs).with_mode(0o400))
         .with("sys", ProcNode::dir(settings::directory()))
         .with("sysvipc", ProcNode::dir(ipc::directory()))
-        .with("thread-self", ProcNode::link(own_thread))
+        .with("thread-self", ProcNode::link(move || own_thread(&thread)))
         .with("uptime", file(system::uptime))
         .with("version", file(system::version))
         .with("vmstat", file(system::memory_statistics))
-        .with_more(pids::Processes)
+        .with_more(pids::Processes(space.clone()))
 }
 
-fn own_process() -> Result<Vec<u8>> {
-    let thread = crate::process::current().ok_or(Errno::ENOENT)?;
-    Ok(format!("{}", thread.process.pid).into_bytes())
+/// A number in the mount's namespace. `ENOENT` for one who is not in there.
+fn known(space: &PidSpace, id: u32) -> Result<u32> {
+    match known_to(space, id) {
+        Local::NOBODY => Err(Errno::ENOENT),
+        number => Ok(number.get()),
+    }
 }
 
-fn own_thread() -> Result<Vec<u8>> {
+fn own_process(space: &PidSpace) -> Result<Vec<u8>> {
     let thread = crate::process::current().ok_or(Errno::ENOENT)?;
-    Ok(format!("{}/task/{}", thread.process.pid, thread.tid).into_bytes())
+    Ok(format!("{}", known(space, thread.process.pid)?).into_bytes())
+}
+
+fn own_thread(space: &PidSpace) -> Result<Vec<u8>> {
+    let thread = crate::process::current().ok_or(Errno::ENOENT)?;
+    let (process, thread) = (known(space, thread.process.pid)?, known(space, thread.tid)?);
+    Ok(format!("{process}/task/{thread}").into_bytes())
 }

@@ -12,7 +12,7 @@ use paddock_sync::try_arc;
 use paddock_vfs::proc_fs::{ProcDir, ProcLink, ProcName, ProcNode};
 use paddock_vfs::{FileKind, Path};
 
-const NAMES: [&str; 3] = ["ipc", "mnt", "uts"];
+const NAMES: [&str; 5] = ["ipc", "mnt", "pid", "pid_for_children", "uts"];
 
 /// The namespaces of a process, as links to them.
 pub struct Namespaces(pub Arc<Process>);
@@ -57,7 +57,8 @@ impl NamespaceLink {
 impl ProcLink for NamespaceLink {
     fn target(&self) -> Result<Vec<u8>> {
         let number = self.namespace()?.number();
-        Ok(format!("{}:[{number}]", self.name).into_bytes())
+        let kind = self.name.split('_').next().unwrap_or(self.name);
+        Ok(format!("{kind}:[{number}]").into_bytes())
     }
 
     fn jump(&self) -> Option<Path> {

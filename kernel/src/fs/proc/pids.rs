@@ -1,20 +1,22 @@
 //! The directories of processes and threads: which there are.
 
 use super::process::{Subject, SubjectDir};
+use crate::process::numbers::{find_in, known_to};
 use crate::process::{Process, tree};
 use alloc::format;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use paddock_abi::{Errno, Result};
+use paddock_process::{Local, PidSpace};
 use paddock_vfs::FileKind;
 use paddock_vfs::proc_fs::{ProcDir, ProcName, ProcNode};
 
 /// The processes, zombies too. Other threads are found by their numbers, but not
 /// listed (proc(5)).
-pub struct Processes;
+pub struct Processes(pub PidSpace);
 
-/// The threads of a process.
-pub struct Threads(pub Arc<Process>);
+/// The threads of a process, and the PID namespace of the mount.
+pub struct Threads(pub Arc<Process>, pub PidSpace);
 
 /// A number as it is written: digits without a sign, or a zero in front.
 pub fn number(name: &[u8]) -> Result<u32> {
@@ -53,28 +55,34 @@ pub fn push(numbers: &mut Vec<u32>, number: u32) -> Result<()> {
 
 impl ProcDir for Processes {
     fn lookup(&self, name: &[u8]) -> Result<ProcNode> {
-        let id = number(name)?;
+        let given = Local::new(number(name)?);
+        let id = find_in(&self.0, given).ok_or(Errno::ENOENT)?;
         let found = tree().lock().get(id);
-        let subject = match found {
-            Some(process) => Subject {
-                process,
-                thread: None,
-            },
+        let (process, thread) = match found {
+            Some(process) => (process, None),
             None => {
                 let process = tree().lock().process_of(id).ok_or(Errno::ENOENT)?;
-                let thread = Some(process.thread(id).ok_or(Errno::ENOENT)?);
-                Subject { process, thread }
+                let thread = process.thread(id).ok_or(Errno::ENOENT)?;
+                (process, Some(thread))
             }
         };
-        Ok(SubjectDir::node(subject))
+        Ok(SubjectDir::node(Subject {
+            process,
+            thread,
+            space: self.0.clone(),
+        }))
     }
 
     fn list(&self) -> Result<Vec<ProcName>> {
         let mut pids = Vec::new();
-        let mut next = tree().lock().next_pid(1);
-        while let Some(pid) = next {
-            push(&mut pids, pid)?;
-            next = tree().lock().next_pid(pid + 1);
+        if self.0.is_initial() {
+            let mut next = tree().lock().next_pid(1);
+            while let Some(pid) = next {
+                push(&mut pids, pid)?;
+                next = tree().lock().next_pid(pid + 1);
+            }
+        } else {
+            tree().lock().list_space(&self.0, &mut pids)?;
         }
         entries(pids, FileKind::Directory)
     }
@@ -82,14 +90,13 @@ impl ProcDir for Processes {
 
 impl ProcDir for Threads {
     fn lookup(&self, name: &[u8]) -> Result<ProcNode> {
-        let tid = number(name)?;
-        let threads = self.0.threads.lock();
-        let thread = threads.iter().find(|thread| thread.tid == tid).cloned();
-        drop(threads);
-        let thread = thread.ok_or(Errno::ENOENT)?;
+        let given = Local::new(number(name)?);
+        let tid = find_in(&self.1, given).ok_or(Errno::ENOENT)?;
+        let thread = self.0.thread(tid).ok_or(Errno::ENOENT)?;
         Ok(SubjectDir::node(Subject {
             process: self.0.clone(),
             thread: Some(thread),
+            space: self.1.clone(),
         }))
     }
 
@@ -100,6 +107,11 @@ impl ProcDir for Threads {
             push(&mut tids, thread.tid)?;
         }
         drop(threads);
+        for tid in &mut tids {
+            *tid = known_to(&self.1, *tid).get();
+        }
+        // One that has ended meanwhile has none.
+        tids.retain(|tid| *tid != 0);
         entries(tids, FileKind::Directory)
     }
 }

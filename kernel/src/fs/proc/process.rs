@@ -13,7 +13,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::any::Any;
 use paddock_abi::{Errno, Result};
-use paddock_process::Usage;
+use paddock_process::{PidSpace, Usage};
 use paddock_sched::State;
 use paddock_vfs::proc_fs::{ProcDir, ProcFile, ProcLink, ProcName, ProcNode, dir_of};
 use paddock_vfs::{FileKind, OpenFile, Path};
@@ -25,6 +25,8 @@ pub struct Subject {
     pub process: Arc<Process>,
     /// The thread, in `/proc/PID/task`.
     pub thread: Option<Arc<UserThread>>,
+    /// The PID namespace of the mount.
+    pub space: PidSpace,
 }
 
 /// The most bytes of a name.
@@ -97,7 +99,7 @@ fn executable(process: &Process) -> Result<Path> {
 }
 
 impl Subject {
-    /// The number in the directory's name.
+    /// The kernel's number.
     pub fn id(&self) -> u32 {
         self.thread
             .as_ref()
@@ -188,7 +190,7 @@ impl Subject {
             Item::Fds => ProcNode::dir(Fds(process)).with_mode(0o500),
             Item::FdInfos => ProcNode::dir(FdInfos(process)).with_mode(0o500),
             Item::Namespaces => ProcNode::dir(Namespaces(process)).with_mode(0o511),
-            Item::Tasks => ProcNode::dir(Threads(process)),
+            Item::Tasks => ProcNode::dir(Threads(process, subject.space)),
         }
     }
 }
@@ -286,7 +288,9 @@ impl ProcFile for NameFile {
     }
 
     fn write(&self, data: &[u8]) -> Result<usize> {
-        let Subject { process, thread } = &self.0;
+        let Subject {
+            process, thread, ..
+        } = &self.0;
         let own = |caller: &Arc<UserThread>| Arc::ptr_eq(&caller.process, process);
         if !process::current().is_some_and(own) {
             return Err(Errno::EINVAL);

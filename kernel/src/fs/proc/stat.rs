@@ -7,6 +7,7 @@ use super::status::SignalSets;
 use super::text::Text;
 use crate::fs::console;
 use crate::process::identity::may_inspect;
+use crate::process::numbers::known_to;
 use crate::process::terminals;
 use crate::process::tree;
 use alloc::sync::Arc;
@@ -70,15 +71,22 @@ pub fn stat(subject: &Subject, out: &mut Text<'_>) -> Result<()> {
     let family = Family::of(process.pid);
     let (device, foreground) = terminal(family.session);
     let (state, _) = subject.state();
+    let known = |id| known_to(&subject.space, id).get();
     out.put(format_args!(
         "{} ({}) {state} ",
-        subject.id(),
+        known(subject.id()),
         subject.name()
     ))?;
     out.put(format_args!(
         "{} {} {} ",
-        family.parent, family.group, family.session
+        known(family.parent),
+        known(family.group),
+        known(family.session)
     ))?;
+    let foreground = match u32::try_from(foreground) {
+        Ok(group) => i64::from(known(group)),
+        Err(_) => foreground,
+    };
     let (own, children) = (subject.usage(), family.children);
     // After the terminal: flags, which are the kernel's own.
     out.put(format_args!("{device} {foreground} 0 "))?;

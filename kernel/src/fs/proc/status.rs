@@ -4,11 +4,13 @@ use super::memory::Sizes;
 use super::process::Subject;
 use super::text::Text;
 use crate::process::identity::may_inspect;
+use crate::process::numbers::known_to;
 use crate::process::tree;
 use paddock_abi::Result;
 use paddock_abi::signal::{SIG_IGN, SIGMAX};
 use paddock_cred::Cred;
 use paddock_process::signal::SignalSet;
+use paddock_process::{LEVELS_MAX, Local};
 use paddock_vfs::PAGE_SIZE;
 
 pub fn arguments(subject: &Subject, out: &mut Text<'_>) -> Result<()> {
@@ -98,6 +100,9 @@ pub fn status(subject: &Subject, out: &mut Text<'_>) -> Result<()> {
     let (letter, state) = subject.state();
     let parent = tree().lock().parent(pid).unwrap_or(0);
     let tracer = tree().lock().tracee(subject.id()).map_or(0, |it| it.tracer);
+    let known = |id| known_to(&subject.space, id).get();
+    let (own, parent, tracer) = (known(subject.id()), known(parent), known(tracer));
+    let pid = known(pid);
     let paths = subject.process.paths.lock().clone();
     out.put(format_args!(
         "Name:\t{}\nUmask:\t{:04o}\n",
@@ -108,8 +113,7 @@ pub fn status(subject: &Subject, out: &mut Text<'_>) -> Result<()> {
         "State:\t{letter} ({state})\nTgid:\t{pid}\nNgid:\t0\n"
     ))?;
     out.put(format_args!(
-        "Pid:\t{}\nPPid:\t{parent}\nTracerPid:\t{tracer}\n",
-        subject.id()
+        "Pid:\t{own}\nPPid:\t{parent}\nTracerPid:\t{tracer}\n"
     ))?;
     let who = match &subject.thread {
         Some(thread) => thread.cred(),
@@ -131,6 +135,7 @@ pub fn status(subject: &Subject, out: &mut Text<'_>) -> Result<()> {
         out.put(format_args!("{group} "))?;
     }
     out.bytes(b"\n")?;
+    numbers(subject, out)?;
     sizes(subject, out)?;
     signals(subject, out)?;
     rights(&who, out)?;
@@ -147,6 +152,39 @@ pub fn status(subject: &Subject, out: &mut Text<'_>) -> Result<()> {
         "voluntary_ctxt_switches:\t{}\nnonvoluntary_ctxt_switches:\t{}\n",
         used.voluntary_switches, used.involuntary_switches
     ))
+}
+
+/// Its own, its process's, its group's and its session's, from the mount's PID namespace
+/// on inward.
+fn numbers(subject: &Subject, out: &mut Text<'_>) -> Result<()> {
+    let pid = subject.process.pid;
+    let (group, session) = {
+        let tree = tree().lock();
+        let group = tree.group(pid).unwrap_or(pid);
+        (group, tree.session(pid).unwrap_or(pid))
+    };
+    for (name, id) in [
+        ("NStgid", pid),
+        ("NSpid", subject.id()),
+        ("NSpgid", group),
+        ("NSsid", session),
+    ] {
+        let mut all = [Local::NOBODY; LEVELS_MAX as usize + 1];
+        let mut count = 0;
+        let tree = tree().lock();
+        let found = tree.numbers_from(&subject.space, id);
+        for (place, number) in all.iter_mut().zip(found) {
+            *place = number;
+            count += 1;
+        }
+        drop(tree);
+        out.put(format_args!("{name}:"))?;
+        for number in &all[..count.max(1)] {
+            out.put(format_args!("\t{}", number.get()))?;
+        }
+        out.bytes(b"\n")?;
+    }
+    Ok(())
 }
 
 fn rights(who: &Cred, out: &mut Text<'_>) -> Result<()> {

@@ -3,6 +3,7 @@
 
 use super::{ENDS, TRAP, options, send_to_self, stop_at, tell_tracer};
 use crate::arch::trap::TrapFrame;
+use crate::process::numbers::known_to;
 use crate::process::object::{Process, UserThread};
 use crate::process::{signals, tree};
 use alloc::sync::Arc;
@@ -45,11 +46,18 @@ pub fn inherit(parent: &UserThread, child: &UserThread) -> Result<()> {
     Ok(())
 }
 
+/// What a thread's tracer knows a task by.
+fn known_to_tracer(thread: &UserThread, id: u32) -> u64 {
+    let tracer = tracer_of(thread);
+    u64::from(tracer.map_or(0, |tracer| known_to(&tracer.space, id).get()))
+}
+
 /// Tells the tracer of a new thread or process. May sleep.
 pub fn tell_clone(thread: &UserThread, frame: &TrapFrame, event: u8, made: u32) {
     // What the tracer changes of the registers here would be lost with the call's end.
     let mut shown = frame.clone();
-    stop_at(thread, &mut shown, SIGTRAP, event, u64::from(made));
+    let number = known_to_tracer(thread, made);
+    stop_at(thread, &mut shown, SIGTRAP, event, number);
 }
 
 /// The child of a vfork has let its parent go on. May sleep.
@@ -89,7 +97,7 @@ pub fn tell_exec(thread: &UserThread, frame: &mut TrapFrame) {
         return;
     };
     if tracee.options.contains(TraceOptions::EXEC) {
-        let tid = u64::from(thread.tid);
+        let tid = known_to_tracer(thread, thread.tid);
         stop_at(thread, frame, SIGTRAP, PTRACE_EVENT_EXEC, tid);
     } else if !tracee.seized {
         send_to_self(thread, SIGTRAP);

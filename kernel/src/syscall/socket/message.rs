@@ -3,7 +3,8 @@
 use super::address::{self, Address};
 use super::control::{Attached, Control, attached};
 use super::{
-    Call, Socket, credentials, datagram_info, failures, find_unix, only_kernel, socket_of,
+    Call, Socket, credentials, datagram_info, failures, find_unix, known_credentials, only_kernel,
+    socket_of,
 };
 use crate::arch::user_access::copy_to_user;
 use crate::net::netlink;
@@ -395,7 +396,8 @@ fn receive_header(
     }
     let mut control = Control::new(header);
     if socket.options().is_on(Switch::PassCredentials) {
-        control.put(SCM_CREDENTIALS, message.received.credentials.as_bytes())?;
+        let who = known_credentials(call, message.received.credentials);
+        control.put(SCM_CREDENTIALS, who.as_bytes())?;
     }
     if let Some(arrival) = &message.arrival {
         datagram_info::put(&mut control, socket, arrival)?;

@@ -129,6 +129,14 @@ fn credentials(call: &Call<'_>) -> Ucred {
     }
 }
 
+/// The same as the caller knows them.
+fn known_credentials(call: &Call<'_>, who: Ucred) -> Ucred {
+    Ucred {
+        pid: call.known(who.pid as u32) as i32,
+        ..who
+    }
+}
+
 /// The open flags that a socket's type carries. `EINVAL` for others.
 fn open_flags(kind: u32) -> Result<OpenFlags> {
     match kind & !(SOCK_NONBLOCK | SOCK_CLOEXEC) {

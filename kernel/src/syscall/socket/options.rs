@@ -4,7 +4,7 @@
 //! sizes of others) are kept and told back: what they promise is allowed to be
 //! chosen by the system.
 
-use super::{Call, Socket, raw_options, socket_of, tcp_options};
+use super::{Call, Socket, known_credentials, raw_options, socket_of, tcp_options};
 use crate::arch::user_access::copy_to_user;
 use crate::net::tcp::TcpSocket;
 use crate::user_memory::{UserPtr, read_bytes};
@@ -248,7 +248,9 @@ pub fn getsockopt(call: &mut Call<'_>) -> Result<u64> {
                 uid: u32::MAX,
                 gid: u32::MAX,
             };
-            store(call, socket.peer_credentials().unwrap_or(nobody).as_bytes())
+            let who = socket.peer_credentials();
+            let who = who.map_or(nobody, |who| known_credentials(call, who));
+            store(call, who.as_bytes())
         }
         (SOL_SOCKET, SO_LINGER, _) => {
             let linger = options.linger();

@@ -40,6 +40,7 @@ mod namespaces;
 mod netlink;
 mod openat2;
 mod order;
+mod pid_namespaces;
 mod pipes;
 mod poll;
 mod proc_files;
@@ -206,6 +207,7 @@ pub const CASES: &[Case] = &[
     case("mounts", mounts::run),
     case("mqueue", mqueue::run),
     case("namespaces", namespaces::run),
+    case("pid-namespaces", pid_namespaces::run),
     case("netlink", netlink::run),
     case("recverr", recverr::run),
     case("raw-sockets", raw_sockets::run),
