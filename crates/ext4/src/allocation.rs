@@ -36,6 +36,35 @@ const FLAGS: usize = 18;
 const INODE_BITMAP_UNWRITTEN: u16 = 1;
 const BLOCK_BITMAP_UNWRITTEN: u16 = 2;
 
+/// What the whole filesystem has free.
+#[derive(Clone, Copy)]
+pub(crate) struct FreeCounts {
+    blocks: u64,
+    pub inodes: u32,
+}
+
+impl FreeCounts {
+    /// As a superblock says; `wide` if it has numbers of 64 bits.
+    fn of(sb: &[u8], wide: bool) -> FreeCounts {
+        FreeCounts {
+            blocks: match wide {
+                true => get_split(sb, SB_FREE_BLOCKS, SB_FREE_BLOCKS_HIGH),
+                false => u64::from(get_u32(sb, SB_FREE_BLOCKS)),
+            },
+            inodes: get_u32(sb, SB_FREE_INODES),
+        }
+    }
+
+    /// Has a superblock say so.
+    pub fn put(self, sb: &mut [u8], wide: bool) {
+        put_u32(sb, SB_FREE_BLOCKS, self.blocks as u32);
+        if wide {
+            put_u32(sb, SB_FREE_BLOCKS_HIGH, (self.blocks >> 32) as u32);
+        }
+        put_u32(sb, SB_FREE_INODES, self.inodes);
+    }
+}
+
 impl Core {
     pub fn superblock(&mut self) -> Result<&[u8]> {
         let (block, at) = self.geometry.superblock_place();
@@ -90,7 +119,8 @@ impl Core {
         self.disk.flush()
     }
 
-    fn wide(&self) -> bool {
+    /// Whether numbers in descriptors and in the superblock have high halves.
+    pub fn wide(&self) -> bool {
         self.geometry.desc_size >= 64
     }
 
@@ -234,26 +264,29 @@ impl Core {
         }
     }
 
-    /// Free blocks, as the superblock counts them.
-    pub fn free_blocks(&mut self) -> Result<u64> {
+    /// What is free in all.
+    pub fn free_counts(&mut self) -> Result<FreeCounts> {
+        if let Some(free) = self.free {
+            return Ok(free);
+        }
         let wide = self.wide();
-        let sb = self.superblock()?;
-        Ok(match wide {
-            true => get_split(sb, SB_FREE_BLOCKS, SB_FREE_BLOCKS_HIGH),
-            false => u64::from(get_u32(sb, SB_FREE_BLOCKS)),
-        })
+        let free = FreeCounts::of(self.superblock()?, wide);
+        self.free = Some(free);
+        Ok(free)
+    }
+
+    /// Blocks that are free in all.
+    pub fn free_blocks(&mut self) -> Result<u64> {
+        Ok(self.free_counts()?.blocks)
     }
 
     fn add_free_blocks(&mut self, group: u32, change: i64) -> Result<()> {
         self.add_group_count(group, FREE_BLOCKS, change)?;
-        let count = self.free_blocks()?.checked_add_signed(change);
-        let count = count.ok_or(Errno::EUCLEAN)?;
-        let wide = self.wide();
-        self.set_in_superblock(SB_FREE_BLOCKS, count as u32)?;
-        match wide {
-            true => self.set_in_superblock(SB_FREE_BLOCKS_HIGH, (count >> 32) as u32),
-            false => Ok(()),
-        }
+        let free = self.free_counts()?;
+        let blocks = free.blocks.checked_add_signed(change);
+        let blocks = blocks.ok_or(Errno::EUCLEAN)?;
+        self.free = Some(FreeCounts { blocks, ..free });
+        Ok(())
     }
 
     /// Allocates a run of 1 to `want` blocks, near `goal` if possible: the
@@ -366,8 +399,11 @@ impl Core {
         if directory {
             self.add_group_count(group, USED_DIRS, -change)?;
         }
-        let count = i64::from(get_u32(self.superblock()?, SB_FREE_INODES)) + change;
-        self.set_in_superblock(SB_FREE_INODES, count as u32)
+        let free = self.free_counts()?;
+        // One too many or too few is a damage that e2fsck mends.
+        let inodes = (i64::from(free.inodes) + change) as u32;
+        self.free = Some(FreeCounts { inodes, ..free });
+        Ok(())
     }
 
     /// The block that holds an inode, and where in it. `EUCLEAN`.

@@ -5,6 +5,7 @@ use crate::errors::Health;
 use crate::inode::{Attributes, Ext4Inode};
 use crate::journal::Journal;
 use crate::layout::{Geometry, INCOMPAT_RECOVER, SUPERBLOCK_OFFSET, SUPERBLOCK_SIZE};
+use crate::paths::Lost;
 use crate::table::InodeTable;
 use crate::transaction::Core;
 use alloc::collections::BTreeSet;
@@ -82,12 +83,19 @@ impl Shared {
         }
     }
 
+    /// Notes what has become of an inode that has lost a name.
+    pub fn note_lost(&self, lost: Lost) {
+        if let Lost::Nameless(ino) = lost {
+            self.mark_nameless(ino);
+        }
+    }
+
     /// The last name of `ino` is gone.
     #[allow(
         clippy::disallowed_methods,
         reason = "small, and where nothing may fail: the heap keeps a reserve for such"
     )]
-    pub fn mark_nameless(&self, ino: u32) {
+    fn mark_nameless(&self, ino: u32) {
         match self.table.get(ino) {
             Some(inode) => inode.nameless.store(true, Ordering::Relaxed),
             None => drop(self.to_free.lock().insert(ino)),
@@ -126,8 +134,7 @@ impl Shared {
         let mut core = self.core.lock();
         self.reap(&mut core);
         let free = core.free_blocks()? + core.freed_blocks();
-        let sb = core.superblock()?;
-        let files_free = u64::from(crate::bytes::get_u32(sb, crate::layout::SB_FREE_INODES));
+        let files_free = u64::from(core.free_counts()?.inodes);
         Ok(FsStats {
             magic: EXT4_SUPER_MAGIC,
             block_size: core.geometry.block_size as u64,
@@ -379,6 +386,7 @@ impl FileSystem for Ext4 {
         }
         self.shared.reap(&mut core);
         // Files without a name that are still open are of no use any more.
+        core.list_nameless()?;
         core.free_orphans()?;
         core.shut_down()
     }

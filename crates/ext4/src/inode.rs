@@ -1,7 +1,7 @@
 //! [`Ext4Inode`]: the vfs trait over one inode.
 
 use crate::fs::Shared;
-use crate::paths::Place;
+use crate::paths::{Lost, Place};
 use crate::raw_inode::{ATIME, CTIME, MTIME, RawInode};
 use crate::transaction::Core;
 use alloc::sync::Arc;
@@ -91,6 +91,28 @@ impl Ext4Inode {
             dir: self.ino,
             name,
         }
+    }
+
+    /// Takes a name away by `remove`.
+    fn take_away(
+        &self,
+        name: &[u8],
+        remove: impl Fn(&mut Core, Place<'_>) -> Result<Lost>,
+    ) -> Result<()> {
+        let place = self.place(name);
+        let mut core = self.fs.core.lock();
+        let mut lost = self.fs.change(&mut core, |core| remove(core, place));
+        // What cannot be freed loses its name all the same: it is not freed while it is
+        // in use.
+        let mut user = None;
+        if let Err(Errno::EIO | Errno::EUCLEAN | Errno::EBADMSG) = lost {
+            let (ino, _) = core.look_up(place)?;
+            user = Some(self.fs.inode(&mut core, ino)?);
+            lost = self.fs.change(&mut core, |core| remove(core, place));
+        }
+        self.fs.note_lost(lost?);
+        drop(user);
+        Ok(())
     }
 
     fn apply(&self, core: &mut Core, change: &SetMetadata) -> Result<()> {
@@ -342,21 +364,11 @@ impl Inode for Ext4Inode {
     }
 
     fn unlink(&self, name: &[u8]) -> Result<()> {
-        let mut core = self.fs.core.lock();
-        let place = self.place(name);
-        let (ino, last) = self.fs.change(&mut core, |core| core.unlink(place))?;
-        if last {
-            self.fs.mark_nameless(ino);
-        }
-        Ok(())
+        self.take_away(name, Core::unlink)
     }
 
     fn rmdir(&self, name: &[u8]) -> Result<()> {
-        let mut core = self.fs.core.lock();
-        let place = self.place(name);
-        let (ino, _) = self.fs.change(&mut core, |core| core.rmdir(place))?;
-        self.fs.mark_nameless(ino);
-        Ok(())
+        self.take_away(name, Core::rmdir)
     }
 
     fn rename(&self, old: &[u8], new_dir: &Arc<dyn Inode>, new: &[u8], flags: u32) -> Result<()> {
@@ -366,9 +378,7 @@ impl Inode for Ext4Inode {
         let lost = self
             .fs
             .change(&mut core, |core| core.rename(old, new, flags))?;
-        if let Some(lost) = lost {
-            self.fs.mark_nameless(lost);
-        }
+        self.fs.note_lost(lost);
         Ok(())
     }
 }

@@ -1,11 +1,13 @@
 //! Inodes without a name that are still open: a list on the disk, from which
-//! a mount after a loss of power frees them.
+//! a mount after a loss of power frees them. It is made as a transaction commits, as most
+//! that lose their name are free by then.
 
 use crate::bytes::{get_u32, put_u32};
 use crate::checksums::Seal;
 use crate::layout::{RO_COMPAT_ORPHAN_PRESENT, SB_LAST_ORPHAN, SB_RO_COMPAT};
 use crate::raw_inode::{FLAG_EXTENTS, RawInode};
-use crate::transaction::Core;
+use crate::transaction::{Core, note};
+use alloc::vec::Vec;
 use hashbrown::hash_map::Entry;
 use paddock_vfs::{Errno, FileKind, Result};
 
@@ -24,13 +26,40 @@ impl Core {
         self.set_in_superblock(SB_LAST_ORPHAN, ino)
     }
 
-    /// Puts an inode at the head of the list; the caller writes it back.
-    pub fn list_orphan(&mut self, raw: &mut RawInode) -> Result<()> {
+    /// An inode has no name from now on: the commit of the running transaction lists it,
+    /// if it is not free or named by then. `ENOMEM`.
+    pub fn note_nameless(&mut self, ino: u32) -> Result<()> {
+        self.unlisted.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
+        note(&mut self.unlisted, u64::from(ino), true);
+        Ok(())
+    }
+
+    /// Puts those into the list that are without a name and not yet there: the body of an
+    /// operation. The caller forgets [`unlisted`](Core::unlisted) when it is done.
+    pub fn list_orphans(&mut self) -> Result<()> {
+        let mut unlisted = Vec::new();
+        let count = self.unlisted.len();
+        unlisted
+            .try_reserve_exact(count)
+            .map_err(|_| Errno::ENOMEM)?;
+        unlisted.extend(self.unlisted.iter().copied());
+        unlisted.sort_unstable();
+        unlisted
+            .into_iter()
+            .try_for_each(|ino| self.list_orphan(ino as u32))
+    }
+
+    /// Puts an inode at the head of the list, if it has neither a name nor been freed.
+    fn list_orphan(&mut self, ino: u32) -> Result<()> {
+        let mut raw = self.inode(ino)?;
+        if raw.links() > 0 || raw.dtime() != 0 {
+            return Ok(());
+        }
         let next = self.first_orphan()?;
         raw.set_dtime(next);
-        self.set_first_orphan(raw.ino)?;
-        self.note_orphan_before(next, raw.ino);
-        Ok(())
+        self.set_first_orphan(ino)?;
+        self.note_orphan_before(next, ino);
+        self.put_inode(&raw)
     }
 
     /// Notes which one comes before `ino` in the list, where that is another one. It can
@@ -68,6 +97,9 @@ impl Core {
 
     /// Takes an inode out of the list, if it is there.
     pub fn remove_orphan(&mut self, ino: u32) -> Result<()> {
+        if self.unlisted.contains(&u64::from(ino)) {
+            return Ok(());
+        }
         let next = self.inode(ino)?.dtime();
         match self.unlist_orphan(ino, next)? {
             true => self.change_inode(ino, |_, raw| {
@@ -105,9 +137,16 @@ impl Core {
     /// Frees an inode that has no name, and all that it holds: the body of an
     /// operation.
     pub fn free_inode(&mut self, ino: u32) -> Result<()> {
-        self.dirty_files.remove(&u64::from(ino));
-        let mut raw = self.inode(ino)?;
-        self.unlist_orphan(ino, raw.dtime())?;
+        let raw = self.inode(ino)?;
+        if !self.unlisted.contains(&u64::from(ino)) {
+            self.unlist_orphan(ino, raw.dtime())?;
+        }
+        self.free_unlisted(raw)
+    }
+
+    /// As [`free_inode`](Self::free_inode), of one that is not in the list.
+    pub fn free_unlisted(&mut self, mut raw: RawInode) -> Result<()> {
+        let ino = raw.ino;
         let kind = raw.kind()?;
         if raw.flags() & FLAG_EXTENTS != 0 {
             self.cut_extents(&mut raw, 0, kind != FileKind::Regular)?;
@@ -119,7 +158,11 @@ impl Core {
         let now = self.clock.now().seconds as u32;
         raw.set_dtime(now.max(1));
         self.put_inode(&raw)?;
-        self.release_inode(ino, kind == FileKind::Directory)
+        self.release_inode(ino, kind == FileKind::Directory)?;
+        // Nothing fails from here on.
+        self.dirty_files.remove(&u64::from(ino));
+        self.unlisted.remove(&u64::from(ino));
+        Ok(())
     }
 
     /// Takes one user of a block of extended attributes away.

@@ -19,6 +19,17 @@ pub(crate) struct Place<'a> {
     pub name: &'a [u8],
 }
 
+/// What has become of an inode that has lost a name.
+#[derive(Clone, Copy)]
+pub(crate) enum Lost {
+    /// It has others.
+    Named,
+    /// That was the last one, and it is in use: to be freed with its object.
+    Nameless(u32),
+    /// That was the last one, and nobody used it.
+    Freed,
+}
+
 impl Core {
     /// Changes one inode and writes it back.
     pub fn change_inode<T>(
@@ -90,8 +101,8 @@ impl Core {
         let ino = self.allocate_inode(near, false)?;
         let mut raw = self.new_inode(ino, node)?;
         raw.set_links(0);
-        self.list_orphan(&mut raw)?;
         self.put_inode(&raw)?;
+        self.note_nameless(ino)?;
         Ok(ino)
     }
 
@@ -197,8 +208,8 @@ impl Core {
         self.enlist(dir, (at.name, room), ino, kind)
     }
 
-    /// Takes a name away; the inode's number, and whether that was its last.
-    pub fn unlink(&mut self, at: Place<'_>) -> Result<(u32, bool)> {
+    /// Takes a name away.
+    pub fn unlink(&mut self, at: Place<'_>) -> Result<Lost> {
         let mut dir = self.directory(at.dir)?;
         let ino = self.remove_file_entry(&dir, at.name)?;
         dir.modified(self.clock.now());
@@ -206,21 +217,35 @@ impl Core {
         self.drop_name(ino)
     }
 
-    fn drop_name(&mut self, ino: u32) -> Result<(u32, bool)> {
-        let now = self.clock.now();
-        let links = self.change_inode(ino, |core, raw| {
-            raw.set_links(raw.links().saturating_sub(1));
-            raw.set_time(CTIME, now);
-            if raw.links() == 0 {
-                core.list_orphan(raw)?;
-            }
-            Ok(raw.links())
-        })?;
-        Ok((ino, links == 0))
+    fn drop_name(&mut self, ino: u32) -> Result<Lost> {
+        let mut raw = self.inode(ino)?;
+        if raw.links() < 2 {
+            return self.lose(raw);
+        }
+        raw.set_links(raw.links() - 1);
+        raw.set_time(CTIME, self.clock.now());
+        self.put_inode(&raw)?;
+        Ok(Lost::Named)
     }
 
-    /// Removes an empty directory; its number.
-    pub fn rmdir(&mut self, at: Place<'_>) -> Result<(u32, bool)> {
+    /// The last name of an inode is gone: frees it, if nobody uses it.
+    fn lose(&mut self, mut raw: RawInode) -> Result<Lost> {
+        let ino = raw.ino;
+        raw.set_links(0);
+        raw.set_time(CTIME, self.clock.now());
+        // An object would be made under the filesystem's lock: there is none to come.
+        if !self.is_in_use(ino) {
+            self.free_unlisted(raw)?;
+            return Ok(Lost::Freed);
+        }
+        raw.set_dtime(0);
+        self.put_inode(&raw)?;
+        self.note_nameless(ino)?;
+        Ok(Lost::Nameless(ino))
+    }
+
+    /// Removes an empty directory.
+    pub fn rmdir(&mut self, at: Place<'_>) -> Result<Lost> {
         let (ino, kind) = self.look_up(at)?;
         if kind != FileKind::Directory {
             return Err(Errno::ENOTDIR);
@@ -238,30 +263,25 @@ impl Core {
         }
     }
 
-    fn drop_directory(&mut self, parent: u32, ino: u32) -> Result<(u32, bool)> {
-        let now = self.clock.now();
-        self.change_inode(ino, |core, raw| {
-            raw.set_links(0);
-            raw.set_time(CTIME, now);
-            core.list_orphan(raw)
-        })?;
+    fn drop_directory(&mut self, parent: u32, ino: u32) -> Result<Lost> {
         self.change_dir_links(parent, -1)?;
-        Ok((ino, true))
+        let raw = self.inode(ino)?;
+        self.lose(raw)
     }
 
-    /// Moves a name; the inode that lost its last name by that, if any.
-    pub fn rename(&mut self, old: Place<'_>, new: Place<'_>, flags: u32) -> Result<Option<u32>> {
+    /// Moves a name; what has become of the inode that had the new one.
+    pub fn rename(&mut self, old: Place<'_>, new: Place<'_>, flags: u32) -> Result<Lost> {
         let (ino, kind) = self.look_up(old)?;
         let target = self.look_up_optional(new)?;
         if flags & RENAME_EXCHANGE != 0 {
             let target = target.ok_or(Errno::ENOENT)?;
             self.exchange((old, ino, kind), (new, target.0, target.1))?;
-            return Ok(None);
+            return Ok(Lost::Named);
         }
-        let mut lost = None;
+        let mut lost = Lost::Named;
         match target {
             Some(_) if flags & RENAME_NOREPLACE != 0 => return Err(Errno::EEXIST),
-            Some((target, _)) if target == ino => return Ok(None),
+            Some((target, _)) if target == ino => return Ok(Lost::Named),
             Some((target, target_kind)) => {
                 self.check_replace(kind, target, target_kind)?;
                 let now = self.clock.now();
@@ -270,11 +290,10 @@ impl Core {
                     dir.modified(now);
                     Ok(())
                 })?;
-                let dropped = match target_kind {
+                lost = match target_kind {
                     FileKind::Directory => self.drop_directory(new.dir, target)?,
                     _ => self.drop_name(target)?,
                 };
-                lost = dropped.1.then_some(target);
             }
             None => {
                 let (dir, room) = self.check_absent(new)?;

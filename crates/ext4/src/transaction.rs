@@ -6,6 +6,7 @@ mod commit;
 mod undo;
 mod verify;
 
+use crate::allocation::FreeCounts;
 use crate::buffers::{BlockHasher, BlockMap, BlockSet};
 use crate::bytes::{get_u16, put_u16};
 use crate::checksums::Seal;
@@ -78,6 +79,13 @@ pub(crate) struct Core {
     pub last_group: Option<(u32, u64)>,
     /// Which one comes before an orphan in their list, as far as it is known.
     pub orphans_before: BlockMap<u32>,
+    /// Inodes that had no name at the end of an operation of the running transaction,
+    /// and are not in that list: some have one again.
+    pub unlisted: BlockSet,
+    /// What is free, if it has been asked for: the superblock gets it at the commit.
+    pub free: Option<FreeCounts>,
+    /// The same as the running operation began.
+    free_before: Option<FreeCounts>,
     /// Counts uses of buffers.
     serial: u64,
     /// The running operation, by the count at which it began.
@@ -101,15 +109,15 @@ pub(crate) struct Core {
     pub evictions: u64,
 }
 
-/// Notes whether a block is dirty: there is room for it.
+/// Notes whether a number belongs to a set: there is room for it.
 #[allow(
     clippy::disallowed_methods,
     reason = "small: a caller has asked may_allocate, and the heap keeps a reserve for such"
 )]
-fn note(set: &mut BlockSet, block: u64, dirty: bool) {
-    match dirty {
-        true => set.insert(block),
-        false => set.remove(&block),
+pub(crate) fn note(set: &mut BlockSet, number: u64, belongs: bool) {
+    match belongs {
+        true => set.insert(number),
+        false => set.remove(&number),
     };
 }
 
@@ -141,6 +149,9 @@ impl Core {
             table,
             last_group: None,
             orphans_before: BlockMap::with_hasher(BlockHasher),
+            unlisted: BlockSet::with_hasher(BlockHasher),
+            free: None,
+            free_before: None,
             serial: 0,
             operation: 0,
             freed: Vec::new(),
@@ -423,6 +434,7 @@ impl Core {
         self.operation = self.serial;
         self.forget_undo();
         self.changed.clear();
+        self.free_before = self.free;
     }
 
     /// Notes that the running operation changes an inode, to this. `ENOMEM`.
@@ -435,6 +447,11 @@ impl Core {
         reserve_one(&mut self.changed)?;
         self.changed.push((raw.ino, now));
         Ok(())
+    }
+
+    /// Whether an inode has an object.
+    pub fn is_in_use(&self, ino: u32) -> bool {
+        self.table.get(ino).is_some()
     }
 
     /// The object of an inode tells what is so now, whatever the operation has changed.
@@ -502,6 +519,7 @@ impl Core {
     pub fn forget_buffers(&mut self) {
         self.buffers.clear();
         self.last_group = None;
+        self.free = None;
         self.dirty.clear();
     }
 }

@@ -2,7 +2,8 @@
 
 use super::disk::Event;
 use super::*;
-use paddock_vfs::{Allocation, SetXattr};
+use paddock_vfs::path::NoSpecialNodes;
+use paddock_vfs::{Allocation, MountNamespace, OpenFlags, PathContext, SetXattr};
 
 /// The disk as the power cut after `count` events leaves it. What came after
 /// the last flush may or may not have been written: `choice` decides.
@@ -312,6 +313,104 @@ fn orphans_are_freed_after_a_power_cut() {
     drop(open);
     fs.unmount().unwrap();
     check_clean(&disk.image(), "orphans closed");
+}
+
+/// The first of the disk's list of orphans, as its superblock says.
+fn first_orphan(image: &[u8]) -> u32 {
+    u32::from_le_bytes(image[1024 + 232..][..4].try_into().unwrap())
+}
+
+#[test]
+fn what_nobody_uses_is_free_as_its_name_goes_and_never_an_orphan() {
+    let disk = Arc::new(MemDisk::new(make_image(4096, 12 << 10, None)));
+    let fs = mount(&disk);
+    let root = fs.root();
+    let before = fs.stats().unwrap();
+    drop(root.create(b"unused", &node(FileKind::Regular)).unwrap());
+    drop(root.create(b"folder", &node(FileKind::Directory)).unwrap());
+    let open = root.create(b"open", &node(FileKind::Regular)).unwrap();
+    write_all(&*open, 0, &[7; 9_000]).unwrap();
+    fs.sync().unwrap();
+    root.unlink(b"unused").unwrap();
+    root.rmdir(b"folder").unwrap();
+    {
+        let core = fs.shared.core.lock();
+        assert_eq!(core.unlisted.len(), 0);
+    }
+    root.unlink(b"open").unwrap();
+    assert_eq!(fs.stats().unwrap().files_free, before.files_free - 1);
+    // In the list from the commit on, and until it goes.
+    assert_eq!(first_orphan(&disk.image()), 0);
+    fs.sync().unwrap();
+    assert_eq!(u64::from(first_orphan(&disk.image())), open.ino());
+    assert_eq!(read_all(&*open), [7; 9_000]);
+    drop(open);
+    fs.sync().unwrap();
+    assert_eq!(first_orphan(&disk.image()), 0);
+    fs.sync().unwrap();
+    let after = fs.stats().unwrap();
+    assert_eq!(after.files_free, before.files_free);
+    assert_eq!(after.blocks_free, before.blocks_free);
+    check_clean(&disk.image(), "nothing is left");
+}
+
+#[test]
+fn what_is_removed_by_its_path_is_free_at_once_unless_it_is_open() {
+    let disk = Arc::new(MemDisk::new(make_image(4096, 12 << 10, None)));
+    let fs = mount(&disk);
+    let before = fs.stats().unwrap().files_free;
+    let namespace = MountNamespace::new(fs.clone(), "disk", Arc::new(NoSpecialNodes)).unwrap();
+    let context = PathContext::root_at(namespace.root());
+    let create = |path: &[u8]| {
+        let flags = OpenFlags::RDWR | OpenFlags::CREAT;
+        namespace.open(&context, path, flags, 0o600).unwrap()
+    };
+    let unlisted = || fs.shared.core.lock().unlisted.len();
+    drop(create(b"/closed"));
+    namespace.mkdir(&context, b"/folder", 0o700).unwrap();
+    drop(namespace.resolve(&context, b"/closed", true).unwrap());
+    namespace.unlink(&context, b"/closed").unwrap();
+    namespace.rmdir(&context, b"/folder").unwrap();
+    assert_eq!(unlisted(), 0);
+    assert_eq!(fs.stats().unwrap().files_free, before);
+    let open = create(b"/open");
+    let path = namespace.resolve(&context, b"/open", true).unwrap();
+    namespace.link(&path, &context, b"/other").unwrap();
+    drop(path);
+    namespace.unlink(&context, b"/open").unwrap();
+    assert_eq!(unlisted(), 0);
+    namespace.unlink(&context, b"/other").unwrap();
+    assert_eq!(unlisted(), 1);
+    assert_eq!(open.write(b"still here").unwrap(), 10);
+    drop(open);
+    assert_eq!(fs.stats().unwrap().files_free, before);
+    assert_eq!(unlisted(), 0);
+    fs.sync().unwrap();
+    check_clean(&disk.image(), "removed by path");
+}
+
+#[test]
+fn a_file_without_a_name_that_gets_one_is_no_orphan() {
+    let disk = Arc::new(MemDisk::new(make_image(4096, 12 << 10, None)));
+    let fs = mount(&disk);
+    for commit_between in [false, true] {
+        let name = [b'a' + u8::from(commit_between)];
+        let file = fs.root().create_unnamed(&node(FileKind::Regular)).unwrap();
+        write_all(&*file, 0, &[1; 100]).unwrap();
+        if commit_between {
+            fs.sync().unwrap();
+            assert_ne!(first_orphan(&disk.image()), 0);
+        }
+        fs.root().link(&name, &file).unwrap();
+        drop(file);
+        fs.sync().unwrap();
+        assert_eq!(first_orphan(&disk.image()), 0);
+    }
+    let after = mount(&Arc::new(MemDisk::new(disk.image())));
+    for name in [b"a", b"b"] {
+        let file = after.root().lookup(name).unwrap();
+        assert_eq!(read_all(&*file), [1; 100]);
+    }
 }
 
 #[test]

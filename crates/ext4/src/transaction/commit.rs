@@ -40,6 +40,7 @@ impl Core {
     fn try_commit(&mut self) -> Result<()> {
         self.write_all_data()?;
         self.release_freed()?;
+        self.list_nameless()?;
         let blocks = self.dirty_blocks();
         if blocks.is_empty() {
             self.disk.flush()?;
@@ -76,10 +77,25 @@ impl Core {
         result
     }
 
+    /// Has the list of orphans name whatever has no name, as part of the transaction.
+    pub fn list_nameless(&mut self) -> Result<()> {
+        self.begin();
+        let result = self.list_orphans();
+        match result {
+            Ok(()) => self.unlisted.clear(),
+            Err(_) => self.roll_back(),
+        }
+        self.forget_undo();
+        result
+    }
+
     fn stamp_superblock(&mut self) -> Result<()> {
         let now = self.clock.now().seconds as u32;
         self.begin();
-        put_u32(self.superblock_mut()?, SB_WTIME, now);
+        let (wide, free) = (self.wide(), self.free_counts()?);
+        let sb = self.superblock_mut()?;
+        put_u32(sb, SB_WTIME, now);
+        free.put(sb, wide);
         self.forget_undo();
         Ok(())
     }

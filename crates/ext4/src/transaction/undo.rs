@@ -67,6 +67,7 @@ impl Core {
     pub(super) fn roll_back(&mut self) {
         // The order of orphans is another one again.
         self.orphans_before.clear();
+        self.free = self.free_before;
         while let Some(Undo { block, before }) = self.undo.pop() {
             match before {
                 Before::Buffer(buffer) => drop(self.put_buffer(block, buffer)),

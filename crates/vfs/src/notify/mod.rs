@@ -116,8 +116,8 @@ fn tell(inode: &Arc<dyn Inode>, told: &Told<'_>) {
     }
 }
 
-fn with_kind(events: Events, inode: &Arc<dyn Inode>) -> Events {
-    match inode.kind() {
+fn with_kind(events: Events, kind: FileKind) -> Events {
+    match kind {
         FileKind::Directory => events | Events::ISDIR,
         _ => events,
     }
@@ -132,7 +132,7 @@ pub fn modified(inode: &Arc<dyn Inode>) {
 pub(crate) fn to_inode(inode: &Arc<dyn Inode>, events: Events) {
     if is_any() {
         let told = Told {
-            events: with_kind(events, inode),
+            events: with_kind(events, inode.kind()),
             cookie: 0,
             name: b"",
             is_removed: false,
@@ -150,7 +150,7 @@ pub(crate) fn at_path(path: &Path, events: Events) {
     to_inode(path.inode(), events);
     if let Some(parent) = path.dentry.parent() {
         let told = Told {
-            events: with_kind(events, path.inode()),
+            events: with_kind(events, path.inode().kind()),
             cookie: 0,
             name: &path.dentry.name(),
             is_removed: path.dentry.is_removed(),
@@ -160,20 +160,25 @@ pub(crate) fn at_path(path: &Path, events: Events) {
 }
 
 /// Something happened to a name in `dir`, of `inode`. May sleep.
-pub(crate) fn to_name(dir: &Dentry, name: &[u8], inode: &Arc<dyn Inode>, events: Events) {
-    to_moved_name(dir, name, inode, events, 0);
+pub(crate) fn to_name(dir: &Dentry, name: &[u8], kind: FileKind, events: Events) {
+    to_moved_name(dir, name, kind, events, 0);
 }
 
-fn to_moved_name(dir: &Dentry, name: &[u8], inode: &Arc<dyn Inode>, events: Events, cookie: u32) {
+fn to_moved_name(dir: &Dentry, name: &[u8], kind: FileKind, events: Events, cookie: u32) {
     if is_any() {
         let told = Told {
-            events: with_kind(events, inode),
+            events: with_kind(events, kind),
             cookie,
             name,
             is_removed: false,
         };
         tell(dir.inode(), &told);
     }
+}
+
+/// One of whom [`name_lost`] tells, for who does not keep it: `None` if nobody watches.
+pub(crate) fn watched(inode: &Arc<dyn Inode>) -> Option<Weak<dyn Inode>> {
+    is_any().then(|| Arc::downgrade(inode))
 }
 
 /// `inode` has lost a name, maybe its last one. May sleep.
@@ -193,8 +198,9 @@ pub(crate) fn name_lost(inode: &Arc<dyn Inode>) {
 pub(crate) fn moved(from: (&Dentry, &[u8]), to: (&Dentry, &[u8]), inode: &Arc<dyn Inode>) {
     if is_any() {
         let cookie = NEXT_COOKIE.fetch_add(1, Relaxed);
-        to_moved_name(from.0, from.1, inode, Events::MOVED_FROM, cookie);
-        to_moved_name(to.0, to.1, inode, Events::MOVED_TO, cookie);
+        let kind = inode.kind();
+        to_moved_name(from.0, from.1, kind, Events::MOVED_FROM, cookie);
+        to_moved_name(to.0, to.1, kind, Events::MOVED_TO, cookie);
         to_inode(inode, Events::MOVE_SELF);
     }
 }

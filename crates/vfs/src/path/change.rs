@@ -6,7 +6,7 @@ use super::walk::Walk;
 use super::{MountNamespace, Path, PathContext};
 use crate::notify::{self, Events};
 use crate::{Access, Errno, FileKind, Inode, Metadata, NewNode, Result};
-use alloc::sync::Arc;
+use alloc::sync::{Arc, Weak};
 use paddock_cred::Cap;
 
 /// The last component of a path, and where it is.
@@ -66,7 +66,7 @@ impl MountNamespace {
             let inode = make(dir.inode())?;
             self.remember(&dir.dentry, names, inode)
         };
-        notify::to_name(&dir.dentry, name, dentry.inode(), Events::CREATE);
+        notify::to_name(&dir.dentry, name, dentry.kind(), Events::CREATE);
         Ok(dentry)
     }
 
@@ -180,12 +180,10 @@ impl MountNamespace {
     /// unlink(2). `EISDIR` for a directory, `EBUSY` for a mount point.
     pub fn unlink(&self, context: &PathContext, path: &[u8]) -> Result<()> {
         let place = self.place(context, path, Errno::EISDIR)?;
-        self.remove(context, &place, |dir, victim| {
-            match (victim.kind(), place.slash) {
-                (FileKind::Directory, _) => Err(Errno::EISDIR),
-                (_, true) => Err(Errno::ENOTDIR),
-                _ => dir.unlink(&place.name),
-            }
+        self.remove(context, &place, |dir, kind| match (kind, place.slash) {
+            (FileKind::Directory, _) => Err(Errno::EISDIR),
+            (_, true) => Err(Errno::ENOTDIR),
+            _ => dir.unlink(&place.name),
         })
     }
 
@@ -198,36 +196,68 @@ impl MountNamespace {
             false => Errno::EBUSY,
         };
         let place = self.place(context, path, here)?;
-        self.remove(context, &place, |dir, victim| match victim.kind() {
+        self.remove(context, &place, |dir, kind| match kind {
             FileKind::Directory => dir.rmdir(&place.name),
             _ => Err(Errno::ENOTDIR),
         })
     }
 
+    /// Takes a name away with `remove`, which is told of what kind that is.
     fn remove(
         &self,
         context: &PathContext,
         place: &Place<'_>,
-        remove: impl FnOnce(&Arc<dyn Inode>, &Arc<dyn Inode>) -> Result<()>,
+        remove: impl FnOnce(&Arc<dyn Inode>, FileKind) -> Result<()>,
     ) -> Result<()> {
         let dir = &place.dir;
         check_not_generated(place, self)?;
-        let victim = {
+        let (kind, victim) = {
             let _names = dir.dentry.dir_lock.lock();
             let victim = self.child_locked(&dir.dentry, &place.name)?;
             check_delete(context, dir, victim.inode())?;
             self.check_not_mount_point(context, &victim)?;
-            remove(dir.inode(), victim.inode())?;
-            dir.dentry.forget_child(&place.name);
-            victim.mark_removed();
-            victim
+            let kind = victim.kind();
+            let victim = self.let_go(victim);
+            remove(dir.inode(), kind)?;
+            if let Victim::InUse(victim) = &victim {
+                dir.dentry.forget_child(&place.name);
+                victim.mark_removed();
+            }
+            (kind, victim)
         };
-        self.cache.remove(&victim);
-        self.uncover(&victim)?;
-        notify::name_lost(victim.inode());
-        notify::to_name(&dir.dentry, &place.name, victim.inode(), Events::DELETE);
+        match victim {
+            Victim::InUse(victim) => {
+                self.uncover(&victim)?;
+                notify::name_lost(victim.inode());
+            }
+            Victim::Unused(watched) => {
+                if let Some(inode) = watched.and_then(|inode| inode.upgrade()) {
+                    notify::name_lost(&inode);
+                }
+            }
+        }
+        notify::to_name(&dir.dentry, &place.name, kind, Events::DELETE);
         Ok(())
     }
+
+    /// Forgets a dentry that nobody else uses, before its name is taken away: its
+    /// filesystem can free at once what it then has no object of. The caller holds the
+    /// directory's lock; whoever looks the name up waits for that.
+    fn let_go(&self, victim: Arc<Dentry>) -> Victim {
+        self.cache.remove(&victim);
+        match Arc::try_unwrap(victim) {
+            Ok(unused) => Victim::Unused(notify::watched(unused.inode())),
+            Err(victim) => Victim::InUse(victim),
+        }
+    }
+}
+
+/// The dentry of a name that is taken away.
+enum Victim {
+    /// Others have it: it is forgotten when its name is gone.
+    InUse(Arc<Dentry>),
+    /// Forgotten. Its inode, if somebody may watch that.
+    Unused(Option<Weak<dyn Inode>>),
 }
 
 /// May names be added to `dir`? Its metadata.
