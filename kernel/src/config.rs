@@ -12,6 +12,10 @@ pub const MAX_CPUS: usize = 8;
 /// How long a thread runs while its peers wait, in nanoseconds.
 pub const TIME_SLICE_NS: u64 = 10_000_000;
 
+/// How long (ns) a thread that has been switched to runs before one of its own class that
+/// is woken takes the CPU from it: who works for moments is done by then.
+pub const WAKEUP_GRANULARITY_NS: u64 = 500_000;
+
 /// What uname(2) calls the system unless `paddock.sysname=` says otherwise:
 /// programs refuse to run on what they do not know.
 pub const SYSNAME: &str = "Linux";

@@ -82,13 +82,14 @@ fn choose(thread: &Arc<Thread>, class: Class) -> usize {
 }
 
 /// A thread of `class` is in the queue of `cpu`: asks for a switch if it
-/// should run before who runs there, and for a timer if after.
+/// should run before who runs there, and for a timer if after, or if who runs has just
+/// begun.
 pub fn announce(cpu: usize, class: Class, end: End) {
     let there = per_cpu::by_index(cpu);
     let running = there.running_class();
     let at_once = class < running || (class == running && end == End::Front);
     if cpu == current().cpu() {
-        if at_once {
+        if at_once && (class < running || !timer::begins(there)) {
             current().context.set_need_resched();
         } else {
             timer::arm(there);

@@ -73,6 +73,19 @@ pub fn arm(this: &Cpu) {
     }
 }
 
+/// Whether the running thread of `this`, the calling CPU, goes on for a moment although a
+/// peer was woken who may have the CPU at once: it has just begun. Its slice ends with that
+/// moment. The timer is set afterwards. Interrupts are masked.
+pub fn begins(this: &Cpu) -> bool {
+    let until = this.running_since.load(Relaxed) + config::WAKEUP_GRANULARITY_NS;
+    if timers::now() >= until {
+        return false;
+    }
+    let end = this.slice_end.load(Relaxed);
+    this.slice_end.store(end.min(until), Relaxed);
+    true
+}
+
 /// Notes on `this`, the calling CPU, when `thread`, which runs there, is to
 /// look at its process's CPU time: now, or when the timer says so. The timer
 /// is set afterwards. Interrupts are masked.
@@ -295,7 +308,8 @@ pub fn on_reschedule() {
     let running = this.running_class();
     let best = QUEUES.best(current().cpu()).unwrap_or(Class::Idle);
     let asked = this.preempt_asked.swap(false, Relaxed);
-    if best < running || (asked && best == running && best != Class::Idle) {
+    let peer = asked && best == running && best != Class::Idle;
+    if best < running || (peer && !begins(this)) {
         current().context.set_need_resched();
     }
     arm(this);
