@@ -22,6 +22,10 @@ pub struct Plan {
     pub size: u32,
     /// In one folder.
     pub files: u32,
+    /// The parts to measure; none: all.
+    pub parts: Vec<String>,
+    /// Time counts instructions.
+    pub icount: bool,
 }
 
 impl Default for Plan {
@@ -31,6 +35,8 @@ impl Default for Plan {
             smp: 1,
             size: 256,
             files: 100_000,
+            parts: Vec::new(),
+            icount: false,
         }
     }
 }
@@ -56,7 +62,8 @@ impl Plan {
     }
 
     fn command(&self) -> String {
-        format!("paddock-test bench-disk /root {} {}", self.size, self.files)
+        let (size, files, parts) = (self.size, self.files, self.parts.join(" "));
+        format!("paddock-test bench-disk /root {size} {files} {parts}")
     }
 
     /// Runs it on Paddock.
@@ -67,7 +74,10 @@ impl Plan {
         let described = machine("bench-disk").alone().disk(&Self::image());
         let described = described.smp(self.smp);
         let machine = described
-            .with(|config| config.mem.clone_from(&self.mem))
+            .with(|config| {
+                config.mem.clone_from(&self.mem);
+                config.icount = self.icount;
+            })
             .up()?;
         let mut ssh = machine.ssh_command(&[])?;
         let reply = run_limited(ssh.arg(self.command()), Vec::new(), PATIENCE)?;
@@ -86,6 +96,7 @@ impl Plan {
             disk: &Self::image(),
             mem: &self.mem,
             smp: self.smp,
+            icount: self.icount,
             script: &self.command(),
             limit: PATIENCE,
         }

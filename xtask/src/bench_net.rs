@@ -119,6 +119,7 @@ impl Plan {
             disk: &test_folder().join("disk.img"),
             mem: &self.mem,
             smp: self.smp,
+            icount: false,
             script: &self.script(ends),
             limit: PATIENCE,
         }

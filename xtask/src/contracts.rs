@@ -125,6 +125,7 @@ pub fn on_linux() -> Result<Vec<Case>> {
         disk: &test_folder().join("disk.img"),
         mem: "1G",
         smp: 1,
+        icount: false,
         script: &script(),
         limit: LINUX_LIMIT,
     }

@@ -40,6 +40,8 @@ pub struct Run<'a> {
     pub mem: &'a str,
     /// CPUs.
     pub smp: u32,
+    /// Its time counts instructions.
+    pub icount: bool,
     /// Lines of a shell, on a machine that is made as Paddock's is.
     pub script: &'a str,
     /// How long it may take.
@@ -61,6 +63,7 @@ impl Run<'_> {
         let mut config = Config::new(&kernel_in(&package)?);
         config.mem = self.mem.to_owned();
         config.smp = self.smp;
+        config.icount = self.icount;
         config.disk = Some(disk.clone());
         config.net = Some(Net {
             ssh_port: free_port()?,

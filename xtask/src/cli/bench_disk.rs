@@ -19,6 +19,9 @@ Usage: cargo xtask bench-disk [OPTIONS]
   --smp N       CPUs, 1 to 8 (1)
   --size MIB    of the large file (256: half of memory)
   --files N     in one folder (100000)
+  --part NAME   this alone: large, tree, many, writer, transactions or sqlite; may be
+                given again
+  --icount      time counts instructions: without what the host does beside it
   --only WHICH  paddock or linux alone
   --no-build    with what was built last
 ";
@@ -33,6 +36,8 @@ pub fn main(args: &mut lexopt::Parser) -> Result<ExitCode> {
             Long("smp") => plan.smp = cpus(&args.value()?.string()?)?,
             Long("size") => plan.size = args.value()?.parse()?,
             Long("files") => plan.files = args.value()?.parse()?,
+            Long("part") => plan.parts.push(args.value()?.string()?),
+            Long("icount") => plan.icount = true,
             Long("only") => which = args.value()?.string()?.parse()?,
             Long("no-build") => build = false,
             Long("help") | Short('h') => return super::help(HELP),

@@ -277,24 +277,39 @@ fn sqlite(folder: &Path, mode: &str) -> Outcome {
     fs::remove_file(db).told()
 }
 
-/// `FOLDER MIB COUNT`: the size of the large file, and how many are in the folder of
-/// many.
+/// What can be measured alone.
+const PARTS: [&str; 6] = ["large", "tree", "many", "writer", "transactions", "sqlite"];
+
+/// `FOLDER MIB COUNT [PART...]`: the size of the large file, how many are in the folder of
+/// many, and what to measure, if that is not all.
 pub fn run(_: &mut crate::report::Report, words: &[String]) -> Outcome {
     let [folder, ..] = words else {
         return Err("it needs a folder on a disk".into());
     };
     let size = crate::cases::number(words, 1, 128_usize)? * MIB;
     let count = crate::cases::number(words, 2, 20_000_usize)?;
+    let parts = words.get(3..).unwrap_or_default();
+    if let Some(part) = parts.iter().find(|part| !PARTS.contains(&part.as_str())) {
+        return Err(format!("{part} is none of {}", PARTS.join(", ")));
+    }
     let folder = Path::new(folder).join("bench-disk");
     fs::create_dir_all(&folder).told()?;
-    large_file(&folder, size)?;
-    tree(&folder)?;
-    many(&folder, count)?;
-    beside_a_writer(&folder, size)?;
-    transactions(&folder)?;
-    if Path::new(SQLITE).exists() {
-        sqlite(&folder, "delete")?;
-        sqlite(&folder, "wal")?;
+    for part in PARTS {
+        if !parts.is_empty() && !parts.iter().any(|wanted| wanted == part) {
+            continue;
+        }
+        match part {
+            "large" => large_file(&folder, size)?,
+            "tree" => tree(&folder)?,
+            "many" => many(&folder, count)?,
+            "writer" => beside_a_writer(&folder, size)?,
+            "transactions" => transactions(&folder)?,
+            _ if Path::new(SQLITE).exists() => {
+                sqlite(&folder, "delete")?;
+                sqlite(&folder, "wal")?;
+            }
+            _ => {}
+        }
     }
     fs::remove_dir_all(&folder).told()
 }
