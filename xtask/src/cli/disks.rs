@@ -1,4 +1,4 @@
-//! `cargo xtask crash-images` and `cargo xtask fuzz-images`: the tests from seeds of
+//! `cargo xtask crash-images`, `fuzz-images` and `disk-turns`: the tests from seeds of
 //! `crates/ext4`, more of them than every build does.
 
 use anyhow::Result;
@@ -57,6 +57,25 @@ Usage: cargo xtask fuzz-images [OPTIONS]
     variable: "EXT4_VARIANTS",
     default: 100_000,
     doing: "Changing images",
+};
+
+/// Disks that are changed in turns.
+pub const TURNS: FromSeeds = FromSeeds {
+    help: "\
+Has a disk changed in turns by Paddock's ext4 and by debugfs of e2fsprogs: files,
+directories, links, holes. After each turn both must find on it what a model says, and
+e2fsck nothing. With the features of Debian 12's and 13's mke2fs, and with few.
+`cargo test -p paddock-ext4` does 6.
+
+Usage: cargo xtask disk-turns [OPTIONS]
+
+  --runs N   so many disks, of 14 turns each (500)
+  --seed S   beginning with this one (1)
+",
+    test: "debugfs_and_paddock_find_what_the_other_has_changed",
+    variable: "EXT4_TURNS",
+    default: 500,
+    doing: "Changing disks in turns",
 };
 
 impl FromSeeds {

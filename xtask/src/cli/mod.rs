@@ -61,6 +61,7 @@ Usage: cargo xtask COMMAND [OPTIONS]
   crash-images  cuts the power of disks in memory, anywhere
   crash-databases  the same, where databases wrote on a machine
   fuzz-images  mounts disks of which something was changed
+  disk-turns  changes disks in turns with debugfs
   fuzz-inet  sends the stack of programs' sockets malformed frames
   herd-histories  random histories of herd's state machine
   herd-stress  what goes wrong all at once, for herd on this host
@@ -106,6 +107,7 @@ pub fn main() -> Result<ExitCode> {
         "stress" => stress::main(&mut args),
         "crash-databases" => crash_databases::main(&mut args),
         "crash-images" => disks::CRASHES.main(&mut args),
+        "disk-turns" => disks::TURNS.main(&mut args),
         "fuzz-images" => disks::VARIANTS.main(&mut args),
         "fuzz-inet" => fuzz_inet::main(&mut args),
         "herd-histories" => herd_histories::main(&mut args),

@@ -5,6 +5,7 @@ mod basic;
 mod concurrent;
 mod crash;
 mod damage;
+mod debugfs;
 mod directories;
 mod disk;
 mod failures;

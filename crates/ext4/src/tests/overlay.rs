@@ -127,6 +127,11 @@ impl Random {
         self.below(times) == 0
     }
 
+    /// One of a list; `None` of an empty one.
+    pub fn pick<'a, T>(&mut self, list: &'a [T]) -> Option<&'a T> {
+        (!list.is_empty()).then(|| self.one_of(list))
+    }
+
     pub fn one_of<'a, T>(&mut self, list: &'a [T]) -> &'a T {
         &list[self.below(list.len())]
     }
