@@ -17,7 +17,7 @@ Usage: cargo xtask programs [OPTIONS] [NAME]
   NAME           only programs whose names contain it
   --group NAME   only groups whose names contain it; may be repeated
   --fresh        disks are made anew
-  --linux        on Debian's kernel with the same disk, and only says what came of it
+  --linux        on Debian's kernel with the same disk; what came of it goes beside the rows
   --list         only tells the groups and their programs
   --no-build     with what was built last
 ";
@@ -72,10 +72,12 @@ pub fn main(args: &mut lexopt::Parser) -> Result<ExitCode> {
 fn on_linux(groups: &[&programs::Group], name: &str) -> Result<ExitCode> {
     for group in groups {
         step::step(&format!("Group {} on Linux", group.name));
-        for (program, result, text) in programs::run_on_linux(group, name)? {
+        let results = programs::run_on_linux(group, name)?;
+        for (program, result, text) in &results {
             print!("{text}");
             println!("{program}: {result}");
         }
+        programs::keep_beside(results.iter().map(|it| (it.0.as_str(), it.1.as_str())))?;
     }
     Ok(ExitCode::SUCCESS)
 }

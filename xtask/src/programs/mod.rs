@@ -10,7 +10,7 @@ mod table;
 
 pub use group::{Group, Program, all};
 pub use linux::run_on_linux;
-pub use table::{Row, Table, keep};
+pub use table::{Row, Table, keep, keep_beside};
 
 use crate::debian;
 use crate::disk::{self, Contents};
@@ -41,7 +41,7 @@ python_test() {
     cd "$(mktemp -d)"; local status=0
     python3 -m test -v "$1" > log 2>&1 || status=$?
     say "$(sed -n 's/^Ran \([0-9]*\) tests\? .*/\1 tests/p; s/^OK *(\(.*\))/\1/p; s/^FAILED *(\(.*\))/\1/p' log | paste -sd, | sed 's/,/, /g')"
-    [ $status -eq 0 ] || { cat log; grep -E '^(FAIL|ERROR): ' log | cut -d' ' -f1,2 | sort | uniq | paste -sd' ' >&2; exit 1; }
+    [ $status -eq 0 ] || { cat log; sed -nE 's/^(FAIL|ERROR): .*\.([^.]+)\.[^.]+\).*/\1 \2/p' log | sort | uniq -c | sed -E 's/^ *([0-9]+) (.*)/\2: \1/' | paste -sd, | sed 's/,/, /g' >&2; exit 1; }
 }
 "#;
 

@@ -12,13 +12,16 @@ const HEAD: &str = "\
 Made by `cargo xtask programs`; do not edit. That command makes disks with Debian's
 packages for arm64, unmodified ([DEBIAN.md](DEBIAN.md)), boots Paddock in QEMU with them,
 and runs for each program the script of `xtask/programs` that the third column sums up. A
-script that does not succeed is a failure, and the last column says how it ended. What is
-in `xtask/programs` and not in this table has not been run yet.
+script that does not succeed is a failure, and the last column says how it ended; where it
+says so, also how the same script ended on Debian's own kernel in the same QEMU (`--linux`).
+What is in `xtask/programs` and not in this table has not been run yet.
 
 ";
 const COLUMNS: &str = "| Program | Version | What was tried | Result |\n|---|---|---|---|\n";
 /// What a good result begins with.
 const GOOD: &str = "works";
+/// What comes before what the same script came to on Linux.
+const LINUX: &str = "; on Linux: ";
 
 /// One program's.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -99,6 +102,14 @@ impl Table {
             .collect();
     }
 
+    /// Puts what came of a program's script on Linux beside what came of it here.
+    pub fn put_beside(&mut self, program: &str, result: &str) {
+        if let Some(row) = self.rows.iter_mut().find(|it| it.program == program) {
+            let here = row.result.split(LINUX).next().unwrap_or_default();
+            row.result = format!("{here}{LINUX}{result}");
+        }
+    }
+
     /// The document.
     #[must_use]
     pub fn text(&self) -> String {
@@ -126,9 +137,22 @@ fn path() -> PathBuf {
 /// # Errors
 /// A document that cannot be written.
 pub fn keep(new: &[Row], groups: &[Group]) -> Result<()> {
+    change(|table| table.replace(new, groups))
+}
+
+/// Puts what came of programs on Linux beside their rows in the document: their names
+/// and results.
+///
+/// # Errors
+/// A document that cannot be written.
+pub fn keep_beside<'a>(results: impl Iterator<Item = (&'a str, &'a str)>) -> Result<()> {
+    change(|table| results.for_each(|(name, result)| table.put_beside(name, result)))
+}
+
+fn change(how: impl FnOnce(&mut Table)) -> Result<()> {
     let path = path();
     let mut table = Table::read(&fs::read_to_string(&path).unwrap_or_default());
-    table.replace(new, groups);
+    how(&mut table);
     fs::write(&path, table.text()).with_context(|| format!("cannot write {}", path.display()))
 }
 
@@ -156,6 +180,19 @@ mod tests {
         assert_eq!(Table::read(&table.text()), table);
         assert!(table.text().contains("\n1 of 2 work.\n"));
         assert!(table.rows[0].is_good() && !table.rows[1].is_good());
+    }
+
+    #[test]
+    fn what_came_of_it_on_linux_is_beside() {
+        let mut table = Table {
+            rows: vec![row("a", bad(None, "no"))],
+        };
+        table.put_beside("a", &good(Some("2")));
+        table.put_beside("b", "x");
+        table.put_beside("a", &good(Some("3")));
+        assert_eq!(table.rows.len(), 1);
+        assert_eq!(table.rows[0].result, "**fails**: no; on Linux: works: 3");
+        assert!(!table.rows[0].is_good());
     }
 
     #[test]
