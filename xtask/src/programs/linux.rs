@@ -30,6 +30,7 @@ pub fn run_on_linux(group: &Group, name: &str) -> Result<Vec<(String, String, St
         disk: &disk_of(group, false)?,
         mem: &group.memory,
         smp: 1,
+        icount: false,
         script: &script,
         limit: limits,
     }
