@@ -32,7 +32,6 @@ pub fn run_on_linux(group: &Group, name: &str) -> Result<Vec<(String, String, St
         smp: 1,
         icount: false,
         script: &script,
-        icount: false,
         limit: limits,
     }
     .on_linux()?;
