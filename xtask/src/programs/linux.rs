@@ -11,6 +11,8 @@ use std::time::Duration;
 const NAME: &str = "PADDOCK-PROGRAM ";
 /// The line after its output, with its status, before its errors.
 const STATUS: &str = "PADDOCK-STATUS ";
+/// The line after those.
+const END: &str = "PADDOCK-END";
 
 /// Runs a group's programs whose names contain `name` on Linux. Gives the result of each
 /// as [`run`](super::run) would put it into the table, and all that its script wrote.
@@ -40,9 +42,9 @@ pub fn run_on_linux(group: &Group, name: &str) -> Result<Vec<(String, String, St
 
 fn script(program: &Program) -> String {
     format!(
-        "echo '{NAME}{}'\ncat > /tmp/scenario <<'PADDOCK-END'\n{PRELUDE}\n{}\nPADDOCK-END\n\
-         timeout -k 10 {} setsid -w bash /tmp/scenario < /dev/null 2> /tmp/scenario.errors\n\
-         echo '{STATUS}'$?; cat /tmp/scenario.errors\n",
+        "echo '{NAME}{}'\ncat > /tmp/scenario <<'PADDOCK-SCRIPT'\n{PRELUDE}\n{}\nPADDOCK-SCRIPT\n\
+         /usr/bin/timeout -k 10 {} /usr/bin/setsid -w bash /tmp/scenario < /dev/null 2> /tmp/scenario.errors\n\
+         echo '{STATUS}'$?; cat /tmp/scenario.errors; echo '{END}'\n",
         program.name,
         program.script,
         program.limit.as_secs()
@@ -56,6 +58,7 @@ fn read(text: &str) -> Vec<(String, String, String)> {
     for part in text.split(NAME).skip(1) {
         let (name, rest) = part.split_once('\n').unwrap_or((part, ""));
         let (out, rest) = rest.split_once(STATUS).unwrap_or((rest, ""));
+        let (rest, _) = rest.split_once(END).unwrap_or((rest, ""));
         let (status, errors) = rest.split_once('\n').unwrap_or((rest, ""));
         let result = result_of(status.trim() == "0", out, errors);
         programs.push((name.to_owned(), result, format!("{out}{errors}")));
@@ -69,8 +72,8 @@ mod tests {
 
     #[test]
     fn each_program_has_its_result() {
-        let text = "boot\r\nPADDOCK-PROGRAM a: b\r\nPADDOCK-SAYS 3\r\nPADDOCK-STATUS 0\r\n\
-                    PADDOCK-PROGRAM c\nx\nPADDOCK-STATUS 1\nno such\n";
+        let text = "boot\r\nPADDOCK-PROGRAM a: b\r\nPADDOCK-SAYS 3\r\nPADDOCK-STATUS 0\r\nPADDOCK-END\r\n\
+                    PADDOCK-PROGRAM c\nx\nPADDOCK-STATUS 1\nno such\nPADDOCK-END\nreboot";
         let results = read(text);
         assert_eq!(results[0].0, "a: b");
         assert_eq!(results[0].1, "works: 3");
