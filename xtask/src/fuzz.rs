@@ -4,10 +4,11 @@
 
 use crate::build::{self, Kernel};
 use crate::disk::Contents;
-use crate::machine::{TEST_KERNEL_IS_BUILT, check_disk};
+use crate::machine::{self, TEST_KERNEL_IS_BUILT, check_disk};
+use crate::process::tool;
 use crate::qemu::{Config, Serial};
 use crate::{disk, paths};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -18,6 +19,9 @@ use std::time::{Duration, Instant};
 /// How long a run may take the host. A run that hangs ends itself by guest
 /// time; this is for what hangs so that not even that works.
 const LIMIT: Duration = Duration::from_secs(300);
+
+/// What a run says whose power goes.
+const POWER_GONE: &str = "fuzz: the power goes";
 
 /// What the last line of a run begins with, behind the time.
 const LAST_LINE: &str = "fuzz: ";
@@ -33,6 +37,8 @@ pub struct Run {
     pub one_in: Option<u32>,
     /// More words for the kernel's command line.
     pub append: Option<String>,
+    /// The power goes as so many pieces of the disk have been written, if that many are.
+    pub power: Option<u64>,
 }
 
 /// How a run ended.
@@ -96,6 +102,17 @@ impl Run {
             smp,
             one_in: None,
             append: None,
+            power: None,
+        }
+    }
+
+    /// This seed, and the power goes at a moment that it chooses.
+    pub fn with_power_cut(seed: u64, smp: u32) -> Self {
+        /// Pieces that a whole run writes, about.
+        const PIECES: u64 = 900;
+        Run {
+            power: Some(1 + seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) % PIECES),
+            ..Run::new(seed, smp)
         }
     }
 
@@ -107,6 +124,9 @@ impl Run {
         );
         if let Some(one_in) = self.one_in {
             command.push_str(&format!(" --one-in {one_in}"));
+        }
+        if self.power.is_some() {
+            command.push_str(" --power");
         }
         if let Some(words) = &self.append {
             command.push_str(&format!(" --append '{words}'"));
@@ -137,6 +157,10 @@ impl Run {
         ];
         let one_in = self.one_in.map(|n| format!("paddock.fuzz=1/{n}"));
         config.append.extend(one_in);
+        let power = self
+            .power
+            .map(|after| format!("paddock.fuzz_power={after}"));
+        config.append.extend(power);
         config.append.extend(self.append.clone());
         config
     }
@@ -159,7 +183,7 @@ impl Run {
             .find_map(|line| line.split_once(LAST_LINE));
         let last = last.map(|(_, summary)| summary.to_owned());
         let problem = match status {
-            End::Well => self.checked_disk(folder).err(),
+            End::Well => self.checked_disk(folder, &text).err(),
             _ => None,
         };
         Ok(Outcome {
@@ -176,11 +200,44 @@ impl Run {
     }
 
     /// What is wrong with the disk that the run has left; it stays only then.
-    fn checked_disk(&self, folder: &Path) -> Result<()> {
+    fn checked_disk(&self, folder: &Path, console: &str) -> Result<()> {
         let disk = folder.join(self.disk());
+        if console.contains(POWER_GONE) {
+            replay(&disk)?;
+        }
         check_disk(&disk)?;
+        kept_files_are_there(&disk, console)?;
         Ok(fs::remove_file(&disk)?)
     }
+}
+
+/// Has e2fsck do what a mount does after a loss of power: the log, and the orphans.
+fn replay(disk: &Path) -> Result<()> {
+    let reply = machine::run_limited(tool("e2fsck")?.arg("-p").arg(disk), Vec::new(), LIMIT)?;
+    // 1: something was to be done.
+    ensure!(
+        matches!(reply.status.code(), Some(0 | 1)),
+        "e2fsck -p: {reply}"
+    );
+    Ok(())
+}
+
+/// Whether all is on the disk that the program has said to be kept.
+fn kept_files_are_there(disk: &Path, console: &str) -> Result<()> {
+    let kept = console.lines().filter_map(|line| line.split_once("kept "));
+    for number in kept.filter_map(|(_, number)| number.trim().parse::<usize>().ok()) {
+        let mut debugfs = tool("debugfs")?;
+        debugfs.args(["-R", &format!("cat /kept/{number}")]);
+        let reply = machine::run_limited(debugfs.arg(disk), Vec::new(), LIMIT)?;
+        let expected = format!("kept {number}\n").repeat(100 + 50 * number);
+        ensure!(
+            reply.stdout == expected.as_bytes(),
+            "/kept/{number} is lost: {} bytes instead of {}",
+            reply.stdout.len(),
+            expected.len()
+        );
+    }
+    Ok(())
 }
 
 /// What a console says of a run that did not come to its last line.

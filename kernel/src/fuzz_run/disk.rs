@@ -2,6 +2,8 @@
 //! request is answered by a thread that stands for the device, after as long as
 //! the generator says; whoever asked sleeps meanwhile.
 
+use super::end;
+use super::medium::Medium;
 use crate::machine::CommandLine;
 use crate::schedule_fuzz::{chance, draw, enabled};
 use crate::thread;
@@ -18,6 +20,8 @@ pub const NAME: &str = "/dev/ram0";
 /// `paddock.mistake=` with this: whether anybody waits is looked at before the
 /// answer is there. Who begins to wait in between is not woken.
 const WAKE_IF_WAITED_FOR: &str = "wake-if-waited-for";
+/// With this: a flush makes nothing last, which shows when the power goes.
+const FLUSH_NOTHING: &str = "flush-nothing";
 
 const SECTOR: usize = 512;
 /// Requests at once.
@@ -41,12 +45,13 @@ enum Slot {
 /// The disk.
 pub struct RamDisk {
     sectors: u64,
-    memory: SpinLock<&'static mut [u8]>,
+    medium: SpinLock<Medium>,
     slots: SpinLock<[Slot; SLOTS]>,
     asked: WaitQueue,
     freed: WaitQueue,
     answered: [WaitQueue; SLOTS],
     wakes_if_waited_for: bool,
+    flushes_nothing: bool,
 }
 
 /// The disk in what `initrd` gives, if the command line wants it as root and there is
@@ -65,14 +70,20 @@ pub fn start(
     // reserved for good; with this root nobody else looks at it, and this is
     // called once.
     let memory = unsafe { &mut *initrd()? };
+    let makes = |mistake| command_line.value("paddock.mistake") == Some(mistake);
+    let power = command_line.value("paddock.fuzz_power");
     let disk = RamDisk {
         sectors: (memory.len() / SECTOR) as u64,
-        memory: SpinLock::new(Rank::Virtio, memory),
+        medium: SpinLock::new(
+            Rank::Virtio,
+            Medium::new(memory, power.and_then(|pieces| pieces.parse().ok())),
+        ),
         slots: SpinLock::new(Rank::Virtio, [Slot::Free; SLOTS]),
         asked: WaitQueue::new(),
         freed: WaitQueue::new(),
         answered: [const { WaitQueue::new() }; SLOTS],
-        wakes_if_waited_for: command_line.value("paddock.mistake") == Some(WAKE_IF_WAITED_FOR),
+        wakes_if_waited_for: makes(WAKE_IF_WAITED_FOR),
+        flushes_nothing: makes(FLUSH_NOTHING),
     };
     let disk = match try_arc(disk) {
         Ok(disk) => disk,
@@ -89,11 +100,24 @@ pub fn start(
 /// Writes all that the disk holds to the host's file `name`, relative to where
 /// QEMU runs. Nobody may use the disk any more.
 pub fn dump(name: &str) -> bool {
-    let (Some(disk), Ok(name)) = (DISK.get(), CString::new(name)) else {
+    DISK.get()
+        .is_some_and(|disk| write_file(name, disk.medium.lock().bytes))
+}
+
+/// The same of what is left of it when the power goes, which it does.
+pub fn dump_cut(name: &str) -> bool {
+    DISK.get().is_some_and(|disk| {
+        let mut medium = disk.medium.lock();
+        medium.cut();
+        write_file(name, medium.bytes)
+    })
+}
+
+fn write_file(name: &str, bytes: &[u8]) -> bool {
+    let Ok(name) = CString::new(name) else {
         return false;
     };
-    let memory = disk.memory.lock();
-    File::create(name).is_ok_and(|mut file| file.write_all(&memory).is_ok())
+    File::create(name).is_ok_and(|mut file| file.write_all(bytes).is_ok())
 }
 
 impl RamDisk {
@@ -182,24 +206,34 @@ impl BlockDevice for RamDisk {
         self.transfer(block, buf.len(), || {
             for (number, piece) in buf.chunks_mut(PIECE).enumerate() {
                 let at = start + number * PIECE;
-                piece.copy_from_slice(&self.memory.lock()[at..][..piece.len()]);
+                piece.copy_from_slice(&self.medium.lock().bytes[at..][..piece.len()]);
             }
         })
     }
 
     fn write(&self, block: u64, buf: &[u8]) -> Result<()> {
         let start = block as usize * SECTOR;
+        let mut written = Ok(());
         self.transfer(block, buf.len(), || {
-            for (number, piece) in buf.chunks(PIECE).enumerate() {
-                let at = start + number * PIECE;
-                self.memory.lock()[at..][..piece.len()].copy_from_slice(piece);
-            }
-        })
+            let mut pieces = buf.chunks(PIECE).enumerate();
+            written = pieces.try_for_each(|(number, piece)| {
+                let power_goes = self.medium.lock().write(start + number * PIECE, piece)?;
+                if power_goes {
+                    end::power_goes();
+                }
+                Ok(())
+            });
+        })?;
+        written
     }
 
     fn flush(&self) -> Result<()> {
         might_sleep();
+        let written = self.medium.lock().written();
         self.request();
+        if !self.flushes_nothing {
+            self.medium.lock().flushed(written);
+        }
         Ok(())
     }
 }

@@ -8,7 +8,7 @@ use alloc::string::String;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use paddock_process::WaitStatus;
 use paddock_sched::State;
-use paddock_sync::{Rank, SpinLock, WaitQueue};
+use paddock_sync::{OnceCell, Rank, SpinLock, WaitQueue};
 
 /// How long a run may last, in seconds of guest time.
 const LIMIT_SECONDS: u64 = 60;
@@ -16,6 +16,9 @@ const LIMIT_SECONDS: u64 = 60;
 static LIMIT: AtomicU64 = AtomicU64::new(LIMIT_SECONDS);
 /// Reports are no longer the end: one has led to it already.
 static ENDING: AtomicBool = AtomicBool::new(false);
+
+/// The host's file that gets what the disk holds in the end.
+static FILE: OnceCell<String> = OnceCell::new();
 
 /// How process 1 has ended, once it has.
 static LAST: SpinLock<Option<Option<WaitStatus>>> = SpinLock::new(Rank::Leaf, None);
@@ -29,9 +32,11 @@ pub fn start(command_line: &CommandLine<'_>) {
             Err(_) => log::error!("command line: paddock.fuzz_seconds: expected a number"),
         }
     }
-    let file = command_line.value("paddock.fuzz_disk").map(String::from);
+    if let Some(file) = command_line.value("paddock.fuzz_disk") {
+        let _ = FILE.set(String::from(file));
+    }
     let threads = thread::spawn("fuzz-limit", end_what_hangs)
-        .and_then(|_| thread::spawn("fuzz-end", || end_well(file)));
+        .and_then(|_| thread::spawn("fuzz-end", end_well));
     if let Err(error) = threads {
         panic!("no thread to end a run: {error}");
     }
@@ -65,18 +70,32 @@ pub fn process_1_ended(status: Option<WaitStatus>) {
 
 /// Unmounts everything once process 1 has ended, and gives the host what the
 /// disk holds then, as a file that `paddock.fuzz_disk` names.
-fn end_well(file: Option<String>) {
+fn end_well() {
     let status = LAST_IS_THERE.wait_until(|| LAST.lock().take());
     power::shut_down();
     ENDING.store(true, Relaxed);
     schedule_fuzz::disable();
-    if let Some(file) = file
-        && !disk::dump(&file)
+    give_disk(disk::dump);
+    finish(status);
+}
+
+/// The power goes, in the middle of whatever is done: the host gets what the disk then
+/// holds. Any context.
+pub fn power_goes() -> ! {
+    ENDING.store(true, Relaxed);
+    schedule_fuzz::disable();
+    give_disk(disk::dump_cut);
+    console::print_urgent(format_args!("fuzz: the power goes"));
+    finish(Some(WaitStatus::Exited(0)))
+}
+
+fn give_disk(dump: fn(&str) -> bool) {
+    if let Some(file) = FILE.get()
+        && !dump(file)
     {
         console::print_urgent(format_args!("fuzz: the disk cannot be written to {file}"));
         finish(None);
     }
-    finish(status);
 }
 
 /// The watchdog has reported: the run has failed.

@@ -3,6 +3,7 @@
 
 mod disk;
 mod end;
+mod medium;
 
 pub use disk::start as start_disk;
 pub use end::process_1_ended;
@@ -17,6 +18,7 @@ pub const WORDS: &[&str] = &[
     "paddock.fuzz",
     "paddock.fuzz_seconds",
     "paddock.fuzz_disk",
+    "paddock.fuzz_power",
     "paddock.mistake",
 ];
 

@@ -19,15 +19,15 @@ fn folder(name: &str) -> PathBuf {
 }
 
 /// Runs seeds from 1, two at a time; all must pass.
-fn seeds_pass(name: &str, smp: u32) -> Result<()> {
+fn seeds_pass(name: &str, seeds: u64, run: impl Fn(u64) -> Run + Sync) -> Result<()> {
     build_once()?;
     let folder = folder(name);
     let next = AtomicU64::new(1);
     let failed = Mutex::new(String::new());
     let work = || -> Result<()> {
         loop {
-            let run = Run::new(next.fetch_add(1, Ordering::Relaxed), smp);
-            if run.seed > SEEDS {
+            let run = run(next.fetch_add(1, Ordering::Relaxed));
+            if run.seed > seeds {
                 return Ok(());
             }
             let outcome = run.go(&folder)?;
@@ -48,12 +48,46 @@ fn seeds_pass(name: &str, smp: u32) -> Result<()> {
 
 #[test]
 fn seeds_pass_with_one_cpu() -> Result<()> {
-    seeds_pass("fuzz-seeds-1", 1)
+    seeds_pass("fuzz-seeds-1", SEEDS, |seed| Run::new(seed, 1))
 }
 
 #[test]
 fn seeds_pass_with_several_cpus() -> Result<()> {
-    seeds_pass("fuzz-seeds-4", SEVERAL)
+    seeds_pass("fuzz-seeds-4", SEEDS, |seed| Run::new(seed, SEVERAL))
+}
+
+/// Seeds in which the power goes.
+const POWER_CUTS: u64 = 12;
+
+/// With one CPU, or with several.
+fn with_power_cut(seed: u64) -> Run {
+    Run::with_power_cut(seed, if seed.is_multiple_of(2) { 1 } else { SEVERAL })
+}
+
+#[test]
+fn what_is_kept_is_there_when_the_power_goes() -> Result<()> {
+    seeds_pass("fuzz-power", POWER_CUTS, with_power_cut)
+}
+
+/// A disk that makes nothing last is found out: the check sees what is lost.
+#[test]
+fn a_disk_that_ignores_flushes_is_found_out() -> Result<()> {
+    build_once()?;
+    let folder = folder("fuzz-flush");
+    for seed in 1..=POWER_CUTS {
+        let run = Run {
+            append: Some("paddock.mistake=flush-nothing".into()),
+            ..with_power_cut(seed)
+        };
+        let outcome = run.go(&folder)?;
+        if !outcome.passed {
+            let told = ["is lost", "e2fsck"];
+            let found = told.iter().any(|part| outcome.summary.contains(part));
+            ensure!(found, "something else went wrong: {}", outcome.summary);
+            return Ok(fs::remove_dir_all(&folder)?);
+        }
+    }
+    anyhow::bail!("{POWER_CUTS} seeds did not find out")
 }
 
 /// The last line has a hash over all switches: when, on which CPU, to whom.

@@ -26,6 +26,8 @@ Usage: cargo xtask fuzz-sched [OPTIONS]
   --smp N        CPUs, 1 to 8 (1)
   --one-in N     a switch at one point in N; else the seed chooses
   --jobs N       so many at once (2)
+  --power        the power goes in the middle: e2fsck must find nothing after the log
+                 is replayed, and what the program has been told is kept be there
   --append TEXT  more words for the kernel's command line
   --no-build     what was built last
 ";
@@ -37,6 +39,7 @@ struct Options {
     smp: u32,
     one_in: Option<u32>,
     append: Option<String>,
+    power: bool,
     jobs: usize,
     build: bool,
 }
@@ -71,6 +74,7 @@ fn parse(args: &mut lexopt::Parser) -> Result<Option<Options>> {
         smp: 1,
         one_in: None,
         append: None,
+        power: false,
         jobs: 2,
         build: true,
     };
@@ -85,6 +89,7 @@ fn parse(args: &mut lexopt::Parser) -> Result<Option<Options>> {
             Long("smp") => options.smp = cpus(&args.value()?.string()?)?,
             Long("one-in") => options.one_in = Some(one_in(args.value()?.parse()?)?),
             Long("append") => options.append = Some(args.value()?.string()?),
+            Long("power") => options.power = true,
             Long("jobs") => options.jobs = args.value()?.parse()?,
             Long("no-build") => options.build = false,
             Long("help") | Short('h') => return Ok(None),
@@ -156,10 +161,14 @@ fn show(options: &Options, run: &Run, outcome: &Outcome) -> Result<()> {
 
 impl Options {
     fn run(&self, seed: u64) -> Run {
+        let run = match self.power {
+            true => Run::with_power_cut(seed, self.smp),
+            false => Run::new(seed, self.smp),
+        };
         Run {
             one_in: self.one_in,
             append: self.append.clone(),
-            ..Run::new(seed, self.smp)
+            ..run
         }
     }
 }

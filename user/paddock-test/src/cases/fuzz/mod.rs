@@ -39,6 +39,7 @@ const ACTORS: &[(&str, Act)] = &[
     ("mapped files", disk::mapped),
     ("replaced files", disk::replaced),
     ("synced files", disk::synced),
+    ("kept files", disk::kept),
     ("children", processes::children),
     ("programs", processes::programs),
     ("orphans", processes::orphans),
