@@ -2,6 +2,7 @@
 //! any of what they wrote. The disks are mended by e2fsck and the databases read on this
 //! host: what was acknowledged must be there.
 
+mod leveldb;
 mod lmdb;
 mod redis;
 mod sqlite;
@@ -12,6 +13,7 @@ use crate::process::{capture, tool};
 use crate::write_log::{What, WriteLog};
 use crate::{debian, setup, step};
 use anyhow::{Context, Result, bail, ensure};
+use leveldb::LevelDb;
 use lmdb::Lmdb;
 use redis::Redis;
 use sqlite::Sqlite;
@@ -41,13 +43,14 @@ trait Database {
     fn transactions(&self, disk: &Path, folder: &Path) -> Result<u64>;
 }
 
-const DATABASES: [&dyn Database; 6] = [
+const DATABASES: [&dyn Database; 7] = [
     &Sqlite("wal"),
     &Sqlite("delete"),
     &Sqlite("truncate"),
     &Sqlite("persist"),
     &Redis,
     &Lmdb,
+    &LevelDb,
 ];
 
 /// How much is done.

@@ -47,6 +47,12 @@ const LMDB: Package = Package {
     provides: Provides::Program("mdb_dump"),
 };
 
+const PLYVEL: Package = Package {
+    name: "python3-plyvel",
+    why: "reads LevelDB's databases after a power cut",
+    provides: Provides::Path("/usr/lib/python3/dist-packages/plyvel"),
+};
+
 /// Installs what building, running and testing need, and picks a compiler.
 pub fn ensure() -> Result<Toolchain> {
     step("Looking for the tools that Paddock needs");
@@ -61,7 +67,7 @@ pub fn ensure_gdb() -> Result<()> {
 
 /// Installs what reads databases if it is missing.
 pub fn ensure_database_readers() -> Result<()> {
-    packages::ensure(&[&SQLITE, &LMDB])
+    packages::ensure(&[&SQLITE, &LMDB, &PLYVEL])
 }
 
 /// Installs the linter that goes with Debian's compiler if it is missing.

@@ -8,10 +8,11 @@ use xtask::crash_databases::{self, Plan};
 const HELP: &str = "\
 Has Debian's databases make transactions on a machine whose disk is recorded by QEMU:
 sqlite3 with a log written ahead and with journals that are deleted, cut and kept, redis
-with an append-only file that is written anew, LMDB. The power goes after any request: what
-came after the last flush is there or not, sector by sector. Each disk is mended by e2fsck,
-which must find nothing but a log to replay, and each database read here: all that was
-acknowledged must be there. A disk that ignores flushes must be found out.
+with an append-only file that is written anew, LMDB, LevelDB. The power goes after any
+request: what came after the last flush is there or not, sector by sector. Each disk is
+mended by e2fsck, which must find nothing but a log to replay, and each database read
+here: all that was acknowledged must be there. A disk that ignores flushes must be found
+out.
 
 Usage: cargo xtask crash-databases [OPTIONS]
 
