@@ -72,9 +72,11 @@ pub const IP_TOS: u32 = 1;
 pub const IP_TTL: u32 = 2;
 pub const IP_HDRINCL: u32 = 3;
 pub const IP_PKTINFO: u32 = 8;
+pub const IP_MTU_DISCOVER: u32 = 10;
 pub const IP_RECVERR: u32 = 11;
 pub const IP_RECVTTL: u32 = 12;
 pub const IP_RECVTOS: u32 = 13;
+pub const IPV6_MTU_DISCOVER: u32 = 23;
 pub const IPV6_RECVERR: u32 = 25;
 /// Of `IPPROTO_RAW` and `IPPROTO_ICMPV6`.
 pub const ICMP_FILTER: u32 = 1;

@@ -4,7 +4,7 @@ use crate::checksum::Sum;
 use crate::icmp;
 use crate::offload::{Cut, Offloads, Unfinished};
 use crate::segment::{Header, Payload};
-use crate::settings::Settings;
+use crate::settings::{PathMtu, Settings};
 use crate::udp;
 use smoltcp::phy::ChecksumCapabilities;
 use smoltcp::wire::{
@@ -200,6 +200,9 @@ pub struct Sent<'a> {
     hops: u8,
     class: u8,
     size: usize,
+    path_mtu: PathMtu,
+    /// Which packet of its sender's it is: of use to who may cut it (RFC 6864, 4.1).
+    ident: u16,
 }
 
 impl<'a> Sent<'a> {
@@ -222,6 +225,11 @@ impl<'a> Sent<'a> {
             hops,
             class,
             size: 0,
+            path_mtu: match way {
+                Way::Ipv4(..) => settings.path_mtu,
+                Way::Ipv6(..) => settings.path_mtu6,
+            },
+            ident: 0,
         })
     }
 
@@ -229,6 +237,14 @@ impl<'a> Sent<'a> {
     /// for not.
     pub fn cut_by(mut self, size: usize) -> Self {
         self.size = size;
+        self
+    }
+
+    /// The same, with a number that `number` gives if somebody on the way may cut it.
+    pub fn numbered(mut self, number: impl FnOnce() -> u16) -> Self {
+        if !self.path_mtu.is_whole() && matches!(self.way, Way::Ipv4(..)) {
+            self.ident = number();
+        }
         self
     }
 
@@ -263,9 +279,11 @@ impl<'a> Sent<'a> {
         }
     }
 
-    /// Whether it may be sent in fragments: who makes headers is to make those, too.
+    /// Whether it may be sent in fragments, as its sender wishes: who makes headers is to
+    /// make those, too.
     pub fn may_be_cut(&self) -> bool {
-        !matches!(self.body, Body::Tcp(..) | Body::Whole(..) | Body::Ready(..))
+        let is_whole = matches!(self.body, Body::Tcp(..) | Body::Whole(..) | Body::Ready(..));
+        !is_whole && self.path_mtu.may_be_cut()
     }
 
     /// Who sends it.
@@ -349,10 +367,9 @@ impl<'a> Sent<'a> {
         packet.set_dscp(self.class >> 2);
         packet.set_ecn(self.class & 3);
         packet.set_total_len(length as u16);
-        packet.set_ident(0);
+        packet.set_ident(self.ident);
         packet.clear_flags();
-        // Never in fragments (RFC 6864, 4.1: the number is then of no use).
-        packet.set_dont_frag(true);
+        packet.set_dont_frag(self.path_mtu.is_whole());
         packet.set_frag_offset(0);
         packet.set_hop_limit(self.hops);
         packet.set_next_header(self.protocol());

@@ -51,7 +51,7 @@ pub use local::Local;
 pub use offload::{Cut, Offloads, Unfinished, finish_checksum};
 pub use ports::{Claim, EPHEMERAL};
 pub use raw::{Carries, Echoes, Packets};
-pub use settings::{Algorithm, BUFFER, MAX_BUFFER, Settings};
+pub use settings::{Algorithm, BUFFER, MAX_BUFFER, PathMtu, Settings};
 pub use slab::Id;
 pub use stack::{Arrived, Burst, Datagrams, Delivery};
 pub use stack::{Host, Interface, Ipv4, LISTEN, Listed, Observer, Stack, Traffic};

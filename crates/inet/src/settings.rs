@@ -18,6 +18,50 @@ pub enum Algorithm {
     Reno,
 }
 
+/// What is done about the largest packet that a way takes (IP_MTU_DISCOVER of ip(7)).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(u8)]
+pub enum PathMtu {
+    /// Whoever is on the way may cut packets.
+    Dont,
+    /// Nobody may, but for what the sender itself has to cut.
+    #[default]
+    Want,
+    /// Nobody may, the sender neither.
+    Do,
+    /// The same, whatever has been learned of the way.
+    Probe,
+    /// The sender must not cut them, others may.
+    Interface,
+    /// As [`Dont`](Self::Dont).
+    Omit,
+}
+
+impl PathMtu {
+    /// The one of this number.
+    pub fn of(number: u32) -> Option<PathMtu> {
+        Some(match number {
+            0 => PathMtu::Dont,
+            1 => PathMtu::Want,
+            2 => PathMtu::Do,
+            3 => PathMtu::Probe,
+            4 => PathMtu::Interface,
+            5 => PathMtu::Omit,
+            _ => return None,
+        })
+    }
+
+    /// Whether the sender may send a packet in fragments.
+    pub fn may_be_cut(self) -> bool {
+        matches!(self, PathMtu::Dont | PathMtu::Want | PathMtu::Omit)
+    }
+
+    /// Whether routers are told not to cut it.
+    pub fn is_whole(self) -> bool {
+        matches!(self, PathMtu::Want | PathMtu::Do | PathMtu::Probe)
+    }
+}
+
 /// The options of a connection, and of those that a listener makes (tcp(7),
 /// socket(7)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,6 +112,10 @@ pub struct Settings {
     pub hops: u8,
     /// IPV6_TCLASS.
     pub traffic_class: u8,
+    /// IP_MTU_DISCOVER.
+    pub path_mtu: PathMtu,
+    /// IPV6_MTU_DISCOVER.
+    pub path_mtu6: PathMtu,
     /// IP_RECVERR: what becomes of datagrams is told in full.
     pub failures: bool,
     /// IPV6_RECVERR: the same of those over IPv6.
@@ -102,6 +150,8 @@ impl Default for Settings {
             tos: 0,
             hops: 0,
             traffic_class: 0,
+            path_mtu: PathMtu::Want,
+            path_mtu6: PathMtu::Want,
             failures: false,
             failures6: false,
             any: Local::AnyIpv4,

@@ -4,7 +4,7 @@ mod common;
 
 use common::*;
 use paddock_abi::Errno;
-use paddock_inet::{Delivery, Id, Local, MAX_DATAGRAM, Settings};
+use paddock_inet::{Delivery, Id, Local, MAX_DATAGRAM, PathMtu, Settings};
 use paddock_sync::Ready;
 use smoltcp::wire::{IpAddress, IpEndpoint, Ipv4Address};
 
@@ -82,6 +82,64 @@ fn large_ones_go_in_fragments() {
         Some(endpoint(1, 53)),
     );
     assert_eq!(refused, Err(Errno::EMSGSIZE));
+}
+
+/// What the network layer of a frame of IPv4 says: the number, whether it must not be cut,
+/// and whether it is one of several pieces.
+fn cut_fields(frame: &[u8]) -> (u16, bool, bool) {
+    let header = &frame[14..];
+    let word = u16::from_be_bytes([header[6], header[7]]);
+    let ident = u16::from_be_bytes([header[4], header[5]]);
+    (ident, word & 0x4000 != 0, word & 0x3fff != 0)
+}
+
+/// ip(7), IP_MTU_DISCOVER: who may cut what a frame has no room for.
+#[test]
+fn a_sender_says_who_may_cut_a_datagram() {
+    use PathMtu::*;
+    for path_mtu in [Dont, Want, Do, Probe, Interface, Omit] {
+        let mut network = network();
+        let (server, _) = socket(&mut network, 1, 53);
+        let (client, _) = socket(&mut network, 0, 0);
+        let settings = Settings {
+            path_mtu,
+            ..Settings::default()
+        };
+        network.log = Some(Vec::new());
+        let delivery = Delivery::to(endpoint(1, 53));
+        let arrive = |network: &mut Network, length: usize| {
+            let now = network.now;
+            let data = vec![7; length];
+            network.stacks[0].udp_send(now, client, &data, &delivery, &settings)?;
+            network.pass(SECOND);
+            receive(network, 1, server).map(|(data, _)| data.len())
+        };
+        for _ in 0..2 {
+            assert_eq!(arrive(&mut network, 1472), Ok(1472));
+        }
+        let cut = match path_mtu {
+            Dont | Want | Omit => Ok(1473),
+            Do | Probe | Interface => Err(Errno::EMSGSIZE),
+        };
+        assert_eq!(arrive(&mut network, 1473), cut, "{path_mtu:?}");
+        let is_ipv4 = |frame: &&Vec<u8>| frame[12..14] == [8, 0];
+        let log = network.log.take().unwrap();
+        let fields: Vec<_> = log
+            .iter()
+            .filter(is_ipv4)
+            .map(|it| cut_fields(it))
+            .collect();
+        let whole = matches!(path_mtu, Want | Do | Probe);
+        assert_eq!(fields.len(), if cut.is_ok() { 4 } else { 2 });
+        for (_, is_whole, is_piece) in &fields[..2] {
+            assert_eq!((*is_whole, *is_piece), (whole, false), "{path_mtu:?}");
+        }
+        // Pieces are told apart by their numbers.
+        assert_eq!(fields[0].0 == fields[1].0, whole, "{path_mtu:?}");
+        for (_, is_whole, is_piece) in &fields[2..] {
+            assert_eq!((*is_whole, *is_piece), (false, true), "{path_mtu:?}");
+        }
+    }
 }
 
 #[test]

@@ -265,6 +265,7 @@ impl<H: Host> Stack<H> {
         match path {
             Path::Link => {
                 if let Some(sent) = Sent::new(Body::Udp(from, to, data), settings) {
+                    let sent = sent.numbered(|| self.host.random() as u16);
                     self.send_any_size(now, &sent)?;
                 }
             }

@@ -166,7 +166,7 @@ impl<H: Host> Stack<H> {
         let Some(sent) = Sent::new(Body::Tcp(header, data), settings) else {
             return;
         };
-        let sent = sent.cut_by(size);
+        let sent = sent.cut_by(size).numbered(|| self.host.random() as u16);
         match path {
             Path::Service => {
                 let fill = &mut |bytes: &mut [u8]| sent.emit(bytes, true);

@@ -146,6 +146,7 @@ impl<H: Host> Stack<H> {
             return Err(Errno::EINVAL);
         }
         let sent = Sent::new(body, settings).ok_or(Errno::EINVAL)?;
+        let sent = sent.numbered(|| self.host.random() as u16);
         self.send_checked(now, path, &sent)
     }
 
@@ -179,6 +180,7 @@ impl<H: Host> Stack<H> {
             data: &data[ECHO..],
         };
         let sent = Sent::new(body, settings).ok_or(Errno::EINVAL)?;
+        let sent = sent.numbered(|| self.host.random() as u16);
         self.send_checked(now, path, &sent)
     }
 

@@ -5,7 +5,7 @@ use crate::net::tcp::TcpSocket;
 use alloc::vec::Vec;
 use paddock_abi::socket::*;
 use paddock_abi::{Errno, Result};
-use paddock_inet::{Algorithm, Figures, Local, Settings};
+use paddock_inet::{Algorithm, Figures, Local, PathMtu, Settings};
 
 /// The longest times of keep-alive, in seconds, and its most probes.
 const MAX_KEEP: (u32, u32) = (32_767, 127);
@@ -55,6 +55,8 @@ pub fn change(settings: &mut Settings, level: u32, option: u32, value: u32) -> R
         (IPPROTO_IP, IP_TTL) if value == u32::MAX => settings.ttl = 0,
         (IPPROTO_IP, IP_TTL) => settings.ttl = within(value, 255)? as u8,
         (IPPROTO_IP, IP_TOS) => settings.tos = value as u8,
+        (IPPROTO_IP, IP_MTU_DISCOVER) => settings.path_mtu = path_mtu(value)?,
+        (IPPROTO_IPV6, IPV6_MTU_DISCOVER) => settings.path_mtu6 = path_mtu(value)?,
         (IPPROTO_IPV6, IPV6_UNICAST_HOPS) if value == u32::MAX => settings.hops = 0,
         (IPPROTO_IPV6, IPV6_UNICAST_HOPS) => settings.hops = within(value, 255)? as u8,
         (IPPROTO_IPV6, IPV6_TCLASS) if value == u32::MAX => settings.traffic_class = 0,
@@ -65,6 +67,10 @@ pub fn change(settings: &mut Settings, level: u32, option: u32, value: u32) -> R
         _ => return Err(Errno::ENOPROTOOPT),
     }
     Ok(())
+}
+
+fn path_mtu(value: u32) -> Result<PathMtu> {
+    PathMtu::of(value).ok_or(Errno::EINVAL)
 }
 
 fn linger2(value: u32) -> u32 {
@@ -98,6 +104,8 @@ pub fn read(settings: &Settings, level: u32, option: u32) -> Result<u32> {
         (IPPROTO_IP, IP_TTL) if settings.ttl == 0 => DEFAULT_TTL,
         (IPPROTO_IP, IP_TTL) => u32::from(settings.ttl),
         (IPPROTO_IP, IP_TOS) => u32::from(settings.tos),
+        (IPPROTO_IP, IP_MTU_DISCOVER) => settings.path_mtu as u32,
+        (IPPROTO_IPV6, IPV6_MTU_DISCOVER) => settings.path_mtu6 as u32,
         (IPPROTO_IPV6, IPV6_UNICAST_HOPS) if settings.hops == 0 => DEFAULT_TTL,
         (IPPROTO_IPV6, IPV6_UNICAST_HOPS) => u32::from(settings.hops),
         (IPPROTO_IPV6, IPV6_TCLASS) => u32::from(settings.traffic_class),

@@ -35,6 +35,7 @@ mod open_path;
 mod open_slash;
 mod open_symlinks;
 mod open_tmpfile;
+mod path_mtus;
 mod pi_futexes;
 mod pipe_packets;
 mod pipe_pages;
@@ -120,6 +121,7 @@ contracts! {
     open_slash
     open_symlinks
     open_tmpfile
+    path_mtus
     pi_futexes
     pipe_packets
     pipe_pages
