@@ -33,6 +33,25 @@ const CREATION: OpenFlags = OpenFlags::CREAT
 /// The largest offset.
 const MAX_OFFSET: u64 = i64::MAX as u64;
 
+/// How many open file descriptions there are.
+static OPEN: AtomicUsize = AtomicUsize::new(0);
+
+/// One of those that are counted, for as long as it lives.
+struct Counted;
+
+impl Counted {
+    fn new() -> Counted {
+        OPEN.fetch_add(1, Ordering::Relaxed);
+        Counted
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        OPEN.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 /// An open file description: shared by dup(2) and fork(2), it holds the
 /// offset, the access mode and the status flags. Its calls may sleep.
 pub struct OpenFile {
@@ -50,6 +69,7 @@ pub struct OpenFile {
     /// In tables of descriptors: what keeps it open for programs.
     descriptors: AtomicUsize,
     observers: Observers,
+    _counted: Counted,
 }
 
 /// The offset of an open file description while a call has it for itself;
@@ -121,7 +141,13 @@ impl OpenFile {
             told_of_all,
             descriptors: AtomicUsize::new(0),
             observers: Observers::new(),
+            _counted: Counted::new(),
         })
+    }
+
+    /// How many there are on the machine (`/proc/sys/fs/file-nr`). Any context.
+    pub fn count() -> usize {
+        OPEN.load(Ordering::Relaxed)
     }
 
     /// Whether a program has it open by a descriptor.

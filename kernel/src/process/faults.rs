@@ -3,9 +3,17 @@
 use super::{current, oom, signals};
 use crate::arch::trap::{self, Abort, AbortKind, TrapFrame};
 use crate::thread;
-use core::sync::atomic::Ordering::Relaxed;
+use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use paddock_abi::signal::*;
 use paddock_mem::{Access, FaultError, handle_fault};
+
+/// Faults of all programs since the boot, minor and major ones.
+static FAULTS: [AtomicU64; 2] = [const { AtomicU64::new(0) }; 2];
+
+/// How many faults of programs there have been, minor and major ones. Any context.
+pub fn counts() -> [u64; 2] {
+    FAULTS.each_ref().map(|count| count.load(Relaxed))
+}
 
 fn access_of(abort: &Abort) -> Access {
     match abort.access {
@@ -28,6 +36,7 @@ fn repair(abort: &Abort) -> Result<(), FaultError> {
     if let Some(thread) = current() {
         let major = usize::from(blocks_read() != read_before);
         thread.faults[major].fetch_add(1, Relaxed);
+        FAULTS[major].fetch_add(1, Relaxed);
     }
     Ok(())
 }

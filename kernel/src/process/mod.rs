@@ -7,7 +7,7 @@ pub mod cpu_clock;
 mod cut;
 mod exec;
 mod exit;
-mod faults;
+pub mod faults;
 pub mod files;
 mod finish;
 pub mod futex;

@@ -12,6 +12,7 @@ use paddock_ipc::{mq, msg, sem, shm};
 use paddock_mem::MAX_AREAS;
 use paddock_process::PIPE_MAX;
 use paddock_sync::OnceCell;
+use paddock_vfs::OpenFile;
 use paddock_vfs::notify::{MAX_EVENTS, MAX_WATCHES};
 use paddock_vfs::proc_fs::{ProcFile, ProcNode, StaticDir};
 
@@ -41,6 +42,9 @@ pub fn directory() -> StaticDir {
 fn kernel_directory() -> StaticDir {
     let random = StaticDir::new()
         .with("boot_id", file(boot_id))
+        // What Linux's generator says once it has its seed, as this one has from the start.
+        .with("entropy_avail", file(|out| out.bytes(b"256\n")))
+        .with("poolsize", file(|out| out.bytes(b"256\n")))
         .with("uuid", file(fresh_uuid));
     let seccomp = StaticDir::new().with("actions_avail", file(|out| out.bytes(ACTIONS)));
     StaticDir::new()
@@ -106,6 +110,10 @@ fn fs_directory() -> StaticDir {
         .with("mqueue", ProcNode::dir(mqueue))
         // Nothing bounds them but memory.
         .with("file-max", number(|| i64::MAX as u64))
+        .with(
+            "file-nr",
+            file(|out| out.put(format_args!("{}\t0\t{}\n", OpenFile::count(), i64::MAX))),
+        )
         .with("nr_open", number(|| NR_OPEN))
         .with("overflowgid", number(|| NOBODY))
         .with("overflowuid", number(|| NOBODY))

@@ -137,6 +137,7 @@ pub fn memory_statistics(out: &mut Text<'_>) -> Result<()> {
         sectors_in += done.read.sectors;
         sectors_out += done.written.sectors;
     }
+    let [minor, major] = process::faults::counts();
     let lines = [
         ("nr_free_pages", free as u64),
         ("nr_file_pages", cached as u64),
@@ -146,6 +147,8 @@ pub fn memory_statistics(out: &mut Text<'_>) -> Result<()> {
         ("pgpgout", sectors_out / 2),
         ("pswpin", 0),
         ("pswpout", 0),
+        ("pgfault", minor + major),
+        ("pgmajfault", major),
         ("oom_kill", process::oom::kills()),
     ];
     for (name, value) in lines {

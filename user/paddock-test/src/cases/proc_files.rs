@@ -21,6 +21,7 @@ fn checks(report: &mut Report) -> std::io::Result<()> {
     let areas = number("/proc/sys/vm/max_map_count")?;
     report.check("max_map_count", areas.is_some_and(|areas| areas >= 65_530));
     thread(report)?;
+    counted(report)?;
     ports(report)
 }
 
@@ -89,6 +90,36 @@ fn present(report: &mut Report) {
         let text = fs::read(path).unwrap_or_default();
         report.check(path, !text.is_empty());
     }
+}
+
+/// Page faults and open files are counted.
+fn counted(report: &mut Report) -> std::io::Result<()> {
+    const PAGES: usize = 64;
+    let faults = || -> std::io::Result<u64> {
+        let text = fs::read_to_string("/proc/vmstat")?;
+        let line = text.lines().find_map(|line| line.strip_prefix("pgfault "));
+        Ok(line.and_then(|rest| rest.parse().ok()).unwrap_or(0))
+    };
+    let before = faults()?;
+    let map = sys::Map::memory(PAGES * 4096);
+    let map = map.map_err(|error| std::io::Error::other(format!("{error:?}")))?;
+    (0..PAGES).for_each(|page| map.write(page * 4096, 1));
+    report.check("faults are counted", faults()? > before);
+    let text = fs::read_to_string("/proc/sys/fs/file-nr")?;
+    let numbers: Vec<u64> = text
+        .split_whitespace()
+        .filter_map(|word| word.parse().ok())
+        .collect();
+    report.same("file-nr has three numbers", numbers.len(), 3);
+    report.check("this program has some open", numbers[0] > 0);
+    report.same("none is unused", numbers[1], 0);
+    let most = number("/proc/sys/fs/file-max")?;
+    report.same("and so many may be", Some(numbers[2]), most);
+    report.check(
+        "the generator has its seed",
+        number("/proc/sys/kernel/random/entropy_avail")? >= Some(256),
+    );
+    Ok(())
 }
 
 /// The peak of resident memory stays when memory is given back.
