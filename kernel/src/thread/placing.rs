@@ -14,6 +14,17 @@ pub type RunQueues = Queues<Thread, MAX_CPUS>;
 /// The run queues of all CPUs.
 pub static QUEUES: RunQueues = Queues::new();
 
+/// How a thread has become ready.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Arrival {
+    /// It has just been made. It runs before its maker goes on: it may be over by the time
+    /// that the maker waits for it, and no page is copied for what the maker writes
+    /// meanwhile.
+    New,
+    /// It was blocked.
+    Woken,
+}
+
 impl Runnable for Thread {
     fn class(&self) -> Class {
         self.effective_class()
@@ -38,7 +49,7 @@ impl Runnable for Thread {
 
 /// Puts a thread that has just become Ready into a queue, and sees to it that
 /// it is noticed. Interrupts are masked.
-pub fn place(thread: Arc<Thread>) {
+pub fn place(thread: Arc<Thread>, arrival: Arrival) {
     let end = if thread.budget.load(Relaxed) == 0 || thread.yields_on_waking() {
         thread.budget.store(thread.slice(), Relaxed);
         End::Back
@@ -48,7 +59,7 @@ pub fn place(thread: Arc<Thread>) {
     let class = thread.effective_class();
     let cpu = choose(&thread, class);
     QUEUES.push(cpu, end, thread);
-    announce(cpu, QUEUES.class_on(cpu, class), end);
+    announce(cpu, QUEUES.class_on(cpu, class), end, arrival);
 }
 
 /// The CPU for a thread that became ready.
@@ -84,12 +95,13 @@ fn choose(thread: &Arc<Thread>, class: Class) -> usize {
 /// A thread of `class` is in the queue of `cpu`: asks for a switch if it
 /// should run before who runs there, and for a timer if after, or if who runs has just
 /// begun.
-pub fn announce(cpu: usize, class: Class, end: End) {
+pub fn announce(cpu: usize, class: Class, end: End, arrival: Arrival) {
     let there = per_cpu::by_index(cpu);
     let running = there.running_class();
     let at_once = class < running || (class == running && end == End::Front);
     if cpu == current().cpu() {
-        if at_once && (class < running || !timer::begins(there)) {
+        let waits = arrival == Arrival::Woken && class == running;
+        if at_once && !(waits && timer::begins(there)) {
             current().context.set_need_resched();
         } else {
             timer::arm(there);

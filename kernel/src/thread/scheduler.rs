@@ -1,7 +1,7 @@
 //! What threads ask of the scheduler: to begin, to wait, to be woken, to end.
 
 use super::cpu::{self as per_cpu};
-use super::placing::{self, QUEUES};
+use super::placing::{self, Arrival, QUEUES};
 use super::stack::KernelStack;
 use super::{MAX_THREADS, Thread, current, switch, timer};
 use crate::arch::{cpu, timers};
@@ -65,7 +65,7 @@ pub fn add(make: impl FnOnce(Id) -> Thread) -> Result<Arc<Thread>> {
     let _masked = IrqGuard::new();
     thread.note_ready();
     thread.state.go(State::Ready);
-    placing::place(thread.clone());
+    placing::place(thread.clone(), Arrival::New);
     Ok(thread)
 }
 
@@ -100,7 +100,7 @@ pub fn unpark(thread: &Arc<Thread>) {
     let _masked = IrqGuard::new();
     thread.note_ready();
     if thread.state.unpark() {
-        placing::place(thread.clone());
+        placing::place(thread.clone(), Arrival::Woken);
     }
 }
 
@@ -182,7 +182,8 @@ pub fn priority_changed(context: &Context) {
     }
     let home = || thread.info.cpu.load(SeqCst);
     if let Some(cpu) = QUEUES.reclass(home, |other| core::ptr::eq(&raw const **other, thread)) {
-        placing::announce(cpu, QUEUES.class_on(cpu, class), End::Front);
+        let class = QUEUES.class_on(cpu, class);
+        placing::announce(cpu, class, End::Front, Arrival::Woken);
     } else if core::ptr::eq(thread, current()) {
         let this = per_cpu::this();
         let class = thread.class_here();

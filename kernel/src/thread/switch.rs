@@ -5,7 +5,7 @@
 //! other CPU takes it out of a queue (`paddock_sched::Queues`).
 
 use super::cpu::{self as per_cpu, Cpu, Local};
-use super::placing::{self, QUEUES};
+use super::placing::{self, Arrival, QUEUES};
 use super::{Thread, current, ports, timer};
 use crate::arch::{context, timers};
 use crate::{config, schedule_fuzz, violations};
@@ -212,7 +212,7 @@ pub fn finish() {
     // reaper waits for that.
     unsafe { (*previous).on_cpu.store(false, Ordering::Release) };
     match displaced {
-        Some(thread) => placing::place(thread),
+        Some(thread) => placing::place(thread, Arrival::Woken),
         None => placing::offer(current().cpu()),
     }
 }

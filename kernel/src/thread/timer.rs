@@ -7,7 +7,7 @@
 //! armed at most [`TICK_NS`] ahead, for the watchdog.
 
 use super::cpu::{self as per_cpu, Cpu};
-use super::placing::{self, QUEUES};
+use super::placing::{self, Arrival, QUEUES};
 use super::sampling;
 use super::{Thread, current, ports};
 use crate::arch::cpu;
@@ -37,7 +37,7 @@ pub fn wake_sleepers(this: &Cpu, now: u64) {
         };
         thread.note_ready();
         if thread.state.expire() {
-            placing::place(thread);
+            placing::place(thread, Arrival::Woken);
         }
     }
 }
