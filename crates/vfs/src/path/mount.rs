@@ -410,6 +410,18 @@ impl MountTable {
         self.mounts.lock().all.clone()
     }
 
+    /// What all mounts show, in the tree or not any more. Whoever works on a filesystem
+    /// for long does not keep its mounts: they would be in use.
+    pub fn filesystems(&self) -> Vec<Arc<dyn FileSystem>> {
+        let mut all: Vec<_> = {
+            let table = self.mounts.lock();
+            table.all.iter().map(|mount| mount.fs.clone()).collect()
+        };
+        let detached = self.detached.lock();
+        all.extend(detached.iter().map(|mount| mount.fs.clone()));
+        all
+    }
+
     /// Those of a namespace. `ENOMEM`.
     pub fn of_space(&self, space: u64) -> Result<Vec<Arc<Mount>>> {
         let table = self.mounts.lock();

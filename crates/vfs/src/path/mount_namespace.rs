@@ -352,8 +352,8 @@ impl MountNamespace {
     /// sync(2): makes everything written before durable. The first error.
     pub fn sync(&self) -> Result<()> {
         let mut result = Ok(());
-        for mount in self.filesystems() {
-            result = result.and(mount.fs.sync());
+        for fs in self.mounts.filesystems() {
+            result = result.and(fs.sync());
         }
         result
     }
@@ -361,15 +361,16 @@ impl MountNamespace {
     /// What is wrong with filesystems and what to do, each by what it was mounted from.
     pub fn complaints(&self) -> impl Iterator<Item = (Arc<Mount>, &'static str)> {
         let complaint = |mount: Arc<Mount>| mount.fs.complaint().map(|told| (mount, told));
-        self.filesystems().filter_map(complaint)
+        let all = self.mounts.all().into_iter();
+        all.chain(self.mounts.detached()).filter_map(complaint)
     }
 
     /// Makes durable what was written more than `age_ms` milliseconds ago;
     /// for the thread that does so every few seconds. The first error.
     pub fn flush_older_than(&self, age_ms: u64) -> Result<()> {
         let mut result = Ok(());
-        for mount in self.filesystems() {
-            result = result.and(mount.fs.flush_older_than(age_ms));
+        for fs in self.mounts.filesystems() {
+            result = result.and(fs.flush_older_than(age_ms));
         }
         if !self.mounts.has_detached() {
             return result;
@@ -378,17 +379,12 @@ impl MountNamespace {
         result.and(self.release_detached())
     }
 
-    /// All mounts that show a filesystem, in the tree or not any more.
-    fn filesystems(&self) -> impl Iterator<Item = Arc<Mount>> {
-        self.mounts.all().into_iter().chain(self.mounts.detached())
-    }
-
     /// Lets go of the names that nobody uses, and of what filesystems keep
     /// only to be quick.
     pub fn shrink(&self) {
         self.cache.purge(None);
-        for mount in self.filesystems() {
-            mount.fs.shrink();
+        for fs in self.mounts.filesystems() {
+            fs.shrink();
         }
     }
 

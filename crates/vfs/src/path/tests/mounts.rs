@@ -52,6 +52,19 @@ fn mounted(sh: &Shell, place: &str) {
 }
 
 #[test]
+fn who_works_on_all_filesystems_is_not_in_the_way_of_umount() {
+    let sh = Shell::new();
+    mounted(&sh, "/mnt");
+    // As sync(2) and whoever writes back have them, for as long as that takes.
+    let all = sh.0.mounts.filesystems();
+    assert_eq!(all.len(), 2);
+    sh.0.unmount(&sh.1, b"/mnt", Unmount::empty()).unwrap();
+    for fs in all {
+        fs.sync().unwrap();
+    }
+}
+
+#[test]
 fn what_is_detached_stays_for_whoever_uses_it() {
     let mut sh = Shell::new();
     mounted(&sh, "/mnt");
