@@ -363,7 +363,7 @@ fn another_byte_than_the_models_is_found() {
     let mut model = Model::new();
     let change = Change::Put(String::from("file"), vec![1, 2, 3]);
     apply(&mut model, &change);
-    let disk = Arc::new(MemDisk::new(make_image(4096, 8 << 10, None)));
+    let disk = Arc::new(MemDisk::new(make_image(4096, 12 << 10, None)));
     let fs = mount(&disk);
     change_here(&fs.root(), &change).unwrap();
     fs.unmount().unwrap();
