@@ -301,6 +301,12 @@ impl Dentry {
         child.relocate(names.own, self);
     }
 
+    /// How many names of it are remembered.
+    #[cfg(test)]
+    pub(super) fn known_names(&self) -> usize {
+        self.children.lock().live.hashes()
+    }
+
     /// Forgets `name`; its dentry, if there was a live one. The caller holds
     /// `dir_lock`.
     pub(super) fn forget_child(&self, name: &[u8]) -> Option<Arc<Dentry>> {

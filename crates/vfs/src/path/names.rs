@@ -89,6 +89,12 @@ impl<T> NameMap<T> {
         None
     }
 
+    /// How many hashes of names there are.
+    #[cfg(test)]
+    pub fn hashes(&self) -> usize {
+        self.0.len()
+    }
+
     /// Sets it; what was known before.
     #[allow(
         clippy::disallowed_methods,

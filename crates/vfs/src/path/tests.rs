@@ -440,3 +440,22 @@ fn a_file_whose_last_name_is_gone_gets_no_other() {
     shell.0.unlink(&shell.1, b"/a").unwrap();
     assert_eq!(shell.0.link(&old, &shell.1, b"/b"), Err(Errno::ENOENT));
 }
+
+#[test]
+fn nothing_is_kept_of_a_name_that_is_gone() {
+    let sh = Shell::new();
+    let context = &sh.1;
+    let root = context.root.clone();
+    for name in ["/closed", "/open"] {
+        sh.put(name, "x").unwrap();
+    }
+    let open = sh.0.open(context, b"/open", OpenFlags::empty(), 0).unwrap();
+    sh.mkdir("/folder").unwrap();
+    for name in ["/closed", "/open"] {
+        sh.0.unlink(context, name.as_bytes()).unwrap();
+    }
+    sh.rmdir("/folder").unwrap();
+    assert_eq!(root.dentry.known_names(), 0);
+    drop(open);
+    assert_eq!(root.dentry.known_names(), 0);
+}
