@@ -218,10 +218,6 @@ impl MountNamespace {
             self.check_not_mount_point(context, &victim)?;
             let kind = victim.kind();
             let victim = self.let_go(victim);
-            if let Victim::Unused(_) = victim {
-                // It was moved out of where its directory's list has it.
-                dir.dentry.forget_child(&place.name);
-            }
             remove(dir.inode(), kind)?;
             if let Victim::InUse(victim) = &victim {
                 dir.dentry.forget_child(&place.name);

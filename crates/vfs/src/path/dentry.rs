@@ -344,16 +344,17 @@ impl Dentry {
         drop(old);
     }
 
-    /// Takes it out of its parent's list; the parent.
+    /// Takes it out of its parent's list; the parent. It may have been moved out of
+    /// where the list knows it, so that its address tells nothing; but of one that is
+    /// dropped no strong reference is left, and a live one of its name has one.
     fn detach(&mut self) -> Option<Arc<Dentry>> {
-        let this: *const Dentry = self;
         let place = self.place.get_mut();
         let parent = place.parent.take()?;
         {
             let hash = parent.hash(&place.name);
             let mut children = parent.children.lock();
             let listed = children.live.get(hash, &place.name);
-            if listed.is_some_and(|weak| core::ptr::eq(weak.as_ptr(), this)) {
+            if listed.is_some_and(|weak| weak.strong_count() == 0) {
                 children.live.remove(hash, &place.name);
             }
         }

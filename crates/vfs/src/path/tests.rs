@@ -459,3 +459,20 @@ fn nothing_is_kept_of_a_name_that_is_gone() {
     drop(open);
     assert_eq!(root.dentry.known_names(), 0);
 }
+
+/// Directories that nobody else uses go with it, one out of the list of the other.
+#[test]
+fn nothing_is_kept_of_the_directories_of_a_file_that_is_closed_last() {
+    let sh = Shell::new();
+    let (namespace, context) = (&sh.0, &sh.1);
+    for dir in ["/a", "/a/b", "/a/b/c"] {
+        sh.mkdir(dir).unwrap();
+    }
+    sh.put("/a/b/c/file", "x").unwrap();
+    let open = namespace.open(context, b"/a/b/c/file", OpenFlags::empty(), 0);
+    namespace.cache.purge(None);
+    let root = &context.root.dentry;
+    assert_eq!(root.known_names(), 1);
+    drop(open);
+    assert_eq!(root.known_names(), 0);
+}
