@@ -1,0 +1,13 @@
+//! Waiting for several things.
+
+mod epoll_rules;
+mod eventfds;
+mod poll_rules;
+
+use super::contracts;
+
+contracts! {
+    epoll_rules
+    eventfds
+    poll_rules
+}

@@ -1,0 +1,13 @@
+//! Clocks and timers.
+
+mod clocks;
+mod posix_timers;
+mod timerfds;
+
+use super::contracts;
+
+contracts! {
+    clocks
+    posix_timers
+    timerfds
+}
