@@ -69,13 +69,9 @@ impl Group {
         origin: Option<Origin>,
         memory: Memory,
     ) -> Result<Arc<Group>> {
-        let mut own = Vec::new();
-        own.try_reserve_exact(name.len())
-            .map_err(|_| Errno::ENOMEM)?;
-        own.extend_from_slice(name);
         paddock_sync::try_arc(Group {
             id,
-            name: own.into_boxed_slice(),
+            name: paddock_sync::try_copy(name)?.into_boxed_slice(),
             parent: parent.cloned(),
             depth: parent.map_or(0, |parent| parent.depth + 1),
             removed: AtomicBool::new(false),

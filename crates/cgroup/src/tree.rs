@@ -6,11 +6,10 @@ use crate::limit::Limit;
 use alloc::boxed::Box;
 use alloc::collections::BTreeSet;
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 use core::ops::Bound::{Excluded, Unbounded};
 use hashbrown::HashMap;
 use paddock_abi::{Errno, Result};
-use paddock_sync::may_allocate;
+use paddock_sync::{may_allocate, try_copy};
 
 /// How deep groups may be, whatever `cgroup.max.depth` says: what is done for
 /// each level of a group is done at most so often.
@@ -195,10 +194,7 @@ impl Tree {
     )]
     pub fn add(&mut self, parent: u64, group: Arc<Group>) -> Result<()> {
         may_allocate()?;
-        let mut name = Vec::new();
-        name.try_reserve_exact(group.name().len())
-            .map_err(|_| Errno::ENOMEM)?;
-        name.extend_from_slice(group.name());
+        let name = try_copy(group.name())?;
         self.nodes.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
         let node = self.node_mut(parent)?;
         node.names.try_reserve(1).map_err(|_| Errno::ENOMEM)?;

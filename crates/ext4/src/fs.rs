@@ -5,7 +5,6 @@ use crate::errors::Health;
 use crate::inode::{Attributes, Ext4Inode};
 use crate::journal::Journal;
 use crate::layout::{Geometry, INCOMPAT_RECOVER, SUPERBLOCK_OFFSET, SUPERBLOCK_SIZE};
-use crate::paths::Lost;
 use crate::table::InodeTable;
 use crate::transaction::Core;
 use alloc::collections::BTreeSet;
@@ -83,19 +82,12 @@ impl Shared {
         }
     }
 
-    /// Notes what has become of an inode that has lost a name.
-    pub fn note_lost(&self, lost: Lost) {
-        if let Lost::Nameless(ino) = lost {
-            self.mark_nameless(ino);
-        }
-    }
-
-    /// The last name of `ino` is gone.
+    /// The last name of `ino` is gone, and it is in use.
     #[allow(
         clippy::disallowed_methods,
         reason = "small, and where nothing may fail: the heap keeps a reserve for such"
     )]
-    fn mark_nameless(&self, ino: u32) {
+    pub fn mark_nameless(&self, ino: u32) {
         match self.table.get(ino) {
             Some(inode) => inode.nameless.store(true, Ordering::Relaxed),
             None => drop(self.to_free.lock().insert(ino)),

@@ -1,7 +1,7 @@
 //! [`Ext4Inode`]: the vfs trait over one inode.
 
 use crate::fs::Shared;
-use crate::paths::{Lost, Place};
+use crate::paths::Place;
 use crate::raw_inode::{ATIME, CTIME, MTIME, RawInode};
 use crate::transaction::Core;
 use alloc::sync::Arc;
@@ -93,24 +93,27 @@ impl Ext4Inode {
         }
     }
 
-    /// Takes a name away by `remove`.
+    /// Takes a name away by `remove`, which tells the inode if it has none now and is
+    /// in use.
     fn take_away(
         &self,
         name: &[u8],
-        remove: impl Fn(&mut Core, Place<'_>) -> Result<Lost>,
+        remove: impl Fn(&mut Core, Place<'_>) -> Result<Option<u32>>,
     ) -> Result<()> {
         let place = self.place(name);
         let mut core = self.fs.core.lock();
-        let mut lost = self.fs.change(&mut core, |core| remove(core, place));
+        let mut nameless = self.fs.change(&mut core, |core| remove(core, place));
         // What cannot be freed loses its name all the same: it is not freed while it is
         // in use.
         let mut user = None;
-        if let Err(Errno::EIO | Errno::EUCLEAN | Errno::EBADMSG) = lost {
+        if let Err(Errno::EIO | Errno::EUCLEAN | Errno::EBADMSG) = nameless {
             let (ino, _) = core.look_up(place)?;
             user = Some(self.fs.inode(&mut core, ino)?);
-            lost = self.fs.change(&mut core, |core| remove(core, place));
+            nameless = self.fs.change(&mut core, |core| remove(core, place));
         }
-        self.fs.note_lost(lost?);
+        if let Some(ino) = nameless? {
+            self.fs.mark_nameless(ino);
+        }
         drop(user);
         Ok(())
     }
@@ -375,10 +378,12 @@ impl Inode for Ext4Inode {
         let new = self.sibling(new_dir)?.place(new);
         let old = self.place(old);
         let mut core = self.fs.core.lock();
-        let lost = self
+        let nameless = self
             .fs
             .change(&mut core, |core| core.rename(old, new, flags))?;
-        self.fs.note_lost(lost);
+        if let Some(ino) = nameless {
+            self.fs.mark_nameless(ino);
+        }
         Ok(())
     }
 }

@@ -19,17 +19,6 @@ pub(crate) struct Place<'a> {
     pub name: &'a [u8],
 }
 
-/// What has become of an inode that has lost a name.
-#[derive(Clone, Copy)]
-pub(crate) enum Lost {
-    /// It has others.
-    Named,
-    /// That was the last one, and it is in use: to be freed with its object.
-    Nameless(u32),
-    /// That was the last one, and nobody used it.
-    Freed,
-}
-
 impl Core {
     /// Changes one inode and writes it back.
     pub fn change_inode<T>(
@@ -208,8 +197,8 @@ impl Core {
         self.enlist(dir, (at.name, room), ino, kind)
     }
 
-    /// Takes a name away.
-    pub fn unlink(&mut self, at: Place<'_>) -> Result<Lost> {
+    /// Takes a name away; its inode, if that was the last one and somebody uses it.
+    pub fn unlink(&mut self, at: Place<'_>) -> Result<Option<u32>> {
         let mut dir = self.directory(at.dir)?;
         let ino = self.remove_file_entry(&dir, at.name)?;
         dir.modified(self.clock.now());
@@ -217,7 +206,8 @@ impl Core {
         self.drop_name(ino)
     }
 
-    fn drop_name(&mut self, ino: u32) -> Result<Lost> {
+    /// One name of `ino` is gone; `ino`, if it now has none and is in use.
+    fn drop_name(&mut self, ino: u32) -> Result<Option<u32>> {
         let mut raw = self.inode(ino)?;
         if raw.links() < 2 {
             return self.lose(raw);
@@ -225,27 +215,28 @@ impl Core {
         raw.set_links(raw.links() - 1);
         raw.set_time(CTIME, self.clock.now());
         self.put_inode(&raw)?;
-        Ok(Lost::Named)
+        Ok(None)
     }
 
-    /// The last name of an inode is gone: frees it, if nobody uses it.
-    fn lose(&mut self, mut raw: RawInode) -> Result<Lost> {
+    /// The last name of an inode is gone: frees it, or tells its number if it is in
+    /// use, to be freed with its object.
+    fn lose(&mut self, mut raw: RawInode) -> Result<Option<u32>> {
         let ino = raw.ino;
         raw.set_links(0);
         raw.set_time(CTIME, self.clock.now());
         // An object would be made under the filesystem's lock: there is none to come.
         if !self.is_in_use(ino) {
             self.free_unlisted(raw)?;
-            return Ok(Lost::Freed);
+            return Ok(None);
         }
         raw.set_dtime(0);
         self.put_inode(&raw)?;
         self.note_nameless(ino)?;
-        Ok(Lost::Nameless(ino))
+        Ok(Some(ino))
     }
 
-    /// Removes an empty directory.
-    pub fn rmdir(&mut self, at: Place<'_>) -> Result<Lost> {
+    /// Removes an empty directory; its inode, if somebody uses it.
+    pub fn rmdir(&mut self, at: Place<'_>) -> Result<Option<u32>> {
         let (ino, kind) = self.look_up(at)?;
         if kind != FileKind::Directory {
             return Err(Errno::ENOTDIR);
@@ -263,25 +254,25 @@ impl Core {
         }
     }
 
-    fn drop_directory(&mut self, parent: u32, ino: u32) -> Result<Lost> {
+    fn drop_directory(&mut self, parent: u32, ino: u32) -> Result<Option<u32>> {
         self.change_dir_links(parent, -1)?;
         let raw = self.inode(ino)?;
         self.lose(raw)
     }
 
-    /// Moves a name; what has become of the inode that had the new one.
-    pub fn rename(&mut self, old: Place<'_>, new: Place<'_>, flags: u32) -> Result<Lost> {
+    /// Moves a name; the inode that had the new one, if it has none now and is in use.
+    pub fn rename(&mut self, old: Place<'_>, new: Place<'_>, flags: u32) -> Result<Option<u32>> {
         let (ino, kind) = self.look_up(old)?;
         let target = self.look_up_optional(new)?;
         if flags & RENAME_EXCHANGE != 0 {
             let target = target.ok_or(Errno::ENOENT)?;
             self.exchange((old, ino, kind), (new, target.0, target.1))?;
-            return Ok(Lost::Named);
+            return Ok(None);
         }
-        let mut lost = Lost::Named;
+        let mut nameless = None;
         match target {
             Some(_) if flags & RENAME_NOREPLACE != 0 => return Err(Errno::EEXIST),
-            Some((target, _)) if target == ino => return Ok(Lost::Named),
+            Some((target, _)) if target == ino => return Ok(None),
             Some((target, target_kind)) => {
                 self.check_replace(kind, target, target_kind)?;
                 let now = self.clock.now();
@@ -290,7 +281,7 @@ impl Core {
                     dir.modified(now);
                     Ok(())
                 })?;
-                lost = match target_kind {
+                nameless = match target_kind {
                     FileKind::Directory => self.drop_directory(new.dir, target)?,
                     _ => self.drop_name(target)?,
                 };
@@ -302,7 +293,7 @@ impl Core {
         }
         self.delist(old)?;
         self.moved(ino, kind, old.dir, new.dir)?;
-        Ok(lost)
+        Ok(nameless)
     }
 
     /// May something of `kind` take the place of `target`?

@@ -23,7 +23,7 @@ use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::ops::Range;
-use paddock_sync::try_box;
+use paddock_sync::{try_box, try_copy};
 use paddock_vfs::cache::{FilePages, PageCache};
 use paddock_vfs::{Clock, Errno, Result, Timestamp};
 use undo::{Before, Known, Undo};
@@ -257,7 +257,7 @@ impl Core {
         let buffer = self.buffers.get_mut(&block).ok_or(Errno::EIO)?;
         if buffer.changed_by != serial {
             let before = try_box(Buffer {
-                data: copy(&buffer.data)?,
+                data: try_copy(&buffer.data)?,
                 searched: Searched::default(),
                 ..**buffer
             })?;
@@ -522,13 +522,4 @@ impl Core {
         self.free = None;
         self.dirty.clear();
     }
-}
-
-/// A copy of bytes. `ENOMEM`.
-pub(crate) fn copy(bytes: &[u8]) -> Result<Vec<u8>> {
-    let mut copy = Vec::new();
-    copy.try_reserve_exact(bytes.len())
-        .map_err(|_| Errno::ENOMEM)?;
-    copy.extend_from_slice(bytes);
-    Ok(copy)
 }

@@ -5,8 +5,9 @@ use crate::bytes::{get_u16, get_u32, put_u16, put_u32};
 use crate::checksums::Seal;
 use crate::layout::{COMPAT_EXT_ATTR, SB_COMPAT};
 use crate::raw_inode::{CTIME, RawInode, SMALL};
-use crate::transaction::{Core, copy};
+use crate::transaction::Core;
 use alloc::vec::Vec;
+use paddock_sync::try_copy;
 use paddock_vfs::{Errno, Result, SetXattr};
 
 const MAGIC: u32 = 0xea02_0000;
@@ -81,8 +82,8 @@ fn parse(area: &[u8], first: usize, out: &mut Vec<Attribute>) -> Result<()> {
         out.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
         out.push(Attribute {
             class,
-            name: copy(name.ok_or(Errno::EUCLEAN)?)?,
-            value: copy(value.ok_or(Errno::EUCLEAN)?)?,
+            name: try_copy(name.ok_or(Errno::EUCLEAN)?)?,
+            value: try_copy(value.ok_or(Errno::EUCLEAN)?)?,
         });
         at += (ENTRY + name_len).next_multiple_of(4);
     }
@@ -193,14 +194,14 @@ impl Core {
         mode.check(place.is_some())?;
         match (place, value) {
             (Some(place), None) => drop(list.remove(place)),
-            (Some(place), Some(value)) => list[place].value = copy(value)?,
+            (Some(place), Some(value)) => list[place].value = try_copy(value)?,
             (None, None) => return Err(Errno::ENODATA),
             (None, Some(value)) => {
                 list.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
                 list.push(Attribute {
                     class,
-                    name: copy(name)?,
-                    value: copy(value)?,
+                    name: try_copy(name)?,
+                    value: try_copy(value)?,
                 });
             }
         }

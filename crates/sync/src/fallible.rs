@@ -48,6 +48,15 @@ pub fn try_box<T>(value: T) -> Result<Box<T>> {
     }
 }
 
+/// A copy of a list of any length, in no more memory than it needs. `ENOMEM`.
+pub fn try_copy<T: Copy>(list: &[T]) -> Result<Vec<T>> {
+    let mut copy = Vec::new();
+    copy.try_reserve_exact(list.len())
+        .map_err(|_| Errno::ENOMEM)?;
+    copy.extend_from_slice(list);
+    Ok(copy)
+}
+
 /// Gives back the memory of a list that has become much shorter; room for
 /// `least` elements stays. Without memory for a smaller list nothing changes.
 ///

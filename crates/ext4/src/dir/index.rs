@@ -9,8 +9,9 @@ use super::hash::{CURSOR_END, Hasher, major_of};
 use crate::bytes::{get_u16, get_u32, put_u16, put_u32};
 use crate::checksums::Seal;
 use crate::raw_inode::{FLAG_INDEX, RawInode};
-use crate::transaction::{Core, copy};
+use crate::transaction::Core;
 use alloc::vec::Vec;
+use paddock_sync::try_copy;
 use paddock_vfs::{DirEntry, EmitEntry, Errno, FileKind, Result};
 
 // Offsets in the root, from `INFO` on.
@@ -327,7 +328,7 @@ impl Core {
     fn move_slots(&mut self, raw: &RawInode, step: Step, first: usize, block: u64) -> Result<()> {
         let (table, data) = self.table(raw, step.block, step.at)?;
         let from = step.at + first * SLOT..step.at + table.count * SLOT;
-        let slots = copy(&data[from])?;
+        let slots = try_copy(&data[from])?;
         let seal = Seal::Index(raw.owner(), NODE_TABLE);
         let data = self.modify(block, seal)?;
         // The first one's hash is the parent's business.
@@ -349,7 +350,7 @@ impl Core {
     fn split_leaf(&mut self, raw: &mut RawInode, hasher: &Hasher, path: &Path) -> Result<()> {
         let usable = self.geometry.dir_usable();
         let old = self.dir_block(raw, path.leaf)?;
-        let source = copy(self.leaf(raw, old)?)?;
+        let source = try_copy(self.leaf(raw, old)?)?;
         let sorted = by_hash(&source, hasher)?;
         let split = split_point(&sorted, usable).ok_or(Errno::EUCLEAN)?;
         let (lower, upper) = sorted.split_at(split);
@@ -370,7 +371,7 @@ impl Core {
         let usable = self.geometry.dir_usable();
         let size = self.disk.block_size;
         let first = self.dir_block(raw, 0)?;
-        let source = copy(self.leaf(raw, first)?)?;
+        let source = try_copy(self.leaf(raw, first)?)?;
         let mut parent = None;
         let mut kept = Vec::new();
         for entry in entries(&source) {

@@ -1,8 +1,9 @@
 //! Blocks of inodes that are read along with the one that is needed.
 
-use super::{Core, copy};
+use super::Core;
 use crate::disk::zeroed;
 use core::ops::Range;
+use paddock_sync::try_copy;
 
 /// Blocks of a table that are read at once at most.
 const RUN: u64 = 8;
@@ -29,7 +30,7 @@ impl Core {
             return;
         }
         for (block, data) in piece.zip(bytes.chunks_exact(size)) {
-            let kept = copy(data).and_then(|data| self.put_clean(block, data));
+            let kept = try_copy(data).and_then(|data| self.put_clean(block, data));
             if kept.is_err() {
                 return;
             }

@@ -16,7 +16,7 @@ use paddock_abi::ipc::{IPC_NOWAIT, MSG_COPY, MSG_EXCEPT, MSG_NOERROR, MsqidDs};
 use paddock_abi::{Errno, Result};
 use paddock_charge::{Account, Charge};
 use paddock_cred::Cap;
-use paddock_sync::{NO_DEADLINE, PreemptOff, Rank, SpinLock, try_arc};
+use paddock_sync::{NO_DEADLINE, PreemptOff, Rank, SpinLock, try_arc, try_copy};
 
 /// The longest message, in bytes (`kernel.msgmax`).
 pub const MSGMAX: usize = 8192;
@@ -231,13 +231,9 @@ impl Queues {
                     _ => Errno::EINVAL,
                 });
             }
-            let mut text = Vec::new();
-            let room = text.try_reserve_exact(found.text.len());
-            room.map_err(|_| Errno::ENOMEM)?;
-            text.extend_from_slice(&found.text);
             Ok(Message {
                 kind: found.kind,
-                text,
+                text: try_copy(&found.text)?,
                 charge: None,
             })
         })

@@ -10,7 +10,7 @@ use alloc::vec::Vec;
 use paddock_abi::ipc::{IPC_NOWAIT, SEM_UNDO, Sembuf};
 use paddock_abi::{Errno, Result};
 use paddock_charge::Charge;
-use paddock_sync::try_insert;
+use paddock_sync::{try_copy, try_insert};
 
 /// The largest value of a semaphore.
 pub const SEMVMX: i32 = 32_767;
@@ -298,10 +298,7 @@ impl<W> Engine<W> {
         obstacle: Obstacle,
         who: W,
     ) -> Result<Step> {
-        let mut copy = Vec::new();
-        copy.try_reserve_exact(operations.len())
-            .map_err(|_| Errno::ENOMEM)?;
-        copy.extend_from_slice(operations);
+        let copy = try_copy(operations)?;
         let ticket = self.next_ticket;
         self.enlist(ticket, obstacle)?;
         let waiting = Waiting {

@@ -13,7 +13,7 @@ use alloc::vec::Vec;
 use core::any::Any;
 use core::sync::atomic::Ordering;
 use paddock_charge::Charge;
-use paddock_sync::{Mutex, MutexGuard, Rank, may_allocate};
+use paddock_sync::{Mutex, MutexGuard, Rank, may_allocate, try_copy};
 use paddock_user_io::{UserReader, UserWriter};
 
 pub(super) enum Content {
@@ -93,7 +93,7 @@ impl Node {
     )]
     pub fn new(shared: &Arc<Shared>, new: &NewNode, target: Option<&[u8]>) -> Result<Arc<Node>> {
         let content = match (new.kind, target) {
-            (FileKind::Symlink, Some(target)) => Content::Link(copy(target)?),
+            (FileKind::Symlink, Some(target)) => Content::Link(try_copy(target)?),
             (FileKind::Symlink, None) => return Err(Errno::EINVAL),
             (FileKind::Regular, _) => Content::File(FileData::default()),
             (FileKind::Directory, _) => Content::Dir(Entries::default()),
@@ -163,14 +163,6 @@ impl Node {
             _ => Vec::new(),
         }
     }
-}
-
-pub(super) fn copy(bytes: &[u8]) -> Result<Vec<u8>> {
-    let mut copy = Vec::new();
-    copy.try_reserve_exact(bytes.len())
-        .map_err(|_| Errno::ENOMEM)?;
-    copy.extend_from_slice(bytes);
-    Ok(copy)
 }
 
 impl Drop for Node {
@@ -339,7 +331,7 @@ impl Inode for Node {
 
     fn readlink(&self) -> Result<Vec<u8>> {
         match &self.state.lock().content {
-            Content::Link(target) => copy(target),
+            Content::Link(target) => try_copy(target),
             _ => Err(Errno::EINVAL),
         }
     }

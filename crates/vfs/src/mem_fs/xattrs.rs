@@ -1,9 +1,9 @@
 //! Extended attributes of a node in memory.
 
-use super::node::copy;
 use crate::{Errno, PAGE_SIZE, Result, SetXattr};
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
+use paddock_sync::try_copy;
 
 /// Attributes by name: as many as go into [`MOST`].
 #[derive(Default)]
@@ -21,7 +21,7 @@ impl Xattrs {
 
     /// `ENODATA`.
     pub fn get(&self, name: &[u8]) -> Result<Vec<u8>> {
-        copy(self.0.get(name).ok_or(Errno::ENODATA)?)
+        try_copy(self.0.get(name).ok_or(Errno::ENODATA)?)
     }
 
     /// Sets an attribute, or takes it away. `EEXIST`, `ENODATA`, `ENOSPC`,
@@ -43,7 +43,7 @@ impl Xattrs {
         if taken + name.len() + value.len() + OVERHEAD > MOST {
             return Err(Errno::ENOSPC);
         }
-        let (name, value) = (copy(name)?, copy(value)?);
+        let (name, value) = (try_copy(name)?, try_copy(value)?);
         self.0.insert(name, value);
         Ok(())
     }

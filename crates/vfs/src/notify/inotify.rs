@@ -7,13 +7,12 @@ use crate::{
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 use core::any::Any;
 use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use paddock_abi::termios::FIONREAD;
 use paddock_charge::{Account, Charge};
 use paddock_sync::{
-    Mutex, Pollable, PreemptOff, Rank, Ready, SpinLock, WaitQueue, try_arc, try_insert,
+    Mutex, Pollable, PreemptOff, Rank, Ready, SpinLock, WaitQueue, try_arc, try_copy, try_insert,
 };
 use paddock_user_io::UserWriter;
 
@@ -150,9 +149,7 @@ impl Record {
         if state.records.len() + 1 >= MAX_EVENTS {
             return None;
         }
-        let mut copy = Vec::new();
-        copy.try_reserve_exact(name.len()).ok()?;
-        copy.extend_from_slice(name);
+        let copy = try_copy(name).ok()?;
         // One more for what tells that events were lost.
         state.records.try_reserve(2).ok()?;
         let bytes = state.charge.bytes() + EVENT_BYTES + name.len();
