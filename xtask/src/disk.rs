@@ -138,10 +138,10 @@ fn gather(stage: &Path, contents: &Contents, programs: &Programs) -> Result<Attr
     for (name, program) in programs {
         copy_file(program, &stage.join("bin").join(name))?;
     }
-    fs::write(
-        stage.join("root/.ssh/authorized_keys"),
-        authorized(contents)?,
-    )?;
+    let keys = stage.join("root/.ssh/authorized_keys");
+    // The base may have a link there.
+    let _ = fs::remove_file(&keys);
+    fs::write(keys, authorized(contents)?)?;
     for (from, to) in &contents.add {
         add(stage, from, to)?;
     }
@@ -331,11 +331,8 @@ fn give_to_owners(image: &Path, stage: &Path, attributes: &AttributesOf) -> Resu
     for (name, Attributes { uid, gid, .. }) in attributes {
         let meta = stage.join(name).symlink_metadata()?;
         if (meta.uid(), meta.gid()) != (*uid, *gid) {
-            let name = name.display();
-            writeln!(
-                script,
-                "sif \"/{name}\" uid {uid}\nsif \"/{name}\" gid {gid}"
-            )?;
+            let name = debugfs_name(name)?;
+            writeln!(script, "sif {name} uid {uid}\nsif {name} gid {gid}")?;
         }
     }
     if script.is_empty() {
@@ -354,6 +351,42 @@ fn give_to_owners(image: &Path, stage: &Path, attributes: &AttributesOf) -> Resu
     Ok(())
 }
 
+/// A path as a word of debugfs' commands.
+///
+/// # Errors
+/// A line break: the rest would be a command of its own.
+fn debugfs_name(name: &Path) -> Result<String> {
+    let name = name.to_str().filter(|name| !name.contains(['\n', '\r']));
+    let name = name.context("a file's name is no text, or has a line break in it")?;
+    Ok(format!("\"/{}\"", name.replace('"', "\"\"")))
+}
+
+/// How large a disk is to be that has the tree `dir` on it and some room, in bytes.
+pub fn room_for(dir: &Path) -> Result<u64> {
+    /// Room beside it.
+    const ROOM: u64 = 256 << 20;
+    /// Sizes are multiples of this.
+    const STEP: u64 = 64 << 20;
+    Ok((size_of(dir)? + ROOM).next_multiple_of(STEP))
+}
+
+/// Bytes that the tree takes on a disk.
+fn size_of(dir: &Path) -> Result<u64> {
+    const BLOCK: u64 = 4096;
+    let mut size = BLOCK;
+    for entry in fs::read_dir(dir)? {
+        let entry = entry?;
+        let meta = entry.path().symlink_metadata()?;
+        // And an inode.
+        size += 256;
+        size += match meta.is_dir() {
+            true => size_of(&entry.path())?,
+            false => meta.len().next_multiple_of(BLOCK),
+        };
+    }
+    Ok(size)
+}
+
 /// Copies a disk image, keeping its holes.
 pub fn copy(from: &Path, to: &Path) -> Result<()> {
     let mut cp = tool("cp")?;
@@ -363,4 +396,17 @@ pub fn copy(from: &Path, to: &Path) -> Result<()> {
             .arg(to),
     )?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_words_of_debugfs() {
+        let name = |text: &str| debugfs_name(Path::new(text)).ok();
+        assert_eq!(name("a b\\x").as_deref(), Some("\"/a b\\x\""));
+        assert_eq!(name("a\"b").as_deref(), Some("\"/a\"\"b\""));
+        assert_eq!(name("a\nrm b"), None);
+    }
 }

@@ -1,6 +1,7 @@
 //! What `cargo xtask` and the end-to-end tests share: how to build Paddock,
 //! how to make its disks, and how to run it in QEMU.
 
+pub mod accounts;
 pub mod bench_disk;
 pub mod bench_net;
 pub mod build;
@@ -19,6 +20,7 @@ pub mod keys;
 pub mod linux;
 pub mod linux_peer;
 pub mod machine;
+pub mod oci;
 pub mod packages;
 pub mod paths;
 pub mod process;

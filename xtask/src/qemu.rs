@@ -30,6 +30,47 @@ pub struct Net {
     pub http_port: u16,
 }
 
+/// A port of this host, for it alone, that leads to one of the guest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Published {
+    /// Of the host.
+    pub host: u16,
+    /// Of the guest.
+    pub guest: u16,
+    /// Whether they are of UDP, not of TCP.
+    pub is_udp: bool,
+}
+
+impl Published {
+    /// Reads `HOST:GUEST`, with `/udp` or `/tcp` behind it or not.
+    ///
+    /// # Errors
+    /// It is something else.
+    pub fn parse(text: &str) -> Result<Published> {
+        let (ports, is_udp) = match text.strip_suffix("/udp") {
+            Some(ports) => (ports, true),
+            None => (text.strip_suffix("/tcp").unwrap_or(text), false),
+        };
+        let port = |text: &str| text.parse().ok().filter(|port| *port != 0);
+        let parts = ports.split_once(':');
+        match parts.map(|(host, guest)| (port(host), port(guest))) {
+            Some((Some(host), Some(guest))) => Ok(Published {
+                host,
+                guest,
+                is_udp,
+            }),
+            _ => bail!("`{text}` is not HOST:GUEST, two ports"),
+        }
+    }
+
+    /// As an option of QEMU's network.
+    fn forward(self) -> String {
+        let protocol = if self.is_udp { "udp" } else { "tcp" };
+        let Published { host, guest, .. } = self;
+        format!("hostfwd={protocol}:127.0.0.1:{host}-:{guest}")
+    }
+}
+
 /// With how many CPUs at most a machine can be started: as many as a GICv2
 /// serves.
 pub const MAX_CPUS: u32 = 8;
@@ -56,6 +97,8 @@ pub struct Config {
     pub record_writes: bool,
     /// The network card, if there is one.
     pub net: Option<Net>,
+    /// More ports that lead through it.
+    pub publish: Vec<Published>,
     /// Whether there is a source of randomness.
     pub rng: bool,
     /// The kind of CPU.
@@ -95,6 +138,7 @@ impl Config {
             disk_rules: None,
             record_writes: false,
             net: None,
+            publish: Vec::new(),
             rng: true,
             cpu: "cortex-a72".into(),
             smp: 1,
@@ -162,12 +206,17 @@ impl Config {
                 .args(["-device", "virtio-blk-device,id=root-card,drive=root"]);
         }
         if let Some(net) = self.net {
-            let forward = |host, guest| format!("hostfwd=tcp:127.0.0.1:{host}-:{guest}");
-            let user = format!(
-                "user,id=net,{},{}",
-                forward(net.ssh_port, 22),
-                forward(net.http_port, 80)
-            );
+            let tcp = |host, guest| Published {
+                host,
+                guest,
+                is_udp: false,
+            };
+            let own = [tcp(net.ssh_port, 22), tcp(net.http_port, 80)];
+            let mut user = String::from("user,id=net");
+            for port in own.iter().chain(&self.publish) {
+                user.push(',');
+                user.push_str(&port.forward());
+            }
             qemu.args(["-netdev", &user, "-device", "virtio-net-device,netdev=net"]);
         }
         if self.rng {

@@ -34,7 +34,7 @@ use loopback::Loopback;
 use paddock_abi::socket::AF_INET6;
 use paddock_inet::{Local, Plan, Settings};
 use paddock_sync::OnceCell;
-pub use ports::{EPHEMERAL, is_privileged};
+pub use ports::{EPHEMERAL, first_unprivileged, is_privileged, set_first_unprivileged};
 pub use stack::NetStack;
 
 /// What the interface gets when nobody answers DHCP: QEMU's user network.

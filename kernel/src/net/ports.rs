@@ -2,12 +2,12 @@
 //! [`super::inet`].
 
 use super::inet;
-use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use core::sync::atomic::{AtomicU16, AtomicU64, Ordering::Relaxed};
 use paddock_abi::{Errno, Result};
 pub use paddock_inet::EPHEMERAL;
 
-/// The first port that anybody may take.
-const FIRST_FREE: u16 = 1024;
+/// The first port that anybody may take (`ip_unprivileged_port_start`).
+static FIRST_FREE: AtomicU16 = AtomicU16::new(1024);
 
 /// The UDP port of the kernel's DHCP client (RFC 2131, 4.1).
 pub const DHCP_CLIENT: u16 = 68;
@@ -57,5 +57,20 @@ impl Services {
 
 /// Whether only those with CAP_NET_BIND_SERVICE may take a port (ip(7)).
 pub fn is_privileged(port: u16) -> bool {
-    (1..FIRST_FREE).contains(&port)
+    (1..first_unprivileged()).contains(&port)
+}
+
+/// The first port that anybody may take. Any context.
+pub fn first_unprivileged() -> u16 {
+    FIRST_FREE.load(Relaxed)
+}
+
+/// Sets the first port that anybody may take. `EINVAL` if sockets are given ports below
+/// it, which anybody may have.
+pub fn set_first_unprivileged(port: u16) -> Result<()> {
+    if port > *EPHEMERAL.start() {
+        return Err(Errno::EINVAL);
+    }
+    FIRST_FREE.store(port, Relaxed);
+    Ok(())
 }

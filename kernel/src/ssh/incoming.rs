@@ -36,7 +36,7 @@ pub struct Incoming {
 /// (sshd_config(5), "GatewayPorts no").
 ///
 /// # Errors
-/// `EACCES` for a port below 1024, unless for user 0; those of bind(2) and
+/// `EACCES` for a privileged port, unless for user 0; those of bind(2) and
 /// listen(2).
 pub async fn listen(request: ListenRequest) -> Result<Incoming> {
     let ListenRequest { user, at } = request;

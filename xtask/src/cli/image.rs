@@ -5,7 +5,7 @@ use lexopt::prelude::*;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use xtask::disk::{self, Contents};
-use xtask::{build, debian, step};
+use xtask::{build, debian, oci, step};
 
 const HELP: &str = "\
 Makes a disk: the default one, with additions.
@@ -17,7 +17,10 @@ Usage: cargo xtask image --out FILE [OPTIONS]
   --authorized-key FILE    a public key that may log in; may be repeated
   --leave-out GUEST        a path of the default tree to leave out
   --debian NAME[,NAME...]  Debian's packages and all that they need
-  --size SIZE              bytes, or with K, M or G (256M, or more for packages)
+  --oci FILE               the image of a container, in an archive of
+                           `docker save`, `podman save` or `skopeo copy`: its
+                           files, and a service that runs its program
+  --size SIZE              bytes, or with K, M or G (256M, or more as needed)
   --block-size BYTES       1024, 2048 or 4096 (4096)
 
 It boots with `cargo xtask run --disk FILE`.
@@ -27,6 +30,7 @@ pub fn main(args: &mut lexopt::Parser) -> Result<ExitCode> {
     let mut out = None;
     let mut contents = Contents::default();
     let mut packages = Vec::new();
+    let mut oci = None;
     while let Some(arg) = args.next()? {
         match arg {
             Long("out") => out = Some(PathBuf::from(args.value()?)),
@@ -34,6 +38,7 @@ pub fn main(args: &mut lexopt::Parser) -> Result<ExitCode> {
             Long("authorized-key") => contents.authorized_keys.push(args.value()?.into()),
             Long("leave-out") => contents.leave_out.push(args.value()?.into()),
             Long("debian") => packages.extend(names(&args.value()?.string()?)),
+            Long("oci") => oci = Some(PathBuf::from(args.value()?)),
             Long("size") => contents.size = size(&args.value()?.string()?)?,
             Long("block-size") => contents.block_size = args.value()?.parse()?,
             Long("help") | Short('h') => return super::help(HELP),
@@ -44,9 +49,10 @@ pub fn main(args: &mut lexopt::Parser) -> Result<ExitCode> {
     if ![1024, 2048, 4096].contains(&contents.block_size) {
         bail!("--block-size may be 1024, 2048 or 4096");
     }
+    let system = System::of(packages, oci)?;
     let built = build::programs()?;
-    if !packages.is_empty() {
-        debian::add(&mut contents, &packages)?;
+    if let Some(system) = system {
+        system.add(&mut contents)?;
     }
     disk::make(&out, &contents, &built.programs)?;
     step::step(&format!(
@@ -54,6 +60,46 @@ pub fn main(args: &mut lexopt::Parser) -> Result<ExitCode> {
         out.display()
     ));
     Ok(ExitCode::SUCCESS)
+}
+
+/// What a disk has below the default tree.
+#[derive(Debug, PartialEq, Eq)]
+pub enum System {
+    /// Debian's packages of these names.
+    Debian(Vec<String>),
+    /// The image of a container, in this archive.
+    Oci(PathBuf),
+}
+
+impl System {
+    /// What `--debian` and `--oci` say.
+    ///
+    /// # Errors
+    /// Both say something.
+    pub fn of(packages: Vec<String>, oci: Option<PathBuf>) -> Result<Option<System>> {
+        match (packages.is_empty(), oci) {
+            (true, None) => Ok(None),
+            (false, None) => Ok(Some(System::Debian(packages))),
+            (true, Some(file)) => Ok(Some(System::Oci(file))),
+            (false, Some(_)) => bail!("--debian and --oci each make a system: say one of them"),
+        }
+    }
+
+    /// Adds it to what goes onto a disk.
+    pub fn add(&self, contents: &mut Contents) -> Result<()> {
+        match self {
+            System::Debian(packages) => debian::add(contents, packages),
+            System::Oci(file) => oci::add(contents, file),
+        }
+    }
+
+    /// Where the disk with it is that `cargo xtask run` makes.
+    pub fn image(&self) -> PathBuf {
+        match self {
+            System::Debian(packages) => debian::image_of(packages),
+            System::Oci(file) => oci::image_of(file),
+        }
+    }
 }
 
 /// The names in a list with commas.

@@ -1,6 +1,7 @@
 //! `cargo xtask run`.
 
-use super::{image, options};
+use super::image::{self, System};
+use super::options;
 use anyhow::{Context, Result, bail};
 use lexopt::prelude::*;
 use rustix::process::{Pid, Signal, kill_process};
@@ -14,8 +15,8 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 use xtask::build::{self, Built, DiskPolicy, Kernel};
 use xtask::disk::{self, Contents};
-use xtask::qemu::{Config, Net, Serial, is_free};
-use xtask::{debian, keys, machine, paths, step};
+use xtask::qemu::{Config, Net, Published, Serial, is_free};
+use xtask::{keys, machine, paths, step};
 
 /// Default port of the host that leads to the guest's SSH server.
 pub const SSH_PORT: u16 = 2222;
@@ -39,7 +40,12 @@ Usage: cargo xtask run [OPTIONS]
   --debian NAMES   a disk of its own with Debian's packages (NAME[,NAME...]) and
                    all that they need, made if there is none; known ones run as
                    services (nginx, redis-server, ...)
-  --size SIZE      of a disk that is made for --debian, such as 2G
+  --oci FILE       a disk of its own with the image of a container, in an archive
+                   of `docker save`, `podman save` or `skopeo copy`, made if
+                   there is none; its program runs as a service
+  --size SIZE      of a disk that is made for --debian or --oci, such as 2G
+  --publish H:G    a port of this host that leads to one of the guest; with
+                   `/udp` behind it, of UDP; may be repeated
   --no-build       boots what was built last
   --gdb            waits for `cargo xtask gdb` in another terminal
 ";
@@ -48,9 +54,9 @@ struct Options {
     config: Config,
     net: Net,
     disk: Option<PathBuf>,
-    /// Debian's packages on it.
-    packages: Vec<String>,
-    /// The least size of a disk that is made for them, in bytes.
+    /// What is on it beside the default tree.
+    system: Option<System>,
+    /// The least size of a disk that is made for that, in bytes.
     size: u64,
     policy: DiskPolicy,
     build: bool,
@@ -62,7 +68,7 @@ pub fn main(args: &mut lexopt::Parser) -> Result<ExitCode> {
         print!("{HELP}{}", options::HELP);
         return Ok(ExitCode::SUCCESS);
     };
-    check_ports(options.net)?;
+    check_ports(&options)?;
     prepare(&options)?;
     let console = paths::out().join("console.log");
     let _ = fs::remove_file(&console);
@@ -83,12 +89,13 @@ fn parse(args: &mut lexopt::Parser) -> Result<Option<Options>> {
             http_port: HTTP_PORT,
         },
         disk: None,
-        packages: Vec::new(),
+        system: None,
         size: 0,
         policy: DiskPolicy::Keep,
         build: true,
         headless: false,
     };
+    let (mut packages, mut oci) = (Vec::new(), None);
     while let Some(arg) = args.next()? {
         let Long(name) = arg else {
             if arg == Short('h') {
@@ -104,7 +111,12 @@ fn parse(args: &mut lexopt::Parser) -> Result<Option<Options>> {
             "disk" => options.disk = Some(args.value()?.into()),
             "debian" => {
                 let names = args.value()?.string()?;
-                options.packages.extend(image::names(&names));
+                packages.extend(image::names(&names));
+            }
+            "oci" => oci = Some(PathBuf::from(args.value()?)),
+            "publish" => {
+                let ports = args.value()?.string()?;
+                options.config.publish.push(Published::parse(&ports)?);
             }
             "size" => options.size = image::size(&args.value()?.string()?)?,
             "no-build" => options.build = false,
@@ -117,25 +129,33 @@ fn parse(args: &mut lexopt::Parser) -> Result<Option<Options>> {
             }
         }
     }
-    if options.packages.is_empty() {
-        if options.size != 0 {
-            bail!("--size is of a disk that is made for --debian");
+    options.system = System::of(packages, oci)?;
+    match &options.system {
+        None if options.size != 0 => {
+            bail!("--size is of a disk that is made for --debian or --oci");
         }
-    } else {
-        if options.disk.is_some() {
-            bail!(
-                "--debian makes a disk of its own: leave --disk out, or make one with `cargo xtask image --debian`"
-            );
-        }
-        options.disk = Some(debian::image_of(&options.packages));
+        None => {}
+        Some(_) if options.disk.is_some() => bail!(
+            "--debian and --oci make a disk of their own: leave --disk out, or make one with `cargo xtask image`"
+        ),
+        Some(system) => options.disk = Some(system.image()),
     }
     Ok(Some(options))
 }
 
-fn check_ports(net: Net) -> Result<()> {
+fn check_ports(options: &Options) -> Result<()> {
+    let net = options.net;
     for (port, option) in [(net.ssh_port, "--ssh-port"), (net.http_port, "--http-port")] {
         if !is_free(port) {
             bail!("port {port} of this machine is taken; choose another with {option} PORT");
+        }
+    }
+    for port in &options.config.publish {
+        if !port.is_udp && !is_free(port.host) {
+            bail!(
+                "port {} of this machine is taken; publish another",
+                port.host
+            );
         }
     }
     Ok(())
@@ -148,7 +168,7 @@ fn prepare(options: &Options) -> Result<()> {
     }
     match &options.disk {
         _ if !options.build && options.policy == DiskPolicy::Keep => {}
-        Some(disk) => make_with_packages(options, disk, &build::programs()?)?,
+        Some(disk) => make_system(options, disk, &build::programs()?)?,
         None => drop(build::all(options.policy)?),
     }
     if let Some(disk) = options.disk.as_deref().filter(|disk| !disk.exists()) {
@@ -164,16 +184,22 @@ fn prepare(options: &Options) -> Result<()> {
     Ok(())
 }
 
-/// Makes the disk with Debian's packages, if that is what is asked for and it is
-/// not there.
-fn make_with_packages(options: &Options, disk: &Path, built: &Built) -> Result<()> {
-    let is_kept = disk.exists() && options.policy == DiskPolicy::Keep;
-    if options.packages.is_empty() || is_kept {
+/// Makes the disk with a system of its own, if that is what is asked for and it is not
+/// there.
+fn make_system(options: &Options, disk: &Path, built: &Built) -> Result<()> {
+    let Some(system) = &options.system else {
+        return Ok(());
+    };
+    if disk.exists() && options.policy == DiskPolicy::Keep {
+        step::note(&format!(
+            "{} is kept; --fresh makes it anew",
+            disk.display()
+        ));
         return Ok(());
     }
     let mut contents = Contents::default();
     contents.size = contents.size.max(options.size);
-    debian::add(&mut contents, &options.packages)?;
+    system.add(&mut contents)?;
     disk::make(disk, &contents, &built.programs)
 }
 

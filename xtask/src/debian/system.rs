@@ -4,7 +4,8 @@
 
 use super::apt::Apt;
 use super::{database, package};
-use crate::disk::{AttributesOf, Base, Contents, LIBRARY};
+use crate::accounts::locked;
+use crate::disk::{AttributesOf, Base, Contents, LIBRARY, room_for};
 use crate::step::{note, timed};
 use crate::{paths, step};
 use anyhow::{Context, Result, ensure};
@@ -22,10 +23,6 @@ const MERGED: [&str; 3] = ["bin", "sbin", "lib"];
 const PREPARING: [&str; 2] = ["adduser", "debconf"];
 /// Services of whose default port others are, if they are there.
 const WEB_SERVERS: [&str; 3] = ["nginx", "apache2", "lighttpd"];
-/// Room beside what is unpacked, in bytes.
-const ROOM: u64 = 256 << 20;
-/// Sizes are multiples of this, in bytes.
-const STEP: u64 = 64 << 20;
 
 /// Configures what is unpacked, once.
 const CONFIGURE: &str = "\
@@ -112,8 +109,7 @@ pub fn add(contents: &mut Contents, packages: &[String]) -> Result<()> {
             .leave_out
             .push("/etc/herd/enabled/httpd.conf".into());
     }
-    let size = (size_of(&base)? + ROOM).next_multiple_of(STEP);
-    contents.size = contents.size.max(size);
+    contents.size = contents.size.max(room_for(&base)?);
     contents.add.insert(0, (over, "/".into()));
     contents.base = Some(Base {
         tree: base,
@@ -194,14 +190,6 @@ fn lay_over(base: &Path, over: &Path, packages: &[String]) -> Result<()> {
     Ok(())
 }
 
-/// A shadow(5) in which nobody of a passwd(5) has a password.
-fn locked(users: &str) -> String {
-    let names = users.lines().filter_map(|line| line.split(':').next());
-    names
-        .map(|name| format!("{name}:*:1:0:99999:7:::\n"))
-        .collect()
-}
-
 /// The release that Debian's os-release(5) names.
 fn release(os_release: &str) -> &str {
     let named = |line: &'_ str| line.starts_with("VERSION_CODENAME=");
@@ -219,23 +207,6 @@ fn sources(release: &str) -> String {
     )
 }
 
-/// Bytes that the tree takes on a disk.
-fn size_of(dir: &Path) -> Result<u64> {
-    const BLOCK: u64 = 4096;
-    let mut size = BLOCK;
-    for entry in fs::read_dir(dir)? {
-        let entry = entry?;
-        let meta = entry.path().symlink_metadata()?;
-        // And an inode.
-        size += 256;
-        size += match meta.is_dir() {
-            true => size_of(&entry.path())?,
-            false => meta.len().next_multiple_of(BLOCK),
-        };
-    }
-    Ok(size)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -246,12 +217,6 @@ mod tests {
         assert_eq!(merged("bin".into()), Path::new("bin"));
         assert_eq!(merged("lib64/a".into()), Path::new("lib64/a"));
         assert_eq!(merged("usr/bin/su".into()), Path::new("usr/bin/su"));
-    }
-
-    #[test]
-    fn users_have_no_passwords() {
-        let text = locked("root:*:0:0::/root:/bin/bash\nbin:*:2:2::/bin:/bin/sh\n");
-        assert_eq!(text, "root:*:1:0:99999:7:::\nbin:*:1:0:99999:7:::\n");
     }
 
     #[test]

@@ -1,5 +1,4 @@
-//! `/proc/sys`: what there is to know; nothing can be set here, but caches can
-//! be dropped.
+//! `/proc/sys`: what there is to know; few things can be set here.
 
 use super::text::{Text, file};
 use crate::memory::frames;
@@ -133,16 +132,35 @@ fn net_directory() -> StaticDir {
         "somaxconn",
         file(|out| out.put(format_args!("{SOMAXCONN}\n"))),
     );
-    let ipv4 = StaticDir::new().with(
-        "ip_local_port_range",
-        file(|out| {
-            let (first, last) = net::EPHEMERAL.into_inner();
-            out.put(format_args!("{first}\t{last}\n"))
-        }),
-    );
+    let unprivileged = ProcNode::file(UnprivilegedPorts).with_mode(0o644);
+    let ipv4 = StaticDir::new()
+        .with(
+            "ip_local_port_range",
+            file(|out| {
+                let (first, last) = net::EPHEMERAL.into_inner();
+                out.put(format_args!("{first}\t{last}\n"))
+            }),
+        )
+        .with("ip_unprivileged_port_start", unprivileged);
     StaticDir::new()
         .with("core", ProcNode::dir(core))
         .with("ipv4", ProcNode::dir(ipv4))
+}
+
+/// `/proc/sys/net/ipv4/ip_unprivileged_port_start` (ip(7)): ports below it are for those
+/// with CAP_NET_BIND_SERVICE.
+struct UnprivilegedPorts;
+
+impl ProcFile for UnprivilegedPorts {
+    fn generate(&self, out: &mut Vec<u8>) -> Result<()> {
+        Text::new(out).put(format_args!("{}\n", net::first_unprivileged()))
+    }
+
+    fn write(&self, data: &[u8]) -> Result<usize> {
+        let text = core::str::from_utf8(data.trim_ascii()).map_err(|_| Errno::EINVAL)?;
+        net::set_first_unprivileged(text.parse().map_err(|_| Errno::EINVAL)?)?;
+        Ok(data.len())
+    }
 }
 
 /// `/proc/sys/vm/drop_caches` (proc_sys_vm(5)): 1 drops clean pages of files,
