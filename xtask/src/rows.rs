@@ -94,6 +94,18 @@ impl FromStr for Kernels {
 }
 
 impl Kernels {
+    /// Whether Paddock does.
+    #[must_use]
+    pub fn has_paddock(self) -> bool {
+        self != Kernels::Linux
+    }
+
+    /// Whether Linux does.
+    #[must_use]
+    pub fn has_linux(self) -> bool {
+        self != Kernels::Paddock
+    }
+
     /// Runs what measures on each, so many times, and gives the [`table`] of the medians.
     ///
     /// # Errors
@@ -107,10 +119,10 @@ impl Kernels {
         let (mut here, mut there) = (Vec::new(), Vec::new());
         for round in 1..=rounds {
             step(&format!("Round {round} of {rounds}"));
-            if self != Kernels::Linux {
+            if self.has_paddock() {
                 here.push(paddock()?);
             }
-            if self != Kernels::Paddock {
+            if self.has_linux() {
                 there.push(linux()?);
             }
         }

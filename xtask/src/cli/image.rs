@@ -108,7 +108,8 @@ pub fn names(text: &str) -> impl Iterator<Item = String> {
     names.filter(|name| !name.is_empty()).map(str::to_owned)
 }
 
-fn addition(text: &str) -> Result<(PathBuf, PathBuf)> {
+/// `HOST:GUEST`, as of `--add`.
+pub fn addition(text: &str) -> Result<(PathBuf, PathBuf)> {
     let (host, guest) = text.split_once(':').context("--add takes HOST:GUEST")?;
     if host.is_empty() || !guest.starts_with('/') {
         bail!("--add takes HOST:GUEST, where GUEST begins with `/`; not `{text}`");

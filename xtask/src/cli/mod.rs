@@ -4,6 +4,7 @@ mod bench;
 mod bench_disk;
 mod bench_herd;
 mod bench_net;
+mod beside;
 mod build;
 mod check;
 mod contracts;
@@ -55,6 +56,7 @@ Usage: cargo xtask COMMAND [OPTIONS]
   bench-disk  files on a disk, here and on Linux
   bench-net  bytes through the network card, here and on Linux
   bench-herd  herd beside other supervisors, here and on Paddock
+  beside   a command here and on Linux
   contracts  the same program here and on Linux, line by line
   programs  Debian's programs at work, and the table of them
   profile  where time goes while a command runs: a flame graph
@@ -94,6 +96,7 @@ pub fn main() -> Result<ExitCode> {
         "ssh" => ssh::main(&mut args),
         "deploy" => deploy::main(&mut args),
         "setup" => setup::main(&mut args),
+        "beside" => beside::main(&mut args),
         "build" => build::main(&mut args),
         "image" => image::main(&mut args),
         "check" => check::main(&mut args),
