@@ -110,10 +110,10 @@ fn the_image_of_a_container_runs_as_a_service() -> Result<()> {
     let program = busybox::ensure()?;
     let mut layout = Layout::new(&folder)?;
     let first = format!(
-        "mkdir -p usr/bin etc srv/data/old home/app
-         cp {} usr/bin/serve.real && ln -s usr/bin bin
-         printf '#!/bin/sh\\necho \"$GREETING, $(id -un) in $(pwd)\"\\nexec /usr/bin/serve.real httpd \"$@\"\\n' > usr/bin/serve
-         chmod 755 usr/bin/serve usr/bin/serve.real
+        "mkdir -p usr/bin usr/lib etc srv/data/old home/app
+         cp {} usr/lib/busybox && ln -s usr/bin bin
+         printf '#!/bin/sh\\necho \"$GREETING, $(id -un) in $(pwd)\"\\nexec /usr/lib/busybox httpd \"$@\"\\n' > usr/bin/serve
+         chmod 755 usr/bin/serve usr/lib/busybox
          echo old > srv/data/old/file; echo gone > srv/gone
          echo 'app:x:1234:77::/home/app:/bin/sh' > etc/passwd; echo 'app:x:77:' > etc/group
          echo 'ID=sample' > etc/os-release; ln -s /srv/data data",
