@@ -1,6 +1,6 @@
 //! The archive of an image: a tar file of blobs, or a folder of them.
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use flate2::read::MultiGzDecoder;
 use ruzstd::decoding::StreamingDecoder;
 use serde_json::Value;
@@ -25,9 +25,10 @@ impl Archive {
             return Ok(Archive { folder });
         }
         let mut archive = tar::Archive::new(open(file)?);
-        let no_archive = || format!("{} is no tar archive", file.display());
-        for entry in archive.entries().with_context(no_archive)? {
-            let mut entry = entry.with_context(no_archive)?;
+        // What the library says of such shows what is in the file.
+        let no_archive = |_| anyhow!("{} is no tar archive, or not a whole one", file.display());
+        for entry in archive.entries().map_err(no_archive)? {
+            let mut entry = entry.map_err(no_archive)?;
             if !entry.header().entry_type().is_file() {
                 continue;
             }
@@ -36,7 +37,7 @@ impl Archive {
                 fs::create_dir_all(parent)?;
             }
             let mut out = File::create(&path)?;
-            io::copy(&mut entry, &mut out).with_context(no_archive)?;
+            io::copy(&mut entry, &mut out).map_err(no_archive)?;
         }
         ensure!(
             folder.is_dir(),
