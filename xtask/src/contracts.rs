@@ -20,6 +20,7 @@ pub const TOOLS: &[&str] = &[
     "listen-fds",
     "name-server",
     "probe",
+    "show-users",
     "sleep",
     "supervise",
     "title",

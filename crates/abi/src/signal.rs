@@ -206,6 +206,16 @@ impl Siginfo {
         self.si_code <= 0 && self.si_code != SI_TIMER
     }
 
+    /// The user who has sent it.
+    pub const fn sender_user(&self) -> u32 {
+        (self.fields[0] >> 32) as u32
+    }
+
+    /// Another number of the user who has sent it.
+    pub const fn set_sender_user(&mut self, uid: u32) {
+        self.fields[0] = self.fields[0] << 32 >> 32 | (uid as u64) << 32;
+    }
+
     /// Another number of the process that has sent it.
     pub const fn set_sender(&mut self, pid: u32) {
         self.fields[0] = self.fields[0] >> 32 << 32 | pid as u64;

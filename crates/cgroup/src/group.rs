@@ -162,6 +162,32 @@ impl Group {
         Ok(path)
     }
 
+    /// Its path from another one, as in `/proc/PID/cgroup` of who has that for a root:
+    /// with `..` for each level that it is not below. `ENOMEM`.
+    pub fn path_from(self: &Arc<Self>, root: &Arc<Group>) -> Result<Vec<u8>> {
+        let path = self.path()?;
+        if root.is_root() {
+            return Ok(path);
+        }
+        let common = self.common_ancestor(root);
+        let skipped = match common.is_root() {
+            true => 0,
+            false => common.path()?.len(),
+        };
+        let levels = root.depth() - common.depth();
+        let own = path.get(skipped..).unwrap_or_default();
+        let own = if own == b"/" { &[][..] } else { own };
+        let mut whole = Vec::new();
+        let room = whole.try_reserve_exact(levels * 3 + own.len() + 1);
+        room.map_err(|_| Errno::ENOMEM)?;
+        (0..levels).for_each(|_| whole.extend_from_slice(b"/.."));
+        whole.extend_from_slice(own);
+        if whole.is_empty() {
+            whole.push(b'/');
+        }
+        Ok(whole)
+    }
+
     /// Groups below it that were removed and are still held.
     pub(crate) fn dying(&self) -> u64 {
         self.dying.load(Relaxed)

@@ -11,7 +11,7 @@ impl Cred {
         permitted: CapSet,
         inheritable: CapSet,
     ) -> Result<Cred> {
-        let may_add = match self.capable(Cap::CAP_SETPCAP) {
+        let may_add = match self.capable_here(Cap::CAP_SETPCAP) {
             true => CapSet::ALL,
             false => self.inheritable | self.permitted,
         };
@@ -33,7 +33,7 @@ impl Cred {
 
     /// `PR_CAPBSET_DROP`. `EPERM`.
     pub fn drop_bounding(&self, cap: Cap) -> Result<Cred> {
-        self.require(Cap::CAP_SETPCAP)?;
+        self.require_here(Cap::CAP_SETPCAP)?;
         Ok(Cred {
             bounding: self.bounding.without(CapSet::of(&[cap])),
             ..self.clone()
@@ -46,7 +46,7 @@ impl Cred {
         if !self.securebits.may_become(new) {
             return Err(Errno::EPERM);
         }
-        self.require(Cap::CAP_SETPCAP)?;
+        self.require_here(Cap::CAP_SETPCAP)?;
         Ok(Cred {
             securebits: new,
             ..self.clone()

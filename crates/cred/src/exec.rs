@@ -35,7 +35,9 @@ impl Cred {
             permitted: CapSet::EMPTY,
             ..self.clone()
         };
-        if !file.nosuid && !self.no_new_privs {
+        // Whom its namespace does not know it cannot become.
+        let known = self.user_namespace.knows(file.uid, file.gid);
+        if !file.nosuid && !self.no_new_privs && known {
             if file.mode & S_ISUID != 0 {
                 new.uid.effective = file.uid;
             }
@@ -44,8 +46,9 @@ impl Cred {
             }
         }
         let root = !self.securebits.contains(Securebits::NOROOT);
-        let root_acts = root && new.uid.effective == 0;
-        if root_acts || root && new.uid.real == 0 {
+        let is_root = |uid: u32| self.root_uid() == Some(uid);
+        let root_acts = root && is_root(new.uid.effective);
+        if root_acts || root && is_root(new.uid.real) {
             new.permitted = self.bounding | self.inheritable;
         }
         let other = new.uid.effective != self.uid.real || new.gid.effective != self.gid.real;
@@ -68,7 +71,7 @@ impl Cred {
             new.ambient
         };
         let secure =
-            other || new.uid.real != 0 && (root_acts || !new.permitted.within(new.ambient));
+            other || !is_root(new.uid.real) && (root_acts || !new.permitted.within(new.ambient));
         new.securebits.remove(Securebits::KEEP_CAPS);
         Executed { cred: new, secure }
     }

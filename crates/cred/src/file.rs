@@ -1,6 +1,6 @@
 //! Rights to files (path_resolution(7), inode(7)).
 
-use crate::{Cap, Cred, Securebits};
+use crate::{Cap, Cred, IdKind, Securebits};
 use paddock_abi::stat::{S_ISGID, S_ISUID, S_ISVTX};
 use paddock_abi::{Errno, Result};
 
@@ -33,6 +33,13 @@ pub struct FileRights {
 const S_IXGRP: u32 = 0o010;
 
 impl Cred {
+    /// Whether a capability is effective for a file: its owner and its group are known
+    /// where the capability counts.
+    #[inline]
+    fn has_for(&self, cap: Cap, file: &FileRights) -> bool {
+        self.capable_over(cap, file.uid, file.gid)
+    }
+
     /// `EACCES` unless the file grants all of `access`, or a capability does.
     pub fn check_file(&self, file: &FileRights, access: Access) -> Result<()> {
         let shift = match self {
@@ -53,14 +60,20 @@ impl Cred {
             false => access == Access::READ,
         };
         let executable = file.directory || file.mode & 0o111 != 0;
-        harmless && self.capable(Cap::CAP_DAC_READ_SEARCH)
+        harmless && self.has_for(Cap::CAP_DAC_READ_SEARCH, file)
             || (executable || !access.contains(Access::EXECUTE))
-                && self.capable(Cap::CAP_DAC_OVERRIDE)
+                && self.has_for(Cap::CAP_DAC_OVERRIDE, file)
     }
 
     /// `EPERM` unless it owns the file, or a capability says so.
     pub fn check_owner(&self, file: &FileRights) -> Result<()> {
-        match self.uid.fs == file.uid || self.capable(Cap::CAP_FOWNER) {
+        let may = || {
+            let namespace = &self.user_namespace;
+            let is_known =
+                namespace.is_initial() || namespace.known(IdKind::User, file.uid).is_some();
+            is_known && self.capable_here(Cap::CAP_FOWNER)
+        };
+        match self.uid.fs == file.uid || may() {
             true => Ok(()),
             false => Err(Errno::EPERM),
         }
@@ -71,21 +84,21 @@ impl Cred {
     pub fn check_delete(&self, dir: &FileRights, victim: &FileRights) -> Result<()> {
         self.check_file(dir, Access::WRITE | Access::EXECUTE)?;
         let own = self.uid.fs == victim.uid || self.uid.fs == dir.uid;
-        match dir.mode & S_ISVTX != 0 && !own && !self.capable(Cap::CAP_FOWNER) {
+        match dir.mode & S_ISVTX != 0 && !own && !self.has_for(Cap::CAP_FOWNER, victim) {
             true => Err(Errno::EPERM),
             false => Ok(()),
         }
     }
 
-    fn in_group_or_capable(&self, gid: u32) -> bool {
-        self.in_group(gid) || self.capable(Cap::CAP_FSETID)
+    fn in_group_or_capable(&self, file: &FileRights) -> bool {
+        self.in_group(file.gid) || self.has_for(Cap::CAP_FSETID, file)
     }
 
     /// chmod(2): the mode that the file gets. `EPERM`.
     pub fn chmod(&self, file: &FileRights, mode: u32) -> Result<u32> {
         self.check_owner(file)?;
         let mode = mode & 0o7777;
-        Ok(match self.in_group_or_capable(file.gid) {
+        Ok(match self.in_group_or_capable(file) {
             true => mode,
             false => mode & !S_ISGID,
         })
@@ -102,7 +115,7 @@ impl Cred {
         let own = self.uid.fs == file.uid;
         let may_uid = uid.is_none_or(|uid| own && uid == file.uid);
         let may_gid = gid.is_none_or(|gid| own && (gid == file.gid || self.in_group(gid)));
-        if !(may_uid && may_gid || self.capable(Cap::CAP_CHOWN)) {
+        if !(may_uid && may_gid || self.has_for(Cap::CAP_CHOWN, file)) {
             return Err(Errno::EPERM);
         }
         if file.directory {
@@ -118,7 +131,7 @@ impl Cred {
     /// A set-group-id bit goes with a change if it would act, or if it is not
     /// the caller's to give.
     fn loses_set_gid(&self, file: &FileRights) -> bool {
-        file.mode & S_IXGRP != 0 || !self.in_group_or_capable(file.gid)
+        file.mode & S_IXGRP != 0 || !self.in_group_or_capable(file)
     }
 
     /// The mode that a regular file gets that is written, if another.
@@ -142,7 +155,7 @@ impl Cred {
             return (mode | S_ISGID, dir.gid);
         }
         let acts = S_ISGID | S_IXGRP;
-        let strips = mode & acts == acts && !self.in_group_or_capable(dir.gid);
+        let strips = mode & acts == acts && !self.in_group_or_capable(dir);
         (if strips { mode & !S_ISGID } else { mode }, dir.gid)
     }
 
@@ -152,9 +165,9 @@ impl Cred {
         real.uid.fs = self.uid.real;
         real.gid.fs = self.gid.real;
         if !self.securebits.contains(Securebits::NO_SETUID_FIXUP) {
-            real.effective = match self.uid.real {
-                0 => self.permitted,
-                _ => crate::CapSet::EMPTY,
+            real.effective = match self.root_uid() == Some(self.uid.real) {
+                true => self.permitted,
+                false => crate::CapSet::EMPTY,
             };
         }
         real

@@ -1,8 +1,8 @@
 //! Who a thread is, and what it may (credentials(7), capabilities(7)).
 //!
 //! A [`Cred`] is never changed: what changes it makes another one, or refuses.
-//! The rules are those of Linux 6.1 in one user namespace; a file's own
-//! capabilities (the attribute `security.capability`) are not among them.
+//! The rules are those of Linux 6.1; a file's own capabilities (the attribute
+//! `security.capability`) are not among them.
 
 #![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]
@@ -14,18 +14,26 @@ mod capset;
 mod exec;
 mod file;
 mod groups;
+mod id_map;
 mod ids;
+mod namespace_count;
 mod securebits;
 mod target;
 #[cfg(test)]
 mod tests;
+mod user_namespace;
+#[cfg(test)]
+mod user_namespace_tests;
 
 pub use capability::{Cap, CapSet};
 pub use exec::{Executed, ExecutedFile};
 pub use file::{Access, FileRights};
 pub use groups::{Groups, NGROUPS_MAX};
+pub use id_map::{EXTENTS_MAX, Extent, IdMap, OVERFLOW_ID};
 pub use ids::Ids;
+pub use namespace_count::{max_user_namespaces, set_max_user_namespaces};
 pub use securebits::Securebits;
+pub use user_namespace::{IdKind, UserNamespace};
 
 use alloc::sync::Arc;
 use paddock_sync::OnceCell;
@@ -53,6 +61,8 @@ pub struct Cred {
     pub securebits: Securebits,
     /// execve gives nothing that its caller has not (`PR_SET_NO_NEW_PRIVS`).
     pub no_new_privs: bool,
+    /// Where its capabilities count, and its ids are known by other numbers.
+    pub user_namespace: UserNamespace,
 }
 
 impl Cred {
@@ -94,15 +104,18 @@ impl Cred {
             ambient: CapSet::EMPTY,
             securebits: Securebits::empty(),
             no_new_privs: false,
+            user_namespace: UserNamespace::INITIAL,
         }
     }
 
-    /// Whether a capability is effective.
+    /// Whether a capability is effective in the initial user namespace, as what is the
+    /// machine's takes; it never is for who is in another one.
+    #[inline]
     pub const fn capable(&self, cap: Cap) -> bool {
-        self.effective.has(cap)
+        self.effective.has(cap) && self.user_namespace.is_initial()
     }
 
-    /// `EPERM` unless a capability is effective.
+    /// `EPERM` unless a capability is effective in the initial user namespace.
     pub fn require(&self, cap: Cap) -> paddock_abi::Result<()> {
         match self.capable(cap) {
             true => Ok(()),
@@ -120,8 +133,6 @@ impl Cred {
     /// (`PR_SET_DUMPABLE` becomes 0, and `PR_SET_PDEATHSIG` is forgotten).
     pub fn hides(&self, new: &Cred) -> bool {
         let moved = |old: &Ids, new: &Ids| old.effective != new.effective || old.fs != new.fs;
-        moved(&self.uid, &new.uid)
-            || moved(&self.gid, &new.gid)
-            || !new.permitted.within(self.permitted)
+        moved(&self.uid, &new.uid) || moved(&self.gid, &new.gid) || !self.covers(new)
     }
 }

@@ -227,13 +227,18 @@ fn a_sticky_directory_keeps_others_files() {
 fn others_processes_are_left_alone() {
     let (user, other) = (Cred::user(10, 10), Cred::user(11, 11));
     assert!(!user.may_signal(&other) && !user.may_schedule(&other));
-    assert!(!user.may_inspect(&other, true) && !user.may_limit(&other));
-    assert!(user.may_signal(&user) && user.may_inspect(&user, true));
-    assert!(!user.may_inspect(&user, false), "it is not dumpable");
+    assert!(!user.may_inspect(&other, true, &UserNamespace::INITIAL) && !user.may_limit(&other));
+    assert!(user.may_signal(&user) && user.may_inspect(&user, true, &UserNamespace::INITIAL));
+    assert!(
+        !user.may_inspect(&user, false, &UserNamespace::INITIAL),
+        "it is not dumpable"
+    );
     let su = user.exec(&program(0o755 | S_ISUID, 0, 0)).cred;
     assert!(user.may_signal(&su), "its real user may");
-    assert!(!user.may_inspect(&su, true) && !user.may_schedule(&Cred::root()));
-    assert!(Cred::root().may_inspect(&su, false));
+    assert!(
+        !user.may_inspect(&su, true, &UserNamespace::INITIAL) && !user.may_schedule(&Cred::root())
+    );
+    assert!(Cred::root().may_inspect(&su, false, &UserNamespace::INITIAL));
 }
 
 /// Any of the changes that a thread can ask for.

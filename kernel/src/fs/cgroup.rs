@@ -4,6 +4,7 @@
 use super::clock::WallClock;
 use super::mounts;
 use crate::process::cgroup::{Processes, hierarchy};
+use crate::process::namespaces;
 use alloc::sync::Arc;
 use paddock_abi::Result;
 use paddock_cgroup::CgroupFs;
@@ -25,7 +26,12 @@ pub fn the_filesystem() -> Result<Arc<CgroupFs>> {
     Ok(FILESYSTEM.get().cloned().unwrap_or(fs))
 }
 
-/// The same, to be mounted. `ENOMEM`.
+/// The same as the running process sees it, to be mounted. `ENOMEM`.
 pub fn filesystem() -> Result<Arc<dyn FileSystem>> {
-    Ok(the_filesystem()?)
+    let (fs, own) = (the_filesystem()?, namespaces::of_running());
+    let root = own.cgroup.root();
+    match root.is_root() {
+        true => Ok(fs),
+        false => Ok(fs.seen_from(root)?),
+    }
 }

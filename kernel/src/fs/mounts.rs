@@ -6,11 +6,13 @@ use super::devices::EXTRA_NODES;
 use super::{cgroup, proc, sys};
 use crate::memory;
 use crate::process::page_cache::ChargedPages;
-use crate::process::terminals;
+use crate::process::vfs::namespace;
+use crate::process::{namespaces, terminals};
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicU32, Ordering};
 use paddock_abi::stat::make_device;
 use paddock_abi::{Errno, Result};
+use paddock_cred::Cap;
 use paddock_process::PidSpace;
 use paddock_sync::{OnceCell, try_arc};
 use paddock_tty::DevPts;
@@ -58,14 +60,22 @@ pub fn memory_fs(clock: &Arc<WallClock>, bytes: u64, mode: u32) -> Result<Arc<dy
 }
 
 /// A filesystem for mount(2), of this kind and with these options: one in memory, or
-/// one of those of which there is one, whose options are what they are.
+/// one of those of which there is one, whose options are what they are. The caller may
+/// mount something.
 ///
 /// # Errors
-/// `ENODEV` for another kind, `EINVAL` for options, `ENOMEM`.
-pub fn of_kind(kind: &[u8], options: &str, owner: (u32, u32)) -> Result<Arc<dyn FileSystem>> {
+/// `ENODEV` for another kind, `EINVAL` for options, `ENOMEM`; `EPERM` for one that is not
+/// for the caller's user namespace.
+pub fn of_kind(
+    kind: &[u8],
+    options: &str,
+    context: &PathContext,
+    flags: MountFlags,
+) -> Result<Arc<dyn FileSystem>> {
+    check_rights(kind, context, flags)?;
     if kind == b"tmpfs" {
         let memory = half_of_memory() * 2;
-        let options = Options::parse(options, memory, owner)?;
+        let options = Options::parse(options, memory, &context.cred)?;
         let (clock, pages) = (try_arc(WallClock)?, try_arc(ChargedPages)?);
         return Ok(MemFs::with_options(device_number(), options, clock, pages)?);
     }
@@ -86,6 +96,40 @@ pub fn of_kind(kind: &[u8], options: &str, owner: (u32, u32)) -> Result<Arc<dyn 
     match options.is_empty() || kind == b"devpts" && options.split(',').all(is_so_in_devpts) {
         true => Ok(fs),
         false => Err(Errno::EINVAL),
+    }
+}
+
+/// `EPERM` unless the caller may mount a filesystem of a kind (user_namespaces(7)): one in
+/// memory and terminals with CAP_SYS_ADMIN where it is; control groups where the cgroup
+/// namespace belongs; `/proc` where the PID namespace belongs, if all of another one is to
+/// be seen already; others only where the machine's
+/// own namespaces are.
+fn check_rights(kind: &[u8], context: &PathContext, flags: MountFlags) -> Result<()> {
+    let cred = &context.cred;
+    if cred.user_namespace.is_initial() {
+        return cred.require(Cap::CAP_SYS_ADMIN);
+    }
+    match kind {
+        b"tmpfs" => cred.require_here(Cap::CAP_SYS_ADMIN),
+        b"cgroup2" => {
+            let own = namespaces::of_running();
+            cred.require_in(own.cgroup.owner(), Cap::CAP_SYS_ADMIN)
+        }
+        b"proc" => {
+            cred.require_in(own_space().owner(), Cap::CAP_SYS_ADMIN)?;
+            match namespace().shows_all_of(context, "proc", flags)? {
+                true => Ok(()),
+                false => Err(Errno::EPERM),
+            }
+        }
+        b"devpts" => {
+            cred.require_here(Cap::CAP_SYS_ADMIN)?;
+            match namespace().shows_all_of(context, "devpts", flags)? {
+                true => Ok(()),
+                false => Err(Errno::EPERM),
+            }
+        }
+        _ => Err(Errno::EPERM),
     }
 }
 
@@ -156,7 +200,7 @@ pub fn mount_all(namespace: &MountNamespace, context: &PathContext, clock: &Arc<
         "/sys/fs/cgroup",
         "cgroup2",
         plain | MountFlags::NOEXEC,
-        cgroup::filesystem(),
+        cgroup::the_filesystem().map(|fs| fs as Arc<dyn FileSystem>),
     );
     mount("/tmp", "tmp", plain, memory(half, 0o1777));
     mount("/run", "run", plain, memory(half / 2, 0o755));

@@ -15,6 +15,7 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use paddock_abi::process::CloneFlags;
 use paddock_abi::{Errno, Result};
 use paddock_cgroup::{Group, Place};
+use paddock_cred::Cred;
 use paddock_process::Local;
 use paddock_sync::try_arc;
 use paddock_vfs::FsInfo;
@@ -82,6 +83,8 @@ struct Places {
     broadcasts: u64,
     namespaces: Arc<Namespaces>,
     paths: FsInfo,
+    /// Who it is.
+    cred: Arc<Cred>,
 }
 
 /// `EINVAL` for a sibling of process 1 of a namespace, and for a PID namespace in another
@@ -94,14 +97,21 @@ fn places_of_child(parent: &UserThread, flags: CloneFlags) -> Result<Places> {
     let broadcasts = tree().lock().broadcasts();
     let paths = old.paths.lock().clone();
     let namespaces = old.namespaces.lock().clone();
-    let (namespaces, paths) = match flags.intersects(namespaces::KINDS) {
-        true => namespaces.unshared(flags, old, &parent.cred(), paths)?,
-        false => (namespaces, paths),
-    };
+    let own = parent.cred();
+    if !flags.intersects(namespaces::KINDS) {
+        return Ok(Places {
+            broadcasts,
+            namespaces,
+            paths,
+            cred: own,
+        });
+    }
+    let new = namespaces.unshared(flags, old, &own, paths)?;
     Ok(Places {
         broadcasts,
-        namespaces,
-        paths,
+        namespaces: new.namespaces,
+        paths: new.paths,
+        cred: new.cred.map_or(Ok(own), try_arc)?,
     })
 }
 
@@ -134,7 +144,7 @@ fn check(flags: CloneFlags) -> Result<()> {
     // namespaces of their own.
     let apart = flags.intersects(namespaces::KINDS);
     if has(CloneFlags::SIGHAND) && !has(CloneFlags::THREAD)
-        || has(CloneFlags::NEWNS) && has(CloneFlags::FS)
+        || flags.intersects(CloneFlags::NEWNS | CloneFlags::NEWUSER) && has(CloneFlags::FS)
         || apart && has(CloneFlags::THREAD)
         || has(CloneFlags::NEWIPC) && has(CloneFlags::SYSVSEM)
     {
@@ -157,7 +167,7 @@ fn child_thread(
     process: Arc<Process>,
     frame: &TrapFrame,
     request: &CloneRequest,
-    ids: (u32, Local),
+    (ids, cred): ((u32, Local), Arc<Cred>),
 ) -> Result<Arc<UserThread>> {
     let tls = if request.flags.contains(CloneFlags::SETTLS) {
         request.tls
@@ -167,7 +177,7 @@ fn child_thread(
     let thread = UserThread::new(
         ids,
         process,
-        parent.cred(),
+        cred,
         child_frame(frame, request),
         parent.current_fp(),
         tls,
@@ -194,7 +204,8 @@ fn new_thread(
     (tid, number): (u32, Local),
 ) -> Result<Local> {
     let process = &parent.process;
-    let thread = child_thread(parent, process.clone(), frame, request, (tid, number))?;
+    let whose = ((tid, number), parent.cred());
+    let thread = child_thread(parent, process.clone(), frame, request, whose)?;
     store_tid(request, number, number)?;
     {
         let mut signals = process.signals.lock();
@@ -252,8 +263,9 @@ fn new_process(
     let place = cgroup::place_for(old, request.cgroup.as_ref())?;
     let known = known_to(&old.space, pid);
     store_tid(request, known, number)?;
+    let whose = ((pid, number), places.cred.clone());
     let child = child_process(parent, request, (pid, number), places, place)?;
-    let thread = child_thread(parent, child.clone(), frame, request, (pid, number))?;
+    let thread = child_thread(parent, child.clone(), frame, request, whose)?;
     {
         let mut tree = tree().lock();
         if tree.misses_broadcast(broadcasts) {
@@ -317,13 +329,15 @@ fn child_process(
         signals.forget_handlers();
     }
     let Places {
-        namespaces, paths, ..
+        namespaces,
+        paths,
+        cred,
+        ..
     } = places;
     let space = namespaces.pid.clone();
     if number == Local::FIRST && !space.is_initial() {
         signals.protect();
     }
-    let cred = parent.cred();
     let limits = *old.limits.lock();
     let names = old.names.lock().try_clone()?;
     let child = try_arc(Process::new(NewProcess {
@@ -390,7 +404,7 @@ fn child_memory(
     if flags.contains(CloneFlags::CHILD_SETTID) {
         write_tid(&mut copy, request.child_tid, number)?;
     }
-    let copy = Memory::new(copy)?;
+    let copy = Memory::new(copy, memory.user_namespace.clone())?;
     let dumpable = memory.dumpable.load(Ordering::Relaxed);
     copy.dumpable.store(dumpable, Ordering::Relaxed);
     copy.inherit(&memory);

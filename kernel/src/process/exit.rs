@@ -141,7 +141,8 @@ fn end_process(process: &Arc<Process>, thread: &UserThread) {
         if let Some(parent) = &effects.parent {
             if effects.exit_signal != 0 {
                 let number = effects.number;
-                let info = signals::child_info(effects.exit_signal, process, number, status);
+                let info =
+                    signals::child_info(parent, effects.exit_signal, process, number, status);
                 let _ = signals::send_to_process(parent, &info);
             }
             parent.children.wake_all();
@@ -149,7 +150,7 @@ fn end_process(process: &Arc<Process>, thread: &UserThread) {
         if let Some(reaper) = &effects.reaper {
             let number = effects.number_to_reaper;
             let signal = paddock_abi::signal::SIGCHLD;
-            let info = signals::child_info(signal, process, number, status);
+            let info = signals::child_info(reaper, signal, process, number, status);
             let _ = signals::send_to_process(reaper, &info);
             reaper.children.wake_all();
         }

@@ -5,7 +5,7 @@ use super::{accounts, current};
 use alloc::sync::Arc;
 use core::sync::atomic::Ordering;
 use paddock_abi::{Errno, Result};
-use paddock_cred::Cred;
+use paddock_cred::{Cred, IdKind, UserNamespace};
 use paddock_sync::try_arc;
 
 /// A process that anyone of its user may look into (`SUID_DUMP_USER`).
@@ -60,11 +60,31 @@ impl Process {
     /// others are not to look into it.
     pub fn owner(&self) -> (u32, u32) {
         let cred = self.cred();
-        match self.is_dumpable() {
-            true => (cred.uid.effective, cred.gid.effective),
-            false => (0, 0),
+        if self.is_dumpable() {
+            return (cred.uid.effective, cred.gid.effective);
         }
+        let namespace = self.looked_into_from();
+        let root = |kind| namespace.given(kind, 0).unwrap_or(0);
+        (root(IdKind::User), root(IdKind::Group))
     }
+
+    /// The user namespace whose capabilities it takes to look into it, if others of its
+    /// user may not.
+    pub fn looked_into_from(&self) -> UserNamespace {
+        let memory = self.memory().ok();
+        memory.map_or(UserNamespace::INITIAL, |memory| {
+            memory.user_namespace.clone()
+        })
+    }
+}
+
+/// The user namespace of the running thread: whoever is told ids knows them by its
+/// numbers. The initial one for the kernel.
+pub fn viewer() -> UserNamespace {
+    let thread = current();
+    thread.map_or(UserNamespace::INITIAL, |thread| {
+        thread.with_cred(|cred| cred.user_namespace.clone())
+    })
 }
 
 /// Whether the caller may see what a process uses (`PTRACE_MODE_READ`).
@@ -76,7 +96,8 @@ pub fn may_inspect(process: &Process) -> Result<()> {
     let own = core::ptr::eq(&*caller.process, process);
     let may = || {
         let target = process.cred();
-        caller.with_cred(|cred| cred.may_inspect(&target, process.is_dumpable()))
+        let memory = process.looked_into_from();
+        caller.with_cred(|cred| cred.may_inspect(&target, process.is_dumpable(), &memory))
     };
     match own || may() {
         true => Ok(()),

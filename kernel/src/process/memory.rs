@@ -12,6 +12,7 @@ use core::cell::UnsafeCell;
 use core::fmt;
 use core::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use paddock_abi::{Errno, Result};
+use paddock_cred::UserNamespace;
 use paddock_mem::{
     Activator, AddressSpace, Counters, MapError, MapSource, PAGE_SIZE, Purpose, Root,
 };
@@ -49,6 +50,8 @@ pub struct Memory {
     pub space: Mutex<AddressSpace<Arm>>,
     /// Who may look into it (`PR_SET_DUMPABLE`).
     pub dumpable: AtomicU8,
+    /// The user namespace whose capabilities are asked of who looks into it all the same.
+    pub user_namespace: UserNamespace,
     /// No huge pages are wanted (`PR_SET_THP_DISABLE`): there are none in any case.
     pub no_huge_pages: AtomicBool,
 }
@@ -58,11 +61,12 @@ impl Memory {
     ///
     /// # Errors
     /// `ENOMEM`.
-    pub fn new(space: AddressSpace<Arm>) -> Result<Arc<Memory>> {
+    pub fn new(space: AddressSpace<Arm>, user_namespace: UserNamespace) -> Result<Arc<Memory>> {
         try_arc(Memory {
             root: space.root().clone(),
             space: Mutex::new(Rank::AddressSpace, space),
             dumpable: AtomicU8::new(DUMPABLE),
+            user_namespace,
             no_huge_pages: AtomicBool::new(false),
         })
     }

@@ -2,6 +2,7 @@
 
 pub mod accounts;
 pub mod cgroup;
+mod cgroup_space;
 mod clone;
 pub mod cpu_clock;
 mod cut;

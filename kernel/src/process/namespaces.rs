@@ -1,16 +1,18 @@
 //! The namespaces that processes are in (namespaces(7)): of mounts, of the names of the
-//! host, of IPC, and of the numbers of processes. All threads of a process are in the same.
+//! host, of IPC, of the numbers of processes, of control groups, and of users and their
+//! rights. All threads of a process are in the same. That of users is part of who they are ([`Cred`]).
 
+use super::cgroup_space::CgroupSpace;
 use super::ipc::IpcSpace;
 use super::object::Process;
 use super::uts::Uts;
-use super::{Targets, vfs};
+use super::{Targets, accounts, vfs};
 use alloc::sync::Arc;
 use core::any::Any;
 use paddock_abi::process::CloneFlags;
 use paddock_abi::stat::make_device;
 use paddock_abi::{Errno, Result};
-use paddock_cred::{Cap, Cred};
+use paddock_cred::{Cap, Cred, UserNamespace};
 use paddock_process::PidSpace;
 use paddock_sync::{OnceCell, Pollable, Ready, WaitQueue, try_arc};
 use paddock_vfs::path::MountSpace;
@@ -20,7 +22,9 @@ use paddock_vfs::{File, FileKind, FsInfo, IoctlArg, Metadata, Path, PathContext}
 pub const KINDS: CloneFlags = CloneFlags::NEWNS
     .union(CloneFlags::NEWUTS)
     .union(CloneFlags::NEWIPC)
-    .union(CloneFlags::NEWPID);
+    .union(CloneFlags::NEWPID)
+    .union(CloneFlags::NEWUSER)
+    .union(CloneFlags::NEWCGROUP);
 /// CLONE_NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID and NEWNET.
 const ALL: u64 = 0x7e02_0000;
 
@@ -33,6 +37,8 @@ pub struct Namespaces {
     pub mounts: Arc<MountSpace>,
     /// The objects of IPC.
     pub ipc: Arc<IpcSpace>,
+    /// From where the control groups are seen.
+    pub cgroup: Arc<CgroupSpace>,
     /// The numbers of the processes that it makes; where it is itself is
     /// [`Process::space`].
     pub pid: PidSpace,
@@ -50,41 +56,69 @@ impl Namespaces {
     }
 
     /// The same, but for new ones as the flags of clone(2) and unshare(2) ask for, for
-    /// `process` or a child of it; and where `paths` are there.
+    /// `process` or a child of it; where `paths` are there, and who one is who is `cred`
+    /// now, if that is another. A user namespace comes first: the others belong to it.
     ///
     /// # Errors
-    /// `EPERM` without CAP_SYS_ADMIN; `EINVAL` for a PID namespace if that for children
-    /// is not the process's own, `ENOSPC` for one too deep; `ENOMEM`.
+    /// `EPERM` without CAP_SYS_ADMIN, and for a user namespace in those places that
+    /// chroot(2) has hidden others from; `EINVAL` for a PID namespace if that for children
+    /// is not the process's own, `ENOSPC` for one too deep or one too many; `ENOMEM`.
     pub fn unshared(
         &self,
         flags: CloneFlags,
         process: &Process,
         cred: &Cred,
         mut paths: FsInfo,
-    ) -> Result<(Arc<Namespaces>, FsInfo)> {
+    ) -> Result<Unshared> {
         let mut new = self.clone();
-        if flags.intersects(KINDS) {
-            cred.require(Cap::CAP_SYS_ADMIN)?;
+        let new_cred = match flags.contains(CloneFlags::NEWUSER) {
+            false => None,
+            true if !paths.root.same_as(&self.mounts.root()) => return Err(Errno::EPERM),
+            true => Some(cred.with_new_namespace(&accounts::paying())?),
+        };
+        let cred = new_cred.as_ref().unwrap_or(cred);
+        let owner = &cred.user_namespace;
+        if flags.intersects(KINDS.difference(CloneFlags::NEWUSER)) {
+            cred.require_here(Cap::CAP_SYS_ADMIN)?;
         }
         if flags.contains(CloneFlags::NEWUTS) {
-            new.uts = self.uts.copy()?;
+            new.uts = self.uts.copy(owner)?;
         }
         if flags.contains(CloneFlags::NEWIPC) {
-            new.ipc = IpcSpace::new()?;
+            new.ipc = IpcSpace::new(owner)?;
+        }
+        if flags.contains(CloneFlags::NEWCGROUP) {
+            new.cgroup = CgroupSpace::new(owner, process.cgroup())?;
         }
         if flags.contains(CloneFlags::NEWPID) {
             if self.pid != process.space {
                 return Err(Errno::EINVAL);
             }
-            new.pid = self.pid.make_inner()?;
+            new.pid = self.pid.make_inner(owner, &accounts::paying())?;
         }
         if flags.contains(CloneFlags::NEWNS) {
-            let (mounts, [root, base]) = self.mounts.copy([&paths.root, &paths.base])?;
+            let payer = accounts::paying();
+            let places = [&paths.root, &paths.base];
+            let (mounts, [root, base]) = self.mounts.copy(places, owner, &payer)?;
             new.mounts = mounts;
             (paths.root, paths.base) = (root, base);
         }
-        Ok((try_arc(new)?, paths))
+        Ok(Unshared {
+            namespaces: try_arc(new)?,
+            paths,
+            cred: new_cred,
+        })
     }
+}
+
+/// What [`Namespaces::unshared`] makes.
+pub struct Unshared {
+    /// The namespaces.
+    pub namespaces: Arc<Namespaces>,
+    /// Where one is there.
+    pub paths: FsInfo,
+    /// Who one is in a new user namespace.
+    pub cred: Option<Cred>,
 }
 
 /// Makes the first ones. Once, when the root is mounted.
@@ -96,6 +130,7 @@ pub fn init() -> Result<()> {
         uts,
         mounts,
         ipc,
+        cgroup: CgroupSpace::first()?,
         pid: PidSpace::INITIAL,
     })?) {
         Ok(_) => Ok(()),
@@ -169,6 +204,10 @@ pub enum Namespace {
     Ipc(Arc<IpcSpace>),
     /// Processes.
     Pid(PidSpace),
+    /// Users.
+    User(UserNamespace),
+    /// Control groups.
+    Cgroup(Arc<CgroupSpace>),
 }
 
 /// Inode numbers of mount namespaces begin here.
@@ -182,7 +221,9 @@ impl Namespace {
         match name {
             b"uts" => Ok(Namespace::Uts(namespaces.uts.clone())),
             b"ipc" => Ok(Namespace::Ipc(namespaces.ipc.clone())),
+            b"cgroup" => Ok(Namespace::Cgroup(namespaces.cgroup.clone())),
             b"mnt" => Ok(Namespace::Mounts(namespaces.mounts.clone())),
+            b"user" => Ok(Namespace::User(process.cred().user_namespace.clone())),
             b"pid" => Ok(Namespace::Pid(process.space.clone())),
             b"pid_for_children" => match namespaces.pid.is_empty() {
                 true => Err(Errno::ENOENT),
@@ -199,6 +240,8 @@ impl Namespace {
             Namespace::Ipc(ipc) => ipc.number(),
             Namespace::Mounts(mounts) => MOUNTS_NUMBER + mounts.id(),
             Namespace::Pid(space) => space.inode(),
+            Namespace::User(namespace) => namespace.inode(),
+            Namespace::Cgroup(space) => space.number(),
         }
     }
 
@@ -209,6 +252,20 @@ impl Namespace {
             Namespace::Ipc(_) => CloneFlags::NEWIPC,
             Namespace::Mounts(_) => CloneFlags::NEWNS,
             Namespace::Pid(_) => CloneFlags::NEWPID,
+            Namespace::User(_) => CloneFlags::NEWUSER,
+            Namespace::Cgroup(_) => CloneFlags::NEWCGROUP,
+        }
+    }
+
+    /// The user namespace that it belongs to; for one of users the one around it, if any.
+    pub fn owner(&self) -> Option<UserNamespace> {
+        match self {
+            Namespace::Uts(uts) => Some(uts.owner().clone()),
+            Namespace::Ipc(ipc) => Some(ipc.owner().clone()),
+            Namespace::Mounts(mounts) => Some(mounts.owner().clone()),
+            Namespace::Pid(space) => Some(space.owner().clone()),
+            Namespace::User(namespace) => namespace.above().cloned(),
+            Namespace::Cgroup(space) => Some(space.owner().clone()),
         }
     }
 }
@@ -226,8 +283,12 @@ impl Pollable for Namespace {
 /// Minor number of the filesystem that its files are said to be of.
 const DEVICE: u64 = make_device(0, 4);
 
+/// ioctl(2): a descriptor of the user namespace that another belongs to.
+pub const NS_GET_USERNS: u32 = 0xb701;
 /// ioctl(2): a descriptor of the namespace around.
 pub const NS_GET_PARENT: u32 = 0xb702;
+/// ioctl(2): who made a user namespace.
+pub const NS_GET_OWNER_UID: u32 = 0xb704;
 
 impl File for Namespace {
     fn metadata(&self) -> Result<Metadata> {
@@ -239,14 +300,11 @@ impl File for Namespace {
         ))
     }
 
-    /// ioctl_ns(2). `EPERM` for the user namespace, of which there is none to be seen;
+    /// ioctl_ns(2), but for what the caller's descriptors and memory are needed for.
     /// `EINVAL` for what other kinds have.
     fn ioctl(&self, command: u32, _: &mut dyn IoctlArg) -> Result<u64> {
-        const NS_GET_USERNS: u32 = 0xb701;
         const NS_GET_NSTYPE: u32 = 0xb703;
-        const NS_GET_OWNER_UID: u32 = 0xb704;
         match command {
-            NS_GET_USERNS => Err(Errno::EPERM),
             NS_GET_PARENT | NS_GET_OWNER_UID => Err(Errno::EINVAL),
             NS_GET_NSTYPE => Ok(self.kind().bits()),
             _ => Err(Errno::ENOTTY),

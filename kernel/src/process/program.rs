@@ -11,7 +11,7 @@ use paddock_abi::mman::{MapFlags, Prot};
 use paddock_abi::process::*;
 use paddock_abi::signal::SIGNAL_STACK;
 use paddock_abi::{Errno, Result};
-use paddock_cred::{Cred, Executed, ExecutedFile};
+use paddock_cred::{Cred, Executed, ExecutedFile, UserNamespace};
 use paddock_mem::{
     AddressSpace, FaultError, Layout, Limits, MapRequest, MapSource, PAGE_SIZE, StringsAt,
 };
@@ -140,8 +140,22 @@ fn executed_by(context: &PathContext, place: &Path, nothing: bool) -> Result<Exe
         mode,
         uid,
         gid,
-        nosuid: nothing || place.mount().flags().contains(MountFlags::NOSUID),
+        nosuid: nothing || !place.mount().may_set_user(&context.cred, &context.root),
     }))
+}
+
+/// The user namespace whose capabilities it takes to look into a program's memory that
+/// nobody else may: of one that cannot be read, one that knows whose it is.
+fn looked_into_from(cred: &Cred, place: &Path, readable: bool) -> Result<UserNamespace> {
+    let mut namespace = cred.user_namespace.clone();
+    if readable || namespace.is_initial() {
+        return Ok(namespace);
+    }
+    let Metadata { uid, gid, .. } = place.inode().metadata()?;
+    while let Some(above) = namespace.above().filter(|_| !namespace.knows(uid, gid)) {
+        namespace = above.clone();
+    }
+    Ok(namespace)
 }
 
 /// Bytes by which the parts of a program are away from where they could be.
@@ -196,7 +210,10 @@ pub fn load(mut request: Request<'_>) -> Result<Loaded> {
         key: AT_SYSINFO_EHDR,
         value: vdso.object,
     });
-    let readable = namespace().access(request.context, &place, Access::READ);
+    let readable = namespace()
+        .access(request.context, &place, Access::READ)
+        .is_ok();
+    let looked_into = looked_into_from(&executed.cred, &place, readable)?;
     let (sp, auxv) = build_stack(
         &mut space,
         &request,
@@ -205,7 +222,7 @@ pub fn load(mut request: Request<'_>) -> Result<Loaded> {
         (layout.stack_top, image.executable_stack),
     )?;
     Ok(Loaded {
-        memory: Memory::new(space)?,
+        memory: Memory::new(space, looked_into)?,
         entry: interpreter.map_or(image.entry + base, |(_, entry)| entry),
         sp,
         auxv,
@@ -216,7 +233,7 @@ pub fn load(mut request: Request<'_>) -> Result<Loaded> {
         },
         cred: try_arc(executed.cred)?,
         secure: executed.secure,
-        readable: readable.is_ok(),
+        readable,
     })
 }
 
@@ -341,6 +358,8 @@ fn auxiliary_vector(
     executed: &Executed,
 ) -> Result<Vec<Auxv>> {
     let Executed { cred, secure } = executed;
+    let user = |uid| u64::from(cred.user_namespace.shown_uid(uid));
+    let group = |gid| u64::from(cred.user_namespace.shown_gid(gid));
     let entry = |key, value| Auxv { key, value };
     let entries = [
         entry(AT_PAGESZ, PAGE_SIZE),
@@ -352,10 +371,10 @@ fn auxiliary_vector(
         entry(AT_BASE, interpreter.unwrap_or(0)),
         entry(AT_FLAGS, 0),
         entry(AT_ENTRY, image.entry + base),
-        entry(AT_UID, u64::from(cred.uid.real)),
-        entry(AT_EUID, u64::from(cred.uid.effective)),
-        entry(AT_GID, u64::from(cred.gid.real)),
-        entry(AT_EGID, u64::from(cred.gid.effective)),
+        entry(AT_UID, user(cred.uid.real)),
+        entry(AT_EUID, user(cred.uid.effective)),
+        entry(AT_GID, group(cred.gid.real)),
+        entry(AT_EGID, group(cred.gid.effective)),
         entry(AT_SECURE, u64::from(*secure)),
     ];
     let headers = image.program_headers;

@@ -198,19 +198,32 @@ pub fn tell_parent(parent: &Arc<Process>, child: &Process, status: WaitStatus) {
     if hears {
         let _ = send_to_process(
             parent,
-            &child_info(SIGCHLD, child, known_to(&parent.space, child.pid), status),
+            &child_info(
+                parent,
+                SIGCHLD,
+                child,
+                known_to(&parent.space, child.pid),
+                status,
+            ),
         );
     }
     parent.children.wake_all();
 }
 
-/// What SIGCHLD (or another exit signal) says of a child, which the receiver knows by a
+/// What SIGCHLD (or another exit signal) says of a child to `receiver`, who knows it by a
 /// number.
-pub fn child_info(signal: u32, child: &Process, number: Local, status: WaitStatus) -> Siginfo {
+pub fn child_info(
+    receiver: &Process,
+    signal: u32,
+    child: &Process,
+    number: Local,
+    status: WaitStatus,
+) -> Siginfo {
     let (code, value) = status.to_siginfo();
     let used = child.cpu_times();
     let times = (used.user / TICK_NS, used.system / TICK_NS);
     let uid = child.cred().uid.real;
+    let uid = receiver.cred().user_namespace.shown_uid(uid);
     let mut info = Siginfo::child(code, number.get() as i32, uid, value, times);
     info.si_signo = signal as i32;
     info

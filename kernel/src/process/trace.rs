@@ -326,7 +326,7 @@ fn tell_tracer(tracer: &Arc<Process>, process: &Process, tid: u32, status: WaitS
     let hears = status.is_end() || tracer.signals.lock().hears_stops();
     if hears {
         let number = known_to(&tracer.space, tid);
-        let info = signals::child_info(SIGCHLD, process, number, status);
+        let info = signals::child_info(tracer, SIGCHLD, process, number, status);
         let _ = signals::send_to_process(tracer, &info);
     }
     tracer.children.wake_all();
@@ -334,7 +334,7 @@ fn tell_tracer(tracer: &Arc<Process>, process: &Process, tid: u32, status: WaitS
 
 /// What `PTRACE_GETSIGINFO` says of a stop that is no signal's.
 fn event_info(thread: &UserThread, signal: u32, code: i32) -> Siginfo {
-    let uid = thread.with_cred(|cred| cred.uid.real);
+    let uid = super::identity::viewer().shown_uid(thread.with_cred(|cred| cred.uid.real));
     Siginfo::from_process(signal, code, thread.number.get() as i32, uid)
 }
 

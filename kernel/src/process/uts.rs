@@ -1,9 +1,12 @@
 //! The names of the host and its domain (uname(2)), in each UTS namespace.
 
+use super::accounts;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU64, Ordering};
 use paddock_abi::{Errno, Result};
+use paddock_charge::Charge;
+use paddock_cred::UserNamespace;
 use paddock_sync::{PreemptOff, Rank, SpinLock, try_arc};
 
 /// The longest name, in bytes.
@@ -12,6 +15,9 @@ pub const NAME_MAX: usize = 64;
 /// The inode number of the first UTS namespace, as on Linux, and of the next one.
 const FIRST_NUMBER: u64 = 0xefff_fffe;
 static NEXT_NUMBER: AtomicU64 = AtomicU64::new(0xf200_0000);
+
+/// What one is charged for, in bytes.
+const COST: usize = 1024;
 
 /// Empty until they are set.
 struct Names {
@@ -22,6 +28,8 @@ struct Names {
 /// A UTS namespace.
 pub struct Uts {
     number: u64,
+    owner: UserNamespace,
+    _charge: Option<Charge>,
     names: SpinLock<Names, PreemptOff>,
 }
 
@@ -36,23 +44,39 @@ fn copy_of(name: &[u8]) -> Result<Vec<u8>> {
 impl Uts {
     /// The first one, without names. `ENOMEM`.
     pub fn first() -> Result<Arc<Uts>> {
-        Self::new(FIRST_NUMBER, Vec::new(), Vec::new())
+        Self::new(
+            (FIRST_NUMBER, UserNamespace::INITIAL, None),
+            Vec::new(),
+            Vec::new(),
+        )
     }
 
-    fn new(number: u64, host: Vec<u8>, domain: Vec<u8>) -> Result<Arc<Uts>> {
+    fn new(
+        (number, owner, charge): (u64, UserNamespace, Option<Charge>),
+        host: Vec<u8>,
+        domain: Vec<u8>,
+    ) -> Result<Arc<Uts>> {
         try_arc(Uts {
             number,
+            owner,
+            _charge: charge,
             names: SpinLock::new(Rank::Leaf, Names { host, domain }),
         })
     }
 
-    /// Another with the same names. `ENOMEM`.
-    pub fn copy(&self) -> Result<Arc<Uts>> {
+    /// Another with the same names, which belongs to `owner`. `ENOMEM`.
+    pub fn copy(&self, owner: &UserNamespace) -> Result<Arc<Uts>> {
         let names = self.names.lock();
         let (host, domain) = (copy_of(&names.host)?, copy_of(&names.domain)?);
         drop(names);
         let number = NEXT_NUMBER.fetch_add(1, Ordering::Relaxed);
-        Self::new(number, host, domain)
+        let charge = Charge::new(&accounts::paying(), COST)?;
+        Self::new((number, owner.clone(), Some(charge)), host, domain)
+    }
+
+    /// The user namespace that it belongs to.
+    pub fn owner(&self) -> &UserNamespace {
+        &self.owner
     }
 
     /// Its inode number.

@@ -99,7 +99,8 @@ pub fn bounding_has(call: &Call<'_>) -> Result<u64> {
 
 /// `PR_CAPBSET_DROP`.
 pub fn drop_bounding(call: &Call<'_>) -> Result<u64> {
-    call.require(Cap::CAP_SETPCAP)?;
+    call.thread
+        .with_cred(|cred| cred.require_here(Cap::CAP_SETPCAP))?;
     let cap = cap(call.word(1))?;
     change(call, |old| old.drop_bounding(cap))
 }

@@ -8,7 +8,7 @@ use crate::process::{identity, tree};
 use crate::user_memory::UserPtr;
 use alloc::vec::Vec;
 use paddock_abi::{Errno, Result};
-use paddock_cred::{Cap, Cred, Groups, Ids, NGROUPS_MAX};
+use paddock_cred::{Cred, Ids, NGROUPS_MAX};
 
 /// getpid(2).
 pub fn getpid(call: &mut Call<'_>) -> Result<u64> {
@@ -25,29 +25,50 @@ pub fn gettid(call: &mut Call<'_>) -> Result<u64> {
     Ok(u64::from(call.thread.number.get()))
 }
 
+/// A user as the thread's own user namespace knows it.
+fn shown_uid(cred: &Cred, uid: u32) -> u32 {
+    cred.user_namespace.shown_uid(uid)
+}
+
+/// A group, likewise.
+fn shown_gid(cred: &Cred, gid: u32) -> u32 {
+    cred.user_namespace.shown_gid(gid)
+}
+
 /// getuid(2).
 pub fn getuid(call: &mut Call<'_>) -> Result<u64> {
-    Ok(u64::from(call.thread.with_cred(|cred| cred.uid.real)))
+    Ok(u64::from(
+        call.thread.with_cred(|cred| shown_uid(cred, cred.uid.real)),
+    ))
 }
 
 /// geteuid(2).
 pub fn geteuid(call: &mut Call<'_>) -> Result<u64> {
-    Ok(u64::from(call.thread.with_cred(|cred| cred.uid.effective)))
+    Ok(u64::from(
+        call.thread
+            .with_cred(|cred| shown_uid(cred, cred.uid.effective)),
+    ))
 }
 
 /// getgid(2).
 pub fn getgid(call: &mut Call<'_>) -> Result<u64> {
-    Ok(u64::from(call.thread.with_cred(|cred| cred.gid.real)))
+    Ok(u64::from(
+        call.thread.with_cred(|cred| shown_gid(cred, cred.gid.real)),
+    ))
 }
 
 /// getegid(2).
 pub fn getegid(call: &mut Call<'_>) -> Result<u64> {
-    Ok(u64::from(call.thread.with_cred(|cred| cred.gid.effective)))
+    Ok(u64::from(
+        call.thread
+            .with_cred(|cred| shown_gid(cred, cred.gid.effective)),
+    ))
 }
 
-fn three(call: &Call<'_>, ids: Ids) -> Result<u64> {
+fn three(call: &Call<'_>, ids: Ids, shown: fn(&Cred, u32) -> u32) -> Result<u64> {
     for (index, id) in [ids.real, ids.effective, ids.saved].iter().enumerate() {
-        call.pointer::<u32>(index).write(id)?;
+        let id = call.thread.with_cred(|cred| shown(cred, *id));
+        call.pointer::<u32>(index).write(&id)?;
     }
     Ok(0)
 }
@@ -55,13 +76,13 @@ fn three(call: &Call<'_>, ids: Ids) -> Result<u64> {
 /// getresuid(2).
 pub fn getresuid(call: &mut Call<'_>) -> Result<u64> {
     let ids = call.thread.with_cred(|cred| cred.uid);
-    three(call, ids)
+    three(call, ids, shown_uid)
 }
 
 /// getresgid(2).
 pub fn getresgid(call: &mut Call<'_>) -> Result<u64> {
     let ids = call.thread.with_cred(|cred| cred.gid);
-    three(call, ids)
+    three(call, ids, shown_gid)
 }
 
 /// Goes on as `make` says, if that may be and is another.
@@ -122,7 +143,7 @@ pub fn setresgid(call: &mut Call<'_>) -> Result<u64> {
 
 /// setfsuid(2): the old one, whatever comes of the wish.
 pub fn setfsuid(call: &mut Call<'_>) -> Result<u64> {
-    let old = call.thread.with_cred(|cred| cred.uid.fs);
+    let old = call.thread.with_cred(|cred| shown_uid(cred, cred.uid.fs));
     if let Some(id) = wish(call, 0) {
         change(call, |cred| Ok(cred.set_fsuid(id)))?;
     }
@@ -131,7 +152,7 @@ pub fn setfsuid(call: &mut Call<'_>) -> Result<u64> {
 
 /// setfsgid(2), likewise.
 pub fn setfsgid(call: &mut Call<'_>) -> Result<u64> {
-    let old = call.thread.with_cred(|cred| cred.gid.fs);
+    let old = call.thread.with_cred(|cred| shown_gid(cred, cred.gid.fs));
     if let Some(id) = wish(call, 0) {
         change(call, |cred| Ok(cred.set_fsgid(id)))?;
     }
@@ -150,14 +171,15 @@ pub fn getgroups(call: &mut Call<'_>) -> Result<u64> {
     }
     let list: UserPtr<u32> = call.pointer(1);
     for (index, group) in groups.iter().enumerate() {
-        list.at(index)?.write(group)?;
+        let group = call.thread.with_cred(|cred| shown_gid(cred, *group));
+        list.at(index)?.write(&group)?;
     }
     Ok(groups.len() as u64)
 }
 
 /// setgroups(2).
 pub fn setgroups(call: &mut Call<'_>) -> Result<u64> {
-    call.require(Cap::CAP_SETGID)?;
+    call.thread.with_cred(Cred::check_setgroups)?;
     let count = call.uint(0) as usize;
     if count > NGROUPS_MAX {
         return Err(Errno::EINVAL);
@@ -168,7 +190,6 @@ pub fn setgroups(call: &mut Call<'_>) -> Result<u64> {
     for index in 0..count {
         groups.push(list.at(index)?.read()?);
     }
-    let groups = Groups::new(groups)?;
     change(call, |old| old.set_groups(groups))
 }
 

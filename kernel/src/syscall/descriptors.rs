@@ -6,7 +6,6 @@ use super::{locks, memfd, namespaces, signal_io};
 use crate::arch::user_access::{copy_from_user, copy_to_user};
 use crate::process::accounts::with_pipe_payer;
 use crate::process::files::release;
-use crate::process::namespaces::NS_GET_PARENT;
 use crate::process::unshare_files;
 use crate::user_memory::UserPtr;
 use alloc::sync::Arc;
@@ -203,8 +202,9 @@ pub fn ioctl(call: &mut Call<'_>) -> Result<u64> {
             });
             Ok(0)
         }
-        NS_GET_PARENT if namespaces::space_of(&file).is_some() => namespaces::parent(call, &file),
-        command => match signal_io::ioctl(call, &file, command) {
+        command => match signal_io::ioctl(call, &file, command)
+            .or_else(|| namespaces::ioctl(call, &file, command))
+        {
             Some(result) => result,
             None => interfaces::ioctl(call, &file, command)
                 .unwrap_or_else(|| file.ioctl(command, &mut UserArg(call.word(2)))),

@@ -11,7 +11,6 @@ use alloc::vec::Vec;
 use core::cell::RefCell;
 use paddock_abi::dirent::put_dirent64;
 use paddock_abi::{Errno, Result};
-use paddock_cred::Cap;
 use paddock_vfs::path::{MountFlags, Unmount};
 use paddock_vfs::{DirEntry, OpenFile, PathContext};
 
@@ -140,7 +139,7 @@ pub fn mount(call: &mut Call<'_>) -> Result<u64> {
         bits => bits,
     };
     let bits = bits & !MS_IGNORED;
-    context.cred.require(Cap::CAP_SYS_ADMIN)?;
+    namespace().may_mount(&context)?;
     if bits & MS_OTHER != 0 {
         return change_mounts(call, &context, &target, bits);
     }
@@ -152,8 +151,7 @@ pub fn mount(call: &mut Call<'_>) -> Result<u64> {
     };
     let options = str::from_utf8(&options).map_err(|_| Errno::EINVAL)?;
     let flags = MountFlags::from_bits(bits).ok_or(Errno::EINVAL)?;
-    let owner = (context.cred.uid.fs, context.cred.gid.fs);
-    let fs = fs::mounts::of_kind(&kind, options, owner)?;
+    let fs = fs::mounts::of_kind(&kind, options, &context, flags)?;
     let source = match call.word(0) {
         0 => fs.kind().into(),
         text => String::from_utf8_lossy(&read_path(text)?).into_owned(),
@@ -195,7 +193,7 @@ pub fn umount2(call: &mut Call<'_>) -> Result<u64> {
     }
     let path = call.path(0)?;
     let context = call.context();
-    context.cred.require(Cap::CAP_SYS_ADMIN)?;
+    namespace().may_mount(&context)?;
     namespace().unmount(&context, &path, how)?;
     Ok(0)
 }

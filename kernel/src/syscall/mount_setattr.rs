@@ -5,7 +5,6 @@ use crate::process::vfs::namespace;
 use crate::user_memory::UserPtr;
 use paddock_abi::fcntl::{AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW};
 use paddock_abi::{Errno, Result};
-use paddock_cred::Cap;
 use paddock_mem::PAGE_SIZE;
 use paddock_vfs::path::MountFlags;
 
@@ -34,7 +33,7 @@ pub fn mount_setattr(call: &mut Call<'_>) -> Result<u64> {
     if size < SIZE {
         return Err(Errno::EINVAL);
     }
-    call.require(Cap::CAP_SYS_ADMIN)?;
+    namespace().may_mount(&call.context())?;
     for at in SIZE..size {
         // What a later version means by it is not known here.
         if UserPtr::<u8>::new(call.word(3).wrapping_add(at)).read()? != 0 {

@@ -76,6 +76,7 @@ impl Registered {
             How::Signal { signal, value } => {
                 let uid = call.thread.with_cred(|cred| cred.uid.real);
                 if let Some(process) = self.process.upgrade() {
+                    let uid = process.cred().user_namespace.shown_uid(uid);
                     let number = known_to(&process.space, call.process().pid).get();
                     let info = Siginfo::message_queue(*signal, number, uid, *value);
                     let _ = send_to_process(&process, &info);

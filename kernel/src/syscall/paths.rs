@@ -363,7 +363,8 @@ pub fn chroot(call: &mut Call<'_>) -> Result<u64> {
         return Err(Errno::ENOTDIR);
     }
     namespace().access(&context, &at, paddock_vfs::Access::EXECUTE)?;
-    call.require(Cap::CAP_SYS_CHROOT)?;
+    call.thread
+        .with_cred(|cred| cred.require_here(Cap::CAP_SYS_CHROOT))?;
     replace(call, |paths| core::mem::replace(&mut paths.root, at));
     Ok(0)
 }

@@ -7,7 +7,7 @@ use crate::thread::Thread;
 use alloc::sync::Arc;
 use paddock_abi::process::{PRIO_PGRP, PRIO_PROCESS, PRIO_USER};
 use paddock_abi::{Errno, Result};
-use paddock_cred::{Cap, Cred};
+use paddock_cred::{Cap, Cred, IdKind};
 
 /// The best nice value and the worst.
 const BEST: i32 = -20;
@@ -53,7 +53,11 @@ pub fn for_each(
         PRIO_USER => {
             let user = match who {
                 0 => call.thread.with_cred(|cred| cred.uid.real),
-                user => user,
+                user => {
+                    let namespace = call.thread.cred().user_namespace.clone();
+                    let given = namespace.given(IdKind::User, user);
+                    given.ok_or(Errno::ESRCH)?
+                }
             };
             let (all, ()) = Targets::find(|tree, add| {
                 tree.for_each(|_, process| {

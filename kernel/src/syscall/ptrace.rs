@@ -10,7 +10,6 @@ use paddock_abi::ptrace::*;
 use paddock_abi::signal::{SIGKILL, SIGSTOP, SIGTRAP, Siginfo};
 use paddock_abi::uio::Iovec;
 use paddock_abi::{Errno, Result};
-use paddock_cred::Cap;
 use paddock_process::Tracee;
 use paddock_process::signal::{FpState, SignalSet, is_signal};
 use zerocopy::IntoBytes;
@@ -72,7 +71,7 @@ fn trace_me(call: &Call<'_>) -> Result<u64> {
     };
     let theirs = parent.cred();
     let own = call.thread.cred();
-    if !own.permitted.within(theirs.permitted) && !theirs.capable(Cap::CAP_SYS_PTRACE) {
+    if !theirs.may_trace_child(&own) {
         return Err(Errno::EPERM);
     }
     let begun = call

@@ -81,7 +81,11 @@ fn program(call: &Call<'_>, place: UserPtr<Fprog>) -> Result<Program> {
         return Err(Errno::EINVAL);
     }
     let bound = call.thread.with_cred(|cred| cred.no_new_privs);
-    if !bound && !call.capable(Cap::CAP_SYS_ADMIN) {
+    if !bound
+        && !call
+            .thread
+            .with_cred(|cred| cred.capable_here(Cap::CAP_SYS_ADMIN))
+    {
         return Err(Errno::EACCES);
     }
     let mut all = Vec::new();

@@ -9,6 +9,7 @@ use alloc::sync::Arc;
 use paddock_abi::signal::*;
 use paddock_abi::time::Timespec;
 use paddock_abi::{Errno, Result};
+use paddock_cred::{IdKind, OVERFLOW_ID};
 use paddock_process::Local;
 use paddock_process::signal::{SignalSet, is_signal};
 use paddock_sync::{NO_DEADLINE, WaitError, WaitQueue};
@@ -157,7 +158,9 @@ pub fn sigaltstack(call: &mut Call<'_>) -> Result<u64> {
 }
 
 fn sender(call: &Call<'_>, signal: u32, code: i32) -> Siginfo {
-    let uid = call.thread.with_cred(|cred| cred.uid.real);
+    let uid = call
+        .thread
+        .with_cred(|cred| cred.user_namespace.shown_uid(cred.uid.real));
     let number = call.process().number.get();
     Siginfo::from_process(signal, code, number as i32, uid)
 }
@@ -179,15 +182,29 @@ fn send(call: &Call<'_>, target: &Process, info: &Siginfo, tid: Option<u32>) -> 
     if info.signal() == 0 {
         return Ok(());
     }
-    if call.process().space.is_within(&target.space) {
-        return process::send_from_process(target, info, tid, false);
-    }
-    // One that the receiver does not know.
+    let is_known = call.process().space.is_within(&target.space);
     let mut info = *info;
     if info.tells_sender() {
-        info.set_sender(0);
+        tell_user(call, target, &mut info);
+        // One that the receiver does not know.
+        if !is_known {
+            info.set_sender(0);
+        }
     }
-    process::send_from_process(target, &info, tid, true)
+    process::send_from_process(target, &info, tid, !is_known)
+}
+
+/// The user that a signal's sender says, as the receiver's user namespace knows it.
+fn tell_user(call: &Call<'_>, target: &Process, info: &mut Siginfo) {
+    let theirs = target.cred();
+    call.thread.with_cred(|own| {
+        let (own, theirs) = (&own.user_namespace, &theirs.user_namespace);
+        if own != theirs {
+            let uid = own.given(IdKind::User, info.sender_user());
+            let uid = uid.map_or(OVERFLOW_ID, |uid| theirs.shown_uid(uid));
+            info.set_sender_user(uid);
+        }
+    });
 }
 
 /// kill(2): the own threads, by right, or SIGCONT in the own session.

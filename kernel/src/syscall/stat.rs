@@ -13,7 +13,7 @@ use zerocopy::FromZeros;
 
 /// fstat(2).
 pub fn fstat(call: &mut Call<'_>) -> Result<u64> {
-    let metadata = call.file(0)?.metadata()?;
+    let metadata = shown(call, call.file(0)?.metadata()?);
     call.pointer::<Stat>(1).write(&metadata.to_stat())?;
     Ok(0)
 }
@@ -30,10 +30,20 @@ fn metadata(call: &Call<'_>, flags: u32) -> Result<Metadata> {
         _ => call.path(1)?,
     };
     if path.is_empty() && flags & AT_EMPTY_PATH != 0 && call.int(0) != AT_FDCWD {
-        return call.file(0)?.metadata();
+        return Ok(shown(call, call.file(0)?.metadata()?));
     }
     let at = place(call, 0, &path, flags, flags & AT_SYMLINK_NOFOLLOW == 0)?;
-    at.inode().metadata()
+    Ok(shown(call, at.inode().metadata()?))
+}
+
+/// With its owner and group as the caller's user namespace knows them.
+fn shown(call: &Call<'_>, mut metadata: Metadata) -> Metadata {
+    let (uid, gid) = (metadata.uid, metadata.gid);
+    (metadata.uid, metadata.gid) = call.thread.with_cred(|cred| {
+        let namespace = &cred.user_namespace;
+        (namespace.shown_uid(uid), namespace.shown_gid(gid))
+    });
+    metadata
 }
 
 /// newfstatat(2).

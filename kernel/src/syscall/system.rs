@@ -5,6 +5,7 @@ use super::Call;
 use super::buffers::with_chunk;
 use crate::arch::user_access::copy_to_user;
 use crate::console::{kmsg, log_ring::LOG_CAPACITY};
+use crate::process::uts::Uts;
 use crate::process::{namespaces, terminals, tree, uts};
 use crate::user_memory::read_bytes;
 use crate::{config, cpus, machine, memory, power, random, thread, time};
@@ -30,8 +31,9 @@ pub fn uname(call: &mut Call<'_>) -> Result<u64> {
 }
 
 /// A new name, from the caller's memory.
-fn new_name(call: &Call<'_>) -> Result<Vec<u8>> {
-    call.require(Cap::CAP_SYS_ADMIN)?;
+fn new_name(call: &Call<'_>, uts: &Uts) -> Result<Vec<u8>> {
+    let own = call.thread.cred();
+    own.require_in(uts.owner(), Cap::CAP_SYS_ADMIN)?;
     let length = usize::try_from(call.int(1)).ok();
     let length = length.filter(|&length| length <= uts::NAME_MAX);
     read_bytes(call.word(0), length.ok_or(Errno::EINVAL)?)
@@ -39,13 +41,15 @@ fn new_name(call: &Call<'_>) -> Result<Vec<u8>> {
 
 /// sethostname(2).
 pub fn sethostname(call: &mut Call<'_>) -> Result<u64> {
-    namespaces::uts().set_hostname(new_name(call)?);
+    let uts = namespaces::uts();
+    uts.set_hostname(new_name(call, &uts)?);
     Ok(0)
 }
 
 /// setdomainname(2).
 pub fn setdomainname(call: &mut Call<'_>) -> Result<u64> {
-    namespaces::uts().set_domain(new_name(call)?);
+    let uts = namespaces::uts();
+    uts.set_domain(new_name(call, &uts)?);
     Ok(0)
 }
 

@@ -1,7 +1,7 @@
 //! Waiting for children: wait4(2), waitid(2).
 
 use super::{Call, pidfd};
-use crate::process::{Process, numbers, tree};
+use crate::process::{Process, identity, numbers, tree};
 use paddock_abi::process::{P_ALL, P_PGID, P_PID, P_PIDFD, Rusage, WaitOptions};
 use paddock_abi::signal::{SIGCHLD, Siginfo};
 use paddock_abi::{Errno, Result};
@@ -102,7 +102,8 @@ pub fn waitid(call: &mut Call<'_>) -> Result<u64> {
 
 fn siginfo(child: &Waited<Process>) -> Siginfo {
     let (code, status) = child.status.to_siginfo();
-    let mut info = Siginfo::child(code, child.number.get() as i32, child.uid, status, (0, 0));
+    let uid = identity::viewer().shown_uid(child.uid);
+    let mut info = Siginfo::child(code, child.number.get() as i32, uid, status, (0, 0));
     info.si_signo = SIGCHLD as i32;
     info
 }

@@ -130,6 +130,13 @@ impl CgroupFs {
         try_arc(CgroupFs { shared, root })
     }
 
+    /// The same filesystem as it is seen from a group, whose directory is its root. `ENOMEM`.
+    pub fn seen_from(&self, group: &Arc<Group>) -> Result<Arc<CgroupFs>> {
+        let shared = self.shared.clone();
+        let root = DirNode::of(&shared, group)?;
+        try_arc(CgroupFs { shared, root })
+    }
+
     /// The group whose directory an inode is; `None` for any other. For
     /// `CLONE_INTO_CGROUP`.
     pub fn group_of(inode: &Arc<dyn Inode>) -> Option<&Arc<Group>> {

@@ -379,3 +379,23 @@ fn a_file_stays_the_same_inode() -> Result<()> {
     assert!(Arc::ptr_eq(at("/a")?.inode(), at("/a")?.inode()));
     Ok(())
 }
+
+#[test]
+fn groups_are_seen_from_one_another() {
+    let world = World::new();
+    for path in ["/a", "/a/b", "/a/b/c", "/ab", "/d", "/d/e"] {
+        world.mkdir(path).unwrap();
+    }
+    let seen = |own: &str, from: &str| {
+        let path = world.group(own).path_from(&world.group(from));
+        String::from_utf8(path.unwrap()).unwrap()
+    };
+    assert_eq!(seen("/a/b", "/"), "/a/b");
+    assert_eq!(seen("/", "/"), "/");
+    assert_eq!(seen("/a/b", "/a/b"), "/");
+    assert_eq!(seen("/a/b/c", "/a"), "/b/c");
+    assert_eq!(seen("/", "/a/b"), "/../..");
+    assert_eq!(seen("/a", "/a/b"), "/..");
+    assert_eq!(seen("/ab", "/a"), "/../ab");
+    assert_eq!(seen("/d/e", "/a/b"), "/../../d/e");
+}

@@ -1,9 +1,15 @@
 use super::tests::{END, exit, family};
 use super::*;
 use paddock_abi::signal::SIGCHLD;
+use paddock_charge::Account;
+use paddock_cred::UserNamespace;
 use proptest::prelude::*;
 
 /// A child in a namespace.
+fn payer() -> Arc<Account> {
+    Account::of_user(usize::MAX).unwrap()
+}
+
 fn fork_in(tree: &mut Tree<u32>, parent: u32, space: &PidSpace) -> Result<(u32, Local)> {
     let pid = tree.reserve(None, 0, TaskLimits::NONE)?;
     let made = tree.enroll(pid, space).and_then(|number| {
@@ -21,8 +27,10 @@ fn reap(tree: &mut Tree<u32>, parent: u32) -> Option<(u32, Local)> {
 #[test]
 fn each_level_has_its_own_numbers() {
     let (mut tree, init, shell, _) = family();
-    let outer = PidSpace::INITIAL.make_inner().unwrap();
-    let inner = outer.make_inner().unwrap();
+    let outer = PidSpace::INITIAL
+        .make_inner(&UserNamespace::INITIAL, &payer())
+        .unwrap();
+    let inner = outer.make_inner(&UserNamespace::INITIAL, &payer()).unwrap();
     let (first, one) = fork_in(&mut tree, shell, &outer).unwrap();
     let (second, two) = fork_in(&mut tree, first, &outer).unwrap();
     let (deep, deepest) = fork_in(&mut tree, second, &inner).unwrap();
@@ -48,7 +56,9 @@ fn each_level_has_its_own_numbers() {
 #[test]
 fn orphans_stay_inside() {
     let (mut tree, _, shell, _) = family();
-    let space = PidSpace::INITIAL.make_inner().unwrap();
+    let space = PidSpace::INITIAL
+        .make_inner(&UserNamespace::INITIAL, &payer())
+        .unwrap();
     let (first, _) = fork_in(&mut tree, shell, &space).unwrap();
     let (middle, _) = fork_in(&mut tree, first, &space).unwrap();
     let (orphan, _) = fork_in(&mut tree, middle, &space).unwrap();
@@ -61,7 +71,9 @@ fn orphans_stay_inside() {
 #[test]
 fn one_that_has_ended_takes_nobody() {
     let (mut tree, _, shell, _) = family();
-    let space = PidSpace::INITIAL.make_inner().unwrap();
+    let space = PidSpace::INITIAL
+        .make_inner(&UserNamespace::INITIAL, &payer())
+        .unwrap();
     let (first, _) = fork_in(&mut tree, shell, &space).unwrap();
     let pid = tree.reserve(None, 0, TaskLimits::NONE).unwrap();
     tree.enroll(pid, &space).unwrap();
@@ -78,7 +90,9 @@ fn one_that_has_ended_takes_nobody() {
 #[test]
 fn a_group_keeps_its_number() {
     let (mut tree, _, shell, _) = family();
-    let space = PidSpace::INITIAL.make_inner().unwrap();
+    let space = PidSpace::INITIAL
+        .make_inner(&UserNamespace::INITIAL, &payer())
+        .unwrap();
     let (first, _) = fork_in(&mut tree, shell, &space).unwrap();
     let (leader, two) = fork_in(&mut tree, first, &space).unwrap();
     tree.new_session(leader).unwrap();
@@ -96,10 +110,13 @@ fn a_group_keeps_its_number() {
 fn there_are_so_many_in_each_other() {
     let mut space = PidSpace::INITIAL;
     for level in 1..=LEVELS_MAX {
-        space = space.make_inner().unwrap();
+        space = space.make_inner(&UserNamespace::INITIAL, &payer()).unwrap();
         assert_eq!(space.level(), level);
     }
-    assert_eq!(space.make_inner().err(), Some(Errno::ENOSPC));
+    assert_eq!(
+        space.make_inner(&UserNamespace::INITIAL, &payer()).err(),
+        Some(Errno::ENOSPC)
+    );
 }
 
 proptest! {
@@ -109,7 +126,7 @@ proptest! {
         let (mut tree, _, shell, _) = family();
         let mut spaces = vec![PidSpace::INITIAL];
         for level in 0..3 {
-            let space = spaces[level].make_inner().unwrap();
+            let space = spaces[level].make_inner(&UserNamespace::INITIAL, &payer()).unwrap();
             spaces.push(space);
         }
         let mut firsts = vec![shell];

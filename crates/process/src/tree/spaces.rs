@@ -11,10 +11,14 @@ use core::fmt;
 use core::sync::atomic::{AtomicU64, Ordering};
 use hashbrown::HashMap;
 use paddock_abi::{Errno, Result};
+use paddock_charge::{Account, Charge};
+use paddock_cred::UserNamespace;
 use paddock_sync::{PreemptOff, Rank, SpinLock, try_arc};
 
 /// How many namespaces there may be one in another, below the initial one.
 pub const LEVELS_MAX: u32 = 32;
+/// What a namespace is charged for, in bytes.
+const COST: usize = 1024;
 /// The inode number of the initial namespace, as on Linux.
 const FIRST_INODE: u64 = 0xefff_fffc;
 static NEXT_INODE: AtomicU64 = AtomicU64::new(0xf400_0000);
@@ -56,6 +60,8 @@ struct Inner {
     above: PidSpace,
     level: u32,
     inode: u64,
+    owner: UserNamespace,
+    _charge: Charge,
     numbers: SpinLock<Numbers, PreemptOff>,
 }
 
@@ -83,9 +89,9 @@ impl PidSpace {
     /// The one that there is from the start.
     pub const INITIAL: PidSpace = PidSpace(None);
 
-    /// A new one in this one. `ENOSPC` for more than [`LEVELS_MAX`] in each other,
-    /// `ENOMEM`.
-    pub fn make_inner(&self) -> Result<PidSpace> {
+    /// A new one in this one, which belongs to `owner` and for which `payer` pays. `ENOSPC`
+    /// for more than [`LEVELS_MAX`] in each other, `ENOMEM`.
+    pub fn make_inner(&self, owner: &UserNamespace, payer: &Arc<Account>) -> Result<PidSpace> {
         let level = self.level() + 1;
         if level > LEVELS_MAX {
             return Err(Errno::ENOSPC);
@@ -93,6 +99,8 @@ impl PidSpace {
         let inner = try_arc(Inner {
             above: self.clone(),
             level,
+            owner: owner.clone(),
+            _charge: Charge::new(payer, COST)?,
             inode: NEXT_INODE.fetch_add(1, Ordering::Relaxed),
             numbers: SpinLock::new(Rank::Leaf, Numbers::default()),
         })?;
@@ -119,6 +127,12 @@ impl PidSpace {
     /// The one around it; `None` for the initial one.
     pub fn above(&self) -> Option<&PidSpace> {
         self.0.as_ref().map(|inner| &inner.above)
+    }
+
+    /// The user namespace that it belongs to.
+    pub fn owner(&self) -> &UserNamespace {
+        let inner = self.0.as_ref();
+        inner.map_or(&UserNamespace::INITIAL, |inner| &inner.owner)
     }
 
     /// Its inode number.

@@ -1,6 +1,7 @@
 //! The options of tmpfs(5), as far as they act here.
 
 use crate::{Errno, PAGE_SIZE, Result};
+use paddock_cred::{Cred, IdKind};
 
 /// What mount(2) was told of a filesystem in memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,8 +18,11 @@ pub struct Options {
 
 impl Options {
     /// Those of `text`, separated by commas, for a machine of `memory` bytes and a caller
-    /// of these ids. Without a size it is half of that. `EINVAL` for one that is not known.
-    pub fn parse(text: &str, memory: u64, (uid, gid): (u32, u32)) -> Result<Options> {
+    /// who gives ids of its user namespace. Without a size it is half of that. `EINVAL` for
+    /// one that is not known.
+    pub fn parse(text: &str, memory: u64, caller: &Cred) -> Result<Options> {
+        let given = |kind, id| caller.user_namespace.given(kind, id).ok_or(Errno::EINVAL);
+        let (uid, gid) = (caller.uid.fs, caller.gid.fs);
         let mut options = Options {
             bytes: memory / 2,
             mode: 0o1777,
@@ -37,8 +41,8 @@ impl Options {
                     let mode = u32::from_str_radix(value, 8).map_err(|_| Errno::EINVAL)?;
                     options.mode = mode & 0o7777;
                 }
-                "uid" => options.uid = number(value)?,
-                "gid" => options.gid = number(value)?,
+                "uid" => options.uid = given(IdKind::User, number(value)?)?,
+                "gid" => options.gid = given(IdKind::Group, number(value)?)?,
                 _ => return Err(Errno::EINVAL),
             }
         }
@@ -73,7 +77,7 @@ mod tests {
     use super::*;
 
     fn parse(text: &str) -> Result<Options> {
-        Options::parse(text, 1 << 30, (5, 6))
+        Options::parse(text, 1 << 30, &Cred::user(5, 6))
     }
 
     #[test]

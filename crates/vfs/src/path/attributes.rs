@@ -4,6 +4,7 @@ use super::{MountNamespace, Path, PathContext};
 use crate::cut;
 use crate::notify::{self, Events};
 use crate::{Access, Errno, FileKind, Result, SetMetadata, Timestamp, Writing};
+use paddock_cred::IdKind;
 
 /// A time that utimensat(2) sets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,8 +40,8 @@ impl MountNamespace {
         Ok(())
     }
 
-    /// chown(2); `None` leaves one as it is. Set-user-id bits go. `EPERM`,
-    /// `EROFS`.
+    /// chown(2), with ids of the caller's user namespace; `None` leaves one as it is.
+    /// Set-user-id bits go. `EPERM`, `EROFS`, `EINVAL` for who is nobody.
     pub fn chown(
         &self,
         context: &PathContext,
@@ -48,6 +49,11 @@ impl MountNamespace {
         uid: Option<u32>,
         gid: Option<u32>,
     ) -> Result<()> {
+        let given = |kind, id: Option<u32>| {
+            let given = |id| context.cred.user_namespace.given(kind, id);
+            id.map(|id| given(id).ok_or(Errno::EINVAL)).transpose()
+        };
+        let (uid, gid) = (given(IdKind::User, uid)?, given(IdKind::Group, gid)?);
         at.mount.check_writable()?;
         let meta = at.inode().metadata()?;
         let mode = context.cred.chown(&meta.rights(), uid, gid)?;

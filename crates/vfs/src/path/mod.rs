@@ -5,6 +5,7 @@ mod change;
 mod dentry;
 mod mount;
 mod mount_namespace;
+mod mount_table;
 mod name;
 mod names;
 mod open;

@@ -1,7 +1,8 @@
 //! [`MountNamespace`]: the tree of mounts, and looking things up in it.
 
 use super::dentry::{Dentry, DentryCache, Keeping, Known, Names};
-use super::mount::{Mount, MountFlags, MountTable, NOWHERE, Unmount};
+use super::mount::{Mount, MountFlags, Space, Unmount};
+use super::mount_table::MountTable;
 use super::walk::Walk;
 use super::{Path, PathContext};
 use crate::{Errno, File, FileSystem, Inode, Metadata, OpenFlags, Result};
@@ -64,7 +65,7 @@ impl MountNamespace {
     ) -> Result<Arc<MountNamespace>> {
         let mounts = MountTable::new();
         let dentry = Dentry::new(root.root(), 1, b"", None)?;
-        let ids = (1, INITIAL);
+        let ids = (1, Space::own(INITIAL));
         let first = Mount::new(ids, root, dentry, None, source, MountFlags::empty())?;
         mounts.push(first.clone())?;
         let namespace = MountNamespace {
@@ -98,7 +99,7 @@ impl MountNamespace {
     pub fn detached(&self, fs: Arc<dyn FileSystem>, source: &str) -> Result<Path> {
         let id = self.next_mount();
         let root = Dentry::new(fs.root(), id, b"", None)?;
-        let ids = (id, NOWHERE);
+        let ids = (id, Space::nowhere());
         let mount = Mount::new(ids, fs, root.clone(), None, source, MountFlags::NOSUID)?;
         Ok(Path {
             mount,
@@ -115,7 +116,7 @@ impl MountNamespace {
     ) -> Result<()> {
         let id = self.next_mount();
         let root = Dentry::new(fs.root(), id, b"", None)?;
-        let ids = (id, covers.mount.space);
+        let ids = (id, covers.mount.space.clone());
         self.mounts
             .push(Mount::new(ids, fs, root, Some(covers), source, flags)?)
     }
@@ -239,6 +240,13 @@ impl MountNamespace {
         Ok(root.at(dentry))
     }
 
+    /// `EPERM` without CAP_SYS_ADMIN in the user namespace that the caller's mount
+    /// namespace belongs to.
+    pub fn may_mount(&self, context: &PathContext) -> Result<()> {
+        let owner = &context.root.mount.space.owner;
+        context.cred.require_in(owner, Cap::CAP_SYS_ADMIN)
+    }
+
     /// Mounts `fs` on the directory `path`. `ENOTDIR`, `EPERM`, `ENOMEM`.
     pub fn mount(
         &self,
@@ -248,7 +256,7 @@ impl MountNamespace {
         source: &str,
         flags: MountFlags,
     ) -> Result<()> {
-        context.cred.require(Cap::CAP_SYS_ADMIN)?;
+        self.may_mount(context)?;
         let covers = self.resolve(context, path, true)?;
         let _one = self.mounting.lock();
         let covers = self.place_for_mount(context, covers)?;
@@ -276,16 +284,20 @@ impl MountNamespace {
 
     /// umount2(2). `EINVAL` if nothing is mounted at `path`, `EBUSY` if something in
     /// it is in use, and `how` does not take it out of the tree all the same; `EAGAIN`
-    /// if it was to expire and has been used since it was last asked for.
+    /// if it was to expire and has been used since it was last asked for; `EPERM` for
+    /// `MNT_FORCE` from who has no rights to the machine.
     pub fn unmount(&self, context: &PathContext, path: &[u8], how: Unmount) -> Result<()> {
-        context.cred.require(Cap::CAP_SYS_ADMIN)?;
+        self.may_mount(context)?;
+        if how.contains(Unmount::FORCE) {
+            context.cred.require(Cap::CAP_SYS_ADMIN)?;
+        }
         let at = self.resolve(context, path, !how.contains(Unmount::NOFOLLOW))?;
         let _one = self.mounting.lock();
         self.release_detached()?;
         // A root may be covered itself, where no walk to it comes by.
         let at = self.cross(at);
         let is_own = at.mount.space == context.root.mount.space;
-        if !at.is_mount_root() || !is_own {
+        if !at.is_mount_root() || !is_own || at.mount.is_locked() {
             return Err(Errno::EINVAL);
         }
         if at.mount.covered().is_none() {
@@ -395,7 +407,10 @@ impl MountNamespace {
         context: &PathContext,
         dentry: &Dentry,
     ) -> Result<()> {
-        match self.mounts.covers_dentry(dentry, context.root.mount.space) {
+        match self
+            .mounts
+            .covers_dentry(dentry, context.root.mount.space.id)
+        {
             true => Err(Errno::EBUSY),
             false => Ok(()),
         }

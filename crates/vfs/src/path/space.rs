@@ -4,19 +4,20 @@
 //! and whoever starts at one of them never comes upon another's: what is mounted where
 //! is looked for by the mount that the walk is on.
 
-use super::mount::{Mount, MountFlags, MountInfo};
+use super::mount::{Mount, MountFlags, MountInfo, Space};
 use super::mount_namespace::INITIAL;
 use super::{MountNamespace, Path, PathContext};
 use crate::{Errno, Result};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::Ordering;
-use paddock_cred::Cap;
+use paddock_charge::Account;
+use paddock_cred::UserNamespace;
 use paddock_sync::{PreemptOff, Rank, SpinLock, try_arc};
 
 /// A mount namespace. Its mounts leave the tree with it: dropping sleeps.
 pub struct MountSpace {
-    id: u64,
+    space: Space,
     tree: Arc<MountNamespace>,
     /// Whose root is that of all.
     root: SpinLock<Arc<Mount>, PreemptOff>,
@@ -24,9 +25,9 @@ pub struct MountSpace {
 
 impl Drop for MountSpace {
     fn drop(&mut self) {
-        if self.id != INITIAL {
+        if self.id() != INITIAL {
             let _one = self.tree.changing();
-            self.tree.mounts.detach_space(self.id);
+            self.tree.mounts.detach_space(self.id());
             let root = core::mem::replace(&mut *self.root.lock(), self.tree.first().clone());
             drop(root);
             // Errors of filesystems that end are told by those.
@@ -57,7 +58,7 @@ impl MountSpace {
     /// The one that there is from the start. `ENOMEM`.
     pub fn initial(tree: &Arc<MountNamespace>) -> Result<Arc<MountSpace>> {
         try_arc(MountSpace {
-            id: INITIAL,
+            space: Space::own(INITIAL),
             tree: tree.clone(),
             root: SpinLock::new(Rank::Leaf, tree.first().clone()),
         })
@@ -65,7 +66,12 @@ impl MountSpace {
 
     /// Its number, which no other ever has.
     pub fn id(&self) -> u64 {
-        self.id
+        self.space.id
+    }
+
+    /// The user namespace that it belongs to.
+    pub fn owner(&self) -> &UserNamespace {
+        &self.space.owner
     }
 
     /// Its root, with everything that is mounted over it.
@@ -75,19 +81,33 @@ impl MountSpace {
         self.tree.cross(Path { mount, dentry })
     }
 
-    /// Another with copies of all its mounts; and where `places` are there. `ENOMEM`.
-    pub fn copy<const N: usize>(&self, places: [&Path; N]) -> Result<(Arc<MountSpace>, [Path; N])> {
+    /// Another with copies of all its mounts, which belongs to `owner` and for which
+    /// `payer` pays; and where `places` are there. In another user namespace than this
+    /// one's, the copies are locked. `ENOMEM`.
+    pub fn copy<const N: usize>(
+        &self,
+        places: [&Path; N],
+        owner: &UserNamespace,
+        payer: &Arc<Account>,
+    ) -> Result<(Arc<MountSpace>, [Path; N])> {
         let changing = self.tree.changing();
-        let id = self.tree.next_space.fetch_add(1, Ordering::Relaxed);
+        let new = Space {
+            id: self.tree.next_space.fetch_add(1, Ordering::Relaxed),
+            owner: owner.clone(),
+            payer: Some(payer.clone()),
+        };
         let first = self.root.lock().clone();
         let top = Path {
             dentry: first.root.clone(),
             mount: first.clone(),
         };
-        let copies = self.tree.copy_tree(&top, None, id)?;
+        let copies = self.tree.copy_tree(&top, None, &new)?;
+        if *owner != self.space.owner {
+            copies.0.iter().for_each(|(_, copy)| copy.lock());
+        }
         let root = copies.of(&first).ok_or(Errno::EINVAL)?.clone();
         let space = try_arc(MountSpace {
-            id,
+            space: new,
             tree: self.tree.clone(),
             root: SpinLock::new(Rank::Leaf, root),
         });
@@ -116,21 +136,22 @@ impl MountSpace {
         new: &[u8],
         old: &[u8],
     ) -> Result<(Path, Path)> {
-        context.cred.require(Cap::CAP_SYS_ADMIN)?;
         let tree = &self.tree;
+        tree.may_mount(context)?;
         let new = tree.resolve_dir(context, new)?;
         let old = tree.resolve_dir(context, old)?;
         let _one = tree.changing();
         let old = tree.place_for_mount(context, old)?;
         let root = context.root.clone();
-        let own = |path: &Path| path.mount.space == self.id;
-        if !own(&root) || !own(&new) || self.id == INITIAL {
+        let own = |path: &Path| path.mount.space == self.space;
+        if !own(&root) || !own(&new) || self.id() == INITIAL {
             return Err(Errno::EINVAL);
         }
         if Arc::ptr_eq(&new.mount, &root.mount) || Arc::ptr_eq(&old.mount, &root.mount) {
             return Err(Errno::EBUSY);
         }
         let is_in_order = new.is_mount_root()
+            && !new.mount.is_locked()
             && root.is_mount_root()
             && new.mount.covered().is_some()
             && is_below(&old, &new)
@@ -142,6 +163,11 @@ impl MountSpace {
         let is_first = above.is_none();
         let moves = [(&new.mount, above), (&root.mount, Some(old))];
         tree.mounts.move_all(moves)?;
+        // What must stay at the root is what is there.
+        if root.mount.is_locked() {
+            new.mount.set_locked(true);
+            root.mount.set_locked(false);
+        }
         if is_first {
             let was = core::mem::replace(&mut *self.root.lock(), new.mount.clone());
             drop(was);
@@ -166,13 +192,13 @@ impl MountNamespace {
     /// Copies of the mount at `top`, whose root it is to be, and of all that is mounted
     /// below that; the first of them covers `covers`. `ENOMEM`. The caller holds the
     /// lock of changes.
-    fn copy_tree(&self, top: &Path, covers: Option<Path>, space: u64) -> Result<Copies> {
-        let all = self.mounts.of_space(top.mount.space)?;
+    fn copy_tree(&self, top: &Path, covers: Option<Path>, space: &Space) -> Result<Copies> {
+        let all = self.mounts.of_space(top.mount.space.id)?;
         let mut copies = Vec::new();
         let room = copies.try_reserve_exact(all.len() + 1);
         room.map_err(|_| Errno::ENOMEM)?;
         let (mount, root) = (&top.mount, top.dentry.clone());
-        let first = mount.copy((self.next_mount(), space), root, covers)?;
+        let first = mount.copy((self.next_mount(), space.clone()), root, covers)?;
         copies.push((mount.clone(), first));
         let mut copies = Copies(copies);
         loop {
@@ -191,7 +217,7 @@ impl MountNamespace {
                         mount: parent.clone(),
                         dentry: covered.dentry,
                     };
-                    let ids = (self.next_mount(), space);
+                    let ids = (self.next_mount(), space.clone());
                     let copy = mount.copy(ids, mount.root.clone(), Some(place))?;
                     copies.0.push((mount.clone(), copy));
                 }
@@ -200,6 +226,40 @@ impl MountNamespace {
                 return Ok(copies);
             }
         }
+    }
+
+    /// Whether something that must stay is mounted on the mount of `top`, at or below that
+    /// place: what it covers is not to be seen. `ENOMEM`.
+    pub(super) fn has_locked_below(&self, top: &Path) -> Result<bool> {
+        let all = self.mounts.of_space(top.mount.space.id)?;
+        Ok(all.iter().filter(|mount| mount.is_locked()).any(|mount| {
+            let covered = mount.covered();
+            covered.is_some_and(|it| {
+                Arc::ptr_eq(&it.mount, &top.mount) && it.dentry.is_within(&top.dentry)
+            })
+        }))
+    }
+
+    /// Whether the caller's namespace shows all of a filesystem of that kind already, so
+    /// that another mount of it with `flags` tells nothing new. `ENOMEM`.
+    pub fn shows_all_of(
+        &self,
+        context: &PathContext,
+        kind: &str,
+        flags: MountFlags,
+    ) -> Result<bool> {
+        let all = self.mounts.of_space(context.root.mount.space.id)?;
+        let kinds = all.iter().filter(|mount| mount.fs.kind() == kind);
+        let others = MountFlags::RDONLY.complement();
+        for mount in kinds {
+            let top = mount.root_path();
+            let is_whole =
+                mount.root.parent().is_none() && mount.check_flags(others | flags).is_ok();
+            if is_whole && !self.has_locked_below(&top)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     fn push_copies(&self, copies: &Copies) -> Result<()> {
@@ -219,7 +279,11 @@ impl MountNamespace {
     }
 
     /// Shows the tree at `from` also at `to` (a bind mount), with what is mounted below
-    /// it if `recursive`. `ENOTDIR` if one is a directory and the other is not.
+    /// it if `recursive`.
+    ///
+    /// # Errors
+    /// `EPERM`; `ENOTDIR` if one is a directory and the other is not; `EINVAL` for what is
+    /// of another namespace, and for one mount alone that has something locked upon it.
     pub fn bind(
         &self,
         context: &PathContext,
@@ -228,7 +292,7 @@ impl MountNamespace {
         flags: MountFlags,
         recursive: bool,
     ) -> Result<()> {
-        context.cred.require(Cap::CAP_SYS_ADMIN)?;
+        self.may_mount(context)?;
         let from = self.resolve(context, from, true)?;
         let covers = self.resolve(context, to, true)?;
         let _one = self.changing();
@@ -236,9 +300,16 @@ impl MountNamespace {
         if from.is_dir() != covers.is_dir() {
             return Err(Errno::ENOTDIR);
         }
-        let space = covers.mount.space;
+        let space = covers.mount.space.clone();
+        let is_nameless = from.dentry.parent().is_none() && !from.is_mount_root();
+        if from.mount.space != space && !is_nameless {
+            return Err(Errno::EINVAL);
+        }
+        if !recursive && self.has_locked_below(&from)? {
+            return Err(Errno::EINVAL);
+        }
         let copies = match recursive {
-            true => self.copy_tree(&from, Some(covers), space)?,
+            true => self.copy_tree(&from, Some(covers), &space)?,
             false => {
                 let ids = (self.next_mount(), space);
                 let copy = from.mount.copy(ids, from.dentry.clone(), Some(covers))?;
@@ -250,6 +321,7 @@ impl MountNamespace {
         };
         if let Some((_, first)) = copies.0.first() {
             first.set_flags(first.flags() | flags);
+            first.set_locked(false);
         }
         self.push_copies(&copies)
     }
@@ -260,13 +332,14 @@ impl MountNamespace {
     /// `EPERM`; `EINVAL` for what is no mount, or the root, or not of the caller's
     /// namespace; `ELOOP` for a place that is on it.
     pub fn move_mount(&self, context: &PathContext, from: &[u8], to: &[u8]) -> Result<()> {
-        context.cred.require(Cap::CAP_SYS_ADMIN)?;
+        self.may_mount(context)?;
         let from = self.resolve(context, from, true)?;
         let to = self.resolve(context, to, true)?;
         let _one = self.changing();
         let to = self.place_for_mount(context, to)?;
         let is_own = from.mount.space == context.root.mount.space;
-        if !is_own || !from.is_mount_root() || from.mount.above().is_none() {
+        let is_fixed = from.mount.is_locked() || from.mount.above().is_none();
+        if !is_own || !from.is_mount_root() || is_fixed {
             return Err(Errno::EINVAL);
         }
         if from.is_dir() != to.is_dir() {
@@ -280,7 +353,7 @@ impl MountNamespace {
 
     /// The mount whose root is at `path`, for a change of it. `EPERM`, `EINVAL`.
     fn own_mount(&self, context: &PathContext, path: &[u8]) -> Result<Arc<Mount>> {
-        context.cred.require(Cap::CAP_SYS_ADMIN)?;
+        self.may_mount(context)?;
         let at = self.resolve(context, path, true)?;
         at.mount.check_attached()?;
         let is_own = at.mount.space == context.root.mount.space;
@@ -290,14 +363,17 @@ impl MountNamespace {
         }
     }
 
-    /// Gives the mount at `path` other flags. `EPERM`, `EINVAL` for what is no mount.
+    /// Gives the mount at `path` other flags. `EPERM`, also for those that it keeps;
+    /// `EINVAL` for what is no mount.
     pub fn set_mount_flags(
         &self,
         context: &PathContext,
         path: &[u8],
         flags: MountFlags,
     ) -> Result<()> {
-        self.own_mount(context, path)?.set_flags(flags);
+        let mount = self.own_mount(context, path)?;
+        mount.check_flags(flags)?;
+        mount.set_flags(flags);
         Ok(())
     }
 
@@ -310,26 +386,28 @@ impl MountNamespace {
         (set, clear): (MountFlags, MountFlags),
         recursive: bool,
     ) -> Result<()> {
-        context.cred.require(Cap::CAP_SYS_ADMIN)?;
+        self.may_mount(context)?;
         let _one = self.changing();
         at.mount.check_attached()?;
         let is_own = at.mount.space == context.root.mount.space;
         if !at.is_mount_root() || !is_own {
             return Err(Errno::EINVAL);
         }
-        let change = |mount: &Mount| mount.set_flags(mount.flags().difference(clear) | set);
+        let changed = |mount: &Mount| mount.flags().difference(clear) | set;
+        let mut mounts = match recursive {
+            true => self.mounts.of_space(at.mount.space.id)?,
+            false => Vec::new(),
+        };
+        mounts.retain(|mount| is_below(&mount.root_path(), at));
         if !recursive {
-            change(&at.mount);
-            return Ok(());
+            mounts.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
+            mounts.push(at.mount.clone());
         }
-        for mount in self.mounts.of_space(at.mount.space)? {
-            let root = Path {
-                dentry: mount.root.clone(),
-                mount: mount.clone(),
-            };
-            if is_below(&root, at) {
-                change(&mount);
-            }
+        for mount in &mounts {
+            mount.check_flags(changed(mount))?;
+        }
+        for mount in &mounts {
+            mount.set_flags(changed(mount));
         }
         Ok(())
     }
@@ -344,11 +422,8 @@ impl MountNamespace {
     /// `/proc/mounts` shows them. `ENOMEM`.
     pub fn mounts(&self, root: &Path) -> Result<Vec<MountInfo>> {
         let mut infos = Vec::new();
-        for mount in self.mounts.of_space(root.mount.space)? {
-            let at = Path {
-                dentry: mount.root.clone(),
-                mount: mount.clone(),
-            };
+        for mount in self.mounts.of_space(root.mount.space.id)? {
+            let at = mount.root_path();
             let is_root = Arc::ptr_eq(&mount, &root.mount) && root.is_mount_root();
             if !is_root && !is_below(&at, root) {
                 continue;

@@ -2,7 +2,7 @@
 
 use super::node::ProcInode;
 use super::{ProcBody, ProcFile};
-use crate::{Errno, File, Inode, Metadata, Result};
+use crate::{Errno, File, Inode, Metadata, OpenFlags, Result};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::any::Any;
@@ -38,11 +38,11 @@ impl GeneratedFile {
         })?)
     }
 
-    pub(super) fn open(inode: Arc<ProcInode>) -> Result<Arc<dyn File>> {
+    pub(super) fn open(inode: Arc<ProcInode>, flags: OpenFlags) -> Result<Arc<dyn File>> {
         let ProcBody::File(source) = &inode.node.body else {
             return Err(Errno::EINVAL);
         };
-        let source = source.clone();
+        let source = source.opened(flags)?.unwrap_or_else(|| source.clone());
         GeneratedFile::of(inode, source)
     }
 

@@ -61,6 +61,13 @@ pub trait ProcFile: Send + Sync {
     /// file, and again by reads at the start. No lock is held.
     fn generate(&self, out: &mut Vec<u8>) -> Result<()>;
 
+    /// What a file is that is opened now, for one that asks who opens it; `None` for
+    /// this itself.
+    fn opened(&self, flags: OpenFlags) -> Result<Option<Arc<dyn ProcFile>>> {
+        let _ = flags;
+        Ok(None)
+    }
+
     /// Takes what is written in one write(2).
     fn write(&self, data: &[u8]) -> Result<usize> {
         let _ = data;

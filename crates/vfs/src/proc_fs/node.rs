@@ -89,7 +89,7 @@ impl Inode for ProcInode {
 
     fn open(self: Arc<Self>, flags: OpenFlags) -> Result<Option<Arc<dyn File>>> {
         match &self.node.body {
-            ProcBody::File(_) => Ok(Some(GeneratedFile::open(self)?)),
+            ProcBody::File(_) => Ok(Some(GeneratedFile::open(self, flags)?)),
             ProcBody::Device(device) => device.open(flags).map(Some),
             ProcBody::Dir(_) => Ok(Some(GeneratedDir::open(self)?)),
             ProcBody::Link(_) => Ok(None),

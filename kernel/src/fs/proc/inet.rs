@@ -3,6 +3,7 @@
 
 use super::text::Text;
 use crate::net::{self, Connection};
+use crate::process::identity::viewer;
 use core::net::IpAddr;
 use embassy_net::{IpAddress, IpEndpoint, Ipv4Address, Ipv6Address};
 use paddock_abi::Result;
@@ -106,6 +107,7 @@ fn socket(out: &mut Text<'_>, index: usize, it: &Connection, wanted: u16) -> Res
     end(out, it.local, wanted)?;
     end(out, it.remote.unwrap_or(nowhere(wanted)), wanted)?;
     let (uid, ino) = it.owner.map_or((0, 0), |owner| (owner.uid, owner.ino));
+    let uid = viewer().shown_uid(uid);
     out.put(format_args!(
         "{:02X} {:08X}:{:08X} 00:00000000 00000000 {uid:5}        0 {ino}",
         it.state, it.queues.0, it.queues.1

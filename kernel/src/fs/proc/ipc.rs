@@ -1,6 +1,7 @@
 //! `/proc/sysvipc` (sysvipc(7)).
 
 use super::text::{Text, file};
+use crate::process::identity::viewer;
 use crate::process::ipc;
 use crate::process::numbers::known;
 use paddock_abi::Result;
@@ -18,7 +19,7 @@ pub fn directory() -> StaticDir {
 fn segments(out: &mut Text<'_>) -> Result<()> {
     out.bytes(b"       key      shmid perms                  size  cpid  lpid nattch   uid   gid  cuid  cgid      atime      dtime      ctime                   rss                  swap\n")?;
     let mut index = 0;
-    let ipc = ipc::own();
+    let (ipc, viewer) = (ipc::own(), viewer());
     while let Some(segment) = ipc.segments.from(index) {
         let shown = segment.shown();
         let perm = shown.shm_perm;
@@ -31,10 +32,10 @@ fn segments(out: &mut Text<'_>) -> Result<()> {
             known(shown.shm_cpid).get(),
             known(shown.shm_lpid).get(),
             shown.shm_nattch,
-            perm.uid,
-            perm.gid,
-            perm.cuid,
-            perm.cgid,
+            viewer.shown_uid(perm.uid),
+            viewer.shown_gid(perm.gid),
+            viewer.shown_uid(perm.cuid),
+            viewer.shown_gid(perm.cgid),
             shown.shm_atime,
             shown.shm_dtime,
             shown.shm_ctime,
@@ -51,7 +52,7 @@ fn sets(out: &mut Text<'_>) -> Result<()> {
         b"       key      semid perms      nsems   uid   gid  cuid  cgid      otime      ctime\n",
     )?;
     let mut index = 0;
-    let ipc = ipc::own();
+    let (ipc, viewer) = (ipc::own(), viewer());
     while let Some(set) = ipc.sets.from(index) {
         let shown = set.shown();
         let perm = shown.sem_perm;
@@ -61,10 +62,10 @@ fn sets(out: &mut Text<'_>) -> Result<()> {
             perm.key,
             perm.mode,
             shown.sem_nsems,
-            perm.uid,
-            perm.gid,
-            perm.cuid,
-            perm.cgid,
+            viewer.shown_uid(perm.uid),
+            viewer.shown_gid(perm.gid),
+            viewer.shown_uid(perm.cuid),
+            viewer.shown_gid(perm.cgid),
             shown.sem_otime,
             shown.sem_ctime,
         ))?;
@@ -76,7 +77,7 @@ fn sets(out: &mut Text<'_>) -> Result<()> {
 fn queues(out: &mut Text<'_>) -> Result<()> {
     out.bytes(b"       key      msqid perms      cbytes       qnum lspid lrpid   uid   gid  cuid  cgid      stime      rtime      ctime\n")?;
     let mut index = 0;
-    let ipc = ipc::own();
+    let (ipc, viewer) = (ipc::own(), viewer());
     while let Some(queue) = ipc.queues.from(index) {
         let shown = queue.shown();
         let perm = shown.msg_perm;
@@ -89,10 +90,10 @@ fn queues(out: &mut Text<'_>) -> Result<()> {
             shown.msg_qnum,
             known(shown.msg_lspid).get(),
             known(shown.msg_lrpid).get(),
-            perm.uid,
-            perm.gid,
-            perm.cuid,
-            perm.cgid,
+            viewer.shown_uid(perm.uid),
+            viewer.shown_gid(perm.gid),
+            viewer.shown_uid(perm.cuid),
+            viewer.shown_gid(perm.cgid),
             shown.msg_stime,
             shown.msg_rtime,
             shown.msg_ctime,

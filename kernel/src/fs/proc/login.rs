@@ -1,12 +1,13 @@
 //! `/proc/PID/loginuid`: as whom a person has logged in, who may since have become
 //! somebody else (proc(5)).
 
+use crate::process::identity::viewer;
 use crate::process::{self, Process};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::Ordering::Relaxed;
 use paddock_abi::{Errno, Result};
-use paddock_cred::Cap;
+use paddock_cred::{Cap, IdKind};
 use paddock_vfs::proc_fs::{ProcFile, ProcNode};
 
 /// Of what nobody has logged in for.
@@ -21,7 +22,9 @@ struct LoginUser(Arc<Process>);
 
 impl ProcFile for LoginUser {
     fn generate(&self, text: &mut Vec<u8>) -> Result<()> {
-        super::text::Text::new(text).put(format_args!("{}", self.0.login_user.load(Relaxed)))
+        let user = self.0.login_user.load(Relaxed);
+        let user = viewer().known(IdKind::User, user).unwrap_or(NOBODY);
+        super::text::Text::new(text).put(format_args!("{user}"))
     }
 
     /// A process says so of itself: anyone once, later with CAP_AUDIT_CONTROL.
@@ -32,6 +35,10 @@ impl ProcFile for LoginUser {
         };
         let text = core::str::from_utf8(data.trim_ascii()).map_err(|_| Errno::EINVAL)?;
         let user: u32 = text.parse().map_err(|_| Errno::EINVAL)?;
+        let user = match user {
+            NOBODY => NOBODY,
+            user => viewer().given(IdKind::User, user).ok_or(Errno::EINVAL)?,
+        };
         let known = self.0.login_user.load(Relaxed);
         if known != NOBODY && !thread.with_cred(|cred| cred.capable(Cap::CAP_AUDIT_CONTROL)) {
             return Err(Errno::EPERM);

@@ -20,6 +20,7 @@ mod status;
 mod system;
 mod tables;
 pub(super) mod text;
+mod user_maps;
 
 pub use process::of_directory;
 pub use text::Text;

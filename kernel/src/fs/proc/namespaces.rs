@@ -12,7 +12,15 @@ use paddock_sync::try_arc;
 use paddock_vfs::proc_fs::{ProcDir, ProcLink, ProcName, ProcNode};
 use paddock_vfs::{FileKind, Path};
 
-const NAMES: [&str; 5] = ["ipc", "mnt", "pid", "pid_for_children", "uts"];
+const NAMES: [&str; 7] = [
+    "cgroup",
+    "ipc",
+    "mnt",
+    "pid",
+    "pid_for_children",
+    "user",
+    "uts",
+];
 
 /// The namespaces of a process, as links to them.
 pub struct Namespaces(pub Arc<Process>);

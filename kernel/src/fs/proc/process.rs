@@ -4,7 +4,7 @@ use super::fds::{FdInfos, Fds};
 use super::namespaces::Namespaces;
 use super::pids::Threads;
 use super::text::Text;
-use super::{children, login, memory, oom, stat, status, tables};
+use super::{children, login, memory, oom, stat, status, tables, user_maps};
 use crate::process::identity::may_inspect;
 use crate::process::{self, Process, UserThread, tree, vfs};
 use crate::thread::Thread;
@@ -66,6 +66,7 @@ const ITEMS: &[(&str, Item)] = &[
     ("exe", Item::Place(executable)),
     ("fd", Item::Fds),
     ("fdinfo", Item::FdInfos),
+    ("gid_map", Item::Node(user_maps::groups)),
     ("loginuid", Item::Node(login::user)),
     ("io", Item::File(0o400, status::input_output)),
     ("limits", Item::File(0o444, tables::limits)),
@@ -80,12 +81,15 @@ const ITEMS: &[(&str, Item)] = &[
         "root",
         Item::Place(|process| Ok(process.paths.lock().root.clone())),
     ),
+    ("projid_map", Item::Node(user_maps::projects)),
+    ("setgroups", Item::Node(user_maps::setgroups)),
     ("smaps", Item::File(0o444, memory::smaps)),
     ("smaps_rollup", Item::File(0o444, memory::smaps_rollup)),
     ("stat", Item::File(0o444, stat::stat)),
     ("statm", Item::File(0o444, memory::statm)),
     ("status", Item::File(0o444, status::status)),
     ("task", Item::Tasks),
+    ("uid_map", Item::Node(user_maps::users)),
     // Where it waits is not told, as to those on Linux who may not know.
     ("wchan", Item::File(0o444, |_, out| out.bytes(b"0"))),
 ];
@@ -213,6 +217,16 @@ impl SubjectDir {
         ProcNode::dir(SubjectDir(subject)).owned_by(uid, gid)
     }
 
+    /// Whose the directory of descriptors is: to the process itself its own, whatever
+    /// others may see of it.
+    fn descriptors_owner(&self) -> (u32, u32) {
+        let own = |thread: &&Arc<UserThread>| Arc::ptr_eq(&thread.process, &self.0.process);
+        match process::current().filter(own) {
+            Some(thread) => thread.with_cred(|cred| (cred.uid.fs, cred.gid.fs)),
+            None => self.0.process.owner(),
+        }
+    }
+
     /// Threads have no threads of their own, but children.
     fn items(&self) -> impl Iterator<Item = (u64, &'static (&'static str, Item))> {
         let nested = self.0.thread.is_some();
@@ -231,7 +245,10 @@ impl ProcDir for SubjectDir {
             .items()
             .find(|(_, (own, _))| own.as_bytes() == name)
             .ok_or(Errno::ENOENT)?;
-        let (uid, gid) = self.0.process.owner();
+        let (uid, gid) = match item {
+            Item::Fds => self.descriptors_owner(),
+            _ => self.0.process.owner(),
+        };
         Ok(self.0.node(item).owned_by(uid, gid))
     }
 

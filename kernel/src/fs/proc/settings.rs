@@ -2,11 +2,11 @@
 
 use super::text::{Text, file};
 use crate::memory::frames;
-use crate::process::{accounts, limits, limits::NR_OPEN, namespaces, reclaim};
+use crate::process::{accounts, current, limits, limits::NR_OPEN, namespaces, reclaim};
 use crate::{config, machine, net, random};
 use alloc::vec::Vec;
 use paddock_abi::{Errno, Result};
-use paddock_cred::{Cap, NGROUPS_MAX};
+use paddock_cred::{Cap, NGROUPS_MAX, OVERFLOW_ID, max_user_namespaces, set_max_user_namespaces};
 use paddock_ipc::{mq, msg, sem, shm};
 use paddock_mem::MAX_AREAS;
 use paddock_process::PIPE_MAX;
@@ -19,8 +19,6 @@ use paddock_vfs::proc_fs::{ProcFile, ProcNode, StaticDir};
 const PID_MAX: u32 = 32769;
 /// What a filter of system calls may decide, the strictest first.
 const ACTIONS: &[u8] = b"kill_process kill_thread trap errno trace log allow\n";
-/// Who is told where an id cannot be: every id can.
-const NOBODY: u64 = 65534;
 /// The largest queue of connections that listen(2) makes.
 const SOMAXCONN: u32 = 4096;
 
@@ -35,6 +33,7 @@ pub fn directory() -> StaticDir {
         .with("fs", ProcNode::dir(fs_directory()))
         .with("kernel", ProcNode::dir(kernel_directory()))
         .with("net", ProcNode::dir(net_directory()))
+        .with("user", ProcNode::dir(user_directory()))
         .with("vm", ProcNode::dir(vm_directory()))
 }
 
@@ -61,8 +60,8 @@ fn kernel_directory() -> StaticDir {
             "cap_last_cap",
             number(|| Cap::CAP_CHECKPOINT_RESTORE as u64),
         )
-        .with("overflowgid", number(|| NOBODY))
-        .with("overflowuid", number(|| NOBODY))
+        .with("overflowgid", number(|| u64::from(OVERFLOW_ID)))
+        .with("overflowuid", number(|| u64::from(OVERFLOW_ID)))
         .with("seccomp", ProcNode::dir(seccomp))
         .with("ngroups_max", number(|| NGROUPS_MAX as u64))
         .with("threads-max", number(|| limits::threads_max() as u64))
@@ -76,6 +75,32 @@ fn kernel_directory() -> StaticDir {
         .with("shmmax", number(|| shm::SHMMAX))
         .with("shmmni", number(|| u64::from(shm::SHMMNI)))
         .with("shm_rmid_forced", number(|| 0))
+}
+
+/// What a user may have of namespaces.
+fn user_directory() -> StaticDir {
+    let most = ProcNode::file(MaxUserNamespaces).with_mode(0o644);
+    StaticDir::new().with("max_user_namespaces", most)
+}
+
+/// `max_user_namespaces` (namespaces(7)): how many a user of the initial namespace has at
+/// most, with those that are made in them.
+struct MaxUserNamespaces;
+
+impl ProcFile for MaxUserNamespaces {
+    fn generate(&self, out: &mut Vec<u8>) -> Result<()> {
+        Text::new(out).put(format_args!("{}\n", max_user_namespaces()))
+    }
+
+    /// A number. `EPERM` without CAP_SYS_RESOURCE, `EINVAL`.
+    fn write(&self, data: &[u8]) -> Result<usize> {
+        if let Some(thread) = current() {
+            thread.with_cred(|cred| cred.require(Cap::CAP_SYS_RESOURCE))?;
+        }
+        let text = core::str::from_utf8(data.trim_ascii()).map_err(|_| Errno::EINVAL)?;
+        set_max_user_namespaces(text.parse().map_err(|_| Errno::EINVAL)?);
+        Ok(data.len())
+    }
 }
 
 fn vm_directory() -> StaticDir {
@@ -114,8 +139,8 @@ fn fs_directory() -> StaticDir {
             file(|out| out.put(format_args!("{}\t0\t{}\n", OpenFile::count(), i64::MAX))),
         )
         .with("nr_open", number(|| NR_OPEN))
-        .with("overflowgid", number(|| NOBODY))
-        .with("overflowuid", number(|| NOBODY))
+        .with("overflowgid", number(|| u64::from(OVERFLOW_ID)))
+        .with("overflowuid", number(|| u64::from(OVERFLOW_ID)))
         .with(
             "pipe-max-size",
             file(|out| out.put(format_args!("{PIPE_MAX}\n"))),

@@ -3,12 +3,12 @@
 use super::memory::Sizes;
 use super::process::Subject;
 use super::text::Text;
-use crate::process::identity::may_inspect;
+use crate::process::identity::{self, may_inspect};
 use crate::process::numbers::known_to;
-use crate::process::tree;
+use crate::process::{namespaces, tree};
 use paddock_abi::Result;
 use paddock_abi::signal::{SIG_IGN, SIGMAX};
-use paddock_cred::Cred;
+use paddock_cred::{Cred, IdKind};
 use paddock_process::signal::SignalSet;
 use paddock_process::{LEVELS_MAX, Local};
 use paddock_vfs::PAGE_SIZE;
@@ -119,10 +119,15 @@ pub fn status(subject: &Subject, out: &mut Text<'_>) -> Result<()> {
         Some(thread) => thread.cred(),
         None => subject.process.cred(),
     };
-    for (name, ids) in [("Uid", who.uid), ("Gid", who.gid)] {
+    let viewer = identity::viewer();
+    for (name, ids, kind) in [
+        ("Uid", who.uid, IdKind::User),
+        ("Gid", who.gid, IdKind::Group),
+    ] {
+        let [real, effective, saved, fs] =
+            [ids.real, ids.effective, ids.saved, ids.fs].map(|id| viewer.shown(kind, id));
         out.put(format_args!(
-            "{name}:\t{}\t{}\t{}\t{}\n",
-            ids.real, ids.effective, ids.saved, ids.fs
+            "{name}:\t{real}\t{effective}\t{saved}\t{fs}\n"
         ))?;
     }
     let files = subject.process.files();
@@ -132,7 +137,7 @@ pub fn status(subject: &Subject, out: &mut Text<'_>) -> Result<()> {
         descriptors.next_multiple_of(64)
     ))?;
     for group in who.groups.iter() {
-        out.put(format_args!("{group} "))?;
+        out.put(format_args!("{} ", viewer.shown_gid(*group)))?;
     }
     out.bytes(b"\n")?;
     numbers(subject, out)?;
@@ -243,11 +248,12 @@ fn signals(subject: &Subject, out: &mut Text<'_>) -> Result<()> {
     out.put(format_args!("SigCgt:\t{:016x}\n", sets.caught.0))
 }
 
-/// The group, by its path; of hierarchy 0, the only one (cgroups(7)).
+/// The group, by its path as the reader sees it; of hierarchy 0, the only one (cgroups(7)).
 pub fn cgroup(subject: &Subject, out: &mut Text<'_>) -> Result<()> {
     let group = subject.process.cgroup();
     out.bytes(b"0::")?;
-    out.bytes(&group.path()?)?;
+    let viewer = namespaces::of_running();
+    out.bytes(&group.path_from(viewer.cgroup.root())?)?;
     if group.is_removed() {
         out.bytes(b" (deleted)")?;
     }

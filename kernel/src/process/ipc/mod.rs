@@ -3,13 +3,15 @@
 pub mod sem;
 pub mod shm;
 
-use super::namespaces;
+use super::{accounts, namespaces};
 use crate::time;
 use alloc::sync::Arc;
 use core::any::Any;
 use core::sync::atomic::{AtomicU64, Ordering};
 use paddock_abi::Result;
 use paddock_abi::time::NANOS;
+use paddock_charge::Charge;
+use paddock_cred::UserNamespace;
 use paddock_ipc::msg::Queues;
 use paddock_ipc::sem::Sets;
 use paddock_ipc::shm::Segments;
@@ -22,6 +24,8 @@ static NEXT_NUMBER: AtomicU64 = AtomicU64::new(0xf300_0000);
 /// An IPC namespace; its objects end with it.
 pub struct IpcSpace {
     number: u64,
+    owner: UserNamespace,
+    _charge: Option<Charge>,
     /// Message queues of System V.
     pub queues: Queues,
     /// Semaphores.
@@ -35,22 +39,31 @@ pub struct IpcSpace {
 impl IpcSpace {
     /// The first one. `ENOMEM`.
     pub fn first() -> Result<Arc<IpcSpace>> {
-        Self::with_number(FIRST_NUMBER)
+        Self::of(FIRST_NUMBER, UserNamespace::INITIAL, None)
     }
 
-    /// Another one, without objects. `ENOMEM`.
-    pub fn new() -> Result<Arc<IpcSpace>> {
-        Self::with_number(NEXT_NUMBER.fetch_add(1, Ordering::Relaxed))
+    /// Another one, without objects, which belongs to `owner`. `ENOMEM`.
+    pub fn new(owner: &UserNamespace) -> Result<Arc<IpcSpace>> {
+        let number = NEXT_NUMBER.fetch_add(1, Ordering::Relaxed);
+        let charge = Charge::new(&accounts::paying(), size_of::<IpcSpace>())?;
+        Self::of(number, owner.clone(), Some(charge))
     }
 
-    fn with_number(number: u64) -> Result<Arc<IpcSpace>> {
+    fn of(number: u64, owner: UserNamespace, charge: Option<Charge>) -> Result<Arc<IpcSpace>> {
         try_arc(IpcSpace {
             number,
+            owner,
+            _charge: charge,
             queues: Queues::new(),
             sets: Sets::new(),
             segments: Segments::new(),
             names: OnceCell::new(),
         })
+    }
+
+    /// The user namespace that it belongs to.
+    pub fn owner(&self) -> &UserNamespace {
+        &self.owner
     }
 
     /// Its inode number.

@@ -86,9 +86,11 @@ pub fn tell_exec(thread: &UserThread, frame: &mut TrapFrame) {
         return;
     };
     let process = &thread.process;
-    let may = tracer
-        .cred()
-        .may_inspect(&process.cred(), process.is_dumpable());
+    let may = tracer.cred().may_inspect(
+        &process.cred(),
+        process.is_dumpable(),
+        &process.looked_into_from(),
+    );
     if !may {
         tree().lock().untrace(thread.tid);
         return thread.end_trace();

@@ -131,10 +131,12 @@ fn credentials(call: &Call<'_>) -> Ucred {
 
 /// The same as the caller knows them.
 fn known_credentials(call: &Call<'_>, who: Ucred) -> Ucred {
-    Ucred {
-        pid: call.known(who.pid as u32) as i32,
-        ..who
-    }
+    let pid = call.known(who.pid as u32) as i32;
+    call.thread.with_cred(|cred| Ucred {
+        pid,
+        uid: cred.user_namespace.shown_uid(who.uid),
+        gid: cred.user_namespace.shown_gid(who.gid),
+    })
 }
 
 /// The open flags that a socket's type carries. `EINVAL` for others.

@@ -4,6 +4,7 @@ mod adjtimex;
 mod bad_pointers;
 mod bench;
 mod cgroup;
+mod cgroup_namespaces;
 mod connections;
 mod contracts;
 mod copies;
@@ -68,6 +69,7 @@ mod timers;
 mod titles;
 mod udp;
 mod unix;
+mod user_namespaces;
 mod wait;
 mod xattr;
 
@@ -136,6 +138,7 @@ pub const CASES: &[Case] = &[
         exhaust::run,
     ),
     tool("whoami", "", identity::whoami),
+    tool("show-users", "", user_namespaces::show_users),
     tool("probe", "FIFO", supervise::probe),
     tool("herd-root", "ROOT COUNT COMMAND", supervise::herd_root),
     tool(
@@ -192,6 +195,7 @@ pub const CASES: &[Case] = &[
     case("xattr", xattr::run),
     case("descriptors", descriptors::run),
     case("cgroup", cgroup::run),
+    case("cgroup-namespaces", cgroup_namespaces::run),
     case("devices", devices::run),
     case("inotify", inotify::run),
     case("magic-paths", magic_paths::run),
@@ -212,6 +216,7 @@ pub const CASES: &[Case] = &[
     case("recverr", recverr::run),
     case("raw-sockets", raw_sockets::run),
     case("unix", unix::run),
+    case("user-namespaces", user_namespaces::run),
     case("sysv-ipc", sysv_ipc::run),
     case("poll", poll::run),
     case("epoll", epoll::run),

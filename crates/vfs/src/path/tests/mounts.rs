@@ -1,6 +1,25 @@
 //! Mounts, where they are seen and how they move.
 
 use super::*;
+use paddock_charge::Account;
+use paddock_cred::Cred;
+
+fn account() -> Arc<Account> {
+    Account::of_user(usize::MAX).unwrap()
+}
+
+/// A user in a user namespace of their own, and in a copy of the mounts.
+fn less_privileged(sh: &Shell, first: &MountSpace) -> (Arc<MountSpace>, Shell) {
+    let cred = Cred::user(1000, 1000)
+        .with_new_namespace(&account())
+        .unwrap();
+    let copy = first.copy([&sh.1.root], &cred.user_namespace, &account());
+    let (space, [root]) = copy.unwrap();
+    let mut other = Shell(sh.0.clone(), sh.1.clone());
+    (other.1.root, other.1.base) = (root.clone(), root);
+    other.1.cred = Arc::new(cred);
+    (space, other)
+}
 
 #[test]
 fn mounts() {
@@ -41,6 +60,11 @@ fn mounts() {
     sh.cd("/").unwrap();
     sh.0.unmount(&sh.1, b"/mnt", Unmount::empty()).unwrap();
     assert_eq!(sh.ls("/mnt"), [".", "..", "below"]);
+}
+
+/// A copy of a namespace with the same rights to it, and where `places` are there.
+fn copied<const N: usize>(first: &MountSpace, places: [&Path; N]) -> (Arc<MountSpace>, [Path; N]) {
+    first.copy(places, first.owner(), &account()).unwrap()
 }
 
 /// Mounts a filesystem at `place`, which is made.
@@ -213,7 +237,7 @@ fn namespaces_have_mounts_of_their_own() {
     sh.mkdir("/mnt/dir").unwrap();
     sh.cd("/mnt/dir").unwrap();
     let first = MountSpace::initial(&sh.0).unwrap();
-    let (second, [root, base]) = first.copy([&sh.1.root, &sh.1.base]).unwrap();
+    let (second, [root, base]) = copied(&first, [&sh.1.root, &sh.1.base]);
     let mut other = Shell(sh.0.clone(), sh.1.clone());
     (other.1.root, other.1.base) = (root, base);
     assert_eq!(other.cwd(), b"/mnt/dir");
@@ -254,7 +278,7 @@ fn a_root_is_changed_for_another() {
     sh.mkdir("/new").unwrap();
     let pivoted = first.pivot_root(&sh.1, b"/new", b"/new");
     assert_eq!(pivoted.err(), Some(Errno::EINVAL));
-    let (space, [root]) = first.copy([&sh.1.root]).unwrap();
+    let (space, [root]) = copied(&first, [&sh.1.root]);
     (sh.1.root, sh.1.base) = (root.clone(), root);
     let pivot = |sh: &Shell, new: &[u8], old: &[u8]| space.pivot_root(&sh.1, new, old);
     assert_eq!(pivot(&sh, b"/new", b"/new").err(), Some(Errno::EBUSY));
@@ -285,7 +309,7 @@ fn a_root_is_changed_for_another() {
 fn the_old_root_may_cover_the_new_one_until_it_goes() {
     let mut sh = Shell::new();
     let first = MountSpace::initial(&sh.0).unwrap();
-    let (space, [root]) = first.copy([&sh.1.root]).unwrap();
+    let (space, [root]) = copied(&first, [&sh.1.root]);
     (sh.1.root, sh.1.base) = (root.clone(), root);
     mounted(&sh, "/root");
     sh.put("/root/f", "f").unwrap();
@@ -302,7 +326,7 @@ fn the_old_root_may_cover_the_new_one_until_it_goes() {
 fn what_another_namespace_has_mounted_is_in_nobodys_way() {
     let sh = Shell::new();
     let first = MountSpace::initial(&sh.0).unwrap();
-    let (second, [root]) = first.copy([&sh.1.root]).unwrap();
+    let (second, [root]) = copied(&first, [&sh.1.root]);
     let mut other = Shell(sh.0.clone(), sh.1.clone());
     (other.1.root, other.1.base) = (root.clone(), root);
     for place in ["/a", "/b"] {
@@ -394,4 +418,181 @@ fn flags_change_for_one_mount_or_all_below() {
     assert_eq!(at.mount.flags(), MountFlags::NOEXEC);
     sh.mkdir("/a/dir").unwrap();
     assert_eq!(change(b"/a/dir", read_only, none, true), Err(Errno::EINVAL));
+}
+
+#[test]
+fn rights_to_mounts_are_those_of_the_user_namespace() {
+    let sh = Shell::new();
+    for place in ["/mnt", "/a"] {
+        mounted(&sh, place);
+    }
+    let first = MountSpace::initial(&sh.0).unwrap();
+    let (_space, mut other) = less_privileged(&sh, &first);
+    let none = MountFlags::empty();
+    let own = other.0.mount(&other.1, b"/a", mem_fs(), "own", none);
+    assert_eq!(own, Ok(()));
+    assert_eq!(places(&other), ["/", "/mnt", "/a", "/a"]);
+    // Its capabilities count for nothing where the first namespace's mounts are.
+    let inside = other.1.clone();
+    other.1.root = sh.1.root.clone();
+    let refusals = [
+        other.0.mount(&other.1, b"/a", mem_fs(), "own", none),
+        other.0.bind(&other.1, b"/a", b"/mnt", none, true),
+        other.0.move_mount(&other.1, b"/a", b"/mnt"),
+        other.0.unmount(&other.1, b"/a", Unmount::DETACH),
+        other.0.set_mount_flags(&other.1, b"/a", none),
+        other.0.make_private(&other.1, b"/a"),
+        other.0.may_mount(&other.1),
+    ];
+    assert!(
+        refusals.iter().all(|it| *it == Err(Errno::EPERM)),
+        "{refusals:?}"
+    );
+    other.1 = inside;
+    let force = other.0.unmount(&other.1, b"/a", Unmount::FORCE);
+    assert_eq!(force, Err(Errno::EPERM));
+    assert_eq!(other.0.unmount(&other.1, b"/a", Unmount::empty()), Ok(()));
+    assert_eq!(places(&sh), ["/", "/mnt", "/a"]);
+}
+
+#[test]
+fn inherited_mounts_stay_where_they_are() {
+    let sh = Shell::new();
+    sh.put("/secret", "").unwrap();
+    for place in ["/mnt", "/a", "/mnt/sub"] {
+        mounted(&sh, place);
+    }
+    sh.0.set_mount_flags(&sh.1, b"/mnt", MountFlags::RDONLY | MountFlags::NOSUID)
+        .unwrap();
+    let first = MountSpace::initial(&sh.0).unwrap();
+    let (space, mut other) = less_privileged(&sh, &first);
+    let (tree, none) = (sh.0.clone(), MountFlags::empty());
+    let unmount = |other: &Shell, place: &[u8]| tree.unmount(&other.1, place, Unmount::DETACH);
+    let flags = |other: &Shell, place: &[u8], flags| tree.set_mount_flags(&other.1, place, flags);
+    assert_eq!(unmount(&other, b"/mnt/sub"), Err(Errno::EINVAL));
+    assert_eq!(
+        tree.move_mount(&other.1, b"/a", b"/mnt"),
+        Err(Errno::EINVAL)
+    );
+    assert_eq!(
+        flags(&other, b"/mnt", MountFlags::NOSUID),
+        Err(Errno::EPERM)
+    );
+    assert_eq!(
+        flags(&other, b"/mnt", MountFlags::RDONLY),
+        Err(Errno::EPERM)
+    );
+    let more = MountFlags::RDONLY | MountFlags::NOSUID | MountFlags::NODEV;
+    assert_eq!(flags(&other, b"/mnt", more), Ok(()));
+    let at = tree.resolve(&other.1, b"/mnt", true).unwrap();
+    let cleared = tree.change_mount_flags(&other.1, &at, (none, MountFlags::RDONLY), true);
+    assert_eq!(cleared, Err(Errno::EPERM));
+    drop(at);
+    // One mount alone would show what is below another one.
+    let bind =
+        |other: &Shell, from: &[u8], to: &[u8], all| tree.bind(&other.1, from, to, none, all);
+    assert_eq!(bind(&other, b"/", b"/a", false), Err(Errno::EINVAL));
+    assert_eq!(bind(&other, b"/mnt", b"/a", true), Ok(()));
+    assert_eq!(
+        flags(&other, b"/a", none),
+        Err(Errno::EPERM),
+        "a copy keeps its flags"
+    );
+    assert_eq!(unmount(&other, b"/a/sub"), Err(Errno::EINVAL));
+    assert_eq!(unmount(&other, b"/a"), Ok(()), "all of it is its own");
+    assert_eq!(unmount(&other, b"/a"), Err(Errno::EINVAL));
+    // The first root may go as a whole, and what takes its place stays.
+    assert_eq!(bind(&other, b"/", b"/a", true), Ok(()));
+    let (old, new) = space.pivot_root(&other.1, b"/a", b"/a/mnt").unwrap();
+    drop(old);
+    (other.1.root, other.1.base) = (new.clone(), new);
+    assert_eq!(unmount(&other, b"/mnt"), Ok(()));
+    let root = tree.resolve(&other.1, b"/", true).unwrap();
+    assert!(root.mount().is_locked());
+}
+
+#[test]
+fn mounts_of_others_are_not_bound() {
+    let sh = Shell::new();
+    mounted(&sh, "/mnt");
+    let first = MountSpace::initial(&sh.0).unwrap();
+    let (_space, mut other) = less_privileged(&sh, &first);
+    other.1.base = sh.1.root.clone();
+    let bound = other
+        .0
+        .bind(&other.1, b"mnt", b"/mnt", MountFlags::empty(), true);
+    assert_eq!(bound, Err(Errno::EINVAL));
+    let foreign = other.0.resolve(&other.1, b"mnt", true).unwrap();
+    let own = other.0.resolve(&other.1, b"/mnt", true).unwrap();
+    let may = |at: &Path, cred| at.mount().may_set_user(cred, &other.1.root);
+    assert!(!may(&foreign, &other.1.cred) && may(&own, &other.1.cred));
+    assert!(
+        !may(&own, &Cred::root()),
+        "of a namespace with fewer rights"
+    );
+    assert!(foreign.mount().may_set_user(&Cred::root(), &sh.1.root));
+}
+
+#[test]
+fn a_filesystem_is_shown_whole_or_is_not() {
+    let sh = Shell::new();
+    mounted(&sh, "/mnt");
+    let at = sh.0.resolve(&sh.1, b"/mnt", true).unwrap();
+    let kind = at.mount().fs().kind();
+    drop(at);
+    let none = MountFlags::empty();
+    let shows = |other: &Shell, flags| other.0.shows_all_of(&other.1, kind, flags).unwrap();
+    let first = MountSpace::initial(&sh.0).unwrap();
+    let (_space, mut other) = less_privileged(&sh, &first);
+    assert!(shows(&other, none));
+    assert!(!other.0.shows_all_of(&other.1, "nothing", none).unwrap());
+    // With nothing but a tree of which a part is hidden.
+    let top = other.0.resolve(&other.1, b"/", true).unwrap();
+    assert!(other.0.has_locked_below(&top).unwrap());
+    let at = other.0.resolve(&other.1, b"/mnt", true).unwrap();
+    assert!(!other.0.has_locked_below(&at).unwrap());
+    drop((top, at));
+    other.1.root = sh.1.root.clone();
+    drop((other, _space));
+    for place in [&b"/mnt"[..], b"/"] {
+        sh.0.set_mount_flags(&sh.1, place, MountFlags::RDONLY)
+            .unwrap();
+    }
+    let (_space, other) = less_privileged(&sh, &first);
+    assert!(
+        !shows(&other, none),
+        "what cannot be changed is not shown to be"
+    );
+    assert!(shows(&other, MountFlags::RDONLY));
+}
+
+#[test]
+fn mounts_are_paid_for() {
+    let sh = Shell::new();
+    mounted(&sh, "/mnt");
+    let first = MountSpace::initial(&sh.0).unwrap();
+    let cred = Cred::user(1000, 1000)
+        .with_new_namespace(&account())
+        .unwrap();
+    let poor = Account::of_user(1000).unwrap();
+    let copy = first.copy([&sh.1.root], &cred.user_namespace, &poor);
+    assert_eq!(copy.err(), Some(Errno::ENOMEM));
+    let payer = Account::of_user(20_000).unwrap();
+    let (space, [root]) = first
+        .copy([&sh.1.root], &cred.user_namespace, &payer)
+        .unwrap();
+    let context = PathContext {
+        base: root.clone(),
+        root,
+        cred: Arc::new(cred),
+        ..sh.1.clone()
+    };
+    let none = MountFlags::empty();
+    let mut mounted = 0;
+    while sh.0.mount(&context, b"/mnt", mem_fs(), "own", none).is_ok() {
+        mounted += 1;
+    }
+    assert!((1..5).contains(&mounted), "{mounted}");
+    drop((context, space));
+    assert_eq!(payer.bytes(), 0);
 }
