@@ -4,16 +4,21 @@
 mod events;
 mod files;
 mod identity;
+mod ipc;
 mod locks;
 mod memory;
+mod mounts;
 mod names;
 mod pipes;
 mod prelude;
 mod processes;
+mod scheduling;
 mod signals;
 mod sockets;
 mod system;
 mod times;
+mod transfers;
+mod xattrs;
 
 use super::Outcome;
 use super::errors::raw;
@@ -38,15 +43,20 @@ const FOLDERS: &[&[Named]] = &[
     events::ALL,
     files::ALL,
     identity::ALL,
+    ipc::ALL,
     locks::ALL,
     memory::ALL,
+    mounts::ALL,
     names::ALL,
     pipes::ALL,
     processes::ALL,
+    scheduling::ALL,
     signals::ALL,
     sockets::ALL,
     system::ALL,
     times::ALL,
+    transfers::ALL,
+    xattrs::ALL,
 ];
 
 /// Whoever waits for what never comes is killed.

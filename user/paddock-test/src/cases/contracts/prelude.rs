@@ -81,3 +81,78 @@ pub(in crate::cases::contracts) fn ignore(signal: i32) -> Result<(), Errno> {
         _ => Ok(()),
     }
 }
+
+/// A number that is no process's.
+pub(in crate::cases::contracts) const NOBODYS: i32 = 0x3fff_fff0;
+
+/// The user and the group who may do nothing in particular.
+pub(in crate::cases::contracts) const NOBODY: u32 = 65_534;
+
+/// Has a child look at something, with a report of its own.
+pub(in crate::cases::contracts) fn apart(
+    t: &mut Report,
+    body: impl FnOnce(&mut Report) -> Outcome,
+) -> Outcome {
+    let end = sys::in_child(|| {
+        let mut report = Report::new();
+        if let Err(error) = body(&mut report) {
+            report.fail("the child", &error);
+        }
+        i32::from(report.has_failed())
+    })?;
+    t.same("a child's part", end, End::Exited(0));
+    Ok(())
+}
+
+/// Gives up all rights, for good.
+pub(in crate::cases::contracts) fn become_nobody() -> Result<(), Errno> {
+    raw!(SYS_setgroups, 0, 0)?;
+    raw!(SYS_setresgid, NOBODY, NOBODY, NOBODY)?;
+    raw!(SYS_setresuid, NOBODY, NOBODY, NOBODY)?;
+    Ok(())
+}
+
+/// Likewise, a child that has no rights.
+pub(in crate::cases::contracts) fn as_nobody(
+    t: &mut Report,
+    body: impl FnOnce(&mut Report) -> Outcome,
+) -> Outcome {
+    apart(t, |t| {
+        become_nobody()?;
+        body(t)
+    })
+}
+
+/// A child that waits until it is killed, and does so already.
+pub(in crate::cases::contracts) fn sleeper() -> Result<i32, Errno> {
+    let child = sys::fork(|| {
+        loop {
+            sys::sleep_ms(60_000);
+        }
+    })?;
+    sys::until_asleep(child)?;
+    Ok(child)
+}
+
+/// Kills a child and takes its end.
+pub(in crate::cases::contracts) fn end(child: i32) -> Result<End, Errno> {
+    sys::kill(child, SIGKILL)?;
+    sys::wait(child)
+}
+
+/// A word of a line of a file such as /proc/self/status, behind `name:`.
+pub(in crate::cases::contracts) fn field(path: &str, name: &str) -> String {
+    let text = text(path);
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+    line.unwrap_or_default().trim().to_owned()
+}
+
+/// The permissions of a file.
+pub(in crate::cases::contracts) fn mode_of(path: &CStr) -> Result<u32, Errno> {
+    // SAFETY: plain numbers.
+    let mut found: libc::stat = unsafe { std::mem::zeroed() };
+    call!(libc::lstat(path.as_ptr(), &raw mut found))?;
+    Ok(found.st_mode & 0o7777)
+}

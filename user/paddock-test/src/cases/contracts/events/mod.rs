@@ -3,6 +3,7 @@
 mod epoll_rules;
 mod eventfds;
 mod poll_rules;
+mod polled_ends;
 
 use super::contracts;
 
@@ -10,4 +11,5 @@ contracts! {
     epoll_rules
     eventfds
     poll_rules
+    polled_ends
 }

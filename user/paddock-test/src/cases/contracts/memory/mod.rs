@@ -3,6 +3,7 @@
 mod mmaps;
 mod mprotects;
 mod mremaps;
+mod policies;
 
 use super::contracts;
 
@@ -10,4 +11,5 @@ contracts! {
     mmaps
     mprotects
     mremaps
+    policies
 }

@@ -3,15 +3,30 @@
 mod faccessat;
 mod inotify_rules;
 mod links;
+mod open_creates;
 mod open_folder;
+mod open_limits;
+mod open_modes;
 mod open_path;
+mod open_rights;
 mod open_slash;
 mod open_symlinks;
 mod open_tmpfile;
+mod openat2_resolve;
+mod openat_folders;
+mod readlinks;
 mod removed_folder;
 mod rename_flags;
+mod rename_folders;
 mod rename_rules;
+mod rename_same;
+mod rename_sticky;
+mod rmdir_errors;
 mod rmdir_rules;
+mod symlink_loops;
+mod symlink_rules;
+mod unlink_rules;
+mod watched_open;
 
 use super::contracts;
 
@@ -19,13 +34,28 @@ contracts! {
     faccessat
     inotify_rules
     links
+    open_creates
     open_folder
+    open_limits
+    open_modes
     open_path
+    open_rights
     open_slash
     open_symlinks
     open_tmpfile
+    openat2_resolve
+    openat_folders
+    readlinks
     removed_folder
     rename_flags
+    rename_folders
     rename_rules
+    rename_same
+    rename_sticky
+    rmdir_errors
     rmdir_rules
+    symlink_loops
+    symlink_rules
+    unlink_rules
+    watched_open
 }

@@ -3,6 +3,7 @@
 mod ioctls;
 mod ptys;
 mod randoms;
+mod swaps;
 
 use super::contracts;
 
@@ -10,4 +11,5 @@ contracts! {
     ioctls
     ptys
     randoms
+    swaps
 }

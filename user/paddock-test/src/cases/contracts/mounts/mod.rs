@@ -1,0 +1,11 @@
+//! Mounts.
+
+mod pivots;
+mod umount_rules;
+
+use super::contracts;
+
+contracts! {
+    pivots
+    umount_rules
+}
