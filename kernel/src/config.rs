@@ -20,9 +20,15 @@ pub const WAKEUP_GRANULARITY_NS: u64 = 500_000;
 /// programs refuse to run on what they do not know.
 pub const SYSNAME: &str = "Linux";
 
+/// What uname(2) gives as the version.
+pub const VERSION: &str = concat!("Paddock ", env!("CARGO_PKG_VERSION"));
+
 /// What uname(2) gives as the release. Programs read it to learn which
 /// Linux interfaces to expect, hence the leading Linux version.
 pub const RELEASE: &str = concat!("6.1.0-paddock-", env!("CARGO_PKG_VERSION"));
+
+/// The same for programs that know none after 2.6: as Linux counts, 2.6.60 is 6.0.
+pub const RELEASE_26: &str = concat!("2.6.61-paddock-", env!("CARGO_PKG_VERSION"));
 
 /// The largest stack that is planned for, whatever the limit says.
 pub const MAX_STACK: u64 = 1 << 30;

@@ -190,6 +190,16 @@ pub const AT_MINSIGSTKSZ: u64 = 51;
 
 /// The personality in which a program's parts are always at the same addresses.
 pub const ADDR_NO_RANDOMIZE: u32 = 0x0040000;
+/// That in which uname(2) tells a release that begins with 2.6.
+pub const UNAME26: u32 = 0x0020000;
+/// That in which what can be read can be executed.
+pub const READ_IMPLIES_EXEC: u32 = 0x0400000;
+/// That in which select(2) and poll(2) do not tell how much time is left.
+pub const STICKY_TIMEOUTS: u32 = 0x4000000;
+/// The bits of a personality's kind, and the kind of 32-bit programs.
+pub const PER_MASK: u32 = 0xff;
+/// See [`PER_MASK`].
+pub const PER_LINUX32: u32 = 8;
 
 pub const HWCAP_FP: u64 = 1;
 pub const HWCAP_ASIMD: u64 = 1 << 1;
@@ -251,6 +261,8 @@ pub const PR_SET_CHILD_SUBREAPER: u32 = 36;
 pub const PR_GET_CHILD_SUBREAPER: u32 = 37;
 pub const PR_SET_NO_NEW_PRIVS: u32 = 38;
 pub const PR_GET_NO_NEW_PRIVS: u32 = 39;
+/// Where the number of the thread is cleared when it ends.
+pub const PR_GET_TID_ADDRESS: u32 = 40;
 pub const PR_SET_THP_DISABLE: u32 = 41;
 pub const PR_GET_THP_DISABLE: u32 = 42;
 pub const PR_SET_VMA: u32 = 0x5356_4d41;

@@ -3,6 +3,7 @@
 
 use alloc::vec::Vec;
 use paddock_abi::{Errno, Result};
+use paddock_sync::try_copy;
 
 /// The most lines of a map.
 pub const EXTENTS_MAX: usize = 340;
@@ -108,10 +109,7 @@ impl IdMap {
 
     /// Of extents that do not overlap. `ENOMEM`.
     fn of(mut extents: Vec<Extent>) -> Result<IdMap> {
-        let mut outward = Vec::new();
-        let room = outward.try_reserve_exact(extents.len());
-        room.map_err(|_| Errno::ENOMEM)?;
-        outward.extend_from_slice(&extents);
+        let mut outward = try_copy(&extents)?;
         extents.sort_unstable_by_key(|extent| extent.first);
         outward.sort_unstable_by_key(|extent| extent.lower);
         let inward = extents;

@@ -139,11 +139,11 @@ impl Pipe {
     fn try_write(&self, from: &mut UserReader<'_>, goes_on: bool, packets: bool) -> Result<Pass> {
         let length = from.left();
         let mut state = self.state.lock();
-        if state.readers == 0 {
-            return Err(Errno::EPIPE);
-        }
         if length == 0 {
             return Ok(Pass::NOTHING);
+        }
+        if state.readers == 0 {
+            return Err(Errno::EPIPE);
         }
         let pages = state.pages.pages();
         let room = state.slots.room(length, pages, goes_on);

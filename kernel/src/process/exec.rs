@@ -11,7 +11,7 @@ use crate::thread;
 use alloc::string::String;
 use alloc::sync::Arc;
 use core::sync::atomic::Ordering;
-use paddock_abi::process::ADDR_NO_RANDOMIZE;
+use paddock_abi::process::{ADDR_NO_RANDOMIZE, READ_IMPLIES_EXEC};
 use paddock_abi::{Errno, Result};
 use paddock_cred::Cred;
 use paddock_mem::Limits;
@@ -115,6 +115,9 @@ fn take_over(thread: &Arc<UserThread>, loaded: Loaded, name: String, frame: &mut
     process
         .trampoline
         .store(loaded.trampoline, Ordering::Relaxed);
+    process
+        .personality
+        .fetch_and(!READ_IMPLIES_EXEC, Ordering::Relaxed);
     if loaded.secure {
         process.personality.store(0, Ordering::Relaxed);
     }

@@ -70,10 +70,20 @@ fn leave(thread: &Arc<UserThread>) {
     }
 }
 
+/// Whether others use the process's memory: other threads, or a process that was made with
+/// it.
+fn is_shared(process: &Process) -> bool {
+    // The process's own reference, and the one that is looked at.
+    process.threads.lock().len() > 1 || process.memory().is_ok_and(|it| Arc::strong_count(&it) > 2)
+}
+
 /// pthread_join(3) waits for this word to become zero.
 fn clear_tid(thread: &UserThread) {
     let address = thread.clear_tid.swap(0, Ordering::Relaxed);
-    if address != 0 && copy_to_user(address, &0u32.to_le_bytes()).is_ok() {
+    if address != 0
+        && is_shared(&thread.process)
+        && copy_to_user(address, &0u32.to_le_bytes()).is_ok()
+    {
         futex::wake_address(thread, address, 1);
     }
 }

@@ -441,6 +441,7 @@ fn call_handler(
         esr: frame.esr,
     };
     let (signal_frame, record, registers) = signal::build_frame(&request)?;
+    thread.process.signals.lock().disarm_alt_stack(thread.tid);
     copy_to_user(registers.sp, signal_frame.as_bytes())?;
     copy_to_user(registers.sp + RT_SIGFRAME_SIZE, record.as_bytes())?;
     set_registers(frame, &registers);

@@ -4,10 +4,10 @@ use super::accounts;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU64, Ordering};
-use paddock_abi::{Errno, Result};
+use paddock_abi::Result;
 use paddock_charge::Charge;
 use paddock_cred::UserNamespace;
-use paddock_sync::{PreemptOff, Rank, SpinLock, try_arc};
+use paddock_sync::{PreemptOff, Rank, SpinLock, try_arc, try_copy};
 
 /// The longest name, in bytes.
 pub const NAME_MAX: usize = 64;
@@ -19,7 +19,6 @@ static NEXT_NUMBER: AtomicU64 = AtomicU64::new(0xf200_0000);
 /// What one is charged for, in bytes.
 const COST: usize = 1024;
 
-/// Empty until they are set.
 struct Names {
     host: Vec<u8>,
     domain: Vec<u8>,
@@ -33,22 +32,11 @@ pub struct Uts {
     names: SpinLock<Names, PreemptOff>,
 }
 
-fn copy_of(name: &[u8]) -> Result<Vec<u8>> {
-    let mut copy = Vec::new();
-    copy.try_reserve_exact(name.len())
-        .map_err(|_| Errno::ENOMEM)?;
-    copy.extend_from_slice(name);
-    Ok(copy)
-}
-
 impl Uts {
-    /// The first one, without names. `ENOMEM`.
+    /// The first one. `ENOMEM`.
     pub fn first() -> Result<Arc<Uts>> {
-        Self::new(
-            (FIRST_NUMBER, UserNamespace::INITIAL, None),
-            Vec::new(),
-            Vec::new(),
-        )
+        let initial = (FIRST_NUMBER, UserNamespace::INITIAL, None);
+        Self::new(initial, try_copy(b"paddock")?, try_copy(b"(none)")?)
     }
 
     fn new(
@@ -67,7 +55,7 @@ impl Uts {
     /// Another with the same names, which belongs to `owner`. `ENOMEM`.
     pub fn copy(&self, owner: &UserNamespace) -> Result<Arc<Uts>> {
         let names = self.names.lock();
-        let (host, domain) = (copy_of(&names.host)?, copy_of(&names.domain)?);
+        let (host, domain) = (try_copy(&names.host)?, try_copy(&names.domain)?);
         drop(names);
         let number = NEXT_NUMBER.fetch_add(1, Ordering::Relaxed);
         let charge = Charge::new(&accounts::paying(), COST)?;
@@ -86,12 +74,12 @@ impl Uts {
 
     /// The host's name. `ENOMEM`. Never sleeps.
     pub fn hostname(&self) -> Result<Vec<u8>> {
-        or(&self.names.lock().host, b"paddock")
+        try_copy(&self.names.lock().host)
     }
 
     /// The domain's name, as uname(2) tells it. `ENOMEM`. Never sleeps.
     pub fn domain(&self) -> Result<Vec<u8>> {
-        or(&self.names.lock().domain, b"(none)")
+        try_copy(&self.names.lock().domain)
     }
 
     /// Sets the host's name, of at most [`NAME_MAX`] bytes. Never sleeps.
@@ -105,8 +93,4 @@ impl Uts {
         let old = core::mem::replace(&mut self.names.lock().domain, name);
         drop(old);
     }
-}
-
-fn or(name: &[u8], default: &[u8]) -> Result<Vec<u8>> {
-    copy_of(if name.is_empty() { default } else { name })
 }

@@ -5,6 +5,7 @@ use super::cpu_clock::CpuClock;
 use crate::process;
 use crate::time;
 use crate::user_memory::UserPtr;
+use core::sync::atomic::{AtomicI32, Ordering};
 use paddock_abi::time::*;
 use paddock_abi::timex::Timex;
 use paddock_abi::{Errno, Result};
@@ -90,15 +91,37 @@ pub fn gettimeofday(call: &mut Call<'_>) -> Result<u64> {
         place.write(&Timeval::from_nanos(time::wall()))?;
     }
     if let Some(zone) = call.pointer::<[i32; 2]>(1).non_null() {
-        zone.write(&[0, 0])?;
+        zone.write(&[0, 1].map(|word: usize| ZONE[word].load(Ordering::Relaxed)))?;
     }
     Ok(0)
 }
 
+/// The zone that settimeofday(2) was given last: minutes west of Greenwich, and a kind of
+/// summer time. It is told, and changes no clock: that of the machine has none.
+static ZONE: [AtomicI32; 2] = [const { AtomicI32::new(0) }; 2];
+/// The most minutes, either way.
+const MOST_WEST: i32 = 15 * 60;
+
 /// settimeofday(2).
 pub fn settimeofday(call: &mut Call<'_>) -> Result<u64> {
-    match call.pointer::<Timeval>(0).non_null() {
-        Some(place) => set_wall(call, place.read()?.to_nanos()?),
+    let nanos = match call.pointer::<Timeval>(0).non_null() {
+        Some(place) => Some(place.read()?.to_nanos()?),
+        None => None,
+    };
+    let zone = match call.pointer::<[i32; 2]>(1).non_null() {
+        Some(place) => Some(place.read()?),
+        None => None,
+    };
+    call.require(Cap::CAP_SYS_TIME)?;
+    if let Some([west, kind]) = zone {
+        if !(-MOST_WEST..=MOST_WEST).contains(&west) {
+            return Err(Errno::EINVAL);
+        }
+        ZONE[0].store(west, Ordering::Relaxed);
+        ZONE[1].store(kind, Ordering::Relaxed);
+    }
+    match nanos {
+        Some(nanos) => set_wall(call, nanos),
         None => Ok(0),
     }
 }

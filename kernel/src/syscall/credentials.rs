@@ -190,6 +190,9 @@ pub fn setgroups(call: &mut Call<'_>) -> Result<u64> {
     for index in 0..count {
         groups.push(list.at(index)?.read()?);
     }
+    if groups.contains(&u32::MAX) {
+        return Err(Errno::EINVAL);
+    }
     change(call, |old| old.set_groups(groups))
 }
 

@@ -5,8 +5,9 @@ use super::{Call, mlock};
 use crate::process::Arm;
 use crate::process::memory::{FilePages, Memory};
 use alloc::sync::Arc;
+use core::sync::atomic::Ordering;
 use paddock_abi::mman::*;
-use paddock_abi::process::{RLIMIT_AS, RLIMIT_DATA};
+use paddock_abi::process::{READ_IMPLIES_EXEC, RLIMIT_AS, RLIMIT_DATA};
 use paddock_abi::{Errno, Result};
 use paddock_mem::{Access, FaultError, Limits, MapRequest, MapSource, PageRange, populate};
 use paddock_sync::try_arc;
@@ -19,11 +20,15 @@ fn memory(call: &Call<'_>) -> Result<Arc<Memory>> {
 /// `PROT_GROWSDOWN` and `PROT_GROWSUP`.
 const PROT_GROWS: u64 = 0x0300_0000;
 
-fn protection(bits: u64) -> Result<Prot> {
-    u32::try_from(bits)
-        .ok()
-        .and_then(Prot::from_bits)
-        .ok_or(Errno::EINVAL)
+/// A protection, with what the caller's personality adds to it. `EINVAL`.
+fn protection(call: &Call<'_>, bits: u64) -> Result<Prot> {
+    let wanted = u32::try_from(bits).ok().and_then(Prot::from_bits);
+    let wanted = wanted.ok_or(Errno::EINVAL)?;
+    let personality = call.process().personality.load(Ordering::Relaxed);
+    match wanted.contains(Prot::READ) && personality & READ_IMPLIES_EXEC != 0 {
+        true => Ok(wanted | Prot::EXEC),
+        false => Ok(wanted),
+    }
 }
 
 /// mmap(2).
@@ -35,7 +40,7 @@ pub fn mmap(call: &mut Call<'_>) -> Result<u64> {
     let mut request = MapRequest {
         address: call.word(0),
         length: call.word(1),
-        prot: protection(call.word(2))?,
+        prot: protection(call, call.word(2))?,
         flags,
         source: None,
         may: Prot::all(),
@@ -131,7 +136,7 @@ pub fn mprotect(call: &mut Call<'_>) -> Result<u64> {
     if call.word(2) & PROT_GROWS == PROT_GROWS {
         return Err(Errno::EINVAL);
     }
-    let protection = protection(call.word(2))?;
+    let protection = protection(call, call.word(2))?;
     memory(call)?
         .space
         .lock()

@@ -78,6 +78,9 @@ pub fn openat2(call: &mut Call<'_>) -> Result<u64> {
     let (Some(flags), Some(restrict)) = (flags, restrict) else {
         return Err(Errno::EINVAL);
     };
+    if flags.contains(OpenFlags::PATH) && !OF_PLACES.contains(flags) {
+        return Err(Errno::EINVAL);
+    }
     let both = restrict.contains(Restrict::BENEATH | Restrict::IN_ROOT);
     if both || mode > 0o7777 || mode != 0 && !makes(flags) {
         return Err(Errno::EINVAL);
@@ -94,6 +97,12 @@ pub fn openat2(call: &mut Call<'_>) -> Result<u64> {
     }
     open(call, (&context, &path), flags, mode as u32)
 }
+
+/// The flags that go with `O_PATH`, and it.
+const OF_PLACES: OpenFlags = OpenFlags::PATH
+    .union(OpenFlags::DIRECTORY)
+    .union(OpenFlags::NOFOLLOW)
+    .union(OpenFlags::CLOEXEC);
 
 /// Bytes of `struct open_how`, the only version.
 const HOW_SIZE: u64 = 24;
@@ -318,7 +327,11 @@ pub fn utimensat(call: &mut Call<'_>) -> Result<u64> {
     let follow = flags & AT_SYMLINK_NOFOLLOW == 0;
     let at = match path {
         // Without a path the descriptor itself is meant.
-        None => place(call, 0, b"", AT_EMPTY_PATH, follow)?,
+        None if call.int(0) == AT_FDCWD => return Err(Errno::EFAULT),
+        None => {
+            call.usable_file(0)?;
+            place(call, 0, b"", AT_EMPTY_PATH, follow)?
+        }
         Some(_) => place(call, 0, &call.path(1)?, flags, follow)?,
     };
     namespace().set_times(&call.context(), &at, access, change)?;

@@ -5,6 +5,8 @@ use crate::arch::user_access::{copy_from_user, copy_to_user};
 use crate::user_memory::UserPtr;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::sync::atomic::Ordering;
+use paddock_abi::process::STICKY_TIMEOUTS;
 use paddock_abi::time::Timespec;
 use paddock_abi::uio::*;
 use paddock_abi::{Errno, Result};
@@ -82,6 +84,16 @@ fn deadline(call: &Call<'_>, timeout: UserPtr<Timespec>) -> Result<Deadline> {
     }
 }
 
+/// Tells the caller how much of its time is left, if it can be told and wants to be.
+fn tell_left(call: &Call<'_>, timeout: UserPtr<Timespec>, deadline: Deadline) {
+    let sticky = call.process().personality.load(Ordering::Relaxed) & STICKY_TIMEOUTS != 0;
+    if let Some(place) = timeout.non_null().filter(|_| !sticky) {
+        let left = deadline.saturating_sub(platform::now());
+        // A constant timeout stays what it is.
+        let _ = place.write(&Timespec::from_nanos(left));
+    }
+}
+
 /// Does `wait` under another signal mask, if there is one, of `size` bytes.
 ///
 /// # Errors
@@ -126,7 +138,9 @@ pub fn ppoll(call: &mut Call<'_>) -> Result<u64> {
     let found = with_mask(call, call.pointer(3), call.word(4), || {
         poll(call, &mut fds, deadline)
     })
-    .map_err(|error| call.restarting_at(deadline, error))?;
+    .map_err(|error| call.restarting_at(deadline, error));
+    tell_left(call, call.pointer(2), deadline);
+    let found = found?;
     for (index, fd) in fds.iter().enumerate() {
         array.at(index)?.write(fd)?;
     }
@@ -195,7 +209,9 @@ pub fn pselect6(call: &mut Call<'_>) -> Result<u64> {
     let found = with_mask(call, UserPtr::new(mask), size, || {
         select(call, count, &mut sets, deadline)
     })
-    .map_err(|error| call.restarting_at(deadline, error))?;
+    .map_err(|error| call.restarting_at(deadline, error));
+    tell_left(call, call.pointer(4), deadline);
+    let found = found?;
     for (index, set) in sets.iter().enumerate() {
         if call.word(index + 1) != 0 {
             copy_to_user(call.word(index + 1), &set[..bytes])?;

@@ -54,6 +54,11 @@ pub fn prctl(call: &mut Call<'_>) -> Result<u64> {
         PR_SET_MM => set_memory_place(call),
         PR_GET_SECCOMP => Ok(u64::from(call.thread.seccomp_mode().number())),
         PR_SET_SECCOMP => seccomp::set_by_prctl(call),
+        PR_GET_TID_ADDRESS => {
+            let address = call.thread.clear_tid.load(Ordering::Relaxed);
+            call.pointer::<u64>(1).write(&address)?;
+            Ok(0)
+        }
         PR_SET_THP_DISABLE | PR_GET_THP_DISABLE => huge_pages(call),
         PR_SET_NO_NEW_PRIVS => match [argument, call.word(2), call.word(3), call.word(4)] {
             [1, 0, 0, 0] => change(call, |old| Ok(old.set_no_new_privs())),

@@ -10,7 +10,7 @@ use alloc::sync::Arc;
 use core::cell::Cell;
 use core::sync::atomic::Ordering;
 use paddock_abi::fcntl::{AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW};
-use paddock_abi::process::{ADDR_NO_RANDOMIZE, CSIGNAL, CloneFlags};
+use paddock_abi::process::{CSIGNAL, CloneFlags, PER_LINUX32, PER_MASK};
 use paddock_abi::{Errno, Result};
 use paddock_cgroup::{CgroupFs, Group};
 use paddock_cred::Cap;
@@ -247,15 +247,17 @@ fn execute(call: &mut Call<'_>, path: &[u8], file: Option<Path>, first: usize) -
     Ok(call.frame.x[0])
 }
 
-/// personality(2): the ordinary one, with random addresses or without. `EINVAL` for
-/// others.
+/// personality(2): whether addresses are random, releases old, what is read executed and
+/// timeouts left alone. The other bits are kept and told, as on Linux, where nothing of
+/// this machine depends on them; the page at address zero is never mapped. `EINVAL` for that
+/// of 32-bit programs, which the processor does not run.
 pub fn personality(call: &mut Call<'_>) -> Result<u64> {
     /// Asks and changes nothing.
     const ASK: u32 = 0xffff_ffff;
     let personality = &call.process().personality;
     let before = match call.uint(0) {
         ASK => personality.load(Ordering::Relaxed),
-        wanted if wanted & !ADDR_NO_RANDOMIZE != 0 => return Err(Errno::EINVAL),
+        wanted if wanted & PER_MASK == PER_LINUX32 => return Err(Errno::EINVAL),
         wanted => personality.swap(wanted, Ordering::Relaxed),
     };
     Ok(u64::from(before))

@@ -6,6 +6,7 @@ use crate::arch::user_access::{copy_from_user, copy_to_user};
 use crate::cpus;
 use crate::process::{Process, tree};
 use crate::thread::{self, Thread};
+use crate::user_memory::UserPtr;
 use alloc::sync::Arc;
 use paddock_abi::process::*;
 use paddock_abi::time::Timespec;
@@ -146,11 +147,15 @@ pub fn sched_setscheduler(call: &mut Call<'_>) -> Result<u64> {
 
 /// sched_setparam(2): all policies that there are have priority zero.
 pub fn sched_setparam(call: &mut Call<'_>) -> Result<u64> {
-    target(call, 0)?;
-    match call.pointer::<i32>(1).read()? {
-        0 => Ok(0),
-        _ => Err(Errno::EINVAL),
+    let place = call.pointer::<u32>(1).non_null().ok_or(Errno::EINVAL)?;
+    if call.int(0) < 0 {
+        return Err(Errno::EINVAL);
     }
+    let priority = place.read()?;
+    let thread = target_thread(call)?;
+    let (policy, resets) = (thread.policy(), thread.resets_on_fork());
+    check_policy(call, &thread, policy, priority, resets)?;
+    Ok(0)
 }
 
 /// Whether a thread may get another policy. `EINVAL` for none, or a priority that it does not have;
@@ -211,6 +216,26 @@ pub fn sched_getattr(call: &mut Call<'_>) -> Result<u64> {
     Ok(0)
 }
 
+/// Whether a structure is not shorter than the first, and what is longer than the last has
+/// nothing in it. `E2BIG`, after the caller has been told how long it may be; `EFAULT`.
+fn check_attributes(place: u64, size: u32) -> Result<()> {
+    let [first, last] = SCHED_ATTR;
+    let fits = match size {
+        0 => true,
+        size if size < first || size > 4096 => false,
+        size => {
+            let mut rest =
+                (last..size).map(|at| UserPtr::<u8>::new(place.wrapping_add(u64::from(at))).read());
+            rest.try_fold(true, |empty, byte| Ok::<_, Errno>(empty && byte? == 0))?
+        }
+    };
+    if !fits {
+        copy_to_user(place, &last.to_le_bytes())?;
+        return Err(Errno::E2BIG);
+    }
+    Ok(())
+}
+
 /// sched_setattr(2): a policy without priorities, and a nice value.
 pub fn sched_setattr(call: &mut Call<'_>) -> Result<u64> {
     const KNOWN: u64 = SCHED_FLAG_RESET_ON_FORK | SCHED_FLAG_KEEP_POLICY | SCHED_FLAG_KEEP_PARAMS;
@@ -224,12 +249,7 @@ pub fn sched_setattr(call: &mut Call<'_>) -> Result<u64> {
         let word = bytes[at..at + 4].first_chunk().copied();
         u32::from_le_bytes(word.unwrap_or_default())
     };
-    match word(&bytes, 0) {
-        0 => {}
-        size if size < SCHED_ATTR[0] => return Err(Errno::EINVAL),
-        size if size > 4096 => return Err(Errno::E2BIG),
-        _ => {}
-    }
+    check_attributes(place, word(&bytes, 0))?;
     copy_from_user(&mut bytes, place)?;
     let flags = u64::from(word(&bytes, 8)) | u64::from(word(&bytes, 12)) << 32;
     if flags & !KNOWN != 0 || (word(&bytes, 4) as i32) < 0 {

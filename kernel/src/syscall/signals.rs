@@ -361,6 +361,9 @@ pub fn send_to(
 /// rt_tgsigqueueinfo(2).
 pub fn rt_tgsigqueueinfo(call: &mut Call<'_>) -> Result<u64> {
     let (pid, tid, signal) = (call.uint(0), call.uint(1), call.uint(2));
+    if call.int(0) <= 0 || call.int(1) <= 0 {
+        return Err(Errno::EINVAL);
+    }
     check_signal(signal)?;
     let info = given_info(call, call.find_number(pid), signal, call.pointer(3))?;
     let target = find(call, pid)?;

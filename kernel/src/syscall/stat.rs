@@ -20,6 +20,11 @@ pub fn fstat(call: &mut Call<'_>) -> Result<u64> {
 
 /// What a descriptor and a path name, for the calls of this file.
 fn metadata(call: &Call<'_>, flags: u32) -> Result<Metadata> {
+    found(call, flags).map(|(metadata, _)| metadata)
+}
+
+/// The same, and where it is, if it has a place in the tree.
+fn found(call: &Call<'_>, flags: u32) -> Result<(Metadata, Option<Path>)> {
     const KNOWN: u32 = AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_EMPTY_PATH | 0x6000;
     if flags & !KNOWN != 0 {
         return Err(Errno::EINVAL);
@@ -30,10 +35,11 @@ fn metadata(call: &Call<'_>, flags: u32) -> Result<Metadata> {
         _ => call.path(1)?,
     };
     if path.is_empty() && flags & AT_EMPTY_PATH != 0 && call.int(0) != AT_FDCWD {
-        return Ok(shown(call, call.file(0)?.metadata()?));
+        let file = call.file(0)?;
+        return Ok((shown(call, file.metadata()?), file.path().cloned()));
     }
     let at = place(call, 0, &path, flags, flags & AT_SYMLINK_NOFOLLOW == 0)?;
-    Ok(shown(call, at.inode().metadata()?))
+    Ok((shown(call, at.inode().metadata()?), Some(at)))
 }
 
 /// With its owner and group as the caller's user namespace knows them.
@@ -53,14 +59,23 @@ pub fn newfstatat(call: &mut Call<'_>) -> Result<u64> {
     Ok(0)
 }
 
-/// statx(2): the basic fields, whatever is asked for.
+/// statx(2): the basic fields and the mount, whatever is asked for.
 pub fn statx(call: &mut Call<'_>) -> Result<u64> {
     let both = call.uint(2) & AT_STATX_SYNC_TYPE == AT_STATX_SYNC_TYPE;
     if both || call.uint(3) & STATX_RESERVED != 0 {
         return Err(Errno::EINVAL);
     }
-    let metadata = metadata(call, call.uint(2))?;
-    call.pointer::<Statx>(4).write(&to_statx(&metadata))?;
+    let (metadata, at) = found(call, call.uint(2))?;
+    let mut all = to_statx(&metadata);
+    if let Some(at) = at {
+        all.stx_mask |= STATX_MNT_ID;
+        all.stx_mnt_id = at.mount().number();
+        all.stx_attributes_mask |= STATX_ATTR_MOUNT_ROOT;
+        if at.is_mount_root() {
+            all.stx_attributes |= STATX_ATTR_MOUNT_ROOT;
+        }
+    }
+    call.pointer::<Statx>(4).write(&all)?;
     Ok(0)
 }
 
@@ -68,6 +83,11 @@ pub fn statx(call: &mut Call<'_>) -> Result<u64> {
 const AT_STATX_SYNC_TYPE: u32 = 0x6000;
 /// A bit of the mask that no field has.
 const STATX_RESERVED: u32 = 0x8000_0000;
+
+/// The field of the mount's number.
+const STATX_MNT_ID: u32 = 0x1000;
+/// That a file is the root of a mount.
+const STATX_ATTR_MOUNT_ROOT: u64 = 0x2000;
 
 fn to_statx(metadata: &Metadata) -> Statx {
     let mut all = Statx::new_zeroed();
@@ -120,11 +140,17 @@ pub fn statfs(call: &mut Call<'_>) -> Result<u64> {
 /// fstatfs(2).
 pub fn fstatfs(call: &mut Call<'_>) -> Result<u64> {
     const PIPEFS_MAGIC: u64 = 0x5049_5045;
+    const SOCKFS_MAGIC: u64 = 0x534f_434b;
+    const ANON_INODE_FS_MAGIC: u64 = 0x0904_1934;
     let file = call.file(0)?;
     let mut statfs = match file.inode().or(file.path().map(|path| path.inode())) {
         Some(inode) => inode.fs_stats()?.to_statfs(),
         None => Statfs {
-            f_type: PIPEFS_MAGIC,
+            f_type: match file.metadata()?.full_mode() & S_IFMT {
+                S_IFIFO => PIPEFS_MAGIC,
+                S_IFSOCK => SOCKFS_MAGIC,
+                _ => ANON_INODE_FS_MAGIC,
+            },
             f_bsize: 4096,
             f_namelen: 255,
             ..Statfs::default()

@@ -10,6 +10,7 @@ use crate::process::{namespaces, terminals, tree, uts};
 use crate::user_memory::read_bytes;
 use crate::{config, cpus, machine, memory, power, random, thread, time};
 use alloc::vec::Vec;
+use core::sync::atomic::Ordering;
 use paddock_abi::process::*;
 use paddock_abi::time::NANOS;
 use paddock_abi::{Errno, Result};
@@ -22,12 +23,20 @@ pub fn uname(call: &mut Call<'_>) -> Result<u64> {
     call.pointer::<Utsname>(0).write(&Utsname {
         sysname: Utsname::field(machine::sysname().as_bytes()),
         nodename: Utsname::field(&uts.hostname()?),
-        release: Utsname::field(config::RELEASE.as_bytes()),
-        version: Utsname::field(concat!("Paddock ", env!("CARGO_PKG_VERSION")).as_bytes()),
+        release: Utsname::field(release(call).as_bytes()),
+        version: Utsname::field(config::VERSION.as_bytes()),
         machine: Utsname::field(b"aarch64"),
         domainname: Utsname::field(&uts.domain()?),
     })?;
     Ok(0)
+}
+
+/// The release that the caller's personality is told.
+fn release(call: &Call<'_>) -> &'static str {
+    match call.process().personality.load(Ordering::Relaxed) & UNAME26 {
+        0 => config::RELEASE,
+        _ => config::RELEASE_26,
+    }
 }
 
 /// A new name, from the caller's memory.
@@ -125,13 +134,20 @@ pub fn syslog(call: &mut Call<'_>) -> Result<u64> {
         SYSLOG_READ_ALL | SYSLOG_READ_CLEAR => read_log(call),
         SYSLOG_SIZE_UNREAD => Ok(0),
         SYSLOG_SIZE_BUFFER => Ok(LOG_CAPACITY as u64),
-        0 | 1 | 5..=8 => Ok(0),
+        SYSLOG_LEVEL if !(1..=8).contains(&call.int(2)) => Err(Errno::EINVAL),
+        0 | 1 | 5..=SYSLOG_LEVEL => Ok(0),
         _ => Err(Errno::EINVAL),
     }
 }
 
+/// Sets how important what the console shows must be.
+const SYSLOG_LEVEL: u32 = 8;
+
 fn read_log(call: &Call<'_>) -> Result<u64> {
     let room = usize::try_from(call.int(2)).map_err(|_| Errno::EINVAL)?;
+    if call.word(1) == 0 {
+        return Err(Errno::EINVAL);
+    }
     let mut text = Vec::new();
     let size = room.min(kmsg::text_size());
     text.try_reserve_exact(size).map_err(|_| Errno::ENOMEM)?;

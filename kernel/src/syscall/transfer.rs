@@ -19,6 +19,9 @@ pub fn sendfile(call: &mut Call<'_>) -> Result<u64> {
     let (output, input) = (call.file(0)?, call.file(1)?);
     input.check_read(None)?;
     output.check_write(None)?;
+    if !input.file().seekable() && call.word(2) != 0 {
+        return Err(Errno::ESPIPE);
+    }
     if !input.file().seekable() || output.flags().contains(OpenFlags::APPEND) {
         return Err(Errno::EINVAL);
     }

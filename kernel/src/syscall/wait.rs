@@ -82,6 +82,7 @@ pub fn waitid(call: &mut Call<'_>) -> Result<u64> {
             Selector::Pid(pidfd::process_of(&file)?.pid)
         }
         P_ALL => Selector::Any,
+        P_PID | P_PGID if id > i32::MAX as u32 => return Err(Errno::EINVAL),
         P_PID if id != 0 => Selector::Pid(child_number(call, id)?),
         P_PGID if id == 0 => own_group(call)?,
         P_PGID => Selector::Group(child_number(call, id)?),

@@ -375,6 +375,12 @@ impl Signals {
         }
     }
 
+    /// The signals that wait for the thread alone, and those that wait for its process.
+    /// `ESRCH`.
+    pub fn pending_apart(&self, tid: u32) -> Result<(SignalSet, SignalSet)> {
+        Ok((self.thread(tid)?.pending.set(), self.pending.set()))
+    }
+
     /// The signals that wait for the thread, blocked or not. `ESRCH`.
     pub fn pending(&self, tid: u32) -> Result<SignalSet> {
         Ok(self.thread(tid)?.pending.set().union(self.pending.set()))

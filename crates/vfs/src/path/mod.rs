@@ -66,7 +66,8 @@ impl Path {
         }
     }
 
-    fn is_mount_root(&self) -> bool {
+    /// Whether it is the root of its mount.
+    pub fn is_mount_root(&self) -> bool {
         self.dentry.same_as(&self.mount.root)
     }
 }

@@ -107,6 +107,11 @@ impl PartialEq for Space {
 const EXPIRES_IN: u32 = 1;
 
 impl Mount {
+    /// The number by which `/proc/PID/mountinfo` tells it.
+    pub fn number(&self) -> u64 {
+        self.id
+    }
+
     pub(super) fn new(
         (id, space): (u64, Space),
         fs: Arc<dyn FileSystem>,

@@ -15,6 +15,7 @@ pub mod paddock;
 pub(super) mod pids;
 mod process;
 mod settings;
+mod slack;
 mod stat;
 mod status;
 mod system;

@@ -4,7 +4,7 @@ use super::fds::{FdInfos, Fds};
 use super::namespaces::Namespaces;
 use super::pids::Threads;
 use super::text::Text;
-use super::{children, login, memory, oom, stat, status, tables, user_maps};
+use super::{children, login, memory, oom, slack, stat, status, tables, user_maps};
 use crate::process::identity::may_inspect;
 use crate::process::{self, Process, UserThread, tree, vfs};
 use crate::thread::Thread;
@@ -74,6 +74,7 @@ const ITEMS: &[(&str, Item)] = &[
     ("mountinfo", Item::File(0o444, tables::mount_info)),
     ("mounts", Item::File(0o444, tables::mounts)),
     ("ns", Item::Namespaces),
+    ("timerslack_ns", Item::Node(slack::slack)),
     ("oom_adj", Item::Node(oom::old_adjustment)),
     ("oom_score", Item::File(0o444, oom::score)),
     ("oom_score_adj", Item::Node(oom::adjustment)),

@@ -2,7 +2,7 @@
 
 use super::text::{Text, file};
 use crate::memory::frames;
-use crate::process::{accounts, current, limits, limits::NR_OPEN, namespaces, reclaim};
+use crate::process::{accounts, current, limits, limits::NR_OPEN, namespaces, reclaim, uts};
 use crate::{config, machine, net, random};
 use alloc::vec::Vec;
 use paddock_abi::{Errno, Result};
@@ -47,7 +47,7 @@ fn kernel_directory() -> StaticDir {
     let seccomp = StaticDir::new().with("actions_avail", file(|out| out.bytes(ACTIONS)));
     StaticDir::new()
         .with("dmesg_restrict", file(|out| out.bytes(b"1\n")))
-        .with("hostname", file(hostname))
+        .with("hostname", ProcNode::file(Hostname).with_mode(0o644))
         .with(
             "osrelease",
             file(|out| out.put(format_args!("{}\n", config::RELEASE))),
@@ -55,6 +55,10 @@ fn kernel_directory() -> StaticDir {
         .with(
             "ostype",
             file(|out| out.put(format_args!("{}\n", machine::sysname()))),
+        )
+        .with(
+            "version",
+            file(|out| out.put(format_args!("{}\n", config::VERSION))),
         )
         .with(
             "cap_last_cap",
@@ -221,9 +225,22 @@ fn semaphores(out: &mut Text<'_>) -> Result<()> {
     out.put(format_args!("{in_set}\t{all}\t{operations}\t{sets}\n"))
 }
 
-fn hostname(out: &mut Text<'_>) -> Result<()> {
-    out.bytes(&namespaces::uts().hostname()?)?;
-    out.bytes(b"\n")
+/// The host's name, which who may write here sets.
+struct Hostname;
+
+impl ProcFile for Hostname {
+    fn generate(&self, text: &mut Vec<u8>) -> Result<()> {
+        let mut out = Text::new(text);
+        out.bytes(&namespaces::uts().hostname()?)?;
+        out.bytes(b"\n")
+    }
+
+    fn write(&self, data: &[u8]) -> Result<usize> {
+        let name = data.split(|&byte| byte == b'\n').next().unwrap_or_default();
+        let name = name.get(..uts::NAME_MAX).unwrap_or(name);
+        namespaces::uts().set_hostname(paddock_sync::try_copy(name)?);
+        Ok(data.len())
+    }
 }
 
 /// A random UUID (RFC 9562, version 4).

@@ -3,6 +3,7 @@
 use super::memory::Sizes;
 use super::process::Subject;
 use super::text::Text;
+use crate::cpus as processors;
 use crate::process::identity::{self, may_inspect};
 use crate::process::numbers::known_to;
 use crate::process::{namespaces, tree};
@@ -152,6 +153,7 @@ pub fn status(subject: &Subject, out: &mut Text<'_>) -> Result<()> {
         mode.number(),
         mode.filters()
     ))?;
+    cpus(subject, out)?;
     let used = subject.usage();
     out.put(format_args!(
         "voluntary_ctxt_switches:\t{}\nnonvoluntary_ctxt_switches:\t{}\n",
@@ -229,17 +231,45 @@ fn sizes(subject: &Subject, out: &mut Text<'_>) -> Result<()> {
     Ok(())
 }
 
+/// Where the thread, or the first one, may run, and the one node of memory.
+fn cpus(subject: &Subject, out: &mut Text<'_>) -> Result<()> {
+    let online = (1u64 << processors::online()) - 1;
+    let first = subject.process.thread(subject.process.pid);
+    let thread = subject.thread.as_ref().or(first.as_ref());
+    let thread = thread.and_then(|thread| thread.kernel_thread());
+    let allowed = thread.map_or(online, |thread| thread.affinity().0 & online);
+    out.put(format_args!(
+        "Cpus_allowed:\t{allowed:x}\nCpus_allowed_list:\t"
+    ))?;
+    let mut separator = "";
+    let (mut at, mut left) = (0, allowed);
+    while left != 0 {
+        at += left.trailing_zeros();
+        left = allowed >> at;
+        let count = left.trailing_ones();
+        match count {
+            1 => out.put(format_args!("{separator}{at}"))?,
+            _ => out.put(format_args!("{separator}{at}-{}", at + count - 1))?,
+        }
+        at += count;
+        left = allowed.checked_shr(at).unwrap_or(0);
+        separator = ",";
+    }
+    out.put(format_args!("\nMems_allowed:\t1\nMems_allowed_list:\t0\n"))
+}
+
 fn signals(subject: &Subject, out: &mut Text<'_>) -> Result<()> {
     let threads = subject.process.threads.lock().len();
     let sets = SignalSets::of(subject);
     let (queued, limit) = subject.process.signals.lock().queued();
+    let apart = subject.process.signals.lock().pending_apart(subject.id());
+    let (own, shared) = apart.unwrap_or_default();
     out.put(format_args!(
         "Threads:\t{threads}\nSigQ:\t{queued}/{limit}\n"
     ))?;
-    // A thread's own signals are not told apart from the process's.
     out.put(format_args!(
         "SigPnd:\t{:016x}\nShdPnd:\t{:016x}\n",
-        0, sets.pending.0
+        own.0, shared.0
     ))?;
     out.put(format_args!(
         "SigBlk:\t{:016x}\nSigIgn:\t{:016x}\n",

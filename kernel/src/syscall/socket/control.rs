@@ -3,14 +3,16 @@
 use super::{Call, Socket, datagram_info};
 use crate::arch::user_access::copy_to_user;
 use crate::net::udp::Chosen;
+use crate::process::tree;
 use crate::user_memory::read_bytes;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use paddock_abi::socket::*;
 use paddock_abi::{Errno, Result};
+use paddock_cred::{Cap, Ids};
 use paddock_unix_sockets::Received;
 use paddock_vfs::{OpenFile, OpenFlags};
-use zerocopy::IntoBytes;
+use zerocopy::{FromBytes, IntoBytes};
 
 /// The most control data that one message carries, in bytes.
 const MAX_CONTROL: u64 = 4096;
@@ -23,6 +25,8 @@ const CMSG_HEADER: usize = size_of::<Cmsghdr>();
 pub struct Attached {
     /// The files of `SCM_RIGHTS`.
     pub files: Vec<Arc<OpenFile>>,
+    /// Who sends, if a program says so: by the kernel's numbers.
+    pub credentials: Option<Ucred>,
     /// Of a datagram.
     pub chosen: Chosen,
 }
@@ -49,8 +53,11 @@ pub fn attached(call: &Call<'_>, socket: Socket<'_>, header: &Msghdr) -> Result<
         let data = &rest[CMSG_HEADER..length];
         match (level, kind) {
             (SOL_SOCKET, SCM_RIGHTS) => take_files(call, data, &mut attached.files)?,
-            // The kernel says who sends, whatever a program says.
-            (SOL_SOCKET, SCM_CREDENTIALS) => {}
+            (SOL_SOCKET, SCM_CREDENTIALS) => {
+                if let Socket::Unix(_) = socket {
+                    attached.credentials = Some(given_credentials(call, data)?);
+                }
+            }
             (SOL_SOCKET, _) => return Err(Errno::EINVAL),
             _ => {
                 if let Socket::Udp(socket) = socket {
@@ -62,6 +69,30 @@ pub fn attached(call: &Call<'_>, socket: Socket<'_>, header: &Msghdr) -> Result<
         rest = rest.get(length.next_multiple_of(8)..).unwrap_or(&[]);
     }
     Ok(attached)
+}
+
+/// What a program says of who sends (unix(7)): of itself any of its ids, of others with a
+/// right. `EINVAL`, `EPERM`, `ESRCH`.
+fn given_credentials(call: &Call<'_>, data: &[u8]) -> Result<Ucred> {
+    let given = Ucred::read_from_bytes(data).map_err(|_| Errno::EINVAL)?;
+    let own = call.process().number.get();
+    let is_one = |id: u32, ids: &Ids| [ids.real, ids.effective, ids.saved].contains(&id);
+    let may = call.thread.with_cred(|cred| {
+        (given.pid == own as i32 || cred.capable(Cap::CAP_SYS_ADMIN))
+            && (is_one(given.uid, &cred.uid) || cred.capable(Cap::CAP_SETUID))
+            && (is_one(given.gid, &cred.gid) || cred.capable(Cap::CAP_SETGID))
+    });
+    if !may {
+        return Err(Errno::EPERM);
+    }
+    let pid = call.find_number(given.pid as u32).ok_or(Errno::ESRCH)?;
+    if tree().lock().process_of(pid).is_none() {
+        return Err(Errno::ESRCH);
+    }
+    Ok(Ucred {
+        pid: pid as i32,
+        ..given
+    })
 }
 
 fn take_files(call: &Call<'_>, data: &[u8], files: &mut Vec<Arc<OpenFile>>) -> Result<()> {

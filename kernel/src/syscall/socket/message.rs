@@ -24,7 +24,7 @@ use paddock_abi::uio::IOV_MAX;
 use paddock_abi::{Errno, Result};
 use paddock_cred::Cap;
 use paddock_sync::{NO_DEADLINE, Ready};
-use paddock_unix_sockets::{Ancillary, Received, Switch, Target};
+use paddock_unix_sockets::{Ancillary, Kind, Received, Switch, Target};
 use paddock_user_io::{UserReader, UserWriter, with_buffer};
 use paddock_vfs::{File, OpenFile};
 use zerocopy::IntoBytes;
@@ -88,6 +88,14 @@ fn destination(call: &Call<'_>, file: &OpenFile, pointer: u64, length: u32) -> R
     if pointer == 0 || length == 0 || matches!(socket, Socket::Tcp(_)) {
         return Ok(Destination::Peer);
     }
+    if let Socket::Unix(socket) = socket {
+        match (socket.kind(), socket.peer_credentials()) {
+            (Kind::Stream, None) => return Err(Errno::EOPNOTSUPP),
+            (Kind::Stream, Some(_)) => return Err(Errno::EISCONN),
+            (Kind::SeqPacket, _) => return Ok(Destination::Peer),
+            (Kind::Datagram, _) => {}
+        }
+    }
     match (socket, Address::read(socket.family(), pointer, length)?) {
         (Socket::Unix(_), Address::Unix(name)) => find_unix(call, &name).map(Destination::Unix),
         (Socket::Udp(_), Address::Inet(endpoint)) => {
@@ -115,7 +123,7 @@ fn send(
     let chosen = attached.chosen;
     let mut ancillary = Ancillary {
         rights: attached.files,
-        credentials: credentials(call),
+        credentials: attached.credentials.unwrap_or_else(|| credentials(call)),
     };
     let mut send = |from: &mut UserReader<'_>| match (socket, &to) {
         (Socket::Tcp(socket), _) => socket.write(&mut 0, from),

@@ -4,6 +4,8 @@ mod epoll_rules;
 mod eventfds;
 mod poll_rules;
 mod polled_ends;
+mod ppoll_masks;
+mod selects;
 
 use super::contracts;
 
@@ -12,4 +14,6 @@ contracts! {
     eventfds
     poll_rules
     polled_ends
+    ppoll_masks
+    selects
 }

@@ -8,19 +8,26 @@ mod getdents;
 mod lseek;
 mod memfds;
 mod modes;
+mod nowait_reads;
 mod open_append;
 mod pread;
 mod read_rules;
 mod readaheads;
+mod size_limits;
 mod stat_rules;
+mod statfs_flags;
+mod statfs_rules;
 mod status_flags;
 mod statx;
+mod statx_more;
 mod sync_ranges;
 mod truncate;
+mod truncate_rights;
 mod utimens;
 mod vectors;
 mod vectors_at;
 mod write_rights;
+mod write_rules;
 mod xattrs;
 
 use super::contracts;
@@ -34,18 +41,25 @@ contracts! {
     lseek
     memfds
     modes
+    nowait_reads
     open_append
     pread
     read_rules
     readaheads
+    size_limits
     stat_rules
+    statfs_flags
+    statfs_rules
     status_flags
     statx
+    statx_more
     sync_ranges
     truncate
+    truncate_rights
     utimens
     vectors
     vectors_at
     write_rights
+    write_rules
     xattrs
 }

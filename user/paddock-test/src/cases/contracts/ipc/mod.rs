@@ -3,6 +3,7 @@
 mod sem_controls;
 mod sem_gets;
 mod sem_operations;
+mod sem_status;
 mod sem_waits;
 mod shm_attached;
 mod shm_controls;
@@ -14,6 +15,7 @@ contracts! {
     sem_controls
     sem_gets
     sem_operations
+    sem_status
     sem_waits
     shm_attached
     shm_controls

@@ -3,7 +3,9 @@
 mod faccessat;
 mod inotify_rules;
 mod links;
+mod long_names;
 mod open_creates;
+mod open_devices;
 mod open_folder;
 mod open_limits;
 mod open_modes;
@@ -13,6 +15,7 @@ mod open_slash;
 mod open_symlinks;
 mod open_tmpfile;
 mod openat2_resolve;
+mod openat2_rules;
 mod openat_folders;
 mod readlinks;
 mod removed_folder;
@@ -21,6 +24,7 @@ mod rename_folders;
 mod rename_rules;
 mod rename_same;
 mod rename_sticky;
+mod renameat_folders;
 mod rmdir_errors;
 mod rmdir_rules;
 mod symlink_loops;
@@ -34,7 +38,9 @@ contracts! {
     faccessat
     inotify_rules
     links
+    long_names
     open_creates
+    open_devices
     open_folder
     open_limits
     open_modes
@@ -44,6 +50,7 @@ contracts! {
     open_symlinks
     open_tmpfile
     openat2_resolve
+    openat2_rules
     openat_folders
     readlinks
     removed_folder
@@ -52,6 +59,7 @@ contracts! {
     rename_rules
     rename_same
     rename_sticky
+    renameat_folders
     rmdir_errors
     rmdir_rules
     symlink_loops

@@ -1,5 +1,7 @@
 //! Pipes.
 
+mod fifo_opens;
+mod pipe_errors;
 mod pipe_packets;
 mod pipe_pages;
 mod pipe_poll;
@@ -9,6 +11,8 @@ mod pipe_sizes;
 use super::contracts;
 
 contracts! {
+    fifo_opens
+    pipe_errors
     pipe_packets
     pipe_pages
     pipe_poll
