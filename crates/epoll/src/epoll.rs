@@ -7,6 +7,7 @@ use crate::{Entry, Interest, Source, nest};
 use alloc::collections::BTreeMap;
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
+use core::ops::Bound;
 use paddock_abi::uio::EpollEvent;
 use paddock_abi::{Errno, Result};
 use paddock_sync::{
@@ -164,6 +165,15 @@ impl<S: Source> Epoll<S> {
     /// Whether it watches nothing.
     pub fn is_empty(&self) -> bool {
         self.table.lock().by_key.is_empty()
+    }
+
+    /// The next of what it watches behind this key (what [`Source::id`] says, and the
+    /// descriptor), and what is awaited of it.
+    pub fn next_watched(&self, behind: Option<(usize, i32)>) -> Option<((usize, i32), Interest)> {
+        let from = behind.map_or(Bound::Unbounded, Bound::Excluded);
+        let table = self.table.lock();
+        let (&key, entry) = table.by_key.range((from, Bound::Unbounded)).next()?;
+        Some((key, entry.interest()))
     }
 
     /// How many of its files may have something to tell.

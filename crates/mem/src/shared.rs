@@ -103,6 +103,16 @@ impl<H: Hardware> MapSource<H> for SharedMemory<H> {
             .ok_or(MapError::OutOfMemory)
     }
 
+    fn remove(&self, first: u64, pages: u64) -> Result<()> {
+        // Whoever has mapped one keeps it, as zeros.
+        for index in first..first.saturating_add(pages).min(self.pages) {
+            if let Some(page) = self.find(index) {
+                page.zero(0, PAGE_SIZE as usize);
+            }
+        }
+        Ok(())
+    }
+
     fn cached(&self, index: u64) -> Option<SharedFrame<H>> {
         self.find(index)
     }

@@ -45,6 +45,16 @@ pub trait MapSource<H: Hardware>: Send + Sync {
         Ok(())
     }
 
+    /// Takes pages away: whoever looks finds zeros. May sleep, and is called without the
+    /// address space's lock.
+    ///
+    /// # Errors
+    /// `EOPNOTSUPP` where pages cannot go.
+    fn remove(&self, first: u64, pages: u64) -> paddock_abi::Result<()> {
+        let _ = (first, pages);
+        Err(paddock_abi::Errno::EOPNOTSUPP)
+    }
+
     /// The page at `index` if it is at hand: for mapping the neighbours of a
     /// page that was asked for. Never sleeps, and is called under the address
     /// space's lock; `None` is always a right answer.

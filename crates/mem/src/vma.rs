@@ -59,6 +59,10 @@ pub struct Vma<H: Hardware> {
     pub(crate) kind: VmaKind,
     /// Left out by fork (`MADV_DONTFORK`).
     pub(crate) no_fork: bool,
+    /// A fork's child finds zeros (`MADV_WIPEONFORK`).
+    pub(crate) wiped: bool,
+    /// Left out of core files (`MADV_DONTDUMP`), of which there are none.
+    pub(crate) no_dump: bool,
     /// On which nodes its memory is taken (mbind(2)), as whoever set it keeps that;
     /// zero by default.
     pub(crate) policy: u32,
@@ -152,6 +156,8 @@ impl<H: Hardware> Vma<H> {
             shared,
             kind,
             no_fork,
+            wiped,
+            no_dump,
             policy,
             locked,
             backing,
@@ -167,6 +173,8 @@ impl<H: Hardware> Vma<H> {
             shared: *shared,
             kind: *kind,
             no_fork: *no_fork,
+            wiped: *wiped,
+            no_dump: *no_dump,
             policy: *policy,
             locked: *locked,
             backing,
@@ -182,6 +190,8 @@ impl<H: Hardware> Vma<H> {
             && self.shared == next.shared
             && self.kind == next.kind
             && self.no_fork == next.no_fork
+            && self.wiped == next.wiped
+            && self.no_dump == next.no_dump
             && self.policy == next.policy
             && self.locked == next.locked;
         same && match (&self.backing, &next.backing) {

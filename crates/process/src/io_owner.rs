@@ -66,7 +66,7 @@ impl IoOwner {
     /// For `F_GETOWN_EX`.
     pub fn pair(self) -> [i32; 2] {
         match self {
-            IoOwner::Nobody => [F_OWNER_PID, 0],
+            IoOwner::Nobody => [F_OWNER_TID, 0],
             IoOwner::Thread(id) => [F_OWNER_TID, id as i32],
             IoOwner::Process(id) => [F_OWNER_PID, id as i32],
             IoOwner::Group(id) => [F_OWNER_PGRP, id as i32],

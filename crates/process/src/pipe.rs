@@ -227,6 +227,11 @@ impl Pipe {
     }
 
     fn set_capacity(&self, bytes: usize, soft_pages: usize) -> Result<usize> {
+        /// More is no size of a pipe's, for whomever.
+        const MOST: usize = 1 << 31;
+        if bytes > MOST {
+            return Err(Errno::EINVAL);
+        }
         if bytes > PIPE_MAX {
             return Err(Errno::EPERM);
         }

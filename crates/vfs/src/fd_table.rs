@@ -114,6 +114,16 @@ impl FdTable {
         entry.ok_or(Errno::EBADF)
     }
 
+    /// Whether there is a descriptor left below `limit`. `EMFILE`.
+    pub fn check_room(&self, limit: usize) -> Result<()> {
+        let used = self.entries.get(self.lowest_free..).unwrap_or(&[]);
+        let taken = used.iter().take_while(|entry| entry.is_some()).count();
+        match self.lowest_free + taken < limit {
+            true => Ok(()),
+            false => Err(Errno::EMFILE),
+        }
+    }
+
     /// Puts `file` at the lowest free descriptor at or above `from` and below
     /// `limit` (`RLIMIT_NOFILE`). `EMFILE`, `ENOMEM`; `EINVAL` if `from` is
     /// negative or not below the limit.

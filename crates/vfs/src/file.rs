@@ -3,6 +3,7 @@
 use crate::{EmitEntry, Errno, Inode, Metadata, OpenFlags, Result, SeekTo};
 use alloc::sync::Arc;
 use core::any::Any;
+use core::fmt;
 use paddock_abi::fcntl::SEEK_HOLE;
 use paddock_sync::Pollable;
 use paddock_user_io::{UserReader, UserWriter};
@@ -177,6 +178,20 @@ pub trait File: Pollable {
     /// (`flush` of Linux's files). May sleep.
     fn descriptor_closed(&self, process: u32) {
         let _ = process;
+    }
+
+    /// What `/proc/PID/fd` calls it behind `anon_inode:`, if it has no name of its own.
+    fn anonymous_name(&self) -> Option<&'static str> {
+        None
+    }
+
+    /// Lines of its own in `/proc/PID/fdinfo`, behind those that all have. May sleep.
+    ///
+    /// # Errors
+    /// Those of `put`.
+    fn info(&self, put: &mut dyn FnMut(fmt::Arguments<'_>) -> Result<()>) -> Result<()> {
+        let _ = put;
+        Ok(())
     }
 
     /// For owners of concrete types: sockets, pipes, terminals.

@@ -502,7 +502,12 @@ impl OpenFile {
     /// `ENODEV`, `EFBIG`, `ENOSPC`.
     pub fn allocate(&self, what: Allocation, offset: u64, len: u64) -> Result<()> {
         self.check_writable()?;
-        let inode = self.inode().ok_or(Errno::ESPIPE)?;
+        let Some(inode) = self.inode() else {
+            return Err(match self.metadata()?.kind {
+                FileKind::Fifo => Errno::ESPIPE,
+                _ => Errno::ENODEV,
+            });
+        };
         match inode.kind() {
             FileKind::Regular => {}
             FileKind::Fifo => return Err(Errno::ESPIPE),

@@ -17,7 +17,7 @@ use paddock_mem::{
     Activator, AddressSpace, Counters, MapError, MapSource, PAGE_SIZE, Purpose, Root,
 };
 use paddock_sync::{IrqGuard, Mutex, OnceCell, Rank, try_arc};
-use paddock_vfs::{Inode, Path, Told, WritableMapping, WriteErrors};
+use paddock_vfs::{Allocation, Inode, Path, Told, WritableMapping, WriteErrors};
 
 /// Who wants to look at a process's memory a last time, called in the
 /// thread that ends it.
@@ -207,6 +207,11 @@ impl MapSource<Arm> for FilePages {
         let errors = self.inode.write_errors();
         let told = errors.map_or(Ok(()), |errors| errors.check(&self.told));
         result.and(told)
+    }
+
+    fn remove(&self, first: u64, pages: u64) -> Result<()> {
+        let (offset, length) = (first * PAGE_SIZE, pages * PAGE_SIZE);
+        self.inode.allocate(Allocation::Punch, offset, length)
     }
 
     fn page(&self, index: u64, write: bool) -> core::result::Result<Page, MapError> {

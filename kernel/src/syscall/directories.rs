@@ -144,6 +144,9 @@ pub fn mount(call: &mut Call<'_>) -> Result<u64> {
         return change_mounts(call, &context, &target, bits);
     }
     let bits = bits & !MS_REC;
+    if call.word(2) == 0 {
+        return Err(Errno::EINVAL);
+    }
     let kind = read_string(call.word(2), 256, Errno::EINVAL)?;
     let options = match call.word(4) {
         0 => Vec::new(),

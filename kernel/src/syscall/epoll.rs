@@ -7,6 +7,7 @@ use crate::user_memory::UserPtr;
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
 use core::any::Any;
+use core::fmt;
 use paddock_abi::time::Timespec;
 use paddock_abi::uio::*;
 use paddock_abi::{Errno, Result};
@@ -20,6 +21,8 @@ use paddock_vfs::{
 
 /// The most events that one wait gives, unless more are there when it begins.
 const MAX_EVENTS: usize = 1024;
+/// The most events that may be asked for: their bytes are counted in an `int`.
+const MOST_EVENTS: usize = i32::MAX as usize / size_of::<EpollEvent>();
 /// Held while an epoll begins to watch another: no two may form a circle at
 /// once.
 static NESTING: Mutex<()> = Mutex::new(Rank::LeafMutex, ());
@@ -92,6 +95,23 @@ impl File for EpollFile {
 
     fn metadata(&self) -> Result<Metadata> {
         Ok(anonymous_metadata())
+    }
+
+    fn anonymous_name(&self) -> Option<&'static str> {
+        Some("[eventpoll]")
+    }
+
+    fn info(&self, put: &mut dyn FnMut(fmt::Arguments<'_>) -> Result<()>) -> Result<()> {
+        let mut behind = None;
+        while let Some((key, interest)) = self.0.next_watched(behind) {
+            let Interest { events, data } = interest;
+            let fd = key.1;
+            put(format_args!(
+                "tfd: {fd:8} events: {events:8x} data: {data:16x}\n"
+            ))?;
+            behind = Some(key);
+        }
+        Ok(())
     }
 
     fn as_any(&self) -> &dyn Any {
@@ -185,7 +205,7 @@ pub fn epoll_pwait2(call: &mut Call<'_>) -> Result<u64> {
 fn wait(call: &Call<'_>, deadline: Deadline) -> Result<u64> {
     let count = usize::try_from(call.int(2))
         .ok()
-        .filter(|&count| count > 0)
+        .filter(|count| (1..=MOST_EVENTS).contains(count))
         .ok_or(Errno::EINVAL)?;
     let holder = call.file(0)?;
     let epoll = epoll_of(&holder).ok_or(Errno::EINVAL)?;

@@ -3,6 +3,7 @@
 use super::Call;
 use super::epoll::anonymous_metadata;
 use core::any::Any;
+use core::fmt;
 use paddock_abi::uio::{EFD_CLOEXEC, EFD_NONBLOCK, EFD_SEMAPHORE};
 use paddock_abi::{Errno, Result};
 use paddock_sync::{Pollable, PreemptOff, Rank, Ready, SpinLock, WaitQueue, try_arc};
@@ -79,6 +80,15 @@ impl File for EventFile {
 
     fn metadata(&self) -> Result<Metadata> {
         Ok(anonymous_metadata())
+    }
+
+    fn anonymous_name(&self) -> Option<&'static str> {
+        Some("[eventfd]")
+    }
+
+    fn info(&self, put: &mut dyn FnMut(fmt::Arguments<'_>) -> Result<()>) -> Result<()> {
+        let count = *self.count.lock();
+        put(format_args!("eventfd-count: {count:16x}\n"))
     }
 
     fn as_any(&self) -> &dyn Any {

@@ -114,11 +114,7 @@ fn requeue(call: &Call<'_>, from: Key, to: Key, expected: Option<u32>) -> Result
         return Err(Errno::EINVAL);
     }
     let (woken, moved) = FUTEXES.requeue(from, to, wake as u32, limit as u32)?;
-    Ok(u64::from(if expected.is_some() {
-        woken + moved
-    } else {
-        woken
-    }))
+    Ok(u64::from(woken + moved))
 }
 
 /// `FUTEX_WAKE_OP`: changes the second word, wakes waiters of the first, and

@@ -29,7 +29,15 @@ pub fn flock(call: &mut Call<'_>) -> Result<u64> {
     };
     let owner = Owner::file(&file);
     let wait = operation & LOCK_NB == 0;
-    locks::set(&file, Kind::Whole, owner, &locks::ALL, lock, wait)?;
+    let set = |lock, wait| locks::set(&file, Kind::Whole, owner, &locks::ALL, lock, wait);
+    match set(lock, false) {
+        // What the file held goes before another kind is waited for.
+        Err(Errno::EAGAIN) => {
+            set(None, false)?;
+            set(lock, wait)?;
+        }
+        done => done?,
+    }
     Ok(0)
 }
 

@@ -199,6 +199,13 @@ pub fn madvise(call: &mut Call<'_>) -> Result<u64> {
     let access = match call.uint(2) {
         MADV_POPULATE_READ => Access::Read,
         MADV_POPULATE_WRITE => Access::Write,
+        MADV_REMOVE => {
+            let parts = memory.space.lock().removed_parts(start, length)?;
+            for part in parts {
+                part.source.remove(part.first, part.pages)?;
+            }
+            return Ok(0);
+        }
         advice => {
             return memory
                 .space
@@ -227,10 +234,11 @@ pub fn msync(call: &mut Call<'_>) -> Result<u64> {
         return Err(Errno::EINVAL);
     }
     let write = flags & MS_SYNC != 0;
-    let targets = memory(call)?
-        .space
-        .lock()
-        .sync_targets(start, call.word(1), write)?;
+    let targets = memory(call)?.space.lock().sync_targets(
+        start,
+        call.word(1),
+        (write, flags & MS_INVALIDATE != 0),
+    )?;
     let mut result = Ok(0);
     for target in targets {
         result = target.source.sync().and(result);

@@ -31,6 +31,8 @@ fn open(
     flags: OpenFlags,
     mode: u32,
 ) -> Result<u64> {
+    // Without room for one, nothing is made and nothing cut.
+    call.files().lock().check_room(call.descriptor_limit())?;
     let file = namespace().open(context, path, flags, mode)?;
     wait_for_partner(&file, flags)?;
     Ok(call.install(file, flags)? as u64)

@@ -7,9 +7,11 @@ use super::epoll::anonymous_metadata;
 use super::signals;
 use crate::fs::proc::of_directory;
 use crate::process::identity::may_inspect;
+use crate::process::numbers;
 use crate::process::{Process, tree};
 use alloc::sync::Arc;
 use core::any::Any;
+use core::fmt;
 use core::sync::atomic::Ordering::Acquire;
 use paddock_abi::mman::{MADV_COLD, MADV_PAGEOUT, MADV_WILLNEED};
 use paddock_abi::signal::Siginfo;
@@ -37,6 +39,18 @@ impl Pollable for PidFile {
 impl File for PidFile {
     fn metadata(&self) -> Result<Metadata> {
         Ok(anonymous_metadata())
+    }
+
+    fn anonymous_name(&self) -> Option<&'static str> {
+        Some("[pidfd]")
+    }
+
+    fn info(&self, put: &mut dyn FnMut(fmt::Arguments<'_>) -> Result<()>) -> Result<()> {
+        let number = match self.0.has_exited.load(Acquire) {
+            true => -1,
+            false => numbers::known(self.0.pid).get() as i32,
+        };
+        put(format_args!("Pid:\t{number}\n"))
     }
 
     fn as_any(&self) -> &dyn Any {

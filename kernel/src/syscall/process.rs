@@ -83,6 +83,9 @@ fn start(call: &Call<'_>, request: &CloneRequest, pidfd: u64) -> Result<u64> {
     Ok(u64::from(pid?.get()))
 }
 
+/// Bytes of `struct clone_args`, the last version.
+const CLONE_ARGS: u64 = 88;
+
 /// clone3(2): without the choice of numbers (`ENOSYS`).
 pub fn clone3(call: &mut Call<'_>) -> Result<u64> {
     let size = call.word(1);
@@ -91,6 +94,12 @@ pub fn clone3(call: &mut Call<'_>) -> Result<u64> {
     }
     if size > PAGE_SIZE {
         return Err(Errno::E2BIG);
+    }
+    for at in CLONE_ARGS..size {
+        // What a later version means by it is not known here.
+        if UserPtr::<u8>::new(call.word(0).wrapping_add(at)).read()? != 0 {
+            return Err(Errno::E2BIG);
+        }
     }
     let [
         flags,

@@ -92,6 +92,10 @@ impl File for SignalFile {
         Ok(anonymous_metadata())
     }
 
+    fn anonymous_name(&self) -> Option<&'static str> {
+        Some("[signalfd]")
+    }
+
     fn as_any(&self) -> &dyn Any {
         self
     }

@@ -103,6 +103,10 @@ impl File for TimerFile {
         Ok(anonymous_metadata())
     }
 
+    fn anonymous_name(&self) -> Option<&'static str> {
+        Some("[timerfd]")
+    }
+
     fn as_any(&self) -> &dyn Any {
         self
     }

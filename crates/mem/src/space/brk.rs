@@ -47,6 +47,8 @@ impl<H: Hardware> AddressSpace<H> {
             shared: false,
             kind: VmaKind::Heap,
             no_fork: false,
+            wiped: false,
+            no_dump: false,
             policy: 0,
             locked: self.lock_future,
             backing: Backing::Anonymous,

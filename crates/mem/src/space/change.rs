@@ -16,8 +16,8 @@ use core::fmt;
 use core::mem::ManuallyDrop;
 use paddock_abi::mman::{
     MADV_COLD, MADV_DODUMP, MADV_DOFORK, MADV_DONTDUMP, MADV_DONTFORK, MADV_DONTNEED, MADV_FREE,
-    MADV_HUGEPAGE, MADV_NOHUGEPAGE, MADV_NORMAL, MADV_PAGEOUT, MADV_RANDOM, MADV_SEQUENTIAL,
-    MADV_WILLNEED, Prot,
+    MADV_HUGEPAGE, MADV_KEEPONFORK, MADV_NOHUGEPAGE, MADV_NORMAL, MADV_PAGEOUT, MADV_RANDOM,
+    MADV_SEQUENTIAL, MADV_WILLNEED, MADV_WIPEONFORK, Prot,
 };
 use paddock_abi::{Errno, Result};
 
@@ -184,6 +184,8 @@ impl<H: Hardware> AddressSpace<H> {
                 | MADV_NOHUGEPAGE
                 | MADV_DONTDUMP
                 | MADV_DODUMP
+                | MADV_WIPEONFORK
+                | MADV_KEEPONFORK
                 | MADV_COLD
                 | MADV_PAGEOUT
         );
@@ -193,7 +195,7 @@ impl<H: Hardware> AddressSpace<H> {
         if length == 0 && address.is_multiple_of(crate::PAGE_SIZE) {
             return Ok(());
         }
-        let range = checked_range(address, length)?;
+        let range = advised_range(address, length)?;
         match advice {
             MADV_DONTNEED | MADV_FREE if self.is_locked(range) => return Err(Errno::EINVAL),
             MADV_DONTNEED => self.discard(range),
@@ -207,7 +209,8 @@ impl<H: Hardware> AddressSpace<H> {
                 }
                 self.discard(range);
             }
-            MADV_DONTFORK | MADV_DOFORK => self.set_no_fork(range, advice == MADV_DONTFORK)?,
+            MADV_DONTFORK | MADV_DOFORK | MADV_DONTDUMP | MADV_DODUMP | MADV_WIPEONFORK
+            | MADV_KEEPONFORK => self.mark(range, advice)?,
             _ => {}
         }
         if self.areas.cover(range) {
@@ -246,16 +249,65 @@ impl<H: Hardware> AddressSpace<H> {
         }
     }
 
+    /// Of which sources MADV_REMOVE takes which pages away: the caller does it, without the
+    /// address space's lock. May sleep.
+    ///
+    /// # Errors
+    /// `EINVAL` for what is locked or belongs to no source, `EACCES` for what is not shared
+    /// or may not be written, `ENOMEM`.
+    pub fn removed_parts(&mut self, address: u64, length: u64) -> Result<Vec<SyncTarget<H>>> {
+        let mut targets = Vec::new();
+        let range = match length {
+            0 if address.is_multiple_of(crate::PAGE_SIZE) => return Ok(targets),
+            _ => advised_range(address, length)?,
+        };
+        if self.is_locked(range) {
+            return Err(Errno::EINVAL);
+        }
+        for area in &self.areas.as_slice()[self.areas.overlapping(range)] {
+            let Backing::Source { source, .. } = &area.backing else {
+                return Err(Errno::EINVAL);
+            };
+            if !area.shared || !area.may.contains(Prot::WRITE) {
+                return Err(Errno::EACCES);
+            }
+            let Some(part) = area.range.intersect(&range) else {
+                continue;
+            };
+            targets.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
+            targets.push(SyncTarget {
+                source: Arc::clone(source),
+                first: area.index_of(part.start()),
+                pages: part.pages(),
+            });
+        }
+        match self.areas.cover(range) {
+            true => Ok(targets),
+            false => Err(Errno::ENOMEM),
+        }
+    }
+
     /// Whether a part of a range is locked.
     fn is_locked(&self, range: PageRange) -> bool {
         let mut areas = self.areas.as_slice()[self.areas.overlapping(range)].iter();
         areas.any(|area| area.locked)
     }
 
-    fn set_no_fork(&mut self, range: PageRange, no_fork: bool) -> Result<()> {
+    /// Notes what a fork or a core file is to leave out. `EINVAL` for what belongs to
+    /// others as well, and is to be wiped.
+    fn mark(&mut self, range: PageRange, advice: u32) -> Result<()> {
+        let overlapping = &self.areas.as_slice()[self.areas.overlapping(range)];
+        let is_own = |area: &Vma<H>| !area.shared && matches!(area.backing, Backing::Anonymous);
+        if advice == MADV_WIPEONFORK && !overlapping.iter().all(is_own) {
+            return Err(Errno::EINVAL);
+        }
         for index in self.areas.isolate(range)? {
             if let Some(area) = self.areas.get_mut(index) {
-                area.no_fork = no_fork;
+                match advice {
+                    MADV_DONTFORK | MADV_DOFORK => area.no_fork = advice == MADV_DONTFORK,
+                    MADV_DONTDUMP | MADV_DODUMP => area.no_dump = advice == MADV_DONTDUMP,
+                    _ => area.wiped = advice == MADV_WIPEONFORK,
+                }
             }
         }
         self.areas.merge(range);
@@ -272,13 +324,16 @@ impl<H: Hardware> AddressSpace<H> {
         &mut self,
         address: u64,
         length: u64,
-        collect: bool,
+        (collect, invalidate): (bool, bool),
     ) -> Result<Vec<SyncTarget<H>>> {
         let mut targets = Vec::new();
         if length == 0 && address.is_multiple_of(crate::PAGE_SIZE) {
             return Ok(targets);
         }
         let range = checked_range(address, length)?;
+        if invalidate && self.is_locked(range) {
+            return Err(Errno::EBUSY);
+        }
         for area in &self.areas.as_slice()[self.areas.overlapping(range)] {
             let (Some(part), Some(source)) = (area.range.intersect(&range), area.tracked()) else {
                 continue;
@@ -298,6 +353,14 @@ impl<H: Hardware> AddressSpace<H> {
         } else {
             Err(Errno::ENOMEM)
         }
+    }
+}
+
+/// A range of madvise(2): `EINVAL` for a bad start, and for a length that wraps.
+fn advised_range(address: u64, length: u64) -> Result<PageRange> {
+    match length.checked_next_multiple_of(crate::PAGE_SIZE) {
+        Some(length) if address.checked_add(length).is_some() => checked_range(address, length),
+        _ => Err(Errno::EINVAL),
     }
 }
 

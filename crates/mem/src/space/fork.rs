@@ -45,6 +45,9 @@ impl<H: Hardware> AddressSpace<H> {
             copy.locked = false;
             child.tables.counts().area_came(&copy);
             child.areas.insert(copy);
+            if area.wiped {
+                continue;
+            }
             result = share_own_pages(tables, area, &mut child, &mut flush);
             if result.is_err() {
                 break;

@@ -150,6 +150,8 @@ impl<H: Hardware> AddressSpace<H> {
             shared,
             kind,
             no_fork: false,
+            wiped: false,
+            no_dump: false,
             policy: 0,
             locked: self.lock_future || request.flags.contains(MapFlags::LOCKED),
             backing: request.backing(length)?,

@@ -5,9 +5,11 @@ use crate::address::PAGE_SIZE;
 use crate::entry::{Entry, Rights};
 use crate::hardware::Hardware;
 use crate::maps::MapsLine;
-use crate::vma::Vma;
+use crate::vma::{Vma, VmaKind};
+use core::fmt;
 use core::ops::AddAssign;
 use core::sync::atomic::Ordering;
+use paddock_abi::mman::Prot;
 
 /// Shares of a frame that its count tells of.
 const SHARES: u32 = (1 << 31) - 1;
@@ -73,6 +75,39 @@ pub struct VmaReport<'a, H: Hardware> {
     pub range: (u64, u64),
     /// What it has in memory.
     pub usage: Usage,
+    /// Whether that is locked (mlock(2)).
+    pub locked: bool,
+    /// Its rights and marks, two letters each.
+    pub flags: VmFlags<'a, H>,
+}
+
+/// What `VmFlags` of `/proc/PID/smaps` says of an area (proc_pid_smaps(5)).
+pub struct VmFlags<'a, H: Hardware>(&'a Vma<H>);
+
+impl<H: Hardware> fmt::Display for VmFlags<'_, H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let area = self.0;
+        let (prot, may) = (area.prot, area.may);
+        for (name, set) in [
+            ("rd", prot.contains(Prot::READ)),
+            ("wr", prot.contains(Prot::WRITE)),
+            ("ex", prot.contains(Prot::EXEC)),
+            ("sh", area.shared),
+            ("mr", may.contains(Prot::READ)),
+            ("mw", may.contains(Prot::WRITE)),
+            ("me", may.contains(Prot::EXEC)),
+            ("gd", area.kind == VmaKind::Stack),
+            ("lo", area.locked),
+            ("dc", area.no_fork),
+            ("wf", area.wiped),
+            ("dd", area.no_dump),
+        ] {
+            if set {
+                write!(f, "{name} ")?;
+            }
+        }
+        Ok(())
+    }
 }
 
 impl<H: Hardware> AddressSpace<H> {
@@ -82,6 +117,8 @@ impl<H: Hardware> AddressSpace<H> {
             line: MapsLine::new(area),
             range: (area.range.start(), area.range.end()),
             usage: self.usage_of(area),
+            locked: area.locked,
+            flags: VmFlags(area),
         })
     }
 

@@ -235,7 +235,7 @@ impl Run {
     /// msync of everything, and then the write-back.
     fn sync(&mut self) {
         for (real, _) in &mut self.spaces {
-            let _ = real.sync_targets(BASE, WINDOW * PAGE_SIZE, true);
+            let _ = real.sync_targets(BASE, WINDOW * PAGE_SIZE, (true, false));
         }
         self.file.flush();
         for index in 0..FILE_PAGES {

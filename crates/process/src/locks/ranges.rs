@@ -99,8 +99,9 @@ impl<O: Copy + Ord> RangeLocks<O> {
             end: *bytes.end(),
             exclusive,
         });
+        let joins = lock.is_some_and(|exclusive| self.joins(owner, bytes, exclusive));
         match self.newest {
-            Some(newest) if newest.owner == owner && newest.bytes() == *bytes => {
+            Some(newest) if newest.owner == owner && newest.bytes() == *bytes && !joins => {
                 self.newest = wanted;
                 return Ok(());
             }
@@ -108,11 +109,22 @@ impl<O: Copy + Ord> RangeLocks<O> {
                 return Err(Errno::EAGAIN);
             }
             Some(newest) if newest.overlaps(bytes) => {}
-            _ if self.others.is_free(bytes) => return self.replace_newest(wanted),
+            _ if self.others.is_free(bytes) && !joins => return self.replace_newest(wanted),
             _ => {}
         }
         self.put_newest_to_others()?;
         self.others.set(owner, bytes, lock)
+    }
+
+    /// Whether such a lock would be one with another of its owner's.
+    fn joins(&self, owner: O, bytes: &Bytes, exclusive: bool) -> bool {
+        let beside = |newest: Lock<O>| {
+            newest.owner == owner
+                && newest.exclusive == exclusive
+                && (newest.end.checked_add(1) == Some(*bytes.start())
+                    || bytes.end().checked_add(1) == Some(newest.start))
+        };
+        self.newest.is_some_and(beside) || self.others.touches(owner, bytes, exclusive)
     }
 
     /// A lock on bytes that nobody holds, or none.

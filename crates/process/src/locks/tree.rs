@@ -98,7 +98,7 @@ impl<O: Copy + Ord> LockTree<O> {
             let (start, segment) = self.segment_from(from, *bytes.end())?;
             let other = segment.owners.other_than(owner);
             if let Some(other) = other.filter(|_| exclusive || segment.exclusive) {
-                return self.lock_at(other, start);
+                return self.lock_at(other, start.max(from));
             }
             from = segment.end.checked_add(1)?;
         }
@@ -126,6 +126,43 @@ impl<O: Copy + Ord> LockTree<O> {
             end,
             exclusive,
         })
+    }
+
+    /// The owner's locks of one kind that end right before these bytes, and that begin
+    /// right after them.
+    fn neighbours(
+        &self,
+        owner: O,
+        bytes: &Bytes,
+        exclusive: bool,
+    ) -> (Option<Lock<O>>, Option<Lock<O>>) {
+        let alike = |byte: Option<u64>| {
+            self.lock_at(owner, byte?)
+                .filter(|lock| lock.exclusive == exclusive)
+        };
+        let (first, last) = (*bytes.start(), *bytes.end());
+        (alike(first.checked_sub(1)), alike(last.checked_add(1)))
+    }
+
+    /// Whether a lock of the owner's on these bytes would be one with another.
+    pub(super) fn touches(&self, owner: O, bytes: &Bytes, exclusive: bool) -> bool {
+        let (before, after) = self.neighbours(owner, bytes, exclusive);
+        before.is_some() || after.is_some()
+    }
+
+    /// The owner has a lock on these bytes, and one with its neighbours of that kind. Needs
+    /// no memory if one begins there already.
+    fn put_joined(&mut self, owner: O, bytes: &Bytes, exclusive: bool) {
+        let (before, after) = self.neighbours(owner, bytes, exclusive);
+        let start = before.map_or(*bytes.start(), |lock| lock.start);
+        let end = after.map_or(*bytes.end(), |lock| lock.end);
+        self.put_own(owner, start, (end, exclusive));
+        if before.is_some() {
+            self.take_own(owner, *bytes.start());
+        }
+        if let Some(after) = after {
+            self.take_own(owner, after.start);
+        }
     }
 
     /// Gives the owner a lock on these bytes in place of what it holds there,
@@ -160,7 +197,7 @@ impl<O: Copy + Ord> LockTree<O> {
             self.clear(owner, bytes);
         }
         if let Some(exclusive) = lock {
-            self.put_own(owner, *bytes.start(), (*bytes.end(), exclusive));
+            self.put_joined(owner, bytes, exclusive);
             match free {
                 true => self.fill(owner, bytes, exclusive, follows),
                 false => self.cover(owner, bytes, exclusive),
@@ -181,7 +218,7 @@ impl<O: Copy + Ord> LockTree<O> {
 
     /// Changes a lock that is held exactly so, and by nobody else. Needs no memory.
     fn change(&mut self, owner: O, bytes: &Bytes, lock: Option<bool>) -> Result<()> {
-        let (start, end) = (*bytes.start(), *bytes.end());
+        let start = *bytes.start();
         match lock {
             None => {
                 self.segments.remove(&start);
@@ -191,9 +228,7 @@ impl<O: Copy + Ord> LockTree<O> {
                 if let Some(segment) = self.segments.get_mut(&start) {
                     segment.exclusive = exclusive;
                 }
-                if let Some(own) = self.own.get_mut(&(owner, start)) {
-                    *own = (end, exclusive);
-                }
+                self.put_joined(owner, bytes, exclusive);
                 self.join_around(bytes);
             }
         }

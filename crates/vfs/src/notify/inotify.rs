@@ -8,6 +8,8 @@ use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::sync::Arc;
 use core::any::Any;
+use core::fmt;
+use core::ops::Bound;
 use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use paddock_abi::termios::FIONREAD;
 use paddock_charge::{Account, Charge};
@@ -81,12 +83,19 @@ impl Queue {
         }
     }
 
+    /// The watch with the next number.
+    fn watch_behind(&self, number: i32) -> Option<Arc<Watch>> {
+        let behind = (Bound::Excluded(number), Bound::Unbounded);
+        let state = self.state.lock();
+        state.watches.range(behind).next().map(|it| it.1.clone())
+    }
+
     fn push(&self, watch: i32, events: Events, cookie: u32, name: &[u8]) {
         let mut state = self.state.lock();
         let record = match Record::new(&mut state, watch, events, cookie, name) {
             Some(record) => record,
             None if state.is_overflowing() => return,
-            // The last place is for this.
+            // This has a place besides.
             None => Record {
                 watch: -1,
                 events: Events::Q_OVERFLOW.bits(),
@@ -146,7 +155,7 @@ impl Record {
         cookie: u32,
         name: &[u8],
     ) -> Option<Record> {
-        if state.records.len() + 1 >= MAX_EVENTS {
+        if state.records.len() >= MAX_EVENTS {
             return None;
         }
         let copy = try_copy(name).ok()?;
@@ -341,6 +350,27 @@ impl File for Inotify {
             FileKind::Regular,
             0o600,
         ))
+    }
+
+    fn anonymous_name(&self) -> Option<&'static str> {
+        Some("inotify")
+    }
+
+    fn info(&self, put: &mut dyn FnMut(fmt::Arguments<'_>) -> Result<()>) -> Result<()> {
+        let mut behind = i32::MIN;
+        while let Some(watch) = self.queue.watch_behind(behind) {
+            let metadata = watch.inode.metadata()?;
+            let events = Events::from_bits_truncate(watch.mask.load(Relaxed));
+            put(format_args!(
+                "inotify wd:{:x} ino:{:x} sdev:{:x} mask:{:x} ignored_mask:0\n",
+                watch.number,
+                metadata.ino,
+                metadata.device,
+                events.intersection(Events::WATCHED).bits(),
+            ))?;
+            behind = watch.number;
+        }
+        Ok(())
     }
 
     fn as_any(&self) -> &dyn Any {

@@ -117,8 +117,9 @@ fn tell(inode: &Arc<dyn Inode>, told: &Told<'_>) {
 }
 
 fn with_kind(events: Events, kind: FileKind) -> Events {
+    let of_itself = Events::MOVE_SELF | Events::DELETE_SELF;
     match kind {
-        FileKind::Directory => events | Events::ISDIR,
+        FileKind::Directory if !events.intersects(of_itself) => events | Events::ISDIR,
         _ => events,
     }
 }
@@ -186,10 +187,11 @@ pub(crate) fn name_lost(inode: &Arc<dyn Inode>) {
     if !is_any() {
         return;
     }
-    to_inode(inode, Events::ATTRIB);
-    let is_last = inode.kind() == FileKind::Directory
-        || inode.metadata().is_ok_and(|metadata| metadata.links == 0);
-    if is_last {
+    let is_folder = inode.kind() == FileKind::Directory;
+    if !is_folder {
+        to_inode(inode, Events::ATTRIB);
+    }
+    if is_folder || inode.metadata().is_ok_and(|metadata| metadata.links == 0) {
         to_inode(inode, Events::DELETE_SELF);
     }
 }

@@ -94,7 +94,8 @@ fn info(fd: &Fd, out: &mut Text<'_>) -> Result<()> {
     out.put(format_args!(
         "pos:\t{position}\nflags:\t0{:o}\n",
         file.flags().bits()
-    ))
+    ))?;
+    file.file().info(&mut |line| out.put(line))
 }
 
 impl ProcLink for Fd {
@@ -108,7 +109,10 @@ impl ProcLink for Fd {
         Ok(match metadata.kind {
             FileKind::Fifo => format!("pipe:[{}]", metadata.ino),
             FileKind::Socket => format!("socket:[{}]", metadata.ino),
-            _ => format!("anon_inode:[{}]", metadata.ino),
+            _ => match file.file().anonymous_name() {
+                Some(name) => format!("anon_inode:{name}"),
+                None => format!("anon_inode:[{}]", metadata.ino),
+            },
         }
         .into_bytes())
     }

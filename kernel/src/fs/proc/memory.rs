@@ -36,7 +36,13 @@ pub fn smaps(subject: &Subject, out: &mut Text<'_>) -> Result<()> {
             "KernelPageSize: {0:>8} kB\nMMUPageSize:    {0:>8} kB\n",
             PAGE_SIZE / 1024
         ))?;
-        usage(&area.usage, out)?;
+        let locked = if area.locked {
+            area.usage.proportional
+        } else {
+            0
+        };
+        usage(&area.usage, locked, out)?;
+        out.put(format_args!("VmFlags: {}\n", area.flags))?;
     }
     Ok(())
 }
@@ -48,10 +54,15 @@ pub fn smaps_rollup(subject: &Subject, out: &mut Text<'_>) -> Result<()> {
         return Err(Errno::ESRCH);
     };
     let space = memory.space.lock();
-    let mut total = Usage::default();
+    let (mut total, mut locked) = (Usage::default(), 0);
     let mut range: Option<(u64, u64)> = None;
     for area in space.reports() {
         total += area.usage;
+        locked += if area.locked {
+            area.usage.proportional
+        } else {
+            0
+        };
         range = Some((range.map_or(area.range.0, |range| range.0), area.range.1));
     }
     let (start, end) = range.unwrap_or_default();
@@ -59,10 +70,10 @@ pub fn smaps_rollup(subject: &Subject, out: &mut Text<'_>) -> Result<()> {
         "{start:08x}-{end:08x} ---p 00000000 00:00 0 {:26} [rollup]\n",
         ""
     ))?;
-    usage(&total, out)
+    usage(&total, locked, out)
 }
 
-fn usage(usage: &Usage, out: &mut Text<'_>) -> Result<()> {
+fn usage(usage: &Usage, locked: u64, out: &mut Text<'_>) -> Result<()> {
     for (name, bytes) in [
         ("Rss:", usage.resident),
         ("Pss:", usage.proportional),
@@ -74,7 +85,7 @@ fn usage(usage: &Usage, out: &mut Text<'_>) -> Result<()> {
         ("Anonymous:", usage.anonymous),
         ("Swap:", 0),
         ("SwapPss:", 0),
-        ("Locked:", 0),
+        ("Locked:", locked),
     ] {
         out.put(format_args!("{name:<15} {:>8} kB\n", bytes / 1024))?;
     }

@@ -53,6 +53,10 @@ impl MapSource<Arm> for Mapped {
         self.0.memory.pages.page(index, write)
     }
 
+    fn remove(&self, first: u64, pages: u64) -> Result<()> {
+        self.0.memory.pages.remove(first, pages)
+    }
+
     fn cached(&self, index: u64) -> Option<Page> {
         self.0.memory.pages.cached(index)
     }

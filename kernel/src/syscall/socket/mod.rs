@@ -83,8 +83,11 @@ impl<'a> Socket<'a> {
     }
 }
 
-/// `ENOTSOCK` if it is none.
+/// `ENOTSOCK` if it is none, `EBADF` for what is merely a place.
 fn socket_of(file: &OpenFile) -> Result<Socket<'_>> {
+    if file.flags().contains(OpenFlags::PATH) {
+        return Err(Errno::EBADF);
+    }
     let any = file.file().as_any();
     let tcp = any.downcast_ref::<TcpSocket>().map(Socket::Tcp);
     let udp = || any.downcast_ref::<UdpSocket>().map(Socket::Udp);

@@ -1,6 +1,12 @@
 //! Contracts: one file is one call, or one rule, with what Linux's manual pages say of
 //! it. Each runs in a process and a folder of its own.
 
+#![allow(
+    clippy::unnecessary_cast,
+    clippy::manual_dangling_ptr,
+    reason = "C libraries differ in these types, and addresses are nobody's on purpose"
+)]
+
 mod events;
 mod files;
 mod identity;

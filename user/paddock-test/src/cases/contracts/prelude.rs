@@ -7,6 +7,8 @@ pub(in crate::cases::contracts) use crate::sys::{self, End, Errno, Map, call};
 pub(in crate::cases::contracts) use libc::*;
 pub(in crate::cases::contracts) use std::ffi::{CStr, CString};
 pub(in crate::cases::contracts) use std::ptr::{null, null_mut};
+pub(in crate::cases::contracts) use std::sync::atomic::AtomicI32;
+pub(in crate::cases::contracts) use std::sync::atomic::Ordering::Relaxed;
 
 /// Calls, each with the error that it ends with.
 macro_rules! no {
@@ -106,10 +108,7 @@ pub(in crate::cases::contracts) fn apart(
 
 /// Gives up all rights, for good.
 pub(in crate::cases::contracts) fn become_nobody() -> Result<(), Errno> {
-    raw!(SYS_setgroups, 0, 0)?;
-    raw!(SYS_setresgid, NOBODY, NOBODY, NOBODY)?;
-    raw!(SYS_setresuid, NOBODY, NOBODY, NOBODY)?;
-    Ok(())
+    become_user(NOBODY, NOBODY)
 }
 
 /// Likewise, a child that has no rights.
@@ -142,17 +141,131 @@ pub(in crate::cases::contracts) fn end(child: i32) -> Result<End, Errno> {
 
 /// A word of a line of a file such as /proc/self/status, behind `name:`.
 pub(in crate::cases::contracts) fn field(path: &str, name: &str) -> String {
-    let text = text(path);
-    let line = text
-        .lines()
-        .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
-    line.unwrap_or_default().trim().to_owned()
+    line_of(path, &format!("{name}:"))
 }
 
 /// The permissions of a file.
 pub(in crate::cases::contracts) fn mode_of(path: &CStr) -> Result<u32, Errno> {
+    mode(&path.to_string_lossy())
+}
+
+/// A text for calls.
+pub(in crate::cases::contracts) fn word(text: &str) -> CString {
+    CString::new(text).unwrap_or_default()
+}
+
+/// Opens a file.
+pub(in crate::cases::contracts) fn opened(name: &str, flags: i32) -> Result<i32, Errno> {
+    call!(open(word(name).as_ptr(), flags, 0o644))
+}
+
+/// The status of a name, of a symbolic link itself.
+pub(in crate::cases::contracts) fn status(name: &str) -> Result<libc::stat, Errno> {
     // SAFETY: plain numbers.
     let mut found: libc::stat = unsafe { std::mem::zeroed() };
-    call!(libc::lstat(path.as_ptr(), &raw mut found))?;
-    Ok(found.st_mode & 0o7777)
+    call!(lstat(word(name).as_ptr(), &raw mut found))?;
+    Ok(found)
+}
+
+/// The mode of a name, without its kind.
+pub(in crate::cases::contracts) fn mode(name: &str) -> Result<mode_t, Errno> {
+    Ok(status(name)?.st_mode & 0o7777)
+}
+
+/// Becomes another user, who is in one group.
+pub(in crate::cases::contracts) fn become_user(user: u32, group: u32) -> Result<(), Errno> {
+    raw!(SYS_setgroups, 0, 0)?;
+    raw!(SYS_setresgid, group, group, group)?;
+    raw!(SYS_setresuid, user, user, user)?;
+    Ok(())
+}
+
+/// How often `note` was called, and with which signal last.
+pub(in crate::cases::contracts) static NOTED: AtomicI32 = AtomicI32::new(0);
+pub(in crate::cases::contracts) static LAST: AtomicI32 = AtomicI32::new(0);
+
+extern "C" fn note(signal: i32) {
+    NOTED.fetch_add(1, Relaxed);
+    LAST.store(signal, Relaxed);
+}
+
+/// Has a signal counted, with these flags of sigaction(2).
+pub(in crate::cases::contracts) fn noted(signal: i32, flags: i32) -> Result<(), Errno> {
+    // SAFETY: plain numbers.
+    let mut action: sigaction = unsafe { std::mem::zeroed() };
+    action.sa_sigaction = note as extern "C" fn(i32) as usize;
+    action.sa_flags = flags;
+    call!(libc::sigaction(signal, &raw const action, null_mut())).map(drop)
+}
+
+/// The calling process's number.
+pub(in crate::cases::contracts) fn own_pid() -> i32 {
+    // SAFETY: takes nothing.
+    unsafe { getpid() }
+}
+
+/// The words behind a line's name in a file of /proc.
+pub(in crate::cases::contracts) fn line_of(file: &str, name: &str) -> String {
+    let text = text(file);
+    let line = text.lines().find_map(|line| line.strip_prefix(name));
+    line.unwrap_or_default().trim().to_owned()
+}
+
+/// What an ending status was: 0 for what was as said.
+pub(in crate::cases::contracts) fn unless(good: bool) -> i32 {
+    i32::from(!good)
+}
+
+/// A record lock, counted from the beginning.
+pub(in crate::cases::contracts) fn record(kind: i32, start: i64, length: i64) -> libc::flock {
+    // SAFETY: plain numbers.
+    let mut it: libc::flock = unsafe { std::mem::zeroed() };
+    (it.l_type, it.l_whence, it.l_start, it.l_len) = (kind as i16, SEEK_SET as i16, start, length);
+    it
+}
+
+/// Sets a record lock, or asks for one, by this command.
+pub(in crate::cases::contracts) fn lock_by(
+    command: i32,
+    fd: i32,
+    kind: i32,
+    start: i64,
+    length: i64,
+) -> Result<libc::flock, Errno> {
+    let mut it = record(kind, start, length);
+    call!(fcntl(fd, command, &raw mut it))?;
+    Ok(it)
+}
+
+/// Commands of fcntl(2) that not every C library names.
+pub(in crate::cases::contracts) const F_SETSIG: i32 = 10;
+pub(in crate::cases::contracts) const F_GETSIG: i32 = 11;
+
+/// A page of memory everywhere that contracts run.
+pub(in crate::cases::contracts) const PAGE: usize = 4096;
+
+/// A mapping's lines in /proc/self/smaps that begin with `name`; nothing if there is none.
+pub(in crate::cases::contracts) fn smaps_of(at: *const u8, name: &str) -> Option<String> {
+    let text = text("/proc/self/smaps");
+    let from = format!("{:x}-", at.addr());
+    let mut lines = text.lines().skip_while(|line| !line.starts_with(&from));
+    lines.next()?;
+    let line = lines.find(|line| line.starts_with(name))?;
+    line.strip_prefix(name).map(|rest| rest.trim().to_owned())
+}
+
+/// How a child ends that reads a byte, or writes it.
+pub(in crate::cases::contracts) fn touching(
+    map: &Map,
+    offset: usize,
+    writes: bool,
+) -> Result<End, Errno> {
+    sys::in_child(|| {
+        if writes {
+            map.write(offset, 1);
+        } else {
+            map.read(offset);
+        }
+        0
+    })
 }

@@ -2,10 +2,19 @@
 
 mod close_ranges;
 mod copy_range;
+mod descriptor_flags;
+mod descriptor_limits;
+mod dup_limits;
 mod dups;
+mod exec_closes;
+mod fallocate_kinds;
 mod fallocates;
+mod file_limits;
+mod fsync_kinds;
 mod getdents;
+mod hole_reads;
 mod lseek;
+mod lseek_kinds;
 mod memfds;
 mod modes;
 mod nowait_reads;
@@ -14,6 +23,7 @@ mod pread;
 mod read_rules;
 mod readaheads;
 mod size_limits;
+mod stat_fields;
 mod stat_rules;
 mod statfs_flags;
 mod statfs_rules;
@@ -35,10 +45,19 @@ use super::contracts;
 contracts! {
     close_ranges
     copy_range
+    descriptor_flags
+    descriptor_limits
+    dup_limits
     dups
+    exec_closes
+    fallocate_kinds
     fallocates
+    file_limits
+    fsync_kinds
     getdents
+    hole_reads
     lseek
+    lseek_kinds
     memfds
     modes
     nowait_reads
@@ -47,6 +66,7 @@ contracts! {
     read_rules
     readaheads
     size_limits
+    stat_fields
     stat_rules
     statfs_flags
     statfs_rules

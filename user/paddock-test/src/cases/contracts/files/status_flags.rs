@@ -1,8 +1,6 @@
 //! F_GETFL, F_SETFL and who gets SIGIO (fcntl(2)).
 use crate::cases::contracts::prelude::*;
 
-const F_SETSIG: i32 = 10;
-const F_GETSIG: i32 = 11;
 const DN_MULTISHOT: u32 = 0x8000_0000;
 
 pub fn run(t: &mut Report) -> Outcome {

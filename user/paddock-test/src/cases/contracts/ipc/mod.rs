@@ -1,5 +1,13 @@
-//! Objects of System V.
+//! Objects of System V, and message queues of POSIX.
 
+mod mq_messages;
+mod mq_notes;
+mod mq_opens;
+mod msg_copies;
+mod msg_gets;
+mod msg_kinds;
+mod msg_limits;
+mod msg_waits;
 mod sem_controls;
 mod sem_gets;
 mod sem_operations;
@@ -12,6 +20,14 @@ mod shm_gets;
 use super::contracts;
 
 contracts! {
+    mq_messages
+    mq_notes
+    mq_opens
+    msg_copies
+    msg_gets
+    msg_kinds
+    msg_limits
+    msg_waits
     sem_controls
     sem_gets
     sem_operations

@@ -1,9 +1,25 @@
 //! Names of files, and the ways to them.
 
+mod access_errors;
+mod access_modes;
+mod at_folders;
+mod chdir_rules;
+mod chroot_rules;
+mod creat_rules;
 mod faccessat;
+mod getcwd_sizes;
+mod inotify_events;
+mod inotify_flags;
+mod inotify_info;
 mod inotify_rules;
+mod inotify_unlinked;
+mod link_loops;
+mod link_rules;
 mod links;
 mod long_names;
+mod mkdir_rules;
+mod mknod_rules;
+mod names_long;
 mod open_creates;
 mod open_devices;
 mod open_folder;
@@ -27,6 +43,7 @@ mod rename_sticky;
 mod renameat_folders;
 mod rmdir_errors;
 mod rmdir_rules;
+mod sticky_folders;
 mod symlink_loops;
 mod symlink_rules;
 mod unlink_rules;
@@ -35,10 +52,26 @@ mod watched_open;
 use super::contracts;
 
 contracts! {
+    access_errors
+    access_modes
+    at_folders
+    chdir_rules
+    chroot_rules
+    creat_rules
     faccessat
+    getcwd_sizes
+    inotify_events
+    inotify_flags
+    inotify_info
     inotify_rules
+    inotify_unlinked
+    link_loops
+    link_rules
     links
     long_names
+    mkdir_rules
+    mknod_rules
+    names_long
     open_creates
     open_devices
     open_folder
@@ -62,6 +95,7 @@ contracts! {
     renameat_folders
     rmdir_errors
     rmdir_rules
+    sticky_folders
     symlink_loops
     symlink_rules
     unlink_rules

@@ -1,7 +1,10 @@
 //! Pipes.
 
 mod fifo_opens;
+mod fifo_waits;
+mod pipe_ends;
 mod pipe_errors;
+mod pipe_limits;
 mod pipe_packets;
 mod pipe_pages;
 mod pipe_poll;
@@ -12,7 +15,10 @@ use super::contracts;
 
 contracts! {
     fifo_opens
+    fifo_waits
+    pipe_ends
     pipe_errors
+    pipe_limits
     pipe_packets
     pipe_pages
     pipe_poll

@@ -1,7 +1,12 @@
 //! Sockets.
 
+mod accept_errors;
+mod bind_errors;
+mod bind_paths;
+mod connect_errors;
 mod credentials;
 mod datagram_info;
+mod listen_queues;
 mod local_datagrams;
 mod many_messages;
 mod messages;
@@ -11,7 +16,9 @@ mod receive_flags;
 mod receive_names;
 mod send_errors;
 mod shut_ends;
+mod socket_ioctls;
 mod socket_kinds;
+mod socket_names;
 mod socket_options;
 mod tcp_rules;
 mod udp_rules;
@@ -20,8 +27,13 @@ mod unix_rules;
 use super::contracts;
 
 contracts! {
+    accept_errors
+    bind_errors
+    bind_paths
+    connect_errors
     credentials
     datagram_info
+    listen_queues
     local_datagrams
     many_messages
     messages
@@ -31,7 +43,9 @@ contracts! {
     receive_names
     send_errors
     shut_ends
+    socket_ioctls
     socket_kinds
+    socket_names
     socket_options
     tcp_rules
     udp_rules

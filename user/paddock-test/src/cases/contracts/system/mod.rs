@@ -2,6 +2,8 @@
 
 mod ioctls;
 mod kernel_log;
+mod machine_rights;
+mod namespace_kinds;
 mod proc_numbers;
 mod ptys;
 mod randoms;
@@ -13,6 +15,8 @@ use super::contracts;
 contracts! {
     ioctls
     kernel_log
+    machine_rights
+    namespace_kinds
     proc_numbers
     ptys
     randoms
