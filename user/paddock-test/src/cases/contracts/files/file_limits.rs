@@ -1,11 +1,16 @@
 //! RLIMIT_FSIZE: what a write, a cut and fallocate(2) make of it (setrlimit(2)).
 use crate::cases::contracts::prelude::*;
 
+/// Where the file's bytes begin: so far, that the limit is none to what is written of the
+/// contract itself.
+const BASE: i64 = 1 << 32;
+
 pub fn run(t: &mut Report) -> Outcome {
     file("f", b"")?;
     let fd = opened("f", O_RDWR)?;
+    yes!(t; "a file with a hole": lseek(fd, BASE, SEEK_SET););
     let limit = rlimit {
-        rlim_cur: 1000,
+        rlim_cur: BASE as u64 + 1000,
         rlim_max: RLIM_INFINITY,
     };
     yes!(t; "a limit": setrlimit(RLIMIT_FSIZE, &raw const limit););
@@ -19,14 +24,14 @@ pub fn run(t: &mut Report) -> Outcome {
         (NOTED.load(Relaxed), LAST.load(Relaxed)),
         (1, SIGXFSZ),
     );
-    no!(t; "ftruncate": ftruncate(fd, 1001) => EFBIG; "truncate": truncate(c"f".as_ptr(), 1001) => EFBIG;);
+    no!(t; "ftruncate": ftruncate(fd, BASE + 1001) => EFBIG; "truncate": truncate(c"f".as_ptr(), BASE + 1001) => EFBIG;);
     t.same("send it too", NOTED.load(Relaxed), 3);
-    no!(t; "fallocate": fallocate(fd, 0, 0, 1001) => EFBIG;);
+    no!(t; "fallocate": fallocate(fd, 0, BASE, 1001) => EFBIG;);
     t.same("sends it as well", NOTED.load(Relaxed), 4);
-    t.same("all that is there", stat_of(fd)?.st_size, 1000);
-    yes!(t; "within it": ftruncate(fd, 500); "a write there": pwrite(fd, bytes.as_ptr().cast(), 500, 500););
+    t.same("all that is there", stat_of(fd)?.st_size, BASE + 1000);
+    yes!(t; "within it": ftruncate(fd, BASE + 500); "a write there": pwrite(fd, bytes.as_ptr().cast(), 500, BASE + 500););
     ignore(SIGXFSZ)?;
-    no!(t; "it is ignored": pwrite(fd, bytes.as_ptr().cast(), 1, 1000) => EFBIG;);
+    no!(t; "it is ignored": pwrite(fd, bytes.as_ptr().cast(), 1, BASE + 1000) => EFBIG;);
     let [_, writer] = sys::pipe()?;
     t.same(
         "a pipe has no such limit",
