@@ -188,7 +188,8 @@ pub fn start_thread(thread: &Arc<UserThread>) -> Result<()> {
             .lock()
             .retain(|other| !Arc::ptr_eq(other, thread));
     }
-    started.map(|_| ())
+    // The new thread does so too, if it is quicker: who knows its number finds it.
+    started.map(|made| drop(thread.kernel_thread.set(Arc::downgrade(&made))))
 }
 
 /// The kernel's side of a new user thread: on to user mode. Owns nothing when

@@ -121,6 +121,7 @@ impl Subject {
         match letter {
             'R' | 'T' if stands => ('t', "tracing stop"),
             'R' if self.runs() => ('R', "running"),
+            'R' if self.waits_for_lock() => ('D', "disk sleep"),
             'R' => ('S', "sleeping"),
             'T' => ('T', "stopped"),
             'Z' => ('Z', "zombie"),
@@ -128,15 +129,22 @@ impl Subject {
         }
     }
 
+    /// Whether a thread runs, is to run, or has not begun to.
     fn runs(&self) -> bool {
         let runs = |thread: &Arc<UserThread>| {
-            let kernel = thread.kernel_thread();
-            kernel.is_some_and(|kernel| matches!(kernel.state(), State::Ready | State::Running))
+            let state = thread.kernel_thread().map(|thread| thread.state());
+            !matches!(state, Some(State::Blocked | State::Dead))
         };
         match &self.thread {
             Some(thread) => runs(thread),
             None => self.process.threads.lock().iter().any(runs),
         }
+    }
+
+    /// Whether it waits where no signal ends that.
+    fn waits_for_lock(&self) -> bool {
+        let thread = self.kernel_thread();
+        thread.is_some_and(|thread| thread.context().waiting_for().is_some())
     }
 
     /// What it has used, but for memory.

@@ -43,8 +43,8 @@ pub fn run(t: &mut Report) -> Outcome {
         call!(getpriority(PRIO_PROCESS as _, child as u32)),
         Ok(7),
     );
-    sys::close(feed)?;
     sys::kill(child, SIGKILL)?;
     t.same("killed", sys::wait(child), Ok(End::Killed(SIGKILL)));
+    sys::close(feed)?;
     Ok(())
 }

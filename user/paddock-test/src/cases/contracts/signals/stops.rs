@@ -48,6 +48,9 @@ pub fn run(t: &mut Report) -> Outcome {
         sys::wait_with(child, WUNTRACED | WNOHANG).map(|it| it.0),
         Ok(0),
     );
+    // Two that wait would be one.
+    let waits = || u64::from_str_radix(&line_of(&place, "ShdPnd:"), 16).unwrap_or(0);
+    sys::until(|| waits() == 0)?;
     sys::kill(child, SIGCONT)?;
     t.same("handled both times", sys::wait(child), Ok(End::Exited(7)));
     let child = sys::fork(|| {
