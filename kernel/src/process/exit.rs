@@ -126,7 +126,8 @@ fn end_process(process: &Arc<Process>, thread: &UserThread) {
                 list.push(member.clone());
             }
         });
-        // Before its number can be another's.
+        // Before anybody can wait for it, and before its number can be another's.
+        process.has_exited.store(true, Ordering::Release);
         (effects, cgroup::leave(process), tracer)
     };
     if let Some(tracer) = tracer {
@@ -170,7 +171,6 @@ fn end_process(process: &Arc<Process>, thread: &UserThread) {
     }
     // An empty group has no process that could still be waited for in vain.
     group.tell();
-    process.has_exited.store(true, Ordering::Release);
     process.exited.wake_all();
     let hook = process.on_exit.lock().take();
     if let Some(hook) = hook {
