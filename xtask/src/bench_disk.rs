@@ -2,7 +2,7 @@
 //! same QEMU, with a copy of the same disk.
 
 use crate::disk::{self, Contents};
-use crate::machine::{machine, run_limited, test_folder, test_programs};
+use crate::machine::{Reply, test_folder, test_programs};
 use crate::rows::{self, Row};
 use crate::{debian, linux};
 use anyhow::{Result, ensure};
@@ -66,23 +66,26 @@ impl Plan {
         format!("paddock-test bench-disk /root {size} {files} {parts}")
     }
 
+    /// Has one of the kernels run it.
+    fn run(&self, on: impl FnOnce(&linux::Run<'_>) -> Result<Reply>) -> Result<Reply> {
+        on(&linux::Run {
+            name: "bench-disk",
+            disk: &Self::image(),
+            mem: &self.mem,
+            smp: self.smp,
+            icount: self.icount,
+            script: &self.command(),
+            limit: PATIENCE,
+        })
+    }
+
     /// Runs it on Paddock.
     ///
     /// # Errors
-    /// A machine that does not come up, or a program that fails.
+    /// As [`linux::Run::on_paddock`]; a program that fails.
     pub fn on_paddock(&self) -> Result<Vec<Row>> {
-        let described = machine("bench-disk").alone().disk(&Self::image());
-        let described = described.smp(self.smp);
-        let machine = described
-            .with(|config| {
-                config.mem.clone_from(&self.mem);
-                config.icount = self.icount;
-            })
-            .up()?;
-        let mut ssh = machine.ssh_command(&[])?;
-        let reply = run_limited(ssh.arg(self.command()), Vec::new(), PATIENCE)?;
+        let reply = self.run(|run| run.on_paddock())?;
         ensure!(reply.status.success(), "{reply}");
-        machine.off()?;
         Ok(rows::read(&reply.text()))
     }
 
@@ -91,16 +94,7 @@ impl Plan {
     /// # Errors
     /// As [`linux::Run::on_linux`]; a program that measures nothing.
     pub fn on_linux(&self) -> Result<Vec<Row>> {
-        let reply = linux::Run {
-            name: "bench-disk",
-            disk: &Self::image(),
-            mem: &self.mem,
-            smp: self.smp,
-            icount: self.icount,
-            script: &self.command(),
-            limit: PATIENCE,
-        }
-        .on_linux()?;
+        let reply = self.run(|run| run.on_linux())?;
         let rows = rows::read(&reply.text());
         ensure!(
             !rows.is_empty(),

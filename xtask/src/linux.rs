@@ -1,7 +1,7 @@
 //! Debian's kernel for arm64 in the same QEMU, with a copy of a disk of Paddock's as its
-//! root: what a program does, or costs, on Linux.
+//! root: what a program does, or costs, on Linux; and the same on Paddock.
 
-use crate::machine::{LIMIT, Reply, run_limited, test_folder};
+use crate::machine::{LIMIT, Reply, machine, run_limited, test_folder};
 use crate::process::{find, tool};
 use crate::qemu::{Config, Net, free_port};
 use crate::{busybox, debian, disk, initrd};
@@ -49,6 +49,24 @@ pub struct Run<'a> {
 }
 
 impl Run<'_> {
+    /// Boots Paddock, runs the script there by ssh, and gives what came of it.
+    ///
+    /// # Errors
+    /// A machine that does not come up, or has something to complain of at its end.
+    pub fn on_paddock(&self) -> Result<Reply> {
+        let described = machine(self.name).alone().disk(self.disk).smp(self.smp);
+        let machine = described
+            .with(|config| {
+                config.mem = self.mem.to_owned();
+                config.icount = self.icount;
+            })
+            .up()?;
+        let mut ssh = machine.ssh_command(&[])?;
+        let reply = run_limited(ssh.arg(self.script), Vec::new(), self.limit)?;
+        machine.off()?;
+        Ok(reply)
+    }
+
     /// Boots Debian's kernel, which is fetched if it is not there yet, runs the script,
     /// and gives what came on the console.
     ///

@@ -3,11 +3,11 @@
 use super::image::addition;
 use anyhow::{Result, bail};
 use lexopt::prelude::*;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 use xtask::disk::{self, Contents};
-use xtask::machine::{Reply, machine, run_limited, test_folder, test_programs};
+use xtask::machine::{test_folder, test_programs};
 use xtask::qemu::cpus;
 use xtask::rows::Kernels;
 use xtask::{linux, step};
@@ -72,13 +72,22 @@ pub fn main(args: &mut lexopt::Parser) -> Result<ExitCode> {
     }
     super::test::prepare(build)?;
     let disk = plan.disk()?;
+    let run = linux::Run {
+        name: "beside",
+        disk: &disk,
+        mem: &plan.mem,
+        smp: plan.smp,
+        icount: plan.icount,
+        script: &plan.script(),
+        limit: plan.limit,
+    };
     if which.has_paddock() {
         step::step("On Paddock");
-        print!("{}", plan.on_paddock(&disk)?.text());
+        print!("{}", run.on_paddock()?.text());
     }
     if which.has_linux() {
         step::step("On Linux");
-        print!("{}", plan.on_linux(&disk)?.text());
+        print!("{}", run.on_linux()?.text());
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -108,32 +117,5 @@ impl Plan {
             "cd /root; {} 2>&1; echo \"status $?\"",
             self.words.join(" ")
         )
-    }
-
-    fn on_paddock(&self, disk: &Path) -> Result<Reply> {
-        let described = machine("beside").alone().disk(disk).smp(self.smp);
-        let machine = described
-            .with(|config| {
-                config.mem.clone_from(&self.mem);
-                config.icount = self.icount;
-            })
-            .up()?;
-        let mut ssh = machine.ssh_command(&[])?;
-        let reply = run_limited(ssh.arg(self.script()), Vec::new(), self.limit)?;
-        machine.off()?;
-        Ok(reply)
-    }
-
-    fn on_linux(&self, disk: &Path) -> Result<Reply> {
-        linux::Run {
-            name: "beside",
-            disk,
-            mem: &self.mem,
-            smp: self.smp,
-            icount: self.icount,
-            script: &self.script(),
-            limit: self.limit,
-        }
-        .on_linux()
     }
 }

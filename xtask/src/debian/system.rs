@@ -6,11 +6,12 @@ use super::apt::Apt;
 use super::{database, package};
 use crate::accounts::locked;
 use crate::disk::{AttributesOf, Base, Contents, LIBRARY, room_for};
+use crate::overlay::Overlay;
 use crate::step::{note, timed};
 use crate::{paths, step};
 use anyhow::{Context, Result, ensure};
-use std::fs::{self, Permissions};
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 /// What Debian's packages take for granted (apt-patterns(7)), on a disk that is
@@ -146,44 +147,30 @@ fn unpack(debs: &[PathBuf], tree: &Path, attributes: &mut AttributesOf) -> Resul
 
 /// What comes on top of packages and default tree.
 fn lay_over(base: &Path, over: &Path, packages: &[String]) -> Result<()> {
-    let write = |path: &str, text: &str, mode: u32| -> Result<()> {
-        let path = over.join(path);
-        fs::create_dir_all(path.parent().context("a path without folder")?)?;
-        fs::write(&path, text)?;
-        Ok(fs::set_permissions(&path, Permissions::from_mode(mode))?)
-    };
-    write("usr/lib/paddock/debian-configure", CONFIGURE, 0o755)?;
-    write("usr/sbin/policy-rc.d", POLICY, 0o755)?;
+    let over = Overlay(over);
+    over.write("usr/lib/paddock/debian-configure", CONFIGURE, 0o755)?;
+    over.write("usr/sbin/policy-rc.d", POLICY, 0o755)?;
     let read = |path: &str| {
         let path = base.join(path);
         fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))
     };
     let users = read("usr/share/base-passwd/passwd.master")?;
-    write("etc/passwd", &users.replace(":*:", ":x:"), 0o644)?;
-    write("etc/shadow", &locked(&users), 0o600)?;
+    over.write("etc/passwd", &users.replace(":*:", ":x:"), 0o644)?;
+    over.write("etc/shadow", &locked(&users), 0o600)?;
     let groups = read("usr/share/base-passwd/group.master")?;
-    write("etc/group", &groups, 0o644)?;
+    over.write("etc/group", &groups, 0o644)?;
     let release = release(&read("usr/lib/os-release")?).to_owned();
-    write("etc/apt/sources.list", &sources(&release), 0o644)?;
+    over.write("etc/apt/sources.list", &sources(&release), 0o644)?;
     let ours = paths::workspace().join("rootfs/etc/os-release");
     let ours = fs::read_to_string(&ours)?;
     let like = format!("{ours}ID_LIKE=debian\nVERSION_CODENAME={release}\n");
-    write("etc/os-release", &like, 0o644)?;
-    let define = |name: &str, text: &str| -> Result<()> {
-        write(&format!("etc/herd/available/{name}.conf"), text, 0o644)?;
-        let enabled = over.join("etc/herd/enabled");
-        fs::create_dir_all(&enabled)?;
-        Ok(symlink(
-            format!("../available/{name}.conf"),
-            enabled.join(format!("{name}.conf")),
-        )?)
-    };
-    define("debian-configure", SERVICE)?;
+    over.write("etc/os-release", &like, 0o644)?;
+    over.define("debian-configure", SERVICE)?;
     let library = paths::workspace().join("rootfs").join(LIBRARY);
     for name in packages {
         let definition = library.join(format!("{name}.conf"));
         if definition.exists() {
-            define(name, &fs::read_to_string(&definition)?)?;
+            over.define(name, &fs::read_to_string(&definition)?)?;
             note(&format!("{name} runs as a service"));
         }
     }

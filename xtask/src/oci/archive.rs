@@ -1,5 +1,6 @@
 //! The archive of an image: a tar file of blobs, or a folder of them.
 
+use crate::tar_entry::relative;
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use flate2::read::MultiGzDecoder;
 use ruzstd::decoding::StreamingDecoder;
@@ -7,7 +8,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 use std::fs::{self, File};
 use std::io::{self, BufReader, Read, Seek};
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 /// The blobs of an image, unpacked.
 pub struct Archive {
@@ -122,20 +123,4 @@ pub fn open(path: &Path) -> Result<Box<dyn Read>> {
         }
         _ => Ok(Box::new(file)),
     }
-}
-
-/// `./usr/bin` and `/usr/bin` as `usr/bin`.
-///
-/// # Errors
-/// A path with `..` in it.
-pub fn relative(path: &Path) -> Result<PathBuf> {
-    let mut plain = PathBuf::new();
-    for part in path.components() {
-        match part {
-            Component::CurDir | Component::RootDir => {}
-            Component::Normal(name) => plain.push(name),
-            _ => bail!("{} leaves the archive", path.display()),
-        }
-    }
-    Ok(plain)
 }

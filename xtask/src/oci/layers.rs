@@ -1,8 +1,9 @@
 //! Layers of an image, one over the other, in a folder of this host: without root, and
 //! without a file outside that folder whatever a layer says.
 
-use super::archive::{open, relative};
-use crate::disk::{Attributes, AttributesOf};
+use super::archive::open;
+use crate::disk::AttributesOf;
+use crate::tar_entry::{self, relative};
 use anyhow::{Context, Result, ensure};
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
@@ -198,7 +199,7 @@ impl Tree {
         let Some(place) = self.place(path)? else {
             return Ok(());
         };
-        let mut attributes = attributes_of(entry.header())?;
+        let mut attributes = tar_entry::attributes(entry.header())?;
         let file = self.root.join(&place);
         let is_dir = |file: &Path| file.symlink_metadata().is_ok_and(|meta| meta.is_dir());
         if !(kind.is_dir() && is_dir(&file)) {
@@ -223,15 +224,6 @@ impl Tree {
         self.attributes.insert(place, attributes);
         Ok(())
     }
-}
-
-fn attributes_of(header: &tar::Header) -> Result<Attributes> {
-    let number = |id: u64| u32::try_from(id).context("an owner's number");
-    Ok(Attributes {
-        mode: header.mode()? & 0o7777,
-        uid: number(header.uid()?)?,
-        gid: number(header.gid()?)?,
-    })
 }
 
 /// The parts of a path, the last first: `..` and names.

@@ -1,12 +1,12 @@
 //! The service that runs an image's program, and the users that the machine then has.
 
 use super::layers::Tree;
+use crate::overlay::Overlay;
 use crate::{accounts, paths};
 use anyhow::{Context, Result};
 use serde_json::Value;
 use std::fmt::Write;
-use std::fs::{self, Permissions};
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::fs;
 use std::path::Path;
 
 /// The service that has ports below 1024 free for all, as they are in a container.
@@ -125,36 +125,24 @@ impl Service {
             let path = paths::workspace().join("rootfs").join(path);
             fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))
         };
-        let write = |path: &str, text: &str, mode: u32| -> Result<()> {
-            let path = over.join(path);
-            fs::create_dir_all(path.parent().context("a path without folder")?)?;
-            fs::write(&path, text)?;
-            Ok(fs::set_permissions(&path, Permissions::from_mode(mode))?)
-        };
+        let over = Overlay(over);
         let users = tree.text("etc/passwd")?.unwrap_or_default();
         self.settle_group(&users)?;
         let has_shell = |shell: &str| tree.has_file(shell);
         let users =
             accounts::with_root_shell(&accounts::joined(&users, &ours("etc/passwd")?), has_shell);
-        write("etc/passwd", &users, 0o644)?;
-        write("etc/shadow", &accounts::locked(&users), 0o600)?;
+        over.write("etc/passwd", &users, 0o644)?;
+        over.write("etc/shadow", &accounts::locked(&users), 0o600)?;
         let groups = tree.text("etc/group")?.unwrap_or_default();
         let groups = accounts::joined(&groups, &ours("etc/group")?);
-        write("etc/group", &groups, 0o644)?;
+        over.write("etc/group", &groups, 0o644)?;
         let release = tree.text("etc/os-release")?.unwrap_or_default();
         let release = like(&ours("etc/os-release")?, &release);
-        write("etc/os-release", &release, 0o644)?;
-        let define = |name: &str, text: &str| -> Result<()> {
-            let file = format!("{name}.conf");
-            write(&format!("etc/herd/available/{file}"), text, 0o644)?;
-            let enabled = over.join("etc/herd/enabled");
-            fs::create_dir_all(&enabled)?;
-            Ok(symlink(format!("../available/{file}"), enabled.join(file))?)
-        };
+        over.write("etc/os-release", &release, 0o644)?;
         if !self.command.is_empty() {
-            define(&self.name, &self.definition())?;
+            over.define(&self.name, &self.definition())?;
             if self.is_ordinary() {
-                define(PORTS, PORTS_DEFINITION)?;
+                over.define(PORTS, PORTS_DEFINITION)?;
             }
         }
         Ok(self)
