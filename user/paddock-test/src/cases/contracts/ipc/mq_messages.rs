@@ -1,6 +1,31 @@
 //! mq_send(3), mq_receive(3): priorities, sizes and times.
 use crate::cases::contracts::prelude::*;
 
+fn send(fd: i32, text: &[u8], priority: u32, until: *const timespec) -> Result<(), Errno> {
+    raw!(
+        SYS_mq_timedsend,
+        fd,
+        text.as_ptr(),
+        text.len(),
+        priority,
+        until
+    )
+    .map(drop)
+}
+
+fn get(fd: i32, room: usize, until: *const timespec) -> Result<(Vec<u8>, u32), Errno> {
+    let (mut bytes, mut priority) = ([0u8; 16], 0u32);
+    let count = raw!(
+        SYS_mq_timedreceive,
+        fd,
+        bytes.as_mut_ptr(),
+        room,
+        &raw mut priority,
+        until
+    )?;
+    Ok((bytes[..count as usize].to_vec(), priority))
+}
+
 pub fn run(t: &mut Report) -> Outcome {
     let name = word(&format!("messages-{}", own_pid()));
     let attributes = [0i64, 3, 16, 0, 0, 0, 0, 0];
@@ -17,30 +42,6 @@ pub fn run(t: &mut Report) -> Outcome {
     let (fd, quick) = (open(O_RDWR | O_CREAT)?, open(O_RDWR | O_NONBLOCK)?);
     let (reading, writing) = (open(O_RDONLY)?, open(O_WRONLY)?);
     raw!(SYS_mq_unlink, name.as_ptr())?;
-    let send = |fd: i32, text: &[u8], priority: u32, until: *const timespec| {
-        raw!(
-            SYS_mq_timedsend,
-            fd,
-            text.as_ptr(),
-            text.len(),
-            priority,
-            until
-        )
-        .map(drop)
-    };
-    let mut bytes = [0u8; 16];
-    let mut get = |fd: i32, room: usize, until: *const timespec| {
-        let mut priority = 0u32;
-        let count = raw!(
-            SYS_mq_timedreceive,
-            fd,
-            bytes.as_mut_ptr(),
-            room,
-            &raw mut priority,
-            until
-        )?;
-        Ok((bytes[..count as usize].to_vec(), priority))
-    };
     let none = null();
     t.refused("empty", get(quick, 16, none), EAGAIN);
     t.works("one", send(fd, b"low", 1, none));

@@ -5,6 +5,37 @@ fn advise(map: &Map, offset: usize, length: usize, advice: i32) -> Result<i32, E
     call!(madvise(map.address(offset).cast_mut(), length, advice))
 }
 
+/// Memory that is needed no longer, and what is locked.
+fn freed(t: &mut Report, anon: &Map, private: &Map, memory: &Map) -> Outcome {
+    t.works("free", advise(anon, 0, PAGE, MADV_FREE));
+    anon.write(0, 7);
+    t.same("until it is written", anon.read(0), 7);
+    t.refused(
+        "free of a file",
+        advise(private, 0, PAGE, MADV_FREE),
+        EINVAL,
+    );
+    t.refused(
+        "free of shared memory",
+        advise(memory, 0, PAGE, MADV_FREE),
+        EINVAL,
+    );
+    yes!(t; "locked": mlock(anon.address(0), PAGE););
+    t.refused(
+        "what is locked is needed",
+        advise(anon, 0, PAGE, MADV_DONTNEED),
+        EINVAL,
+    );
+    t.refused("and not removed", advise(anon, 0, PAGE, MADV_FREE), EINVAL);
+    t.refused(
+        "a negative length",
+        advise(anon, 0, usize::MAX - 100, MADV_NORMAL),
+        EINVAL,
+    );
+    t.works("none", advise(anon, 0, 0, MADV_DONTNEED));
+    Ok(())
+}
+
 pub fn run(t: &mut Report) -> Outcome {
     file("f", &[b'f'; 3 * PAGE])?;
     let fd = opened("f", O_RDWR)?;
@@ -61,31 +92,5 @@ pub fn run(t: &mut Report) -> Outcome {
     t.same("is kept", memory.read(0), 5);
     t.works("removed", advise(&memory, 0, PAGE, MADV_REMOVE));
     t.same("is not", memory.read(0), 0);
-    t.works("free", advise(&anon, 0, PAGE, MADV_FREE));
-    anon.write(0, 7);
-    t.same("until it is written", anon.read(0), 7);
-    t.refused(
-        "free of a file",
-        advise(&private, 0, PAGE, MADV_FREE),
-        EINVAL,
-    );
-    t.refused(
-        "free of shared memory",
-        advise(&memory, 0, PAGE, MADV_FREE),
-        EINVAL,
-    );
-    yes!(t; "locked": mlock(anon.address(0), PAGE););
-    t.refused(
-        "what is locked is needed",
-        advise(&anon, 0, PAGE, MADV_DONTNEED),
-        EINVAL,
-    );
-    t.refused("and not removed", advise(&anon, 0, PAGE, MADV_FREE), EINVAL);
-    t.refused(
-        "a negative length",
-        advise(&anon, 0, usize::MAX - 100, MADV_NORMAL),
-        EINVAL,
-    );
-    t.works("none", advise(&anon, 0, 0, MADV_DONTNEED));
-    Ok(())
+    freed(t, &anon, &private, &memory)
 }

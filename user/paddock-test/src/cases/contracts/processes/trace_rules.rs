@@ -1,21 +1,41 @@
 //! ptrace(2): who may, and what is refused.
 use crate::cases::contracts::prelude::*;
 
+const TRACEME: i64 = 0;
+const PEEK: i64 = 1;
+const POKE: i64 = 4;
+const CONT: i64 = 7;
+const KILL: i64 = 8;
+const ATTACH: i64 = 16;
+const DETACH: i64 = 17;
+const OPTIONS: i64 = 0x4200;
+const SEIZE: i64 = 0x4206;
+const INTERRUPT: i64 = 0x4207;
+
 fn trace(what: i64, pid: i32, place: usize, word: usize) -> Result<i64, Errno> {
     raw!(SYS_ptrace, what, pid as i64, place, word)
 }
 
+/// A child that asks to be traced.
+fn by_itself(t: &mut Report) -> Outcome {
+    let child = sys::fork(|| {
+        let first = trace(TRACEME, 0, 0, 0);
+        let second = trace(TRACEME, 0, 0, 0);
+        let _ = call!(raise(SIGUSR1));
+        i32::from(first.is_err() || second != Err(Errno(EPERM)))
+    })?;
+    t.same(
+        "a signal stops it",
+        sys::wait_with(child, 0),
+        Ok((child, End::Stopped(SIGUSR1))),
+    );
+    t.works("which is dropped", trace(CONT, child, 0, 0));
+    t.same("all went well", sys::wait(child), Ok(End::Exited(0)));
+    t.refused("who has ended", trace(KILL, child, 0, 0), ESRCH);
+    Ok(())
+}
+
 pub fn run(t: &mut Report) -> Outcome {
-    const TRACEME: i64 = 0;
-    const PEEK: i64 = 1;
-    const POKE: i64 = 4;
-    const CONT: i64 = 7;
-    const KILL: i64 = 8;
-    const ATTACH: i64 = 16;
-    const DETACH: i64 = 17;
-    const OPTIONS: i64 = 0x4200;
-    const SEIZE: i64 = 0x4206;
-    const INTERRUPT: i64 = 0x4207;
     let own = sys::tid();
     t.refused("nobody", trace(ATTACH, NOBODYS, 0, 0), ESRCH);
     t.refused("itself", trace(ATTACH, own, 0, 0), EPERM);
@@ -79,19 +99,5 @@ pub fn run(t: &mut Report) -> Outcome {
         "0".into(),
     );
     t.same("it ends", end(child), Ok(End::Killed(SIGKILL)));
-    let child = sys::fork(|| {
-        let first = trace(TRACEME, 0, 0, 0);
-        let second = trace(TRACEME, 0, 0, 0);
-        let _ = call!(raise(SIGUSR1));
-        i32::from(first.is_err() || second != Err(Errno(EPERM)))
-    })?;
-    t.same(
-        "a signal stops it",
-        sys::wait_with(child, 0),
-        Ok((child, End::Stopped(SIGUSR1))),
-    );
-    t.works("which is dropped", trace(CONT, child, 0, 0));
-    t.same("all went well", sys::wait(child), Ok(End::Exited(0)));
-    t.refused("who has ended", trace(KILL, child, 0, 0), ESRCH);
-    Ok(())
+    by_itself(t)
 }

@@ -18,6 +18,39 @@ fn headers(pieces: &mut [iovec]) -> Vec<Many> {
     all.collect()
 }
 
+fn send(fd: i32, all: *mut Many, count: u32, flags: i32) -> Result<i64, Errno> {
+    raw!(SYS_sendmmsg, fd, all, count, flags)
+}
+
+fn receive(
+    fd: i32,
+    all: *mut Many,
+    count: u32,
+    flags: i32,
+    wait: *const timespec,
+) -> Result<i64, Errno> {
+    raw!(SYS_recvmmsg, fd, all, count, flags, wait)
+}
+
+fn refused_times(t: &mut Report, fd: i32, list: *mut Many) {
+    let (odd, negative) = (time(0, 1_000_000_000), time(-1, 0));
+    t.refused(
+        "too many nanoseconds",
+        receive(fd, list, 3, 0, &raw const odd),
+        EINVAL,
+    );
+    t.refused(
+        "a negative time",
+        receive(fd, list, 3, 0, &raw const negative),
+        EINVAL,
+    );
+    t.refused(
+        "a time nowhere",
+        receive(fd, list, 3, 0, std::ptr::dangling::<timespec>()),
+        EFAULT,
+    );
+}
+
 pub fn run(t: &mut Report) -> Outcome {
     let mut pair = [0; 2];
     call!(socketpair(AF_UNIX, SOCK_DGRAM, 0, pair.as_mut_ptr()))?;
@@ -30,11 +63,6 @@ pub fn run(t: &mut Report) -> Outcome {
         })
         .collect();
     let mut all = headers(&mut pieces);
-    let send =
-        |fd: i32, all: *mut Many, count: u32, flags: i32| raw!(SYS_sendmmsg, fd, all, count, flags);
-    let receive = |fd: i32, all: *mut Many, count: u32, flags: i32, wait: *const timespec| {
-        raw!(SYS_recvmmsg, fd, all, count, flags, wait)
-    };
     t.refused("sent on nothing", send(999, all.as_mut_ptr(), 3, 0), EBADF);
     t.refused("on no socket", send(0, all.as_mut_ptr(), 3, 0), ENOTSOCK);
     t.refused(
@@ -61,22 +89,7 @@ pub fn run(t: &mut Report) -> Outcome {
         receive(0, list, 3, 0, null()),
         ENOTSOCK,
     );
-    let (odd, negative) = (time(0, 1_000_000_000), time(-1, 0));
-    t.refused(
-        "too many nanoseconds",
-        receive(pair[1], list, 3, 0, &raw const odd),
-        EINVAL,
-    );
-    t.refused(
-        "a negative time",
-        receive(pair[1], list, 3, 0, &raw const negative),
-        EINVAL,
-    );
-    t.refused(
-        "a time nowhere",
-        receive(pair[1], list, 3, 0, std::ptr::dangling::<timespec>()),
-        EFAULT,
-    );
+    refused_times(t, pair[1], list);
     t.refused(
         "to nowhere",
         receive(pair[1], std::ptr::dangling_mut::<Many>(), 3, 0, null()),

@@ -1,16 +1,14 @@
 //! getsockname(2), getpeername(2), getsockopt(2): what they refuse, and short room.
 use crate::cases::contracts::prelude::*;
 
-pub fn run(t: &mut Report) -> Outcome {
-    let mut ends = [0; 2];
-    call!(socketpair(AF_UNIX, SOCK_STREAM, 0, ends.as_mut_ptr()))?;
-    let [fd, other] = ends;
-    let null = opened("/dev/null", O_RDWR)?;
+fn ask(number: i64, fd: i32, at: usize, length: *mut i32) -> Result<(), Errno> {
+    call!(syscall(number, fd, at, length)).map(drop)
+}
+
+/// Of a socket that has no name, and of a device.
+fn names(t: &mut Report, fd: i32, null: i32) {
     let mut room = [9u8; 128];
     let at = room.as_mut_ptr();
-    let ask = |number: i64, fd: i32, at: usize, length: *mut i32| {
-        call!(syscall(number, fd, at, length)).map(drop)
-    };
     for (number, what) in [(SYS_getsockname, "name"), (SYS_getpeername, "peer")] {
         let mut length = 128;
         let size = &raw mut length;
@@ -49,6 +47,16 @@ pub fn run(t: &mut Report) -> Outcome {
         );
         t.same(&format!("{what} is longer"), short, 2);
     }
+}
+
+pub fn run(t: &mut Report) -> Outcome {
+    let mut ends = [0; 2];
+    call!(socketpair(AF_UNIX, SOCK_STREAM, 0, ends.as_mut_ptr()))?;
+    let [fd, other] = ends;
+    let null = opened("/dev/null", O_RDWR)?;
+    let mut room = [9u8; 128];
+    let at = room.as_mut_ptr();
+    names(t, fd, null);
     sys::close(other)?;
     let lone = call!(socket(AF_UNIX, SOCK_STREAM, 0))?;
     let mut length = 128;

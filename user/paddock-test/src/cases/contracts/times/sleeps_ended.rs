@@ -1,10 +1,49 @@
 //! clock_nanosleep(2): what a signal leaves, absolute times, and clocks without sleep.
 use crate::cases::contracts::prelude::*;
 
+fn sleep(clock: i32, flags: i32, time: timespec, left: *mut timespec) -> Result<(), Errno> {
+    raw!(SYS_clock_nanosleep, clock, flags, &raw const time, left).map(drop)
+}
+
+/// How a child ends that sleeps and has a signal: well, if it is told what it should be.
+fn left_of(flags: i32, until: timespec) -> Result<End, Errno> {
+    let child = sys::fork(|| {
+        let mut left = time(7, 7);
+        let caught = noted(SIGUSR1, SA_RESTART).is_ok();
+        let end = sleep(CLOCK_MONOTONIC, flags, until, &raw mut left);
+        let told = if flags == 0 {
+            (90..=100).contains(&left.tv_sec)
+        } else {
+            left.tv_sec == 7
+        };
+        unless(caught && end == Err(Errno(EINTR)) && told)
+    })?;
+    sys::until_asleep(child)?;
+    sys::kill(child, SIGUSR1)?;
+    sys::wait(child)
+}
+
+/// A sleeper that is stopped meanwhile.
+fn continued(t: &mut Report) -> Outcome {
+    let child =
+        sys::fork(|| unless(sleep(CLOCK_MONOTONIC, 0, time(0, 200_000_000), null_mut()).is_ok()))?;
+    sys::until_asleep(child)?;
+    sys::kill(child, SIGSTOP)?;
+    t.same(
+        "stopped",
+        sys::wait_with(child, WUNTRACED).map(|it| it.1),
+        Ok(End::Stopped(SIGSTOP)),
+    );
+    sys::kill(child, SIGCONT)?;
+    t.same(
+        "and continued, it sleeps on",
+        sys::wait(child),
+        Ok(End::Exited(0)),
+    );
+    Ok(())
+}
+
 pub fn run(t: &mut Report) -> Outcome {
-    let sleep = |clock: i32, flags: i32, time: timespec, left: *mut timespec| {
-        raw!(SYS_clock_nanosleep, clock, flags, &raw const time, left).map(drop)
-    };
     let none = null_mut();
     t.refused("no clock", sleep(99, 0, time(0, 1), none), EINVAL);
     t.refused(
@@ -57,22 +96,6 @@ pub fn run(t: &mut Report) -> Outcome {
     yes!(t; "then": clock_gettime(CLOCK_MONOTONIC, &raw mut now););
     let passed = (now.tv_sec - begun.tv_sec) * 1_000_000_000 + now.tv_nsec - begun.tv_nsec;
     t.check("not less", passed >= 20_000_000);
-    let left_of = |flags: i32, until: timespec| {
-        let child = sys::fork(|| {
-            let mut left = time(7, 7);
-            let caught = noted(SIGUSR1, SA_RESTART).is_ok();
-            let end = sleep(CLOCK_MONOTONIC, flags, until, &raw mut left);
-            let told = if flags == 0 {
-                (90..=100).contains(&left.tv_sec)
-            } else {
-                left.tv_sec == 7
-            };
-            unless(caught && end == Err(Errno(EINTR)) && told)
-        })?;
-        sys::until_asleep(child)?;
-        sys::kill(child, SIGUSR1)?;
-        sys::wait(child)
-    };
     t.same(
         "a signal tells what is left",
         left_of(0, time(100, 0)),
@@ -84,20 +107,5 @@ pub fn run(t: &mut Report) -> Outcome {
         left_of(TIMER_ABSTIME, later),
         Ok(End::Exited(0)),
     );
-    let child =
-        sys::fork(|| unless(sleep(CLOCK_MONOTONIC, 0, time(0, 200_000_000), none).is_ok()))?;
-    sys::until_asleep(child)?;
-    sys::kill(child, SIGSTOP)?;
-    t.same(
-        "stopped",
-        sys::wait_with(child, WUNTRACED).map(|it| it.1),
-        Ok(End::Stopped(SIGSTOP)),
-    );
-    sys::kill(child, SIGCONT)?;
-    t.same(
-        "and continued, it sleeps on",
-        sys::wait(child),
-        Ok(End::Exited(0)),
-    );
-    Ok(())
+    continued(t)
 }
