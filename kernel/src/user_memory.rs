@@ -80,6 +80,18 @@ impl<T: IntoBytes + Immutable> UserPtr<T> {
     }
 }
 
+/// Looks at what a structure of `size` bytes at `address` has behind the first `known`
+/// ones: fields of later versions, whose meaning is not known here. `E2BIG` if anything
+/// is in them, `EFAULT`.
+pub fn check_unknown(address: u64, known: u64, size: u64) -> Result<()> {
+    for at in known..size {
+        if UserPtr::<u8>::new(address.wrapping_add(at)).read()? != 0 {
+            return Err(Errno::E2BIG);
+        }
+    }
+    Ok(())
+}
+
 /// Copies `length` bytes in.
 ///
 /// # Errors

@@ -102,8 +102,7 @@ pub fn of_kind(
 /// `EPERM` unless the caller may mount a filesystem of a kind (user_namespaces(7)): one in
 /// memory and terminals with CAP_SYS_ADMIN where it is; control groups where the cgroup
 /// namespace belongs; `/proc` where the PID namespace belongs, if all of another one is to
-/// be seen already; others only where the machine's
-/// own namespaces are.
+/// be seen already; others only where the machine's own namespaces are.
 fn check_rights(kind: &[u8], context: &PathContext, flags: MountFlags) -> Result<()> {
     let cred = &context.cred;
     if cred.user_namespace.is_initial() {
@@ -117,19 +116,21 @@ fn check_rights(kind: &[u8], context: &PathContext, flags: MountFlags) -> Result
         }
         b"proc" => {
             cred.require_in(own_space().owner(), Cap::CAP_SYS_ADMIN)?;
-            match namespace().shows_all_of(context, "proc", flags)? {
-                true => Ok(()),
-                false => Err(Errno::EPERM),
-            }
+            check_shown("proc", context, flags)
         }
         b"devpts" => {
             cred.require_here(Cap::CAP_SYS_ADMIN)?;
-            match namespace().shows_all_of(context, "devpts", flags)? {
-                true => Ok(()),
-                false => Err(Errno::EPERM),
-            }
+            check_shown("devpts", context, flags)
         }
         _ => Err(Errno::EPERM),
+    }
+}
+
+/// `EPERM` unless all of another filesystem of a kind is to be seen already.
+fn check_shown(kind: &str, context: &PathContext, flags: MountFlags) -> Result<()> {
+    match namespace().shows_all_of(context, kind, flags)? {
+        true => Ok(()),
+        false => Err(Errno::EPERM),
     }
 }
 

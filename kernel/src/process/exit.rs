@@ -15,7 +15,8 @@ use crate::memory::frames::Reserve;
 use crate::thread;
 use alloc::sync::Arc;
 use core::sync::atomic::Ordering;
-use paddock_process::{Bereft, Usage, WaitStatus};
+use paddock_abi::signal::{SIGCHLD, SIGCONT, SIGHUP, Siginfo};
+use paddock_process::{Bereft, ExitEffects, Local, Usage, WaitStatus};
 
 /// Decides how a process ends; all its threads go on their next way to user
 /// mode. Only the first call counts.
@@ -135,39 +136,15 @@ fn end_process(process: &Arc<Process>, thread: &UserThread) {
     }
     for child in children {
         let signal = child.parent_death_signal.load(Ordering::Relaxed);
-        let info = paddock_abi::signal::Siginfo::kernel(signal);
-        let _ = signals::send_to_process(&child, &info);
+        let _ = signals::send_to_process(&child, &Siginfo::kernel(signal));
     }
     for orphan in orphans {
-        let _ = signals::send_to_process(
-            &orphan,
-            &paddock_abi::signal::Siginfo::kernel(paddock_abi::signal::SIGHUP),
-        );
-        let _ = signals::send_to_process(
-            &orphan,
-            &paddock_abi::signal::Siginfo::kernel(paddock_abi::signal::SIGCONT),
-        );
+        for signal in [SIGHUP, SIGCONT] {
+            let _ = signals::send_to_process(&orphan, &Siginfo::kernel(signal));
+        }
     }
     if let Ok(effects) = effects {
-        if let Some(parent) = &effects.parent {
-            if effects.exit_signal != 0 {
-                let number = effects.number;
-                let info =
-                    signals::child_info(parent, effects.exit_signal, process, number, status);
-                let _ = signals::send_to_process(parent, &info);
-            }
-            parent.children.wake_all();
-        }
-        if let Some(reaper) = &effects.reaper {
-            let number = effects.number_to_reaper;
-            let signal = paddock_abi::signal::SIGCHLD;
-            let info = signals::child_info(reaper, signal, process, number, status);
-            let _ = signals::send_to_process(reaper, &info);
-            reaper.children.wake_all();
-        }
-        if effects.gone.is_some() {
-            numbers::departed(&process.space);
-        }
+        tell_of_end(process, status, &effects);
     }
     // An empty group has no process that could still be waited for in vain.
     group.tell();
@@ -175,6 +152,27 @@ fn end_process(process: &Arc<Process>, thread: &UserThread) {
     let hook = process.on_exit.lock().take();
     if let Some(hook) = hook {
         hook(status);
+    }
+}
+
+/// Tells of a process's end those who can wait for it.
+fn tell_of_end(process: &Arc<Process>, status: WaitStatus, effects: &ExitEffects<Process>) {
+    let send = |receiver: &Arc<Process>, signal: u32, number: Local| {
+        let info = signals::child_info(receiver, signal, process, number, status);
+        let _ = signals::send_to_process(receiver, &info);
+    };
+    if let Some(parent) = &effects.parent {
+        if effects.exit_signal != 0 {
+            send(parent, effects.exit_signal, effects.number);
+        }
+        parent.children.wake_all();
+    }
+    if let Some(reaper) = &effects.reaper {
+        send(reaper, SIGCHLD, effects.number_to_reaper);
+        reaper.children.wake_all();
+    }
+    if effects.gone.is_some() {
+        numbers::departed(&process.space);
     }
 }
 

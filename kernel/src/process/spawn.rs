@@ -75,12 +75,8 @@ pub fn spawn(program: Program<'_>) -> Result<Arc<Process>> {
         tree().lock().reserve(None, uid, limits::OPERATORS)?
     };
     let parent = (!program.first && tree().lock().get(FIRST).is_some()).then_some(FIRST);
-    let protection = match program.first {
-        true => Protection::Whole,
-        false => Protection::No,
-    };
     let number = Local::new(pid);
-    let made = Signals::new(pid, protection).and_then(|signals| {
+    let made = Signals::new(pid, protection(program.first)).and_then(|signals| {
         try_arc(Process::new(NewProcess {
             pid,
             number,
@@ -150,6 +146,14 @@ pub fn abandon(pid: u32) {
         group.tell();
     }
     drop(ended);
+}
+
+/// The first process gets only the signals that it handles.
+fn protection(first: bool) -> Protection {
+    match first {
+        true => Protection::Whole,
+        false => Protection::No,
+    }
 }
 
 /// Gives a user thread its kernel thread and lets it run.

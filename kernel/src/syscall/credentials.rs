@@ -65,24 +65,25 @@ pub fn getegid(call: &mut Call<'_>) -> Result<u64> {
     ))
 }
 
-fn three(call: &Call<'_>, ids: Ids, shown: fn(&Cred, u32) -> u32) -> Result<u64> {
-    for (index, id) in [ids.real, ids.effective, ids.saved].iter().enumerate() {
-        let id = call.thread.with_cred(|cred| shown(cred, *id));
-        call.pointer::<u32>(index).write(&id)?;
+fn three(call: &Call<'_>, ids: fn(&Cred) -> Ids, shown: fn(&Cred, u32) -> u32) -> Result<u64> {
+    let all = call.thread.with_cred(|cred| {
+        let ids = ids(cred);
+        [ids.real, ids.effective, ids.saved].map(|id| shown(cred, id))
+    });
+    for (index, id) in all.iter().enumerate() {
+        call.pointer::<u32>(index).write(id)?;
     }
     Ok(0)
 }
 
 /// getresuid(2).
 pub fn getresuid(call: &mut Call<'_>) -> Result<u64> {
-    let ids = call.thread.with_cred(|cred| cred.uid);
-    three(call, ids, shown_uid)
+    three(call, |cred| cred.uid, shown_uid)
 }
 
 /// getresgid(2).
 pub fn getresgid(call: &mut Call<'_>) -> Result<u64> {
-    let ids = call.thread.with_cred(|cred| cred.gid);
-    three(call, ids, shown_gid)
+    three(call, |cred| cred.gid, shown_gid)
 }
 
 /// Goes on as `make` says, if that may be and is another.

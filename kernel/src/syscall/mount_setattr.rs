@@ -2,7 +2,7 @@
 
 use super::{Call, paths};
 use crate::process::vfs::namespace;
-use crate::user_memory::UserPtr;
+use crate::user_memory::check_unknown;
 use paddock_abi::fcntl::{AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW};
 use paddock_abi::{Errno, Result};
 use paddock_mem::PAGE_SIZE;
@@ -34,12 +34,7 @@ pub fn mount_setattr(call: &mut Call<'_>) -> Result<u64> {
         return Err(Errno::EINVAL);
     }
     namespace().may_mount(&call.context())?;
-    for at in SIZE..size {
-        // What a later version means by it is not known here.
-        if UserPtr::<u8>::new(call.word(3).wrapping_add(at)).read()? != 0 {
-            return Err(Errno::E2BIG);
-        }
-    }
+    check_unknown(call.word(3), SIZE, size)?;
     let [set, clear, propagation, _] = call.pointer::<[u64; 4]>(3).read()?;
     if set == 0 && clear == 0 && propagation == 0 {
         return Ok(0);

@@ -24,8 +24,9 @@ const PARTS: CloneFlags = CloneFlags::FS
 /// What the threads of a process always share.
 const OF_THREADS: CloneFlags = PARTS.union(KINDS).difference(CloneFlags::SYSVSEM);
 
-/// unshare(2): namespaces of mounts, of the host's names, of IPC, of control
-/// groups, of users and of processes to come (`EINVAL` for others), and what processes share; not what is shared by the threads of one (`EINVAL`).
+/// unshare(2): namespaces of mounts, of the host's names, of IPC, of control groups, of
+/// users and of processes to come (`EINVAL` for others), and what processes share; not
+/// what is shared by the threads of one (`EINVAL`).
 pub fn unshare(call: &mut Call<'_>) -> Result<u64> {
     let flags = CloneFlags::from_bits(call.word(0)).ok_or(Errno::EINVAL)?;
     if !(PARTS | KINDS).contains(flags) {
@@ -178,12 +179,11 @@ fn check_rights(own: &Cred, entered: &Entered) -> Result<()> {
         (CloneFlags::NEWNS, new.mounts.owner()),
         (CloneFlags::NEWPID, new.pid.owner()),
     ];
-    for (_, owner) in owners
-        .iter()
-        .filter(|(kind, _)| entered.kinds.contains(*kind))
-    {
-        own.require_in(owner, Cap::CAP_SYS_ADMIN)?;
-        own.require_in(user, Cap::CAP_SYS_ADMIN)?;
+    for (kind, owner) in owners {
+        if entered.kinds.contains(kind) {
+            own.require_in(owner, Cap::CAP_SYS_ADMIN)?;
+            own.require_in(user, Cap::CAP_SYS_ADMIN)?;
+        }
     }
     match entered.kinds.contains(CloneFlags::NEWNS) {
         true => own.require_in(user, Cap::CAP_SYS_CHROOT),

@@ -4,7 +4,7 @@
 use super::Call;
 use crate::process::vfs::namespace;
 use crate::time;
-use crate::user_memory::UserPtr;
+use crate::user_memory::{UserPtr, check_unknown};
 use alloc::sync::Arc;
 use paddock_abi::fcntl::*;
 use paddock_abi::stat::{UTIME_NOW, UTIME_OMIT};
@@ -67,12 +67,7 @@ pub fn openat2(call: &mut Call<'_>) -> Result<u64> {
     if size > PAGE_SIZE {
         return Err(Errno::E2BIG);
     }
-    for at in HOW_SIZE..size {
-        // What a later version means by it is not known here.
-        if UserPtr::<u8>::new(call.word(2).wrapping_add(at)).read()? != 0 {
-            return Err(Errno::E2BIG);
-        }
-    }
+    check_unknown(call.word(2), HOW_SIZE, size)?;
     let [flags, mode, resolve] = call.pointer::<[u64; 3]>(2).read()?;
     let flags = u32::try_from(flags).ok().and_then(OpenFlags::from_bits);
     let restrict = u8::try_from(resolve & !RESOLVE_CACHED);

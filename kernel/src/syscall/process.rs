@@ -4,7 +4,7 @@ use super::{Call, paths, pidfd};
 use crate::fs::cgroup;
 use crate::process::files::release;
 use crate::process::{self, CloneRequest, Process};
-use crate::user_memory::{UserPtr, read_path, read_string};
+use crate::user_memory::{UserPtr, check_unknown, read_path, read_string};
 use alloc::format;
 use alloc::sync::Arc;
 use core::cell::Cell;
@@ -95,12 +95,7 @@ pub fn clone3(call: &mut Call<'_>) -> Result<u64> {
     if size > PAGE_SIZE {
         return Err(Errno::E2BIG);
     }
-    for at in CLONE_ARGS..size {
-        // What a later version means by it is not known here.
-        if UserPtr::<u8>::new(call.word(0).wrapping_add(at)).read()? != 0 {
-            return Err(Errno::E2BIG);
-        }
-    }
+    check_unknown(call.word(0), CLONE_ARGS, size)?;
     let [
         flags,
         pidfd,

@@ -6,7 +6,7 @@ use crate::arch::user_access::{copy_from_user, copy_to_user};
 use crate::cpus;
 use crate::process::{Process, tree};
 use crate::thread::{self, Thread};
-use crate::user_memory::UserPtr;
+use crate::user_memory::check_unknown;
 use alloc::sync::Arc;
 use paddock_abi::process::*;
 use paddock_abi::time::Timespec;
@@ -221,19 +221,14 @@ pub fn sched_getattr(call: &mut Call<'_>) -> Result<u64> {
 fn check_attributes(place: u64, size: u32) -> Result<()> {
     let [first, last] = SCHED_ATTR;
     let fits = match size {
-        0 => true,
-        size if size < first || size > 4096 => false,
-        size => {
-            let mut rest =
-                (last..size).map(|at| UserPtr::<u8>::new(place.wrapping_add(u64::from(at))).read());
-            rest.try_fold(true, |empty, byte| Ok::<_, Errno>(empty && byte? == 0))?
-        }
+        0 => Ok(()),
+        size if size < first || size > 4096 => Err(Errno::E2BIG),
+        size => check_unknown(place, last.into(), size.into()),
     };
-    if !fits {
+    if fits == Err(Errno::E2BIG) {
         copy_to_user(place, &last.to_le_bytes())?;
-        return Err(Errno::E2BIG);
     }
-    Ok(())
+    fits
 }
 
 /// sched_setattr(2): a policy without priorities, and a nice value.

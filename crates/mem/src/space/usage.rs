@@ -81,6 +81,16 @@ pub struct VmaReport<'a, H: Hardware> {
     pub flags: VmFlags<'a, H>,
 }
 
+impl<H: Hardware> VmaReport<'_, H> {
+    /// Bytes of its share that are locked.
+    pub fn locked_bytes(&self) -> u64 {
+        match self.locked {
+            true => self.usage.proportional,
+            false => 0,
+        }
+    }
+}
+
 /// What `VmFlags` of `/proc/PID/smaps` says of an area (proc_pid_smaps(5)).
 pub struct VmFlags<'a, H: Hardware>(&'a Vma<H>);
 

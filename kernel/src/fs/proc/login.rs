@@ -1,6 +1,7 @@
 //! `/proc/PID/loginuid`: as whom a person has logged in, who may since have become
 //! somebody else (proc(5)).
 
+use super::text::{Text, given_number};
 use crate::process::identity::viewer;
 use crate::process::{self, Process};
 use alloc::sync::Arc;
@@ -24,7 +25,7 @@ impl ProcFile for LoginUser {
     fn generate(&self, text: &mut Vec<u8>) -> Result<()> {
         let user = self.0.login_user.load(Relaxed);
         let user = viewer().known(IdKind::User, user).unwrap_or(NOBODY);
-        super::text::Text::new(text).put(format_args!("{user}"))
+        Text::new(text).put(format_args!("{user}"))
     }
 
     /// A process says so of itself: anyone once, later with CAP_AUDIT_CONTROL.
@@ -33,9 +34,7 @@ impl ProcFile for LoginUser {
         else {
             return Err(Errno::EPERM);
         };
-        let text = core::str::from_utf8(data.trim_ascii()).map_err(|_| Errno::EINVAL)?;
-        let user: u32 = text.parse().map_err(|_| Errno::EINVAL)?;
-        let user = match user {
+        let user = match given_number(data)? {
             NOBODY => NOBODY,
             user => viewer().given(IdKind::User, user).ok_or(Errno::EINVAL)?,
         };

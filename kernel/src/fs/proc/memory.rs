@@ -36,12 +36,7 @@ pub fn smaps(subject: &Subject, out: &mut Text<'_>) -> Result<()> {
             "KernelPageSize: {0:>8} kB\nMMUPageSize:    {0:>8} kB\n",
             PAGE_SIZE / 1024
         ))?;
-        let locked = if area.locked {
-            area.usage.proportional
-        } else {
-            0
-        };
-        usage(&area.usage, locked, out)?;
+        usage(&area.usage, area.locked_bytes(), out)?;
         out.put(format_args!("VmFlags: {}\n", area.flags))?;
     }
     Ok(())
@@ -58,11 +53,7 @@ pub fn smaps_rollup(subject: &Subject, out: &mut Text<'_>) -> Result<()> {
     let mut range: Option<(u64, u64)> = None;
     for area in space.reports() {
         total += area.usage;
-        locked += if area.locked {
-            area.usage.proportional
-        } else {
-            0
-        };
+        locked += area.locked_bytes();
         range = Some((range.map_or(area.range.0, |range| range.0), area.range.1));
     }
     let (start, end) = range.unwrap_or_default();

@@ -1,7 +1,7 @@
 //! `/proc/PID/oom_score`, `oom_score_adj` and `oom_adj`.
 
 use super::process::Subject;
-use super::text::Text;
+use super::text::{Text, given_number};
 use crate::process::identity::may_inspect;
 use crate::process::{self, Process, oom};
 use alloc::sync::Arc;
@@ -59,8 +59,7 @@ impl ProcFile for Adjustment {
 
     fn write(&self, data: &[u8]) -> Result<usize> {
         may_inspect(&self.process)?;
-        let text = core::str::from_utf8(data.trim_ascii()).map_err(|_| Errno::EINVAL)?;
-        let value: i32 = text.parse().map_err(|_| Errno::EINVAL)?;
+        let value: i32 = given_number(data)?;
         let value = match self.old_scale {
             true => from_old_scale(value)?,
             false if (OOM_SCORE_ADJ_MIN..=OOM_SCORE_ADJ_MAX).contains(&value) => value,

@@ -1,6 +1,6 @@
 //! `/proc/sys`: what there is to know; few things can be set here.
 
-use super::text::{Text, file};
+use super::text::{Text, file, given_number};
 use crate::memory::frames;
 use crate::process::{accounts, current, limits, limits::NR_OPEN, namespaces, reclaim, uts};
 use crate::{config, machine, net, random};
@@ -101,8 +101,7 @@ impl ProcFile for MaxUserNamespaces {
         if let Some(thread) = current() {
             thread.with_cred(|cred| cred.require(Cap::CAP_SYS_RESOURCE))?;
         }
-        let text = core::str::from_utf8(data.trim_ascii()).map_err(|_| Errno::EINVAL)?;
-        set_max_user_namespaces(text.parse().map_err(|_| Errno::EINVAL)?);
+        set_max_user_namespaces(given_number(data)?);
         Ok(data.len())
     }
 }
@@ -186,8 +185,7 @@ impl ProcFile for UnprivilegedPorts {
     }
 
     fn write(&self, data: &[u8]) -> Result<usize> {
-        let text = core::str::from_utf8(data.trim_ascii()).map_err(|_| Errno::EINVAL)?;
-        net::set_first_unprivileged(text.parse().map_err(|_| Errno::EINVAL)?)?;
+        net::set_first_unprivileged(given_number(data)?)?;
         Ok(data.len())
     }
 }

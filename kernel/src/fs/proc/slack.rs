@@ -1,5 +1,6 @@
 //! `/proc/PID/timerslack_ns`: by how much the first thread's sleeps may end later (proc(5)).
 
+use super::text::{Text, given_number};
 use crate::process::{self, Process};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -30,13 +31,12 @@ impl ProcFile for Slack {
         self.check()?;
         let thread = self.0.thread(self.0.pid).ok_or(Errno::ESRCH)?;
         let nanos = thread.timer_slack[0].load(Relaxed);
-        super::text::Text::new(text).put(format_args!("{nanos}\n"))
+        Text::new(text).put(format_args!("{nanos}\n"))
     }
 
     fn write(&self, data: &[u8]) -> Result<usize> {
         self.check()?;
-        let text = core::str::from_utf8(data.trim_ascii()).map_err(|_| Errno::EINVAL)?;
-        let nanos: u64 = text.parse().map_err(|_| Errno::EINVAL)?;
+        let nanos: u64 = given_number(data)?;
         let thread = self.0.thread(self.0.pid).ok_or(Errno::ESRCH)?;
         let [slack, default] = &thread.timer_slack;
         let nanos = match nanos {

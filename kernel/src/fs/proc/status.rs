@@ -241,18 +241,15 @@ fn cpus(subject: &Subject, out: &mut Text<'_>) -> Result<()> {
     out.put(format_args!(
         "Cpus_allowed:\t{allowed:x}\nCpus_allowed_list:\t"
     ))?;
-    let mut separator = "";
-    let (mut at, mut left) = (0, allowed);
+    let (mut separator, mut left) = ("", allowed);
     while left != 0 {
-        at += left.trailing_zeros();
-        left = allowed >> at;
-        let count = left.trailing_ones();
-        match count {
-            1 => out.put(format_args!("{separator}{at}"))?,
-            _ => out.put(format_args!("{separator}{at}-{}", at + count - 1))?,
+        let first = left.trailing_zeros();
+        let last = first + (left >> first).trailing_ones() - 1;
+        match first == last {
+            true => out.put(format_args!("{separator}{first}"))?,
+            false => out.put(format_args!("{separator}{first}-{last}"))?,
         }
-        at += count;
-        left = allowed.checked_shr(at).unwrap_or(0);
+        left &= u64::MAX.checked_shl(last + 1).unwrap_or(0);
         separator = ",";
     }
     out.put(format_args!("\nMems_allowed:\t1\nMems_allowed_list:\t0\n"))
@@ -261,8 +258,10 @@ fn cpus(subject: &Subject, out: &mut Text<'_>) -> Result<()> {
 fn signals(subject: &Subject, out: &mut Text<'_>) -> Result<()> {
     let threads = subject.process.threads.lock().len();
     let sets = SignalSets::of(subject);
-    let (queued, limit) = subject.process.signals.lock().queued();
-    let apart = subject.process.signals.lock().pending_apart(subject.id());
+    let ((queued, limit), apart) = {
+        let signals = subject.process.signals.lock();
+        (signals.queued(), signals.pending_apart(subject.id()))
+    };
     let (own, shared) = apart.unwrap_or_default();
     out.put(format_args!(
         "Threads:\t{threads}\nSigQ:\t{queued}/{limit}\n"

@@ -2,6 +2,7 @@
 
 use alloc::vec::Vec;
 use core::fmt::{self, Write};
+use core::str::FromStr;
 use paddock_abi::{Errno, Result};
 use paddock_vfs::proc_fs::ProcNode;
 
@@ -48,6 +49,12 @@ impl<'a> Text<'a> {
         }
         Ok(())
     }
+}
+
+/// The number that is written to a file, with white space around it or not. `EINVAL`.
+pub fn given_number<T: FromStr>(data: &[u8]) -> Result<T> {
+    let text = core::str::from_utf8(data.trim_ascii()).map_err(|_| Errno::EINVAL)?;
+    text.parse().map_err(|_| Errno::EINVAL)
 }
 
 /// A file that anyone may read.
