@@ -9,7 +9,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use paddock_abi::socket::*;
 use paddock_abi::{Errno, Result};
-use paddock_cred::{Cap, Ids};
+use paddock_cred::{Cap, IdKind, Ids};
 use paddock_unix_sockets::Received;
 use paddock_vfs::{OpenFile, OpenFlags};
 use zerocopy::{FromBytes, IntoBytes};
@@ -71,28 +71,30 @@ pub fn attached(call: &Call<'_>, socket: Socket<'_>, header: &Msghdr) -> Result<
     Ok(attached)
 }
 
-/// What a program says of who sends (unix(7)): of itself any of its ids, of others with a
-/// right. `EINVAL`, `EPERM`, `ESRCH`.
+/// What a program says of who sends (unix(7)), by the numbers of its namespaces: of itself
+/// any of its ids, of others with a right. `EINVAL`, also for who is nobody there; `EPERM`,
+/// `ESRCH`.
 fn given_credentials(call: &Call<'_>, data: &[u8]) -> Result<Ucred> {
     let given = Ucred::read_from_bytes(data).map_err(|_| Errno::EINVAL)?;
-    let own = call.process().number.get();
+    let process = call.process();
+    let own = process.number.get();
     let is_one = |id: u32, ids: &Ids| [ids.real, ids.effective, ids.saved].contains(&id);
-    let may = call.thread.with_cred(|cred| {
-        (given.pid == own as i32 || cred.capable(Cap::CAP_SYS_ADMIN))
-            && (is_one(given.uid, &cred.uid) || cred.capable(Cap::CAP_SETUID))
-            && (is_one(given.gid, &cred.gid) || cred.capable(Cap::CAP_SETGID))
-    });
-    if !may {
-        return Err(Errno::EPERM);
-    }
+    let (uid, gid) = call.thread.with_cred(|cred| {
+        let known = |kind, id| cred.user_namespace.given(kind, id).ok_or(Errno::EINVAL);
+        let uid = known(IdKind::User, given.uid)?;
+        let gid = known(IdKind::Group, given.gid)?;
+        let may = (given.pid == own as i32
+            || cred.capable_in(process.space.owner(), Cap::CAP_SYS_ADMIN))
+            && (is_one(uid, &cred.uid) || cred.capable_here(Cap::CAP_SETUID))
+            && (is_one(gid, &cred.gid) || cred.capable_here(Cap::CAP_SETGID));
+        may.then_some((uid, gid)).ok_or(Errno::EPERM)
+    })?;
     let pid = call.find_number(given.pid as u32).ok_or(Errno::ESRCH)?;
     if tree().lock().process_of(pid).is_none() {
         return Err(Errno::ESRCH);
     }
-    Ok(Ucred {
-        pid: pid as i32,
-        ..given
-    })
+    let pid = pid as i32;
+    Ok(Ucred { pid, uid, gid })
 }
 
 fn take_files(call: &Call<'_>, data: &[u8], files: &mut Vec<Arc<OpenFile>>) -> Result<()> {

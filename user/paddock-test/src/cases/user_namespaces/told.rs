@@ -54,4 +54,34 @@ pub fn run(report: &mut Report) {
             && unshare(libc::CLONE_NEWUSER)
             && who(pair[0]) == Some((NOBODY, NOBODY))
     });
+    user(report, "who a sender says it is", || {
+        let mut pair = [0; 2];
+        // SAFETY: two descriptors fit.
+        let made =
+            unsafe { libc::socketpair(libc::AF_UNIX, libc::SOCK_STREAM, 0, pair.as_mut_ptr()) };
+        let says = |uid: u32, gid: u32| says(pair[1], uid, gid);
+        let (uid, gid) = ids();
+        made == 0
+            && says(uid, gid) == Ok(1)
+            && as_root_of(0)
+            && says(0, 0) == Ok(1)
+            && says(uid + 1, gid + 1) == Err(Errno(libc::EINVAL))
+    });
+}
+
+/// Sends a byte, and says by SCM_CREDENTIALS of whom.
+fn says(fd: i32, uid: u32, gid: u32) -> Result<i64, Errno> {
+    let mut byte = b'x';
+    let mut piece = libc::iovec {
+        iov_base: (&raw mut byte).cast(),
+        iov_len: 1,
+    };
+    let level = u64::from(libc::SOL_SOCKET as u32) | u64::from(libc::SCM_CREDENTIALS as u32) << 32;
+    let who = u64::from(std::process::id()) | u64::from(uid) << 32;
+    let mut control = [28, level, who, u64::from(gid)];
+    let mut message: libc::msghdr = zeroed();
+    (message.msg_iov, message.msg_iovlen) = (&raw mut piece, 1);
+    message.msg_control = control.as_mut_ptr().cast();
+    message.msg_controllen = size_of_val(&control) as _;
+    raw!(SYS_sendmsg, fd, &raw const message, 0)
 }
