@@ -92,12 +92,13 @@ pub fn differences(here: &[Case], there: &[Case]) -> Vec<String> {
     found
 }
 
-/// A shell's loop over all cases.
+/// A shell's loop over all cases, each of which has a session of its own: what it does to
+/// its process group reaches no other.
 fn script() -> String {
     let left_out = [TOOLS, LEFT_OUT].concat().join("|");
     format!(
         "for case in $(paddock-test list); do case $case in {left_out}) continue;; esac; \
-         echo '{MARK}'$case; (cd /tmp; paddock-test $case < /dev/null 2>&1); done"
+         echo '{MARK}'$case; (cd /tmp; setsid paddock-test $case < /dev/null 2>&1); done"
     )
 }
 

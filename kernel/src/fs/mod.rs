@@ -15,6 +15,7 @@ mod sys;
 
 use crate::console::terminal::{self, ConsoleSink};
 use crate::machine::CommandLine;
+use crate::memory::frames;
 use crate::power;
 use crate::process::{namespaces, terminals, vfs};
 use alloc::sync::Arc;
@@ -46,7 +47,7 @@ pub fn mount_root(command_line: &CommandLine<'_>) {
     let clock = Arc::new(WallClock);
     let devices = devices::table(&make_terminals(), &make_console());
     let root = root::find(command_line, &clock);
-    let namespace = match MountNamespace::new(root.fs, &root.source, devices) {
+    let namespace = match MountNamespace::new(root.fs, &root.source, devices, kept_names()) {
         Ok(namespace) => namespace,
         Err(error) => panic!("no root filesystem: {error}"),
     };
@@ -60,6 +61,12 @@ pub fn mount_root(command_line: &CommandLine<'_>) {
         panic!("no memory for the first namespaces");
     }
     flusher::start();
+}
+
+/// Names that are kept when nobody uses them. With its inode one takes about a KiB: a
+/// sixteenth of memory.
+fn kept_names() -> usize {
+    (frames::total() / 4).clamp(1024, 1 << 16)
 }
 
 #[allow(clippy::disallowed_methods, reason = "runs at boot, before any user")]

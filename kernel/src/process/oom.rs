@@ -153,6 +153,12 @@ fn reclaim() -> bool {
         return true;
     }
     // Names keep inodes, and those keep pages.
+    while reclaim::drop_some_names() {
+        heap::shrink();
+        if enough() {
+            return true;
+        }
+    }
     reclaim::drop_names();
     while !enough() && reclaim::take_pages() {}
     heap::shrink();

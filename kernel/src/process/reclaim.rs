@@ -12,6 +12,8 @@ use paddock_vfs::cache::PageCache;
 const KEPT_SHARE: usize = 64;
 /// Pages that are taken back at once.
 const RECLAIMED: usize = 64;
+/// Names that are dropped at once.
+const DROPPED_NAMES: usize = 256;
 
 static CACHE: OnceCell<Arc<PageCache>> = OnceCell::new();
 
@@ -45,6 +47,12 @@ pub fn drop_pages() {
     if let Some(cache) = page_cache() {
         cache.shrink(usize::MAX);
     }
+}
+
+/// Lets go of some cached names, and of inodes and pages that only they kept; whether
+/// there were any. Sleeps.
+pub fn drop_some_names() -> bool {
+    vfs::try_namespace().is_some_and(|namespace| namespace.shrink_names(DROPPED_NAMES) > 0)
 }
 
 /// Lets go of cached names, inodes and metadata. Sleeps.

@@ -236,7 +236,7 @@ impl World {
         });
         let fs = CgroupFs::new(&hierarchy, machine.clone(), Arc::new(Stopped), 7).unwrap();
         let root: Arc<dyn FileSystem> = fs.clone();
-        let namespace = MountNamespace::new(root, "cgroup2", Arc::new(NoSpecialNodes)).unwrap();
+        let namespace = MountNamespace::new(root, "cgroup2", Arc::new(NoSpecialNodes), 64).unwrap();
         let root = PathContext::root_at(namespace.root());
         World {
             machine,

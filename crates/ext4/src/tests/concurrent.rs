@@ -68,7 +68,7 @@ fn is_expected(error: Errno) -> bool {
 fn threads_change_the_same_tree() {
     let disk = Arc::new(MemDisk::new(make_image(4096, 48 << 10, None)));
     let fs = mount_with(&disk, 300).unwrap();
-    let namespace = MountNamespace::new(fs, "disk", Arc::new(NoSpecialNodes)).unwrap();
+    let namespace = MountNamespace::new(fs, "disk", Arc::new(NoSpecialNodes), 64).unwrap();
     let context = PathContext::root_at(namespace.root());
     namespace.mkdir(&context, b"/mem", 0o755).unwrap();
     let memory = MemFs::new(9, 32 << 20, 0o755, clock(), Arc::new(HeapPages)).unwrap();

@@ -30,7 +30,7 @@ struct Tree {
 
 impl Tree {
     fn new(fs: Arc<Ext4>) -> Tree {
-        let namespace = MountNamespace::new(fs, "disk", Arc::new(NoSpecialNodes)).unwrap();
+        let namespace = MountNamespace::new(fs, "disk", Arc::new(NoSpecialNodes), 64).unwrap();
         let context = PathContext::root_at(namespace.root());
         Tree { namespace, context }
     }

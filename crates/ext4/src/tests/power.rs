@@ -359,7 +359,7 @@ fn what_is_removed_by_its_path_is_free_at_once_unless_it_is_open() {
     let disk = Arc::new(MemDisk::new(make_image(4096, 12 << 10, None)));
     let fs = mount(&disk);
     let before = fs.stats().unwrap().files_free;
-    let namespace = MountNamespace::new(fs.clone(), "disk", Arc::new(NoSpecialNodes)).unwrap();
+    let namespace = MountNamespace::new(fs.clone(), "disk", Arc::new(NoSpecialNodes), 64).unwrap();
     let context = PathContext::root_at(namespace.root());
     let create = |path: &[u8]| {
         let flags = OpenFlags::RDWR | OpenFlags::CREAT;

@@ -1,17 +1,16 @@
-//! [`Dentry`]: a name in a directory, and the cache of names.
+//! [`Dentry`]: a name in a directory.
 //!
 //! For each name of a directory there is at most one live dentry, found
 //! through its parent; a dentry keeps its parent alive. That makes the way
-//! back to the root (getcwd, `..`) right even after renames. The cache keeps
-//! the dentries used last alive.
+//! back to the root (getcwd, `..`) right even after renames.
 
 use super::names::{self, NameMap};
 use crate::{Errno, File, FileKind, Inode, InodeFile, Result};
 use alloc::boxed::Box;
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::collections::BTreeSet;
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use paddock_sync::{Mutex, OnceCell, PreemptOff, Rank, SMALL, SpinLock, may_allocate, try_arc};
 
 /// Names known to be absent that a directory keeps.
@@ -77,7 +76,8 @@ pub struct Dentry {
     /// Held while the directory's names change, or are looked up on disk, so
     /// that the cache and the filesystem never disagree.
     pub(super) dir_lock: Mutex<()>,
-    cache_slot: AtomicU64,
+    /// Where the cache has it, if it does.
+    cache_slot: AtomicU32,
     used: AtomicBool,
     /// What opening a regular file gives: the same each time.
     file: OnceCell<Arc<InodeFile>>,
@@ -152,7 +152,7 @@ impl Dentry {
             ),
             children: SpinLock::new(Rank::Leaf, Children::default()),
             dir_lock: Mutex::new(Rank::Inode, ()),
-            cache_slot: AtomicU64::new(0),
+            cache_slot: AtomicU32::new(u32::MAX),
             used: AtomicBool::new(false),
             file: OnceCell::new(),
         })
@@ -196,6 +196,21 @@ impl Dentry {
         // Another may have been quicker: it makes no difference.
         let _ = self.file.set(file.clone());
         Ok(file)
+    }
+
+    /// Where the cache has it, or had it.
+    pub(super) fn cache_slot(&self) -> u32 {
+        self.cache_slot.load(Ordering::Relaxed)
+    }
+
+    /// The cache has it in `slot`.
+    pub(super) fn set_cache_slot(&self, slot: u32) {
+        self.cache_slot.store(slot, Ordering::Relaxed);
+    }
+
+    /// Whether it was used since this was asked last.
+    pub(super) fn take_used(&self) -> bool {
+        self.used.swap(false, Ordering::Relaxed)
     }
 
     /// The filesystem, by the number of its first mount.
@@ -369,89 +384,6 @@ impl Drop for Dentry {
         let mut parent = self.detach();
         while let Some(mut dentry) = parent.and_then(Arc::into_inner) {
             parent = dentry.detach();
-        }
-    }
-}
-
-/// Keeps the dentries that were used last alive.
-pub(super) struct DentryCache {
-    limit: usize,
-    next_slot: AtomicU64,
-    slots: SpinLock<BTreeMap<u64, Arc<Dentry>>, PreemptOff>,
-}
-
-impl DentryCache {
-    pub fn new(limit: usize) -> DentryCache {
-        DentryCache {
-            limit,
-            next_slot: AtomicU64::new(1),
-            slots: SpinLock::new(Rank::Leaf, BTreeMap::new()),
-        }
-    }
-
-    /// Keeps `dentry` for a while.
-    #[allow(
-        clippy::disallowed_methods,
-        reason = "small, and where nothing may fail: the heap keeps a reserve for such"
-    )]
-    pub fn add(&self, dentry: &Arc<Dentry>) {
-        let slot = self.next_slot.fetch_add(1, Ordering::Relaxed);
-        let evicted = {
-            let mut slots = self.slots.lock();
-            dentry.cache_slot.store(slot, Ordering::Relaxed);
-            slots.insert(slot, dentry.clone());
-            match slots.len() > self.limit {
-                true => self.evict(&mut slots),
-                false => None,
-            }
-        };
-        drop(evicted);
-    }
-
-    /// The dentry that was added first and not used since; one round at most.
-    #[allow(
-        clippy::disallowed_methods,
-        reason = "small, and where nothing may fail: the heap keeps a reserve for such"
-    )]
-    fn evict(&self, slots: &mut BTreeMap<u64, Arc<Dentry>>) -> Option<Arc<Dentry>> {
-        for _ in 0..slots.len() {
-            let (_, dentry) = slots.pop_first()?;
-            if !dentry.used.swap(false, Ordering::Relaxed) {
-                dentry.cache_slot.store(0, Ordering::Relaxed);
-                return Some(dentry);
-            }
-            let slot = self.next_slot.fetch_add(1, Ordering::Relaxed);
-            dentry.cache_slot.store(slot, Ordering::Relaxed);
-            slots.insert(slot, dentry);
-        }
-        slots.pop_first().map(|(_, dentry)| dentry)
-    }
-
-    /// No longer keeps `dentry`.
-    pub fn remove(&self, dentry: &Dentry) {
-        let removed = {
-            let mut slots = self.slots.lock();
-            let slot = dentry.cache_slot.swap(0, Ordering::Relaxed);
-            slots.remove(&slot)
-        };
-        drop(removed);
-    }
-
-    /// No longer keeps anything of the filesystem `fs` (`None`: of any).
-    pub fn purge(&self, fs: Option<u64>) {
-        loop {
-            let found = {
-                let mut slots = self.slots.lock();
-                let matches = |dentry: &Arc<Dentry>| fs.is_none_or(|fs| dentry.fs == fs);
-                let slot = slots
-                    .iter()
-                    .find(|(_, d)| matches(d))
-                    .map(|(slot, _)| *slot);
-                slot.and_then(|slot| slots.remove(&slot))
-            };
-            if found.is_none() {
-                return;
-            }
         }
     }
 }

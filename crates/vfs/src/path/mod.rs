@@ -2,7 +2,9 @@
 
 mod attributes;
 mod change;
+mod clock;
 mod dentry;
+mod dentry_cache;
 mod mount;
 mod mount_namespace;
 mod mount_table;

@@ -1,6 +1,7 @@
 //! [`MountNamespace`]: the tree of mounts, and looking things up in it.
 
-use super::dentry::{Dentry, DentryCache, Keeping, Known, Names};
+use super::dentry::{Dentry, Keeping, Known, Names};
+use super::dentry_cache::DentryCache;
 use super::mount::{Mount, MountFlags, Space, Unmount};
 use super::mount_table::MountTable;
 use super::walk::Walk;
@@ -14,9 +15,6 @@ use paddock_sync::{Mutex, MutexGuard, Rank};
 
 /// The mount namespace that there is from the start.
 pub(super) const INITIAL: u64 = 1;
-
-/// Names that are kept when nobody uses them.
-const CACHED_NAMES: usize = 2048;
 
 /// Opens what a filesystem cannot open by itself: fifos and device nodes.
 pub trait NodeOpener: Send + Sync {
@@ -57,11 +55,13 @@ pub struct MountNamespace {
 }
 
 impl MountNamespace {
-    /// A tree with `root` mounted at its root. `ENOMEM`.
+    /// A tree with `root` mounted at its root, which keeps about `names` names that
+    /// nobody uses. `ENOMEM`.
     pub fn new(
         root: Arc<dyn FileSystem>,
         source: &str,
         opener: Arc<dyn NodeOpener>,
+        names: usize,
     ) -> Result<Arc<MountNamespace>> {
         let mounts = MountTable::new();
         let dentry = Dentry::new(root.root(), 1, b"", None)?;
@@ -73,7 +73,7 @@ impl MountNamespace {
             first,
             mounting: Mutex::new(Rank::MountTable, ()),
             renaming: Mutex::new(Rank::Rename, ()),
-            cache: DentryCache::new(CACHED_NAMES),
+            cache: DentryCache::new(names)?,
             opener,
             next_mount: AtomicU64::new(2),
             next_space: AtomicU64::new(INITIAL + 1),
@@ -339,7 +339,7 @@ impl MountNamespace {
         match self.mounts.shows(fs_id) {
             true => Ok(()),
             false => {
-                self.cache.purge(Some(fs_id));
+                self.cache.purge(fs_id);
                 fs.unmount()
             }
         }
@@ -350,7 +350,7 @@ impl MountNamespace {
     /// error, after all have been tried. The tree is not used afterwards.
     pub fn unmount_all(&self) -> Result<()> {
         let _one = self.mounting.lock();
-        self.cache.purge(None);
+        self.cache.clear();
         let mut result = Ok(());
         while let Some(mount) = self.mounts.pop() {
             result = result.and(self.release(mount));
@@ -391,10 +391,16 @@ impl MountNamespace {
         result.and(self.release_detached())
     }
 
+    /// Lets go of up to `count` names that nobody uses, of those first that were not
+    /// used lately; of how many. May sleep.
+    pub fn shrink_names(&self, count: usize) -> usize {
+        self.cache.shrink(count)
+    }
+
     /// Lets go of the names that nobody uses, and of what filesystems keep
     /// only to be quick.
     pub fn shrink(&self) {
-        self.cache.purge(None);
+        self.cache.clear();
         for fs in self.mounts.filesystems() {
             fs.shrink();
         }

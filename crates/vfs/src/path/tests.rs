@@ -7,6 +7,9 @@ use alloc::format;
 use alloc::vec::Vec;
 use paddock_abi::fcntl::{RENAME_EXCHANGE, RENAME_NOREPLACE};
 
+/// Names that are kept when nobody uses them.
+const KEPT_NAMES: usize = 64;
+
 struct Stopped;
 
 impl Clock for Stopped {
@@ -27,7 +30,8 @@ fn mem_fs_of(bytes: u64) -> Arc<MemFs> {
 }
 
 fn setup() -> (Arc<MountNamespace>, PathContext) {
-    let namespace = MountNamespace::new(mem_fs(), "none", Arc::new(NoSpecialNodes)).unwrap();
+    let namespace =
+        MountNamespace::new(mem_fs(), "none", Arc::new(NoSpecialNodes), KEPT_NAMES).unwrap();
     let context = PathContext::root_at(namespace.root());
     (namespace, context)
 }
@@ -470,9 +474,40 @@ fn nothing_is_kept_of_the_directories_of_a_file_that_is_closed_last() {
     }
     sh.put("/a/b/c/file", "x").unwrap();
     let open = namespace.open(context, b"/a/b/c/file", OpenFlags::empty(), 0);
-    namespace.cache.purge(None);
+    namespace.cache.clear();
     let root = &context.root.dentry;
     assert_eq!(root.known_names(), 1);
     drop(open);
     assert_eq!(root.known_names(), 0);
+}
+
+/// Names that nobody uses are kept up to a number, and those that are looked up again
+/// and again before others.
+#[test]
+fn only_so_many_names_are_kept() {
+    let sh = Shell::new();
+    let (namespace, context) = (&sh.0, &sh.1);
+    let root = &context.root.dentry;
+    sh.put("/hot", "x").unwrap();
+    let hot = namespace
+        .resolve(context, b"/hot", true)
+        .map(|path| Arc::downgrade(&path.dentry))
+        .unwrap();
+    for number in 0..200 {
+        sh.put(&format!("/file-{number}"), "x").unwrap();
+        assert_eq!(sh.get("/hot").unwrap(), b"x");
+        assert!(root.known_names() <= KEPT_NAMES);
+    }
+    assert_eq!(root.known_names(), KEPT_NAMES);
+    assert!(hot.upgrade().is_some());
+    assert_eq!(namespace.shrink_names(10), 10);
+    assert_eq!(root.known_names(), KEPT_NAMES - 10);
+    assert!(hot.upgrade().is_some());
+    assert_eq!(namespace.shrink_names(1000), KEPT_NAMES - 10);
+    assert_eq!(namespace.shrink_names(1), 0);
+    sh.put("/file-7", "y").unwrap();
+    assert_eq!(root.known_names(), 1);
+    namespace.shrink();
+    assert_eq!(root.known_names(), 0);
+    assert_eq!(sh.get("/file-7").unwrap(), b"y");
 }

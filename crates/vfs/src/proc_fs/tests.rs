@@ -64,7 +64,7 @@ fn setup() -> (Arc<MountNamespace>, PathContext, Arc<Pids>) {
         Arc::new(Stopped),
         Arc::new(root),
     );
-    let namespace = MountNamespace::new(fs.unwrap(), "proc", Arc::new(NoSpecialNodes)).unwrap();
+    let namespace = MountNamespace::new(fs.unwrap(), "proc", Arc::new(NoSpecialNodes), 64).unwrap();
     let context = PathContext::root_at(namespace.root());
     (namespace, context, pids)
 }
@@ -171,7 +171,7 @@ fn links_lead_to_what_has_no_name() {
         );
     let fs = ProcFs::new("proc", 0, 3, Arc::new(Stopped), Arc::new(root)).unwrap();
     let text = fs.root().lookup(b"text").unwrap();
-    let namespace = MountNamespace::new(fs, "proc", Arc::new(NoSpecialNodes)).unwrap();
+    let namespace = MountNamespace::new(fs, "proc", Arc::new(NoSpecialNodes), 64).unwrap();
     let context = PathContext::root_at(namespace.root());
     let open = |flags| namespace.open(&context, b"/1", flags, 0o600);
     assert_eq!(open(OpenFlags::empty()).unwrap_err(), Errno::ENOENT);

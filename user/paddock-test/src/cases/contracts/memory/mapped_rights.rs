@@ -68,6 +68,7 @@ pub fn run(t: &mut Report) -> Outcome {
     t.same("another right is another line", lines() > before, true);
     map.protect(PAGE, PAGE, PROT_READ)?;
     t.same("the same is the same", lines(), before);
+    raw!(SYS_munmap, map.start.addr() + 3 * PAGE, PAGE)?;
     t.refused("beyond the end", map.protect(0, 1 << 46, PROT_READ), ENOMEM);
     Ok(())
 }
