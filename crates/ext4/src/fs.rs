@@ -346,6 +346,16 @@ impl FileSystem for Ext4 {
         self.shared.sync()
     }
 
+    fn checkpoint(&self) -> Result<()> {
+        let mut core = self.shared.core.lock();
+        if core.journal.is_none() {
+            return Ok(());
+        }
+        self.shared.reap(&mut core);
+        core.commit()?;
+        core.empty_log()
+    }
+
     fn shrink(&self) {
         // Everybody who needs memory comes here: nobody waits for the others.
         if let Some(mut core) = self.shared.core.try_lock() {

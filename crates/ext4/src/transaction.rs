@@ -67,6 +67,11 @@ pub(crate) struct Core {
     buffers: BlockMap<Box<Buffer>>,
     /// Those of them that are dirty.
     dirty: BlockSet,
+    /// Blocks whose last committed content the log has and their place on the disk has
+    /// not: their buffers stay in memory.
+    logged: BlockSet,
+    /// So many of them there may be after a commit.
+    most_logged: usize,
     /// Clean buffers that are kept.
     kept: usize,
     undo: Vec<Undo>,
@@ -142,6 +147,8 @@ impl Core {
             cache,
             buffers: BlockMap::with_hasher(BlockHasher),
             dirty: BlockSet::with_hasher(BlockHasher),
+            logged: BlockSet::with_hasher(BlockHasher),
+            most_logged: 0,
             kept: 0,
             undo: Vec::new(),
             undo_bytes: Vec::new(),
@@ -175,6 +182,7 @@ impl Core {
     /// Sets how many bytes of clean metadata are kept.
     pub fn keep_bytes(&mut self, bytes: usize) {
         self.kept = (bytes / self.disk.block_size).max(32);
+        self.most_logged = self.kept / 2;
     }
 
     /// `EROFS` if nothing may be changed (any more).
@@ -481,9 +489,10 @@ impl Core {
         self.dirty.len() + self.freed.len() / 64 > limit
     }
 
-    /// How many buffers are clean.
+    /// How many buffers there are at least that can be forgotten.
     fn clean(&self) -> usize {
-        self.buffers.len() - self.dirty.len()
+        let kept = self.dirty.len() + self.logged.len();
+        self.buffers.len().saturating_sub(kept)
     }
 
     /// Forgets clean buffers that were not used lately, if there are many.
@@ -494,13 +503,18 @@ impl Core {
         }
         #[cfg(test)]
         (self.evictions += 1);
-        let clean = self.buffers.values().filter(|buffer| !buffer.dirty);
-        let mut ages: Vec<u64> = clean.map(|buffer| buffer.used).collect();
+        let logged = &self.logged;
+        let is_needed = |block: &u64, buffer: &Buffer| buffer.dirty || logged.contains(block);
+        let clean = self
+            .buffers
+            .iter()
+            .filter(|(block, buffer)| !is_needed(block, buffer));
+        let mut ages: Vec<u64> = clean.map(|(_, buffer)| buffer.used).collect();
         let middle = ages.len() - kept / 2;
         let (_, oldest_kept, _) = ages.select_nth_unstable(middle);
         let oldest_kept = *oldest_kept;
         self.buffers
-            .retain(|_, buffer| buffer.dirty || buffer.used >= oldest_kept);
+            .retain(|block, buffer| is_needed(block, buffer) || buffer.used >= oldest_kept);
     }
 
     /// As [`evict`](Self::evict), for those who only read.
@@ -512,14 +526,17 @@ impl Core {
 
     /// Forgets all clean buffers.
     pub fn drop_clean(&mut self) {
-        self.buffers.retain(|_, buffer| buffer.dirty);
+        let logged = &self.logged;
+        self.buffers
+            .retain(|block, buffer| buffer.dirty || logged.contains(block));
     }
 
-    /// Forgets all buffers, none of which is dirty.
+    /// Forgets all buffers: what they hold is on the disk, or out of date.
     pub fn forget_buffers(&mut self) {
         self.buffers.clear();
         self.last_group = None;
         self.free = None;
         self.dirty.clear();
+        self.logged.clear();
     }
 }

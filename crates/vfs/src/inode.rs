@@ -169,6 +169,12 @@ pub trait FileSystem: Send + Sync {
         Ok(())
     }
 
+    /// Makes everything written before durable, and writes what a journal holds to its
+    /// place: none of it has to stay in memory for that. May sleep.
+    fn checkpoint(&self) -> Result<()> {
+        self.sync()
+    }
+
     /// Lets go of what is in memory only to be quick, as far as that needs no
     /// waiting for another thread.
     fn shrink(&self) {}

@@ -23,7 +23,7 @@ const FILES: &str = "cd /root && echo kept > other && mkdir dir && echo in > dir
         dd if=/dev/zero of=holes bs=4096 count=1 seek=$((i*2)) conv=notrunc 2>/dev/null; done && \
     for i in $(seq 1 40); do echo > filler$i; done && echo late > late && \
     for i in $(seq 41 60); do echo > filler$i; done && \
-    cat other > /dev/null && sync";
+    cat other > /dev/null && sync && echo 3 > /proc/sys/vm/drop_caches";
 
 /// A disk with checksums of metadata. Made once.
 fn image() -> Result<PathBuf> {
@@ -187,23 +187,28 @@ fn a_bad_bitmap_stops_changes() -> Result<()> {
     mended(machine)
 }
 
+/// Makes a change durable.
+const COMMIT: &str = "echo lost > new; dd if=/dev/null of=other conv=notrunc,fsync";
+/// Has what was committed written to its place, and makes a change.
+const CHECKPOINT: &str = "echo 5 > more; sync; echo 2 > /proc/sys/vm/drop_caches; cp other new";
+
 /// What is written of a commit, and fails: the log, its durability, and the places of
 /// what it holds.
-fn commit_that_fails(name: &str, what: impl Fn(&Machine) -> Result<Vec<Failing>>) -> Result<()> {
+fn commit_that_fails(
+    name: &str,
+    action: &str,
+    what: impl Fn(&Machine) -> Result<Vec<Failing>>,
+) -> Result<()> {
     let machine = up(name)?;
     machine.fail_disk(&what(&machine)?)?;
-    failing(
-        &machine,
-        "echo lost > new; dd if=/dev/null of=other conv=notrunc,fsync",
-        &CHANGES_FAIL,
-    )?;
+    failing(&machine, action, &CHANGES_FAIL)?;
     stopped(&machine, "the journal or metadata cannot be written")?;
     mended(machine)
 }
 
 #[test]
 fn a_log_that_cannot_be_written_stops_changes() -> Result<()> {
-    commit_that_fails("eio-log", |machine| {
+    commit_that_fails("eio-log", COMMIT, |machine| {
         let first = block(machine, "bmap <8> 1", "")?;
         let last = block(machine, "bmap <8> 4095", "")?;
         ensure!(last - first == 4094, "the log is in pieces");
@@ -215,10 +220,12 @@ fn a_log_that_cannot_be_written_stops_changes() -> Result<()> {
 
 #[test]
 fn a_commit_that_cannot_be_made_durable_stops_changes() -> Result<()> {
-    commit_that_fails("eio-flush", |_| Ok(vec![Failing::Flush]))
+    commit_that_fails("eio-flush", COMMIT, |_| Ok(vec![Failing::Flush]))
 }
 
 #[test]
 fn a_superblock_that_cannot_be_written_stops_changes() -> Result<()> {
-    commit_that_fails("eio-superblock", |_| Ok(vec![Failing::Write(0)]))
+    commit_that_fails("eio-superblock", CHECKPOINT, |_| {
+        Ok(vec![Failing::Write(0)])
+    })
 }

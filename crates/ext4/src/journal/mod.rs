@@ -2,12 +2,14 @@
 //! transactions, each of descriptors with copies of blocks, revocations, and
 //! a commit record. Numbers are big-endian.
 
+mod batch;
 mod checksum;
 mod recover;
 
 use crate::bytes::{get_be32, put_be16, put_be32};
 use crate::disk::{Disk, zeroed};
 use alloc::vec::Vec;
+use batch::Batch;
 use paddock_vfs::{Errno, Result};
 
 const MAGIC: u32 = 0xc03b_3998;
@@ -48,6 +50,8 @@ pub(crate) struct Journal {
     head: u32,
     /// Blocks from the oldest needed transaction up to `head`.
     used: u32,
+    /// So many of them are enough.
+    most_used: u32,
     sequence: u32,
     wide: bool,
     /// With what the log's checksums begin, if it has any.
@@ -90,6 +94,7 @@ impl Journal {
             length,
             head: first,
             used: 0,
+            most_used: (length - first) / 2,
             sequence: field(JSB_SEQUENCE),
             wide: incompat & INCOMPAT_64BIT != 0,
             checksum_seed: has_checksums.then(|| checksum::seed(&superblock)),
@@ -139,9 +144,10 @@ impl Journal {
         if self.checksum_seed.is_some() { 4 } else { 0 }
     }
 
-    /// Writes one block of the log at the head.
-    fn append(&mut self, disk: &Disk, block: &[u8]) -> Result<()> {
-        disk.write(self.place(self.head)?, block)?;
+    /// Adds one block to the log at the head. It is on the disk once the batch has been
+    /// [written](Batch::write).
+    fn append(&mut self, batch: &mut Batch<'_>, block: &[u8]) -> Result<()> {
+        batch.add(self.place(self.head)?, block)?;
         self.head = self.next(self.head);
         self.used += 1;
         Ok(())
@@ -178,12 +184,45 @@ impl Journal {
         if self.wide { 8 } else { 4 }
     }
 
-    /// Makes a transaction durable. What it copies may be written to its
-    /// place afterwards. `EIO`; `EFBIG` if the log is too small for it.
+    /// How many blocks of the log a transaction takes.
+    fn length_of(&self, disk: &Disk, blocks: usize, revoked: usize) -> usize {
+        let descriptors = blocks.div_ceil(self.tags_per_descriptor(disk));
+        let revocations = revoked.div_ceil(self.revocations_per_block(disk));
+        blocks + descriptors + revocations + 1
+    }
+
+    fn capacity(&self) -> usize {
+        (self.length - self.first) as usize
+    }
+
+    /// Whether a transaction of so many blocks and revocations finds room.
+    pub fn has_room(&self, disk: &Disk, blocks: usize, revoked: usize) -> bool {
+        self.used as usize + self.length_of(disk, blocks, revoked) < self.capacity()
+    }
+
+    /// Whether so much of it is used that what it holds had better be written to its
+    /// place: a transaction that is not too large finds room then.
+    pub fn is_half_full(&self) -> bool {
+        self.used > self.most_used
+    }
+
+    /// It is never said to be half full: it fills up.
+    #[cfg(test)]
+    pub fn fill_up(&mut self) {
+        self.most_used = u32::MAX;
+    }
+
+    /// Makes a transaction durable: it has [room](Self::has_room). `EIO`; `EFBIG` if it
+    /// has none.
     pub fn commit(&mut self, disk: &Disk, blocks: &[(u64, &[u8])], revoked: &[u64]) -> Result<()> {
-        let descriptors = blocks.len().div_ceil(self.tags_per_descriptor(disk));
-        let revocations = revoked.len().div_ceil(self.revocations_per_block(disk));
-        self.make_room(disk, blocks.len() + descriptors + revocations + 1)?;
+        if !self.has_room(disk, blocks.len(), revoked.len()) {
+            return Err(Errno::EFBIG);
+        }
+        if self.used == 0 {
+            // The log is empty on the disk: nothing is read from there before the
+            // transaction is complete.
+            self.write_superblock(disk, self.head)?;
+        }
         let (head, used) = (self.head, self.used);
         let result = self.write_transaction(disk, blocks, revoked);
         if result.is_err() {
@@ -199,44 +238,37 @@ impl Journal {
         blocks: &[(u64, &[u8])],
         revoked: &[u64],
     ) -> Result<()> {
+        let mut batch = Batch::new(disk, blocks.len() + 2)?;
         for part in revoked.chunks(self.revocations_per_block(disk)) {
-            self.write_revocations(disk, part)?;
+            self.write_revocations(&mut batch, part)?;
         }
         for part in blocks.chunks(self.tags_per_descriptor(disk)) {
-            self.write_copies(disk, part)?;
+            self.write_copies(&mut batch, part)?;
         }
+        batch.write()?;
         disk.flush()?;
         let mut commit = self.header(disk, COMMIT)?;
         self.seal_commit(&mut commit);
-        self.append(disk, &commit)?;
+        self.append(&mut batch, &commit)?;
+        batch.write()?;
         disk.flush()?;
         self.sequence = self.sequence.wrapping_add(1);
         Ok(())
     }
 
-    /// Sees to it that the log has room, and that its superblock points at
-    /// the oldest transaction that a replay needs.
-    fn make_room(&mut self, disk: &Disk, blocks: usize) -> Result<()> {
-        let capacity = (self.length - self.first) as usize;
-        if blocks >= capacity {
-            return Err(Errno::EFBIG);
-        }
-        if self.used as usize + blocks >= capacity {
-            // What was committed is written to its place already: once that
-            // is durable, the log is not needed.
-            disk.flush()?;
-            self.used = 0;
-            self.write_superblock(disk, self.head)?;
-            return disk.flush();
-        }
-        match self.used {
-            0 => self.write_superblock(disk, self.head),
-            _ => Ok(()),
-        }
+    /// Empties the log: all that it holds has been written to its place. `EIO`.
+    pub fn reset(&mut self, disk: &Disk) -> Result<()> {
+        // First what is at its place must be durable, then that the log is empty: a log
+        // of which a part has been written over must never be replayed.
+        disk.flush()?;
+        self.write_superblock(disk, 0)?;
+        disk.flush()?;
+        self.used = 0;
+        Ok(())
     }
 
-    fn write_revocations(&mut self, disk: &Disk, revoked: &[u64]) -> Result<()> {
-        let mut block = self.header(disk, REVOKE)?;
+    fn write_revocations(&mut self, batch: &mut Batch<'_>, revoked: &[u64]) -> Result<()> {
+        let mut block = self.header(batch.disk(), REVOKE)?;
         let size = self.revocation_size();
         let bytes = HEADER + 4 + size * revoked.len();
         put_be32(&mut block, HEADER, bytes as u32);
@@ -248,12 +280,12 @@ impl Journal {
             put_be32(&mut block, at + size - 4, *revoked as u32);
         }
         self.seal_tail(&mut block);
-        self.append(disk, &block)
+        self.append(batch, &block)
     }
 
     /// A descriptor and the blocks that it describes.
-    fn write_copies(&mut self, disk: &Disk, blocks: &[(u64, &[u8])]) -> Result<()> {
-        let mut descriptor = self.header(disk, DESCRIPTOR)?;
+    fn write_copies(&mut self, batch: &mut Batch<'_>, blocks: &[(u64, &[u8])]) -> Result<()> {
+        let mut descriptor = self.header(batch.disk(), DESCRIPTOR)?;
         let mut at = HEADER;
         for (index, (block, data)) in blocks.iter().enumerate() {
             let mut flags = 0;
@@ -283,28 +315,18 @@ impl Journal {
             }
         }
         self.seal_tail(&mut descriptor);
-        self.append(disk, &descriptor)?;
+        self.append(batch, &descriptor)?;
         blocks
             .iter()
-            .try_for_each(|(_, data)| self.append_copy(disk, data))
+            .try_for_each(|(_, data)| self.append_copy(batch, data))
     }
 
     /// A block that looks like one of the log's own is escaped.
-    fn append_copy(&mut self, disk: &Disk, data: &[u8]) -> Result<()> {
-        if get_be32(data, 0) != MAGIC {
-            return self.append(disk, data);
+    fn append_copy(&mut self, batch: &mut Batch<'_>, data: &[u8]) -> Result<()> {
+        self.append(batch, data)?;
+        if get_be32(data, 0) == MAGIC {
+            batch.change_last(|copy| put_be32(copy, 0, 0));
         }
-        let mut escaped = zeroed(data.len())?;
-        escaped.copy_from_slice(data);
-        put_be32(&mut escaped, 0, 0);
-        self.append(disk, &escaped)
-    }
-
-    /// Leaves the log empty, after everything has reached its place.
-    pub fn close(&mut self, disk: &Disk) -> Result<()> {
-        disk.flush()?;
-        self.used = 0;
-        self.write_superblock(disk, 0)?;
-        disk.flush()
+        Ok(())
     }
 }

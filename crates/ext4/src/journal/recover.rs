@@ -23,14 +23,38 @@ struct Found {
 
 impl Journal {
     /// Writes what complete transactions hold to its place, and empties the
-    /// log. Does nothing to an empty one; whether there was anything.
-    pub fn recover(&mut self, disk: &Disk) -> Result<bool> {
+    /// log. Does nothing to an empty one.
+    pub fn recover(&mut self, disk: &Disk) -> Result<()> {
         if !self.needs_replay() {
-            return Ok(false);
+            return Ok(());
         }
         let found = self.scan(disk)?;
+        self.replay(disk, &found)?;
+        self.head = self.first;
+        self.reset(disk)
+    }
+
+    /// The same of a log that is in use, whose transactions are all complete. `EUCLEAN` if
+    /// one of them cannot be found any more: then nothing has been written.
+    pub fn write_back(&mut self, disk: &Disk) -> Result<()> {
+        if self.used == 0 {
+            return Ok(());
+        }
+        let next = self.sequence;
+        self.sequence = get_be32(&self.superblock, JSB_SEQUENCE);
+        let found = self.scan(disk);
+        let is_whole = self.sequence == next;
+        self.sequence = next;
+        match is_whole {
+            true => self.replay(disk, &found?)?,
+            false => return Err(found.err().unwrap_or(Errno::EUCLEAN)),
+        }
+        self.reset(disk)
+    }
+
+    fn replay(&self, disk: &Disk, found: &Found) -> Result<()> {
         let mut data = zeroed(disk.block_size)?;
-        self.check_copies(disk, &found, &mut data)?;
+        self.check_copies(disk, found, &mut data)?;
         for copy in &found.copies {
             let revoked = found.revoked.get(&copy.block);
             if revoked.is_some_and(|by| !is_before(*by, copy.sequence)) {
@@ -42,9 +66,7 @@ impl Journal {
             }
             disk.write(copy.block, &data)?;
         }
-        self.head = self.first;
-        self.close(disk)?;
-        Ok(true)
+        Ok(())
     }
 
     /// `EUCLEAN` if a copy is not what was written: then none is used.

@@ -186,6 +186,7 @@ fn metadata_that_cannot_be_read_is_dealt_with_as_the_superblock_says() {
         root.create(b"other", &node(FileKind::Regular)).unwrap();
         fs.sync().unwrap();
         let bad = place(&fs, &*dir, 0);
+        settled(&fs, &disk);
         fs.shrink();
         disk.fail(Fail::Reads, bad);
         assert_eq!(dir.lookup(b"f").err(), Some(Errno::EIO));
@@ -206,6 +207,7 @@ fn a_machine_can_be_made_to_stop() {
     let dir = fs.root().create(b"d", &node(FileKind::Directory)).unwrap();
     fs.sync().unwrap();
     let bad = place(&fs, &*dir, 0);
+    settled(&fs, &disk);
     fs.shrink();
     disk.fail(Fail::Reads, bad);
     let _ = dir.lookup(b"f");

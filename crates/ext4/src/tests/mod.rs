@@ -155,6 +155,16 @@ fn mount(disk: &Arc<MemDisk>) -> Arc<Ext4> {
     mount_with(disk, 4096).unwrap()
 }
 
+/// When what is committed is written to its place: at once, some time later, as ever,
+/// or when the log is full.
+const CHECKPOINTS: [Option<usize>; 4] = [Some(0), Some(8), Some(1000), None];
+
+/// The disk once all that is committed is in its place.
+fn settled(fs: &Ext4, disk: &MemDisk) -> Vec<u8> {
+    fs.checkpoint().unwrap();
+    disk.image()
+}
+
 fn node(kind: FileKind) -> NewNode {
     NewNode::new(kind, 0o755, &Cred::root())
 }

@@ -194,7 +194,7 @@ pub(super) fn replayed_by_e2fsck(image: &[u8]) -> Vec<u8> {
 
 #[test]
 fn a_power_cut_at_any_moment_leaves_a_clean_disk() {
-    for block_size in [1024, 4096] {
+    for (block_size, checkpoints) in [(1024, None), (4096, Some(8)), (1024, Some(0))] {
         let mut start = make_image(block_size, 12 << 10, None);
         if block_size == 4096 {
             start = with_log_checksums(&start);
@@ -204,6 +204,7 @@ fn a_power_cut_at_any_moment_leaves_a_clean_disk() {
         let start = disk.image();
         disk.start_log();
         let fs = mount(&disk);
+        fs.shared.core.lock().checkpoint_late(checkpoints);
         let synced = work(&fs, &disk);
         drop(fs);
         let log = disk.take_log();
@@ -342,16 +343,16 @@ fn what_nobody_uses_is_free_as_its_name_goes_and_never_an_orphan() {
     // In the list from the commit on, and until it goes.
     assert_eq!(first_orphan(&disk.image()), 0);
     fs.sync().unwrap();
-    assert_eq!(u64::from(first_orphan(&disk.image())), open.ino());
+    assert_eq!(u64::from(first_orphan(&settled(&fs, &disk))), open.ino());
     assert_eq!(read_all(&*open), [7; 9_000]);
     drop(open);
     fs.sync().unwrap();
-    assert_eq!(first_orphan(&disk.image()), 0);
+    assert_eq!(first_orphan(&settled(&fs, &disk)), 0);
     fs.sync().unwrap();
     let after = fs.stats().unwrap();
     assert_eq!(after.files_free, before.files_free);
     assert_eq!(after.blocks_free, before.blocks_free);
-    check_clean(&disk.image(), "nothing is left");
+    check_clean(&settled(&fs, &disk), "nothing is left");
 }
 
 #[test]
@@ -386,7 +387,7 @@ fn what_is_removed_by_its_path_is_free_at_once_unless_it_is_open() {
     assert_eq!(fs.stats().unwrap().files_free, before);
     assert_eq!(unlisted(), 0);
     fs.sync().unwrap();
-    check_clean(&disk.image(), "removed by path");
+    check_clean(&settled(&fs, &disk), "removed by path");
 }
 
 #[test]
@@ -399,12 +400,12 @@ fn a_file_without_a_name_that_gets_one_is_no_orphan() {
         write_all(&*file, 0, &[1; 100]).unwrap();
         if commit_between {
             fs.sync().unwrap();
-            assert_ne!(first_orphan(&disk.image()), 0);
+            assert_ne!(first_orphan(&settled(&fs, &disk)), 0);
         }
         fs.root().link(&name, &file).unwrap();
         drop(file);
         fs.sync().unwrap();
-        assert_eq!(first_orphan(&disk.image()), 0);
+        assert_eq!(first_orphan(&settled(&fs, &disk)), 0);
     }
     let after = mount(&Arc::new(MemDisk::new(disk.image())));
     for name in [b"a", b"b"] {
@@ -415,9 +416,18 @@ fn a_file_without_a_name_that_gets_one_is_no_orphan() {
 
 #[test]
 fn the_log_wraps_around_many_times() {
-    let start = make_image(1024, 16 << 10, None);
-    let disk = Arc::new(MemDisk::new(start));
-    let fs = mount(&disk);
+    for checkpoints in CHECKPOINTS {
+        let start = make_image(1024, 16 << 10, None);
+        let disk = Arc::new(MemDisk::new(start));
+        let fs = mount(&disk);
+        fs.shared.core.lock().checkpoint_late(checkpoints);
+        wrap_around(&fs, &disk);
+        fs.unmount().unwrap();
+        check_clean(&disk.image(), "wrapped");
+    }
+}
+
+fn wrap_around(fs: &Ext4, disk: &MemDisk) {
     let root = fs.root();
     for round in 0..400_u32 {
         let name = format!("f{}", round % 37);
@@ -439,4 +449,37 @@ fn the_log_wraps_around_many_times() {
             check_clean(&copy.image(), "wrapped");
         }
     }
+}
+
+/// A disk that does not hold what was written to the log stops changes, rather than that
+/// the log is emptied.
+#[test]
+fn a_full_log_that_cannot_be_read_stops_changes() {
+    let disk = Arc::new(MemDisk::new(make_image(1024, 16 << 10, None)));
+    let fs = mount(&disk);
+    fs.shared.core.lock().checkpoint_late(None);
+    let file = fs.root().create(b"f", &node(FileKind::Regular)).unwrap();
+    let change = |round: u64| {
+        write_all(&*file, round * 1024, b"x")?;
+        fs.sync()
+    };
+    change(0).unwrap();
+    let (log, _) = log_at(&disk.image());
+    // The record of the first transaction's commit.
+    let is_commit = |at: &usize| {
+        let image = disk.image();
+        let word = |offset| crate::bytes::get_be32(&image, at + offset);
+        word(0) == 0xc03b_3998 && word(4) == 2
+    };
+    let commit = (log..).step_by(1024).find(is_commit).unwrap();
+    disk.flip(commit + 5);
+    let failed = (1..2000).find_map(|round| change(round).err());
+    assert_eq!(failed, Some(paddock_vfs::Errno::EUCLEAN));
+    assert!(fs.read_only());
+    // Nothing has been written over.
+    disk.flip(commit + 5);
+    let copy = Arc::new(MemDisk::new(disk.image()));
+    let again = mount(&copy);
+    assert!(read_all(&*again.root().lookup(b"f").unwrap()).len() > 100_000);
+    again.unmount().unwrap();
 }

@@ -172,16 +172,25 @@ proptest! {
     })]
 
     #[test]
-    fn behaves_as_the_memory_filesystem(changes in changes(), size in 0..3_u32) {
+    fn behaves_as_the_memory_filesystem(
+        changes in changes(),
+        size in 0..3_u32,
+        checkpoints in 0..CHECKPOINTS.len(),
+    ) {
         let disk = Arc::new(MemDisk::new(make_image(1024 << size, 412 << 10, None)));
         let model = MemFs::new(1, 1 << 30, 0o755, clock(), Arc::new(HeapPages)).unwrap();
-        let mut fs = mount_with(&disk, 128).unwrap();
+        let mounted = || {
+            let fs = mount_with(&disk, 128).unwrap();
+            fs.shared.core.lock().checkpoint_late(CHECKPOINTS[checkpoints]);
+            fs
+        };
+        let mut fs = mounted();
         for (seed, change) in changes.iter().enumerate() {
             match change {
                 Change::Sync => fs.sync().unwrap(),
                 Change::Remount => {
                     fs.unmount().unwrap();
-                    fs = mount_with(&disk, 128).unwrap();
+                    fs = mounted();
                 }
                 _ => {}
             }

@@ -1,13 +1,27 @@
-//! How the running transaction becomes durable: its checksums, the log, and then the
-//! places where its blocks belong.
+//! How the running transaction becomes durable: its checksums, and the log. What is
+//! committed is written to its place later, when the log is half full or much of memory
+//! waits for that: blocks that change again and again are written there once.
 
 use super::{Core, note};
 use crate::allocation::{BLOCK_BITMAP_CHECKSUM, INODE_BITMAP_CHECKSUM};
+use crate::buffers::BlockSet;
 use crate::bytes::put_u32;
 use crate::checksums::Seal;
+use crate::journal::Journal;
 use crate::layout::SB_WTIME;
 use alloc::vec::Vec;
 use paddock_vfs::{Errno, Result};
+
+/// The numbers of a set in their order. `ENOMEM`.
+fn sorted(set: &BlockSet) -> Result<Vec<u64>> {
+    let mut blocks = Vec::new();
+    blocks
+        .try_reserve_exact(set.len())
+        .map_err(|_| Errno::ENOMEM)?;
+    blocks.extend(set.iter().copied());
+    blocks.sort_unstable();
+    Ok(blocks)
+}
 
 impl Core {
     /// Makes everything done before durable: first data, then metadata. When
@@ -16,12 +30,7 @@ impl Core {
     pub fn commit(&mut self) -> Result<()> {
         self.check_writable()?;
         let result = self.try_commit();
-        if let Err(error) = result
-            && error != Errno::ENOMEM
-        {
-            self.stop("the journal or metadata cannot be written", error);
-        }
-        result
+        self.stop_unless_written(result)
     }
 
     /// Makes a file's data durable that was written before, and all that is needed to
@@ -41,8 +50,7 @@ impl Core {
         self.write_all_data()?;
         self.release_freed()?;
         self.list_nameless()?;
-        let blocks = self.dirty_blocks();
-        if blocks.is_empty() {
+        if self.dirty.is_empty() {
             self.disk.flush()?;
             self.matters = false;
             self.dirty_since = None;
@@ -50,17 +58,92 @@ impl Core {
         }
         self.stamp_superblock()?;
         self.seal_all()?;
-        let blocks = self.dirty_blocks();
-        let mut journal = self.journal.take().ok_or(Errno::EROFS)?;
-        let result = journal.commit(&self.disk, &self.contents(&blocks), &self.revoked);
-        self.journal = Some(journal);
-        result?;
-        self.revoked.clear();
-        self.write_home(&blocks)?;
+        let blocks = sorted(&self.dirty)?;
+        self.log(&blocks)?;
         self.matters = false;
         self.dirty_since = None;
+        self.checkpoint_if_due()?;
         self.evict();
         Ok(())
+    }
+
+    /// Writes the running transaction, which has changed these blocks, to the log.
+    fn log(&mut self, blocks: &[u64]) -> Result<()> {
+        let room = self.logged.try_reserve(blocks.len());
+        room.map_err(|_| Errno::ENOMEM)?;
+        let mut journal = self.journal.take().ok_or(Errno::EROFS)?;
+        let result = self.log_in(&mut journal, blocks);
+        self.journal = Some(journal);
+        result?;
+        // What is free now may be given away, and belongs to others then.
+        for block in core::mem::take(&mut self.revoked) {
+            note(&mut self.logged, block, false);
+        }
+        for block in blocks {
+            self.set_clean(*block);
+            note(&mut self.logged, *block, true);
+        }
+        Ok(())
+    }
+
+    fn log_in(&mut self, journal: &mut Journal, blocks: &[u64]) -> Result<()> {
+        if !journal.has_room(&self.disk, blocks.len(), self.revoked.len()) {
+            // What is in memory is not committed yet: only the log itself has what is.
+            journal.write_back(&self.disk)?;
+            self.logged.clear();
+        }
+        journal.commit(&self.disk, &self.contents(blocks), &self.revoked)
+    }
+
+    /// Writes what is committed to its place if the log has become long, or too much of
+    /// memory waits for it. Nothing is running: what is in memory is committed.
+    fn checkpoint_if_due(&mut self) -> Result<()> {
+        let is_half_full = self.journal.as_ref().is_some_and(Journal::is_half_full);
+        if !is_half_full && self.logged.len() <= self.most_logged {
+            return Ok(());
+        }
+        match self.checkpoint() {
+            // The transaction is durable; this can be done later.
+            Err(Errno::ENOMEM) => Ok(()),
+            result => result,
+        }
+    }
+
+    /// Writes all that is committed to its place, and empties the log: nothing has been
+    /// changed since the last commit. Errors as [`commit`](Self::commit).
+    pub fn empty_log(&mut self) -> Result<()> {
+        let result = self.checkpoint();
+        self.stop_unless_written(result)
+    }
+
+    /// After an error no more changes are taken, unless memory was short.
+    fn stop_unless_written(&mut self, result: Result<()>) -> Result<()> {
+        if let Err(error) = result
+            && error != Errno::ENOMEM
+        {
+            self.stop("the journal or metadata cannot be written", error);
+        }
+        result
+    }
+
+    fn checkpoint(&mut self) -> Result<()> {
+        assert!(self.dirty.is_empty(), "what is in memory is not committed");
+        let blocks = sorted(&self.logged)?;
+        self.write_home(&blocks)?;
+        let journal = self.journal.as_mut().ok_or(Errno::EROFS)?;
+        journal.reset(&self.disk)?;
+        self.logged.clear();
+        Ok(())
+    }
+
+    /// Has what is committed written to its place late: so many blocks may wait for that,
+    /// or, without a number, until the log is full.
+    #[cfg(test)]
+    pub fn checkpoint_late(&mut self, most: Option<usize>) {
+        self.most_logged = most.unwrap_or(usize::MAX);
+        if let (None, Some(journal)) = (most, &mut self.journal) {
+            journal.fill_up();
+        }
     }
 
     /// Clears the bits of what was freed, as part of the transaction.
@@ -104,7 +187,7 @@ impl Core {
     pub fn seal_all(&mut self) -> Result<()> {
         self.begin();
         // Those of bitmaps are in the descriptors, which come after them.
-        for block in self.dirty_blocks() {
+        for block in sorted(&self.dirty)? {
             self.seal_bitmap(block)?;
         }
         self.forget_undo();
@@ -142,18 +225,19 @@ impl Core {
         }
     }
 
-    fn dirty_blocks(&self) -> Vec<u64> {
-        let mut blocks: Vec<u64> = self.dirty.iter().copied().collect();
-        blocks.sort_unstable();
-        blocks
-    }
-
     fn contents(&self, blocks: &[u64]) -> Vec<(u64, &[u8])> {
         let content = |block: &u64| Some((*block, &self.buffers.get(block)?.data[..]));
         blocks.iter().filter_map(content).collect()
     }
 
-    /// Writes committed blocks to their places; neighbours in one go.
+    fn set_clean(&mut self, block: u64) {
+        if let Some(buffer) = self.buffers.get_mut(&block) {
+            buffer.dirty = false;
+            note(&mut self.dirty, block, false);
+        }
+    }
+
+    /// Writes blocks to their places; neighbours in one go.
     pub fn write_home(&mut self, blocks: &[u64]) -> Result<()> {
         const RUN: usize = 64;
         for run in blocks.chunk_by(|a, b| a + 1 == *b) {
@@ -161,17 +245,15 @@ impl Core {
                 self.write_run_home(run)?;
             }
         }
-        for block in blocks {
-            if let Some(buffer) = self.buffers.get_mut(block) {
-                buffer.dirty = false;
-                note(&mut self.dirty, *block, false);
-            }
-        }
+        blocks.iter().for_each(|block| self.set_clean(*block));
         Ok(())
     }
 
     fn write_run_home(&self, run: &[u64]) -> Result<()> {
         let contents = self.contents(run);
+        if contents.len() != run.len() {
+            return Err(Errno::EIO);
+        }
         let mut bytes = Vec::new();
         let len = contents.len() * self.disk.block_size;
         if contents.len() < 2 || bytes.try_reserve_exact(len).is_err() {
@@ -188,8 +270,9 @@ impl Core {
     pub fn shut_down(&mut self) -> Result<()> {
         self.commit()?;
         self.dirty_files.clear();
-        let mut journal = self.journal.take().ok_or(Errno::EROFS)?;
-        journal.close(&self.disk)?;
+        let result = self.empty_log();
+        self.journal = None;
+        result?;
         self.set_recover_flag(false)
     }
 }

@@ -68,7 +68,7 @@ impl Core {
         self.disk
             .report(format_args!("block {block} has a wrong checksum"));
         // Whoever comes next looks at the disk again, as far as that is possible.
-        if !buffer.dirty {
+        if !buffer.dirty && !self.logged.contains(&block) {
             self.buffers.remove(&block);
         }
         self.found_bad("metadata is damaged", Errno::EBADMSG);

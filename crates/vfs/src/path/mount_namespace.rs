@@ -391,6 +391,13 @@ impl MountNamespace {
         result.and(self.release_detached())
     }
 
+    /// As [`sync`](Self::sync), and nothing has to stay in memory until a journal's
+    /// content is written to its place. The first error.
+    pub fn checkpoint(&self) -> Result<()> {
+        let filesystems = self.mounts.filesystems().into_iter();
+        filesystems.fold(Ok(()), |result, fs| result.and(fs.checkpoint()))
+    }
+
     /// Lets go of up to `count` names that nobody uses, of those first that were not
     /// used lately; of how many. May sleep.
     pub fn shrink_names(&self, count: usize) -> usize {

@@ -2,7 +2,7 @@
 
 use super::text::{Text, file, given_number};
 use crate::memory::frames;
-use crate::process::{accounts, current, limits, limits::NR_OPEN, namespaces, reclaim, uts};
+use crate::process::{accounts, current, limits, limits::NR_OPEN, namespaces, reclaim, uts, vfs};
 use crate::{config, machine, net, random};
 use alloc::vec::Vec;
 use paddock_abi::{Errno, Result};
@@ -208,6 +208,8 @@ impl ProcFile for DropCaches {
         };
         // Names first: they keep inodes, and those keep pages.
         if what & 2 != 0 {
+            // What cannot be written has stopped its filesystem, and is told there.
+            let _ = vfs::namespace().checkpoint();
             reclaim::drop_names();
         }
         if what & 1 != 0 {

@@ -90,6 +90,8 @@ fn record(seed: u64) -> Recorded {
     let disk = Arc::new(MemDisk::new((*start).clone()));
     disk.start_log();
     let fs = mount_with(&disk, 512).unwrap();
+    let checkpoints = *random.one_of(&CHECKPOINTS);
+    fs.shared.core.lock().checkpoint_late(checkpoints);
     let kind = random.below(6);
     let mut work = Work { disk, fs, random };
     let promises: Box<dyn Promises> = match kind {
