@@ -79,3 +79,59 @@ fn a_large_transaction_does_not_make_each_look_dear() {
     fs.unmount().unwrap();
     check_clean(&disk.image(), "a large transaction");
 }
+
+/// Files in a folder of a round.
+const FILES: u64 = 40;
+
+fn make_folder(fs: &Ext4, round: u64) {
+    let name = format!("dir-{round}").into_bytes();
+    let dir = fs.root().create(&name, &node(FileKind::Directory)).unwrap();
+    for index in 0..FILES {
+        let name = format!("file-{index}").into_bytes();
+        let file = dir.create(&name, &node(FileKind::Regular)).unwrap();
+        write_all(&*file, 0, &pattern(round * FILES + index, 3_000)).unwrap();
+    }
+}
+
+fn check_folder(fs: &Ext4, round: u64) {
+    let dir = fs.root().lookup(format!("dir-{round}").as_bytes()).unwrap();
+    for index in 0..FILES {
+        let file = dir.lookup(format!("file-{index}").as_bytes()).unwrap();
+        assert!(read_all(&*file) == pattern(round * FILES + index, 3_000));
+    }
+}
+
+/// What the log alone has is neither forgotten nor looked for on the disk.
+#[test]
+fn what_waits_for_its_place_stays_in_memory() {
+    for checkpoints in CHECKPOINTS {
+        let disk = Arc::new(MemDisk::new(make_image(1024, 24 << 10, None)));
+        let fs = mount(&disk);
+        (0..20).for_each(|round| make_folder(&fs, round));
+        fs.unmount().unwrap();
+        let fs = mount(&disk);
+        {
+            let mut core = fs.shared.core.lock();
+            core.keep_bytes(0);
+            core.checkpoint_late(checkpoints);
+        }
+        for round in 20..40 {
+            make_folder(&fs, round);
+            fs.sync().unwrap();
+            // Who looks at much else has what was used before forgotten.
+            (0..10).for_each(|round| check_folder(&fs, round));
+            if round % 2 == 0 {
+                fs.shrink();
+            }
+            let dir = fs.root().lookup(format!("dir-{}", round - 10).as_bytes());
+            let dir = dir.unwrap();
+            for name in names(&*dir) {
+                dir.unlink(name.as_bytes()).unwrap();
+            }
+        }
+        assert!(fs.shared.core.lock().evictions > 0);
+        (30..40).for_each(|round| check_folder(&fs, round));
+        fs.unmount().unwrap();
+        check_clean(&disk.image(), "what waited");
+    }
+}

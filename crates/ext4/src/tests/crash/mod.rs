@@ -91,7 +91,13 @@ fn record(seed: u64) -> Recorded {
     disk.start_log();
     let fs = mount_with(&disk, 512).unwrap();
     let checkpoints = *random.one_of(&CHECKPOINTS);
-    fs.shared.core.lock().checkpoint_late(checkpoints);
+    {
+        let mut core = fs.shared.core.lock();
+        if random.one_in(2) {
+            core.keep_bytes(0);
+        }
+        core.checkpoint_late(checkpoints);
+    }
     let kind = random.below(6);
     let mut work = Work { disk, fs, random };
     let promises: Box<dyn Promises> = match kind {
