@@ -74,6 +74,8 @@ pub const AT_REMOVEDIR: u32 = 0x200;
 pub const AT_SYMLINK_FOLLOW: u32 = 0x400;
 /// Do not trigger automounts.
 pub const AT_NO_AUTOMOUNT: u32 = 0x800;
+/// With all that is mounted below it.
+pub const AT_RECURSIVE: u32 = 0x8000;
 /// An empty path means the descriptor itself.
 pub const AT_EMPTY_PATH: u32 = 0x1000;
 

@@ -29,6 +29,8 @@ pub const S_ISVTX: u32 = 0o1000;
 pub const ST_VALID: u64 = 0x20;
 /// Reading leaves access times alone.
 pub const ST_NOATIME: u64 = 0x400;
+/// statfs(2), `f_flags`: symbolic links are not followed.
+pub const ST_NOSYMFOLLOW: u64 = 0x2000;
 
 /// `struct stat` of arm64 (`<asm-generic/stat.h>`), 128 bytes.
 #[derive(Clone, Copy, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout)]

@@ -231,6 +231,15 @@ impl Inode for Ext4Inode {
         }
     }
 
+    fn parent(&self) -> Result<Arc<dyn Inode>> {
+        let mut core = self.fs.core.lock();
+        if self.nameless.load(Ordering::Relaxed) {
+            return Err(Errno::ESTALE);
+        }
+        let (ino, _) = core.look_up(self.place(b".."))?;
+        Ok(self.fs.inode(&mut core, ino)?)
+    }
+
     fn fs_stats(&self) -> Result<FsStats> {
         self.fs.stats()
     }

@@ -24,6 +24,9 @@ pub mod dev_fs;
 mod device;
 mod fd_table;
 mod file;
+mod fs_context;
+mod fs_state;
+mod handle;
 mod inode;
 mod inode_file;
 pub mod mem_fs;
@@ -38,11 +41,15 @@ mod rights;
 mod seals;
 mod write_count;
 mod write_errors;
+mod writers;
 
 pub use cut::on_cut;
 pub use device::BlockDevice;
 pub use fd_table::{FdEntry, FdTable, on_last_close};
 pub use file::{File, IoctlArg, NoArg, stays_at_start};
+pub use fs_context::{FsContext, Parameter};
+pub use fs_state::{FsState, Reconfiguration};
+pub use handle::FileHandle;
 pub use inode::{Allocation, DirEntry, EmitEntry, FileSystem, Inode, NewNode, SeekTo, SetXattr};
 pub use inode_file::InodeFile;
 pub use metadata::{

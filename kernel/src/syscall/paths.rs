@@ -31,9 +31,18 @@ fn open(
     flags: OpenFlags,
     mode: u32,
 ) -> Result<u64> {
+    opened(call, flags, || namespace().open(context, path, flags, mode))
+}
+
+/// Gives what is opened a descriptor. Errors of `open`, `EMFILE`, `EINTR`.
+pub fn opened(
+    call: &Call<'_>,
+    flags: OpenFlags,
+    open: impl FnOnce() -> Result<Arc<OpenFile>>,
+) -> Result<u64> {
     // Without room for one, nothing is made and nothing cut.
     call.files().lock().check_room(call.descriptor_limit())?;
-    let file = namespace().open(context, path, flags, mode)?;
+    let file = open()?;
     wait_for_partner(&file, flags)?;
     Ok(call.install(file, flags)? as u64)
 }

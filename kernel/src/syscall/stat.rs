@@ -8,6 +8,7 @@ use paddock_abi::fcntl::*;
 use paddock_abi::stat::*;
 use paddock_abi::{Errno, Result};
 use paddock_sync::try_arc;
+use paddock_vfs::path::MountFlags;
 use paddock_vfs::{Access, Metadata, Path, Timestamp};
 use zerocopy::FromZeros;
 
@@ -122,7 +123,13 @@ fn statx_time(time: Timestamp) -> StatxTimestamp {
 fn mount_flags(at: &Path) -> u64 {
     let mount = at.mount();
     let read_only = u64::from(mount.check_writable().is_err());
-    ST_VALID | ST_NOATIME | mount.flags().bits() | read_only
+    let flags = mount.flags();
+    let no_links = match flags.contains(MountFlags::NOSYMFOLLOW) {
+        true => ST_NOSYMFOLLOW,
+        false => 0,
+    };
+    let others = flags.difference(MountFlags::NOSYMFOLLOW);
+    ST_VALID | ST_NOATIME | others.bits() | no_links | read_only
 }
 
 /// statfs(2).

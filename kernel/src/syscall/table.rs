@@ -3,11 +3,11 @@
 
 use super::{Call, encode};
 use super::{
-    capabilities, clock, credentials, descriptors, directories, epoll, eventfd, futex, inotify, io,
-    ioprio, itimer, kcmp, limits, locks, memfd, memory, mempolicy, mlock, modules, mount_setattr,
-    mqueue, msg, namespaces, paths, pidfd, poll, posix_timers, prctl, priority, process,
-    process_vm, ptrace, scheduling, seccomp, sem, shm, signalfd, signals, socket, splice, stat,
-    system, timerfd, transfer, wait, xattr,
+    capabilities, clock, credentials, descriptors, directories, epoll, eventfd, futex, handles,
+    inotify, io, ioprio, itimer, kcmp, limits, locks, memfd, memory, mempolicy, mlock, modules,
+    mount, mount_contexts, mount_setattr, mount_trees, mqueue, msg, namespaces, paths, pidfd, poll,
+    posix_timers, prctl, priority, process, process_vm, ptrace, scheduling, seccomp, sem, shm,
+    signalfd, signals, socket, splice, stat, system, timerfd, transfer, wait, xattr,
 };
 use paddock_abi::nr;
 
@@ -96,10 +96,18 @@ table! {
     FACCESSAT2 => stat::faccessat2,
     GETDENTS64 => directories::getdents64,
     GETCWD => directories::getcwd,
-    MOUNT => directories::mount,
-    UMOUNT2 => directories::umount2,
+    MOUNT => mount::mount,
+    UMOUNT2 => mount::umount2,
     PIVOT_ROOT => namespaces::pivot_root,
     MOUNT_SETATTR => mount_setattr::mount_setattr,
+    NAME_TO_HANDLE_AT => handles::name_to_handle_at,
+    OPEN_BY_HANDLE_AT => handles::open_by_handle_at,
+    OPEN_TREE => mount_trees::open_tree,
+    MOVE_MOUNT => mount_trees::move_mount,
+    FSOPEN => mount_contexts::fsopen,
+    FSCONFIG => mount_contexts::fsconfig,
+    FSMOUNT => mount_contexts::fsmount,
+    FSPICK => mount_contexts::fspick,
     UNSHARE => namespaces::unshare,
     SETNS => namespaces::setns,
     SETXATTR => xattr::setxattr,

@@ -5,12 +5,16 @@ mod change;
 mod clock;
 mod dentry;
 mod dentry_cache;
+mod detached;
+mod ended;
+mod handles;
 mod mount;
 mod mount_namespace;
 mod mount_table;
 mod name;
 mod names;
 mod open;
+mod remount;
 mod rename;
 mod space;
 #[cfg(test)]
@@ -20,6 +24,7 @@ mod xattr;
 
 pub use attributes::SetTime;
 pub use dentry::Dentry;
+pub(crate) use mount::MountWriting;
 pub use mount::{Mount, MountFlags, MountInfo, Unmount};
 pub use mount_namespace::{MountNamespace, NoSpecialNodes, NodeOpener};
 pub use space::MountSpace;

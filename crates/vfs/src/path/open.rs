@@ -56,7 +56,7 @@ impl MountNamespace {
         let truncate = flags.contains(OpenFlags::TRUNC);
         let is_regular = at.inode().kind() == FileKind::Regular;
         let writing = (is_regular && (truncate || flags.writable()))
-            .then(|| Writing::new(at.inode()))
+            .then(|| Writing::at(&at))
             .transpose()?;
         if truncate && is_regular {
             let change = SetMetadata {
@@ -158,7 +158,7 @@ impl MountNamespace {
     /// A file just made is open whatever its mode says.
     fn open_created(&self, at: Path, flags: OpenFlags) -> Result<Arc<OpenFile>> {
         let file = at.inode().clone().open(flags)?;
-        let writing = flags.writable().then(|| Writing::new(at.inode()));
+        let writing = flags.writable().then(|| Writing::at(&at));
         describe(at, file, flags, writing.transpose()?)
     }
 
@@ -176,7 +176,7 @@ impl MountNamespace {
         let dentry = Dentry::new(inode, home.dentry.fs(), name, parent)?;
         dentry.mark_unnamed(false);
         let at = home.at(dentry);
-        let writing = Writing::new(at.inode())?;
+        let writing = Writing::at(&at)?;
         describe(at, None, flags, Some(writing))
     }
 
@@ -204,7 +204,7 @@ impl MountNamespace {
         )?;
         dentry.mark_unnamed(!flags.contains(OpenFlags::EXCL));
         let at = dir.at(dentry);
-        let writing = Writing::new(at.inode())?;
+        let writing = Writing::at(&at)?;
         let flags = flags.difference(OpenFlags::DIRECTORY);
         describe(at, None, flags, Some(writing))
     }

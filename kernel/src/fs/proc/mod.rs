@@ -8,6 +8,7 @@ mod ipc;
 mod load;
 mod login;
 mod memory;
+mod mount_points;
 mod namespaces;
 mod net;
 mod oom;
@@ -23,6 +24,7 @@ mod tables;
 pub(super) mod text;
 mod user_maps;
 
+pub use mount_points::{process_ended, thread_ended};
 pub use process::of_directory;
 pub use text::Text;
 
@@ -54,6 +56,7 @@ pub fn filesystem(clock: &Arc<WallClock>, space: &PidSpace) -> Result<Arc<dyn Fi
         number,
         clock.clone(),
         root,
+        space.owner().clone(),
     )?)
 }
 

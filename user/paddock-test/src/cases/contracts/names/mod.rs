@@ -8,6 +8,7 @@ mod chroot_rules;
 mod creat_rules;
 mod faccessat;
 mod getcwd_sizes;
+mod handles;
 mod inotify_events;
 mod inotify_flags;
 mod inotify_info;
@@ -60,6 +61,7 @@ contracts! {
     creat_rules
     faccessat
     getcwd_sizes
+    handles
     inotify_events
     inotify_flags
     inotify_info
