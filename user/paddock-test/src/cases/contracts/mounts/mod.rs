@@ -14,7 +14,9 @@ mod move_mounts;
 mod open_trees;
 mod pivots;
 mod process_mounts;
+mod process_mounts_shown;
 mod umount_rules;
+mod user_mounts;
 
 use super::contracts;
 
@@ -33,5 +35,7 @@ contracts! {
     open_trees
     pivots
     process_mounts
+    process_mounts_shown
     umount_rules
+    user_mounts
 }
