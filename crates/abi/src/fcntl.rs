@@ -126,6 +126,16 @@ pub const F_SETOWN: u32 = 8;
 pub const F_GETOWN: u32 = 9;
 /// fcntl(2): by which signal.
 pub const F_SETSIG: u32 = 10;
+/// fcntl(2): sets a lease, or gives it up.
+pub const F_SETLEASE: u32 = 1024;
+/// fcntl(2): tells of the lease.
+pub const F_GETLEASE: u32 = 1025;
+/// fcntl(2): a lock or a lease for reading.
+pub const F_RDLCK: u32 = 0;
+/// fcntl(2): one for writing.
+pub const F_WRLCK: u32 = 1;
+/// fcntl(2): none.
+pub const F_UNLCK: u32 = 2;
 /// fcntl(2): what happens in a folder is told by signals.
 pub const F_NOTIFY: u32 = 1026;
 /// Again and again, beside the events.

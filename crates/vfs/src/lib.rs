@@ -26,6 +26,7 @@ mod fd_table;
 mod file;
 mod inode;
 mod inode_file;
+pub mod lease;
 pub mod mem_fs;
 mod metadata;
 pub mod notify;
@@ -46,8 +47,8 @@ pub use file::{File, IoctlArg, NoArg, stays_at_start};
 pub use inode::{Allocation, DirEntry, EmitEntry, FileSystem, Inode, NewNode, SeekTo, SetXattr};
 pub use inode_file::InodeFile;
 pub use metadata::{
-    ANONYMOUS_DEVICE, Clock, FileKind, FsStats, Metadata, PIPE_DEVICE, SOCKET_DEVICE, SetMetadata,
-    Timestamp,
+    ANONYMOUS_DEVICE, Clock, Details, FileKind, FsStats, Metadata, PIPE_DEVICE, SOCKET_DEVICE,
+    SetMetadata, Timestamp,
 };
 pub use observers::CloseObserver;
 pub use open_file::{Offset, OpenFile};

@@ -201,6 +201,7 @@ fn release_memory(process: &Process) {
 
 /// Lets go of its directories, and then of its namespaces. Who it was stays: that is asked of zombies too.
 fn release_directories(process: &Process) {
+    super::shared_places::leave(process);
     let root = super::vfs::namespace().root();
     let mut paths = process.paths.lock();
     let old = (

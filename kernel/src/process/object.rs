@@ -5,6 +5,7 @@ use super::files::{FileShare, Files, OwnFiles};
 use super::memory::Memory;
 use super::namespaces::Namespaces;
 use super::program::Executable;
+use super::shared_places::SharedPlaces;
 use super::timers::Timers;
 use crate::memory::frames::Reserve;
 use crate::time;
@@ -136,6 +137,8 @@ pub struct Process {
     pub files: OwnFiles,
     /// Working directory, root and mode mask.
     pub paths: SpinLock<FsInfo, PreemptOff>,
+    /// With whom it shares these.
+    pub shared_places: SharedPlaces,
     /// The namespaces that it is in.
     pub namespaces: SpinLock<Arc<Namespaces>>,
     /// Who it is to others: its first thread.
@@ -298,6 +301,7 @@ impl Process {
             memory: SpinLock::new(Rank::Leaf, Some(memory)),
             files: OwnFiles::new(files),
             paths: SpinLock::new(Rank::Leaf, paths),
+            shared_places: SharedPlaces::none(),
             namespaces: SpinLock::new(Rank::Leaf, namespaces),
             cred: SpinLock::new(Rank::Leaf, cred),
             parent_death_signal: AtomicU32::new(0),

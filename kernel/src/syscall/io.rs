@@ -109,9 +109,20 @@ pub fn pwritev2(call: &mut Call<'_>) -> Result<u64> {
     };
     let file = call.file(0)?;
     let buffers = UserBuffers::vector(call.pointer(1), call.word(2))?;
+    write_as(call, &file, buffers, at, flags)
+}
+
+/// Writes as flags of pwritev2(2) say, which are known.
+pub fn write_as(
+    call: &Call<'_>,
+    file: &Arc<OpenFile>,
+    buffers: UserBuffers,
+    at: Option<u64>,
+    flags: u32,
+) -> Result<u64> {
     let count = match flags & RWF_APPEND {
-        0 => write_from(call, &file, buffers, at),
-        _ => append_from(call, &file, buffers, at),
+        0 => write_from(call, file, buffers, at),
+        _ => append_from(call, file, buffers, at),
     }?;
     if flags & (RWF_SYNC | RWF_DSYNC) != 0 && file.is_regular() && count > 0 {
         match flags & RWF_SYNC {

@@ -2,9 +2,12 @@
 
 use super::text::{Text, file, given_number};
 use crate::memory::frames;
-use crate::process::{accounts, current, limits, limits::NR_OPEN, namespaces, reclaim, uts};
+use crate::process::{
+    accounts, aio, current, leases, limits, limits::NR_OPEN, namespaces, reclaim, uts,
+};
 use crate::{config, machine, net, random};
 use alloc::vec::Vec;
+use core::sync::atomic::Ordering::Relaxed;
 use paddock_abi::{Errno, Result};
 use paddock_cred::{Cap, NGROUPS_MAX, OVERFLOW_ID, max_user_namespaces, set_max_user_namespaces};
 use paddock_ipc::{mq, msg, sem, shm};
@@ -133,7 +136,11 @@ fn fs_directory() -> StaticDir {
         .with("max_queued_events", number(|| MAX_EVENTS as u64))
         .with("max_user_watches", number(|| MAX_WATCHES as u64));
     StaticDir::new()
+        .with("aio-max-nr", setting(&AIO_MAX_NR))
+        .with("aio-nr", number(aio::wanted))
         .with("inotify", ProcNode::dir(inotify))
+        .with("lease-break-time", setting(&LEASE_BREAK_TIME))
+        .with("leases-enable", setting(&LEASES_ENABLE))
         .with("mqueue", ProcNode::dir(mqueue))
         // Nothing bounds them but memory.
         .with("file-max", number(|| i64::MAX as u64))
@@ -153,6 +160,51 @@ fn fs_directory() -> StaticDir {
             "pipe-user-pages-soft",
             file(|out| out.put(format_args!("{}\n", accounts::pipe_user_pages_soft()))),
         )
+}
+
+/// A number that whoever may write the file sets.
+struct Setting {
+    get: fn() -> u64,
+    set: fn(u32),
+    most: u32,
+}
+
+static LEASE_BREAK_TIME: Setting = Setting {
+    get: || u64::from(leases::BREAK_SECONDS.load(Relaxed)),
+    set: |seconds| leases::BREAK_SECONDS.store(seconds, Relaxed),
+    most: i32::MAX as u32,
+};
+static AIO_MAX_NR: Setting = Setting {
+    get: || aio::MOST.load(Relaxed),
+    set: |most| aio::MOST.store(most.into(), Relaxed),
+    most: u32::MAX,
+};
+static LEASES_ENABLE: Setting = Setting {
+    get: || u64::from(leases::ENABLED.load(Relaxed)),
+    set: |on| leases::ENABLED.store(on != 0, Relaxed),
+    most: 1,
+};
+
+struct SettingFile(&'static Setting);
+
+fn setting(setting: &'static Setting) -> ProcNode {
+    ProcNode::file(SettingFile(setting)).with_mode(0o644)
+}
+
+impl ProcFile for SettingFile {
+    fn generate(&self, out: &mut Vec<u8>) -> Result<()> {
+        Text::new(out).put(format_args!("{}\n", (self.0.get)()))
+    }
+
+    /// A number. `EINVAL`.
+    fn write(&self, data: &[u8]) -> Result<usize> {
+        let number = given_number(data)?;
+        if number > self.0.most {
+            return Err(Errno::EINVAL);
+        }
+        (self.0.set)(number);
+        Ok(data.len())
+    }
 }
 
 fn net_directory() -> StaticDir {

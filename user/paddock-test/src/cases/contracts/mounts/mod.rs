@@ -4,6 +4,7 @@ mod mount_binds;
 mod mount_errors;
 mod mount_flags;
 mod mount_restrictions;
+mod no_execs;
 mod pivots;
 mod umount_rules;
 
@@ -14,6 +15,7 @@ contracts! {
     mount_errors
     mount_flags
     mount_restrictions
+    no_execs
     pivots
     umount_rules
 }

@@ -30,6 +30,7 @@ mod pi_futexes;
 mod pidfd_ends;
 mod pidfd_getfds;
 mod pidfd_signals;
+mod places_shared;
 mod prctls;
 mod rlimits;
 mod robust_deaths;
@@ -80,6 +81,7 @@ contracts! {
     pidfd_ends
     pidfd_getfds
     pidfd_signals
+    places_shared
     prctls
     rlimits
     robust_deaths
