@@ -4,7 +4,7 @@ use super::files;
 use super::files::FileShare;
 use super::object::{Process, UserThread, try_string};
 use super::program::{self, Loaded, Request};
-use super::{current, exit, identity, memory, trace, tree};
+use super::{current, exit, identity, keys, memory, trace, tree};
 use crate::arch::context::FpState;
 use crate::arch::trap::TrapFrame;
 use crate::thread;
@@ -133,6 +133,7 @@ fn take_over(thread: &Arc<UserThread>, loaded: Loaded, name: String, frame: &mut
     thread.robust_list.store(0, Ordering::Relaxed);
     process.signals.lock().exec(thread.tid);
     process.delete_timers();
+    keys::execed(process);
     if let Ok(copy) = try_string(&name) {
         thread::current().set_name(copy);
     }

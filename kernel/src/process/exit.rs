@@ -8,7 +8,7 @@ use super::files::FileShare;
 use super::namespaces::Namespaces;
 use super::object::{Process, UserThread};
 use super::{
-    cgroup, current, futex, ipc, locks, memory, numbers, oom, signals, terminals, trace, tree,
+    cgroup, current, futex, ipc, keys, locks, memory, numbers, oom, signals, terminals, trace, tree,
 };
 use crate::arch::user_access::copy_to_user;
 use crate::memory::frames::Reserve;
@@ -49,6 +49,7 @@ fn leave(thread: &Arc<UserThread>) {
     clear_tid(thread);
     futex::release_robust_list(thread);
     futex::pass_on_locks(thread);
+    keys::thread_ended(thread);
     let receiver = process.signals.lock().remove_thread(thread.tid);
     if let Some(tid) = receiver {
         process.wake_thread(tid);
@@ -94,6 +95,7 @@ fn end_process(process: &Arc<Process>, thread: &UserThread) {
     memory::goes(process, thread);
     release_memory(process);
     ipc::sem::process_ended(process);
+    keys::ended(process);
     drop(process.files.replace(FileShare::none()));
     // The bytes in its pipes and sockets went with the files.
     oom::on_release(process);

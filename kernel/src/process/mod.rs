@@ -16,6 +16,7 @@ pub mod futex;
 mod hardware;
 pub mod identity;
 pub mod ipc;
+pub mod keys;
 pub mod leases;
 pub mod limits;
 pub mod locks;

@@ -215,6 +215,8 @@ pub struct Process {
     pub on_exit: SpinLock<Option<ExitHook>>,
     /// The semaphores that its end changes (`SEM_UNDO`).
     pub sem_undo: SpinLock<UndoList>,
+    /// It, or one before it, has asked for keys at some time.
+    pub has_keys: AtomicBool,
 }
 
 /// What the kernel does when a process that it started has ended.
@@ -337,6 +339,7 @@ impl Process {
             killed_for_memory: AtomicBool::new(false),
             on_exit: SpinLock::new(Rank::Leaf, None),
             sem_undo: SpinLock::new(Rank::Leaf, UndoList::new()),
+            has_keys: AtomicBool::new(false),
         }
     }
 

@@ -34,9 +34,9 @@ pub fn io_setup(call: &mut Call<'_>) -> Result<u64> {
     }
     let memory = call.process().memory()?;
     let address = aio::make(&memory, count)?;
-    place
-        .write(&address)
-        .inspect_err(|_| drop(aio::destroy(&memory, address)))?;
+    place.write(&address).inspect_err(|_| {
+        let _ = aio::destroy(&memory, address);
+    })?;
     Ok(0)
 }
 

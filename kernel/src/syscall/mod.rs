@@ -21,6 +21,7 @@ mod io;
 mod ioprio;
 mod itimer;
 mod kcmp;
+mod keys;
 mod leases;
 mod limits;
 pub mod locks;

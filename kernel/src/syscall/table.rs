@@ -4,10 +4,10 @@
 use super::{Call, encode};
 use super::{
     aio, capabilities, clock, credentials, descriptors, directories, epoll, eventfd, futex,
-    inotify, io, ioprio, itimer, kcmp, limits, locks, memfd, memory, mempolicy, mlock, modules,
-    mount_setattr, mqueue, msg, namespaces, paths, pidfd, poll, posix_timers, prctl, priority,
-    process, process_vm, ptrace, scheduling, seccomp, sem, shm, signalfd, signals, socket, splice,
-    stat, system, timerfd, transfer, wait, xattr,
+    inotify, io, ioprio, itimer, kcmp, keys, limits, locks, memfd, memory, mempolicy, mlock,
+    modules, mount_setattr, mqueue, msg, namespaces, paths, pidfd, poll, posix_timers, prctl,
+    priority, process, process_vm, ptrace, scheduling, seccomp, sem, shm, signalfd, signals,
+    socket, splice, stat, system, timerfd, transfer, wait, xattr,
 };
 use paddock_abi::nr;
 
@@ -66,6 +66,9 @@ table! {
     IO_CANCEL => aio::io_cancel,
     IO_GETEVENTS => aio::io_getevents,
     IO_PGETEVENTS => aio::io_pgetevents,
+    ADD_KEY => keys::add_key,
+    REQUEST_KEY => keys::request_key,
+    KEYCTL => keys::keyctl,
     CLOSE => descriptors::close,
     CLOSE_RANGE => descriptors::close_range,
     DUP => descriptors::dup,

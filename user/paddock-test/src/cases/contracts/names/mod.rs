@@ -11,6 +11,7 @@ mod getcwd_sizes;
 mod inotify_events;
 mod inotify_flags;
 mod inotify_info;
+mod inotify_limits;
 mod inotify_rules;
 mod inotify_unlinked;
 mod link_loops;
@@ -63,6 +64,7 @@ contracts! {
     inotify_events
     inotify_flags
     inotify_info
+    inotify_limits
     inotify_rules
     inotify_unlinked
     link_loops
