@@ -202,5 +202,7 @@ pub const RWF_HIPRI: u32 = 1;
 pub const RWF_DSYNC: u32 = 2;
 /// They and what describes them reach the disk, as with `O_SYNC`.
 pub const RWF_SYNC: u32 = 4;
+/// Nobody is waited for, as with `O_NONBLOCK`.
+pub const RWF_NOWAIT: u32 = 8;
 /// At the file's end, as with `O_APPEND`.
 pub const RWF_APPEND: u32 = 16;

@@ -36,6 +36,7 @@ pub use io_owner::{IoOwner, IoSignal};
 pub use leases::{Break, LeaseKind, Leases, OpenBy};
 pub use pipe::{
     Fifo, FifoEnd, PIPE_BUF, PIPE_MAX, PIPE_SIZE, Payer, PipeEnd, PipeReader, PipeWriter, pipe,
+    reopen,
 };
 pub use ring::{Ring, TryRead};
 pub use status::{IoUsage, Usage, WaitStatus};

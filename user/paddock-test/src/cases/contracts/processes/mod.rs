@@ -9,6 +9,7 @@ mod clone_shares;
 mod clones;
 mod dumpables;
 mod entered;
+mod entered_ended;
 mod exec_errors;
 mod exec_keeps;
 mod exec_scripts;
@@ -60,6 +61,7 @@ contracts! {
     clones
     dumpables
     entered
+    entered_ended
     exec_errors
     exec_keeps
     exec_scripts
