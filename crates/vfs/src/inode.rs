@@ -1,8 +1,8 @@
 //! [`Inode`]: one file or directory of one filesystem.
 
 use crate::{
-    Cred, Errno, File, FileHandle, FileKind, FsState, FsStats, Metadata, OpenFlags, PageRef,
-    Reconfiguration, Result, Seals, SetMetadata, WriteCount, WriteErrors,
+    Cred, Details, Errno, File, FileHandle, FileKind, FsState, FsStats, Metadata, OpenFlags,
+    PageRef, Reconfiguration, Result, Seals, SetMetadata, WriteCount, WriteErrors,
 };
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -247,6 +247,11 @@ pub trait Inode: Send + Sync {
 
     /// What stat(2) tells.
     fn metadata(&self) -> Result<Metadata>;
+
+    /// What statx(2) tells besides: never asked for by stat(2).
+    fn details(&self) -> Result<Details> {
+        Ok(Details::default())
+    }
 
     /// Changes what is `Some`, and the change time. `size` applies to regular
     /// files only: `EISDIR` or `EINVAL` for others; `EFBIG`, `ENOSPC`.

@@ -29,6 +29,7 @@ mod fs_state;
 mod handle;
 mod inode;
 mod inode_file;
+pub mod lease;
 pub mod mem_fs;
 mod metadata;
 pub mod notify;
@@ -53,8 +54,8 @@ pub use handle::FileHandle;
 pub use inode::{Allocation, DirEntry, EmitEntry, FileSystem, Inode, NewNode, SeekTo, SetXattr};
 pub use inode_file::InodeFile;
 pub use metadata::{
-    ANONYMOUS_DEVICE, Clock, FileKind, FsStats, Metadata, PIPE_DEVICE, SOCKET_DEVICE, SetMetadata,
-    Timestamp,
+    ANONYMOUS_DEVICE, Clock, Details, FileKind, FsStats, Metadata, PIPE_DEVICE, SOCKET_DEVICE,
+    SetMetadata, Timestamp,
 };
 pub use observers::CloseObserver;
 pub use open_file::{Offset, OpenFile};

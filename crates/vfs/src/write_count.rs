@@ -46,6 +46,11 @@ impl WriteCount {
         debug_assert_eq!(before.signum(), step);
     }
 
+    /// How many have it open for writing.
+    pub fn writers(&self) -> u32 {
+        self.count.load(SeqCst).max(0).unsigned_abs()
+    }
+
     /// One area of memory more shows the file.
     pub fn mapped(&self) {
         self.mappings.fetch_add(1, SeqCst);

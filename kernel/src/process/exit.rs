@@ -8,7 +8,7 @@ use super::files::FileShare;
 use super::namespaces::Namespaces;
 use super::object::{Process, UserThread};
 use super::{
-    cgroup, current, futex, ipc, locks, memory, numbers, oom, signals, terminals, trace, tree,
+    cgroup, current, futex, ipc, keys, locks, memory, numbers, oom, signals, terminals, trace, tree,
 };
 use crate::arch::user_access::copy_to_user;
 use crate::fs::proc;
@@ -50,6 +50,7 @@ fn leave(thread: &Arc<UserThread>) {
     clear_tid(thread);
     futex::release_robust_list(thread);
     futex::pass_on_locks(thread);
+    keys::thread_ended(thread);
     let receiver = process.signals.lock().remove_thread(thread.tid);
     if let Some(tid) = receiver {
         process.wake_thread(tid);
@@ -96,6 +97,7 @@ fn end_process(process: &Arc<Process>, thread: &UserThread) {
     memory::goes(process, thread);
     release_memory(process);
     ipc::sem::process_ended(process);
+    keys::ended(process);
     drop(process.files.replace(FileShare::none()));
     // The bytes in its pipes and sockets went with the files.
     oom::on_release(process);
@@ -204,6 +206,7 @@ fn release_memory(process: &Process) {
 
 /// Lets go of its directories, and then of its namespaces. Who it was stays: that is asked of zombies too.
 fn release_directories(process: &Process) {
+    super::shared_places::leave(process);
     let root = super::vfs::namespace().root();
     let mut paths = process.paths.lock();
     let old = (

@@ -3,6 +3,7 @@
 //! Each call is a function of the [`Call`] in the file of its family. Its
 //! error is a Linux error number; the restart numbers never reach a program.
 
+mod aio;
 mod args;
 mod block;
 mod buffers;
@@ -21,6 +22,8 @@ mod io;
 mod ioprio;
 mod itimer;
 mod kcmp;
+mod keys;
+mod leases;
 mod limits;
 pub mod locks;
 mod memfd;

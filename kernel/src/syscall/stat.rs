@@ -60,7 +60,7 @@ pub fn newfstatat(call: &mut Call<'_>) -> Result<u64> {
     Ok(0)
 }
 
-/// statx(2): the basic fields and the mount, whatever is asked for.
+/// statx(2): the basic fields and the mount, whatever is asked for, and a file's birth.
 pub fn statx(call: &mut Call<'_>) -> Result<u64> {
     let both = call.uint(2) & AT_STATX_SYNC_TYPE == AT_STATX_SYNC_TYPE;
     if both || call.uint(3) & STATX_RESERVED != 0 {
@@ -69,6 +69,14 @@ pub fn statx(call: &mut Call<'_>) -> Result<u64> {
     let (metadata, at) = found(call, call.uint(2))?;
     let mut all = to_statx(&metadata);
     if let Some(at) = at {
+        let details = at.inode().details()?;
+        (all.stx_attributes, all.stx_attributes_mask) = (details.attributes, details.known);
+        if let Some(born) = details.born
+            && call.uint(3) & STATX_BTIME != 0
+        {
+            all.stx_mask |= STATX_BTIME;
+            all.stx_btime = statx_time(born);
+        }
         all.stx_mask |= STATX_MNT_ID;
         all.stx_mnt_id = at.mount().number();
         all.stx_attributes_mask |= STATX_ATTR_MOUNT_ROOT;

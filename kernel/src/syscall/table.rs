@@ -3,11 +3,12 @@
 
 use super::{Call, encode};
 use super::{
-    capabilities, clock, credentials, descriptors, directories, epoll, eventfd, futex, handles,
-    inotify, io, ioprio, itimer, kcmp, limits, locks, memfd, memory, mempolicy, mlock, modules,
-    mount, mount_contexts, mount_setattr, mount_trees, mqueue, msg, namespaces, paths, pidfd, poll,
-    posix_timers, prctl, priority, process, process_vm, ptrace, scheduling, seccomp, sem, shm,
-    signalfd, signals, socket, splice, stat, system, timerfd, transfer, wait, xattr,
+    aio, capabilities, clock, credentials, descriptors, directories, epoll, eventfd, futex,
+    handles, inotify, io, ioprio, itimer, kcmp, keys, limits, locks, memfd, memory, mempolicy,
+    mlock, modules, mount, mount_contexts, mount_setattr, mount_trees, mqueue, msg, namespaces,
+    paths, pidfd, poll, posix_timers, prctl, priority, process, process_vm, ptrace, scheduling,
+    seccomp, sem, shm, signalfd, signals, socket, splice, stat, system, timerfd, transfer, wait,
+    xattr,
 };
 use paddock_abi::nr;
 
@@ -60,6 +61,15 @@ table! {
     FTRUNCATE => transfer::ftruncate,
     FALLOCATE => transfer::fallocate,
     FADVISE64 => transfer::fadvise64,
+    IO_SETUP => aio::io_setup,
+    IO_DESTROY => aio::io_destroy,
+    IO_SUBMIT => aio::io_submit,
+    IO_CANCEL => aio::io_cancel,
+    IO_GETEVENTS => aio::io_getevents,
+    IO_PGETEVENTS => aio::io_pgetevents,
+    ADD_KEY => keys::add_key,
+    REQUEST_KEY => keys::request_key,
+    KEYCTL => keys::keyctl,
     CLOSE => descriptors::close,
     CLOSE_RANGE => descriptors::close_range,
     DUP => descriptors::dup,

@@ -5,13 +5,14 @@ use super::data::FileData;
 use super::dir::Entries;
 use super::xattrs::Xattrs;
 use crate::{
-    Allocation, EmitEntry, Errno, FileKind, FsStats, Inode, Metadata, NewNode, PAGE_SIZE, PageRef,
-    Result, Seals, SeekTo, SetMetadata, SetXattr, Timestamp, WriteCount,
+    Allocation, Details, EmitEntry, Errno, FileKind, FsStats, Inode, Metadata, NewNode, PAGE_SIZE,
+    PageRef, Result, Seals, SeekTo, SetMetadata, SetXattr, Timestamp, WriteCount,
 };
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
 use core::any::Any;
 use core::sync::atomic::{AtomicBool, Ordering};
+use paddock_abi::stat::{STATX_ATTR_APPEND, STATX_ATTR_IMMUTABLE, STATX_ATTR_NODUMP};
 use paddock_charge::Charge;
 use paddock_sync::{Mutex, MutexGuard, Rank, may_allocate, try_copy};
 use paddock_user_io::{UserReader, UserWriter};
@@ -78,6 +79,8 @@ pub(super) struct Node {
     pub ino: u64,
     pub kind: FileKind,
     rdev: u64,
+    /// When it was made.
+    born: Timestamp,
     state: Mutex<State>,
     /// Held by who writes or cuts the data, in what may be several steps.
     pub writing: Mutex<()>,
@@ -126,6 +129,7 @@ impl Node {
             ino: shared.next_ino.fetch_add(1, Ordering::Relaxed),
             kind: new.kind,
             rdev: new.rdev,
+            born: now,
             state: Mutex::new(Rank::Inode, state),
             writing: Mutex::new(Rank::FileWrite, ()),
             write_count: WriteCount::new(),
@@ -238,6 +242,14 @@ impl Inode for Node {
             atime: state.atime,
             mtime: state.mtime,
             ctime: state.ctime,
+        })
+    }
+
+    fn details(&self) -> Result<Details> {
+        Ok(Details {
+            born: Some(self.born),
+            attributes: 0,
+            known: STATX_ATTR_IMMUTABLE | STATX_ATTR_APPEND | STATX_ATTR_NODUMP,
         })
     }
 

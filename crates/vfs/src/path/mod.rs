@@ -51,6 +51,11 @@ impl Path {
         &self.mount
     }
 
+    /// Whether nothing may be executed there (`MS_NOEXEC` of mount(2)).
+    pub fn forbids_exec(&self) -> bool {
+        self.mount.flags().contains(MountFlags::NOEXEC)
+    }
+
     /// Whether its name has been taken away.
     pub fn is_removed(&self) -> bool {
         self.dentry.is_removed()

@@ -4,6 +4,7 @@ use super::dentry::Dentry;
 use super::walk::Walk;
 use super::{MountFlags, MountNamespace, Path, PathContext};
 use crate::cut;
+use crate::lease;
 use crate::notify::{self, Events};
 use crate::{
     Access, Errno, File, FileKind, NewNode, OpenFile, OpenFlags, Result, SetMetadata, Writing,
@@ -58,6 +59,9 @@ impl MountNamespace {
         let writing = (is_regular && (truncate || flags.writable()))
             .then(|| Writing::at(&at))
             .transpose()?;
+        if is_regular {
+            lease::check(at.inode(), flags)?;
+        }
         if truncate && is_regular {
             let change = SetMetadata {
                 size: Some(0),

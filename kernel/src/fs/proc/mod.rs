@@ -5,6 +5,7 @@ mod cpu;
 mod fds;
 mod inet;
 mod ipc;
+mod keys;
 mod load;
 mod login;
 mod memory;
@@ -70,6 +71,8 @@ fn root(space: &PidSpace) -> StaticDir {
         .with("diskstats", file(system::disk_statistics))
         .with("filesystems", file(system::filesystems))
         .with("interrupts", file(cpu::interrupts))
+        .with("key-users", file(keys::users))
+        .with("keys", file(keys::all))
         .with("loadavg", file(load::averages))
         .with("meminfo", file(system::memory))
         .with("mounts", ProcNode::link(|| Ok(b"self/mounts".to_vec())))

@@ -11,6 +11,7 @@ mod mount_nosymfollow;
 mod mount_remounts;
 mod mount_restrictions;
 mod move_mounts;
+mod no_execs;
 mod open_trees;
 mod pivots;
 mod process_mounts;
@@ -33,6 +34,7 @@ contracts! {
     mount_restrictions
     move_mounts
     open_trees
+    no_execs
     pivots
     process_mounts
     process_mounts_shown

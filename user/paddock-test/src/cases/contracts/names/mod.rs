@@ -12,6 +12,7 @@ mod handles;
 mod inotify_events;
 mod inotify_flags;
 mod inotify_info;
+mod inotify_limits;
 mod inotify_rules;
 mod inotify_unlinked;
 mod link_loops;
@@ -65,6 +66,7 @@ contracts! {
     inotify_events
     inotify_flags
     inotify_info
+    inotify_limits
     inotify_rules
     inotify_unlinked
     link_loops
