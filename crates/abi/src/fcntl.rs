@@ -74,6 +74,8 @@ pub const AT_REMOVEDIR: u32 = 0x200;
 pub const AT_SYMLINK_FOLLOW: u32 = 0x400;
 /// Do not trigger automounts.
 pub const AT_NO_AUTOMOUNT: u32 = 0x800;
+/// With all that is mounted below it.
+pub const AT_RECURSIVE: u32 = 0x8000;
 /// An empty path means the descriptor itself.
 pub const AT_EMPTY_PATH: u32 = 0x1000;
 
@@ -126,6 +128,16 @@ pub const F_SETOWN: u32 = 8;
 pub const F_GETOWN: u32 = 9;
 /// fcntl(2): by which signal.
 pub const F_SETSIG: u32 = 10;
+/// fcntl(2): sets a lease, or gives it up.
+pub const F_SETLEASE: u32 = 1024;
+/// fcntl(2): tells of the lease.
+pub const F_GETLEASE: u32 = 1025;
+/// fcntl(2): a lock or a lease for reading.
+pub const F_RDLCK: u32 = 0;
+/// fcntl(2): one for writing.
+pub const F_WRLCK: u32 = 1;
+/// fcntl(2): none.
+pub const F_UNLCK: u32 = 2;
 /// fcntl(2): what happens in a folder is told by signals.
 pub const F_NOTIFY: u32 = 1026;
 /// Again and again, beside the events.
@@ -192,5 +204,7 @@ pub const RWF_HIPRI: u32 = 1;
 pub const RWF_DSYNC: u32 = 2;
 /// They and what describes them reach the disk, as with `O_SYNC`.
 pub const RWF_SYNC: u32 = 4;
+/// Nobody is waited for, as with `O_NONBLOCK`.
+pub const RWF_NOWAIT: u32 = 8;
 /// At the file's end, as with `O_APPEND`.
 pub const RWF_APPEND: u32 = 16;

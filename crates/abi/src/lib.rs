@@ -4,6 +4,7 @@
 #![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]
 
+pub mod aio;
 pub mod dirent;
 pub mod errno;
 pub mod fcntl;

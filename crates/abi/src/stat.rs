@@ -29,6 +29,23 @@ pub const S_ISVTX: u32 = 0o1000;
 pub const ST_VALID: u64 = 0x20;
 /// Reading leaves access times alone.
 pub const ST_NOATIME: u64 = 0x400;
+/// statfs(2), `f_flags`: symbolic links are not followed.
+pub const ST_NOSYMFOLLOW: u64 = 0x2000;
+
+/// The field of a file's birth.
+pub const STATX_BTIME: u32 = 0x800;
+/// Its filesystem keeps it compressed.
+pub const STATX_ATTR_COMPRESSED: u64 = 0x4;
+/// Nobody changes it.
+pub const STATX_ATTR_IMMUTABLE: u64 = 0x10;
+/// It only gets longer.
+pub const STATX_ATTR_APPEND: u64 = 0x20;
+/// Backups leave it out.
+pub const STATX_ATTR_NODUMP: u64 = 0x40;
+/// A key is needed to read it.
+pub const STATX_ATTR_ENCRYPTED: u64 = 0x800;
+/// Its content is checked as it is read.
+pub const STATX_ATTR_VERITY: u64 = 0x10_0000;
 
 /// `struct stat` of arm64 (`<asm-generic/stat.h>`), 128 bytes.
 #[derive(Clone, Copy, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout)]

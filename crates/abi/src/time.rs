@@ -121,6 +121,9 @@ pub const CPUCLOCK_PERTHREAD_MASK: i32 = 4;
 
 pub const TIMER_ABSTIME: u32 = 1;
 
+/// timerfd_settime(2): a change of the clock is told.
+pub const TFD_TIMER_CANCEL_ON_SET: u32 = 2;
+
 pub const ITIMER_REAL: u32 = 0;
 pub const ITIMER_VIRTUAL: u32 = 1;
 pub const ITIMER_PROF: u32 = 2;

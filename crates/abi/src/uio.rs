@@ -30,6 +30,7 @@ pub const POLLERR: u32 = 0x8;
 pub const POLLHUP: u32 = 0x10;
 pub const POLLNVAL: u32 = 0x20;
 pub const POLLRDNORM: u32 = 0x40;
+pub const POLLMSG: u32 = 0x400;
 pub const POLLRDBAND: u32 = 0x80;
 pub const POLLWRNORM: u32 = 0x100;
 pub const POLLWRBAND: u32 = 0x200;

@@ -24,6 +24,43 @@ pub struct Account {
     limit: usize,
     /// Pages that pipes may come to hold (`pipe-user-pages-soft`, pipe(7)).
     pipe_pages: AtomicUsize,
+    /// How many there are of what is [counted](Counted).
+    counts: [AtomicUsize; COUNTS],
+}
+
+/// Of what a user may have so many (inotify(7)).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Countable {
+    /// Instances of inotify.
+    InotifyInstance,
+    /// Their watches.
+    InotifyWatch,
+}
+
+/// How many kinds there are.
+const COUNTS: usize = 2;
+
+/// One of a user's, counted for as long as this is there.
+#[derive(Debug)]
+pub struct Counted {
+    account: Arc<Account>,
+    what: Countable,
+}
+
+impl Counted {
+    /// One more; `None` if the user has `most` already.
+    pub fn new(account: &Arc<Account>, what: Countable, most: usize) -> Option<Counted> {
+        let account = account.user().clone();
+        let more = |count: usize| (count < most).then_some(count + 1);
+        let counted = account.counts[what as usize].fetch_update(Relaxed, Relaxed, more);
+        counted.ok().map(|_| Counted { account, what })
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.account.counts[self.what as usize].fetch_sub(1, Relaxed);
+    }
 }
 
 impl Account {
@@ -43,6 +80,7 @@ impl Account {
             bytes: AtomicUsize::new(0),
             limit,
             pipe_pages: AtomicUsize::new(0),
+            counts: [const { AtomicUsize::new(0) }; COUNTS],
         })
     }
 
@@ -228,6 +266,24 @@ mod tests {
             charges.clear();
             prop_assert_eq!(user.bytes(), 0);
         }
+    }
+
+    #[test]
+    fn a_user_has_so_many_whichever_processes_have_them() {
+        let user = Account::of_user(LIMIT).unwrap();
+        let (one, two) = (
+            Account::of_process(&user).unwrap(),
+            Account::of_process(&user).unwrap(),
+        );
+        let what = Countable::InotifyWatch;
+        let first = Counted::new(&one, what, 2).unwrap();
+        let second = Counted::new(&two, what, 2).unwrap();
+        assert!(Counted::new(&one, what, 2).is_none());
+        assert!(Counted::new(&one, Countable::InotifyInstance, 1).is_some());
+        drop(first);
+        let again = Counted::new(&two, what, 2).unwrap();
+        drop((second, again));
+        assert!(Counted::new(&one, what, 1).is_some());
     }
 
     #[test]

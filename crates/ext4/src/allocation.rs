@@ -383,6 +383,22 @@ impl Core {
         Err(Errno::ENOSPC)
     }
 
+    /// Whether an inode is taken, and one that names lead to: numbers that programs give
+    /// may be any. `EBADMSG`, `EIO`.
+    pub fn is_users_inode(&mut self, ino: u32) -> Result<bool> {
+        const ROOT: u32 = 2;
+        if ino != ROOT && ino < self.geometry.first_inode || ino > self.geometry.inodes {
+            return Ok(false);
+        }
+        let per_group = self.geometry.inodes_per_group;
+        let (group, bit) = ((ino - 1) / per_group, (ino - 1) % per_group);
+        if self.has_flag(group, INODE_BITMAP_UNWRITTEN)? {
+            return Ok(false);
+        }
+        let bitmap = self.inode_bitmap(group)?;
+        Ok(is_set(self.read(bitmap)?, bit))
+    }
+
     /// Gives an inode back.
     pub fn release_inode(&mut self, ino: u32, directory: bool) -> Result<()> {
         let per_group = self.geometry.inodes_per_group;

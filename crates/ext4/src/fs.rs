@@ -15,8 +15,8 @@ use paddock_abi::stat::EXT4_SUPER_MAGIC;
 use paddock_sync::{Mutex, PreemptOff, Rank, SpinLock};
 use paddock_vfs::cache::{FilePages, PageCache};
 use paddock_vfs::{
-    BlockDevice, Clock, Errno, FileKind, FileSystem, FsStats, Inode, PAGE_SIZE, Result, WriteCount,
-    WriteErrors,
+    BlockDevice, Clock, Errno, FileHandle, FileKind, FileSystem, FsState, FsStats, Inode,
+    PAGE_SIZE, Result, WriteCount, WriteErrors,
 };
 
 const ROOT: u32 = 2;
@@ -80,6 +80,11 @@ impl Shared {
         if inode.nameless.load(Ordering::Relaxed) {
             self.to_free.lock().insert(inode.ino);
         }
+    }
+
+    /// Whether somebody has the inode's object.
+    pub fn is_in_use(&self, ino: u32) -> bool {
+        self.table.get(ino).is_some()
     }
 
     /// The last name of `ino` is gone, and it is in use.
@@ -165,6 +170,7 @@ pub struct Ext4 {
     root: Arc<Ext4Inode>,
     read_only: bool,
     health: Arc<Health>,
+    state: FsState,
 }
 
 impl Ext4 {
@@ -236,6 +242,7 @@ impl Ext4 {
             root,
             read_only,
             health,
+            state: FsState::new(),
         })
     }
 }
@@ -340,6 +347,40 @@ impl FileSystem for Ext4 {
 
     fn stats(&self) -> Result<FsStats> {
         self.shared.stats()
+    }
+
+    fn state(&self) -> &FsState {
+        &self.state
+    }
+
+    fn handle(&self, inode: &dyn Inode) -> Result<FileHandle> {
+        let inode = inode.as_any().downcast_ref::<Ext4Inode>();
+        let ino = inode.ok_or(Errno::EOPNOTSUPP)?.ino;
+        let generation = self.shared.core.lock().inode(ino)?.generation();
+        let words = [ino, generation];
+        Ok(FileHandle::new(FileHandle::INO_AND_GENERATION, words))
+    }
+
+    fn by_handle(&self, kind: i32, bytes: &[u8]) -> Result<Arc<dyn Inode>> {
+        // With the number of a folder behind it, and that one's generation.
+        const WITH_PARENT: i32 = 2;
+        if ![FileHandle::INO_AND_GENERATION, WITH_PARENT].contains(&kind) {
+            return Err(Errno::ESTALE);
+        }
+        let words = FileHandle::words::<2>(bytes);
+        let [ino, generation] = words.ok_or(Errno::ESTALE)?;
+        let mut core = self.shared.core.lock();
+        self.shared.reap(&mut core);
+        if !core.is_users_inode(ino)? {
+            return Err(Errno::ESTALE);
+        }
+        let raw = core.inode(ino)?;
+        // Without a name it is there for as long as somebody has it open.
+        let is_there = raw.links() > 0 || self.shared.is_in_use(ino);
+        match is_there && raw.generation() == generation {
+            true => Ok(self.shared.inode(&mut core, ino)?),
+            false => Err(Errno::ESTALE),
+        }
     }
 
     fn sync(&self) -> Result<()> {

@@ -2,7 +2,7 @@
 
 use crate::fs::Shared;
 use crate::paths::Place;
-use crate::raw_inode::{ATIME, CTIME, MTIME, RawInode};
+use crate::raw_inode::{ATIME, CTIME, FLAGS_TOLD, MTIME, RawInode};
 use crate::transaction::Core;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -12,8 +12,8 @@ use paddock_sync::{Mutex, PreemptOff, SpinLock};
 use paddock_user_io::{UserReader, UserWriter};
 use paddock_vfs::cache::FilePages;
 use paddock_vfs::{
-    Allocation, EmitEntry, Errno, FileKind, FsStats, Inode, Metadata, NewNode, PAGE_SIZE, PageRef,
-    Result, SeekTo, SetMetadata, SetXattr, Timestamp, WriteCount, WriteErrors,
+    Allocation, Details, EmitEntry, Errno, FileKind, FsStats, Inode, Metadata, NewNode, PAGE_SIZE,
+    PageRef, Result, SeekTo, SetMetadata, SetXattr, Timestamp, WriteCount, WriteErrors,
 };
 
 const PAGE: u64 = PAGE_SIZE as u64;
@@ -209,6 +209,15 @@ impl Inode for Ext4Inode {
         Ok(self.describe(&attributes))
     }
 
+    fn details(&self) -> Result<Details> {
+        let raw = self.fs.core.lock().inode(self.ino)?;
+        Ok(Details {
+            born: raw.born(),
+            attributes: u64::from(raw.flags() & FLAGS_TOLD),
+            known: u64::from(FLAGS_TOLD),
+        })
+    }
+
     fn set_metadata(&self, change: &SetMetadata) -> Result<()> {
         let _one_at_a_time = change.size.map(|_| self.writing.lock());
         let mut core = self.fs.core.lock();
@@ -229,6 +238,15 @@ impl Inode for Ext4Inode {
             true => Ok(()),
             false => self.apply(&mut core, &others),
         }
+    }
+
+    fn parent(&self) -> Result<Arc<dyn Inode>> {
+        let mut core = self.fs.core.lock();
+        if self.nameless.load(Ordering::Relaxed) {
+            return Err(Errno::ESTALE);
+        }
+        let (ino, _) = core.look_up(self.place(b".."))?;
+        Ok(self.fs.inode(&mut core, ino)?)
     }
 
     fn fs_stats(&self) -> Result<FsStats> {

@@ -4,7 +4,10 @@ use crate::bytes::{get_split, get_u16, get_u32, put_u16, put_u32};
 use crate::checksums::{Owner, Seal};
 use crate::transaction::Core;
 use core::ops::Range;
-use paddock_abi::stat::{device_major, device_minor, make_device};
+use paddock_abi::stat::{
+    STATX_ATTR_APPEND, STATX_ATTR_COMPRESSED, STATX_ATTR_ENCRYPTED, STATX_ATTR_IMMUTABLE,
+    STATX_ATTR_NODUMP, STATX_ATTR_VERITY, device_major, device_minor, make_device,
+};
 use paddock_vfs::{Errno, FileKind, NewNode, Result, Timestamp};
 
 /// The part of an inode that is used here.
@@ -15,6 +18,13 @@ const EXTRA_SIZE: u16 = 32;
 /// there.
 pub const SMALL: usize = 128;
 
+/// Flags that statx(2) tells, which have the same numbers there.
+pub const FLAGS_TOLD: u32 = (STATX_ATTR_COMPRESSED
+    | STATX_ATTR_IMMUTABLE
+    | STATX_ATTR_APPEND
+    | STATX_ATTR_NODUMP
+    | STATX_ATTR_ENCRYPTED
+    | STATX_ATTR_VERITY) as u32;
 pub const FLAG_INDEX: u32 = 0x1000;
 pub const FLAG_EXTENTS: u32 = 0x8_0000;
 const FLAG_INLINE_DATA: u32 = 0x1000_0000;
@@ -269,6 +279,13 @@ impl RawInode {
 
     pub fn set_dtime(&mut self, value: u32) {
         put_u32(&mut self.bytes, 20, value);
+    }
+
+    /// When it was made, if there is room for that.
+    pub fn born(&self) -> Option<Timestamp> {
+        let extra_size = usize::from(get_u16(&self.bytes, SMALL));
+        let has_field = self.size > SMALL && SMALL + extra_size >= CRTIME.seconds + 4;
+        has_field.then(|| self.time(CRTIME))
     }
 
     fn has_extra(&self, field: TimeField) -> bool {

@@ -1,5 +1,6 @@
 //! What a process's CPU time sets off: the interval timers of setitimer(2) that
-//! count it, `RLIMIT_CPU`, and sleeps on CPU clocks (clock_nanosleep(2)).
+//! count it, `RLIMIT_CPU`, sleeps on CPU clocks (clock_nanosleep(2)), and timers of
+//! timer_create(2) on these.
 
 use alloc::vec::Vec;
 use paddock_abi::time::NANOS;
@@ -112,20 +113,45 @@ pub struct Due {
     pub quiet: Option<u64>,
 }
 
-/// The timers of a process.
-#[derive(Debug, Default)]
-pub struct CpuTimers {
+/// Which of a process's CPU clocks (clock_getcpuclockid(3)).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Measured {
+    /// That of one thread, by its number; else of all together.
+    pub thread: Option<u32>,
+    /// Time in user mode only.
+    pub user_only: bool,
+}
+
+/// A timer on one of them: it comes once, and is set anew by whoever it comes to.
+#[derive(Debug)]
+struct Clocked<T> {
+    key: u64,
+    clock: Measured,
+    due: u64,
+    timer: T,
+}
+
+/// The timers of a process; `T` are those of timer_create(2).
+#[derive(Debug)]
+pub struct CpuTimers<T> {
     virtual_timer: Timer,
     profiling_timer: Timer,
     /// Sleeps: their keys, and the time of the process before which they
     /// cannot end.
     sleeps: Vec<(u64, u64)>,
+    clocked: Vec<Clocked<T>>,
     last_key: u64,
 }
 
-impl CpuTimers {
+impl<T> Default for CpuTimers<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<T> CpuTimers<T> {
     /// None runs.
-    pub const fn new() -> CpuTimers {
+    pub const fn new() -> CpuTimers<T> {
         const OFF: Timer = Timer {
             due: None,
             interval: 0,
@@ -134,6 +160,7 @@ impl CpuTimers {
             virtual_timer: OFF,
             profiling_timer: OFF,
             sleeps: Vec::new(),
+            clocked: Vec::new(),
             last_key: 0,
         }
     }
@@ -180,6 +207,38 @@ impl CpuTimers {
     /// Forgets a sleep.
     pub fn forget_sleep(&mut self, key: u64) {
         self.sleeps.retain(|&(other, _)| other != key);
+    }
+
+    /// Adds the timer of number `key`, of which there is none, for when `clock` reads `due`.
+    /// `ENOMEM`.
+    pub fn arm(&mut self, key: u64, clock: Measured, due: u64, timer: T) -> Result<()> {
+        self.clocked.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
+        self.clocked.push(Clocked {
+            key,
+            clock,
+            due,
+            timer,
+        });
+        Ok(())
+    }
+
+    /// Takes that timer out, if it has not come.
+    pub fn disarm(&mut self, key: u64) -> Option<T> {
+        let at = self.clocked.iter().position(|timer| timer.key == key)?;
+        Some(self.clocked.swap_remove(at).timer)
+    }
+
+    /// Takes a timer out that has come; `reading` is what a clock shows.
+    pub fn take_due(&mut self, reading: impl Fn(Measured) -> u64) -> Option<T> {
+        let is_due = |timer: &Clocked<T>| timer.due <= reading(timer.clock);
+        let at = self.clocked.iter().position(is_due)?;
+        Some(self.clocked.swap_remove(at).timer)
+    }
+
+    /// How long (ns) the process may run before one of them can come; `None` for ever.
+    pub fn clocked_quiet(&self, reading: impl Fn(Measured) -> u64) -> Option<u64> {
+        let left = |timer: &Clocked<T>| timer.due.saturating_sub(reading(timer.clock));
+        self.clocked.iter().map(left).min()
     }
 
     /// What has come by `now`, with `RLIMIT_CPU` at (soft, hard) seconds.
@@ -237,7 +296,7 @@ mod tests {
 
     #[test]
     fn each_timer_has_its_own_clock() {
-        let mut timers = CpuTimers::new();
+        let mut timers = CpuTimers::<()>::new();
         let new = Setting {
             value: 100,
             interval: 0,
@@ -257,8 +316,8 @@ mod tests {
 
     #[test]
     fn the_soft_limit_is_told_of_each_second_and_the_hard_one_is_the_end() {
-        let mut timers = CpuTimers::new();
-        let limit = |timers: &mut CpuTimers, ms: u64, limit| {
+        let mut timers = CpuTimers::<()>::new();
+        let limit = |timers: &mut CpuTimers<()>, ms: u64, limit| {
             let due = timers.check(&times(ms * 1_000_000, 0), limit);
             (due.limit, due.quiet.map(|ns| ns / 1_000_000))
         };
@@ -280,8 +339,32 @@ mod tests {
     }
 
     #[test]
-    fn a_sleep_ends_once() {
+    fn a_timer_on_a_clock_comes_when_that_reads_so() {
         let mut timers = CpuTimers::new();
+        let clock = |thread| Measured {
+            thread,
+            user_only: false,
+        };
+        timers.arm(1, clock(None), 100, "all").unwrap();
+        timers.arm(2, clock(Some(7)), 50, "one").unwrap();
+        let at = |all: u64, one: u64| {
+            move |clock: Measured| match clock.thread {
+                Some(_) => one,
+                None => all,
+            }
+        };
+        assert_eq!(timers.clocked_quiet(at(90, 10)), Some(10));
+        assert_eq!(timers.take_due(at(99, 49)), None);
+        assert_eq!(timers.take_due(at(99, 50)), Some("one"));
+        assert_eq!(timers.take_due(at(100, 50)), Some("all"));
+        assert_eq!(timers.clocked_quiet(at(100, 50)), None);
+        timers.arm(3, clock(None), 1, "gone").unwrap();
+        assert_eq!((timers.disarm(3), timers.disarm(3)), (Some("gone"), None));
+    }
+
+    #[test]
+    fn a_sleep_ends_once() {
+        let mut timers = CpuTimers::<()>::new();
         let key = timers.sleep(50).unwrap();
         let due = timers.check(&times(20, 20), NONE);
         assert!(!due.sleepers && timers.sleeps(key));
@@ -298,7 +381,7 @@ mod tests {
             interval in 0..50u64,
             steps in prop::collection::vec(0..80u64, 1..60),
         ) {
-            let mut timers = CpuTimers::new();
+            let mut timers = CpuTimers::<()>::new();
             let new = Setting { value, interval };
             timers.set(CpuTimer::Profiling, new, &times(0, 0));
             let (mut now, mut quiet) = (0, Some(value));

@@ -95,6 +95,17 @@ impl IoSignal {
         effective == 0 || uids.contains(&real) || uids.contains(&effective)
     }
 
+    /// What is sent when a lease is broken.
+    pub fn info_of_lease(&self) -> Siginfo {
+        match self.signal {
+            0 => Siginfo::kernel(SIGIO),
+            signal => {
+                let band = POLLIN | POLLRDNORM | POLLMSG;
+                Siginfo::poll(signal, POLL_MSG, u64::from(band), self.fd)
+            }
+        }
+    }
+
     /// What is sent for `events`, in poll(2)'s bits.
     pub fn info(&self, events: u32) -> Siginfo {
         if self.signal == 0 {

@@ -10,11 +10,13 @@
 
 extern crate alloc;
 
+pub mod aio;
 mod channel;
 mod cpu_timers;
 pub mod elf;
 pub mod futex;
 mod io_owner;
+mod leases;
 pub mod locks;
 pub mod oom;
 pub mod pi_futex;
@@ -29,10 +31,12 @@ mod tree;
 mod weak_list;
 
 pub use channel::{ChannelReader, ChannelWriter, OutputChannel, channel};
-pub use cpu_timers::{CpuLimit, CpuTimer, CpuTimers, CpuTimes, Due, Setting};
+pub use cpu_timers::{CpuLimit, CpuTimer, CpuTimers, CpuTimes, Due, Measured, Setting};
 pub use io_owner::{IoOwner, IoSignal};
+pub use leases::{Break, LeaseKind, Leases, OpenBy};
 pub use pipe::{
     Fifo, FifoEnd, PIPE_BUF, PIPE_MAX, PIPE_SIZE, Payer, PipeEnd, PipeReader, PipeWriter, pipe,
+    reopen,
 };
 pub use ring::{Ring, TryRead};
 pub use status::{IoUsage, Usage, WaitStatus};

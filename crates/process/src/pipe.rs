@@ -393,7 +393,7 @@ mod splice;
 
 pub use splice::PipeEnd;
 
-pub use fifo::{Fifo, FifoEnd};
+pub use fifo::{Fifo, FifoEnd, reopen};
 
 #[cfg(test)]
 mod tests;

@@ -51,8 +51,8 @@ ranks! {
     OutOfMemory sleeping,
     /// The family of a process: parent, children, groups and sessions, exit.
     ProcessTree sleeping,
-    /// One execve or fork of a process at a time.
-    Exec sleeping,
+    /// Processes that share root and working directory: one change of those at a time.
+    SharedPlaces sleeping,
     /// A process's table of descriptors.
     FdTable sleeping,
     /// An open file description: its offset and flags.

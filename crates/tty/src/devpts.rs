@@ -8,8 +8,8 @@ use paddock_abi::stat::make_device;
 use paddock_abi::{Errno, Result};
 use paddock_sync::{PreemptOff, Rank, SpinLock, try_arc};
 use paddock_vfs::{
-    Clock, DirEntry, EmitEntry, File, FileKind, FileSystem, FsStats, Inode, Metadata, OpenFlags,
-    SetMetadata, Timestamp,
+    Clock, DirEntry, EmitEntry, File, FileKind, FileSystem, FsState, FsStats, Inode, Metadata,
+    OpenFlags, SetMetadata, Timestamp,
 };
 
 const MAGIC: u64 = 0x1cd1;
@@ -35,6 +35,7 @@ struct Shared {
     device: u64,
     mounted: Timestamp,
     owners: SpinLock<Vec<Owner>, PreemptOff>,
+    state: FsState,
 }
 
 /// The filesystem whose files are the pseudo-terminals there are.
@@ -52,6 +53,7 @@ impl DevPts {
             device,
             mounted,
             owners,
+            state: FsState::new(),
         }))
     }
 }
@@ -68,6 +70,10 @@ impl FileSystem for DevPts {
 
     fn stats(&self) -> Result<FsStats> {
         Ok(stats())
+    }
+
+    fn state(&self) -> &FsState {
+        &self.0.state
     }
 }
 

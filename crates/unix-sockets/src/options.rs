@@ -49,6 +49,7 @@ pub struct SocketOptions {
     send_buffer: AtomicU32,
     receive_buffer: AtomicU32,
     priority: AtomicU32,
+    mark: AtomicU32,
     /// Seconds, and [`LINGERS`].
     linger: AtomicU64,
 }
@@ -65,6 +66,7 @@ impl SocketOptions {
         copy(&self.linger, &other.linger);
         self.switches.store(other.switches.load(Relaxed), Relaxed);
         self.set_priority(other.priority());
+        self.set_mark(other.mark());
         self.set_send_buffer(other.send_buffer());
         self.set_receive_buffer(other.receive_buffer());
     }
@@ -124,6 +126,16 @@ impl SocketOptions {
     /// Sets [`Self::send_buffer`].
     pub fn set_send_buffer(&self, bytes: u32) {
         self.send_buffer.store(bytes, Relaxed);
+    }
+
+    /// SO_MARK.
+    pub fn mark(&self) -> u32 {
+        self.mark.load(Relaxed)
+    }
+
+    /// Sets [`Self::mark`].
+    pub fn set_mark(&self, mark: u32) {
+        self.mark.store(mark, Relaxed);
     }
 
     /// SO_PRIORITY.

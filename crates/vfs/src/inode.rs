@@ -1,8 +1,8 @@
 //! [`Inode`]: one file or directory of one filesystem.
 
 use crate::{
-    Cred, Errno, File, FileKind, FsStats, Metadata, OpenFlags, PageRef, Result, Seals, SetMetadata,
-    WriteCount, WriteErrors,
+    Cred, Details, Errno, File, FileHandle, FileKind, FsState, FsStats, Metadata, OpenFlags,
+    PageRef, Reconfiguration, Result, Seals, SetMetadata, WriteCount, WriteErrors,
 };
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -151,6 +151,36 @@ pub trait FileSystem: Send + Sync {
     /// Sizes and free space.
     fn stats(&self) -> Result<FsStats>;
 
+    /// What all its mounts share. Never sleeps.
+    fn state(&self) -> &FsState;
+
+    /// Takes other options, with [`Reconfiguration::apply`] around it. `EINVAL` for one
+    /// that is not known, or cannot be changed.
+    fn reconfigure(&self, change: &Reconfiguration<'_>) -> Result<()> {
+        match change.options.is_empty() {
+            true => Ok(()),
+            false => Err(Errno::EINVAL),
+        }
+    }
+
+    /// What programs know a file of it by without a name, for as long as it lives.
+    /// `EOPNOTSUPP` if there is no such thing, `ENOMEM`.
+    fn handle(&self, inode: &dyn Inode) -> Result<FileHandle> {
+        let _ = inode;
+        Err(Errno::EOPNOTSUPP)
+    }
+
+    /// The file of a handle: its form, and its bytes. `ESTALE` if there is none.
+    fn by_handle(&self, kind: i32, bytes: &[u8]) -> Result<Arc<dyn Inode>> {
+        let _ = (kind, bytes);
+        Err(Errno::ESTALE)
+    }
+
+    /// Whether folders in it stand for processes, and end with those. Never sleeps.
+    fn shows_processes(&self) -> bool {
+        false
+    }
+
     /// Whether what it holds is on a disk.
     fn has_disk(&self) -> bool {
         false
@@ -217,6 +247,11 @@ pub trait Inode: Send + Sync {
 
     /// What stat(2) tells.
     fn metadata(&self) -> Result<Metadata>;
+
+    /// What statx(2) tells besides: never asked for by stat(2).
+    fn details(&self) -> Result<Details> {
+        Ok(Details::default())
+    }
 
     /// Changes what is `Some`, and the change time. `size` applies to regular
     /// files only: `EISDIR` or `EINVAL` for others; `EFBIG`, `ENOSPC`.
@@ -353,6 +388,12 @@ pub trait Inode: Send + Sync {
     fn lookup(&self, name: &[u8]) -> Result<Arc<dyn Inode>> {
         let _ = name;
         Err(Errno::ENOTDIR)
+    }
+
+    /// The directory that a directory which is not the filesystem's root is in, where
+    /// there are handles. `ESTALE` if it has been removed, or cannot tell.
+    fn parent(&self) -> Result<Arc<dyn Inode>> {
+        Err(Errno::ESTALE)
     }
 
     /// Whether names in this directory only change through this trait, so

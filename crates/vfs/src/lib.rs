@@ -24,8 +24,12 @@ pub mod dev_fs;
 mod device;
 mod fd_table;
 mod file;
+mod fs_context;
+mod fs_state;
+mod handle;
 mod inode;
 mod inode_file;
+pub mod lease;
 pub mod mem_fs;
 mod metadata;
 pub mod notify;
@@ -38,16 +42,20 @@ mod rights;
 mod seals;
 mod write_count;
 mod write_errors;
+mod writers;
 
 pub use cut::on_cut;
 pub use device::BlockDevice;
 pub use fd_table::{FdEntry, FdTable, on_last_close};
 pub use file::{File, IoctlArg, NoArg, stays_at_start};
+pub use fs_context::{FsContext, Parameter};
+pub use fs_state::{FsState, Reconfiguration};
+pub use handle::FileHandle;
 pub use inode::{Allocation, DirEntry, EmitEntry, FileSystem, Inode, NewNode, SeekTo, SetXattr};
 pub use inode_file::InodeFile;
 pub use metadata::{
-    ANONYMOUS_DEVICE, Clock, FileKind, FsStats, Metadata, PIPE_DEVICE, SOCKET_DEVICE, SetMetadata,
-    Timestamp,
+    ANONYMOUS_DEVICE, Clock, Details, FileKind, FsStats, Metadata, PIPE_DEVICE, SOCKET_DEVICE,
+    SetMetadata, Timestamp,
 };
 pub use observers::CloseObserver;
 pub use open_file::{Offset, OpenFile};

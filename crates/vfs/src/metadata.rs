@@ -115,6 +115,17 @@ pub struct Metadata {
     pub ctime: Timestamp,
 }
 
+/// What only statx(2) tells of an inode.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Details {
+    /// When it was made, where that is kept.
+    pub born: Option<Timestamp>,
+    /// What it is marked with (`STATX_ATTR_*`).
+    pub attributes: u64,
+    /// Which marks its filesystem keeps.
+    pub known: u64,
+}
+
 /// The device number (st_dev) of pipes.
 pub const PIPE_DEVICE: u64 = 0xc;
 /// That of files that only have a descriptor: epolls, eventfds, timers.

@@ -55,8 +55,9 @@ impl Drop for Counted {
 /// An open file description: shared by dup(2) and fork(2), it holds the
 /// offset, the access mode and the status flags. Its calls may sleep.
 pub struct OpenFile {
-    file: Arc<dyn File>,
+    // Dropped before the file, which may take the mounts there apart.
     path: Option<Path>,
+    file: Arc<dyn File>,
     /// Whether it is a regular file: its kind never changes.
     is_regular: bool,
     /// Of a regular file that is open for writing.

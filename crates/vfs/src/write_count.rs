@@ -1,6 +1,7 @@
 //! Who writes to a file, and who runs it: never both (`ETXTBSY`).
 
-use crate::{Errno, Inode, Result};
+use crate::path::MountWriting;
+use crate::{Errno, Inode, Path, Result};
 use alloc::sync::Arc;
 use core::fmt;
 use core::sync::atomic::Ordering::{Relaxed, SeqCst};
@@ -43,6 +44,11 @@ impl WriteCount {
     fn leave(&self, step: i32) {
         let before = self.count.fetch_sub(step, Relaxed);
         debug_assert_eq!(before.signum(), step);
+    }
+
+    /// How many have it open for writing.
+    pub fn writers(&self) -> u32 {
+        self.count.load(SeqCst).max(0).unsigned_abs()
     }
 
     /// One area of memory more shows the file.
@@ -129,19 +135,38 @@ impl<const STEP: i32> Drop for Counted<STEP> {
 
 /// A regular file is open for writing, or its size changed, for as long as
 /// this is there.
-pub struct Writing(Counted<WRITER>);
+pub struct Writing {
+    inode: Counted<WRITER>,
+    _mount: Option<MountWriting>,
+}
 
 impl Writing {
     /// # Errors
     /// `ETXTBSY` for one that runs.
     pub fn new(inode: &Arc<dyn Inode>) -> Result<Writing> {
-        Counted::new(inode).map(Writing)
+        Ok(Writing {
+            inode: Counted::new(inode)?,
+            _mount: None,
+        })
+    }
+
+    /// The same by way of a place: its mount and its filesystem stay such that they can
+    /// be written.
+    ///
+    /// # Errors
+    /// `EROFS`; `ETXTBSY` for one that runs.
+    pub(crate) fn at(path: &Path) -> Result<Writing> {
+        let mount = MountWriting::new(path.mount())?;
+        Ok(Writing {
+            inode: Counted::new(path.inode())?,
+            _mount: Some(mount),
+        })
     }
 }
 
 impl fmt::Debug for Writing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Writing({})", self.0.0.is_some())
+        write!(f, "Writing({})", self.inode.0.is_some())
     }
 }
 

@@ -12,14 +12,14 @@ use alloc::sync::Arc;
 use core::sync::atomic::{AtomicU32, Ordering};
 use paddock_abi::stat::make_device;
 use paddock_abi::{Errno, Result};
-use paddock_cred::Cap;
+use paddock_cred::{Cap, Cred};
 use paddock_process::PidSpace;
 use paddock_sync::{OnceCell, try_arc};
 use paddock_tty::DevPts;
 use paddock_vfs::dev_fs::{self, STANDARD_NODES};
 use paddock_vfs::mem_fs::{MemFs, Options};
 use paddock_vfs::path::MountFlags;
-use paddock_vfs::{FileKind, FileSystem, MountNamespace, PAGE_SIZE, PathContext};
+use paddock_vfs::{FileKind, FileSystem, MountNamespace, PAGE_SIZE, PathContext, Reconfiguration};
 
 /// Bytes for `/dev`, where there are only nodes.
 const DEV_BYTES: u64 = 1 << 20;
@@ -59,6 +59,13 @@ pub fn memory_fs(clock: &Arc<WallClock>, bytes: u64, mode: u32) -> Result<Arc<dy
     )?)
 }
 
+/// The kind of that name, if there are filesystems of it that can be mounted.
+pub fn known_kind(kind: &[u8]) -> Option<&'static str> {
+    let shared = SHARED.iter().map(|(name, _)| *name);
+    let mut all = shared.chain(["tmpfs", "cgroup2"]);
+    all.find(|name| name.as_bytes() == kind)
+}
+
 /// A filesystem for mount(2), of this kind and with these options: one in memory, or
 /// one of those of which there is one, whose options are what they are. The caller may
 /// mount something.
@@ -72,12 +79,29 @@ pub fn of_kind(
     context: &PathContext,
     flags: MountFlags,
 ) -> Result<Arc<dyn FileSystem>> {
-    check_rights(kind, context, flags)?;
+    check_rights(kind, &context.cred)?;
+    check_revealing(kind, context, flags)?;
+    let read_only = flags.contains(MountFlags::RDONLY);
+    made(kind, options, &context.cred, read_only)
+}
+
+/// The filesystem itself. One that is there already is read-only or not, as it is.
+///
+/// # Errors
+/// `ENODEV`, `EINVAL`, `ENOMEM`.
+pub fn made(
+    kind: &[u8],
+    options: &str,
+    cred: &Cred,
+    read_only: bool,
+) -> Result<Arc<dyn FileSystem>> {
     if kind == b"tmpfs" {
-        let memory = half_of_memory() * 2;
-        let options = Options::parse(options, memory, &context.cred)?;
+        let options = Options::parse(options, whole_memory(), cred)?;
         let (clock, pages) = (try_arc(WallClock)?, try_arc(ChargedPages)?);
-        return Ok(MemFs::with_options(device_number(), options, clock, pages)?);
+        let owner = cred.user_namespace.clone();
+        let fs = MemFs::with_options(device_number(), options, owner, clock, pages)?;
+        fs.state().set_read_only(read_only)?;
+        return Ok(fs);
     }
     let fs = match kind {
         b"cgroup2" => cgroup::filesystem()?,
@@ -99,35 +123,73 @@ pub fn of_kind(
     }
 }
 
-/// `EPERM` unless the caller may mount a filesystem of a kind (user_namespaces(7)): one in
+/// `EINVAL` unless a kind of filesystem knows an option. Those of devpts are looked at
+/// when it is made.
+pub fn check_option(kind: &str, key: &str, value: Option<&str>, cred: &Cred) -> Result<()> {
+    match (kind, value) {
+        ("devpts", _) => Ok(()),
+        ("tmpfs", Some(value)) => Options::check(key, value, whole_memory(), cred),
+        _ => Err(Errno::EINVAL),
+    }
+}
+
+/// Has a filesystem be another way. The errors of [`Reconfiguration::apply`].
+pub fn reconfigure(
+    fs: &dyn FileSystem,
+    options: &str,
+    caller: &Cred,
+    read_only: Option<bool>,
+) -> Result<()> {
+    reconfiguration(options, caller, read_only).apply(fs)
+}
+
+/// A change of a filesystem on this machine.
+pub fn reconfiguration<'a>(
+    options: &'a str,
+    caller: &'a Cred,
+    read_only: Option<bool>,
+) -> Reconfiguration<'a> {
+    Reconfiguration {
+        read_only,
+        options,
+        caller,
+        memory: whole_memory(),
+    }
+}
+
+/// The machine's memory, in bytes.
+fn whole_memory() -> u64 {
+    half_of_memory() * 2
+}
+
+/// `EPERM` unless the caller may make a filesystem of a kind (user_namespaces(7)): one in
 /// memory and terminals with CAP_SYS_ADMIN where it is; control groups where the cgroup
-/// namespace belongs; `/proc` where the PID namespace belongs, if all of another one is to
-/// be seen already; others only where the machine's own namespaces are.
-fn check_rights(kind: &[u8], context: &PathContext, flags: MountFlags) -> Result<()> {
-    let cred = &context.cred;
+/// namespace belongs; `/proc` where the PID namespace belongs; others only where the
+/// machine's own namespaces are.
+pub fn check_rights(kind: &[u8], cred: &Cred) -> Result<()> {
     if cred.user_namespace.is_initial() {
         return cred.require(Cap::CAP_SYS_ADMIN);
     }
     match kind {
-        b"tmpfs" => cred.require_here(Cap::CAP_SYS_ADMIN),
+        b"tmpfs" | b"devpts" => cred.require_here(Cap::CAP_SYS_ADMIN),
         b"cgroup2" => {
             let own = namespaces::of_running();
             cred.require_in(own.cgroup.owner(), Cap::CAP_SYS_ADMIN)
         }
-        b"proc" => {
-            cred.require_in(own_space().owner(), Cap::CAP_SYS_ADMIN)?;
-            check_shown("proc", context, flags)
-        }
-        b"devpts" => {
-            cred.require_here(Cap::CAP_SYS_ADMIN)?;
-            check_shown("devpts", context, flags)
-        }
+        b"proc" => cred.require_in(own_space().owner(), Cap::CAP_SYS_ADMIN),
         _ => Err(Errno::EPERM),
     }
 }
 
-/// `EPERM` unless all of another filesystem of a kind is to be seen already.
-fn check_shown(kind: &str, context: &PathContext, flags: MountFlags) -> Result<()> {
+/// `EPERM` if a mount with these flags would tell more than what is mounted already:
+/// all of another filesystem of the kind must be to be seen.
+pub fn check_revealing(kind: &[u8], context: &PathContext, flags: MountFlags) -> Result<()> {
+    let kind = match kind {
+        _ if context.cred.user_namespace.is_initial() => return Ok(()),
+        b"proc" => "proc",
+        b"devpts" => "devpts",
+        _ => return Ok(()),
+    };
     match namespace().shows_all_of(context, kind, flags)? {
         true => Ok(()),
         false => Err(Errno::EPERM),

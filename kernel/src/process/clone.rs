@@ -7,7 +7,9 @@ use super::namespaces::Namespaces;
 use super::numbers::known_to;
 use super::object::{NewProcess, Process, UserThread};
 use super::program::Executable;
-use super::{accounts, cgroup, current, limits, namespaces, spawn, trace, tree};
+use super::{
+    accounts, cgroup, current, keys, limits, namespaces, shared_places, spawn, trace, tree,
+};
 use crate::arch::trap::TrapFrame;
 use crate::arch::user_access::copy_to_user;
 use alloc::sync::Arc;
@@ -289,8 +291,10 @@ fn new_process(
     };
     announce(&child)
         .and_then(|()| trace())
+        .and_then(|()| keys::forked(old, &child))
         .and_then(|()| spawn::start_thread(&thread))
         .inspect_err(|_| {
+            keys::ended(&child);
             tree().lock().untrace(pid);
             spawn::abandon(pid);
         })?;
@@ -367,6 +371,9 @@ fn child_process(
     let copy = executable.as_ref().map(Executable::try_clone).transpose();
     drop(executable);
     *child.executable.lock() = copy?;
+    if flags.contains(CloneFlags::FS) {
+        shared_places::join(old, &child)?;
+    }
     child
         .trampoline
         .store(old.trampoline.load(Ordering::Relaxed), Ordering::Relaxed);

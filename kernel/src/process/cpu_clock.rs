@@ -8,10 +8,12 @@
 
 use super::object::{Process, RLIMIT_CPU, UserThread};
 use super::signals;
+use super::timers::Expire;
 use crate::{cpus, thread};
+use alloc::sync::Weak;
 use core::sync::atomic::{AtomicI64, Ordering::Relaxed};
 use paddock_abi::signal::{SIGKILL, SIGPROF, SIGVTALRM, SIGXCPU, Siginfo};
-use paddock_process::{CpuLimit, CpuTimers, Due};
+use paddock_process::{CpuLimit, CpuTimers, Due, Measured};
 use paddock_sync::{Rank, SpinLock, WaitQueue};
 
 /// Nothing is awaited.
@@ -22,7 +24,7 @@ const SHORTEST_NS: u64 = 500_000;
 /// What there is for a process's CPU time.
 pub struct CpuClock {
     /// The timers.
-    pub timers: SpinLock<CpuTimers>,
+    pub timers: SpinLock<CpuTimers<Weak<dyn Expire>>>,
     allowance: AtomicI64,
     /// Where threads sleep until the process has used some time.
     pub sleepers: WaitQueue,
@@ -74,6 +76,15 @@ pub fn look(thread: &UserThread) {
     if !process.cpu_clock.awaits() {
         return;
     }
+    let came = || {
+        let mut timers = process.cpu_clock.timers.lock();
+        timers.take_due(|clock| reading(process, clock))
+    };
+    while let Some(timer) = came() {
+        if let Some(timer) = timer.upgrade() {
+            timer.expire();
+        }
+    }
     let due = check(process);
     if due.sleepers {
         process.cpu_clock.sleepers.wake_all();
@@ -98,13 +109,32 @@ pub fn look(thread: &UserThread) {
     thread::set_cpu_look();
 }
 
+/// What one of a process's clocks shows; `u64::MAX` for a thread's that has ended, so that
+/// nothing waits for it.
+fn reading(process: &Process, clock: Measured) -> u64 {
+    let times = match clock.thread {
+        None => process.cpu_times(),
+        Some(tid) => match process.thread(tid) {
+            Some(thread) => thread.cpu_times(),
+            None => return u64::MAX,
+        },
+    };
+    match clock.user_only {
+        true => times.user,
+        false => times.total(),
+    }
+}
+
 fn check(process: &Process) -> Due {
     let limit = process.limits.lock()[RLIMIT_CPU];
     let mut timers = process.cpu_clock.timers.lock();
     let now = process.cpu_times();
     let due = timers.check(&now, limit);
-    let quiet = due
-        .quiet
+    let clocked = timers.clocked_quiet(|clock| reading(process, clock));
+    let quiet = [due.quiet, clocked]
+        .into_iter()
+        .flatten()
+        .min()
         .map_or(UNBOUNDED, |quiet| quiet.min(i64::MAX as u64 - 1) as i64);
     process.cpu_clock.allowance.store(quiet, Relaxed);
     due

@@ -4,7 +4,7 @@ use super::files;
 use super::files::FileShare;
 use super::object::{Process, UserThread, try_string};
 use super::program::{self, Loaded, Request};
-use super::{current, exit, identity, memory, trace, tree};
+use super::{current, exit, identity, keys, memory, trace, tree};
 use crate::arch::context::FpState;
 use crate::arch::trap::TrapFrame;
 use crate::thread;
@@ -13,7 +13,7 @@ use alloc::sync::Arc;
 use core::sync::atomic::Ordering;
 use paddock_abi::process::{ADDR_NO_RANDOMIZE, READ_IMPLIES_EXEC};
 use paddock_abi::{Errno, Result};
-use paddock_cred::Cred;
+use paddock_cred::{Cap, Cred};
 use paddock_mem::Limits;
 use paddock_process::stack::Strings;
 use paddock_sync::PreemptGuard;
@@ -45,7 +45,7 @@ pub fn exec(
         environment,
         limits: process.memory_limits(Limits::default()),
         fixed_addresses: process.personality.load(Ordering::Relaxed) & ADDR_NO_RANDOMIZE != 0,
-        gives_nothing: trace::is_by_weaker(thread),
+        gives_nothing: trace::is_by_weaker(thread) || shares_and_is_weak(thread),
     })?;
     become_only_thread(thread)?;
     // Another thread has seen to it that this one gains nothing, but it may have.
@@ -56,6 +56,13 @@ pub fn exec(
     take_over(thread, loaded, name, frame);
     trace::tell_exec(thread, frame);
     Ok(())
+}
+
+/// Whether others, who run other programs, could move the process's root and directories,
+/// and it may not become somebody else anyway.
+fn shares_and_is_weak(thread: &UserThread) -> bool {
+    thread.process.shared_places.is_shared()
+        && !thread.with_cred(|cred| cred.capable_here(Cap::CAP_SETUID))
 }
 
 /// The process's descriptors are its own from now on. Only its last thread, with none
@@ -126,6 +133,7 @@ fn take_over(thread: &Arc<UserThread>, loaded: Loaded, name: String, frame: &mut
     thread.robust_list.store(0, Ordering::Relaxed);
     process.signals.lock().exec(thread.tid);
     process.delete_timers();
+    keys::execed(process);
     if let Ok(copy) = try_string(&name) {
         thread::current().set_name(copy);
     }

@@ -8,9 +8,10 @@ use super::files::FileShare;
 use super::namespaces::Namespaces;
 use super::object::{Process, UserThread};
 use super::{
-    cgroup, current, futex, ipc, locks, memory, numbers, oom, signals, terminals, trace, tree,
+    cgroup, current, futex, ipc, keys, locks, memory, numbers, oom, signals, terminals, trace, tree,
 };
 use crate::arch::user_access::copy_to_user;
+use crate::fs::proc;
 use crate::memory::frames::Reserve;
 use crate::thread;
 use alloc::sync::Arc;
@@ -49,6 +50,7 @@ fn leave(thread: &Arc<UserThread>) {
     clear_tid(thread);
     futex::release_robust_list(thread);
     futex::pass_on_locks(thread);
+    keys::thread_ended(thread);
     let receiver = process.signals.lock().remove_thread(thread.tid);
     if let Some(tid) = receiver {
         process.wake_thread(tid);
@@ -61,6 +63,7 @@ fn leave(thread: &Arc<UserThread>) {
         }
         tree().lock().release(thread.tid);
         numbers::departed(&process.space);
+        proc::thread_ended(process, thread.tid);
         process.remove_task();
     }
     cgroup::on_thread_end(process);
@@ -94,6 +97,7 @@ fn end_process(process: &Arc<Process>, thread: &UserThread) {
     memory::goes(process, thread);
     release_memory(process);
     ipc::sem::process_ended(process);
+    keys::ended(process);
     drop(process.files.replace(FileShare::none()));
     // The bytes in its pipes and sockets went with the files.
     oom::on_release(process);
@@ -173,6 +177,7 @@ fn tell_of_end(process: &Arc<Process>, status: WaitStatus, effects: &ExitEffects
     }
     if effects.gone.is_some() {
         numbers::departed(&process.space);
+        proc::process_ended(process);
     }
 }
 
@@ -201,6 +206,7 @@ fn release_memory(process: &Process) {
 
 /// Lets go of its directories, and then of its namespaces. Who it was stays: that is asked of zombies too.
 fn release_directories(process: &Process) {
+    super::shared_places::leave(process);
     let root = super::vfs::namespace().root();
     let mut paths = process.paths.lock();
     let old = (

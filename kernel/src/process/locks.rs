@@ -32,6 +32,11 @@ impl Owner {
         Owner(address)
     }
 
+    /// The address of the open file description, if it is one.
+    pub fn address(self) -> Option<usize> {
+        (self.0 >= Self::FIRST_FILE).then_some(self.0 as usize)
+    }
+
     /// The process, if it is one.
     pub fn pid(self) -> Option<u32> {
         u32::try_from(self.0).ok()

@@ -1,6 +1,7 @@
 //! A process's memory as the rest of the kernel sees it, and the one place
 //! that switches the user half of the address space.
 
+use super::aio::Contexts;
 use super::hardware::{self, Arm, Page, zeroed_page};
 use super::identity::DUMPABLE;
 use super::object::{Process, UserThread};
@@ -54,6 +55,8 @@ pub struct Memory {
     pub user_namespace: UserNamespace,
     /// No huge pages are wanted (`PR_SET_THP_DISABLE`): there are none in any case.
     pub no_huge_pages: AtomicBool,
+    /// Contexts of asynchronous I/O.
+    pub aio: Contexts,
 }
 
 impl Memory {
@@ -68,6 +71,7 @@ impl Memory {
             dumpable: AtomicU8::new(DUMPABLE),
             user_namespace,
             no_huge_pages: AtomicBool::new(false),
+            aio: Contexts::new(),
         })
     }
 

@@ -1,6 +1,7 @@
 //! Processes: their life from clone to exit, their memory, signals and traps.
 
 pub mod accounts;
+pub mod aio;
 pub mod cgroup;
 mod cgroup_space;
 mod clone;
@@ -15,6 +16,8 @@ pub mod futex;
 mod hardware;
 pub mod identity;
 pub mod ipc;
+pub mod keys;
+pub mod leases;
 pub mod limits;
 pub mod locks;
 pub mod memory;
@@ -28,6 +31,7 @@ mod program;
 pub mod reclaim;
 mod seccomp;
 pub mod services;
+pub mod shared_places;
 mod signals;
 mod spawn;
 pub mod terminals;

@@ -162,6 +162,7 @@ pub fn check_kinds(flags: CloneFlags) -> Result<()> {
 /// Puts a process that has one thread, the running one, into namespaces, and where it
 /// is to be there. Sleeps.
 pub fn enter(process: &Process, new: Arc<Namespaces>, paths: FsInfo) {
+    super::shared_places::leave(process);
     let old_paths = core::mem::replace(&mut *process.paths.lock(), paths);
     drop(old_paths);
     let old = core::mem::replace(&mut *process.namespaces.lock(), new);

@@ -5,6 +5,7 @@ use super::files::{FileShare, Files, OwnFiles};
 use super::memory::Memory;
 use super::namespaces::Namespaces;
 use super::program::Executable;
+use super::shared_places::SharedPlaces;
 use super::timers::Timers;
 use crate::memory::frames::Reserve;
 use crate::time;
@@ -136,6 +137,8 @@ pub struct Process {
     pub files: OwnFiles,
     /// Working directory, root and mode mask.
     pub paths: SpinLock<FsInfo, PreemptOff>,
+    /// With whom it shares these.
+    pub shared_places: SharedPlaces,
     /// The namespaces that it is in.
     pub namespaces: SpinLock<Arc<Namespaces>>,
     /// Who it is to others: its first thread.
@@ -212,6 +215,8 @@ pub struct Process {
     pub on_exit: SpinLock<Option<ExitHook>>,
     /// The semaphores that its end changes (`SEM_UNDO`).
     pub sem_undo: SpinLock<UndoList>,
+    /// It, or one before it, has asked for keys at some time.
+    pub has_keys: AtomicBool,
 }
 
 /// What the kernel does when a process that it started has ended.
@@ -298,6 +303,7 @@ impl Process {
             memory: SpinLock::new(Rank::Leaf, Some(memory)),
             files: OwnFiles::new(files),
             paths: SpinLock::new(Rank::Leaf, paths),
+            shared_places: SharedPlaces::none(),
             namespaces: SpinLock::new(Rank::Leaf, namespaces),
             cred: SpinLock::new(Rank::Leaf, cred),
             parent_death_signal: AtomicU32::new(0),
@@ -333,6 +339,7 @@ impl Process {
             killed_for_memory: AtomicBool::new(false),
             on_exit: SpinLock::new(Rank::Leaf, None),
             sem_undo: SpinLock::new(Rank::Leaf, UndoList::new()),
+            has_keys: AtomicBool::new(false),
         }
     }
 

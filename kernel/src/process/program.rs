@@ -19,7 +19,6 @@ use paddock_process::elf::{Image, Source};
 use paddock_process::script;
 use paddock_process::stack::{self, Start, Strings};
 use paddock_sync::try_arc;
-use paddock_vfs::path::MountFlags;
 use paddock_vfs::{Access, FileKind, Inode, Metadata, Path, PathContext, Running};
 
 /// Where position-independent programs go at the least.
@@ -125,8 +124,7 @@ fn find(context: &PathContext, path: &[u8]) -> Result<(Path, u64)> {
 /// A file with its length, if it may be executed. `EACCES`.
 fn executable(context: &PathContext, place: Path) -> Result<(Path, u64)> {
     let metadata = place.inode().metadata()?;
-    let noexec = place.mount().flags().contains(MountFlags::NOEXEC);
-    if metadata.kind != FileKind::Regular || noexec {
+    if metadata.kind != FileKind::Regular || place.forbids_exec() {
         return Err(Errno::EACCES);
     }
     namespace().access(context, &place, Access::EXECUTE)?;

@@ -1,7 +1,8 @@
 //! Timers of real time: one queue, and one thread that has them expire; and
 //! those of processes (setitimer(2), timer_create(2)).
 
-use super::object::Process;
+use super::cpu_clock;
+use super::object::{Process, UserThread};
 use super::signals::{send_to_process, send_to_thread};
 use crate::thread;
 use crate::time::{self, Timeline};
@@ -10,7 +11,7 @@ use alloc::sync::{Arc, Weak};
 use core::sync::atomic::{AtomicI32, AtomicU64, Ordering::Relaxed};
 use paddock_abi::signal::{SI_TIMER, SIGALRM, Siginfo};
 use paddock_abi::{Errno, Result};
-use paddock_process::{Schedule, TimerQueue};
+use paddock_process::{Measured, Schedule, TimerQueue};
 use paddock_sync::{
     Mutex, NO_DEADLINE, PreemptOff, Rank, SpinLock, WaitQueue, try_arc, try_insert,
 };
@@ -108,13 +109,97 @@ struct State {
     queued: u64,
 }
 
+/// The CPU clock of a process or of a thread of it.
+pub struct CpuReading {
+    process: Weak<Process>,
+    thread: Option<Weak<UserThread>>,
+    clock: Measured,
+}
+
+impl CpuReading {
+    /// Of all threads, or of one; all time, or that in user mode only.
+    pub fn new(process: &Arc<Process>, thread: Option<&Arc<UserThread>>, user_only: bool) -> Self {
+        CpuReading {
+            process: Arc::downgrade(process),
+            thread: thread.map(Arc::downgrade),
+            clock: Measured {
+                thread: thread.map(|thread| thread.tid),
+                user_only,
+            },
+        }
+    }
+
+    /// What it shows. `ESRCH` once whose it is has gone.
+    pub fn read(&self) -> Result<u64> {
+        let times = match &self.thread {
+            Some(thread) => thread.upgrade().ok_or(Errno::ESRCH)?.cpu_times(),
+            None => self.process.upgrade().ok_or(Errno::ESRCH)?.cpu_times(),
+        };
+        Ok(match self.clock.user_only {
+            true => times.user,
+            false => times.total(),
+        })
+    }
+
+    fn arm(&self, key: u64, due: u64, timer: Weak<dyn Expire>) -> Result<()> {
+        let process = self.process.upgrade().ok_or(Errno::ESRCH)?;
+        let mut timers = process.cpu_clock.timers.lock();
+        timers.arm(key, self.clock, due, timer)?;
+        drop(timers);
+        cpu_clock::changed(&process);
+        Ok(())
+    }
+
+    fn disarm(&self, key: u64) {
+        if let Some(process) = self.process.upgrade() {
+            let gone = process.cpu_clock.timers.lock().disarm(key);
+            drop(gone);
+        }
+    }
+}
+
+/// What a timer's times are of.
+pub enum TimerClock {
+    /// Real time, on the timeline of which absolute times are.
+    Real(Timeline),
+    /// CPU time.
+    Cpu(CpuReading),
+}
+
+impl TimerClock {
+    /// What a timer's schedule is compared with.
+    fn now(&self) -> u64 {
+        match self {
+            TimerClock::Real(_) => time::now(),
+            TimerClock::Cpu(reading) => reading.read().unwrap_or(0),
+        }
+    }
+
+    /// When a timer is due that is set to `value`; zero for never. `ESRCH`.
+    fn due(&self, value: u64, absolute: bool) -> Result<u64> {
+        Ok(match (self, value, absolute) {
+            (_, 0, _) => 0,
+            (TimerClock::Real(timeline), _, true) => timeline.steady(value),
+            (TimerClock::Cpu(_), _, true) => value,
+            (TimerClock::Real(_), _, false) => time::now().saturating_add(value),
+            (TimerClock::Cpu(reading), _, false) => reading.read()?.saturating_add(value),
+        })
+    }
+
+    fn disarm(&self, queued: u64, key: u64) {
+        match self {
+            TimerClock::Real(_) => disarm(queued, key),
+            TimerClock::Cpu(reading) => reading.disarm(key),
+        }
+    }
+}
+
 /// A timer of a process.
 pub struct ProcessTimer {
     process: Weak<Process>,
     key: u64,
     id: i32,
-    /// What absolute times are of.
-    pub timeline: Timeline,
+    clock: TimerClock,
     notify: Notify,
     state: SpinLock<State, PreemptOff>,
     /// What the signal told that was taken last: the expirations beyond one.
@@ -125,7 +210,7 @@ impl ProcessTimer {
     fn new(
         process: &Arc<Process>,
         id: i32,
-        timeline: Timeline,
+        clock: TimerClock,
         notify: Notify,
     ) -> Result<Arc<Self>> {
         start()?;
@@ -133,20 +218,29 @@ impl ProcessTimer {
             process: Arc::downgrade(process),
             key: new_key(),
             id,
-            timeline,
+            clock,
             notify,
             state: SpinLock::new(Rank::Leaf, State::default()),
             taken: AtomicI32::new(0),
         })
     }
 
+    /// Has it expire once its clock has gone on by `value` nanoseconds, or shows that much;
+    /// zero is never. The former setting. `ENOMEM`: then it is off; `ESRCH` for the clock of
+    /// somebody who has gone.
+    pub fn set_to(self: &Arc<Self>, value: u64, interval: u64, absolute: bool) -> Result<Schedule> {
+        let due = self.clock.due(value, absolute)?;
+        self.set(Schedule { due, interval })
+    }
+
     /// Sets it; the former setting. `ENOMEM`: then it is off.
     pub fn set(self: &Arc<Self>, schedule: Schedule) -> Result<Schedule> {
+        let now = self.clock.now();
         let mut state = self.state.lock();
         let mut old = core::mem::replace(&mut state.schedule, schedule);
-        old.take_expired(time::now());
+        old.take_expired(now);
         self.taken.store(0, Relaxed);
-        disarm(state.queued, self.key);
+        self.clock.disarm(state.queued, self.key);
         state.queued = 0;
         if schedule.due != 0 {
             self.enqueue(&mut state, schedule.due)?;
@@ -156,9 +250,15 @@ impl ProcessTimer {
 
     /// Its setting.
     pub fn get(&self) -> Schedule {
+        let now = self.clock.now();
         let mut schedule = self.state.lock().schedule;
-        schedule.take_expired(time::now());
+        schedule.take_expired(now);
         schedule
+    }
+
+    /// What is left by its clock of one of its settings.
+    pub fn left(&self, schedule: &Schedule) -> u64 {
+        schedule.left(self.clock.now())
     }
 
     /// Expirations beyond the one whose signal was taken last.
@@ -168,7 +268,11 @@ impl ProcessTimer {
 
     fn enqueue(self: &Arc<Self>, state: &mut State, due: u64) -> Result<()> {
         let me: Weak<Self> = Arc::downgrade(self);
-        if let Err(error) = arm(due, self.key, me) {
+        let armed = match &self.clock {
+            TimerClock::Real(_) => arm(due, self.key, me),
+            TimerClock::Cpu(reading) => reading.arm(self.key, due, me),
+        };
+        if let Err(error) = armed {
             state.schedule.due = 0;
             return Err(error);
         }
@@ -206,7 +310,7 @@ impl Expire for ProcessTimer {
         let Some(process) = self.process.upgrade() else {
             return;
         };
-        let now = time::now();
+        let now = self.clock.now();
         let mut state = self.state.lock();
         state.queued = 0;
         let count = state.schedule.take_expired(now);
@@ -223,7 +327,8 @@ impl Expire for ProcessTimer {
 
 impl Drop for ProcessTimer {
     fn drop(&mut self) {
-        disarm(self.state.get_mut().queued, self.key);
+        let queued = self.state.get_mut().queued;
+        self.clock.disarm(queued, self.key);
     }
 }
 
@@ -254,7 +359,7 @@ impl Process {
 
     /// The same, made now if need be. Sleeps. `ENOMEM`, `EAGAIN`.
     pub fn make_alarm(self: &Arc<Self>) -> Result<Arc<ProcessTimer>> {
-        let new = ProcessTimer::new(self, 0, Timeline::Steady, Notify::Alarm)?;
+        let new = ProcessTimer::new(self, 0, TimerClock::Real(Timeline::Steady), Notify::Alarm)?;
         Ok(self.timers.lock().alarm.get_or_insert(new).clone())
     }
 
@@ -262,7 +367,7 @@ impl Process {
     /// `notify` says may depend on that. Sleeps. `ENOMEM`, `EAGAIN`.
     pub fn create_timer(
         self: &Arc<Self>,
-        timeline: Timeline,
+        clock: TimerClock,
         limit: u64,
         notify: impl FnOnce(i32) -> Notify,
     ) -> Result<i32> {
@@ -278,7 +383,7 @@ impl Process {
             timers.next = id.wrapping_add(1) & i32::MAX;
             id
         };
-        let timer = ProcessTimer::new(self, id, timeline, notify(id))?;
+        let timer = ProcessTimer::new(self, id, clock, notify(id))?;
         try_insert(&mut self.timers.lock().created, id, timer)?;
         Ok(id)
     }

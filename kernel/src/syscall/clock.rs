@@ -1,13 +1,13 @@
 //! Time: clock_gettime(2), nanosleep(2), times(2).
 
-use super::Call;
 use super::cpu_clock::CpuClock;
+use super::{Call, timerfd};
 use crate::process;
 use crate::time;
 use crate::user_memory::UserPtr;
 use core::sync::atomic::{AtomicI32, Ordering};
 use paddock_abi::time::*;
-use paddock_abi::timex::Timex;
+use paddock_abi::timex::{Modes, Timex};
 use paddock_abi::{Errno, Result};
 use paddock_cred::Cap;
 use paddock_process::CpuTimes;
@@ -56,6 +56,7 @@ pub fn clock_settime(call: &mut Call<'_>) -> Result<u64> {
 fn set_wall(call: &Call<'_>, nanos: u64) -> Result<u64> {
     call.require(Cap::CAP_SYS_TIME)?;
     time::set_wall(nanos);
+    timerfd::clock_was_set();
     Ok(0)
 }
 
@@ -80,7 +81,11 @@ fn adjust(call: &Call<'_>, number: usize) -> Result<u64> {
     let place = call.pointer::<Timex>(number);
     let mut request = place.read()?;
     let may = call.require(Cap::CAP_SYS_TIME).is_ok();
+    let steps = Modes::from_bits_retain(request.modes).contains(Modes::SETOFFSET);
     let state = time::adjust(&mut request, may)?;
+    if steps {
+        timerfd::clock_was_set();
+    }
     place.write(&request)?;
     Ok(state as u64)
 }

@@ -2,6 +2,7 @@
 //! clock_nanosleep(2) on them.
 
 use super::Call;
+use crate::process::timers::CpuReading;
 use crate::process::{Process, UserThread, cpu_clock, tree};
 use alloc::sync::Arc;
 use paddock_abi::time::*;
@@ -70,6 +71,11 @@ impl CpuClock {
             true => times.user,
             false => times.total(),
         }
+    }
+
+    /// The same for timers, which do not keep whose it is.
+    pub fn for_timers(&self) -> CpuReading {
+        CpuReading::new(&self.process, self.thread.as_ref(), self.user_only)
     }
 
     fn has_ended(&self) -> bool {

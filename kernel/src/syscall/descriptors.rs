@@ -2,7 +2,7 @@
 
 use super::Call;
 use super::socket::interfaces;
-use super::{locks, memfd, namespaces, signal_io};
+use super::{leases, locks, memfd, namespaces, signal_io};
 use crate::arch::user_access::{copy_from_user, copy_to_user};
 use crate::process::accounts::with_pipe_payer;
 use crate::process::files::release;
@@ -89,7 +89,7 @@ pub fn dup3(call: &mut Call<'_>) -> Result<u64> {
     Ok(new as u64)
 }
 
-/// fcntl(2): without leases and notification (`EINVAL`). A descriptor that is
+/// fcntl(2): without notification of changes to folders (`EINVAL`). A descriptor that is
 /// merely a place knows the commands about itself only (`EBADF`).
 pub fn fcntl(call: &mut Call<'_>) -> Result<u64> {
     let file = call.file(0)?;
@@ -132,6 +132,8 @@ pub fn fcntl(call: &mut Call<'_>) -> Result<u64> {
             file.set_flags(flags);
             Ok(0)
         }
+        F_SETLEASE => leases::set(call, &file, argument as u32),
+        F_GETLEASE => leases::get(&file),
         F_GET_SEALS => memfd::get_seals(&file),
         F_ADD_SEALS => memfd::add_seals(&file, argument),
         // That none is wanted any more is so; all else as where `fs.dir-notify-enable`

@@ -2,6 +2,7 @@
 
 use super::Call;
 use super::epoll::anonymous_metadata;
+use alloc::sync::Arc;
 use core::any::Any;
 use core::fmt;
 use paddock_abi::uio::{EFD_CLOEXEC, EFD_NONBLOCK, EFD_SEMAPHORE};
@@ -93,6 +94,15 @@ impl File for EventFile {
 
     fn as_any(&self) -> &dyn Any {
         self
+    }
+}
+
+/// The eventfd of a descriptor. `EBADF`, `EINVAL`.
+pub fn of_descriptor(call: &Call<'_>, fd: i32) -> Result<Arc<OpenFile>> {
+    let file = call.file_of(fd)?;
+    match file.file().as_any().is::<EventFile>() {
+        true => Ok(file),
+        false => Err(Errno::EINVAL),
     }
 }
 

@@ -9,14 +9,14 @@ use crate::process;
 use crate::process::object::{RLIMIT_FSIZE, UNLIMITED};
 use crate::time;
 use alloc::sync::Arc;
-use paddock_abi::fcntl::{RWF_APPEND, RWF_DSYNC, RWF_HIPRI, RWF_SYNC, SEEK_CUR};
+use paddock_abi::fcntl::{RWF_APPEND, RWF_DSYNC, RWF_HIPRI, RWF_NOWAIT, RWF_SYNC, SEEK_CUR};
 use paddock_abi::signal::{SIGPIPE, Siginfo};
 use paddock_abi::{Errno, Result};
 use paddock_cred::Cap;
 use paddock_sync::{Deadline, Ready};
 use paddock_tty::TtyFile;
 use paddock_user_io::UserReader;
-use paddock_vfs::{OpenFile, OpenFlags, Path, SetMetadata};
+use paddock_vfs::{FileKind, OpenFile, OpenFlags, Path, SetMetadata};
 
 /// read(2).
 pub fn read(call: &mut Call<'_>) -> Result<u64> {
@@ -90,8 +90,12 @@ pub fn pwritev(call: &mut Call<'_>) -> Result<u64> {
     write_from(call, &file, buffers, Some(offset))
 }
 
-/// preadv2(2): without `RWF_NOWAIT` (`EOPNOTSUPP`); offset -1 is the file's own.
+/// preadv2(2): with `RWF_NOWAIT` of pipes and sockets alone (`EOPNOTSUPP`); offset -1 is
+/// the file's own.
 pub fn preadv2(call: &mut Call<'_>) -> Result<u64> {
+    if call.uint(5) & RWF_NOWAIT != 0 {
+        return read_nowait(call);
+    }
     flags(call)?;
     if call.word(3) == u64::MAX {
         readv(call)
@@ -100,7 +104,21 @@ pub fn preadv2(call: &mut Call<'_>) -> Result<u64> {
     }
 }
 
-/// pwritev2(2), likewise.
+fn read_nowait(call: &Call<'_>) -> Result<u64> {
+    let file = call.file(0)?;
+    let waits = matches!(file.metadata()?.kind, FileKind::Fifo | FileKind::Socket);
+    if !waits || call.uint(5) & !(RWF_NOWAIT | RWF_HIPRI) != 0 {
+        return Err(Errno::EOPNOTSUPP);
+    }
+    let at = match call.word(3) {
+        u64::MAX => None,
+        at => Some(offset(at)?),
+    };
+    let buffers = UserBuffers::vector(call.pointer(1), call.word(2))?;
+    read_or_wait(&file, buffers, at, false)
+}
+
+/// pwritev2(2): without `RWF_NOWAIT` (`EOPNOTSUPP`).
 pub fn pwritev2(call: &mut Call<'_>) -> Result<u64> {
     let flags = flags(call)?;
     let at = match call.word(3) {
@@ -109,9 +127,20 @@ pub fn pwritev2(call: &mut Call<'_>) -> Result<u64> {
     };
     let file = call.file(0)?;
     let buffers = UserBuffers::vector(call.pointer(1), call.word(2))?;
+    write_as(call, &file, buffers, at, flags)
+}
+
+/// Writes as flags of pwritev2(2) say, which are known.
+pub fn write_as(
+    call: &Call<'_>,
+    file: &Arc<OpenFile>,
+    buffers: UserBuffers,
+    at: Option<u64>,
+    flags: u32,
+) -> Result<u64> {
     let count = match flags & RWF_APPEND {
-        0 => write_from(call, &file, buffers, at),
-        _ => append_from(call, &file, buffers, at),
+        0 => write_from(call, file, buffers, at),
+        _ => append_from(call, file, buffers, at),
     }?;
     if flags & (RWF_SYNC | RWF_DSYNC) != 0 && file.is_regular() && count > 0 {
         match flags & RWF_SYNC {
@@ -189,7 +218,19 @@ fn read_deadline(file: &OpenFile) -> (u64, bool) {
 
 /// Reads until the buffers are full, the file ends, or it would block after
 /// the first bytes.
+#[inline]
 pub fn read_into(file: &Arc<OpenFile>, buffers: UserBuffers, at: Option<u64>) -> Result<u64> {
+    read_or_wait(file, buffers, at, !file.nonblocking())
+}
+
+/// The same for a file that is waited for or not, whatever its flags say.
+#[inline]
+fn read_or_wait(
+    file: &Arc<OpenFile>,
+    buffers: UserBuffers,
+    at: Option<u64>,
+    waits: bool,
+) -> Result<u64> {
     file.check_read(at)?;
     let mut timed = false;
     let deadline = || {
@@ -203,8 +244,8 @@ pub fn read_into(file: &Arc<OpenFile>, buffers: UserBuffers, at: Option<u64>) ->
         Some(own) => file.read_at(own, &mut to),
         None => file.pread(at.unwrap_or(0), &mut to),
     };
-    match block_until(file, Ready::IN, file.nonblocking(), deadline, read) {
-        Err(Errno::EAGAIN) if timed && !file.nonblocking() => Ok(0),
+    match block_until(file, Ready::IN, !waits, deadline, read) {
+        Err(Errno::EAGAIN) if timed && waits => Ok(0),
         Ok(count) => {
             if let Some(thread) = process::current() {
                 thread.io.count_read(count as u64);

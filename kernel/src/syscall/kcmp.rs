@@ -53,7 +53,8 @@ fn identity(thread: &Arc<UserThread>, kind: u32, fd: u64) -> Result<usize> {
         }
         KCMP_VM => Arc::as_ptr(&process.memory()?).addr(),
         KCMP_FILES => Arc::as_ptr(&process.files()).addr(),
-        KCMP_FS | KCMP_SIGHAND => own,
+        KCMP_FS => process.shared_places.identity().unwrap_or(own),
+        KCMP_SIGHAND => own,
         KCMP_IO if thread.ioprio.load(Ordering::Relaxed) == 0 => 0,
         KCMP_IO => Arc::as_ptr(thread).addr(),
         KCMP_SYSVSEM if process.sem_undo.lock().is_empty() => 0,

@@ -11,7 +11,7 @@ use paddock_abi::process::{READ_IMPLIES_EXEC, RLIMIT_AS, RLIMIT_DATA};
 use paddock_abi::{Errno, Result};
 use paddock_mem::{Access, FaultError, Limits, MapRequest, MapSource, PageRange, populate};
 use paddock_sync::try_arc;
-use paddock_vfs::{FileKind, WritableMapping};
+use paddock_vfs::{FileKind, Path, WritableMapping};
 
 fn memory(call: &Call<'_>) -> Result<Arc<Memory>> {
     call.process().memory()
@@ -90,7 +90,7 @@ fn touch(memory: &Memory, start: u64, request: &MapRequest<Arm>) {
 }
 
 /// Which file is mapped. `EACCES` if it is not open for that, `ENODEV` if it
-/// cannot be mapped.
+/// cannot be mapped, `EPERM` if it is to be executed and its mount forbids that.
 fn set_file(call: &Call<'_>, request: &mut MapRequest<Arm>) -> Result<()> {
     let file = call.usable_file(4)?;
     let flags = file.flags();
@@ -98,7 +98,12 @@ fn set_file(call: &Call<'_>, request: &mut MapRequest<Arm>) -> Result<()> {
     if inode.kind() != FileKind::Regular {
         return Err(Errno::ENODEV);
     }
-    let mut may = Prot::EXEC;
+    let no_exec = file.path().is_some_and(Path::forbids_exec);
+    if no_exec && request.prot.contains(Prot::EXEC) {
+        return Err(Errno::EPERM);
+    }
+    let mut may = Prot::empty();
+    may.set(Prot::EXEC, !no_exec);
     may.set(Prot::READ, flags.readable());
     may.set(Prot::WRITE, flags.writable());
     let is_shared = request.flags.bits() & MAP_TYPE != MapFlags::PRIVATE.bits();
@@ -177,7 +182,7 @@ pub fn pkey_mprotect(call: &mut Call<'_>) -> Result<u64> {
     }
 }
 
-/// mremap(2). `EINVAL` for `MREMAP_DONTUNMAP`.
+/// mremap(2).
 pub fn mremap(call: &mut Call<'_>) -> Result<u64> {
     let (old, old_length, new_length) = (call.word(0), call.word(1), call.word(2));
     memory(call)?

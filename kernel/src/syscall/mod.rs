@@ -3,6 +3,7 @@
 //! Each call is a function of the [`Call`] in the file of its family. Its
 //! error is a Linux error number; the restart numbers never reach a program.
 
+mod aio;
 mod args;
 mod block;
 mod buffers;
@@ -15,11 +16,14 @@ mod directories;
 mod epoll;
 mod eventfd;
 pub mod futex;
+mod handles;
 mod inotify;
 mod io;
 mod ioprio;
 mod itimer;
 mod kcmp;
+mod keys;
+mod leases;
 mod limits;
 pub mod locks;
 mod memfd;
@@ -27,7 +31,10 @@ mod memory;
 mod mempolicy;
 mod mlock;
 mod modules;
+mod mount;
+mod mount_contexts;
 mod mount_setattr;
+mod mount_trees;
 mod mqueue;
 mod msg;
 mod namespaces;

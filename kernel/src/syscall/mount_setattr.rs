@@ -3,13 +3,11 @@
 use super::{Call, paths};
 use crate::process::vfs::namespace;
 use crate::user_memory::check_unknown;
-use paddock_abi::fcntl::{AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW};
+use paddock_abi::fcntl::{AT_EMPTY_PATH, AT_NO_AUTOMOUNT, AT_RECURSIVE, AT_SYMLINK_NOFOLLOW};
 use paddock_abi::{Errno, Result};
 use paddock_mem::PAGE_SIZE;
 use paddock_vfs::path::MountFlags;
 
-const AT_NO_AUTOMOUNT: u32 = 0x800;
-const AT_RECURSIVE: u32 = 0x8000;
 /// When accesses are noted, which is never: the three values of a field.
 const ATIME: u64 = 0x70;
 const ATIMES: [u64; 3] = [0, 0x10, 0x20];
@@ -20,7 +18,20 @@ const PROPAGATIONS: [u64; 3] = [0, 1 << 18, 1 << 19];
 /// Bytes of `struct mount_attr`, the only version.
 const SIZE: u64 = 32;
 
-/// mount_setattr(2): without mapped ids and without a ban on links (`EINVAL`).
+/// The flags that bits stand for when all of them are set anew; `None` for unknown ones,
+/// and for more than one time at which accesses are noted.
+pub fn attributes(bits: u64) -> Option<MountFlags> {
+    match ATIMES.contains(&(bits & ATIME)) {
+        true => flags_of(bits),
+        false => None,
+    }
+}
+
+fn flags_of(bits: u64) -> Option<MountFlags> {
+    MountFlags::from_attributes(bits & !(ATIME | NODIRATIME))
+}
+
+/// mount_setattr(2): without mapped ids (`EINVAL`).
 pub fn mount_setattr(call: &mut Call<'_>) -> Result<u64> {
     let (flags, size) = (call.uint(2), call.word(4));
     let known = AT_EMPTY_PATH | AT_RECURSIVE | AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT;
@@ -47,8 +58,7 @@ pub fn mount_setattr(call: &mut Call<'_>) -> Result<u64> {
         ATIME => ATIMES.contains(&(set & ATIME)),
         _ => false,
     };
-    let mount_flags = |bits: u64| MountFlags::from_bits(bits & !(ATIME | NODIRATIME));
-    let (Some(set), Some(clear), true) = (mount_flags(set), mount_flags(clear), atime) else {
+    let (Some(set), Some(clear), true) = (flags_of(set), flags_of(clear), atime) else {
         return Err(Errno::EINVAL);
     };
     let path = call.path(1)?;

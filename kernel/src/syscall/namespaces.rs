@@ -5,7 +5,7 @@ use crate::process::namespaces::{
     self, KINDS, NS_GET_OWNER_UID, NS_GET_PARENT, NS_GET_USERNS, Namespace, Namespaces,
 };
 use crate::process::vfs::namespace;
-use crate::process::{identity, ipc};
+use crate::process::{identity, ipc, shared_places};
 use alloc::sync::Arc;
 use paddock_abi::process::CloneFlags;
 use paddock_abi::{Errno, Result};
@@ -34,6 +34,9 @@ pub fn unshare(call: &mut Call<'_>) -> Result<u64> {
     }
     if flags.intersects(OF_THREADS) {
         check_single(call)?;
+    }
+    if flags.contains(CloneFlags::FS) {
+        shared_places::leave(call.process());
     }
     if flags.intersects(KINDS) {
         let process = call.process();
@@ -87,6 +90,10 @@ pub fn setns(call: &mut Call<'_>) -> Result<u64> {
     };
     check_rights(&own, &entered)?;
     check_single(call)?;
+    let of_places = CloneFlags::NEWNS | CloneFlags::NEWUSER;
+    if entered.kinds.intersects(of_places) && call.process().shared_places.is_shared() {
+        return Err(Errno::EINVAL);
+    }
     let mut paths = call.process().paths.lock().clone();
     if entered.kinds.contains(CloneFlags::NEWNS) {
         let root = entered.namespaces.mounts.root();

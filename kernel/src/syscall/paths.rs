@@ -2,6 +2,7 @@
 //! renameat2(2), linkat(2), and the changes of what has a name.
 
 use super::Call;
+use crate::process::shared_places;
 use crate::process::vfs::namespace;
 use crate::time;
 use crate::user_memory::{UserPtr, check_unknown};
@@ -15,7 +16,7 @@ use paddock_mem::PAGE_SIZE;
 use paddock_process::FifoEnd;
 use paddock_sync::{NO_DEADLINE, Pollable, WaitError};
 use paddock_vfs::path::{Restrict, SetTime};
-use paddock_vfs::{FileKind, FsInfo, OpenFile, OpenFlags, Path, PathContext, Timestamp};
+use paddock_vfs::{FileKind, OpenFile, OpenFlags, Path, PathContext, Timestamp};
 
 /// openat(2).
 pub fn openat(call: &mut Call<'_>) -> Result<u64> {
@@ -31,9 +32,18 @@ fn open(
     flags: OpenFlags,
     mode: u32,
 ) -> Result<u64> {
+    opened(call, flags, || namespace().open(context, path, flags, mode))
+}
+
+/// Gives what is opened a descriptor. Errors of `open`, `EMFILE`, `EINTR`.
+pub fn opened(
+    call: &Call<'_>,
+    flags: OpenFlags,
+    open: impl FnOnce() -> Result<Arc<OpenFile>>,
+) -> Result<u64> {
     // Without room for one, nothing is made and nothing cut.
     call.files().lock().check_room(call.descriptor_limit())?;
-    let file = namespace().open(context, path, flags, mode)?;
+    let file = open()?;
     wait_for_partner(&file, flags)?;
     Ok(call.install(file, flags)? as u64)
 }
@@ -335,19 +345,12 @@ pub fn utimensat(call: &mut Call<'_>) -> Result<u64> {
     Ok(0)
 }
 
-/// The places that a process starts paths from are changed under the lock;
-/// the old ones are dropped after it.
-fn replace(call: &Call<'_>, change: impl FnOnce(&mut FsInfo) -> Path) {
-    let old = change(&mut call.process().paths.lock());
-    drop(old);
-}
-
 fn change_directory(call: &Call<'_>, at: Path) -> Result<u64> {
     if !at.is_dir() {
         return Err(Errno::ENOTDIR);
     }
     namespace().access(&call.context(), &at, paddock_vfs::Access::EXECUTE)?;
-    replace(call, |paths| core::mem::replace(&mut paths.base, at));
+    shared_places::change(call.process(), &|paths| paths.base = at.clone());
     Ok(0)
 }
 
@@ -375,13 +378,14 @@ pub fn chroot(call: &mut Call<'_>) -> Result<u64> {
     namespace().access(&context, &at, paddock_vfs::Access::EXECUTE)?;
     call.thread
         .with_cred(|cred| cred.require_here(Cap::CAP_SYS_CHROOT))?;
-    replace(call, |paths| core::mem::replace(&mut paths.root, at));
+    shared_places::change(call.process(), &|paths| paths.root = at.clone());
     Ok(0)
 }
 
 /// umask(2).
 pub fn umask(call: &mut Call<'_>) -> Result<u64> {
-    let mut paths = call.process().paths.lock();
-    let old = core::mem::replace(&mut paths.umask, call.uint(0) & 0o777);
+    let new = call.uint(0) & 0o777;
+    let old = call.process().paths.lock().umask;
+    shared_places::change(call.process(), &|paths| paths.umask = new);
     Ok(u64::from(old))
 }

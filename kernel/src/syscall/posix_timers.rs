@@ -3,7 +3,7 @@
 use super::Call;
 use super::cpu_clock::CpuClock;
 use crate::process::object::RLIMIT_SIGPENDING;
-use crate::process::timers::{Notify, ProcessTimer};
+use crate::process::timers::{Notify, ProcessTimer, TimerClock};
 use crate::time::{self, Timeline};
 use alloc::sync::Arc;
 use paddock_abi::signal::*;
@@ -11,17 +11,16 @@ use paddock_abi::time::*;
 use paddock_abi::{Errno, Result};
 use paddock_process::Schedule;
 
-/// What a clock's times are counted on. `EOPNOTSUPP` for clocks without timers, those
-/// of CPU time among them; `EINVAL`.
-fn timeline(call: &Call<'_>, clock: u32) -> Result<Timeline> {
+/// What a clock's times are counted on. `EOPNOTSUPP` for clocks without timers; `EINVAL`.
+fn timer_clock(call: &Call<'_>, clock: u32) -> Result<TimerClock> {
     match clock {
-        CLOCK_REALTIME => Ok(Timeline::Wall),
-        CLOCK_TAI => Ok(Timeline::Atomic),
-        CLOCK_MONOTONIC | CLOCK_BOOTTIME => Ok(Timeline::Steady),
+        CLOCK_REALTIME => Ok(TimerClock::Real(Timeline::Wall)),
+        CLOCK_TAI => Ok(TimerClock::Real(Timeline::Atomic)),
+        CLOCK_MONOTONIC | CLOCK_BOOTTIME => Ok(TimerClock::Real(Timeline::Steady)),
         CLOCK_MONOTONIC_RAW | CLOCK_MONOTONIC_COARSE | CLOCK_REALTIME_COARSE => {
             Err(Errno::EOPNOTSUPP)
         }
-        _ => CpuClock::find(call, clock).and(Err(Errno::EOPNOTSUPP)),
+        _ => Ok(TimerClock::Cpu(CpuClock::find(call, clock)?.for_timers())),
     }
 }
 
@@ -42,17 +41,17 @@ fn notify(call: &Call<'_>, event: Sigevent) -> Result<Notify> {
     Ok(Notify::Signal { signal, value, tid })
 }
 
-/// timer_create(2): of the clocks of real time.
+/// timer_create(2).
 pub fn timer_create(call: &mut Call<'_>) -> Result<u64> {
     let event = match call.pointer::<Sigevent>(1).non_null() {
         Some(place) => Some(place.read()?),
         None => None,
     };
-    let timeline = timeline(call, call.uint(0))?;
+    let clock = timer_clock(call, call.uint(0))?;
     let notify = event.map(|event| notify(call, event)).transpose()?;
     let process = call.process();
     let limit = process.limit(RLIMIT_SIGPENDING);
-    let id = process.create_timer(timeline, limit, |id| {
+    let id = process.create_timer(clock, limit, |id| {
         notify.unwrap_or(Notify::Signal {
             signal: SIGALRM,
             value: id as u64,
@@ -70,9 +69,9 @@ fn timer(call: &Call<'_>) -> Result<Arc<ProcessTimer>> {
     call.process().created_timer(call.int(0))
 }
 
-fn shown(schedule: Schedule) -> Itimerspec {
+fn shown(timer: &ProcessTimer, schedule: Schedule) -> Itimerspec {
     Itimerspec {
-        it_value: Timespec::from_nanos(schedule.left(time::now())),
+        it_value: Timespec::from_nanos(timer.left(&schedule)),
         it_interval: Timespec::from_nanos(schedule.interval),
     }
 }
@@ -95,17 +94,17 @@ pub fn timer_settime(call: &mut Call<'_>) -> Result<u64> {
     let (value, interval) = (new.it_value.to_nanos()?, new.it_interval.to_nanos()?);
     let timer = timer(call)?;
     let absolute = call.uint(1) & TIMER_ABSTIME != 0;
-    let due = due(value, absolute, timer.timeline);
-    let old = timer.set(Schedule { due, interval })?;
+    let old = timer.set_to(value, interval, absolute)?;
     if let Some(place) = call.pointer::<Itimerspec>(3).non_null() {
-        place.write(&shown(old))?;
+        place.write(&shown(&timer, old))?;
     }
     Ok(0)
 }
 
 /// timer_gettime(2).
 pub fn timer_gettime(call: &mut Call<'_>) -> Result<u64> {
-    let setting = shown(timer(call)?.get());
+    let timer = timer(call)?;
+    let setting = shown(&timer, timer.get());
     call.pointer::<Itimerspec>(1).write(&setting)?;
     Ok(0)
 }

@@ -6,6 +6,7 @@
 
 use super::Call;
 use super::epoll::{Epoll, Watched};
+use crate::process::locks::Owner;
 use crate::process::{Process, Targets, send_to_process, send_to_thread, tree};
 use crate::thread;
 use crate::user_memory::UserPtr;
@@ -243,30 +244,52 @@ fn send_signals(epoll: &Epoll, mut events: Vec<EpollEvent>) {
     }
 }
 
+/// A lease that the caller gets by this descriptor is told to it, unless fcntl(2) has been
+/// told of somebody else. `ENOMEM`.
+pub fn tell_caller(call: &Call<'_>, file: &Arc<OpenFile>, fd: i32) -> Result<()> {
+    if get(file).owner == IoOwner::Nobody {
+        set_owner(call, file, IoOwner::Process(call.process().pid))?;
+    }
+    change(file, |signal| signal.fd = fd)
+}
+
+/// Tells that the lease of an open file is broken.
+pub fn tell_lease(holder: Owner) {
+    let signal = holder
+        .address()
+        .and_then(|file| SIGNALS.lock().get(&file).copied());
+    if let Some(signal) = signal {
+        send_info(&signal, &signal.info_of_lease());
+    }
+}
+
 fn send(file: usize, events: u32) {
-    let Some(signal) = SIGNALS.lock().get(&file).copied() else {
-        return;
-    };
-    let info = signal.info(events);
+    let signal = SIGNALS.lock().get(&file).copied();
+    if let Some(signal) = signal {
+        send_info(&signal, &signal.info(events));
+    }
+}
+
+fn send_info(signal: &IoSignal, info: &Siginfo) {
     match signal.owner {
         IoOwner::Nobody => {}
         IoOwner::Thread(tid) => {
             let process = tree().lock().process_of(tid);
             send_one(
-                &signal,
+                signal,
                 process,
                 |process, info| send_to_thread(process, tid, info),
-                &info,
+                info,
             );
         }
         IoOwner::Process(pid) => {
             let process = tree().lock().get(pid);
-            send_one(&signal, process, send_to_process, &info);
+            send_one(signal, process, send_to_process, info);
         }
         IoOwner::Group(group) => {
             if let Ok((members, _)) = Targets::of_group(group) {
                 for process in members.processes() {
-                    send_one(&signal, Some(process.clone()), send_to_process, &info);
+                    send_one(signal, Some(process.clone()), send_to_process, info);
                 }
             }
         }

@@ -8,6 +8,7 @@ use paddock_abi::fcntl::*;
 use paddock_abi::stat::*;
 use paddock_abi::{Errno, Result};
 use paddock_sync::try_arc;
+use paddock_vfs::path::MountFlags;
 use paddock_vfs::{Access, Metadata, Path, Timestamp};
 use zerocopy::FromZeros;
 
@@ -59,7 +60,7 @@ pub fn newfstatat(call: &mut Call<'_>) -> Result<u64> {
     Ok(0)
 }
 
-/// statx(2): the basic fields and the mount, whatever is asked for.
+/// statx(2): the basic fields and the mount, whatever is asked for, and a file's birth.
 pub fn statx(call: &mut Call<'_>) -> Result<u64> {
     let both = call.uint(2) & AT_STATX_SYNC_TYPE == AT_STATX_SYNC_TYPE;
     if both || call.uint(3) & STATX_RESERVED != 0 {
@@ -68,6 +69,14 @@ pub fn statx(call: &mut Call<'_>) -> Result<u64> {
     let (metadata, at) = found(call, call.uint(2))?;
     let mut all = to_statx(&metadata);
     if let Some(at) = at {
+        let details = at.inode().details()?;
+        (all.stx_attributes, all.stx_attributes_mask) = (details.attributes, details.known);
+        if let Some(born) = details.born
+            && call.uint(3) & STATX_BTIME != 0
+        {
+            all.stx_mask |= STATX_BTIME;
+            all.stx_btime = statx_time(born);
+        }
         all.stx_mask |= STATX_MNT_ID;
         all.stx_mnt_id = at.mount().number();
         all.stx_attributes_mask |= STATX_ATTR_MOUNT_ROOT;
@@ -122,7 +131,13 @@ fn statx_time(time: Timestamp) -> StatxTimestamp {
 fn mount_flags(at: &Path) -> u64 {
     let mount = at.mount();
     let read_only = u64::from(mount.check_writable().is_err());
-    ST_VALID | ST_NOATIME | mount.flags().bits() | read_only
+    let flags = mount.flags();
+    let no_links = match flags.contains(MountFlags::NOSYMFOLLOW) {
+        true => ST_NOSYMFOLLOW,
+        false => 0,
+    };
+    let others = flags.difference(MountFlags::NOSYMFOLLOW);
+    ST_VALID | ST_NOATIME | others.bits() | no_links | read_only
 }
 
 /// statfs(2).

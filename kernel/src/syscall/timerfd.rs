@@ -7,12 +7,15 @@ use super::epoll::anonymous_metadata;
 use super::{Call, posix_timers};
 use crate::process::timers::{self, Expire};
 use crate::time::{self, Timeline};
+use alloc::collections::BTreeMap;
 use alloc::sync::{Arc, Weak};
 use core::any::Any;
 use paddock_abi::time::*;
 use paddock_abi::{Errno, Result};
 use paddock_process::Schedule;
-use paddock_sync::{OnceCell, Pollable, PreemptOff, Rank, Ready, SpinLock, WaitQueue, try_arc};
+use paddock_sync::{
+    OnceCell, Pollable, PreemptOff, Rank, Ready, SpinLock, WaitQueue, try_arc, try_insert,
+};
 use paddock_user_io::UserWriter;
 use paddock_vfs::{File, Metadata, OpenFile, OpenFlags, stays_at_start};
 
@@ -31,6 +34,35 @@ struct State {
     setting: Schedule,
     /// When it is in the queue for; zero if it is not.
     queued: u64,
+    /// A change of the clock is to be told (`TFD_TIMER_CANCEL_ON_SET`), by `ECANCELED`.
+    tells_change: bool,
+    /// There was one, which has not been told.
+    was_changed: bool,
+}
+
+/// Timers that tell of changes of the wall clock.
+static TELLING: SpinLock<BTreeMap<u64, Weak<TimerFile>>, PreemptOff> =
+    SpinLock::new(Rank::Leaf, BTreeMap::new());
+
+/// The wall clock has been set: whoever reads a timer that tells of it hears so. The
+/// timers go on. Not in an interrupt.
+pub fn clock_was_set() {
+    let mut behind = 0;
+    loop {
+        let next = TELLING.lock().range(behind..).next().map(first_of);
+        let Some((key, timer)) = next else {
+            return;
+        };
+        behind = key + 1;
+        if let Some(timer) = timer.upgrade() {
+            timer.state.lock().was_changed = true;
+            timer.changed.wake(Ready::IN);
+        }
+    }
+}
+
+fn first_of((key, timer): (&u64, &Weak<TimerFile>)) -> (u64, Weak<TimerFile>) {
+    (*key, timer.clone())
 }
 
 impl TimerFile {
@@ -48,6 +80,26 @@ impl TimerFile {
     }
 }
 
+impl TimerFile {
+    /// Whether it tells of changes of the clock from now on. `ENOMEM`.
+    fn tell_change(&self, tells: bool) -> Result<()> {
+        let before = core::mem::replace(&mut self.state.lock().tells_change, tells);
+        match (before, tells) {
+            (false, true) => {
+                let me = self.me.get().cloned().unwrap_or_default();
+                try_insert(&mut TELLING.lock(), self.key, me)?;
+            }
+            (true, false) => {
+                let gone = TELLING.lock().remove(&self.key);
+                drop(gone);
+                self.state.lock().was_changed = false;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
 impl Expire for TimerFile {
     /// It is announced; and again once it has been read and is due another
     /// time.
@@ -59,13 +111,16 @@ impl Expire for TimerFile {
 
 impl Drop for TimerFile {
     fn drop(&mut self) {
+        let gone = TELLING.lock().remove(&self.key);
+        drop(gone);
         timers::disarm(self.state.get_mut().queued, self.key);
     }
 }
 
 impl Pollable for TimerFile {
     fn ready(&self) -> Ready {
-        match self.state.lock().setting.is_expired(time::now()) {
+        let state = self.state.lock();
+        match state.was_changed || state.setting.is_expired(time::now()) {
             true => Ready::IN,
             false => Ready::empty(),
         }
@@ -83,6 +138,9 @@ impl File for TimerFile {
         }
         to.fault_in(8)?;
         let mut state = self.state.lock();
+        if core::mem::take(&mut state.was_changed) {
+            return Err(Errno::ECANCELED);
+        }
         let count = state.setting.take_expired(time::now());
         if count > 0 {
             // Without memory it is announced no more, but still read.
@@ -147,22 +205,31 @@ fn remaining(setting: &Schedule) -> Itimerspec {
     }
 }
 
-/// timerfd_settime(2).
+/// What tells of changes: a time of the clock, and that it is wanted.
+const BOTH: u32 = TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET;
+
+/// timerfd_settime(2). `ECANCELED` if the clock was set before, which nobody has read; the
+/// timer is set all the same.
 pub fn timerfd_settime(call: &mut Call<'_>) -> Result<u64> {
     let file = call.file(0)?;
     let timer = timer_of(&file)?;
     let flags = call.uint(1);
-    if flags & !TIMER_ABSTIME != 0 {
+    if flags & !(TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET) != 0 {
         return Err(Errno::EINVAL);
     }
     let new = call.pointer::<Itimerspec>(2).read()?;
     let (value, interval) = (new.it_value.to_nanos()?, new.it_interval.to_nanos()?);
     let due = posix_timers::due(value, flags & TIMER_ABSTIME != 0, timer.timeline);
+    timer.tell_change(flags & BOTH == BOTH && timer.timeline == Timeline::Wall)?;
     let mut state = timer.state.lock();
     let old = core::mem::replace(&mut state.setting, Schedule { due, interval });
     timer.enqueue(&mut state)?;
+    let was_changed = due != 0 && core::mem::take(&mut state.was_changed);
     drop(state);
     timer.changed.wake_all();
+    if was_changed {
+        return Err(Errno::ECANCELED);
+    }
     if let Some(place) = call.pointer::<Itimerspec>(3).non_null() {
         place.write(&remaining(&old))?;
     }

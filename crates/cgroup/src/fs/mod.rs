@@ -20,7 +20,7 @@ use paddock_abi::stat::CGROUP2_SUPER_MAGIC;
 use paddock_charge::Account;
 use paddock_cred::Cred;
 use paddock_sync::try_arc;
-use paddock_vfs::{Clock, FileSystem, FsStats, Inode, Metadata, Timestamp};
+use paddock_vfs::{Clock, FileSystem, FsState, FsStats, Inode, Metadata, Timestamp};
 
 /// What the filesystem needs of the rest of the kernel. Its calls may sleep, and
 /// are made with no lock held.
@@ -71,6 +71,8 @@ pub(crate) struct Shared {
     pub device: u64,
     /// When the filesystem was made.
     pub made_at: Timestamp,
+    /// What all mounts of it share, wherever it is seen from.
+    pub state: FsState,
 }
 
 impl Shared {
@@ -125,6 +127,7 @@ impl CgroupFs {
             made_at: clock.now(),
             clock,
             device,
+            state: FsState::new(),
         })?;
         let root = DirNode::of(&shared, hierarchy.root())?;
         try_arc(CgroupFs { shared, root })
@@ -164,5 +167,9 @@ impl FileSystem for CgroupFs {
 
     fn stats(&self) -> Result<FsStats> {
         Ok(self.shared.stats())
+    }
+
+    fn state(&self) -> &FsState {
+        &self.shared.state
     }
 }

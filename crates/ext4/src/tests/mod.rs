@@ -10,6 +10,7 @@ mod directories;
 mod disk;
 mod failures;
 mod features;
+mod handles;
 mod memory;
 mod overlay;
 mod power;

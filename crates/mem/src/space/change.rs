@@ -9,7 +9,7 @@ use crate::gather::Gather;
 use crate::hardware::Hardware;
 use crate::source::MapSource;
 use crate::tables::{Flush, Slot, Tables};
-use crate::vma::{Backing, Vma};
+use crate::vma::{Backing, Vma, VmaKind};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
@@ -138,6 +138,14 @@ impl<H: Hardware> AddressSpace<H> {
         };
         if !area.may.contains(prot) {
             return Err(Errno::EACCES);
+        }
+        let becomes_data = !area.shared
+            && area.kind != VmaKind::Stack
+            && !area.prot.contains(Prot::WRITE)
+            && prot.contains(Prot::WRITE);
+        let data = self.tables.counts().get().data * crate::PAGE_SIZE;
+        if becomes_data && data.saturating_add(area.range.len()) > self.limits.data {
+            return Err(Errno::ENOMEM);
         }
         let loses_write = area.prot.contains(Prot::WRITE) && !prot.contains(Prot::WRITE);
         if loses_write && area.tracked().is_some() {

@@ -6,12 +6,14 @@ use crate::entry::Entry;
 use crate::gather::Gather;
 use crate::hardware::Hardware;
 use crate::vma::{Vma, VmaKind};
-use paddock_abi::mman::{MREMAP_FIXED, MREMAP_MAYMOVE, MapFlags};
+use core::ops::Range;
+use paddock_abi::mman::{MREMAP_DONTUNMAP, MREMAP_FIXED, MREMAP_MAYMOVE, MapFlags};
 use paddock_abi::{Errno, Result};
 
 impl<H: Hardware> AddressSpace<H> {
     /// mremap(2): makes a mapping longer or shorter, or moves it, with its
-    /// pages. `MREMAP_DONTUNMAP` is refused. May sleep.
+    /// pages. With `MREMAP_DONTUNMAP` it moves, and where it was there are no pages
+    /// any more. May sleep.
     ///
     /// # Errors
     /// `EINVAL`, `EFAULT`, `ENOMEM` as in the manual.
@@ -25,7 +27,11 @@ impl<H: Hardware> AddressSpace<H> {
     ) -> Result<u64> {
         let fixed = flags & MREMAP_FIXED != 0;
         let may_move = flags & MREMAP_MAYMOVE != 0;
-        if flags & !(MREMAP_FIXED | MREMAP_MAYMOVE) != 0 || fixed && !may_move {
+        let keeps = flags & MREMAP_DONTUNMAP != 0;
+        if flags & !(MREMAP_FIXED | MREMAP_MAYMOVE | MREMAP_DONTUNMAP) != 0
+            || (fixed || keeps) && !may_move
+            || keeps && old_length != new_length
+        {
             return Err(Errno::EINVAL);
         }
         let new = PageRange::new(address, new_length).ok_or(Errno::EINVAL)?;
@@ -33,6 +39,9 @@ impl<H: Hardware> AddressSpace<H> {
             return self.duplicate(new, may_move, fixed.then_some(new_address));
         }
         let old = PageRange::new(address, old_length).ok_or(Errno::EINVAL)?;
+        if keeps {
+            return self.move_pages(old, new_address, fixed);
+        }
         if fixed {
             return self.move_fixed(old, new.len(), new_address);
         }
@@ -91,16 +100,54 @@ impl<H: Hardware> AddressSpace<H> {
         self.move_to(old, target)
     }
 
-    /// Moves the pages of `old` to the start of `target`, which is free and
-    /// at least as long.
-    fn move_to(&mut self, old: PageRange, target: PageRange) -> Result<u64> {
-        let area = self.single_area(old)?.part_at(target, old.start());
-        self.areas.reserve(4)?;
-        let indices = self.areas.isolate(old)?;
-        if let Err(error) = self.prepare_tables(old, target) {
-            self.areas.merge(old);
-            return Err(error);
+    /// `MREMAP_DONTUNMAP`: the pages move to `wanted`, if that is free or `fixed` says so;
+    /// the mapping stays, without them, and is not locked any more.
+    fn move_pages(&mut self, old: PageRange, wanted: u64, fixed: bool) -> Result<u64> {
+        let len = old.len();
+        if PageRange::new(wanted & !(PAGE_SIZE - 1), len)
+            .is_some_and(|target| target.intersect(&old).is_some())
+        {
+            return Err(Errno::EINVAL);
         }
+        self.check_limits(&self.single_area(old)?.part_at(old, old.start()), true)?;
+        let target = match fixed {
+            true => PageRange::new(wanted, len).ok_or(Errno::EINVAL)?,
+            false => self.place(wanted, len, MapFlags::empty())?,
+        };
+        if fixed {
+            self.unmap(target.start(), len)?;
+        }
+        let area = self.single_area(old)?.part_at(target, old.start());
+        let indices = self.isolate_to_move(old, target)?;
+        drop(self.move_entries(old, target));
+        for index in indices {
+            if let Some(area) = self.areas.get_mut(index) {
+                self.tables.counts().area_went(area);
+                area.locked = false;
+                self.tables.counts().area_came(area);
+            }
+        }
+        self.areas.merge(old);
+        self.put(area)?;
+        Ok(target.start())
+    }
+
+    /// The area of `old` alone, and the tables that its pages need at `target`.
+    fn isolate_to_move(&mut self, old: PageRange, target: PageRange) -> Result<Range<usize>> {
+        // Two cuts here, and what `put` asks for.
+        self.areas.reserve(5)?;
+        let indices = self.areas.isolate(old)?;
+        match self.prepare_tables(old, target) {
+            Ok(()) => Ok(indices),
+            Err(error) => {
+                self.areas.merge(old);
+                Err(error)
+            }
+        }
+    }
+
+    /// Puts the entries of `old` where they belong in `target`, whose tables are there.
+    fn move_entries(&mut self, old: PageRange, target: PageRange) -> Gather<H> {
         let mut gather = Gather::new(self.tables.root());
         let tables = &self.tables;
         tables.visit(old, |address, slot| {
@@ -111,6 +158,15 @@ impl<H: Hardware> AddressSpace<H> {
             }
         });
         H::publish_entries();
+        gather
+    }
+
+    /// Moves the pages of `old` to the start of `target`, which is free and
+    /// at least as long.
+    fn move_to(&mut self, old: PageRange, target: PageRange) -> Result<u64> {
+        let area = self.single_area(old)?.part_at(target, old.start());
+        let indices = self.isolate_to_move(old, target)?;
+        let mut gather = self.move_entries(old, target);
         for area in &self.areas.as_slice()[indices.clone()] {
             self.tables.counts().area_went(area);
         }

@@ -8,7 +8,9 @@ use crate::{
     PageRange, Step, VmaKind, handle_fault, populate,
 };
 use paddock_abi::Errno;
-use paddock_abi::mman::{MADV_DONTFORK, MADV_FREE, MREMAP_MAYMOVE, MapFlags, Prot};
+use paddock_abi::mman::{
+    MADV_DONTFORK, MADV_FREE, MREMAP_DONTUNMAP, MREMAP_MAYMOVE, MapFlags, Prot,
+};
 use paddock_sync::{Mutex, Rank};
 use std::sync::Arc;
 
@@ -317,6 +319,46 @@ fn growing_by_remap_moves_the_pages() {
         Ok(above)
     );
     assert_eq!(space.counters().mapped, 2);
+}
+
+#[test]
+fn a_move_may_leave_the_mapping_without_its_pages() {
+    fake::reset(64);
+    let cpu = Cpu::new();
+    let mut space = new_space();
+    let at = map(&mut space, 3);
+    cpu.store(&mut space, at + PAGE_SIZE, 5).unwrap();
+    let flags = MREMAP_MAYMOVE | MREMAP_DONTUNMAP;
+    let moved = space.remap(at, 2 * PAGE_SIZE, 2 * PAGE_SIZE, flags, 0);
+    let moved = moved.unwrap();
+    assert_eq!(cpu.load(&mut space, moved + PAGE_SIZE), Ok(5));
+    assert_eq!(cpu.load(&mut space, at + PAGE_SIZE), Ok(0));
+    assert_eq!(space.counters().mapped, 5);
+    let refused = [
+        (2 * PAGE_SIZE, PAGE_SIZE, flags, 0),
+        (PAGE_SIZE, PAGE_SIZE, MREMAP_DONTUNMAP, 0),
+        (2 * PAGE_SIZE, 2 * PAGE_SIZE, flags, at + PAGE_SIZE),
+    ];
+    for (old, new, flags, to) in refused {
+        assert_eq!(space.remap(at, old, new, flags, to), Err(Errno::EINVAL));
+    }
+}
+
+#[test]
+fn memory_that_becomes_writable_counts_as_data() {
+    fake::reset(64);
+    let mut space = new_space();
+    let at = map(&mut space, 3);
+    space.protect(at, 3 * PAGE_SIZE, Prot::READ).unwrap();
+    let limits = Limits {
+        data: 2 * PAGE_SIZE,
+        ..space.limits()
+    };
+    space.set_limits(limits);
+    let both = Prot::READ | Prot::WRITE;
+    let refused = space.protect(at, 3 * PAGE_SIZE, both);
+    assert_eq!(refused, Err(Errno::ENOMEM));
+    space.protect(at, 2 * PAGE_SIZE, both).unwrap();
 }
 
 #[test]

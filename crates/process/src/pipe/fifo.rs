@@ -1,6 +1,6 @@
 //! Fifos: pipes with a name (fifo(7)).
 
-use super::{Payer, Pipe};
+use super::{Payer, Pipe, PipeReader, PipeWriter};
 use alloc::sync::Arc;
 use core::any::Any;
 use core::sync::atomic::{AtomicBool, Ordering};
@@ -53,6 +53,35 @@ impl Fifo {
             packets: AtomicBool::new(false),
         })
     }
+}
+
+/// Opens the pipe of one of its ends once more, as `/proc/PID/fd/N` does: never waits, and
+/// needs nobody at the other end. `None` for what is no pipe.
+pub fn reopen(end: &dyn File, flags: OpenFlags, metadata: Metadata) -> Option<FifoEnd> {
+    let any = end.as_any();
+    let pipe = match (
+        any.downcast_ref::<PipeReader>(),
+        any.downcast_ref::<PipeWriter>(),
+    ) {
+        (Some(reader), _) => &reader.0,
+        (None, Some(writer)) => &writer.pipe,
+        (None, None) => return None,
+    };
+    let (reading, writing) = (flags.readable(), flags.writable());
+    let mut state = pipe.state.lock();
+    state.readers += usize::from(reading);
+    state.writers += usize::from(writing);
+    drop(state);
+    pipe.changed.wake_all();
+    Some(FifoEnd {
+        pipe: pipe.clone(),
+        reading,
+        writing,
+        partner_at: 0,
+        partnered: true,
+        metadata,
+        packets: AtomicBool::new(flags.contains(OpenFlags::DIRECT)),
+    })
 }
 
 /// One opening of a fifo.

@@ -128,6 +128,7 @@ impl Node {
         node.add_link();
         if is_dir(node) {
             node.add_link();
+            node.state().parent = self.me();
             self.add_link();
         }
         self.touch();
@@ -238,6 +239,7 @@ impl Node {
             child.add_link();
             if is_dir(child) {
                 child.add_link();
+                child.state().parent = dir.me();
                 dir.add_link();
             }
         }

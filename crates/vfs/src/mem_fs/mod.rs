@@ -3,6 +3,7 @@
 mod data;
 mod dir;
 mod file_io;
+mod handles;
 mod node;
 mod options;
 #[cfg(test)]
@@ -11,20 +12,24 @@ mod window;
 mod xattrs;
 
 use crate::{
-    Clock, Errno, FileKind, FileSystem, FsStats, Inode, NewNode, PAGE_SIZE, PageRef, PageSource,
-    Result,
+    Clock, Errno, FileHandle, FileKind, FileSystem, FsState, FsStats, Inode, NewNode, PAGE_SIZE,
+    PageRef, PageSource, Reconfiguration, Result,
 };
-use alloc::sync::Arc;
+use alloc::collections::BTreeMap;
+use alloc::sync::{Arc, Weak};
 use core::sync::atomic::{AtomicU64, Ordering};
 use node::Node;
 pub use options::Options;
 use paddock_abi::stat::TMPFS_MAGIC;
 use paddock_charge::Charge;
-use paddock_sync::{Mutex, Rank};
+use paddock_cred::UserNamespace;
+use paddock_sync::{Mutex, PreemptOff, Rank, SpinLock};
 
 /// Nodes, with their names, that are counted as one page of memory: files and
 /// what is in them have one limit.
 const NODES_PER_PAGE: u64 = 4;
+/// [`Shared::page_limit`] of a filesystem without one.
+const NO_LIMIT: u64 = u64::MAX.div_ceil(PAGE_SIZE as u64);
 /// What the maker of a node pays for it.
 const NODE_BYTES: usize = PAGE_SIZE / NODES_PER_PAGE as usize;
 
@@ -33,18 +38,42 @@ struct Shared {
     device: u64,
     clock: Arc<dyn Clock>,
     pages: Arc<dyn PageSource>,
-    page_limit: u64,
+    page_limit: AtomicU64,
     used_pages: AtomicU64,
     nodes: AtomicU64,
     next_ino: AtomicU64,
+    state: FsState,
+    /// Nodes that programs may know handles of.
+    with_handles: SpinLock<BTreeMap<u64, Weak<Node>>, PreemptOff>,
     /// Held while names change anywhere. Each node has a lock of its own for
     /// its data; while names change those are taken one at a time.
     tree: Mutex<()>,
 }
 
 impl Shared {
+    fn page_limit(&self) -> u64 {
+        self.page_limit.load(Ordering::Relaxed)
+    }
+
     fn node_limit(&self) -> u64 {
-        self.page_limit.saturating_mul(NODES_PER_PAGE)
+        self.page_limit().saturating_mul(NODES_PER_PAGE)
+    }
+
+    /// Pages that are in use, or counted for nodes.
+    fn taken(&self) -> u64 {
+        let nodes = self.nodes.load(Ordering::Relaxed);
+        self.used_pages.load(Ordering::Relaxed) + Self::pages_of(nodes)
+    }
+
+    /// Another limit. `EINVAL` below what is in use, and for one where there was none, as
+    /// Linux has it.
+    fn set_page_limit(&self, limit: u64) -> Result<()> {
+        let old = self.page_limit();
+        if limit < self.taken() || old == NO_LIMIT && limit != NO_LIMIT {
+            return Err(Errno::EINVAL);
+        }
+        self.page_limit.store(limit, Ordering::Relaxed);
+        Ok(())
     }
 
     /// Pages that nodes count for. The root is free: an empty filesystem is
@@ -56,7 +85,7 @@ impl Shared {
     /// Counts one page more. `ENOSPC`.
     fn charge_page(&self) -> Result<()> {
         let nodes = Self::pages_of(self.nodes.load(Ordering::Relaxed));
-        charge(&self.used_pages, self.page_limit.saturating_sub(nodes))
+        charge(&self.used_pages, self.page_limit().saturating_sub(nodes))
     }
 
     fn refund_pages(&self, count: u64) {
@@ -69,7 +98,7 @@ impl Shared {
         let paid = account.map(|account| Charge::new(&account, NODE_BYTES));
         let paid = paid.transpose()?;
         let pages = self.used_pages.load(Ordering::Relaxed);
-        let left = self.page_limit.saturating_sub(pages);
+        let left = self.page_limit().saturating_sub(pages);
         charge(&self.nodes, left.saturating_mul(NODES_PER_PAGE))?;
         Ok(paid)
     }
@@ -85,14 +114,11 @@ impl Shared {
     }
 
     fn stats(&self) -> FsStats {
-        let used = self.used_pages.load(Ordering::Relaxed);
-        let nodes = self.nodes.load(Ordering::Relaxed);
-        let taken = used + Self::pages_of(nodes);
-        let free = self.page_limit.saturating_sub(taken);
+        let free = self.page_limit().saturating_sub(self.taken());
         FsStats {
             magic: TMPFS_MAGIC,
             block_size: PAGE_SIZE as u64,
-            blocks: self.page_limit,
+            blocks: self.page_limit(),
             blocks_free: free,
             blocks_available: free,
             files: self.node_limit(),
@@ -100,6 +126,11 @@ impl Shared {
             name_max: 255,
         }
     }
+}
+
+/// The pages of a limit in bytes.
+fn page_limit(bytes: u64) -> u64 {
+    bytes.div_ceil(PAGE_SIZE as u64).max(1)
 }
 
 fn charge(counter: &AtomicU64, limit: u64) -> Result<()> {
@@ -127,17 +158,20 @@ impl MemFs {
     ) -> Result<Arc<MemFs>> {
         let options = Options {
             bytes: byte_limit,
+            has_size: true,
             mode: root_mode,
             uid: 0,
             gid: 0,
         };
-        MemFs::with_options(device, options, clock, pages)
+        MemFs::with_options(device, options, UserNamespace::INITIAL, clock, pages)
     }
 
-    /// An empty filesystem with these options and the device number `device`. `ENOMEM`.
+    /// An empty filesystem with these options and the device number `device`, which
+    /// belongs to `owner`. `ENOMEM`.
     pub fn with_options(
         device: u64,
         options: Options,
+        owner: UserNamespace,
         clock: Arc<dyn Clock>,
         pages: Arc<dyn PageSource>,
     ) -> Result<Arc<MemFs>> {
@@ -145,10 +179,12 @@ impl MemFs {
             device,
             clock,
             pages,
-            page_limit: options.bytes.div_ceil(PAGE_SIZE as u64).max(1),
+            page_limit: AtomicU64::new(page_limit(options.bytes)),
             used_pages: AtomicU64::new(0),
             nodes: AtomicU64::new(0),
             next_ino: AtomicU64::new(1),
+            state: FsState::of(owner),
+            with_handles: SpinLock::new(Rank::Leaf, BTreeMap::new()),
             tree: Mutex::new(Rank::Inode, ()),
         })?;
         let node = NewNode {
@@ -177,5 +213,27 @@ impl FileSystem for MemFs {
 
     fn stats(&self) -> Result<FsStats> {
         Ok(self.shared.stats())
+    }
+
+    fn state(&self) -> &FsState {
+        &self.shared.state
+    }
+
+    fn handle(&self, inode: &dyn Inode) -> Result<FileHandle> {
+        let node = inode.as_any().downcast_ref::<Node>();
+        self.shared.handle(node.ok_or(Errno::EOPNOTSUPP)?)
+    }
+
+    fn by_handle(&self, _: i32, bytes: &[u8]) -> Result<Arc<dyn Inode>> {
+        Ok(self.shared.by_handle(bytes)?)
+    }
+
+    /// Of the options, the size changes; of others Linux has none change either.
+    fn reconfigure(&self, change: &Reconfiguration<'_>) -> Result<()> {
+        let given = Options::parse(change.options, change.memory, change.caller)?;
+        match given.has_size {
+            true => self.shared.set_page_limit(page_limit(given.bytes)),
+            false => Ok(()),
+        }
     }
 }

@@ -5,13 +5,14 @@ use super::data::FileData;
 use super::dir::Entries;
 use super::xattrs::Xattrs;
 use crate::{
-    Allocation, EmitEntry, Errno, FileKind, FsStats, Inode, Metadata, NewNode, PAGE_SIZE, PageRef,
-    Result, Seals, SeekTo, SetMetadata, SetXattr, Timestamp, WriteCount,
+    Allocation, Details, EmitEntry, Errno, FileKind, FsStats, Inode, Metadata, NewNode, PAGE_SIZE,
+    PageRef, Result, Seals, SeekTo, SetMetadata, SetXattr, Timestamp, WriteCount,
 };
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
 use core::any::Any;
-use core::sync::atomic::Ordering;
+use core::sync::atomic::{AtomicBool, Ordering};
+use paddock_abi::stat::{STATX_ATTR_APPEND, STATX_ATTR_IMMUTABLE, STATX_ATTR_NODUMP};
 use paddock_charge::Charge;
 use paddock_sync::{Mutex, MutexGuard, Rank, may_allocate, try_copy};
 use paddock_user_io::{UserReader, UserWriter};
@@ -32,6 +33,8 @@ pub(super) struct State {
     mtime: Timestamp,
     ctime: Timestamp,
     pub content: Content,
+    /// Of a directory, the one that it is in.
+    pub parent: Weak<Node>,
     /// A page is counted for them once there are any.
     xattrs: Xattrs,
 }
@@ -76,11 +79,15 @@ pub(super) struct Node {
     pub ino: u64,
     pub kind: FileKind,
     rdev: u64,
+    /// When it was made.
+    born: Timestamp,
     state: Mutex<State>,
     /// Held by who writes or cuts the data, in what may be several steps.
     pub writing: Mutex<()>,
     write_count: WriteCount,
     pub seals: Seals,
+    /// Programs may know its handle.
+    pub has_handle: AtomicBool,
     _charge: Option<Charge>,
 }
 
@@ -111,6 +118,7 @@ impl Node {
             mtime: now,
             ctime: now,
             content,
+            parent: Weak::new(),
             xattrs: Xattrs::default(),
         };
         // From here on the node's `Drop` gives the charge back.
@@ -121,15 +129,22 @@ impl Node {
             ino: shared.next_ino.fetch_add(1, Ordering::Relaxed),
             kind: new.kind,
             rdev: new.rdev,
+            born: now,
             state: Mutex::new(Rank::Inode, state),
             writing: Mutex::new(Rank::FileWrite, ()),
             write_count: WriteCount::new(),
             seals: Seals::new(),
+            has_handle: AtomicBool::new(false),
         }))
     }
 
     pub fn own_arc(&self) -> Result<Arc<Node>> {
         self.me.upgrade().ok_or(Errno::ENOENT)
+    }
+
+    /// Itself, for who keeps it no longer than it lives.
+    pub fn me(&self) -> Weak<Node> {
+        self.me.clone()
     }
 
     pub fn state(&self) -> MutexGuard<'_, State> {
@@ -167,6 +182,9 @@ impl Node {
 
 impl Drop for Node {
     fn drop(&mut self) {
+        if *self.has_handle.get_mut() {
+            self.shared.forget_handle(self.ino);
+        }
         if let Content::File(data) = &self.state.get_mut().content {
             self.shared.refund_pages(data.pages());
         }
@@ -224,6 +242,14 @@ impl Inode for Node {
             atime: state.atime,
             mtime: state.mtime,
             ctime: state.ctime,
+        })
+    }
+
+    fn details(&self) -> Result<Details> {
+        Ok(Details {
+            born: Some(self.born),
+            attributes: 0,
+            known: STATX_ATTR_IMMUTABLE | STATX_ATTR_APPEND | STATX_ATTR_NODUMP,
         })
     }
 
@@ -338,6 +364,14 @@ impl Inode for Node {
 
     fn lookup(&self, name: &[u8]) -> Result<Arc<dyn Inode>> {
         Ok(self.find(name)?)
+    }
+
+    fn parent(&self) -> Result<Arc<dyn Inode>> {
+        let state = self.state.lock();
+        match (state.links, state.parent.upgrade()) {
+            (1.., Some(parent)) => Ok(parent),
+            _ => Err(Errno::ESTALE),
+        }
     }
 
     fn readdir(&self, cursor: u64, emit: &mut EmitEntry<'_>) -> Result<u64> {

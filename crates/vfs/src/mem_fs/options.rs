@@ -8,6 +8,8 @@ use paddock_cred::{Cred, IdKind};
 pub struct Options {
     /// The most bytes of data.
     pub bytes: u64,
+    /// Whether that was said, or is what it is without.
+    pub has_size: bool,
     /// The rights of its root.
     pub mode: u32,
     /// Whose that is.
@@ -21,32 +23,44 @@ impl Options {
     /// who gives ids of its user namespace. Without a size it is half of that. `EINVAL` for
     /// one that is not known.
     pub fn parse(text: &str, memory: u64, caller: &Cred) -> Result<Options> {
-        let given = |kind, id| caller.user_namespace.given(kind, id).ok_or(Errno::EINVAL);
         let (uid, gid) = (caller.uid.fs, caller.gid.fs);
         let mut options = Options {
             bytes: memory / 2,
+            has_size: false,
             mode: 0o1777,
             uid,
             gid,
         };
         for option in text.split(',').filter(|option| !option.is_empty()) {
             let (key, value) = option.split_once('=').ok_or(Errno::EINVAL)?;
-            match key {
-                "size" => options.bytes = size(value, memory)?,
-                "nr_blocks" => {
-                    let pages = size(value, memory)?;
-                    options.bytes = pages.saturating_mul(PAGE_SIZE as u64);
-                }
-                "mode" => {
-                    let mode = u32::from_str_radix(value, 8).map_err(|_| Errno::EINVAL)?;
-                    options.mode = mode & 0o7777;
-                }
-                "uid" => options.uid = given(IdKind::User, number(value)?)?,
-                "gid" => options.gid = given(IdKind::Group, number(value)?)?,
-                _ => return Err(Errno::EINVAL),
-            }
+            options.set(key, value, memory, caller)?;
         }
         Ok(options)
+    }
+
+    /// `EINVAL` for an option that [`parse`](Self::parse) would not take.
+    pub fn check(key: &str, value: &str, memory: u64, caller: &Cred) -> Result<()> {
+        Options::parse("", memory, caller)?.set(key, value, memory, caller)
+    }
+
+    fn set(&mut self, key: &str, value: &str, memory: u64, caller: &Cred) -> Result<()> {
+        let given = |kind, id| caller.user_namespace.given(kind, id).ok_or(Errno::EINVAL);
+        self.has_size |= matches!(key, "size" | "nr_blocks");
+        match key {
+            "size" => self.bytes = size(value, memory)?,
+            "nr_blocks" => {
+                let pages = size(value, memory)?;
+                self.bytes = pages.saturating_mul(PAGE_SIZE as u64);
+            }
+            "mode" => {
+                let mode = u32::from_str_radix(value, 8).map_err(|_| Errno::EINVAL)?;
+                self.mode = mode & 0o7777;
+            }
+            "uid" => self.uid = given(IdKind::User, number(value)?)?,
+            "gid" => self.gid = given(IdKind::Group, number(value)?)?,
+            _ => return Err(Errno::EINVAL),
+        }
+        Ok(())
     }
 }
 

@@ -12,7 +12,7 @@ use core::fmt;
 use core::ops::Bound;
 use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use paddock_abi::termios::FIONREAD;
-use paddock_charge::{Account, Charge};
+use paddock_charge::{Account, Charge, Countable, Counted};
 use paddock_sync::{
     Mutex, Pollable, PreemptOff, Rank, Ready, SpinLock, WaitQueue, try_arc, try_copy, try_insert,
 };
@@ -20,8 +20,10 @@ use paddock_user_io::UserWriter;
 
 /// Events that wait at the most (`max_queued_events`).
 pub const MAX_EVENTS: usize = 16_384;
-/// Watches of one instance at the most.
-pub const MAX_WATCHES: usize = 65_536;
+/// The most watches of a user (`fs.inotify.max_user_watches`, inotify(7)).
+pub static MAX_WATCHES: AtomicU32 = AtomicU32::new(65_536);
+/// The most instances of a user (`fs.inotify.max_user_instances`).
+pub static MAX_INSTANCES: AtomicU32 = AtomicU32::new(128);
 /// What a watch counts for, in bytes.
 const WATCH_BYTES: usize = 512;
 /// What an event counts for besides its name.
@@ -177,11 +179,16 @@ pub struct Inotify {
     queue: Arc<Queue>,
     /// So that no inode comes to have two watches.
     adding: Mutex<()>,
+    _counted: Counted,
 }
 
 impl Inotify {
-    /// One without watches, for which `account` pays. `ENOMEM`.
+    /// One without watches, for which `account` pays. `EMFILE` for too many of its user's,
+    /// `ENOMEM`.
     pub fn new(account: &Arc<Account>) -> Result<Inotify> {
+        let most = MAX_INSTANCES.load(Relaxed) as usize;
+        let counted = Counted::new(account, Countable::InotifyInstance, most);
+        let counted = counted.ok_or(Errno::EMFILE)?;
         let mut records = VecDeque::new();
         records.try_reserve(2).map_err(|_| Errno::ENOMEM)?;
         let state = State {
@@ -197,6 +204,7 @@ impl Inotify {
         Ok(Inotify {
             queue,
             adding: Mutex::new(Rank::LeafMutex, ()),
+            _counted: counted,
         })
     }
 
@@ -218,27 +226,29 @@ impl Inotify {
             return Ok(watch.number);
         }
         let mut state = self.queue.state.lock();
-        if state.watches.len() >= MAX_WATCHES {
-            return Err(Errno::ENOSPC);
-        }
+        let most = MAX_WATCHES.load(Relaxed) as usize;
+        let account = state.charge.account();
+        let counted = Counted::new(account, Countable::InotifyWatch, most);
+        let counted = counted.ok_or(Errno::ENOSPC)?;
         let charged = state.charge.bytes() + WATCH_BYTES;
         state.charge.resize(charged)?;
         let number = state.next;
         state.next = number.checked_add(1).unwrap_or(1);
         drop(state);
-        let added = self.add(number, mask, inode);
+        let added = self.add(number, mask, inode, counted);
         if added.is_err() {
             self.queue.state.lock().refund(WATCH_BYTES);
         }
         added.map(|()| number)
     }
 
-    fn add(&self, number: i32, mask: u32, inode: &Arc<dyn Inode>) -> Result<()> {
+    fn add(&self, number: i32, mask: u32, inode: &Arc<dyn Inode>, counted: Counted) -> Result<()> {
         let watch = try_arc(Watch {
             number,
             queue: Arc::downgrade(&self.queue),
             mask: AtomicU32::new(mask),
             inode: inode.clone(),
+            _counted: counted,
         })?;
         super::add(watch.clone())?;
         let listed = try_insert(&mut self.queue.state.lock().watches, number, watch.clone());

@@ -10,7 +10,7 @@ mod inotify;
 mod tests;
 
 pub use events::{Events, WatchFlags};
-pub use inotify::{Inotify, MAX_EVENTS, MAX_WATCHES};
+pub use inotify::{Inotify, MAX_EVENTS, MAX_INSTANCES, MAX_WATCHES};
 
 use crate::path::Dentry;
 use crate::{FileKind, Inode, Path};
@@ -20,6 +20,7 @@ use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering::Relaxed};
 use inotify::Queue;
 use paddock_abi::{Errno, Result};
+use paddock_charge::Counted;
 use paddock_sync::{PreemptOff, Rank, SpinLock, may_allocate};
 
 /// One watch: of an inode, by an instance.
@@ -30,6 +31,7 @@ struct Watch {
     mask: AtomicU32,
     /// Kept, so that its address means nothing else.
     inode: Arc<dyn Inode>,
+    _counted: Counted,
 }
 
 /// All watches, by the addresses of inodes.

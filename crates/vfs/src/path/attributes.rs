@@ -2,8 +2,9 @@
 
 use super::{MountNamespace, Path, PathContext};
 use crate::cut;
+use crate::lease;
 use crate::notify::{self, Events};
-use crate::{Access, Errno, FileKind, Result, SetMetadata, Timestamp, Writing};
+use crate::{Access, Errno, FileKind, OpenFlags, Result, SetMetadata, Timestamp, Writing};
 use paddock_cred::IdKind;
 
 /// A time that utimensat(2) sets.
@@ -112,6 +113,7 @@ impl MountNamespace {
         let rights = meta.rights();
         context.cred.check_file(&rights, Access::WRITE)?;
         let _writing = Writing::new(at.inode())?;
+        lease::check(at.inode(), OpenFlags::WRONLY)?;
         at.inode().set_metadata(&SetMetadata {
             size: Some(size),
             mode: context.cred.written_mode(&rights),
@@ -122,9 +124,13 @@ impl MountNamespace {
         Ok(())
     }
 
-    /// access(2) for whom `context` says. `EACCES`, `EROFS`.
+    /// access(2) for whom `context` says. `EACCES`, also of a file that is to be executed
+    /// where the mount forbids that; `EROFS`.
     pub fn access(&self, context: &PathContext, at: &Path, access: Access) -> Result<()> {
         let meta = at.inode().metadata()?;
+        if access.contains(Access::EXECUTE) && meta.kind == FileKind::Regular && at.forbids_exec() {
+            return Err(Errno::EACCES);
+        }
         let stored = matches!(
             meta.kind,
             FileKind::Regular | FileKind::Directory | FileKind::Symlink

@@ -5,12 +5,16 @@ mod change;
 mod clock;
 mod dentry;
 mod dentry_cache;
+mod detached;
+mod ended;
+mod handles;
 mod mount;
 mod mount_namespace;
 mod mount_table;
 mod name;
 mod names;
 mod open;
+mod remount;
 mod rename;
 mod space;
 #[cfg(test)]
@@ -20,6 +24,7 @@ mod xattr;
 
 pub use attributes::SetTime;
 pub use dentry::Dentry;
+pub(crate) use mount::MountWriting;
 pub use mount::{Mount, MountFlags, MountInfo, Unmount};
 pub use mount_namespace::{MountNamespace, NoSpecialNodes, NodeOpener};
 pub use space::MountSpace;
@@ -44,6 +49,11 @@ impl Path {
     /// The mount it is seen through.
     pub fn mount(&self) -> &Arc<Mount> {
         &self.mount
+    }
+
+    /// Whether nothing may be executed there (`MS_NOEXEC` of mount(2)).
+    pub fn forbids_exec(&self) -> bool {
+        self.mount.flags().contains(MountFlags::NOEXEC)
     }
 
     /// Whether its name has been taken away.

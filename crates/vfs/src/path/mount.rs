@@ -2,11 +2,12 @@
 
 use super::mount_table::Spot;
 use super::{Dentry, Path};
+use crate::writers::Writers;
 use crate::{Errno, FileSystem, Result};
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed};
+use core::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64};
 use paddock_charge::{Account, Charge};
 use paddock_cred::{Cred, UserNamespace};
@@ -24,6 +25,28 @@ bitflags::bitflags! {
         const NODEV = 4;
         /// Nothing can be executed.
         const NOEXEC = 8;
+        /// Symbolic links are not followed.
+        const NOSYMFOLLOW = 0x100;
+    }
+}
+
+impl MountFlags {
+    /// Flags that stay where somebody with fewer rights copies a mount.
+    const LOCKABLE: MountFlags = MountFlags::RDONLY
+        .union(MountFlags::NOSUID)
+        .union(MountFlags::NODEV)
+        .union(MountFlags::NOEXEC);
+
+    /// Those that the bits `MOUNT_ATTR_*` of mount_setattr(2) and fsmount(2) stand for;
+    /// `None` if there are others.
+    pub fn from_attributes(bits: u64) -> Option<MountFlags> {
+        const MOUNT_ATTR_NOSYMFOLLOW: u64 = 0x20_0000;
+        let mut flags = MountFlags::from_bits(bits & !MOUNT_ATTR_NOSYMFOLLOW)?;
+        if flags.contains(MountFlags::NOSYMFOLLOW) {
+            return None;
+        }
+        flags.set(MountFlags::NOSYMFOLLOW, bits & MOUNT_ATTR_NOSYMFOLLOW != 0);
+        Some(flags)
     }
 }
 
@@ -47,12 +70,15 @@ pub struct Mount {
     pub(super) id: u64,
     pub(super) fs: Arc<dyn FileSystem>,
     pub(super) root: Arc<Dentry>,
-    /// The mount namespace that it is in.
-    pub(super) space: Space,
+    /// The mount namespace that it is in, and its number.
+    space: SpinLock<Space, PreemptOff>,
+    space_id: AtomicU64,
     /// What it covers; `None` for the root of all. Changed under the table's lock only.
     pub(super) covers: SpinLock<Option<Path>, PreemptOff>,
     source: String,
     flags: AtomicU64,
+    /// Who has files open for writing through it; forbidden where it is read-only.
+    writers: Writers,
     /// Flags that stay set, and [`LOCKED`]: what those who copied it with fewer rights
     /// than whoever made it must leave alone (mount_namespaces(7), "Restrictions").
     locked: AtomicU64,
@@ -66,6 +92,8 @@ pub struct Mount {
 
 /// The number of the namespace of a mount that is in none.
 const NOWHERE: u64 = 0;
+/// In the number of a tree of mounts that is in no namespace yet.
+const DETACHED: u64 = 1 << 63;
 /// In [`Mount::locked`]: it stays where it is, and shows what it covers to nobody.
 const LOCKED: u64 = 1 << 63;
 /// What a mount is charged for, in bytes: everybody who mounts something looks at all.
@@ -95,11 +123,14 @@ impl Space {
     pub fn nowhere() -> Space {
         Space::own(NOWHERE)
     }
-}
 
-impl PartialEq for Space {
-    fn eq(&self, other: &Space) -> bool {
-        self.id == other.id
+    /// Not a namespace, but a tree with a number that nothing else has, with the rights
+    /// and the payer of this one.
+    pub fn detached(&self, number: u64) -> Space {
+        Space {
+            id: DETACHED | number,
+            ..self.clone()
+        }
     }
 }
 
@@ -130,12 +161,14 @@ impl Mount {
             id,
             fs,
             root,
-            space,
+            space_id: AtomicU64::new(space.id),
+            space: SpinLock::new(Rank::Leaf, space),
             _charge: charge,
             locked: AtomicU64::new(0),
             covers: SpinLock::new(Rank::Leaf, covers),
             source: own_source,
             flags: AtomicU64::new(flags.bits()),
+            writers: Writers::with(!flags.contains(MountFlags::RDONLY)),
             is_detached: AtomicBool::new(false),
             expires_in: AtomicU32::new(0),
         })
@@ -169,8 +202,8 @@ impl Mount {
 
     /// It stays where it is from now on, and what it forbids stays forbidden.
     pub(super) fn lock(&self) {
-        let flags = self.flags().bits();
-        self.locked.fetch_or(LOCKED | flags, Relaxed);
+        let flags = self.flags() & MountFlags::LOCKABLE;
+        self.locked.fetch_or(LOCKED | flags.bits(), Relaxed);
     }
 
     /// `EPERM` if `flags` lack one that it keeps.
@@ -187,8 +220,40 @@ impl Mount {
     /// made with fewer rights.
     pub fn may_set_user(&self, cred: &Cred, root: &Path) -> bool {
         !self.flags().contains(MountFlags::NOSUID)
-            && self.space == root.mount.space
-            && cred.user_namespace.is_within(&self.space.owner)
+            && self.is_beside(&root.mount)
+            && cred.user_namespace.is_within(&self.space().owner)
+    }
+
+    /// The mount namespace that it is in, or what stands for one.
+    pub(super) fn space(&self) -> Space {
+        self.space.lock().clone()
+    }
+
+    /// The number of that.
+    pub(super) fn space_id(&self) -> u64 {
+        self.space_id.load(Acquire)
+    }
+
+    /// It is in another from now on. The caller holds the table's lock, and another
+    /// reference to what the old one refers to.
+    pub(super) fn set_space(&self, space: &Space) {
+        *self.space.lock() = space.clone();
+        self.space_id.store(space.id, Release);
+    }
+
+    /// Whether both are in the same mount namespace.
+    pub(super) fn is_beside(&self, other: &Mount) -> bool {
+        self.space_id() == other.space_id()
+    }
+
+    /// Whether it is of a tree that is in no namespace yet.
+    pub(super) fn is_of_detached_tree(&self) -> bool {
+        self.space_id() & DETACHED != 0
+    }
+
+    /// Whether it is the root of a tree that is in no namespace yet.
+    pub(super) fn is_detached_root(&self) -> bool {
+        self.is_of_detached_tree() && !self.is_detached.load(Acquire) && self.covered().is_none()
     }
 
     /// The place of its root.
@@ -201,7 +266,7 @@ impl Mount {
 
     /// Whether it was never in the tree, or is no more.
     pub(super) fn is_apart(&self) -> bool {
-        self.space.id == NOWHERE || self.is_detached.load(Acquire)
+        self.space_id() == NOWHERE || self.is_of_detached_tree() || self.is_detached.load(Acquire)
     }
 
     /// What it covers, in the tree or not.
@@ -210,11 +275,19 @@ impl Mount {
     }
 
     /// What is above its root: nothing, for one that is not in the tree.
-    pub(super) fn above(&self) -> Option<Path> {
+    pub(crate) fn above(&self) -> Option<Path> {
         match self.is_detached.load(Acquire) {
             true => None,
             false => self.covered(),
         }
+    }
+
+    /// Whether what it covers is of a filesystem whose folders stand for processes.
+    pub(super) fn is_on_processes(&self) -> bool {
+        let covers = self.covers.lock();
+        covers
+            .as_ref()
+            .is_some_and(|place| place.mount.fs.shows_processes())
     }
 
     pub(super) fn spot(&self) -> Option<Spot> {
@@ -253,9 +326,13 @@ impl Mount {
         MountFlags::from_bits_retain(self.flags.load(Relaxed))
     }
 
-    /// Changes them, for whoever comes by from now on.
-    pub(super) fn set_flags(&self, flags: MountFlags) {
+    /// Changes them, for whoever comes by from now on. `EBUSY` if it is to be read-only
+    /// and files are open for writing. One change of mounts at a time.
+    pub(super) fn set_flags(&self, flags: MountFlags) -> Result<()> {
+        self.writers
+            .set_allowed(!flags.contains(MountFlags::RDONLY))?;
         self.flags.store(flags.bits(), Relaxed);
+        Ok(())
     }
 
     /// What was mounted: a device, or a name.
@@ -265,10 +342,38 @@ impl Mount {
 
     /// `EROFS` if nothing may be changed through it.
     pub fn check_writable(&self) -> Result<()> {
-        match self.flags().contains(MountFlags::RDONLY) || self.fs.read_only() {
+        match self.flags().contains(MountFlags::RDONLY) || self.is_fs_read_only() {
             true => Err(Errno::EROFS),
             false => Ok(()),
         }
+    }
+
+    /// Whether its filesystem refuses changes through any mount.
+    pub fn is_fs_read_only(&self) -> bool {
+        self.fs.read_only() || self.fs.state().is_read_only()
+    }
+}
+
+/// A file is open for writing through a mount for as long as this is there.
+pub(crate) struct MountWriting(Arc<Mount>);
+
+impl MountWriting {
+    /// `EROFS`.
+    pub fn new(mount: &Arc<Mount>) -> Result<MountWriting> {
+        mount.writers.enter()?;
+        let entered = mount.fs.state().writers.enter();
+        if let Err(error) = entered {
+            mount.writers.leave();
+            return Err(error);
+        }
+        Ok(MountWriting(mount.clone()))
+    }
+}
+
+impl Drop for MountWriting {
+    fn drop(&mut self) {
+        self.0.fs.state().writers.leave();
+        self.0.writers.leave();
     }
 }
 
@@ -287,4 +392,6 @@ pub struct MountInfo {
     pub kind: &'static str,
     /// The flags.
     pub flags: MountFlags,
+    /// Whether the filesystem refuses changes through any mount.
+    pub fs_read_only: bool,
 }

@@ -116,7 +116,7 @@ impl MountNamespace {
     ) -> Result<()> {
         let id = self.next_mount();
         let root = Dentry::new(fs.root(), id, b"", None)?;
-        let ids = (id, covers.mount.space.clone());
+        let ids = (id, covers.mount.space());
         self.mounts
             .push(Mount::new(ids, fs, root, Some(covers), source, flags)?)
     }
@@ -243,8 +243,8 @@ impl MountNamespace {
     /// `EPERM` without CAP_SYS_ADMIN in the user namespace that the caller's mount
     /// namespace belongs to.
     pub fn may_mount(&self, context: &PathContext) -> Result<()> {
-        let owner = &context.root.mount.space.owner;
-        context.cred.require_in(owner, Cap::CAP_SYS_ADMIN)
+        let space = context.root.mount.space();
+        context.cred.require_in(&space.owner, Cap::CAP_SYS_ADMIN)
     }
 
     /// Mounts `fs` on the directory `path`. `ENOTDIR`, `EPERM`, `ENOMEM`.
@@ -271,7 +271,7 @@ impl MountNamespace {
     pub(super) fn place_for_mount(&self, context: &PathContext, path: Path) -> Result<Path> {
         let path = self.cross(path);
         path.mount.check_attached()?;
-        match path.mount.space == context.root.mount.space {
+        match path.mount.is_beside(&context.root.mount) {
             true => Ok(path),
             false => Err(Errno::EINVAL),
         }
@@ -296,7 +296,7 @@ impl MountNamespace {
         self.release_detached()?;
         // A root may be covered itself, where no walk to it comes by.
         let at = self.cross(at);
-        let is_own = at.mount.space == context.root.mount.space;
+        let is_own = at.mount.is_beside(&context.root.mount);
         if !at.is_mount_root() || !is_own || at.mount.is_locked() {
             return Err(Errno::EINVAL);
         }
@@ -422,7 +422,7 @@ impl MountNamespace {
     ) -> Result<()> {
         match self
             .mounts
-            .covers_dentry(dentry, context.root.mount.space.id)
+            .covers_dentry(dentry, context.root.mount.space_id())
         {
             true => Err(Errno::EBUSY),
             false => Ok(()),

@@ -6,8 +6,8 @@ use crate::{Errno, FileSystem, Result};
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::sync::atomic::AtomicU64;
 use core::sync::atomic::Ordering::{Acquire, Release};
+use core::sync::atomic::{AtomicBool, AtomicU64};
 use paddock_sync::{PreemptOff, Rank, SpinLock, try_insert};
 
 /// How many mounts there may be in a namespace that is not the machine's own.
@@ -42,7 +42,7 @@ struct Table {
 impl Table {
     /// `ENOSPC` if there are too many in a namespace for `more` of them.
     fn check_room(&self, space: &Space, more: usize) -> Result<()> {
-        let own = |other: &&Arc<Mount>| other.space == *space;
+        let own = |other: &&Arc<Mount>| other.space_id() == space.id;
         match space.payer.is_some() && self.all.iter().filter(own).count() + more > MOUNTS_MAX {
             true => Err(Errno::ENOSPC),
             false => Ok(()),
@@ -84,7 +84,11 @@ pub(super) struct MountTable {
 
 /// Which places may be mount points, so that a walk through others does not look at
 /// the table: bits by a hash of filesystem and inode.
-struct Marks([AtomicU64; MARKS]);
+struct Marks {
+    places: [AtomicU64; MARKS],
+    /// Whether any of them is in a folder of a process.
+    has_processes: AtomicBool,
+}
 
 const MARKS: usize = 8;
 
@@ -102,7 +106,7 @@ impl Marks {
 
     fn has(&self, dentry: &Dentry) -> bool {
         let (word, bit) = Self::place(dentry);
-        self.0[word].load(Acquire) & bit != 0
+        self.places[word].load(Acquire) & bit != 0
     }
 
     /// Marks what is covered, all of it. The caller holds the table's lock.
@@ -112,9 +116,11 @@ impl Marks {
             let (word, bit) = Self::at(spot.fs, spot.ino);
             bits[word] |= bit;
         }
-        for (word, bits) in self.0.iter().zip(bits) {
+        for (word, bits) in self.places.iter().zip(bits) {
             word.store(bits, Release);
         }
+        let has_processes = table.on.values().any(|mount| mount.is_on_processes());
+        self.has_processes.store(has_processes, Release);
     }
 }
 
@@ -143,13 +149,16 @@ impl MountTable {
                 },
             ),
             detached: SpinLock::new(Rank::Leaf, Vec::new()),
-            marks: Marks([const { AtomicU64::new(0) }; MARKS]),
+            marks: Marks {
+                places: [const { AtomicU64::new(0) }; MARKS],
+                has_processes: AtomicBool::new(false),
+            },
         }
     }
 
     pub fn push(&self, mount: Arc<Mount>) -> Result<()> {
         let mut table = self.mounts.lock();
-        table.check_room(&mount.space, 1)?;
+        table.check_room(&mount.space(), 1)?;
         table.push(mount)?;
         self.marks.set(&table);
         Ok(())
@@ -159,7 +168,7 @@ impl MountTable {
     pub fn push_all(&self, mounts: &[Arc<Mount>]) -> Result<()> {
         let mut table = self.mounts.lock();
         if let Some(first) = mounts.first() {
-            table.check_room(&first.space, mounts.len())?;
+            table.check_room(&first.space(), mounts.len())?;
         }
         for (done, mount) in mounts.iter().enumerate() {
             if let Err(error) = table.push(mount.clone()) {
@@ -205,6 +214,24 @@ impl MountTable {
         Ok(())
     }
 
+    /// Has the tree whose root is `root`, which is in no namespace, be in `space`, on
+    /// `to`. `ENOSPC`, `ENOMEM`, `EBUSY`: nothing has changed then.
+    pub fn attach(&self, root: &Arc<Mount>, to: Path, space: &Space) -> Result<()> {
+        let old = root.space();
+        let mut table = self.mounts.lock();
+        let is_of_tree = |mount: &&Arc<Mount>| mount.space_id() == old.id;
+        table.check_room(space, table.all.iter().filter(is_of_tree).count())?;
+        table.cover(Spot::new(&to), root)?;
+        let was = root.covers.lock().replace(to);
+        for mount in table.all.iter().filter(is_of_tree) {
+            mount.set_space(space);
+        }
+        self.marks.set(&table);
+        drop(table);
+        drop((was, old));
+        Ok(())
+    }
+
     /// Whether something may be mounted on `dentry`, seen through some mount; if not,
     /// nothing is.
     #[inline]
@@ -217,6 +244,22 @@ impl MountTable {
         let table = self.mounts.lock();
         let found = table.on.get(&Spot::new(path));
         found.inspect(|mount| mount.note_walk()).cloned()
+    }
+
+    /// Whether anything is mounted where folders stand for processes.
+    pub fn has_any_on_processes(&self) -> bool {
+        self.marks.has_processes.load(Acquire)
+    }
+
+    /// What is mounted there. `ENOMEM`.
+    pub fn on_processes(&self) -> Result<Vec<Arc<Mount>>> {
+        let table = self.mounts.lock();
+        let there = table.all.iter().filter(|mount| mount.is_on_processes());
+        let mut all = Vec::new();
+        let room = all.try_reserve_exact(there.clone().count());
+        room.map_err(|_| Errno::ENOMEM)?;
+        all.extend(there.cloned());
+        Ok(all)
     }
 
     /// Any mount on `dentry`, seen through any mount of any namespace.
@@ -236,7 +279,7 @@ impl MountTable {
         let table = self.mounts.lock();
         let mut covered = table.on.iter();
         covered.any(|(spot, mount)| {
-            mount.space.id == space && spot.fs == dentry.fs() && spot.ino == dentry.ino()
+            mount.space_id() == space && spot.fs == dentry.fs() && spot.ino == dentry.ino()
         })
     }
 
@@ -259,7 +302,7 @@ impl MountTable {
     /// Those of a namespace. `ENOMEM`.
     pub fn of_space(&self, space: u64) -> Result<Vec<Arc<Mount>>> {
         let table = self.mounts.lock();
-        let own = table.all.iter().filter(|mount| mount.space.id == space);
+        let own = table.all.iter().filter(|mount| mount.space_id() == space);
         let mut all = Vec::new();
         let room = all.try_reserve_exact(own.clone().count());
         room.map_err(|_| Errno::ENOMEM)?;
@@ -273,7 +316,7 @@ impl MountTable {
         let mut table = self.mounts.lock();
         let Table { all, on } = &mut *table;
         all.retain(|mount| {
-            if mount.space.id != space {
+            if mount.space_id() != space {
                 return true;
             }
             mount.spot().map(|spot| on.remove(&spot));

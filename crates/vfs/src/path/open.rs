@@ -4,6 +4,7 @@ use super::dentry::Dentry;
 use super::walk::Walk;
 use super::{MountFlags, MountNamespace, Path, PathContext};
 use crate::cut;
+use crate::lease;
 use crate::notify::{self, Events};
 use crate::{
     Access, Errno, File, FileKind, NewNode, OpenFile, OpenFlags, Result, SetMetadata, Writing,
@@ -56,8 +57,11 @@ impl MountNamespace {
         let truncate = flags.contains(OpenFlags::TRUNC);
         let is_regular = at.inode().kind() == FileKind::Regular;
         let writing = (is_regular && (truncate || flags.writable()))
-            .then(|| Writing::new(at.inode()))
+            .then(|| Writing::at(&at))
             .transpose()?;
+        if is_regular {
+            lease::check(at.inode(), flags)?;
+        }
         if truncate && is_regular {
             let change = SetMetadata {
                 size: Some(0),
@@ -158,7 +162,7 @@ impl MountNamespace {
     /// A file just made is open whatever its mode says.
     fn open_created(&self, at: Path, flags: OpenFlags) -> Result<Arc<OpenFile>> {
         let file = at.inode().clone().open(flags)?;
-        let writing = flags.writable().then(|| Writing::new(at.inode()));
+        let writing = flags.writable().then(|| Writing::at(&at));
         describe(at, file, flags, writing.transpose()?)
     }
 
@@ -176,7 +180,7 @@ impl MountNamespace {
         let dentry = Dentry::new(inode, home.dentry.fs(), name, parent)?;
         dentry.mark_unnamed(false);
         let at = home.at(dentry);
-        let writing = Writing::new(at.inode())?;
+        let writing = Writing::at(&at)?;
         describe(at, None, flags, Some(writing))
     }
 
@@ -204,7 +208,7 @@ impl MountNamespace {
         )?;
         dentry.mark_unnamed(!flags.contains(OpenFlags::EXCL));
         let at = dir.at(dentry);
-        let writing = Writing::new(at.inode())?;
+        let writing = Writing::at(&at)?;
         let flags = flags.difference(OpenFlags::DIRECTORY);
         describe(at, None, flags, Some(writing))
     }

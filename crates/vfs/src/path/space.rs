@@ -143,7 +143,7 @@ impl MountSpace {
         let _one = tree.changing();
         let old = tree.place_for_mount(context, old)?;
         let root = context.root.clone();
-        let own = |path: &Path| path.mount.space == self.space;
+        let own = |path: &Path| path.mount.space_id() == self.space.id;
         if !own(&root) || !own(&new) || self.id() == INITIAL {
             return Err(Errno::EINVAL);
         }
@@ -193,7 +193,7 @@ impl MountNamespace {
     /// below that; the first of them covers `covers`. `ENOMEM`. The caller holds the
     /// lock of changes.
     fn copy_tree(&self, top: &Path, covers: Option<Path>, space: &Space) -> Result<Copies> {
-        let all = self.mounts.of_space(top.mount.space.id)?;
+        let all = self.mounts.of_space(top.mount.space_id())?;
         let mut copies = Vec::new();
         let room = copies.try_reserve_exact(all.len() + 1);
         room.map_err(|_| Errno::ENOMEM)?;
@@ -231,7 +231,7 @@ impl MountNamespace {
     /// Whether something that must stay is mounted on the mount of `top`, at or below that
     /// place: what it covers is not to be seen. `ENOMEM`.
     pub(super) fn has_locked_below(&self, top: &Path) -> Result<bool> {
-        let all = self.mounts.of_space(top.mount.space.id)?;
+        let all = self.mounts.of_space(top.mount.space_id())?;
         Ok(all.iter().filter(|mount| mount.is_locked()).any(|mount| {
             let covered = mount.covered();
             covered.is_some_and(|it| {
@@ -248,7 +248,7 @@ impl MountNamespace {
         kind: &str,
         flags: MountFlags,
     ) -> Result<bool> {
-        let all = self.mounts.of_space(context.root.mount.space.id)?;
+        let all = self.mounts.of_space(context.root.mount.space_id())?;
         let kinds = all.iter().filter(|mount| mount.fs.kind() == kind);
         let others = MountFlags::RDONLY.complement();
         for mount in kinds {
@@ -289,7 +289,6 @@ impl MountNamespace {
         context: &PathContext,
         from: &[u8],
         to: &[u8],
-        flags: MountFlags,
         recursive: bool,
     ) -> Result<()> {
         self.may_mount(context)?;
@@ -300,129 +299,92 @@ impl MountNamespace {
         if from.is_dir() != covers.is_dir() {
             return Err(Errno::ENOTDIR);
         }
-        let space = covers.mount.space.clone();
+        let space = covers.mount.space();
+        self.show_again(context, &from, Some(covers), &space, recursive)
+            .map(drop)
+    }
+
+    /// Takes copies of the mount of `from` into the table, whose root that is to be, and
+    /// of what is mounted below it if `recursive`; the first of them, which covers
+    /// `covers`. `EINVAL`, `ENOMEM`, `ENOSPC`. The caller holds the lock of changes.
+    pub(super) fn show_again(
+        &self,
+        context: &PathContext,
+        from: &Path,
+        covers: Option<Path>,
+        space: &Space,
+        recursive: bool,
+    ) -> Result<Arc<Mount>> {
         let is_nameless = from.dentry.parent().is_none() && !from.is_mount_root();
-        if from.mount.space != space && !is_nameless {
+        if !from.mount.is_beside(&context.root.mount) && !is_nameless {
             return Err(Errno::EINVAL);
         }
-        if !recursive && self.has_locked_below(&from)? {
+        if !recursive && self.has_locked_below(from)? {
             return Err(Errno::EINVAL);
         }
         let copies = match recursive {
-            true => self.copy_tree(&from, Some(covers), &space)?,
+            true => self.copy_tree(from, covers, space)?,
             false => {
-                let ids = (self.next_mount(), space);
-                let copy = from.mount.copy(ids, from.dentry.clone(), Some(covers))?;
+                let ids = (self.next_mount(), space.clone());
+                let copy = from.mount.copy(ids, from.dentry.clone(), covers)?;
                 let mut one = Vec::new();
                 one.try_reserve_exact(1).map_err(|_| Errno::ENOMEM)?;
                 one.push((from.mount.clone(), copy));
                 Copies(one)
             }
         };
-        if let Some((_, first)) = copies.0.first() {
-            first.set_flags(first.flags() | flags);
-            first.set_locked(false);
-        }
-        self.push_copies(&copies)
+        let (_, first) = copies.0.first().ok_or(Errno::EINVAL)?;
+        first.set_locked(false);
+        self.push_copies(&copies)?;
+        Ok(first.clone())
     }
 
     /// Has the mount at `from` be at `to` (`MS_MOVE`).
     ///
     /// # Errors
-    /// `EPERM`; `EINVAL` for what is no mount, or the root, or not of the caller's
-    /// namespace; `ELOOP` for a place that is on it.
+    /// `EPERM`; `EINVAL` for what is no mount, or not of the caller's namespace; `ELOOP`
+    /// for a place that is on it, as all are on the root.
     pub fn move_mount(&self, context: &PathContext, from: &[u8], to: &[u8]) -> Result<()> {
         self.may_mount(context)?;
         let from = self.resolve(context, from, true)?;
         let to = self.resolve(context, to, true)?;
+        self.move_place(context, &from, to)
+    }
+
+    /// The same with places, of which the first may be the root of a tree that is in no
+    /// namespace yet (move_mount(2)). Also `ENOSPC`.
+    pub fn move_place(&self, context: &PathContext, from: &Path, to: Path) -> Result<()> {
+        self.may_mount(context)?;
         let _one = self.changing();
         let to = self.place_for_mount(context, to)?;
-        let is_own = from.mount.space == context.root.mount.space;
-        let is_fixed = from.mount.is_locked() || from.mount.above().is_none();
-        if !is_own || !from.is_mount_root() || is_fixed {
+        let is_new = from.mount.is_detached_root();
+        let is_own = from.mount.is_beside(&context.root.mount) && from.mount.above().is_some();
+        let is_root = from.same_as(&context.root) && from.mount.above().is_none();
+        if is_root && !from.mount.is_locked() {
+            // All is on it.
+            return Err(Errno::ELOOP);
+        }
+        if !(is_own || is_new) || !from.is_mount_root() || from.mount.is_locked() {
             return Err(Errno::EINVAL);
         }
         if from.is_dir() != to.is_dir() {
             return Err(Errno::EINVAL);
         }
-        if is_below(&to, &from) {
+        if is_below(&to, from) {
             return Err(Errno::ELOOP);
         }
-        self.mounts.move_all([(&from.mount, Some(to))])
-    }
-
-    /// The mount whose root is at `path`, for a change of it. `EPERM`, `EINVAL`.
-    fn own_mount(&self, context: &PathContext, path: &[u8]) -> Result<Arc<Mount>> {
-        self.may_mount(context)?;
-        let at = self.resolve(context, path, true)?;
-        at.mount.check_attached()?;
-        let is_own = at.mount.space == context.root.mount.space;
-        match at.is_mount_root() && is_own {
-            true => Ok(at.mount),
-            false => Err(Errno::EINVAL),
+        let space = to.mount.space();
+        match is_new {
+            true => self.mounts.attach(&from.mount, to, &space),
+            false => self.mounts.move_all([(&from.mount, Some(to))]),
         }
-    }
-
-    /// Gives the mount at `path` other flags. `EPERM`, also for those that it keeps;
-    /// `EINVAL` for what is no mount.
-    pub fn set_mount_flags(
-        &self,
-        context: &PathContext,
-        path: &[u8],
-        flags: MountFlags,
-    ) -> Result<()> {
-        let mount = self.own_mount(context, path)?;
-        mount.check_flags(flags)?;
-        mount.set_flags(flags);
-        Ok(())
-    }
-
-    /// Sets flags of the mount at `at`, and clears others before; of all that are below
-    /// it as well if `recursive`. `EPERM`, `EINVAL` for what is no mount, `ENOMEM`.
-    pub fn change_mount_flags(
-        &self,
-        context: &PathContext,
-        at: &Path,
-        (set, clear): (MountFlags, MountFlags),
-        recursive: bool,
-    ) -> Result<()> {
-        self.may_mount(context)?;
-        let _one = self.changing();
-        at.mount.check_attached()?;
-        let is_own = at.mount.space == context.root.mount.space;
-        if !at.is_mount_root() || !is_own {
-            return Err(Errno::EINVAL);
-        }
-        let changed = |mount: &Mount| mount.flags().difference(clear) | set;
-        let mut mounts = match recursive {
-            true => self.mounts.of_space(at.mount.space.id)?,
-            false => Vec::new(),
-        };
-        mounts.retain(|mount| is_below(&mount.root_path(), at));
-        if !recursive {
-            mounts.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
-            mounts.push(at.mount.clone());
-        }
-        for mount in &mounts {
-            mount.check_flags(changed(mount))?;
-        }
-        for mount in &mounts {
-            mount.set_flags(changed(mount));
-        }
-        Ok(())
-    }
-
-    /// Whether there is a mount at `path` that the caller may change: no mount tells
-    /// another of what is mounted, which is what it is then asked for. `EPERM`, `EINVAL`.
-    pub fn make_private(&self, context: &PathContext, path: &[u8]) -> Result<()> {
-        self.own_mount(context, path).map(drop)
     }
 
     /// The mounts of a root's namespace that can be reached from there, as
     /// `/proc/mounts` shows them. `ENOMEM`.
     pub fn mounts(&self, root: &Path) -> Result<Vec<MountInfo>> {
         let mut infos = Vec::new();
-        for mount in self.mounts.of_space(root.mount.space.id)? {
+        for mount in self.mounts.of_space(root.mount.space_id())? {
             let at = mount.root_path();
             let is_root = Arc::ptr_eq(&mount, &root.mount) && root.is_mount_root();
             if !is_root && !is_below(&at, root) {
@@ -432,11 +394,6 @@ impl MountNamespace {
                 Some(covered) if !is_root => self.path_of(&covered, root)?,
                 _ => b"/".to_vec(),
             };
-            let mut flags = mount.flags();
-            flags.set(
-                MountFlags::RDONLY,
-                flags.contains(MountFlags::RDONLY) || mount.fs.read_only(),
-            );
             infos.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
             infos.push(MountInfo {
                 id: mount.id,
@@ -444,7 +401,8 @@ impl MountNamespace {
                 source: mount.source().into(),
                 target,
                 kind: mount.fs.kind(),
-                flags,
+                flags: mount.flags(),
+                fs_read_only: mount.is_fs_read_only(),
             });
         }
         Ok(infos)

@@ -1,4 +1,7 @@
+mod detached;
+mod handles;
 mod mounts;
+mod remount;
 
 use super::*;
 use crate::mem_fs::MemFs;

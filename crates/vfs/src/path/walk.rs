@@ -3,7 +3,7 @@
 use super::dentry::{Dentry, Keeping, Known};
 use super::name::{NAME_MAX, Name, PATH_MAX};
 use super::space::is_below;
-use super::{MountNamespace, Path, PathContext, Restrict};
+use super::{MountFlags, MountNamespace, Path, PathContext, Restrict};
 use crate::{Access, Errno, FileKind, Result};
 use alloc::boxed::Box;
 use alloc::sync::Arc;
@@ -182,7 +182,11 @@ impl<'a> Walk<'a> {
     pub fn follow(&mut self, dentry: &Dentry) -> Result<()> {
         self.links += 1;
         let restrict = self.context.restrict;
-        if self.links > MAX_LINKS || restrict.contains(Restrict::NO_SYMLINKS) {
+        let flags = self.at.mount.flags();
+        if self.links > MAX_LINKS
+            || restrict.contains(Restrict::NO_SYMLINKS)
+            || flags.contains(MountFlags::NOSYMFOLLOW)
+        {
             return Err(Errno::ELOOP);
         }
         if let Some(target) = dentry.inode().link_target() {

@@ -13,11 +13,14 @@ mod tests;
 pub use file::GeneratedFile;
 pub use static_dir::StaticDir;
 
-use crate::{Clock, Errno, File, FileKind, FileSystem, FsStats, Inode, OpenFlags, Path, Result};
+use crate::{
+    Clock, Errno, File, FileKind, FileSystem, FsState, FsStats, Inode, OpenFlags, Path, Result,
+};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::any::Any;
 use node::ProcInode;
+use paddock_cred::UserNamespace;
 use paddock_sync::{Ready, WaitQueue};
 
 /// A generated directory. Its calls may sleep; no lock is held around them.
@@ -246,17 +249,19 @@ pub struct ProcFs {
     kind: &'static str,
     shared: Arc<Shared>,
     root: Arc<dyn Inode>,
+    state: FsState,
 }
 
 impl ProcFs {
     /// A filesystem of the kind `kind` ("proc", "devpts") with the given root
-    /// directory; `magic` is its `f_type`. `ENOMEM`.
+    /// directory; `magic` is its `f_type`, `owner` who may change it. `ENOMEM`.
     pub fn new(
         kind: &'static str,
         magic: u64,
         device: u64,
         clock: Arc<dyn Clock>,
         root: Arc<dyn ProcDir>,
+        owner: UserNamespace,
     ) -> Result<Arc<ProcFs>> {
         let shared = paddock_sync::try_arc(Shared {
             device,
@@ -265,7 +270,12 @@ impl ProcFs {
         })?;
         let node = ProcNode::new(ProcBody::Dir(root), 0o555);
         let root: Arc<dyn Inode> = ProcInode::new(&shared, 1, node)?;
-        paddock_sync::try_arc(ProcFs { kind, shared, root })
+        paddock_sync::try_arc(ProcFs {
+            kind,
+            shared,
+            root,
+            state: FsState::of(owner),
+        })
     }
 }
 
@@ -280,5 +290,13 @@ impl FileSystem for ProcFs {
 
     fn stats(&self) -> Result<FsStats> {
         Ok(self.shared.stats())
+    }
+
+    fn state(&self) -> &FsState {
+        &self.state
+    }
+
+    fn shows_processes(&self) -> bool {
+        self.kind == "proc"
     }
 }

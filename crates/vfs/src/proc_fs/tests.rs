@@ -3,6 +3,7 @@ use crate::path::NoSpecialNodes;
 use crate::{MountNamespace, PathContext, Timestamp};
 use core::sync::atomic::{AtomicU64, Ordering};
 use paddock_abi::stat::PROC_SUPER_MAGIC;
+use paddock_cred::UserNamespace;
 use paddock_sync::{PreemptOff, Rank, SpinLock};
 
 struct Stopped;
@@ -63,6 +64,7 @@ fn setup() -> (Arc<MountNamespace>, PathContext, Arc<Pids>) {
         3,
         Arc::new(Stopped),
         Arc::new(root),
+        UserNamespace::INITIAL,
     );
     let namespace = MountNamespace::new(fs.unwrap(), "proc", Arc::new(NoSpecialNodes), 64).unwrap();
     let context = PathContext::root_at(namespace.root());
@@ -169,7 +171,8 @@ fn links_lead_to_what_has_no_name() {
                 Ok(())
             }),
         );
-    let fs = ProcFs::new("proc", 0, 3, Arc::new(Stopped), Arc::new(root)).unwrap();
+    let owner = UserNamespace::INITIAL;
+    let fs = ProcFs::new("proc", 0, 3, Arc::new(Stopped), Arc::new(root), owner).unwrap();
     let text = fs.root().lookup(b"text").unwrap();
     let namespace = MountNamespace::new(fs, "proc", Arc::new(NoSpecialNodes), 64).unwrap();
     let context = PathContext::root_at(namespace.root());
@@ -183,4 +186,33 @@ fn links_lead_to_what_has_no_name() {
     }
     let exclusive = OpenFlags::CREAT | OpenFlags::EXCL;
     assert_eq!(open(exclusive).unwrap_err(), Errno::EEXIST);
+}
+
+#[test]
+fn what_is_mounted_on_a_folder_goes_with_what_that_stands_for() {
+    let (namespace, context, pids) = setup();
+    let mount = |path: &[u8]| {
+        let fs = crate::mem_fs::MemFs::new(
+            9,
+            1 << 20,
+            0o755,
+            Arc::new(Stopped),
+            Arc::new(crate::HeapPages),
+        );
+        let none = crate::path::MountFlags::empty();
+        namespace.mount(&context, path, fs.unwrap(), "m", none)
+    };
+    mount(b"/7").unwrap();
+    mount(b"/30").unwrap();
+    let seven = namespace.resolve(&context, b"/30", true).unwrap();
+    let folder = seven.mount().above().unwrap().inode().ino();
+    drop(seven);
+    pids.lock().retain(|pid| *pid != 30);
+    let is_of_it = |inode: &dyn Inode| inode.ino() == folder;
+    namespace.uncover_ended(&|_| false).unwrap();
+    assert_eq!(namespace.mounts(&context.root).unwrap().len(), 3);
+    namespace.uncover_ended(&is_of_it).unwrap();
+    let left = namespace.mounts(&context.root).unwrap();
+    let places: Vec<_> = left.into_iter().map(|info| info.target).collect();
+    assert_eq!(places, [b"/".to_vec(), b"/7".to_vec()]);
 }

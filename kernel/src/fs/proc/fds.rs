@@ -10,6 +10,7 @@ use alloc::vec::Vec;
 use core::any::Any;
 use paddock_abi::fcntl::SEEK_CUR;
 use paddock_abi::{Errno, Result};
+use paddock_process::reopen;
 use paddock_sync::try_arc;
 use paddock_vfs::proc_fs::{ProcDir, ProcLink, ProcName, ProcNode};
 use paddock_vfs::{
@@ -175,9 +176,13 @@ impl Inode for Nameless {
         self
     }
 
-    fn open(self: Arc<Self>, _: OpenFlags) -> Result<Option<Arc<dyn File>>> {
+    fn open(self: Arc<Self>, flags: OpenFlags) -> Result<Option<Arc<dyn File>>> {
         match self.kind() {
             FileKind::Socket => Err(Errno::ENXIO),
+            FileKind::Fifo => match reopen(&*self.file, flags, self.metadata) {
+                Some(end) => Ok(Some(try_arc(end)?)),
+                None => Ok(Some(self.file.clone())),
+            },
             _ => Ok(Some(self.file.clone())),
         }
     }

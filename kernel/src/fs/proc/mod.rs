@@ -5,9 +5,11 @@ mod cpu;
 mod fds;
 mod inet;
 mod ipc;
+mod keys;
 mod load;
 mod login;
 mod memory;
+mod mount_points;
 mod namespaces;
 mod net;
 mod oom;
@@ -23,6 +25,7 @@ mod tables;
 pub(super) mod text;
 mod user_maps;
 
+pub use mount_points::{process_ended, thread_ended};
 pub use process::of_directory;
 pub use text::Text;
 
@@ -54,6 +57,7 @@ pub fn filesystem(clock: &Arc<WallClock>, space: &PidSpace) -> Result<Arc<dyn Fi
         number,
         clock.clone(),
         root,
+        space.owner().clone(),
     )?)
 }
 
@@ -67,6 +71,8 @@ fn root(space: &PidSpace) -> StaticDir {
         .with("diskstats", file(system::disk_statistics))
         .with("filesystems", file(system::filesystems))
         .with("interrupts", file(cpu::interrupts))
+        .with("key-users", file(keys::users))
+        .with("keys", file(keys::all))
         .with("loadavg", file(load::averages))
         .with("meminfo", file(system::memory))
         .with("mounts", ProcNode::link(|| Ok(b"self/mounts".to_vec())))

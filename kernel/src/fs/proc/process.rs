@@ -16,7 +16,7 @@ use paddock_abi::{Errno, Result};
 use paddock_process::{PidSpace, Usage};
 use paddock_sched::State;
 use paddock_vfs::proc_fs::{ProcDir, ProcFile, ProcLink, ProcName, ProcNode, dir_of};
-use paddock_vfs::{FileKind, OpenFile, Path};
+use paddock_vfs::{FileKind, Inode, OpenFile, Path};
 
 /// Whom a directory is about: a process, or one of its threads.
 #[derive(Clone)]
@@ -210,9 +210,13 @@ impl Subject {
 
 /// The process whose directory an open file is, as `/proc/PID`.
 pub fn of_directory(file: &OpenFile) -> Option<&Arc<Process>> {
-    let dir = dir_of(&**file.inode()?)?;
-    let subject = dir.subject()?.downcast_ref::<Subject>()?;
+    let subject = subject_of(&**file.inode()?)?;
     subject.thread.is_none().then_some(&subject.process)
+}
+
+/// Whom an inode is about, if it is such a directory.
+pub(super) fn subject_of(inode: &dyn Inode) -> Option<&Subject> {
+    dir_of(inode)?.subject()?.downcast_ref()
 }
 
 /// The directory of a process or thread.

@@ -2,9 +2,12 @@
 
 use super::text::{Text, file, given_number};
 use crate::memory::frames;
-use crate::process::{accounts, current, limits, limits::NR_OPEN, namespaces, reclaim, uts, vfs};
+use crate::process::{
+    accounts, aio, current, keys, leases, limits, limits::NR_OPEN, namespaces, reclaim, uts, vfs,
+};
 use crate::{config, machine, net, random};
 use alloc::vec::Vec;
+use core::sync::atomic::Ordering::Relaxed;
 use paddock_abi::{Errno, Result};
 use paddock_cred::{Cap, NGROUPS_MAX, OVERFLOW_ID, max_user_namespaces, set_max_user_namespaces};
 use paddock_ipc::{mq, msg, sem, shm};
@@ -12,7 +15,7 @@ use paddock_mem::MAX_AREAS;
 use paddock_process::PIPE_MAX;
 use paddock_sync::OnceCell;
 use paddock_vfs::OpenFile;
-use paddock_vfs::notify::{MAX_EVENTS, MAX_WATCHES};
+use paddock_vfs::notify::{MAX_EVENTS, MAX_INSTANCES, MAX_WATCHES};
 use paddock_vfs::proc_fs::{ProcFile, ProcNode, StaticDir};
 
 /// The largest process number plus one.
@@ -46,6 +49,7 @@ fn kernel_directory() -> StaticDir {
         .with("uuid", file(fresh_uuid));
     let seccomp = StaticDir::new().with("actions_avail", file(|out| out.bytes(ACTIONS)));
     StaticDir::new()
+        .with("keys", ProcNode::dir(keys_directory()))
         .with("dmesg_restrict", file(|out| out.bytes(b"1\n")))
         .with("hostname", ProcNode::file(Hostname).with_mode(0o644))
         .with(
@@ -80,6 +84,33 @@ fn kernel_directory() -> StaticDir {
         .with("shmmni", number(|| u64::from(shm::SHMMNI)))
         .with("shm_rmid_forced", number(|| 0))
 }
+
+/// What a user may have of keys (keyrings(7)).
+fn keys_directory() -> StaticDir {
+    StaticDir::new()
+        .with("gc_delay", setting(&KEYS_GC_DELAY))
+        .with("maxbytes", setting(&KEYS_MAXBYTES))
+        .with("maxkeys", setting(&KEYS_MAXKEYS))
+        .with("root_maxbytes", setting(&KEYS_ROOT_MAXBYTES))
+        .with("root_maxkeys", setting(&KEYS_ROOT_MAXKEYS))
+}
+
+/// A setting of key management.
+macro_rules! of_keys {
+    ($name:ident, $field:ident) => {
+        static $name: Setting = Setting {
+            get: || u64::from(keys::limits().$field),
+            set: |value| keys::change_limits(|limits| limits.$field = value),
+            most: i32::MAX as u32,
+        };
+    };
+}
+
+of_keys!(KEYS_GC_DELAY, gc_delay);
+of_keys!(KEYS_MAXBYTES, maxbytes);
+of_keys!(KEYS_MAXKEYS, maxkeys);
+of_keys!(KEYS_ROOT_MAXBYTES, root_maxbytes);
+of_keys!(KEYS_ROOT_MAXKEYS, root_maxkeys);
 
 /// What a user may have of namespaces.
 fn user_directory() -> StaticDir {
@@ -131,9 +162,14 @@ fn fs_directory() -> StaticDir {
         .with("queues_max", number(|| mq::QUEUES_MAX as u64));
     let inotify = StaticDir::new()
         .with("max_queued_events", number(|| MAX_EVENTS as u64))
-        .with("max_user_watches", number(|| MAX_WATCHES as u64));
+        .with("max_user_instances", setting(&INOTIFY_INSTANCES))
+        .with("max_user_watches", setting(&INOTIFY_WATCHES));
     StaticDir::new()
+        .with("aio-max-nr", setting(&AIO_MAX_NR))
+        .with("aio-nr", number(aio::wanted))
         .with("inotify", ProcNode::dir(inotify))
+        .with("lease-break-time", setting(&LEASE_BREAK_TIME))
+        .with("leases-enable", setting(&LEASES_ENABLE))
         .with("mqueue", ProcNode::dir(mqueue))
         // Nothing bounds them but memory.
         .with("file-max", number(|| i64::MAX as u64))
@@ -153,6 +189,61 @@ fn fs_directory() -> StaticDir {
             "pipe-user-pages-soft",
             file(|out| out.put(format_args!("{}\n", accounts::pipe_user_pages_soft()))),
         )
+}
+
+/// A number that whoever may write the file sets.
+struct Setting {
+    get: fn() -> u64,
+    set: fn(u32),
+    most: u32,
+}
+
+static LEASE_BREAK_TIME: Setting = Setting {
+    get: || u64::from(leases::BREAK_SECONDS.load(Relaxed)),
+    set: |seconds| leases::BREAK_SECONDS.store(seconds, Relaxed),
+    most: i32::MAX as u32,
+};
+static AIO_MAX_NR: Setting = Setting {
+    get: || aio::MOST.load(Relaxed),
+    set: |most| aio::MOST.store(most.into(), Relaxed),
+    most: u32::MAX,
+};
+static INOTIFY_INSTANCES: Setting = Setting {
+    get: || MAX_INSTANCES.load(Relaxed).into(),
+    set: |most| MAX_INSTANCES.store(most, Relaxed),
+    most: i32::MAX as u32,
+};
+static INOTIFY_WATCHES: Setting = Setting {
+    get: || MAX_WATCHES.load(Relaxed).into(),
+    set: |most| MAX_WATCHES.store(most, Relaxed),
+    most: i32::MAX as u32,
+};
+static LEASES_ENABLE: Setting = Setting {
+    get: || u64::from(leases::ENABLED.load(Relaxed)),
+    set: |on| leases::ENABLED.store(on != 0, Relaxed),
+    most: 1,
+};
+
+struct SettingFile(&'static Setting);
+
+fn setting(setting: &'static Setting) -> ProcNode {
+    ProcNode::file(SettingFile(setting)).with_mode(0o644)
+}
+
+impl ProcFile for SettingFile {
+    fn generate(&self, out: &mut Vec<u8>) -> Result<()> {
+        Text::new(out).put(format_args!("{}\n", (self.0.get)()))
+    }
+
+    /// A number. `EINVAL`.
+    fn write(&self, data: &[u8]) -> Result<usize> {
+        let number = given_number(data)?;
+        if number > self.0.most {
+            return Err(Errno::EINVAL);
+        }
+        (self.0.set)(number);
+        Ok(data.len())
+    }
 }
 
 fn net_directory() -> StaticDir {

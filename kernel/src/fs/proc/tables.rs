@@ -47,14 +47,22 @@ pub fn limits(subject: &Subject, out: &mut Text<'_>) -> Result<()> {
     Ok(())
 }
 
-/// A mount's options; a filesystem that cannot be written is told as such.
-fn options(info: &MountInfo) -> Result<String> {
-    let read_only = info.flags.contains(MountFlags::RDONLY);
-    let mut text = String::from(if read_only { "ro" } else { "rw" });
+/// Whether something can be written.
+const fn access(read_only: bool) -> &'static str {
+    match read_only {
+        true => "ro",
+        false => "rw",
+    }
+}
+
+/// A mount's options.
+fn options(info: &MountInfo, read_only: bool) -> Result<String> {
+    let mut text = String::from(access(read_only));
     for (flag, name) in [
         (MountFlags::NOSUID, ",nosuid"),
         (MountFlags::NODEV, ",nodev"),
         (MountFlags::NOEXEC, ",noexec"),
+        (MountFlags::NOSYMFOLLOW, ",nosymfollow"),
     ] {
         if info.flags.contains(flag) {
             text.push_str(name);
@@ -79,7 +87,9 @@ pub fn mounts(subject: &Subject, out: &mut Text<'_>) -> Result<()> {
         out.escaped(info.source.as_bytes())?;
         out.bytes(b" ")?;
         out.escaped(&info.target)?;
-        out.put(format_args!(" {} {} 0 0\n", info.kind, options(&info)?))?;
+        let read_only = info.fs_read_only || info.flags.contains(MountFlags::RDONLY);
+        let options = options(&info, read_only)?;
+        out.put(format_args!(" {} {options} 0 0\n", info.kind))?;
     }
     Ok(())
 }
@@ -90,17 +100,10 @@ pub fn mount_info(subject: &Subject, out: &mut Text<'_>) -> Result<()> {
         let (number, parent) = (info.id, info.parent);
         out.put(format_args!("{number} {parent} 0:{number} / "))?;
         out.escaped(&info.target)?;
-        let options = options(&info)?;
+        let options = options(&info, info.flags.contains(MountFlags::RDONLY))?;
         out.put(format_args!(" {options} - {} ", info.kind))?;
         out.escaped(info.source.as_bytes())?;
-        out.put(format_args!(
-            " {}\n",
-            if options.starts_with("rw") {
-                "rw"
-            } else {
-                "ro"
-            }
-        ))?;
+        out.put(format_args!(" {}\n", access(info.fs_read_only)))?;
     }
     Ok(())
 }

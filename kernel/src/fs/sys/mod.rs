@@ -12,6 +12,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use paddock_abi::stat::SYSFS_MAGIC;
 use paddock_abi::{Errno, Result};
+use paddock_cred::UserNamespace;
 use paddock_vfs::proc_fs::{ProcDir, ProcFs, ProcName, ProcNode, StaticDir};
 use paddock_vfs::{FileKind, FileSystem};
 
@@ -28,6 +29,7 @@ pub fn filesystem(clock: &Arc<WallClock>) -> Result<Arc<dyn FileSystem>> {
         number,
         clock.clone(),
         Arc::new(root()),
+        UserNamespace::INITIAL,
     )?)
 }
 

@@ -11,6 +11,7 @@ use crate::user_memory::{UserPtr, read_bytes};
 use paddock_abi::socket::*;
 use paddock_abi::time::{NANOS, Timeval};
 use paddock_abi::{Errno, Result};
+use paddock_cred::Cap;
 use paddock_inet::Settings;
 use paddock_unix_sockets::{SocketOptions, Switch};
 use zerocopy::IntoBytes;
@@ -21,6 +22,8 @@ const BUFFER: u32 = 65536;
 const CONGESTION_NAME: usize = 16;
 /// The largest buffer size that can be asked for; twice as much is told back.
 const LARGEST_BUFFER: u32 = 1 << 20;
+/// The largest that somebody with CAP_NET_ADMIN can ask for.
+const LARGEST_FORCED: u32 = 16 << 20;
 /// The smallest sizes that are told back, as Linux has them: a small segment or two,
 /// with what it costs to keep them.
 const LEAST_RECEIVED: u32 = 2304;
@@ -103,6 +106,12 @@ pub fn setsockopt(call: &mut Call<'_>) -> Result<u64> {
     let size = value.min(LARGEST_BUFFER) * 2;
     match (level, option) {
         (SOL_SOCKET, SO_SNDBUF | SO_RCVBUF) => set_buffer(socket, option, size),
+        (SOL_SOCKET, SO_SNDBUFFORCE | SO_RCVBUFFORCE) => force_buffer(call, socket, option, value)?,
+        (SOL_SOCKET, SO_MARK) => {
+            call.thread
+                .with_cred(|cred| cred.require_here(Cap::CAP_NET_ADMIN))?;
+            options.set_mark(value);
+        }
         (SOL_SOCKET, SO_PRIORITY) => options.set_priority(value),
         _ => return set_valued(socket, level, option, value),
     }
@@ -170,6 +179,18 @@ fn set_switch(settings: &mut Settings, switch: Switch, on: bool) {
         Switch::QuickAck => settings.quick_ack = on,
         _ => {}
     }
+}
+
+/// SO_SNDBUFFORCE and SO_RCVBUFFORCE: beyond what others may ask for. `EPERM`.
+fn force_buffer(call: &Call<'_>, socket: Socket<'_>, option: u32, value: u32) -> Result<()> {
+    call.require(Cap::CAP_NET_ADMIN)?;
+    let size = value.min(LARGEST_FORCED) * 2;
+    let plain = match option {
+        SO_SNDBUFFORCE => SO_SNDBUF,
+        _ => SO_RCVBUF,
+    };
+    set_buffer(socket, plain, size);
+    Ok(())
 }
 
 /// SO_SNDBUF and SO_RCVBUF.
@@ -320,6 +341,7 @@ fn socket_option(socket: Socket<'_>, option: u32) -> Result<u32> {
         (SO_SNDBUF, _) => chosen(options.send_buffer()),
         (SO_RCVBUF, _) => chosen(options.receive_buffer()),
         (SO_PRIORITY, _) => options.priority(),
+        (SO_MARK, _) => options.mark(),
         (SO_RCVLOWAT, _) => 1,
         _ => return Err(Errno::ENOPROTOOPT),
     })

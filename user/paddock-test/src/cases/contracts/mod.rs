@@ -11,6 +11,7 @@ mod events;
 mod files;
 mod identity;
 mod ipc;
+mod keys;
 mod locks;
 mod memory;
 mod mounts;
@@ -50,6 +51,7 @@ const FOLDERS: &[&[Named]] = &[
     files::ALL,
     identity::ALL,
     ipc::ALL,
+    keys::ALL,
     locks::ALL,
     memory::ALL,
     mounts::ALL,

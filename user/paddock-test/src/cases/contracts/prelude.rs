@@ -26,6 +26,14 @@ macro_rules! yes {
 }
 pub(in crate::cases::contracts) use yes;
 
+/// As `raw!`, for a call that gives an `int`.
+macro_rules! int {
+    ($name:ident $(, $argument:expr)* $(,)?) => {
+        raw!($name $(, $argument)*).map(|it| it as i32)
+    };
+}
+pub(in crate::cases::contracts) use int;
+
 /// Makes a file of the current folder.
 pub(in crate::cases::contracts) fn file(name: &str, content: &[u8]) -> Outcome {
     std::fs::write(name, content).map_err(|error| error.to_string())

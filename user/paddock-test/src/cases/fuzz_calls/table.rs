@@ -332,6 +332,8 @@ pub const CALLS: &[Entry] = entries! {
     243 recvmmsg(Fd, Message, Range(0, 2), Bits(0x4001_dfff), Time);
     260 wait4(Pid, Buffer, Bits(0xe000_000b), Buffer);
     261 prlimit64(Own, Range(-1, 17), Words, Buffer);
+    264 name_to_handle_at(Dir, Path, Words, Buffer, AT);
+    265 open_by_handle_at(Fd, Words, OPEN);
     266 clock_adjtime(Of(&[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 99]), Buffer);
     267 syncfs(Fd);
     268 setns(Fd, Of(&[0, 0x2_0000, 0x400_0000, 0x800_0000, 0x402_0000, 0x1000_0000, 1]));
@@ -358,6 +360,12 @@ pub const CALLS: &[Entry] = entries! {
     291 statx(Dir, Path, AT, Bits(0x8000_3fff), Buffer);
     293 rseq(Buffer, Of(&[32, 0, 64]), Bits(1), Word);
     424 pidfd_send_signal(Fd, Range(-1, 66), Words, Bits(1));
+    428 open_tree(Dir, Place, Bits(0x8_9901));
+    429 move_mount(Dir, Place, Dir, Place, Bits(0x77));
+    430 fsopen(Fstype, Bits(1));
+    431 fsconfig(Fd, Range(-1, 9), Buffer, Buffer, Of(&[0, 0, 0, 1, 12]));
+    432 fsmount(Fd, Bits(1), Bits(0x20_00ff));
+    433 fspick(Dir, Place, Bits(7));
     434 pidfd_open(Own, Bits(0o4000));
     435 clone3(CloneArgs, Of(&[64, 80, 88, 0, 63, 4096, 5000]));
     436 close_range(Range(30, 60), Range(30, 60), Bits(6));

@@ -1,5 +1,6 @@
 //! What a file holds, and its attributes.
 
+mod births;
 mod close_ranges;
 mod copy_range;
 mod descriptor_flags;
@@ -13,6 +14,7 @@ mod file_limits;
 mod fsync_kinds;
 mod getdents;
 mod hole_reads;
+mod leases;
 mod lseek;
 mod lseek_kinds;
 mod memfds;
@@ -43,6 +45,7 @@ mod xattrs;
 use super::contracts;
 
 contracts! {
+    births
     close_ranges
     copy_range
     descriptor_flags
@@ -56,6 +59,7 @@ contracts! {
     fsync_kinds
     getdents
     hole_reads
+    leases
     lseek
     lseek_kinds
     memfds

@@ -2,6 +2,7 @@
 
 mod advice_errors;
 mod breaks;
+mod data_limits;
 mod dontneeds;
 mod file_ends;
 mod fork_advice;
@@ -16,6 +17,7 @@ mod mprotects;
 mod mremaps;
 mod policies;
 mod protected;
+mod remaps_kept;
 mod remaps_moved;
 mod residents;
 mod syncs;
@@ -26,6 +28,7 @@ use super::contracts;
 contracts! {
     advice_errors
     breaks
+    data_limits
     dontneeds
     file_ends
     fork_advice
@@ -40,6 +43,7 @@ contracts! {
     mremaps
     policies
     protected
+    remaps_kept
     remaps_moved
     residents
     syncs

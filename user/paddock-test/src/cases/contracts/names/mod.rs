@@ -8,9 +8,11 @@ mod chroot_rules;
 mod creat_rules;
 mod faccessat;
 mod getcwd_sizes;
+mod handles;
 mod inotify_events;
 mod inotify_flags;
 mod inotify_info;
+mod inotify_limits;
 mod inotify_rules;
 mod inotify_unlinked;
 mod link_loops;
@@ -60,9 +62,11 @@ contracts! {
     creat_rules
     faccessat
     getcwd_sizes
+    handles
     inotify_events
     inotify_flags
     inotify_info
+    inotify_limits
     inotify_rules
     inotify_unlinked
     link_loops

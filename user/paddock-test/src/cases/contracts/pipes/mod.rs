@@ -10,6 +10,7 @@ mod pipe_pages;
 mod pipe_poll;
 mod pipe_rules;
 mod pipe_sizes;
+mod pipes_opened;
 
 use super::contracts;
 
@@ -24,4 +25,5 @@ contracts! {
     pipe_poll
     pipe_rules
     pipe_sizes
+    pipes_opened
 }

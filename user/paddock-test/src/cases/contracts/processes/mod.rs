@@ -9,6 +9,7 @@ mod clone_shares;
 mod clones;
 mod dumpables;
 mod entered;
+mod entered_ended;
 mod exec_errors;
 mod exec_keeps;
 mod exec_scripts;
@@ -30,6 +31,7 @@ mod pi_futexes;
 mod pidfd_ends;
 mod pidfd_getfds;
 mod pidfd_signals;
+mod places_shared;
 mod prctls;
 mod rlimits;
 mod robust_deaths;
@@ -59,6 +61,7 @@ contracts! {
     clones
     dumpables
     entered
+    entered_ended
     exec_errors
     exec_keeps
     exec_scripts
@@ -80,6 +83,7 @@ contracts! {
     pidfd_ends
     pidfd_getfds
     pidfd_signals
+    places_shared
     prctls
     rlimits
     robust_deaths

@@ -6,6 +6,7 @@ mod bind_paths;
 mod connect_errors;
 mod credentials;
 mod datagram_info;
+mod forced_options;
 mod listen_queues;
 mod local_datagrams;
 mod many_messages;
@@ -33,6 +34,7 @@ contracts! {
     connect_errors
     credentials
     datagram_info
+    forced_options
     listen_queues
     local_datagrams
     many_messages

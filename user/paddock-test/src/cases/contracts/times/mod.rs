@@ -14,6 +14,7 @@ mod sleeps;
 mod sleeps_ended;
 mod timer_clocks;
 mod timer_signals;
+mod timerfd_cancels;
 mod timerfd_more;
 mod timerfds;
 mod times_of_children;
@@ -35,6 +36,7 @@ contracts! {
     sleeps_ended
     timer_clocks
     timer_signals
+    timerfd_cancels
     timerfd_more
     timerfds
     times_of_children

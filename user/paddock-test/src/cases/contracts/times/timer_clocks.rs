@@ -7,6 +7,8 @@ pub fn run(t: &mut Report) -> Outcome {
         ("since it started", CLOCK_MONOTONIC),
         ("with sleep", CLOCK_BOOTTIME),
         ("atomic", CLOCK_TAI),
+        ("the process's", CLOCK_PROCESS_CPUTIME_ID),
+        ("the thread's", CLOCK_THREAD_CPUTIME_ID),
     ];
     sys::block_signals(&[SIGUSR1])?;
     let set = sys::signal_set(&[SIGUSR1]);
