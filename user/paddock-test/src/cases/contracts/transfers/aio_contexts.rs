@@ -15,7 +15,7 @@ pub fn run(t: &mut Report) -> Outcome {
     t.refused("for nothing", setup(0, &mut context), EINVAL);
     t.refused("for too much", setup(u32::MAX, &mut context), EINVAL);
     let most = number("/proc/sys/fs/aio-max-nr");
-    t.check("the machine's number", most >= 1024 && most < 1 << 22);
+    t.check("the machine's number", (1024..1 << 22).contains(&most));
     let too_many = setup(most as u32 + 1, &mut context);
     t.refused("more than that", too_many, EAGAIN);
     let mut used = 7;
