@@ -17,7 +17,7 @@ use crate::console::terminal::{self, ConsoleSink};
 use crate::machine::CommandLine;
 use crate::memory::frames;
 use crate::power;
-use crate::process::{namespaces, terminals, vfs};
+use crate::process::{folders, namespaces, terminals, vfs};
 use alloc::sync::Arc;
 use clock::WallClock;
 use embassy_executor::Spawner;
@@ -44,6 +44,7 @@ pub fn console() -> Option<&'static Arc<Tty>> {
 #[allow(clippy::disallowed_methods, reason = "runs at boot, before any user")]
 pub fn mount_root(command_line: &CommandLine<'_>) {
     power::before_end(shut_down);
+    folders::on_end(proc::mount_points::ended);
     let clock = Arc::new(WallClock);
     let devices = devices::table(&make_terminals(), &make_console());
     let root = root::find(command_line, &clock);

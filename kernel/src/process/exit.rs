@@ -8,10 +8,10 @@ use super::files::FileShare;
 use super::namespaces::Namespaces;
 use super::object::{Process, UserThread};
 use super::{
-    cgroup, current, futex, ipc, keys, locks, memory, numbers, oom, signals, terminals, trace, tree,
+    cgroup, current, folders, futex, ipc, keys, locks, memory, numbers, oom, signals, terminals,
+    trace, tree,
 };
 use crate::arch::user_access::copy_to_user;
-use crate::fs::proc;
 use crate::memory::frames::Reserve;
 use crate::thread;
 use alloc::sync::Arc;
@@ -63,7 +63,7 @@ fn leave(thread: &Arc<UserThread>) {
         }
         tree().lock().release(thread.tid);
         numbers::departed(&process.space);
-        proc::thread_ended(process, thread.tid);
+        folders::thread_ended(process, thread.tid);
         process.remove_task();
     }
     cgroup::on_thread_end(process);
@@ -177,7 +177,7 @@ fn tell_of_end(process: &Arc<Process>, status: WaitStatus, effects: &ExitEffects
     }
     if effects.gone.is_some() {
         numbers::departed(&process.space);
-        proc::process_ended(process);
+        folders::process_ended(process);
     }
 }
 

@@ -12,6 +12,7 @@ mod exit;
 pub mod faults;
 pub mod files;
 mod finish;
+pub mod folders;
 pub mod futex;
 mod hardware;
 pub mod identity;

@@ -394,8 +394,11 @@ impl MountNamespace {
     /// As [`sync`](Self::sync), and nothing has to stay in memory until a journal's
     /// content is written to its place. The first error.
     pub fn checkpoint(&self) -> Result<()> {
-        let filesystems = self.mounts.filesystems().into_iter();
-        filesystems.fold(Ok(()), |result, fs| result.and(fs.checkpoint()))
+        let mut result = Ok(());
+        for fs in self.mounts.filesystems() {
+            result = result.and(fs.checkpoint());
+        }
+        result
     }
 
     /// Lets go of up to `count` names that nobody uses, of those first that were not

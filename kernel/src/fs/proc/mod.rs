@@ -9,7 +9,7 @@ mod keys;
 mod load;
 mod login;
 mod memory;
-mod mount_points;
+pub(super) mod mount_points;
 mod namespaces;
 mod net;
 mod oom;
@@ -25,7 +25,6 @@ mod tables;
 pub(super) mod text;
 mod user_maps;
 
-pub use mount_points::{process_ended, thread_ended};
 pub use process::of_directory;
 pub use text::Text;
 

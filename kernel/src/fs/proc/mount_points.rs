@@ -6,16 +6,11 @@ use crate::process::vfs::namespace;
 use alloc::sync::Arc;
 use paddock_vfs::Inode;
 
-/// A process has given its number up. May sleep.
-pub fn process_ended(process: &Arc<Process>) {
-    uncover(&|subject| Arc::ptr_eq(&subject.process, process));
-}
-
-/// A thread has, which is not the last one of its process. May sleep.
-pub fn thread_ended(process: &Arc<Process>, tid: u32) {
+/// A process has given its number up, or one of its threads. May sleep.
+pub fn ended(process: &Arc<Process>, thread: Option<u32>) {
     uncover(&|subject| {
-        let is_thread = subject.thread.as_ref().is_some_and(|it| it.tid == tid);
-        is_thread && Arc::ptr_eq(&subject.process, process)
+        let is_thread = |tid| subject.thread.as_ref().is_some_and(|it| it.tid == tid);
+        thread.is_none_or(is_thread) && Arc::ptr_eq(&subject.process, process)
     });
 }
 
