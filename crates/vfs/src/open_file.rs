@@ -129,7 +129,7 @@ impl OpenFile {
             .as_ref()
             .and_then(|path| path.mount().fs().write_errors());
         let told_of_all = all.map(WriteErrors::opened).unwrap_or_default();
-        let regular = |path: &Path| path.inode().kind() == FileKind::Regular;
+        let regular = |path: &Path| path.kind() == FileKind::Regular;
         let is_regular = path.as_ref().is_some_and(regular);
         paddock_sync::try_arc(OpenFile {
             file,

@@ -152,11 +152,7 @@ fn a_journal_that_cannot_be_written_stops_changes() {
         assert_eq!(file.sync(), Err(Errno::EIO));
         assert!(fs.read_only());
         let mounts = tree.namespace.mounts(&tree.namespace.root()).unwrap();
-        assert!(
-            mounts[0]
-                .flags
-                .contains(paddock_vfs::path::MountFlags::RDONLY)
-        );
+        assert!(mounts[0].fs_read_only);
         assert_eq!(file.write(b"x"), Err(Errno::EROFS));
         assert_eq!(file.sync(), Err(Errno::EROFS));
         let mut found = [0; 8];

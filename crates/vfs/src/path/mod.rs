@@ -66,6 +66,11 @@ impl Path {
         Arc::ptr_eq(&self.mount, &other.mount) && self.dentry.same_as(&other.dentry)
     }
 
+    /// What kind of file it is. Never sleeps.
+    pub(crate) fn kind(&self) -> FileKind {
+        self.dentry.kind()
+    }
+
     /// Whether it is a directory. Never sleeps.
     pub fn is_dir(&self) -> bool {
         self.dentry.kind() == FileKind::Directory

@@ -55,7 +55,7 @@ impl MountNamespace {
         }
         check_open(context, &at, flags)?;
         let truncate = flags.contains(OpenFlags::TRUNC);
-        let is_regular = at.inode().kind() == FileKind::Regular;
+        let is_regular = at.kind() == FileKind::Regular;
         let writing = (is_regular && (truncate || flags.writable()))
             .then(|| Writing::at(&at))
             .transpose()?;
@@ -82,7 +82,7 @@ impl MountNamespace {
         if let Some(file) = inode.clone().open(flags)? {
             return Ok(Some(file));
         }
-        match inode.kind() {
+        match at.kind() {
             FileKind::Regular | FileKind::Directory => Ok(None),
             FileKind::Symlink => Err(Errno::ELOOP),
             FileKind::Socket => Err(Errno::ENXIO),
@@ -123,10 +123,10 @@ impl MountNamespace {
             // It is there, or cannot be made: which of both, and why, is found out here.
             match walk.lookup(&name) {
                 Ok(_) if exclusive => return Err(Errno::EEXIST),
-                Ok(found) if follow && found.inode().kind() == FileKind::Symlink => {
+                Ok(found) if follow && found.kind() == FileKind::Symlink => {
                     walk.follow(&found)?;
                 }
-                Ok(found) if found.inode().kind() == FileKind::Directory => {
+                Ok(found) if found.kind() == FileKind::Directory => {
                     return Err(Errno::EISDIR);
                 }
                 Ok(found) => {
@@ -224,9 +224,11 @@ fn describe(
         Some(file) => file,
         None => at.dentry.ordinary_file()?,
     };
-    let open = OpenFile::of_file(file, at.clone(), flags, writing)?;
-    if !flags.contains(OpenFlags::PATH) {
-        notify::at_path(&at, Events::OPEN);
+    let open = OpenFile::of_file(file, at, flags, writing)?;
+    if let Some(at) = open.path()
+        && !flags.contains(OpenFlags::PATH)
+    {
+        notify::at_path(at, Events::OPEN);
     }
     Ok(open)
 }
@@ -235,7 +237,7 @@ fn check_open(context: &PathContext, at: &Path, flags: OpenFlags) -> Result<()> 
     let inode = at.inode();
     let truncate = flags.contains(OpenFlags::TRUNC);
     let writing = flags.writable() || truncate;
-    match inode.kind() {
+    match at.kind() {
         FileKind::Symlink => return Err(Errno::ELOOP),
         FileKind::Directory if writing => return Err(Errno::EISDIR),
         FileKind::CharDevice | FileKind::BlockDevice
