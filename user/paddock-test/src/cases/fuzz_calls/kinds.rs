@@ -21,6 +21,16 @@ pub enum Kind {
     Queue,
     /// The name of a filesystem.
     Fstype,
+    /// The type of a key.
+    KeyType,
+    /// A key, or a keyring by its special number.
+    Key,
+    /// Where io_setup(2) puts a context, which must be zero before.
+    NoContext,
+    /// What io_setup gave last.
+    Context,
+    /// Asynchronous operations.
+    Iocbs,
     /// Memory, or what is none.
     Buffer,
     /// Memory with words in it that may mean something.
@@ -75,6 +85,9 @@ pub enum Kind {
     Range(i64, i64),
 }
 
+/// The number of io_setup(2), which gives what it makes by way of memory.
+pub const IO_SETUP: u64 = 0;
+const KEY_TYPES: &[&str] = &["user", "logon", "keyring", "big_key", ".own", "dns", ""];
 /// Where the memory of arguments is: a slot for each.
 pub const SLOTS: u64 = 0x10_0000_0000;
 pub const SLOT: u64 = 0x4000;
@@ -131,6 +144,9 @@ impl Maker {
             Kind::MsgId => self.object(186),
             Kind::SemId => self.object(190),
             Kind::ShmId => self.object(194),
+            Kind::Context => self.object(IO_SETUP),
+            Kind::Key if self.below(2) == 0 => Value::Plain(self.range(-9, 0)),
+            Kind::Key => self.object(217),
             _ => Value::Plain(self.plain(kind, index)),
         }
     }
@@ -164,6 +180,7 @@ impl Maker {
             Kind::Xattr => self.text(XATTRS, index),
             Kind::Queue => self.text(QUEUES, index),
             Kind::Fstype => self.text(FSTYPES, index),
+            Kind::KeyType => self.text(KEY_TYPES, index),
             Kind::Address => self.address(),
             Kind::Stack if self.below(3) == 0 => 0,
             Kind::Stack => SLOTS + 5 * SLOT + SLOT - 16,
@@ -302,12 +319,33 @@ impl Maker {
                     self.one(&[0, 0o4000, 0o10000, 0o14000]) as u16,
                 );
             }),
+            Kind::NoContext => put(slot, 0u64),
+            Kind::Iocbs => self.operations(slot),
             Kind::Action => self.action(slot),
             Kind::CloneArgs => self.clone_args(slot),
             Kind::Words => return self.words(index),
             _ => {}
         }
         place
+    }
+
+    /// Addresses of operations (io_submit(2)), and those.
+    fn operations(&mut self, slot: u64) {
+        for at in 0..4 {
+            let iocb = slot + 0x1000 + 64 * at;
+            put(slot + 8 * at, iocb);
+            put(iocb, at);
+            put(iocb + 8, self.one(&[0, 0, 0, 8, 16]));
+            put(iocb + 16, self.range(0, 9) as u16);
+            put(iocb + 18, 0u16);
+            put(iocb + 20, self.descriptor() as u32);
+            put(iocb + 24, slot + 0x1200);
+            put(iocb + 32, self.one(&[0, 1, 2, 64, 4096]));
+            put(iocb + 40, self.one(WORDS));
+            put(iocb + 48, self.one(&[0, 0, 0, 1]));
+            put(iocb + 56, self.below(4) as u32);
+            put(iocb + 60, self.descriptor() as u32);
+        }
     }
 
     fn words(&mut self, index: u64) -> u64 {

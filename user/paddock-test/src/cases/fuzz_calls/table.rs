@@ -99,6 +99,11 @@ const IOCTL: Kind = Of(&[
 ]);
 
 pub const CALLS: &[Entry] = entries! {
+    0 io_setup(Of(&[1, 1, 2, 8, 64, 0, 0x7fff_ffff]), NoContext);
+    1 io_destroy(Context);
+    2 io_submit(Context, Range(-1, 5), Iocbs);
+    3 io_cancel(Context, Iocbs, Buffer);
+    4 io_getevents(Context, Range(-1, 3), Range(-1, 4), Buffer, Time);
     5 setxattr(Path, Xattr, Buffer, Length, Bits(3));
     6 lsetxattr(Path, Xattr, Buffer, Length, Bits(3));
     7 fsetxattr(Fd, Xattr, Buffer, Length, Bits(3));
@@ -306,6 +311,9 @@ pub const CALLS: &[Entry] = entries! {
     214 brk(Address);
     215 munmap(Address, Length);
     216 mremap(Address, Length, Length, Bits(7), Address);
+    217 add_key(KeyType, Xattr, Buffer, Length, Key);
+    218 request_key(KeyType, Xattr, Buffer, Key);
+    219 keyctl(Range(-1, 32), Key, Any, Any, Any);
     220 clone(Clone, Stack, Buffer, Buffer, Buffer);
     221 execve(Path, Words, Words);
     222 mmap(Address, Length, Bits(0x0f), Bits(0x17_e033), Fd, Length);
@@ -358,6 +366,7 @@ pub const CALLS: &[Entry] = entries! {
     289 pkey_alloc(Bits(1), Bits(7));
     290 pkey_free(Range(-1, 17));
     291 statx(Dir, Path, AT, Bits(0x8000_3fff), Buffer);
+    292 io_pgetevents(Context, Range(-1, 3), Range(-1, 4), Buffer, Time, Words);
     293 rseq(Buffer, Of(&[32, 0, 64]), Bits(1), Word);
     424 pidfd_send_signal(Fd, Range(-1, 66), Words, Bits(1));
     428 open_tree(Dir, Place, Bits(0x8_9901));
