@@ -111,11 +111,35 @@ impl Keys {
         perm: u32,
         limited: bool,
     ) -> Result<Serial> {
+        let ids = (who.cred.uid.fs, who.cred.gid.fs);
+        self.make_ring_of(ids, description, perm, limited)
+    }
+
+    /// The same of a user, known by a prefix and the user's number. `EDQUOT`, `ENOMEM`.
+    fn make_user_ring(
+        &mut self,
+        prefix: &str,
+        uid: u32,
+        perm: u32,
+        limited: bool,
+    ) -> Result<Serial> {
+        let name = named(prefix, uid);
+        let description = name.bytes.get(..name.length).unwrap_or_default();
+        self.make_ring_of((uid, u32::MAX), description, perm, limited)
+    }
+
+    fn make_ring_of(
+        &mut self,
+        (uid, gid): (u32, u32),
+        description: &[u8],
+        perm: u32,
+        limited: bool,
+    ) -> Result<Serial> {
         let serial = self.make(NewKey {
             kind: Kind::Keyring,
             description,
-            uid: who.cred.uid.fs,
-            gid: who.cred.gid.fs,
+            uid,
+            gid,
             perm,
             content: Content::Links(Vec::new()),
             limited,
@@ -186,23 +210,8 @@ impl Keys {
         if let Some(rings) = self.owners.users.get(&uid) {
             return Ok(*rings);
         }
-        let mut ring = |prefix| {
-            let name = named(prefix, uid);
-            let description = name.bytes.get(..name.length).unwrap_or_default();
-            let serial = self.make(NewKey {
-                kind: Kind::Keyring,
-                description,
-                uid,
-                gid: u32::MAX,
-                perm: OF_USER,
-                content: Content::Links(Vec::new()),
-                limited: true,
-            })?;
-            self.hold(serial);
-            Ok(serial)
-        };
-        let user = ring("_uid.")?;
-        let session = ring("_uid_ses.");
+        let user = self.make_user_ring("_uid.", uid, OF_USER, true)?;
+        let session = self.make_user_ring("_uid_ses.", uid, OF_USER, true);
         let made = session.and_then(|session| {
             let rings = OfUser { user, session };
             let linked = self.link(session, user);
@@ -256,18 +265,7 @@ impl Keys {
         let serial = match alive {
             Some(serial) => serial,
             None => {
-                let name = named("_persistent.", uid);
-                let description = name.bytes.get(..name.length).unwrap_or_default();
-                let serial = self.make(NewKey {
-                    kind: Kind::Keyring,
-                    description,
-                    uid,
-                    gid: u32::MAX,
-                    perm: OF_PERSISTENT,
-                    content: Content::Links(Vec::new()),
-                    limited: false,
-                })?;
-                self.hold(serial);
+                let serial = self.make_user_ring("_persistent.", uid, OF_PERSISTENT, false)?;
                 match try_insert(&mut self.owners.persistent, uid, serial) {
                     Ok(old) => old.into_iter().for_each(|old| self.release(old)),
                     Err(error) => {

@@ -20,6 +20,14 @@ impl CpuTimes {
     pub fn total(&self) -> u64 {
         self.user.saturating_add(self.system)
     }
+
+    /// That in user mode, or all.
+    pub fn of(&self, user_only: bool) -> u64 {
+        match user_only {
+            true => self.user,
+            false => self.total(),
+        }
+    }
 }
 
 /// Which interval timer.

@@ -1,7 +1,7 @@
 //! [`FsContext`]: a filesystem that is about to be mounted, or to be changed
 //! (fsopen(2), fsconfig(2), fsmount(2), fspick(2)).
 
-use crate::{ANONYMOUS_DEVICE, Errno, File, FileKind, FileSystem, Metadata, Result};
+use crate::{Errno, File, FileSystem, Metadata, Result};
 use alloc::string::String;
 use alloc::sync::Arc;
 use core::any::Any;
@@ -263,12 +263,7 @@ impl File for FsContext {
     }
 
     fn metadata(&self) -> Result<Metadata> {
-        Ok(Metadata::nameless(
-            ANONYMOUS_DEVICE,
-            1,
-            FileKind::Regular,
-            0o600,
-        ))
+        Ok(Metadata::anonymous())
     }
 
     fn anonymous_name(&self) -> Option<&'static str> {

@@ -134,6 +134,11 @@ pub const ANONYMOUS_DEVICE: u64 = 0xd;
 pub const SOCKET_DEVICE: u64 = 8;
 
 impl Metadata {
+    /// What fstat(2) says of a file that only has a descriptor.
+    pub const fn anonymous() -> Metadata {
+        Metadata::nameless(ANONYMOUS_DEVICE, 1, FileKind::Regular, 0o600)
+    }
+
     /// What fstat(2) says of something without a name, an owner or a time.
     pub const fn nameless(device: u64, ino: u64, kind: FileKind, mode: u32) -> Metadata {
         let never = Timestamp {

@@ -133,16 +133,6 @@ pub fn check_option(kind: &str, key: &str, value: Option<&str>, cred: &Cred) -> 
     }
 }
 
-/// Has a filesystem be another way. The errors of [`Reconfiguration::apply`].
-pub fn reconfigure(
-    fs: &dyn FileSystem,
-    options: &str,
-    caller: &Cred,
-    read_only: Option<bool>,
-) -> Result<()> {
-    reconfiguration(options, caller, read_only).apply(fs)
-}
-
 /// A change of a filesystem on this machine.
 pub fn reconfiguration<'a>(
     options: &'a str,

@@ -119,10 +119,7 @@ fn reading(process: &Process, clock: Measured) -> u64 {
             None => return u64::MAX,
         },
     };
-    match clock.user_only {
-        true => times.user,
-        false => times.total(),
-    }
+    times.of(clock.user_only)
 }
 
 fn check(process: &Process) -> Due {

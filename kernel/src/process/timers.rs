@@ -135,10 +135,7 @@ impl CpuReading {
             Some(thread) => thread.upgrade().ok_or(Errno::ESRCH)?.cpu_times(),
             None => self.process.upgrade().ok_or(Errno::ESRCH)?.cpu_times(),
         };
-        Ok(match self.clock.user_only {
-            true => times.user,
-            false => times.total(),
-        })
+        Ok(times.of(self.clock.user_only))
     }
 
     fn arm(&self, key: u64, due: u64, timer: Weak<dyn Expire>) -> Result<()> {

@@ -4,18 +4,16 @@
 //! does so without the caller.
 
 use super::buffers::UserBuffers;
-use super::poll::with_mask;
+use super::poll::{deadline, with_mask};
 use super::{Call, eventfd, io};
 use crate::process::aio::{self, Context, Poll};
-use crate::time;
 use crate::user_memory::UserPtr;
 use alloc::sync::Arc;
 use paddock_abi::aio::*;
 use paddock_abi::fcntl::{RWF_APPEND, RWF_DSYNC, RWF_HIPRI, RWF_SYNC};
-use paddock_abi::time::Timespec;
 use paddock_abi::{Errno, Result};
 use paddock_process::aio::{Operation, check};
-use paddock_sync::{Deadline, NO_DEADLINE, WaitError};
+use paddock_sync::{Deadline, WaitError};
 use paddock_vfs::OpenFile;
 
 /// The most operations that may be asked for: their events have addresses.
@@ -110,12 +108,19 @@ fn begin(call: &Call<'_>, context: &Arc<Context>, iocb: &Iocb, address: u64) -> 
     Ok(())
 }
 
-/// What a call's result is in an event: nothing restarts an operation.
+/// Nothing restarts an operation, nor the wait for one.
+fn not_restarted(error: Errno) -> Errno {
+    match error.is_restart() {
+        true => Errno::EINTR,
+        false => error,
+    }
+}
+
+/// What a call's result is in an event.
 fn told(result: Result<u64>) -> i64 {
     match result {
         Ok(count) => count as i64,
-        Err(error) if error.is_restart() => Errno::EINTR.to_return_value() as i64,
-        Err(error) => error.to_return_value() as i64,
+        Err(error) => not_restarted(error).to_return_value() as i64,
     }
 }
 
@@ -177,36 +182,19 @@ pub fn io_cancel(call: &mut Call<'_>) -> Result<u64> {
 
 /// io_getevents(2).
 pub fn io_getevents(call: &mut Call<'_>) -> Result<u64> {
-    let deadline = deadline(call)?;
-    get(call, deadline).map_err(|error| match error.is_restart() {
-        true => Errno::EINTR,
-        false => error,
-    })
+    let deadline = deadline(call, call.pointer(4))?;
+    get(call, deadline).map_err(not_restarted)
 }
 
 /// io_pgetevents(2).
 pub fn io_pgetevents(call: &mut Call<'_>) -> Result<u64> {
-    let deadline = deadline(call)?;
+    let deadline = deadline(call, call.pointer(4))?;
     let [mask, size] = match call.pointer::<[u64; 2]>(5).non_null() {
         Some(argument) => argument.read()?,
         None => [0; 2],
     };
     let found = with_mask(call, UserPtr::new(mask), size, || get(call, deadline));
-    found.map_err(|error| match error.is_restart() {
-        true => Errno::EINTR,
-        false => error,
-    })
-}
-
-/// Until when io_getevents(2) waits; at once, for ever.
-fn deadline(call: &Call<'_>) -> Result<Deadline> {
-    match call.pointer::<Timespec>(4).non_null() {
-        None => Ok(NO_DEADLINE),
-        Some(timeout) => {
-            let nanos = timeout.read()?.to_nanos()?;
-            Ok(time::now().saturating_add(nanos))
-        }
-    }
+    found.map_err(not_restarted)
 }
 
 /// Waits for so many events, and tells of those that there are. `EINVAL`, `ERESTARTSYS`,

@@ -67,10 +67,7 @@ impl CpuClock {
             Some(thread) => thread.cpu_times(),
             None => self.process.cpu_times(),
         };
-        match self.user_only {
-            true => times.user,
-            false => times.total(),
-        }
+        times.of(self.user_only)
     }
 
     /// The same for timers, which do not keep whose it is.

@@ -15,9 +15,7 @@ use paddock_epoll::{Entry, Interest, Source};
 use paddock_sync::{
     Deadline, Mutex, NO_DEADLINE, Pollable, Rank, Ready, WaitError, WaitQueue, try_arc, try_box,
 };
-use paddock_vfs::{
-    ANONYMOUS_DEVICE, CloseObserver, File, FileKind, Metadata, OpenFile, OpenFlags, stays_at_start,
-};
+use paddock_vfs::{CloseObserver, File, Metadata, OpenFile, OpenFlags, stays_at_start};
 
 /// The most events that one wait gives, unless more are there when it begins.
 const MAX_EVENTS: usize = 1024;
@@ -94,7 +92,7 @@ impl File for EpollFile {
     }
 
     fn metadata(&self) -> Result<Metadata> {
-        Ok(anonymous_metadata())
+        Ok(Metadata::anonymous())
     }
 
     fn anonymous_name(&self) -> Option<&'static str> {
@@ -117,11 +115,6 @@ impl File for EpollFile {
     fn as_any(&self) -> &dyn Any {
         self
     }
-}
-
-/// What fstat(2) says of a file without a name.
-pub fn anonymous_metadata() -> Metadata {
-    Metadata::nameless(ANONYMOUS_DEVICE, 1, FileKind::Regular, 0o600)
 }
 
 fn epoll_of(file: &OpenFile) -> Option<&Arc<Epoll>> {

@@ -1,7 +1,6 @@
 //! eventfd(2).
 
 use super::Call;
-use super::epoll::anonymous_metadata;
 use alloc::sync::Arc;
 use core::any::Any;
 use core::fmt;
@@ -80,7 +79,7 @@ impl File for EventFile {
     }
 
     fn metadata(&self) -> Result<Metadata> {
-        Ok(anonymous_metadata())
+        Ok(Metadata::anonymous())
     }
 
     fn anonymous_name(&self) -> Option<&'static str> {

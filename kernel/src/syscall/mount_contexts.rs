@@ -187,7 +187,9 @@ fn create(call: &Call<'_>, context: &FsContext) -> Result<()> {
 
 fn reconfigure(call: &Call<'_>, context: &FsContext) -> Result<()> {
     let cred = call.thread.cred();
-    context.change(|fs, options, read_only| mounts::reconfigure(&**fs, options, &cred, read_only))
+    context.change(|fs, options, read_only| {
+        mounts::reconfiguration(options, &cred, read_only).apply(&**fs)
+    })
 }
 
 /// fsmount(2): when accesses are noted is always the same.

@@ -1,7 +1,6 @@
 //! POSIX message queues: mq_open(2) and its kin (mq_overview(7)).
 
 use super::Call;
-use super::epoll::anonymous_metadata;
 use crate::arch::user_access::copy_to_user;
 use crate::net::netlink::NetlinkSocket;
 use crate::process::numbers::{known, known_to};
@@ -158,7 +157,7 @@ impl File for QueueFile {
             uid: rights.uid,
             gid: rights.gid,
             size: 80,
-            ..anonymous_metadata()
+            ..Metadata::anonymous()
         })
     }
 

@@ -3,7 +3,6 @@
 
 use super::Call;
 use super::buffers::UserBuffers;
-use super::epoll::anonymous_metadata;
 use super::signals;
 use crate::fs::proc::of_directory;
 use crate::process::identity::may_inspect;
@@ -38,7 +37,7 @@ impl Pollable for PidFile {
 
 impl File for PidFile {
     fn metadata(&self) -> Result<Metadata> {
-        Ok(anonymous_metadata())
+        Ok(Metadata::anonymous())
     }
 
     fn anonymous_name(&self) -> Option<&'static str> {

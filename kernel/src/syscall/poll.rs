@@ -77,7 +77,7 @@ fn wait_any(watched: &[Watched], deadline: Deadline) -> Result<bool> {
 }
 
 /// The time at which a wait ends: never without a timeout.
-fn deadline(call: &Call<'_>, timeout: UserPtr<Timespec>) -> Result<Deadline> {
+pub fn deadline(call: &Call<'_>, timeout: UserPtr<Timespec>) -> Result<Deadline> {
     match timeout.non_null() {
         Some(timeout) => Ok(call.deadline_in(timeout.read()?.to_nanos()?)),
         None => Ok(NO_DEADLINE),

@@ -1,7 +1,6 @@
 //! signalfd(2): signals that are read.
 
 use super::Call;
-use super::epoll::anonymous_metadata;
 use super::signals::check_size;
 use crate::process::{self, SIGNALS_CAME};
 use core::any::Any;
@@ -89,7 +88,7 @@ impl File for SignalFile {
     }
 
     fn metadata(&self) -> Result<Metadata> {
-        Ok(anonymous_metadata())
+        Ok(Metadata::anonymous())
     }
 
     fn anonymous_name(&self) -> Option<&'static str> {

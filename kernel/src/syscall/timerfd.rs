@@ -3,7 +3,6 @@
 //! A timer is nothing but a time: what has expired is worked out when it is
 //! read. The queue of timers wakes those who wait.
 
-use super::epoll::anonymous_metadata;
 use super::{Call, posix_timers};
 use crate::process::timers::{self, Expire};
 use crate::time::{self, Timeline};
@@ -158,7 +157,7 @@ impl File for TimerFile {
     }
 
     fn metadata(&self) -> Result<Metadata> {
-        Ok(anonymous_metadata())
+        Ok(Metadata::anonymous())
     }
 
     fn anonymous_name(&self) -> Option<&'static str> {

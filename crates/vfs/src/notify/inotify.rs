@@ -1,9 +1,7 @@
 //! [`Inotify`]: an instance of inotify(7), as an open file.
 
 use super::{Events, Told, Watch, WatchFlags};
-use crate::{
-    ANONYMOUS_DEVICE, Errno, File, FileKind, Inode, IoctlArg, Metadata, Result, stays_at_start,
-};
+use crate::{Errno, File, Inode, IoctlArg, Metadata, Result, stays_at_start};
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::sync::Arc;
@@ -354,12 +352,7 @@ impl File for Inotify {
     }
 
     fn metadata(&self) -> Result<Metadata> {
-        Ok(Metadata::nameless(
-            ANONYMOUS_DEVICE,
-            1,
-            FileKind::Regular,
-            0o600,
-        ))
+        Ok(Metadata::anonymous())
     }
 
     fn anonymous_name(&self) -> Option<&'static str> {

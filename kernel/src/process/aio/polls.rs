@@ -105,10 +105,10 @@ fn take(number: u64) -> Option<Poll> {
     Some(poll)
 }
 
-/// One ends with these events.
-fn end(number: u64, events: u32) {
+/// One ends with these events, if nobody else has ended it; whether that is so.
+fn end(number: u64, events: u32) -> bool {
     let Some(poll) = take(number) else {
-        return;
+        return false;
     };
     if let Some(context) = poll.context.upgrade() {
         context.with(|operations| operations.wait_is_over(number));
@@ -118,6 +118,7 @@ fn end(number: u64, events: u32) {
         };
         context.end(event, poll.eventfd.as_deref());
     }
+    true
 }
 
 /// One ends without anybody hearing of it.
@@ -156,10 +157,8 @@ pub fn start_poll(context: &Context, poll: Poll) -> Result<()> {
 pub fn cancel(context: &Context, iocb: u64) -> Result<()> {
     let number = context.with(|operations| operations.waiting_at(iocb));
     let number = number.ok_or(Errno::EINVAL)?;
-    match POLLS.lock().contains_key(&number) {
-        true => {}
-        false => return Err(Errno::EINVAL),
+    match end(number, 0) {
+        true => Ok(()),
+        false => Err(Errno::EINVAL),
     }
-    end(number, 0);
-    Ok(())
 }
