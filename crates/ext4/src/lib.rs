@@ -28,6 +28,7 @@
 extern crate alloc;
 
 mod allocation;
+mod batch;
 mod buffers;
 mod bytes;
 mod checksums;

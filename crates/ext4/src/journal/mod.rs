@@ -2,14 +2,13 @@
 //! transactions, each of descriptors with copies of blocks, revocations, and
 //! a commit record. Numbers are big-endian.
 
-mod batch;
 mod checksum;
 mod recover;
 
+use crate::batch::Batch;
 use crate::bytes::{get_be32, put_be16, put_be32};
 use crate::disk::{Disk, zeroed};
 use alloc::vec::Vec;
-use batch::Batch;
 use paddock_vfs::{Errno, Result};
 
 const MAGIC: u32 = 0xc03b_3998;

@@ -4,6 +4,7 @@
 
 use super::{Core, note};
 use crate::allocation::{BLOCK_BITMAP_CHECKSUM, INODE_BITMAP_CHECKSUM};
+use crate::batch::Batch;
 use crate::buffers::BlockSet;
 use crate::bytes::put_u32;
 use crate::checksums::Seal;
@@ -237,33 +238,19 @@ impl Core {
         }
     }
 
-    /// Writes blocks to their places; neighbours in one go.
+    /// Writes blocks, in their order, to their places. `EIO` if one is not in memory.
     pub fn write_home(&mut self, blocks: &[u64]) -> Result<()> {
-        const RUN: usize = 64;
-        for run in blocks.chunk_by(|a, b| a + 1 == *b) {
-            for run in run.chunks(RUN) {
-                self.write_run_home(run)?;
-            }
-        }
-        blocks.iter().for_each(|block| self.set_clean(*block));
-        Ok(())
-    }
-
-    fn write_run_home(&self, run: &[u64]) -> Result<()> {
-        let contents = self.contents(run);
-        if contents.len() != run.len() {
+        let contents = self.contents(blocks);
+        if contents.len() != blocks.len() {
             return Err(Errno::EIO);
         }
-        let mut bytes = Vec::new();
-        let len = contents.len() * self.disk.block_size;
-        if contents.len() < 2 || bytes.try_reserve_exact(len).is_err() {
-            let mut blocks = contents.into_iter();
-            return blocks.try_for_each(|(block, data)| self.disk.write(block, data));
+        let mut batch = Batch::new(&self.disk, contents.len())?;
+        for (block, data) in contents {
+            batch.add(block, data)?;
         }
-        for (_, data) in &contents {
-            bytes.extend_from_slice(data);
-        }
-        self.disk.write(run[0], &bytes)
+        batch.write()?;
+        blocks.iter().for_each(|block| self.set_clean(*block));
+        Ok(())
     }
 
     /// Commits, and marks the disk as clean. Nothing is written afterwards.

@@ -1,4 +1,4 @@
-//! [`Batch`]: blocks of the log that are written in one go.
+//! [`Batch`]: blocks that are written in one go where they are neighbours.
 
 use crate::disk::Disk;
 use alloc::vec::Vec;
@@ -8,7 +8,7 @@ use paddock_vfs::{Errno, Result};
 const MOST: usize = 64;
 
 /// Blocks for neighbouring places.
-pub(super) struct Batch<'a> {
+pub(crate) struct Batch<'a> {
     disk: &'a Disk,
     /// Where the first of them belongs.
     first: u64,
