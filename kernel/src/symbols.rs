@@ -2,7 +2,7 @@
 
 use crate::arch::boot;
 use core::fmt;
-use paddock_symbols::Symbols;
+use paddock_symbols::{Name, Symbols};
 
 /// An address of the kernel's code, shown as the function it belongs to and
 /// how far into it, or as the bare address if there is no name for it.
@@ -23,11 +23,11 @@ pub fn is_constant<T>(value: &'static T) -> bool {
 }
 
 /// The function that an address lies in.
-pub fn function_at(address: usize) -> Option<&'static str> {
+pub fn function_at(address: usize) -> Option<Name<'static>> {
     find(address).map(|(name, _)| name)
 }
 
-fn find(address: usize) -> Option<(&'static str, u32)> {
+fn find(address: usize) -> Option<(Name<'static>, u32)> {
     let code = boot::code();
     if !code.contains(&address) {
         return None;

@@ -144,6 +144,17 @@ pub(crate) const fn table_of(descriptor: u64) -> Option<PhysAddr> {
     Some(PhysAddr(descriptor & ADDRESS))
 }
 
+/// A descriptor that no longer leads to its table, but still names it.
+pub(crate) const fn unlinked(descriptor: u64) -> u64 {
+    descriptor & !VALID
+}
+
+/// The table that an [`unlinked`] descriptor names.
+pub(crate) const fn unlinked_table(descriptor: u64) -> PhysAddr {
+    debug_assert!(descriptor & VALID == 0);
+    PhysAddr(descriptor & ADDRESS)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

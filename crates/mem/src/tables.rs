@@ -220,6 +220,7 @@ impl<H: Hardware> Tables<H> {
 
     /// The place of the entry for `address`, and the root for flushing;
     /// `None` without memory for its table.
+    #[inline]
     pub(crate) fn slot_or_new(&mut self, address: u64) -> Option<(Slot<'_>, &Root<H>)> {
         debug_assert!(address < USER_END);
         let mut table = self.root_table();
@@ -295,14 +296,13 @@ fn prune_table<H: Hardware>(table: &Table, level: u32, hole: PageRange, gather: 
 /// `gather`.
 fn gather_tables<H: Hardware>(table: PhysAddr, level: u32, gather: &mut Gather<H>) {
     // SAFETY: the table is alive until it is handed over below.
-    for word in unsafe { table_at::<H>(table) } {
+    each_in_use(unsafe { table_at::<H>(table) }, |word| {
         let value = word.load(Ordering::Relaxed);
-        if level == LAST {
-            debug_assert_eq!(value, 0, "a table is freed with a page in it");
-        } else if let Some(below) = entry::table_of(value) {
+        debug_assert_ne!(level, LAST, "a table is freed with a page in it");
+        if let Some(below) = entry::table_of(value) {
             gather_tables(below, level + 1, gather);
         }
-    }
+    });
     // SAFETY: unlinked by the caller, and it came from `slot_or_new`.
     gather.add_table(unsafe { Frame::from_address(table) });
 }
@@ -312,20 +312,38 @@ impl<H: Hardware> Drop for Tables<H> {
     /// root stays for as long as a CPU may have it in use.
     fn drop(&mut self) {
         let mut held = false;
-        let mut tops = [None; ENTRIES];
-        for (word, top) in self.root_table().iter().zip(&mut tops) {
-            *top = entry::table_of(word.load(Ordering::Relaxed));
-            if top.is_some() {
-                word.store(0, Ordering::Release);
-                held = true;
-            }
-        }
+        each_in_use(self.root_table(), |word| {
+            // No walker follows it any more, and the address stays in it.
+            word.store(
+                entry::unlinked(word.load(Ordering::Relaxed)),
+                Ordering::Release,
+            );
+            held = true;
+        });
         if held {
             Flush::all().run(&self.root);
         }
-        for top in tops.into_iter().flatten() {
-            // SAFETY: unlinked and flushed; `tops` names each once.
+        each_in_use(self.root_table(), |word| {
+            let top = entry::unlinked_table(word.load(Ordering::Relaxed));
+            word.store(0, Ordering::Relaxed);
+            // SAFETY: unlinked and flushed, and no longer named by its word.
             unsafe { free_tree::<H>(top, 1) };
+        });
+    }
+}
+
+/// Calls `each` for the words of a table that are not zero: few as a rule, so
+/// eight are looked at together.
+fn each_in_use(table: &Table, mut each: impl FnMut(&AtomicU64)) {
+    for words in table.as_chunks::<8>().0 {
+        let all = words.iter().map(|word| word.load(Ordering::Relaxed));
+        if all.fold(0, |bits, value| bits | value) == 0 {
+            continue;
+        }
+        for word in words {
+            if word.load(Ordering::Relaxed) != 0 {
+                each(word);
+            }
         }
     }
 }
@@ -334,7 +352,7 @@ impl<H: Hardware> Drop for Tables<H> {
 /// The table is unlinked, no CPU has it cached, and it is freed once.
 unsafe fn free_tree<H: Hardware>(table: PhysAddr, level: u32) {
     // SAFETY: alive until the end of this function.
-    for word in unsafe { table_at::<H>(table) } {
+    each_in_use(unsafe { table_at::<H>(table) }, |word| {
         let value = word.load(Ordering::Relaxed);
         if level == LAST {
             let entry = Entry(value);
@@ -347,7 +365,7 @@ unsafe fn free_tree<H: Hardware>(table: PhysAddr, level: u32) {
             // SAFETY: what an unlinked table leads to is unlinked.
             unsafe { free_tree::<H>(below, level + 1) };
         }
-    }
+    });
     // SAFETY: the caller's promise; it came from `slot_or_new`.
     drop(unsafe { Frame::<H>::from_address(table) });
 }

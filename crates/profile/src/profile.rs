@@ -139,25 +139,25 @@ impl Profile {
     ///
     /// # Errors
     /// What `out` says.
-    pub fn fold<'a>(
+    pub fn fold<N: fmt::Display>(
         &self,
         out: &mut impl Write,
-        function: impl Fn(u64) -> Option<&'a str>,
+        function: impl Fn(u64) -> Option<N>,
     ) -> fmt::Result {
         for slot in self.slots.iter().filter(|slot| slot.count != 0) {
-            self.plain(out, self.names.get(Name(slot.program)))?;
+            plain(out, self.names.get(Name(slot.program)))?;
             for &word in self.frames(*slot) {
                 out.write_char(';')?;
                 match Frame::of(word) {
                     Frame::Kernel(address) => {
                         match function(address) {
-                            Some(name) => self.plain(out, name)?,
+                            Some(name) => plain(out, name)?,
                             None => write!(out, "{address:#x}")?,
                         }
                         out.write_str("_[k]")?;
                     }
                     Frame::User(name, offset) => {
-                        self.plain(out, self.names.get(name))?;
+                        plain(out, self.names.get(name))?;
                         write!(out, "+{offset:#x}")?;
                     }
                 }
@@ -169,12 +169,20 @@ impl Profile {
             lost => writeln!(out, "[lost] {lost}"),
         }
     }
+}
 
-    /// A name without what would end a frame or a line.
-    fn plain(&self, out: &mut impl Write, name: &str) -> fmt::Result {
+/// Writes a name without what would end a frame or a line.
+fn plain(out: &mut impl Write, name: impl fmt::Display) -> fmt::Result {
+    write!(Plain(out), "{name}")
+}
+
+struct Plain<'a, W>(&'a mut W);
+
+impl<W: Write> Write for Plain<'_, W> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
         let allowed = |c: char| !c.is_control() && c != ';';
-        name.chars()
-            .try_for_each(|c| out.write_char(if allowed(c) { c } else { '_' }))
+        text.chars()
+            .try_for_each(|c| self.0.write_char(if allowed(c) { c } else { '_' }))
     }
 }
 

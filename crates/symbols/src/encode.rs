@@ -1,7 +1,8 @@
 //! Making the table.
 
-use crate::MAGIC;
-use alloc::collections::BTreeMap;
+use crate::dictionary::{self, Coded};
+use crate::{MAGIC, SHORT_CODES};
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
 /// Bytes of a name that are kept.
@@ -11,33 +12,49 @@ const LONGEST: usize = 200;
 /// code. Of several at one offset the shortest name is kept. `None` if it is
 /// too large for its own numbers.
 pub fn encode(functions: &[(u32, &str)]) -> Option<Vec<u8>> {
-    let mut sorted: Vec<_> = functions.to_vec();
+    let mut sorted: Vec<_> = functions
+        .iter()
+        .map(|(offset, name)| (*offset, &name[..name.floor_char_boundary(LONGEST)]))
+        .collect();
     sorted.sort_by_key(|(offset, name)| (*offset, name.len(), *name));
     sorted.dedup_by_key(|(offset, _)| *offset);
-    let mut names = Vec::new();
-    let mut known = BTreeMap::new();
-    let mut places = Vec::new();
-    for (_, name) in &sorted {
-        let name = &name[..name.floor_char_boundary(LONGEST)];
-        let place = *known
-            .entry(name)
-            .or_insert_with(|| append(&mut names, name));
-        places.push(u32::try_from(place).ok()?);
+    let distinct: BTreeSet<_> = sorted.iter().map(|(_, name)| *name).collect();
+    let distinct: Vec<_> = distinct.into_iter().collect();
+    let Coded { pieces, names } = dictionary::code(&distinct)?;
+    let mut text = Vec::new();
+    let mut places = BTreeMap::new();
+    for (name, codes) in distinct.iter().zip(&names) {
+        places.insert(*name, u32::try_from(text.len()).ok()?);
+        append(&mut text, codes)?;
+    }
+    let mut ends = Vec::new();
+    let mut dictionary = Vec::new();
+    for piece in &pieces {
+        dictionary.extend_from_slice(piece.as_bytes());
+        ends.push(u32::try_from(dictionary.len()).ok()?);
     }
     let mut table = Vec::new();
     let mut put = |word: u32| table.extend_from_slice(&word.to_le_bytes());
     put(MAGIC);
-    put(u32::try_from(sorted.len()).ok()?);
-    put(u32::try_from(names.len()).ok()?);
+    for length in [sorted.len(), pieces.len(), dictionary.len(), text.len()] {
+        put(u32::try_from(length).ok()?);
+    }
     sorted.iter().for_each(|(offset, _)| put(*offset));
-    places.into_iter().for_each(put);
-    table.extend_from_slice(&names);
+    sorted.iter().for_each(|(_, name)| put(places[name]));
+    ends.into_iter().for_each(put);
+    table.extend_from_slice(&dictionary);
+    table.extend_from_slice(&text);
     Some(table)
 }
 
-fn append(names: &mut Vec<u8>, name: &str) -> usize {
-    let place = names.len();
-    names.extend_from_slice(&(name.len() as u16).to_le_bytes());
-    names.extend_from_slice(name.as_bytes());
-    place
+/// Writes a name: the number of its codes, and the codes.
+fn append(text: &mut Vec<u8>, codes: &[u16]) -> Option<()> {
+    text.push(u8::try_from(codes.len()).ok()?);
+    for &code in codes {
+        match usize::from(code).checked_sub(SHORT_CODES) {
+            None => text.push(code as u8),
+            Some(rest) => text.extend([(SHORT_CODES + (rest >> 8)) as u8, rest as u8]),
+        }
+    }
+    Some(())
 }

@@ -146,6 +146,7 @@ pub fn allocate_for_thread(count: usize) -> Option<u64> {
 ///
 /// # Errors
 /// Why there is none.
+#[inline]
 pub fn allocate_charged(account: AccountId, kind: Kind) -> Result<u64, Refusal> {
     if injected::fails_now() {
         return Err(Refusal::None);
