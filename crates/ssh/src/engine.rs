@@ -8,6 +8,7 @@ use core::ops::Range;
 
 use rand_core::CryptoRng;
 
+use crate::admission::Stage;
 use crate::auth::{self, Auth, AuthRequest, Refusal, RefusedAttempt, Step};
 use crate::channel::{ChannelId, ExitStatus, SpawnRequest, WindowSize};
 use crate::config::Config;
@@ -136,9 +137,15 @@ impl<R: CryptoRng> Engine<R> {
         }
     }
 
-    /// Whether keys have been agreed upon at least once.
-    pub fn has_keys(&self) -> bool {
-        self.transport.session().is_some()
+    /// How far the client has come.
+    pub fn stage(&self) -> Stage {
+        if self.transport.session().is_some() {
+            Stage::HasKeys
+        } else if self.transport.is_greeted() {
+            Stage::Greeted
+        } else {
+            Stage::Silent
+        }
     }
 
     /// Goes on with what has been received, up to the next event. `None` asks

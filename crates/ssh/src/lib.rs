@@ -43,7 +43,7 @@ pub mod settings;
 mod transport;
 mod wire;
 
-pub use admission::{Admission, AdmissionLimits, Admitted, Offence, Ticket, TurnedAway};
+pub use admission::{Admission, AdmissionLimits, Admitted, Offence, Stage, Ticket, TurnedAway};
 pub use auth::{AuthRequest, Refusal, RefusedAttempt};
 pub use channel::{ChannelId, ExitStatus, PtyRequest, SpawnRequest, WindowSize};
 pub use config::Config;

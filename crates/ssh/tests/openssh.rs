@@ -44,10 +44,10 @@ fn a_command_and_its_status() {
         )
     });
     let log = pair.server.log.lock().unwrap();
-    let [keys, login, end] = &log[..] else {
+    let [greeted, keys, login, end] = &log[..] else {
         panic!("{log:?}");
     };
-    assert_eq!(keys, "keys agreed");
+    assert_eq!([greeted, keys], ["greeted", "keys agreed"]);
     assert!(login.starts_with("root logged in by publickey with SHA256:"));
     assert!(end.starts_with("root with SHA256:") && end.contains(" closed by the client: "));
 }

@@ -101,7 +101,7 @@ impl Backend for System {
 
     fn note(&self, notice: &Notice<'_>) {
         match notice {
-            Notice::HasKeys => return self.visit.note_keys(),
+            Notice::Reached(stage) => return self.visit.reach(*stage),
             Notice::Refused { .. }
             | Notice::Ended {
                 login: None,

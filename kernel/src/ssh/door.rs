@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 use core::net::SocketAddr;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use paddock_ssh::settings::{MAX_SESSIONS, Settings};
-use paddock_ssh::{Admission, AdmissionLimits, AuthRequest, Offence, Ticket};
+use paddock_ssh::{Admission, AdmissionLimits, AuthRequest, Offence, Stage, Ticket};
 use paddock_sync::{OnceCell, Pollable, Rank, Ready, SpinLock, WaitQueue, try_arc};
 
 /// The limits of connections that have not logged in.
@@ -201,10 +201,10 @@ impl Visit {
         self.has_logged_in.load(Relaxed)
     }
 
-    /// Keys have been agreed upon.
-    pub fn note_keys(&self) {
+    /// The client has come as far as that.
+    pub fn reach(&self, stage: Stage) {
         if let Some(door) = DOOR.get() {
-            door.lock().admission.has_keys(self.ticket);
+            door.lock().admission.reach(self.ticket, stage);
         }
     }
 

@@ -3,8 +3,8 @@
 //! Connections that have not logged in share a small pool; those that have are
 //! counted apart. What makes room is, in this order: a connection of the
 //! newcomer's own source if that has more than its share, one of the source
-//! that has most, the oldest. One that has agreed upon keys goes after all
-//! that have not. A source from which somebody has logged in before is never
+//! that has most: one that has said nothing first, one that has agreed upon
+//! keys last, among equals the oldest. A source from which somebody has logged in before is never
 //! turned away and makes room for nobody else's.
 
 mod penalties;
@@ -30,6 +30,8 @@ pub struct AdmissionLimits {
     pub burst: usize,
     /// How long a client that logs in takes at most, if nothing is wrong.
     pub burst_ms: u64,
+    /// A client that has said nothing for so long goes before those that have.
+    pub greet_ms: u64,
     /// A connection without keys that is older than this goes before a
     /// newcomer is turned away.
     pub idle_ms: u64,
@@ -49,6 +51,7 @@ impl AdmissionLimits {
             per_source: 4,
             burst: 8,
             burst_ms: 5_000,
+            greet_ms: 250,
             idle_ms: 1_000,
             sessions,
             kept_sessions: 2,
@@ -90,12 +93,29 @@ pub struct Admitted {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TurnedAway;
 
+/// How far a client has come that has not logged in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stage {
+    /// It has said nothing.
+    Silent,
+    /// It has said which version of the protocol it speaks.
+    Greeted,
+    /// Keys have been agreed upon.
+    HasKeys,
+}
+
 #[derive(Clone, Copy, Debug)]
 struct Pending {
     ticket: Ticket,
     source: Source,
     since: u64,
-    has_keys: bool,
+    stage: Stage,
+}
+
+impl Pending {
+    fn has_keys(&self) -> bool {
+        self.stage == Stage::HasKeys
+    }
 }
 
 /// The connections there are. `now` is always milliseconds of a clock that
@@ -158,16 +178,16 @@ impl Admission {
             ticket,
             source,
             since: now,
-            has_keys: false,
+            stage: Stage::Silent,
         });
         Ok(Admitted { ticket, evicted })
     }
 
-    /// Keys have been agreed upon with the client.
-    pub fn has_keys(&mut self, ticket: Ticket) {
+    /// The client has come as far as that.
+    pub fn reach(&mut self, ticket: Ticket, stage: Stage) {
         let known = self.pending.iter_mut().find(|one| one.ticket == ticket);
         if let Some(pending) = known {
-            pending.has_keys = true;
+            pending.stage = pending.stage.max(stage);
         }
     }
 
@@ -242,10 +262,10 @@ impl Admission {
         let is_old =
             |one: &Pending| one.source == source && now.saturating_sub(one.since) >= burst_ms;
         while self.pending.iter().filter(|one| is_old(one)).count() >= old {
-            self.evict(is_old, evicted);
+            self.evict(now, is_old, evicted);
         }
         while self.count_of(source) >= all {
-            self.evict(|one| one.source == source, evicted);
+            self.evict(now, |one| one.source == source, evicted);
         }
     }
 
@@ -292,28 +312,37 @@ impl Admission {
         if let Some((count, largest)) = largest
             && count > self.count_of(source) + 1
         {
-            return self.worst(|one| one.source == largest);
+            return self.worst(now, |one| one.source == largest);
         }
-        let own = self.worst(|one| one.source == source && !one.has_keys);
+        let own = self.worst(now, |one| one.source == source && !one.has_keys());
         if own.is_some() {
             return own;
         }
         let idle_ms = self.limits.idle_ms;
-        let is_idle = |one: &Pending| !one.has_keys && now.saturating_sub(one.since) >= idle_ms;
-        self.worst(|one| may_go(one) && is_idle(one))
-            .or_else(|| self.worst(|one| is_full && may_go(one) && !self.is_remembered(one.source)))
-            .or_else(|| self.worst(|one| is_full && may_go(one)))
+        let is_idle = |one: &Pending| !one.has_keys() && now.saturating_sub(one.since) >= idle_ms;
+        self.worst(now, |one| may_go(one) && is_idle(one))
+            .or_else(|| {
+                self.worst(now, |one| {
+                    is_full && may_go(one) && !self.is_remembered(one.source)
+                })
+            })
+            .or_else(|| self.worst(now, |one| is_full && may_go(one)))
     }
 
-    /// The oldest of some, those without keys before those with.
-    fn worst(&self, of: impl Fn(&Pending) -> bool) -> Option<usize> {
+    /// Of some, the one that has come least far, and of those the oldest. That
+    /// a client has said nothing is held against it only after a while.
+    fn worst(&self, now: u64, of: impl Fn(&Pending) -> bool) -> Option<usize> {
+        let stage = |one: &Pending| match now.saturating_sub(one.since) < self.limits.greet_ms {
+            true => one.stage.max(Stage::Greeted),
+            false => one.stage,
+        };
         let some = self.pending.iter().enumerate().filter(|(_, one)| of(one));
-        some.min_by_key(|(_, one)| one.has_keys)
+        some.min_by_key(|(_, one)| stage(one))
             .map(|(index, _)| index)
     }
 
-    fn evict(&mut self, of: impl Fn(&Pending) -> bool, evicted: &mut Vec<Ticket>) {
-        if let Some(index) = self.worst(of) {
+    fn evict(&mut self, now: u64, of: impl Fn(&Pending) -> bool, evicted: &mut Vec<Ticket>) {
+        if let Some(index) = self.worst(now, of) {
             self.remove(index, evicted);
         }
     }

@@ -37,10 +37,30 @@ fn a_login_gets_in_beside_silent_ones_of_the_same_address() {
         let login = admission.admit(address(1), 0, random).unwrap();
         assert_eq!(login.evicted.len(), 1);
         // The next ones push silent ones out before one that has keys.
-        admission.has_keys(login.ticket);
+        admission.reach(login.ticket, Stage::HasKeys);
         for _ in 0..500 {
             let next = admission.admit(address(1), 0, random).unwrap();
             assert!(!next.evicted.contains(&login.ticket));
+        }
+        assert!(admission.log_in(login.ticket, false));
+    }
+}
+
+#[test]
+fn who_has_greeted_stays_beside_silent_ones() {
+    for random in [0, 8, u32::MAX] {
+        let mut admission = Admission::new(LIMITS);
+        for _ in 0..12 {
+            let _ = admission.admit(address(1), 0, random);
+        }
+        let mut now = LIMITS.greet_ms;
+        let login = admission.admit(address(1), now, random).unwrap();
+        admission.reach(login.ticket, Stage::Greeted);
+        // Until it is old itself, whoever comes.
+        while now < LIMITS.burst_ms {
+            let next = admission.admit(address(1), now, random).unwrap();
+            assert!(!next.evicted.contains(&login.ticket));
+            now += LIMITS.greet_ms / 4;
         }
         assert!(admission.log_in(login.ticket, false));
     }
@@ -102,7 +122,7 @@ fn sessions_are_counted_apart_and_some_are_the_operator_s() {
 #[derive(Clone, Debug)]
 enum Step {
     Come(u8, u32),
-    Keys(usize),
+    Reach(usize, Stage),
     LogIn(usize, bool),
     Leave(usize, Option<Offence>),
     Wait(u64),
@@ -114,10 +134,11 @@ fn step() -> impl Strategy<Value = Step> {
         Some(Offence::Idle),
         Some(Offence::Failed)
     ]);
+    let stages = prop::sample::select(alloc::vec![Stage::Greeted, Stage::HasKeys]);
     prop_oneof![
         8 => (0u8..30, any::<u32>()).prop_map(|(from, random)| Step::Come(from, random)),
         8 => (0u8..2, any::<u32>()).prop_map(|(from, random)| Step::Come(from, random)),
-        2 => (0usize..20).prop_map(Step::Keys),
+        3 => (0usize..20, stages).prop_map(|(index, stage)| Step::Reach(index, stage)),
         1 => (0usize..20, any::<bool>()).prop_map(|(index, root)| Step::LogIn(index, root)),
         2 => (0usize..20, offence).prop_map(|(index, offence)| Step::Leave(index, offence)),
         2 => (0u64..8_000).prop_map(Step::Wait),
@@ -180,9 +201,9 @@ proptest! {
             match step {
                 Step::Come(from, random) => come(&mut admission, from, now, random, &mut live)?,
                 Step::Wait(time) => now += time,
-                Step::Keys(index) => {
+                Step::Reach(index, stage) => {
                     if let Some(ticket) = live.get(index) {
-                        admission.has_keys(*ticket);
+                        admission.reach(*ticket, stage);
                     }
                 }
                 Step::LogIn(index, is_operator) if index < live.len() => {

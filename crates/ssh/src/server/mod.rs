@@ -14,6 +14,7 @@ use core::task::{Context, Poll};
 
 use rand_core::CryptoRng;
 
+use crate::admission::Stage;
 use crate::auth::{AuthRequest, Refusal};
 use crate::channel::ChannelId;
 use crate::config::Config;
@@ -87,8 +88,8 @@ struct Server<S, B: Backend, R> {
     first: usize,
     authorize: Option<Asked<B>>,
     listening: Listening<B>,
-    /// The owner has been told that there are keys.
-    keys_noted: bool,
+    /// How far the owner has been told that the client has come.
+    stage: Stage,
     /// Runs until the client has logged in.
     grace: Option<Pin<Box<B::Timer>>>,
 }
@@ -109,7 +110,7 @@ impl<S: ByteStream, B: Backend, R: CryptoRng> Server<S, B, R> {
             first: 0,
             authorize: None,
             listening: Listening::new(),
-            keys_noted: false,
+            stage: Stage::Silent,
             grace,
         })
     }
@@ -213,9 +214,10 @@ impl<S: ByteStream, B: Backend, R: CryptoRng> Server<S, B, R> {
                 None => break,
             }
         }
-        if !self.keys_noted && self.engine.has_keys() {
-            self.keys_noted = true;
-            self.backend.note(&Notice::HasKeys);
+        let stage = self.engine.stage();
+        if stage > self.stage {
+            self.stage = stage;
+            self.backend.note(&Notice::Reached(stage));
         }
         if self.engine.is_congested() || self.authorize.is_some() || self.listening.is_asked() {
             return Ok(moved);

@@ -2,6 +2,7 @@
 
 use core::fmt;
 
+use crate::admission::Stage;
 use crate::error::Ended;
 
 /// Something about a connection that its owner may want to know or to log.
@@ -9,8 +10,8 @@ use crate::error::Ended;
 /// makes is one line of printable ones.
 #[derive(Clone, Copy, Debug)]
 pub enum Notice<'a> {
-    /// The first keys have been agreed upon.
-    HasKeys,
+    /// The client has come so far.
+    Reached(Stage),
     /// The client has logged in.
     LoggedIn {
         /// The user's name.
@@ -70,7 +71,9 @@ impl fmt::Display for Shown<'_> {
 impl fmt::Display for Notice<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Notice::HasKeys => f.write_str("keys agreed"),
+            Notice::Reached(Stage::Silent) => f.write_str("connected"),
+            Notice::Reached(Stage::Greeted) => f.write_str("greeted"),
+            Notice::Reached(Stage::HasKeys) => f.write_str("keys agreed"),
             Notice::LoggedIn { user, fingerprint } => {
                 write!(
                     f,

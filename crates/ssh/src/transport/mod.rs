@@ -150,6 +150,11 @@ impl<R: CryptoRng> Transport<R> {
         let _ = self.outbound.message(&mut self.rng, &out);
     }
 
+    /// Whether the client has sent its version.
+    pub(crate) fn is_greeted(&self) -> bool {
+        self.client_version.is_some()
+    }
+
     /// The next message for the layers above, if one has arrived whole.
     pub(crate) fn receive(&mut self) -> Result<Option<Payload>, Ended> {
         if self.client_version.is_none() {
