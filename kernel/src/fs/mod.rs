@@ -7,6 +7,7 @@ mod fifos;
 mod flusher;
 mod initrd;
 mod job;
+pub mod kinds;
 mod kmsg;
 pub mod mounts;
 pub mod proc;

@@ -3,6 +3,7 @@
 
 use super::clock::WallClock;
 use super::devices::EXTRA_NODES;
+use super::kinds::Kind;
 use super::{cgroup, proc, sys};
 use crate::memory;
 use crate::process::page_cache::ChargedPages;
@@ -24,13 +25,9 @@ use paddock_vfs::{FileKind, FileSystem, MountNamespace, PAGE_SIZE, PathContext, 
 /// Bytes for `/dev`, where there are only nodes.
 const DEV_BYTES: u64 = 1 << 20;
 
-/// The filesystems of which there is one, wherever it is mounted, by their kinds.
-static SHARED: [(&str, OnceCell<Arc<dyn FileSystem>>); 4] = [
-    ("devtmpfs", OnceCell::new()),
-    ("devpts", OnceCell::new()),
-    ("proc", OnceCell::new()),
-    ("sysfs", OnceCell::new()),
-];
+/// The filesystems of which there is one, wherever it is mounted, by [`Kind`].
+static SHARED: [OnceCell<Arc<dyn FileSystem>>; Kind::ALL.len()] =
+    [const { OnceCell::new() }; Kind::ALL.len()];
 
 static NEXT_DEVICE: AtomicU32 = AtomicU32::new(1);
 
@@ -39,9 +36,14 @@ pub fn device_number() -> u64 {
     make_device(0, NEXT_DEVICE.fetch_add(1, Ordering::Relaxed))
 }
 
-/// Half of the machine's memory, in bytes.
+/// The machine's memory, in bytes.
+fn whole_memory() -> u64 {
+    memory::frames::total() as u64 * PAGE_SIZE as u64
+}
+
+/// Half of the machine's memory, in bytes: whole pages.
 pub fn half_of_memory() -> u64 {
-    (memory::frames::total() as u64 / 2) * PAGE_SIZE as u64
+    whole_memory() / 2 / PAGE_SIZE as u64 * PAGE_SIZE as u64
 }
 
 /// An empty filesystem in memory.
@@ -59,22 +61,15 @@ pub fn memory_fs(clock: &Arc<WallClock>, bytes: u64, mode: u32) -> Result<Arc<dy
     )?)
 }
 
-/// The kind of that name, if there are filesystems of it that can be mounted.
-pub fn known_kind(kind: &[u8]) -> Option<&'static str> {
-    let shared = SHARED.iter().map(|(name, _)| *name);
-    let mut all = shared.chain(["tmpfs", "cgroup2"]);
-    all.find(|name| name.as_bytes() == kind)
-}
-
 /// A filesystem for mount(2), of this kind and with these options: one in memory, or
 /// one of those of which there is one, whose options are what they are. The caller may
 /// mount something.
 ///
 /// # Errors
-/// `ENODEV` for another kind, `EINVAL` for options, `ENOMEM`; `EPERM` for one that is not
-/// for the caller's user namespace.
+/// `EINVAL` for options, `ENOMEM`, `ENODEV` if it could not be made at boot; `EPERM` for
+/// one that is not for the caller's user namespace.
 pub fn of_kind(
-    kind: &[u8],
+    kind: Kind,
     options: &str,
     context: &PathContext,
     flags: MountFlags,
@@ -90,12 +85,12 @@ pub fn of_kind(
 /// # Errors
 /// `ENODEV`, `EINVAL`, `ENOMEM`.
 pub fn made(
-    kind: &[u8],
+    kind: Kind,
     options: &str,
     cred: &Cred,
     read_only: bool,
 ) -> Result<Arc<dyn FileSystem>> {
-    if kind == b"tmpfs" {
+    if kind == Kind::Tmpfs {
         let options = Options::parse(options, whole_memory(), cred)?;
         let (clock, pages) = (try_arc(WallClock)?, try_arc(ChargedPages)?);
         let owner = cred.user_namespace.clone();
@@ -104,20 +99,13 @@ pub fn made(
         return Ok(fs);
     }
     let fs = match kind {
-        b"cgroup2" => cgroup::filesystem()?,
-        b"proc" if !own_space().is_initial() => {
+        Kind::Cgroup2 => cgroup::filesystem()?,
+        Kind::Proc if !own_space().is_initial() => {
             proc::filesystem(&try_arc(WallClock)?, &own_space())?
         }
-        _ => {
-            let mut shared = SHARED.iter();
-            let found = shared.find(|(name, _)| name.as_bytes() == kind);
-            found
-                .and_then(|(_, fs)| fs.get())
-                .cloned()
-                .ok_or(Errno::ENODEV)?
-        }
+        _ => shared(kind).get().cloned().ok_or(Errno::ENODEV)?,
     };
-    match options.is_empty() || kind == b"devpts" && options.split(',').all(is_so_in_devpts) {
+    match options.is_empty() || kind == Kind::Devpts && options.split(',').all(is_so_in_devpts) {
         true => Ok(fs),
         false => Err(Errno::EINVAL),
     }
@@ -125,10 +113,10 @@ pub fn made(
 
 /// `EINVAL` unless a kind of filesystem knows an option. Those of devpts are looked at
 /// when it is made.
-pub fn check_option(kind: &str, key: &str, value: Option<&str>, cred: &Cred) -> Result<()> {
+pub fn check_option(kind: Kind, key: &str, value: Option<&str>, cred: &Cred) -> Result<()> {
     match (kind, value) {
-        ("devpts", _) => Ok(()),
-        ("tmpfs", Some(value)) => Options::check(key, value, whole_memory(), cred),
+        (Kind::Devpts, _) => Ok(()),
+        (Kind::Tmpfs, Some(value)) => Options::check(key, value, whole_memory(), cred),
         _ => Err(Errno::EINVAL),
     }
 }
@@ -147,40 +135,32 @@ pub fn reconfiguration<'a>(
     }
 }
 
-/// The machine's memory, in bytes.
-fn whole_memory() -> u64 {
-    half_of_memory() * 2
-}
-
 /// `EPERM` unless the caller may make a filesystem of a kind (user_namespaces(7)): one in
 /// memory and terminals with CAP_SYS_ADMIN where it is; control groups where the cgroup
 /// namespace belongs; `/proc` where the PID namespace belongs; others only where the
 /// machine's own namespaces are.
-pub fn check_rights(kind: &[u8], cred: &Cred) -> Result<()> {
+pub fn check_rights(kind: Kind, cred: &Cred) -> Result<()> {
     if cred.user_namespace.is_initial() {
         return cred.require(Cap::CAP_SYS_ADMIN);
     }
     match kind {
-        b"tmpfs" | b"devpts" => cred.require_here(Cap::CAP_SYS_ADMIN),
-        b"cgroup2" => {
+        Kind::Tmpfs | Kind::Devpts => cred.require_here(Cap::CAP_SYS_ADMIN),
+        Kind::Cgroup2 => {
             let own = namespaces::of_running();
             cred.require_in(own.cgroup.owner(), Cap::CAP_SYS_ADMIN)
         }
-        b"proc" => cred.require_in(own_space().owner(), Cap::CAP_SYS_ADMIN),
-        _ => Err(Errno::EPERM),
+        Kind::Proc => cred.require_in(own_space().owner(), Cap::CAP_SYS_ADMIN),
+        Kind::Devtmpfs | Kind::Sysfs => Err(Errno::EPERM),
     }
 }
 
 /// `EPERM` if a mount with these flags would tell more than what is mounted already:
 /// all of another filesystem of the kind must be to be seen.
-pub fn check_revealing(kind: &[u8], context: &PathContext, flags: MountFlags) -> Result<()> {
-    let kind = match kind {
-        _ if context.cred.user_namespace.is_initial() => return Ok(()),
-        b"proc" => "proc",
-        b"devpts" => "devpts",
-        _ => return Ok(()),
-    };
-    match namespace().shows_all_of(context, kind, flags)? {
+pub fn check_revealing(kind: Kind, context: &PathContext, flags: MountFlags) -> Result<()> {
+    if context.cred.user_namespace.is_initial() || !matches!(kind, Kind::Proc | Kind::Devpts) {
+        return Ok(());
+    }
+    match namespace().shows_all_of(context, kind.name(), flags)? {
         true => Ok(()),
         false => Err(Errno::EPERM),
     }
@@ -205,12 +185,14 @@ fn is_so_in_devpts(option: &str) -> bool {
 }
 
 /// Notes the one filesystem of a kind.
-fn share(kind: &str, fs: Result<Arc<dyn FileSystem>>) -> Result<Arc<dyn FileSystem>> {
+fn share(kind: Kind, fs: Result<Arc<dyn FileSystem>>) -> Result<Arc<dyn FileSystem>> {
     let fs = fs?;
-    if let Some((_, place)) = SHARED.iter().find(|(name, _)| *name == kind) {
-        let _ = place.set(fs.clone());
-    }
+    let _ = shared(kind).set(fs.clone());
     Ok(fs)
+}
+
+fn shared(kind: Kind) -> &'static OnceCell<Arc<dyn FileSystem>> {
+    &SHARED[kind as usize]
 }
 
 /// Mounts everything. What cannot be mounted is reported and left out.
@@ -224,7 +206,7 @@ pub fn mount_all(namespace: &MountNamespace, context: &PathContext, clock: &Arc<
             log::error!("mount: {target}: {error}; make sure that the root has this directory");
         }
     };
-    let dev = share("devtmpfs", memory(DEV_BYTES, 0o755));
+    let dev = share(Kind::Devtmpfs, memory(DEV_BYTES, 0o755));
     mount("/dev", "dev", MountFlags::NOSUID, dev);
     if let Err(error) = fill_dev(namespace, context) {
         log::error!("mount: /dev cannot be filled: {error}");
@@ -233,7 +215,7 @@ pub fn mount_all(namespace: &MountNamespace, context: &PathContext, clock: &Arc<
         "/dev/pts",
         "devpts",
         MountFlags::NOSUID | MountFlags::NOEXEC,
-        share("devpts", pts(clock)),
+        share(Kind::Devpts, pts(clock)),
     );
     // POSIX shared memory; shm_overview(7).
     mount("/dev/shm", "shm", plain, memory(half, 0o1777));
@@ -241,13 +223,13 @@ pub fn mount_all(namespace: &MountNamespace, context: &PathContext, clock: &Arc<
         "/proc",
         "proc",
         plain | MountFlags::NOEXEC,
-        share("proc", proc::filesystem(clock, &PidSpace::INITIAL)),
+        share(Kind::Proc, proc::filesystem(clock, &PidSpace::INITIAL)),
     );
     mount(
         "/sys",
         "sysfs",
         plain | MountFlags::NOEXEC,
-        share("sysfs", sys::filesystem(clock)),
+        share(Kind::Sysfs, sys::filesystem(clock)),
     );
     mount(
         "/sys/fs/cgroup",

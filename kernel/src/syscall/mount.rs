@@ -2,6 +2,7 @@
 
 use super::Call;
 use crate::fs;
+use crate::fs::kinds::Kind;
 use crate::process::vfs::namespace;
 use crate::user_memory::{read_path, read_string};
 use alloc::string::String;
@@ -66,7 +67,7 @@ pub fn mount(call: &mut Call<'_>) -> Result<u64> {
     let options = options(call)?;
     let options = str::from_utf8(&options).map_err(|_| Errno::EINVAL)?;
     let flags = MountFlags::from_bits(bits).ok_or(Errno::EINVAL)?;
-    let fs = fs::mounts::of_kind(&kind, options, &context, flags)?;
+    let fs = fs::mounts::of_kind(Kind::from_name(&kind)?, options, &context, flags)?;
     let source = match call.word(0) {
         0 => fs.kind().into(),
         text => String::from_utf8_lossy(&read_path(text)?).into_owned(),

@@ -3,6 +3,7 @@
 
 use super::mount_setattr::attributes;
 use super::{Call, paths};
+use crate::fs::kinds::Kind;
 use crate::fs::mounts;
 use crate::process::vfs::namespace;
 use crate::user_memory::{read_bytes, read_path, read_string};
@@ -37,8 +38,8 @@ pub fn fsopen(call: &mut Call<'_>) -> Result<u64> {
         return Err(Errno::EINVAL);
     }
     let kind = read_string(call.word(0), PAGE_SIZE as usize, Errno::EINVAL)?;
-    let kind = mounts::known_kind(&kind).ok_or(Errno::ENODEV)?;
-    opened(call, FsContext::for_mount(kind), flags)
+    let kind = Kind::from_name(&kind)?;
+    opened(call, FsContext::for_mount(kind.name()), flags)
 }
 
 /// fspick(2).
@@ -137,6 +138,10 @@ fn of_file(file: &OpenFile) -> Result<&FsContext> {
     context.ok_or(Errno::EINVAL)
 }
 
+fn kind_of(context: &FsContext) -> Result<Kind> {
+    Kind::from_name(context.kind().as_bytes())
+}
+
 fn set(call: &Call<'_>, context: &FsContext, command: Command) -> Result<()> {
     let is_plain = matches!(command, Command::Flag | Command::Text);
     // Linux takes its options as one text still.
@@ -153,7 +158,9 @@ fn set(call: &Call<'_>, context: &FsContext, command: Command) -> Result<()> {
     };
     let cred = call.thread.cred();
     context.set(key, parameter, |key, value| {
-        mounts::check_option(context.kind(), key, value, &cred)
+        // What is on a disk has none that could be changed.
+        let kind = kind_of(context).map_err(|_| Errno::EINVAL)?;
+        mounts::check_option(kind, key, value, &cred)
     })
 }
 
@@ -178,7 +185,7 @@ fn value(call: &Call<'_>, command: Command) -> Result<Vec<u8>> {
 }
 
 fn create(call: &Call<'_>, context: &FsContext) -> Result<()> {
-    let (cred, kind) = (call.thread.cred(), context.kind().as_bytes());
+    let (cred, kind) = (call.thread.cred(), kind_of(context)?);
     context.create(
         || mounts::check_rights(kind, &cred),
         |options, read_only| mounts::made(kind, options, &cred, read_only),
@@ -204,7 +211,7 @@ pub fn fsmount(call: &mut Call<'_>) -> Result<u64> {
     let file = call.usable_file(0)?;
     let made = of_file(&file)?;
     let mounted = made.mount(|fs, source| {
-        mounts::check_revealing(made.kind().as_bytes(), &context, mount_flags)?;
+        mounts::check_revealing(kind_of(made)?, &context, mount_flags)?;
         namespace().mount_detached(&context, fs.clone(), source, mount_flags)
     })?;
     Ok(call.install(mounted, closing(flags))? as u64)

@@ -2,7 +2,7 @@
 
 use super::text::Text;
 use crate::drivers::virtio::block;
-use crate::fs::root;
+use crate::fs::{kinds::Kind, root};
 use crate::process::{self, reclaim};
 use crate::{config, machine, memory, thread, time};
 use paddock_abi::Result;
@@ -77,7 +77,10 @@ pub fn slabs(out: &mut Text<'_>) -> Result<()> {
 }
 
 pub fn filesystems(out: &mut Text<'_>) -> Result<()> {
-    out.bytes(b"nodev\tsysfs\nnodev\tproc\nnodev\ttmpfs\nnodev\tdevpts\nnodev\tcgroup2\n\text4\n")
+    for kind in Kind::ALL {
+        out.put(format_args!("nodev\t{}\n", kind.name()))?;
+    }
+    out.bytes(b"\text4\n")
 }
 
 /// The controllers, in hierarchy 0 (cgroups(7)).

@@ -1,0 +1,54 @@
+//! The kinds of filesystems that programs can mount.
+
+use paddock_abi::Errno;
+
+/// A kind, by its name in mount(2), fsopen(2) and `/proc/filesystems`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A new one in memory for each mount.
+    Tmpfs,
+    /// The control groups, as the caller's cgroup namespace shows them.
+    Cgroup2,
+    /// The processes, as the caller's PID namespace shows them.
+    Proc,
+    /// The one of `/dev`.
+    Devtmpfs,
+    /// The one of `/dev/pts`.
+    Devpts,
+    /// The one of `/sys`.
+    Sysfs,
+}
+
+impl Kind {
+    /// All of them.
+    pub const ALL: [Kind; 6] = [
+        Kind::Tmpfs,
+        Kind::Cgroup2,
+        Kind::Proc,
+        Kind::Devtmpfs,
+        Kind::Devpts,
+        Kind::Sysfs,
+    ];
+
+    /// Its name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Kind::Tmpfs => "tmpfs",
+            Kind::Cgroup2 => "cgroup2",
+            Kind::Proc => "proc",
+            Kind::Devtmpfs => "devtmpfs",
+            Kind::Devpts => "devpts",
+            Kind::Sysfs => "sysfs",
+        }
+    }
+
+    /// The kind of a name.
+    ///
+    /// # Errors
+    /// `ENODEV` if there is none.
+    pub fn from_name(name: &[u8]) -> Result<Kind, Errno> {
+        let mut all = Self::ALL.into_iter();
+        all.find(|kind| kind.name().as_bytes() == name)
+            .ok_or(Errno::ENODEV)
+    }
+}
