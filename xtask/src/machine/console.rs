@@ -74,11 +74,17 @@ impl Console {
 
     /// Waits until `text` is printed, after what was waited for before.
     pub fn wait_for(&mut self, text: &str, limit: Duration) -> Result<()> {
+        self.wait_for_one_of(&[text], limit)
+    }
+
+    /// Waits until one of `texts` is printed, as [`Console::wait_for`].
+    pub fn wait_for_one_of(&mut self, texts: &[&str], limit: Duration) -> Result<()> {
         let start = Instant::now();
         let mut printed = self.shared.text();
         loop {
-            if let Some(at) = printed[self.seen..].find(text) {
-                self.seen += at + text.len();
+            let end_of = |text: &&str| Some(printed[self.seen..].find(text)? + text.len());
+            if let Some(end) = texts.iter().filter_map(end_of).min() {
+                self.seen += end;
                 return Ok(());
             }
             let Some(rest) = limit.checked_sub(start.elapsed()) else {
@@ -91,7 +97,8 @@ impl Console {
         }
         drop(printed);
         bail!(
-            "the console does not show `{text}` after {limit:?}\n{}",
+            "the console does not show `{}` after {limit:?}\n{}",
+            texts.join("` or `"),
             self.tail()
         )
     }
