@@ -6,6 +6,7 @@ use super::mount::{Mount, MountFlags, Space, Unmount};
 use super::mount_table::MountTable;
 use super::walk::Walk;
 use super::{Path, PathContext};
+use crate::notify;
 use crate::{Errno, File, FileSystem, Inode, Metadata, OpenFlags, Result};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -340,6 +341,7 @@ impl MountNamespace {
             true => Ok(()),
             false => {
                 self.cache.purge(fs_id);
+                notify::fanotify::filesystem_ended(fs_id);
                 fs.unmount()
             }
         }
