@@ -140,6 +140,12 @@ impl MountNamespace {
         path
     }
 
+    /// Has mounts have numbers from `first` on, which those of other trees do not have.
+    #[cfg(test)]
+    pub(crate) fn number_mounts_from(&self, first: u64) {
+        self.next_mount.store(first, Ordering::Relaxed);
+    }
+
     /// The dentry of `name` in `dir`, from the cache or from the filesystem.
     /// `ENOENT`, `EIO`.
     pub(super) fn child(&self, dir: &Arc<Dentry>, name: &[u8]) -> Result<Arc<Dentry>> {

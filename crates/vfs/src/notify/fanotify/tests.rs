@@ -83,7 +83,15 @@ fn tree(own: u32) -> (Arc<MountNamespace>, PathContext) {
     set_tasks(&Threads);
     OWN.set(own);
     let namespace = MountNamespace::new(fs(), "none", Arc::new(NoSpecialNodes), 64).unwrap();
-    let context = PathContext::root_at(namespace.root());
+    let mut context = PathContext::root_at(namespace.root());
+    // Other trees that go do not take the marks of these mounts along.
+    namespace.number_mounts_from(u64::from(own) * 1000);
+    namespace.mkdir(&context, b"m", 0o755).unwrap();
+    let flags = MountFlags::empty();
+    namespace
+        .mount(&context, b"m", fs(), "none", flags)
+        .unwrap();
+    context.base = namespace.resolve(&context, b"m", true).unwrap();
     NAMESPACE.set(Some(namespace.clone()));
     namespace.mkdir(&context, b"d", 0o755).unwrap();
     touch(&namespace, &context, "d/f");

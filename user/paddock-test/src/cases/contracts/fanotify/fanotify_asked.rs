@@ -17,13 +17,6 @@ fn answer(fd: i32, expected: &[(u64, u32)]) -> i32 {
     0
 }
 
-fn respond(fd: i32, to: i32, answer: u32) -> Result<usize, Errno> {
-    let mut bytes = [0u8; 8];
-    bytes[..4].copy_from_slice(&to.to_le_bytes());
-    bytes[4..].copy_from_slice(&answer.to_le_bytes());
-    sys::write(fd, &bytes)
-}
-
 fn asked(t: &mut Report, class: u32) -> Outcome {
     let fd = int!(SYS_fanotify_init, class, O_RDONLY)?;
     mark(fd, ADD, OPEN_PERM | ACCESS_PERM, "f")?;
@@ -56,7 +49,7 @@ fn answers(t: &mut Report) -> Outcome {
     t.refused("nowhere", int!(SYS_write, fd, 8, 8), EFAULT);
     mark(fd, ADD, OPEN_PERM, "f")?;
     let child = sys::fork(|| unless(opened("f", O_RDONLY).is_ok()))?;
-    sys::until_asleep(child)?;
+    until(fd, 1)?;
     let event = heard(fd).pop().ok_or("none")?;
     t.same("who asks", event.pid, child);
     t.refused("not one", respond(fd, event.fd + 1, ALLOW), ENOENT);
@@ -74,12 +67,12 @@ fn classes(t: &mut Report) -> Outcome {
         mark(fd, ADD, OPEN_PERM, "f")?;
     }
     let child = sys::fork(|| unless(opened("f", O_RDONLY) == Err(Errno(EPERM))))?;
-    sys::until_asleep(child)?;
+    until(first, 1)?;
     hears(t, second, "not yet", &[]);
     let event = heard(first).pop().ok_or("none")?;
     respond(first, event.fd, ALLOW)?;
     sys::close(event.fd)?;
-    sys::until_asleep(child)?;
+    until(second, 1)?;
     let event = heard(second).pop().ok_or("none")?;
     respond(second, event.fd, DENY)?;
     t.same("refused", sys::wait(child), Ok(End::Exited(0)));

@@ -5,14 +5,13 @@ pub fn run(t: &mut Report) -> Outcome {
     file("f", b"")?;
     let fd = group(CONTENT)?;
     mark(fd, ADD, OPEN_PERM, "f")?;
-    let opens = || sys::fork(|| unless(opened("f", O_RDONLY).is_ok()));
-    let (unread, read, killed) = (opens()?, opens()?, opens()?);
-    for child in [unread, read, killed] {
-        sys::until_asleep(child)?;
-    }
+    // Those who wait do not have the group open themselves.
+    let opens = |fd| sys::fork(|| unless(sys::close(fd).is_ok() && opened("f", O_RDONLY).is_ok()));
+    let (unread, read, killed) = (opens(fd)?, opens(fd)?, opens(fd)?);
+    until(fd, 3)?;
     sys::kill(killed, SIGKILL)?;
     t.same("killed", sys::wait(killed), Ok(End::Killed(SIGKILL)));
-    let events = heard_in(fd, HEAD).map_err(|error| error.to_string())?;
+    let events = heard_in(fd, HEAD)?;
     t.same("one is read", events.len(), 1);
     t.same("one is not", ready(fd), Ok(1));
     sys::close(fd)?;
@@ -20,8 +19,8 @@ pub fn run(t: &mut Report) -> Outcome {
     t.same("at once", sys::wait(read), Ok(End::Exited(0)));
     let fd = group(CONTENT)?;
     mark(fd, ADD, OPEN_PERM, "f")?;
-    let child = opens()?;
-    sys::until_asleep(child)?;
+    let child = opens(fd)?;
+    until(fd, 1)?;
     let event = heard(fd).pop().ok_or("none")?;
     sys::kill(child, SIGKILL)?;
     t.same(
@@ -29,14 +28,8 @@ pub fn run(t: &mut Report) -> Outcome {
         sys::wait(child),
         Ok(End::Killed(SIGKILL)),
     );
-    let mut answer = [0u8; 8];
-    answer[..4].copy_from_slice(&event.fd.to_le_bytes());
-    answer[4] = ALLOW as u8;
-    t.same(
-        "it is answered all the same",
-        sys::write(fd, &answer),
-        Ok(8),
-    );
+    let answered = respond(fd, event.fd, ALLOW);
+    t.same("it is answered all the same", answered, Ok(8));
     t.refused("no event", sys::read(fd, &mut [0; 64]), EAGAIN);
     Ok(())
 }

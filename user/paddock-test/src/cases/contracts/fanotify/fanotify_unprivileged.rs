@@ -56,7 +56,7 @@ pub fn run(t: &mut Report) -> Outcome {
     let pid = own_pid();
     let end = sys::in_child(|| {
         let mut own = Report::new();
-        let done = become_user(65534, 65534).map_err(|error| error.to_string());
+        let done = become_user(65534, 65534).map_err(String::from);
         if done.and_then(|()| as_nobody(&mut own, pid)).is_err() {
             return 2;
         }

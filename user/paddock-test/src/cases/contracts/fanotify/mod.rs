@@ -200,6 +200,24 @@ fn hears(t: &mut Report, fd: i32, what: &str, expected: &[(u64, &str)]) {
     t.same(what, named(fd), expected);
 }
 
+/// Until so many events wait: those who asked sleep such that they cannot be told from
+/// who waits for a disk.
+fn until(fd: i32, events: i32) -> Result<(), Errno> {
+    sys::until(|| {
+        let mut bytes = 0i32;
+        let asked = call!(ioctl(fd, FIONREAD as _, &raw mut bytes));
+        asked.is_ok() && bytes == events * HEAD as i32
+    })
+}
+
+/// Answers a question.
+fn respond(fd: i32, to: i32, answer: u32) -> Result<usize, Errno> {
+    let mut bytes = [0u8; 8];
+    bytes[..4].copy_from_slice(&to.to_le_bytes());
+    bytes[4..].copy_from_slice(&answer.to_le_bytes());
+    sys::write(fd, &bytes)
+}
+
 /// Opens a file and closes it.
 fn touch(name: &str) -> Outcome {
     sys::close(opened(name, O_RDONLY)?)?;
