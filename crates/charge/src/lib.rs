@@ -28,17 +28,21 @@ pub struct Account {
     counts: [AtomicUsize; COUNTS],
 }
 
-/// Of what a user may have so many (inotify(7)).
+/// Of what a user may have so many (inotify(7), fanotify(7)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Countable {
     /// Instances of inotify.
     InotifyInstance,
     /// Their watches.
     InotifyWatch,
+    /// Groups of fanotify(7).
+    FanotifyGroup,
+    /// Their marks.
+    FanotifyMark,
 }
 
 /// How many kinds there are.
-const COUNTS: usize = 2;
+const COUNTS: usize = 4;
 
 /// One of a user's, counted for as long as this is there.
 #[derive(Debug)]

@@ -141,6 +141,7 @@ impl Shared {
             files: u64::from(core.geometry.inodes),
             files_free,
             name_max: 255,
+            fsid: fsid(&core.geometry.uuid),
         })
     }
 
@@ -445,4 +446,10 @@ impl FileSystem for Ext4 {
     fn read_only(&self) -> bool {
         self.read_only || self.health.is_stopped()
     }
+}
+
+/// The number that statfs(2) tells, of both halves of the UUID, as Linux has it.
+fn fsid(uuid: &[u8; 16]) -> u64 {
+    let both = u128::from_le_bytes(*uuid);
+    both as u64 ^ (both >> 64) as u64
 }

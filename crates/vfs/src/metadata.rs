@@ -228,6 +228,8 @@ pub struct FsStats {
     pub files_free: u64,
     /// The longest name in bytes.
     pub name_max: u64,
+    /// A number of its own; 0 if it has none.
+    pub fsid: u64,
 }
 
 impl FsStats {
@@ -243,6 +245,7 @@ impl FsStats {
             f_ffree: self.files_free,
             f_namelen: self.name_max,
             f_frsize: self.block_size,
+            f_fsid: [self.fsid as i32, (self.fsid >> 32) as i32],
             ..Statfs::default()
         }
     }

@@ -1,6 +1,7 @@
 //! [`OpenFile`]: Linux's open file description.
 
 use crate::cut;
+use crate::notify::fanotify::Mask;
 use crate::notify::{self, Events};
 use crate::observers::{CloseObserver, Observers};
 use crate::{
@@ -63,6 +64,8 @@ pub struct OpenFile {
     /// Of a regular file that is open for writing.
     _writing: Option<Writing>,
     flags: AtomicU32,
+    /// Nobody hears of what is done by way of it, and nobody is asked.
+    is_unheard: bool,
     pos: Mutex<u64>,
     /// Which errors of writing it back have been told, and which of its filesystem.
     told: Told,
@@ -88,6 +91,7 @@ impl Drop for OpenFile {
         let flags = self.flags();
         if let Some(path) = &self.path
             && !flags.contains(OpenFlags::PATH)
+            && !self.is_unheard
         {
             let events = match flags.writable() {
                 true => Events::CLOSE_WRITE,
@@ -102,7 +106,7 @@ impl OpenFile {
     /// Describes `file`, opened with `flags`; `path` is what it was opened
     /// by, if it has a name. `ENOMEM`.
     pub fn new(file: Arc<dyn File>, path: Option<Path>, flags: OpenFlags) -> Result<Arc<OpenFile>> {
-        Self::counted(file, path, flags, None)
+        Self::counted(file, path, flags, (None, false))
     }
 
     /// Describes a file of a filesystem; `writing` has been got for its inode
@@ -113,14 +117,24 @@ impl OpenFile {
         flags: OpenFlags,
         writing: Option<Writing>,
     ) -> Result<Arc<OpenFile>> {
-        Self::counted(file, Some(path), flags, writing)
+        Self::counted(file, Some(path), flags, (writing, false))
+    }
+
+    /// The same of one that nobody hears of.
+    pub(crate) fn unheard(
+        file: Arc<dyn File>,
+        path: Path,
+        flags: OpenFlags,
+        writing: Option<Writing>,
+    ) -> Result<Arc<OpenFile>> {
+        Self::counted(file, Some(path), flags, (writing, true))
     }
 
     fn counted(
         file: Arc<dyn File>,
         path: Option<Path>,
         flags: OpenFlags,
-        writing: Option<Writing>,
+        (writing, is_unheard): (Option<Writing>, bool),
     ) -> Result<Arc<OpenFile>> {
         let kept = flags.difference(CREATION);
         let errors = file.inode().and_then(|inode| inode.write_errors());
@@ -137,6 +151,7 @@ impl OpenFile {
             is_regular,
             _writing: writing,
             flags: AtomicU32::new(kept.bits()),
+            is_unheard,
             pos: Mutex::new(Rank::OpenFile, 0),
             told,
             told_of_all,
@@ -319,9 +334,26 @@ impl OpenFile {
     /// Those who watch it hear of what was done to some bytes.
     fn notify(&self, count: usize, events: Events) {
         if count > 0
+            && notify::is_any()
             && let Some(path) = &self.path
+            && !self.is_unheard
         {
             notify::at_path(path, events);
+        }
+    }
+
+    /// Those are asked who want to be before it is read (fanotify(7)): what read(2) and its
+    /// kin do before they take the offset. No lock may be held. Sleeps.
+    ///
+    /// # Errors
+    /// `EPERM` if somebody refuses it; `ERESTARTSYS` for who has to end meanwhile; `ENOMEM`.
+    #[inline]
+    pub fn ask_read(&self) -> Result<()> {
+        match &self.path {
+            Some(path) if notify::is_any() && !self.is_unheard => {
+                notify::ask(path, Mask::ACCESS_PERM)
+            }
+            _ => Ok(()),
         }
     }
 
@@ -448,9 +480,19 @@ impl OpenFile {
                 let _ = self.file.seek(start as i64, SEEK_SET);
             });
         }
-        let mut pos = self.pos.lock();
+        self.readdir_at(&mut self.pos.lock(), emit, give)?;
+        self.notify(1, Events::ACCESS);
+        Ok(())
+    }
+
+    fn readdir_at(
+        &self,
+        pos: &mut u64,
+        emit: &mut EmitEntry<'_>,
+        give: impl FnOnce() -> Result<()>,
+    ) -> Result<()> {
         let start = *pos;
-        self.file.readdir(&mut pos, emit)?;
+        self.file.readdir(pos, emit)?;
         give().inspect_err(|_| *pos = start)
     }
 
@@ -495,7 +537,9 @@ impl OpenFile {
         if let Some(inode) = self.inode() {
             cut::length_was_set(inode);
         }
-        self.notify(1, Events::MODIFY);
+        if let Some(path) = self.path.as_ref().filter(|_| !self.is_unheard) {
+            notify::at_name(path, Events::MODIFY);
+        }
         Ok(())
     }
 

@@ -19,6 +19,7 @@ use paddock_process::elf::{Image, Source};
 use paddock_process::script;
 use paddock_process::stack::{self, Start, Strings};
 use paddock_sync::try_arc;
+use paddock_vfs::notify;
 use paddock_vfs::{Access, FileKind, Inode, Metadata, Path, PathContext, Running};
 
 /// Where position-independent programs go at the least.
@@ -121,13 +122,15 @@ fn find(context: &PathContext, path: &[u8]) -> Result<(Path, u64)> {
     executable(context, namespace().resolve(context, path, true)?)
 }
 
-/// A file with its length, if it may be executed. `EACCES`.
+/// A file with its length, if it may be executed, and those who are asked do not refuse it.
+/// Sleeps. `EACCES`, `EPERM`, `ERESTARTSYS`.
 fn executable(context: &PathContext, place: Path) -> Result<(Path, u64)> {
     let metadata = place.inode().metadata()?;
     if metadata.kind != FileKind::Regular || place.forbids_exec() {
         return Err(Errno::EACCES);
     }
     namespace().access(context, &place, Access::EXECUTE)?;
+    notify::executes(&place)?;
     Ok((place, metadata.size))
 }
 

@@ -23,6 +23,7 @@ pub fn getdents64(call: &mut Call<'_>) -> Result<u64> {
     {
         return Err(Errno::ENOENT);
     }
+    file.ask_read()?;
     let size = call.word(2).min(MAX_ENTRIES) as usize;
     let mut buffer = Vec::new();
     buffer.try_reserve_exact(size).map_err(|_| Errno::ENOMEM)?;

@@ -232,6 +232,7 @@ fn read_or_wait(
     waits: bool,
 ) -> Result<u64> {
     file.check_read(at)?;
+    file.ask_read()?;
     let mut timed = false;
     let deadline = || {
         let (deadline, gives_up) = read_deadline(file);

@@ -15,6 +15,7 @@ mod descriptors;
 mod directories;
 mod epoll;
 mod eventfd;
+mod fanotify;
 pub mod futex;
 mod handles;
 mod inotify;

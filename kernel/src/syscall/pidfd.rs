@@ -94,9 +94,14 @@ pub fn pidfd_open(call: &mut Call<'_>) -> Result<u64> {
 
 /// A descriptor of a process, closed by execve(2). `EMFILE`, `ENOMEM`.
 pub fn descriptor(call: &Call<'_>, process: &Arc<Process>, flags: OpenFlags) -> Result<i32> {
-    let file = try_arc(PidFile(process.clone()))?;
-    let file = OpenFile::new(file, None, flags | OpenFlags::RDWR)?;
+    let file = open_file(process, flags)?;
     call.install(file, flags | OpenFlags::CLOEXEC)
+}
+
+/// The open file of such a descriptor. `ENOMEM`.
+pub fn open_file(process: &Arc<Process>, flags: OpenFlags) -> Result<Arc<OpenFile>> {
+    let file = try_arc(PidFile(process.clone()))?;
+    OpenFile::new(file, None, flags | OpenFlags::RDWR)
 }
 
 /// process_madvise(2): what changes nothing but speed.

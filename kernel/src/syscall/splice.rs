@@ -198,6 +198,7 @@ fn out_of(
 }
 
 fn into(sides: &Sides<'_>, from: UserPtr<u64>, to: &PipeEnd<'_>, length: u64) -> Result<u64> {
+    sides.input.ask_read()?;
     let mut at = At::new(sides.input, from)?;
     let moved = sides.transfer(length, |chunk| {
         to.fill(chunk, |room| at.read(sides.input, room))
@@ -306,6 +307,7 @@ pub fn copy_file_range(call: &mut Call<'_>) -> Result<u64> {
     }
     let length = allowed_length(call, &output, Some(target), length)?;
     remove_privileges(call, &output)?;
+    input.ask_read()?;
     let copied = with_chunk(length, |chunk| {
         let mut total = 0;
         while total < length {

@@ -3,12 +3,12 @@
 
 use super::{Call, encode};
 use super::{
-    aio, capabilities, clock, credentials, descriptors, directories, epoll, eventfd, futex,
-    handles, inotify, io, ioprio, itimer, kcmp, keys, limits, locks, memfd, memory, mempolicy,
-    mlock, modules, mount, mount_contexts, mount_setattr, mount_trees, mqueue, msg, namespaces,
-    paths, pidfd, poll, posix_timers, prctl, priority, process, process_vm, ptrace, scheduling,
-    seccomp, sem, shm, signalfd, signals, socket, splice, stat, system, timerfd, transfer, wait,
-    xattr,
+    aio, capabilities, clock, credentials, descriptors, directories, epoll, eventfd, fanotify,
+    futex, handles, inotify, io, ioprio, itimer, kcmp, keys, limits, locks, memfd, memory,
+    mempolicy, mlock, modules, mount, mount_contexts, mount_setattr, mount_trees, mqueue, msg,
+    namespaces, paths, pidfd, poll, posix_timers, prctl, priority, process, process_vm, ptrace,
+    scheduling, seccomp, sem, shm, signalfd, signals, socket, splice, stat, system, timerfd,
+    transfer, wait, xattr,
 };
 use paddock_abi::nr;
 
@@ -175,6 +175,8 @@ table! {
     MUNMAP => memory::munmap,
     MPROTECT => memory::mprotect,
     MREMAP => memory::mremap,
+    FANOTIFY_INIT => fanotify::fanotify_init,
+    FANOTIFY_MARK => fanotify::fanotify_mark,
     INOTIFY_INIT1 => inotify::inotify_init1,
     INOTIFY_ADD_WATCH => inotify::inotify_add_watch,
     INOTIFY_RM_WATCH => inotify::inotify_rm_watch,

@@ -25,6 +25,7 @@ pub fn sendfile(call: &mut Call<'_>) -> Result<u64> {
     if !input.file().seekable() || output.flags().contains(OpenFlags::APPEND) {
         return Err(Errno::EINVAL);
     }
+    input.ask_read()?;
     let place = call.pointer::<u64>(2).non_null();
     let mut offset = match place {
         Some(place) => place.read()?,

@@ -124,6 +124,7 @@ impl Shared {
             files: self.node_limit(),
             files_free: free.saturating_mul(NODES_PER_PAGE),
             name_max: 255,
+            fsid: fsid(self.device),
         }
     }
 }
@@ -236,4 +237,10 @@ impl FileSystem for MemFs {
             false => Ok(()),
         }
     }
+}
+
+/// The number of a filesystem with that device number (statfs(2), `f_fsid`): with bits all
+/// over it, as a random one has, and never 0.
+fn fsid(device: u64) -> u64 {
+    device.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1 << 63
 }

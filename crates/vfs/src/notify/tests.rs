@@ -57,27 +57,27 @@ fn events_reach_those_who_watch() {
     let all = other
         .watch(&inode, Events::WATCHED, WatchFlags::ONESHOT)
         .unwrap();
-    to_inode(&inode, Events::ATTRIB);
+    to_inode(&inode, None, Events::ATTRIB);
     assert!(!instance.ready().contains(Ready::IN));
     assert_eq!(
         read(&other),
         [(all, 4, 0, vec![]), (all, 0x8000, 0, vec![])]
     );
-    to_inode(&inode, Events::MODIFY);
-    to_inode(&inode, Events::MODIFY);
-    to_inode(&inode, Events::OPEN);
+    to_inode(&inode, None, Events::MODIFY);
+    to_inode(&inode, None, Events::MODIFY);
+    to_inode(&inode, None, Events::OPEN);
     assert_eq!(
         read(&instance),
         [(number, 2, 0, vec![]), (number, 0x20, 0, vec![])]
     );
     let again = instance.watch(&inode, Events::ATTRIB, WatchFlags::MASK_ADD);
     assert_eq!(again, Ok(number));
-    to_inode(&inode, Events::ATTRIB);
-    to_inode(&inode, Events::MODIFY);
+    to_inode(&inode, None, Events::ATTRIB);
+    to_inode(&inode, None, Events::MODIFY);
     assert_eq!(read(&instance).len(), 2);
     let create = instance.watch(&inode, Events::ATTRIB, WatchFlags::MASK_CREATE);
     assert_eq!(create, Err(Errno::EEXIST));
-    to_inode(&inode, Events::DELETE_SELF);
+    to_inode(&inode, None, Events::DELETE_SELF);
     assert_eq!(read(&instance), [(number, 0x8000, 0, vec![])]);
     assert_eq!(instance.unwatch(number), Err(Errno::EINVAL));
     drop((instance, other));
@@ -93,15 +93,15 @@ fn what_is_too_much_is_told_as_lost() {
         .watch(&inode, Events::WATCHED, WatchFlags::empty())
         .unwrap();
     for _ in 0..MAX_EVENTS {
-        to_inode(&inode, Events::MODIFY);
-        to_inode(&inode, Events::ATTRIB);
+        to_inode(&inode, None, Events::MODIFY);
+        to_inode(&inode, None, Events::ATTRIB);
     }
     let all = read(&instance);
     // What tells of it has a place besides.
     assert_eq!(all.len(), MAX_EVENTS + 1);
     assert_eq!(all[0].0, number);
     assert_eq!(all[MAX_EVENTS], (-1, 0x4000, 0, vec![]));
-    to_inode(&inode, Events::OPEN);
+    to_inode(&inode, None, Events::OPEN);
     assert_eq!(read(&instance).len(), 1);
     instance.unwatch(number).unwrap();
     read(&instance);
@@ -124,11 +124,11 @@ fn who_has_no_memory_loses_events_and_is_told() {
         Events::OPEN,
         Events::MODIFY,
     ] {
-        to_inode(&inode, events);
+        to_inode(&inode, None, events);
     }
     let all: Vec<_> = read(&instance).into_iter().map(|event| event.1).collect();
     assert_eq!(all, [0x20, 2, 4, 0x4000]);
-    to_inode(&inode, Events::OPEN);
+    to_inode(&inode, None, Events::OPEN);
     assert_eq!(read(&instance).len(), 1);
     drop(instance);
     assert_eq!(account.bytes(), 0);

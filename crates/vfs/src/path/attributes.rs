@@ -37,7 +37,7 @@ impl MountNamespace {
             mode: Some(mode),
             ..SetMetadata::default()
         })?;
-        notify::at_path(at, Events::ATTRIB);
+        notify::at_name(at, Events::ATTRIB);
         Ok(())
     }
 
@@ -64,7 +64,7 @@ impl MountNamespace {
             mode,
             ..SetMetadata::default()
         })?;
-        notify::at_path(at, Events::ATTRIB);
+        notify::at_name(at, Events::ATTRIB);
         Ok(())
     }
 
@@ -94,7 +94,7 @@ impl MountNamespace {
             mtime: mtime.value(),
             ..SetMetadata::default()
         })?;
-        notify::at_path(at, Events::ATTRIB);
+        notify::at_name(at, Events::ATTRIB);
         Ok(())
     }
 
@@ -120,7 +120,7 @@ impl MountNamespace {
             ..SetMetadata::default()
         })?;
         cut::length_was_set(at.inode());
-        notify::at_path(at, Events::MODIFY);
+        notify::at_name(at, Events::MODIFY);
         Ok(())
     }
 

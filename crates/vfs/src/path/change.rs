@@ -4,9 +4,9 @@ use super::dentry::{Dentry, Names};
 use super::name::Name;
 use super::walk::Walk;
 use super::{MountNamespace, Path, PathContext};
-use crate::notify::{self, Events};
+use crate::notify::{self, Events, Watched};
 use crate::{Access, Errno, FileKind, Inode, Metadata, NewNode, Result};
-use alloc::sync::{Arc, Weak};
+use alloc::sync::Arc;
 use paddock_cred::Cap;
 
 /// The last component of a path, and where it is.
@@ -66,7 +66,13 @@ impl MountNamespace {
             let inode = make(dir.inode())?;
             self.remember(&dir.dentry, names, inode)
         };
-        notify::to_name(&dir.dentry, name, dentry.kind(), Events::CREATE);
+        notify::to_name(
+            &dir.dentry,
+            name,
+            Some(dentry.inode()),
+            dentry.kind(),
+            Events::CREATE,
+        );
         Ok(dentry)
     }
 
@@ -173,7 +179,7 @@ impl MountNamespace {
             Ok(old.inode().clone())
         };
         self.change_dir(&place.dir, make, &place.name)?;
-        notify::to_inode(old.inode(), Events::ATTRIB);
+        notify::to_inode(old.inode(), Some(old.dentry.fs()), Events::ATTRIB);
         Ok(())
     }
 
@@ -225,18 +231,18 @@ impl MountNamespace {
             }
             (kind, victim)
         };
-        match victim {
+        let inode = match victim {
             Victim::InUse(victim) => {
                 self.uncover(&victim)?;
-                notify::name_lost(victim.inode());
+                Some(victim.inode().clone())
             }
-            Victim::Unused(watched) => {
-                if let Some(inode) = watched.and_then(|inode| inode.upgrade()) {
-                    notify::name_lost(&inode);
-                }
-            }
+            Victim::Unused(watched) => watched.and_then(|watched| watched.inode()),
+        };
+        if let Some(inode) = &inode {
+            notify::name_lost(inode, dir.dentry.fs());
         }
-        notify::to_name(&dir.dentry, &place.name, kind, Events::DELETE);
+        let (dir, name) = (&dir.dentry, &place.name);
+        notify::to_name(dir, name, inode.as_ref(), kind, Events::DELETE);
         Ok(())
     }
 
@@ -257,7 +263,7 @@ enum Victim {
     /// Others have it: it is forgotten when its name is gone.
     InUse(Arc<Dentry>),
     /// Forgotten. Its inode, if somebody may watch that.
-    Unused(Option<Weak<dyn Inode>>),
+    Unused(Option<Watched>),
 }
 
 /// May names be added to `dir`? Its metadata.

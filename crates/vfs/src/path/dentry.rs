@@ -214,7 +214,7 @@ impl Dentry {
     }
 
     /// The filesystem, by the number of its first mount.
-    pub(super) fn fs(&self) -> u64 {
+    pub(crate) fn fs(&self) -> u64 {
         self.fs
     }
 

@@ -2,6 +2,7 @@
 
 use super::mount_table::Spot;
 use super::{Dentry, Path};
+use crate::notify;
 use crate::writers::Writers;
 use crate::{Errno, FileSystem, Result};
 use alloc::string::String;
@@ -351,6 +352,12 @@ impl Mount {
     /// Whether its filesystem refuses changes through any mount.
     pub fn is_fs_read_only(&self) -> bool {
         self.fs.read_only() || self.fs.state().is_read_only()
+    }
+}
+
+impl Drop for Mount {
+    fn drop(&mut self) {
+        notify::fanotify::mount_ended(self.id);
     }
 }
 

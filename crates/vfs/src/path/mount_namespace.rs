@@ -6,6 +6,7 @@ use super::mount::{Mount, MountFlags, Space, Unmount};
 use super::mount_table::MountTable;
 use super::walk::Walk;
 use super::{Path, PathContext};
+use crate::notify;
 use crate::{Errno, File, FileSystem, Inode, Metadata, OpenFlags, Result};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -137,6 +138,12 @@ impl MountNamespace {
             };
         }
         path
+    }
+
+    /// Has mounts have numbers from `first` on, which those of other trees do not have.
+    #[cfg(test)]
+    pub(crate) fn number_mounts_from(&self, first: u64) {
+        self.next_mount.store(first, Ordering::Relaxed);
     }
 
     /// The dentry of `name` in `dir`, from the cache or from the filesystem.
@@ -340,6 +347,7 @@ impl MountNamespace {
             true => Ok(()),
             false => {
                 self.cache.purge(fs_id);
+                notify::fanotify::filesystem_ended(fs_id);
                 fs.unmount()
             }
         }

@@ -5,6 +5,7 @@ use super::walk::Walk;
 use super::{MountFlags, MountNamespace, Path, PathContext};
 use crate::cut;
 use crate::lease;
+use crate::notify::fanotify::Mask;
 use crate::notify::{self, Events};
 use crate::{
     Access, Errno, File, FileKind, NewNode, OpenFile, OpenFlags, Result, SetMetadata, Writing,
@@ -59,6 +60,7 @@ impl MountNamespace {
         let writing = (is_regular && (truncate || flags.writable()))
             .then(|| Writing::at(&at))
             .transpose()?;
+        ask(&at)?;
         if is_regular {
             lease::check(at.inode(), flags)?;
         }
@@ -70,10 +72,30 @@ impl MountNamespace {
             };
             at.inode().set_metadata(&change)?;
             cut::length_was_set(at.inode());
-            notify::at_path(&at, Events::MODIFY);
+            notify::at_name(&at, Events::MODIFY);
         }
         let file = self.file_of(&at, flags)?;
         describe(at, file, flags, writing.filter(|_| flags.writable()))
+    }
+
+    /// Opens what an event of fanotify(7) is about: nobody is asked whether that may be
+    /// opened, and nobody hears of it, or of what is done by way of it. May sleep.
+    /// `EROFS`, `ETXTBSY`, `EWOULDBLOCK`, `ERESTARTSYS`, `ENOMEM`.
+    pub fn open_unheard(&self, at: &Path, flags: OpenFlags) -> Result<Arc<OpenFile>> {
+        let is_regular = at.kind() == FileKind::Regular;
+        let writes = is_regular && flags.writable();
+        if writes {
+            at.mount.check_writable()?;
+        }
+        let writing = writes.then(|| Writing::at(at)).transpose()?;
+        if is_regular {
+            lease::check(at.inode(), flags)?;
+        }
+        let file = match self.file_of(at, flags)? {
+            Some(file) => file,
+            None => at.dentry.ordinary_file()?,
+        };
+        OpenFile::unheard(file, at.clone(), flags, writing)
     }
 
     /// The inode's own file, or `None` for the ordinary one.
@@ -161,6 +183,7 @@ impl MountNamespace {
 
     /// A file just made is open whatever its mode says.
     fn open_created(&self, at: Path, flags: OpenFlags) -> Result<Arc<OpenFile>> {
+        ask(&at)?;
         let file = at.inode().clone().open(flags)?;
         let writing = flags.writable().then(|| Writing::at(&at));
         describe(at, file, flags, writing.transpose()?)
@@ -208,9 +231,20 @@ impl MountNamespace {
         )?;
         dentry.mark_unnamed(!flags.contains(OpenFlags::EXCL));
         let at = dir.at(dentry);
+        ask(&at)?;
         let writing = Writing::at(&at)?;
         let flags = flags.difference(OpenFlags::DIRECTORY);
         describe(at, None, flags, Some(writing))
+    }
+}
+
+/// Those are asked who want to be before it is opened (fanotify(7)). Sleeps. `EPERM`,
+/// `ERESTARTSYS`, `ENOMEM`.
+#[inline]
+fn ask(at: &Path) -> Result<()> {
+    match notify::is_any() {
+        true => notify::ask(at, Mask::OPEN_PERM),
+        false => Ok(()),
     }
 }
 

@@ -43,7 +43,7 @@ impl MountNamespace {
                 drop(renaming);
                 self.cache.remove(&replaced);
                 self.uncover(&replaced)?;
-                notify::name_lost(replaced.inode());
+                notify::name_lost(replaced.inode(), replaced.fs());
             }
             None => {}
         }

@@ -65,7 +65,7 @@ impl MountNamespace {
     ) -> Result<()> {
         check_change(context, at, name)?;
         at.inode().set_xattr(name, Some(value), mode)?;
-        notify::at_path(at, Events::ATTRIB);
+        notify::at_name(at, Events::ATTRIB);
         Ok(())
     }
 
@@ -73,7 +73,7 @@ impl MountNamespace {
     pub fn remove_xattr(&self, context: &PathContext, at: &Path, name: &[u8]) -> Result<()> {
         check_change(context, at, name)?;
         at.inode().set_xattr(name, None, SetXattr::Replace)?;
-        notify::at_path(at, Events::ATTRIB);
+        notify::at_name(at, Events::ATTRIB);
         Ok(())
     }
 

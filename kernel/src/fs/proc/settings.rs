@@ -15,7 +15,7 @@ use paddock_mem::MAX_AREAS;
 use paddock_process::PIPE_MAX;
 use paddock_sync::OnceCell;
 use paddock_vfs::OpenFile;
-use paddock_vfs::notify::{MAX_EVENTS, MAX_INSTANCES, MAX_WATCHES};
+use paddock_vfs::notify::{MAX_EVENTS, MAX_INSTANCES, MAX_WATCHES, fanotify};
 use paddock_vfs::proc_fs::{ProcFile, ProcNode, StaticDir};
 
 /// The largest process number plus one.
@@ -164,9 +164,14 @@ fn fs_directory() -> StaticDir {
         .with("max_queued_events", number(|| MAX_EVENTS as u64))
         .with("max_user_instances", setting(&INOTIFY_INSTANCES))
         .with("max_user_watches", setting(&INOTIFY_WATCHES));
+    let fanotify = StaticDir::new()
+        .with("max_queued_events", setting(&FANOTIFY_EVENTS))
+        .with("max_user_groups", setting(&FANOTIFY_GROUPS))
+        .with("max_user_marks", setting(&FANOTIFY_MARKS));
     StaticDir::new()
         .with("aio-max-nr", setting(&AIO_MAX_NR))
         .with("aio-nr", number(aio::wanted))
+        .with("fanotify", ProcNode::dir(fanotify))
         .with("inotify", ProcNode::dir(inotify))
         .with("lease-break-time", setting(&LEASE_BREAK_TIME))
         .with("leases-enable", setting(&LEASES_ENABLE))
@@ -207,6 +212,21 @@ static AIO_MAX_NR: Setting = Setting {
     get: || aio::MOST.load(Relaxed),
     set: |most| aio::MOST.store(most.into(), Relaxed),
     most: u32::MAX,
+};
+static FANOTIFY_EVENTS: Setting = Setting {
+    get: || fanotify::MAX_EVENTS.load(Relaxed).into(),
+    set: |most| fanotify::MAX_EVENTS.store(most, Relaxed),
+    most: i32::MAX as u32,
+};
+static FANOTIFY_GROUPS: Setting = Setting {
+    get: || fanotify::MAX_GROUPS.load(Relaxed).into(),
+    set: |most| fanotify::MAX_GROUPS.store(most, Relaxed),
+    most: i32::MAX as u32,
+};
+static FANOTIFY_MARKS: Setting = Setting {
+    get: || fanotify::MAX_MARKS.load(Relaxed).into(),
+    set: |most| fanotify::MAX_MARKS.store(most, Relaxed),
+    most: i32::MAX as u32,
 };
 static INOTIFY_INSTANCES: Setting = Setting {
     get: || MAX_INSTANCES.load(Relaxed).into(),

@@ -8,6 +8,7 @@
 )]
 
 mod events;
+mod fanotify;
 mod files;
 mod identity;
 mod ipc;
@@ -48,6 +49,7 @@ use contracts;
 /// All of them, folder by folder.
 const FOLDERS: &[&[Named]] = &[
     events::ALL,
+    fanotify::ALL,
     files::ALL,
     identity::ALL,
     ipc::ALL,

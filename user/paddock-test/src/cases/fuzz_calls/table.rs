@@ -340,6 +340,9 @@ pub const CALLS: &[Entry] = entries! {
     243 recvmmsg(Fd, Message, Range(0, 2), Bits(0x4001_dfff), Time);
     260 wait4(Pid, Buffer, Bits(0xe000_000b), Buffer);
     261 prlimit64(Own, Range(-1, 17), Words, Buffer);
+    // Of classes that nobody waits for.
+    262 fanotify_init(Bits(0x1ff3), OPEN);
+    263 fanotify_mark(Fd, Bits(0x7ff), Bits(0x5807_ffff), Dir, Path);
     264 name_to_handle_at(Dir, Path, Words, Buffer, AT);
     265 open_by_handle_at(Fd, Words, OPEN);
     266 clock_adjtime(Of(&[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 99]), Buffer);
