@@ -130,6 +130,7 @@ impl OpenFile {
         Self::counted(file, Some(path), flags, (writing, true))
     }
 
+    #[inline]
     fn counted(
         file: Arc<dyn File>,
         path: Option<Path>,

@@ -248,6 +248,7 @@ fn ask(at: &Path) -> Result<()> {
     }
 }
 
+#[inline]
 fn describe(
     at: Path,
     file: Option<Arc<dyn File>>,
