@@ -71,8 +71,8 @@ impl Reserve {
 pub(super) fn init_reserves() {
     let total = FRAMES.lock().total();
     TOTAL.store(total, Relaxed);
-    KERNEL_RESERVE.store((total / 128).clamp(48, 512), Relaxed);
-    OPERATOR_RESERVE.store((total / 32).clamp(32, 2048), Relaxed);
+    KERNEL_RESERVE.store((total / 128).clamp(32, 512), Relaxed);
+    OPERATOR_RESERVE.store((total / 32).clamp(24, 2048), Relaxed);
     publish(&FRAMES.lock());
 }
 
