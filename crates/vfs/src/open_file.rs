@@ -1,7 +1,8 @@
 //! [`OpenFile`]: Linux's open file description.
 
+mod hearing;
+
 use crate::cut;
-use crate::notify::fanotify::Mask;
 use crate::notify::{self, Events};
 use crate::observers::{CloseObserver, Observers};
 use crate::{
@@ -89,9 +90,8 @@ impl fmt::Debug for OpenFile {
 impl Drop for OpenFile {
     fn drop(&mut self) {
         let flags = self.flags();
-        if let Some(path) = &self.path
+        if let Some(path) = self.heard_at()
             && !flags.contains(OpenFlags::PATH)
-            && !self.is_unheard
         {
             let events = match flags.writable() {
                 true => Events::CLOSE_WRITE,
@@ -332,32 +332,6 @@ impl OpenFile {
         Ok(count)
     }
 
-    /// Those who watch it hear of what was done to some bytes.
-    fn notify(&self, count: usize, events: Events) {
-        if count > 0
-            && notify::is_any()
-            && let Some(path) = &self.path
-            && !self.is_unheard
-        {
-            notify::at_path(path, events);
-        }
-    }
-
-    /// Those are asked who want to be before it is read (fanotify(7)): what read(2) and its
-    /// kin do before they take the offset. No lock may be held. Sleeps.
-    ///
-    /// # Errors
-    /// `EPERM` if somebody refuses it; `ERESTARTSYS` for who has to end meanwhile; `ENOMEM`.
-    #[inline]
-    pub fn ask_read(&self) -> Result<()> {
-        match &self.path {
-            Some(path) if notify::is_any() && !self.is_unheard => {
-                notify::ask(path, Mask::ACCESS_PERM)
-            }
-            _ => Ok(()),
-        }
-    }
-
     /// A read(2) of the kernel's own.
     pub fn read(&self, buf: &mut [u8]) -> Result<usize> {
         self.read_at(&mut self.offset(), &mut buf.into())
@@ -538,7 +512,7 @@ impl OpenFile {
         if let Some(inode) = self.inode() {
             cut::length_was_set(inode);
         }
-        if let Some(path) = self.path.as_ref().filter(|_| !self.is_unheard) {
+        if let Some(path) = self.heard_at() {
             notify::at_name(path, Events::MODIFY);
         }
         Ok(())

@@ -173,7 +173,7 @@ fn is_reported_by(
     machine.expect(&format!("mistake: {mistake}"))?;
     for part in parts {
         let either: Vec<&str> = part.split(OR).collect();
-        machine.expect_one_of(&either)?;
+        machine.console().wait_for_one_of(&either, LIMIT)?;
     }
     machine.console().again();
     machine.expect("mistake: the machine goes on")?;

@@ -396,11 +396,6 @@ impl Machine {
         self.console.wait_for(text, LIMIT)
     }
 
-    /// Waits until the console shows one of `texts`.
-    pub fn expect_one_of(&mut self, texts: &[&str]) -> Result<()> {
-        self.console.wait_for_one_of(texts, LIMIT)
-    }
-
     /// Reboots the machine from inside, and waits until it is up again.
     pub fn reboot(&mut self) -> Result<()> {
         self.console.skip();

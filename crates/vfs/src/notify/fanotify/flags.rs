@@ -1,39 +1,41 @@
 //! The bits of fanotify_init(2) and fanotify_mark(2), and which go together.
 
+use crate::notify::Events;
 use crate::{Errno, OpenFlags, Result};
 
 bitflags::bitflags! {
-    /// What happens, and what else a mark says of it.
+    /// What happens, and what else a mark says of it. What inotify(7) knows too has the
+    /// same bits.
     #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
     pub struct Mask: u32 {
         /// It was read.
-        const ACCESS = 0x1;
+        const ACCESS = Events::ACCESS.bits();
         /// It was written.
-        const MODIFY = 0x2;
+        const MODIFY = Events::MODIFY.bits();
         /// Its metadata changed.
-        const ATTRIB = 0x4;
+        const ATTRIB = Events::ATTRIB.bits();
         /// Who could write it closed it.
-        const CLOSE_WRITE = 0x8;
+        const CLOSE_WRITE = Events::CLOSE_WRITE.bits();
         /// Who could not write it closed it.
-        const CLOSE_NOWRITE = 0x10;
+        const CLOSE_NOWRITE = Events::CLOSE_NOWRITE.bits();
         /// It was opened.
-        const OPEN = 0x20;
+        const OPEN = Events::OPEN.bits();
         /// A name went to another place.
-        const MOVED_FROM = 0x40;
+        const MOVED_FROM = Events::MOVED_FROM.bits();
         /// A name came from another place.
-        const MOVED_TO = 0x80;
+        const MOVED_TO = Events::MOVED_TO.bits();
         /// A name was made.
-        const CREATE = 0x100;
+        const CREATE = Events::CREATE.bits();
         /// A name was taken away.
-        const DELETE = 0x200;
+        const DELETE = Events::DELETE.bits();
         /// It lost its last name.
-        const DELETE_SELF = 0x400;
+        const DELETE_SELF = Events::DELETE_SELF.bits();
         /// It got another name.
-        const MOVE_SELF = 0x800;
+        const MOVE_SELF = Events::MOVE_SELF.bits();
         /// It was opened to be executed.
         const OPEN_EXEC = 0x1000;
         /// Events were lost.
-        const Q_OVERFLOW = 0x4000;
+        const Q_OVERFLOW = Events::Q_OVERFLOW.bits();
         /// It is to be opened.
         const OPEN_PERM = 0x1_0000;
         /// It is to be read.
@@ -45,7 +47,7 @@ bitflags::bitflags! {
         /// A name went from one place to another.
         const RENAME = 0x1000_0000;
         /// It is about a directory; of a mark: about directories, too.
-        const ONDIR = 0x4000_0000;
+        const ONDIR = Events::ISDIR.bits();
     }
 }
 

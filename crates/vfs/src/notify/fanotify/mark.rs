@@ -2,6 +2,7 @@
 
 use super::flags::{MarkFlags, MarkRequest, Mask};
 use super::group::Group;
+use crate::notify;
 use crate::{Errno, FileSystem, Inode, Result};
 use alloc::sync::{Arc, Weak};
 use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
@@ -21,7 +22,7 @@ pub enum Key {
 
 impl Key {
     pub fn of_inode(inode: &Arc<dyn Inode>) -> Key {
-        Key::Inode(Arc::as_ptr(inode).cast::<()>().addr())
+        Key::Inode(notify::key(inode))
     }
 }
 
