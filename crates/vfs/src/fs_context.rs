@@ -184,8 +184,8 @@ impl FsContext {
         Ok(())
     }
 
-    /// `FSCONFIG_CMD_CREATE`: `make` makes the filesystem of options and of whether it is
-    /// read-only, once `allow` has let it. May sleep.
+    /// `FSCONFIG_CMD_CREATE`: `make` makes the filesystem of options, of whether it is
+    /// read-only and of its source, once `allow` has let it. May sleep.
     ///
     /// # Errors
     /// `EBUSY` if something else is expected; those of `allow`; those of `make`, after
@@ -193,12 +193,13 @@ impl FsContext {
     pub fn create(
         &self,
         allow: impl FnOnce() -> Result<()>,
-        make: impl FnOnce(&str, bool) -> Result<Arc<dyn FileSystem>>,
+        make: impl FnOnce(&str, bool, Option<&str>) -> Result<Arc<dyn FileSystem>>,
     ) -> Result<()> {
         let mut state = self.state.lock();
         state.check(Phase::Parameters)?;
         allow()?;
-        match make(&state.options, state.read_only == Some(true)) {
+        let source = state.source.as_deref();
+        match make(&state.options, state.read_only == Some(true), source) {
             Ok(fs) => (state.phase, state.fs) = (Phase::Mount, Some(fs)),
             Err(error) => {
                 state.phase = Phase::Failed;
@@ -310,14 +311,15 @@ mod tests {
         let twice = context.set("source", text("there"), good);
         assert_eq!(twice, Err(Errno::EINVAL));
         assert_eq!(context.change(|_, _, _| Ok(())), Err(Errno::EBUSY));
-        let refused = context.create(|| Err(Errno::EPERM), |_, _| Ok(fs()));
+        let refused = context.create(|| Err(Errno::EPERM), |_, _, _| Ok(fs()));
         assert_eq!(refused, Err(Errno::EPERM));
-        let make = |options: &str, read_only: bool| {
+        let make = |options: &str, read_only: bool, source: Option<&str>| {
             assert_eq!((options, read_only), ("size=1k,noswap", true));
+            assert_eq!(source, Some("here"));
             Ok(fs())
         };
         context.create(|| Ok(()), make).unwrap();
-        let again = context.create(|| Ok(()), |_, _| Ok(fs()));
+        let again = context.create(|| Ok(()), |_, _, _| Ok(fs()));
         assert_eq!(again, Err(Errno::EBUSY));
         assert_eq!(context.set("ro", Parameter::Flag, good), Err(Errno::EBUSY));
         assert_eq!(mount(&context), Ok("here".into()));
@@ -351,7 +353,7 @@ mod tests {
         assert_eq!(context.set("a", Parameter::Other, good), Err(Errno::EINVAL));
         let long = "x".repeat(MOST_OPTIONS);
         assert_eq!(context.set("a", text(&long), good), Err(Errno::EINVAL));
-        let failed = context.create(|| Ok(()), |_, _| Ok(fs()));
+        let failed = context.create(|| Ok(()), |_, _, _| Ok(fs()));
         assert_eq!(failed, Err(Errno::EBUSY));
         assert_eq!(context.mount(|_, _| Ok(())), Err(Errno::EBUSY));
     }

@@ -1,7 +1,7 @@
 //! Devices by number: what opening a node of `/dev` gives.
 
 use super::fifos::Fifos;
-use super::kmsg;
+use super::{kmsg, loops};
 use crate::random;
 use alloc::sync::Arc;
 use paddock_tty::{Terminals, Tty};
@@ -10,7 +10,11 @@ use paddock_vfs::{File, Inode, OpenFlags};
 
 /// Nodes beyond those of every system: the log, and the UART as a terminal
 /// that a session can have for its own, which the console is not.
-pub const EXTRA_NODES: &[NodeSpec] = &[("kmsg", 0o644, 1, 11), ("ttyAMA0", 0o600, 204, 64)];
+pub const EXTRA_NODES: &[NodeSpec] = &[
+    ("kmsg", 0o644, 1, 11),
+    ("ttyAMA0", 0o600, 204, 64),
+    loops::CONTROL,
+];
 
 struct Random;
 
@@ -27,6 +31,7 @@ pub fn table(terminals: &Arc<Terminals>, console: &Arc<Tty>) -> Arc<Devices> {
     devices.register_simple(Arc::new(Random));
     devices.register_char(1, 11, Arc::new(kmsg::open));
     register_terminals(&devices, terminals, console);
+    loops::register(&devices);
     Arc::new(devices)
 }
 

@@ -17,17 +17,20 @@ pub enum Kind {
     Devpts,
     /// The one of `/sys`.
     Sysfs,
+    /// One on a disk.
+    Ext4,
 }
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Kind; 6] = [
+    pub const ALL: [Kind; 7] = [
         Kind::Tmpfs,
         Kind::Cgroup2,
         Kind::Proc,
         Kind::Devtmpfs,
         Kind::Devpts,
         Kind::Sysfs,
+        Kind::Ext4,
     ];
 
     /// Its name.
@@ -39,7 +42,13 @@ impl Kind {
             Kind::Devtmpfs => "devtmpfs",
             Kind::Devpts => "devpts",
             Kind::Sysfs => "sysfs",
+            Kind::Ext4 => "ext4",
         }
+    }
+
+    /// Whether it is on a disk, which its source names.
+    pub const fn is_on_disk(self) -> bool {
+        matches!(self, Kind::Ext4)
     }
 
     /// The kind of a name.

@@ -9,6 +9,7 @@ mod initrd;
 mod job;
 pub mod kinds;
 mod kmsg;
+mod loops;
 pub mod mounts;
 pub mod proc;
 mod root;
@@ -30,11 +31,6 @@ use paddock_vfs::{MountNamespace, Path, PathContext};
 
 static CONSOLE: OnceCell<Arc<Tty>> = OnceCell::new();
 static MEMORY_FILES: OnceCell<Path> = OnceCell::new();
-
-/// The console's terminal, after [`mount_root`].
-pub fn console() -> Option<&'static Arc<Tty>> {
-    CONSOLE.get()
-}
 
 /// Finds the root filesystem and mounts everything. Once, in a thread; may
 /// sleep. Without a usable disk the root is in memory; what is wrong is told

@@ -4,7 +4,7 @@
 use super::clock::WallClock;
 use super::devices::EXTRA_NODES;
 use super::kinds::Kind;
-use super::{cgroup, proc, sys};
+use super::{cgroup, loops, proc, root, sys};
 use crate::memory;
 use crate::process::page_cache::ChargedPages;
 use crate::process::vfs::namespace;
@@ -14,6 +14,7 @@ use core::sync::atomic::{AtomicU32, Ordering};
 use paddock_abi::stat::make_device;
 use paddock_abi::{Errno, Result};
 use paddock_cred::{Cap, Cred};
+use paddock_ext4::Ext4;
 use paddock_process::PidSpace;
 use paddock_sync::{OnceCell, try_arc};
 use paddock_tty::DevPts;
@@ -111,6 +112,51 @@ pub fn made(
     }
 }
 
+/// The filesystem on the disk that `source` names, or the one that is mounted of it: with
+/// `read_only` it refuses changes.
+///
+/// # Errors
+/// Those of the path; `EINVAL` without one, for options, and for a disk without such a
+/// filesystem; `ENOTBLK` for what is no disk, `EACCES` where devices are not opened,
+/// `ENXIO` for one that is not there; `EBUSY` if it is mounted the other way;
+/// those of [`Ext4::mount`].
+pub fn of_device(
+    context: &PathContext,
+    source: Option<&[u8]>,
+    options: &str,
+    read_only: bool,
+) -> Result<Arc<dyn FileSystem>> {
+    let at = namespace().resolve(context, source.ok_or(Errno::EINVAL)?, true)?;
+    let metadata = at.inode().metadata()?;
+    if metadata.kind != FileKind::BlockDevice {
+        return Err(Errno::ENOTBLK);
+    }
+    if at.mount().flags().contains(MountFlags::NODEV) {
+        return Err(Errno::EACCES);
+    }
+    if !options.is_empty() {
+        return Err(Errno::EINVAL);
+    }
+    if let Some(fs) = namespace().on_device(metadata.rdev) {
+        return match fs.state().is_read_only() == read_only {
+            true => Ok(fs),
+            false => Err(Errno::EBUSY),
+        };
+    }
+    let disk = loops::disk(metadata.rdev)?;
+    let (clock, cache) = (try_arc(WallClock)?, root::cache()?);
+    let fs = Ext4::mount(disk, clock, cache, metadata.rdev, false)?;
+    fs.state().set_read_only(read_only)?;
+    Ok(fs)
+}
+
+/// A filesystem could not be mounted: if it was made for that, its disk is left clean.
+pub fn give_up(fs: &Arc<dyn FileSystem>) {
+    if fs.has_disk() && !namespace().is_mounted(fs) {
+        let _ = fs.unmount();
+    }
+}
+
 /// `EINVAL` unless a kind of filesystem knows an option. Those of devpts are looked at
 /// when it is made.
 pub fn check_option(kind: Kind, key: &str, value: Option<&str>, cred: &Cred) -> Result<()> {
@@ -150,7 +196,7 @@ pub fn check_rights(kind: Kind, cred: &Cred) -> Result<()> {
             cred.require_in(own.cgroup.owner(), Cap::CAP_SYS_ADMIN)
         }
         Kind::Proc => cred.require_in(own_space().owner(), Cap::CAP_SYS_ADMIN),
-        Kind::Devtmpfs | Kind::Sysfs => Err(Errno::EPERM),
+        Kind::Devtmpfs | Kind::Sysfs | Kind::Ext4 => Err(Errno::EPERM),
     }
 }
 
@@ -272,5 +318,5 @@ fn fill_dev(namespace: &MountNamespace, context: &PathContext) -> Result<()> {
         let number = make_device(major, minor);
         namespace.mknod(&inside, name.as_bytes(), FileKind::CharDevice, mode, number)?;
     }
-    Ok(())
+    loops::fill(namespace, &inside)
 }

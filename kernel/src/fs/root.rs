@@ -169,8 +169,9 @@ fn open_disk(disk: &Arc<Disk>, clock: &Arc<WallClock>) -> Result<Arc<dyn FileSys
     Ok(fs)
 }
 
-#[allow(clippy::disallowed_methods, reason = "runs at boot, before any user")]
-fn cache() -> Result<Arc<PageCache>> {
+/// The cache of pages of disks, which is there once somebody needs it. `ENOMEM`.
+#[allow(clippy::disallowed_methods, reason = "small, and once")]
+pub fn cache() -> Result<Arc<PageCache>> {
     if let Some(cache) = reclaim::page_cache() {
         return Ok(cache.clone());
     }

@@ -188,7 +188,13 @@ fn create(call: &Call<'_>, context: &FsContext) -> Result<()> {
     let (cred, kind) = (call.thread.cred(), kind_of(context)?);
     context.create(
         || mounts::check_rights(kind, &cred),
-        |options, read_only| mounts::made(kind, options, &cred, read_only),
+        |options, read_only, source| match kind.is_on_disk() {
+            false => mounts::made(kind, options, &cred, read_only),
+            true => {
+                let source = source.map(str::as_bytes);
+                mounts::of_device(&call.context(), source, options, read_only)
+            }
+        },
     )
 }
 

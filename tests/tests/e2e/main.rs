@@ -18,6 +18,7 @@ mod fuzz_syscalls;
 mod herd;
 mod herd_history;
 mod idle;
+mod loops;
 mod oci;
 mod power;
 mod processors;

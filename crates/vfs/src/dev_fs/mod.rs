@@ -3,6 +3,7 @@
 //! `/dev` itself is a memory filesystem with device nodes in it; opening one,
 //! wherever it lies, comes here through [`NodeOpener`].
 
+pub mod loops;
 mod simple;
 
 pub use simple::{FullFile, NullFile, RandomFile, RandomSource, ZeroFile};

@@ -1,7 +1,6 @@
 //! Trees of mounts that are in no namespace, held by a descriptor: what open_tree(2) and
 //! fsmount(2) give, for move_mount(2).
 
-use super::dentry::Dentry;
 use super::mount::{Mount, MountFlags};
 use super::{MountNamespace, Path, PathContext};
 use crate::{Errno, File, FileSystem, Inode, Metadata, OpenFile, OpenFlags, Result};
@@ -107,7 +106,7 @@ impl MountNamespace {
         let own = context.root.mount.space();
         let space = own.detached(self.next_space.fetch_add(1, Ordering::Relaxed));
         let id = self.next_mount();
-        let root = Dentry::new(fs.root(), id, b"", None)?;
+        let root = self.root_dentry(&fs, id)?;
         let mount = Mount::new((id, space), fs, root, None, source, flags)?;
         let changing = self.changing();
         self.mounts.push(mount.clone())?;

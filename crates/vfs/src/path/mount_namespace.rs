@@ -116,10 +116,19 @@ impl MountNamespace {
         covers: Path,
     ) -> Result<()> {
         let id = self.next_mount();
-        let root = Dentry::new(fs.root(), id, b"", None)?;
+        let root = self.root_dentry(&fs, id)?;
         let ids = (id, covers.mount.space());
         self.mounts
             .push(Mount::new(ids, fs, root, Some(covers), source, flags)?)
+    }
+
+    /// The root of a filesystem, for the mount of that number: the one that it has where it
+    /// is mounted already. `ENOMEM`.
+    pub(super) fn root_dentry(&self, fs: &Arc<dyn FileSystem>, id: u64) -> Result<Arc<Dentry>> {
+        match self.mounts.root_of(fs) {
+            Some(root) => Ok(root),
+            None => Dentry::new(fs.root(), id, b"", None),
+        }
     }
 
     pub(super) fn next_mount(&self) -> u64 {
@@ -254,7 +263,8 @@ impl MountNamespace {
         context.cred.require_in(&space.owner, Cap::CAP_SYS_ADMIN)
     }
 
-    /// Mounts `fs` on the directory `path`. `ENOTDIR`, `EPERM`, `ENOMEM`.
+    /// Mounts `fs` on the directory `path`. `ENOTDIR`, `EPERM`, `ENOMEM`; `EBUSY` if it is
+    /// mounted there.
     pub fn mount(
         &self,
         context: &PathContext,
@@ -267,6 +277,9 @@ impl MountNamespace {
         let covers = self.resolve(context, path, true)?;
         let _one = self.mounting.lock();
         let covers = self.place_for_mount(context, covers)?;
+        if covers.is_mount_root() && Arc::ptr_eq(&covers.mount.fs, &fs) {
+            return Err(Errno::EBUSY);
+        }
         match covers.is_dir() {
             true => self.add_mount(fs, source, flags, covers),
             false => Err(Errno::ENOTDIR),
@@ -367,6 +380,20 @@ impl MountNamespace {
             result = result.and(self.release(mount));
         }
         result
+    }
+
+    /// The filesystem that is mounted and whose files have this device number. May sleep.
+    pub fn on_device(&self, device: u64) -> Option<Arc<dyn FileSystem>> {
+        let has = |fs: &Arc<dyn FileSystem>| {
+            let metadata = fs.root().metadata();
+            metadata.is_ok_and(|metadata| metadata.device == device)
+        };
+        self.mounts.filesystems().into_iter().find(has)
+    }
+
+    /// Whether a filesystem is mounted anywhere.
+    pub fn is_mounted(&self, fs: &Arc<dyn FileSystem>) -> bool {
+        self.mounts.root_of(fs).is_some()
     }
 
     /// sync(2): makes everything written before durable. The first error.

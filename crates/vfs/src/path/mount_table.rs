@@ -426,6 +426,18 @@ impl MountTable {
         popped
     }
 
+    /// The root of a filesystem that is mounted.
+    pub fn root_of(&self, fs: &Arc<dyn FileSystem>) -> Option<Arc<Dentry>> {
+        let shows = |mount: &&Arc<Mount>| Arc::ptr_eq(&mount.fs, fs);
+        let attached = self.mounts.lock().all.iter().find(shows).cloned();
+        let mount = attached.or_else(|| self.detached.lock().iter().find(shows).cloned());
+        let mut root = mount?.root.clone();
+        while let Some(above) = root.parent() {
+            root = above;
+        }
+        Some(root)
+    }
+
     /// Whether any mount shows the filesystem whose root is `fs`.
     pub fn shows(&self, fs: u64) -> bool {
         let shows = |mount: &Arc<Mount>| mount.root.fs() == fs;

@@ -78,9 +78,10 @@ pub fn slabs(out: &mut Text<'_>) -> Result<()> {
 
 pub fn filesystems(out: &mut Text<'_>) -> Result<()> {
     for kind in Kind::ALL {
-        out.put(format_args!("nodev\t{}\n", kind.name()))?;
+        let device = if kind.is_on_disk() { "" } else { "nodev" };
+        out.put(format_args!("{device}\t{}\n", kind.name()))?;
     }
-    out.bytes(b"\text4\n")
+    Ok(())
 }
 
 /// The controllers, in hierarchy 0 (cgroups(7)).
@@ -96,9 +97,9 @@ pub fn cgroups(out: &mut Text<'_>) -> Result<()> {
 
 pub fn devices(out: &mut Text<'_>) -> Result<()> {
     let characters =
-        "  1 mem\n  5 /dev/tty\n  5 /dev/console\n  5 /dev/ptmx\n136 pts\n204 ttyAMA\n";
+        "  1 mem\n  5 /dev/tty\n  5 /dev/console\n  5 /dev/ptmx\n 10 misc\n136 pts\n204 ttyAMA\n";
     out.put(format_args!(
-        "Character devices:\n{characters}\nBlock devices:\n254 virtblk\n"
+        "Character devices:\n{characters}\nBlock devices:\n  7 loop\n254 virtblk\n"
     ))
 }
 

@@ -1,0 +1,54 @@
+//! Filesystems in files: loop devices (loop(4)), and ext4 on them.
+
+use anyhow::Result;
+use std::fs;
+use std::path::{Path, PathBuf};
+use xtask::machine::{machine, test_folder};
+use xtask::process::{capture, tool};
+
+fn image(name: &str) -> Result<PathBuf> {
+    let image = test_folder().join(name);
+    fs::write(&image, vec![0; 16 << 20])?;
+    let mut mke2fs = tool("mke2fs")?;
+    mke2fs.args(["-q", "-F", "-t", "ext4"]);
+    capture(mke2fs.arg(&image))?;
+    Ok(image)
+}
+
+/// What e2fsck has to say of an image that nobody has mounted.
+fn check(image: &Path) -> Result<()> {
+    let mut e2fsck = tool("e2fsck")?;
+    capture(e2fsck.arg("-fn").arg(image)).map(drop)
+}
+
+/// Prints what became of each step.
+const USED: &str = "cd /tmp; mkdir a b; \
+    losetup /dev/loop3 image; \
+    mount -t ext4 /dev/loop3 a && echo mounted; \
+    echo one > a/f; mkdir a/d; dd if=/dev/zero of=a/big bs=64k count=40 2>/dev/null; \
+    mount -t ext4 /dev/loop3 a 2>/dev/null || echo not twice at one place; \
+    mount -t ext4 /dev/loop3 b && cat b/f; echo two > b/g; cat a/g; umount b; \
+    mount -t ext4 image b 2>/dev/null || echo no disk; \
+    mount -t ext4 /dev/loop4 b 2>/dev/null || echo nothing there; \
+    mount -o remount,ro a; (echo x > a/x) 2>/dev/null || echo read-only; \
+    mount -o remount,rw a && echo three > a/x; \
+    losetup -d /dev/loop3; grep -c /dev/loop3 /proc/mounts; \
+    umount a && echo unmounted; mount -t ext4 /dev/loop3 a 2>/dev/null || echo let go of";
+
+#[test]
+fn a_filesystem_in_a_file_is_mounted_and_left_clean() -> Result<()> {
+    let image = image("loop.img")?;
+    let machine = machine("loop").up()?;
+    let sent = machine.ssh_with_input("cat > /tmp/image", fs::read(&image)?)?;
+    assert!(sent.status.success(), "{:?}", sent.status);
+    let expected = "mounted\nnot twice at one place\none\ntwo\nno disk\nnothing there\n\
+                    read-only\n1\nunmounted\nlet go of\n";
+    assert_eq!(machine.sh(USED)?, expected);
+    let again = "cd /tmp; losetup /dev/loop0 image; mount -t ext4 /dev/loop0 a; \
+                 cat a/f a/g a/x; ls a | wc -l; umount a; losetup -d /dev/loop0; sync";
+    assert_eq!(machine.sh(again)?, "one\ntwo\nthree\n6\n");
+    let back = machine.ssh("cat /tmp/image")?;
+    fs::write(&image, back.stdout)?;
+    check(&image)?;
+    machine.off()
+}
