@@ -4,7 +4,8 @@
 use super::Call;
 use super::buffers::with_chunk;
 use crate::arch::user_access::copy_to_user;
-use crate::console::{kmsg, log_ring::LOG_CAPACITY};
+use crate::console::kmsg;
+use crate::console::log_ring::{LOG_CAPACITY, log_queue};
 use crate::process::uts::Uts;
 use crate::process::{namespaces, terminals, tree, uts};
 use crate::user_memory::read_bytes;
@@ -16,6 +17,7 @@ use paddock_abi::time::NANOS;
 use paddock_abi::{Errno, Result};
 use paddock_cred::Cap;
 use paddock_sched::CpuMask;
+use paddock_sync::NO_DEADLINE;
 
 /// uname(2).
 pub fn uname(call: &mut Call<'_>) -> Result<u64> {
@@ -120,8 +122,10 @@ pub fn getrandom(call: &mut Call<'_>) -> Result<u64> {
     })
 }
 
+const SYSLOG_READ: u32 = 2;
 const SYSLOG_READ_ALL: u32 = 3;
 const SYSLOG_READ_CLEAR: u32 = 4;
+const SYSLOG_CLEAR: u32 = 5;
 const SYSLOG_SIZE_UNREAD: u32 = 9;
 const SYSLOG_SIZE_BUFFER: u32 = 10;
 
@@ -131,11 +135,22 @@ pub fn syslog(call: &mut Call<'_>) -> Result<u64> {
     let action = call.uint(0);
     call.require(Cap::CAP_SYSLOG)?;
     match action {
-        SYSLOG_READ_ALL | SYSLOG_READ_CLEAR => read_log(call),
-        SYSLOG_SIZE_UNREAD => Ok(0),
+        SYSLOG_READ => read_new(call),
+        SYSLOG_READ_ALL => read_log(call),
+        SYSLOG_READ_CLEAR => {
+            let read = read_log(call)?;
+            kmsg::clear();
+            Ok(read)
+        }
+        SYSLOG_CLEAR => {
+            kmsg::clear();
+            Ok(0)
+        }
+        SYSLOG_SIZE_UNREAD => Ok(kmsg::unread() as u64),
         SYSLOG_SIZE_BUFFER => Ok(LOG_CAPACITY as u64),
         SYSLOG_LEVEL if !(1..=8).contains(&call.int(2)) => Err(Errno::EINVAL),
-        0 | 1 | 5..=SYSLOG_LEVEL => Ok(0),
+        // What the console shows is what its command line says.
+        0 | 1 | 6..=SYSLOG_LEVEL => Ok(0),
         _ => Err(Errno::EINVAL),
     }
 }
@@ -143,15 +158,34 @@ pub fn syslog(call: &mut Call<'_>) -> Result<u64> {
 /// Sets how important what the console shows must be.
 const SYSLOG_LEVEL: u32 = 8;
 
-fn read_log(call: &Call<'_>) -> Result<u64> {
+/// A buffer for no more than the caller has room for, and for `most`. `EINVAL`, `ENOMEM`.
+fn room(call: &Call<'_>, most: usize) -> Result<Vec<u8>> {
     let room = usize::try_from(call.int(2)).map_err(|_| Errno::EINVAL)?;
     if call.word(1) == 0 {
         return Err(Errno::EINVAL);
     }
+    let size = room.min(most);
     let mut text = Vec::new();
-    let size = room.min(kmsg::text_size());
     text.try_reserve_exact(size).map_err(|_| Errno::ENOMEM)?;
     text.resize(size, 0);
+    Ok(text)
+}
+
+/// Waits for lines that nobody has read so, and gives them once. Sleeps.
+fn read_new(call: &Call<'_>) -> Result<u64> {
+    let mut text = room(call, LOG_CAPACITY)?;
+    if text.is_empty() {
+        return Ok(0);
+    }
+    let read = || Some(kmsg::read_new(&mut text)).filter(|&count| count > 0);
+    let waited = log_queue().wait_interruptible(NO_DEADLINE, read);
+    let count = waited.map_err(|_| Errno::ERESTARTSYS)?;
+    copy_to_user(call.word(1), &text[..count])?;
+    Ok(count as u64)
+}
+
+fn read_log(call: &Call<'_>) -> Result<u64> {
+    let mut text = room(call, kmsg::text_size())?;
     // The newest, if there is not room for all.
     let count = kmsg::read_all(&mut text);
     copy_to_user(call.word(1), &text[..count])?;

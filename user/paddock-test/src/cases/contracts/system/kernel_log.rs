@@ -1,6 +1,33 @@
 //! syslog(2): what is asked of the kernel's log, and by whom.
 use crate::cases::contracts::prelude::*;
 
+/// What is read of the log is read once, and what is cleared is not shown.
+fn said(t: &mut Report) -> Outcome {
+    let mut bytes = vec![0u8; 1 << 20];
+    let (at, length) = (bytes.as_mut_ptr(), 1 << 20);
+    let say = |what: &str| std::fs::write("/dev/kmsg", what).map_err(|error| error.to_string());
+    say("<6>the first of two\n")?;
+    t.check("unread", raw!(SYS_syslog, 9, 0, 0).is_ok_and(|it| it > 0));
+    let mut seen = String::new();
+    while !seen.contains("the first of two") {
+        let count = raw!(SYS_syslog, 2, at, length)? as usize;
+        seen.push_str(&String::from_utf8_lossy(&bytes[..count]));
+    }
+    say("<6>the second of two\n")?;
+    let count = raw!(SYS_syslog, 2, at, length)? as usize;
+    let seen = String::from_utf8_lossy(&bytes[..count]).into_owned();
+    t.check("the next is read", seen.contains("the second of two"));
+    t.check(
+        "the first is not read again",
+        !seen.contains("the first of two"),
+    );
+    yes!(t; "cleared": syscall(SYS_syslog, 5, 0, 0););
+    let count = raw!(SYS_syslog, 3, at, length)? as usize;
+    let seen = String::from_utf8_lossy(&bytes[..count]).into_owned();
+    t.check("not shown", !seen.contains("of two"));
+    Ok(())
+}
+
 pub fn run(t: &mut Report) -> Outcome {
     let mut bytes = [0u8; 64];
     let at = bytes.as_mut_ptr();
@@ -16,6 +43,10 @@ pub fn run(t: &mut Report) -> Outcome {
     t.same("closed", go(0, null_mut(), 0), Ok(0));
     t.same("opened", go(1, null_mut(), 0), Ok(0));
     t.check("its size", go(10, null_mut(), 0).is_ok_and(|it| it >= 4096));
+    t.refused("to read nowhere", go(2, null_mut(), 8), EINVAL);
+    t.refused("less than nothing", go(2, at, -1), EINVAL);
+    t.same("nothing is read", go(2, at, 0), Ok(0));
+    said(t)?;
     as_nobody(t, |t| {
         t.refused("nobody's level", go(8, null_mut(), 7), EPERM);
         t.refused("nor does it empty it", go(5, null_mut(), 0), EPERM);
