@@ -140,6 +140,18 @@ pub const F_WRLCK: u32 = 1;
 pub const F_UNLCK: u32 = 2;
 /// fcntl(2): what happens in a folder is told by signals.
 pub const F_NOTIFY: u32 = 1026;
+/// An event of `F_NOTIFY`: a file was read.
+pub const DN_ACCESS: u32 = 1;
+/// One was written or cut.
+pub const DN_MODIFY: u32 = 2;
+/// One was made, or came.
+pub const DN_CREATE: u32 = 4;
+/// One lost its name there.
+pub const DN_DELETE: u32 = 8;
+/// One got another name there.
+pub const DN_RENAME: u32 = 16;
+/// The metadata of one changed.
+pub const DN_ATTRIB: u32 = 32;
 /// Again and again, beside the events.
 pub const DN_MULTISHOT: u32 = 0x8000_0000;
 /// fcntl(2): which that is.

@@ -6,18 +6,18 @@
 use crate::table::{self, Table, Which};
 use crate::{Caller, Perm};
 use alloc::sync::Arc;
-use core::sync::atomic::{AtomicI32, AtomicU64, Ordering::Relaxed};
+use core::sync::atomic::{AtomicI32, AtomicU32, AtomicU64, Ordering::Relaxed};
 use paddock_abi::ipc::{IpcPerm, SHM_DEST, SHM_LOCKED, ShmidDs};
 use paddock_abi::{Errno, Result};
 use paddock_cred::Cap;
 use paddock_sync::{PreemptOff, Rank, SpinLock, try_arc};
 
 /// The longest segment, in bytes (`kernel.shmmax`).
-pub const SHMMAX: u64 = u64::MAX - (1 << 24);
+pub static SHMMAX: AtomicU64 = AtomicU64::new(u64::MAX - (1 << 24));
 /// Pages of all segments together (`kernel.shmall`).
-pub const SHMALL: u64 = u64::MAX - (1 << 24);
+pub static SHMALL: AtomicU64 = AtomicU64::new(u64::MAX - (1 << 24));
 /// Segments (`kernel.shmmni`).
-pub const SHMMNI: u32 = 4096;
+pub static SHMMNI: AtomicU32 = AtomicU32::new(4096);
 
 const PAGE_SIZE: u64 = 4096;
 
@@ -153,18 +153,18 @@ impl<M> Segments<M> {
             false => segment.state.lock().perm.check(caller.cred, flags & 0o777),
         };
         let make = || {
-            if !(1..=SHMMAX).contains(&bytes) {
+            if !(1..=SHMMAX.load(Relaxed)).contains(&bytes) {
                 return Err(Errno::EINVAL);
             }
             let pages = bytes.div_ceil(PAGE_SIZE);
             let sum = self.pages.load(Relaxed).checked_add(pages);
-            if sum.is_none_or(|sum| sum > SHMALL) {
+            if sum.is_none_or(|sum| sum > SHMALL.load(Relaxed)) {
                 return Err(Errno::ENOSPC);
             }
             try_arc(Segment::new(caller, key, flags, bytes, make()?))
         };
         let add = |table: &mut Table<_>, segment: Arc<Segment<M>>| {
-            let id = table.insert(key, SHMMNI, segment.clone())?;
+            let id = table.insert(key, SHMMNI.load(Relaxed), segment.clone())?;
             segment.id.store(id, Relaxed);
             self.pages.fetch_add(segment.pages(), Relaxed);
             Ok(id)
@@ -316,7 +316,7 @@ mod tests {
             |who: &Caller<'_>, key, flags, bytes| all.get(who, (key, flags), bytes, || Ok(()));
         assert_eq!(get(&own, 5, 0o600, 10), Err(Errno::ENOENT));
         assert_eq!(get(&own, 5, IPC_CREAT, 0), Err(Errno::EINVAL));
-        let too_long = get(&own, 5, IPC_CREAT, SHMMAX + 1);
+        let too_long = get(&own, 5, IPC_CREAT, SHMMAX.load(Relaxed) + 1);
         assert_eq!(too_long, Err(Errno::EINVAL));
         let id = get(&own, 5, IPC_CREAT | 0o600, 5000).unwrap();
         assert_eq!(get(&own, 5, 0o600, 0), Ok(id));

@@ -95,8 +95,8 @@ impl IoSignal {
         effective == 0 || uids.contains(&real) || uids.contains(&effective)
     }
 
-    /// What is sent when a lease is broken.
-    pub fn info_of_lease(&self) -> Siginfo {
+    /// What is sent when a lease is broken, or something happens in a folder.
+    pub fn info_of_message(&self) -> Siginfo {
         match self.signal {
             0 => Siginfo::kernel(SIGIO),
             signal => {

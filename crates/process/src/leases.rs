@@ -2,6 +2,7 @@
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
+use core::ops::Bound;
 use paddock_abi::{Errno, Result};
 use paddock_sync::try_insert;
 
@@ -21,6 +22,8 @@ type Pending = Option<u64>;
 #[derive(Clone, Copy, Debug)]
 struct Lease<O> {
     holder: O,
+    /// The process that got it.
+    process: u32,
     kind: LeaseKind,
     /// It is to become one of [`LeaseKind::Read`].
     downgrade: Pending,
@@ -37,6 +40,15 @@ impl<O> Lease<O> {
     fn ends(&self) -> u64 {
         let never = |pending: Pending| pending.unwrap_or(u64::MAX);
         never(self.unlock).min(never(self.downgrade))
+    }
+
+    /// What it is once those who wait have had their way; `None` for nothing.
+    fn target(&self) -> Option<LeaseKind> {
+        match (self.unlock, self.downgrade) {
+            (Some(_), _) => None,
+            (None, Some(_)) => Some(LeaseKind::Read),
+            (None, None) => Some(self.kind),
+        }
     }
 
     fn clear_downgrade(&mut self) {
@@ -90,12 +102,18 @@ impl<F, O> Default for Leases<F, O> {
 }
 
 impl<F: Copy + Ord, O: Copy + Eq> Leases<F, O> {
-    /// Gives `holder` a lease, or makes its own another one; whether it is new.
+    /// Gives `holder` a lease, for a process, or makes its own another one; whether it is new.
     ///
     /// # Errors
     /// `EAGAIN` if the file is open in a way that would break it, if another one is in
     /// the way, or if somebody waits for another one to go; `ENOMEM`.
-    pub fn set(&mut self, file: F, holder: O, kind: LeaseKind, by: OpenBy) -> Result<bool> {
+    pub fn set(
+        &mut self,
+        file: F,
+        (holder, process): (O, u32),
+        kind: LeaseKind,
+        by: OpenBy,
+    ) -> Result<bool> {
         let refused = match kind {
             LeaseKind::Read => by.writers,
             LeaseKind::Write => by.others,
@@ -121,6 +139,7 @@ impl<F: Copy + Ord, O: Copy + Eq> Leases<F, O> {
         leases.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
         leases.push(Lease {
             holder,
+            process,
             kind,
             downgrade: None,
             unlock: None,
@@ -131,16 +150,29 @@ impl<F: Copy + Ord, O: Copy + Eq> Leases<F, O> {
         Ok(true)
     }
 
+    /// The first file behind `file` with leases, and how many.
+    pub fn next_file(&self, file: Option<F>) -> Option<(F, usize)> {
+        let from = file.map_or(Bound::Unbounded, Bound::Excluded);
+        let (&file, leases) = self.files.range((from, Bound::Unbounded)).next()?;
+        Some((file, leases.len()))
+    }
+
+    /// The leases on a file: what each is to become, the process that got it, and whether
+    /// somebody waits for that.
+    pub fn show(&self, file: F) -> impl Iterator<Item = (Option<LeaseKind>, u32, bool)> {
+        let leases = self.files.get(&file).map_or(&[][..], Vec::as_slice);
+        leases.iter().map(|lease| {
+            let breaks = lease.unlock.is_some() || lease.downgrade.is_some();
+            (lease.target(), lease.process, breaks)
+        })
+    }
+
     /// What `holder` has once those who wait have had their way; `None` for nothing.
     pub fn get(&mut self, file: F, holder: O, now: u64) -> Option<LeaseKind> {
         self.expire(file, now);
         let leases = self.files.get(&file)?;
         let own = leases.iter().find(|lease| lease.holder == holder)?;
-        match (own.unlock, own.downgrade) {
-            (Some(_), _) => None,
-            (None, Some(_)) => Some(LeaseKind::Read),
-            (None, None) => Some(own.kind),
-        }
+        own.target()
     }
 
     /// `holder` gives its lease up; whether it had one.
@@ -237,11 +269,11 @@ mod tests {
     #[test]
     fn who_opens_a_file_waits_for_the_holder() {
         let mut leases = Leases::new();
-        assert_eq!(leases.set(1, 'a', LeaseKind::Write, NOBODY), Ok(true));
+        assert_eq!(leases.set(1, ('a', 1), LeaseKind::Write, NOBODY), Ok(true));
         let broken = leases.break_for(1, false, 0, 45).unwrap();
         assert_eq!((broken.told, broken.until), (vec!['a'], Some(45)));
         assert_eq!(leases.get(1, 'a', 1), Some(LeaseKind::Read));
-        assert_eq!(leases.set(1, 'a', LeaseKind::Read, NOBODY), Ok(false));
+        assert_eq!(leases.set(1, ('a', 1), LeaseKind::Read, NOBODY), Ok(false));
         let broken = leases.break_for(1, false, 2, 47).unwrap();
         assert_eq!((broken.told, broken.until), (vec![], None));
     }
@@ -249,12 +281,12 @@ mod tests {
     #[test]
     fn a_holder_who_does_nothing_loses_it() {
         let mut leases = Leases::new();
-        leases.set(1, 'a', LeaseKind::Read, NOBODY).unwrap();
+        leases.set(1, ('a', 1), LeaseKind::Read, NOBODY).unwrap();
         let first = leases.break_for(1, true, 0, 45).unwrap();
         let second = leases.break_for(1, true, 10, 55).unwrap();
         assert_eq!((first.told, second.told), (vec!['a'], vec![]));
         assert_eq!(second.until, Some(45));
-        let refused = leases.set(1, 'b', LeaseKind::Read, NOBODY);
+        let refused = leases.set(1, ('b', 1), LeaseKind::Read, NOBODY);
         assert_eq!(refused, Err(Errno::EAGAIN));
         assert_eq!(leases.break_for(1, true, 45, 90).unwrap().until, None);
         assert!(leases.is_empty() && !leases.remove(1, 'a'));
@@ -264,20 +296,20 @@ mod tests {
     fn readers_share_and_a_writer_is_alone() {
         let mut leases = Leases::new();
         for holder in ['a', 'b'] {
-            leases.set(1, holder, LeaseKind::Read, NOBODY).unwrap();
+            leases.set(1, (holder, 1), LeaseKind::Read, NOBODY).unwrap();
         }
-        let alone = leases.set(1, 'a', LeaseKind::Write, NOBODY);
+        let alone = leases.set(1, ('a', 1), LeaseKind::Write, NOBODY);
         assert_eq!(alone, Err(Errno::EAGAIN));
         let writers = OpenBy {
             writers: true,
             others: true,
         };
         assert_eq!(
-            leases.set(2, 'a', LeaseKind::Read, writers),
+            leases.set(2, ('a', 1), LeaseKind::Read, writers),
             Err(Errno::EAGAIN)
         );
         assert!(leases.remove(1, 'b'));
-        assert_eq!(leases.set(1, 'a', LeaseKind::Write, NOBODY), Ok(false));
+        assert_eq!(leases.set(1, ('a', 1), LeaseKind::Write, NOBODY), Ok(false));
     }
 
     proptest! {
@@ -288,7 +320,7 @@ mod tests {
             for (now, (step, holder, writes)) in (0u64..).zip(steps) {
                 let kind = if writes { LeaseKind::Write } else { LeaseKind::Read };
                 match step {
-                    0 | 1 => drop(leases.set(7, holder, kind, NOBODY)),
+                    0 | 1 => drop(leases.set(7, (holder, 1), kind, NOBODY)),
                     2 => drop(leases.remove(7, holder)),
                     _ => {
                         let until = leases.break_for(7, writes, now, now + 5).unwrap().until;

@@ -10,6 +10,7 @@
 
 extern crate alloc;
 
+pub mod acct;
 pub mod aio;
 mod channel;
 mod cpu_timers;
@@ -42,7 +43,7 @@ pub use ring::{Ring, TryRead};
 pub use status::{IoUsage, Usage, WaitStatus};
 pub use timers::{Schedule, TimerQueue};
 pub use tree::{
-    Bereft, ExitEffects, LEVELS_MAX, Local, Member, PidSpace, Selector, TaskLimits, TraceEnd,
-    Tracee, Tree, Waited,
+    Bereft, ExitEffects, LEVELS_MAX, Local, Member, PID_MAX, PidSpace, Selector, TaskLimits,
+    TraceEnd, Tracee, Tree, Waited,
 };
 pub use weak_list::{Listed, Membership, WeakList};

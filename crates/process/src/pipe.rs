@@ -32,6 +32,8 @@ pub struct Payer<'a> {
     /// Pages that the user's pipes may come to hold before new ones are small
     /// and none becomes larger (`pipe-user-pages-soft`, pipe(7)).
     pub soft_pages: usize,
+    /// The largest capacity that it may give a pipe, and begin with, in bytes.
+    pub most: usize,
 }
 
 static NEXT_INO: AtomicU64 = AtomicU64::new(1);
@@ -75,9 +77,10 @@ struct Pipe {
 
 impl Pipe {
     fn new(readers: usize, writers: usize, payer: &Payer<'_>) -> Result<Pipe> {
-        let mut pages = PipePages::new(payer.account, PIPE_SIZE / PAGE);
+        let most = PIPE_SIZE.min(payer.most) / PAGE;
+        let mut pages = PipePages::new(payer.account, most);
         if pages.of_user() > payer.soft_pages {
-            pages.resize(CROWDED_PAGES);
+            pages.resize(CROWDED_PAGES.min(most));
         }
         let state = State {
             ring: Ring::charged(pages.pages() * PAGE, payer.account)?,
@@ -226,14 +229,11 @@ impl Pipe {
         Metadata::nameless(PIPE_DEVICE, self.ino, FileKind::Fifo, 0o600)
     }
 
-    fn set_capacity(&self, bytes: usize, soft_pages: usize) -> Result<usize> {
+    fn set_capacity(&self, bytes: usize, payer: &Payer<'_>) -> Result<usize> {
         /// More is no size of a pipe's, for whomever.
         const MOST: usize = 1 << 31;
         if bytes > MOST {
             return Err(Errno::EINVAL);
-        }
-        if bytes > PIPE_MAX {
-            return Err(Errno::EPERM);
         }
         let limit = bytes.max(PIPE_BUF).next_power_of_two();
         let mut state = self.state.lock();
@@ -241,11 +241,14 @@ impl Pipe {
             return Err(Errno::EBUSY);
         }
         let (old, pages) = (state.pages.pages(), limit / PAGE);
+        if limit > PIPE_MAX || pages > old && limit > payer.most {
+            return Err(Errno::EPERM);
+        }
         if pages < state.slots.used() {
             return Err(Errno::EBUSY);
         }
         state.pages.resize(pages);
-        let too_many = pages > old && state.pages.of_user() > soft_pages;
+        let too_many = pages > old && state.pages.of_user() > payer.soft_pages;
         let result = match too_many {
             true => Err(Errno::EPERM),
             false => state.ring.set_limit(limit),

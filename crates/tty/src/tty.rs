@@ -80,7 +80,7 @@ impl Tty {
     }
 
     /// Whether it is a pseudo-terminal.
-    pub(crate) fn is_pty(&self) -> bool {
+    pub fn is_pty(&self) -> bool {
         self.sink.is_none()
     }
 

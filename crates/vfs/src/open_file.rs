@@ -57,7 +57,7 @@ impl Drop for Counted {
 /// An open file description: shared by dup(2) and fork(2), it holds the
 /// offset, the access mode and the status flags. Its calls may sleep.
 pub struct OpenFile {
-    // Dropped before the file, which may take the mounts there apart.
+    // Dropped before the file, which may take the mounts there apart, and told of then.
     path: Option<Path>,
     file: Arc<dyn File>,
     /// Whether it is a regular file: its kind never changes.
@@ -89,15 +89,8 @@ impl fmt::Debug for OpenFile {
 
 impl Drop for OpenFile {
     fn drop(&mut self) {
-        let flags = self.flags();
-        if let Some(path) = self.heard_at()
-            && !flags.contains(OpenFlags::PATH)
-        {
-            let events = match flags.writable() {
-                true => Events::CLOSE_WRITE,
-                false => Events::CLOSE_NOWRITE,
-            };
-            notify::at_path(path, events);
+        if notify::is_any() {
+            self.tell_closed();
         }
     }
 }

@@ -7,10 +7,11 @@ use crate::memory::frames;
 use alloc::collections::BTreeMap;
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
+use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use paddock_abi::{Errno, Result};
 use paddock_charge::Account;
 use paddock_cred::Cap;
-use paddock_process::Payer;
+use paddock_process::{PIPE_MAX, Payer};
 use paddock_sync::{OnceCell, PreemptOff, Rank, SpinLock, try_insert};
 use paddock_vfs::PAGE_SIZE;
 
@@ -100,21 +101,32 @@ pub fn change_user(process: &Process, uid: u32) -> Result<()> {
 /// Pages that the pipes of an ordinary user may come to hold before new ones
 /// are small.
 pub fn pipe_user_pages_soft() -> usize {
-    PIPE_PAGES.min(frames::total() / 16)
+    match SOFT_PAGES.load(Relaxed) {
+        AS_MEMORY_HAS => PIPE_PAGES.min(frames::total() / 16),
+        0 => usize::MAX,
+        pages => pages,
+    }
 }
+
+/// `fs.pipe-max-size` (pipe(7)): the largest capacity of an ordinary user's pipes.
+pub static PIPE_MAX_SIZE: AtomicUsize = AtomicUsize::new(PIPE_MAX);
+/// `fs.pipe-user-pages-soft`, once it is set: 0 for no bound.
+pub static SOFT_PAGES: AtomicUsize = AtomicUsize::new(AS_MEMORY_HAS);
+const AS_MEMORY_HAS: usize = usize::MAX;
 
 /// Calls `body` with who pays for a pipe of the running process.
 pub fn with_pipe_payer<T>(body: impl FnOnce(&Payer<'_>) -> T) -> T {
     let account = paying();
     let is_privileged =
         current().is_none_or(|thread| thread.with_cred(|cred| cred.capable(Cap::CAP_SYS_RESOURCE)));
-    let soft_pages = match is_privileged {
-        true => usize::MAX,
-        false => pipe_user_pages_soft(),
+    let (soft_pages, most) = match is_privileged {
+        true => (usize::MAX, PIPE_MAX),
+        false => (pipe_user_pages_soft(), PIPE_MAX_SIZE.load(Relaxed)),
     };
     body(&Payer {
         account: &account,
         soft_pages,
+        most,
     })
 }
 

@@ -275,12 +275,19 @@ fn new_process(
         }
         // Looked up under the same lock: the parent may end at any time.
         // Whose child it becomes has not chosen the signal: it is the one it awaits.
-        let (family, exit_signal) = match flags.contains(CloneFlags::PARENT) {
-            true => (tree.parent(old.pid)?.max(1), tree.exit_signal(old.pid)?),
-            false => (old.pid, request.exit_signal),
+        let (family, maker, exit_signal) = match flags.contains(CloneFlags::PARENT) {
+            true => {
+                let maker = tree.maker(old.pid)?.max(1);
+                (
+                    tree.parent(old.pid)?.max(1),
+                    maker,
+                    tree.exit_signal(old.pid)?,
+                )
+            }
+            false => (old.pid, parent.tid, request.exit_signal),
         };
         cgroup::enter(&child, Some(old), request.cgroup.is_some())?;
-        tree.add(pid, Some(family), child.clone(), exit_signal)
+        tree.add_by(maker, pid, Some(family), child.clone(), exit_signal)
     }
     .inspect_err(|_| cgroup::leave(&child).tell())?;
     child.cgroup().tell();

@@ -118,7 +118,8 @@ fn take_over(thread: &Arc<UserThread>, loaded: Loaded, name: String, frame: &mut
     }
     drop(old);
     become_user(thread, loaded.cred, loaded.readable);
-    *process.executable.lock() = Some(loaded.executable);
+    let old = process.executable.lock().replace(loaded.executable);
+    drop(old);
     process
         .trampoline
         .store(loaded.trampoline, Ordering::Relaxed);

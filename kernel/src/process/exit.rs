@@ -8,8 +8,8 @@ use super::files::FileShare;
 use super::namespaces::Namespaces;
 use super::object::{Process, UserThread};
 use super::{
-    cgroup, current, folders, futex, ipc, keys, locks, memory, numbers, oom, signals, terminals,
-    trace, tree,
+    acct, cgroup, current, folders, futex, ipc, keys, locks, memory, numbers, oom, signals,
+    terminals, trace, tree,
 };
 use crate::arch::user_access::copy_to_user;
 use crate::memory::frames::Reserve;
@@ -18,6 +18,7 @@ use alloc::sync::Arc;
 use core::sync::atomic::Ordering;
 use paddock_abi::signal::{SIGCHLD, SIGCONT, SIGHUP, Siginfo};
 use paddock_process::{Bereft, ExitEffects, Local, Usage, WaitStatus};
+use paddock_vfs::notify;
 
 /// Decides how a process ends; all its threads go on their next way to user
 /// mode. Only the first call counts.
@@ -94,6 +95,7 @@ fn clear_tid(thread: &UserThread) {
 
 fn end_process(process: &Arc<Process>, thread: &UserThread) {
     process.end_timers();
+    acct::process_ends(process, thread);
     memory::goes(process, thread);
     release_memory(process);
     ipc::sem::process_ended(process);
@@ -201,7 +203,8 @@ fn release_memory(process: &Process) {
         process.note_peak(memory);
     }
     drop(old);
-    *process.executable.lock() = None;
+    let executable = process.executable.lock().take();
+    drop(executable);
 }
 
 /// Lets go of its directories, and then of its namespaces. Who it was stays: that is asked of zombies too.
@@ -215,6 +218,7 @@ fn release_directories(process: &Process) {
     );
     drop(paths);
     drop(old);
+    notify::settle();
     let initial = Namespaces::initial();
     let old = core::mem::replace(&mut *process.namespaces.lock(), initial);
     drop(old);

@@ -3,9 +3,10 @@
 
 use super::locks::Owner;
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
-use paddock_abi::Result;
-use paddock_process::Leases;
+use paddock_abi::{Errno, Result};
+use paddock_process::{LeaseKind, Leases};
 use paddock_sync::{PreemptOff, Rank, SpinLock, WaitQueue};
 use paddock_vfs::{Inode, lease};
 
@@ -44,5 +45,28 @@ pub fn break_nanos() -> Option<u64> {
     match BREAK_SECONDS.load(Relaxed) {
         0 => None,
         seconds => Some(u64::from(seconds) * 1_000_000_000),
+    }
+}
+
+/// A lease, as `/proc/locks` tells it: what it is or is to become, the process that got
+/// it, and whether somebody waits for that.
+pub type Shown = (Option<LeaseKind>, u32, bool);
+
+/// Shows all leases, file by file. `ENOMEM`, and the errors of `show`, which may sleep.
+pub fn for_each(mut show: impl FnMut(File, Shown) -> Result<()>) -> Result<()> {
+    let mut file = None;
+    let mut all = Vec::new();
+    loop {
+        let next = with_table(|table| table.next_file(file));
+        let Some((at, count)) = next else {
+            return Ok(());
+        };
+        all.clear();
+        all.try_reserve(count).map_err(|_| Errno::ENOMEM)?;
+        with_table(|table| all.extend(table.show(at).take(count)));
+        for shown in &all {
+            show(at, *shown)?;
+        }
+        file = Some(at);
     }
 }

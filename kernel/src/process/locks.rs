@@ -3,11 +3,12 @@
 //! A process lets go of its locks when its last thread ends, an open file when its last
 //! descriptor is closed: no owner outlives its number.
 
-use super::Process;
+use super::{Process, current};
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 use core::sync::atomic::{AtomicUsize, Ordering};
 use paddock_abi::{Errno, Result};
-use paddock_process::locks::{Bytes, Kind, Lock, LockTable, Turn};
+use paddock_process::locks::{Bytes, Kind, Lock, LockTable, Shown, Turn, Wish};
 use paddock_sync::{NO_DEADLINE, PreemptOff, Rank, SpinLock, WaitQueue};
 use paddock_vfs::{OpenFile, WriteCount};
 
@@ -90,14 +91,15 @@ fn set_at(
     lock: Option<bool>,
     wait: bool,
 ) -> Result<()> {
+    let process = current().map_or(0, |thread| thread.process.pid);
     loop {
-        match with_table(|table| table.set(place, owner, bytes, lock)) {
+        match with_table(|table| table.set(place, (owner, process), bytes, lock)) {
             Ok(told) => {
                 tell(told);
                 return Ok(());
             }
             Err(Errno::EAGAIN) if wait => {
-                wait_for_turn(place, owner, bytes, lock.unwrap_or(false))?;
+                wait_for_turn(place, (owner, process), bytes, lock.unwrap_or(false))?;
             }
             Err(error) => return Err(error),
         }
@@ -108,8 +110,23 @@ fn set_at(
 ///
 /// # Errors
 /// `EDEADLK`, `ERESTARTSYS`, `ENOMEM`.
-fn wait_for_turn(place: (Inode, Kind), owner: Owner, bytes: &Bytes, exclusive: bool) -> Result<()> {
-    let (number, changed) = with_table(|table| table.begin_wait(place.0))?;
+fn wait_for_turn(
+    place: (Inode, Kind),
+    (owner, process): (Owner, u32),
+    bytes: &Bytes,
+    exclusive: bool,
+) -> Result<()> {
+    let wish = Wish {
+        kind: place.1,
+        lock: Lock {
+            owner,
+            start: *bytes.start(),
+            end: *bytes.end(),
+            exclusive,
+        },
+        process,
+    };
+    let (number, changed) = with_table(|table| table.begin_wait(place.0, wish))?;
     let wait = (owner, number);
     let checked = owner.is_checked() && place.1 == Kind::Ranges;
     let turn = || {
@@ -162,6 +179,33 @@ pub fn conflict(
     Ok(with_table(|table| {
         table.conflict(place, owner, bytes, exclusive)
     }))
+}
+
+/// Shows all locks, file by file, which is known by its device and inode. `ENOMEM`, and
+/// the errors of `show`, which may sleep.
+pub fn for_each(mut show: impl FnMut((u64, u64), &Shown<Owner>) -> Result<()>) -> Result<()> {
+    let mut file = None;
+    let mut all = Vec::new();
+    loop {
+        let next = with_table(|table| table.next_file(file));
+        let Some((at, count)) = next else {
+            return Ok(());
+        };
+        all.clear();
+        all.try_reserve(count).map_err(|_| Errno::ENOMEM)?;
+        // Those that came meanwhile are as if they came later.
+        with_table(|table| {
+            table.show(at, |shown| {
+                if all.len() < count {
+                    all.push(shown);
+                }
+            });
+        });
+        for shown in &all {
+            show(at, shown)?;
+        }
+        file = Some(at);
+    }
 }
 
 /// The process closes a descriptor: its locks of fcntl(2) on that file go,

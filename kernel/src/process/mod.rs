@@ -1,6 +1,7 @@
 //! Processes: their life from clone to exit, their memory, signals and traps.
 
 pub mod accounts;
+pub mod acct;
 pub mod aio;
 pub mod cgroup;
 mod cgroup_space;

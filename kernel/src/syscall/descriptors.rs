@@ -2,7 +2,7 @@
 
 use super::Call;
 use super::socket::interfaces;
-use super::{leases, locks, memfd, namespaces, signal_io};
+use super::{folder_events, leases, locks, memfd, namespaces, signal_io};
 use crate::arch::user_access::{copy_from_user, copy_to_user};
 use crate::process::accounts::with_pipe_payer;
 use crate::process::files::release;
@@ -89,8 +89,8 @@ pub fn dup3(call: &mut Call<'_>) -> Result<u64> {
     Ok(new as u64)
 }
 
-/// fcntl(2): without notification of changes to folders (`EINVAL`). A descriptor that is
-/// merely a place knows the commands about itself only (`EBADF`).
+/// fcntl(2): what is wanted of a folder is told until its open file is closed. A descriptor
+/// that is merely a place knows the commands about itself only (`EBADF`).
 pub fn fcntl(call: &mut Call<'_>) -> Result<u64> {
     let file = call.file(0)?;
     let (command, argument) = (call.uint(1), call.word(2));
@@ -136,9 +136,7 @@ pub fn fcntl(call: &mut Call<'_>) -> Result<u64> {
         F_GETLEASE => leases::get(&file),
         F_GET_SEALS => memfd::get_seals(&file),
         F_ADD_SEALS => memfd::add_seals(&file, argument),
-        // That none is wanted any more is so; all else as where `fs.dir-notify-enable`
-        // is off.
-        F_NOTIFY if argument as u32 & !DN_MULTISHOT == 0 => Ok(0),
+        F_NOTIFY => folder_events::notify(call, &file, argument as u32),
         F_GETPIPE_SZ | F_SETPIPE_SZ => pipe_size(&file, command, argument),
         command @ (F_GETLK | F_SETLK | F_SETLKW) => locks::fcntl(call, &file, command, argument),
         command @ (locks::F_OFD_GETLK..=locks::F_OFD_SETLKW) => {
@@ -153,7 +151,7 @@ fn pipe_size(file: &OpenFile, command: u32, argument: u64) -> Result<u64> {
     let size = usize::try_from(argument).map_err(|_| Errno::EINVAL)?;
     let result = match command {
         F_GETPIPE_SZ => Ok(end.capacity()),
-        _ => with_pipe_payer(|payer| end.set_capacity(size, payer.soft_pages)),
+        _ => with_pipe_payer(|payer| end.set_capacity(size, payer)),
     };
     result.map(|size| size as u64)
 }

@@ -94,7 +94,8 @@ fn hold(call: &Call<'_>, file: &Arc<OpenFile>, place: leases::File, kind: LeaseK
     lease::more();
     let set = open_by(file, kind).and_then(|by| {
         signal_io::tell_caller(call, file, call.int(0))?;
-        with_table(|table| table.set(place, owner, kind, by))
+        let holder = (owner, call.process().pid);
+        with_table(|table| table.set(place, holder, kind, by))
     });
     lease::fewer();
     set?;

@@ -11,7 +11,7 @@ use paddock_abi::process::{READ_IMPLIES_EXEC, RLIMIT_AS, RLIMIT_DATA};
 use paddock_abi::{Errno, Result};
 use paddock_mem::{Access, FaultError, Limits, MapRequest, MapSource, PageRange, populate};
 use paddock_sync::try_arc;
-use paddock_vfs::{FileKind, Path, WritableMapping};
+use paddock_vfs::{FileKind, Path, WritableMapping, notify};
 
 fn memory(call: &Call<'_>) -> Result<Arc<Memory>> {
     call.process().memory()
@@ -132,6 +132,7 @@ pub fn munmap(call: &mut Call<'_>) -> Result<u64> {
         .space
         .lock()
         .unmap(call.word(0), call.word(1))?;
+    notify::settle();
     Ok(0)
 }
 

@@ -3,6 +3,7 @@
 //! Each call is a function of the [`Call`] in the file of its family. Its
 //! error is a Linux error number; the restart numbers never reach a program.
 
+mod acct;
 mod aio;
 mod args;
 mod block;
@@ -16,6 +17,7 @@ mod directories;
 mod epoll;
 mod eventfd;
 mod fanotify;
+mod folder_events;
 pub mod futex;
 mod handles;
 mod inotify;
@@ -48,6 +50,7 @@ mod priority;
 mod process;
 mod process_vm;
 mod ptrace;
+mod quota;
 mod scheduling;
 mod seccomp;
 mod sem;

@@ -5,6 +5,7 @@ use crate::arch::user_access::copy_to_user;
 use crate::process::accounts;
 use crate::process::ipc;
 use crate::user_memory::read_bytes;
+use core::sync::atomic::Ordering::Relaxed;
 use paddock_abi::ipc::*;
 use paddock_abi::{Errno, Result};
 use paddock_ipc::msg::{MSGMAX, MSGMNB, MSGMNI, is_copy};
@@ -22,7 +23,7 @@ pub fn msgget(call: &mut Call<'_>) -> Result<u64> {
 pub fn msgsnd(call: &mut Call<'_>) -> Result<u64> {
     let (id, bytes, flags) = (call.int(0), call.word(2), call.uint(3));
     let kind = call.pointer::<i64>(1).read()?;
-    if kind < 1 || id < 0 || bytes > MSGMAX as u64 {
+    if kind < 1 || id < 0 || bytes > MSGMAX.load(Relaxed) as u64 {
         return Err(Errno::EINVAL);
     }
     let place = call.word(1).checked_add(8).ok_or(Errno::EFAULT)?;
@@ -98,17 +99,21 @@ fn info(call: &Call<'_>, totals: bool) -> Result<u64> {
             (used as u64, messages, bytes)
         }
         false => {
-            let pool = u64::from(MSGMNI) * MSGMNB as u64 / 1024;
-            (pool, MSGMNB as u64, MSGMNB as u64)
+            let pool = u64::from(MSGMNI.load(Relaxed)) * MSGMNB.load(Relaxed) as u64 / 1024;
+            (
+                pool,
+                MSGMNB.load(Relaxed) as u64,
+                MSGMNB.load(Relaxed) as u64,
+            )
         }
     };
     let number = |value: u64| i32::try_from(value).unwrap_or(i32::MAX);
     call.pointer::<Msginfo>(2).write(&Msginfo {
         msgpool: number(msgpool),
         msgmap: number(msgmap),
-        msgmax: MSGMAX as i32,
-        msgmnb: MSGMNB as i32,
-        msgmni: MSGMNI as i32,
+        msgmax: MSGMAX.load(Relaxed) as i32,
+        msgmnb: MSGMNB.load(Relaxed) as i32,
+        msgmni: MSGMNI.load(Relaxed) as i32,
         msgssz: 16,
         msgtql: number(msgtql),
         msgseg: 0xffff,

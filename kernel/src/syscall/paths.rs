@@ -16,7 +16,7 @@ use paddock_mem::PAGE_SIZE;
 use paddock_process::FifoEnd;
 use paddock_sync::{NO_DEADLINE, Pollable, WaitError};
 use paddock_vfs::path::{Restrict, SetTime};
-use paddock_vfs::{FileKind, OpenFile, OpenFlags, Path, PathContext, Timestamp};
+use paddock_vfs::{FileKind, OpenFile, OpenFlags, Path, PathContext, Timestamp, notify};
 
 /// openat(2).
 pub fn openat(call: &mut Call<'_>) -> Result<u64> {
@@ -351,6 +351,7 @@ fn change_directory(call: &Call<'_>, at: Path) -> Result<u64> {
     }
     namespace().access(&call.context(), &at, paddock_vfs::Access::EXECUTE)?;
     shared_places::change(call.process(), &|paths| paths.base = at.clone());
+    notify::settle();
     Ok(0)
 }
 

@@ -6,6 +6,7 @@ use crate::process::ipc::shm::{Mapped, Memory};
 use crate::process::ipc::{self, IpcSpace};
 use crate::process::object::{RLIMIT_AS, RLIMIT_DATA, RLIMIT_MEMLOCK};
 use alloc::sync::Arc;
+use core::sync::atomic::Ordering::Relaxed;
 use paddock_abi::ipc::*;
 use paddock_abi::mman::{MapFlags, Prot};
 use paddock_abi::{Errno, Result};
@@ -163,11 +164,11 @@ fn stat(call: &Call<'_>, which: Which) -> Result<u64> {
 /// `IPC_INFO`: the highest index.
 fn limits(call: &Call<'_>) -> Result<u64> {
     call.pointer::<Shminfo>(2).write(&Shminfo {
-        shmmax: SHMMAX,
+        shmmax: SHMMAX.load(Relaxed),
         shmmin: 1,
-        shmmni: u64::from(SHMMNI),
-        shmseg: u64::from(SHMMNI),
-        shmall: SHMALL,
+        shmmni: u64::from(SHMMNI.load(Relaxed)),
+        shmseg: u64::from(SHMMNI.load(Relaxed)),
+        shmall: SHMALL.load(Relaxed),
         unused: [0; 4],
     })?;
     Ok(u64::from(ipc::own().segments.counts().1))

@@ -247,10 +247,26 @@ fn send_signals(epoll: &Epoll, mut events: Vec<EpollEvent>) {
 /// A lease that the caller gets by this descriptor is told to it, unless fcntl(2) has been
 /// told of somebody else. `ENOMEM`.
 pub fn tell_caller(call: &Call<'_>, file: &Arc<OpenFile>, fd: i32) -> Result<()> {
+    own(call, file)?;
+    change(file, |signal| signal.fd = fd)
+}
+
+/// What happens in a folder is told to the caller, unless fcntl(2) has been told of
+/// somebody else. `ENOMEM`.
+pub fn own(call: &Call<'_>, file: &Arc<OpenFile>) -> Result<()> {
     if get(file).owner == IoOwner::Nobody {
         set_owner(call, file, IoOwner::Process(call.process().pid))?;
     }
-    change(file, |signal| signal.fd = fd)
+    Ok(())
+}
+
+/// Tells of the folder that the open file at an address is of, by a descriptor.
+pub fn tell_folder(file: usize, fd: i32) {
+    let signal = SIGNALS.lock().get(&file).copied();
+    if let Some(signal) = signal {
+        let signal = IoSignal { fd, ..signal };
+        send_info(&signal, &signal.info_of_message());
+    }
 }
 
 /// Tells that the lease of an open file is broken.
@@ -259,7 +275,7 @@ pub fn tell_lease(holder: Owner) {
         .address()
         .and_then(|file| SIGNALS.lock().get(&file).copied());
     if let Some(signal) = signal {
-        send_info(&signal, &signal.info_of_lease());
+        send_info(&signal, &signal.info_of_message());
     }
 }
 

@@ -3,12 +3,12 @@
 
 use super::{Call, encode};
 use super::{
-    aio, capabilities, clock, credentials, descriptors, directories, epoll, eventfd, fanotify,
-    futex, handles, inotify, io, ioprio, itimer, kcmp, keys, limits, locks, memfd, memory,
-    mempolicy, mlock, modules, mount, mount_contexts, mount_setattr, mount_trees, mqueue, msg,
-    namespaces, paths, pidfd, poll, posix_timers, prctl, priority, process, process_vm, ptrace,
-    scheduling, seccomp, sem, shm, signalfd, signals, socket, splice, stat, system, timerfd,
-    transfer, wait, xattr,
+    acct, aio, capabilities, clock, credentials, descriptors, directories, epoll, eventfd,
+    fanotify, futex, handles, inotify, io, ioprio, itimer, kcmp, keys, limits, locks, memfd,
+    memory, mempolicy, mlock, modules, mount, mount_contexts, mount_setattr, mount_trees, mqueue,
+    msg, namespaces, paths, pidfd, poll, posix_timers, prctl, priority, process, process_vm,
+    ptrace, quota, scheduling, seccomp, sem, shm, signalfd, signals, socket, splice, stat, system,
+    timerfd, transfer, wait, xattr,
 };
 use paddock_abi::nr;
 
@@ -325,4 +325,7 @@ table! {
     MIGRATE_PAGES => mempolicy::migrate_pages,
     MOVE_PAGES => mempolicy::move_pages,
     MEMBARRIER => system::membarrier,
+    ACCT => acct::acct,
+    QUOTACTL => quota::quotactl,
+    QUOTACTL_FD => quota::quotactl_fd,
 }

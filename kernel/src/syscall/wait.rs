@@ -47,7 +47,11 @@ fn own_group(call: &Call<'_>) -> Result<Selector> {
 /// call is not to wait. May sleep.
 fn wait(call: &Call<'_>, which: Selector, options: WaitOptions) -> Result<Option<Waited<Process>>> {
     let process = call.process();
-    let look = || tree().lock().wait(process.pid, which, options).transpose();
+    let look = || {
+        let mut tree = tree().lock();
+        let found = tree.wait_by(call.thread.tid, process.pid, which, options);
+        found.transpose()
+    };
     let found = match options.contains(WaitOptions::NOHANG) {
         true => look().transpose()?,
         false => {

@@ -11,7 +11,7 @@ use crate::table::{self, Table, Which};
 use crate::{Caller, Perm};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicI32, Ordering::Relaxed};
+use core::sync::atomic::{AtomicI32, AtomicU32, AtomicUsize, Ordering::Relaxed};
 use paddock_abi::ipc::{IPC_NOWAIT, MSG_COPY, MSG_EXCEPT, MSG_NOERROR, MsqidDs};
 use paddock_abi::{Errno, Result};
 use paddock_charge::{Account, Charge};
@@ -19,11 +19,11 @@ use paddock_cred::Cap;
 use paddock_sync::{NO_DEADLINE, PreemptOff, Rank, SpinLock, try_arc, try_copy};
 
 /// The longest message, in bytes (`kernel.msgmax`).
-pub const MSGMAX: usize = 8192;
+pub static MSGMAX: AtomicUsize = AtomicUsize::new(8192);
 /// Bytes that a new queue may hold (`kernel.msgmnb`).
-pub const MSGMNB: usize = 16_384;
+pub static MSGMNB: AtomicUsize = AtomicUsize::new(16_384);
 /// Queues (`kernel.msgmni`).
-pub const MSGMNI: u32 = 32_000;
+pub static MSGMNI: AtomicU32 = AtomicU32::new(32_000);
 
 /// What a message takes beside its text, in bytes.
 const OVERHEAD: usize = 128;
@@ -65,7 +65,7 @@ impl Queue {
                     received: 0,
                     changed: caller.now,
                     removed: false,
-                    engine: Engine::new(MSGMNB),
+                    engine: Engine::new(MSGMNB.load(Relaxed)),
                 },
             ),
             _charge: charge,
@@ -166,7 +166,7 @@ impl Queues {
             try_arc(Queue::new(caller, (key, flags), charge))
         };
         let add = |table: &mut Table<Queue>, queue: Arc<Queue>| {
-            let id = table.insert(key, MSGMNI, queue.clone())?;
+            let id = table.insert(key, MSGMNI.load(Relaxed), queue.clone())?;
             queue.id.store(id, Relaxed);
             Ok(id)
         };
@@ -189,7 +189,7 @@ impl Queues {
         (kind, text): (i64, Vec<u8>),
         account: &Arc<Account>,
     ) -> Result<()> {
-        if kind < 1 || text.len() > MSGMAX {
+        if kind < 1 || text.len() > MSGMAX.load(Relaxed) {
             return Err(Errno::EINVAL);
         }
         let queue = self.find(id)?;
@@ -295,7 +295,9 @@ impl Queues {
         let queue = self.find(id)?;
         let mut state = queue.state.lock();
         state.perm.check_change(caller.cred)?;
-        if new.msg_qbytes > MSGMNB as u64 && !caller.cred.capable(Cap::CAP_SYS_RESOURCE) {
+        if new.msg_qbytes > MSGMNB.load(Relaxed) as u64
+            && !caller.cred.capable(Cap::CAP_SYS_RESOURCE)
+        {
             return Err(Errno::EPERM);
         }
         state.perm.set(&new.msg_perm)?;

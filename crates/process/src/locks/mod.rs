@@ -8,4 +8,4 @@ mod tests;
 mod tree;
 
 pub use ranges::{Bytes, Lock, MAX_LOCKS, RangeLocks};
-pub use table::{Kind, LockTable, Turn};
+pub use table::{Kind, LockTable, Shown, Turn, Wish};

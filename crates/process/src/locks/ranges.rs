@@ -66,6 +66,11 @@ impl<O: Copy + Ord> RangeLocks<O> {
         self.newest.is_none() && self.others.is_empty()
     }
 
+    /// All of them.
+    pub fn all(&self) -> impl Iterator<Item = Lock<O>> {
+        self.newest.into_iter().chain(self.others.all())
+    }
+
     /// Whether the owner holds any.
     pub fn has(&self, owner: O) -> bool {
         self.newest.is_some_and(|newest| newest.owner == owner) || self.others.has(owner)

@@ -5,6 +5,7 @@ use alloc::boxed::Box;
 use alloc::collections::btree_map::Entry;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::Arc;
+use core::ops::Bound;
 use paddock_abi::Result;
 use paddock_sync::{WaitQueue, try_arc, try_box};
 
@@ -30,6 +31,31 @@ pub enum Turn {
 
 /// How many waits are followed to find a deadlock (Linux's `MAX_DEADLK_ITERATIONS`).
 const MOST_STEPS: usize = 10;
+
+/// A lock that somebody waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wish<O> {
+    /// Of which kind.
+    pub kind: Kind,
+    /// Which, once it is there.
+    pub lock: Lock<O>,
+    /// The process that waits.
+    pub process: u32,
+}
+
+/// A lock, or one that somebody waits for: what `/proc/locks` tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shown<O> {
+    /// Of which kind.
+    pub kind: Kind,
+    /// Which.
+    pub lock: Lock<O>,
+    /// The process that took it by an open file, or waits for it; 0 if that is not
+    /// noted.
+    pub process: u32,
+    /// Somebody waits for it.
+    pub waits: bool,
+}
 
 #[derive(Debug)]
 struct FileLocks<O> {
@@ -69,15 +95,33 @@ impl<O: Copy + Ord> FileLocks<O> {
     }
 }
 
+/// Somebody waits.
+#[derive(Debug)]
+struct Wait<F, O> {
+    file: F,
+    wish: Wish<O>,
+    /// For whom, as far as deadlocks are looked for.
+    blocker: Option<O>,
+}
+
+/// What an owner has.
+#[derive(Debug)]
+struct Held<F> {
+    /// The files on which it has locks.
+    places: BTreeSet<(Kind, F)>,
+    /// The process that has asked for one of them last.
+    process: u32,
+}
+
 /// The locks on files `F` of owners `O`. Its calls never sleep; the caller wakes the
 /// queues that they give back, without a lock.
 #[derive(Debug)]
 pub struct LockTable<F, O> {
     files: BTreeMap<F, Box<FileLocks<O>>>,
-    /// The files on which an owner has locks.
-    of_owner: BTreeMap<O, BTreeSet<(Kind, F)>>,
-    /// Whom each waits for who waits, by the number of its wait.
-    waits: BTreeMap<(O, u64), O>,
+    /// What owners have.
+    of_owner: BTreeMap<O, Held<F>>,
+    /// Who waits, by the number of the wait.
+    waits: BTreeMap<(O, u64), Wait<F, O>>,
     last_wait: u64,
 }
 
@@ -105,14 +149,15 @@ impl<F, O> Default for LockTable<F, O> {
 }
 
 impl<F: Copy + Ord, O: Copy + Ord> LockTable<F, O> {
-    /// Sets or clears a lock, as [`RangeLocks::set`]; the queue of those to be told.
+    /// Sets or clears a lock, as [`RangeLocks::set`], for a process; the queue of those
+    /// to be told.
     ///
     /// # Errors
     /// `EAGAIN`, `ENOMEM`.
     pub fn set(
         &mut self,
         (file, kind): (F, Kind),
-        owner: O,
+        (owner, process): (O, u32),
         bytes: &Bytes,
         lock: Option<bool>,
     ) -> Result<Option<Arc<WaitQueue>>> {
@@ -120,7 +165,7 @@ impl<F: Copy + Ord, O: Copy + Ord> LockTable<F, O> {
             return Ok(None);
         }
         let result = self.of_file(file)?.of_mut(kind).set(owner, bytes, lock);
-        let told = self.after_change((file, kind), owner);
+        let told = self.after_change((file, kind), (owner, process));
         result.map(|()| told)
     }
 
@@ -139,17 +184,17 @@ impl<F: Copy + Ord, O: Copy + Ord> LockTable<F, O> {
     /// The owner lets go of all it has of one kind on a file; the queue of those to be
     /// told.
     pub fn release(&mut self, (file, kind): (F, Kind), owner: O) -> Option<Arc<WaitQueue>> {
-        if !self.of_owner.get(&owner)?.contains(&(kind, file)) {
+        if !self.of_owner.get(&owner)?.places.contains(&(kind, file)) {
             return None;
         }
         self.files.get_mut(&file)?.of_mut(kind).release(owner);
-        self.after_change((file, kind), owner)
+        self.after_change((file, kind), (owner, 0))
     }
 
     /// The owner is no more: it lets go of what it has of one kind on one file, and
     /// the queue of those to be told is given back; `None` when it has nothing.
     pub fn release_next(&mut self, owner: O) -> Option<Option<Arc<WaitQueue>>> {
-        let &(kind, file) = self.of_owner.get(&owner)?.first()?;
+        let &(kind, file) = self.of_owner.get(&owner)?.places.first()?;
         Some(self.release((file, kind), owner))
     }
 
@@ -169,16 +214,24 @@ impl<F: Copy + Ord, O: Copy + Ord> LockTable<F, O> {
         clippy::disallowed_methods,
         reason = "small: a caller has asked may_allocate, and the heap keeps a reserve for such"
     )]
-    fn after_change(&mut self, (file, kind): (F, Kind), owner: O) -> Option<Arc<WaitQueue>> {
+    fn after_change(
+        &mut self,
+        (file, kind): (F, Kind),
+        (owner, process): (O, u32),
+    ) -> Option<Arc<WaitQueue>> {
         let locks = self.files.get(&file)?;
         match (locks.of(kind).has(owner), self.of_owner.get_mut(&owner)) {
-            (true, Some(places)) => drop(places.insert((kind, file))),
-            (true, None) => {
-                self.of_owner.insert(owner, BTreeSet::from([(kind, file)]));
+            (true, Some(held)) => {
+                held.process = process;
+                held.places.insert((kind, file));
             }
-            (false, Some(places)) => {
-                places.remove(&(kind, file));
-                if places.is_empty() {
+            (true, None) => {
+                let places = BTreeSet::from([(kind, file)]);
+                self.of_owner.insert(owner, Held { places, process });
+            }
+            (false, Some(held)) => {
+                held.places.remove(&(kind, file));
+                if held.places.is_empty() {
                     self.of_owner.remove(&owner);
                 }
             }
@@ -196,12 +249,23 @@ impl<F: Copy + Ord, O: Copy + Ord> LockTable<F, O> {
     ///
     /// # Errors
     /// `ENOMEM`.
-    pub fn begin_wait(&mut self, file: F) -> Result<(u64, Arc<WaitQueue>)> {
-        let locks = self.of_file(file)?;
-        locks.waiters += 1;
-        let changed = locks.changed.clone();
-        self.last_wait += 1;
-        Ok((self.last_wait, changed))
+    pub fn begin_wait(&mut self, file: F, wish: Wish<O>) -> Result<(u64, Arc<WaitQueue>)> {
+        let number = self.last_wait + 1;
+        let changed = self.of_file(file)?.changed.clone();
+        let wait = Wait {
+            file,
+            wish,
+            blocker: None,
+        };
+        let noted = paddock_sync::try_insert(&mut self.waits, (wish.lock.owner, number), wait);
+        match (self.files.get_mut(&file), &noted) {
+            (Some(locks), Ok(_)) => locks.waiters += 1,
+            (Some(locks), Err(_)) if locks.is_idle() => drop(self.files.remove(&file)),
+            _ => {}
+        }
+        noted?;
+        self.last_wait = number;
+        Ok((number, changed))
     }
 
     /// Whether the turn of one who waits has come. One that is `checked` never waits
@@ -214,29 +278,66 @@ impl<F: Copy + Ord, O: Copy + Ord> LockTable<F, O> {
         exclusive: bool,
         checked: bool,
     ) -> Turn {
-        let Some(lock) = self.conflict(place, owner, bytes, exclusive) else {
-            self.waits.remove(&(owner, wait));
+        let found = self.conflict(place, owner, bytes, exclusive);
+        let blocker = found.map(|lock| lock.owner);
+        if let Some(blocker) = blocker.filter(|_| checked)
+            && self.leads_to(blocker, owner)
+        {
+            return Turn::Deadlock;
+        }
+        if let Some(wait) = self.waits.get_mut(&(owner, wait)) {
+            wait.blocker = blocker.filter(|_| checked);
+        }
+        if blocker.is_none() {
             return Turn::Free;
-        };
-        if checked {
-            if self.leads_to(lock.owner, owner) {
-                self.waits.remove(&(owner, wait));
-                return Turn::Deadlock;
-            }
-            // Without memory for it the wait is like one that is not checked.
-            let _ = paddock_sync::try_insert(&mut self.waits, (owner, wait), lock.owner);
         }
         Turn::Blocked
+    }
+
+    /// The first file behind `file` on which there are locks, or one that somebody waits
+    /// for, and how many they are.
+    pub fn next_file(&self, file: Option<F>) -> Option<(F, usize)> {
+        let from = file.map_or(Bound::Unbounded, Bound::Excluded);
+        let (&file, locks) = self.files.range((from, Bound::Unbounded)).next()?;
+        let count = locks.ranges.all().count() + locks.whole.all().count();
+        Some((file, count + locks.waiters))
+    }
+
+    /// Shows all of a file, those last that somebody waits for.
+    pub fn show(&self, file: F, mut show: impl FnMut(Shown<O>)) {
+        let Some(locks) = self.files.get(&file) else {
+            return;
+        };
+        for kind in [Kind::Ranges, Kind::Whole] {
+            for lock in locks.of(kind).all() {
+                let held = self.of_owner.get(&lock.owner);
+                show(Shown {
+                    kind,
+                    lock,
+                    process: held.map_or(0, |held| held.process),
+                    waits: false,
+                });
+            }
+        }
+        let of_file = self.waits.values().filter(|wait| wait.file == file);
+        for Wait { wish, .. } in of_file {
+            show(Shown {
+                kind: wish.kind,
+                lock: wish.lock,
+                process: wish.process,
+                waits: true,
+            });
+        }
     }
 
     /// Whether `from` waits, perhaps through others, for `to`.
     fn leads_to(&self, from: O, to: O) -> bool {
         let mut at = from;
         for _ in 0..MOST_STEPS {
-            let next = self.waits.range((at, 0)..=(at, u64::MAX)).next();
-            match next {
-                Some((_, &blocker)) if blocker == to => return true,
-                Some((_, &blocker)) => at = blocker,
+            let mut waits = self.waits.range((at, 0)..=(at, u64::MAX));
+            match waits.find_map(|(_, wait)| wait.blocker) {
+                Some(blocker) if blocker == to => return true,
+                Some(blocker) => at = blocker,
                 None => return false,
             }
         }

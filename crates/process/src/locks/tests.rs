@@ -81,10 +81,25 @@ fn what_was_split_becomes_one_again() {
     assert_eq!(locks.segments(), 1);
 }
 
+fn wish(owner: u32) -> Wish<u32> {
+    Wish {
+        kind: Kind::Ranges,
+        lock: Lock {
+            owner,
+            start: 0,
+            end: 0,
+            exclusive: true,
+        },
+        process: 30,
+    }
+}
+
 const FILE: (u32, Kind) = (1, Kind::Ranges);
 
 fn holds(table: &mut LockTable<u32, u32>, owner: u32, byte: u64) {
-    table.set(FILE, owner, &(byte..=byte), Some(true)).unwrap();
+    table
+        .set(FILE, (owner, 0), &(byte..=byte), Some(true))
+        .unwrap();
 }
 
 #[test]
@@ -92,7 +107,7 @@ fn a_circle_of_waits_is_found() {
     let mut table = LockTable::new();
     (1..=3).for_each(|owner| holds(&mut table, owner, u64::from(owner)));
     let mut wait = |owner: u32, byte: u64| {
-        let (number, _) = table.begin_wait(1).unwrap();
+        let (number, _) = table.begin_wait(1, wish(owner)).unwrap();
         table.turn(FILE, (owner, number), &(byte..=byte), true, true)
     };
     assert_eq!(wait(1, 2), Turn::Blocked);
@@ -106,11 +121,11 @@ fn a_circle_of_waits_is_found() {
 fn a_wait_that_is_over_is_in_no_circle() {
     let mut table = LockTable::new();
     (1..=2).for_each(|owner| holds(&mut table, owner, u64::from(owner)));
-    let (number, _) = table.begin_wait(1).unwrap();
+    let (number, _) = table.begin_wait(1, wish(1)).unwrap();
     let blocked = table.turn(FILE, (1, number), &(2..=2), true, true);
     assert_eq!(blocked, Turn::Blocked);
     table.end_wait(1, (1, number));
-    let (number, _) = table.begin_wait(1).unwrap();
+    let (number, _) = table.begin_wait(1, wish(2)).unwrap();
     let blocked = table.turn(FILE, (2, number), &(1..=1), true, true);
     assert_eq!(blocked, Turn::Blocked);
     table.end_wait(1, (2, number));
@@ -120,7 +135,7 @@ fn a_wait_that_is_over_is_in_no_circle() {
 fn those_who_wait_keep_their_queue_and_are_told() {
     let mut table = LockTable::new();
     holds(&mut table, 1, 0);
-    let (number, queue) = table.begin_wait(1).unwrap();
+    let (number, queue) = table.begin_wait(1, wish(3)).unwrap();
     let told = table.release(FILE, 1).unwrap();
     assert!(alloc::sync::Arc::ptr_eq(&told, &queue));
     // Somebody else is faster: the same queue tells of that one's end.
@@ -141,8 +156,12 @@ fn all_of_an_owner_goes_and_nothing_else() {
     let mut table = LockTable::new();
     for file in 0..10 {
         for kind in [Kind::Ranges, Kind::Whole] {
-            table.set((file, kind), 1, &(0..=9), Some(false)).unwrap();
-            table.set((file, kind), 2, &(5..=9), Some(false)).unwrap();
+            table
+                .set((file, kind), (1, 7), &(0..=9), Some(false))
+                .unwrap();
+            table
+                .set((file, kind), (2, 8), &(5..=9), Some(false))
+                .unwrap();
         }
     }
     while let Some(told) = table.release_next(1) {
@@ -170,4 +189,28 @@ fn there_is_a_most() {
     assert_eq!(locks.set(1, &(1..=1), None), Err(Errno::ENOLCK));
     assert_eq!(locks.set(1, &(0..=2), None), Ok(()));
     assert_eq!(locks.set(1, &more, Some(true)), Ok(()));
+}
+
+#[test]
+fn all_locks_are_shown_and_who_waits() {
+    let mut table = LockTable::new();
+    table.set(FILE, (1, 10), &(0..=9), Some(true)).unwrap();
+    table
+        .set((1, Kind::Whole), (2, 20), &(0..=u64::MAX), Some(false))
+        .unwrap();
+    let (number, _) = table.begin_wait(1, wish(3)).unwrap();
+    let (file, count) = table.next_file(None).unwrap();
+    assert_eq!((file, count, table.next_file(Some(file))), (1, 3, None));
+    let mut all = Vec::new();
+    table.show(file, |shown| all.push(shown));
+    let brief = |shown: &Shown<u32>| (shown.kind, shown.lock.owner, shown.process, shown.waits);
+    let brief: Vec<_> = all.iter().map(brief).collect();
+    let expected = [
+        (Kind::Ranges, 1, 10, false),
+        (Kind::Whole, 2, 20, false),
+        (Kind::Ranges, 3, 30, true),
+    ];
+    assert_eq!(brief, expected);
+    assert_eq!((all[0].lock.start, all[0].lock.end), (0, 9));
+    table.end_wait(1, (3, number));
 }

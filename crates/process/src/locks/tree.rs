@@ -63,6 +63,17 @@ impl<O: Copy + Ord> LockTree<O> {
         self.own.is_empty()
     }
 
+    /// All of them, by owner and first byte.
+    pub(super) fn all(&self) -> impl Iterator<Item = Lock<O>> {
+        let lock = |(&(owner, start), &(end, exclusive)): (&(O, u64), &(u64, bool))| Lock {
+            owner,
+            start,
+            end,
+            exclusive,
+        };
+        self.own.iter().map(lock)
+    }
+
     /// Whether the owner holds any.
     pub(super) fn has(&self, owner: O) -> bool {
         self.counts.contains_key(&owner)

@@ -1,7 +1,7 @@
 //! Moving bytes between a pipe and something else without losing any: what
 //! splice(2) and tee(2) stand on.
 
-use super::{FifoEnd, PAGE, Pipe, PipeReader, PipeWriter};
+use super::{FifoEnd, PAGE, Payer, Pipe, PipeReader, PipeWriter};
 use paddock_abi::{Errno, Result};
 use paddock_sync::Ready;
 use paddock_vfs::File;
@@ -30,10 +30,10 @@ impl<'a> PipeEnd<'a> {
         self.0.state.lock().ring.limit()
     }
 
-    /// `F_SETPIPE_SZ` by one whose pipes may have `soft_pages`; the new
+    /// `F_SETPIPE_SZ` by one who pays for it; the new
     /// capacity. `EBUSY`, `EPERM`.
-    pub fn set_capacity(&self, bytes: usize, soft_pages: usize) -> Result<usize> {
-        self.0.set_capacity(bytes, soft_pages)
+    pub fn set_capacity(&self, bytes: usize, payer: &Payer<'_>) -> Result<usize> {
+        self.0.set_capacity(bytes, payer)
     }
 
     /// Hands the first bytes, as many as `chunk` has room for, to `give`, and

@@ -11,6 +11,7 @@ fn payer(account: &Arc<Account>) -> Payer<'_> {
     Payer {
         account,
         soft_pages: usize::MAX,
+        most: PIPE_MAX,
     }
 }
 
@@ -52,6 +53,7 @@ fn pipes_are_small_for_a_user_with_many() {
     let crowded = Payer {
         account: &account,
         soft_pages: 40,
+        most: PIPE_MAX,
     };
     let pipes: Vec<_> = (0..4).map(|_| pipe(&crowded).unwrap()).collect();
     let sizes: Vec<_> = pipes
@@ -61,10 +63,10 @@ fn pipes_are_small_for_a_user_with_many() {
     assert_eq!(sizes, [65_536, 65_536, 8_192, 8_192]);
     assert_eq!(account.pipe_pages(), 36);
     assert_eq!(
-        end(&*pipes[3].0).set_capacity(65_536, 40),
+        end(&*pipes[3].0).set_capacity(65_536, &crowded),
         Err(Errno::EPERM)
     );
-    assert_eq!(end(&*pipes[3].0).set_capacity(4_096, 40), Ok(4_096));
+    assert_eq!(end(&*pipes[3].0).set_capacity(4_096, &crowded), Ok(4_096));
     drop(pipes);
     assert_eq!(account.pipe_pages(), 0);
 }
@@ -150,14 +152,17 @@ fn small_writes_are_whole() {
 fn the_capacity_can_change() {
     let (reader, writer) = free_pipe();
     assert_eq!(end(&*reader).capacity(), PIPE_SIZE);
-    assert_eq!(end(&*writer).set_capacity(5000, usize::MAX), Ok(8192));
+    assert_eq!(
+        end(&*writer).set_capacity(5000, &payer(&account())),
+        Ok(8192)
+    );
     writer.try_write(&[0; 8000]).unwrap();
     assert_eq!(
-        end(&*writer).set_capacity(4096, usize::MAX),
+        end(&*writer).set_capacity(4096, &payer(&account())),
         Err(Errno::EBUSY)
     );
     assert_eq!(
-        end(&*writer).set_capacity(PIPE_MAX + 1, usize::MAX),
+        end(&*writer).set_capacity(PIPE_MAX + 1, &payer(&account())),
         Err(Errno::EPERM)
     );
 }
@@ -221,7 +226,7 @@ fn room_that_is_filled_stays_whoever_reads_and_writes_meanwhile() {
         assert_eq!(room.len(), 4_096);
         assert_eq!(writer.try_write(b"x"), Err(Errno::EAGAIN));
         assert_eq!(
-            end(&*writer).set_capacity(4096, usize::MAX),
+            end(&*writer).set_capacity(4096, &payer(&account())),
             Err(Errno::EBUSY)
         );
         let mut all = [0; 60_000];

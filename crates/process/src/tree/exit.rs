@@ -115,7 +115,7 @@ impl<P: Member> Tree<P> {
             while let Some(child) = self.children(pid, part).first() {
                 let number = self.number_for(child, reaper);
                 self.change(child, |child| {
-                    child.parent = reaper;
+                    (child.parent, child.maker) = (reaper, reaper);
                     child.process.set_parent(number);
                     if !child.is_zombie() {
                         tell(Bereft::Child, &child.process);

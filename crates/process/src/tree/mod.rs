@@ -33,7 +33,7 @@ use spaces::Names;
 use traces::Traces;
 
 /// The largest process number, as on Linux with default settings.
-const PID_MAX: u32 = 32768;
+pub const PID_MAX: u32 = 32768;
 /// The process that inherits orphans.
 const REAPER: u32 = 1;
 
@@ -84,6 +84,8 @@ enum State {
 struct Node<P> {
     process: Arc<P>,
     parent: u32,
+    /// The thread of its parent that made it.
+    maker: u32,
     group: u32,
     session: u32,
     uid: u32,
@@ -128,6 +130,8 @@ pub struct Tree<P> {
     /// How many of them each user has.
     tasks_of: HashMap<u32, usize>,
     last: u32,
+    /// The largest number that is given out.
+    most: u32,
     /// Signals to several processes that have begun, and that have ended.
     broadcasts: (u64, u64),
     traces: Traces,
@@ -151,17 +155,31 @@ impl<P: Member> Tree<P> {
             names: HashMap::new(),
             tasks_of: HashMap::new(),
             last: 0,
+            most: PID_MAX,
             broadcasts: (0, 0),
             traces: Traces::default(),
         }
     }
 
-    /// Adds a process under its reserved number. It joins its parent's group
+    /// As [`Self::add_by`], made by the parent's first thread.
+    pub fn add(
+        &mut self,
+        pid: u32,
+        parent: Option<u32>,
+        process: Arc<P>,
+        exit_signal: u32,
+    ) -> Result<()> {
+        self.add_by(parent.unwrap_or(0), pid, parent, process, exit_signal)
+    }
+
+    /// Adds a process under its reserved number, which a thread of its parent's has made.
+    /// It joins its parent's group
     /// and session; without a parent it leads its own. `ENOMEM`, also if its PID
     /// namespace has ended; `ESRCH` if the parent is gone. Process 1 has all that had
     /// lost the one before.
-    pub fn add(
+    pub fn add_by(
         &mut self,
+        maker: u32,
         pid: u32,
         parent: Option<u32>,
         process: Arc<P>,
@@ -183,6 +201,7 @@ impl<P: Member> Tree<P> {
         let node = Node {
             process,
             parent: parent.unwrap_or(0),
+            maker,
             group,
             session,
             uid,
@@ -260,9 +279,30 @@ impl<P: Member> Tree<P> {
         self.last
     }
 
+    /// The largest number that is given out.
+    pub fn most(&self) -> u32 {
+        self.most
+    }
+
+    /// Larger numbers are not given out from now on. `EINVAL` for less than 300, and for
+    /// more than [`PID_MAX`].
+    pub fn set_most(&mut self, most: u32) -> Result<()> {
+        const LEAST: u32 = 300;
+        if !(LEAST..=PID_MAX).contains(&most) {
+            return Err(Errno::EINVAL);
+        }
+        self.most = most;
+        Ok(())
+    }
+
     /// The parent's number; zero for process 1. `ESRCH`.
     pub fn parent(&self, pid: u32) -> Result<u32> {
         Ok(self.node(pid)?.parent)
+    }
+
+    /// The thread of its parent that made a process. `ESRCH`.
+    pub fn maker(&self, pid: u32) -> Result<u32> {
+        Ok(self.node(pid)?.maker)
     }
 
     /// The signal that the parent gets when the process ends. `ESRCH`.
@@ -292,6 +332,11 @@ impl<P: Member> Tree<P> {
             node.execed = true;
             node.exit_signal = paddock_abi::signal::SIGCHLD;
         }
+    }
+
+    /// Whether it has called execve(2). Not of one that is gone.
+    pub fn has_execed(&self, pid: u32) -> bool {
+        self.nodes.get(&pid).is_some_and(|node| node.execed)
     }
 
     /// The user that the process belongs to. `ESRCH`.

@@ -20,7 +20,7 @@ impl<P: Member> Tree<P> {
         self.threads.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
         self.tasks_of.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
         for _ in 0..PID_MAX {
-            self.last = if self.last >= PID_MAX {
+            self.last = if self.last >= self.most {
                 2
             } else {
                 self.last + 1

@@ -38,17 +38,31 @@ pub struct Waited<P> {
 }
 
 impl<P: Member> Tree<P> {
-    /// A child of `parent`, or a thread that it traces, that has news of the kinds in
-    /// `options`, or `None` if there are some but no news. `ECHILD`.
+    /// As [`Self::wait_by`], of the children of all threads.
     pub fn wait(
         &mut self,
         parent: u32,
         which: Selector,
         options: WaitOptions,
     ) -> Result<Option<Waited<P>>> {
+        self.wait_by(parent, parent, which, options - WaitOptions::NOTHREAD)
+    }
+
+    /// A child of `parent`, or a thread that it traces, that has news of the kinds in
+    /// `options`, or `None` if there are some but no news. With `NOTHREAD` only of those
+    /// that this thread of the parent has made; those of a thread that has ended are the
+    /// first one's. `ECHILD`.
+    pub fn wait_by(
+        &mut self,
+        thread: u32,
+        parent: u32,
+        which: Selector,
+        options: WaitOptions,
+    ) -> Result<Option<Waited<P>>> {
+        let by = (parent, thread);
         let found = match which {
-            Selector::Pid(pid) => self.look_at(parent, pid, options),
-            Selector::Any | Selector::Group(_) => self.look_for(parent, which, options),
+            Selector::Pid(pid) => self.look_at(by, pid, options),
+            Selector::Any | Selector::Group(_) => self.look_for(by, which, options),
         };
         match found {
             Ok(Some(pid)) => self.collect(parent, pid, options).map(Some),
@@ -57,32 +71,55 @@ impl<P: Member> Tree<P> {
     }
 
     /// A child, if it has news.
-    fn look_at(&self, parent: u32, pid: u32, options: WaitOptions) -> Result<Option<u32>> {
-        let child = self
-            .nodes
-            .get(&pid)
-            .filter(|node| node.parent == parent && selected(node, Selector::Pid(pid), options));
+    fn look_at(
+        &self,
+        (parent, thread): (u32, u32),
+        pid: u32,
+        options: WaitOptions,
+    ) -> Result<Option<u32>> {
+        let child = self.nodes.get(&pid).filter(|node| {
+            node.parent == parent
+                && selected(node, Selector::Pid(pid), options)
+                && self.is_made_by(node, thread, options)
+        });
         let child = child.ok_or(Errno::ECHILD)?;
         Ok(has_news(child, options).then_some(pid))
     }
 
     /// The first child with news: those that have ended, in their order, then
     /// those that have stopped or continued.
-    fn look_for(&self, parent: u32, which: Selector, options: WaitOptions) -> Result<Option<u32>> {
+    fn look_for(
+        &self,
+        (parent, thread): (u32, u32),
+        which: Selector,
+        options: WaitOptions,
+    ) -> Result<Option<u32>> {
+        let selected = |node: &Node<P>| {
+            selected(node, which, options) && self.is_made_by(node, thread, options)
+        };
         for part in [Part::Ended, Part::Changed] {
             let ring = self.children(parent, part);
             let mut children = self.members(ring, Kind::Children);
-            let found = children
-                .find(|(_, node)| selected(node, which, options) && has_news(node, options));
+            let found = children.find(|(_, node)| selected(node) && has_news(node, options));
             if let Some((pid, _)) = found {
                 return Ok(Some(pid));
             }
         }
         let mut children = self.all_children(parent);
-        match children.any(|(_, node)| selected(node, which, options)) {
+        match children.any(|(_, node)| selected(node)) {
             true => Ok(None),
             false => Err(Errno::ECHILD),
         }
+    }
+
+    /// Whether a child is one that a thread of its parent's waits for.
+    fn is_made_by(&self, node: &Node<P>, thread: u32, options: WaitOptions) -> bool {
+        if !options.contains(WaitOptions::NOTHREAD) || node.maker == thread {
+            return true;
+        }
+        let maker = self.threads.get(&node.maker);
+        let is_there = maker.is_some_and(|maker| maker.process == node.parent);
+        !is_there && thread == node.parent
     }
 
     fn collect(&mut self, parent: u32, pid: u32, options: WaitOptions) -> Result<Waited<P>> {

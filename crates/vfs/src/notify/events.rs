@@ -28,6 +28,9 @@ bitflags::bitflags! {
         const DELETE_SELF = 0x400;
         /// It got another name.
         const MOVE_SELF = 0x800;
+        /// A name became another one in the same folder: nobody asks for that by
+        /// inotify(7).
+        const RENAMED = 0x1000_0000;
         /// Events were lost.
         const Q_OVERFLOW = 0x4000;
         /// The watch is gone.

@@ -1,6 +1,6 @@
 //! [`Inotify`]: an instance of inotify(7), as an open file.
 
-use super::{Events, Told, Watch, WatchFlags};
+use super::{Events, Receiver, Told, Watch, WatchFlags};
 use crate::{Errno, File, Inode, IoctlArg, Metadata, Result, stays_at_start};
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, VecDeque};
@@ -243,10 +243,10 @@ impl Inotify {
     fn add(&self, number: i32, mask: u32, inode: &Arc<dyn Inode>, counted: Counted) -> Result<()> {
         let watch = try_arc(Watch {
             number,
-            queue: Arc::downgrade(&self.queue),
+            to: Receiver::Queue(Arc::downgrade(&self.queue)),
             mask: AtomicU32::new(mask),
             inode: inode.clone(),
-            _counted: counted,
+            _counted: Some(counted),
         })?;
         super::add(watch.clone())?;
         let listed = try_insert(&mut self.queue.state.lock().watches, number, watch.clone());

@@ -7,12 +7,16 @@
 
 mod events;
 pub mod fanotify;
+mod gone;
 mod inotify;
+mod listen;
 #[cfg(test)]
 mod tests;
 
 pub use events::{Events, WatchFlags};
+pub use gone::settle;
 pub use inotify::{Inotify, MAX_EVENTS, MAX_INSTANCES, MAX_WATCHES};
+pub use listen::{FOLDERS_TELL, Listener, Listening};
 
 use crate::path::Dentry;
 use crate::{FileKind, Inode, Path};
@@ -21,20 +25,29 @@ use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering::Relaxed};
 use fanotify::{Happening, Mask};
+pub(crate) use gone::last_user_left;
 use inotify::Queue;
 use paddock_abi::{Errno, Result};
 use paddock_charge::Counted;
 use paddock_sync::{PreemptOff, Rank, SpinLock, may_allocate};
 
-/// One watch: of an inode, by an instance.
+/// Whom a watch is for.
+enum Receiver {
+    /// An instance of inotify(7).
+    Queue(Weak<Queue>),
+    /// Somebody in the kernel, whatever the mask.
+    Listener(Arc<dyn Listener>),
+}
+
+/// One watch: of an inode, by an instance or by somebody in the kernel.
 struct Watch {
     number: i32,
-    queue: Weak<Queue>,
+    to: Receiver,
     /// What it is for, and [`WatchFlags`].
     mask: AtomicU32,
     /// Kept, so that its address means nothing else.
     inode: Arc<dyn Inode>,
-    _counted: Counted,
+    _counted: Option<Counted>,
 }
 
 /// All watches, by the addresses of inodes.
@@ -82,7 +95,10 @@ fn add(watch: Arc<Watch>) -> Result<()> {
 fn find(inode: &Arc<dyn Inode>, queue: &Arc<Queue>) -> Option<Arc<Watch>> {
     let watches = WATCHES.lock();
     let mut of_inode = watches.get(&key(inode))?.iter();
-    let is_its = |watch: &&Arc<Watch>| core::ptr::eq(watch.queue.as_ptr(), Arc::as_ptr(queue));
+    let is_its = |watch: &&Arc<Watch>| match &watch.to {
+        Receiver::Queue(own) => core::ptr::eq(own.as_ptr(), Arc::as_ptr(queue)),
+        Receiver::Listener(_) => false,
+    };
     of_inode.find(is_its).cloned()
 }
 
@@ -125,10 +141,31 @@ fn tell(inode: &Arc<dyn Inode>, told: &Told<'_>) {
         };
         drop(watches);
         index += 1;
-        if let Some(queue) = watch.queue.upgrade() {
-            queue.deliver(&watch, told);
+        match &watch.to {
+            Receiver::Queue(queue) => {
+                if let Some(queue) = queue.upgrade() {
+                    queue.deliver(&watch, told);
+                }
+            }
+            Receiver::Listener(listener) if !listener.hear(told.events) => {
+                // The last one takes its place.
+                index -= 1;
+                remove(&watch);
+            }
+            Receiver::Listener(_) => {}
         }
     }
+}
+
+/// What inotify(7) has no name for.
+fn tell_listeners(inode: &Arc<dyn Inode>, events: Events) {
+    let told = Told {
+        events,
+        cookie: 0,
+        name: b"",
+        is_removed: false,
+    };
+    tell(inode, &told);
 }
 
 fn with_kind(events: Events, kind: FileKind) -> Events {
@@ -344,18 +381,17 @@ pub(crate) fn watched(inode: &Arc<dyn Inode>) -> Option<Watched> {
     })
 }
 
-/// `inode`, of the filesystem of that number, has lost a name, maybe its last one. May
-/// sleep.
-pub(crate) fn name_lost(inode: &Arc<dyn Inode>, fs: u64) {
+/// `inode`, of the filesystem of that number, has lost a name, maybe its last one, and
+/// with `is_unused` nobody has it by that name. May sleep.
+pub(crate) fn name_lost(inode: &Arc<dyn Inode>, fs: u64, is_unused: bool) {
     if !is_any() {
         return;
     }
-    let is_folder = inode.kind() == FileKind::Directory;
-    if !is_folder {
+    if inode.kind() != FileKind::Directory {
         to_inode(inode, Some(fs), Events::ATTRIB);
     }
-    if is_folder || inode.metadata().is_ok_and(|metadata| metadata.links == 0) {
-        to_inode(inode, Some(fs), Events::DELETE_SELF);
+    if is_unused {
+        gone::tell(inode, fs);
     }
 }
 
@@ -376,6 +412,9 @@ pub(crate) fn moved(from: (&Dentry, &[u8]), to: (&Dentry, &[u8]), inode: &Arc<dy
         new_place: Some(to),
         fs: Some(from.0.fs()),
     });
+    if core::ptr::eq(from.0, to.0) {
+        tell_listeners(from.0.inode(), with_kind(Events::RENAMED, inode.kind()));
+    }
     to_moved_name(from.0, from.1, what, Events::MOVED_FROM, cookie);
     to_moved_name(to.0, to.1, what, Events::MOVED_TO, cookie);
     to_inode(inode, Some(from.0.fs()), Events::MOVE_SELF);

@@ -3,7 +3,7 @@
 use super::OpenFile;
 use crate::notify::fanotify::Mask;
 use crate::notify::{self, Events};
-use crate::{Path, Result};
+use crate::{OpenFlags, Path, Result};
 
 impl OpenFile {
     /// Where somebody may hear of what is done by way of it, or be asked.
@@ -13,6 +13,24 @@ impl OpenFile {
             true => self.path.as_ref(),
             false => None,
         }
+    }
+
+    /// It is being closed: its last one, maybe, whose name is gone.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn tell_closed(&mut self) {
+        let flags = self.flags();
+        if let Some(path) = self.heard_at()
+            && !flags.contains(OpenFlags::PATH)
+        {
+            let events = match flags.writable() {
+                true => Events::CLOSE_WRITE,
+                false => Events::CLOSE_NOWRITE,
+            };
+            notify::at_path(path, events);
+        }
+        drop(self.path.take());
+        notify::settle();
     }
 
     /// Those who watch it hear of what was done to some bytes.

@@ -231,15 +231,20 @@ impl MountNamespace {
             }
             (kind, victim)
         };
-        let inode = match victim {
+        let is_unused = matches!(victim, Victim::Unused(_));
+        let (inode, last) = match victim {
             Victim::InUse(victim) => {
                 self.uncover(&victim)?;
-                Some(victim.inode().clone())
+                (Some(victim.inode().clone()), Some(victim))
             }
-            Victim::Unused(watched) => watched.and_then(|watched| watched.inode()),
+            Victim::Unused(watched) => (watched.and_then(|watched| watched.inode()), None),
         };
         if let Some(inode) = &inode {
-            notify::name_lost(inode, dir.dentry.fs());
+            notify::name_lost(inode, dir.dentry.fs(), is_unused);
+        }
+        if let Some(last) = last {
+            drop(last);
+            notify::settle();
         }
         let (dir, name) = (&dir.dentry, &place.name);
         notify::to_name(dir, name, inode.as_ref(), kind, Events::DELETE);

@@ -5,6 +5,7 @@
 //! back to the root (getcwd, `..`) right even after renames.
 
 use super::names::{self, NameMap};
+use crate::notify;
 use crate::{Errno, File, FileKind, Inode, InodeFile, Result};
 use alloc::boxed::Box;
 use alloc::collections::BTreeSet;
@@ -381,6 +382,9 @@ impl Drop for Dentry {
     /// Lets go of the chain of parents one by one: dropping it by recursion
     /// would need a stack as deep as the tree.
     fn drop(&mut self) {
+        if self.place.get_mut().removed {
+            notify::last_user_left(&self.inode, self.fs);
+        }
         let mut parent = self.detach();
         while let Some(mut dentry) = parent.and_then(Arc::into_inner) {
             parent = dentry.detach();

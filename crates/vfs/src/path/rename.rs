@@ -43,7 +43,9 @@ impl MountNamespace {
                 drop(renaming);
                 self.cache.remove(&replaced);
                 self.uncover(&replaced)?;
-                notify::name_lost(replaced.inode(), replaced.fs());
+                notify::name_lost(replaced.inode(), replaced.fs(), false);
+                drop(replaced);
+                notify::settle();
             }
             None => {}
         }

@@ -126,6 +126,12 @@ pub trait ProcDevice: Send + Sync {
     fn open(&self, flags: OpenFlags) -> Result<Arc<dyn File>>;
 }
 
+/// A regular file that is no text: opening it decides what it is.
+pub trait ProcRaw: Send + Sync {
+    /// Opens it, as `inode`. May sleep.
+    fn open(&self, inode: Arc<dyn Inode>, flags: OpenFlags) -> Result<Arc<dyn File>>;
+}
+
 /// What a name of a generated directory leads to.
 #[derive(Clone)]
 pub struct ProcNode {
@@ -150,6 +156,8 @@ pub enum ProcBody {
     Link(Arc<dyn ProcLink>),
     /// A character device.
     Device(Arc<dyn ProcDevice>),
+    /// A file that is no text.
+    Raw(Arc<dyn ProcRaw>),
 }
 
 impl ProcBody {
@@ -157,7 +165,7 @@ impl ProcBody {
     pub fn kind(&self) -> FileKind {
         match self {
             ProcBody::Dir(_) => FileKind::Directory,
-            ProcBody::File(_) => FileKind::Regular,
+            ProcBody::File(_) | ProcBody::Raw(_) => FileKind::Regular,
             ProcBody::Link(_) => FileKind::Symlink,
             ProcBody::Device(_) => FileKind::CharDevice,
         }
@@ -213,6 +221,15 @@ impl ProcNode {
     )]
     pub fn device(device: impl ProcDevice + 'static) -> ProcNode {
         ProcNode::new(ProcBody::Device(Arc::new(device)), 0o620)
+    }
+
+    /// A file that is no text.
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "small: a caller has asked may_allocate, and the heap keeps a reserve for such"
+    )]
+    pub fn raw(raw: impl ProcRaw + 'static) -> ProcNode {
+        ProcNode::new(ProcBody::Raw(Arc::new(raw)), 0o600)
     }
 
     /// The same with other permission bits.

@@ -91,6 +91,10 @@ impl Inode for ProcInode {
         match &self.node.body {
             ProcBody::File(_) => Ok(Some(GeneratedFile::open(self, flags)?)),
             ProcBody::Device(device) => device.open(flags).map(Some),
+            ProcBody::Raw(raw) => {
+                let raw = raw.clone();
+                raw.open(self, flags).map(Some)
+            }
             ProcBody::Dir(_) => Ok(Some(GeneratedDir::open(self)?)),
             ProcBody::Link(_) => Ok(None),
         }

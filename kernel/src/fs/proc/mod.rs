@@ -7,15 +7,18 @@ mod inet;
 mod ipc;
 mod keys;
 mod load;
+mod locks;
 mod login;
 mod memory;
 pub(super) mod mount_points;
 mod namespaces;
 mod net;
 mod oom;
+mod options;
 pub mod paddock;
 pub(super) mod pids;
 mod process;
+mod process_memory;
 mod settings;
 mod slack;
 mod stat;
@@ -65,6 +68,7 @@ fn root(space: &PidSpace) -> StaticDir {
     StaticDir::new()
         .with("cgroups", file(system::cgroups))
         .with("cmdline", file(system::command_line))
+        .with("config.gz", options::options())
         .with("cpuinfo", file(cpu::info))
         .with("devices", file(system::devices))
         .with("diskstats", file(system::disk_statistics))
@@ -73,6 +77,7 @@ fn root(space: &PidSpace) -> StaticDir {
         .with("key-users", file(keys::users))
         .with("keys", file(keys::all))
         .with("loadavg", file(load::averages))
+        .with("locks", file(locks::all))
         .with("meminfo", file(system::memory))
         .with("mounts", ProcNode::link(|| Ok(b"self/mounts".to_vec())))
         .with("net", ProcNode::dir(net::directory()))

@@ -4,7 +4,7 @@ use super::fds::{FdInfos, Fds};
 use super::namespaces::Namespaces;
 use super::pids::Threads;
 use super::text::Text;
-use super::{children, login, memory, oom, slack, stat, status, tables, user_maps};
+use super::{children, login, memory, oom, process_memory, slack, stat, status, tables, user_maps};
 use crate::process::identity::may_inspect;
 use crate::process::{self, Process, UserThread, tree, vfs};
 use crate::thread::Thread;
@@ -71,6 +71,7 @@ const ITEMS: &[(&str, Item)] = &[
     ("io", Item::File(0o400, status::input_output)),
     ("limits", Item::File(0o444, tables::limits)),
     ("maps", Item::File(0o444, memory::maps)),
+    ("mem", Item::Node(process_memory::mem)),
     ("mountinfo", Item::File(0o444, tables::mount_info)),
     ("mounts", Item::File(0o444, tables::mounts)),
     ("ns", Item::Namespaces),

@@ -3,23 +3,22 @@
 use super::text::{Text, file, given_number};
 use crate::memory::frames;
 use crate::process::{
-    accounts, aio, current, keys, leases, limits, limits::NR_OPEN, namespaces, reclaim, uts, vfs,
+    accounts, acct, aio, current, keys, leases, limits, limits::NR_OPEN, namespaces, reclaim, tree,
+    uts, vfs,
 };
-use crate::{config, machine, net, random};
+use crate::{config, machine, net, random, violations};
 use alloc::vec::Vec;
-use core::sync::atomic::Ordering::Relaxed;
+use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use paddock_abi::{Errno, Result};
 use paddock_cred::{Cap, NGROUPS_MAX, OVERFLOW_ID, max_user_namespaces, set_max_user_namespaces};
 use paddock_ipc::{mq, msg, sem, shm};
 use paddock_mem::MAX_AREAS;
 use paddock_process::PIPE_MAX;
 use paddock_sync::OnceCell;
-use paddock_vfs::OpenFile;
-use paddock_vfs::notify::{MAX_EVENTS, MAX_INSTANCES, MAX_WATCHES, fanotify};
+use paddock_vfs::notify::{FOLDERS_TELL, MAX_EVENTS, MAX_INSTANCES, MAX_WATCHES, fanotify};
 use paddock_vfs::proc_fs::{ProcFile, ProcNode, StaticDir};
+use paddock_vfs::{OpenFile, PAGE_SIZE};
 
-/// The largest process number plus one.
-const PID_MAX: u32 = 32769;
 /// What a filter of system calls may decide, the strictest first.
 const ACTIONS: &[u8] = b"kill_process kill_thread trap errno trace log allow\n";
 /// The largest queue of connections that listen(2) makes.
@@ -73,15 +72,24 @@ fn kernel_directory() -> StaticDir {
         .with("seccomp", ProcNode::dir(seccomp))
         .with("ngroups_max", number(|| NGROUPS_MAX as u64))
         .with("threads-max", number(|| limits::threads_max() as u64))
-        .with("pid_max", file(|out| out.put(format_args!("{PID_MAX}\n"))))
+        .with("pid_max", ProcNode::file(MostPids).with_mode(0o644))
+        .with("domainname", ProcNode::file(Domainname).with_mode(0o644))
         .with("random", ProcNode::dir(random))
-        .with("msgmax", number(|| msg::MSGMAX as u64))
-        .with("msgmnb", number(|| msg::MSGMNB as u64))
-        .with("msgmni", number(|| u64::from(msg::MSGMNI)))
+        .with("acct", ProcNode::file(Accounting).with_mode(0o644))
+        .with("tainted", number(taints))
+        .with("msgmax", setting(&MSGMAX))
+        .with("msgmnb", setting(&MSGMNB))
+        .with("msgmni", setting(&MSGMNI))
         .with("sem", file(semaphores))
-        .with("shmall", number(|| shm::SHMALL))
-        .with("shmmax", number(|| shm::SHMMAX))
-        .with("shmmni", number(|| u64::from(shm::SHMMNI)))
+        .with(
+            "shmall",
+            ProcNode::file(Wide(&shm::SHMALL)).with_mode(0o644),
+        )
+        .with(
+            "shmmax",
+            ProcNode::file(Wide(&shm::SHMMAX)).with_mode(0o644),
+        )
+        .with("shmmni", setting(&SHMMNI))
         .with("shm_rmid_forced", number(|| 0))
 }
 
@@ -115,7 +123,41 @@ of_keys!(KEYS_ROOT_MAXKEYS, root_maxkeys);
 /// What a user may have of namespaces.
 fn user_directory() -> StaticDir {
     let most = ProcNode::file(MaxUserNamespaces).with_mode(0o644);
-    StaticDir::new().with("max_user_namespaces", most)
+    StaticDir::new()
+        .with("max_fanotify_groups", setting(&FANOTIFY_GROUPS))
+        .with("max_fanotify_marks", setting(&FANOTIFY_MARKS))
+        .with("max_inotify_instances", setting(&INOTIFY_INSTANCES))
+        .with("max_inotify_watches", setting(&INOTIFY_WATCHES))
+        .with("max_user_namespaces", most)
+}
+
+/// What has befallen the kernel (`tainted`): 512 if a rule of its own was broken.
+fn taints() -> u64 {
+    const WARNED: u64 = 1 << 9;
+    match violations::count() {
+        0 => 0,
+        _ => WARNED,
+    }
+}
+
+/// `acct`: when process accounting rests for want of space (acct(2)).
+struct Accounting;
+
+impl ProcFile for Accounting {
+    fn generate(&self, out: &mut Vec<u8>) -> Result<()> {
+        let [resume, suspend, seconds] = acct::SETTINGS.each_ref().map(|it| it.load(Relaxed));
+        Text::new(out).put(format_args!("{resume}\t{suspend}\t{seconds}\n"))
+    }
+
+    /// Up to three numbers. `EINVAL`.
+    fn write(&self, data: &[u8]) -> Result<usize> {
+        let words = data.split(u8::is_ascii_whitespace);
+        let words = words.filter(|word| !word.is_empty());
+        for (place, word) in acct::SETTINGS.iter().zip(words) {
+            place.store(given_number(word)?, Relaxed);
+        }
+        Ok(data.len())
+    }
 }
 
 /// `max_user_namespaces` (namespaces(7)): how many a user of the initial namespace has at
@@ -171,6 +213,7 @@ fn fs_directory() -> StaticDir {
     StaticDir::new()
         .with("aio-max-nr", setting(&AIO_MAX_NR))
         .with("aio-nr", number(aio::wanted))
+        .with("dir-notify-enable", setting(&DIR_NOTIFY_ENABLE))
         .with("fanotify", ProcNode::dir(fanotify))
         .with("inotify", ProcNode::dir(inotify))
         .with("lease-break-time", setting(&LEASE_BREAK_TIME))
@@ -185,15 +228,9 @@ fn fs_directory() -> StaticDir {
         .with("nr_open", number(|| NR_OPEN))
         .with("overflowgid", number(|| u64::from(OVERFLOW_ID)))
         .with("overflowuid", number(|| u64::from(OVERFLOW_ID)))
-        .with(
-            "pipe-max-size",
-            file(|out| out.put(format_args!("{PIPE_MAX}\n"))),
-        )
+        .with("pipe-max-size", setting(&PIPE_MAX_SIZE))
         .with("pipe-user-pages-hard", file(|out| out.bytes(b"0\n")))
-        .with(
-            "pipe-user-pages-soft",
-            file(|out| out.put(format_args!("{}\n", accounts::pipe_user_pages_soft()))),
-        )
+        .with("pipe-user-pages-soft", setting(&PIPE_SOFT_PAGES))
 }
 
 /// A number that whoever may write the file sets.
@@ -208,6 +245,51 @@ static LEASE_BREAK_TIME: Setting = Setting {
     set: |seconds| leases::BREAK_SECONDS.store(seconds, Relaxed),
     most: i32::MAX as u32,
 };
+static DIR_NOTIFY_ENABLE: Setting = Setting {
+    get: || u64::from(FOLDERS_TELL.load(Relaxed)),
+    set: |on| FOLDERS_TELL.store(on != 0, Relaxed),
+    most: i32::MAX as u32,
+};
+static PIPE_MAX_SIZE: Setting = Setting {
+    get: || accounts::PIPE_MAX_SIZE.load(Relaxed) as u64,
+    set: |bytes| {
+        let size = (bytes as usize).max(PAGE_SIZE).next_power_of_two();
+        accounts::PIPE_MAX_SIZE.store(size, Relaxed);
+    },
+    most: PIPE_MAX as u32,
+};
+static PIPE_SOFT_PAGES: Setting = Setting {
+    get: || match accounts::pipe_user_pages_soft() {
+        usize::MAX => 0,
+        pages => pages as u64,
+    },
+    set: |pages| accounts::SOFT_PAGES.store(pages as usize, Relaxed),
+    most: i32::MAX as u32,
+};
+static MSGMAX: Setting = Setting {
+    get: || msg::MSGMAX.load(Relaxed) as u64,
+    set: |most| msg::MSGMAX.store(most as usize, Relaxed),
+    most: MOST_MESSAGE,
+};
+static MSGMNB: Setting = Setting {
+    get: || msg::MSGMNB.load(Relaxed) as u64,
+    set: |most| msg::MSGMNB.store(most as usize, Relaxed),
+    most: i32::MAX as u32,
+};
+static MSGMNI: Setting = Setting {
+    get: || msg::MSGMNI.load(Relaxed).into(),
+    set: |most| msg::MSGMNI.store(most, Relaxed),
+    most: MOST_OBJECTS,
+};
+static SHMMNI: Setting = Setting {
+    get: || shm::SHMMNI.load(Relaxed).into(),
+    set: |most| shm::SHMMNI.store(most, Relaxed),
+    most: MOST_OBJECTS,
+};
+/// The most objects of one kind that System V's IPC has, whatever is set.
+const MOST_OBJECTS: u32 = 32_768;
+/// The longest message, likewise, in bytes.
+const MOST_MESSAGE: u32 = 65_536;
 static AIO_MAX_NR: Setting = Setting {
     get: || aio::MOST.load(Relaxed),
     set: |most| aio::MOST.store(most.into(), Relaxed),
@@ -262,6 +344,38 @@ impl ProcFile for SettingFile {
             return Err(Errno::EINVAL);
         }
         (self.0.set)(number);
+        Ok(data.len())
+    }
+}
+
+/// A number of 64 bits.
+struct Wide(&'static AtomicU64);
+
+impl ProcFile for Wide {
+    fn generate(&self, out: &mut Vec<u8>) -> Result<()> {
+        Text::new(out).put(format_args!("{}\n", self.0.load(Relaxed)))
+    }
+
+    /// A number. `EINVAL`.
+    fn write(&self, data: &[u8]) -> Result<usize> {
+        self.0.store(given_number(data)?, Relaxed);
+        Ok(data.len())
+    }
+}
+
+/// `pid_max` (proc_sys_kernel(5)): one more than the largest number that is given out.
+struct MostPids;
+
+impl ProcFile for MostPids {
+    fn generate(&self, out: &mut Vec<u8>) -> Result<()> {
+        let most = tree().lock().most();
+        Text::new(out).put(format_args!("{}\n", most + 1))
+    }
+
+    /// A number. `EINVAL`.
+    fn write(&self, data: &[u8]) -> Result<usize> {
+        let most: u32 = given_number(data)?;
+        tree().lock().set_most(most.saturating_sub(1))?;
         Ok(data.len())
     }
 }
@@ -350,6 +464,24 @@ impl ProcFile for Hostname {
         let name = data.split(|&byte| byte == b'\n').next().unwrap_or_default();
         let name = name.get(..uts::NAME_MAX).unwrap_or(name);
         namespaces::uts().set_hostname(paddock_sync::try_copy(name)?);
+        Ok(data.len())
+    }
+}
+
+/// The domain's name, likewise.
+struct Domainname;
+
+impl ProcFile for Domainname {
+    fn generate(&self, text: &mut Vec<u8>) -> Result<()> {
+        let mut out = Text::new(text);
+        out.bytes(&namespaces::uts().domain()?)?;
+        out.bytes(b"\n")
+    }
+
+    fn write(&self, data: &[u8]) -> Result<usize> {
+        let name = data.split(|&byte| byte == b'\n').next().unwrap_or_default();
+        let name = name.get(..uts::NAME_MAX).unwrap_or(name);
+        namespaces::uts().set_domain(paddock_sync::try_copy(name)?);
         Ok(data.len())
     }
 }

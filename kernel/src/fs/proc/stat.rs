@@ -5,20 +5,14 @@ use super::memory::Sizes;
 use super::process::Subject;
 use super::status::SignalSets;
 use super::text::Text;
-use crate::fs::console;
 use crate::process::identity::may_inspect;
 use crate::process::numbers::known_to;
 use crate::process::terminals;
 use crate::process::tree;
-use alloc::sync::Arc;
 use core::sync::atomic::Ordering;
 use paddock_abi::Result;
-use paddock_abi::stat::make_device;
 use paddock_process::Usage;
 
-/// The major number of pseudo-terminals, and the console's numbers.
-const PTS_MAJOR: u32 = 136;
-const CONSOLE: (u32, u32) = (204, 64);
 /// Index of `RLIMIT_RSS`.
 const RLIMIT_RSS: usize = 5;
 
@@ -49,13 +43,9 @@ fn terminal(session: u32) -> (u64, i64) {
     let Some(tty) = terminals::all().controlling(session) else {
         return (0, -1);
     };
-    let (major, minor) = match console().is_some_and(|console| Arc::ptr_eq(console, &tty)) {
-        true => CONSOLE,
-        false => (PTS_MAJOR, tty.number()),
-    };
     let (_, foreground) = tty.session();
     (
-        make_device(major, minor),
+        terminals::device(&tty),
         if foreground == 0 {
             -1
         } else {

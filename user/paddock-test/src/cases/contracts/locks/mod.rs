@@ -6,6 +6,7 @@ mod lock_deadlocks;
 mod lock_files;
 mod lock_owners;
 mod lock_splits;
+mod locks_listed;
 mod ofd_locks;
 mod record_locks;
 
@@ -18,6 +19,7 @@ contracts! {
     lock_files
     lock_owners
     lock_splits
+    locks_listed
     ofd_locks
     record_locks
 }

@@ -7,10 +7,12 @@ mod chdir_rules;
 mod chroot_rules;
 mod creat_rules;
 mod faccessat;
+mod folder_signals;
 mod getcwd_sizes;
 mod handles;
 mod inotify_events;
 mod inotify_flags;
+mod inotify_gone;
 mod inotify_info;
 mod inotify_limits;
 mod inotify_rules;
@@ -61,10 +63,12 @@ contracts! {
     chroot_rules
     creat_rules
     faccessat
+    folder_signals
     getcwd_sizes
     handles
     inotify_events
     inotify_flags
+    inotify_gone
     inotify_info
     inotify_limits
     inotify_rules

@@ -1,5 +1,6 @@
 //! Processes and threads, and what they may use.
 
+mod accounting;
 mod bounding_sets;
 mod children_left;
 mod cleared_numbers;
@@ -23,6 +24,7 @@ mod group_numbers;
 mod io_priorities;
 mod kcmp_kinds;
 mod limits_of_others;
+mod memory_files;
 mod memory_limits;
 mod nice_values;
 mod no_new_privileges;
@@ -46,12 +48,14 @@ mod unshared;
 mod usages;
 mod vm_transfers;
 mod wait_kinds;
+mod wait_makers;
 mod wait_threads;
 mod waits;
 
 use super::contracts;
 
 contracts! {
+    accounting
     bounding_sets
     children_left
     cleared_numbers
@@ -75,6 +79,7 @@ contracts! {
     io_priorities
     kcmp_kinds
     limits_of_others
+    memory_files
     memory_limits
     nice_values
     no_new_privileges
@@ -98,6 +103,7 @@ contracts! {
     usages
     vm_transfers
     wait_kinds
+    wait_makers
     wait_threads
     waits
 }

@@ -6,7 +6,9 @@ mod machine_rights;
 mod namespace_kinds;
 mod proc_numbers;
 mod ptys;
+mod quotas;
 mod randoms;
+mod settings_kept;
 mod swaps;
 mod sysinfos;
 
@@ -19,7 +21,9 @@ contracts! {
     namespace_kinds
     proc_numbers
     ptys
+    quotas
     randoms
+    settings_kept
     swaps
     sysinfos
 }
