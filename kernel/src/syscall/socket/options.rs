@@ -6,7 +6,9 @@
 
 use super::{Call, Socket, known_credentials, raw_options, socket_of, tcp_options};
 use crate::arch::user_access::copy_to_user;
+use crate::net::space;
 use crate::net::tcp::TcpSocket;
+use crate::process::net_space::NetNamespace;
 use crate::user_memory::{UserPtr, read_bytes};
 use paddock_abi::socket::*;
 use paddock_abi::time::{NANOS, Timeval};
@@ -108,8 +110,7 @@ pub fn setsockopt(call: &mut Call<'_>) -> Result<u64> {
         (SOL_SOCKET, SO_SNDBUF | SO_RCVBUF) => set_buffer(socket, option, size),
         (SOL_SOCKET, SO_SNDBUFFORCE | SO_RCVBUFFORCE) => force_buffer(call, socket, option, value)?,
         (SOL_SOCKET, SO_MARK) => {
-            call.thread
-                .with_cred(|cred| cred.require_here(Cap::CAP_NET_ADMIN))?;
+            require_admin(call, socket)?;
             options.set_mark(value);
         }
         (SOL_SOCKET, SO_PRIORITY) => options.set_priority(value),
@@ -181,9 +182,18 @@ fn set_switch(settings: &mut Settings, switch: Switch, on: bool) {
     }
 }
 
+/// `EPERM` without CAP_NET_ADMIN in the socket's network namespace.
+fn require_admin(call: &Call<'_>, socket: Socket<'_>) -> Result<()> {
+    let space = socket.space().cloned().unwrap_or_else(space::own);
+    match call.capable_in(space.owner(), Cap::CAP_NET_ADMIN) {
+        true => Ok(()),
+        false => Err(Errno::EPERM),
+    }
+}
+
 /// SO_SNDBUFFORCE and SO_RCVBUFFORCE: beyond what others may ask for. `EPERM`.
 fn force_buffer(call: &Call<'_>, socket: Socket<'_>, option: u32, value: u32) -> Result<()> {
-    call.require(Cap::CAP_NET_ADMIN)?;
+    require_admin(call, socket)?;
     let size = value.min(LARGEST_FORCED) * 2;
     let plain = match option {
         SO_SNDBUFFORCE => SO_SNDBUF,

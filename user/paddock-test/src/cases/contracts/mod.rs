@@ -17,6 +17,7 @@ mod locks;
 mod memory;
 mod mounts;
 mod names;
+mod networks;
 mod pipes;
 mod prelude;
 mod processes;
@@ -58,6 +59,7 @@ const FOLDERS: &[&[Named]] = &[
     memory::ALL,
     mounts::ALL,
     names::ALL,
+    networks::ALL,
     pipes::ALL,
     processes::ALL,
     scheduling::ALL,
