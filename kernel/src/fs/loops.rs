@@ -13,7 +13,9 @@ use paddock_abi::stat::make_device;
 use paddock_abi::{Errno, Result};
 use paddock_charge::Account;
 use paddock_sync::{OnceCell, PreemptOff, Rank, SpinLock, WaitQueue, try_arc};
-use paddock_vfs::dev_fs::loops::{Host, LOOP_MAJOR, LOOPS, Loop, LoopControl, LoopDisk, LoopNode};
+use paddock_vfs::dev_fs::loops::{
+    Host, LOOP_MAJOR, LOOPS, Loop, LoopControl, LoopDisk, LoopNode, Use,
+};
 use paddock_vfs::dev_fs::{Devices, NodeSpec};
 use paddock_vfs::{BlockDevice, FileKind, MountNamespace, OpenFile, PathContext};
 
@@ -79,11 +81,12 @@ pub fn fill(namespace: &MountNamespace, inside: &PathContext) -> Result<()> {
 /// The loop device of that number, for a filesystem.
 ///
 /// # Errors
-/// `ENXIO` for one that is none or has no file, `ENOMEM`, `EAGAIN` for too many threads.
+/// `ENXIO` for one that is none or has no file, `EBUSY` if another filesystem has it,
+/// `ENOMEM`, `EAGAIN` for too many threads.
 pub fn disk(device: u64) -> Result<Arc<dyn BlockDevice>> {
     let all = ALL.get().ok_or(Errno::ENXIO)?;
     let found = all.iter().find(|other| other.device_number() == device);
-    let disk = found.ok_or(Errno::ENXIO)?.disk()?;
+    let (disk, usage) = found.ok_or(Errno::ENXIO)?.disk()?;
     let queue = try_arc(Queue {
         state: SpinLock::new(Rank::Leaf, QueueState::default()),
         came: WaitQueue::new(),
@@ -92,6 +95,7 @@ pub fn disk(device: u64) -> Result<Arc<dyn BlockDevice>> {
         blocks: disk.blocks(),
         block_size: disk.block_size(),
         queue: queue.clone(),
+        _usage: usage,
     })?;
     thread::spawn("loop", move || serve(&queue, &disk))?;
     Ok(queued)
@@ -128,6 +132,7 @@ struct QueuedDisk {
     blocks: u64,
     block_size: usize,
     queue: Arc<Queue>,
+    _usage: Use,
 }
 
 impl Drop for QueuedDisk {

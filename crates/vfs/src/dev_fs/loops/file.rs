@@ -52,7 +52,7 @@ impl Device for LoopNode {
             inode: inode.clone(),
             writable: flags.writable(),
             host: self.host.clone(),
-            usage: Use::new(&self.device, false),
+            usage: Use::new(&self.device),
         })?)
     }
 }

@@ -130,20 +130,17 @@ pub struct Loop {
 }
 
 /// A device is in use for as long as this is there.
-struct Use {
+pub struct Use {
     device: Arc<Loop>,
     mounts: bool,
 }
 
 impl Use {
-    fn new(device: &Arc<Loop>, mounts: bool) -> Use {
-        let mut state = device.state.lock();
-        state.users += 1;
-        state.mounts += usize::from(mounts);
-        drop(state);
+    fn new(device: &Arc<Loop>) -> Use {
+        device.state.lock().users += 1;
         Use {
             device: device.clone(),
-            mounts,
+            mounts: false,
         }
     }
 }
@@ -234,13 +231,22 @@ impl Loop {
         Ok(())
     }
 
-    /// The device for a filesystem. `ENXIO` if no file is attached.
-    pub fn disk(self: &Arc<Self>) -> Result<LoopDisk> {
-        let usage = Use::new(self, true);
-        Ok(LoopDisk {
-            backing: self.backing()?,
-            _usage: usage,
-        })
+    /// The device for a filesystem, which has it as long as it keeps the second part.
+    /// `ENXIO` if no file is attached, `EBUSY` if another filesystem has it.
+    pub fn disk(self: &Arc<Self>) -> Result<(LoopDisk, Use)> {
+        let mut state = self.state.lock();
+        let backing = state.backing.clone().ok_or(Errno::ENXIO)?;
+        if state.mounts > 0 {
+            drop(state);
+            return Err(Errno::EBUSY);
+        }
+        (state.users, state.mounts) = (state.users + 1, 1);
+        drop(state);
+        let usage = Use {
+            device: self.clone(),
+            mounts: true,
+        };
+        Ok((LoopDisk { backing }, usage))
     }
 
     fn is_mounted(&self) -> bool {
@@ -251,7 +257,6 @@ impl Loop {
 /// A loop device as a filesystem has it. Its calls take locks of the file's filesystem.
 pub struct LoopDisk {
     backing: Arc<Backing>,
-    _usage: Use,
 }
 
 impl LoopDisk {

@@ -140,7 +140,8 @@ fn a_file_is_a_device_until_it_is_let_go_of() {
     assert_eq!(size(&file), 1024);
     assert_eq!(told(&file, GET_STATUS).unwrap()[36], b'x');
     assert_eq!(setup.device.backing().unwrap().blocks_of(), (512, 1024));
-    let disk = setup.device.disk().unwrap();
+    let (disk, usage) = setup.device.disk().unwrap();
+    assert_eq!(setup.device.disk().err(), Some(Errno::EBUSY));
     assert_eq!(
         setup.open(OpenFlags::RDWR | OpenFlags::EXCL).err(),
         Some(Errno::EBUSY)
@@ -152,7 +153,7 @@ fn a_file_is_a_device_until_it_is_let_go_of() {
     // It is in use, and goes with the last user.
     assert_eq!(call(&file, CLR_FD, 0), Ok(0));
     assert!(setup.device.is_attached());
-    drop(disk);
+    drop((disk, usage));
     assert!(setup.device.is_attached());
     drop(file);
     assert!(!setup.device.is_attached());
@@ -169,7 +170,7 @@ fn what_cannot_be_written_is_not() {
     let written = file.write(&mut 0, &mut (&[9; 20][..]).into());
     assert_eq!(written, Err(Errno::EPERM));
     assert_eq!(
-        setup.device.disk().unwrap().write(0, &[0; 512]),
+        setup.device.disk().unwrap().0.write(0, &[0; 512]),
         Err(Errno::EROFS)
     );
     assert_eq!(call(&file, 0x4c06, 9), Err(Errno::EBADF));
