@@ -52,7 +52,7 @@ pub use local::Local;
 pub use loopback::Loopback;
 pub use offload::{Cut, Offloads, Unfinished, finish_checksum};
 pub use ports::{Claim, EPHEMERAL};
-pub use raw::{Carries, Echoes, Packets};
+pub use raw::{Carries, Coverage, Echoes, Packets};
 pub use settings::{Algorithm, BUFFER, MAX_BUFFER, PathMtu, Settings};
 pub use slab::Id;
 pub use stack::{Arrived, Burst, Datagrams, Delivery};

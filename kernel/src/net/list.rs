@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 use embassy_net::{IpAddress, IpEndpoint, Ipv4Address, Ipv6Cidr};
 use paddock_abi::socket::AF_INET;
 use paddock_abi::{Errno, Result};
-use paddock_inet::{Interface, LISTEN, Listed};
+use paddock_inet::{Carries, Interface, LISTEN, Listed};
 
 /// A listener or connection, and who has it.
 pub type Connection = Listed<Owner>;
@@ -39,9 +39,12 @@ pub fn list_connections(space: &NetSpace) -> Result<Vec<Connection>> {
     Ok(list)
 }
 
-/// Sockets of programs for datagrams. `ENOMEM`.
-pub fn list_datagram_sockets(space: &NetSpace) -> Result<Vec<Connection>> {
-    space.with(|stack, _| stack.udp_list(|notifier| notifier.owner))
+/// Sockets of programs for a kind of datagrams. `ENOMEM`.
+pub fn list_datagram_sockets(
+    space: &NetSpace,
+    is_it: impl Fn(&Carries) -> bool,
+) -> Result<Vec<Connection>> {
+    space.with(|stack, _| stack.udp_list(is_it, |notifier| notifier.owner))
 }
 
 /// The neighbours that programs talk to, with their Ethernet addresses.

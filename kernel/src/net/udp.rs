@@ -8,12 +8,12 @@ use alloc::sync::Arc;
 use core::any::Any;
 use embassy_net::{IpAddress, IpEndpoint};
 use paddock_abi::socket::{
-    AF_INET6, IPPROTO_ICMP, IPPROTO_ICMPV6, IPPROTO_UDP, SOCK_DGRAM, SOCK_RAW,
+    AF_INET6, IPPROTO_ICMP, IPPROTO_ICMPV6, IPPROTO_UDP, IPPROTO_UDPLITE, SOCK_DGRAM, SOCK_RAW,
 };
 use paddock_abi::termios::{FIONREAD, TIOCOUTQ};
 use paddock_abi::{Errno, Result};
 pub use paddock_inet::{Arrival, Arrived, MAX_DATAGRAM};
-use paddock_inet::{Carries, Delivery, Echoes, Failure, Id, Local, Packets, Settings};
+use paddock_inet::{Carries, Coverage, Delivery, Echoes, Failure, Id, Local, Packets, Settings};
 use paddock_sync::{Pollable, PreemptOff, Rank, Ready, SpinLock, WaitQueue, try_arc};
 use paddock_unix_sockets::{SocketOptions, Switch, next_ino, socket_metadata};
 use paddock_user_io::{UserReader, UserWriter};
@@ -68,6 +68,12 @@ impl UdpSocket {
         Self::make(family, space, SOCK_DGRAM, protocol, Carries::Udp)
     }
 
+    /// One of UDP-Lite (udplite(7)). `ENOMEM`, `ENFILE`.
+    pub fn lite(family: u16, space: &Arc<NetSpace>) -> Result<Arc<UdpSocket>> {
+        let (protocol, carries) = (IPPROTO_UDPLITE as u8, Carries::Lite(Coverage::default()));
+        Self::make(family, space, SOCK_DGRAM, protocol, carries)
+    }
+
     /// One for echoes (icmp(7)). `ENOMEM`, `ENFILE`.
     pub fn for_echoes(family: u16, space: &Arc<NetSpace>) -> Result<Arc<UdpSocket>> {
         let is_ipv6 = family == AF_INET6;
@@ -103,7 +109,7 @@ impl UdpSocket {
         let owner = notifier.clone();
         let id = space.with(|stack, _| stack.udp_open(owner, &account))?;
         let mut settings = super::settings_of(family);
-        if carries != Carries::Udp && family == AF_INET6 {
+        if !carries.has_ports() && family == AF_INET6 {
             settings.any = Local::AnyIpv6;
         }
         let socket = UdpSocket {
@@ -158,9 +164,27 @@ impl UdpSocket {
         towards.unwrap_or(arrival.to)
     }
 
-    /// Whether its ports are those of UDP.
+    /// Whether it is of UDP-Lite: what is covered of its datagrams.
+    pub fn coverage(&self) -> Option<Coverage> {
+        if u32::from(self.protocol) != IPPROTO_UDPLITE || self.kind != SOCK_DGRAM {
+            return None;
+        }
+        match self.space.with(|stack, _| stack.carries(self.id)) {
+            Carries::Lite(coverage) => Some(coverage),
+            _ => None,
+        }
+    }
+
+    /// Changes that.
+    pub fn set_coverage(&self, change: impl FnOnce(&mut Coverage)) {
+        self.space
+            .with(|stack, _| stack.set_coverage(self.id, change));
+    }
+
+    /// Whether it has a port of UDP or UDP-Lite.
     pub fn has_ports(&self) -> bool {
-        self.kind == SOCK_DGRAM && self.protocol == IPPROTO_UDP as u8
+        let protocol = u32::from(self.protocol);
+        self.kind == SOCK_DGRAM && [IPPROTO_UDP, IPPROTO_UDPLITE].contains(&protocol)
     }
 
     /// bind(2). Port 0 is a port of the system's choice. `EINVAL` if bound

@@ -150,6 +150,8 @@ pub struct Stack<H: Host> {
     time_wait: TimeWait,
     sockets: Slab<Box<Socket<H::Observer>>>,
     udp_ports: Ports,
+    /// Those of UDP-Lite.
+    lite_ports: Ports,
     /// Sockets for packets and echoes.
     others: Others,
     fragments: Fragments,
@@ -186,6 +188,7 @@ impl<H: Host> Stack<H> {
             time_wait: TimeWait::new(keys.hasher()),
             sockets: Slab::new(),
             udp_ports: Ports::new(keys.hasher()),
+            lite_ports: Ports::new(keys.hasher()),
             others: Others::new(keys.hasher()),
             fragments: Fragments::new(),
             messages: Messages::default(),

@@ -10,6 +10,7 @@ use core::net::IpAddr;
 use embassy_net::{IpAddress, IpEndpoint, Ipv4Address, Ipv6Address};
 use paddock_abi::Result;
 use paddock_abi::socket::{AF_INET, AF_INET6};
+use paddock_inet::Carries;
 use paddock_netlink::{Address, Network, RT_SCOPE_HOST, RT_SCOPE_LINK, RT_SCOPE_SITE};
 
 /// The words of an address, as they are in memory.
@@ -77,24 +78,42 @@ pub fn tcp6(space: &Arc<NetSpace>, out: &mut Text<'_>) -> Result<()> {
 
 /// Sockets of IPv4 for datagrams.
 pub fn udp(space: &Arc<NetSpace>, out: &mut Text<'_>) -> Result<()> {
-    out.put(format_args!(
-        "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   \
-         uid  timeout inode ref pointer drops             \n"
-    ))?;
-    datagrams(space, out, AF_INET)
+    datagrams(space, out, AF_INET, false)
 }
 
 /// Those of IPv6.
 pub fn udp6(space: &Arc<NetSpace>, out: &mut Text<'_>) -> Result<()> {
-    out.put(format_args!(
-        "  sl  local_address                         remote_address                        \
-         st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode ref pointer drops\n"
-    ))?;
-    datagrams(space, out, AF_INET6)
+    datagrams(space, out, AF_INET6, false)
 }
 
-fn datagrams(space: &NetSpace, out: &mut Text<'_>, wanted: u16) -> Result<()> {
-    let listed = net::list_datagram_sockets(space)?;
+/// The same of UDP-Lite.
+pub fn udplite(space: &Arc<NetSpace>, out: &mut Text<'_>) -> Result<()> {
+    datagrams(space, out, AF_INET, true)
+}
+
+/// Those of IPv6.
+pub fn udplite6(space: &Arc<NetSpace>, out: &mut Text<'_>) -> Result<()> {
+    datagrams(space, out, AF_INET6, true)
+}
+
+fn datagrams(space: &NetSpace, out: &mut Text<'_>, wanted: u16, is_lite: bool) -> Result<()> {
+    let addresses = match wanted {
+        AF_INET6 => "local_address                         remote_address                        ",
+        _ => "local_address rem_address   ",
+    };
+    let end = if wanted == AF_INET6 {
+        ""
+    } else {
+        "             "
+    };
+    out.put(format_args!(
+        "  sl  {addresses}st tx_queue rx_queue tr tm->when retrnsmt   \
+         uid  timeout inode ref pointer drops{end}\n"
+    ))?;
+    let listed = net::list_datagram_sockets(space, |carries| match carries {
+        Carries::Lite(_) => is_lite,
+        _ => !is_lite,
+    })?;
     let those = |it: &&Connection| family(it) == wanted;
     for (index, it) in listed.iter().filter(those).enumerate() {
         socket(out, index, it, wanted)?;

@@ -23,6 +23,8 @@ const FILES: &[Attribute<Arc<NetSpace>>] = &[
     ("tcp6", inet::tcp6),
     ("udp", inet::udp),
     ("udp6", inet::udp6),
+    ("udplite", inet::udplite),
+    ("udplite6", inet::udplite6),
     ("unix", unix),
 ];
 

@@ -5,6 +5,7 @@ mod control;
 mod datagram_info;
 mod failures;
 pub mod interfaces;
+mod lite_options;
 mod message;
 mod options;
 mod raw_options;
@@ -188,6 +189,7 @@ pub fn socket(call: &mut Call<'_>) -> Result<u64> {
         Ok(family @ (AF_INET | AF_INET6)) => match (kind & SOCK_TYPE_MASK, protocol) {
             (SOCK_STREAM, 0 | IPPROTO_TCP) => TcpSocket::of_family(family, &space)?,
             (SOCK_DGRAM, 0 | IPPROTO_UDP) => UdpSocket::new(family, &space)?,
+            (SOCK_DGRAM, IPPROTO_UDPLITE) => UdpSocket::lite(family, &space)?,
             (SOCK_DGRAM, protocol) if is_icmp(family, protocol) => {
                 UdpSocket::for_echoes(family, &space)?
             }

@@ -4,7 +4,7 @@
 //! sizes of others) are kept and told back: what they promise is allowed to be
 //! chosen by the system.
 
-use super::{Call, Socket, known_credentials, raw_options, socket_of, tcp_options};
+use super::{Call, Socket, known_credentials, lite_options, raw_options, socket_of, tcp_options};
 use crate::arch::user_access::copy_to_user;
 use crate::net::space;
 use crate::net::tcp::TcpSocket;
@@ -97,6 +97,10 @@ pub fn setsockopt(call: &mut Call<'_>) -> Result<u64> {
         && raw_options::is_known(level, option)
     {
         return raw_options::set(udp, option, value);
+    }
+    if let Some((udp, _)) = lite_options::of(socket, level, option) {
+        lite_options::set(udp, option, value as i32);
+        return Ok(0);
     }
     if let Some(switch) = switch(level, option, socket) {
         options.set(switch, value != 0);
@@ -272,6 +276,9 @@ pub fn getsockopt(call: &mut Call<'_>) -> Result<u64> {
     let file = call.file(0)?;
     let socket = socket_of(&file)?;
     let (level, option, options) = (call.uint(1), call.uint(2), socket.options());
+    if let Some((_, coverage)) = lite_options::of(socket, level, option) {
+        return store(call, &lite_options::get(&coverage, option).to_le_bytes());
+    }
     match (level, option, socket) {
         (SOL_SOCKET, SO_PEERCRED, Socket::Unix(socket)) => {
             let nobody = Ucred {
