@@ -170,7 +170,7 @@ fn open_disk(disk: &Arc<Disk>, clock: &Arc<WallClock>) -> Result<Arc<dyn FileSys
 }
 
 #[allow(clippy::disallowed_methods, reason = "runs at boot, before any user")]
-fn cache() -> Result<Arc<PageCache>> {
+pub fn cache() -> Result<Arc<PageCache>> {
     if let Some(cache) = reclaim::page_cache() {
         return Ok(cache.clone());
     }

@@ -43,7 +43,7 @@ const MS_IGNORED: u64 = 0x8000
 /// Flags by which mount(2) does something else than mounting.
 const MS_OTHER: u64 = MS_REMOUNT | MS_BIND | MS_MOVE | MS_PROPAGATION;
 
-/// mount(2): bind mounts, filesystems in memory, and those of the kernel's own: devpts,
+/// mount(2): bind mounts, filesystems in memory, those that are programs (`fuse`), and those of the kernel's own: devpts,
 /// devtmpfs, proc, sysfs and cgroup2, each of which there is one. `ENODEV` for other
 /// kinds: disks are mounted by the kernel itself, and are not remounted such that all is
 /// written at once (`EINVAL`). All mounts are private.
@@ -67,7 +67,8 @@ pub fn mount(call: &mut Call<'_>) -> Result<u64> {
     let options = options(call)?;
     let options = str::from_utf8(&options).map_err(|_| Errno::EINVAL)?;
     let flags = MountFlags::from_bits(bits).ok_or(Errno::EINVAL)?;
-    let fs = fs::mounts::of_kind(Kind::from_name(&kind)?, options, &context, flags)?;
+    let kind = Kind::from_full_name(&kind)?;
+    let fs = fs::mounts::of_kind(kind, options, &context, flags)?;
     let source = match call.word(0) {
         0 => fs.kind().into(),
         text => String::from_utf8_lossy(&read_path(text)?).into_owned(),

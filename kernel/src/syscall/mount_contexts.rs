@@ -188,7 +188,7 @@ fn create(call: &Call<'_>, context: &FsContext) -> Result<()> {
     let (cred, kind) = (call.thread.cred(), kind_of(context)?);
     context.create(
         || mounts::check_rights(kind, &cred),
-        |options, read_only| mounts::made(kind, options, &cred, read_only),
+        |options, read_only| mounts::made((kind, None), options, &cred, read_only),
     )
 }
 
