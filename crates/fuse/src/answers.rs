@@ -186,10 +186,11 @@ pub fn statfs(answer: &[u8]) -> Result<FsStats> {
     let mut fields = Fields(answer);
     let [blocks, blocks_free, blocks_available] = [fields.u64()?, fields.u64()?, fields.u64()?];
     let [files, files_free] = [fields.u64()?, fields.u64()?];
-    let [_block, name_max, fragment] = [fields.u32()?, fields.u32()?, fields.u32()?];
+    let [io_size, name_max, fragment] = [fields.u32()?, fields.u32()?, fields.u32()?];
     Ok(FsStats {
         magic: MAGIC,
         block_size: u64::from(fragment),
+        io_size: u64::from(io_size),
         blocks,
         blocks_free,
         blocks_available,

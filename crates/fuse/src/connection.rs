@@ -187,10 +187,21 @@ impl Connection {
             woken = wait(false);
         }
         if woken != Woken::Done {
-            let given_up = self.queue.lock().give_up(request.unique);
-            drop(given_up);
+            self.give_up(request);
         }
         request.take()
+    }
+
+    /// Nobody waits any more: what was not read need not be, and of what was the program is
+    /// told.
+    fn give_up(&self, request: &Request) {
+        let mut queue = self.queue.lock();
+        let unread = queue.give_up(request.unique);
+        let is_told = unread.is_none() && queue.interrupt(request.unique);
+        drop(queue);
+        if is_told {
+            self.news.wake_all();
+        }
     }
 
     /// Asks, and does not wait for the answer: for what is over anyway. Never sleeps.

@@ -41,7 +41,7 @@ pub fn lookup(dir: &FuseInode, name: &[u8]) -> Result<Arc<FuseInode>> {
 
 /// A name was made, or is gone: what was said of both does not hold any more.
 fn changed(dir: &FuseInode, name: &[u8]) {
-    dir.shared.forget_name(dir.node, name);
+    dir.shared.names.forget(dir.node, name);
     dir.outdate();
 }
 

@@ -11,6 +11,7 @@ use crate::request::Expect;
 use crate::shared::Shared;
 use alloc::string::String;
 use alloc::sync::{Arc, Weak};
+use core::sync::atomic::Ordering;
 use paddock_abi::Result;
 use paddock_cred::UserNamespace;
 use paddock_sync::try_arc;
@@ -60,7 +61,7 @@ impl FuseFs {
             block_size: 4096,
         };
         let connection = device.connect(owner)?;
-        let shared = try_arc(Shared::new(connection, options, number))?;
+        let shared = try_arc(Shared::new(connection, options, number)?)?;
         let root = FuseInode::new(&shared, ROOT, 0, &attr)?;
         shared.keep_root(&root)?;
         let fs = try_arc(FuseFs { shared, root })?;
@@ -72,7 +73,7 @@ impl FuseFs {
 
     fn end(&self) {
         self.shared.connection.end();
-        self.shared.forget_all_names();
+        self.shared.names.clear();
     }
 }
 
@@ -128,12 +129,16 @@ impl FileSystem for FuseFs {
         Ok(())
     }
 
+    fn left_tree(&self) {
+        self.shared.is_out.store(true, Ordering::Relaxed);
+    }
+
     fn interrupt(&self) {
         self.shared.connection.end();
     }
 
     fn shrink(&self) {
-        self.shared.forget_all_names();
+        self.shared.names.clear();
     }
 
     fn unmount(&self) -> Result<()> {

@@ -10,6 +10,7 @@ use crate::shared::Shared;
 use crate::terms::MOST_DATA;
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
+use core::sync::atomic::Ordering;
 use paddock_abi::fcntl::{
     FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE, FALLOC_FL_ZERO_RANGE, SEEK_DATA, SEEK_HOLE,
 };
@@ -289,18 +290,16 @@ impl Handle {
 
 impl Drop for Handle {
     fn drop(&mut self) {
+        let shared = &self.inode.shared;
         if self.is_told {
             let opcode = match self.inode.kind() {
                 FileKind::Directory => Opcode::Releasedir,
                 _ => Opcode::Release,
             };
-            release(
-                &self.inode.shared,
-                opcode,
-                self.inode.node,
-                self.number,
-                self.flags,
-            );
+            release(shared, opcode, self.inode.node, self.number, self.flags);
+        }
+        if shared.is_out.load(Ordering::Relaxed) {
+            shared.host().look_for_unused();
         }
     }
 }

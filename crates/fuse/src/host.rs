@@ -46,6 +46,10 @@ pub trait Host: Send + Sync {
     /// Nanoseconds on a clock that is never set. Never sleeps.
     fn now(&self) -> u64;
 
+    /// Mounts that are out of the tree may be in use no more: some seconds from now somebody
+    /// looks. Never sleeps.
+    fn look_for_unused(&self);
+
     /// Where pages of files are kept that are mapped.
     ///
     /// # Errors

@@ -23,6 +23,7 @@ mod handle;
 mod host;
 mod inode;
 mod message;
+mod names;
 mod notices;
 mod opcode;
 mod options;

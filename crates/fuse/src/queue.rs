@@ -5,7 +5,7 @@ use crate::message::{IN_HEADER, Message, Sender};
 use crate::opcode::Opcode;
 use crate::request::Request;
 use crate::terms::Terms;
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::Ordering;
@@ -36,7 +36,8 @@ pub struct Queue {
     pub phase: Phase,
     waiting: BTreeMap<u64, Arc<Request>>,
     sent: BTreeMap<u64, Arc<Request>>,
-    interrupts: BTreeSet<u64>,
+    /// Of which the program is to hear that they were interrupted.
+    interrupts: Vec<u64>,
     /// How often each node was counted that nobody has any more.
     forgotten: BTreeMap<u64, u64>,
     turns: u32,
@@ -57,7 +58,7 @@ impl Queue {
             phase: Phase::Greeting,
             waiting: BTreeMap::new(),
             sent: BTreeMap::new(),
-            interrupts: BTreeSet::new(),
+            interrupts: Vec::new(),
             forgotten: BTreeMap::new(),
             turns: 0,
             hears_no_interrupts: false,
@@ -95,32 +96,37 @@ impl Queue {
     )]
     pub fn forget(&mut self, node: u64, count: u64) {
         if self.phase != Phase::Ended && count > 0 {
-            let counted = self.forgotten.entry(node).or_insert(0);
-            *counted = counted.saturating_add(count);
+            let before = self.forgotten.get(&node).copied().unwrap_or(0);
+            self.forgotten.insert(node, before.saturating_add(count));
         }
     }
 
     /// Whoever waits for the answer has a signal to handle, which the program is told once
-    /// it has read the question.
-    #[allow(
-        clippy::disallowed_methods,
-        reason = "small, and where nothing may fail: the heap keeps a reserve for such"
-    )]
+    /// it has read the question; not without memory. Whether it is told.
     pub fn interrupt(&mut self, unique: u64) -> bool {
-        let tells = !self.hears_no_interrupts && self.sent.contains_key(&unique);
-        tells && self.interrupts.insert(unique)
+        let tells = !self.hears_no_interrupts
+            && self.sent.contains_key(&unique)
+            && !self.interrupts.contains(&unique)
+            && self.interrupts.try_reserve(1).is_ok();
+        if tells {
+            self.interrupts.push(unique);
+        }
+        tells
     }
 
     /// Nobody waits for the answer any more: one that was not read need not be.
     pub fn give_up(&mut self, unique: u64) -> Option<Arc<Request>> {
-        self.interrupts.remove(&unique);
         self.waiting.remove(&unique)
     }
 
     /// The question that an answer belongs to. `ENOENT`.
     pub fn answered(&mut self, unique: u64) -> Result<Arc<Request>> {
-        self.interrupts.remove(&unique);
+        self.forget_interrupt(unique);
         self.sent.remove(&unique).ok_or(Errno::ENOENT)
+    }
+
+    fn forget_interrupt(&mut self, unique: u64) {
+        self.interrupts.retain(|other| *other != unique);
     }
 
     /// Whether a question waits for its answer.
@@ -137,7 +143,7 @@ impl Queue {
         reason = "small: the caller has asked may_allocate"
     )]
     pub fn next(&mut self) -> Result<Option<Next>> {
-        if let Some(unique) = self.interrupts.pop_first() {
+        if let Some(unique) = self.interrupts.pop() {
             let message = Message::new(Opcode::Interrupt, 0).u64(unique);
             let note = message.finish(unique | INTERRUPT, Sender::default())?;
             return Ok(Some(Next::Note(note)));

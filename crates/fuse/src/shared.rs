@@ -5,36 +5,19 @@ use crate::connection::{Connection, Listener};
 use crate::host::{Caller, Host};
 use crate::inode::FuseInode;
 use crate::message::Message;
+use crate::names::Names;
 use crate::notices::Notice;
 use crate::opcode::Opcode;
 use crate::options::Options;
 use crate::request::Expect;
-use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use paddock_abi::{Errno, Result};
 use paddock_cred::{IdKind, UserNamespace};
-use paddock_sync::{PreemptOff, Rank, SpinLock, may_allocate, try_copy};
+use paddock_sync::{PreemptOff, Rank, SpinLock, may_allocate};
 use paddock_vfs::FsState;
-
-/// Names that are remembered at most, for as long as the program says.
-const MOST_NAMES: usize = 1024;
-
-/// What a name is known to lead to, and until when: nothing, or an inode.
-#[derive(Clone)]
-struct Known {
-    inode: Option<Arc<FuseInode>>,
-    until: u64,
-}
-
-/// Names by directory.
-#[derive(Default)]
-struct Names {
-    by_directory: BTreeMap<u64, BTreeMap<Box<[u8]>, Known>>,
-    count: usize,
-}
 
 /// What all files of a filesystem have in common.
 pub(crate) struct Shared {
@@ -42,24 +25,27 @@ pub(crate) struct Shared {
     pub options: Options,
     pub device: u64,
     pub state: FsState,
+    /// A mount of it is out of the tree.
+    pub is_out: AtomicBool,
     /// What the program does not know (`ENOSYS`), by [`Opcode::bit`].
     unknown: AtomicU64,
     inodes: SpinLock<BTreeMap<u64, Weak<FuseInode>>, PreemptOff>,
-    names: SpinLock<Names, PreemptOff>,
+    pub names: Names,
 }
 
 impl Shared {
-    pub fn new(connection: Arc<Connection>, options: Options, device: u64) -> Shared {
+    pub fn new(connection: Arc<Connection>, options: Options, device: u64) -> Result<Shared> {
         let state = FsState::of(connection.owner().clone());
-        Shared {
+        Ok(Shared {
             connection,
             options,
             device,
             state,
+            is_out: AtomicBool::new(false),
             unknown: AtomicU64::new(0),
             inodes: SpinLock::new(Rank::Leaf, BTreeMap::new()),
-            names: SpinLock::new(Rank::Leaf, Names::default()),
-        }
+            names: Names::new()?,
+        })
     }
 
     pub fn host(&self) -> &dyn Host {
@@ -187,21 +173,10 @@ impl Shared {
 
     /// What a name is known to lead to. `ENOENT` if it is known to lead nowhere.
     pub fn remembered(&self, directory: u64, name: &[u8]) -> Result<Option<Arc<FuseInode>>> {
-        let now = self.host().now();
-        let known = {
-            let names = self.names.lock();
-            let known = names.by_directory.get(&directory);
-            known.and_then(|known| known.get(name)).cloned()
-        };
-        match known.filter(|known| now < known.until) {
-            None => Ok(None),
-            Some(known) => known.inode.map(Some).ok_or(Errno::ENOENT),
-        }
+        self.names.get(directory, name, self.host().now())
     }
 
-    /// Remembers what a name leads to, for so many nanoseconds, if there is memory for
-    /// that.
-    #[allow(clippy::disallowed_methods, reason = "small: may_allocate is asked")]
+    /// Remembers what a name leads to, for so many nanoseconds.
     pub fn remember(
         &self,
         directory: u64,
@@ -209,43 +184,10 @@ impl Shared {
         inode: Option<&Arc<FuseInode>>,
         lasting: u64,
     ) {
-        let until = self.until(lasting);
-        let (Ok(own), Ok(())) = (try_copy(name), may_allocate()) else {
-            return;
-        };
-        if until == 0 {
-            return self.forget_name(directory, name);
+        match self.until(lasting) {
+            0 => self.names.forget(directory, name),
+            until => self.names.set(directory, name, inode, until),
         }
-        let known = Known {
-            inode: inode.cloned(),
-            until,
-        };
-        let mut names = self.names.lock();
-        let all = match names.count < MOST_NAMES {
-            true => Names::default(),
-            false => core::mem::take(&mut *names),
-        };
-        let of_directory = names.by_directory.entry(directory).or_default();
-        let before = of_directory.insert(own.into_boxed_slice(), known);
-        names.count += usize::from(before.is_none());
-        drop(names);
-        drop((all, before));
-    }
-
-    /// A name may lead elsewhere now.
-    pub fn forget_name(&self, directory: u64, name: &[u8]) {
-        let mut names = self.names.lock();
-        let known = names.by_directory.get_mut(&directory);
-        let known = known.and_then(|known| known.remove(name));
-        names.count -= usize::from(known.is_some());
-        drop(names);
-        drop(known);
-    }
-
-    /// Nothing is remembered any more.
-    pub fn forget_all_names(&self) {
-        let all = core::mem::take(&mut *self.names.lock());
-        drop(all);
     }
 
     /// A file's attributes as the kernel has them.
@@ -282,7 +224,7 @@ impl Listener for Shared {
             }
             Notice::Name { parent, name } => {
                 let directory = self.live(parent).ok_or(Errno::ENOENT)?;
-                self.forget_name(parent, name);
+                self.names.forget(parent, name);
                 directory.outdate();
             }
         }

@@ -194,6 +194,10 @@ pub trait FileSystem: Send + Sync {
         Ok(String::new())
     }
 
+    /// A mount of it is out of the tree, and may be in use still (`MNT_DETACH`). Never
+    /// sleeps.
+    fn left_tree(&self) {}
+
     /// `MNT_FORCE` of umount2(2): whoever waits for an answer that may never come gets an
     /// error. Never sleeps.
     fn interrupt(&self) {}
@@ -281,7 +285,8 @@ pub trait Inode: Send + Sync {
         Ok(self.metadata()?.rights())
     }
 
-    /// access(2), once the rights have granted it: for a filesystem that decides itself.
+    /// access(2) and chdir(2), once the rights have granted it: for a filesystem that
+    /// decides itself.
     /// `EACCES`.
     fn check_access(&self, access: Access) -> Result<()> {
         let _ = access;

@@ -1,7 +1,7 @@
 //! `/dev/fuse`, and the filesystems whose programs are at its other end (fuse(4)).
 
 use super::{mounts, root};
-use crate::process::{self, accounts, cgroup};
+use crate::process::{self, accounts, cgroup, reclaim};
 use crate::time;
 use alloc::sync::Arc;
 use paddock_abi::{Errno, Result};
@@ -50,6 +50,13 @@ impl Host for Running {
 
     fn now(&self) -> u64 {
         time::now()
+    }
+
+    fn look_for_unused(&self) {
+        // The thread that writes back does.
+        if let Some(cache) = reclaim::page_cache() {
+            cache.announce_change();
+        }
     }
 
     fn page_cache(&self) -> Result<Arc<PageCache>> {

@@ -134,7 +134,13 @@ impl MountNamespace {
         if access.contains(Access::WRITE) && stored {
             at.mount.check_writable()?;
         }
-        context.cred.check_file(&at.inode().rights()?, access)?;
+        context.cred.check_file(&at.inode().rights()?, access)
+    }
+
+    /// The same where a program wants to know: a filesystem that decides itself is asked
+    /// beforehand.
+    pub fn ask_access(&self, context: &PathContext, at: &Path, access: Access) -> Result<()> {
+        self.access(context, at, access)?;
         at.inode().check_access(access)
     }
 }

@@ -320,6 +320,7 @@ impl MountNamespace {
         }
         if how.contains(Unmount::DETACH) {
             self.mounts.detach(&mount)?;
+            mount.fs.left_tree();
             drop(mount);
             return self.release_detached();
         }
