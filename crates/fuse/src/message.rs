@@ -41,6 +41,17 @@ impl Message {
         message.bytes(&[0; IN_HEADER])
     }
 
+    /// The same with room for so many bytes more.
+    ///
+    /// # Errors
+    /// `ENOMEM`.
+    pub fn with_room(mut self, bytes: usize) -> Result<Message> {
+        match self.bytes.try_reserve_exact(bytes) {
+            Ok(()) if !self.lacks_memory => Ok(self),
+            _ => Err(Errno::ENOMEM),
+        }
+    }
+
     pub fn bytes(mut self, bytes: &[u8]) -> Message {
         match self.bytes.try_reserve(bytes.len()) {
             Ok(()) => self.bytes.extend_from_slice(bytes),

@@ -170,22 +170,24 @@ impl Queue {
             true => self.forgotten.len().min(MOST_FORGOTTEN),
             false => 1,
         };
+        // With room for all of them nothing fails once they are taken out.
         let mut message = match (count, self.forgotten.first_key_value()) {
             (1, Some((node, _))) => Message::new(Opcode::Forget, *node),
             _ => Message::new(Opcode::BatchForget, 0)
                 .u32(count as u32)
                 .u32(0),
-        };
-        for (node, counted) in self.forgotten.iter().take(count) {
+        }
+        .with_room(count * 16)?;
+        for _ in 0..count {
+            let Some((node, counted)) = self.forgotten.pop_first() else {
+                break;
+            };
             if count > 1 {
-                message = message.u64(*node);
+                message = message.u64(node);
             }
-            message = message.u64(*counted);
+            message = message.u64(counted);
         }
         let note = message.finish(0, Sender::default())?;
-        for _ in 0..count {
-            self.forgotten.pop_first();
-        }
         debug_assert!(note.len() > IN_HEADER);
         Ok(Next::Note(note))
     }
@@ -196,9 +198,11 @@ pub struct Ended(BTreeMap<u64, Arc<Request>>, BTreeMap<u64, Arc<Request>>);
 
 impl Ended {
     /// Tells those who wait. With no lock held.
-    pub fn tell(self) {
-        for request in self.0.into_values().chain(self.1.into_values()) {
-            request.answer(Err(Errno::ECONNABORTED));
+    pub fn tell(mut self) {
+        for requests in [&mut self.0, &mut self.1] {
+            while let Some((_, request)) = requests.pop_first() {
+                request.answer(Err(Errno::ECONNABORTED));
+            }
         }
     }
 }
