@@ -108,6 +108,9 @@ fn start_up(machine: &'static machine::Machine) {
     profile::init();
     smp::start_others(machine);
     drivers::init(machine);
+    if let Err(error) = net::space::init() {
+        panic!("no memory for the network: {error}");
+    }
     start_clock(machine);
     if let Err(error) = async_fs::start() {
         panic!("no memory for the worker threads: {error}");

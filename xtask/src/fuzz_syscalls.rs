@@ -8,8 +8,6 @@ use crate::stress::Figures;
 use anyhow::{Context, Result, bail, ensure};
 use std::time::{Duration, Instant};
 
-/// Calls of a round, which is one process's.
-pub const ROUND: u64 = 1000;
 /// Rounds that one command in the guest makes.
 const CHUNK: u64 = 40;
 /// Rounds before the first look at what is in use.
@@ -27,9 +25,31 @@ pub struct Calls {
     /// The first round.
     pub first: u64,
     /// How many.
-    pub rounds: u64,
+    pub amount: Amount,
     /// CPUs.
     pub smp: u32,
+}
+
+/// How much is done. A round is one process's, which makes 1,000 calls unless one of them
+/// ends it.
+#[derive(Clone, Copy, Debug)]
+pub enum Amount {
+    /// Rounds until so many calls were made.
+    Calls(u64),
+    /// So many rounds.
+    Rounds(u64),
+}
+
+impl Amount {
+    /// How many rounds come next, of those that one command makes, after `rounds` of them
+    /// with `calls` calls; none if it is enough.
+    fn next(self, rounds: u64, calls: u64) -> u64 {
+        match self {
+            Amount::Calls(wanted) if calls < wanted => CHUNK,
+            Amount::Calls(_) => 0,
+            Amount::Rounds(wanted) => CHUNK.min(wanted - rounds),
+        }
+    }
 }
 
 /// What was seen.
@@ -46,10 +66,13 @@ impl Calls {
     #[must_use]
     pub fn command(&self) -> String {
         format!(
-            "cargo xtask fuzz-syscalls --seed {} --first {} --calls {} --smp {}",
+            "cargo xtask fuzz-syscalls --seed {} --first {} {} --smp {}",
             self.seed,
             self.first,
-            self.rounds * ROUND,
+            match self.amount {
+                Amount::Calls(calls) => format!("--calls {calls}"),
+                Amount::Rounds(rounds) => format!("--rounds {rounds}"),
+            },
             self.smp
         )
     }
@@ -73,8 +96,11 @@ impl Calls {
         let start = Instant::now();
         let mut calls = 0;
         let mut done = 0;
-        while done < self.rounds {
-            let count = CHUNK.min(self.rounds - done);
+        loop {
+            let count = self.amount.next(done, calls);
+            if count == 0 {
+                break;
+            }
             let first = self.first + done;
             let made = chunk(&machine, self.seed, first, count, "")
                 .and_then(|made| machine.good_so_far().map(|()| made));
@@ -83,7 +109,7 @@ impl Calls {
                 Err(error) => return Err(self.explain(error, first, count)),
             }
             done += count;
-            if done % (CHUNK * 10) < count || done == self.rounds {
+            if done % (CHUNK * 10) < count || self.amount.next(done, calls) == 0 {
                 step::note(&format!(
                     "{calls} calls after {} s",
                     start.elapsed().as_secs()
@@ -108,10 +134,10 @@ impl Calls {
     fn explain(&self, error: anyhow::Error, first: u64, rounds: u64) -> anyhow::Error {
         let again = Calls {
             first,
-            rounds,
+            amount: Amount::Rounds(rounds),
             ..self.clone()
         };
-        let last = match again.traced() {
+        let last = match again.traced(rounds) {
             Ok(text) => text,
             Err(error) => format!("(no second run: {error:#})"),
         };
@@ -120,9 +146,9 @@ impl Calls {
 
     /// Makes the rounds on another machine, each call told of before it is made:
     /// how that ended, and with which calls if not well.
-    fn traced(&self) -> Result<String> {
+    fn traced(&self, rounds: u64) -> Result<String> {
         let machine = self.machine("fuzz-syscalls-again")?;
-        let error = match chunk(&machine, self.seed, self.first, self.rounds, " trace") {
+        let error = match chunk(&machine, self.seed, self.first, rounds, " trace") {
             Ok(_) => match machine.done() {
                 Ok(()) => return Ok("went well".into()),
                 Err(error) => return Ok(format!("ended with: {error:#}")),

@@ -27,6 +27,7 @@ pub const IPPROTO_MAX: u32 = 263;
 pub const SOCKADDR_IN: u32 = 16;
 pub const IPPROTO_TCP: u32 = 6;
 pub const IPPROTO_UDP: u32 = 17;
+pub const IPPROTO_UDPLITE: u32 = 136;
 pub const IPPROTO_IPV6: u32 = 41;
 pub const IPPROTO_ICMPV6: u32 = 58;
 pub const IPPROTO_RAW: u32 = 255;

@@ -35,6 +35,8 @@ pub struct Failure {
 pub enum Whose {
     /// That of the socket with this address and port.
     Udp(IpEndpoint),
+    /// The same, of UDP-Lite.
+    Lite(IpEndpoint),
     /// That of the socket with this identifier: a request for an echo.
     Echo(u16),
 }
@@ -62,13 +64,13 @@ pub struct Report<'a> {
 
 impl<'a> Report<'a> {
     /// Nobody has the port of a datagram between two ends on this machine.
-    pub fn no_port(from: IpEndpoint, to: IpEndpoint, data: &'a [u8]) -> Report<'a> {
+    pub fn no_port(whose: Whose, to: IpEndpoint, data: &'a [u8]) -> Report<'a> {
         let message = match to.addr {
             IpAddress::Ipv4(_) => (3, 3),
             IpAddress::Ipv6(_) => (1, 4),
         };
         Report {
-            whose: Whose::Udp(from),
+            whose,
             to,
             errno: Errno::ECONNREFUSED,
             is_hard: true,
@@ -196,10 +198,14 @@ fn carried(
 ) -> Option<(Whose, IpEndpoint, &[u8])> {
     let &[a, b, c, d, ident @ .., _, _] = rest.first_chunk::<8>()?;
     match protocol {
-        IpProtocol::Udp => {
+        IpProtocol::Udp | udp::LITE => {
             let from = IpEndpoint::new(from, u16::from_be_bytes([a, b]));
             let to = IpEndpoint::new(to, u16::from_be_bytes([c, d]));
-            Some((Whose::Udp(from), to, &rest[udp::HEADER..]))
+            let whose = match protocol {
+                IpProtocol::Udp => Whose::Udp(from),
+                _ => Whose::Lite(from),
+            };
+            Some((whose, to, &rest[udp::HEADER..]))
         }
         // The message itself is what the program sent.
         IpProtocol::Icmp | IpProtocol::Icmpv6 => {

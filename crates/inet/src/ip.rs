@@ -145,6 +145,8 @@ pub enum Body<'a> {
     Tcp(&'a Header, Payload<'a>),
     /// A datagram: both ends and its data.
     Udp(IpEndpoint, IpEndpoint, &'a [u8]),
+    /// A datagram of UDP-Lite, of which so many bytes are covered if not all.
+    Lite(IpEndpoint, IpEndpoint, &'a [u8], Option<u16>),
     /// That nobody has the port of a datagram: its packet.
     NoPort(&'a Packet<'a>),
     /// Packets of a program.
@@ -177,7 +179,7 @@ impl Body<'_> {
     fn addresses(&self) -> (IpAddress, IpAddress) {
         match self {
             Body::Tcp(header, _) => (header.from.addr, header.to.addr),
-            Body::Udp(from, to, _) => (from.addr, to.addr),
+            Body::Udp(from, to, _) | Body::Lite(from, to, ..) => (from.addr, to.addr),
             Body::NoPort(packet) => (packet.to, packet.from),
             Body::Packet { from, to, .. } | Body::Echo { from, to, .. } => (*from, *to),
             Body::Whole(from, to, _) | Body::Ready(from, to, _) => (*from, *to),
@@ -313,7 +315,7 @@ impl<'a> Sent<'a> {
     fn payload_len(&self) -> usize {
         match (&self.body, self.way) {
             (Body::Tcp(header, data), _) => header.header_len() + data.0.len() + data.1.len(),
-            (Body::Udp(_, _, data), _) => udp::HEADER + data.len(),
+            (Body::Udp(_, _, data) | Body::Lite(_, _, data, _), _) => udp::HEADER + data.len(),
             (Body::NoPort(packet), Way::Ipv4(from, to)) => {
                 icmp::no_port(packet, from, to).buffer_len()
             }
@@ -331,6 +333,7 @@ impl<'a> Sent<'a> {
         match (&self.body, self.way) {
             (Body::Tcp(..), _) => IpProtocol::Tcp,
             (Body::Udp(..), _) => IpProtocol::Udp,
+            (Body::Lite(..), _) => udp::LITE,
             (Body::Packet { protocol, .. }, _) => *protocol,
             (_, Way::Ipv4(..)) => IpProtocol::Icmp,
             (_, Way::Ipv6(..)) => IpProtocol::Icmpv6,
@@ -404,6 +407,9 @@ impl<'a> Sent<'a> {
         match (&self.body, self.way) {
             (Body::Tcp(header, data), _) => header.emit(bytes, *data, finish),
             (Body::Udp(from, to, data), _) => udp::emit(bytes, *from, *to, data),
+            (Body::Lite(from, to, data, covered), _) => {
+                udp::emit_lite(bytes, *from, *to, data, *covered);
+            }
             (Body::NoPort(packet), Way::Ipv4(from, to)) => {
                 let mut message = Icmpv4Packet::new_unchecked(bytes);
                 icmp::no_port(packet, from, to).emit(&mut message, &sums);

@@ -1,5 +1,7 @@
-//! Sockets for IP packets (raw(7)) and for echoes (icmp(7)): what they are about.
+//! What sockets for datagrams are about: UDP, UDP-Lite (RFC 3828), IP packets (raw(7)),
+//! echoes (icmp(7)).
 
+use crate::udp::HEADER;
 use smoltcp::wire::{IpAddress, IpProtocol};
 
 /// What a socket's datagrams are.
@@ -7,10 +9,54 @@ use smoltcp::wire::{IpAddress, IpProtocol};
 pub enum Carries {
     /// Datagrams of UDP.
     Udp,
+    /// Those of UDP-Lite.
+    Lite(Coverage),
     /// Packets of a protocol.
     Packets(Packets),
     /// Echoes of ICMP: requests go out, and the answers to them come in.
     Echoes(Echoes),
+}
+
+impl Carries {
+    /// Whether its ports are given out, one socket's each.
+    pub fn has_ports(&self) -> bool {
+        matches!(self, Carries::Udp | Carries::Lite(_))
+    }
+}
+
+/// How many bytes of datagrams of UDP-Lite, their headers included, are covered by their
+/// checksums (udplite(7)). Zero is all of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Coverage {
+    /// Of those that are sent.
+    pub sent: u16,
+    /// At least, of those that are taken; without a number any will do.
+    pub least: Option<u16>,
+}
+
+impl Coverage {
+    /// A number that a program gives: what is less than a header is a header.
+    pub fn given(bytes: i32) -> u16 {
+        match bytes {
+            0 => 0,
+            bytes => bytes.clamp(HEADER as i32, i32::from(u16::MAX)) as u16,
+        }
+    }
+
+    /// Whether a datagram will do of which so many bytes are covered; `None` if all are.
+    pub fn takes(&self, covered: Option<u16>) -> bool {
+        match (covered, self.least) {
+            (None, _) | (_, None) => true,
+            (Some(_), Some(0)) => false,
+            (Some(covered), Some(least)) => covered >= least,
+        }
+    }
+
+    /// What of a datagram of so many bytes is covered, if not all.
+    pub fn of(&self, length: usize) -> Option<u16> {
+        let partly = self.sent != 0 && usize::from(self.sent) < length;
+        partly.then_some(self.sent)
+    }
 }
 
 /// A socket for packets.
@@ -90,6 +136,21 @@ mod tests {
         let mut six = Packets::new(true, 58);
         six.filter[4] = 1;
         assert!(six.refuses(128) && !six.refuses(129));
+    }
+
+    #[test]
+    fn coverage_is_of_headers_at_least() {
+        assert_eq!(
+            [0, -1, 1, 9, 1 << 20].map(Coverage::given),
+            [0, 8, 8, 9, 65535]
+        );
+        let sends = |sent| Coverage { sent, least: None };
+        assert_eq!(sends(0).of(20), None);
+        assert_eq!(sends(8).of(20), Some(8));
+        assert_eq!(sends(20).of(20), None);
+        let takes = |least, covered| Coverage { sent: 0, least }.takes(covered);
+        assert!(takes(None, Some(8)) && takes(Some(0), None) && takes(Some(9), Some(9)));
+        assert!(!takes(Some(0), Some(8)) && !takes(Some(10), Some(9)));
     }
 
     #[test]

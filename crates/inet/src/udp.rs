@@ -1,4 +1,4 @@
-//! Datagrams (RFC 768): sockets, and what waits for them.
+//! Datagrams (RFC 768, RFC 3828): sockets, and what waits for them.
 
 use crate::checksum::Sum;
 use crate::failures::{Failure, Report};
@@ -12,6 +12,8 @@ use paddock_charge::Charge;
 use paddock_sync::Ready;
 use smoltcp::wire::{IpAddress, IpEndpoint, IpProtocol, UdpPacket};
 
+/// The protocol number of UDP-Lite.
+pub const LITE: IpProtocol = IpProtocol::Unknown(136);
 /// Bytes of a datagram's header.
 pub const HEADER: usize = 8;
 /// Where in the header the checksum is.
@@ -71,7 +73,7 @@ pub struct Datagram {
 /// A socket.
 #[derive(Debug)]
 pub struct Socket<O> {
-    /// What comes and goes, if not UDP.
+    /// What comes and goes.
     pub carries: Carries,
     pub claim: Option<Claim>,
     /// Whom alone it talks to.
@@ -245,6 +247,49 @@ pub fn parse(bytes: &[u8], from: IpEndpoint, to: IpEndpoint) -> Option<(u16, u16
         .then(|| (packet.src_port(), packet.dst_port(), packet.payload()))
 }
 
+/// Reads a datagram of UDP-Lite, likewise, and how many bytes of it are covered if not
+/// all.
+pub fn parse_lite(
+    bytes: &[u8],
+    from: IpAddress,
+    to: IpAddress,
+) -> Option<(u16, u16, &[u8], Option<u16>)> {
+    let (header, data) = bytes.split_first_chunk::<HEADER>()?;
+    let [a, b, c, d, e, f, sum @ ..] = *header;
+    let told = u16::from_be_bytes([e, f]);
+    let (is_partly, length) = match usize::from(told) {
+        0 => (false, bytes.len()),
+        length => (length < bytes.len(), length),
+    };
+    let covered = bytes.get(..length).filter(|_| length >= HEADER)?;
+    let whole = Sum::pseudo_header(from, to, LITE, bytes.len()).with(covered);
+    let port = u16::from_be_bytes([c, d]);
+    let good = sum != [0; 2] && whole.is_right() && port != 0;
+    let coverage = is_partly.then_some(told);
+    good.then(|| (u16::from_be_bytes([a, b]), port, data, coverage))
+}
+
+/// Writes a datagram of UDP-Lite into `bytes`, which are as long as it is; so many bytes
+/// of it are covered if not all.
+pub fn emit_lite(
+    bytes: &mut [u8],
+    from: IpEndpoint,
+    to: IpEndpoint,
+    data: &[u8],
+    covered: Option<u16>,
+) {
+    let length = bytes.len();
+    let (header, payload) = bytes.split_at_mut(HEADER);
+    payload.copy_from_slice(data);
+    header[..2].copy_from_slice(&from.port.to_be_bytes());
+    header[2..4].copy_from_slice(&to.port.to_be_bytes());
+    header[4..6].copy_from_slice(&covered.unwrap_or(0).to_be_bytes());
+    header[CHECKSUM_AT..].fill(0);
+    let end = covered.map_or(length, |covered| length.min(covered.into()));
+    let sum = Sum::pseudo_header(from.addr, to.addr, LITE, length).with(&bytes[..end]);
+    bytes[CHECKSUM_AT..HEADER].copy_from_slice(&sum.checksum_not_zero().to_be_bytes());
+}
+
 fn sum_of_pseudo_header(from: IpEndpoint, to: IpEndpoint, length: usize) -> Sum {
     Sum::pseudo_header(from.addr, to.addr, IpProtocol::Udp, length)
 }
@@ -261,4 +306,34 @@ pub fn emit(bytes: &mut [u8], from: IpEndpoint, to: IpEndpoint, data: &[u8]) {
     let sum = sum_of_pseudo_header(from, to, length).with(header);
     let checksum = sum.with_copied(payload, data).checksum_not_zero();
     header[CHECKSUM_AT..].copy_from_slice(&checksum.to_be_bytes());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use smoltcp::wire::Ipv4Address;
+
+    #[test]
+    fn what_is_not_covered_may_be_wrong() {
+        let end = |last, port| IpEndpoint::new(Ipv4Address::new(10, 0, 0, last).into(), port);
+        let (from, to) = (end(1, 5), end(2, 6));
+        for covered in [None, Some(8), Some(10)] {
+            let mut bytes = [0; HEADER + 4];
+            emit_lite(&mut bytes, from, to, b"data", covered);
+            let parsed = |bytes: &[u8]| {
+                parse_lite(bytes, from.addr, to.addr)
+                    .map(|(from, to, data, covered)| (from, to, data.to_vec(), covered))
+            };
+            assert_eq!(parsed(&bytes), Some((5, 6, b"data".to_vec(), covered)));
+            for at in 0..bytes.len() {
+                let mut damaged = bytes;
+                damaged[at] ^= 0x10;
+                let is_covered = at < usize::from(covered.unwrap_or(u16::MAX));
+                assert_eq!(parsed(&damaged).is_none(), is_covered, "{covered:?} {at}");
+            }
+            for length in 0..HEADER {
+                assert_eq!(parsed(&bytes[..length]), None);
+            }
+        }
+    }
 }

@@ -4,7 +4,7 @@ mod common;
 
 use common::*;
 use paddock_abi::Errno;
-use paddock_inet::{Backlog, Id, Local, Settings, Stack, State};
+use paddock_inet::{Backlog, Delivery, Id, Local, Loopback, Settings, Stack, State};
 use paddock_sync::Ready;
 use smoltcp::wire::{IpAddress, IpEndpoint, Ipv4Address};
 
@@ -86,6 +86,24 @@ fn connecting_here_is_over_at_once() {
     assert_eq!(alone.stack.read(alone.now, server, &mut buffer), Ok(5));
     assert_eq!(&buffer[..5], b"hello");
     assert_eq!(alone.stack.queues(client), (0, 0));
+}
+
+#[test]
+fn nothing_is_reached_while_loopback_is_down() {
+    let mut alone = Alone::new(4);
+    *alone.stack.loopback() = Loopback::down();
+    assert_eq!(alone.connect(80).err(), Some(Errno::ENETUNREACH));
+    assert!(!alone.stack.is_own(localhost(0).addr));
+    let (account, to) = (account(), localhost(53));
+    let udp = alone.stack.udp_open(Watcher::default(), &account).unwrap();
+    let settings = Settings::default();
+    let send =
+        |stack: &mut TestStack| stack.udp_send(alone.now, udp, b"x", &Delivery::to(to), &settings);
+    assert_eq!(send(&mut alone.stack), Err(Errno::ENETUNREACH));
+    alone.stack.loopback().set_up(true).unwrap();
+    assert_eq!(send(&mut alone.stack), Ok(()));
+    let (client, _) = alone.connect(80).unwrap();
+    assert_eq!(alone.stack.state(client), State::Established);
 }
 
 #[test]

@@ -1,16 +1,18 @@
-//! NETLINK_ROUTE (rtnetlink(7)), the part that tells: requests in, answers
-//! out, about a network that is described by a [`Network`]. It changes
-//! nothing, and says so.
+//! NETLINK_ROUTE (rtnetlink(7)): requests in, answers out, about a network that is
+//! described by a [`Network`]. Of what can be changed, interfaces are set up and down
+//! and have their addresses changed; the rest is refused.
 
 #![cfg_attr(all(target_os = "none", not(test)), no_std)]
 #![forbid(unsafe_code)]
 
 extern crate alloc;
 
+mod changes;
 mod message;
 mod network;
 mod objects;
 
+pub use changes::set_flags;
 pub use network::{
     Address, Link, Neighbour, Network, RT_SCOPE_HOST, RT_SCOPE_LINK, RT_SCOPE_SITE,
     RT_SCOPE_UNIVERSE, Route, Traffic,
@@ -43,7 +45,7 @@ pub fn answer(
     mut requests: &[u8],
     port: u32,
     may_change: bool,
-    network: &impl Network,
+    network: &dyn Network,
 ) -> Result<Vec<Vec<u8>>> {
     let mut answers = Answers::new(port);
     while let Some((header, body)) = Header::parse(requests) {
@@ -77,17 +79,14 @@ fn one(
     header: &Header,
     body: &[u8],
     may_change: bool,
-    network: &impl Network,
+    network: &dyn Network,
     answers: &mut Answers,
 ) -> Result<Told> {
     let tells = (header.kind - FIRST) % 4 == 2;
-    if !tells {
-        let refused = if may_change {
-            Errno::EOPNOTSUPP
-        } else {
-            Errno::EPERM
-        };
-        return Err(refused);
+    match tells {
+        true => {}
+        false if may_change => return changes::make(header, body, network),
+        false => return Err(Errno::EPERM),
     }
     let family = *body.first().ok_or(Errno::EINVAL)?;
     let dumps = header.flags & flags::DUMP == flags::DUMP;
@@ -115,34 +114,15 @@ const LINK_BODY: usize = 16;
 const ROUTE_BODY: usize = 12;
 
 /// The link of a number or a name. `EINVAL`, `ENODEV`.
-fn link(body: &[u8], network: &impl Network, answers: &mut Answers) -> Result<Told> {
+fn link(body: &[u8], network: &dyn Network, answers: &mut Answers) -> Result<Told> {
     let attributes = body.get(LINK_BODY..).ok_or(Errno::EINVAL)?;
     let index = u32::from_ne_bytes([body[4], body[5], body[6], body[7]]);
-    let name = attribute(attributes, kind::LINK_NAME);
-    let name = name.map(|name| name.split(|&byte| byte == 0).next().unwrap_or(&[]));
-    if index == 0 && name.is_none() {
-        return Err(Errno::EINVAL);
-    }
-    let mut found = false;
-    network.links(&mut |link| {
-        let is_it = match index {
-            0 => name == Some(link.name.as_bytes()),
-            index => link.index == index,
-        };
-        if !is_it || found {
-            return Ok(());
-        }
-        found = true;
-        answers.link(link)
-    })?;
-    match found {
-        true => Ok(Told::One),
-        false => Err(Errno::ENODEV),
-    }
+    answers.link(&changes::find(index, attributes, network)?)?;
+    Ok(Told::One)
 }
 
 /// The way to an address. `EINVAL`, `ENETUNREACH`.
-fn route(body: &[u8], network: &impl Network, answers: &mut Answers) -> Result<Told> {
+fn route(body: &[u8], network: &dyn Network, answers: &mut Answers) -> Result<Told> {
     let attributes = body.get(ROUTE_BODY..).ok_or(Errno::EINVAL)?;
     let to = attribute(attributes, kind::ROUTE_TO).ok_or(Errno::EINVAL)?;
     let to = match (u16::from(body[0]), to.len()) {

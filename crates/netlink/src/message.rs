@@ -26,8 +26,6 @@ pub mod flags {
 
 /// Kinds of attributes that requests have.
 pub mod kind {
-    /// `IFLA_IFNAME`.
-    pub const LINK_NAME: u16 = 3;
     /// `RTA_DST`.
     pub const ROUTE_TO: u16 = 1;
 }

@@ -96,8 +96,8 @@ pub struct Neighbour {
 /// What takes objects of a kind, one after the other.
 type Take<'a, T> = &'a mut dyn FnMut(&T) -> Result<()>;
 
-/// A network that can be told of. All return the first error of what takes the
-/// objects, or `ENOMEM`.
+/// A network that can be told of, and changed. What tells returns the first error of
+/// what takes the objects, or `ENOMEM`.
 pub trait Network {
     /// All interfaces.
     fn links(&self, take: Take<'_, Link>) -> Result<()>;
@@ -109,4 +109,12 @@ pub trait Network {
     fn neighbours(&self, take: Take<'_, Neighbour>) -> Result<()>;
     /// The way to one address: `to` with all its bits.
     fn route(&self, to: IpAddr) -> Option<Route>;
+
+    /// Sets an interface up or down. `ENODEV`, `EOPNOTSUPP` for one that stays as it is.
+    fn set_up(&self, link: u32, up: bool) -> Result<()>;
+    /// Gives an interface an address, with the bits of its network. `EEXIST`, `ENODEV`,
+    /// `EOPNOTSUPP`, `ENOBUFS` for one too many.
+    fn add_address(&self, link: u32, address: IpAddr, prefix: u8) -> Result<()>;
+    /// Takes one away. `EADDRNOTAVAIL`, `ENODEV`, `EOPNOTSUPP`.
+    fn remove_address(&self, link: u32, address: IpAddr, prefix: u8) -> Result<()>;
 }

@@ -11,8 +11,9 @@ use paddock_abi::{Errno, Result};
 
 /// `RTM_NEW...` is two less than `RTM_GET...`.
 const NEW: u16 = 2;
-/// `IF_OPER_UNKNOWN` and `IF_OPER_UP`; `IFF_LOOPBACK`.
-const STATES: (u8, u8) = (0, 6);
+/// `IF_OPER_UNKNOWN`, `IF_OPER_UP` and `IF_OPER_DOWN`; `IFF_UP` and `IFF_LOOPBACK`.
+const STATES: (u8, u8, u8) = (0, 6, 2);
+const UP: u32 = 1;
 const LOOPBACK: u32 = 8;
 /// `IFA_F_PERMANENT`.
 const PERMANENT: u8 = 0x80;
@@ -46,13 +47,17 @@ impl Answers {
             // IFLA_MTU, IFLA_GROUP, IFLA_QDISC.
             out.text_attribute(3, link.name)?;
             out.attribute(13, &1000u32.to_ne_bytes())?;
-            let is_loopback = link.flags & LOOPBACK != 0;
-            let state = if is_loopback { STATES.0 } else { STATES.1 };
+            let (is_loopback, is_up) = (link.flags & LOOPBACK != 0, link.flags & UP != 0);
+            let state = match (is_loopback, is_up) {
+                (_, false) => STATES.2,
+                (true, true) => STATES.0,
+                (false, true) => STATES.1,
+            };
             out.attribute(16, &[state])?;
             out.attribute(17, &[0])?;
             out.attribute(4, &link.mtu.to_ne_bytes())?;
             out.attribute(27, &[0; 4])?;
-            out.text_attribute(6, "noqueue")?;
+            out.text_attribute(6, if is_up { "noqueue" } else { "noop" })?;
             // IFLA_ADDRESS, IFLA_BROADCAST.
             out.attribute(1, &link.hardware)?;
             out.attribute(2, &link.broadcast)?;

@@ -72,7 +72,8 @@ impl UnixSocket {
     }
 
     fn connect_stream(&self, listener: &Arc<Endpoint>, who: Ucred) -> Result<()> {
-        let server = UnixSocket::new(self.kind(), listener.maker, listener.charge.account())?;
+        let account = listener.charge.account();
+        let server = UnixSocket::new(self.kind(), listener.maker, listener.net, account)?;
         {
             let mut state = self.state();
             match state.role {

@@ -55,6 +55,8 @@ pub(crate) struct Endpoint {
     pub ino: u64,
     /// Who made it.
     pub maker: Ucred,
+    /// The number of the network namespace that it was made in.
+    pub net: u64,
     pub options: SocketOptions,
     /// Pays for it, and for what it sends.
     pub charge: Charge,
@@ -65,7 +67,7 @@ pub(crate) struct Endpoint {
 pub struct Target(pub(crate) Arc<Endpoint>);
 
 impl Endpoint {
-    pub fn new(kind: Kind, maker: Ucred, account: &Arc<Account>) -> Result<Endpoint> {
+    pub fn new(kind: Kind, maker: Ucred, net: u64, account: &Arc<Account>) -> Result<Endpoint> {
         let charge = Charge::new(account, SOCKET_BYTES)?;
         let state = State {
             role: Role::Idle,
@@ -85,6 +87,7 @@ impl Endpoint {
             changed: WaitQueue::new(),
             ino: crate::next_ino(),
             maker,
+            net,
             options: SocketOptions::default(),
             charge,
         })

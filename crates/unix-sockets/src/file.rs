@@ -65,6 +65,8 @@ impl File for UnixSocket {
 /// A bound socket, for /proc/net/unix.
 #[derive(Clone, Debug)]
 pub struct Listed {
+    /// The network namespace that it was made in.
+    pub net: u64,
     /// Its inode number.
     pub ino: u64,
     /// `SOCK_*`.
@@ -86,6 +88,7 @@ pub fn for_each_bound(mut each: impl FnMut(Listed)) {
             Role::Idle => (false, false),
         };
         each(Listed {
+            net: endpoint.net,
             ino: endpoint.ino,
             kind: endpoint.kind.to_type(),
             listening,

@@ -12,8 +12,28 @@ use paddock_vfs::Inode;
 /// name, which begins with a zero byte.
 pub struct Name {
     bytes: Vec<u8>,
+    place: Place,
+}
+
+/// Where a name is one.
+enum Place {
     /// The file at the path; held, it is no other socket's.
-    inode: Option<Arc<dyn Inode>>,
+    File(Arc<dyn Inode>),
+    /// The network namespace of this number.
+    Net(u64),
+}
+
+/// What no two sockets that are found have in common.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+enum Key<'a> {
+    /// Where the file's inode is.
+    File(usize),
+    /// The network namespace, and the name.
+    Abstract(u64, &'a [u8]),
+}
+
+fn key_of_file(inode: &Arc<dyn Inode>) -> Key<'static> {
+    Key::File(Arc::as_ptr(inode).cast::<()>().addr())
 }
 
 impl core::fmt::Debug for Name {
@@ -27,13 +47,15 @@ impl Name {
     pub fn path(bytes: Vec<u8>, inode: Arc<dyn Inode>) -> Result<Arc<Name>> {
         try_arc(Name {
             bytes,
-            inode: Some(inode),
+            place: Place::File(inode),
         })
     }
 
-    /// An abstract name, with its leading zero byte. `ENOMEM`.
-    pub fn abstract_name(bytes: Vec<u8>) -> Result<Arc<Name>> {
-        try_arc(Name { bytes, inode: None })
+    /// An abstract name in the network namespace `net`, with its leading zero byte.
+    /// `ENOMEM`.
+    pub fn abstract_name(bytes: Vec<u8>, net: u64) -> Result<Arc<Name>> {
+        let place = Place::Net(net);
+        try_arc(Name { bytes, place })
     }
 
     /// The bytes of `sun_path`, without the zero that ends a path.
@@ -43,23 +65,15 @@ impl Name {
 
     /// Whether it is no file's.
     pub fn is_abstract(&self) -> bool {
-        self.inode.is_none()
+        matches!(self.place, Place::Net(_))
     }
 
-    fn same_as(&self, other: &Name) -> bool {
-        match (&self.inode, &other.inode) {
-            (Some(one), Some(other)) => same_inode(one, other),
-            (None, None) => self.bytes == other.bytes,
-            _ => false,
+    fn key(&self) -> Key<'_> {
+        match &self.place {
+            Place::File(inode) => key_of_file(inode),
+            Place::Net(net) => Key::Abstract(*net, &self.bytes),
         }
     }
-}
-
-fn same_inode(one: &Arc<dyn Inode>, other: &Arc<dyn Inode>) -> bool {
-    core::ptr::eq(
-        Arc::as_ptr(one).cast::<()>(),
-        Arc::as_ptr(other).cast::<()>(),
-    )
 }
 
 struct Bound {
@@ -67,7 +81,7 @@ struct Bound {
     endpoint: Weak<Endpoint>,
 }
 
-/// All sockets that are bound and not closed.
+/// All sockets that are bound and not closed, in the order of their keys.
 static BOUND: SpinLock<Vec<Bound>, PreemptOff> = SpinLock::new(Rank::Leaf, Vec::new());
 /// The next abstract name that the system chooses.
 static NEXT: AtomicU32 = AtomicU32::new(0);
@@ -77,27 +91,31 @@ const CHOICES: u32 = 1 << 20;
 /// Makes a socket found by `name`. `EADDRINUSE`, `ENOMEM`.
 pub(crate) fn register(name: &Arc<Name>, endpoint: &Arc<Endpoint>) -> Result<()> {
     let mut bound = BOUND.lock();
-    if bound.iter().any(|other| other.name.same_as(name)) {
+    let Err(place) = search(&bound, &name.key()) else {
         return Err(Errno::EADDRINUSE);
-    }
+    };
     bound.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
-    bound.push(Bound {
+    let new = Bound {
         name: name.clone(),
         endpoint: Arc::downgrade(endpoint),
-    });
+    };
+    bound.insert(place, new);
     Ok(())
+}
+
+/// Where a name is, or belongs.
+fn search(bound: &[Bound], key: &Key<'_>) -> core::result::Result<usize, usize> {
+    bound.binary_search_by(|other| other.name.key().cmp(key))
 }
 
 /// Takes a socket out that is found by `name`. Those that a listener accepted
 /// have its name, but are not found by it.
 pub(crate) fn unregister(name: &Arc<Name>, endpoint: &Arc<Endpoint>) {
-    let own = |bound: &Bound| {
-        Arc::ptr_eq(&bound.name, name)
-            && core::ptr::eq(bound.endpoint.as_ptr(), Arc::as_ptr(endpoint))
-    };
+    let is_own = |bound: &Bound| core::ptr::eq(bound.endpoint.as_ptr(), Arc::as_ptr(endpoint));
     let mut bound = BOUND.lock();
-    let at = bound.iter().position(own);
-    let gone = at.map(|at| bound.swap_remove(at));
+    let at = search(&bound, &name.key()).ok();
+    let at = at.filter(|&at| is_own(&bound[at]));
+    let gone = at.map(|at| bound.remove(at));
     drop(bound);
     // The last share of a file's inode may go here, which may sleep.
     drop(gone);
@@ -115,7 +133,7 @@ pub(crate) fn choose(endpoint: &Arc<Endpoint>) -> Result<Arc<Name>> {
             let value = (number >> (4 * digit)) & 15;
             bytes.push(char::from_digit(value, 16).map_or(b'0', |digit| digit as u8));
         }
-        let name = Name::abstract_name(bytes)?;
+        let name = Name::abstract_name(bytes, endpoint.net)?;
         match register(&name, endpoint) {
             Err(Errno::EADDRINUSE) => {}
             result => return result.map(|()| name),
@@ -124,27 +142,23 @@ pub(crate) fn choose(endpoint: &Arc<Endpoint>) -> Result<Arc<Name>> {
     Err(Errno::EADDRINUSE)
 }
 
-fn find(matches: impl Fn(&Name) -> bool) -> Result<Target> {
+fn find(key: &Key<'_>) -> Result<Target> {
     let bound = BOUND.lock();
-    let found = bound.iter().find(|bound| matches(&bound.name));
-    let endpoint = found.and_then(|bound| bound.endpoint.upgrade());
+    let found = search(&bound, key).ok();
+    let endpoint = found.and_then(|at| bound[at].endpoint.upgrade());
     endpoint.map(Target).ok_or(Errno::ECONNREFUSED)
 }
 
 impl Target {
     /// The socket that is bound to a file. `ECONNREFUSED`.
     pub fn at(inode: &Arc<dyn Inode>) -> Result<Target> {
-        find(|name| {
-            name.inode
-                .as_ref()
-                .is_some_and(|own| same_inode(own, inode))
-        })
+        find(&key_of_file(inode))
     }
 
-    /// The socket with an abstract name (with its zero byte).
-    /// `ECONNREFUSED`.
-    pub fn named(bytes: &[u8]) -> Result<Target> {
-        find(|name| name.is_abstract() && name.bytes == bytes)
+    /// The socket with an abstract name (with its zero byte) in the network namespace
+    /// `net`. `ECONNREFUSED`.
+    pub fn named(bytes: &[u8], net: u64) -> Result<Target> {
+        find(&Key::Abstract(net, bytes))
     }
 }
 

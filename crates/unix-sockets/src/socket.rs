@@ -52,21 +52,28 @@ impl Kind {
 pub struct UnixSocket(pub(crate) Arc<Endpoint>);
 
 impl UnixSocket {
-    /// A socket made by `maker`, neither bound nor connected; `account` pays
-    /// for it and for what it sends. `ENOMEM`.
-    pub fn new(kind: Kind, maker: Ucred, account: &Arc<Account>) -> Result<Arc<UnixSocket>> {
-        try_arc(UnixSocket(try_arc(Endpoint::new(kind, maker, account)?)?))
+    /// A socket made by `maker` in the network namespace `net`, neither bound nor
+    /// connected; `account` pays for it and for what it sends. `ENOMEM`.
+    pub fn new(
+        kind: Kind,
+        maker: Ucred,
+        net: u64,
+        account: &Arc<Account>,
+    ) -> Result<Arc<UnixSocket>> {
+        let endpoint = Endpoint::new(kind, maker, net, account)?;
+        try_arc(UnixSocket(try_arc(endpoint)?))
     }
 
     /// Two sockets that are connected (socketpair(2)). `ENOMEM`.
     pub fn pair(
         kind: Kind,
         maker: Ucred,
+        net: u64,
         account: &Arc<Account>,
     ) -> Result<(Arc<UnixSocket>, Arc<UnixSocket>)> {
         let (one, two) = (
-            Self::new(kind, maker, account)?,
-            Self::new(kind, maker, account)?,
+            Self::new(kind, maker, net, account)?,
+            Self::new(kind, maker, net, account)?,
         );
         for (socket, peer) in [(&one, &two), (&two, &one)] {
             let mut state = socket.state();
@@ -88,6 +95,12 @@ impl UnixSocket {
     /// The inode number that fstat(2) tells.
     pub fn ino(&self) -> u64 {
         self.0.ino
+    }
+
+    /// The number of the network namespace that it was made in; abstract names are found
+    /// within it.
+    pub fn net(&self) -> u64 {
+        self.0.net
     }
 
     /// Who made it.

@@ -37,26 +37,26 @@ fn read(socket: &UnixSocket, room: usize) -> Result<Vec<u8>, Errno> {
 }
 
 fn listening(kind: Kind, name: &str, backlog: i32) -> (Arc<UnixSocket>, Target) {
-    let socket = UnixSocket::new(kind, ME, &payer()).unwrap();
+    let socket = UnixSocket::new(kind, ME, 1, &payer()).unwrap();
     let bytes = format!("\0{name}").into_bytes();
     socket
-        .bind(Name::abstract_name(bytes.clone()).unwrap())
+        .bind(Name::abstract_name(bytes.clone(), 1).unwrap())
         .unwrap();
     if kind.is_connected() {
         socket.listen(backlog, ME).unwrap();
     }
-    (socket, Target::named(&bytes).unwrap())
+    (socket, Target::named(&bytes, 1).unwrap())
 }
 
 fn connected(kind: Kind, target: &Target) -> Arc<UnixSocket> {
-    let socket = UnixSocket::new(kind, YOU, &payer()).unwrap();
+    let socket = UnixSocket::new(kind, YOU, 1, &payer()).unwrap();
     socket.connect(target, YOU).unwrap();
     socket
 }
 
 #[test]
 fn bytes_go_both_ways_and_end() {
-    let (one, two) = UnixSocket::pair(Kind::Stream, ME, &payer()).unwrap();
+    let (one, two) = UnixSocket::pair(Kind::Stream, ME, 1, &payer()).unwrap();
     assert_eq!(read(&two, 4), Err(Errno::EAGAIN));
     assert_eq!(one.ready(), Ready::OUT);
     write(&one, b"there").unwrap();
@@ -78,7 +78,7 @@ fn bytes_go_both_ways_and_end() {
 
 #[test]
 fn what_was_not_read_is_reported() {
-    let (one, two) = UnixSocket::pair(Kind::Stream, ME, &payer()).unwrap();
+    let (one, two) = UnixSocket::pair(Kind::Stream, ME, 1, &payer()).unwrap();
     write(&one, b"lost").unwrap();
     drop(two);
     assert_eq!(write(&one, b"x"), Err(Errno::EPIPE));
@@ -93,7 +93,7 @@ fn connections_wait_to_be_accepted() {
     let first = connected(Kind::Stream, &target);
     write(&first, b"early").unwrap();
     let _second = connected(Kind::Stream, &target);
-    let third = UnixSocket::new(Kind::Stream, YOU, &payer()).unwrap();
+    let third = UnixSocket::new(Kind::Stream, YOU, 1, &payer()).unwrap();
     assert_eq!(third.connect(&target, YOU), Err(Errno::EAGAIN));
     assert_eq!(third.ready(), Ready::empty());
     let server = listener.accept().unwrap();
@@ -106,17 +106,17 @@ fn connections_wait_to_be_accepted() {
     let name = first.peer_name().unwrap().unwrap();
     assert_eq!(name.bytes(), b"\0accept");
     drop(server);
-    assert!(Target::named(b"\0accept").is_ok());
+    assert!(Target::named(b"\0accept", 1).is_ok());
     assert_eq!(read(&first, 9).unwrap(), b"");
     drop(listener);
     assert_eq!(read(&third, 9), Err(Errno::ECONNRESET));
     assert_eq!(
-        UnixSocket::new(Kind::Stream, ME, &payer())
+        UnixSocket::new(Kind::Stream, ME, 1, &payer())
             .unwrap()
             .connect(&target, YOU),
         Err(Errno::ECONNREFUSED)
     );
-    assert!(Target::named(b"\0accept").is_err());
+    assert!(Target::named(b"\0accept", 1).is_err());
 }
 
 #[test]
@@ -124,7 +124,7 @@ fn a_waiting_connect_is_woken() {
     let (listener, target) = listening(Kind::Stream, "woken", 0);
     let _first = connected(Kind::Stream, &target);
     let waiting = thread::spawn(move || {
-        let socket = UnixSocket::new(Kind::Stream, YOU, &payer()).unwrap();
+        let socket = UnixSocket::new(Kind::Stream, YOU, 1, &payer()).unwrap();
         let queue = socket.wait_queue().unwrap();
         while socket.connect(&target, YOU) == Err(Errno::EAGAIN) {
             queue.wait_until(|| socket.ready().contains(Ready::OUT).then_some(()));
@@ -139,7 +139,7 @@ fn a_waiting_connect_is_woken() {
 
 #[test]
 fn messages_keep_their_bounds() {
-    let (one, two) = UnixSocket::pair(Kind::SeqPacket, ME, &payer()).unwrap();
+    let (one, two) = UnixSocket::pair(Kind::SeqPacket, ME, 1, &payer()).unwrap();
     write(&one, b"first").unwrap();
     write(&one, b"second").unwrap();
     let mut buf = [0; 3];
@@ -205,7 +205,7 @@ fn a_full_receiver_holds_senders_up() {
 
 #[test]
 fn a_long_stream_arrives_unchanged() {
-    let (one, two) = UnixSocket::pair(Kind::Stream, ME, &payer()).unwrap();
+    let (one, two) = UnixSocket::pair(Kind::Stream, ME, 1, &payer()).unwrap();
     let text: Vec<u8> = (0..3_000_000u32)
         .map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8)
         .collect();
@@ -254,8 +254,8 @@ fn open(socket: Arc<UnixSocket>) -> Arc<OpenFile> {
 
 #[test]
 fn files_come_with_their_bytes() {
-    let (one, two) = UnixSocket::pair(Kind::Stream, ME, &payer()).unwrap();
-    let (passed, other) = UnixSocket::pair(Kind::Stream, ME, &payer()).unwrap();
+    let (one, two) = UnixSocket::pair(Kind::Stream, ME, 1, &payer()).unwrap();
+    let (passed, other) = UnixSocket::pair(Kind::Stream, ME, 1, &payer()).unwrap();
     write(&one, b"ab").unwrap();
     one.send(b"cd", None, &mut passing(vec![open(passed)]))
         .unwrap();
@@ -274,10 +274,10 @@ fn files_come_with_their_bytes() {
 
 #[test]
 fn files_that_nobody_received_are_closed() {
-    let (mut send, outermost) = UnixSocket::pair(Kind::Stream, ME, &payer()).unwrap();
+    let (mut send, outermost) = UnixSocket::pair(Kind::Stream, ME, 1, &payer()).unwrap();
     // One inside the other, many deep.
     for _ in 0..50_000 {
-        let (next, held) = UnixSocket::pair(Kind::Stream, ME, &payer()).unwrap();
+        let (next, held) = UnixSocket::pair(Kind::Stream, ME, 1, &payer()).unwrap();
         send.send(b"x", None, &mut passing(vec![open(held)]))
             .unwrap();
         send = next;
@@ -289,13 +289,13 @@ fn files_that_nobody_received_are_closed() {
 
 #[test]
 fn no_socket_holds_itself() {
-    let (one, two) = UnixSocket::pair(Kind::Stream, ME, &payer()).unwrap();
+    let (one, two) = UnixSocket::pair(Kind::Stream, ME, 1, &payer()).unwrap();
     let mut ancillary = passing(vec![open(two.clone())]);
     assert_eq!(
         one.send(b"x", None, &mut ancillary),
         Err(Errno::ETOOMANYREFS)
     );
-    let (three, four) = UnixSocket::pair(Kind::Stream, ME, &payer()).unwrap();
+    let (three, four) = UnixSocket::pair(Kind::Stream, ME, 1, &payer()).unwrap();
     let two = open(two);
     three.send(b"x", None, &mut passing(vec![two])).unwrap();
     let mut ancillary = passing(vec![open(four)]);
@@ -308,8 +308,8 @@ fn no_socket_holds_itself() {
 #[test]
 fn a_name_is_taken_once() {
     let (_held, _) = listening(Kind::Stream, "once", 1);
-    let other = UnixSocket::new(Kind::Stream, ME, &payer()).unwrap();
-    let name = || Name::abstract_name(b"\0once".to_vec()).unwrap();
+    let other = UnixSocket::new(Kind::Stream, ME, 1, &payer()).unwrap();
+    let name = || Name::abstract_name(b"\0once".to_vec(), 1).unwrap();
     assert_eq!(other.bind(name()), Err(Errno::EADDRINUSE));
     other.bind_anywhere().unwrap();
     assert_eq!(other.bind(name()), Err(Errno::EINVAL));
@@ -319,8 +319,8 @@ fn a_name_is_taken_once() {
 /// The whole of another bind comes between this one's two halves.
 #[test]
 fn of_two_binds_at_once_the_first_stays() {
-    let socket = UnixSocket::new(Kind::Stream, ME, &payer()).unwrap();
-    let name = |bytes: &[u8]| Name::abstract_name(bytes.to_vec()).unwrap();
+    let socket = UnixSocket::new(Kind::Stream, ME, 1, &payer()).unwrap();
+    let name = |bytes: &[u8]| Name::abstract_name(bytes.to_vec(), 1).unwrap();
     let second = socket.bind_with(|endpoint| {
         socket.bind(name(b"\0first")).unwrap();
         let late = name(b"\0late");
@@ -328,10 +328,10 @@ fn of_two_binds_at_once_the_first_stays() {
     });
     assert_eq!(second, Err(Errno::EINVAL));
     assert_eq!(socket.name().unwrap().bytes(), b"\0first");
-    assert!(Target::named(b"\0first").is_ok());
-    assert!(Target::named(b"\0late").is_err());
+    assert!(Target::named(b"\0first", 1).is_ok());
+    assert!(Target::named(b"\0late", 1).is_err());
     drop(socket);
-    assert!(Target::named(b"\0first").is_err());
+    assert!(Target::named(b"\0first", 1).is_err());
 }
 
 /// Counts how often it is woken.
@@ -363,7 +363,7 @@ fn whoever_waits_to_send_learns_of_a_shutdown() {
 fn what_is_under_way_is_the_senders_to_pay() {
     let (sender, receiver) = (payer(), payer());
     let before = sender.bytes();
-    let one = UnixSocket::new(Kind::Stream, ME, &sender).unwrap();
+    let one = UnixSocket::new(Kind::Stream, ME, 1, &sender).unwrap();
     let (listener, target) = listening(Kind::Stream, "paid", 1);
     one.connect(&target, ME).unwrap();
     let two = listener.accept().unwrap();
@@ -384,10 +384,50 @@ fn what_is_under_way_is_the_senders_to_pay() {
 #[test]
 fn a_sender_at_its_limit_is_told_so() {
     let poor = Account::of_user(60_000).unwrap();
-    let (one, two) = UnixSocket::pair(Kind::Stream, ME, &poor).unwrap();
+    let (one, two) = UnixSocket::pair(Kind::Stream, ME, 1, &poor).unwrap();
     let sent = write(&one, &[7; 100_000]).unwrap();
     assert_eq!(sent, 32_768);
     assert_eq!(write(&one, &[7; 100_000]), Err(Errno::ENOMEM));
     assert_eq!(read(&two, 100_000).unwrap().len(), sent);
     assert_eq!(write(&one, &[7; 100]), Ok(100));
+}
+
+#[test]
+fn abstract_names_are_found_within_their_network_namespace() {
+    let name = |net| Name::abstract_name(b"\0apart".to_vec(), net).unwrap();
+    let [here, there] = [1, 2].map(|net| {
+        let socket = UnixSocket::new(Kind::Stream, ME, net, &payer()).unwrap();
+        socket.bind(name(net)).unwrap();
+        socket
+    });
+    let third = UnixSocket::new(Kind::Stream, ME, 2, &payer()).unwrap();
+    assert_eq!(third.bind(name(2)).unwrap_err(), Errno::EADDRINUSE);
+    assert!(Target::named(b"\0apart", 3).is_err());
+    drop(here);
+    assert!(Target::named(b"\0apart", 1).is_err());
+    assert!(Target::named(b"\0apart", 2).is_ok());
+    drop(there);
+    third.bind(name(2)).unwrap();
+}
+
+#[test]
+fn many_are_found_by_their_names() {
+    let names: Vec<_> = (0..200u32)
+        .map(|n| format!("\0many {}", n * 7919 % 200))
+        .collect();
+    let sockets: Vec<_> = names
+        .iter()
+        .map(|name| {
+            let socket = UnixSocket::new(Kind::Datagram, ME, 9, &payer()).unwrap();
+            socket
+                .bind(Name::abstract_name(name.clone().into_bytes(), 9).unwrap())
+                .unwrap();
+            socket
+        })
+        .collect();
+    for (index, socket) in sockets.into_iter().enumerate() {
+        assert!(Target::named(names[index].as_bytes(), 9).is_ok());
+        drop(socket);
+        assert!(Target::named(names[index].as_bytes(), 9).is_err());
+    }
 }

@@ -15,7 +15,7 @@ pub enum Kind {
     Devtmpfs,
     /// The one of `/dev/pts`.
     Devpts,
-    /// The one of `/sys`.
+    /// The machine, with the interfaces of the caller's network namespace.
     Sysfs,
     /// A program at the other end of an open `/dev/fuse`.
     Fuse,

@@ -6,6 +6,8 @@ use super::devices::EXTRA_NODES;
 use super::kinds::Kind;
 use super::{cgroup, fuse, proc, sys};
 use crate::memory;
+use crate::net::space;
+use crate::process::net_space::NetNamespace;
 use crate::process::page_cache::ChargedPages;
 use crate::process::vfs::namespace;
 use crate::process::{namespaces, terminals};
@@ -108,6 +110,9 @@ pub fn made(
         Kind::Proc if !own_space().is_initial() => {
             proc::filesystem(&try_arc(WallClock)?, &own_space())?
         }
+        Kind::Sysfs if !space::own().is_initial() => {
+            sys::filesystem(&try_arc(WallClock)?, &space::own())?
+        }
         _ => shared(kind).get().cloned().ok_or(Errno::ENODEV)?,
     };
     match options.is_empty() || kind == Kind::Devpts && options.split(',').all(is_so_in_devpts) {
@@ -142,9 +147,9 @@ pub fn reconfiguration<'a>(
 }
 
 /// `EPERM` unless the caller may make a filesystem of a kind (user_namespaces(7)): one in
-/// memory, terminals and programs with CAP_SYS_ADMIN where it is; control groups where the cgroup
-/// namespace belongs; `/proc` where the PID namespace belongs; others only where the
-/// machine's own namespaces are.
+/// memory, terminals and programs with CAP_SYS_ADMIN where it is; control groups where the
+/// cgroup namespace belongs; `/proc` where the PID namespace belongs; `/sys` where the
+/// network namespace belongs; `/dev` only where the machine's own namespaces are.
 pub fn check_rights(kind: Kind, cred: &Cred) -> Result<()> {
     if cred.user_namespace.is_initial() {
         return cred.require(Cap::CAP_SYS_ADMIN);
@@ -156,14 +161,16 @@ pub fn check_rights(kind: Kind, cred: &Cred) -> Result<()> {
             cred.require_in(own.cgroup.owner(), Cap::CAP_SYS_ADMIN)
         }
         Kind::Proc => cred.require_in(own_space().owner(), Cap::CAP_SYS_ADMIN),
-        Kind::Devtmpfs | Kind::Sysfs => Err(Errno::EPERM),
+        Kind::Sysfs => cred.require_in(space::own().owner(), Cap::CAP_SYS_ADMIN),
+        Kind::Devtmpfs => Err(Errno::EPERM),
     }
 }
 
 /// `EPERM` if a mount with these flags would tell more than what is mounted already:
 /// all of another filesystem of the kind must be to be seen.
 pub fn check_revealing(kind: Kind, context: &PathContext, flags: MountFlags) -> Result<()> {
-    if context.cred.user_namespace.is_initial() || !matches!(kind, Kind::Proc | Kind::Devpts) {
+    let tells = matches!(kind, Kind::Proc | Kind::Sysfs | Kind::Devpts);
+    if context.cred.user_namespace.is_initial() || !tells {
         return Ok(());
     }
     match namespace().shows_all_of(context, kind.name(), flags)? {
@@ -235,7 +242,7 @@ pub fn mount_all(namespace: &MountNamespace, context: &PathContext, clock: &Arc<
         "/sys",
         "sysfs",
         plain | MountFlags::NOEXEC,
-        share(Kind::Sysfs, sys::filesystem(clock)),
+        share(Kind::Sysfs, sys::filesystem(clock, space::initial())),
     );
     mount(
         "/sys/fs/cgroup",

@@ -1,11 +1,12 @@
-//! Whose a packet is: the stack of programs ([`super::inet`]), or embassy-net
+//! Whose a packet is: the stack of programs ([`super::space`]), or embassy-net
 //! for the kernel's own services. The one table for that is the ports of the
 //! services: what is TCP or UDP to this machine and to none of them is the
 //! programs' stack's, which also answers echoes, for ports that nobody has, and for the
 //! card's IPv6 addresses (neighbour discovery, echoes).
 
-use super::inet::{self, Machine};
+use super::host::Machine;
 use super::ports::{DHCP_CLIENT, SERVICES};
+use super::space;
 use crate::drivers::virtio::net::Verdict;
 use paddock_inet::{Burst, Packet as AnyPacket, is_fragment};
 use smoltcp::wire::{
@@ -49,7 +50,7 @@ pub struct Sorter<'a, 'b> {
 
 /// Sorts frames that came together: `sort` is called once, with their sorter.
 pub fn sort(own: Option<Ipv4Cidr>, sort: impl FnOnce(&mut Sorter<'_, '_>)) {
-    inet::with(|stack, now| stack.burst(now, |burst| sort(&mut Sorter { burst, own })));
+    space::initial().with(|stack, now| stack.burst(now, |burst| sort(&mut Sorter { burst, own })));
 }
 
 impl Sorter<'_, '_> {
@@ -120,7 +121,7 @@ pub fn on_looped(bytes: &[u8]) -> bool {
         _ => Ipv4Packet::new_checked(bytes).is_ok_and(|packet| is_of_programs(&packet)),
     };
     if is_theirs {
-        inet::with(|stack, now| stack.on_service_packet(now, bytes));
+        space::initial().with(|stack, now| stack.on_service_packet(now, bytes));
     }
     is_theirs
 }

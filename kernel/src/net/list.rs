@@ -1,23 +1,26 @@
 //! What `/proc/net` tells.
 
-use super::inet;
 use super::loopback;
 use super::notifier::Owner;
 use super::ports::SERVICES;
+use super::space::NetSpace;
 use crate::drivers::virtio::net::{Card, Traffic};
 use alloc::vec::Vec;
 use embassy_net::{IpAddress, IpEndpoint, Ipv4Address, Ipv6Cidr};
 use paddock_abi::socket::AF_INET;
 use paddock_abi::{Errno, Result};
-use paddock_inet::{Interface, LISTEN, Listed};
+use paddock_inet::{Carries, Interface, LISTEN, Listed};
 
 /// A listener or connection, and who has it.
 pub type Connection = Listed<Owner>;
 
 /// Listeners and connections of programs, and the ports of the kernel's own
 /// services. `ENOMEM`.
-pub fn list_connections() -> Result<Vec<Connection>> {
-    let mut list = inet::with(|stack, _| stack.list(|notifier| notifier.owner))?;
+pub fn list_connections(space: &NetSpace) -> Result<Vec<Connection>> {
+    let mut list = space.with(|stack, _| stack.list(|notifier| notifier.owner))?;
+    if !space.is_initial() {
+        return Ok(list);
+    }
     let service = Owner {
         ino: 0,
         uid: 0,
@@ -36,15 +39,18 @@ pub fn list_connections() -> Result<Vec<Connection>> {
     Ok(list)
 }
 
-/// Sockets of programs for datagrams. `ENOMEM`.
-pub fn list_datagram_sockets() -> Result<Vec<Connection>> {
-    inet::with(|stack, _| stack.udp_list(|notifier| notifier.owner))
+/// Sockets of programs for a kind of datagrams. `ENOMEM`.
+pub fn list_datagram_sockets(
+    space: &NetSpace,
+    is_it: impl Fn(&Carries) -> bool,
+) -> Result<Vec<Connection>> {
+    space.with(|stack, _| stack.udp_list(is_it, |notifier| notifier.owner))
 }
 
 /// The neighbours that programs talk to, with their Ethernet addresses.
 /// `ENOMEM`.
-pub fn list_neighbours() -> Result<Vec<(IpAddress, [u8; 6])>> {
-    let known = inet::with(|stack, _| stack.neighbours())?;
+pub fn list_neighbours(space: &NetSpace) -> Result<Vec<(IpAddress, [u8; 6])>> {
+    let known = space.with(|stack, _| stack.neighbours())?;
     let mut list = Vec::new();
     list.try_reserve_exact(known.len())
         .map_err(|_| Errno::ENOMEM)?;
@@ -53,9 +59,9 @@ pub fn list_neighbours() -> Result<Vec<(IpAddress, [u8; 6])>> {
 }
 
 /// The card's IPv6 addresses. `ENOMEM`.
-pub fn ipv6_addresses() -> Result<Vec<Ipv6Cidr>> {
+pub fn ipv6_addresses(space: &NetSpace) -> Result<Vec<Ipv6Cidr>> {
     let mut list = Vec::new();
-    inet::with(|stack, _| {
+    space.with(|stack, _| {
         for own in stack.ipv6_addresses() {
             list.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
             list.push(own);
@@ -65,17 +71,19 @@ pub fn ipv6_addresses() -> Result<Vec<Ipv6Cidr>> {
 }
 
 /// The card, if there is one.
-pub fn interface() -> Option<Interface> {
-    inet::with(|stack, _| stack.interface())
+pub fn interface(space: &NetSpace) -> Option<Interface> {
+    space.with(|stack, _| stack.interface())
 }
 
 /// The interfaces, with what each has received and sent.
-pub fn traffic() -> [Option<(&'static str, Traffic, Traffic)>; 2] {
-    let mut local = loopback::traffic();
-    let direct = inet::with(|stack, _| stack.traffic());
+pub fn traffic(space: &NetSpace) -> [Option<(&'static str, Traffic, Traffic)>; 2] {
+    let (mut local, card) = match space.is_initial() {
+        true => (loopback::traffic(), Card::traffic()),
+        false => (Traffic::default(), None),
+    };
+    let direct = space.with(|stack, _| stack.traffic());
     local.packets += direct.packets;
     local.bytes += direct.bytes;
-    let card = Card::traffic();
     [
         Some(("lo", local, local)),
         card.map(|(received, sent)| ("eth0", received, sent)),

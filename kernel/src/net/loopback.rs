@@ -1,6 +1,6 @@
 //! The loopback interface of embassy-net's stack: what is sent comes back,
 //! unless it is for a program. Programs reach each other within
-//! [`super::inet`]; what they send to a service of the kernel comes in here.
+//! [`super::space`]; what they send to a service of the kernel comes in here.
 
 use super::demux;
 use crate::drivers::virtio::net::Traffic;

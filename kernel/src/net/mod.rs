@@ -1,8 +1,10 @@
 //! The network: two embassy-net stacks behind their doors for the kernel's own
-//! services, the stack of programs' sockets, and sockets.
+//! services, a stack for programs' sockets in each network namespace, and sockets.
 
+mod agenda;
+mod card;
 mod demux;
-mod inet;
+mod host;
 pub mod interfaces;
 mod list;
 mod loopback;
@@ -10,6 +12,7 @@ pub mod netlink;
 mod notifier;
 mod ports;
 pub mod service;
+pub mod space;
 mod stack;
 pub mod tcp;
 pub mod udp;
@@ -21,8 +24,8 @@ use crate::{random, time};
 use core::net::IpAddr;
 use core::task::Waker;
 use embassy_net::{
-    Config, ConfigV4, ConfigV6, DhcpConfig, IpAddress, Ipv4Address, Ipv4Cidr, Ipv6Address,
-    Ipv6Cidr, Runner, StaticConfigV4, StaticConfigV6,
+    Config, ConfigV4, ConfigV6, DhcpConfig, Ipv4Address, Ipv4Cidr, Ipv6Address, Ipv6Cidr, Runner,
+    StaticConfigV4, StaticConfigV6,
 };
 use embassy_time::{Duration, Timer};
 use heapless::Vec;
@@ -32,9 +35,10 @@ pub use list::{
 };
 use loopback::Loopback;
 use paddock_abi::socket::AF_INET6;
+pub use paddock_inet::EPHEMERAL;
 use paddock_inet::{Local, Plan, Settings};
 use paddock_sync::OnceCell;
-pub use ports::{EPHEMERAL, first_unprivileged, is_privileged, set_first_unprivileged};
+use space::NetSpace;
 pub use stack::NetStack;
 
 /// What the interface gets when nobody answers DHCP: QEMU's user network.
@@ -59,27 +63,13 @@ pub fn loopback() -> Option<&'static NetStack> {
 
 /// How many TCP connections there are, those of services and those that nobody
 /// has open included; how many of the last, and how many in TIME-WAIT.
-pub fn connections() -> (usize, usize, usize) {
-    let (connections, orphans, waiting) = inet::with(|stack, _| stack.counts());
-    let (services, left) = service::counts();
+pub fn connections(space: &NetSpace) -> (usize, usize, usize) {
+    let (connections, orphans, waiting) = space.with(|stack, _| stack.counts());
+    let (services, left) = match space.is_initial() {
+        true => service::counts(),
+        false => (0, 0),
+    };
     (connections + services, orphans + left, waiting)
-}
-
-/// Whether an address is this machine's by definition.
-pub fn is_loopback(address: &IpAddress) -> bool {
-    match address {
-        IpAddress::Ipv4(address) => address.is_loopback(),
-        IpAddress::Ipv6(address) => address.is_loopback(),
-    }
-}
-
-/// Whether an address is this machine's now.
-pub fn is_own(address: &IpAddress) -> bool {
-    is_loopback(address)
-        || match address {
-            IpAddress::Ipv4(address) => own_address() == Some(*address),
-            IpAddress::Ipv6(_) => inet::with(|stack, _| stack.is_own(*address)),
-        }
 }
 
 /// What a fresh socket of `AF_INET` or `AF_INET6` has set.
@@ -95,7 +85,7 @@ fn settings_of(family: u16) -> Settings {
 
 /// Has the kernel's services follow the card's IPv6 address.
 fn tell_services() {
-    let (Some(stack), Some(config)) = (ethernet(), inet::news_for_services()) else {
+    let (Some(stack), Some(config)) = (ethernet(), card::news_for_services()) else {
         return;
     };
     let address = |config: StaticConfigV6| config.address;
@@ -121,8 +111,7 @@ fn own_network() -> Option<Ipv4Cidr> {
 
 /// Starts both stacks and their tasks. In the main loop's thread, once.
 pub fn start(command_line: &CommandLine<'_>, main_loop: &MainLoop) {
-    inet::start();
-    match inet::run_deadlines() {
+    match agenda::run() {
         Ok(token) => main_loop.spawner(Step::LoopbackRunner).spawn(token),
         Err(_) => log::error!("net: the deadlines have no task"),
     }
@@ -156,7 +145,7 @@ fn start_loopback(main_loop: &MainLoop) {
 
 fn start_ethernet(command_line: &CommandLine<'_>, card: Card, main_loop: &MainLoop) {
     let (config, is_static) = configuration(command_line);
-    inet::plan_ipv6(plan(command_line));
+    card::plan_ipv6(plan(command_line));
     let (stack, runner) = NetStack::new("eth0", card, config, random::next_u64());
     if ETHERNET.set(stack).is_err() {
         panic!("the network was started twice");
@@ -232,7 +221,7 @@ async fn run_ethernet(runner: Runner<'static, Card>) {
         });
     };
     let note = || {
-        inet::configure(stack.section(|stack| stack.config_v4()).as_ref());
+        card::configure(stack.section(|stack| stack.config_v4()).as_ref());
         tell_services();
     };
     stack.run(runner, sort, note).await;

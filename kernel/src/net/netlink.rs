@@ -1,7 +1,9 @@
 //! Sockets of NETLINK_ROUTE (netlink(7), rtnetlink(7)): requests are answered
-//! at once, and the answers wait.
+//! at once, about the network namespace that the socket was made in, and the answers
+//! wait.
 
 use super::interfaces;
+use super::space::NetSpace;
 use crate::process::accounts::paying;
 use alloc::collections::VecDeque;
 use alloc::sync::Arc;
@@ -32,6 +34,8 @@ struct Inner {
 pub struct NetlinkSocket {
     inner: SpinLock<Inner, PreemptOff>,
     queue: WaitQueue,
+    /// The network namespace that it was made in.
+    pub space: Arc<NetSpace>,
     /// What setsockopt(2) set.
     pub options: SocketOptions,
     /// `SOCK_RAW` or `SOCK_DGRAM`.
@@ -42,7 +46,7 @@ pub struct NetlinkSocket {
 
 impl NetlinkSocket {
     /// A fresh socket. `ENOMEM`.
-    pub fn new(kind: u32) -> Result<Arc<NetlinkSocket>> {
+    pub fn new(kind: u32, space: &Arc<NetSpace>) -> Result<Arc<NetlinkSocket>> {
         let inner = Inner {
             port: 0,
             answers: VecDeque::new(),
@@ -52,6 +56,7 @@ impl NetlinkSocket {
         try_arc(NetlinkSocket {
             inner: SpinLock::new(Rank::SocketState, inner),
             queue: WaitQueue::new(),
+            space: space.clone(),
             options: SocketOptions::default(),
             kind,
             ino: next_ino(),
@@ -75,14 +80,14 @@ impl NetlinkSocket {
     }
 
     /// Has requests answered; `may_change` is whether the sender has
-    /// CAP_NET_ADMIN. `ENOMEM`.
+    /// CAP_NET_ADMIN there. `ENOMEM`.
     pub fn send(&self, requests: &[u8], may_change: bool) -> Result<usize> {
         let port = match self.port() {
             0 => self.ino as u32,
             port => port,
         };
         self.bind(port)?;
-        let answers = answer(requests, port, may_change, &interfaces::now())?;
+        let answers = answer(requests, port, may_change, &interfaces::of(&self.space))?;
         let mut inner = self.inner.lock();
         for answer in answers {
             inner.put(answer);

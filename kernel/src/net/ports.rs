@@ -1,13 +1,9 @@
 //! Which ports are the kernel's own services'. Those of programs' sockets are in
-//! [`super::inet`].
+//! [`super::space`].
 
-use super::inet;
-use core::sync::atomic::{AtomicU16, AtomicU64, Ordering::Relaxed};
+use super::space;
+use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use paddock_abi::{Errno, Result};
-pub use paddock_inet::EPHEMERAL;
-
-/// The first port that anybody may take (`ip_unprivileged_port_start`).
-static FIRST_FREE: AtomicU16 = AtomicU16::new(1024);
 
 /// The UDP port of the kernel's DHCP client (RFC 2131, 4.1).
 pub const DHCP_CLIENT: u16 = 68;
@@ -40,7 +36,7 @@ impl Services {
     pub fn take(&self, port: u16) -> Result<()> {
         let (word, bit) = self.bit(port);
         // In the programs' stack's section: none of them binds it meanwhile.
-        inet::with(|stack, _| {
+        space::initial().with(|stack, _| {
             if stack.is_bound(port) || word.fetch_or(bit, Relaxed) & bit != 0 {
                 return Err(Errno::EADDRINUSE);
             }
@@ -53,24 +49,4 @@ impl Services {
         let (word, bit) = self.bit(port);
         word.fetch_and(!bit, Relaxed);
     }
-}
-
-/// Whether only those with CAP_NET_BIND_SERVICE may take a port (ip(7)).
-pub fn is_privileged(port: u16) -> bool {
-    (1..first_unprivileged()).contains(&port)
-}
-
-/// The first port that anybody may take. Any context.
-pub fn first_unprivileged() -> u16 {
-    FIRST_FREE.load(Relaxed)
-}
-
-/// Sets the first port that anybody may take. `EINVAL` if sockets are given ports below
-/// it, which anybody may have.
-pub fn set_first_unprivileged(port: u16) -> Result<()> {
-    if port > *EPHEMERAL.start() {
-        return Err(Errno::EINVAL);
-    }
-    FIRST_FREE.store(port, Relaxed);
-    Ok(())
 }

@@ -1,19 +1,19 @@
 //! Sockets for datagrams with Linux's behaviour (udp(7), raw(7), icmp(7)), never waiting,
 //! like [`super::tcp`].
 
-use super::inet;
 use super::notifier::Notifier;
+use super::space::NetSpace;
 use crate::process::accounts::paying;
 use alloc::sync::Arc;
 use core::any::Any;
 use embassy_net::{IpAddress, IpEndpoint};
 use paddock_abi::socket::{
-    AF_INET6, IPPROTO_ICMP, IPPROTO_ICMPV6, IPPROTO_UDP, SOCK_DGRAM, SOCK_RAW,
+    AF_INET6, IPPROTO_ICMP, IPPROTO_ICMPV6, IPPROTO_UDP, IPPROTO_UDPLITE, SOCK_DGRAM, SOCK_RAW,
 };
 use paddock_abi::termios::{FIONREAD, TIOCOUTQ};
 use paddock_abi::{Errno, Result};
 pub use paddock_inet::{Arrival, Arrived, MAX_DATAGRAM};
-use paddock_inet::{Carries, Delivery, Echoes, Failure, Id, Local, Packets, Settings};
+use paddock_inet::{Carries, Coverage, Delivery, Echoes, Failure, Id, Local, Packets, Settings};
 use paddock_sync::{Pollable, PreemptOff, Rank, Ready, SpinLock, WaitQueue, try_arc};
 use paddock_unix_sockets::{SocketOptions, Switch, next_ino, socket_metadata};
 use paddock_user_io::{UserReader, UserWriter};
@@ -41,22 +41,6 @@ impl Chosen {
     }
 }
 
-/// Whether a datagram is of this machine, and was on no wire.
-pub fn is_looped(arrival: &Arrival) -> bool {
-    inet::with(|stack, _| stack.is_own(arrival.from.addr))
-}
-
-/// The address to answer a datagram from: the one that it was sent to, unless that is
-/// many machines'.
-pub fn answers_from(arrival: &Arrival) -> IpAddress {
-    let sender = IpEndpoint::new(arrival.from.addr, 0);
-    let towards = inet::with(|stack, _| match stack.is_own(arrival.to) {
-        true => None,
-        false => stack.source_towards(sender),
-    });
-    towards.unwrap_or(arrival.to)
-}
-
 /// A socket for datagrams of UDP, for packets of another protocol, or for echoes.
 pub struct UdpSocket {
     id: Id,
@@ -67,6 +51,8 @@ pub struct UdpSocket {
     /// IP_TTL and IP_TOS; SO_REUSEPORT at bind(2).
     settings: SpinLock<Settings, PreemptOff>,
     notifier: Arc<Notifier>,
+    /// The network namespace that it was made in.
+    pub space: Arc<NetSpace>,
     /// What setsockopt(2) set.
     pub options: SocketOptions,
     /// `AF_INET` or `AF_INET6`.
@@ -76,13 +62,20 @@ pub struct UdpSocket {
 }
 
 impl UdpSocket {
-    /// A fresh socket. `ENOMEM`, `ENFILE`.
-    pub fn new(family: u16) -> Result<Arc<UdpSocket>> {
-        Self::make(family, SOCK_DGRAM, IPPROTO_UDP as u8, Carries::Udp)
+    /// A fresh socket of a namespace. `ENOMEM`, `ENFILE`.
+    pub fn new(family: u16, space: &Arc<NetSpace>) -> Result<Arc<UdpSocket>> {
+        let protocol = IPPROTO_UDP as u8;
+        Self::make(family, space, SOCK_DGRAM, protocol, Carries::Udp)
+    }
+
+    /// One of UDP-Lite (udplite(7)). `ENOMEM`, `ENFILE`.
+    pub fn lite(family: u16, space: &Arc<NetSpace>) -> Result<Arc<UdpSocket>> {
+        let (protocol, carries) = (IPPROTO_UDPLITE as u8, Carries::Lite(Coverage::default()));
+        Self::make(family, space, SOCK_DGRAM, protocol, carries)
     }
 
     /// One for echoes (icmp(7)). `ENOMEM`, `ENFILE`.
-    pub fn for_echoes(family: u16) -> Result<Arc<UdpSocket>> {
+    pub fn for_echoes(family: u16, space: &Arc<NetSpace>) -> Result<Arc<UdpSocket>> {
         let is_ipv6 = family == AF_INET6;
         let echoes = Echoes {
             is_ipv6,
@@ -94,22 +87,29 @@ impl UdpSocket {
         } else {
             IPPROTO_ICMP
         };
-        Self::make(family, SOCK_DGRAM, protocol as u8, Carries::Echoes(echoes))
+        let (protocol, echoes) = (protocol as u8, Carries::Echoes(echoes));
+        Self::make(family, space, SOCK_DGRAM, protocol, echoes)
     }
 
     /// One for packets (raw(7)). `ENOMEM`, `ENFILE`.
-    pub fn for_packets(family: u16, protocol: u8) -> Result<Arc<UdpSocket>> {
+    pub fn for_packets(family: u16, space: &Arc<NetSpace>, protocol: u8) -> Result<Arc<UdpSocket>> {
         let packets = Packets::new(family == AF_INET6, protocol);
-        Self::make(family, SOCK_RAW, protocol, Carries::Packets(packets))
+        Self::make(family, space, SOCK_RAW, protocol, Carries::Packets(packets))
     }
 
-    fn make(family: u16, kind: u32, protocol: u8, carries: Carries) -> Result<Arc<UdpSocket>> {
+    fn make(
+        family: u16,
+        space: &Arc<NetSpace>,
+        kind: u32,
+        protocol: u8,
+        carries: Carries,
+    ) -> Result<Arc<UdpSocket>> {
         let ino = next_ino();
         let (notifier, account) = (Notifier::new(family, ino)?, paying());
         let owner = notifier.clone();
-        let id = inet::with(|stack, _| stack.udp_open(owner, &account))?;
+        let id = space.with(|stack, _| stack.udp_open(owner, &account))?;
         let mut settings = super::settings_of(family);
-        if carries != Carries::Udp && family == AF_INET6 {
+        if !carries.has_ports() && family == AF_INET6 {
             settings.any = Local::AnyIpv6;
         }
         let socket = UdpSocket {
@@ -118,6 +118,7 @@ impl UdpSocket {
             protocol,
             settings: SpinLock::new(Rank::SocketState, settings),
             notifier,
+            space: space.clone(),
             options: SocketOptions::default(),
             family,
             ino,
@@ -125,7 +126,7 @@ impl UdpSocket {
         // Without memory its drop gives it back.
         let socket = try_arc(socket)?;
         if carries != Carries::Udp {
-            inet::with(|stack, _| stack.carry(id, carries))?;
+            space.with(|stack, _| stack.carry(id, carries))?;
         }
         Ok(socket)
     }
@@ -135,7 +136,7 @@ impl UdpSocket {
         if self.kind != SOCK_RAW {
             return None;
         }
-        match inet::with(|stack, _| stack.carries(self.id)) {
+        match self.space.with(|stack, _| stack.carries(self.id)) {
             Carries::Packets(packets) => Some(packets),
             _ => None,
         }
@@ -143,12 +144,47 @@ impl UdpSocket {
 
     /// Changes that.
     pub fn set_packets(&self, change: impl FnOnce(&mut Packets)) {
-        inet::with(|stack, _| stack.set_packets(self.id, change));
+        self.space
+            .with(|stack, _| stack.set_packets(self.id, change));
     }
 
-    /// Whether its ports are those of UDP.
+    /// Whether a datagram that it was sent is of this machine, and was on no wire.
+    pub fn is_looped(&self, arrival: &Arrival) -> bool {
+        self.space.is_own(arrival.from.addr)
+    }
+
+    /// The address to answer a datagram from: the one that it was sent to, unless that is
+    /// many machines'.
+    pub fn answers_from(&self, arrival: &Arrival) -> IpAddress {
+        let sender = IpEndpoint::new(arrival.from.addr, 0);
+        let towards = self.space.with(|stack, _| match stack.is_own(arrival.to) {
+            true => None,
+            false => stack.source_towards(sender),
+        });
+        towards.unwrap_or(arrival.to)
+    }
+
+    /// Whether it is of UDP-Lite: what is covered of its datagrams.
+    pub fn coverage(&self) -> Option<Coverage> {
+        if u32::from(self.protocol) != IPPROTO_UDPLITE || self.kind != SOCK_DGRAM {
+            return None;
+        }
+        match self.space.with(|stack, _| stack.carries(self.id)) {
+            Carries::Lite(coverage) => Some(coverage),
+            _ => None,
+        }
+    }
+
+    /// Changes that.
+    pub fn set_coverage(&self, change: impl FnOnce(&mut Coverage)) {
+        self.space
+            .with(|stack, _| stack.set_coverage(self.id, change));
+    }
+
+    /// Whether it has a port of UDP or UDP-Lite.
     pub fn has_ports(&self) -> bool {
-        self.kind == SOCK_DGRAM && self.protocol == IPPROTO_UDP as u8
+        let protocol = u32::from(self.protocol);
+        self.kind == SOCK_DGRAM && [IPPROTO_UDP, IPPROTO_UDPLITE].contains(&protocol)
     }
 
     /// bind(2). Port 0 is a port of the system's choice. `EINVAL` if bound
@@ -156,13 +192,15 @@ impl UdpSocket {
     pub fn bind(&self, local: Local, port: u16) -> Result<()> {
         let mut settings = self.settings();
         settings.reuse_port = self.options.is_on(Switch::ReusePort);
-        inet::with(|stack, _| stack.udp_bind(self.id, local, port, &settings))
+        self.space
+            .with(|stack, _| stack.udp_bind(self.id, local, port, &settings))
     }
 
     /// connect(2): whom it talks to; `None` for everybody.
     pub fn connect(&self, peer: Option<IpEndpoint>) -> Result<()> {
         let any = self.settings().any;
-        inet::with(|stack, _| stack.udp_connect(self.id, peer, any))
+        self.space
+            .with(|stack, _| stack.udp_connect(self.id, peer, any))
     }
 
     /// Sends a datagram to `to`, or to whom it is connected.
@@ -179,25 +217,28 @@ impl UdpSocket {
             broadcasts: self.options.is_on(Switch::Broadcast),
             source: chosen.source,
         };
-        inet::with(|stack, now| stack.udp_send(now, self.id, data, &delivery, &settings))?;
+        self.space
+            .with(|stack, now| stack.udp_send(now, self.id, data, &delivery, &settings))?;
         Ok(data.len())
     }
 
     /// Receives a datagram, cut to the buffer's length; with `peek` it stays.
     /// `EAGAIN`, and an error that has come, once.
     pub fn receive(&self, buffer: &mut [u8], peek: bool) -> Result<Arrived> {
-        inet::with(|stack, _| stack.udp_receive(self.id, buffer, peek))
+        self.space
+            .with(|stack, _| stack.udp_receive(self.id, buffer, peek))
     }
 
     /// shutdown(2). `ENOTCONN`.
     pub fn shutdown(&self, read: bool, write: bool) -> Result<()> {
-        inet::with(|stack, _| stack.udp_shutdown(self.id, read, write))
+        self.space
+            .with(|stack, _| stack.udp_shutdown(self.id, read, write))
     }
 
     /// getsockname(2).
     pub fn local(&self) -> IpEndpoint {
         let any = self.settings().any;
-        inet::with(|stack, _| {
+        self.space.with(|stack, _| {
             let state = stack.udp_state(self.id);
             let (local, port) = state.and_then(|state| state.bound).unwrap_or((any, 0));
             let peer = state.and_then(|state| state.peer);
@@ -209,18 +250,18 @@ impl UdpSocket {
 
     /// getpeername(2). `ENOTCONN`.
     pub fn remote(&self) -> Result<IpEndpoint> {
-        let state = inet::with(|stack, _| stack.udp_state(self.id));
+        let state = self.space.with(|stack, _| stack.udp_state(self.id));
         state.and_then(|state| state.peer).ok_or(Errno::ENOTCONN)
     }
 
     /// Takes the pending error (SO_ERROR).
     pub fn take_error(&self) -> Option<Errno> {
-        inet::with(|stack, _| stack.udp_take_error(self.id))
+        self.space.with(|stack, _| stack.udp_take_error(self.id))
     }
 
     /// The next datagram that has not arrived (MSG_ERRQUEUE). `EAGAIN`.
     pub fn failure(&self) -> Result<Failure> {
-        let failure = inet::with(|stack, _| stack.udp_failure(self.id));
+        let failure = self.space.with(|stack, _| stack.udp_failure(self.id));
         failure.ok_or(Errno::EAGAIN)
     }
 
@@ -236,13 +277,14 @@ impl UdpSocket {
             change(&mut settings);
             *settings
         };
-        inet::with(|stack, _| stack.udp_set(self.id, &settings));
+        self.space
+            .with(|stack, _| stack.udp_set(self.id, &settings));
     }
 }
 
 impl Pollable for UdpSocket {
     fn ready(&self) -> Ready {
-        inet::with(|stack, _| stack.udp_ready(self.id))
+        self.space.with(|stack, _| stack.udp_ready(self.id))
     }
 
     fn wait_queue(&self) -> Option<&WaitQueue> {
@@ -264,7 +306,7 @@ impl File for UdpSocket {
     }
 
     fn ioctl(&self, command: u32, argument: &mut dyn IoctlArg) -> Result<u64> {
-        let state = inet::with(|stack, _| stack.udp_state(self.id));
+        let state = self.space.with(|stack, _| stack.udp_state(self.id));
         let value = match command {
             FIONREAD => state.and_then(|state| state.next).unwrap_or(0),
             // What is sent is on its way.
@@ -286,6 +328,6 @@ impl File for UdpSocket {
 
 impl Drop for UdpSocket {
     fn drop(&mut self) {
-        inet::with(|stack, _| stack.udp_close(self.id));
+        self.space.with(|stack, _| stack.udp_close(self.id));
     }
 }

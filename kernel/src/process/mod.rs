@@ -23,6 +23,7 @@ pub mod limits;
 pub mod locks;
 pub mod memory;
 pub mod namespaces;
+pub mod net_space;
 pub mod numbers;
 pub mod object;
 pub mod oom;

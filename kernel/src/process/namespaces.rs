@@ -1,9 +1,10 @@
 //! The namespaces that processes are in (namespaces(7)): of mounts, of the names of the
-//! host, of IPC, of the numbers of processes, of control groups, and of users and their
-//! rights. All threads of a process are in the same. That of users is part of who they are ([`Cred`]).
+//! host, of IPC, of the numbers of processes, of control groups, of the network, and of
+//! users and their rights. All threads of a process are in the same. That of users is part of who they are ([`Cred`]).
 
 use super::cgroup_space::CgroupSpace;
 use super::ipc::IpcSpace;
+use super::net_space::{self, NetNamespace};
 use super::object::Process;
 use super::uts::Uts;
 use super::{Targets, accounts, vfs};
@@ -24,9 +25,8 @@ pub const KINDS: CloneFlags = CloneFlags::NEWNS
     .union(CloneFlags::NEWIPC)
     .union(CloneFlags::NEWPID)
     .union(CloneFlags::NEWUSER)
-    .union(CloneFlags::NEWCGROUP);
-/// CLONE_NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID and NEWNET.
-const ALL: u64 = 0x7e02_0000;
+    .union(CloneFlags::NEWCGROUP)
+    .union(CloneFlags::NEWNET);
 
 /// The namespaces of a process.
 #[derive(Clone)]
@@ -39,6 +39,8 @@ pub struct Namespaces {
     pub ipc: Arc<IpcSpace>,
     /// From where the control groups are seen.
     pub cgroup: Arc<CgroupSpace>,
+    /// The network.
+    pub net: Arc<dyn NetNamespace>,
     /// The numbers of the processes that it makes; where it is itself is
     /// [`Process::space`].
     pub pid: PidSpace,
@@ -90,6 +92,9 @@ impl Namespaces {
         if flags.contains(CloneFlags::NEWCGROUP) {
             new.cgroup = CgroupSpace::new(owner, process.cgroup())?;
         }
+        if flags.contains(CloneFlags::NEWNET) {
+            new.net = (net_space::provider().make)(owner)?;
+        }
         if flags.contains(CloneFlags::NEWPID) {
             if self.pid != process.space {
                 return Err(Errno::EINVAL);
@@ -131,6 +136,7 @@ pub fn init() -> Result<()> {
         mounts,
         ipc,
         cgroup: CgroupSpace::first()?,
+        net: net_space::provider().first.clone(),
         pid: PidSpace::INITIAL,
     })?) {
         Ok(_) => Ok(()),
@@ -149,14 +155,6 @@ pub fn of_running() -> Arc<Namespaces> {
 /// The running process's names of the host.
 pub fn uts() -> Arc<Uts> {
     of_running().uts.clone()
-}
-
-/// Whether what flags of clone(2) or unshare(2) ask for is there. `EINVAL`.
-pub fn check_kinds(flags: CloneFlags) -> Result<()> {
-    match flags.bits() & ALL & !KINDS.bits() {
-        0 => Ok(()),
-        _ => Err(Errno::EINVAL),
-    }
 }
 
 /// Puts a process that has one thread, the running one, into namespaces, and where it
@@ -209,6 +207,8 @@ pub enum Namespace {
     User(UserNamespace),
     /// Control groups.
     Cgroup(Arc<CgroupSpace>),
+    /// The network.
+    Net(Arc<dyn NetNamespace>),
 }
 
 /// Inode numbers of mount namespaces begin here.
@@ -223,6 +223,7 @@ impl Namespace {
             b"uts" => Ok(Namespace::Uts(namespaces.uts.clone())),
             b"ipc" => Ok(Namespace::Ipc(namespaces.ipc.clone())),
             b"cgroup" => Ok(Namespace::Cgroup(namespaces.cgroup.clone())),
+            b"net" => Ok(Namespace::Net(namespaces.net.clone())),
             b"mnt" => Ok(Namespace::Mounts(namespaces.mounts.clone())),
             b"user" => Ok(Namespace::User(process.cred().user_namespace.clone())),
             b"pid" => Ok(Namespace::Pid(process.space.clone())),
@@ -243,6 +244,7 @@ impl Namespace {
             Namespace::Pid(space) => space.inode(),
             Namespace::User(namespace) => namespace.inode(),
             Namespace::Cgroup(space) => space.number(),
+            Namespace::Net(space) => space.number(),
         }
     }
 
@@ -255,6 +257,7 @@ impl Namespace {
             Namespace::Pid(_) => CloneFlags::NEWPID,
             Namespace::User(_) => CloneFlags::NEWUSER,
             Namespace::Cgroup(_) => CloneFlags::NEWCGROUP,
+            Namespace::Net(_) => CloneFlags::NEWNET,
         }
     }
 
@@ -267,6 +270,7 @@ impl Namespace {
             Namespace::Pid(space) => Some(space.owner().clone()),
             Namespace::User(namespace) => namespace.above().cloned(),
             Namespace::Cgroup(space) => Some(space.owner().clone()),
+            Namespace::Net(space) => Some(space.owner().clone()),
         }
     }
 }

@@ -6,7 +6,7 @@ use super::served::Served;
 use super::stream::Stream;
 use super::watched::Watched;
 use crate::async_fs;
-use crate::net::{self, tcp::TcpSocket};
+use crate::net::{space, tcp::TcpSocket};
 use crate::process::vfs::namespace;
 use alloc::string::String;
 use core::net::{IpAddr, Ipv4Addr};
@@ -42,7 +42,7 @@ pub async fn listen(request: ListenRequest) -> Result<Incoming> {
     let ListenRequest { user, at } = request;
     match at {
         Place::Tcp { port, .. } => {
-            if net::is_privileged(port) {
+            if space::initial().is_privileged(port) {
                 async_fs::run(move || superuser(&user)).await??;
             }
             listen_tcp(port)

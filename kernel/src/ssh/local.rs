@@ -1,7 +1,9 @@
 //! Local sockets for clients: all of this with the user's own rights.
 
 use super::accounts;
+use crate::net::space;
 use crate::process::accounts::paying;
+use crate::process::net_space::NetNamespace;
 use crate::process::vfs::namespace;
 use crate::random;
 use alloc::format;
@@ -38,7 +40,12 @@ pub fn connect(user: &str, path: &[u8]) -> Result<Arc<UnixSocket>> {
     let (context, credentials) = identity(user)?;
     let at = namespace().resolve(&context, path, true)?;
     namespace().access(&context, &at, Access::WRITE)?;
-    let socket = UnixSocket::new(Kind::Stream, credentials, &paying())?;
+    let socket = UnixSocket::new(
+        Kind::Stream,
+        credentials,
+        space::initial().number(),
+        &paying(),
+    )?;
     socket.connect(&Target::at(at.inode())?, credentials)?;
     Ok(socket)
 }
@@ -101,7 +108,12 @@ fn listen_as(
         other => other,
     })?;
     let bind = || -> Result<_> {
-        let socket = UnixSocket::new(Kind::Stream, credentials, &paying())?;
+        let socket = UnixSocket::new(
+            Kind::Stream,
+            credentials,
+            space::initial().number(),
+            &paying(),
+        )?;
         socket.bind(Name::path(path.clone(), made.inode().clone())?)?;
         socket.listen(-1, credentials)?;
         Ok(socket)

@@ -6,7 +6,7 @@ use super::served::Served;
 use super::stream::Stream;
 use super::watched::Watched;
 use crate::async_fs;
-use crate::net::tcp::TcpSocket;
+use crate::net::{space, tcp::TcpSocket};
 use crate::process::vfs::namespace;
 use alloc::string::String;
 use core::future::poll_fn;
@@ -43,7 +43,7 @@ async fn connect_tcp(host: String, port: u16) -> Result<Served> {
         IpAddr::V4(_) => AF_INET,
         IpAddr::V6(_) => AF_INET6,
     };
-    let socket = TcpSocket::of_family(family)?;
+    let socket = TcpSocket::of_family(family, space::initial())?;
     let mut watched = Watched::new(socket.clone());
     let remote = IpEndpoint::new(address.into(), port);
     poll_fn(|cx| {

@@ -10,7 +10,7 @@ use alloc::sync::Arc;
 use core::sync::atomic::Ordering;
 use paddock_abi::fcntl::AT_FDCWD;
 use paddock_abi::{Errno, Result};
-use paddock_cred::Cap;
+use paddock_cred::{Cap, UserNamespace};
 use paddock_ipc::Caller;
 use paddock_process::Local;
 use paddock_sync::{Deadline, NO_DEADLINE};
@@ -199,6 +199,12 @@ impl<'a> Call<'a> {
     /// Whether it has one.
     pub fn capable(&self, cap: Cap) -> bool {
         self.thread.with_cred(|cred| cred.capable(cap))
+    }
+
+    /// Whether the caller has a capability in a user namespace.
+    pub fn capable_in(&self, namespace: &UserNamespace, cap: Cap) -> bool {
+        self.thread
+            .with_cred(|cred| cred.require_in(namespace, cap).is_ok())
     }
 
     /// Where `path` starts for a call with a directory's descriptor. `EBADF`,

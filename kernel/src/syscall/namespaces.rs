@@ -1,9 +1,11 @@
 //! Namespaces: unshare(2), setns(2), pivot_root(2).
 
 use super::{Call, descriptors, pidfd};
+use crate::net::space::NetSpace;
 use crate::process::namespaces::{
     self, KINDS, NS_GET_OWNER_UID, NS_GET_PARENT, NS_GET_USERNS, Namespace, Namespaces,
 };
+use crate::process::net_space::NetNamespace;
 use crate::process::vfs::namespace;
 use crate::process::{identity, ipc, shared_places};
 use alloc::sync::Arc;
@@ -25,8 +27,8 @@ const PARTS: CloneFlags = CloneFlags::FS
 const OF_THREADS: CloneFlags = PARTS.union(KINDS).difference(CloneFlags::SYSVSEM);
 
 /// unshare(2): namespaces of mounts, of the host's names, of IPC, of control groups, of
-/// users and of processes to come (`EINVAL` for others), and what processes share; not
-/// what is shared by the threads of one (`EINVAL`).
+/// the network, of users and of processes to come (`EINVAL` for others), and what
+/// processes share; not what is shared by the threads of one (`EINVAL`).
 pub fn unshare(call: &mut Call<'_>) -> Result<u64> {
     let flags = CloneFlags::from_bits(call.word(0)).ok_or(Errno::EINVAL)?;
     if !(PARTS | KINDS).contains(flags) {
@@ -75,8 +77,8 @@ struct Entered {
     kinds: CloneFlags,
 }
 
-/// setns(2): of mounts, of the host's names, of IPC, of control groups, of users and of
-/// processes to come, by a file of `/proc/PID/ns` or by a process's descriptor.
+/// setns(2): of mounts, of the host's names, of IPC, of control groups, of the network, of
+/// users and of processes to come, by a file of `/proc/PID/ns` or by a process's descriptor.
 pub fn setns(call: &mut Call<'_>) -> Result<u64> {
     let file = call.file(0)?;
     let wanted = CloneFlags::from_bits(u64::from(call.uint(1))).ok_or(Errno::EINVAL)?;
@@ -123,6 +125,7 @@ fn entered_one(call: &Call<'_>, own: &Cred, namespace: &Namespace) -> Result<Ent
         Namespace::Ipc(ipc) => new.ipc = ipc.clone(),
         Namespace::Mounts(mounts) => new.mounts = mounts.clone(),
         Namespace::Cgroup(space) => new.cgroup = space.clone(),
+        Namespace::Net(space) => new.net = space.clone(),
         Namespace::Pid(space) => new.pid = below(call, space)?,
         Namespace::User(namespace) => cred = Some(own.entering(namespace)?),
     }
@@ -161,6 +164,9 @@ fn entered_of_process(
     if wanted.contains(CloneFlags::NEWCGROUP) {
         new.cgroup = theirs.cgroup.clone();
     }
+    if wanted.contains(CloneFlags::NEWNET) {
+        new.net = theirs.net.clone();
+    }
     if wanted.contains(CloneFlags::NEWNS) {
         new.mounts = theirs.mounts.clone();
     }
@@ -183,6 +189,7 @@ fn check_rights(own: &Cred, entered: &Entered) -> Result<()> {
         (CloneFlags::NEWUTS, new.uts.owner()),
         (CloneFlags::NEWIPC, new.ipc.owner()),
         (CloneFlags::NEWCGROUP, new.cgroup.owner()),
+        (CloneFlags::NEWNET, new.net.owner()),
         (CloneFlags::NEWNS, new.mounts.owner()),
         (CloneFlags::NEWPID, new.pid.owner()),
     ];
@@ -219,6 +226,15 @@ pub fn ioctl(call: &Call<'_>, file: &OpenFile, command: u32) -> Option<Result<u6
         NS_GET_PARENT => Some(parent(call, namespace)),
         NS_GET_OWNER_UID => Some(owner_uid(call, namespace)),
         _ => None,
+    }
+}
+
+/// SIOCGSKNS: a descriptor of the network namespace that a socket was made in. `EPERM`
+/// without CAP_NET_ADMIN there.
+pub fn of_socket(call: &Call<'_>, space: &Arc<NetSpace>) -> Result<u64> {
+    match call.capable_in(space.owner(), Cap::CAP_NET_ADMIN) {
+        true => opened(call, Namespace::Net(space.clone())),
+        false => Err(Errno::EPERM),
     }
 }
 

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use lexopt::prelude::*;
 use std::process::ExitCode;
-use xtask::fuzz_syscalls::{Calls, ROUND};
+use xtask::fuzz_syscalls::{Amount, Calls};
 use xtask::qemu::cpus;
 use xtask::step;
 
@@ -15,24 +15,27 @@ If it does not, the calls are made again, and the last of them are shown.
 
 Usage: cargo xtask fuzz-syscalls [OPTIONS]
 
-  --calls N    about so many calls, a process for each thousand (1000000)
+  --calls N    until so many calls were made, by processes that make a thousand each
+               unless one of the calls ends them (1000000)
+  --rounds N   so many processes' calls instead
   --seed S     the same seed makes the same calls (1)
-  --first N    begins with the N-th thousand (0)
+  --first N    begins with the N-th process's (0)
   --smp N      CPUs, 1 to 8 (4)
   --no-build   with what was built last
 ";
 
 pub fn main(args: &mut lexopt::Parser) -> Result<ExitCode> {
-    let (mut calls, mut build) = (1_000_000u64, true);
+    let mut build = true;
     let mut plan = Calls {
         seed: 1,
         first: 0,
-        rounds: 0,
+        amount: Amount::Calls(1_000_000),
         smp: 4,
     };
     while let Some(arg) = args.next()? {
         match arg {
-            Long("calls") => calls = args.value()?.parse()?,
+            Long("calls") => plan.amount = Amount::Calls(args.value()?.parse()?),
+            Long("rounds") => plan.amount = Amount::Rounds(args.value()?.parse()?),
             Long("seed") => plan.seed = args.value()?.parse()?,
             Long("first") => plan.first = args.value()?.parse()?,
             Long("smp") => plan.smp = cpus(&args.value()?.string()?)?,
@@ -41,9 +44,8 @@ pub fn main(args: &mut lexopt::Parser) -> Result<ExitCode> {
             other => return Err(other.unexpected().into()),
         }
     }
-    plan.rounds = calls.div_ceil(ROUND);
     super::test::prepare(build)?;
-    step::step(&format!("About {calls} calls from seed {}", plan.seed));
+    step::step(&plan.command());
     let seen = plan.run()?;
     println!("{} calls, as root and as nobody", seen.calls);
     println!("before: {}", seen.figures[0]);

@@ -6,6 +6,7 @@ use crate::SECOND;
 use crate::failures::{Failure, Report, Whose};
 use crate::ip::{Body, Packet, Sent, hops_and_class};
 use crate::local::Local;
+use crate::ports::Ports;
 use crate::raw::Carries;
 use crate::settings::Settings;
 use crate::slab::Id;
@@ -20,6 +21,14 @@ use smoltcp::wire::{IpAddress, IpEndpoint};
 const MESSAGES: u32 = 1000;
 /// How many sockets there may be.
 const MOST: usize = 1 << 16;
+
+/// What a datagram is.
+#[derive(Clone, Copy, Debug)]
+enum Kind {
+    Udp,
+    /// Of UDP-Lite, with how many bytes of it are covered if not all.
+    Lite(Option<u16>),
+}
 
 /// What is left of the messages of a second.
 #[derive(Clone, Copy, Debug, Default)]
@@ -105,7 +114,7 @@ impl<H: Host> Stack<H> {
             return;
         };
         if let Some(claim) = socket.claim {
-            self.udp_ports.release(claim);
+            self.ports_of(&socket.carries).release(claim);
         }
         self.forget_other(id, socket.carries);
     }
@@ -118,30 +127,42 @@ impl<H: Host> Stack<H> {
     /// bind(2). Port 0 is one of the system's choice. `EINVAL` if it is bound,
     /// `EADDRINUSE`, `ENOMEM`.
     pub fn udp_bind(&mut self, id: Id, local: Local, port: u16, settings: &Settings) -> Result<()> {
-        if self.udp(id)?.carries != Carries::Udp {
+        let carries = self.udp(id)?.carries;
+        if !carries.has_ports() {
             return self.bind_other(id, local, port);
         }
         if self.udp(id)?.claim.is_some() {
             return Err(Errno::EINVAL);
         }
         let (start, host) = (self.host.random() as u32, &self.host);
-        let claim = match port {
-            0 => self
-                .udp_ports
-                .bind_any(local, start, settings, |port| host.is_udp_service(port))?,
-            port if host.is_udp_service(port) => return Err(Errno::EADDRINUSE),
-            port => self.udp_ports.bind(local, port, settings)?,
+        let (ports, is_udp) = match carries {
+            Carries::Udp => (&mut self.udp_ports, true),
+            _ => (&mut self.lite_ports, false),
         };
-        let known = self.udp_ports.listen(claim, Some(id));
-        known.inspect_err(|_| self.udp_ports.release(claim))?;
+        let reserved = |port| is_udp && host.is_udp_service(port);
+        let claim = match port {
+            0 => ports.bind_any(local, start, settings, reserved)?,
+            port if reserved(port) => return Err(Errno::EADDRINUSE),
+            port => ports.bind(local, port, settings)?,
+        };
+        let known = ports.listen(claim, Some(id));
+        known.inspect_err(|_| ports.release(claim))?;
         self.udp(id)?.claim = Some(claim);
         Ok(())
+    }
+
+    /// The ports of a kind of datagrams that has some.
+    fn ports_of(&mut self, carries: &Carries) -> &mut Ports {
+        match carries {
+            Carries::Lite(_) => &mut self.lite_ports,
+            _ => &mut self.udp_ports,
+        }
     }
 
     fn udp_make_bound(&mut self, id: Id, any: Local) -> Result<()> {
         let socket = self.udp(id)?;
         let is_bound = match socket.carries {
-            Carries::Udp => socket.claim.is_some(),
+            Carries::Udp | Carries::Lite(_) => socket.claim.is_some(),
             Carries::Packets(_) => true,
             Carries::Echoes(echoes) => echoes.ident.is_some(),
         };
@@ -245,7 +266,8 @@ impl<H: Host> Stack<H> {
             return Err(Errno::EPIPE);
         }
         let to = delivery.to.or(socket.peer).ok_or(Errno::EDESTADDRREQ)?;
-        if socket.carries != Carries::Udp {
+        let carries = socket.carries;
+        if !carries.has_ports() {
             return self.send_other(now, id, data, (to.addr, delivery), settings);
         }
         if to.port == 0 {
@@ -262,9 +284,17 @@ impl<H: Host> Stack<H> {
         self.udp_make_bound(id, settings.any)?;
         let claim = self.udp(id)?.claim.ok_or(Errno::EINVAL)?;
         let from = IpEndpoint::new(source, claim.port);
+        let (body, whose, kind) = match carries {
+            Carries::Lite(coverage) => {
+                let covered = coverage.of(udp::HEADER + data.len());
+                let body = Body::Lite(from, to, data, covered);
+                (body, Whose::Lite(from), Kind::Lite(covered))
+            }
+            _ => (Body::Udp(from, to, data), Whose::Udp(from), Kind::Udp),
+        };
         match path {
             Path::Link => {
-                if let Some(sent) = Sent::new(Body::Udp(from, to, data), settings) {
+                if let Some(sent) = Sent::new(body, settings) {
                     let sent = sent.numbered(|| self.host.random() as u16);
                     self.send_any_size(now, &sent)?;
                 }
@@ -278,8 +308,8 @@ impl<H: Host> Stack<H> {
                     hops,
                     class,
                 };
-                if !self.deliver(arrival, to.port, data) {
-                    self.fail(&Report::no_port(from, to, data));
+                if !self.deliver(arrival, kind, to.port, data) {
+                    self.fail(&Report::no_port(whose, to, data));
                 }
             }
         }
@@ -298,7 +328,7 @@ impl<H: Host> Stack<H> {
         self.udp_make_bound(id, settings.any)?;
         let to = (to, delivery.broadcasts);
         match self.udp(id)?.carries {
-            Carries::Udp => Err(Errno::EINVAL),
+            Carries::Udp | Carries::Lite(_) => Err(Errno::EINVAL),
             Carries::Packets(mut packets) => {
                 packets.local = source.or(packets.local);
                 self.send_packet(now, packets, data, to, settings)
@@ -311,21 +341,29 @@ impl<H: Host> Stack<H> {
     }
 
     /// A datagram for a port of this machine. False if nobody has it.
-    fn deliver(&mut self, arrival: Arrival, port: u16, data: &[u8]) -> bool {
+    fn deliver(&mut self, arrival: Arrival, kind: Kind, port: u16, data: &[u8]) -> bool {
         let (from, to) = (arrival.from, IpEndpoint::new(arrival.to, port));
         let tuple = crate::keys::Tuple {
             local: to,
             remote: from,
         };
         let spread = self.keys.spread(&tuple);
-        let Some(id) = self.udp_ports.listener(to.addr, to.port, spread) else {
+        let ports = match kind {
+            Kind::Udp => &self.udp_ports,
+            Kind::Lite(_) => &self.lite_ports,
+        };
+        let Some(id) = ports.listener(to.addr, to.port, spread) else {
             return false;
         };
         let socket = self.sockets.get(id);
         let Some(socket) = socket.filter(|socket| socket.takes(&from)) else {
             return false;
         };
-        if socket.push(arrival, data, &[]) {
+        let is_enough = match (kind, socket.carries) {
+            (Kind::Lite(covered), Carries::Lite(coverage)) => coverage.takes(covered),
+            _ => true,
+        };
+        if is_enough && socket.push(arrival, data, &[]) {
             socket.owner.changed(Ready::IN);
         }
         true
@@ -335,6 +373,7 @@ impl<H: Host> Stack<H> {
     pub(super) fn fail(&mut self, report: &Report<'_>) {
         let id = match report.whose {
             Whose::Udp(from) => self.udp_ports.listener(from.addr, from.port, 0),
+            Whose::Lite(from) => self.lite_ports.listener(from.addr, from.port, 0),
             Whose::Echo(ident) => self.echo_socket(report.to.addr, ident),
         };
         if let Some(socket) = id.and_then(|id| self.sockets.get(id))
@@ -351,11 +390,27 @@ impl<H: Host> Stack<H> {
         let Some((source, target, data)) = udp::parse(packet.payload, from, to) else {
             return;
         };
-        let is_one = !self.is_broadcast(packet.to);
-        if self.deliver(Arrival::of(packet, source), target, data)
-            || !is_one
-            || !self.messages.may_go(now)
-        {
+        let arrival = Arrival::of(packet, source);
+        if !self.deliver(arrival, Kind::Udp, target, data) {
+            self.refuse(now, packet);
+        }
+    }
+
+    /// One of UDP-Lite has come.
+    pub(super) fn on_lite(&mut self, now: u64, packet: &Packet<'_>) {
+        let parsed = udp::parse_lite(packet.payload, packet.from, packet.to);
+        let Some((source, target, data, covered)) = parsed else {
+            return;
+        };
+        let arrival = Arrival::of(packet, source);
+        if !self.deliver(arrival, Kind::Lite(covered), target, data) {
+            self.refuse(now, packet);
+        }
+    }
+
+    /// Nobody has the port of a datagram: its sender is told, unless it was for many.
+    fn refuse(&mut self, now: u64, packet: &Packet<'_>) {
+        if self.is_broadcast(packet.to) || !self.messages.may_go(now) {
             return;
         }
         if let Some(sent) = Sent::new(Body::NoPort(packet), &Settings::default()) {
@@ -447,7 +502,9 @@ impl<H: Host> Stack<H> {
         let socket = self.udp(id).ok()?;
         Some(Datagrams {
             bound: match socket.carries {
-                Carries::Udp => socket.claim.map(|claim| (claim.local, claim.port)),
+                Carries::Udp | Carries::Lite(_) => {
+                    socket.claim.map(|claim| (claim.local, claim.port))
+                }
                 Carries::Packets(packets) => packets.local.map(|local| (Local::One(local), 0)),
                 Carries::Echoes(echoes) => echoes
                     .ident

@@ -9,6 +9,7 @@ use crate::neighbours::{ETHERNET, REQUEST, emit_ethernet, emit_request, parse_ar
 use crate::offload::{Offloads, Unfinished};
 use crate::segment::{Header, LONGEST_HEADER, Payload};
 use crate::settings::Settings;
+use crate::udp;
 use alloc::vec::Vec;
 use paddock_abi::{Errno, Result};
 use smoltcp::wire::{EthernetAddress, EthernetProtocol, IpAddress, IpProtocol};
@@ -106,7 +107,7 @@ impl<H: Host> Stack<H> {
             (IpAddress::Ipv6(to), IpProtocol::Icmpv6) if to.is_multicast() => {
                 self.ipv6.is_in_group(to)
             }
-            (to, IpProtocol::Udp) if self.is_broadcast(to) => true,
+            (to, IpProtocol::Udp | udp::LITE) if self.is_broadcast(to) => true,
             (to, _) => self.is_own(to) && !is_loopback(to),
         }
     }
@@ -117,6 +118,7 @@ impl<H: Host> Stack<H> {
         match packet.protocol {
             IpProtocol::Tcp => self.on_tcp(now, packet),
             IpProtocol::Udp => self.on_udp(now, packet),
+            udp::LITE => self.on_lite(now, packet),
             IpProtocol::Icmp => self.on_icmp(now, packet),
             IpProtocol::Icmpv6 => self.on_icmp6(now, packet),
             _ => {}

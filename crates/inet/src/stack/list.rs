@@ -1,6 +1,7 @@
 //! What `/proc/net/tcp` and its kin tell.
 
 use super::{Host, Stack};
+use crate::raw::Carries;
 use crate::tcp::State;
 use alloc::vec::Vec;
 use paddock_abi::{Errno, Result};
@@ -87,13 +88,18 @@ impl<H: Host> Stack<H> {
         Ok(list)
     }
 
-    /// All sockets for datagrams that have a port, likewise: those that are
+    /// All sockets of a kind of datagrams that have a port, likewise: those that are
     /// connected are as if established, and others as if closed. `ENOMEM`.
-    pub fn udp_list<T>(&self, describe: impl Fn(&H::Observer) -> T) -> Result<Vec<Listed<T>>> {
+    pub fn udp_list<T>(
+        &self,
+        is_it: impl Fn(&Carries) -> bool,
+        describe: impl Fn(&H::Observer) -> T,
+    ) -> Result<Vec<Listed<T>>> {
         let mut list = Vec::new();
         let total = self.sockets.len();
         list.try_reserve(total).map_err(|_| Errno::ENOMEM)?;
         let all = self.sockets.iter().map(|(_, socket)| socket);
+        let all = all.filter(|socket| is_it(&socket.carries));
         list.extend(all.filter_map(|socket| {
             let own = socket.claim?.end();
             let towards = socket.peer.and_then(|peer| self.source_towards(peer));

@@ -13,6 +13,7 @@ use crate::autoconfiguration::Autoconfiguration;
 use crate::fragments::Fragments;
 use crate::keys::{Keys, TableHasher, Tuple};
 use crate::listener::Listener;
+use crate::loopback::Loopback;
 use crate::neighbours::Neighbours;
 use crate::offload::{Offloads, Unfinished};
 use crate::ports::Ports;
@@ -149,6 +150,8 @@ pub struct Stack<H: Host> {
     time_wait: TimeWait,
     sockets: Slab<Box<Socket<H::Observer>>>,
     udp_ports: Ports,
+    /// Those of UDP-Lite.
+    lite_ports: Ports,
     /// Sockets for packets and echoes.
     others: Others,
     fragments: Fragments,
@@ -162,6 +165,7 @@ pub struct Stack<H: Host> {
     /// Segments without data for this machine.
     bare: Vec<Header>,
     deadlines: Deadlines,
+    loopback: Loopback,
     interface: Option<Interface>,
     ipv6: Autoconfiguration,
     neighbours: Neighbours,
@@ -184,6 +188,7 @@ impl<H: Host> Stack<H> {
             time_wait: TimeWait::new(keys.hasher()),
             sockets: Slab::new(),
             udp_ports: Ports::new(keys.hasher()),
+            lite_ports: Ports::new(keys.hasher()),
             others: Others::new(keys.hasher()),
             fragments: Fragments::new(),
             messages: Messages::default(),
@@ -191,6 +196,7 @@ impl<H: Host> Stack<H> {
             at_once: false,
             bare: Vec::new(),
             deadlines: Deadlines::new(),
+            loopback: Loopback::up(),
             interface: None,
             ipv6: Autoconfiguration::new(),
             neighbours: Neighbours::new(keys.hasher()),
@@ -206,6 +212,11 @@ impl<H: Host> Stack<H> {
         &mut self.host
     }
 
+    /// The loopback interface, which is up at first.
+    pub fn loopback(&mut self) -> &mut Loopback {
+        &mut self.loopback
+    }
+
     /// The card has other addresses, or none.
     pub fn set_interface(&mut self, interface: Option<Interface>) {
         if self.interface != interface {
@@ -216,13 +227,13 @@ impl<H: Host> Stack<H> {
 
     /// Whether an address is this machine's.
     pub fn is_own(&self, address: IpAddress) -> bool {
-        match address {
-            IpAddress::Ipv4(address) => {
-                let own = self.ipv4().map(|it| it.address.address());
-                address.is_loopback() || own == Some(address)
+        self.loopback.is_own(address)
+            || match address {
+                IpAddress::Ipv4(address) => {
+                    self.ipv4().map(|it| it.address.address()) == Some(address)
+                }
+                IpAddress::Ipv6(address) => self.ipv6.is_own(address),
             }
-            IpAddress::Ipv6(address) => address.is_loopback() || self.ipv6.is_own(address),
-        }
     }
 
     fn ipv4(&self) -> Option<Ipv4> {
@@ -254,6 +265,9 @@ impl<H: Host> Stack<H> {
     /// `ENETUNREACH`.
     fn route(&self, remote: IpEndpoint) -> Result<(Path, IpAddress)> {
         if self.is_own(remote.addr) {
+            if !self.loopback.is_up() {
+                return Err(Errno::ENETUNREACH);
+            }
             let path = match self.host.is_service(remote.port) {
                 true => Path::Service,
                 false => Path::Local,

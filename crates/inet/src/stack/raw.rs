@@ -6,7 +6,7 @@ use crate::icmp::{ECHO, REPLY, REPLY6, REQUEST, REQUEST6, echo_reply};
 use crate::ip::{Body, HEADER, Packet, Sent};
 use crate::keys::TableHasher;
 use crate::local::Local;
-use crate::raw::{Carries, Echoes, Packets};
+use crate::raw::{Carries, Coverage, Echoes, Packets};
 use crate::settings::Settings;
 use crate::slab::Id;
 use crate::udp::{Arrival, Socket};
@@ -65,10 +65,19 @@ impl<H: Host> Stack<H> {
         }
     }
 
+    /// Changes what of datagrams of UDP-Lite is covered.
+    pub fn set_coverage(&mut self, id: Id, change: impl FnOnce(&mut Coverage)) {
+        if let Ok(socket) = self.udp(id)
+            && let Carries::Lite(coverage) = &mut socket.carries
+        {
+            change(coverage);
+        }
+    }
+
     /// A socket that was not UDP's has gone.
     pub(super) fn forget_other(&mut self, id: Id, carries: Carries) {
         match carries {
-            Carries::Udp => {}
+            Carries::Udp | Carries::Lite(_) => {}
             Carries::Packets(_) => self.others.packets.retain(|&other| other != id),
             Carries::Echoes(echoes) => {
                 if let Some(ident) = echoes.ident {
@@ -84,7 +93,7 @@ impl<H: Host> Stack<H> {
     pub(super) fn bind_other(&mut self, id: Id, local: Local, port: u16) -> Result<()> {
         let local = local.one();
         match self.udp(id)?.carries {
-            Carries::Udp => return Err(Errno::EINVAL),
+            Carries::Udp | Carries::Lite(_) => return Err(Errno::EINVAL),
             Carries::Packets(_) => self.set_packets(id, |packets| packets.local = local),
             Carries::Echoes(Echoes { ident: Some(_), .. }) => return Err(Errno::EINVAL),
             Carries::Echoes(mut echoes) => {

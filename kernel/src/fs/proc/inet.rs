@@ -1,13 +1,16 @@
-//! What `/proc/net` tells of the Internet protocols (proc_net(5)), as
+//! What `/proc/PID/net` tells of the Internet protocols (proc_net(5)), as
 //! netstat(8), route(8) and arp(8) read it.
 
 use super::text::Text;
+use crate::net::space::NetSpace;
 use crate::net::{self, Connection};
 use crate::process::identity::viewer;
+use alloc::sync::Arc;
 use core::net::IpAddr;
 use embassy_net::{IpAddress, IpEndpoint, Ipv4Address, Ipv6Address};
 use paddock_abi::Result;
 use paddock_abi::socket::{AF_INET, AF_INET6};
+use paddock_inet::Carries;
 use paddock_netlink::{Address, Network, RT_SCOPE_HOST, RT_SCOPE_LINK, RT_SCOPE_SITE};
 
 /// The words of an address, as they are in memory.
@@ -56,43 +59,61 @@ fn nowhere(family: u16) -> IpEndpoint {
 }
 
 /// Listeners and connections of sockets of IPv4, and those that nobody has.
-pub fn tcp(out: &mut Text<'_>) -> Result<()> {
+pub fn tcp(space: &Arc<NetSpace>, out: &mut Text<'_>) -> Result<()> {
     out.put(format_args!(
         "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   \
          uid  timeout inode                                                     \n"
     ))?;
-    connections(out, &net::list_connections()?, AF_INET)
+    connections(out, &net::list_connections(space)?, AF_INET)
 }
 
 /// Those of sockets of IPv6.
-pub fn tcp6(out: &mut Text<'_>) -> Result<()> {
+pub fn tcp6(space: &Arc<NetSpace>, out: &mut Text<'_>) -> Result<()> {
     out.put(format_args!(
         "  sl  local_address                         remote_address                        \
          st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
     ))?;
-    connections(out, &net::list_connections()?, AF_INET6)
+    connections(out, &net::list_connections(space)?, AF_INET6)
 }
 
 /// Sockets of IPv4 for datagrams.
-pub fn udp(out: &mut Text<'_>) -> Result<()> {
-    out.put(format_args!(
-        "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   \
-         uid  timeout inode ref pointer drops             \n"
-    ))?;
-    datagrams(out, AF_INET)
+pub fn udp(space: &Arc<NetSpace>, out: &mut Text<'_>) -> Result<()> {
+    datagrams(space, out, AF_INET, false)
 }
 
 /// Those of IPv6.
-pub fn udp6(out: &mut Text<'_>) -> Result<()> {
-    out.put(format_args!(
-        "  sl  local_address                         remote_address                        \
-         st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode ref pointer drops\n"
-    ))?;
-    datagrams(out, AF_INET6)
+pub fn udp6(space: &Arc<NetSpace>, out: &mut Text<'_>) -> Result<()> {
+    datagrams(space, out, AF_INET6, false)
 }
 
-fn datagrams(out: &mut Text<'_>, wanted: u16) -> Result<()> {
-    let listed = net::list_datagram_sockets()?;
+/// The same of UDP-Lite.
+pub fn udplite(space: &Arc<NetSpace>, out: &mut Text<'_>) -> Result<()> {
+    datagrams(space, out, AF_INET, true)
+}
+
+/// Those of IPv6.
+pub fn udplite6(space: &Arc<NetSpace>, out: &mut Text<'_>) -> Result<()> {
+    datagrams(space, out, AF_INET6, true)
+}
+
+fn datagrams(space: &NetSpace, out: &mut Text<'_>, wanted: u16, is_lite: bool) -> Result<()> {
+    let addresses = match wanted {
+        AF_INET6 => "local_address                         remote_address                        ",
+        _ => "local_address rem_address   ",
+    };
+    let end = if wanted == AF_INET6 {
+        ""
+    } else {
+        "             "
+    };
+    out.put(format_args!(
+        "  sl  {addresses}st tx_queue rx_queue tr tm->when retrnsmt   \
+         uid  timeout inode ref pointer drops{end}\n"
+    ))?;
+    let listed = net::list_datagram_sockets(space, |carries| match carries {
+        Carries::Lite(_) => is_lite,
+        _ => !is_lite,
+    })?;
     let those = |it: &&Connection| family(it) == wanted;
     for (index, it) in listed.iter().filter(those).enumerate() {
         socket(out, index, it, wanted)?;
@@ -124,11 +145,11 @@ fn connections(out: &mut Text<'_>, listed: &[Connection], wanted: u16) -> Result
 }
 
 /// Neighbours of the card that programs talk to.
-pub fn neighbours(out: &mut Text<'_>) -> Result<()> {
+pub fn neighbours(space: &Arc<NetSpace>, out: &mut Text<'_>) -> Result<()> {
     out.put(format_args!(
         "IP address       HW type     Flags       HW address            Mask     Device\n"
     ))?;
-    for (address, hardware) in net::list_neighbours()? {
+    for (address, hardware) in net::list_neighbours(space)? {
         let IpAddress::Ipv4(address) = address else {
             continue;
         };
@@ -147,11 +168,11 @@ const UP: u16 = 1;
 const BY_GATEWAY: u16 = 2;
 
 /// The ways to other machines.
-pub fn routes(out: &mut Text<'_>) -> Result<()> {
+pub fn routes(space: &Arc<NetSpace>, out: &mut Text<'_>) -> Result<()> {
     out.put(format_args!(
         "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT\n"
     ))?;
-    let Some(interface) = net::interface().and_then(|card| card.ipv4) else {
+    let Some(interface) = net::interface(space).and_then(|card| card.ipv4) else {
         return Ok(());
     };
     let none = Ipv4Address::UNSPECIFIED;
@@ -178,8 +199,8 @@ fn route(
 /// Addresses of IPv6: with the interface's number, the prefix's length, the
 /// scope (`IPV6_ADDR_LOOPBACK`, `_LINKLOCAL`, `_SITELOCAL`, or global) and the
 /// flags (`IFA_F_PERMANENT`).
-pub fn addresses6(out: &mut Text<'_>) -> Result<()> {
-    net::interfaces::now().addresses(&mut |own| {
+pub fn addresses6(space: &Arc<NetSpace>, out: &mut Text<'_>) -> Result<()> {
+    net::interfaces::of(space).addresses(&mut |own| {
         let IpAddr::V6(address) = own.address else {
             return Ok(());
         };
@@ -202,13 +223,13 @@ pub fn addresses6(out: &mut Text<'_>) -> Result<()> {
 }
 
 /// What has gone through each interface.
-pub fn devices(out: &mut Text<'_>) -> Result<()> {
+pub fn devices(space: &Arc<NetSpace>, out: &mut Text<'_>) -> Result<()> {
     out.put(format_args!(
         "Inter-|   Receive                                                |  Transmit\n \
          face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets \
          errs drop fifo colls carrier compressed\n"
     ))?;
-    for (name, received, sent) in net::traffic().into_iter().flatten() {
+    for (name, received, sent) in net::traffic(space).into_iter().flatten() {
         out.put(format_args!(
             "{name:>6}: {:7} {:7}    0 {:4}    0     0          0         0 {:8} {:7}    0 {:4}    0     0       0          0\n",
             received.bytes, received.packets, received.lost, sent.bytes, sent.packets, sent.lost

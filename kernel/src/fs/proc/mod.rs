@@ -1,5 +1,6 @@
 //! `/proc` (proc(5)).
 
+pub(super) mod attributes;
 mod children;
 mod cpu;
 mod fds;
@@ -75,7 +76,7 @@ fn root(space: &PidSpace) -> StaticDir {
         .with("loadavg", file(load::averages))
         .with("meminfo", file(system::memory))
         .with("mounts", ProcNode::link(|| Ok(b"self/mounts".to_vec())))
-        .with("net", ProcNode::dir(net::directory()))
+        .with("net", ProcNode::link(|| Ok(b"self/net".to_vec())))
         .with(
             "paddock",
             ProcNode::dir(paddock::directory()).with_mode(0o500),

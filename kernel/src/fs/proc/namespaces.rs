@@ -12,10 +12,11 @@ use paddock_sync::try_arc;
 use paddock_vfs::proc_fs::{ProcDir, ProcLink, ProcName, ProcNode};
 use paddock_vfs::{FileKind, Path};
 
-const NAMES: [&str; 7] = [
+const NAMES: [&str; 8] = [
     "cgroup",
     "ipc",
     "mnt",
+    "net",
     "pid",
     "pid_for_children",
     "user",

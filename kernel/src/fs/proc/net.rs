@@ -1,31 +1,46 @@
-//! `/proc/net` (proc_net(5)).
+//! `/proc/PID/net` (proc_net(5)): of the network namespace that the process is in.
 
+use super::attributes::{Attribute, Attributes};
 use super::inet;
-use super::text::{Text, file};
+use super::text::Text;
 use crate::net;
+use crate::net::space::{self, NetSpace};
+use crate::process::Process;
+use crate::process::net_space::NetNamespace;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use paddock_abi::{Errno, Result};
 use paddock_unix_sockets::{Listed, for_each_bound};
-use paddock_vfs::proc_fs::StaticDir;
+use paddock_vfs::proc_fs::ProcNode;
 
-pub fn directory() -> StaticDir {
-    StaticDir::new()
-        .with("arp", file(inet::neighbours))
-        .with("dev", file(inet::devices))
-        .with("if_inet6", file(inet::addresses6))
-        .with("route", file(inet::routes))
-        .with("sockstat", file(statistics))
-        .with("tcp", file(inet::tcp))
-        .with("tcp6", file(inet::tcp6))
-        .with("udp", file(inet::udp))
-        .with("udp6", file(inet::udp6))
-        .with("unix", file(unix))
+const FILES: &[Attribute<Arc<NetSpace>>] = &[
+    ("arp", inet::neighbours),
+    ("dev", inet::devices),
+    ("if_inet6", inet::addresses6),
+    ("route", inet::routes),
+    ("sockstat", statistics),
+    ("tcp", inet::tcp),
+    ("tcp6", inet::tcp6),
+    ("udp", inet::udp),
+    ("udp6", inet::udp6),
+    ("udplite", inet::udplite),
+    ("udplite6", inet::udplite6),
+    ("unix", unix),
+];
+
+/// The directory of a process.
+pub fn directory(process: Arc<Process>) -> ProcNode {
+    ProcNode::dir(Attributes {
+        thing: space::of(&process),
+        attributes: FILES,
+        below: &[],
+    })
 }
 
 /// How many TCP connections there are, those of the kernel's services and
 /// those that nobody has accepted included.
-fn statistics(out: &mut Text<'_>) -> Result<()> {
-    let (connections, orphans, waiting) = net::connections();
+fn statistics(space: &Arc<NetSpace>, out: &mut Text<'_>) -> Result<()> {
+    let (connections, orphans, waiting) = net::connections(space);
     out.put(format_args!(
         "sockets: used {connections}\nTCP: inuse {connections} orphan {orphans} tw {waiting} alloc {connections} mem 0\n"
     ))
@@ -37,10 +52,11 @@ const LISTENS: u32 = 1 << 16;
 const STATES: (u32, u32) = (1, 3);
 
 /// Local sockets that have a name.
-fn unix(out: &mut Text<'_>) -> Result<()> {
+fn unix(space: &Arc<NetSpace>, out: &mut Text<'_>) -> Result<()> {
     let mut sockets: Vec<Listed> = Vec::new();
     let mut result = Ok(());
     for_each_bound(|socket| match sockets.try_reserve(1) {
+        _ if socket.net != space.number() => {}
         Ok(()) => sockets.push(socket),
         Err(_) => result = Err(Errno::ENOMEM),
     });

@@ -4,7 +4,7 @@ use super::fds::{FdInfos, Fds};
 use super::namespaces::Namespaces;
 use super::pids::Threads;
 use super::text::Text;
-use super::{children, login, memory, oom, slack, stat, status, tables, user_maps};
+use super::{children, login, memory, net, oom, slack, stat, status, tables, user_maps};
 use crate::process::identity::may_inspect;
 use crate::process::{self, Process, UserThread, tree, vfs};
 use crate::thread::Thread;
@@ -73,6 +73,7 @@ const ITEMS: &[(&str, Item)] = &[
     ("maps", Item::File(0o444, memory::maps)),
     ("mountinfo", Item::File(0o444, tables::mount_info)),
     ("mounts", Item::File(0o444, tables::mounts)),
+    ("net", Item::Node(net::directory)),
     ("ns", Item::Namespaces),
     ("timerslack_ns", Item::Node(slack::slack)),
     ("oom_adj", Item::Node(oom::old_adjustment)),

@@ -2,6 +2,7 @@
 
 use super::text::{Text, file, given_number};
 use crate::memory::frames;
+use crate::net::space;
 use crate::process::{
     accounts, aio, current, keys, leases, limits, limits::NR_OPEN, namespaces, reclaim, uts, vfs,
 };
@@ -292,11 +293,11 @@ struct UnprivilegedPorts;
 
 impl ProcFile for UnprivilegedPorts {
     fn generate(&self, out: &mut Vec<u8>) -> Result<()> {
-        Text::new(out).put(format_args!("{}\n", net::first_unprivileged()))
+        Text::new(out).put(format_args!("{}\n", space::own().first_unprivileged()))
     }
 
     fn write(&self, data: &[u8]) -> Result<usize> {
-        net::set_first_unprivileged(given_number(data)?)?;
+        space::own().set_first_unprivileged(given_number(data)?)?;
         Ok(data.len())
     }
 }

@@ -7,36 +7,38 @@ mod cpu;
 
 use super::clock::WallClock;
 use super::mounts;
-use super::proc::text::{Text, file};
+use super::proc::attributes::{Attribute, Attributes, names};
+use super::proc::text::file;
+use crate::net::space::NetSpace;
+use crate::process::net_space::NetNamespace;
 use alloc::sync::Arc;
-use alloc::vec::Vec;
+use paddock_abi::Result;
 use paddock_abi::stat::SYSFS_MAGIC;
-use paddock_abi::{Errno, Result};
-use paddock_cred::UserNamespace;
-use paddock_vfs::proc_fs::{ProcDir, ProcFs, ProcName, ProcNode, StaticDir};
-use paddock_vfs::{FileKind, FileSystem};
+use paddock_sync::{may_allocate, try_arc};
+use paddock_vfs::FileSystem;
+use paddock_vfs::proc_fs::{ProcFs, ProcNode, StaticDir};
 
-/// The filesystem.
+/// The filesystem, as it shows the interfaces of a network namespace.
 ///
 /// # Errors
 /// `ENOMEM`.
-#[allow(clippy::disallowed_methods, reason = "runs at boot, before any user")]
-pub fn filesystem(clock: &Arc<WallClock>) -> Result<Arc<dyn FileSystem>> {
+pub fn filesystem(clock: &Arc<WallClock>, space: &Arc<NetSpace>) -> Result<Arc<dyn FileSystem>> {
+    may_allocate()?;
     let number = mounts::device_number();
     Ok(ProcFs::new(
         "sysfs",
         SYSFS_MAGIC,
         number,
         clock.clone(),
-        Arc::new(root()),
-        UserNamespace::INITIAL,
+        try_arc(root(space))?,
+        space.owner().clone(),
     )?)
 }
 
-fn root() -> StaticDir {
+fn root(space: &Arc<NetSpace>) -> StaticDir {
     let class = StaticDir::new()
         .with("block", ProcNode::dir(block::Disks))
-        .with("net", ProcNode::dir(class_net::Interfaces));
+        .with("net", ProcNode::dir(class_net::Interfaces(space.clone())));
     let devices = StaticDir::new().with(
         "system",
         ProcNode::dir(StaticDir::new().with("cpu", ProcNode::dir(cpu::directory()))),
@@ -57,56 +59,4 @@ fn root() -> StaticDir {
             "kernel",
             ProcNode::dir(StaticDir::new().with("mm", ProcNode::dir(mm))),
         )
-}
-
-/// An attribute of something that is found anew at each look.
-type Attribute<T> = (&'static str, fn(&T, &mut Text<'_>) -> Result<()>);
-
-/// A directory below something.
-type Below<T> = (&'static str, fn(&T) -> ProcNode);
-
-/// The attributes of one thing, and directories below it.
-struct Attributes<T: 'static> {
-    thing: T,
-    attributes: &'static [Attribute<T>],
-    below: &'static [Below<T>],
-}
-
-impl<T: Clone + Send + Sync + 'static> ProcDir for Attributes<T> {
-    fn lookup(&self, name: &[u8]) -> Result<ProcNode> {
-        let is_named = |own: &str| own.as_bytes() == name;
-        if let Some((_, make)) = self.below.iter().find(|(own, _)| is_named(own)) {
-            return Ok(make(&self.thing));
-        }
-        let (_, show) = self
-            .attributes
-            .iter()
-            .find(|(own, _)| is_named(own))
-            .ok_or(Errno::ENOENT)?;
-        let thing = self.thing.clone();
-        Ok(ProcNode::text(move |out| show(&thing, &mut Text::new(out))))
-    }
-
-    fn list(&self) -> Result<Vec<ProcName>> {
-        let directories = self.below.iter().map(|(name, _)| (*name, true));
-        let files = self.attributes.iter().map(|(name, _)| (*name, false));
-        names(directories.chain(files))
-    }
-}
-
-/// Entries of these names; whether each is a directory. `ENOMEM`.
-fn names<'a>(entries: impl Iterator<Item = (&'a str, bool)>) -> Result<Vec<ProcName>> {
-    let mut list = Vec::new();
-    for (key, (name, is_dir)) in (0..).zip(entries) {
-        list.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
-        list.push(ProcName {
-            key,
-            name: name.as_bytes().to_vec(),
-            kind: match is_dir {
-                true => FileKind::Directory,
-                false => FileKind::Regular,
-            },
-        });
-    }
-    Ok(list)
 }

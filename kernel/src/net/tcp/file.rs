@@ -1,7 +1,6 @@
 //! TCP sockets as files, as objects that can be waited for, and their end.
 
 use super::{State, TcpSocket};
-use crate::net::inet;
 use core::any::Any;
 use paddock_abi::termios::{FIONREAD, TIOCOUTQ};
 use paddock_abi::{Errno, Result};
@@ -19,8 +18,8 @@ impl Pollable for TcpSocket {
                 ready.set(Ready::ERR, inner.error.is_some());
                 ready
             }
-            State::Listening(id) => inet::with(|stack, _| stack.listener_ready(id)),
-            State::Connection(id, _) => inet::with(|stack, _| stack.ready(id)),
+            State::Listening(id) => self.space.with(|stack, _| stack.listener_ready(id)),
+            State::Connection(id, _) => self.space.with(|stack, _| stack.ready(id)),
         }
     }
 
@@ -64,7 +63,7 @@ impl Drop for TcpSocket {
         if matches!(state, State::Fresh) && claim.is_none() {
             return;
         }
-        inet::with(|stack, now| {
+        self.space.with(|stack, now| {
             match state {
                 State::Fresh => {}
                 State::Listening(id) => stack.close_listener(now, id),

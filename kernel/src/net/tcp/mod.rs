@@ -3,9 +3,9 @@
 
 mod file;
 
-use super::inet;
 use super::notifier::Notifier;
 use super::ports::SERVICES;
+use super::space::{self, NetSpace};
 use crate::process::accounts::paying;
 use alloc::sync::Arc;
 use embassy_net::{IpAddress, IpEndpoint, Ipv4Address, Ipv6Address};
@@ -39,6 +39,8 @@ struct Inner {
 pub struct TcpSocket {
     inner: SpinLock<Inner, PreemptOff>,
     notifier: Arc<Notifier>,
+    /// The network namespace that it was made in.
+    pub space: Arc<NetSpace>,
     /// What setsockopt(2) set.
     pub options: SocketOptions,
     /// `AF_INET` or `AF_INET6`.
@@ -50,8 +52,8 @@ pub struct TcpSocket {
 /// Bytes that go to or come from a program at once.
 pub const PIECE: usize = 65_536;
 /// Where a service of the kernel is reached on this machine: at one address.
-fn towards(remote: IpEndpoint) -> IpEndpoint {
-    if !SERVICES.has(remote.port) || !super::is_own(&remote.addr) {
+fn towards(space: &NetSpace, remote: IpEndpoint) -> IpEndpoint {
+    if !space.is_initial() || !SERVICES.has(remote.port) || !space.is_own(remote.addr) {
         return remote;
     }
     let address = match remote.addr {
@@ -62,19 +64,20 @@ fn towards(remote: IpEndpoint) -> IpEndpoint {
 }
 
 impl TcpSocket {
-    /// A fresh socket.
+    /// A fresh socket of the first namespace.
     ///
     /// # Errors
     /// `ENOMEM`.
     pub fn new() -> Result<Arc<TcpSocket>> {
-        Self::of_family(AF_INET)
+        Self::of_family(AF_INET, space::initial())
     }
 
-    /// A fresh socket whose addresses are those of `AF_INET` or `AF_INET6`.
+    /// A fresh socket of a namespace, whose addresses are those of `AF_INET` or
+    /// `AF_INET6`.
     ///
     /// # Errors
     /// `ENOMEM`.
-    pub fn of_family(family: u16) -> Result<Arc<TcpSocket>> {
+    pub fn of_family(family: u16, space: &Arc<NetSpace>) -> Result<Arc<TcpSocket>> {
         let inner = Inner {
             state: State::Fresh,
             claim: None,
@@ -85,6 +88,7 @@ impl TcpSocket {
         try_arc(TcpSocket {
             inner: SpinLock::new(Rank::SocketState, inner),
             notifier: Notifier::new(family, ino)?,
+            space: space.clone(),
             options: SocketOptions::default(),
             family,
             ino,
@@ -101,7 +105,10 @@ impl TcpSocket {
             return Err(Errno::EINVAL);
         }
         let settings = inner.settings;
-        inner.claim = Some(inet::with(|stack, _| stack.bind(local, port, &settings))?);
+        inner.claim = Some(
+            self.space
+                .with(|stack, _| stack.bind(local, port, &settings))?,
+        );
         Ok(())
     }
 
@@ -116,19 +123,22 @@ impl TcpSocket {
         match inner.state {
             State::Fresh => {}
             State::Listening(id) => {
-                inet::with(|stack, _| stack.set_backlog(id, backlog));
+                self.space.with(|stack, _| stack.set_backlog(id, backlog));
                 return Ok(());
             }
             State::Connection(..) => return Err(Errno::EINVAL),
         }
         let claim = match inner.claim {
             Some(claim) => claim,
-            None => inet::with(|stack, _| stack.bind(settings.any, 0, &settings))?,
+            None => self
+                .space
+                .with(|stack, _| stack.bind(settings.any, 0, &settings))?,
         };
         inner.claim = Some(claim);
         let owner = self.notifier.clone();
-        let listening =
-            inet::with(|stack, _| stack.listen(claim, backlog, settings, owner, account));
+        let listening = self
+            .space
+            .with(|stack, _| stack.listen(claim, backlog, settings, owner, account));
         inner.state = State::Listening(listening?);
         Ok(())
     }
@@ -142,14 +152,20 @@ impl TcpSocket {
         let State::Listening(id) = inner.state else {
             return Err(Errno::EINVAL);
         };
-        if inet::with(|stack, _| stack.listener_ready(id)).is_empty() {
+        if self
+            .space
+            .with(|stack, _| stack.listener_ready(id))
+            .is_empty()
+        {
             return Err(Errno::EAGAIN);
         }
         let settings = inner.settings;
         drop(inner);
-        let socket = Self::of_family(self.family)?;
+        let socket = Self::of_family(self.family, &self.space)?;
         let (owner, account) = (socket.notifier.clone(), paying());
-        let accepted = inet::with(|stack, _| stack.accept(id, owner, &account))?;
+        let accepted = self
+            .space
+            .with(|stack, _| stack.accept(id, owner, &account))?;
         let mut inner = socket.inner.lock();
         (inner.state, inner.settings) = (State::Connection(accepted.id, true), settings);
         drop(inner);
@@ -164,12 +180,12 @@ impl TcpSocket {
     /// `ECONNREFUSED`, `ETIMEDOUT`, `EHOSTUNREACH`, `ENETUNREACH`,
     /// `EADDRNOTAVAIL`, `ENFILE`, `ENOMEM`.
     pub fn connect(&self, remote: IpEndpoint) -> Result<()> {
-        let remote = towards(remote);
+        let remote = towards(&self.space, remote);
         let mut inner = self.inner.lock();
         match inner.state {
             State::Fresh => self.begin(&mut inner, remote),
             State::Listening(_) | State::Connection(_, true) => Err(Errno::EISCONN),
-            State::Connection(id, false) => inner.outcome(id),
+            State::Connection(id, false) => inner.outcome(&self.space, id),
         }
     }
 
@@ -179,8 +195,9 @@ impl TcpSocket {
         }
         let (claim, settings, account) = (inner.claim, inner.settings, paying());
         let owner = self.notifier.clone();
-        let id =
-            inet::with(|stack, now| stack.connect(now, claim, remote, settings, owner, &account))?;
+        let id = self
+            .space
+            .with(|stack, now| stack.connect(now, claim, remote, settings, owner, &account))?;
         inner.state = State::Connection(id, false);
         Err(Errno::EINPROGRESS)
     }
@@ -197,10 +214,10 @@ impl TcpSocket {
             State::Listening(_) if !read => return Ok(()),
             State::Listening(id) => {
                 inner.state = State::Fresh;
-                inet::with(|stack, now| stack.close_listener(now, id));
+                self.space.with(|stack, now| stack.close_listener(now, id));
             }
             State::Connection(id, _) => {
-                let given_up = inet::with(|stack, now| match stack.state(id) {
+                let given_up = self.space.with(|stack, now| match stack.state(id) {
                     TcpState::SynSent | TcpState::SynReceived => {
                         stack.close(now, id, true);
                         Ok(true)
@@ -234,7 +251,9 @@ impl TcpSocket {
     /// `EAGAIN`, `ENOTCONN`, and the connection's error, once.
     pub fn receive(&self, buffer: &mut [u8]) -> Result<usize> {
         match self.state() {
-            (State::Connection(id, _), _) => inet::with(|stack, now| stack.read(now, id, buffer)),
+            (State::Connection(id, _), _) => {
+                self.space.with(|stack, now| stack.read(now, id, buffer))
+            }
             (_, error) => Err(error.unwrap_or(Errno::ENOTCONN)),
         }
     }
@@ -243,7 +262,7 @@ impl TcpSocket {
     /// [`Self::receive`].
     pub fn peek(&self, buffer: &mut [u8]) -> Result<usize> {
         match self.state() {
-            (State::Connection(id, _), _) => inet::with(|stack, _| stack.peek(id, buffer)),
+            (State::Connection(id, _), _) => self.space.with(|stack, _| stack.peek(id, buffer)),
             (_, error) => Err(error.unwrap_or(Errno::ENOTCONN)),
         }
     }
@@ -252,7 +271,7 @@ impl TcpSocket {
     /// has not acknowledged. `EINVAL` if it listens.
     pub fn queues(&self) -> Result<(usize, usize)> {
         match self.inner.lock().state {
-            State::Connection(id, _) => Ok(inet::with(|stack, _| stack.queues(id))),
+            State::Connection(id, _) => Ok(self.space.with(|stack, _| stack.queues(id))),
             State::Listening(_) => Err(Errno::EINVAL),
             State::Fresh => Ok((0, 0)),
         }
@@ -264,7 +283,9 @@ impl TcpSocket {
     /// `EAGAIN`, `EPIPE`, and the connection's error, once.
     pub fn send(&self, bytes: &[u8]) -> Result<usize> {
         match self.state() {
-            (State::Connection(id, _), _) => inet::with(|stack, now| stack.write(now, id, bytes)),
+            (State::Connection(id, _), _) => {
+                self.space.with(|stack, now| stack.write(now, id, bytes))
+            }
             (_, error) => Err(error.unwrap_or(Errno::EPIPE)),
         }
     }
@@ -281,7 +302,9 @@ impl TcpSocket {
             wanted = first.len() + second.len();
             to.copy_out_pieces_atomic(first, second)
         };
-        let moved = inet::with(|stack, now| stack.read_with(now, id, most, take))?;
+        let moved = self
+            .space
+            .with(|stack, now| stack.read_with(now, id, most, take))?;
         Ok(Pass { moved, wanted })
     }
 
@@ -296,7 +319,9 @@ impl TcpSocket {
             wanted = first.len() + second.len();
             from.copy_in_pieces_atomic(first, second)
         };
-        let moved = inet::with(|stack, now| stack.write_with(now, id, most, fill))?;
+        let moved = self
+            .space
+            .with(|stack, now| stack.write_with(now, id, most, fill))?;
         Ok(Pass { moved, wanted })
     }
 
@@ -304,7 +329,7 @@ impl TcpSocket {
     pub fn local(&self) -> IpEndpoint {
         let inner = self.inner.lock();
         let ends = match inner.state {
-            State::Connection(id, _) => inet::with(|stack, _| stack.ends(id)),
+            State::Connection(id, _) => self.space.with(|stack, _| stack.ends(id)),
             _ => None,
         };
         match (ends, inner.claim) {
@@ -322,7 +347,7 @@ impl TcpSocket {
         let State::Connection(id, _) = self.inner.lock().state else {
             return Err(Errno::ENOTCONN);
         };
-        inet::with(|stack, _| match stack.state(id) {
+        self.space.with(|stack, _| match stack.state(id) {
             TcpState::Closed | TcpState::SynSent => Err(Errno::ENOTCONN),
             _ => stack
                 .ends(id)
@@ -334,7 +359,7 @@ impl TcpSocket {
     /// Takes the pending error (SO_ERROR).
     pub fn take_error(&self) -> Option<Errno> {
         match self.state() {
-            (State::Connection(id, _), _) => inet::with(|stack, _| stack.take_error(id)),
+            (State::Connection(id, _), _) => self.space.with(|stack, _| stack.take_error(id)),
             (_, error) => error,
         }
     }
@@ -352,7 +377,7 @@ impl TcpSocket {
     /// What TCP_INFO tells of its connection.
     pub fn figures(&self) -> Option<Figures> {
         match self.inner.lock().state {
-            State::Connection(id, _) => inet::with(|stack, _| stack.figures(id)),
+            State::Connection(id, _) => self.space.with(|stack, _| stack.figures(id)),
             _ => None,
         }
     }
@@ -372,16 +397,16 @@ impl TcpSocket {
         let settings = inner.settings;
         match inner.state {
             State::Fresh => {}
-            State::Listening(id) => inet::with(|stack, _| stack.set_listener(id, settings)),
-            State::Connection(id, _) => inet::with(|stack, now| stack.set(now, id, settings)),
+            State::Listening(id) => self.space.with(|stack, _| stack.set_listener(id, settings)),
+            State::Connection(id, _) => self.space.with(|stack, now| stack.set(now, id, settings)),
         }
     }
 }
 
 impl Inner {
     /// How an attempt to connect has gone.
-    fn outcome(&mut self, id: Id) -> Result<()> {
-        inet::with(|stack, now| match stack.state(id) {
+    fn outcome(&mut self, space: &NetSpace, id: Id) -> Result<()> {
+        space.with(|stack, now| match stack.state(id) {
             TcpState::SynSent | TcpState::SynReceived => Err(Errno::EALREADY),
             TcpState::Closed => {
                 let error = stack.take_error(id);

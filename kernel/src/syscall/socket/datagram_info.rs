@@ -1,9 +1,8 @@
 //! What goes with a datagram, as control data: ip(7), ipv6(7), RFC 3542.
 
-use super::Socket;
 use super::control::Control;
 use crate::net::interfaces::{CARD, LOOPBACK};
-use crate::net::udp::{Arrival, Chosen, answers_from, is_looped};
+use crate::net::udp::{Arrival, Chosen, UdpSocket};
 use embassy_net::IpAddress;
 use paddock_abi::socket::*;
 use paddock_abi::{Errno, Result};
@@ -15,16 +14,16 @@ use smoltcp::wire::{Ipv4Address, Ipv6Address};
 const INFO: (usize, usize) = (12, 20);
 
 /// Tells what the socket's owner wants to know of a datagram. `EFAULT`.
-pub fn put(control: &mut Control, socket: Socket<'_>, arrival: &Arrival) -> Result<()> {
-    let is_on = |switch| socket.options().is_on(switch);
+pub fn put(control: &mut Control, socket: &UdpSocket, arrival: &Arrival) -> Result<()> {
+    let is_on = |switch| socket.options.is_on(switch);
     let (hops, class) = (i32::from(arrival.hops), i32::from(arrival.class));
     if is_on(Switch::PacketInfo6) {
-        control.put_of(IPPROTO_IPV6, IPV6_PKTINFO, &info6(arrival))?;
+        control.put_of(IPPROTO_IPV6, IPV6_PKTINFO, &info6(socket, arrival))?;
     }
     match arrival.to {
         IpAddress::Ipv4(to) => {
             if is_on(Switch::PacketInfo) {
-                control.put_of(IPPROTO_IP, IP_PKTINFO, &info(arrival, to))?;
+                control.put_of(IPPROTO_IP, IP_PKTINFO, &info(socket, arrival, to))?;
             }
             if is_on(Switch::ReceiveTtl) {
                 control.put_of(IPPROTO_IP, IP_TTL, &hops.to_le_bytes())?;
@@ -46,8 +45,8 @@ pub fn put(control: &mut Control, socket: Socket<'_>, arrival: &Arrival) -> Resu
 }
 
 /// The interface that a datagram came by: what is from this machine was on no wire.
-fn interface(arrival: &Arrival) -> u32 {
-    match is_looped(arrival) {
+fn interface(socket: &UdpSocket, arrival: &Arrival) -> u32 {
+    match socket.is_looped(arrival) {
         true => LOOPBACK,
         false => CARD,
     }
@@ -55,23 +54,23 @@ fn interface(arrival: &Arrival) -> u32 {
 
 /// `struct in_pktinfo`: the interface, the address to answer from, the address that it
 /// was sent to.
-fn info(arrival: &Arrival, to: Ipv4Address) -> [u8; INFO.0] {
-    let answer = match answers_from(arrival) {
+fn info(socket: &UdpSocket, arrival: &Arrival, to: Ipv4Address) -> [u8; INFO.0] {
+    let answer = match socket.answers_from(arrival) {
         IpAddress::Ipv4(address) => address,
         IpAddress::Ipv6(_) => to,
     };
     let mut bytes = [0; INFO.0];
-    bytes[..4].copy_from_slice(&interface(arrival).to_le_bytes());
+    bytes[..4].copy_from_slice(&interface(socket, arrival).to_le_bytes());
     bytes[4..8].copy_from_slice(&answer.octets());
     bytes[8..].copy_from_slice(&to.octets());
     bytes
 }
 
 /// `struct in6_pktinfo`: the address that it was sent to, the interface.
-fn info6(arrival: &Arrival) -> [u8; INFO.1] {
+fn info6(socket: &UdpSocket, arrival: &Arrival) -> [u8; INFO.1] {
     let mut bytes = [0; INFO.1];
     bytes[..16].copy_from_slice(&mapped_octets(arrival.to));
-    bytes[16..].copy_from_slice(&interface(arrival).to_le_bytes());
+    bytes[16..].copy_from_slice(&interface(socket, arrival).to_le_bytes());
     bytes
 }
 

@@ -1,15 +1,19 @@
-//! The ioctls of sockets about interfaces (netdevice(7)). Nothing is changed by
-//! them.
+//! The ioctls of sockets about interfaces (netdevice(7)). They set interfaces up and
+//! down, and change nothing else.
 
-use super::{Call, socket_of};
+use super::super::namespaces;
+use super::{Call, Socket, socket_of};
 use crate::arch::user_access::{copy_from_user, copy_to_user};
-use crate::net::interfaces;
+use crate::net::interfaces::{self, Now};
+use crate::net::space::{self, NetSpace};
+use crate::process::net_space::NetNamespace;
 use crate::user_memory::UserPtr;
+use alloc::sync::Arc;
 use core::net::IpAddr;
 use paddock_abi::socket::AF_INET;
 use paddock_abi::{Errno, Result};
 use paddock_cred::Cap;
-use paddock_netlink::{Address, Link, Network};
+use paddock_netlink::{Address, Link, Network, set_flags};
 use paddock_vfs::OpenFile;
 
 /// `SIOC...` of `<linux/sockios.h>`.
@@ -17,6 +21,7 @@ mod sioc {
     pub const GIFNAME: u32 = 0x8910;
     pub const GIFCONF: u32 = 0x8912;
     pub const GIFFLAGS: u32 = 0x8913;
+    pub const SIFFLAGS: u32 = 0x8914;
     pub const GIFADDR: u32 = 0x8915;
     pub const GIFDSTADDR: u32 = 0x8917;
     pub const GIFBRDADDR: u32 = 0x8919;
@@ -26,6 +31,7 @@ mod sioc {
     pub const GIFHWADDR: u32 = 0x8927;
     pub const GIFINDEX: u32 = 0x8933;
     pub const GIFTXQLEN: u32 = 0x8942;
+    pub const GSKNS: u32 = 0x894c;
     pub const GIFMAP: u32 = 0x8970;
 }
 
@@ -47,7 +53,7 @@ pub fn ioctl(call: &Call<'_>, file: &OpenFile, command: u32) -> Option<Result<u6
     let is_change = CHANGES.contains(&command);
     let is_question = matches!(
         command,
-        sioc::GIFCONF | sioc::GIFNAME | sioc::GIFFLAGS
+        sioc::GIFCONF | sioc::GSKNS | sioc::GIFNAME | sioc::GIFFLAGS
             ..=sioc::GIFMETRIC
                 | sioc::GIFMTU
                 | sioc::GIFHWADDR
@@ -55,15 +61,34 @@ pub fn ioctl(call: &Call<'_>, file: &OpenFile, command: u32) -> Option<Result<u6
                 | sioc::GIFTXQLEN
                 | sioc::GIFMAP
     );
-    if !is_change && !is_question || socket_of(file).is_err() {
+    if !is_change && !is_question {
         return None;
     }
+    let space = space_of(socket_of(file).ok()?);
+    let network = interfaces::of(&space);
     Some(match command {
-        _ if is_change && call.capable(Cap::CAP_NET_ADMIN) => Err(Errno::EOPNOTSUPP),
-        _ if is_change => Err(Errno::EPERM),
-        sioc::GIFCONF => list(call.word(2)),
-        _ => one(call.word(2), command),
+        _ if is_change && !call.capable_in(space.owner(), Cap::CAP_NET_ADMIN) => Err(Errno::EPERM),
+        sioc::SIFFLAGS => change_flags(&network, call.word(2)),
+        _ if is_change => Err(Errno::EOPNOTSUPP),
+        sioc::GSKNS => namespaces::of_socket(call, &space),
+        sioc::GIFCONF => list(&network, call.word(2)),
+        _ => one(&network, call.word(2), command),
     })
+}
+
+/// The network namespace of a socket; of a local one the caller's.
+fn space_of(socket: Socket<'_>) -> Arc<NetSpace> {
+    socket.space().cloned().unwrap_or_else(space::own)
+}
+
+/// SIOCSIFFLAGS: up, or down. `ENODEV`, `EOPNOTSUPP`.
+fn change_flags(network: &Now, pointer: u64) -> Result<u64> {
+    let mut entry: Entry = [0; REQUEST];
+    copy_from_user(&mut entry, pointer)?;
+    let link = find_named(network, &entry)?;
+    let wanted = u32::from(u16::from_le_bytes([entry[NAME], entry[NAME + 1]]));
+    set_flags(&link, link.flags & !0xffff | wanted, network)?;
+    Ok(0)
 }
 
 fn named(name: &str) -> Entry {
@@ -84,12 +109,12 @@ fn put_address(entry: &mut Entry, address: Option<IpAddr>) -> Result<()> {
 }
 
 /// SIOCGIFCONF: all addresses of IPv4.
-fn list(pointer: u64) -> Result<u64> {
+fn list(network: &Now, pointer: u64) -> Result<u64> {
     let length = UserPtr::<i32>::new(pointer);
     let buffer = UserPtr::<u64>::new(pointer.checked_add(8).ok_or(Errno::EFAULT)?).read()?;
     let room = usize::try_from(length.read()?).map_err(|_| Errno::EINVAL)?;
     let mut used = 0;
-    interfaces::now().addresses(&mut |own| {
+    network.addresses(&mut |own| {
         if own.address.is_ipv6() || buffer != 0 && used + REQUEST > room {
             return Ok(());
         }
@@ -107,26 +132,31 @@ fn list(pointer: u64) -> Result<u64> {
 }
 
 /// What is asked of one interface. `ENODEV` if there is none of the name.
-fn one(pointer: u64, command: u32) -> Result<u64> {
+fn one(network: &Now, pointer: u64, command: u32) -> Result<u64> {
     let mut entry: Entry = [0; REQUEST];
     copy_from_user(&mut entry, pointer)?;
     let index = u32::from_le_bytes([entry[16], entry[17], entry[18], entry[19]]);
-    let name: [u8; NAME] = *entry.first_chunk().ok_or(Errno::EINVAL)?;
-    // A label of an address stands for its interface.
-    let name = name.split(|&byte| byte == 0 || byte == b':').next();
-    let link = find(|link| match command {
-        sioc::GIFNAME => link.index == index,
-        _ => Some(link.name.as_bytes()) == name,
-    })?;
+    let link = match command {
+        sioc::GIFNAME => find(network, |link| link.index == index)?,
+        _ => find_named(network, &entry)?,
+    };
     entry[NAME..].fill(0);
-    fill(&mut entry, command, &link)?;
+    fill(network, &mut entry, command, &link)?;
     copy_to_user(pointer, &entry)?;
     Ok(0)
 }
 
-fn find(is_it: impl Fn(&Link) -> bool) -> Result<Link> {
+/// The interface of the name that a request begins with. `ENODEV`.
+fn find_named(network: &Now, entry: &Entry) -> Result<Link> {
+    let name = &entry[..NAME];
+    // A label of an address stands for its interface.
+    let name = name.split(|&byte| byte == 0 || byte == b':').next();
+    find(network, |link| Some(link.name.as_bytes()) == name)
+}
+
+fn find(network: &Now, is_it: impl Fn(&Link) -> bool) -> Result<Link> {
     let mut found = None;
-    interfaces::now().links(&mut |link| {
+    network.links(&mut |link| {
         if is_it(link) {
             found = Some(*link);
         }
@@ -135,9 +165,9 @@ fn find(is_it: impl Fn(&Link) -> bool) -> Result<Link> {
     found.ok_or(Errno::ENODEV)
 }
 
-fn address_of(link: &Link) -> Result<Address> {
+fn address_of(network: &Now, link: &Link) -> Result<Address> {
     let mut found = None;
-    interfaces::now().addresses(&mut |own| {
+    network.addresses(&mut |own| {
         if own.link == link.index && own.address.is_ipv4() {
             found = found.or(Some(*own));
         }
@@ -146,7 +176,7 @@ fn address_of(link: &Link) -> Result<Address> {
     found.ok_or(Errno::EADDRNOTAVAIL)
 }
 
-fn fill(entry: &mut Entry, command: u32, link: &Link) -> Result<()> {
+fn fill(network: &Now, entry: &mut Entry, command: u32, link: &Link) -> Result<()> {
     let mut number = |value: u32| entry[NAME..NAME + 4].copy_from_slice(&value.to_le_bytes());
     match command {
         sioc::GIFNAME => {
@@ -165,10 +195,12 @@ fn fill(entry: &mut Entry, command: u32, link: &Link) -> Result<()> {
             entry[NAME..NAME + 2].copy_from_slice(&link.kind.to_le_bytes());
             entry[NAME + 2..NAME + 8].copy_from_slice(&link.hardware);
         }
-        sioc::GIFADDR | sioc::GIFDSTADDR => put_address(entry, Some(address_of(link)?.address))?,
-        sioc::GIFBRDADDR => put_address(entry, address_of(link)?.broadcast)?,
+        sioc::GIFADDR | sioc::GIFDSTADDR => {
+            put_address(entry, Some(address_of(network, link)?.address))?
+        }
+        sioc::GIFBRDADDR => put_address(entry, address_of(network, link)?.broadcast)?,
         sioc::GIFNETMASK => {
-            let bits = u32::from(address_of(link)?.prefix);
+            let bits = u32::from(address_of(network, link)?.prefix);
             let mask = u32::MAX.checked_shl(32 - bits).unwrap_or(0);
             put_address(entry, Some(IpAddr::from(mask.to_be_bytes())))?;
         }

@@ -10,6 +10,7 @@ use crate::arch::user_access::copy_to_user;
 use crate::net::netlink;
 use crate::net::tcp::PIECE;
 use crate::net::udp::{Arrival, MAX_DATAGRAM};
+use crate::process::net_space::NetNamespace;
 use crate::syscall::block::block_until;
 use crate::syscall::buffers::UserBuffers;
 use crate::syscall::io::{broken_pipe, write_with};
@@ -97,7 +98,9 @@ fn destination(call: &Call<'_>, file: &OpenFile, pointer: u64, length: u32) -> R
         }
     }
     match (socket, Address::read(socket.family(), pointer, length)?) {
-        (Socket::Unix(_), Address::Unix(name)) => find_unix(call, &name).map(Destination::Unix),
+        (Socket::Unix(socket), Address::Unix(name)) => {
+            find_unix(call, socket, &name).map(Destination::Unix)
+        }
         (Socket::Udp(_), Address::Inet(endpoint)) => {
             Ok(Destination::Inet(address::reachable(endpoint)))
         }
@@ -135,7 +138,7 @@ fn send(
             from.with_bytes(usize::MAX, |bytes| socket.send(bytes, to, &chosen))
         }
         (Socket::Netlink(socket), _) => {
-            let may_change = call.capable(Cap::CAP_NET_ADMIN);
+            let may_change = call.capable_in(socket.space.owner(), Cap::CAP_NET_ADMIN);
             from.with_bytes(usize::MAX, |bytes| socket.send(bytes, may_change))
         }
         (Socket::Unix(socket), to) => {
@@ -407,7 +410,7 @@ fn receive_header(
         let who = known_credentials(call, message.received.credentials);
         control.put(SCM_CREDENTIALS, who.as_bytes())?;
     }
-    if let Some(arrival) = &message.arrival {
+    if let (Some(arrival), Socket::Udp(socket)) = (&message.arrival, socket) {
         datagram_info::put(&mut control, socket, arrival)?;
     }
     control.deliver_files(call, &mut message.received, flags)?;

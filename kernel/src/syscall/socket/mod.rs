@@ -5,6 +5,7 @@ mod control;
 mod datagram_info;
 mod failures;
 pub mod interfaces;
+mod lite_options;
 mod message;
 mod options;
 mod raw_options;
@@ -15,11 +16,12 @@ pub use options::{getsockopt, setsockopt};
 
 use super::Call;
 use super::block::{block_until, wait_ready};
-use crate::net;
 use crate::net::netlink::{self, NetlinkSocket};
+use crate::net::space::{self, NetSpace};
 use crate::net::tcp::TcpSocket;
 use crate::net::udp::{MAX_DATAGRAM, UdpSocket};
 use crate::process::accounts::paying;
+use crate::process::net_space::NetNamespace;
 use crate::process::vfs::namespace;
 use crate::time;
 use address::Address;
@@ -58,6 +60,16 @@ impl<'a> Socket<'a> {
             Socket::Udp(socket) => socket.family,
             Socket::Unix(_) => AF_UNIX,
             Socket::Netlink(_) => AF_NETLINK,
+        }
+    }
+
+    /// The network namespace that it was made in, unless it is a local one.
+    fn space(self) -> Option<&'a Arc<NetSpace>> {
+        match self {
+            Socket::Tcp(socket) => Some(&socket.space),
+            Socket::Udp(socket) => Some(&socket.space),
+            Socket::Netlink(socket) => Some(&socket.space),
+            Socket::Unix(_) => None,
         }
     }
 
@@ -161,25 +173,32 @@ fn unix_kind(kind: u32, protocol: u32) -> Result<Kind> {
     }
 }
 
-/// socket(2): TCP and UDP, packets and echoes, local sockets, and NETLINK_ROUTE, which tells and changes nothing. Those of IPv6 for TCP and UDP also talk IPv4.
+/// socket(2): TCP and UDP, packets and echoes, local sockets, and NETLINK_ROUTE, which changes interfaces alone. Those of IPv6 for TCP and UDP also talk IPv4.
 pub fn socket(call: &mut Call<'_>) -> Result<u64> {
     let (family, kind, protocol) = (call.uint(0), call.uint(1), call.uint(2));
     let flags = open_flags(kind & !SOCK_TYPE_MASK)?;
     if matches!(u16::try_from(family), Ok(AF_INET | AF_INET6)) && protocol >= IPPROTO_MAX {
         return Err(Errno::EINVAL);
     }
+    let space = space::own();
     let file: Arc<dyn File> = match u16::try_from(family) {
-        Ok(AF_UNIX) => UnixSocket::new(unix_kind(kind, protocol)?, credentials(call), &paying())?,
+        Ok(AF_UNIX) => {
+            let (kind, maker) = (unix_kind(kind, protocol)?, credentials(call));
+            UnixSocket::new(kind, maker, space.number(), &paying())?
+        }
         Ok(family @ (AF_INET | AF_INET6)) => match (kind & SOCK_TYPE_MASK, protocol) {
-            (SOCK_STREAM, 0 | IPPROTO_TCP) => TcpSocket::of_family(family)?,
-            (SOCK_DGRAM, 0 | IPPROTO_UDP) => UdpSocket::new(family)?,
-            (SOCK_DGRAM, protocol) if is_icmp(family, protocol) => UdpSocket::for_echoes(family)?,
+            (SOCK_STREAM, 0 | IPPROTO_TCP) => TcpSocket::of_family(family, &space)?,
+            (SOCK_DGRAM, 0 | IPPROTO_UDP) => UdpSocket::new(family, &space)?,
+            (SOCK_DGRAM, IPPROTO_UDPLITE) => UdpSocket::lite(family, &space)?,
+            (SOCK_DGRAM, protocol) if is_icmp(family, protocol) => {
+                UdpSocket::for_echoes(family, &space)?
+            }
             (SOCK_STREAM | SOCK_DGRAM, _) => return Err(Errno::EPROTONOSUPPORT),
-            (SOCK_RAW, protocol) => raw(call, family, protocol)?,
+            (SOCK_RAW, protocol) => raw(call, family, &space, protocol)?,
             _ => return Err(Errno::ESOCKTNOSUPPORT),
         },
         Ok(AF_NETLINK) => match (kind & SOCK_TYPE_MASK, protocol) {
-            (kind @ (SOCK_RAW | SOCK_DGRAM), NETLINK_ROUTE) => NetlinkSocket::new(kind)?,
+            (kind @ (SOCK_RAW | SOCK_DGRAM), NETLINK_ROUTE) => NetlinkSocket::new(kind, &space)?,
             (SOCK_RAW | SOCK_DGRAM, _) => return Err(Errno::EPROTONOSUPPORT),
             _ => return Err(Errno::ESOCKTNOSUPPORT),
         },
@@ -197,15 +216,20 @@ fn is_icmp(family: u16, protocol: u32) -> bool {
 
 /// A socket for packets. `EPERM`, `EPROTONOSUPPORT` without a protocol, `EINVAL` for none
 /// that there is.
-fn raw(call: &Call<'_>, family: u16, protocol: u32) -> Result<Arc<UdpSocket>> {
+fn raw(
+    call: &Call<'_>,
+    family: u16,
+    space: &Arc<NetSpace>,
+    protocol: u32,
+) -> Result<Arc<UdpSocket>> {
     let protocol = u8::try_from(protocol).map_err(|_| Errno::EINVAL)?;
     if protocol == 0 {
         return Err(Errno::EPROTONOSUPPORT);
     }
-    if !call.capable(Cap::CAP_NET_RAW) {
+    if !call.capable_in(space.owner(), Cap::CAP_NET_RAW) {
         return Err(Errno::EPERM);
     }
-    UdpSocket::for_packets(family, protocol)
+    UdpSocket::for_packets(family, space, protocol)
 }
 
 /// socketpair(2).
@@ -215,8 +239,8 @@ pub fn socketpair(call: &mut Call<'_>) -> Result<u64> {
     }
     let kind = call.uint(1);
     let flags = open_flags(kind & !SOCK_TYPE_MASK)?;
-    let (first, second) =
-        UnixSocket::pair(unix_kind(kind, call.uint(2))?, credentials(call), &paying())?;
+    let (kind, maker) = (unix_kind(kind, call.uint(2))?, credentials(call));
+    let (first, second) = UnixSocket::pair(kind, maker, space::own().number(), &paying())?;
     let first = install(call, first, flags)?;
     let second = install(call, second, flags).inspect_err(|_| drop(call.take_descriptor(first)))?;
     call.pointer::<[i32; 2]>(3).write(&[first, second])?;
@@ -251,13 +275,14 @@ fn bind_inet(call: &Call<'_>, socket: Socket<'_>, endpoint: IpEndpoint) -> Resul
         Socket::Udp(socket) => socket.settings(),
         Socket::Unix(_) | Socket::Netlink(_) => return Err(Errno::EINVAL),
     };
+    let space = socket.space().ok_or(Errno::EINVAL)?;
     let local = address::local(endpoint.addr, settings.any)?;
-    if local.one().is_some_and(|address| !net::is_own(&address)) {
+    if local.one().is_some_and(|address| !space.is_own(address)) {
         return Err(Errno::EADDRNOTAVAIL);
     }
     let has_ports = !matches!(socket, Socket::Udp(socket) if !socket.has_ports());
-    let is_privileged = has_ports && net::is_privileged(endpoint.port);
-    if is_privileged && !call.capable(Cap::CAP_NET_BIND_SERVICE) {
+    let is_privileged = has_ports && space.is_privileged(endpoint.port);
+    if is_privileged && !call.capable_in(space.owner(), Cap::CAP_NET_BIND_SERVICE) {
         return Err(Errno::EACCES);
     }
     match socket {
@@ -273,7 +298,7 @@ fn bind_unix(call: &Call<'_>, socket: &UnixSocket, name: Vec<u8>) -> Result<()> 
         return socket.bind_anywhere();
     }
     let Some(path) = address::path_of(&name) else {
-        return socket.bind(Name::abstract_name(name)?);
+        return socket.bind(Name::abstract_name(name, socket.net())?);
     };
     let context = call.context();
     let made = namespace().mknod(&context, path, FileKind::Socket, 0o777, 0);
@@ -288,9 +313,9 @@ fn bind_unix(call: &Call<'_>, socket: &UnixSocket, name: Vec<u8>) -> Result<()> 
 }
 
 /// The local socket of a name. `ECONNREFUSED`, and the errors of a walk.
-fn find_unix(call: &Call<'_>, name: &[u8]) -> Result<Target> {
+fn find_unix(call: &Call<'_>, socket: &UnixSocket, name: &[u8]) -> Result<Target> {
     let Some(path) = address::path_of(name) else {
-        return Target::named(name);
+        return Target::named(name, socket.net());
     };
     let context = call.context();
     let at = namespace().resolve(&context, path, true)?;
@@ -324,7 +349,7 @@ pub fn connect(call: &mut Call<'_>) -> Result<u64> {
         }
         (Socket::Udp(udp), Address::Unspecified) => udp.connect(None)?,
         (Socket::Unix(socket), Address::Unix(name)) => {
-            let (target, who) = (find_unix(call, &name)?, credentials(call));
+            let (target, who) = (find_unix(call, socket, &name)?, credentials(call));
             // A full backlog is waited for.
             block_until(
                 &file,

@@ -4,9 +4,11 @@
 //! sizes of others) are kept and told back: what they promise is allowed to be
 //! chosen by the system.
 
-use super::{Call, Socket, known_credentials, raw_options, socket_of, tcp_options};
+use super::{Call, Socket, known_credentials, lite_options, raw_options, socket_of, tcp_options};
 use crate::arch::user_access::copy_to_user;
+use crate::net::space;
 use crate::net::tcp::TcpSocket;
+use crate::process::net_space::NetNamespace;
 use crate::user_memory::{UserPtr, read_bytes};
 use paddock_abi::socket::*;
 use paddock_abi::time::{NANOS, Timeval};
@@ -96,6 +98,10 @@ pub fn setsockopt(call: &mut Call<'_>) -> Result<u64> {
     {
         return raw_options::set(udp, option, value);
     }
+    if let Some((udp, _)) = lite_options::of(socket, level, option) {
+        lite_options::set(udp, option, value as i32);
+        return Ok(0);
+    }
     if let Some(switch) = switch(level, option, socket) {
         options.set(switch, value != 0);
         if let Socket::Tcp(tcp) = socket {
@@ -108,8 +114,7 @@ pub fn setsockopt(call: &mut Call<'_>) -> Result<u64> {
         (SOL_SOCKET, SO_SNDBUF | SO_RCVBUF) => set_buffer(socket, option, size),
         (SOL_SOCKET, SO_SNDBUFFORCE | SO_RCVBUFFORCE) => force_buffer(call, socket, option, value)?,
         (SOL_SOCKET, SO_MARK) => {
-            call.thread
-                .with_cred(|cred| cred.require_here(Cap::CAP_NET_ADMIN))?;
+            require_admin(call, socket)?;
             options.set_mark(value);
         }
         (SOL_SOCKET, SO_PRIORITY) => options.set_priority(value),
@@ -181,9 +186,18 @@ fn set_switch(settings: &mut Settings, switch: Switch, on: bool) {
     }
 }
 
+/// `EPERM` without CAP_NET_ADMIN in the socket's network namespace.
+fn require_admin(call: &Call<'_>, socket: Socket<'_>) -> Result<()> {
+    let space = socket.space().cloned().unwrap_or_else(space::own);
+    match call.capable_in(space.owner(), Cap::CAP_NET_ADMIN) {
+        true => Ok(()),
+        false => Err(Errno::EPERM),
+    }
+}
+
 /// SO_SNDBUFFORCE and SO_RCVBUFFORCE: beyond what others may ask for. `EPERM`.
 fn force_buffer(call: &Call<'_>, socket: Socket<'_>, option: u32, value: u32) -> Result<()> {
-    call.require(Cap::CAP_NET_ADMIN)?;
+    require_admin(call, socket)?;
     let size = value.min(LARGEST_FORCED) * 2;
     let plain = match option {
         SO_SNDBUFFORCE => SO_SNDBUF,
@@ -262,6 +276,9 @@ pub fn getsockopt(call: &mut Call<'_>) -> Result<u64> {
     let file = call.file(0)?;
     let socket = socket_of(&file)?;
     let (level, option, options) = (call.uint(1), call.uint(2), socket.options());
+    if let Some((_, coverage)) = lite_options::of(socket, level, option) {
+        return store(call, &lite_options::get(&coverage, option).to_le_bytes());
+    }
     match (level, option, socket) {
         (SOL_SOCKET, SO_PEERCRED, Socket::Unix(socket)) => {
             let nobody = Ucred {

@@ -18,6 +18,7 @@ mod locks;
 mod memory;
 mod mounts;
 mod names;
+mod networks;
 mod pipes;
 mod prelude;
 mod processes;
@@ -60,6 +61,7 @@ const FOLDERS: &[&[Named]] = &[
     memory::ALL,
     mounts::ALL,
     names::ALL,
+    networks::ALL,
     pipes::ALL,
     processes::ALL,
     scheduling::ALL,

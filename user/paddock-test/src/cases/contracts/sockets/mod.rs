@@ -22,6 +22,7 @@ mod socket_kinds;
 mod socket_names;
 mod socket_options;
 mod tcp_rules;
+mod udp_lite;
 mod udp_rules;
 mod unix_rules;
 
@@ -50,6 +51,7 @@ contracts! {
     socket_names
     socket_options
     tcp_rules
+    udp_lite
     udp_rules
     unix_rules
 }
