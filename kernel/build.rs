@@ -6,5 +6,7 @@ fn main() {
         let folder = std::env::var("CARGO_MANIFEST_DIR").expect("cargo sets it");
         println!("cargo::rustc-link-arg-bins=-T{folder}/kernel.ld");
         println!("cargo::rustc-link-arg-bins=-zmax-page-size=4096");
+        // Functions and tables that are the same, byte for byte, are there once.
+        println!("cargo::rustc-link-arg-bins=--icf=all");
     }
 }

@@ -165,6 +165,15 @@ errnos! {
 }
 
 impl Errno {
+    /// That of a number which may reach programs (1 to 511), as filesystems in programs
+    /// give them.
+    pub const fn from_number(number: u32) -> Option<Errno> {
+        match number {
+            1..512 => Some(Errno(number as u16)),
+            _ => None,
+        }
+    }
+
     /// The number, as a system call returns it negated.
     pub const fn number(self) -> i32 {
         self.0 as i32

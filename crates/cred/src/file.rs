@@ -28,6 +28,9 @@ pub struct FileRights {
     pub gid: u32,
     /// Whether it is a directory.
     pub directory: bool,
+    /// Whether its filesystem decides who may do what, when that is asked of it: nothing
+    /// is refused before, but to run what nobody may.
+    pub decided_there: bool,
 }
 
 const S_IXGRP: u32 = 0o010;
@@ -62,7 +65,7 @@ impl Cred {
         let executable = file.directory || file.mode & 0o111 != 0;
         harmless && self.has_for(Cap::CAP_DAC_READ_SEARCH, file)
             || (executable || !access.contains(Access::EXECUTE))
-                && self.has_for(Cap::CAP_DAC_OVERRIDE, file)
+                && (file.decided_there || self.has_for(Cap::CAP_DAC_OVERRIDE, file))
     }
 
     /// `EPERM` unless it owns the file, or a capability says so.
@@ -73,7 +76,7 @@ impl Cred {
                 namespace.is_initial() || namespace.known(IdKind::User, file.uid).is_some();
             is_known && self.capable_here(Cap::CAP_FOWNER)
         };
-        match self.uid.fs == file.uid || may() {
+        match self.uid.fs == file.uid || file.decided_there || may() {
             true => Ok(()),
             false => Err(Errno::EPERM),
         }
@@ -84,7 +87,8 @@ impl Cred {
     pub fn check_delete(&self, dir: &FileRights, victim: &FileRights) -> Result<()> {
         self.check_file(dir, Access::WRITE | Access::EXECUTE)?;
         let own = self.uid.fs == victim.uid || self.uid.fs == dir.uid;
-        match dir.mode & S_ISVTX != 0 && !own && !self.has_for(Cap::CAP_FOWNER, victim) {
+        let sticky = dir.mode & S_ISVTX != 0 && !dir.decided_there;
+        match sticky && !own && !self.has_for(Cap::CAP_FOWNER, victim) {
             true => Err(Errno::EPERM),
             false => Ok(()),
         }
@@ -115,7 +119,8 @@ impl Cred {
         let own = self.uid.fs == file.uid;
         let may_uid = uid.is_none_or(|uid| own && uid == file.uid);
         let may_gid = gid.is_none_or(|gid| own && (gid == file.gid || self.in_group(gid)));
-        if !(may_uid && may_gid || self.has_for(Cap::CAP_CHOWN, file)) {
+        let may = may_uid && may_gid || file.decided_there;
+        if !(may || self.has_for(Cap::CAP_CHOWN, file)) {
             return Err(Errno::EPERM);
         }
         if file.directory {

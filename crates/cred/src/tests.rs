@@ -18,12 +18,14 @@ fn file(mode: u32, uid: u32, gid: u32) -> FileRights {
         uid,
         gid,
         directory: false,
+        decided_there: false,
     }
 }
 
 fn dir(mode: u32, uid: u32, gid: u32) -> FileRights {
     FileRights {
         directory: true,
+        decided_there: false,
         ..file(mode, uid, gid)
     }
 }

@@ -40,6 +40,7 @@ fn owned(uid: u32, gid: u32, mode: u32) -> FileRights {
         uid,
         gid,
         directory: false,
+        decided_there: false,
     }
 }
 
@@ -174,6 +175,7 @@ fn files_of_strangers_are_left_alone() {
     assert_eq!(cred.chown(&own, Some(uid + 1), None), Ok(None));
     let sticky = FileRights {
         directory: true,
+        decided_there: false,
         ..owned(0, 0, 0o1777)
     };
     assert_eq!(cred.check_delete(&sticky, &roots), Err(Errno::EPERM));

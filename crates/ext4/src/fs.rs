@@ -142,6 +142,7 @@ impl Shared {
             files_free,
             name_max: 255,
             fsid: fsid(&core.geometry.uuid),
+            io_size: 0,
         })
     }
 

@@ -175,7 +175,7 @@ impl Inode for Root {
             let entry = DirEntry {
                 name: decimal(number, &mut name),
                 ino: u64::from(number) + FIRST_INO,
-                kind: FileKind::CharDevice,
+                kind: Some(FileKind::CharDevice),
                 next: u64::from(number) + 1,
             };
             if !emit(&entry) {

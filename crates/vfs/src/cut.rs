@@ -17,7 +17,7 @@ pub fn on_cut(function: Unmap) -> bool {
 
 /// The length of the inode was set: what it was cut by goes from all mappings. Costs
 /// nothing for a file that has grown, or that nobody maps. May sleep.
-pub(crate) fn length_was_set(inode: &Arc<dyn Inode>) {
+pub fn length_was_set(inode: &Arc<dyn Inode>) {
     if let Some(count) = inode.write_count()
         && let Some(size) = count.take_cut()
         && count.is_mapped()

@@ -175,9 +175,17 @@ pub trait File: Pollable {
     }
 
     /// A process, whose number this is, closes a descriptor of it; others may be left
-    /// (`flush` of Linux's files). May sleep.
-    fn descriptor_closed(&self, process: u32) {
+    /// (`flush` of Linux's files). An error is close(2)'s, which has closed it all the
+    /// same. May sleep.
+    fn descriptor_closed(&self, process: u32) -> Result<()> {
         let _ = process;
+        Ok(())
+    }
+
+    /// Whether each read gives one message of several bytes, which is not to be put
+    /// together with the next (splice(2)).
+    fn gives_messages(&self) -> bool {
+        false
     }
 
     /// What `/proc/PID/fd` calls it behind `anon_inode:`, if it has no name of its own.

@@ -1,9 +1,10 @@
 //! [`Inode`]: one file or directory of one filesystem.
 
 use crate::{
-    Cred, Details, Errno, File, FileHandle, FileKind, FsState, FsStats, Metadata, OpenFlags,
-    PageRef, Reconfiguration, Result, Seals, SetMetadata, WriteCount, WriteErrors,
+    Access, Cred, Details, Errno, File, FileHandle, FileKind, FsState, FsStats, Metadata,
+    OpenFlags, PageRef, Reconfiguration, Result, Seals, SetMetadata, WriteCount, WriteErrors,
 };
+use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::any::Any;
@@ -11,6 +12,7 @@ use paddock_abi::fcntl::{
     FALLOC_FL_COLLAPSE_RANGE, FALLOC_FL_INSERT_RANGE, FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE,
     FALLOC_FL_ZERO_RANGE,
 };
+use paddock_cred::FileRights;
 use paddock_user_io::{UserReader, UserWriter};
 
 /// An entry that [`Inode::readdir`] hands out.
@@ -20,8 +22,8 @@ pub struct DirEntry<'a> {
     pub name: &'a [u8],
     /// The inode number.
     pub ino: u64,
-    /// What it is.
-    pub kind: FileKind,
+    /// What it is, where the directory says so.
+    pub kind: Option<FileKind>,
     /// The cursor that goes on after this entry.
     pub next: u64,
 }
@@ -57,6 +59,9 @@ impl NewNode {
         }
     }
 }
+
+/// A new inode, and its open file if it was opened as it was made.
+pub type Created = (Arc<dyn Inode>, Option<Arc<dyn File>>);
 
 /// What fallocate(2) is to do with a range of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -176,6 +181,27 @@ pub trait FileSystem: Send + Sync {
         Err(Errno::ESTALE)
     }
 
+    /// What follows its kind in `/proc/mounts`: the program that it is (`fuse.NAME`).
+    fn subtype(&self) -> Option<&str> {
+        None
+    }
+
+    /// Options of its own as `/proc/mounts` shows them, each behind a comma.
+    ///
+    /// # Errors
+    /// `ENOMEM`.
+    fn shown_options(&self) -> Result<String> {
+        Ok(String::new())
+    }
+
+    /// A mount of it is out of the tree, and may be in use still (`MNT_DETACH`). Never
+    /// sleeps.
+    fn left_tree(&self) {}
+
+    /// `MNT_FORCE` of umount2(2): whoever waits for an answer that may never come gets an
+    /// error. Never sleeps.
+    fn interrupt(&self) {}
+
     /// Whether folders in it stand for processes, and end with those. Never sleeps.
     fn shows_processes(&self) -> bool {
         false
@@ -251,6 +277,26 @@ pub trait Inode: Send + Sync {
     /// What statx(2) tells besides: never asked for by stat(2).
     fn details(&self) -> Result<Details> {
         Ok(Details::default())
+    }
+
+    /// What decides who may do what with it, as [`Cred::check_file`] asks.
+    #[inline]
+    fn rights(&self) -> Result<FileRights> {
+        Ok(self.metadata()?.rights())
+    }
+
+    /// access(2) and chdir(2), once the rights have granted it: for a filesystem that
+    /// decides itself.
+    /// `EACCES`.
+    fn check_access(&self, access: Access) -> Result<()> {
+        let _ = access;
+        Ok(())
+    }
+
+    /// Whether a program may have it mapped so that it changes what is stored. Never
+    /// sleeps.
+    fn maps_writable(&self) -> bool {
+        true
     }
 
     /// Changes what is `Some`, and the change time. `size` applies to regular
@@ -423,6 +469,13 @@ pub trait Inode: Send + Sync {
     fn create(&self, name: &[u8], node: &NewNode) -> Result<Arc<dyn Inode>> {
         let _ = (name, node);
         Err(self.not_dir())
+    }
+
+    /// As [`create`](Self::create) of a regular file, and opens it, where both are one
+    /// thing: the open file then is there as well.
+    fn create_open(&self, name: &[u8], node: &NewNode, flags: OpenFlags) -> Result<Created> {
+        let _ = flags;
+        Ok((self.create(name, node)?, None))
     }
 
     /// Makes a symbolic link.

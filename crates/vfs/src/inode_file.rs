@@ -31,7 +31,7 @@ impl InodeFile {
                 _ => (b"..", self.parent_ino),
             };
             let next = *pos + 1;
-            let kind = FileKind::Directory;
+            let kind = Some(FileKind::Directory);
             let entry = DirEntry {
                 name,
                 ino,

@@ -44,14 +44,16 @@ mod write_count;
 mod write_errors;
 mod writers;
 
-pub use cut::on_cut;
+pub use cut::{length_was_set, on_cut};
 pub use device::BlockDevice;
 pub use fd_table::{FdEntry, FdTable, on_last_close};
 pub use file::{File, IoctlArg, NoArg, stays_at_start};
 pub use fs_context::{FsContext, Parameter};
 pub use fs_state::{FsState, Reconfiguration};
 pub use handle::FileHandle;
-pub use inode::{Allocation, DirEntry, EmitEntry, FileSystem, Inode, NewNode, SeekTo, SetXattr};
+pub use inode::{
+    Allocation, Created, DirEntry, EmitEntry, FileSystem, Inode, NewNode, SeekTo, SetXattr,
+};
 pub use inode_file::InodeFile;
 pub use metadata::{
     ANONYMOUS_DEVICE, Clock, Details, FileKind, FsStats, Metadata, PIPE_DEVICE, SOCKET_DEVICE,

@@ -216,6 +216,8 @@ pub struct FsStats {
     pub magic: u64,
     /// Bytes in a block.
     pub block_size: u64,
+    /// The preferred unit of I/O in bytes; 0 if that is a block.
+    pub io_size: u64,
     /// Blocks in all.
     pub blocks: u64,
     /// Free blocks.
@@ -237,7 +239,10 @@ impl FsStats {
     pub fn to_statfs(&self) -> Statfs {
         Statfs {
             f_type: self.magic,
-            f_bsize: self.block_size,
+            f_bsize: match self.io_size {
+                0 => self.block_size,
+                size => size,
+            },
             f_blocks: self.blocks,
             f_bfree: self.blocks_free,
             f_bavail: self.blocks_available,

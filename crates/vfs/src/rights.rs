@@ -11,6 +11,7 @@ impl Metadata {
             uid: self.uid,
             gid: self.gid,
             directory: self.kind == FileKind::Directory,
+            decided_there: false,
         }
     }
 }

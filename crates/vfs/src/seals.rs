@@ -100,9 +100,11 @@ pub struct WritableMapping(Option<Arc<dyn Inode>>);
 
 impl WritableMapping {
     /// # Errors
-    /// `EPERM` for a file that is sealed against it.
+    /// `EPERM` for a file that is sealed against it; `ENODEV` where there is no such
+    /// mapping.
     pub fn new(inode: &Arc<dyn Inode>) -> Result<WritableMapping> {
         match inode.seals() {
+            _ if !inode.maps_writable() => Err(Errno::ENODEV),
             Some(seals) => {
                 seals.map()?;
                 Ok(WritableMapping(Some(inode.clone())))

@@ -1,7 +1,7 @@
 //! Devices by number: what opening a node of `/dev` gives.
 
 use super::fifos::Fifos;
-use super::{kmsg, loops};
+use super::{fuse, kmsg, loops};
 use crate::random;
 use alloc::sync::Arc;
 use paddock_tty::{Terminals, Tty};
@@ -9,10 +9,12 @@ use paddock_vfs::dev_fs::{Devices, NodeSpec, RandomSource};
 use paddock_vfs::{File, Inode, OpenFlags};
 
 /// Nodes beyond those of every system: the log, and the UART as a terminal
-/// that a session can have for its own, which the console is not.
+/// that a session can have for its own, which the console is not; where filesystems are
+/// that are programs, and where loop devices are made.
 pub const EXTRA_NODES: &[NodeSpec] = &[
     ("kmsg", 0o644, 1, 11),
     ("ttyAMA0", 0o600, 204, 64),
+    ("fuse", 0o666, 10, 229),
     loops::CONTROL,
 ];
 
@@ -30,6 +32,7 @@ pub fn table(terminals: &Arc<Terminals>, console: &Arc<Tty>) -> Arc<Devices> {
     let devices = Devices::new(Arc::new(Fifos::new()));
     devices.register_simple(Arc::new(Random));
     devices.register_char(1, 11, Arc::new(kmsg::open));
+    devices.register_char(10, 229, Arc::new(fuse::open));
     register_terminals(&devices, terminals, console);
     loops::register(&devices);
     Arc::new(devices)

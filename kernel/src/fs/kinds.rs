@@ -19,11 +19,13 @@ pub enum Kind {
     Sysfs,
     /// One on a disk.
     Ext4,
+    /// A program at the other end of an open `/dev/fuse`.
+    Fuse,
 }
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Kind; 7] = [
+    pub const ALL: [Kind; 8] = [
         Kind::Tmpfs,
         Kind::Cgroup2,
         Kind::Proc,
@@ -31,6 +33,7 @@ impl Kind {
         Kind::Devpts,
         Kind::Sysfs,
         Kind::Ext4,
+        Kind::Fuse,
     ];
 
     /// Its name.
@@ -43,6 +46,7 @@ impl Kind {
             Kind::Devpts => "devpts",
             Kind::Sysfs => "sysfs",
             Kind::Ext4 => "ext4",
+            Kind::Fuse => "fuse",
         }
     }
 
@@ -59,5 +63,20 @@ impl Kind {
         let mut all = Self::ALL.into_iter();
         all.find(|kind| kind.name().as_bytes() == name)
             .ok_or(Errno::ENODEV)
+    }
+
+    /// The kind of a name, and which of that kind it is: what is behind a dot, of one that
+    /// is a program.
+    ///
+    /// # Errors
+    /// `ENODEV` if there is none.
+    pub fn from_full_name(name: &[u8]) -> Result<(Kind, Option<&str>), Errno> {
+        match name.strip_prefix(b"fuse.") {
+            Some(subtype) if !subtype.is_empty() => {
+                let subtype = str::from_utf8(subtype).map_err(|_| Errno::EINVAL)?;
+                Ok((Kind::Fuse, Some(subtype)))
+            }
+            _ => Ok((Kind::from_name(name)?, None)),
+        }
     }
 }

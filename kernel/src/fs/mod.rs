@@ -5,6 +5,7 @@ mod clock;
 mod devices;
 mod fifos;
 mod flusher;
+mod fuse;
 mod initrd;
 mod job;
 pub mod kinds;

@@ -4,7 +4,7 @@
 use super::clock::WallClock;
 use super::devices::EXTRA_NODES;
 use super::kinds::Kind;
-use super::{cgroup, loops, proc, root, sys};
+use super::{cgroup, fuse, loops, proc, root, sys};
 use crate::memory;
 use crate::net::space;
 use crate::process::net_space::NetNamespace;
@@ -64,15 +64,15 @@ pub fn memory_fs(clock: &Arc<WallClock>, bytes: u64, mode: u32) -> Result<Arc<dy
     )?)
 }
 
-/// A filesystem for mount(2), of this kind and with these options: one in memory, or
-/// one of those of which there is one, whose options are what they are. The caller may
+/// A filesystem for mount(2), of this kind and with these options: one in memory, one that
+/// is a program, which has a name of its own, or one of those of which there is one, whose options are what they are. The caller may
 /// mount something.
 ///
 /// # Errors
 /// `EINVAL` for options, `ENOMEM`, `ENODEV` if it could not be made at boot; `EPERM` for
 /// one that is not for the caller's user namespace.
 pub fn of_kind(
-    kind: Kind,
+    (kind, subtype): (Kind, Option<&str>),
     options: &str,
     context: &PathContext,
     flags: MountFlags,
@@ -80,7 +80,7 @@ pub fn of_kind(
     check_rights(kind, &context.cred)?;
     check_revealing(kind, context, flags)?;
     let read_only = flags.contains(MountFlags::RDONLY);
-    made(kind, options, &context.cred, read_only)
+    made((kind, subtype), options, &context.cred, read_only)
 }
 
 /// The filesystem itself. One that is there already is read-only or not, as it is.
@@ -88,7 +88,7 @@ pub fn of_kind(
 /// # Errors
 /// `ENODEV`, `EINVAL`, `ENOMEM`.
 pub fn made(
-    kind: Kind,
+    (kind, subtype): (Kind, Option<&str>),
     options: &str,
     cred: &Cred,
     read_only: bool,
@@ -98,6 +98,11 @@ pub fn made(
         let (clock, pages) = (try_arc(WallClock)?, try_arc(ChargedPages)?);
         let owner = cred.user_namespace.clone();
         let fs = MemFs::with_options(device_number(), options, owner, clock, pages)?;
+        fs.state().set_read_only(read_only)?;
+        return Ok(fs);
+    }
+    if kind == Kind::Fuse {
+        let fs = fuse::filesystem(options, subtype, cred)?;
         fs.state().set_read_only(read_only)?;
         return Ok(fs);
     }
@@ -167,6 +172,7 @@ pub fn give_up(fs: &Arc<dyn FileSystem>) {
 pub fn check_option(kind: Kind, key: &str, value: Option<&str>, cred: &Cred) -> Result<()> {
     match (kind, value) {
         (Kind::Devpts, _) => Ok(()),
+        (Kind::Fuse, value) => paddock_fuse::Options::check(key, value, cred),
         (Kind::Tmpfs, Some(value)) => Options::check(key, value, whole_memory(), cred),
         _ => Err(Errno::EINVAL),
     }
@@ -187,15 +193,15 @@ pub fn reconfiguration<'a>(
 }
 
 /// `EPERM` unless the caller may make a filesystem of a kind (user_namespaces(7)): one in
-/// memory and terminals with CAP_SYS_ADMIN where it is; control groups where the cgroup
-/// namespace belongs; `/proc` where the PID namespace belongs; `/sys` where the network
-/// namespace belongs; `/dev` only where the machine's own namespaces are.
+/// memory, terminals and programs with CAP_SYS_ADMIN where it is; control groups where the
+/// cgroup namespace belongs; `/proc` where the PID namespace belongs; `/sys` where the
+/// network namespace belongs; `/dev` only where the machine's own namespaces are.
 pub fn check_rights(kind: Kind, cred: &Cred) -> Result<()> {
     if cred.user_namespace.is_initial() {
         return cred.require(Cap::CAP_SYS_ADMIN);
     }
     match kind {
-        Kind::Tmpfs | Kind::Devpts => cred.require_here(Cap::CAP_SYS_ADMIN),
+        Kind::Tmpfs | Kind::Devpts | Kind::Fuse => cred.require_here(Cap::CAP_SYS_ADMIN),
         Kind::Cgroup2 => {
             let own = namespaces::of_running();
             cred.require_in(own.cgroup.owner(), Cap::CAP_SYS_ADMIN)

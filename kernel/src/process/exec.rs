@@ -181,7 +181,7 @@ fn close_marked(process: &Arc<Process>) {
         // Closing may sleep and take other locks: one by one, outside.
         let taken = files.lock().take_close_on_exec();
         match taken {
-            Some(entry) => files::release(process, entry),
+            Some(entry) => drop(files::release(process, entry)),
             None => return,
         }
     }

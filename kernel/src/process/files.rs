@@ -61,10 +61,14 @@ static NO_FILES: OnceCell<FileShare> = OnceCell::new();
 
 /// Lets go of a descriptor that a process closes, outside all locks: the one way.
 /// Sleeps.
-pub fn release(process: &Process, entry: FdEntry) {
+///
+/// # Errors
+/// What close(2) is to say of it; it is closed all the same.
+pub fn release(process: &Process, entry: FdEntry) -> Result<()> {
     locks::closing(process, entry.file());
-    entry.file().file().descriptor_closed(process.pid);
+    let closed = entry.file().file().descriptor_closed(process.pid);
     drop(entry);
+    closed
 }
 
 /// Makes the empty table, and connects what depends on descriptors being closed.

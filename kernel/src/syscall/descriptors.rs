@@ -18,8 +18,11 @@ use paddock_vfs::{File, IoctlArg, OpenFile, OpenFlags};
 /// close(2).
 pub fn close(call: &mut Call<'_>) -> Result<u64> {
     let entry = call.take_descriptor(call.int(0))?;
-    release(call.process(), entry);
-    Ok(0)
+    // What was begun is done: it is not made again.
+    match release(call.process(), entry) {
+        Err(error) if error.is_restart() => Err(Errno::EINTR),
+        result => result.map(|()| 0),
+    }
 }
 
 const CLOSE_RANGE_UNSHARE: u32 = 2;
@@ -48,7 +51,8 @@ pub fn close_range(call: &mut Call<'_>) -> Result<u64> {
     loop {
         let taken = files.lock().take_in_range(first, last);
         match taken {
-            Some(entry) => release(call.process(), entry),
+            // As on Linux, nobody is told what closing them came to.
+            Some(entry) => drop(release(call.process(), entry)),
             None => return Ok(0),
         }
     }
@@ -84,7 +88,8 @@ pub fn dup3(call: &mut Call<'_>) -> Result<u64> {
         .lock()
         .replace(new, file, flags.contains(OpenFlags::CLOEXEC), limit)?;
     if let Some(entry) = replaced {
-        release(call.process(), entry);
+        // dup3(2) tells nobody what closing it came to (dup(2), NOTES).
+        let _ = release(call.process(), entry);
     }
     Ok(new as u64)
 }
@@ -121,7 +126,7 @@ pub fn fcntl(call: &mut Call<'_>) -> Result<u64> {
             let flags = OpenFlags::from_bits_retain(argument as u32);
             let noatime = flags.difference(file.flags()).contains(OpenFlags::NOATIME);
             if noatime && let Some(path) = file.path() {
-                let rights = path.inode().metadata()?.rights();
+                let rights = path.inode().rights()?;
                 call.thread.with_cred(|cred| cred.check_owner(&rights))?;
             }
             let wanted = flags.contains(OpenFlags::ASYNC);

@@ -6,9 +6,9 @@ use crate::arch::user_access::copy_to_user;
 use crate::process::vfs::namespace;
 use alloc::vec::Vec;
 use core::cell::RefCell;
-use paddock_abi::dirent::put_dirent64;
+use paddock_abi::dirent::{DT_UNKNOWN, put_dirent64};
 use paddock_abi::{Errno, Result};
-use paddock_vfs::{DirEntry, OpenFile};
+use paddock_vfs::{DirEntry, FileKind, OpenFile};
 
 /// The most bytes of entries that one call gives.
 const MAX_ENTRIES: u64 = 32768;
@@ -63,7 +63,7 @@ fn give_entries(
     let mut emit = |entry: &DirEntry<'_>| {
         let entries = &mut *entries.borrow_mut();
         let room = &mut entries.buffer[entries.used..];
-        let kind = entry.kind.dirent_type();
+        let kind = entry.kind.map_or(DT_UNKNOWN, FileKind::dirent_type);
         let written = put_dirent64(room, entry.ino, entry.next, kind, entry.name);
         entries.used += written.unwrap_or(0);
         entries.refused |= written.is_none();

@@ -115,7 +115,7 @@ impl Tasks for Running {
         let Ok(thread) = running() else { return };
         let taken = thread.process.files().lock().remove(descriptor);
         if let Ok(entry) = taken {
-            files::release(&thread.process, entry);
+            let _ = files::release(&thread.process, entry);
         }
     }
 

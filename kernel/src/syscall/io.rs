@@ -306,7 +306,7 @@ pub fn remove_privileges(call: &Call<'_>, file: &OpenFile) -> Result<()> {
     if call.capable(Cap::CAP_FSETID) {
         return Ok(());
     }
-    let rights = path.inode().metadata()?.rights();
+    let rights = path.inode().rights()?;
     match call.thread.with_cred(|cred| cred.written_mode(&rights)) {
         None => Ok(()),
         mode => path.inode().set_metadata(&SetMetadata {

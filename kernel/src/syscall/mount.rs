@@ -43,10 +43,11 @@ const MS_IGNORED: u64 = 0x8000
 /// Flags by which mount(2) does something else than mounting.
 const MS_OTHER: u64 = MS_REMOUNT | MS_BIND | MS_MOVE | MS_PROPAGATION;
 
-/// mount(2): bind mounts, filesystems in memory, ext4 of loop devices, and those of the
-/// kernel's own: devpts, devtmpfs, proc, sysfs and cgroup2, each of which there is one.
-/// `ENODEV` for other kinds: other disks are mounted by the kernel itself, and are not
-/// remounted such that all is written at once (`EINVAL`). All mounts are private.
+/// mount(2): bind mounts, filesystems in memory, ext4 of loop devices, those that are
+/// programs (`fuse`), and those of the kernel's own: devpts, devtmpfs, proc, sysfs and
+/// cgroup2, each of which there is one. `ENODEV` for other kinds: other disks are mounted
+/// by the kernel itself, and are not remounted such that all is written at once
+/// (`EINVAL`). All mounts are private.
 pub fn mount(call: &mut Call<'_>) -> Result<u64> {
     let target = call.path(1)?;
     let context = call.context();
@@ -67,15 +68,15 @@ pub fn mount(call: &mut Call<'_>) -> Result<u64> {
     let options = options(call)?;
     let options = str::from_utf8(&options).map_err(|_| Errno::EINVAL)?;
     let flags = MountFlags::from_bits(bits).ok_or(Errno::EINVAL)?;
-    let kind = Kind::from_name(&kind)?;
+    let kind = Kind::from_full_name(&kind)?;
     let source = match call.word(0) {
         0 => None,
         text => Some(read_path(text)?),
     };
-    let fs = match kind.is_on_disk() {
+    let fs = match kind.0.is_on_disk() {
         false => fs::mounts::of_kind(kind, options, &context, flags)?,
         true => {
-            fs::mounts::check_rights(kind, &context.cred)?;
+            fs::mounts::check_rights(kind.0, &context.cred)?;
             let read_only = flags.contains(MountFlags::RDONLY);
             fs::mounts::of_device(&context, source.as_deref(), options, read_only)?
         }

@@ -189,7 +189,7 @@ fn create(call: &Call<'_>, context: &FsContext) -> Result<()> {
     context.create(
         || mounts::check_rights(kind, &cred),
         |options, read_only, source| match kind.is_on_disk() {
-            false => mounts::made(kind, options, &cred, read_only),
+            false => mounts::made((kind, None), options, &cred, read_only),
             true => {
                 let source = source.map(str::as_bytes);
                 mounts::of_device(&call.context(), source, options, read_only)

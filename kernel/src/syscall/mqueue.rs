@@ -162,10 +162,11 @@ impl File for QueueFile {
     }
 
     /// The process is told of no message of that queue any more.
-    fn descriptor_closed(&self, process: u32) {
+    fn descriptor_closed(&self, process: u32) -> Result<()> {
         if let Some(old) = self.0.unregister(|one| one.pid == process) {
             old.removed();
         }
+        Ok(())
     }
 
     fn as_any(&self) -> &dyn Any {

@@ -349,7 +349,7 @@ fn change_directory(call: &Call<'_>, at: Path) -> Result<u64> {
     if !at.is_dir() {
         return Err(Errno::ENOTDIR);
     }
-    namespace().access(&call.context(), &at, paddock_vfs::Access::EXECUTE)?;
+    namespace().ask_access(&call.context(), &at, paddock_vfs::Access::EXECUTE)?;
     shared_places::change(call.process(), &|paths| paths.base = at.clone());
     notify::settle();
     Ok(0)
@@ -376,7 +376,7 @@ pub fn chroot(call: &mut Call<'_>) -> Result<u64> {
     if !at.is_dir() {
         return Err(Errno::ENOTDIR);
     }
-    namespace().access(&context, &at, paddock_vfs::Access::EXECUTE)?;
+    namespace().ask_access(&context, &at, paddock_vfs::Access::EXECUTE)?;
     call.thread
         .with_cred(|cred| cred.require_here(Cap::CAP_SYS_CHROOT))?;
     shared_places::change(call.process(), &|paths| paths.root = at.clone());

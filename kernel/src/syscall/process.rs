@@ -77,7 +77,7 @@ fn start(call: &Call<'_>, request: &CloneRequest, pidfd: u64) -> Result<u64> {
     };
     let pid = process::clone(call.frame, request, &announce).inspect_err(|_| {
         if let Some(entry) = made.take().and_then(|fd| call.take_descriptor(fd).ok()) {
-            release(call.process(), entry);
+            let _ = release(call.process(), entry);
         }
     });
     Ok(u64::from(pid?.get()))

@@ -200,8 +200,15 @@ fn out_of(
 fn into(sides: &Sides<'_>, from: UserPtr<u64>, to: &PipeEnd<'_>, length: u64) -> Result<u64> {
     sides.input.ask_read()?;
     let mut at = At::new(sides.input, from)?;
-    let moved = sides.transfer(length, |chunk| {
-        to.fill(chunk, |room| at.read(sides.input, room))
+    let is_one = sides.input.file().gives_messages();
+    let mut is_done = false;
+    let moved = sides.transfer(length, |chunk| match is_done {
+        true => Ok(0),
+        false => {
+            let count = to.fill(chunk, |room| at.read(sides.input, room))?;
+            is_done = is_one;
+            Ok(count)
+        }
     })?;
     at.tell()?;
     Ok(moved)

@@ -198,7 +198,7 @@ fn access(call: &Call<'_>, flags: u32) -> Result<u64> {
         if flags & AT_EACCESS == 0 {
             context.cred = try_arc(context.cred.for_access())?;
         }
-        namespace().access(&context, &at, wanted)?;
+        namespace().ask_access(&context, &at, wanted)?;
     }
     Ok(0)
 }

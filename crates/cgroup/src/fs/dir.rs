@@ -115,7 +115,7 @@ impl Inode for DirNode {
             let entry = DirEntry {
                 name: control.name.as_bytes(),
                 ino: self.ino() + next,
-                kind: FileKind::Regular,
+                kind: Some(FileKind::Regular),
                 next,
             };
             if next > at {
@@ -131,7 +131,7 @@ impl Inode for DirNode {
             let entry = DirEntry {
                 name: child.name(),
                 ino: child.id() * INODES,
-                kind: FileKind::Directory,
+                kind: Some(FileKind::Directory),
                 next,
             };
             if !emit(&entry) {

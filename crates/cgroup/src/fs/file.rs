@@ -54,6 +54,7 @@ impl FileNode {
             uid,
             gid,
             directory: false,
+            decided_there: false,
         }
     }
 }

@@ -502,7 +502,7 @@ impl Core {
                 let entry = DirEntry {
                     name: entry.name(data),
                     ino: u64::from(entry.ino),
-                    kind: super::entry::kind_of(entry.code),
+                    kind: Some(super::entry::kind_of(entry.code)),
                     next: place + 1,
                 };
                 if !emit(&entry) {

@@ -337,7 +337,7 @@ impl Core {
                     let entry = DirEntry {
                         name: entry.name(data),
                         ino: u64::from(entry.ino),
-                        kind: kind_of(entry.code),
+                        kind: Some(kind_of(entry.code)),
                         next,
                     };
                     if !emit(&entry) {

@@ -164,6 +164,7 @@ impl<N> Names<N> {
             uid,
             gid,
             directory: false,
+            decided_there: false,
         };
         try_arc(Queue::new(rights, size, paid))
     }

@@ -71,7 +71,7 @@ impl Entries {
             let entry = DirEntry {
                 name: &entry.name,
                 ino: entry.node.ino,
-                kind: entry.node.kind,
+                kind: Some(entry.node.kind),
                 next: cursor + 1,
             };
             if !emit(&entry) {

@@ -125,6 +125,7 @@ impl Shared {
             files_free: free.saturating_mul(NODES_PER_PAGE),
             name_max: 255,
             fsid: fsid(self.device),
+            io_size: 0,
         }
     }
 }

@@ -31,8 +31,7 @@ impl MountNamespace {
     /// chmod(2). `EPERM`, `EROFS`.
     pub fn chmod(&self, context: &PathContext, at: &Path, mode: u32) -> Result<()> {
         at.mount.check_writable()?;
-        let meta = at.inode().metadata()?;
-        let mode = context.cred.chmod(&meta.rights(), mode)?;
+        let mode = context.cred.chmod(&at.inode().rights()?, mode)?;
         at.inode().set_metadata(&SetMetadata {
             mode: Some(mode),
             ..SetMetadata::default()
@@ -56,8 +55,7 @@ impl MountNamespace {
         };
         let (uid, gid) = (given(IdKind::User, uid)?, given(IdKind::Group, gid)?);
         at.mount.check_writable()?;
-        let meta = at.inode().metadata()?;
-        let mode = context.cred.chown(&meta.rights(), uid, gid)?;
+        let mode = context.cred.chown(&at.inode().rights()?, uid, gid)?;
         at.inode().set_metadata(&SetMetadata {
             uid,
             gid,
@@ -80,8 +78,7 @@ impl MountNamespace {
             return Ok(());
         }
         at.mount.check_writable()?;
-        let meta = at.inode().metadata()?;
-        let (who, rights) = (&context.cred, meta.rights());
+        let (who, rights) = (&context.cred, at.inode().rights()?);
         let both_now = matches!((atime, mtime), (SetTime::Now(_), SetTime::Now(_)));
         if who.check_owner(&rights).is_err() {
             match both_now {
@@ -109,8 +106,7 @@ impl MountNamespace {
             return Err(Errno::EINVAL);
         }
         at.mount.check_writable()?;
-        let meta = at.inode().metadata()?;
-        let rights = meta.rights();
+        let rights = at.inode().rights()?;
         context.cred.check_file(&rights, Access::WRITE)?;
         let _writing = Writing::new(at.inode())?;
         lease::check(at.inode(), OpenFlags::WRONLY)?;
@@ -127,17 +123,24 @@ impl MountNamespace {
     /// access(2) for whom `context` says. `EACCES`, also of a file that is to be executed
     /// where the mount forbids that; `EROFS`.
     pub fn access(&self, context: &PathContext, at: &Path, access: Access) -> Result<()> {
-        let meta = at.inode().metadata()?;
-        if access.contains(Access::EXECUTE) && meta.kind == FileKind::Regular && at.forbids_exec() {
+        let kind = at.kind();
+        if access.contains(Access::EXECUTE) && kind == FileKind::Regular && at.forbids_exec() {
             return Err(Errno::EACCES);
         }
         let stored = matches!(
-            meta.kind,
+            kind,
             FileKind::Regular | FileKind::Directory | FileKind::Symlink
         );
         if access.contains(Access::WRITE) && stored {
             at.mount.check_writable()?;
         }
-        context.cred.check_file(&meta.rights(), access)
+        context.cred.check_file(&at.inode().rights()?, access)
+    }
+
+    /// The same where a program wants to know: a filesystem that decides itself is asked
+    /// beforehand.
+    pub fn ask_access(&self, context: &PathContext, at: &Path, access: Access) -> Result<()> {
+        self.access(context, at, access)?;
+        at.inode().check_access(access)
     }
 }

@@ -5,9 +5,9 @@ use super::name::Name;
 use super::walk::Walk;
 use super::{MountNamespace, Path, PathContext};
 use crate::notify::{self, Events, Watched};
-use crate::{Access, Errno, FileKind, Inode, Metadata, NewNode, Result};
+use crate::{Access, Errno, FileKind, Inode, NewNode, Result};
 use alloc::sync::Arc;
-use paddock_cred::Cap;
+use paddock_cred::{Cap, FileRights};
 
 /// The last component of a path, and where it is.
 pub(super) struct Place<'a> {
@@ -45,10 +45,10 @@ impl MountNamespace {
         kind: FileKind,
         mode: u32,
     ) -> Result<NewNode> {
-        let meta = check_change(context, dir)?;
+        let rights = check_change(context, dir)?;
         let mode = mode & 0o7777 & !context.umask;
         let directory = kind == FileKind::Directory;
-        let (mode, gid) = context.cred.created(&meta.rights(), mode, directory);
+        let (mode, gid) = context.cred.created(&rights, mode, directory);
         let node = NewNode::new(kind, mode, &context.cred);
         Ok(NewNode { gid, ..node })
     }
@@ -61,10 +61,11 @@ impl MountNamespace {
         name: &[u8],
     ) -> Result<Arc<Dentry>> {
         let dentry = {
-            let _names = dir.dentry.dir_lock.lock();
-            let names = Names::new(name)?;
+            let names = dir.dentry.lock_names();
+            let own = Names::new(name)?;
             let inode = make(dir.inode())?;
-            self.remember(&dir.dentry, names, inode)
+            let _names = names.or_now(&dir.dentry);
+            self.remember(&dir.dentry, own, inode)
         };
         notify::to_name(
             &dir.dentry,
@@ -218,13 +219,14 @@ impl MountNamespace {
         let dir = &place.dir;
         check_not_generated(place, self)?;
         let (kind, victim) = {
-            let _names = dir.dentry.dir_lock.lock();
+            let names = dir.dentry.lock_names();
             let victim = self.child_locked(&dir.dentry, &place.name)?;
             check_delete(context, dir, victim.inode())?;
             self.check_not_mount_point(context, &victim)?;
             let kind = victim.kind();
             let victim = self.let_go(victim);
             remove(dir.inode(), kind)?;
+            let _names = names.or_now(&dir.dentry);
             if let Victim::InUse(victim) = &victim {
                 dir.dentry.forget_child(&place.name);
                 victim.mark_removed();
@@ -271,8 +273,8 @@ enum Victim {
     Unused(Option<Watched>),
 }
 
-/// May names be added to `dir`? Its metadata.
-pub(super) fn check_change(context: &PathContext, dir: &Path) -> Result<Metadata> {
+/// May names be added to `dir`? Its rights.
+pub(super) fn check_change(context: &PathContext, dir: &Path) -> Result<FileRights> {
     if !dir.is_dir() {
         return Err(Errno::ENOTDIR);
     }
@@ -280,12 +282,12 @@ pub(super) fn check_change(context: &PathContext, dir: &Path) -> Result<Metadata
     if !dir.inode().takes_names() {
         return Err(Errno::EPERM);
     }
-    let meta = dir.inode().metadata()?;
+    let rights = dir.inode().rights()?;
     let wanted = Access::WRITE | Access::EXECUTE;
-    context.cred.check_file(&meta.rights(), wanted)?;
+    context.cred.check_file(&rights, wanted)?;
     match dir.dentry.is_removed() {
         true => Err(Errno::ENOENT),
-        false => Ok(meta),
+        false => Ok(rights),
     }
 }
 
@@ -314,6 +316,5 @@ pub(super) fn check_delete(
     if cred.capable(Cap::CAP_DAC_OVERRIDE) && cred.capable(Cap::CAP_FOWNER) {
         return Ok(());
     }
-    let dir = dir.inode().metadata()?;
-    cred.check_delete(&dir.rights(), &victim.metadata()?.rights())
+    cred.check_delete(&dir.inode().rights()?, &victim.rights()?)
 }

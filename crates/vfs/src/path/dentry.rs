@@ -12,7 +12,9 @@ use alloc::collections::BTreeSet;
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use paddock_sync::{Mutex, OnceCell, PreemptOff, Rank, SMALL, SpinLock, may_allocate, try_arc};
+use paddock_sync::{
+    Mutex, MutexGuard, OnceCell, PreemptOff, Rank, SMALL, SpinLock, may_allocate, try_arc,
+};
 
 /// Names known to be absent that a directory keeps.
 const MOST_ABSENT: usize = 128;
@@ -32,6 +34,17 @@ pub(super) enum Known {
     Absent,
     /// The filesystem must be asked.
     Nothing,
+}
+
+/// The lock of a directory's names, where it is held while the filesystem is asked: whose
+/// names are not remembered, that may take as long as it likes, and lock nobody out.
+pub(super) struct NamesLock<'a>(Option<MutexGuard<'a, ()>>);
+
+impl<'a> NamesLock<'a> {
+    /// The lock from here on: what the filesystem has done is remembered.
+    pub fn or_now(self, dir: &'a Dentry) -> MutexGuard<'a, ()> {
+        self.0.unwrap_or_else(|| dir.dir_lock.lock())
+    }
 }
 
 /// What may be remembered of a directory's names.
@@ -75,7 +88,8 @@ pub struct Dentry {
     place: SpinLock<Place, PreemptOff>,
     children: SpinLock<Children, PreemptOff>,
     /// Held while the directory's names change, or are looked up on disk, so
-    /// that the cache and the filesystem never disagree.
+    /// that the cache and the filesystem never disagree; where names are not remembered,
+    /// while its list of dentries changes ([`NamesLock`]).
     pub(super) dir_lock: Mutex<()>,
     /// Where the cache has it, if it does.
     cache_slot: AtomicU32,
@@ -177,6 +191,11 @@ impl Dentry {
     /// What is remembered of its names.
     pub(super) fn keeping(&self) -> Keeping {
         self.keeping
+    }
+
+    /// Locks its names before the filesystem is asked or changed.
+    pub(super) fn lock_names(&self) -> NamesLock<'_> {
+        NamesLock((self.keeping == Keeping::All).then(|| self.dir_lock.lock()))
     }
 
     /// The hash of a name in this directory.

@@ -55,7 +55,8 @@ bitflags::bitflags! {
     /// Flags of umount2(2).
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub struct Unmount: u32 {
-        /// Disturbs whoever is at it, where a filesystem knows how: none here does.
+        /// Disturbs whoever is at it, where a filesystem knows how
+        /// ([`FileSystem::interrupt`]).
         const FORCE = 1;
         /// Out of the tree at once, with all below it; it stays for whoever uses it.
         const DETACH = 2;
@@ -397,6 +398,10 @@ pub struct MountInfo {
     pub target: Vec<u8>,
     /// The kind of filesystem.
     pub kind: &'static str,
+    /// What follows that, behind a dot.
+    pub subtype: Option<String>,
+    /// Options of the filesystem's own, each behind a comma.
+    pub options: String,
     /// The flags.
     pub flags: MountFlags,
     /// Whether the filesystem refuses changes through any mount.

@@ -173,15 +173,16 @@ impl MountNamespace {
     #[cold]
     #[inline(never)]
     fn sought_child(&self, dir: &Arc<Dentry>, name: &[u8]) -> Result<Arc<Dentry>> {
-        let _names = dir.dir_lock.lock();
+        let _names = dir.lock_names();
         self.child_locked(dir, name)
     }
 
-    /// As [`child`](Self::child), for the holder of the directory's lock,
-    /// which is not a generated one.
+    /// As [`child`](Self::child), for the holder of [`Dentry::lock_names`] of the
+    /// directory, which is not a generated one.
     pub(super) fn child_locked(&self, dir: &Arc<Dentry>, name: &[u8]) -> Result<Arc<Dentry>> {
         if dir.keeping() != Keeping::All {
             let inode = dir.inode().lookup(name)?;
+            let _names = dir.dir_lock.lock();
             return match dir.cached_child(name) {
                 Known::Present(child) if Arc::ptr_eq(child.inode(), &inode) => Ok(child),
                 _ => Ok(dir.add_child(Names::new(name)?, inode)),
@@ -209,7 +210,9 @@ impl MountNamespace {
         inode: Arc<dyn Inode>,
     ) -> Arc<Dentry> {
         let child = dir.add_child(names, inode);
-        self.cache.add(&child);
+        if dir.keeping() == Keeping::All {
+            self.cache.add(&child);
+        }
         child
     }
 
@@ -325,8 +328,12 @@ impl MountNamespace {
         }
         let mount = at.mount.clone();
         drop(at);
+        if how.contains(Unmount::FORCE) {
+            mount.fs.interrupt();
+        }
         if how.contains(Unmount::DETACH) {
             self.mounts.detach(&mount)?;
+            mount.fs.left_tree();
             drop(mount);
             return self.release_detached();
         }

@@ -8,10 +8,14 @@ use crate::lease;
 use crate::notify::fanotify::Mask;
 use crate::notify::{self, Events};
 use crate::{
-    Access, Errno, File, FileKind, NewNode, OpenFile, OpenFlags, Result, SetMetadata, Writing,
+    Access, Errno, File, FileKind, Inode, NewNode, OpenFile, OpenFlags, Result, SetMetadata,
+    Writing,
 };
 use alloc::sync::Arc;
 use paddock_cred::Cap;
+
+/// A file that was just made, and its open file if that was made with it.
+type MadeFile = (Arc<Dentry>, Option<Arc<dyn File>>);
 
 impl MountNamespace {
     /// Opens `path`; `mode` (before the mask) is for a file that is made.
@@ -64,17 +68,18 @@ impl MountNamespace {
         if is_regular {
             lease::check(at.inode(), flags)?;
         }
+        // Before it is cut: a filesystem that decides itself refuses it here.
+        let file = self.file_of(&at, flags)?;
         if truncate && is_regular {
             let change = SetMetadata {
                 size: Some(0),
-                mode: context.cred.written_mode(&at.inode().metadata()?.rights()),
+                mode: context.cred.written_mode(&at.inode().rights()?),
                 ..SetMetadata::default()
             };
             at.inode().set_metadata(&change)?;
             cut::length_was_set(at.inode());
             notify::at_name(&at, Events::MODIFY);
         }
-        let file = self.file_of(&at, flags)?;
         describe(at, file, flags, writing.filter(|_| flags.writable()))
     }
 
@@ -138,9 +143,9 @@ impl MountNamespace {
                 return Err(Errno::EISDIR);
             }
             if walk.is_unknown(&name)?
-                && let Ok(dentry) = self.create_file(context, &walk.at, &name, mode)
+                && let Ok(made) = self.create_file(context, &walk.at, &name, (flags, mode))
             {
-                return self.open_created(walk.at.at(dentry), flags);
+                return self.open_created(&walk.at, made, flags);
             }
             // It is there, or cannot be made: which of both, and why, is found out here.
             match walk.lookup(&name) {
@@ -155,16 +160,18 @@ impl MountNamespace {
                     walk.enter(found)?;
                     return self.open_existing(context, walk.at, flags);
                 }
-                Err(Errno::ENOENT) => match self.create_file(context, &walk.at, &name, mode) {
-                    Ok(dentry) => return self.open_created(walk.at.at(dentry), flags),
-                    // Someone else made it meanwhile: look again.
-                    Err(Errno::EEXIST) if !exclusive => {
-                        let found = walk.lookup(&name)?;
-                        walk.enter(found)?;
-                        return self.open_existing(context, walk.at, flags);
+                Err(Errno::ENOENT) => {
+                    match self.create_file(context, &walk.at, &name, (flags, mode)) {
+                        Ok(made) => return self.open_created(&walk.at, made, flags),
+                        // Someone else made it meanwhile: look again.
+                        Err(Errno::EEXIST) if !exclusive => {
+                            let found = walk.lookup(&name)?;
+                            walk.enter(found)?;
+                            return self.open_existing(context, walk.at, flags);
+                        }
+                        Err(error) => return Err(error),
                     }
-                    Err(error) => return Err(error),
-                },
+                }
                 Err(error) => return Err(error),
             }
         }
@@ -175,16 +182,32 @@ impl MountNamespace {
         context: &PathContext,
         dir: &Path,
         name: &[u8],
-        mode: u32,
-    ) -> Result<Arc<Dentry>> {
+        (flags, mode): (OpenFlags, u32),
+    ) -> Result<MadeFile> {
         let node = self.prepare_create(context, dir, FileKind::Regular, mode)?;
-        self.change_dir(dir, |inode| inode.create(name, &node), name)
+        let mut opened = None;
+        let make = |inode: &Arc<dyn Inode>| {
+            let (inode, file) = inode.create_open(name, &node, flags)?;
+            opened = file;
+            Ok(inode)
+        };
+        let dentry = self.change_dir(dir, make, name)?;
+        Ok((dentry, opened))
     }
 
     /// A file just made is open whatever its mode says.
-    fn open_created(&self, at: Path, flags: OpenFlags) -> Result<Arc<OpenFile>> {
+    fn open_created(
+        &self,
+        dir: &Path,
+        (dentry, file): MadeFile,
+        flags: OpenFlags,
+    ) -> Result<Arc<OpenFile>> {
+        let at = dir.at(dentry);
         ask(&at)?;
-        let file = at.inode().clone().open(flags)?;
+        let file = match file {
+            Some(file) => Some(file),
+            None => at.inode().clone().open(flags)?,
+        };
         let writing = flags.writable().then(|| Writing::at(&at));
         describe(at, file, flags, writing.transpose()?)
     }
@@ -291,7 +314,7 @@ fn check_open(context: &PathContext, at: &Path, flags: OpenFlags) -> Result<()> 
     if cred.capable(Cap::CAP_DAC_OVERRIDE) && (!noatime || cred.capable(Cap::CAP_FOWNER)) {
         return Ok(());
     }
-    let rights = inode.metadata()?.rights();
+    let rights = inode.rights()?;
     cred.check_file(&rights, access)?;
     match noatime {
         true => cred.check_owner(&rights),

@@ -1,7 +1,7 @@
 //! rename(2).
 
 use super::change::{Place, check_change, check_delete};
-use super::dentry::{Dentry, Names};
+use super::dentry::{Dentry, Keeping, Names};
 use super::{MountNamespace, PathContext};
 use crate::notify;
 use crate::{Errno, FileKind, Result};
@@ -26,7 +26,10 @@ impl MountNamespace {
         if from.dir.mount.id != to.dir.mount.id {
             return Err(Errno::EXDEV);
         }
-        let renaming = self.renaming.lock();
+        // Whose names are not remembered may take as long as it likes to answer: only what
+        // is done of dentries then has the lock.
+        let is_kept = from.dir.dentry.keeping() == Keeping::All;
+        let renaming = is_kept.then(|| self.renaming.lock());
         let Some(done) = self.rename_locked(old_context, &from, &to, flags)? else {
             return Ok(());
         };
@@ -63,8 +66,9 @@ impl MountNamespace {
         check_change(context, &from.dir)?;
         check_change(context, &to.dir)?;
         let same_dir = Arc::ptr_eq(&from.dir.dentry, &to.dir.dentry);
-        let _from_names = from.dir.dentry.dir_lock.lock();
-        let _to_names = (!same_dir).then(|| to.dir.dentry.dir_lock.lock());
+        let (old_dir, new_dir) = (&from.dir.dentry, &to.dir.dentry);
+        let from_names = old_dir.lock_names();
+        let to_names = (!same_dir).then(|| new_dir.lock_names());
         let source = self.child_locked(&from.dir.dentry, &from.name)?;
         let target = match self.child_locked(&to.dir.dentry, &to.name) {
             Ok(target) => Some(target),
@@ -74,10 +78,18 @@ impl MountNamespace {
         self.check_rename(context, from, to, &source, target.as_ref())
             .map_err(|error| in_exchange(error, flags))?;
         let names = (Names::new(&from.name)?, Names::new(&to.name)?);
-        let new_dir = to.dir.inode();
-        from.dir
+        old_dir
             .inode()
-            .rename(&from.name, new_dir, &to.name, flags)?;
+            .rename(&from.name, new_dir.inode(), &to.name, flags)?;
+        let is_kept = old_dir.keeping() == Keeping::All;
+        let _renaming = (!is_kept).then(|| self.renaming.lock());
+        let _from_names = from_names.or_now(old_dir);
+        let _to_names = to_names.map(|names| names.or_now(new_dir));
+        if !is_kept && new_dir.is_within(&source) {
+            // Others have moved the directory meanwhile, and the filesystem has not minded:
+            // dentries stay a tree.
+            return Err(Errno::EIO);
+        }
         if target
             .as_ref()
             .is_some_and(|target| same_inode(target, &source))

@@ -401,6 +401,8 @@ impl MountNamespace {
                 source: mount.source().into(),
                 target,
                 kind: mount.fs.kind(),
+                subtype: mount.fs.subtype().map(Into::into),
+                options: mount.fs.shown_options()?,
                 flags: mount.flags(),
                 fs_read_only: mount.is_fs_read_only(),
             });

@@ -137,8 +137,7 @@ impl<'a> Walk<'a> {
         if cred.capable(Cap::CAP_DAC_OVERRIDE) || cred.capable(Cap::CAP_DAC_READ_SEARCH) {
             return Ok(());
         }
-        let meta = self.at.inode().metadata()?;
-        cred.check_file(&meta.rights(), Access::EXECUTE)
+        cred.check_file(&self.at.inode().rights()?, Access::EXECUTE)
     }
 
     /// The dentry of `name` where the walk stands. `ENOENT`, `ENOTDIR`,

@@ -47,7 +47,9 @@ impl MountNamespace {
                 return Err(Errno::ENODATA);
             }
             Class::User if !has_user_attributes(meta.kind) => return Err(Errno::ENODATA),
-            Class::User => context.cred.check_file(&meta.rights(), Access::READ)?,
+            Class::User => context
+                .cred
+                .check_file(&at.inode().rights()?, Access::READ)?,
             _ => {}
         }
         at.inode().get_xattr(name)
@@ -109,9 +111,9 @@ fn check_change(context: &PathContext, at: &Path, name: &[u8]) -> Result<()> {
         Class::User => {
             let sticky = meta.kind == FileKind::Directory && meta.mode & S_ISVTX != 0;
             if sticky {
-                who.check_owner(&meta.rights())?;
+                who.check_owner(&at.inode().rights()?)?;
             }
-            who.check_file(&meta.rights(), Access::WRITE)
+            who.check_file(&at.inode().rights()?, Access::WRITE)
         }
         Class::Trusted | Class::Security => who.require(Cap::CAP_SYS_ADMIN),
     }

@@ -135,7 +135,7 @@ impl Inode for ProcInode {
             let entry = DirEntry {
                 name: &entry.name,
                 ino: child_ino(self.ino, &entry.name),
-                kind: entry.kind,
+                kind: Some(entry.kind),
                 next: entry.key.saturating_add(1),
             };
             if !emit(&entry) {

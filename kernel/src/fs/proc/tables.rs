@@ -6,6 +6,7 @@ use crate::process::object::UNLIMITED;
 use crate::process::vfs;
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::fmt;
 use paddock_abi::{Errno, Result};
 use paddock_vfs::path::{MountFlags, MountInfo};
 
@@ -72,6 +73,19 @@ fn options(info: &MountInfo, read_only: bool) -> Result<String> {
     Ok(text)
 }
 
+/// A mount's kind of filesystem, and which of that kind.
+struct Kind<'a>(&'a MountInfo);
+
+impl fmt::Display for Kind<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0.kind)?;
+        match &self.0.subtype {
+            Some(subtype) => write!(f, ".{subtype}"),
+            None => Ok(()),
+        }
+    }
+}
+
 fn all_mounts(subject: &Subject) -> Result<Vec<MountInfo>> {
     let root = subject.process.paths.lock().root.clone();
     let mounts = vfs::namespace().mounts(&root)?;
@@ -89,7 +103,8 @@ pub fn mounts(subject: &Subject, out: &mut Text<'_>) -> Result<()> {
         out.escaped(&info.target)?;
         let read_only = info.fs_read_only || info.flags.contains(MountFlags::RDONLY);
         let options = options(&info, read_only)?;
-        out.put(format_args!(" {} {options} 0 0\n", info.kind))?;
+        let (kind, own) = (Kind(&info), &info.options);
+        out.put(format_args!(" {kind} {options}{own} 0 0\n"))?;
     }
     Ok(())
 }
@@ -101,9 +116,10 @@ pub fn mount_info(subject: &Subject, out: &mut Text<'_>) -> Result<()> {
         out.put(format_args!("{number} {parent} 0:{number} / "))?;
         out.escaped(&info.target)?;
         let options = options(&info, info.flags.contains(MountFlags::RDONLY))?;
-        out.put(format_args!(" {options} - {} ", info.kind))?;
+        out.put(format_args!(" {options} - {} ", Kind(&info)))?;
         out.escaped(info.source.as_bytes())?;
-        out.put(format_args!(" {}\n", access(info.fs_read_only)))?;
+        let access = access(info.fs_read_only);
+        out.put(format_args!(" {access}{}\n", info.options))?;
     }
     Ok(())
 }

@@ -10,6 +10,7 @@
 mod events;
 mod fanotify;
 mod files;
+mod fuse;
 mod identity;
 mod ipc;
 mod keys;
@@ -52,6 +53,7 @@ const FOLDERS: &[&[Named]] = &[
     events::ALL,
     fanotify::ALL,
     files::ALL,
+    fuse::ALL,
     identity::ALL,
     ipc::ALL,
     keys::ALL,

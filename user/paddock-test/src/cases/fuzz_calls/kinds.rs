@@ -96,7 +96,7 @@ pub const MAPPED: u64 = 0x10_1000_0000;
 pub const MAPPED_PAGES: u64 = 64;
 /// Descriptors that a round begins with.
 pub const FIRST_FD: u64 = 10;
-pub const FDS: u64 = 40;
+pub const FDS: u64 = 42;
 const PAGE: u64 = 4096;
 
 /// A value of which only the caller knows what it is.

@@ -51,6 +51,7 @@ pub fn make(folder: &Path) -> Result<(), String> {
         ("urandom", 0x109),
         ("tty", 0x500),
         ("ptmx", 0x502),
+        ("fuse", 0xae5),
     ] {
         let path = sys::path(&folder.join("dev").join(name));
         call!(libc::mknod(path.as_ptr(), libc::S_IFCHR | 0o666, device))?;
@@ -219,6 +220,7 @@ fn descriptors() -> Result<(), Errno> {
         open(c"/proc/self/stat", libc::O_RDONLY),
         open(c"/proc", libc::O_RDONLY),
         open(c"/proc/self/maps", libc::O_RDONLY),
+        open(c"/dev/fuse", libc::O_RDWR | libc::O_NONBLOCK),
     ];
     let mut ends = [-1; 2];
     for flags in [0, libc::O_NONBLOCK] {

@@ -74,7 +74,7 @@ pub const XATTRS: &[&str] = &[
 ];
 pub const QUEUES: &[&str] = &["fuzz-a", "fuzz-b", "", "a/b", "."];
 /// Without cgroup2, whose groups would stay.
-pub const FSTYPES: &[&str] = &["", "bind", "nothing", "tmpfs", "ext4"];
+pub const FSTYPES: &[&str] = &["", "bind", "nothing", "tmpfs", "ext4", "fuse"];
 pub const LENGTHS: &[u64] = &[
     0,
     1,
