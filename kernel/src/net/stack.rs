@@ -5,6 +5,8 @@
 //! Nothing blocking and nothing async fits inside: a section takes a closure
 //! and gives a plain value.
 
+use crate::memory::frames;
+use alloc::boxed::Box;
 use core::future::{Future, poll_fn};
 use core::pin::pin;
 use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -14,14 +16,21 @@ use embassy_net::{Config, Runner, Stack, StackResources};
 use paddock_abi::{Errno, Result};
 use paddock_sync::{PreemptOff, Rank, SpinLock};
 
-/// Sockets that each stack has room for, its own (DHCP, DNS) included.
+/// Sockets that each stack has room for, its own (DHCP, DNS) included: about a kilobyte
+/// each, whether there are any or not.
 pub const SOCKETS: usize = 128;
+/// The same where there are few megabytes.
+const FEW_SOCKETS: usize = 32;
+/// Frames of a machine that has more than few megabytes: 16 MiB.
+const MANY_FRAMES: usize = 4096;
 const OWN_SOCKETS: usize = 4;
 
 /// A network stack behind its door.
 pub struct NetStack {
     stack: SpinLock<Stack<'static>, PreemptOff>,
     sockets: AtomicUsize,
+    /// The most of them.
+    room: usize,
     /// What the interface is called.
     pub name: &'static str,
 }
@@ -42,12 +51,24 @@ impl NetStack {
         config: Config,
         seed: u64,
     ) -> (NetStack, Runner<'static, D>) {
-        let resources =
-            alloc::boxed::Box::leak(alloc::boxed::Box::new(StackResources::<SOCKETS>::new()));
-        let (stack, runner) = embassy_net::new(driver, config, resources, seed);
+        let room = match frames::total() < MANY_FRAMES {
+            true => FEW_SOCKETS,
+            false => SOCKETS,
+        };
+        let (stack, runner) = match room {
+            FEW_SOCKETS => {
+                let resources = Box::leak(Box::new(StackResources::<FEW_SOCKETS>::new()));
+                embassy_net::new(driver, config, resources, seed)
+            }
+            _ => {
+                let resources = Box::leak(Box::new(StackResources::<SOCKETS>::new()));
+                embassy_net::new(driver, config, resources, seed)
+            }
+        };
         let stack = NetStack {
             stack: SpinLock::new(Rank::NetStack, stack),
             sockets: AtomicUsize::new(OWN_SOCKETS),
+            room,
             name,
         };
         (stack, runner)
@@ -86,7 +107,7 @@ impl NetStack {
     /// # Errors
     /// `ENFILE` if there is none.
     pub fn reserve_socket(&self) -> Result<()> {
-        let more = |used| (used < SOCKETS).then_some(used + 1);
+        let more = |used| (used < self.room).then_some(used + 1);
         self.sockets
             .fetch_update(Relaxed, Relaxed, more)
             .map(drop)
