@@ -106,7 +106,10 @@ impl Calls {
                 .and_then(|made| machine.good_so_far().map(|()| made));
             match made {
                 Ok(made) => calls += made,
-                Err(error) => return Err(self.explain(error, first, count)),
+                Err(error) => {
+                    let error = with_threads(&machine, error);
+                    return Err(self.explain(error, first, count));
+                }
             }
             done += count;
             if done % (CHUNK * 10) < count || self.amount.next(done, calls) == 0 {
@@ -157,6 +160,14 @@ impl Calls {
         };
         machine.complained()?;
         Ok(format!("ended with these calls:\n{}", last_calls(&error)))
+    }
+}
+
+/// The error, with what the machine's threads wait for, if it answers.
+fn with_threads(machine: &Machine, error: anyhow::Error) -> anyhow::Error {
+    match machine.sh("ps; cat /proc/paddock/threads") {
+        Ok(threads) => error.context(format!("the machine's threads:\n{threads}")),
+        Err(_) => error,
     }
 }
 
