@@ -40,12 +40,7 @@ pub fn connect(user: &str, path: &[u8]) -> Result<Arc<UnixSocket>> {
     let (context, credentials) = identity(user)?;
     let at = namespace().resolve(&context, path, true)?;
     namespace().access(&context, &at, Access::WRITE)?;
-    let socket = UnixSocket::new(
-        Kind::Stream,
-        credentials,
-        space::initial().number(),
-        &paying(),
-    )?;
+    let socket = stream(credentials)?;
     socket.connect(&Target::at(at.inode())?, credentials)?;
     Ok(socket)
 }
@@ -108,12 +103,7 @@ fn listen_as(
         other => other,
     })?;
     let bind = || -> Result<_> {
-        let socket = UnixSocket::new(
-            Kind::Stream,
-            credentials,
-            space::initial().number(),
-            &paying(),
-        )?;
+        let socket = stream(credentials)?;
         socket.bind(Name::path(path.clone(), made.inode().clone())?)?;
         socket.listen(-1, credentials)?;
         Ok(socket)
@@ -127,4 +117,10 @@ fn listen_as(
         folder,
         context,
     })
+}
+
+/// A fresh socket. `ENOMEM`.
+fn stream(credentials: Ucred) -> Result<Arc<UnixSocket>> {
+    let net = space::initial().number();
+    UnixSocket::new(Kind::Stream, credentials, net, &paying())
 }

@@ -277,3 +277,22 @@ pub(in crate::cases::contracts) fn touching(
         0
     })
 }
+
+/// 127.0.0.1 with a port.
+pub(in crate::cases::contracts) fn local_port(port: u16) -> sockaddr_in {
+    sockaddr_in {
+        sin_family: AF_INET as sa_family_t,
+        sin_port: port.to_be(),
+        sin_addr: in_addr {
+            s_addr: INADDR_LOOPBACK.to_be(),
+        },
+        sin_zero: [0; 8],
+    }
+}
+
+/// The port that a socket is bound to.
+pub(in crate::cases::contracts) fn port_of(fd: i32) -> Result<u16, Errno> {
+    let (mut address, mut length) = (local_port(0), size_of::<sockaddr_in>() as socklen_t);
+    call!(getsockname(fd, (&raw mut address).cast(), &raw mut length))?;
+    Ok(u16::from_be(address.sin_port))
+}

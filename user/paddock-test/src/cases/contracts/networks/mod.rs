@@ -46,18 +46,6 @@ fn inet(kind: i32) -> Result<i32, Errno> {
     call!(socket(AF_INET, kind, 0))
 }
 
-/// 127.0.0.1 with a port.
-fn at(port: u16) -> sockaddr_in {
-    sockaddr_in {
-        sin_family: AF_INET as sa_family_t,
-        sin_port: port.to_be(),
-        sin_addr: in_addr {
-            s_addr: INADDR_LOOPBACK.to_be(),
-        },
-        sin_zero: [0; 8],
-    }
-}
-
 /// bind(2) or connect(2) to an address of IPv4.
 fn with_address(
     call: unsafe extern "C" fn(i32, *const sockaddr, socklen_t) -> i32,
@@ -67,11 +55,4 @@ fn with_address(
     let (address, length) = ((&raw const *address).cast(), size_of::<sockaddr_in>());
     // SAFETY: the address is as long as is said.
     sys::checked(unsafe { call(fd, address, length as socklen_t) })
-}
-
-/// The port that a socket is bound to.
-fn port_of(fd: i32) -> Result<u16, Errno> {
-    let (mut address, mut length) = (at(0), size_of::<sockaddr_in>() as socklen_t);
-    call!(getsockname(fd, (&raw mut address).cast(), &raw mut length))?;
-    Ok(u16::from_be(address.sin_port))
 }

@@ -1,6 +1,6 @@
 //! network_namespaces(7): interfaces, ports and abstract names apart; sockets stay where
 //! they were made.
-use super::{at, flags_of, inet, port_of, set_flags, with_address};
+use super::{flags_of, inet, set_flags, with_address};
 use crate::cases::contracts::prelude::*;
 
 /// An abstract name.
@@ -31,7 +31,7 @@ fn connect_abstract(name: &[u8]) -> Result<i32, Errno> {
 
 pub fn run(t: &mut Report) -> Outcome {
     let outside = inet(SOCK_STREAM)?;
-    with_address(bind, outside, &at(0))?;
+    with_address(bind, outside, &local_port(0))?;
     call!(listen(outside, 4))?;
     let port = port_of(outside)?;
     let made_before = inet(SOCK_STREAM)?;
@@ -49,7 +49,7 @@ pub fn run(t: &mut Report) -> Outcome {
         t.refused("it has no card", flags_of(own, "eth0"), ENODEV);
         t.refused(
             "nothing is reached",
-            with_address(connect, own, &at(port)),
+            with_address(connect, own, &local_port(port)),
             ENETUNREACH,
         );
         t.same(
@@ -61,25 +61,31 @@ pub fn run(t: &mut Report) -> Outcome {
         t.works("is free here", abstract_listener(name));
         t.works(
             "a socket from outside",
-            with_address(connect, made_before, &at(port)),
+            with_address(connect, made_before, &local_port(port)),
         );
         t.works("up", set_flags(own, "lo", IFF_UP as u16));
         t.same("is up", flags_of(own, "lo").map(|it| it & 0x49), Ok(0x49));
         t.refused(
             "nobody is there",
-            with_address(connect, own, &at(port)),
+            with_address(connect, own, &local_port(port)),
             ECONNREFUSED,
         );
         let server = inet(SOCK_STREAM)?;
-        t.works("the port is free", with_address(bind, server, &at(port)));
+        t.works(
+            "the port is free",
+            with_address(bind, server, &local_port(port)),
+        );
         yes!(t; "and served": listen(server, 1););
         let client = inet(SOCK_STREAM)?;
-        t.works("and found", with_address(connect, client, &at(port)));
+        t.works(
+            "and found",
+            with_address(connect, client, &local_port(port)),
+        );
         let (one, other) = (inet(SOCK_DGRAM)?, inet(SOCK_DGRAM)?);
-        with_address(bind, one, &at(0))?;
+        with_address(bind, one, &local_port(0))?;
         t.works(
             "datagrams",
-            with_address(connect, other, &at(port_of(one)?)),
+            with_address(connect, other, &local_port(port_of(one)?)),
         );
         sys::write_all(other, b"hello")?;
         let mut buffer = [0; 8];
@@ -87,7 +93,10 @@ pub fn run(t: &mut Report) -> Outcome {
         t.works("down again", set_flags(own, "lo", 0));
         t.same("is down", flags_of(own, "lo"), Ok(8));
         let late = inet(SOCK_DGRAM)?;
-        t.works("its address is there", with_address(bind, late, &at(0)));
+        t.works(
+            "its address is there",
+            with_address(bind, late, &local_port(0)),
+        );
         Ok(())
     })?;
     t.same(

@@ -1,5 +1,5 @@
 //! rtnetlink(7): an interface set up and down, its addresses added and removed.
-use super::{at, flags_of, inet, with_address};
+use super::{flags_of, inet, with_address};
 use crate::cases::contracts::prelude::*;
 
 const CREATE_NEW: i32 = NLM_F_CREATE | NLM_F_EXCL;
@@ -85,19 +85,19 @@ pub fn run(t: &mut Report) -> Outcome {
         );
         t.works(
             "can be bound, down",
-            with_address(bind, super::inet(SOCK_DGRAM)?, &at(0)),
+            with_address(bind, super::inet(SOCK_DGRAM)?, &local_port(0)),
         );
         t.works("up", ask(fd, RTM_NEWLINK, 0, &up));
         t.same("is up", flags_of(inet, "lo").map(|it| it & 0x49), Ok(0x49));
         t.works("up, once more", ask(fd, RTM_SETLINK, 0, &up));
-        t.works("its address", with_address(bind, inet, &at(0)));
+        t.works("its address", with_address(bind, inet, &local_port(0)));
         let more = address(1, 16, [10, 9, 0, 1]);
         t.works("another address", ask(fd, RTM_NEWADDR, CREATE_NEW, &more));
         let there = sockaddr_in {
             sin_addr: in_addr {
                 s_addr: u32::from_ne_bytes([10, 9, 0, 1]),
             },
-            ..at(0)
+            ..local_port(0)
         };
         t.works(
             "can be bound",

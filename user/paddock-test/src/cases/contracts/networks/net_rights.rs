@@ -1,6 +1,6 @@
 //! Who may do what in a network namespace: those with rights in the user namespace that it
 //! belongs to.
-use super::{at, flags_of, inet, set_flags, with_address};
+use super::{flags_of, inet, set_flags, with_address};
 use crate::cases::contracts::prelude::*;
 
 const START: &str = "/proc/sys/net/ipv4/ip_unprivileged_port_start";
@@ -14,7 +14,7 @@ pub fn run(t: &mut Report) -> Outcome {
         let own = inet(SOCK_STREAM)?;
         t.works("up", set_flags(own, "lo", IFF_UP as u16));
         t.same("is up", flags_of(own, "lo").map(|it| it & 1), Ok(1));
-        t.works("a port below 1024", with_address(bind, own, &at(7)));
+        t.works("a port below 1024", with_address(bind, own, &local_port(7)));
         yes!(t; "packets": socket(AF_INET, SOCK_RAW, IPPROTO_ICMP););
         let mark = 5i32;
         let marked = |fd: i32| raw!(SYS_setsockopt, fd, SOL_SOCKET, SO_MARK, &raw const mark, 4);
@@ -23,7 +23,7 @@ pub fn run(t: &mut Report) -> Outcome {
         t.refused("down, outside", set_flags(outside, "lo", 0), EPERM);
         t.refused(
             "a port outside",
-            with_address(bind, outside, &at(7)),
+            with_address(bind, outside, &local_port(7)),
             EACCES,
         );
         Ok(())
@@ -37,7 +37,7 @@ pub fn run(t: &mut Report) -> Outcome {
             call!(socket(AF_INET, SOCK_RAW, IPPROTO_ICMP)),
             EPERM,
         );
-        t.refused("nor ports", with_address(bind, own, &at(7)), EACCES);
+        t.refused("nor ports", with_address(bind, own, &local_port(7)), EACCES);
         Ok(())
     })?;
     apart(t, |t| {

@@ -5,24 +5,7 @@ const SEND_COVERAGE: i32 = 10;
 const RECEIVE_COVERAGE: i32 = 11;
 const SOL_UDPLITE: i32 = 136;
 
-fn at(port: u16) -> sockaddr_in {
-    sockaddr_in {
-        sin_family: AF_INET as sa_family_t,
-        sin_port: port.to_be(),
-        sin_addr: in_addr {
-            s_addr: INADDR_LOOPBACK.to_be(),
-        },
-        sin_zero: [0; 8],
-    }
-}
-
 const LENGTH: socklen_t = size_of::<sockaddr_in>() as socklen_t;
-
-fn port_of(fd: i32) -> Result<u16, Errno> {
-    let (mut address, mut length) = (at(0), LENGTH);
-    call!(getsockname(fd, (&raw mut address).cast(), &raw mut length))?;
-    Ok(u16::from_be(address.sin_port))
-}
 
 fn set(fd: i32, option: i32, value: i32) -> Result<i32, Errno> {
     let value = &raw const value;
@@ -41,10 +24,10 @@ pub fn run(t: &mut Report) -> Outcome {
     let (one, other) = (lite()?, lite()?);
     t.same("its protocol", get(one, SOL_SOCKET, SO_PROTOCOL), Ok(136));
     let plain = call!(socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0))?;
-    let address = at(0);
+    let address = local_port(0);
     yes!(t; "bound": bind(one, (&raw const address).cast(), LENGTH););
     let port = port_of(one)?;
-    let address = at(port);
+    let address = local_port(port);
     no!(t; "once": bind(other, (&raw const address).cast(), LENGTH) => EADDRINUSE;);
     yes!(t; "for UDP as well": bind(plain, (&raw const address).cast(), LENGTH););
     yes!(t; "connected": connect(other, (&raw const address).cast(), LENGTH););
