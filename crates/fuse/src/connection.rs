@@ -213,6 +213,14 @@ impl Connection {
         self.submit(&request)
     }
 
+    /// The program may close an open file: `Release` or `Releasedir`. Without memory it
+    /// keeps it until it ends. Never sleeps.
+    pub(crate) fn release(&self, opcode: Opcode, node: u64, number: u64, flags: u32) {
+        let message = Message::new(opcode, node).u64(number);
+        let message = message.u32(flags).u32(0).u64(0);
+        let _ = self.tell(message, NOTHING, Sender::default());
+    }
+
     /// A node was counted so often for what is gone. Never sleeps.
     pub(crate) fn forget(&self, node: u64, count: u64) {
         self.queue.lock().forget(node, count);
@@ -379,12 +387,7 @@ impl Connection {
     fn give_back(&self, request: &Request, answer: &[u8]) {
         let counted = Counted::by(request.opcode, request.node, answer);
         if let Some((opcode, node, number)) = counted.open {
-            // Without memory the program keeps it, as after a crash of ours.
-            let _ = self.tell(
-                released(opcode, node, number, 0),
-                NOTHING,
-                Sender::default(),
-            );
+            self.release(opcode, node, number, 0);
         }
         if let Some(node) = counted.node {
             self.forget(node, 1);
@@ -394,12 +397,6 @@ impl Connection {
 
 /// An answer that says that it was done.
 pub(crate) const NOTHING: Expect = Expect::Exactly(0);
-
-/// An open file is closed.
-pub(crate) fn released(opcode: Opcode, node: u64, number: u64, flags: u32) -> Message {
-    let message = Message::new(opcode, node).u64(number);
-    message.u32(flags).u32(0).u64(0)
-}
 
 fn copied_whole(to: &mut UserWriter<'_>, bytes: &[u8]) -> Result<usize> {
     match to.copy_out(bytes)? == bytes.len() {

@@ -94,7 +94,8 @@ pub fn create(dir: &FuseInode, name: &[u8], node: &NewNode, flags: OpenFlags) ->
     let entry = answers::made(&answer, FileKind::Regular)?;
     let (number, opened_as) = answers::opened(answer.get(ENTRY_OUT..).ok_or(Errno::EIO)?)?;
     let inode = named(dir, name, &entry).inspect_err(|_| {
-        handle::release(&dir.shared, Opcode::Release, entry.node, number, told);
+        let connection = &dir.shared.connection;
+        connection.release(Opcode::Release, entry.node, number, told);
     })?;
     let handle = Handle::new(&inode, number, told, opened_as)?;
     let file: Arc<dyn File> = try_arc(FuseFile::new(handle, flags))?;

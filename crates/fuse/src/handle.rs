@@ -1,12 +1,11 @@
 //! [`Handle`]: an open file of the program's.
 
 use crate::answers::{self, OPEN_OUT, OpenedAs};
-use crate::connection::{NOTHING, released};
+use crate::connection::NOTHING;
 use crate::inode::FuseInode;
-use crate::message::{IN_HEADER, Message, Sender};
+use crate::message::{IN_HEADER, Message};
 use crate::opcode::Opcode;
 use crate::request::Expect;
-use crate::shared::Shared;
 use crate::terms::MOST_DATA;
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
@@ -35,13 +34,6 @@ const MOST_OFFSET: u64 = i64::MAX as u64;
 /// The flags of an opening that the program is told.
 pub fn told(flags: OpenFlags) -> u32 {
     flags.difference(KERNEL).bits()
-}
-
-/// The program may forget an open file. Never sleeps. Without memory it keeps it until it
-/// ends.
-pub fn release(shared: &Shared, opcode: Opcode, node: u64, number: u64, flags: u32) {
-    let message = released(opcode, node, number, flags);
-    let _ = shared.connection.tell(message, NOTHING, Sender::default());
 }
 
 /// An open file of the program's, which hears when nobody uses it any more.
@@ -296,7 +288,8 @@ impl Drop for Handle {
                 FileKind::Directory => Opcode::Releasedir,
                 _ => Opcode::Release,
             };
-            release(shared, opcode, self.inode.node, self.number, self.flags);
+            let (node, connection) = (self.inode.node, &shared.connection);
+            connection.release(opcode, node, self.number, self.flags);
         }
         if shared.is_out.load(Ordering::Relaxed) {
             shared.host().look_for_unused();

@@ -6,6 +6,7 @@ use core::str::FromStr;
 use paddock_abi::stat::S_IFMT;
 use paddock_abi::{Errno, Result};
 use paddock_cred::{Cred, IdKind};
+use paddock_sync::try_string;
 use paddock_vfs::FileKind;
 
 /// What mount(2) was told.
@@ -48,14 +49,6 @@ fn number<T: FromStr>(text: &str) -> Result<T> {
     text.parse().map_err(|_| Errno::EINVAL)
 }
 
-fn copied(text: &str) -> Result<String> {
-    let mut copy = String::new();
-    let room = copy.try_reserve_exact(text.len());
-    room.map_err(|_| Errno::ENOMEM)?;
-    copy.push_str(text);
-    Ok(copy)
-}
-
 impl Said {
     fn set(&mut self, key: &str, value: Option<&str>, caller: &Cred) -> Result<()> {
         let given = |kind, text| {
@@ -73,7 +66,7 @@ impl Said {
             ("group_id", Some(text)) => self.gid = Some(given(IdKind::Group, text)?),
             ("max_read", Some(text)) => self.max_read = number(text)?,
             ("subtype", Some(text)) if self.subtype.is_none() => {
-                self.subtype = Some(copied(text)?);
+                self.subtype = Some(try_string(text)?);
             }
             ("default_permissions", None) => self.default_permissions = true,
             ("allow_other", None) => self.allow_other = true,
@@ -91,7 +84,7 @@ impl Options {
     /// `EINVAL` for one that is not known, and without those that must be there; `ENOMEM`.
     pub fn parse(text: &str, subtype: Option<&str>, caller: &Cred) -> Result<Options> {
         let mut said = Said {
-            subtype: subtype.map(copied).transpose()?,
+            subtype: subtype.map(try_string).transpose()?,
             ..Said::default()
         };
         for option in text.split(',').filter(|option| !option.is_empty()) {

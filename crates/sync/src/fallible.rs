@@ -7,6 +7,7 @@
 use crate::platform;
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
+use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::alloc::Layout;
@@ -54,6 +55,15 @@ pub fn try_copy<T: Copy>(list: &[T]) -> Result<Vec<T>> {
     copy.try_reserve_exact(list.len())
         .map_err(|_| Errno::ENOMEM)?;
     copy.extend_from_slice(list);
+    Ok(copy)
+}
+
+/// A copy of a text, likewise. `ENOMEM`.
+pub fn try_string(text: &str) -> Result<String> {
+    let mut copy = String::new();
+    copy.try_reserve_exact(text.len())
+        .map_err(|_| Errno::ENOMEM)?;
+    copy.push_str(text);
     Ok(copy)
 }
 

@@ -43,7 +43,9 @@ mod waiter;
 
 pub use chains::{Cycle, Link, hasten};
 pub use context::Context;
-pub use fallible::{SMALL, may_allocate, shrink_vec, try_arc, try_box, try_copy, try_insert};
+pub use fallible::{
+    SMALL, may_allocate, shrink_vec, try_arc, try_box, try_copy, try_insert, try_string,
+};
 pub use guard::{IrqGuard, PollGuard, PreemptGuard, might_sleep};
 #[cfg(loom)]
 pub use host::begin;

@@ -6,7 +6,7 @@ use alloc::string::String;
 use alloc::sync::Arc;
 use core::any::Any;
 use core::fmt;
-use paddock_sync::{Mutex, Pollable, Rank, Ready, WaitQueue};
+use paddock_sync::{Mutex, Pollable, Rank, Ready, WaitQueue, try_string};
 use paddock_user_io::UserWriter;
 
 /// The most bytes of options, with what is between them: a page, as for mount(2).
@@ -119,14 +119,6 @@ impl fmt::Debug for FsContext {
     }
 }
 
-fn copied(text: &str) -> Result<String> {
-    let mut copy = String::new();
-    let room = copy.try_reserve_exact(text.len());
-    room.map_err(|_| Errno::ENOMEM)?;
-    copy.push_str(text);
-    Ok(copy)
-}
-
 impl FsContext {
     /// For a new filesystem of a kind.
     pub const fn for_mount(kind: &'static str) -> FsContext {
@@ -170,7 +162,7 @@ impl FsContext {
             ("sync" | "dirsync", _) if state.has_disk() => return Err(Errno::EINVAL),
             (key, _) if PLAIN.contains(&key) => {}
             ("source", Parameter::Text(_)) if state.source.is_some() => return Err(Errno::EINVAL),
-            ("source", Parameter::Text(text)) => state.source = Some(copied(text)?),
+            ("source", Parameter::Text(text)) => state.source = Some(try_string(text)?),
             (_, Parameter::Other) => return Err(Errno::EINVAL),
             (key, Parameter::Flag) => {
                 check(key, None)?;
@@ -301,7 +293,7 @@ mod tests {
     #[test]
     fn parameters_come_before_the_filesystem_and_it_before_the_mount() {
         let context = FsContext::for_mount("tmpfs");
-        let mount = |context: &FsContext| context.mount(|_, source| copied(source));
+        let mount = |context: &FsContext| context.mount(|_, source| try_string(source));
         let text = Parameter::Text;
         assert_eq!(mount(&context), Err(Errno::EINVAL));
         context.set("size", text("1k"), good).unwrap();

@@ -12,7 +12,7 @@ use alloc::vec::Vec;
 use paddock_abi::stat::make_device;
 use paddock_abi::{Errno, Result};
 use paddock_charge::Account;
-use paddock_sync::{OnceCell, PreemptOff, Rank, SpinLock, WaitQueue, try_arc};
+use paddock_sync::{OnceCell, PreemptOff, Rank, SpinLock, WaitQueue, try_arc, try_copy};
 use paddock_vfs::dev_fs::loops::{
     Host, LOOP_MAJOR, LOOPS, Loop, LoopControl, LoopDisk, LoopNode, Use,
 };
@@ -102,7 +102,7 @@ pub fn disk(device: u64) -> Result<Arc<dyn BlockDevice>> {
 }
 
 enum Work {
-    /// Fill it from that block on.
+    /// Fill it, whatever is in it, from that block on.
     Read(u64, Vec<u8>),
     Write(u64, Vec<u8>),
     Flush,
@@ -164,12 +164,6 @@ fn serve(queue: &Queue, disk: &LoopDisk) {
     }
 }
 
-fn buffer(length: usize) -> Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    bytes.try_reserve_exact(length).map_err(|_| Errno::ENOMEM)?;
-    Ok(bytes)
-}
-
 impl QueuedDisk {
     /// Has it done, and waits.
     fn ask(&self, work: Work) -> Result<Vec<u8>> {
@@ -206,8 +200,7 @@ impl BlockDevice for QueuedDisk {
 
     fn read(&self, block: u64, buf: &mut [u8]) -> Result<()> {
         for (piece, part) in buf.chunks_mut(PIECE).enumerate() {
-            let mut bytes = buffer(part.len())?;
-            bytes.resize(part.len(), 0);
+            let bytes = try_copy(part)?;
             let read = self.ask(Work::Read(self.next(block, piece), bytes))?;
             part.copy_from_slice(&read);
         }
@@ -216,8 +209,7 @@ impl BlockDevice for QueuedDisk {
 
     fn write(&self, block: u64, buf: &[u8]) -> Result<()> {
         for (piece, part) in buf.chunks(PIECE).enumerate() {
-            let mut bytes = buffer(part.len())?;
-            bytes.extend_from_slice(part);
+            let bytes = try_copy(part)?;
             self.ask(Work::Write(self.next(block, piece), bytes))?;
         }
         Ok(())

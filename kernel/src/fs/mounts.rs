@@ -65,8 +65,8 @@ pub fn memory_fs(clock: &Arc<WallClock>, bytes: u64, mode: u32) -> Result<Arc<dy
 }
 
 /// A filesystem for mount(2), of this kind and with these options: one in memory, one that
-/// is a program, which has a name of its own, or one of those of which there is one, whose options are what they are. The caller may
-/// mount something.
+/// is a program, which has a name of its own, or one of those of which there is one, whose
+/// options are what they are. The caller may mount something.
 ///
 /// # Errors
 /// `EINVAL` for options, `ENOMEM`, `ENODEV` if it could not be made at boot; `EPERM` for

@@ -112,10 +112,9 @@ impl Network for Now {
             index: LOOPBACK,
             name: "lo",
             kind: KINDS.0,
-            flags: if self.loopback().is_up() {
-                FLAGS.0
-            } else {
-                DOWN
+            flags: match self.0.with(|stack, _| stack.loopback().is_up()) {
+                true => FLAGS.0,
+                false => DOWN,
             },
             mtu: LOOPBACK_MTU,
             hardware: [0; 6],
@@ -223,6 +222,7 @@ impl Network for Now {
             ..route(to, prefix, MADE_BY.0)
         })
     }
+
     fn set_up(&self, link: u32, up: bool) -> Result<()> {
         self.change(link, |loopback| loopback.set_up(up))
     }

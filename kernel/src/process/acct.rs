@@ -4,7 +4,7 @@
 //! While nobody has, an end costs the look at one number.
 
 use super::numbers::known_to;
-use super::object::{Process, UserThread, try_string};
+use super::object::{Process, UserThread};
 use super::{identity, terminals, tree};
 use crate::time;
 use alloc::sync::Arc;
@@ -15,7 +15,7 @@ use paddock_abi::{Errno, Result};
 use paddock_cred::UserNamespace;
 use paddock_process::acct::{Flags, Record};
 use paddock_process::{Local, PidSpace, WaitStatus};
-use paddock_sync::{PreemptOff, Rank, SpinLock, try_arc};
+use paddock_sync::{PreemptOff, Rank, SpinLock, try_arc, try_string};
 use paddock_vfs::OpenFile;
 
 /// `/proc/sys/kernel/acct` (proc_sys_kernel(5)): of so much free space in a hundred it

@@ -2,7 +2,7 @@
 
 use super::files;
 use super::files::FileShare;
-use super::object::{Process, UserThread, try_string};
+use super::object::{Process, UserThread};
 use super::program::{self, Loaded, Request};
 use super::{current, exit, identity, keys, memory, trace, tree};
 use crate::arch::context::FpState;
@@ -16,7 +16,7 @@ use paddock_abi::{Errno, Result};
 use paddock_cred::{Cap, Cred};
 use paddock_mem::Limits;
 use paddock_process::stack::Strings;
-use paddock_sync::PreemptGuard;
+use paddock_sync::{PreemptGuard, try_string};
 use paddock_vfs::{Path, PathContext};
 
 /// Replaces the running process's program by the one at `path`, or by `file`, which

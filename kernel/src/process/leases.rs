@@ -1,11 +1,10 @@
 //! Leases on files (fcntl(2), `F_SETLEASE`): who holds which, and for how long whoever
 //! breaks them waits.
 
-use super::locks::Owner;
+use super::locks::{Owner, file_by_file};
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
-use paddock_abi::{Errno, Result};
+use paddock_abi::Result;
 use paddock_process::{LeaseKind, Leases};
 use paddock_sync::{PreemptOff, Rank, SpinLock, WaitQueue};
 use paddock_vfs::{Inode, lease};
@@ -54,19 +53,9 @@ pub type Shown = (Option<LeaseKind>, u32, bool);
 
 /// Shows all leases, file by file. `ENOMEM`, and the errors of `show`, which may sleep.
 pub fn for_each(mut show: impl FnMut(File, Shown) -> Result<()>) -> Result<()> {
-    let mut file = None;
-    let mut all = Vec::new();
-    loop {
-        let next = with_table(|table| table.next_file(file));
-        let Some((at, count)) = next else {
-            return Ok(());
-        };
-        all.clear();
-        all.try_reserve(count).map_err(|_| Errno::ENOMEM)?;
-        with_table(|table| all.extend(table.show(at).take(count)));
-        for shown in &all {
-            show(at, *shown)?;
-        }
-        file = Some(at);
-    }
+    file_by_file(
+        |file| with_table(|table| table.next_file(file)),
+        |file, take| with_table(|table| table.show(file).for_each(take)),
+        |file, shown| show(file, *shown),
+    )
 }

@@ -184,28 +184,36 @@ pub fn conflict(
 /// Shows all locks, file by file, which is known by its device and inode. `ENOMEM`, and
 /// the errors of `show`, which may sleep.
 pub fn for_each(mut show: impl FnMut((u64, u64), &Shown<Owner>) -> Result<()>) -> Result<()> {
-    let mut file = None;
+    file_by_file(
+        |file| with_table(|table| table.next_file(file)),
+        |file, take| with_table(|table| table.show(file, take)),
+        |file, shown| show(file, shown),
+    )
+}
+
+/// Shows what there is of files, one after the other: `next` is the file after another one
+/// and how much there is of it, `tell` gives that, and neither sleeps; `show` may.
+/// `ENOMEM`, and the errors of `show`.
+pub fn file_by_file<F: Copy, T>(
+    next: impl Fn(Option<F>) -> Option<(F, usize)>,
+    tell: impl Fn(F, &mut dyn FnMut(T)),
+    mut show: impl FnMut(F, &T) -> Result<()>,
+) -> Result<()> {
     let mut all = Vec::new();
-    loop {
-        let next = with_table(|table| table.next_file(file));
-        let Some((at, count)) = next else {
-            return Ok(());
-        };
+    let mut last = None;
+    while let Some((file, count)) = next(last) {
         all.clear();
         all.try_reserve(count).map_err(|_| Errno::ENOMEM)?;
         // Those that came meanwhile are as if they came later.
-        with_table(|table| {
-            table.show(at, |shown| {
-                if all.len() < count {
-                    all.push(shown);
-                }
-            });
+        tell(file, &mut |shown| {
+            if all.len() < count {
+                all.push(shown);
+            }
         });
-        for shown in &all {
-            show(at, shown)?;
-        }
-        file = Some(at);
+        all.iter().try_for_each(|shown| show(file, shown))?;
+        last = Some(file);
     }
+    Ok(())
 }
 
 /// The process closes a descriptor: its locks of fcntl(2) on that file go,

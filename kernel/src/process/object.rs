@@ -22,7 +22,7 @@ use paddock_ipc::sem::UndoList;
 use paddock_mem::Limits;
 use paddock_process::signal::Signals;
 use paddock_process::{Local, Member, PidSpace, Tree, Usage, WaitStatus};
-use paddock_sync::{OnceCell, PreemptOff, Rank, SpinLock, WaitQueue};
+use paddock_sync::{OnceCell, PreemptOff, Rank, SpinLock, WaitQueue, try_string};
 use paddock_vfs::FsInfo;
 
 pub use super::user_thread::{Interrupted, UserThread};
@@ -95,15 +95,6 @@ impl Names {
         copy.auxv.extend_from_slice(auxv);
         Ok(copy)
     }
-}
-
-/// A copy of a text. `ENOMEM`.
-pub fn try_string(text: &str) -> Result<String> {
-    let mut copy = String::new();
-    copy.try_reserve_exact(text.len())
-        .map_err(|_| Errno::ENOMEM)?;
-    copy.push_str(text);
-    Ok(copy)
 }
 
 /// Whether all threads are to stand still (SIGSTOP and its kind).

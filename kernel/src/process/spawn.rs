@@ -3,7 +3,7 @@
 
 use super::files::FileShare;
 use super::namespaces::Namespaces;
-use super::object::{DEFAULT_LIMITS, ExitHook, Names, NewProcess, Process, UserThread, try_string};
+use super::object::{DEFAULT_LIMITS, ExitHook, Names, NewProcess, Process, UserThread};
 use super::program::{self, Request};
 use super::terminals;
 use super::{accounts, cgroup, exec, limits, tree};
@@ -20,7 +20,7 @@ use paddock_mem::Limits;
 use paddock_process::signal::{Protection, Signals};
 use paddock_process::stack::Strings;
 use paddock_process::{Local, PidSpace, Usage, WaitStatus};
-use paddock_sync::try_arc;
+use paddock_sync::{try_arc, try_string};
 use paddock_tty::Tty;
 use paddock_vfs::{FdTable, PathContext};
 

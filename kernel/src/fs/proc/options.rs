@@ -3,6 +3,7 @@
 
 use super::text::Text;
 use alloc::vec::Vec;
+use crc::{CRC_32_ISO_HDLC, Crc, NoTable};
 use paddock_abi::{Errno, Result};
 use paddock_vfs::proc_fs::ProcNode;
 
@@ -123,6 +124,9 @@ fn text() -> Result<Vec<u8>> {
     Ok(text)
 }
 
+/// That of gzip(1), which is wanted too seldom to be fast.
+static CRC32: Crc<u32, NoTable> = Crc::<u32, NoTable>::new(&CRC_32_ISO_HDLC);
+
 /// As gzip(1) has it (RFC 1952), in one block that is as it was (RFC 1951, 3.2.4).
 fn compressed(out: &mut Vec<u8>, text: &[u8]) -> Result<()> {
     const HEAD: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3];
@@ -134,18 +138,6 @@ fn compressed(out: &mut Vec<u8>, text: &[u8]) -> Result<()> {
     out.bytes(&length.to_le_bytes())?;
     out.bytes(&(!length).to_le_bytes())?;
     out.bytes(text)?;
-    out.bytes(&checksum(text).to_le_bytes())?;
+    out.bytes(&CRC32.checksum(text).to_le_bytes())?;
     out.bytes(&u32::from(length).to_le_bytes())
-}
-
-/// CRC-32.
-fn checksum(bytes: &[u8]) -> u32 {
-    const POLYNOMIAL: u32 = 0xedb8_8320;
-    let sum = bytes.iter().fold(u32::MAX, |sum, &byte| {
-        (0..8).fold(sum ^ u32::from(byte), |sum, _| match sum & 1 {
-            0 => sum >> 1,
-            _ => sum >> 1 ^ POLYNOMIAL,
-        })
-    });
-    !sum
 }

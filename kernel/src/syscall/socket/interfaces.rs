@@ -2,13 +2,11 @@
 //! down, and change nothing else.
 
 use super::super::namespaces;
-use super::{Call, Socket, socket_of};
+use super::{Call, socket_of};
 use crate::arch::user_access::{copy_from_user, copy_to_user};
 use crate::net::interfaces::{self, Now};
-use crate::net::space::{self, NetSpace};
 use crate::process::net_space::NetNamespace;
 use crate::user_memory::UserPtr;
-use alloc::sync::Arc;
 use core::net::IpAddr;
 use paddock_abi::socket::AF_INET;
 use paddock_abi::{Errno, Result};
@@ -64,7 +62,7 @@ pub fn ioctl(call: &Call<'_>, file: &OpenFile, command: u32) -> Option<Result<u6
     if !is_change && !is_question {
         return None;
     }
-    let space = space_of(socket_of(file).ok()?);
+    let space = socket_of(file).ok()?.space_or_own();
     let network = interfaces::of(&space);
     Some(match command {
         _ if is_change && !call.capable_in(space.owner(), Cap::CAP_NET_ADMIN) => Err(Errno::EPERM),
@@ -74,11 +72,6 @@ pub fn ioctl(call: &Call<'_>, file: &OpenFile, command: u32) -> Option<Result<u6
         sioc::GIFCONF => list(&network, call.word(2)),
         _ => one(&network, call.word(2), command),
     })
-}
-
-/// The network namespace of a socket; of a local one the caller's.
-fn space_of(socket: Socket<'_>) -> Arc<NetSpace> {
-    socket.space().cloned().unwrap_or_else(space::own)
 }
 
 /// SIOCSIFFLAGS: up, or down. `ENODEV`, `EOPNOTSUPP`.

@@ -73,6 +73,11 @@ impl<'a> Socket<'a> {
         }
     }
 
+    /// The same, of a local one the caller's.
+    fn space_or_own(self) -> Arc<NetSpace> {
+        self.space().cloned().unwrap_or_else(space::own)
+    }
+
     /// Until when receiving waits: `SO_RCVTIMEO`.
     fn receive_deadline(self) -> Deadline {
         after(self.options().receive_timeout())

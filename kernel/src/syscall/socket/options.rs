@@ -6,7 +6,6 @@
 
 use super::{Call, Socket, known_credentials, lite_options, raw_options, socket_of, tcp_options};
 use crate::arch::user_access::copy_to_user;
-use crate::net::space;
 use crate::net::tcp::TcpSocket;
 use crate::process::net_space::NetNamespace;
 use crate::user_memory::{UserPtr, read_bytes};
@@ -188,8 +187,7 @@ fn set_switch(settings: &mut Settings, switch: Switch, on: bool) {
 
 /// `EPERM` without CAP_NET_ADMIN in the socket's network namespace.
 fn require_admin(call: &Call<'_>, socket: Socket<'_>) -> Result<()> {
-    let space = socket.space().cloned().unwrap_or_else(space::own);
-    match call.capable_in(space.owner(), Cap::CAP_NET_ADMIN) {
+    match call.capable_in(socket.space_or_own().owner(), Cap::CAP_NET_ADMIN) {
         true => Ok(()),
         false => Err(Errno::EPERM),
     }

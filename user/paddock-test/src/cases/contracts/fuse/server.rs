@@ -376,27 +376,7 @@ impl Server {
             op::FLUSH => Ok(Vec::new()),
             op::ACCESS if q.u32(0) & 1 != 0 => Err(EACCES),
             op::ACCESS => Ok(Vec::new()),
-            op::SETXATTR => {
-                let name = name(8);
-                let value = q.body[8 + name.len() + 1..].to_vec();
-                self.node(node)?.xattrs.insert(name, value);
-                Ok(Vec::new())
-            }
-            op::GETXATTR => {
-                let value = self.node(node)?.xattrs.get(&name(8)).cloned();
-                sized(value.ok_or(ENODATA)?, q.u32(0))
-            }
-            op::LISTXATTR => {
-                let names = self.node(node)?.xattrs.keys();
-                let all: Vec<u8> = names
-                    .flat_map(|name| [name.as_bytes(), b"\0"].concat())
-                    .collect();
-                sized(all, q.u32(0))
-            }
-            op::REMOVEXATTR => {
-                let removed = self.node(node)?.xattrs.remove(&name(0));
-                removed.map(|_| Vec::new()).ok_or(ENODATA)
-            }
+            op::SETXATTR | op::GETXATTR | op::LISTXATTR | op::REMOVEXATTR => self.attributes(q),
             op::FALLOCATE => {
                 let end = q.u64(8) + q.u64(16);
                 let data = &mut self.node(node)?.data;
@@ -404,6 +384,36 @@ impl Server {
                 Ok(Vec::new())
             }
             op::LSEEK => Ok(words(&[q.u64(8) + 3], &[])),
+            _ => Err(ENOSYS),
+        }
+    }
+
+    /// What is asked about extended attributes.
+    fn attributes(&mut self, q: &Question<'_>) -> Answer {
+        let name = |at| q.names(at).swap_remove(0);
+        let node = self.node(q.node)?;
+        match q.opcode {
+            op::SETXATTR => {
+                let name = name(8);
+                let value = q.body[8 + name.len() + 1..].to_vec();
+                node.xattrs.insert(name, value);
+                Ok(Vec::new())
+            }
+            op::GETXATTR => {
+                let value = node.xattrs.get(&name(8)).cloned();
+                sized(value.ok_or(ENODATA)?, q.u32(0))
+            }
+            op::LISTXATTR => {
+                let names = node.xattrs.keys();
+                let all: Vec<u8> = names
+                    .flat_map(|name| [name.as_bytes(), b"\0"].concat())
+                    .collect();
+                sized(all, q.u32(0))
+            }
+            op::REMOVEXATTR => {
+                let removed = node.xattrs.remove(&name(0));
+                removed.map(|_| Vec::new()).ok_or(ENODATA)
+            }
             _ => Err(ENOSYS),
         }
     }

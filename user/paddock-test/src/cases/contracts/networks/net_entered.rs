@@ -59,6 +59,32 @@ pub fn run(t: &mut Report) -> Outcome {
         devices.contains("lo:") && !devices.contains("eth0"),
     );
     t.refused("of another kind", call!(setns(inner, CLONE_NEWUTS)), EINVAL);
+    goes_in_and_back(t, [outer, inner], socket, child)?;
+    as_nobody(t, |t| {
+        t.refused(
+            "who may not enter",
+            call!(setns(inner, CLONE_NEWNET)),
+            EPERM,
+        );
+        t.refused("who may not make one", call!(unshare(CLONE_NEWNET)), EPERM);
+        t.refused(
+            "who may not ask",
+            raw!(SYS_ioctl, socket, SIOCGSKNS, 0),
+            EPERM,
+        );
+        Ok(())
+    })?;
+    t.same("its end", end(child), Ok(End::Killed(SIGKILL)));
+    apart(t, |t| {
+        yes!(t; "what nobody is in": setns(inner, CLONE_NEWNET););
+        t.same("is there", flags_of(inet(SOCK_STREAM)?, "lo"), Ok(8));
+        Ok(())
+    })
+}
+
+/// By the files of both namespaces, and by a process of the inner one; `socket` is of the
+/// outer one.
+fn goes_in_and_back(t: &mut Report, [outer, inner]: [i32; 2], socket: i32, child: i32) -> Outcome {
     apart(t, |t| {
         yes!(t; "entered": setns(inner, CLONE_NEWNET););
         let own = opened("/proc/self/ns/net", O_RDONLY)?;
@@ -82,26 +108,6 @@ pub fn run(t: &mut Report) -> Outcome {
             flags_of(inet(SOCK_STREAM)?, "lo"),
             Ok(8),
         );
-        Ok(())
-    })?;
-    as_nobody(t, |t| {
-        t.refused(
-            "who may not enter",
-            call!(setns(inner, CLONE_NEWNET)),
-            EPERM,
-        );
-        t.refused("who may not make one", call!(unshare(CLONE_NEWNET)), EPERM);
-        t.refused(
-            "who may not ask",
-            raw!(SYS_ioctl, socket, SIOCGSKNS, 0),
-            EPERM,
-        );
-        Ok(())
-    })?;
-    t.same("its end", end(child), Ok(End::Killed(SIGKILL)));
-    apart(t, |t| {
-        yes!(t; "what nobody is in": setns(inner, CLONE_NEWNET););
-        t.same("is there", flags_of(inet(SOCK_STREAM)?, "lo"), Ok(8));
         Ok(())
     })
 }
