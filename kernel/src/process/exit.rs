@@ -63,7 +63,6 @@ fn leave(thread: &Arc<UserThread>) {
             trace::thread_ended(thread);
         }
         tree().lock().release(thread.tid);
-        numbers::departed(&process.space);
         folders::thread_ended(process, thread.tid);
         process.remove_task();
     }
@@ -178,7 +177,6 @@ fn tell_of_end(process: &Arc<Process>, status: WaitStatus, effects: &ExitEffects
         reaper.children.wake_all();
     }
     if effects.gone.is_some() {
-        numbers::departed(&process.space);
         folders::process_ended(process);
     }
 }

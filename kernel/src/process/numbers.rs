@@ -3,7 +3,7 @@
 
 use super::object::Process;
 use super::signals::{self, Targets};
-use super::{current, tree};
+use super::{current, folders, tree};
 use alloc::sync::Arc;
 use paddock_abi::process::WaitOptions;
 use paddock_abi::{Errno, Result};
@@ -39,22 +39,6 @@ pub fn known_to(space: &PidSpace, id: u32) -> Local {
     match space.is_initial() {
         true => Local::new(id),
         false => tree().lock().number_in(space, id),
-    }
-}
-
-/// A process of a namespace, or one of its threads, has given its number up: whoever
-/// waits for that is woken.
-pub fn departed(space: &PidSpace) {
-    if space.is_initial() {
-        return;
-    }
-    let mut at = Some(space);
-    while let Some(space) = at {
-        let leader = tree().lock().leader_of(space);
-        if let Some(leader) = leader {
-            leader.children.wake_all();
-        }
-        at = space.above();
     }
 }
 
@@ -116,7 +100,9 @@ fn kill_others(process: &Arc<Process>) {
 fn reap(process: &Process) {
     let next = || tree().lock().wait(process.pid, Selector::Any, ENDED);
     while let Ok(Some(child)) = next() {
-        drop(child.gone);
+        if let Some(gone) = child.gone {
+            folders::process_ended(&gone);
+        }
     }
 }
 

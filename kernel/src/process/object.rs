@@ -221,6 +221,10 @@ impl Member for Process {
     fn removed(&self) {
         self.remove_task();
     }
+
+    fn left_alone(&self) {
+        self.children.wake_all();
+    }
 }
 
 /// What a new process is made of.

@@ -1,7 +1,7 @@
 //! Waiting for children: wait4(2), waitid(2).
 
 use super::{Call, pidfd};
-use crate::process::{Process, folders, identity, numbers, tree};
+use crate::process::{Process, folders, identity, tree};
 use paddock_abi::process::{P_ALL, P_PGID, P_PID, P_PIDFD, Rusage, WaitOptions};
 use paddock_abi::signal::{SIGCHLD, Siginfo};
 use paddock_abi::{Errno, Result};
@@ -60,7 +60,6 @@ fn wait(call: &Call<'_>, which: Selector, options: WaitOptions) -> Result<Option
         }
     };
     if let Some(gone) = found.as_ref().and_then(|child| child.gone.as_ref()) {
-        numbers::departed(&gone.space);
         folders::process_ended(gone);
     }
     Ok(found)

@@ -73,6 +73,10 @@ pub trait Member {
     /// The process, which was added, has been waited for: its number is free.
     /// The tree's lock is held.
     fn removed(&self);
+
+    /// All others of its PID namespace, which it has ended ([`Tree::end_space`]), are
+    /// gone. The tree's lock is held.
+    fn left_alone(&self);
 }
 
 enum State {

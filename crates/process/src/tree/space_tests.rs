@@ -1,4 +1,4 @@
-use super::tests::{END, exit, family};
+use super::tests::{END, exit, family, left_alone};
 use super::*;
 use paddock_abi::signal::SIGCHLD;
 use paddock_charge::Account;
@@ -104,6 +104,54 @@ fn a_group_keeps_its_number() {
     reap(&mut tree, first);
     assert_eq!(tree.number_in(&space, leader), Local::NOBODY);
     assert_eq!(tree.find_in(&space, two), None);
+}
+
+/// The number of a group is no task: who waits for all others does not wait for it.
+#[test]
+fn a_group_is_nobody() {
+    let (mut tree, _, shell, _) = family();
+    let space = PidSpace::INITIAL
+        .make_inner(&UserNamespace::INITIAL, &payer())
+        .unwrap();
+    let (first, _) = fork_in(&mut tree, shell, &space).unwrap();
+    let (leader, two) = fork_in(&mut tree, first, &space).unwrap();
+    tree.set_group(first, leader, leader).unwrap();
+    tree.set_group(first, first, leader).unwrap();
+    tree.end_space(&space);
+    exit(&mut tree, leader, 0);
+    assert_eq!((tree.tasks_in(&space), left_alone()), (2, vec![]));
+    assert_eq!(reap(&mut tree, first), Some((leader, two)));
+    assert_eq!((tree.tasks_in(&space), left_alone()), (1, vec![first]));
+    assert_eq!(tree.number_in(&space, leader), two);
+}
+
+#[test]
+fn process_1_is_told_of_everyone_who_goes() {
+    let (mut tree, _, shell, _) = family();
+    let outer = PidSpace::INITIAL
+        .make_inner(&UserNamespace::INITIAL, &payer())
+        .unwrap();
+    let inner = outer.make_inner(&UserNamespace::INITIAL, &payer()).unwrap();
+    let (first, _) = fork_in(&mut tree, shell, &outer).unwrap();
+    let (deep, _) = fork_in(&mut tree, first, &inner).unwrap();
+    // One that comes from outside, which has its number and is no process yet.
+    let late = tree.reserve(None, 0, TaskLimits::NONE).unwrap();
+    tree.enroll(late, &inner).unwrap();
+    tree.release(late);
+    assert_eq!(left_alone(), [], "neither has ended");
+    let late = tree.reserve(None, 0, TaskLimits::NONE).unwrap();
+    tree.enroll(late, &inner).unwrap();
+    tree.end_space(&inner);
+    tree.end_space(&outer);
+    tree.add(late, Some(shell), Arc::new(late), SIGCHLD)
+        .unwrap_err();
+    tree.release(late);
+    assert_eq!(left_alone(), [deep]);
+    exit(&mut tree, deep, 0);
+    reap(&mut tree, first).unwrap();
+    assert_eq!(left_alone(), [first]);
+    // Without memory, or a number, for the outer one: the inner one has it no more.
+    assert_eq!(tree.tasks_in(&outer), 1);
 }
 
 #[test]

@@ -47,7 +47,10 @@ impl Local {
 
 #[derive(Default)]
 struct Numbers {
+    /// Those of tasks, and those that are kept for groups and sessions alone.
     tasks: HashMap<Local, u32>,
+    /// How many tasks there are: no more than numbers.
+    present: usize,
     /// The number that was given out last.
     last: u32,
     /// The kernel's number of the namespace's process 1.
@@ -191,7 +194,18 @@ impl PidSpace {
         }
         numbers.last = number.0;
         numbers.tasks.insert(number, id);
+        numbers.present += 1;
         Ok(number)
+    }
+
+    /// One of its tasks has gone; its number may stay as that of a group. Process 1, if it
+    /// has ended and is the only one left.
+    fn leave(&self) -> Option<u32> {
+        let mut numbers = self.0.as_ref()?.numbers.lock();
+        numbers.present -= 1;
+        numbers
+            .first
+            .filter(|_| numbers.has_ended && numbers.present == 1)
     }
 
     fn forget(&self, number: Local) {
@@ -254,6 +268,7 @@ impl<P: Member> Tree<P> {
             match PidSpace::enroll(inner, id) {
                 Ok(number) => numbers.push(number),
                 Err(error) => {
+                    self.leave_all(space, numbers.len());
                     forget_all(space, &numbers);
                     return Err(error);
                 }
@@ -337,14 +352,6 @@ impl<P: Member> Tree<P> {
         names.is_some_and(|names| names.space.first() == Some(pid))
     }
 
-    /// The process 1 of `space`, if that is not the initial one.
-    pub fn leader_of(&self, space: &PidSpace) -> Option<Arc<P>> {
-        match space.is_initial() {
-            true => None,
-            false => self.get(space.first()?),
-        }
-    }
-
     /// Process 1 of `space` ends: nobody comes into it from now on.
     pub fn end_space(&mut self, space: &PidSpace) {
         if let Some(inner) = &space.0 {
@@ -352,11 +359,12 @@ impl<P: Member> Tree<P> {
         }
     }
 
-    /// How many tasks of `space`, and of those within it, have a number.
+    /// How many tasks there are in `space`, and within it: threads, and processes that
+    /// have ended and are still waited for.
     pub fn tasks_in(&self, space: &PidSpace) -> usize {
         match &space.0 {
             None => self.threads.len(),
-            Some(inner) => inner.numbers.lock().tasks.len(),
+            Some(inner) => inner.numbers.lock().present,
         }
     }
 
@@ -401,6 +409,27 @@ impl<P: Member> Tree<P> {
         let processes = processes.filter(|(_, pid)| self.nodes.contains_key(*pid));
         into.extend(processes.map(|(number, _)| number.0));
         Ok(())
+    }
+
+    /// A task has gone from `space` and from those around it, so many in all. Where
+    /// process 1 of one that has ended is left alone by that, it is told.
+    fn leave_all(&self, space: &PidSpace, levels: usize) {
+        let mut at = Some(space);
+        for _ in 0..levels {
+            let Some(space) = at else { return };
+            let first = space.leave().and_then(|first| self.nodes.get(&first));
+            if let Some(first) = first {
+                first.process.left_alone();
+            }
+            at = space.above();
+        }
+    }
+
+    /// The task of the kernel's number has gone.
+    pub(super) fn leave_spaces(&self, id: u32) {
+        if let Some(names) = self.names.get(&id) {
+            self.leave_all(&names.space, names.numbers.len());
+        }
     }
 
     /// Whatever had the kernel's number may be gone: then its numbers in namespaces are

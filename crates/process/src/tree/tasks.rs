@@ -97,6 +97,7 @@ impl<P: Member> Tree<P> {
         let Some(Task { process, uid }) = self.threads.remove(&id) else {
             return;
         };
+        self.leave_spaces(id);
         let uid = match self.nodes.get_mut(&process) {
             Some(node) => {
                 node.tasks = node.tasks.saturating_sub(1);

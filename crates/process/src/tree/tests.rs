@@ -1,10 +1,25 @@
 use super::*;
+use core::cell::RefCell;
 use paddock_abi::process::WaitOptions;
 use paddock_abi::signal::SIGCHLD;
 use proptest::prelude::*;
 
+thread_local! {
+    /// The processes that were told that they are alone, by this test.
+    static LEFT_ALONE: RefCell<Vec<u32>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Who was told that all others are gone since this was asked last.
+pub(super) fn left_alone() -> Vec<u32> {
+    LEFT_ALONE.with_borrow_mut(core::mem::take)
+}
+
 impl Member for u32 {
     fn removed(&self) {}
+
+    fn left_alone(&self) {
+        LEFT_ALONE.with_borrow_mut(|told| told.push(*self));
+    }
 
     fn set_parent(&self, _parent: Local) {}
 }

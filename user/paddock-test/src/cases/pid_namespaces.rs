@@ -267,6 +267,16 @@ fn ends(report: &mut Report) -> Outcome {
     sys::close(tells)?;
     report.same("all have ended", sys::read(told, &mut [0]), Ok(0));
     sys::close(told)?;
+    child(report, "a group whose leader is gone", || {
+        first(|| {
+            let leader = sys::fork(|| i32::from(raw!(SYS_setpgid, 0, 0) != Ok(0)));
+            leader.is_ok_and(|leader| {
+                raw!(SYS_setpgid, leader, leader).is_ok()
+                    && raw!(SYS_setpgid, 0, leader) == Ok(0)
+                    && sys::wait(leader) == Ok(End::Exited(0))
+            })
+        })
+    });
     Ok(())
 }
 

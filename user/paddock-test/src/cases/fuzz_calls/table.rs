@@ -46,6 +46,29 @@ const PTRACE: Kind = Of(&[
     0, 1, 2, 3, 4, 5, 7, 8, 9, 16, 17, 24, 31, 0x4200, 0x4201, 0x4202, 0x4203, 0x4204, 0x4205,
     0x4206, 0x4207, 0x4208, 0x4209, 0x420a, 0x420b, 0x420e, 0x4242,
 ]);
+/// A command, and of whom.
+const QUOTA: Kind = Of(&[
+    0x8000_0100,
+    0x8000_0200,
+    0x8000_0301,
+    0x8000_0400,
+    0x8000_0500,
+    0x8000_0600,
+    0x8000_0701,
+    0x8000_0800,
+    0x8000_0900,
+    0x8000_0902,
+    0x8000_0907,
+    0x58_0100,
+    0x58_0201,
+    0x58_0300,
+    0x58_0400,
+    0x58_0500,
+    0x58_0600,
+    0x58_0700,
+    0x58_0802,
+    0x58_0900,
+]);
 const IOCTL: Kind = Of(&[
     0x5401,
     0x5402,
@@ -158,6 +181,7 @@ pub const CALLS: &[Entry] = entries! {
     57 close(Fd);
     58 vhangup();
     59 pipe2(Buffer, Bits(0o2044000));
+    60 quotactl(QUOTA, Path, Id, Buffer);
     61 getdents64(Fd, Buffer, Length);
     62 lseek(Fd, Length, Range(-1, 6));
     63 read(Fd, Buffer, Length);
@@ -186,6 +210,7 @@ pub const CALLS: &[Entry] = entries! {
     86 timerfd_settime(Fd, Bits(3), Time, Buffer);
     87 timerfd_gettime(Fd, Buffer);
     88 utimensat(Dir, Path, Time, AT);
+    89 acct(Path);
     90 capget(Words, Buffer);
     91 capset(Words, Words);
     92 personality(Of(&[0, 0xffff_ffff, 0x4_0000, 0x40_0000, 8]));
@@ -387,6 +412,7 @@ pub const CALLS: &[Entry] = entries! {
     440 process_madvise(Fd, Iovec, Range(-1, 9), Of(&[20, 21, 3, 4, 0, 99]), Bits(1));
     441 epoll_pwait2(Fd, Buffer, Range(-1, 9), Time, Words, Of(&[8, 0, 16]));
     442 mount_setattr(Dir, Place, Bits(0x9900), Words, Of(&[32, 0, 31, 40, 4097]));
+    443 quotactl_fd(Fd, QUOTA, Id, Buffer);
     448 process_mrelease(Fd, Bits(1));
     449 futex_waitv(Waitv, Range(0, 9), Bits(1), Time, Range(-1, 3));
     450 set_mempolicy_home_node(Address, Length, Of(&[0, 0, 1]), Of(&[0, 0, 1]));
