@@ -267,6 +267,7 @@ fn ends(report: &mut Report) -> Outcome {
     sys::close(tells)?;
     report.same("all have ended", sys::read(told, &mut [0]), Ok(0));
     sys::close(told)?;
+    // Linux waits for its number for ever.
     child(report, "a group whose leader is gone", || {
         first(|| {
             let leader = sys::fork(|| i32::from(raw!(SYS_setpgid, 0, 0) != Ok(0)));
