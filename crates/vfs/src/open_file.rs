@@ -99,34 +99,38 @@ impl OpenFile {
     /// Describes `file`, opened with `flags`; `path` is what it was opened
     /// by, if it has a name. `ENOMEM`.
     pub fn new(file: Arc<dyn File>, path: Option<Path>, flags: OpenFlags) -> Result<Arc<OpenFile>> {
-        Self::counted(file, path, flags, (None, false))
+        let regular = |path: &Path| path.kind() == FileKind::Regular;
+        let is_regular = path.as_ref().is_some_and(regular);
+        Self::counted(file, (path, is_regular), flags, (None, false))
     }
 
-    /// Describes a file of a filesystem; `writing` has been got for its inode
+    /// Describes a file of a filesystem, of that kind; `writing` has been got for its inode
     /// if it is a regular one to be written to. `ENOMEM`.
     pub(crate) fn of_file(
         file: Arc<dyn File>,
-        path: Path,
+        (path, kind): (Path, FileKind),
         flags: OpenFlags,
         writing: Option<Writing>,
     ) -> Result<Arc<OpenFile>> {
-        Self::counted(file, Some(path), flags, (writing, false))
+        let at = (Some(path), kind == FileKind::Regular);
+        Self::counted(file, at, flags, (writing, false))
     }
 
     /// The same of one that nobody hears of.
     pub(crate) fn unheard(
         file: Arc<dyn File>,
-        path: Path,
+        (path, kind): (Path, FileKind),
         flags: OpenFlags,
         writing: Option<Writing>,
     ) -> Result<Arc<OpenFile>> {
-        Self::counted(file, Some(path), flags, (writing, true))
+        let at = (Some(path), kind == FileKind::Regular);
+        Self::counted(file, at, flags, (writing, true))
     }
 
     #[inline]
     fn counted(
         file: Arc<dyn File>,
-        path: Option<Path>,
+        (path, is_regular): (Option<Path>, bool),
         flags: OpenFlags,
         (writing, is_unheard): (Option<Writing>, bool),
     ) -> Result<Arc<OpenFile>> {
@@ -137,8 +141,6 @@ impl OpenFile {
             .as_ref()
             .and_then(|path| path.mount().fs().write_errors());
         let told_of_all = all.map(WriteErrors::opened).unwrap_or_default();
-        let regular = |path: &Path| path.kind() == FileKind::Regular;
-        let is_regular = path.as_ref().is_some_and(regular);
         paddock_sync::try_arc(OpenFile {
             file,
             path,

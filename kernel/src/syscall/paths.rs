@@ -44,7 +44,9 @@ pub fn opened(
     // Without room for one, nothing is made and nothing cut.
     call.files().lock().check_room(call.descriptor_limit())?;
     let file = open()?;
-    wait_for_partner(&file, flags)?;
+    if !file.is_regular() {
+        wait_for_partner(&file, flags)?;
+    }
     Ok(call.install(file, flags)? as u64)
 }
 

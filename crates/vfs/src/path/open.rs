@@ -52,15 +52,16 @@ impl MountNamespace {
         at: Path,
         flags: OpenFlags,
     ) -> Result<Arc<OpenFile>> {
-        if flags.contains(OpenFlags::DIRECTORY) && !at.is_dir() {
+        let kind = at.kind();
+        if flags.contains(OpenFlags::DIRECTORY) && kind != FileKind::Directory {
             return Err(Errno::ENOTDIR);
         }
         if flags.contains(OpenFlags::PATH) {
-            return describe(at, None, flags, None);
+            return describe((at, kind), None, flags, None);
         }
-        check_open(context, &at, flags)?;
+        check_open(context, (&at, kind), flags)?;
         let truncate = flags.contains(OpenFlags::TRUNC);
-        let is_regular = at.kind() == FileKind::Regular;
+        let is_regular = kind == FileKind::Regular;
         let writing = (is_regular && (truncate || flags.writable()))
             .then(|| Writing::at(&at))
             .transpose()?;
@@ -69,7 +70,7 @@ impl MountNamespace {
             lease::check(at.inode(), flags)?;
         }
         // Before it is cut: a filesystem that decides itself refuses it here.
-        let file = self.file_of(&at, flags)?;
+        let file = self.file_of((&at, kind), flags)?;
         if truncate && is_regular {
             let change = SetMetadata {
                 size: Some(0),
@@ -80,14 +81,16 @@ impl MountNamespace {
             cut::length_was_set(at.inode());
             notify::at_name(&at, Events::MODIFY);
         }
-        describe(at, file, flags, writing.filter(|_| flags.writable()))
+        let writing = writing.filter(|_| flags.writable());
+        describe((at, kind), file, flags, writing)
     }
 
     /// Opens what an event of fanotify(7) is about: nobody is asked whether that may be
     /// opened, and nobody hears of it, or of what is done by way of it. May sleep.
     /// `EROFS`, `ETXTBSY`, `EWOULDBLOCK`, `ERESTARTSYS`, `ENOMEM`.
     pub fn open_unheard(&self, at: &Path, flags: OpenFlags) -> Result<Arc<OpenFile>> {
-        let is_regular = at.kind() == FileKind::Regular;
+        let kind = at.kind();
+        let is_regular = kind == FileKind::Regular;
         let writes = is_regular && flags.writable();
         if writes {
             at.mount.check_writable()?;
@@ -96,20 +99,25 @@ impl MountNamespace {
         if is_regular {
             lease::check(at.inode(), flags)?;
         }
-        let file = match self.file_of(at, flags)? {
+        let file = match self.file_of((at, kind), flags)? {
             Some(file) => file,
             None => at.dentry.ordinary_file()?,
         };
-        OpenFile::unheard(file, at.clone(), flags, writing)
+        OpenFile::unheard(file, (at.clone(), kind), flags, writing)
     }
 
     /// The inode's own file, or `None` for the ordinary one.
-    fn file_of(&self, at: &Path, flags: OpenFlags) -> Result<Option<Arc<dyn File>>> {
+    #[inline]
+    fn file_of(
+        &self,
+        (at, kind): (&Path, FileKind),
+        flags: OpenFlags,
+    ) -> Result<Option<Arc<dyn File>>> {
         let inode = at.inode();
         if let Some(file) = inode.clone().open(flags)? {
             return Ok(Some(file));
         }
-        match at.kind() {
+        match kind {
             FileKind::Regular | FileKind::Directory => Ok(None),
             FileKind::Symlink => Err(Errno::ELOOP),
             FileKind::Socket => Err(Errno::ENXIO),
@@ -209,7 +217,7 @@ impl MountNamespace {
             None => at.inode().clone().open(flags)?,
         };
         let writing = flags.writable().then(|| Writing::at(&at));
-        describe(at, file, flags, writing.transpose()?)
+        describe((at, FileKind::Regular), file, flags, writing.transpose()?)
     }
 
     /// Opens a new file without a name in `home`, a directory; `/proc/PID/fd` shows
@@ -227,7 +235,7 @@ impl MountNamespace {
         dentry.mark_unnamed(false);
         let at = home.at(dentry);
         let writing = Writing::at(&at)?;
-        describe(at, None, flags, Some(writing))
+        describe((at, FileKind::Regular), None, flags, Some(writing))
     }
 
     fn open_unnamed(
@@ -257,7 +265,7 @@ impl MountNamespace {
         ask(&at)?;
         let writing = Writing::at(&at)?;
         let flags = flags.difference(OpenFlags::DIRECTORY);
-        describe(at, None, flags, Some(writing))
+        describe((at, FileKind::Regular), None, flags, Some(writing))
     }
 }
 
@@ -273,7 +281,7 @@ fn ask(at: &Path) -> Result<()> {
 
 #[inline]
 fn describe(
-    at: Path,
+    (at, kind): (Path, FileKind),
     file: Option<Arc<dyn File>>,
     flags: OpenFlags,
     writing: Option<Writing>,
@@ -282,7 +290,7 @@ fn describe(
         Some(file) => file,
         None => at.dentry.ordinary_file()?,
     };
-    let open = OpenFile::of_file(file, at, flags, writing)?;
+    let open = OpenFile::of_file(file, (at, kind), flags, writing)?;
     if let Some(at) = open.path()
         && !flags.contains(OpenFlags::PATH)
     {
@@ -291,11 +299,16 @@ fn describe(
     Ok(open)
 }
 
-fn check_open(context: &PathContext, at: &Path, flags: OpenFlags) -> Result<()> {
+#[inline]
+fn check_open(
+    context: &PathContext,
+    (at, kind): (&Path, FileKind),
+    flags: OpenFlags,
+) -> Result<()> {
     let inode = at.inode();
     let truncate = flags.contains(OpenFlags::TRUNC);
     let writing = flags.writable() || truncate;
-    match at.kind() {
+    match kind {
         FileKind::Symlink => return Err(Errno::ELOOP),
         FileKind::Directory if writing => return Err(Errno::EISDIR),
         FileKind::CharDevice | FileKind::BlockDevice
