@@ -5,9 +5,11 @@
 #![forbid(unsafe_code)]
 
 mod byte_ring;
+mod levels;
 mod line;
 mod log_ring;
 
 pub use byte_ring::ByteRing;
+pub use levels::{ConsoleLevels, MOST};
 pub use line::Line;
 pub use log_ring::{Cursor, LogRing, Record};

@@ -19,7 +19,8 @@ static RING: SpinLock<LogRing, IrqOff> = SpinLock::new(Rank::Log, LogRing::new()
 static CHANGED: WaitQueue = WaitQueue::new();
 static UNANNOUNCED: AtomicBool = AtomicBool::new(false);
 
-const fn severity(level: Level) -> u8 {
+/// By syslog(2)'s numbers.
+pub(super) const fn severity(level: Level) -> u8 {
     match level {
         Level::Error => 3,
         Level::Warn => 4,
@@ -31,11 +32,11 @@ const fn severity(level: Level) -> u8 {
 /// Adds a message without its line end. Any context: if the lock's holder was
 /// cut off (a panic, or a report from inside the log), the message is not
 /// kept.
-pub fn append(level: Level, text: &[u8]) {
+pub fn append(severity: u8, text: &[u8]) {
     let time = platform::now();
     for _ in 0..if panicking() { 1 } else { PATIENCE } {
         if let Some(mut ring) = RING.try_lock() {
-            ring.append(severity(level), time, text);
+            ring.append(severity, time, text);
             drop(ring);
             UNANNOUNCED.store(true, Relaxed);
             break;

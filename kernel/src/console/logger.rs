@@ -3,16 +3,15 @@
 
 use super::{log_ring, output};
 use crate::machine::LogLevel;
-use core::sync::atomic::{AtomicU8, Ordering::Relaxed};
 use log::{Level, LevelFilter, Log, Metadata, Record};
-use paddock_console::Line;
+use paddock_console::{ConsoleLevels, Line};
 use paddock_sync::platform;
 
 struct Logger;
 
 static LOGGER: Logger = Logger;
-/// The least important level that goes to the console, as `Level as u8`.
-static CONSOLE_LEVEL: AtomicU8 = AtomicU8::new(Level::Info as u8);
+/// What goes to the console.
+pub static LEVELS: ConsoleLevels = ConsoleLevels::new(LogLevel::Info as u8 + 1);
 
 /// Connects the `log` crate. Once.
 pub fn init() {
@@ -24,14 +23,11 @@ pub fn init() {
 /// What goes to the console from now on. Everything up to "info" is kept in
 /// the log ring in any case.
 pub fn set_level(level: LogLevel) {
-    let (console, kept) = match level {
-        LogLevel::Error => (Level::Error, LevelFilter::Info),
-        LogLevel::Warning => (Level::Warn, LevelFilter::Info),
-        LogLevel::Info => (Level::Info, LevelFilter::Info),
-        LogLevel::Debug => (Level::Debug, LevelFilter::Debug),
-    };
-    CONSOLE_LEVEL.store(console as u8, Relaxed);
-    log::set_max_level(kept);
+    LEVELS.set(level as u8 + 1);
+    log::set_max_level(match level {
+        LogLevel::Error | LogLevel::Warning | LogLevel::Info => LevelFilter::Info,
+        LogLevel::Debug => LevelFilter::Debug,
+    });
 }
 
 impl Log for Logger {
@@ -50,14 +46,19 @@ impl Log for Logger {
             _ => "",
         };
         line.format(format_args!("{prefix}{}", record.args()));
-        log_ring::append(record.level(), line.bytes());
-        if record.level() as u8 <= CONSOLE_LEVEL.load(Relaxed) {
-            line.end();
-            show(line.bytes());
-        }
+        keep(log_ring::severity(record.level()), line);
     }
 
     fn flush(&self) {}
+}
+
+/// Into the log ring, and onto the console if that severity is wanted there. Any context.
+pub(super) fn keep(severity: u8, mut line: Line) {
+    log_ring::append(severity, line.bytes());
+    if LEVELS.shows(severity) {
+        line.end();
+        show(line.bytes());
+    }
 }
 
 /// Onto the console, with the time since boot.

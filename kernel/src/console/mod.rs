@@ -17,7 +17,7 @@ pub mod terminal;
 mod uart;
 
 pub use log_ring::announce;
-pub use logger::set_level;
+pub use logger::{LEVELS, set_level};
 #[cfg(feature = "test-kernel")]
 pub use output::hold_while;
 pub use output::{enter_panic_mode, init, room, start_interrupts, write_text};
@@ -49,9 +49,16 @@ pub(crate) use {safe_print, safe_println};
 pub fn print_urgent(arguments: fmt::Arguments<'_>) {
     let mut line = Line::new();
     line.format(arguments);
-    log_ring::append(log::Level::Error, line.bytes());
+    log_ring::append(log_ring::severity(log::Level::Error), line.bytes());
     line.end();
     logger::show_urgent(line.bytes());
+}
+
+/// A program's message, of that severity by syslog(2)'s numbers. Any context.
+pub fn program_says(severity: u8, text: fmt::Arguments<'_>) {
+    let mut line = Line::new();
+    line.format(text);
+    logger::keep(severity, line);
 }
 
 /// See [`safe_print!`].
@@ -66,7 +73,7 @@ pub fn print(arguments: fmt::Arguments<'_>) {
 pub fn print_line(arguments: fmt::Arguments<'_>) {
     let mut line = Line::new();
     line.format(arguments);
-    log_ring::append(log::Level::Info, line.bytes());
+    log_ring::append(log_ring::severity(log::Level::Info), line.bytes());
     line.end();
     logger::show(line.bytes());
 }

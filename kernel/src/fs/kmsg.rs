@@ -2,6 +2,7 @@
 //! `Documentation/ABI/testing/dev-kmsg`).
 
 use crate::console::log_ring::{self, Cursor, Record};
+use crate::console::{self, LEVELS};
 use crate::process;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -90,9 +91,9 @@ impl File for KmsgFile {
     fn write(&self, _: &mut u64, from: &mut UserReader<'_>) -> Result<usize> {
         let length = from.left();
         from.with_bytes(MAX_TEXT, |bytes| {
-            let (level, text) = priority(bytes);
+            let (severity, text) = priority(bytes);
             let text = alloc::string::String::from_utf8_lossy(text);
-            log::log!(level, "{}", text.trim_end());
+            console::program_says(severity, format_args!("{}", text.trim_end()));
             Ok(bytes.len())
         })?;
         // What is too long is cut, and taken all the same.
@@ -124,8 +125,8 @@ impl File for KmsgFile {
 }
 
 /// Takes `<NUMBER>` off the start: the severity is its lowest three bits.
-fn priority(text: &[u8]) -> (log::Level, &[u8]) {
-    let default = (log::Level::Info, text);
+fn priority(text: &[u8]) -> (u8, &[u8]) {
+    let default = (LEVELS.of_message(), text);
     let Some(rest) = text.strip_prefix(b"<") else {
         return default;
     };
@@ -135,12 +136,8 @@ fn priority(text: &[u8]) -> (log::Level, &[u8]) {
     let number = core::str::from_utf8(&rest[..end])
         .ok()
         .and_then(|digits| digits.parse::<u32>().ok());
-    let level = match number.map(|number| number & 7) {
-        None => return default,
-        Some(0..=3) => log::Level::Error,
-        Some(4) => log::Level::Warn,
-        Some(5 | 6) => log::Level::Info,
-        Some(_) => log::Level::Debug,
-    };
-    (level, &rest[end + 1..])
+    match number {
+        None => default,
+        Some(number) => ((number & 7) as u8, &rest[end + 1..]),
+    }
 }

@@ -4,8 +4,8 @@
 use super::Call;
 use super::buffers::with_chunk;
 use crate::arch::user_access::copy_to_user;
-use crate::console::kmsg;
 use crate::console::log_ring::{LOG_CAPACITY, log_queue};
+use crate::console::{LEVELS, kmsg};
 use crate::process::uts::Uts;
 use crate::process::{namespaces, terminals, tree, uts};
 use crate::user_memory::read_bytes;
@@ -15,6 +15,7 @@ use core::sync::atomic::Ordering;
 use paddock_abi::process::*;
 use paddock_abi::time::NANOS;
 use paddock_abi::{Errno, Result};
+use paddock_console::MOST;
 use paddock_cred::Cap;
 use paddock_sched::CpuMask;
 use paddock_sync::NO_DEADLINE;
@@ -126,6 +127,10 @@ const SYSLOG_READ: u32 = 2;
 const SYSLOG_READ_ALL: u32 = 3;
 const SYSLOG_READ_CLEAR: u32 = 4;
 const SYSLOG_CLEAR: u32 = 5;
+const SYSLOG_CONSOLE_OFF: u32 = 6;
+const SYSLOG_CONSOLE_ON: u32 = 7;
+/// Sets how important what the console shows must be.
+const SYSLOG_CONSOLE_LEVEL: u32 = 8;
 const SYSLOG_SIZE_UNREAD: u32 = 9;
 const SYSLOG_SIZE_BUFFER: u32 = 10;
 
@@ -148,15 +153,24 @@ pub fn syslog(call: &mut Call<'_>) -> Result<u64> {
         }
         SYSLOG_SIZE_UNREAD => Ok(kmsg::unread() as u64),
         SYSLOG_SIZE_BUFFER => Ok(LOG_CAPACITY as u64),
-        SYSLOG_LEVEL if !(1..=8).contains(&call.int(2)) => Err(Errno::EINVAL),
-        // What the console shows is what its command line says.
-        0 | 1 | 6..=SYSLOG_LEVEL => Ok(0),
-        _ => Err(Errno::EINVAL),
+        // There is nothing to open and to close.
+        0 | 1 => Ok(0),
+        _ => set_console(action, call.int(2)).map(|()| 0),
     }
 }
 
-/// Sets how important what the console shows must be.
-const SYSLOG_LEVEL: u32 = 8;
+/// `EINVAL`.
+fn set_console(action: u32, level: i32) -> Result<()> {
+    match action {
+        SYSLOG_CONSOLE_OFF => LEVELS.turn_off(),
+        SYSLOG_CONSOLE_ON => LEVELS.turn_on(),
+        SYSLOG_CONSOLE_LEVEL if (1..=i32::from(MOST)).contains(&level) => {
+            LEVELS.set(level as u8);
+        }
+        _ => return Err(Errno::EINVAL),
+    }
+    Ok(())
+}
 
 /// A buffer for no more than the caller has room for, and for `most`. `EINVAL`, `ENOMEM`.
 fn room(call: &Call<'_>, most: usize) -> Result<Vec<u8>> {

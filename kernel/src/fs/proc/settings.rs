@@ -1,6 +1,7 @@
 //! `/proc/sys`: what there is to know; few things can be set here.
 
 use super::text::{Text, file, given_number};
+use crate::console::LEVELS;
 use crate::memory::frames;
 use crate::net::space;
 use crate::process::{
@@ -11,6 +12,7 @@ use crate::{config, machine, net, random, violations};
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use paddock_abi::{Errno, Result};
+use paddock_console::MOST;
 use paddock_cred::{Cap, NGROUPS_MAX, OVERFLOW_ID, max_user_namespaces, set_max_user_namespaces};
 use paddock_ipc::{mq, msg, sem, shm};
 use paddock_mem::MAX_AREAS;
@@ -75,6 +77,7 @@ fn kernel_directory() -> StaticDir {
         .with("threads-max", number(|| limits::threads_max() as u64))
         .with("pid_max", ProcNode::file(MostPids).with_mode(0o644))
         .with("domainname", ProcNode::file(Domainname).with_mode(0o644))
+        .with("printk", ProcNode::file(MessageLevels).with_mode(0o644))
         .with("random", ProcNode::dir(random))
         .with("acct", ProcNode::file(Accounting).with_mode(0o644))
         .with("tainted", number(taints))
@@ -377,6 +380,35 @@ impl ProcFile for MostPids {
     fn write(&self, data: &[u8]) -> Result<usize> {
         let most: u32 = given_number(data)?;
         tree().lock().set_most(most.saturating_sub(1))?;
+        Ok(data.len())
+    }
+}
+
+/// `printk` (proc_sys_kernel(5)): what the console shows, in four levels.
+struct MessageLevels;
+
+impl ProcFile for MessageLevels {
+    fn generate(&self, out: &mut Vec<u8>) -> Result<()> {
+        let [console, message, minimum, default] = LEVELS.all();
+        Text::new(out).put(format_args!("{console}\t{message}\t{minimum}\t{default}\n"))
+    }
+
+    /// The first one, or more, each up to 8. `EPERM` without CAP_SYS_ADMIN; `EINVAL`.
+    fn write(&self, data: &[u8]) -> Result<usize> {
+        if let Some(thread) = current() {
+            thread.with_cred(|cred| cred.require(Cap::CAP_SYS_ADMIN))?;
+        }
+        let mut levels = [0; 4];
+        let mut given = 0;
+        let words = data.split(u8::is_ascii_whitespace);
+        for word in words.filter(|word| !word.is_empty()).take(levels.len()) {
+            levels[given] = given_number(word)?;
+            given += 1;
+        }
+        if given == 0 || levels.iter().any(|&level| level > MOST) {
+            return Err(Errno::EINVAL);
+        }
+        LEVELS.set_all(&levels[..given]);
         Ok(data.len())
     }
 }

@@ -13,7 +13,7 @@ fn said(t: &mut Report) -> Outcome {
         let count = raw!(SYS_syslog, 2, at, length)? as usize;
         seen.push_str(&String::from_utf8_lossy(&bytes[..count]));
     }
-    say("<6>the second of two\n")?;
+    say("<7>the second of two\n")?;
     let count = raw!(SYS_syslog, 2, at, length)? as usize;
     let seen = String::from_utf8_lossy(&bytes[..count]).into_owned();
     t.check("the next is read", seen.contains("the second of two"));
@@ -26,6 +26,48 @@ fn said(t: &mut Report) -> Outcome {
     let seen = String::from_utf8_lossy(&bytes[..count]).into_owned();
     t.check("not shown", !seen.contains("of two"));
     Ok(())
+}
+
+/// What the console shows, and what it says of that.
+fn levels(t: &mut Report) -> Outcome {
+    const NAME: &str = "/proc/sys/kernel/printk";
+    let own = text(NAME);
+    let set = |what: &str| std::fs::write(NAME, what).map_err(|error| error.raw_os_error());
+    let go = |what: i32, level: i32| raw!(SYS_syslog, what, 0, level);
+    t.same("four are set", set("5 4 2 7"), Ok(()));
+    t.same("and shown", text(NAME).as_str(), "5\t4\t2\t7\n");
+    t.same(
+        "one is",
+        (go(8, 3), text(NAME).as_str()),
+        (Ok(0), "3\t4\t2\t7\n"),
+    );
+    t.same(
+        "below the least",
+        (go(8, 1), text(NAME).as_str()),
+        (Ok(0), "2\t4\t2\t7\n"),
+    );
+    t.same(
+        "the first alone",
+        (set("6"), text(NAME).as_str()),
+        (Ok(()), "6\t4\t2\t7\n"),
+    );
+    t.same(
+        "off",
+        (go(6, 0), text(NAME).as_str()),
+        (Ok(0), "2\t4\t2\t7\n"),
+    );
+    t.same(
+        "off again",
+        (go(6, 0), text(NAME).as_str()),
+        (Ok(0), "2\t4\t2\t7\n"),
+    );
+    t.same(
+        "on",
+        (go(7, 0), text(NAME).as_str()),
+        (Ok(0), "6\t4\t2\t7\n"),
+    );
+    t.same("no numbers", set("loud"), Err(Some(EINVAL)));
+    std::fs::write(NAME, own).map_err(|error| error.to_string())
 }
 
 pub fn run(t: &mut Report) -> Outcome {
@@ -47,6 +89,7 @@ pub fn run(t: &mut Report) -> Outcome {
     t.refused("less than nothing", go(2, at, -1), EINVAL);
     t.same("nothing is read", go(2, at, 0), Ok(0));
     said(t)?;
+    levels(t)?;
     as_nobody(t, |t| {
         t.refused("nobody's level", go(8, null_mut(), 7), EPERM);
         t.refused("nor does it empty it", go(5, null_mut(), 0), EPERM);
