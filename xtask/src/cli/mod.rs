@@ -33,6 +33,7 @@ mod ssh_clients;
 mod stress;
 mod tally;
 mod test;
+mod tests_run;
 
 use anyhow::{Result, bail};
 use lexopt::prelude::*;

@@ -2,11 +2,11 @@
 
 use super::check;
 use super::tally::Tally;
+use super::tests_run::add_cargo_test;
 use anyhow::{Context, Result, bail};
 use lexopt::prelude::*;
 use std::fs;
-use std::io::{BufRead, BufReader};
-use std::process::{Command, ExitCode, Stdio};
+use std::process::{Command, ExitCode};
 use xtask::build::Kernel;
 use xtask::disk::Contents;
 use xtask::machine::CPUS_VARIABLE;
@@ -207,29 +207,6 @@ fn add_end_to_end(tally: &mut Tally, options: &Options) -> Result<()> {
         tally.begin(&format!("--only e2e --smp {SEVERAL}"));
         let again = end_to_end_tests(SEVERAL, AGAIN_WITH_SEVERAL, built);
         add_cargo_test(tally, &with_cpus(SEVERAL), again)?;
-    }
-    Ok(())
-}
-
-/// Runs `cargo test`, shows its output as it comes, and counts.
-fn add_cargo_test(tally: &mut Tally, what: &str, mut cargo: Command) -> Result<()> {
-    step::step(&format!("Tests {what}"));
-    cargo
-        .current_dir(paths::workspace())
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped());
-    let mut child = cargo.spawn().context("cannot start cargo")?;
-    let failed_before = tally.failed();
-    for line in BufReader::new(child.stdout.take().context("cargo has an output")?).lines() {
-        let line = line?;
-        println!("{line}");
-        tally.count(&line);
-    }
-    let status = child.wait()?;
-    if !status.success() && tally.failed() == failed_before {
-        tally.fail(format!(
-            "the tests {what} did not run to their end ({status})"
-        ));
     }
     Ok(())
 }

@@ -7,6 +7,7 @@ mod failing;
 mod folder;
 mod limited;
 mod qmp;
+mod share;
 pub mod ssh;
 
 pub use console::Console;
@@ -19,10 +20,11 @@ use crate::qemu::{Config, Net, Serial, cpus, free_port};
 use crate::{disk, keys, paths};
 use anyhow::{Context, Result, anyhow, bail};
 use folder::Folder;
+use share::{HOST, Share};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::{Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 /// For how long a boot, a command or a power-off may take before the test
@@ -32,18 +34,6 @@ pub const LIMIT: Duration = Duration::from_secs(90);
 /// Environment variable: with how many CPUs a machine is started whose test
 /// does not say. `cargo xtask test --smp N` sets it.
 pub const CPUS_VARIABLE: &str = "PADDOCK_TEST_SMP";
-
-/// Machines share the host; one that measures time has it alone.
-static HOST: RwLock<()> = RwLock::new(());
-
-enum Share {
-    Shared {
-        _guard: RwLockReadGuard<'static, ()>,
-    },
-    Alone {
-        _guard: RwLockWriteGuard<'static, ()>,
-    },
-}
 
 /// The folder with what tests boot: `Image`, `kernel.elf` and `disk.img`.
 pub fn test_folder() -> PathBuf {
@@ -201,12 +191,8 @@ impl Builder {
     /// Starts it.
     pub fn start(mut self) -> Result<Machine> {
         let share = match self.alone {
-            true => Share::Alone {
-                _guard: HOST.write().unwrap_or_else(|e| e.into_inner()),
-            },
-            false => Share::Shared {
-                _guard: HOST.read().unwrap_or_else(|e| e.into_inner()),
-            },
+            true => HOST.alone()?,
+            false => HOST.share(),
         };
         self.config.smp = match self.smp {
             Some(cpus) => cpus,
