@@ -19,12 +19,17 @@ use paddock_vfs::OpenFile;
 struct Watched {
     file: Arc<OpenFile>,
     events: u32,
+    /// Told though not awaited: poll(2) tells of errors and hang-ups whatever was asked
+    /// for, select(2) of nothing.
+    always: u32,
 }
 
 impl Watched {
-    /// What of it is the case now, with errors and hang-ups.
+    /// What is awaited and is the case now: that ends the wait, so each bit of it is one
+    /// that the caller is told of.
     fn ready(&self) -> u32 {
-        self.interest().told_of(self.file.file().ready())
+        let told = self.interest().told_of(self.file.file().ready());
+        told & (self.events | self.always)
     }
 
     fn interest(&self) -> Interest {
@@ -161,6 +166,7 @@ fn poll(call: &Call<'_>, fds: &mut [Pollfd], deadline: Deadline) -> Result<u64> 
             Ok(file) => watched.push(Watched {
                 file,
                 events: u32::from(fd.events as u16),
+                always: POLLERR | POLLHUP,
             }),
             Err(_) => {
                 fd.revents = POLLNVAL as i16;
@@ -237,6 +243,7 @@ fn select(call: &Call<'_>, count: usize, sets: &mut [FdSet; 3], deadline: Deadli
             watched.push(Watched {
                 file: call.file_of(fd as i32)?,
                 events,
+                always: 0,
             });
             numbers.push(fd);
         }

@@ -11,6 +11,7 @@ mod eventfds;
 mod poll_rules;
 mod polled_ends;
 mod ppoll_masks;
+mod select_hang_ups;
 mod selects;
 
 use super::contracts;
@@ -27,5 +28,6 @@ contracts! {
     poll_rules
     polled_ends
     ppoll_masks
+    select_hang_ups
     selects
 }
