@@ -60,6 +60,11 @@ pub fn register(devices: &Devices) {
     let _ = ALL.set(all);
 }
 
+/// All of them, by their numbers. Any context.
+pub fn all() -> &'static [Arc<Loop>] {
+    ALL.get().map_or(&[], |all| all)
+}
+
 /// Makes the nodes, in the folder that `inside` starts from.
 ///
 /// # Errors

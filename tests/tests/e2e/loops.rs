@@ -46,6 +46,15 @@ fn a_filesystem_in_a_file_is_mounted_and_left_clean() -> Result<()> {
     let again = "cd /tmp; losetup /dev/loop0 image; mount -t ext4 /dev/loop0 a; \
                  cat a/f a/g a/x; ls a | wc -l; umount a; losetup -d /dev/loop0; sync";
     assert_eq!(machine.sh(again)?, "one\ntwo\nthree\n6\n");
+    let told = "cd /sys/block/loop5; echo $(cat size dev); ls -d loop 2>/dev/null; \
+                losetup -r -o 4096 /dev/loop5 /tmp/image; \
+                echo $(cat size ro removable queue/logical_block_size loop/offset \
+                       loop/autoclear loop/backing_file); \
+                losetup -d /dev/loop5; echo $(cat size); ls -d loop 2>/dev/null; \
+                ls /sys/block | grep -c '^loop'; ls /sys/block/loop05 2>/dev/null";
+    let all_loops = machine.sh("ls /dev/loop[0-9]* | wc -l")?;
+    let expected = format!("0 7:5\n32760 1 0 512 4096 0 /tmp/image\n0\n{all_loops}");
+    assert_eq!(machine.ssh(told)?.text(), expected);
     // mount(8) binds a device of its own to a file, and that lets go of it with the mount.
     let by_itself = "cd /tmp; mount -t ext4 image b; cat b/x; losetup -a | wc -l; \
                      umount b; losetup -a | wc -l; sync";

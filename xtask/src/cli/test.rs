@@ -3,7 +3,7 @@
 use super::check;
 use super::tally::Tally;
 use super::tests_run::add_cargo_test;
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use lexopt::prelude::*;
 use std::fs;
 use std::process::{Command, ExitCode};

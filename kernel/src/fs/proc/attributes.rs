@@ -40,7 +40,7 @@ impl<T: Clone + Send + Sync + 'static> ProcDir for Attributes<T> {
     fn list(&self) -> Result<Vec<ProcName>> {
         let directories = self.below.iter().map(|(name, _)| (*name, true));
         let files = self.attributes.iter().map(|(name, _)| (*name, false));
-        names(directories.chain(files))
+        names(files.chain(directories))
     }
 }
 

@@ -1,20 +1,21 @@
 //! `/sys/block`.
 
-use super::{Attribute, Attributes, names};
+use super::{Attribute, Attributes, loops, names};
 use crate::drivers::virtio::block::{self, Disk};
 use crate::fs::root;
+use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use paddock_abi::{Errno, Result};
+use paddock_abi::Result;
 use paddock_vfs::BlockDevice;
 use paddock_vfs::proc_fs::{ProcDir, ProcName, ProcNode};
 
 /// Units of sizes, whatever the disk's own are.
-const SECTOR: u64 = 512;
+pub(super) const SECTOR: u64 = 512;
 
 type Shared = &'static Arc<Disk>;
 
-/// The disks.
+/// The disks, and loop devices.
 pub struct Disks;
 
 const ATTRIBUTES: &[Attribute<Shared>] = &[
@@ -51,9 +52,9 @@ const QUEUE: &[Attribute<Shared>] = &[
 impl ProcDir for Disks {
     fn lookup(&self, name: &[u8]) -> Result<ProcNode> {
         let mut disks = block::disks().iter();
-        let disk = disks
-            .find(|disk| disk.name().as_bytes() == name)
-            .ok_or(Errno::ENOENT)?;
+        let Some(disk) = disks.find(|disk| disk.name().as_bytes() == name) else {
+            return loops::lookup(name);
+        };
         Ok(ProcNode::dir(Attributes {
             thing: disk,
             attributes: ATTRIBUTES,
@@ -68,6 +69,9 @@ impl ProcDir for Disks {
     }
 
     fn list(&self) -> Result<Vec<ProcName>> {
-        names(block::disks().iter().map(|disk| (disk.name(), true)))
+        let loops = loops::all_names();
+        let disks = block::disks().iter().map(|disk| disk.name());
+        let all = disks.chain(loops.iter().map(String::as_str));
+        names(all.map(|name| (name, true)))
     }
 }

@@ -4,11 +4,12 @@
 mod block;
 mod class_net;
 mod cpu;
+mod loops;
 
 use super::clock::WallClock;
 use super::mounts;
 use super::proc::attributes::{Attribute, Attributes, names};
-use super::proc::text::file;
+use super::proc::text::{Text, file};
 use crate::net::space::NetSpace;
 use crate::process::net_space::NetNamespace;
 use alloc::sync::Arc;

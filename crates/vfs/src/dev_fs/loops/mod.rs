@@ -123,6 +123,24 @@ struct State {
     mounts: usize,
 }
 
+/// What there is to tell of a device with a file.
+pub struct Attached {
+    /// The file.
+    pub file: Arc<OpenFile>,
+    /// The byte of the file at which the device begins.
+    pub offset: u64,
+    /// Bytes that it has at most; 0 for as many as the file.
+    pub size_limit: u64,
+    /// Bytes of the device.
+    pub size: u64,
+    /// Bytes of a block.
+    pub block_size: u32,
+    /// Whether nothing can be written.
+    pub is_read_only: bool,
+    /// Whether the last user's close lets go of the file.
+    pub clears: bool,
+}
+
 /// One loop device.
 pub struct Loop {
     number: u32,
@@ -177,6 +195,21 @@ impl Loop {
     /// Whether a file is attached.
     pub fn is_attached(&self) -> bool {
         self.state.lock().backing.is_some()
+    }
+
+    /// What there is to tell of it, if a file is attached.
+    pub fn attached(&self) -> Option<Attached> {
+        let backing = self.backing().ok()?;
+        let Settings { info, block_size } = backing.settings.lock().clone();
+        Some(Attached {
+            file: backing.file(),
+            offset: info.offset,
+            size_limit: info.size_limit,
+            size: backing.size(),
+            block_size,
+            is_read_only: info.flags & READ_ONLY != 0,
+            clears: info.flags & AUTOCLEAR != 0,
+        })
     }
 
     /// What is attached. `ENXIO`.
