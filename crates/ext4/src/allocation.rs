@@ -5,7 +5,7 @@ use crate::checksums::Seal;
 use crate::disk::zeroed;
 use crate::layout::{
     GroupChecksums, INCOMPAT_RECOVER, SB_FREE_BLOCKS, SB_FREE_BLOCKS_HIGH, SB_FREE_INODES,
-    SB_INCOMPAT, SUPERBLOCK_SIZE,
+    SB_INCOMPAT, SB_STATE, STATE_CLEAN, SUPERBLOCK_SIZE,
 };
 use crate::transaction::Core;
 use alloc::vec::Vec;
@@ -106,14 +106,34 @@ impl Core {
     /// Sets or clears the flag that says the log is in use; on the disk, at
     /// once and outside any transaction.
     pub fn set_recover_flag(&mut self, on: bool) -> Result<()> {
+        self.change_superblock(|sb| {
+            let flags = get_u32(sb, SB_INCOMPAT);
+            let flags = match on {
+                true => flags | INCOMPAT_RECOVER,
+                false => flags & !INCOMPAT_RECOVER,
+            };
+            put_u32(sb, SB_INCOMPAT, flags);
+        })
+    }
+
+    /// Writes to the disk whether it may be used without a check, of one without a journal.
+    pub fn set_clean_state(&mut self, on: bool) -> Result<()> {
+        self.change_superblock(|sb| {
+            let state = get_u16(sb, SB_STATE);
+            let state = match on {
+                true => state | STATE_CLEAN,
+                false => state & !STATE_CLEAN,
+            };
+            put_u16(sb, SB_STATE, state);
+        })
+    }
+
+    /// Changes the superblock on the disk at once, outside any transaction: none has
+    /// changed it.
+    fn change_superblock(&mut self, change: impl FnOnce(&mut [u8])) -> Result<()> {
         let (block, at) = self.geometry.superblock_place();
         let data = self.modify(block, Seal::Superblock)?;
-        let flags = get_u32(data, at + SB_INCOMPAT);
-        let flags = match on {
-            true => flags | INCOMPAT_RECOVER,
-            false => flags & !INCOMPAT_RECOVER,
-        };
-        put_u32(data, at + SB_INCOMPAT, flags);
+        change(data.get_mut(at..).ok_or(Errno::EUCLEAN)?);
         self.seal_all()?;
         self.write_home(&[block])?;
         self.disk.flush()

@@ -69,7 +69,7 @@ impl Core {
 
     /// Takes no more changes from now on.
     pub fn stop(&mut self, what: &str, error: Errno) {
-        if self.is_stopped() || self.journal_is_closed() {
+        if self.is_stopped() || self.is_closed() {
             return;
         }
         self.health.stopped.store(true, Ordering::Relaxed);
@@ -84,7 +84,7 @@ impl Core {
     /// Notes in the superblock that a check is due: at once, and outside any
     /// transaction.
     fn mark_errors(&mut self) -> Result<()> {
-        if self.journal_is_closed() {
+        if self.is_closed() {
             return Ok(());
         }
         let (block, at) = self.geometry.superblock_place();

@@ -1,4 +1,5 @@
-//! The map from a file's blocks to the disk's: a tree of extents.
+//! The map from a file's blocks to the disk's: a tree of extents, or, in files without
+//! them, [numbers](crate::block_map).
 
 use crate::bytes::{get_u16, get_u32, put_u16, put_u32};
 use crate::checksums::Seal;
@@ -36,7 +37,7 @@ impl Extent {
     }
 
     /// The part of it from one block of the file up to another.
-    fn part(&self, from: u32, to: u32) -> Extent {
+    pub fn part(&self, from: u32, to: u32) -> Extent {
         Extent {
             logical: from,
             len: to - from,
@@ -45,6 +46,10 @@ impl Extent {
         }
     }
 }
+
+/// What is at a block of a file: the extent that holds it, or the length of a hole there
+/// (at least 1).
+pub(crate) type Mapped = core::result::Result<Extent, u32>;
 
 /// An entry of a node: an extent, or (with `len` 0) a child.
 type Entry = Extent;
@@ -203,8 +208,8 @@ fn joins(a: &Extent, b: &Extent) -> bool {
 }
 
 impl RawInode {
-    /// Makes the map empty.
-    pub fn init_extents(&mut self) {
+    /// Makes the map empty, and one of extents.
+    fn init_extents(&mut self) {
         let root = Node {
             depth: 0,
             max: capacity(I_BLOCK_LEN),
@@ -214,22 +219,28 @@ impl RawInode {
         self.set_flags(self.flags() | FLAG_EXTENTS);
     }
 
+    /// Whether the map is one of extents.
+    pub fn has_extents(&self) -> bool {
+        self.flags() & FLAG_EXTENTS != 0
+    }
+
     fn root_view(&self) -> Result<View<'_>> {
-        match self.flags() & FLAG_EXTENTS != 0 {
-            true => View::parse(self.i_block()),
-            false => Err(Errno::EUCLEAN),
-        }
+        View::parse(self.i_block())
     }
 
     fn root(&self) -> Result<Node> {
-        match self.flags() & FLAG_EXTENTS != 0 {
-            true => Node::parse(self.i_block()),
-            false => Err(Errno::EUCLEAN),
-        }
+        Node::parse(self.i_block())
     }
 }
 
 impl Core {
+    /// Makes a file's map empty, which has been all zeroes.
+    pub fn init_map(&self, raw: &mut RawInode) {
+        if self.geometry.extents {
+            raw.init_extents();
+        }
+    }
+
     /// A block of a file's tree. `EBADMSG`, `EUCLEAN`.
     fn tree_block(&mut self, raw: &RawInode, block: u64) -> Result<&[u8]> {
         self.geometry.locate_block(block)?;
@@ -244,13 +255,11 @@ impl Core {
         }
     }
 
-    /// The extent that holds block `logical` of the file, or the length of
-    /// the hole there (at least 1).
-    pub fn map(
-        &mut self,
-        raw: &RawInode,
-        logical: u32,
-    ) -> Result<core::result::Result<Extent, u32>> {
+    /// What is at block `logical` of a file. `EBADMSG`, `EUCLEAN`, `EIO`.
+    pub fn map(&mut self, raw: &RawInode, logical: u32) -> Result<Mapped> {
+        if !raw.has_extents() {
+            return self.map_numbers(raw, logical);
+        }
         let mut found = raw.root_view()?.find(logical);
         let mut hole_end = u32::MAX;
         loop {
@@ -285,6 +294,9 @@ impl Core {
     /// Adds an extent to the map, where there is a hole. The caller writes
     /// the inode back, and counts the blocks of the extent itself. `ENOSPC`.
     pub fn insert_extent(&mut self, raw: &mut RawInode, extent: Extent) -> Result<()> {
+        if !raw.has_extents() {
+            return self.insert_numbers(raw, extent);
+        }
         let mut root = raw.root()?;
         if let Some(right) = self.insert_into(raw, &mut root, extent)? {
             // The root is full: both halves move below a new one.
@@ -371,6 +383,9 @@ impl Core {
     /// Takes everything from block `from` on out of the map and frees it. The
     /// caller writes the inode back.
     pub fn cut_extents(&mut self, raw: &mut RawInode, from: u32, metadata: bool) -> Result<()> {
+        if !raw.has_extents() {
+            return self.cut_numbers(raw, from, metadata);
+        }
         if raw.root_view()?.is_blank() {
             return Ok(());
         }
@@ -454,6 +469,9 @@ impl Core {
     /// Takes a range out of the map, without freeing it: what was there. The
     /// caller writes the inode back.
     pub fn take_extents(&mut self, raw: &mut RawInode, range: Range<u32>) -> Result<Vec<Extent>> {
+        if !raw.has_extents() {
+            return self.take_numbers(raw, range);
+        }
         let mut taken = Taken::default();
         if range.is_empty() {
             return Ok(taken.extents);

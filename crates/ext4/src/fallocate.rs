@@ -74,11 +74,15 @@ impl Core {
 
 impl Ext4Inode {
     /// fallocate(2) of a range that is not empty and does not end beyond the
-    /// largest offset.
+    /// largest offset. `EOPNOTSUPP` of a file without extents, but for a hole.
     pub fn allocate_range(&self, what: Allocation, offset: u64, len: u64) -> Result<()> {
         let pages = self.pages()?;
         let end = offset.checked_add(len).ok_or(Errno::EFBIG)?;
         let _one_at_a_time = self.writing.lock();
+        // Only an extent can say that nothing is written where it is.
+        if what != Allocation::Punch && !self.fs.core.lock().inode(self.ino)?.has_extents() {
+            return Err(Errno::EOPNOTSUPP);
+        }
         match what {
             Allocation::Reserve { keep_size } => self.reserve(offset, end, keep_size),
             Allocation::Punch => self.clear(pages, offset, end, false),

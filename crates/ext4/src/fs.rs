@@ -4,9 +4,11 @@ use crate::disk::{Disk, zeroed};
 use crate::errors::Health;
 use crate::inode::{Attributes, Ext4Inode};
 use crate::journal::Journal;
-use crate::layout::{Geometry, INCOMPAT_RECOVER, SUPERBLOCK_OFFSET, SUPERBLOCK_SIZE};
+use crate::layout::{
+    Geometry, INCOMPAT_RECOVER, JournalPlace, Kind, SUPERBLOCK_OFFSET, SUPERBLOCK_SIZE,
+};
 use crate::table::InodeTable;
-use crate::transaction::Core;
+use crate::transaction::{Core, Log};
 use alloc::collections::BTreeSet;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -148,7 +150,7 @@ impl Shared {
 
     pub fn sync(&self) -> Result<()> {
         let mut core = self.core.lock();
-        if core.journal.is_none() {
+        if core.is_closed() {
             return Ok(());
         }
         self.reap(&mut core);
@@ -158,7 +160,7 @@ impl Shared {
     /// As [`sync`](Self::sync), of one file, and without its times.
     pub fn sync_data(&self, ino: u32) -> Result<()> {
         let mut core = self.core.lock();
-        if core.journal.is_none() {
+        if core.is_closed() {
             return Ok(());
         }
         self.reap(&mut core);
@@ -166,9 +168,10 @@ impl Shared {
     }
 }
 
-/// A mounted ext4 filesystem.
+/// A mounted filesystem: ext4, or one of those that it comes from.
 pub struct Ext4 {
     pub(crate) shared: Arc<Shared>,
+    kind: Kind,
     root: Arc<Ext4Inode>,
     read_only: bool,
     health: Arc<Health>,
@@ -176,7 +179,7 @@ pub struct Ext4 {
 }
 
 impl Ext4 {
-    /// Mounts the filesystem on `device`: replays its journal if need be,
+    /// Mounts the filesystem on `device` as one of `kind`: replays its journal if need be,
     /// and frees what was deleted but open when the power went. It becomes
     /// read-only if it has features that cannot be written.
     ///
@@ -184,9 +187,10 @@ impl Ext4 {
     /// `st_dev`. May sleep.
     ///
     /// # Errors
-    /// `EINVAL` if it is no ext4, or one that cannot be read; `EUCLEAN` if it
+    /// `EINVAL` if it is not of that kind, or cannot be read; `EUCLEAN` if it
     /// is damaged; `EROFS` if it needs a replay but cannot be written; `EIO`.
     pub fn mount(
+        kind: Kind,
         device: Arc<dyn BlockDevice>,
         clock: Arc<dyn Clock>,
         cache: Arc<PageCache>,
@@ -194,6 +198,9 @@ impl Ext4 {
         read_only: bool,
     ) -> Result<Arc<Ext4>> {
         let geometry = read_geometry(&*device)?;
+        if !kind.has(&geometry) {
+            return Err(Errno::EINVAL);
+        }
         let disk = Disk::new(device, geometry.block_size)?;
         if geometry.had_errors {
             log::warn!(
@@ -219,14 +226,17 @@ impl Ext4 {
                 geometry.unwritable
             );
         }
-        if geometry.journal_inode == 0 && !read_only {
+        if geometry.journal == JournalPlace::Elsewhere && !read_only {
             log::warn!(
-                "ext4: {}: has no journal (feature has_journal); it is mounted read-only",
+                "ext4: {}: has its journal on another disk; it is mounted read-only",
                 core.disk.name()
             );
         }
         let read_only = read_only || !geometry.writable;
-        open_journal(&mut core, read_only)?;
+        match geometry.journal {
+            JournalPlace::None => open_without_journal(&mut core, read_only)?,
+            _ => open_journal(&mut core, read_only)?,
+        }
         let shared = paddock_sync::try_arc(Shared {
             device_number,
             block_size: geometry.block_size as u32,
@@ -241,6 +251,7 @@ impl Ext4 {
         }
         paddock_sync::try_arc(Ext4 {
             shared,
+            kind,
             root,
             read_only,
             health,
@@ -287,6 +298,26 @@ fn bad_superblock(name: &str) -> Errno {
     Errno::EUCLEAN
 }
 
+/// Has changes written to their places, unless the mount is read-only. `EROFS` if there is
+/// said to be something to replay.
+fn open_without_journal(core: &mut Core, read_only: bool) -> Result<()> {
+    if core.geometry.incompat & INCOMPAT_RECOVER != 0 {
+        return Err(Errno::EROFS);
+    }
+    if read_only {
+        return Ok(());
+    }
+    if !core.geometry.was_clean {
+        log::warn!(
+            "ext4: {}: was not unmounted, and has no journal; check it with e2fsck",
+            core.disk.name()
+        );
+    }
+    core.log = Log::InPlace;
+    core.set_clean_state(false)?;
+    core.free_orphans()
+}
+
 /// Replays the journal if need be; opens it for writing unless the mount is
 /// read-only.
 fn open_journal(core: &mut Core, read_only: bool) -> Result<()> {
@@ -311,7 +342,7 @@ fn open_journal(core: &mut Core, read_only: bool) -> Result<()> {
     if read_only {
         return Ok(());
     }
-    core.journal = Some(journal);
+    core.log = Log::Journal(journal);
     core.set_recover_flag(true)?;
     core.free_orphans()?;
     core.free_orphan_file()
@@ -319,7 +350,7 @@ fn open_journal(core: &mut Core, read_only: bool) -> Result<()> {
 
 /// Where the journal lies on the disk.
 fn journal_runs(core: &mut Core) -> Result<Vec<(u64, u32)>> {
-    let raw = core.inode(core.geometry.journal_inode)?;
+    let raw = core.inode(core.geometry.journal_inode()?)?;
     let blocks = raw.size() / core.disk.block_size as u64;
     let blocks = u32::try_from(blocks).map_err(|_| Errno::EUCLEAN)?;
     let mut runs = Vec::new();
@@ -340,7 +371,7 @@ impl FileSystem for Ext4 {
     }
 
     fn kind(&self) -> &'static str {
-        "ext4"
+        self.kind.name()
     }
 
     fn has_disk(&self) -> bool {
@@ -391,7 +422,7 @@ impl FileSystem for Ext4 {
 
     fn checkpoint(&self) -> Result<()> {
         let mut core = self.shared.core.lock();
-        if core.journal.is_none() {
+        if core.is_closed() {
             return Ok(());
         }
         self.shared.reap(&mut core);
@@ -426,7 +457,7 @@ impl FileSystem for Ext4 {
 
     fn unmount(&self) -> Result<()> {
         let mut core = self.shared.core.lock();
-        if core.journal.is_none() {
+        if core.is_closed() {
             return Ok(());
         }
         self.shared.reap(&mut core);

@@ -58,7 +58,6 @@ const INCOMPAT_KNOWN: u32 = INCOMPAT_FILETYPE
     | INCOMPAT_FLEX_BG
     | INCOMPAT_CSUM_SEED
     | INCOMPAT_LARGEDIR;
-const INCOMPAT_NEEDED: u32 = INCOMPAT_FILETYPE | INCOMPAT_EXTENTS;
 
 const RO_COMPAT_SPARSE_SUPER: u32 = 0x1;
 const RO_COMPAT_LARGE_FILE: u32 = 0x2;
@@ -79,6 +78,9 @@ const RO_COMPAT_WRITABLE: u32 = RO_COMPAT_SPARSE_SUPER
     | RO_COMPAT_METADATA_CSUM
     | RO_COMPAT_ORPHAN_PRESENT;
 
+/// In the superblock's state: nobody writes to it, nor was it left while somebody did. Of
+/// one with a journal, that tells.
+pub const STATE_CLEAN: u16 = 1;
 /// In the superblock's state: errors have been found.
 pub const STATE_ERRORS: u16 = 2;
 
@@ -98,6 +100,57 @@ pub(crate) enum Backups {
     Sparse,
     /// In group 0 and these two.
     Two([u32; 2]),
+}
+
+/// The kinds of filesystems, by the names that mount(2) has for them. Each can be mounted
+/// as a later one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Without a journal.
+    Ext2,
+    /// With a journal.
+    Ext3,
+    /// With extents and more, if it has them.
+    Ext4,
+}
+
+impl Kind {
+    /// Its name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Kind::Ext2 => "ext2",
+            Kind::Ext3 => "ext3",
+            Kind::Ext4 => "ext4",
+        }
+    }
+
+    /// Whether a filesystem with this superblock can be mounted as such, as Linux has it.
+    pub(crate) fn has(self, geometry: &Geometry) -> bool {
+        const RO_COMPAT: u32 = RO_COMPAT_SPARSE_SUPER | RO_COMPAT_LARGE_FILE;
+        let is_within = |incompat: u32| {
+            geometry.incompat & !incompat == 0 && geometry.ro_compat & !RO_COMPAT == 0
+        };
+        match self {
+            Kind::Ext2 => is_within(INCOMPAT_FILETYPE),
+            Kind::Ext3 => {
+                let has_journal = geometry.journal != JournalPlace::None;
+                has_journal && is_within(INCOMPAT_FILETYPE | INCOMPAT_RECOVER)
+            }
+            Kind::Ext4 => true,
+        }
+    }
+}
+
+/// Where the log is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum JournalPlace {
+    /// There is none, as in ext2: metadata is written to its place.
+    None,
+    /// In this inode.
+    Inode(u32),
+    /// On another disk, without which nothing can be written.
+    Elsewhere,
 }
 
 /// What is to be done when metadata turns out to be bad (`errors=`).
@@ -121,9 +174,14 @@ pub(crate) struct Geometry {
     pub first_inode: u32,
     pub desc_size: usize,
     pub groups: u32,
-    pub journal_inode: u32,
+    pub journal: JournalPlace,
+    /// New files have extents.
+    pub extents: bool,
     pub incompat: u32,
+    pub ro_compat: u32,
     pub on_error: OnError,
+    /// It was unmounted after it had been written to.
+    pub was_clean: bool,
     /// Errors had been found before.
     pub had_errors: bool,
     /// Every feature is one that can be written.
@@ -153,21 +211,25 @@ pub(crate) struct Geometry {
 }
 
 impl Geometry {
-    /// `EINVAL` if it is no ext4, or one that cannot be read; `EUCLEAN` if
+    /// `EINVAL` if it is none of ext4, ext3 and ext2, or one that cannot be read; `EUCLEAN` if
     /// its numbers make no sense.
     pub fn parse(sb: &[u8]) -> Result<Geometry> {
         let incompat = get_u32(sb, SB_INCOMPAT);
         let log_size = get_u32(sb, 24);
         if get_u16(sb, 56) != MAGIC
             || incompat & !INCOMPAT_KNOWN != 0
-            || incompat & INCOMPAT_NEEDED != INCOMPAT_NEEDED
+            || incompat & INCOMPAT_FILETYPE == 0
             || log_size > 2
         {
             return Err(Errno::EINVAL);
         }
         let wide = incompat & INCOMPAT_64BIT != 0;
         let compat = get_u32(sb, SB_COMPAT);
-        let has_journal = compat & COMPAT_HAS_JOURNAL != 0;
+        let journal = match (compat & COMPAT_HAS_JOURNAL != 0, get_u32(sb, 224)) {
+            (false, _) => JournalPlace::None,
+            (true, 0) => JournalPlace::Elsewhere,
+            (true, inode) => JournalPlace::Inode(inode),
+        };
         let ro_compat = get_u32(sb, SB_RO_COMPAT);
         let mut geometry = Geometry {
             block_size: 1024 << log_size,
@@ -186,14 +248,17 @@ impl Geometry {
                 false => 32,
             },
             groups: 0,
-            journal_inode: if has_journal { get_u32(sb, 224) } else { 0 },
+            journal,
+            extents: incompat & INCOMPAT_EXTENTS != 0,
             incompat,
-            writable: has_journal && ro_compat & !RO_COMPAT_WRITABLE == 0,
+            ro_compat,
+            writable: journal != JournalPlace::Elsewhere && ro_compat & !RO_COMPAT_WRITABLE == 0,
             on_error: match get_u16(sb, SB_ERRORS) {
                 2 => OnError::ReadOnly,
                 3 => OnError::Panic,
                 _ => OnError::Continue,
             },
+            was_clean: get_u16(sb, SB_STATE) & STATE_CLEAN != 0,
             had_errors: get_u16(sb, SB_STATE) & STATE_ERRORS != 0,
             checksums: ro_compat & RO_COMPAT_METADATA_CSUM != 0,
             checksum_seed: match incompat & INCOMPAT_CSUM_SEED != 0 {
@@ -235,6 +300,14 @@ impl Geometry {
         };
         geometry.groups = geometry.count_groups().ok_or(Errno::EUCLEAN)?;
         Ok(geometry)
+    }
+
+    /// The inode of the log. `EROFS` if there is none on this disk.
+    pub fn journal_inode(&self) -> Result<u32> {
+        match self.journal {
+            JournalPlace::Inode(ino) => Ok(ino),
+            JournalPlace::None | JournalPlace::Elsewhere => Err(Errno::EROFS),
+        }
     }
 
     /// The number of groups, if all numbers make sense.

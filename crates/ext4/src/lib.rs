@@ -1,4 +1,4 @@
-//! The on-disk filesystem: ext4 behind the vfs traits.
+//! The on-disk filesystem: ext4, ext3 and ext2 behind the vfs traits.
 //!
 //! The layers, from the bottom:
 //! - `disk`: a block device in units of the filesystem's blocks.
@@ -6,8 +6,8 @@
 //! - `checksums`: what seals each kind of metadata.
 //! - `transaction`: metadata blocks in memory. Changes of one operation are undone
 //!   if it fails; those of many operations make one transaction.
-//! - `allocation`, `extents`, `dir`, `paths`, `orphans`, `xattrs`: blocks and inodes, the
-//!   map from file to disk, directories (with their index of hashes), changes
+//! - `allocation`, `extents`, `block_map`, `dir`, `paths`, `orphans`, `xattrs`: blocks and
+//!   inodes, the maps from file to disk (of ext4, and of ext3 and ext2), directories (with their index of hashes), changes
 //!   of names, files without one.
 //! - `data`, `file_io`, `fallocate`: file data between the page cache and the
 //!   disk, and space without data.
@@ -16,9 +16,11 @@
 //! One sleeping lock guards a mounted filesystem; reading what is cached does
 //! not take it, nor does stat(2): an inode's object has its attributes, which each
 //! operation that has changed them sets anew when it is done (`table`). Data is written before the metadata that refers to it, so a
-//! power cut leaves the tree as of some transaction, never a mixture.
+//! power cut leaves the tree as of some transaction, never a mixture. Without a journal
+//! (ext2) it may leave one: metadata is written to its place, and e2fsck mends what a cut
+//! has torn.
 //!
-//! Images are those of plain `mke2fs -t ext4`, with block sizes from 1 KiB to
+//! Images are those of plain `mke2fs -t ext4`, `ext3` or `ext2`, with block sizes from 1 KiB to
 //! 4 KiB; `layout` says which features are read and written, `features` what
 //! the others are called. Times of reading are not recorded (as with noatime).
 
@@ -29,6 +31,7 @@ extern crate alloc;
 
 mod allocation;
 mod batch;
+mod block_map;
 mod buffers;
 mod bytes;
 mod checksums;
@@ -54,3 +57,4 @@ mod transaction;
 mod xattrs;
 
 pub use fs::Ext4;
+pub use layout::Kind;

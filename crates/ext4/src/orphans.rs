@@ -5,7 +5,7 @@
 use crate::bytes::{get_u32, put_u32};
 use crate::checksums::Seal;
 use crate::layout::{RO_COMPAT_ORPHAN_PRESENT, SB_LAST_ORPHAN, SB_RO_COMPAT};
-use crate::raw_inode::{FLAG_EXTENTS, RawInode};
+use crate::raw_inode::RawInode;
 use crate::transaction::{Core, note};
 use alloc::vec::Vec;
 use hashbrown::hash_map::Entry;
@@ -148,7 +148,7 @@ impl Core {
     pub fn free_unlisted(&mut self, mut raw: RawInode) -> Result<()> {
         let ino = raw.ino;
         let kind = raw.kind()?;
-        if raw.flags() & FLAG_EXTENTS != 0 {
+        if raw.has_map()? {
             self.cut_extents(&mut raw, 0, kind != FileKind::Regular)?;
         }
         self.drop_attributes(raw.attribute_block())?;
@@ -246,7 +246,7 @@ impl Core {
         self.change_inode(ino, |core, raw| {
             let from = raw.size().div_ceil(block_size);
             let from = u32::try_from(from).map_err(|_| Errno::EUCLEAN)?;
-            match raw.flags() & FLAG_EXTENTS != 0 {
+            match raw.has_map()? {
                 true => core.cut_extents(raw, from, false),
                 false => Ok(()),
             }

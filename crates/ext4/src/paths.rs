@@ -3,7 +3,7 @@
 use crate::checksums::Seal;
 use crate::dir::Room;
 use crate::extents::Extent;
-use crate::raw_inode::{CTIME, FLAG_EXTENTS, I_BLOCK_LEN, RawInode};
+use crate::raw_inode::{CTIME, I_BLOCK_LEN, RawInode};
 use crate::transaction::Core;
 use alloc::vec::Vec;
 use paddock_abi::fcntl::{RENAME_EXCHANGE, RENAME_NOREPLACE};
@@ -149,7 +149,7 @@ impl Core {
             raw.i_block_mut()[..target.len()].copy_from_slice(target);
             return Ok(());
         }
-        raw.init_extents();
+        self.init_map(raw);
         let (physical, _) = self.allocate_blocks(self.data_goal(raw.ino), 1)?;
         let extent = Extent {
             logical: 0,
@@ -166,7 +166,7 @@ impl Core {
     /// The target of a symbolic link.
     pub fn read_target(&mut self, raw: &RawInode) -> Result<Vec<u8>> {
         let len = usize::try_from(raw.size()).map_err(|_| Errno::EUCLEAN)?;
-        let stored = if raw.flags() & FLAG_EXTENTS == 0 {
+        let stored = if raw.has_short_target() {
             raw.i_block()
         } else {
             let extent = self.map(raw, 0)?.map_err(|_| Errno::EUCLEAN)?;

@@ -122,7 +122,7 @@ impl Core {
         self.modify_bytes(block, Seal::Inodes(first), at, size)
     }
 
-    /// A new inode with one link and the extents flag, if it has data.
+    /// A new inode with one link and an empty map, if it has data.
     pub fn new_inode(&mut self, ino: u32, node: &NewNode) -> Result<RawInode> {
         // Whatever is behind the part that is used here goes.
         let (block, at) = self.inode_place(ino)?;
@@ -147,7 +147,7 @@ impl Core {
             raw.set_time(field, now);
         }
         match node.kind {
-            FileKind::Regular | FileKind::Directory => raw.init_extents(),
+            FileKind::Regular | FileKind::Directory => self.init_map(&mut raw),
             FileKind::CharDevice | FileKind::BlockDevice => raw.set_rdev(node.rdev),
             _ => {}
         }
@@ -177,6 +177,20 @@ impl RawInode {
             return Err(Errno::EUCLEAN);
         }
         FileKind::from_mode(u32::from(get_u16(&self.bytes, 0))).map_err(|_| Errno::EUCLEAN)
+    }
+
+    /// Whether a map of blocks is in it. `EUCLEAN` as for [`kind`](Self::kind).
+    pub fn has_map(&self) -> Result<bool> {
+        Ok(match self.kind()? {
+            FileKind::Regular | FileKind::Directory => true,
+            FileKind::Symlink => !self.has_short_target(),
+            _ => false,
+        })
+    }
+
+    /// Of a symbolic link: whether its target is in it.
+    pub fn has_short_target(&self) -> bool {
+        !self.has_extents() && self.size() < I_BLOCK_LEN as u64
     }
 
     pub fn mode(&self) -> u32 {

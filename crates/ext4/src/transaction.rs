@@ -57,6 +57,19 @@ impl Buffer {
     }
 }
 
+/// Blocks of metadata that a transaction has at most without a journal.
+const MOST_DIRTY: usize = 1024;
+
+/// How a transaction gets to the disk.
+pub(crate) enum Log {
+    /// It does not: nothing is ever written.
+    Closed,
+    /// Straight to the places of its blocks: there is no journal.
+    InPlace,
+    /// By way of the journal.
+    Journal(Journal),
+}
+
 /// The state of a mounted filesystem, guarded by its one lock.
 pub(crate) struct Core {
     pub disk: Disk,
@@ -101,7 +114,7 @@ pub(crate) struct Core {
     freed: Vec<Range<u64>>,
     /// Metadata blocks among them, which a replay must leave alone.
     revoked: Vec<u64>,
-    pub journal: Option<Journal>,
+    pub log: Log,
     /// Files with pages to write.
     pub dirty_files: BTreeMap<u64, Arc<FilePages>>,
     /// The running transaction has more than times of inodes.
@@ -163,7 +176,7 @@ impl Core {
             operation: 0,
             freed: Vec::new(),
             revoked: Vec::new(),
-            journal: None,
+            log: Log::Closed,
             dirty_files: BTreeMap::new(),
             matters: true,
             dirty_since: None,
@@ -187,7 +200,7 @@ impl Core {
 
     /// `EROFS` if nothing may be changed (any more).
     pub fn check_writable(&self) -> Result<()> {
-        match self.journal.is_none() || self.is_stopped() {
+        match self.is_closed() || self.is_stopped() {
             true => Err(Errno::EROFS),
             false => Ok(()),
         }
@@ -199,8 +212,8 @@ impl Core {
     }
 
     /// Whether nothing is ever written.
-    pub fn journal_is_closed(&self) -> bool {
-        self.journal.is_none()
+    pub fn is_closed(&self) -> bool {
+        matches!(self.log, Log::Closed)
     }
 
     /// Puts the mark for errors into the superblock's buffer, if there is one,
@@ -485,7 +498,11 @@ impl Core {
     }
 
     fn is_transaction_large(&self) -> bool {
-        let limit = self.journal.as_ref().map_or(0, Journal::transaction_limit);
+        let limit = match &self.log {
+            Log::Closed => 0,
+            Log::InPlace => MOST_DIRTY,
+            Log::Journal(journal) => journal.transaction_limit(),
+        };
         self.dirty.len() + self.freed.len() / 64 > limit
     }
 

@@ -1,6 +1,7 @@
 //! The kinds of filesystems that programs can mount.
 
 use paddock_abi::Errno;
+use paddock_ext4::Kind as ExtKind;
 
 /// A kind, by its name in mount(2), fsopen(2) and `/proc/filesystems`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,24 +18,33 @@ pub enum Kind {
     Devpts,
     /// The machine, with the interfaces of the caller's network namespace.
     Sysfs,
-    /// One on a disk.
-    Ext4,
+    /// One on a disk: ext4, or one that it comes from.
+    Ext(ExtKind),
     /// A program at the other end of an open `/dev/fuse`.
     Fuse,
 }
 
 impl Kind {
-    /// All of them.
-    pub const ALL: [Kind; 8] = [
+    /// All of them, those on disks in the order in which mount(8) is to try them: as the
+    /// last of its kinds, each can be mounted.
+    pub const ALL: [Kind; 10] = [
         Kind::Tmpfs,
         Kind::Cgroup2,
         Kind::Proc,
         Kind::Devtmpfs,
         Kind::Devpts,
         Kind::Sysfs,
-        Kind::Ext4,
+        Kind::Ext(ExtKind::Ext3),
+        Kind::Ext(ExtKind::Ext2),
+        Kind::Ext(ExtKind::Ext4),
         Kind::Fuse,
     ];
+
+    /// Its place in [`ALL`](Self::ALL).
+    pub fn index(self) -> usize {
+        let before = Self::ALL.iter().take_while(|kind| **kind != self);
+        before.count()
+    }
 
     /// Its name.
     pub const fn name(self) -> &'static str {
@@ -45,14 +55,17 @@ impl Kind {
             Kind::Devtmpfs => "devtmpfs",
             Kind::Devpts => "devpts",
             Kind::Sysfs => "sysfs",
-            Kind::Ext4 => "ext4",
+            Kind::Ext(kind) => kind.name(),
             Kind::Fuse => "fuse",
         }
     }
 
-    /// Whether it is on a disk, which its source names.
-    pub const fn is_on_disk(self) -> bool {
-        matches!(self, Kind::Ext4)
+    /// Which kind it is on the disk that its source names, if it is on one.
+    pub const fn on_disk(self) -> Option<ExtKind> {
+        match self {
+            Kind::Ext(kind) => Some(kind),
+            _ => None,
+        }
     }
 
     /// The kind of a name.

@@ -16,7 +16,7 @@ use core::sync::atomic::{AtomicU32, Ordering};
 use paddock_abi::stat::make_device;
 use paddock_abi::{Errno, Result};
 use paddock_cred::{Cap, Cred};
-use paddock_ext4::Ext4;
+use paddock_ext4::{Ext4, Kind as ExtKind};
 use paddock_process::PidSpace;
 use paddock_sync::{OnceCell, try_arc};
 use paddock_tty::DevPts;
@@ -128,9 +128,10 @@ pub fn made(
 /// # Errors
 /// Those of the path; `EINVAL` without one, for options, and for a disk without such a
 /// filesystem; `ENOTBLK` for what is no disk, `EACCES` where devices are not opened,
-/// `ENXIO` for one that is not there; `EBUSY` if it is mounted the other way;
+/// `ENXIO` for one that is not there; `EBUSY` if it is mounted the other way, or as another kind;
 /// those of [`Ext4::mount`].
 pub fn of_device(
+    kind: ExtKind,
     context: &PathContext,
     source: Option<&[u8]>,
     options: &str,
@@ -148,14 +149,14 @@ pub fn of_device(
         return Err(Errno::EINVAL);
     }
     if let Some(fs) = namespace().on_device(metadata.rdev) {
-        return match fs.state().is_read_only() == read_only {
+        return match fs.kind() == kind.name() && fs.state().is_read_only() == read_only {
             true => Ok(fs),
             false => Err(Errno::EBUSY),
         };
     }
     let disk = loops::disk(metadata.rdev)?;
     let (clock, cache) = (try_arc(WallClock)?, root::cache()?);
-    let fs = Ext4::mount(disk, clock, cache, metadata.rdev, false)?;
+    let fs = Ext4::mount(kind, disk, clock, cache, metadata.rdev, false)?;
     fs.state().set_read_only(read_only)?;
     Ok(fs)
 }
@@ -208,7 +209,7 @@ pub fn check_rights(kind: Kind, cred: &Cred) -> Result<()> {
         }
         Kind::Proc => cred.require_in(own_space().owner(), Cap::CAP_SYS_ADMIN),
         Kind::Sysfs => cred.require_in(space::own().owner(), Cap::CAP_SYS_ADMIN),
-        Kind::Devtmpfs | Kind::Ext4 => Err(Errno::EPERM),
+        Kind::Devtmpfs | Kind::Ext(_) => Err(Errno::EPERM),
     }
 }
 
@@ -251,7 +252,7 @@ fn share(kind: Kind, fs: Result<Arc<dyn FileSystem>>) -> Result<Arc<dyn FileSyst
 }
 
 fn shared(kind: Kind) -> &'static OnceCell<Arc<dyn FileSystem>> {
-    &SHARED[kind as usize]
+    &SHARED[kind.index()]
 }
 
 /// Mounts everything. What cannot be mounted is reported and left out.

@@ -12,7 +12,7 @@ use alloc::string::String;
 use alloc::sync::Arc;
 use paddock_abi::stat::make_device;
 use paddock_abi::{Errno, Result};
-use paddock_ext4::Ext4;
+use paddock_ext4::{Ext4, Kind};
 use paddock_sync::try_arc;
 use paddock_vfs::cache::PageCache;
 use paddock_vfs::{BlockDevice, FileSystem};
@@ -69,7 +69,8 @@ pub fn find(command_line: &CommandLine<'_>, clock: &Arc<WallClock>) -> Root {
 /// If the disk cannot be mounted: it was made for this run.
 fn in_ram_disk(disk: Arc<dyn BlockDevice>, clock: &Arc<WallClock>) -> Root {
     let device = make_device(RAM_DISK_MAJOR, 0);
-    let mounted = cache().and_then(|cache| Ext4::mount(disk, clock.clone(), cache, device, false));
+    let mounted = cache()
+        .and_then(|cache| Ext4::mount(Kind::Ext4, disk, clock.clone(), cache, device, false));
     match mounted {
         Ok(fs) => Root {
             fs,
@@ -147,6 +148,7 @@ fn open_disk(disk: &Arc<Disk>, clock: &Arc<WallClock>) -> Result<Arc<dyn FileSys
     let device = make_device(DISK_MAJOR, number as u32 * MINORS);
     let mount = |read_only| {
         Ext4::mount(
+            Kind::Ext4,
             disk.clone(),
             clock.clone(),
             cache.clone(),

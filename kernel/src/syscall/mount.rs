@@ -43,8 +43,8 @@ const MS_IGNORED: u64 = 0x8000
 /// Flags by which mount(2) does something else than mounting.
 const MS_OTHER: u64 = MS_REMOUNT | MS_BIND | MS_MOVE | MS_PROPAGATION;
 
-/// mount(2): bind mounts, filesystems in memory, ext4 of loop devices, those that are
-/// programs (`fuse`), and those of the kernel's own: devpts, devtmpfs, proc, sysfs and
+/// mount(2): bind mounts, filesystems in memory, ext4, ext3 and ext2 of loop devices, those
+/// that are programs (`fuse`), and those of the kernel's own: devpts, devtmpfs, proc, sysfs and
 /// cgroup2, each of which there is one. `ENODEV` for other kinds: other disks are mounted
 /// by the kernel itself, and are not remounted such that all is written at once
 /// (`EINVAL`). All mounts are private.
@@ -73,12 +73,12 @@ pub fn mount(call: &mut Call<'_>) -> Result<u64> {
         0 => None,
         text => Some(read_path(text)?),
     };
-    let fs = match kind.0.is_on_disk() {
-        false => fs::mounts::of_kind(kind, options, &context, flags)?,
-        true => {
+    let fs = match kind.0.on_disk() {
+        None => fs::mounts::of_kind(kind, options, &context, flags)?,
+        Some(on_disk) => {
             fs::mounts::check_rights(kind.0, &context.cred)?;
             let read_only = flags.contains(MountFlags::RDONLY);
-            fs::mounts::of_device(&context, source.as_deref(), options, read_only)?
+            fs::mounts::of_device(on_disk, &context, source.as_deref(), options, read_only)?
         }
     };
     let name = match &source {

@@ -188,11 +188,11 @@ fn create(call: &Call<'_>, context: &FsContext) -> Result<()> {
     let (cred, kind) = (call.thread.cred(), kind_of(context)?);
     context.create(
         || mounts::check_rights(kind, &cred),
-        |options, read_only, source| match kind.is_on_disk() {
-            false => mounts::made((kind, None), options, &cred, read_only),
-            true => {
+        |options, read_only, source| match kind.on_disk() {
+            None => mounts::made((kind, None), options, &cred, read_only),
+            Some(kind) => {
                 let source = source.map(str::as_bytes);
-                mounts::of_device(&call.context(), source, options, read_only)
+                mounts::of_device(kind, &call.context(), source, options, read_only)
             }
         },
     )

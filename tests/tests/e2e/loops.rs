@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use xtask::machine::{machine, test_folder};
 use xtask::process::{capture, tool};
 
-fn image(name: &str) -> Result<PathBuf> {
+fn image(name: &str, kind: &str) -> Result<PathBuf> {
     let image = test_folder().join(name);
     fs::write(&image, vec![0; 16 << 20])?;
     let mut mke2fs = tool("mke2fs")?;
-    mke2fs.args(["-q", "-F", "-t", "ext4"]);
+    mke2fs.args(["-q", "-F", "-t", kind]);
     capture(mke2fs.arg(&image))?;
     Ok(image)
 }
@@ -36,7 +36,7 @@ const USED: &str = "cd /tmp; mkdir a b; \
 
 #[test]
 fn a_filesystem_in_a_file_is_mounted_and_left_clean() -> Result<()> {
-    let image = image("loop.img")?;
+    let image = image("loop.img", "ext4")?;
     let machine = machine("loop").up()?;
     let sent = machine.ssh_with_input("cat > /tmp/image", fs::read(&image)?)?;
     assert!(sent.status.success(), "{:?}", sent.status);
@@ -62,5 +62,39 @@ fn a_filesystem_in_a_file_is_mounted_and_left_clean() -> Result<()> {
     let back = machine.ssh("cat /tmp/image")?;
     fs::write(&image, back.stdout)?;
     check(&image)?;
+    machine.off()
+}
+
+/// As each kind that it is not; then as what mount(8) takes it for.
+const OLDER: &str = "cd /tmp; mkdir a; \
+    for kind in ext2 ext3; do mount -t $kind $kind.img a 2>/dev/null && umount a && \
+        echo $kind as $kind; done; \
+    mount -t ext3 ext2.img a 2>/dev/null || echo ext2 has no journal; \
+    mount -t ext2 ext4.img a 2>/dev/null || echo ext4 has more; \
+    for kind in ext2 ext3 ext4; do mount $kind.img a; grep -o ' ext. ' /proc/mounts | tail -1; \
+        dd if=/dev/urandom of=a/big bs=64k count=60 2>/dev/null; cp a/big a/copy; \
+        ln -s $(printf 'n%.0s' $(seq 100)) a/link; mkdir a/d; cp /bin/busybox a/d; \
+        echo x | dd of=a/holes bs=1 seek=300000000 2>/dev/null; \
+        umount a; mount $kind.img a; cmp a/big a/copy && cmp a/d/busybox /bin/busybox && \
+        tail -c 2 a/holes; rm a/copy; umount a; done; sync";
+
+#[test]
+fn older_filesystems_are_mounted_and_left_clean() -> Result<()> {
+    let kinds = ["ext2", "ext3", "ext4"];
+    let machine = machine("loop-older").up()?;
+    for kind in kinds {
+        let sent = fs::read(image(&format!("loop-{kind}.img"), kind)?)?;
+        let sent = machine.ssh_with_input(&format!("cat > /tmp/{kind}.img"), sent)?;
+        assert!(sent.status.success(), "{:?}", sent.status);
+    }
+    let expected = "ext2 as ext2\next3 as ext3\next2 has no journal\next4 has more\n \
+                    ext2 \nx\n ext3 \nx\n ext4 \nx\n";
+    assert_eq!(machine.sh(OLDER)?, expected);
+    for kind in kinds {
+        let back = machine.ssh(&format!("cat /tmp/{kind}.img"))?;
+        let image = test_folder().join(format!("loop-{kind}.img"));
+        fs::write(&image, back.stdout)?;
+        check(&image)?;
+    }
     machine.off()
 }

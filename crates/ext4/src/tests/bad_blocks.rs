@@ -301,7 +301,7 @@ fn is_of_log(data: &[u8], kind: u32) -> bool {
 
 fn refuse(setup: &Setup, step: Step) {
     let log = setup.core(|core| {
-        let raw = core.inode(core.geometry.journal_inode).unwrap();
+        let raw = core.inode(core.geometry.journal_inode().unwrap()).unwrap();
         let extent = core.map(&raw, 0).unwrap().unwrap();
         let start = extent.physical as usize * BLOCK;
         start + BLOCK..start + extent.len as usize * BLOCK

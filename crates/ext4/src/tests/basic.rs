@@ -270,7 +270,15 @@ fn files_that_are_open_at_unmount_leave_the_disk_clean() {
 fn the_first_change_is_announced_and_written_when_it_is_old() {
     let disk = Arc::new(MemDisk::new(make_image(4096, 12 << 10, None)));
     let cache = Arc::new(PageCache::new(Arc::new(HeapPages), 512));
-    let fs = Ext4::mount(disk.clone(), clock(), cache.clone(), 8, false).unwrap();
+    let fs = Ext4::mount(
+        crate::Kind::Ext4,
+        disk.clone(),
+        clock(),
+        cache.clone(),
+        8,
+        false,
+    )
+    .unwrap();
     fs.root().create(b"f", &node(FileKind::Regular)).unwrap();
     cache.wait_for_change();
     fs.flush_older_than(u64::MAX).unwrap();

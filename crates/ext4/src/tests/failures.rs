@@ -143,7 +143,7 @@ fn a_journal_that_cannot_be_written_stops_changes() {
         let before = disk.image();
         let log = {
             let mut core = fs.shared.core.lock();
-            let ino = core.geometry.journal_inode;
+            let ino = core.geometry.journal_inode().unwrap();
             let raw = core.inode(ino).unwrap();
             core.map(&raw, 1).unwrap().unwrap().physical as usize * BLOCK
         };

@@ -32,7 +32,7 @@ fn few_pages_are_enough() {
         given: Mutex::new(Vec::new()),
     };
     let cache = Arc::new(PageCache::new(Arc::new(source), 100_000));
-    let fs = Ext4::mount(disk.clone(), clock(), cache, 8, false).unwrap();
+    let fs = Ext4::mount(crate::Kind::Ext4, disk.clone(), clock(), cache, 8, false).unwrap();
     let data = pattern(5, 1 << 20);
     let files: Vec<_> = (0..6_u8)
         .map(|index| {

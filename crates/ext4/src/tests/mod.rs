@@ -2,6 +2,7 @@
 
 mod bad_blocks;
 mod basic;
+mod block_maps;
 mod concurrent;
 mod crash;
 mod damage;
@@ -68,6 +69,11 @@ const DEBIAN_12: &str =
 const DEBIAN_13: &str = "has_journal,extent,huge_file,flex_bg,metadata_csum,metadata_csum_seed,64bit,dir_nlink,extra_isize,orphan_file";
 /// Neither checksums nor wide block numbers.
 const FEW: &str = "^metadata_csum,^metadata_csum_seed,^uninit_bg,^64bit,^orphan_file,^resize_inode,has_journal,extent";
+/// What `mke2fs -t ext3` and `-t ext2` give.
+const EXT3: &str =
+    "none,sparse_super,large_file,filetype,resize_inode,dir_index,ext_attr,has_journal";
+const EXT2: &str =
+    "none,sparse_super,large_file,filetype,resize_inode,dir_index,ext_attr,^has_journal";
 /// Checksums of the groups' descriptors alone.
 const GROUP_CHECKSUMS: &str = "^metadata_csum,uninit_bg,^64bit,has_journal,extent";
 
@@ -92,7 +98,10 @@ fn make_image_with(
     let image = dir.0.join("image");
     let mut command = tool("mke2fs");
     command.args(["-q", "-F", "-t", "ext4", "-m", "0", "-O", features]);
-    command.args(["-b", &block_size.to_string(), "-J", "size=4"]);
+    command.args(["-b", &block_size.to_string()]);
+    if !features.contains("^has_journal") {
+        command.args(["-J", "size=4"]);
+    }
     command.args(["-E", "root_owner=0:0"]);
     if let Some(from) = from {
         command.arg("-d").arg(from);
@@ -149,7 +158,7 @@ fn clock() -> Arc<dyn Clock> {
 
 fn mount_with(disk: &Arc<MemDisk>, cached_pages: usize) -> Result<Arc<Ext4>> {
     let cache = Arc::new(PageCache::new(Arc::new(HeapPages), cached_pages));
-    Ext4::mount(disk.clone(), clock(), cache, 8, false)
+    Ext4::mount(crate::Kind::Ext4, disk.clone(), clock(), cache, 8, false)
 }
 
 fn mount(disk: &Arc<MemDisk>) -> Arc<Ext4> {

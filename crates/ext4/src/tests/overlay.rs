@@ -49,7 +49,7 @@ impl Overlay {
     /// Mounts it, with a cache of so many pages.
     pub fn mount(self: &Arc<Self>, pages: usize) -> Result<Arc<Ext4>> {
         let cache = Arc::new(PageCache::new(Arc::new(HeapPages), pages));
-        Ext4::mount(self.clone(), clock(), cache, 8, false)
+        Ext4::mount(crate::Kind::Ext4, self.clone(), clock(), cache, 8, false)
     }
 
     fn count(&self, block: u64, len: usize) -> Result<()> {

@@ -178,29 +178,52 @@ proptest! {
         checkpoints in 0..CHECKPOINTS.len(),
     ) {
         let disk = Arc::new(MemDisk::new(make_image(1024 << size, 412 << 10, None)));
-        let model = MemFs::new(1, 1 << 30, 0o755, clock(), Arc::new(HeapPages)).unwrap();
-        let mounted = || {
-            let fs = mount_with(&disk, 128).unwrap();
-            fs.shared.core.lock().checkpoint_late(CHECKPOINTS[checkpoints]);
-            fs
-        };
-        let mut fs = mounted();
-        for (seed, change) in changes.iter().enumerate() {
-            match change {
-                Change::Sync => fs.sync().unwrap(),
-                Change::Remount => {
-                    fs.unmount().unwrap();
-                    fs = mounted();
-                }
-                _ => {}
-            }
-            let expected = apply(&model.root(), change, seed as u64);
-            let got = apply(&fs.root(), change, seed as u64);
-            prop_assert_eq!(got, expected, "{:?}", change);
-        }
-        prop_assert_eq!(tree(&*fs), tree(&*model));
-        fs.unmount().unwrap();
-        check_clean(&disk.image(), "random");
-        prop_assert_eq!(tree(&*mount(&disk)), tree(&*model));
+        is_as_the_model(&disk, &changes, CHECKPOINTS[checkpoints])?;
     }
+
+    #[test]
+    fn without_extents_too(
+        changes in changes(),
+        size in 0..3_u32,
+        features in prop_oneof![Just(EXT2), Just(EXT3)],
+        checkpoints in 0..CHECKPOINTS.len(),
+    ) {
+        let image = make_image_with(features, 1024 << size, 64 << 10, None);
+        let punches = |change: &Change| !matches!(change, Change::Allocate(_, _, 0 | 1 | 3.., ..));
+        let changes: Vec<_> = changes.into_iter().filter(punches).collect();
+        is_as_the_model(&Arc::new(MemDisk::new(image)), &changes, CHECKPOINTS[checkpoints])?;
+    }
+}
+
+/// Makes the changes on the disk and in memory.
+fn is_as_the_model(
+    disk: &Arc<MemDisk>,
+    changes: &[Change],
+    checkpoints: Option<usize>,
+) -> core::result::Result<(), TestCaseError> {
+    let model = MemFs::new(1, 1 << 30, 0o755, clock(), Arc::new(HeapPages)).unwrap();
+    let mounted = || {
+        let fs = mount_with(disk, 128).unwrap();
+        fs.shared.core.lock().checkpoint_late(checkpoints);
+        fs
+    };
+    let mut fs = mounted();
+    for (seed, change) in changes.iter().enumerate() {
+        match change {
+            Change::Sync => fs.sync().unwrap(),
+            Change::Remount => {
+                fs.unmount().unwrap();
+                fs = mounted();
+            }
+            _ => {}
+        }
+        let expected = apply(&model.root(), change, seed as u64);
+        let got = apply(&fs.root(), change, seed as u64);
+        prop_assert_eq!(got, expected, "{:?}", change);
+    }
+    prop_assert_eq!(tree(&*fs), tree(&*model));
+    fs.unmount().unwrap();
+    check_clean(&disk.image(), "random");
+    prop_assert_eq!(tree(&*mount(disk)), tree(&*model));
+    Ok(())
 }

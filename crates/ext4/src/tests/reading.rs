@@ -7,7 +7,15 @@ use paddock_vfs::{Allocation, PAGE_SIZE};
 /// Mounts a disk again, and opens its file `f`: with its cache, which is empty.
 fn again(disk: &Arc<MemDisk>) -> (Arc<Ext4>, Arc<dyn Inode>, Arc<PageCache>) {
     let cache = Arc::new(PageCache::new(Arc::new(HeapPages), 4096));
-    let fs = Ext4::mount(disk.clone(), clock(), cache.clone(), 8, false).unwrap();
+    let fs = Ext4::mount(
+        crate::Kind::Ext4,
+        disk.clone(),
+        clock(),
+        cache.clone(),
+        8,
+        false,
+    )
+    .unwrap();
     let file = fs.root().lookup(b"f").unwrap();
     (fs, file, cache)
 }

@@ -95,6 +95,8 @@ fn bases() -> &'static [Base] {
             Base::new(GROUP_CHECKSUMS, 2048, false),
             Base::new(DEBIAN_12, 4096, true),
             Base::new(FEW, 4096, false),
+            Base::new(EXT3, 1024, false),
+            Base::new(EXT2, 1024, false),
         ]
     })
 }
@@ -243,7 +245,7 @@ fn variant(seed: u64) {
     let metadata = base.used.len().min(40);
     for _ in 0..1 + random.below(6) {
         match random.below(4) {
-            0 => change.log(&mut random),
+            0 if !base.log.is_empty() => change.log(&mut random),
             kind => {
                 // The first blocks are those of the superblock and the groups.
                 let among = if kind == 1 { metadata } else { base.used.len() };

@@ -2,7 +2,7 @@
 //! committed is written to its place later, when the log is half full or much of memory
 //! waits for that: blocks that change again and again are written there once.
 
-use super::{Core, note};
+use super::{Core, Log, note};
 use crate::allocation::{BLOCK_BITMAP_CHECKSUM, INODE_BITMAP_CHECKSUM};
 use crate::batch::Batch;
 use crate::buffers::BlockSet;
@@ -68,14 +68,30 @@ impl Core {
         Ok(())
     }
 
+    /// Writes the running transaction, which has changed these blocks, where there is no
+    /// log.
+    fn write_in_place(&mut self, blocks: &[u64]) -> Result<()> {
+        self.write_home(blocks)?;
+        self.revoked.clear();
+        self.disk.flush()
+    }
+
     /// Writes the running transaction, which has changed these blocks, to the log.
     fn log(&mut self, blocks: &[u64]) -> Result<()> {
         let room = self.logged.try_reserve(blocks.len());
         room.map_err(|_| Errno::ENOMEM)?;
-        let mut journal = self.journal.take().ok_or(Errno::EROFS)?;
-        let result = self.log_in(&mut journal, blocks);
-        self.journal = Some(journal);
-        result?;
+        match core::mem::replace(&mut self.log, Log::Closed) {
+            Log::Closed => return Err(Errno::EROFS),
+            Log::InPlace => {
+                self.log = Log::InPlace;
+                return self.write_in_place(blocks);
+            }
+            Log::Journal(mut journal) => {
+                let result = self.log_in(&mut journal, blocks);
+                self.log = Log::Journal(journal);
+                result?;
+            }
+        }
         // What is free now may be given away, and belongs to others then.
         for block in core::mem::take(&mut self.revoked) {
             note(&mut self.logged, block, false);
@@ -99,7 +115,10 @@ impl Core {
     /// Writes what is committed to its place if the log has become long, or too much of
     /// memory waits for it. Nothing is running: what is in memory is committed.
     fn checkpoint_if_due(&mut self) -> Result<()> {
-        let is_half_full = self.journal.as_ref().is_some_and(Journal::is_half_full);
+        let is_half_full = match &self.log {
+            Log::Journal(journal) => journal.is_half_full(),
+            Log::Closed | Log::InPlace => false,
+        };
         if !is_half_full && self.logged.len() <= self.most_logged {
             return Ok(());
         }
@@ -131,8 +150,11 @@ impl Core {
         assert!(self.dirty.is_empty(), "what is in memory is not committed");
         let blocks = sorted(&self.logged)?;
         self.write_home(&blocks)?;
-        let journal = self.journal.as_mut().ok_or(Errno::EROFS)?;
-        journal.reset(&self.disk)?;
+        match &mut self.log {
+            Log::Closed => return Err(Errno::EROFS),
+            Log::InPlace => {}
+            Log::Journal(journal) => journal.reset(&self.disk)?,
+        }
         self.logged.clear();
         Ok(())
     }
@@ -142,7 +164,7 @@ impl Core {
     #[cfg(test)]
     pub fn checkpoint_late(&mut self, most: Option<usize>) {
         self.most_logged = most.unwrap_or(usize::MAX);
-        if let (None, Some(journal)) = (most, &mut self.journal) {
+        if let (None, Log::Journal(journal)) = (most, &mut self.log) {
             journal.fill_up();
         }
     }
@@ -258,8 +280,14 @@ impl Core {
         self.commit()?;
         self.dirty_files.clear();
         let result = self.empty_log();
-        self.journal = None;
+        let log = core::mem::replace(&mut self.log, Log::Closed);
         result?;
-        self.set_recover_flag(false)
+        match log {
+            Log::Closed => Ok(()),
+            // What was torn before stays to be checked.
+            Log::InPlace if !self.geometry.was_clean => Ok(()),
+            Log::InPlace => self.set_clean_state(true),
+            Log::Journal(_) => self.set_recover_flag(false),
+        }
     }
 }

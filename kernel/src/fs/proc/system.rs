@@ -78,7 +78,11 @@ pub fn slabs(out: &mut Text<'_>) -> Result<()> {
 
 pub fn filesystems(out: &mut Text<'_>) -> Result<()> {
     for kind in Kind::ALL {
-        let device = if kind.is_on_disk() { "" } else { "nodev" };
+        let device = if kind.on_disk().is_some() {
+            ""
+        } else {
+            "nodev"
+        };
         out.put(format_args!("{device}\t{}\n", kind.name()))?;
     }
     Ok(())
