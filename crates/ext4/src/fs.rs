@@ -374,6 +374,10 @@ impl FileSystem for Ext4 {
         self.kind.name()
     }
 
+    fn device(&self) -> u64 {
+        self.shared.device_number
+    }
+
     fn has_disk(&self) -> bool {
         true
     }

@@ -108,6 +108,10 @@ impl FileSystem for FuseFs {
         "fuse"
     }
 
+    fn device(&self) -> u64 {
+        self.shared.device
+    }
+
     fn subtype(&self) -> Option<&str> {
         self.shared.options.subtype.as_deref()
     }

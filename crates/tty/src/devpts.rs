@@ -68,6 +68,10 @@ impl FileSystem for DevPts {
         "devpts"
     }
 
+    fn device(&self) -> u64 {
+        self.0.device
+    }
+
     fn stats(&self) -> Result<FsStats> {
         Ok(stats())
     }

@@ -153,6 +153,9 @@ pub trait FileSystem: Send + Sync {
     /// The name of the kind, as in `/proc/mounts`: "ext4", "tmpfs", …
     fn kind(&self) -> &'static str;
 
+    /// The device number that its files tell. Never sleeps.
+    fn device(&self) -> u64;
+
     /// Sizes and free space.
     fn stats(&self) -> Result<FsStats>;
 

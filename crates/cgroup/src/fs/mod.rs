@@ -165,6 +165,10 @@ impl FileSystem for CgroupFs {
         "cgroup2"
     }
 
+    fn device(&self) -> u64 {
+        self.shared.device
+    }
+
     fn stats(&self) -> Result<FsStats> {
         Ok(self.shared.stats())
     }

@@ -213,6 +213,10 @@ impl FileSystem for MemFs {
         "tmpfs"
     }
 
+    fn device(&self) -> u64 {
+        self.shared.device
+    }
+
     fn stats(&self) -> Result<FsStats> {
         Ok(self.shared.stats())
     }

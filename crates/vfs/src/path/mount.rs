@@ -392,6 +392,10 @@ pub struct MountInfo {
     pub id: u64,
     /// That of the mount that it is on; its own for a root.
     pub parent: u64,
+    /// The device number of its filesystem.
+    pub device: u64,
+    /// What of that it shows, as a path there.
+    pub root: Vec<u8>,
     /// What was mounted.
     pub source: String,
     /// Where, from the root that was given.

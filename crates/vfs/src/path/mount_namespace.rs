@@ -248,7 +248,27 @@ impl MountNamespace {
             reversed.push(at.dentry.name());
             at = at.at(parent);
         }
-        join(&reversed, reachable, path.is_removed())
+        let before: &[u8] = if reachable { b"" } else { b"(unreachable)" };
+        let after: &[u8] = if path.is_removed() {
+            b" (deleted)"
+        } else {
+            b""
+        };
+        join(&reversed, before, after)
+    }
+
+    /// The path of a mount's root in its filesystem, as `/proc/PID/mountinfo` tells it.
+    /// `ENOMEM`.
+    pub(super) fn path_in_filesystem(root: &Arc<Dentry>) -> Result<Vec<u8>> {
+        let mut reversed: Vec<Vec<u8>> = Vec::new();
+        let mut at = root.clone();
+        while let Some(parent) = at.parent() {
+            reversed.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
+            reversed.push(at.name());
+            at = parent;
+        }
+        let end: &[u8] = if root.is_removed() { b"//deleted" } else { b"" };
+        join(&reversed, b"", end)
     }
 
     /// A place for something without a name, such as a pipe, so that it can
@@ -391,11 +411,8 @@ impl MountNamespace {
 
     /// The filesystem that is mounted and whose files have this device number. May sleep.
     pub fn on_device(&self, device: u64) -> Option<Arc<dyn FileSystem>> {
-        let has = |fs: &Arc<dyn FileSystem>| {
-            let metadata = fs.root().metadata();
-            metadata.is_ok_and(|metadata| metadata.device == device)
-        };
-        self.mounts.filesystems().into_iter().find(has)
+        let mut all = self.mounts.filesystems().into_iter();
+        all.find(|fs| fs.device() == device)
     }
 
     /// Whether a filesystem is mounted anywhere.
@@ -487,15 +504,14 @@ impl MountNamespace {
     }
 }
 
-fn join(reversed: &[Vec<u8>], reachable: bool, deleted: bool) -> Result<Vec<u8>> {
-    let (before, after) = (b"(unreachable)", b" (deleted)");
+/// A path of names from its end to its beginning, with something before and after it.
+/// `ENOMEM`.
+fn join(reversed: &[Vec<u8>], before: &[u8], after: &[u8]) -> Result<Vec<u8>> {
     let names: usize = reversed.iter().map(|name| name.len() + 1).sum();
     let mut text = Vec::new();
     text.try_reserve_exact(names + before.len() + after.len() + 1)
         .map_err(|_| Errno::ENOMEM)?;
-    if !reachable {
-        text.extend_from_slice(before);
-    }
+    text.extend_from_slice(before);
     for name in reversed.iter().rev() {
         text.push(b'/');
         text.extend_from_slice(name);
@@ -503,9 +519,7 @@ fn join(reversed: &[Vec<u8>], reachable: bool, deleted: bool) -> Result<Vec<u8>>
     if reversed.is_empty() {
         text.push(b'/');
     }
-    if deleted {
-        text.extend_from_slice(after);
-    }
+    text.extend_from_slice(after);
     Ok(text)
 }
 

@@ -398,6 +398,8 @@ impl MountNamespace {
             infos.push(MountInfo {
                 id: mount.id,
                 parent: mount.above().map_or(mount.id, |above| above.mount.id),
+                device: mount.fs.device(),
+                root: Self::path_in_filesystem(&mount.root)?,
                 source: mount.source().into(),
                 target,
                 kind: mount.fs.kind(),

@@ -305,6 +305,10 @@ impl FileSystem for ProcFs {
         self.kind
     }
 
+    fn device(&self) -> u64 {
+        self.shared.device
+    }
+
     fn stats(&self) -> Result<FsStats> {
         Ok(self.shared.stats())
     }

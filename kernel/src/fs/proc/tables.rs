@@ -7,6 +7,7 @@ use crate::process::vfs;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
+use paddock_abi::stat::{device_major, device_minor};
 use paddock_abi::{Errno, Result};
 use paddock_vfs::path::{MountFlags, MountInfo};
 
@@ -113,7 +114,10 @@ pub fn mounts(subject: &Subject, out: &mut Text<'_>) -> Result<()> {
 pub fn mount_info(subject: &Subject, out: &mut Text<'_>) -> Result<()> {
     for info in all_mounts(subject)? {
         let (number, parent) = (info.id, info.parent);
-        out.put(format_args!("{number} {parent} 0:{number} / "))?;
+        let (major, minor) = (device_major(info.device), device_minor(info.device));
+        out.put(format_args!("{number} {parent} {major}:{minor} "))?;
+        out.escaped(&info.root)?;
+        out.bytes(b" ")?;
         out.escaped(&info.target)?;
         let options = options(&info, info.flags.contains(MountFlags::RDONLY))?;
         out.put(format_args!(" {options} - {} ", Kind(&info)))?;

@@ -7,6 +7,7 @@ mod fspicks;
 mod mount_binds;
 mod mount_errors;
 mod mount_flags;
+mod mount_info_roots;
 mod mount_nosymfollow;
 mod mount_remounts;
 mod mount_restrictions;
@@ -29,6 +30,7 @@ contracts! {
     mount_binds
     mount_errors
     mount_flags
+    mount_info_roots
     mount_nosymfollow
     mount_remounts
     mount_restrictions
