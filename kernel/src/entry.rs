@@ -13,6 +13,7 @@ extern "C" fn kernel_entry(fdt: u64, image: u64) -> ! {
     cpu::install_vectors();
     // SAFETY: this is that thread, which is static.
     unsafe { thread::set_current(thread::idle_thread(0)) };
+    cpu::note_features();
     crate::kernel_main(BootInfo::new(fdt, image))
 }
 
@@ -22,6 +23,7 @@ extern "C" fn secondary_entry(index: usize) -> ! {
     cpu::install_vectors();
     // SAFETY: this is that thread, which is static.
     unsafe { thread::set_current(thread::idle_thread(index)) };
+    cpu::note_features();
     smp::enter(index)
 }
 

@@ -8,6 +8,7 @@ pub mod aio;
 pub mod dirent;
 pub mod errno;
 pub mod fcntl;
+pub mod hwcap;
 pub mod ipc;
 pub mod mman;
 pub mod nr;

@@ -201,17 +201,6 @@ pub const PER_MASK: u32 = 0xff;
 /// See [`PER_MASK`].
 pub const PER_LINUX32: u32 = 8;
 
-pub const HWCAP_FP: u64 = 1;
-pub const HWCAP_ASIMD: u64 = 1 << 1;
-pub const HWCAP_EVTSTRM: u64 = 1 << 2;
-pub const HWCAP_AES: u64 = 1 << 3;
-pub const HWCAP_PMULL: u64 = 1 << 4;
-pub const HWCAP_SHA1: u64 = 1 << 5;
-pub const HWCAP_SHA2: u64 = 1 << 6;
-pub const HWCAP_CRC32: u64 = 1 << 7;
-pub const HWCAP_ATOMICS: u64 = 1 << 8;
-pub const HWCAP_CPUID: u64 = 1 << 11;
-
 /// Policies (sched(7)).
 pub const SCHED_OTHER: u32 = 0;
 pub const SCHED_FIFO: u32 = 1;

@@ -366,7 +366,7 @@ fn auxiliary_vector(
         entry(AT_PAGESZ, PAGE_SIZE),
         entry(AT_CLKTCK, 100),
         entry(AT_MINSIGSTKSZ, SIGNAL_STACK),
-        entry(AT_HWCAP, crate::arch::cpu::HWCAP),
+        entry(AT_HWCAP, crate::arch::cpu::hwcap()),
         entry(AT_PHENT, 56),
         entry(AT_PHNUM, image.program_header_count),
         entry(AT_BASE, interpreter.unwrap_or(0)),

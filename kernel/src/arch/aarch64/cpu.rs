@@ -8,9 +8,12 @@
 
 use super::thread_info::ThreadInfo;
 use aarch64_cpu::registers::{
-    DAIF, MIDR_EL1, MPIDR_EL1, Readable, TPIDR_EL0, TPIDR_EL1, TPIDRRO_EL0, VBAR_EL1, Writeable,
+    DAIF, ID_AA64ISAR0_EL1, ID_AA64ISAR1_EL1, ID_AA64PFR0_EL1, MIDR_EL1, MPIDR_EL1, Readable,
+    TPIDR_EL0, TPIDR_EL1, TPIDRRO_EL0, VBAR_EL1, Writeable,
 };
 use core::arch::asm;
+use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use paddock_abi::hwcap::{self, Identification};
 
 const DAIF_IRQ: usize = 1 << 7;
 
@@ -157,6 +160,20 @@ pub fn main_id() -> u64 {
     MIDR_EL1.get()
 }
 
-/// What AT_HWCAP tells programs: floating point and Advanced SIMD, which
-/// every AArch64 CPU for Linux has (`<asm/hwcap.h>`).
-pub const HWCAP: u64 = 0b11;
+/// What all CPUs that were started can do.
+static HWCAP: AtomicU64 = AtomicU64::new(u64::MAX);
+
+/// Notes what this CPU can do: programs are told what all can.
+pub fn note_features() {
+    let own = hwcap::hwcap(Identification {
+        isar0: ID_AA64ISAR0_EL1.get(),
+        isar1: ID_AA64ISAR1_EL1.get(),
+        pfr0: ID_AA64PFR0_EL1.get(),
+    });
+    HWCAP.fetch_and(own, Relaxed);
+}
+
+/// What AT_HWCAP tells programs ([`paddock_abi::hwcap`]).
+pub fn hwcap() -> u64 {
+    HWCAP.load(Relaxed)
+}

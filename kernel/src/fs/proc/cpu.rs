@@ -3,6 +3,7 @@
 use super::text::Text;
 use crate::{arch, cpus, interrupts, process, thread, time};
 use alloc::sync::Arc;
+use paddock_abi::hwcap;
 use paddock_abi::time::NANOS;
 use paddock_abi::{Errno, Result};
 use paddock_sched::{Class, State};
@@ -71,8 +72,12 @@ pub fn info(out: &mut Text<'_>) -> Result<()> {
     let (mips, part) = (frequency / 500_000, frequency / 5_000 % 100);
     for cpu in 0..cpus::online() {
         out.put(format_args!(
-            "processor\t: {cpu}\nBogoMIPS\t: {mips}.{part:02}\nFeatures\t: fp asimd\n"
+            "processor\t: {cpu}\nBogoMIPS\t: {mips}.{part:02}\nFeatures\t:"
         ))?;
+        for word in hwcap::words(arch::cpu::hwcap()) {
+            out.put(format_args!(" {word}"))?;
+        }
+        out.bytes(b"\n")?;
         out.put(format_args!(
             "CPU implementer\t: {:#04x}\nCPU architecture: 8\n",
             id >> 24 & 0xff
