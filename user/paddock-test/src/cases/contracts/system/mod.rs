@@ -1,5 +1,6 @@
 //! The machine and its devices.
 
+mod cpu_features;
 mod ioctls;
 mod kernel_log;
 mod machine_rights;
@@ -15,6 +16,7 @@ mod sysinfos;
 use super::contracts;
 
 contracts! {
+    cpu_features
     ioctls
     kernel_log
     machine_rights
